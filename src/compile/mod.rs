@@ -1,0 +1,5 @@
+//! From the state of a cloud to namespaces, links and rulesets, as data. Pure: touches nothing, needs no privilege.
+
+pub mod network;
+pub mod nft;
+pub mod record;

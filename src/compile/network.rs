@@ -1,0 +1,148 @@
+//! Namespaces and links as data: what `fabric` has to make, without a word of security groups.
+
+use std::net::Ipv4Addr;
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::Ipv4Net;
+
+use super::nft::{Change, Ruleset};
+
+/// All namespaces of a lab and the links between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Namespaces by name.
+    pub nodes: IndexMap<NodeName, Node>,
+    /// veth pairs by name.
+    pub links: IndexMap<LinkName, Link>,
+}
+
+/// The name of a namespace as `ip netns` shows it: `web1`, `office`, `vpc-default`, `gateway-default`, `internet`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeName(pub String);
+
+impl std::fmt::Display for NodeName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The name of a veth pair, for messages.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkName(pub String);
+
+/// What kind of box a namespace is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeKind {
+    /// An instance: its namespaces belong to a user namespace of its own.
+    Instance,
+    /// A VPC's router and filter.
+    Router,
+    /// A VPC's gateway to the internet, which translates addresses.
+    Gateway,
+    /// The internet: routes public /32s only.
+    Internet,
+    /// A host outside.
+    Host,
+    /// The harness' own node behind a VPC's router, for canaries.
+    Canary,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Routes.
+    pub routes: IndexSet<Route>,
+    /// Its filter and translation, where it has one.
+    pub ruleset: Option<Ruleset>,
+}
+
+/// A veth pair.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The side nearer to the internet: a router's, or the internet's.
+    pub upper: End,
+    /// The other side.
+    pub lower: End,
+}
+
+/// One side of a veth pair. Index and MAC are chosen, so nothing has to be read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// The namespace that it lives in.
+    pub node: NodeName,
+    /// The interface's name there, at most 15 bytes.
+    pub interface: String,
+    /// The interface's index there, unique in the namespace, at least 2 (`lo` is 1).
+    pub index: u32,
+    /// The hardware address, locally administered.
+    pub mac: [u8; 6],
+    /// Its /32 addresses.
+    pub addresses: IndexSet<Ipv4Addr>,
+    /// Permanent neighbours on this side: there is no ARP.
+    pub neighbours: IndexMap<Ipv4Addr, [u8; 6]>,
+}
+
+/// A route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    /// Where to.
+    pub destination: Ipv4Net,
+    /// By which way.
+    pub way: Way,
+}
+
+/// The way of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Way {
+    /// Out of an interface, by a gateway that is on the link, with a permanent neighbour entry.
+    Gateway {
+        /// The interface's index.
+        index: u32,
+        /// The gateway's address.
+        gateway: Ipv4Addr,
+        /// The source address to prefer, if any.
+        source: Option<Ipv4Addr>,
+    },
+    /// Out of an interface, to the destination itself, which has a permanent neighbour entry.
+    Link {
+        /// The interface's index.
+        index: u32,
+    },
+    /// Nobody: the sender gets an ICMP error.
+    Unreachable,
+}
+
+/// One change of the kernel. Each can be undone but the last two, which therefore come last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Makes a namespace.
+    AddNode(NodeName, NodeKind),
+    /// Makes a veth pair, with its addresses and neighbours, and sets it up.
+    AddLink(LinkName, Link),
+    /// Takes a veth pair away, and with it the routes over it.
+    RemoveLink(LinkName, Link),
+    /// Adds a route.
+    AddRoute(NodeName, Route),
+    /// Takes a route away.
+    RemoveRoute(NodeName, Route),
+    /// Changes a ruleset in one transaction. `back` undoes `forward`.
+    Nft {
+        /// The namespace.
+        node: NodeName,
+        /// The change.
+        forward: Vec<Change>,
+        /// The change that takes it back.
+        back: Vec<Change>,
+    },
+    /// Loads a whole ruleset into a namespace that has none. Closed until the last batch, so it may take several.
+    LoadRuleset(NodeName, Ruleset),
+    /// Forgets the tracked flows of an address, whichever side of a flow it is on.
+    ForgetFlows(NodeName, Ipv4Addr),
+    /// Gives a namespace up; its programs are killed.
+    RemoveNode(NodeName),
+}
+
+/// Actions in phases. Those of one phase do not depend on one another; a phase begins when the last has ended.
+pub type Phases = Vec<Vec<Action>>;

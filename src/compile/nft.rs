@@ -1,0 +1,86 @@
+//! nftables' own words as data: tables, sets, maps, chains and rules, and their text.
+//!
+//! Text and not JSON goes into nft: its errors carry line and column, and a person can read what `sglab render`
+//! prints. `docs/architecture.md` says what the `nftables` crate is used for, and why not for this.
+
+use indexmap::{IndexMap, IndexSet};
+
+/// The one table `inet sglab` of one namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ruleset {
+    /// Named sets.
+    pub sets: IndexMap<String, Set>,
+    /// Named maps, verdict maps among them.
+    pub maps: IndexMap<String, Map>,
+    /// Chains. No rule names a chain that is not here.
+    pub chains: IndexMap<String, Chain>,
+}
+
+/// A named set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Set {
+    /// The type, `ipv4_addr` or `ifname . ipv4_addr`.
+    pub key: String,
+    /// Its elements as nft writes them.
+    pub elements: IndexSet<String>,
+}
+
+/// A named map.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Map {
+    /// The type of the keys, `ifname`.
+    pub key: String,
+    /// The type of the values, `verdict` or `ipv4_addr`.
+    pub value: String,
+    /// Its elements, key to value.
+    pub elements: IndexMap<String, String>,
+}
+
+/// A chain: a base chain if it has a hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// `type filter hook forward priority 0; policy drop;`
+    pub hook: Option<String>,
+    /// Its rules in order.
+    pub rules: Vec<NftRule>,
+}
+
+/// A rule of a chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NftRule {
+    /// What it matches and does, as nft writes it, without the comment.
+    pub text: String,
+    /// The id by which it is found again in the kernel: the first word of its comment. Unique in its chain.
+    pub id: String,
+    /// The rest of the comment, for people; may be empty.
+    pub note: String,
+}
+
+/// One change of a table. A transaction is a list of these, in the order in which nft must see them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// `add set`.
+    AddSet(String, String),
+    /// `add map`, key and value types.
+    AddMap(String, String, String),
+    /// `add chain`, with the hook of a base chain.
+    AddChain(String, Option<String>),
+    /// `add rule` at the end of a chain.
+    AddRule(String, NftRule),
+    /// `delete rule` of a chain, found by the rule's id.
+    DeleteRule(String, String),
+    /// `flush chain`.
+    FlushChain(String),
+    /// `add element` to a set.
+    AddElements(String, Vec<String>),
+    /// `add element` to a map.
+    AddMapElements(String, Vec<(String, String)>),
+    /// `delete element` of a set or map, by key.
+    DeleteElements(String, Vec<String>),
+    /// `delete chain`.
+    DeleteChain(String),
+    /// `delete set`.
+    DeleteSet(String),
+    /// `delete map`.
+    DeleteMap(String),
+}

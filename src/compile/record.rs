@@ -1,0 +1,76 @@
+//! The words of a log prefix: what the filter says of a packet, written by the compiler and read by the prober.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::{Direction, RuleId};
+
+/// The NFLOG group of every lab namespace.
+pub const LOG_GROUP: u16 = 1;
+
+/// What the filter did with the packet that a log record shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Record {
+    /// A new flow was admitted by a rule: `ingress accept sgr-7`.
+    Accept(Direction, RuleId),
+    /// A new flow was admitted at an end that nobody judges (no egress rules in the era): `egress accept`.
+    Pass(Direction),
+    /// No rule of the interface's groups admits the new flow: `ingress drop`.
+    Drop(Direction),
+    /// An untracked flow under way that no present rule admits: `ingress cut`.
+    Cut(Direction),
+    /// No interface of the VPC claims the packet: `ingress unclaimed`.
+    Unclaimed(Direction),
+    /// The source is not an address of the interface it came from: `spoofed`.
+    Spoofed,
+    /// Connection tracking cannot place the packet: `invalid`.
+    Invalid,
+    /// The gateway has no translation for the source: `untranslated`.
+    Untranslated,
+}
+
+impl Record {
+    /// Whether the packet ended there.
+    pub fn is_drop(self) -> bool {
+        !matches!(self, Self::Accept(..) | Self::Pass(_))
+    }
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accept(direction, rule) => write!(f, "{direction} accept {rule}"),
+            Self::Pass(direction) => write!(f, "{direction} accept"),
+            Self::Drop(direction) => write!(f, "{direction} drop"),
+            Self::Cut(direction) => write!(f, "{direction} cut"),
+            Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
+            Self::Spoofed => f.write_str("spoofed"),
+            Self::Invalid => f.write_str("invalid"),
+            Self::Untranslated => f.write_str("untranslated"),
+        }
+    }
+}
+
+impl FromStr for Record {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut words = text.split_whitespace();
+        let direction = match words.next().ok_or(())? {
+            "spoofed" => return Ok(Self::Spoofed),
+            "invalid" => return Ok(Self::Invalid),
+            "untranslated" => return Ok(Self::Untranslated),
+            "ingress" => Direction::Ingress,
+            "egress" => Direction::Egress,
+            _ => return Err(()),
+        };
+        match (words.next(), words.next()) {
+            (Some("accept"), Some(rule)) => rule.parse().map(|rule| Self::Accept(direction, rule)),
+            (Some("accept"), None) => Ok(Self::Pass(direction)),
+            (Some("drop"), None) => Ok(Self::Drop(direction)),
+            (Some("cut"), None) => Ok(Self::Cut(direction)),
+            (Some("unclaimed"), None) => Ok(Self::Unclaimed(direction)),
+            _ => Err(()),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The only room with effects on the kernel: sandbox, namespaces, links, nft, conntrack, nflog.

@@ -1,0 +1,172 @@
+//! The state of a cloud at one moment: the one value that `policy` and `compile` both read.
+
+use std::net::Ipv4Addr;
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::Ipv4Net;
+
+use super::{
+    Era, GroupName, HostName, InstanceName, InterfaceId, Knobs, Place, PrivateIp, PublicIp, Rule, RuleId, Service,
+    SubnetName, VpcName,
+};
+
+/// A cloud and the hosts outside it. Made by [`apply`](super::apply) from an empty one, step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    /// Which EC2 it is.
+    pub era: Era,
+    /// The era's preset, with the overrides of the file.
+    pub knobs: Knobs,
+    /// Hosts outside, in the order of the file.
+    pub hosts: IndexMap<HostName, Host>,
+    /// VPCs, in the order of the file; at least one.
+    pub vpcs: IndexMap<VpcName, Vpc>,
+    /// Security groups, in the order of their creation.
+    pub groups: IndexMap<GroupName, SecurityGroup>,
+    /// Instances, in the order of their launch; terminated ones are gone.
+    pub instances: IndexMap<InstanceName, Instance>,
+    /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
+    pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
+    /// Automatic public addresses come from here.
+    pub public_pool: Ipv4Net,
+    /// What was given out and is never given out again.
+    pub counters: Counters,
+}
+
+/// Numbers and addresses that are used once.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// The last rule id given.
+    pub rule: u32,
+    /// The last interface number given.
+    pub interface: u32,
+    /// Every public address ever given.
+    pub public: IndexSet<PublicIp>,
+    /// Every private address ever given or reserved, per VPC.
+    pub private: IndexMap<VpcName, IndexSet<PrivateIp>>,
+}
+
+/// A host outside the cloud. It reaches instances by their public addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// At least one address.
+    pub addresses: Vec<PublicIp>,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}
+
+/// A virtual private cloud: one router and filter, one gateway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vpc {
+    /// Its address block.
+    pub cidr: Ipv4Net,
+    /// Its subnets, in the order of the file; at least one.
+    pub subnets: IndexMap<SubnetName, Ipv4Net>,
+}
+
+/// A security group: allow rules only, the union of which counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecurityGroup {
+    /// The VPC that it belongs to.
+    pub vpc: VpcName,
+    /// A free text.
+    pub description: Option<String>,
+    /// Rules for traffic to members, in the order of their creation.
+    pub ingress: Vec<Rule>,
+    /// Rules for traffic from members. Ignored in eras without egress rules.
+    pub egress: Vec<Rule>,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}
+
+/// What an instance is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InstanceState {
+    /// Up, and answering.
+    Running,
+    /// Its operating system died. Whether it holds its addresses depends on the era.
+    Crashed,
+    /// Stopped.
+    Stopped,
+}
+
+/// A launched instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// What it is doing.
+    pub state: InstanceState,
+    /// Its interfaces; at least one, the first is `eth0`.
+    pub interfaces: Vec<Interface>,
+    /// What listens on it, besides what the harness adds.
+    pub listens: IndexSet<Service>,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}
+
+/// A network interface: groups and addresses are its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Whose it is, and which.
+    pub id: InterfaceId,
+    /// A number used once in the cloud, from 1; link names and indexes derive from it.
+    pub number: u32,
+    /// Its VPC.
+    pub vpc: VpcName,
+    /// Its subnet.
+    pub subnet: SubnetName,
+    /// Its security groups; at least one.
+    pub groups: IndexSet<GroupName>,
+    /// Its private address, while it has one.
+    pub private: Option<PrivateIp>,
+    /// Its public address, while it has one.
+    pub public: Option<PublicIp>,
+}
+
+impl Cloud {
+    /// A cloud with nothing in it but its VPCs and hosts.
+    pub fn new(era: Era, knobs: Knobs, vpcs: IndexMap<VpcName, Vpc>, hosts: IndexMap<HostName, Host>) -> Self {
+        Self {
+            era,
+            knobs,
+            hosts,
+            vpcs,
+            groups: IndexMap::new(),
+            instances: IndexMap::new(),
+            previous_addresses: IndexMap::new(),
+            public_pool: DEFAULT_PUBLIC_POOL,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Whether egress rules exist in the cloud's era.
+    ///
+    /// Source: "EC2-Classic" (EC2 user guide, 2018): rules for inbound traffic only.
+    pub fn has_egress_rules(&self) -> bool {
+        matches!(self.era, Era::Vpc)
+    }
+
+    /// Every interface of every instance, in launch order.
+    pub fn interfaces(&self) -> impl Iterator<Item = (&InstanceName, &Instance, &Interface)> {
+        self.instances.iter().flat_map(|(name, instance)| instance.interfaces.iter().map(move |i| (name, instance, i)))
+    }
+
+    /// A rule by its id, with its group, whether it still stands or not is the caller's question.
+    pub fn rule(&self, id: RuleId) -> Option<(&GroupName, &Rule)> {
+        self.groups.iter().find_map(|(name, group)| {
+            group.ingress.iter().chain(&group.egress).find(|rule| rule.id == id).map(|rule| (name, rule))
+        })
+    }
+}
+
+/// 198.18.0.0/15, set aside for benchmarks of network devices: no route to it exists outside a laboratory.
+pub const DEFAULT_PUBLIC_POOL: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(198, 18, 0, 0), 15) {
+    Ok(net) => net,
+    Err(_) => panic!("a constant prefix length"),
+};
+
+/// The VPC of a file that names none.
+pub const DEFAULT_VPC_CIDR: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 16) {
+    Ok(net) => net,
+    Err(_) => panic!("a constant prefix length"),
+};

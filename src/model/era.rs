@@ -1,0 +1,111 @@
+//! Eras: presets of the named knobs that tell the article's world, EC2-Classic and today's VPC apart.
+
+use std::fmt;
+
+/// Which EC2 is emulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Era {
+    /// As the article of January 2013 states it.
+    Article,
+    /// EC2-Classic, as Amazon documented it in 2013.
+    Classic,
+    /// Today's VPC.
+    Vpc,
+}
+
+impl Era {
+    /// All eras, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Article, Self::Classic, Self::Vpc];
+
+    /// The word in a topology file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Article => "article",
+            Self::Classic => "classic",
+            Self::Vpc => "vpc",
+        }
+    }
+
+    /// The preset of the era's knobs. Sources: the article for `article`; "EC2-Classic" and "Amazon EC2
+    /// instance IP addressing" (EC2 user guide) for the others; `docs/semantics.md` has them all.
+    pub fn knobs(self) -> Knobs {
+        match self {
+            Self::Article => Knobs {
+                change_groups: ChangeGroups::WhileStopped,
+                self_reference: SelfReference::MatchesNobody,
+                private_address_on_start: OnStart::New,
+                address_on_crash: OnCrash::Released,
+            },
+            Self::Classic => Knobs {
+                change_groups: ChangeGroups::Never,
+                self_reference: SelfReference::MatchesMembers,
+                private_address_on_start: OnStart::New,
+                address_on_crash: OnCrash::Kept,
+            },
+            Self::Vpc => Knobs {
+                change_groups: ChangeGroups::AnyTime,
+                self_reference: SelfReference::MatchesMembers,
+                private_address_on_start: OnStart::Kept,
+                address_on_crash: OnCrash::Kept,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// When the groups of an instance may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeGroups {
+    /// Only while it is stopped (the article, gotcha 4).
+    WhileStopped,
+    /// Never after launch (EC2-Classic).
+    Never,
+    /// Any time, running or stopped (VPC).
+    AnyTime,
+}
+
+/// What a rule means whose source is its own group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SelfReference {
+    /// Accepted without an error, and matches nobody (the article, gotcha 6).
+    MatchesNobody,
+    /// Matches the members, as Amazon documents.
+    MatchesMembers,
+}
+
+/// The private address after a stop and a start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStart {
+    /// A new one.
+    New,
+    /// The same one: it belongs to the interface.
+    Kept,
+}
+
+/// The addresses of an instance whose operating system died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnCrash {
+    /// Released, as the article says.
+    Released,
+    /// Kept; they answer nothing.
+    Kept,
+}
+
+/// The differences between the eras, each overridable by itself in a topology file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Knobs {
+    /// `change-groups`: `while-stopped`, `never` or `any-time`.
+    pub change_groups: ChangeGroups,
+    /// `self-reference`: `matches-nobody` or `matches-members`.
+    pub self_reference: SelfReference,
+    /// `private-address-on-start`: `new` or `kept`.
+    pub private_address_on_start: OnStart,
+    /// `address-on-crash`: `released` or `kept`.
+    pub address_on_crash: OnCrash,
+}

@@ -1,0 +1,127 @@
+//! Flows: who opens what to whom, and by which address.
+
+use std::fmt;
+
+use super::{GroupName, HostName, InstanceName, Port, PublicIp, RuleId};
+
+/// What a probe asks for and a listener offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// A TCP port.
+    Tcp(Port),
+    /// A UDP port.
+    Udp(Port),
+    /// ICMP echo, `ping`.
+    IcmpEcho,
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(port) => write!(f, "tcp {port}"),
+            Self::Udp(port) => write!(f, "udp {port}"),
+            Self::IcmpEcho => f.write_str("icmp echo"),
+        }
+    }
+}
+
+impl serde::Serialize for Service {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// An end of a flow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// An instance, by its first interface.
+    Instance(InstanceName),
+    /// A host outside, by one of its addresses.
+    Host(HostName, PublicIp),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Instance(name) => write!(f, "{name}"),
+            Self::Host(name, _) => write!(f, "{name}"),
+        }
+    }
+}
+
+/// By which address a flow goes to an instance. From outside it is always the public one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// By its private address, inside the VPC.
+    Private,
+    /// By its public address, through the gateway.
+    Public,
+}
+
+/// One cell of a truth table: a new flow.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Flow {
+    /// Who opens it.
+    pub from: Endpoint,
+    /// To whom.
+    pub to: Endpoint,
+    /// By which address of the receiver.
+    pub via: Via,
+    /// What is asked for.
+    pub service: Service,
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.service {
+            Service::Tcp(port) => write!(f, "{} -> {}:{port}", self.from, self.to)?,
+            Service::Udp(port) => write!(f, "{} -> {}:{port}/udp", self.from, self.to)?,
+            Service::IcmpEcho => write!(f, "{} -> {}:ping", self.from, self.to)?,
+        }
+        match (&self.from, self.via) {
+            (Endpoint::Instance(_), Via::Public) => f.write_str(" by public address"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// At which end of a flow groups decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// The receiver's rules for what comes in.
+    Ingress,
+    /// The sender's rules for what goes out.
+    Egress,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Ingress => "ingress",
+            Self::Egress => "egress",
+        })
+    }
+}
+
+/// What the documented semantics say of a new flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Both ends admit it; the rule at the receiver's ingress, where one was asked.
+    Open {
+        /// The rules that admit it at the receiver; empty where no group judges.
+        admitted_by: Vec<RuleId>,
+    },
+    /// One end does not.
+    Dropped {
+        /// Which end.
+        at: Direction,
+        /// Whose groups were consulted.
+        instance: InstanceName,
+        /// The groups consulted.
+        groups: Vec<GroupName>,
+    },
+    /// Nobody holds the address.
+    Unreachable,
+}

@@ -1,0 +1,21 @@
+//! What a cloud is made of: instances, groups, rules, addresses, eras; and the topology file that describes one.
+//!
+//! Pure. Nothing here says whether a rule matches a flow or an address: that is for [`policy`](crate::policy) and
+//! [`compile`](crate::compile), which must not share an answer.
+
+mod address;
+mod cloud;
+mod era;
+mod flow;
+mod name;
+mod operation;
+mod rule;
+pub mod topology;
+
+pub use address::{Port, PrivateIp, PublicIp};
+pub use cloud::*;
+pub use era::*;
+pub use flow::{Direction, Endpoint, Flow, Service, Verdict, Via};
+pub use name::*;
+pub use operation::*;
+pub use rule::*;

@@ -1,0 +1,125 @@
+//! Names and ids, each a type of its own so that one cannot be passed for another.
+
+use std::fmt;
+use std::sync::Arc;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $type(Arc<str>);
+
+        impl $type {
+            /// Takes the text as the name; the topology reader has checked its characters.
+            pub fn new(text: impl AsRef<str>) -> Self {
+                Self(Arc::from(text.as_ref()))
+            }
+
+            /// The name as written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// The name of an instance, such as `web1`.
+    InstanceName
+);
+name!(
+    /// The name of a security group, such as `SG-T-WEB`.
+    GroupName
+);
+name!(
+    /// The name of a host outside the cloud, such as `office`.
+    HostName
+);
+name!(
+    /// The name of a VPC. A file that names none has one, called `default`.
+    VpcName
+);
+name!(
+    /// The name of a subnet. A file that names none has one per VPC, called `default`.
+    SubnetName
+);
+name!(
+    /// The name of a truth table in a topology file.
+    TableName
+);
+
+/// The id of one rule, unique in a cloud and never used again: `sgr-1`, `sgr-2` ...
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RuleId(pub u32);
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sgr-{}", self.0)
+    }
+}
+
+impl std::str::FromStr for RuleId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        text.strip_prefix("sgr-").and_then(|n| n.parse().ok()).map(Self).ok_or(())
+    }
+}
+
+impl serde::Serialize for RuleId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// One network interface of one instance: groups and addresses belong to it, not to the instance.
+///
+/// Source: "Security group rules" (Amazon VPC user guide): rules match the network interfaces.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct InterfaceId {
+    /// The instance that the interface is attached to.
+    pub instance: InstanceName,
+    /// 0 for `eth0`, 1 for `eth1` ...
+    pub device: u8,
+}
+
+impl fmt::Display for InterfaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.eth{}", self.instance, self.device)
+    }
+}
+
+/// A place in a topology file, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct Place {
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}

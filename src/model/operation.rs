@@ -1,0 +1,149 @@
+//! Changes to a cloud, in EC2's verbs: one pure function from (cloud, operation) to a new cloud or a refusal.
+
+use indexmap::IndexSet;
+
+use super::{Cloud, GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName};
+
+/// One change to a cloud.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `CreateSecurityGroup`, with its first ingress rules.
+    CreateGroup(CreateGroup),
+    /// `RunInstances` for one instance.
+    Launch(Launch),
+    /// `StopInstances`.
+    Stop(InstanceName),
+    /// `StartInstances`; also brings back a crashed instance.
+    Start(InstanceName),
+    /// `RebootInstances`: every address is kept, in every era.
+    Reboot(InstanceName),
+    /// The operating system dies. Not an EC2 call, but what happens to people.
+    Crash(InstanceName),
+    /// `TerminateInstances`.
+    Terminate(InstanceName),
+    /// `AuthorizeSecurityGroupIngress`: all or nothing.
+    AuthorizeIngress(GroupName, Vec<Permission>),
+    /// `RevokeSecurityGroupIngress`: all or nothing.
+    RevokeIngress(GroupName, Vec<Permission>),
+    /// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
+    SetGroups(InstanceName, IndexSet<GroupName>),
+}
+
+/// What a new group is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateGroup {
+    /// Its name, unique in its VPC.
+    pub name: GroupName,
+    /// Its VPC.
+    pub vpc: VpcName,
+    /// A free text.
+    pub description: Option<String>,
+    /// Where the file says so.
+    pub place: Option<super::Place>,
+}
+
+/// What an instance is launched with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch {
+    /// Its name.
+    pub name: InstanceName,
+    /// Its VPC.
+    pub vpc: VpcName,
+    /// Its subnet.
+    pub subnet: SubnetName,
+    /// Its groups, all of its VPC.
+    pub groups: IndexSet<GroupName>,
+    /// What listens on it.
+    pub listens: IndexSet<Service>,
+    /// Which private address it asks for.
+    pub address: AddressRequest,
+    /// Where the file says so.
+    pub place: Option<super::Place>,
+}
+
+/// Which private address a launch asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AddressRequest {
+    /// The next of the subnet that nobody ever had.
+    Automatic,
+    /// This one.
+    Exact(PrivateIp),
+    /// `web1.previous`: the one that this instance held before its present one, or last if it is gone.
+    PreviousOf(InstanceName),
+}
+
+/// EC2's error code, or sglab's own where EC2 has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusalCode {
+    /// The instance is not in a state for this.
+    IncorrectInstanceState,
+    /// No such instance.
+    InvalidInstanceIdNotFound,
+    /// No such group.
+    InvalidGroupNotFound,
+    /// A group of that name exists.
+    InvalidGroupDuplicate,
+    /// The rule exists already.
+    InvalidPermissionDuplicate,
+    /// No such rule.
+    InvalidPermissionNotFound,
+    /// A parameter has a value that cannot be.
+    InvalidParameterValue,
+    /// Parameters that do not go together, such as groups of a launched Classic instance.
+    InvalidParameterCombination,
+    /// The private address is held by somebody.
+    InvalidIpAddressInUse,
+    /// The subnet or the public pool has no address left.
+    InsufficientFreeAddresses,
+}
+
+impl RefusalCode {
+    /// Every code.
+    pub const ALL: [Self; 10] = [
+        Self::IncorrectInstanceState,
+        Self::InvalidInstanceIdNotFound,
+        Self::InvalidGroupNotFound,
+        Self::InvalidGroupDuplicate,
+        Self::InvalidPermissionDuplicate,
+        Self::InvalidPermissionNotFound,
+        Self::InvalidParameterValue,
+        Self::InvalidParameterCombination,
+        Self::InvalidIpAddressInUse,
+        Self::InsufficientFreeAddresses,
+    ];
+
+    /// The code as EC2 spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IncorrectInstanceState => "IncorrectInstanceState",
+            Self::InvalidInstanceIdNotFound => "InvalidInstanceID.NotFound",
+            Self::InvalidGroupNotFound => "InvalidGroup.NotFound",
+            Self::InvalidGroupDuplicate => "InvalidGroup.Duplicate",
+            Self::InvalidPermissionDuplicate => "InvalidPermission.Duplicate",
+            Self::InvalidPermissionNotFound => "InvalidPermission.NotFound",
+            Self::InvalidParameterValue => "InvalidParameterValue",
+            Self::InvalidParameterCombination => "InvalidParameterCombination",
+            Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
+            Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
+        }
+    }
+}
+
+/// An operation that EC2 would not carry out; the cloud is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {message}", .code.as_str())]
+pub struct Refusal {
+    /// The code.
+    pub code: RefusalCode,
+    /// EC2's text, or sglab's own.
+    pub message: String,
+}
+
+/// Carries out one operation.
+///
+/// # Errors
+/// A [`Refusal`] with EC2's code and text; the given cloud stays what it was in any case.
+pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
+    let _ = (cloud, operation);
+    unimplemented!()
+}

@@ -1,0 +1,151 @@
+//! Rules of a security group: which traffic, from or to which peer.
+//!
+//! Source: "Security group rules" (Amazon VPC user guide); reference sections 2 and 3.
+
+use std::fmt;
+
+use ipnet::Ipv4Net;
+
+use super::{GroupName, InstanceName, Place, Port, RuleId};
+
+/// Ports `from` to `to`, both included; `from <= to` always holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortRange {
+    from: Port,
+    to: Port,
+}
+
+impl PortRange {
+    /// All ports, 0 to 65535.
+    pub const ALL: Self = Self { from: Port(0), to: Port(u16::MAX) };
+
+    /// A range, or nothing if `from` lies above `to`.
+    pub fn new(from: Port, to: Port) -> Option<Self> {
+        (from <= to).then_some(Self { from, to })
+    }
+
+    /// A single port.
+    pub fn single(port: Port) -> Self {
+        Self { from: port, to: port }
+    }
+
+    /// The lowest port.
+    pub fn from(self) -> Port {
+        self.from
+    }
+
+    /// The highest port.
+    pub fn to(self) -> Port {
+        self.to
+    }
+
+    /// Whether the range is one port.
+    pub fn is_single(self) -> bool {
+        self.from == self.to
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_single() { write!(f, "{}", self.from) } else { write!(f, "{}-{}", self.from, self.to) }
+    }
+}
+
+/// Which ICMP messages a rule covers. A code cannot be given without its type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IcmpMatch {
+    /// Every type and code (`-1`/`-1`).
+    All,
+    /// One type, every code (`8`/`-1`).
+    Type(u8),
+    /// One type and one code.
+    TypeAndCode(u8, u8),
+}
+
+/// The traffic that a rule admits; ports are those of the destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Traffic {
+    /// Every protocol and port (`-1`), as in the default egress rule.
+    All,
+    /// TCP to these ports.
+    Tcp(PortRange),
+    /// UDP to these ports.
+    Udp(PortRange),
+    /// ICMP of IPv4.
+    Icmp(IcmpMatch),
+}
+
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Tcp(ports) => write!(f, "tcp {ports}"),
+            Self::Udp(ports) => write!(f, "udp {ports}"),
+            Self::Icmp(IcmpMatch::All) => f.write_str("icmp all"),
+            Self::Icmp(IcmpMatch::Type(8)) => f.write_str("icmp echo"),
+            Self::Icmp(IcmpMatch::Type(kind)) => write!(f, "icmp {kind}"),
+            Self::Icmp(IcmpMatch::TypeAndCode(kind, code)) => write!(f, "icmp {kind}/{code}"),
+        }
+    }
+}
+
+/// The other side of a rule: exactly one, as in EC2's `SecurityGroupRule`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Peer {
+    /// A canonical IPv4 block (host bits are zero).
+    Cidr(Ipv4Net),
+    /// The private addresses of the interfaces in a group, at the moment of the packet.
+    Group(GroupName),
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cidr(net) if net.prefix_len() == 0 => f.write_str("anywhere"),
+            Self::Cidr(net) if net.prefix_len() == 32 => write!(f, "{}", net.addr()),
+            Self::Cidr(net) => write!(f, "{net}"),
+            Self::Group(group) => write!(f, "{group}"),
+        }
+    }
+}
+
+/// One rule of one group. Its identity is (group, direction, traffic, peer); the rest is not part of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Its id, new for each rule ever made in the cloud.
+    pub id: RuleId,
+    /// What it admits.
+    pub traffic: Traffic,
+    /// From whom (ingress) or to whom (egress).
+    pub peer: Peer,
+    /// The rule as its author wrote it, `tcp 22 from office`; made up where a long form was used.
+    pub written: String,
+    /// A free text, at most 255 characters.
+    pub description: Option<String>,
+    /// Where the file says so; nothing for rules that EC2 makes itself.
+    pub place: Option<Place>,
+}
+
+/// A peer as a request names it, before it is resolved against the cloud at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerRequest {
+    /// A block or a group, as it stands.
+    Peer(Peer),
+    /// `web1.private`: the /32 of the address that the instance holds when the request is carried out.
+    PrivateAddressOf(InstanceName),
+    /// `web1.public`: likewise its public address.
+    PublicAddressOf(InstanceName),
+}
+
+/// One permission of a request to authorize or revoke: one traffic, one or more peers (EC2's `IpPermission`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Permission {
+    /// What is admitted.
+    pub traffic: Traffic,
+    /// At least one peer with the words that name it; a host with two addresses gives two peers.
+    pub peers: Vec<(PeerRequest, String)>,
+    /// A free text for every rule that comes of it.
+    pub description: Option<String>,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}

@@ -1,0 +1,175 @@
+//! A topology file: a cloud, truth tables, and a scenario of steps.
+
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{
+    Cloud, Direction, Era, GroupName, HostName, InstanceName, Knobs, Operation, Place, PublicIp, RefusalCode, Service,
+    TableName, Via,
+};
+
+/// A checked topology file: whatever it names exists, and its initial cloud can be launched.
+#[derive(Clone, Debug)]
+pub struct Topology {
+    /// The file's stem, such as `two-tier`.
+    pub name: String,
+    /// The file as the user named it.
+    pub file: Arc<str>,
+    /// The eras it is to run under; at least one. `sglab test --era` chooses among all three.
+    pub eras: Vec<Era>,
+    /// Overrides of single knobs, applied on top of the era's preset.
+    pub overrides: KnobOverrides,
+    /// Hosts, VPCs, and what makes the initial cloud, as operations (groups with their rules, then launches).
+    pub initial: Vec<Placed<Operation>>,
+    /// The cloud before the first operation, for one era.
+    pub(crate) empty: Cloud,
+    /// Truth tables by name.
+    pub tables: IndexMap<TableName, Table>,
+    /// The scenario; at least one step, and at least one expectation in the file.
+    pub steps: Vec<Step>,
+    /// Every column of the exhaustive table: what rules, listeners and expectations of any step name, edges of
+    /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
+    pub columns: IndexSet<Service>,
+    /// Ports that a `refused` expectation names: the harness does not listen there.
+    pub deaf: IndexSet<(InstanceName, Service)>,
+}
+
+/// Single knobs that the file sets by hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KnobOverrides {
+    /// See [`Knobs::change_groups`].
+    pub change_groups: Option<super::ChangeGroups>,
+    /// See [`Knobs::self_reference`].
+    pub self_reference: Option<super::SelfReference>,
+    /// See [`Knobs::private_address_on_start`].
+    pub private_address_on_start: Option<super::OnStart>,
+    /// See [`Knobs::address_on_crash`].
+    pub address_on_crash: Option<super::OnCrash>,
+}
+
+/// A value and the place in the file that says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placed<T> {
+    /// What is said.
+    pub value: T,
+    /// Where.
+    pub place: Place,
+}
+
+/// An exhaustive truth table: every cell that it does not open must be dropped, by proof.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Where the file says so.
+    pub place: Place,
+    /// The table that this one extends; its open cells are this one's too. Never a circle.
+    pub like: Option<TableName>,
+    /// The cells that are open, beside those of `like`.
+    pub open: Vec<FlowPattern>,
+    /// By which address instances reach each other in this table.
+    pub via: Via,
+}
+
+/// Flows by pattern: `SG-T-WEB -> SG-T-DB:3306`. Membership is read at the step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowPattern {
+    /// The words of the file.
+    pub written: String,
+    /// Where they stand.
+    pub place: Place,
+    /// Who opens the flow.
+    pub from: Selector,
+    /// To whom.
+    pub to: Selector,
+    /// `<->`: the other way round too.
+    pub both_ways: bool,
+    /// What is asked for.
+    pub service: Service,
+    /// By which address of the receiver, where the pattern says so; else the table's, or private.
+    pub via: Option<Via>,
+    /// `at ingress`, `at egress`: at which end a drop must happen.
+    pub at: Option<Direction>,
+}
+
+/// Who a pattern means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// Every host, and every running instance but the flow's other end.
+    Any,
+    /// One instance.
+    Instance(InstanceName),
+    /// The running members of a group, at that moment.
+    Group(GroupName),
+    /// A host, by each of its addresses.
+    Host(HostName),
+    /// One address of a host, `world[1]` in a result; never written in a file.
+    HostAddress(HostName, PublicIp),
+}
+
+/// A step: changes, then what must hold.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name, a sentence.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+    /// The eras that it belongs to; others pass over it. Empty: all.
+    pub eras: Vec<Era>,
+    /// What it does, in order.
+    pub operations: Vec<Placed<Operation>>,
+    /// What must hold then.
+    pub expectations: Vec<Placed<Expectation>>,
+    /// A word for the reader, printed with the result of the step.
+    pub note: Option<String>,
+}
+
+/// What a step expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// The whole table.
+    Table(TableName),
+    /// These flows have this outcome.
+    Flows(ExpectedOutcome, Vec<FlowPattern>),
+    /// These instances hold another private address than before the step, and another public one.
+    NewAddresses(Vec<InstanceName>),
+    /// No rule was added, removed or replaced in the kernel by the step, compared by handles.
+    RulesUnchanged,
+    /// The last operation of the step is refused with this code, and nothing changed.
+    Refusal(RefusalCode),
+}
+
+/// The outcome that a flow must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedOutcome {
+    /// Answered by the instance asked for.
+    Open,
+    /// Let in by the groups, and nobody listens.
+    Refused,
+    /// Dropped by a filter, by proof.
+    Dropped,
+    /// Nobody holds the address.
+    Unreachable,
+}
+
+impl Topology {
+    /// The cloud before the first operation under an era, with the file's overrides.
+    pub fn empty_cloud(&self, era: Era) -> Cloud {
+        let mut cloud = self.empty.clone();
+        cloud.era = era;
+        cloud.knobs = self.overrides.over(era.knobs());
+        cloud
+    }
+}
+
+impl KnobOverrides {
+    /// The preset with the overrides in place.
+    pub fn over(self, preset: Knobs) -> Knobs {
+        Knobs {
+            change_groups: self.change_groups.unwrap_or(preset.change_groups),
+            self_reference: self.self_reference.unwrap_or(preset.self_reference),
+            private_address_on_start: self.private_address_on_start.unwrap_or(preset.private_address_on_start),
+            address_on_crash: self.address_on_crash.unwrap_or(preset.address_on_crash),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What a probe found, as far as evidence goes.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::model::{Direction, Flow, GroupName, InstanceName, RuleId};
+
+/// One probed flow and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// What was asked.
+    pub flow: Flow,
+    /// What was found.
+    pub outcome: Outcome,
+    /// Whether the fallback timeout had to end the wait.
+    pub timed_out: bool,
+}
+
+/// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Handshake or echo completed, and the answer names the receiver asked for.
+    Open {
+        /// The rule at the receiver's ingress whose log record came with it, if groups judged there.
+        admitted_by: Option<RuleId>,
+    },
+    /// RST or port unreachable from the receiver: the groups let it in, nobody listens.
+    Refused {
+        /// As for `Open`.
+        admitted_by: Option<RuleId>,
+    },
+    /// The filter's record says so, and the receiver has not seen it by the time a later canary had arrived.
+    Dropped(Drop),
+    /// No route, or nobody holds the address.
+    Unreachable,
+    /// Somebody else answered: always a failure.
+    Misdelivered {
+        /// Who answered.
+        answered_by: String,
+    },
+    /// Nothing proves either.
+    Inconclusive {
+        /// What is missing.
+        why: String,
+    },
+}
+
+/// Where and for want of what a flow was dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drop {
+    /// Why the filter dropped it.
+    pub cause: DropCause,
+    /// The source address as the filter saw it: behind the gateway, the sender's public one.
+    pub source: Ipv4Addr,
+}
+
+/// Why a filter dropped a packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// No rule of these groups admits it.
+    Groups {
+        /// Whose end: the sender's egress or the receiver's ingress.
+        at: Direction,
+        /// The instance whose groups were consulted.
+        instance: InstanceName,
+        /// The groups consulted, in the instance's order.
+        groups: Vec<GroupName>,
+    },
+    /// Something else dropped it, in the words of the log prefix: `spoofed`, `invalid`, `untranslated` ...
+    Other(String),
+}
+
+/// What a batch of probes found.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// One a flow, in the order of the flows.
+    pub observations: Vec<Observation>,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether the canaries before and after gave what they must; if not, every observation is inconclusive.
+    pub canaries_held: bool,
+}

@@ -1,0 +1,1 @@
+//! Steps and expectations, run against a lab.
