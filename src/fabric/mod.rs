@@ -1,1 +1,85 @@
 //! The only room with effects on the kernel: sandbox, namespaces, links, nft, conntrack, nflog.
+//!
+//! It knows addresses, links and rulesets, and no security group: it carries out what [`compile`](crate::compile)
+//! says, phase by phase, and takes it back where a phase fails.
+
+mod apply;
+mod conntrack;
+mod namespace;
+mod netlink;
+pub mod nflog;
+pub mod nft;
+pub mod packet;
+mod raw;
+pub mod sandbox;
+mod sysctl;
+pub mod tap;
+mod wiring;
+
+use std::io;
+
+pub use apply::Fabric;
+pub use namespace::Namespace;
+pub use sandbox::{Sandbox, SandboxError};
+
+use crate::compile::network::NodeName;
+
+/// Why the kernel is not as it was to be.
+#[derive(Debug, thiserror::Error)]
+pub enum FabricError {
+    /// A namespace could not be made.
+    #[error("failed to make the namespace {node}: {source}")]
+    Namespace {
+        /// Which.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// The sandbox has no place for the lab's names.
+    #[error("failed to make {}: {source}", folder.display())]
+    Folder {
+        /// Which.
+        folder: std::path::PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A namespace could not be entered.
+    #[error("failed to enter the namespace {node}: {source}")]
+    Enter {
+        /// Which.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// A namespace is named that was not made.
+    #[error("there is no namespace {0}")]
+    NoNode(NodeName),
+    /// The kernel refused a link, an address, a route, a setting, or the deletion of a flow.
+    #[error("failed to {attempt} in {node}: {source}")]
+    Kernel {
+        /// What was attempted.
+        attempt: String,
+        /// In which namespace.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// nft refused a script.
+    #[error("failed to change the ruleset of {node}: {message}")]
+    Nft {
+        /// In which namespace.
+        node: NodeName,
+        /// What nft was given.
+        script: String,
+        /// nft's own words.
+        message: String,
+    },
+    /// A change failed, and then taking it back failed too: nothing that is measured from now on counts.
+    #[error("{failure}; and taking it back failed: {undoing}. The lab is broken")]
+    Broken {
+        /// What failed first.
+        failure: Box<FabricError>,
+        /// What failed while undoing.
+        undoing: Box<FabricError>,
+    },
+}

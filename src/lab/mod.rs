@@ -1,16 +1,37 @@
 //! The running cloud: applies operations to the state and to the kernel, and probes it.
+//!
+//! An operation is judged by the pure [`apply`](crate::model::apply), compiled, and the difference goes to the
+//! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
+
+mod hosts_file;
+mod paths;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
-use crate::model::{Cloud, Flow, InstanceName, Operation, Refusal, Service};
-use crate::probe::Batch;
+use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
+use crate::compile::{self, CompileError};
+use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
+use crate::model::{
+    Cloud, Flow, InstanceName, InstanceState, Operation, PrivateIp, PublicIp, Refusal, Service, apply,
+};
+use crate::probe::{Batch, Prober};
 
-/// A running cloud.
+/// A running cloud. Dropping it takes it down.
+#[derive(Debug)]
 pub struct Lab {
     cloud: Cloud,
+    network: Network,
+    fabric: Fabric,
+    prober: Prober,
+    listeners: Listeners,
+    /// The addresses that instances hold or held last: a flow to a stopped one asks there.
+    last: IndexMap<InstanceName, (Option<PrivateIp>, Option<PublicIp>)>,
+    broken: Option<String>,
 }
 
 /// What the harness listens on, beside what the instances' own services hold.
@@ -31,13 +52,43 @@ pub enum LabError {
     /// EC2 would not carry it out; nothing changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A rule cannot be compiled; nothing changed.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The kernel refused; what had been done was taken back.
+    #[error(transparent)]
+    Fabric(#[from] FabricError),
+    /// The process is not in a sandbox, which must be entered before it has threads.
+    #[error("failed to boot a lab: the process is not in a sandbox. Call `sglab::fabric::sandbox::enter()` first")]
+    NoSandbox,
+    /// The witness of arrivals and verdicts could not be started.
+    #[error("failed to start the witness: {0}")]
+    Witness(io::Error),
+    /// The names of the lab could not be written for its programs.
+    #[error("failed to write the hosts file: {0}")]
+    HostsFile(io::Error),
+    /// An earlier change could neither be finished nor taken back.
+    #[error("the lab is broken: {0}")]
+    Broken(String),
 }
 
 impl Lab {
-    /// Boots a cloud.
+    /// Boots a cloud: namespaces, links, addresses, rulesets in force, listeners bound.
+    ///
+    /// # Errors
+    /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot(cloud: Cloud, listeners: Listeners) -> Result<Self, LabError> {
-        let _ = listeners;
-        Ok(Self { cloud })
+        let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
+        let network = compile::network(&cloud)?;
+        let mut fabric = Fabric::new(sandbox)?;
+        fabric.execute(&compile::diff(&Network::default(), &network)).await?;
+        let prober = Prober::start().map_err(LabError::Witness)?;
+        let last = IndexMap::new();
+        let mut lab = Self { cloud, network: Network::default(), fabric, prober, listeners, last, broken: None };
+        lab.attend(&network).await?;
+        lab.network = network;
+        lab.remember();
+        Ok(lab)
     }
 
     /// The state of the cloud now.
@@ -45,18 +96,149 @@ impl Lab {
         &self.cloud
     }
 
+    /// The namespaces of the lab.
+    pub fn fabric(&self) -> &Fabric {
+        &self.fabric
+    }
+
     /// Carries out an operation, and says how long it took until it was in force.
-    pub async fn apply(&mut self, _operation: &Operation) -> Result<Duration, LabError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// [`LabError::Refused`] in EC2's words; otherwise what the kernel or nft said. State and kernel are as before.
+    pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        if let Some(why) = &self.broken {
+            return Err(LabError::Broken(why.clone()));
+        }
+        let begun = Instant::now();
+        let cloud = apply(&self.cloud, operation)?;
+        let network = compile::network(&cloud)?;
+        let phases = compile::diff(&self.network, &network);
+        self.execute(&phases).await?;
+        let in_force = begun.elapsed();
+        let before = std::mem::replace(&mut self.cloud, cloud);
+        if let Err(error) = self.follow(operation, &network).await {
+            self.cloud = before;
+            let back = compile::diff(&network, &self.network);
+            self.execute(&back).await?;
+            return Err(error);
+        }
+        for action in phases.iter().flatten() {
+            if let Action::ForgetFlows(_, address) = action {
+                self.prober.forget_sender(*address);
+            }
+        }
+        self.network = network;
+        self.remember();
+        Ok(in_force)
     }
 
     /// Probes flows, all at once; every outcome rests on evidence.
-    pub async fn probe(&mut self, _flows: &[Flow]) -> Result<Batch, LabError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// [`LabError::Broken`]: nothing that a broken lab shows would count.
+    pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
+        if let Some(why) = &self.broken {
+            return Err(LabError::Broken(why.clone()));
+        }
+        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
+        let known = self.known_paths()?;
+        let (network, cloud) = (&self.network, &self.cloud);
+        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        Ok(self.prober.probe(&asks, &known, &whose).await)
     }
 
     /// The handles of every rule of every security group in the kernel.
+    ///
+    /// # Errors
+    /// nft's own words.
     pub async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
-        unimplemented!()
+        let mut handles = RuleHandles::new();
+        for (name, node) in &self.network.nodes {
+            let Some(ruleset) = node.ruleset.as_ref().filter(|_| node.kind == NodeKind::Router) else { continue };
+            let groups = compile::group_chains(ruleset);
+            for rule in nft::rules(self.fabric.node(name)?).await? {
+                if groups.contains(&rule.chain) {
+                    handles.insert((rule.chain, rule.id), rule.handle);
+                }
+            }
+        }
+        Ok(handles)
+    }
+
+    async fn execute(&mut self, phases: &Phases) -> Result<(), LabError> {
+        match self.fabric.execute(phases).await {
+            Err(error @ FabricError::Broken { .. }) => {
+                self.broken = Some(error.to_string());
+                Err(error.into())
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// Brings listeners and witnesses in line after an operation.
+    async fn follow(&mut self, operation: &Operation, network: &Network) -> Result<(), LabError> {
+        match operation {
+            // Its link went first, so its peers see silence and no farewell.
+            Operation::Crash(name) => self.prober.silence(&NodeName(name.to_string())),
+            // Its programs begin anew.
+            Operation::Reboot(name) | Operation::Start(name) => {
+                self.prober.silence(&NodeName(name.to_string()));
+            }
+            _ => {}
+        }
+        self.attend(network).await
+    }
+
+    /// Opens logs, taps and listeners of namespaces that have none, and leaves those that are gone.
+    async fn attend(&mut self, network: &Network) -> Result<(), LabError> {
+        let gone: Vec<NodeName> =
+            self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
+        for name in &gone {
+            self.prober.leave(name);
+        }
+        let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
+        let mut opening = Vec::new();
+        for (name, node) in new {
+            let namespace = self.fabric.node(name)?;
+            let prober = &self.prober;
+            opening.push(async move {
+                match node.kind {
+                    NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
+                    NodeKind::Instance | NodeKind::Host | NodeKind::Canary => prober.watch_arrivals(namespace).await,
+                }
+            });
+        }
+        futures::future::join_all(opening).await.into_iter().collect::<Result<(), _>>()?;
+        let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
+        for (name, node) in &network.nodes {
+            if let Some(services) = self.services(name, node.kind).filter(|_| !self.prober.listens(name)) {
+                wanted.push((Arc::clone(self.fabric.node(name)?), services));
+            }
+        }
+        self.prober.listen(wanted).await?;
+        hosts_file::write(&self.fabric, &self.cloud).map_err(LabError::HostsFile)
+    }
+
+    /// What is to listen in a namespace; nothing for routers and for instances that do not run.
+    fn services(&self, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
+        match kind {
+            NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
+            NodeKind::Instance => {
+                let (name, instance) = self.cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
+                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
+                let all = self.listeners.columns.union(&instance.listens).copied();
+                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// Remembers the addresses of now, for flows to instances that hold none later.
+    fn remember(&mut self) {
+        for (name, _, interface) in self.cloud.interfaces().filter(|(_, _, interface)| interface.id.device == 0) {
+            let last = self.last.entry(name.clone()).or_default();
+            last.0 = interface.private.or(last.0);
+            last.1 = interface.public.or(last.1);
+        }
     }
 }

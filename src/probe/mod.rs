@@ -1,5 +1,58 @@
 //! Sockets in namespaces, and how their evidence becomes an outcome.
+//!
+//! A drop has two witnesses: the filter's own record of the tuple, and the receiver, whose link has carried a later
+//! canary and not the packet. A timeout is a fallback and proves nothing.
 
+mod attempt;
+mod canary;
+mod evidence;
 mod outcome;
+mod ports;
+mod prober;
+mod resolve;
+mod servers;
+mod witness;
 
+use std::time::Instant;
+
+pub use canary::{KnownPath, Receiver};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome};
+pub use prober::{Ask, Prober};
+pub use resolve::Whose;
+
+use crate::model::Flow;
+
+/// The length of a probe's token, in bytes.
+const TOKEN_BYTES: usize = 16;
+
+impl Prober {
+    /// Probes flows, all at once, between canaries. An ask that could not be made says why, and is inconclusive.
+    pub async fn probe(
+        &mut self,
+        flows: &[(Flow, Result<Ask, String>)],
+        paths: &[KnownPath],
+        whose: Whose<'_>,
+    ) -> Batch {
+        let begun = Instant::now();
+        let held_before = self.canaries_hold(paths).await;
+        let asks: Vec<Ask> = flows.iter().filter_map(|(_, ask)| ask.as_ref().ok().cloned()).collect();
+        let mut findings = self.ask_all(&asks).await.into_iter();
+        let canaries_held = held_before && self.canaries_hold(paths).await;
+        let observations = flows.iter().map(|(flow, ask)| {
+            let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
+                let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
+                let receiver = ask.receiver.as_ref().map(|receiver| &receiver.node);
+                Ok((resolve::outcome(&finding, receiver, whose), finding.timed_out))
+            });
+            let (outcome, timed_out) = match found {
+                Ok(_) if !canaries_held => {
+                    (Outcome::Inconclusive { why: "a canary of known fate did not do as it must".into() }, false)
+                }
+                Ok(found) => found,
+                Err(why) => (Outcome::Inconclusive { why }, false),
+            };
+            Observation { flow: flow.clone(), outcome, timed_out }
+        });
+        Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
+    }
+}

@@ -1,0 +1,113 @@
+//! Network namespaces: made, held by descriptor, named for `ip netns`, and entered by plain threads.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns};
+use tokio::sync::oneshot;
+
+use super::{FabricError, raw, sandbox};
+use crate::compile::network::{NodeKind, NodeName};
+
+/// A network namespace. It lives as long as this value, whatever happens to its name.
+#[derive(Debug)]
+pub struct Namespace {
+    /// Its name.
+    pub name: NodeName,
+    /// What it is.
+    pub kind: NodeKind,
+    net: OwnedFd,
+    user: Option<OwnedFd>,
+    path: PathBuf,
+}
+
+/// The folder with the names of a lab's namespaces; `netns-rs` makes and names them under it.
+#[derive(Clone, Debug)]
+pub(super) struct Names(pub PathBuf);
+
+impl netns_rs::Env for Names {
+    fn persist_dir(&self) -> PathBuf {
+        self.0.clone()
+    }
+
+    // The folder is on the sandbox's own tmpfs: it needs no sharing with anybody.
+    fn init(&self) -> netns_rs::Result<()> {
+        Ok(())
+    }
+}
+
+impl Namespace {
+    /// Makes one. An instance's belongs to a user namespace of its own, so that root inside reaches nothing else.
+    pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind) -> Result<Self, FabricError> {
+        let failed = |source: io::Error| FabricError::Namespace { node: name.clone(), source };
+        let path = names.0.join(&name.0);
+        let (net, user) = if kind == NodeKind::Instance {
+            let (uid_map, gid_map) = sandbox::instance_id_maps();
+            let fenced = raw::fenced_namespaces(&uid_map, &gid_map).map_err(|errno| failed(errno.into()))?;
+            publish(&fenced.net, &path).map_err(failed)?;
+            (fenced.net, Some(fenced.user))
+        } else {
+            let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
+            (named.file().as_fd().try_clone_to_owned().map_err(failed)?, None)
+        };
+        Ok(Self { name, kind, net, user, path })
+    }
+
+    /// Its network namespace.
+    pub fn net(&self) -> &OwnedFd {
+        &self.net
+    }
+
+    /// The user namespace that owns it, if it is an instance's.
+    pub fn user(&self) -> Option<&OwnedFd> {
+        self.user.as_ref()
+    }
+
+    /// Moves the calling thread into it, for good: for plain threads only, never for one of tokio's.
+    pub(super) fn enter(&self) -> io::Result<()> {
+        setns(&self.net, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
+    }
+
+    /// Runs a task inside, on a thread of its own, and waits for it.
+    ///
+    /// # Errors
+    /// [`FabricError::Enter`] if the namespace cannot be entered or the task panics.
+    pub async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        task: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, FabricError> {
+        let (done, result) = oneshot::channel();
+        let namespace = Arc::clone(self);
+        let spawned = std::thread::Builder::new().name(self.name.0.clone()).spawn(move || {
+            let outcome = namespace.enter().map(|()| task());
+            // Nobody waits any longer if the lab is being dropped.
+            drop(done.send(outcome));
+        });
+        let failed = |source| FabricError::Enter { node: self.name.clone(), source };
+        spawned.map_err(failed)?;
+        match result.await {
+            Ok(outcome) => outcome.map_err(failed),
+            Err(_) => Err(failed(io::Error::other("the task inside panicked"))),
+        }
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        // A name that is gone already is as good; the sandbox's end takes the rest.
+        let _ = umount2(&self.path, MntFlags::MNT_DETACH);
+        drop(fs::remove_file(&self.path));
+    }
+}
+
+/// Gives a namespace a name that `ip netns` finds: a bind mount, as `netns-rs` does for those that it makes itself.
+fn publish(net: &OwnedFd, path: &Path) -> io::Result<()> {
+    File::create(path)?;
+    let source = format!("/proc/self/fd/{}", net.as_raw_fd());
+    const NONE: Option<&str> = None;
+    mount(Some(source.as_str()), path, NONE, MsFlags::MS_BIND, NONE).map_err(io::Error::from)
+}

@@ -1,0 +1,137 @@
+//! Requests to the kernel's netlink, many in one send, each with its own answer. Run on a thread inside the
+//! namespace that is meant.
+
+use std::io;
+
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable,
+};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{Socket, SocketAddr};
+
+/// A netlink request and what it is for, for the error.
+pub(super) struct Request<M> {
+    /// What is attempted, `add link web1`.
+    pub attempt: String,
+    /// The message.
+    pub message: M,
+    /// Beside `NLM_F_REQUEST | NLM_F_ACK`.
+    pub flags: u16,
+}
+
+/// A request that was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub attempt: String,
+    pub source: io::Error,
+}
+
+impl Request<RouteNetlinkMessage> {
+    /// A request that makes something new.
+    pub fn create(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
+        Self { attempt: attempt.into(), message, flags: NLM_F_CREATE | NLM_F_EXCL }
+    }
+
+    /// A request that changes or removes something.
+    pub fn change(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
+        Self { attempt: attempt.into(), message, flags: 0 }
+    }
+}
+
+/// At most so many requests in one send: the answers must fit the receive buffer.
+const AT_ONCE: usize = 64;
+
+/// Sends requests in order. Stops after the group of the first refused one.
+pub(super) fn request<M>(protocol: isize, requests: Vec<Request<M>>) -> Result<(), Refused>
+where
+    M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
+{
+    let open = |source| Refused { attempt: "open a netlink socket".into(), source };
+    let mut socket = Socket::new(protocol).map_err(open)?;
+    socket.bind_auto().map_err(open)?;
+    socket.connect(&SocketAddr::new(0, 0)).map_err(open)?;
+    let mut requests = requests.into_iter().peekable();
+    while requests.peek().is_some() {
+        let mut bytes = Vec::new();
+        let mut attempts = Vec::new();
+        for (number, request) in requests.by_ref().take(AT_ONCE).enumerate() {
+            let mut message = NetlinkMessage::from(WithType(request.message));
+            message.header.flags = NLM_F_REQUEST | NLM_F_ACK | request.flags;
+            message.header.sequence_number = number as u32;
+            message.finalize();
+            let start = bytes.len();
+            bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+            message.serialize(&mut bytes[start..]);
+            attempts.push(request.attempt);
+        }
+        socket.send(&bytes, 0).map_err(|source| Refused { attempt: attempts.join(", "), source })?;
+        answers::<M>(&socket, &attempts)?;
+    }
+    Ok(())
+}
+
+fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[String]) -> Result<(), Refused> {
+    let mut waiting = attempts.len();
+    let mut first_refusal = None;
+    let whole = |source| Refused { attempt: attempts.join(", "), source };
+    while waiting > 0 {
+        let (buffer, _) = socket.recv_from_full().map_err(whole)?;
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<M>::deserialize(rest).map_err(|e| whole(io::Error::other(e)))?;
+            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+            rest = &rest[length..];
+            if let NetlinkPayload::Error(error) = answer.payload {
+                waiting -= 1;
+                if error.code.is_some() && first_refusal.is_none() {
+                    let attempt = attempts.get(answer.header.sequence_number as usize).cloned().unwrap_or_default();
+                    first_refusal = Some(Refused { attempt, source: error.to_io() });
+                }
+            }
+        }
+    }
+    first_refusal.map_or(Ok(()), Err)
+}
+
+/// Asks for a dump and gives every message of it.
+pub(super) fn dump<M>(protocol: isize, attempt: &str, message: M) -> Result<Vec<M>, Refused>
+where
+    M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
+{
+    let failed = |source| Refused { attempt: attempt.into(), source };
+    let mut socket = Socket::new(protocol).map_err(failed)?;
+    socket.bind_auto().map_err(failed)?;
+    socket.connect(&SocketAddr::new(0, 0)).map_err(failed)?;
+    let mut message = NetlinkMessage::from(WithType(message));
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0).map_err(failed)?;
+    let mut found = Vec::new();
+    loop {
+        let (buffer, _) = socket.recv_from_full().map_err(failed)?;
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<M>::deserialize(rest).map_err(|e| failed(io::Error::other(e)))?;
+            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+            rest = &rest[length..];
+            match answer.payload {
+                NetlinkPayload::InnerMessage(message) => found.push(message),
+                NetlinkPayload::Done(_) => return Ok(found),
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(failed(error.to_io())),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// `NetlinkMessage::from` wants the payload itself; this says so for any protocol.
+struct WithType<M>(M);
+
+impl<M: NetlinkSerializable> From<WithType<M>> for NetlinkMessage<M> {
+    fn from(WithType(message): WithType<M>) -> Self {
+        Self::new(netlink_packet_core::NetlinkHeader::default(), NetlinkPayload::InnerMessage(message))
+    }
+}

@@ -1,0 +1,153 @@
+//! The one door to the kernel's log of verdicts (NFLOG) in a namespace.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_netfilter::nflog::{
+    ConfigCmd, ConfigFlags, ConfigMode, ConfigNla, PacketNla, ULogMessage, config_request,
+};
+use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
+use netlink_sys::constants::NETLINK_NETFILTER;
+use netlink_sys::{Socket, SocketAddr};
+
+use super::{FabricError, Namespace};
+use crate::compile::record::{LOG_GROUP, Record};
+
+/// So much of each packet: its headers and a probe's token.
+const COPY_BYTES: u32 = 128;
+/// The kernel's buffer for one record; its default is a page, of which a receive buffer holds few.
+const RECORD_BYTES: u32 = 512;
+/// As much receive buffer as the system allows without privilege; the kernel cuts it to its limit.
+const RECEIVE_BYTES: usize = 4 << 20;
+
+/// A record of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRecord {
+    /// What the filter did, if the prefix is one of ours.
+    pub record: Option<Record>,
+    /// The index of the interface that the packet came in by.
+    pub in_index: Option<u32>,
+    /// The index of the interface that it would leave by; nothing before routing.
+    pub out_index: Option<u32>,
+    /// The packet's beginning, from its IP header.
+    pub packet: Vec<u8>,
+}
+
+/// What reading the log gave.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// The records, in the kernel's order.
+    pub records: Vec<LogRecord>,
+    /// How many were lost before or among them; where the kernel does not say how many, one.
+    pub lost: u64,
+}
+
+/// The log of a namespace. It never blocks.
+#[derive(Debug)]
+pub struct LogSocket {
+    socket: Socket,
+    buffer: Vec<u8>,
+    next: Option<u32>,
+}
+
+impl LogSocket {
+    /// Opens the log of a namespace.
+    ///
+    /// # Errors
+    /// The kernel's word, with the namespace.
+    pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
+        let opened = namespace.run(open_here).await?;
+        opened.map_err(|source| FabricError::Kernel {
+            attempt: "open the log of verdicts".into(),
+            node: namespace.name.clone(),
+            source,
+        })
+    }
+
+    /// Reads all that is there.
+    ///
+    /// # Errors
+    /// The kernel's word; "no buffer space" is not an error but counts as lost.
+    pub fn read(&mut self) -> io::Result<Read> {
+        let mut read = Read::default();
+        loop {
+            let mut space = &mut self.buffer[..];
+            match self.socket.recv(&mut space, libc::MSG_DONTWAIT) {
+                Ok(length) => parse(&self.buffer[..length], &mut self.next, &mut read),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(read),
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => read.lost += 1,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for LogSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn open_here() -> io::Result<LogSocket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    nix::sys::socket::setsockopt(&socket.as_fd(), nix::sys::socket::sockopt::RcvBuf, &RECEIVE_BYTES)?;
+    let configuration = vec![
+        ConfigCmd::Bind.into(),
+        ConfigMode::new_packet(COPY_BYTES).into(),
+        ConfigNla::NlBufSiz(RECORD_BYTES),
+        ConfigFlags::SEQ.into(),
+    ];
+    let mut message = config_request(NetfilterProtoFamily::Unspec, LOG_GROUP, configuration);
+    message.header.flags = NLM_F_REQUEST | NLM_F_ACK;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let mut buffer = vec![0; 64 << 10];
+    let length = socket.recv(&mut &mut buffer[..], 0)?;
+    let answer = NetlinkMessage::<NetfilterMessage>::deserialize(&buffer[..length]).map_err(io::Error::other)?;
+    match answer.payload {
+        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+        _ => Ok(LogSocket { socket, buffer, next: None }),
+    }
+}
+
+fn parse(mut bytes: &[u8], next: &mut Option<u32>, read: &mut Read) {
+    while bytes.len() >= 16 {
+        let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
+            // What cannot be read is lost.
+            read.lost += 1;
+            return;
+        };
+        let length = (message.header.length as usize).next_multiple_of(4).max(16).min(bytes.len());
+        bytes = &bytes[length..];
+        let NetlinkPayload::InnerMessage(NetfilterMessage {
+            inner: NetfilterMessageInner::ULog(ULogMessage::Packet(attributes)),
+            ..
+        }) = message.payload
+        else {
+            continue;
+        };
+        let mut record = LogRecord { record: None, in_index: None, out_index: None, packet: Vec::new() };
+        for attribute in attributes {
+            match attribute {
+                PacketNla::Prefix(prefix) => record.record = prefix.to_str().ok().and_then(|text| text.parse().ok()),
+                PacketNla::IfIndexInDev(index) => record.in_index = Some(index),
+                PacketNla::IfIndexOutDev(index) => record.out_index = Some(index),
+                PacketNla::Payload(packet) => record.packet = packet,
+                PacketNla::Seq(number) => {
+                    let expected = next.unwrap_or(number);
+                    read.lost += u64::from(number.wrapping_sub(expected));
+                    *next = Some(number.wrapping_add(1));
+                }
+                _ => {}
+            }
+        }
+        read.records.push(record);
+    }
+}

@@ -1,0 +1,103 @@
+//! The one module with `unsafe`: forking before there are threads, and making namespaces from a child that shares
+//! this process's memory and descriptors. Everything here is small enough to be checked by eye.
+#![allow(unsafe_code)]
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+
+use nix::sched::CloneFlags;
+use nix::unistd::{ForkResult, Pid};
+
+/// Forks. The caller must still be single-threaded: the child may then do whatever the parent could.
+pub(super) fn fork_single_threaded() -> nix::Result<ForkResult> {
+    // SAFETY: sandbox::enter has checked that no other thread exists, so no lock can be left held in the child.
+    unsafe { nix::unistd::fork() }
+}
+
+/// The namespaces of an instance: a user namespace of its own, and the network namespace that it owns.
+pub(super) struct Fenced {
+    pub user: OwnedFd,
+    pub net: OwnedFd,
+}
+
+/// What the child of [`fenced_namespaces`] reports through the shared memory.
+#[repr(C)]
+struct Report {
+    user: RawFd,
+    net: RawFd,
+    errno: i32,
+}
+
+/// Makes a user namespace with a network namespace in it, and gives their descriptors.
+///
+/// Threads cannot unshare a user namespace, so a child does it. The child shares memory and the descriptor table
+/// (`CLONE_VM | CLONE_FILES`), writes its own id maps, opens its namespaces and leaves; the caller's thread waits
+/// (`CLONE_VFORK`). So no page table is copied, however large the process.
+pub(super) fn fenced_namespaces(uid_map: &str, gid_map: &str) -> nix::Result<Fenced> {
+    let uid_map = CString::new(uid_map).map_err(|_| Errno::EINVAL)?;
+    let gid_map = CString::new(gid_map).map_err(|_| Errno::EINVAL)?;
+    let mut report = Report { user: -1, net: -1, errno: 0 };
+    let mut stack = vec![0u8; 64 * 1024];
+    let shared: *mut Report = &raw mut report;
+    let child = Box::new(|| {
+        // SAFETY: `report` outlives the child, since the parent is suspended until the child is gone.
+        let report = unsafe { &mut *shared };
+        match fill(report, &uid_map, &gid_map) {
+            Ok(()) => 0,
+            Err(errno) => {
+                report.errno = errno as i32;
+                1
+            }
+        }
+    });
+    let flags = CloneFlags::CLONE_VM
+        | CloneFlags::CLONE_VFORK
+        | CloneFlags::CLONE_FILES
+        | CloneFlags::CLONE_NEWUSER
+        | CloneFlags::CLONE_NEWNET;
+    // SAFETY: the child runs `fill` only, which makes system calls and neither allocates nor panics; it has a stack
+    // of its own, and with CLONE_VFORK nothing that it borrows moves before it has ended. No exit signal is sent, so
+    // nobody else's wait can meet it.
+    let pid: Pid = unsafe { nix::sched::clone(child, &mut stack, flags, None)? };
+    nix::sys::wait::waitpid(pid, Some(nix::sys::wait::WaitPidFlag::__WALL))?;
+    if report.errno != 0 {
+        for fd in [report.user, report.net] {
+            if fd >= 0 {
+                // SAFETY: the child opened it for us and nobody else knows its number.
+                drop(unsafe { OwnedFd::from_raw_fd(fd) });
+            }
+        }
+        return Err(Errno::from_raw(report.errno));
+    }
+    // SAFETY: both were opened by the child in our descriptor table, and nobody else knows their numbers.
+    unsafe { Ok(Fenced { user: OwnedFd::from_raw_fd(report.user), net: OwnedFd::from_raw_fd(report.net) }) }
+}
+
+/// Runs in the child: system calls only.
+fn fill(report: &mut Report, uid_map: &CStr, gid_map: &CStr) -> Result<(), Errno> {
+    write_file(c"/proc/self/setgroups", c"deny")?;
+    write_file(c"/proc/self/uid_map", uid_map)?;
+    write_file(c"/proc/self/gid_map", gid_map)?;
+    report.user = open_file(c"/proc/self/ns/user", libc::O_RDONLY)?;
+    report.net = open_file(c"/proc/self/ns/net", libc::O_RDONLY)?;
+    Ok(())
+}
+
+fn open_file(path: &CStr, mode: i32) -> Result<RawFd, Errno> {
+    // SAFETY: a system call with a terminated string.
+    let fd = unsafe { libc::open(path.as_ptr(), mode | libc::O_CLOEXEC) };
+    if fd < 0 { Err(Errno::last()) } else { Ok(fd) }
+}
+
+fn write_file(path: &CStr, text: &CStr) -> Result<(), Errno> {
+    let fd = open_file(path, libc::O_WRONLY)?;
+    let bytes = text.to_bytes();
+    // SAFETY: a system call on a descriptor of ours, with a buffer and its length.
+    let written = unsafe { libc::write(fd, bytes.as_ptr().cast(), bytes.len()) };
+    let errno = Errno::last();
+    // SAFETY: closes the descriptor opened above, once.
+    unsafe { libc::close(fd) };
+    if written < 0 { Err(errno) } else { Ok(()) }
+}

@@ -1,0 +1,189 @@
+//! The sandbox that a lab lives in: entered before the first thread, gone with the last process.
+//!
+//! Three processes: the caller, who waits and forwards signals; PID 1 of the lab, who reaps orphans; and the
+//! program itself. When any of them dies, by whatever signal, the kernel ends the others and drops every
+//! namespace, link and table with the last reference.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process;
+use std::sync::OnceLock;
+
+use nix::errno::Errno;
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, getegid, geteuid};
+
+use super::raw;
+
+/// Proof that this process is inside a sandbox; a [`Fabric`](super::Fabric) asks for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sandbox {
+    /// Whether a user namespace was needed, that is, the caller is not root.
+    pub rootless: bool,
+    /// Whether `/proc` shows the lab's processes; some containers refuse a fresh one.
+    pub fresh_proc: bool,
+}
+
+/// Why a sandbox could not be entered.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// Some thread exists already.
+    #[error("failed to enter the sandbox: the process has {0} threads, and it must be entered before the first")]
+    Threads(usize),
+    /// The kernel refused the namespaces.
+    #[error("failed to make the sandbox's namespaces: {0}")]
+    Unshare(Errno),
+    /// The kernel made them but withholds their privileges, as AppArmor does on recent Ubuntu.
+    #[error("failed to {attempt} in the sandbox: {source}")]
+    Withheld {
+        /// What was attempted.
+        attempt: &'static str,
+        /// The kernel's word.
+        source: io::Error,
+    },
+}
+
+static CURRENT: OnceLock<Sandbox> = OnceLock::new();
+
+/// The sandbox that this process is in, if it has entered one.
+pub fn current() -> Option<Sandbox> {
+    CURRENT.get().copied()
+}
+
+/// Enters a sandbox. Returns in the lab's own process only; the two others end with its exit code.
+///
+/// # Errors
+/// [`SandboxError`], in the calling process or in the lab's; nothing was changed outside.
+pub fn enter() -> Result<Sandbox, SandboxError> {
+    let threads = fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1);
+    if threads != 1 {
+        return Err(SandboxError::Threads(threads));
+    }
+    let rootless = unshare_namespaces()?;
+    let (alive_read, alive_write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(SandboxError::Unshare)?;
+    match raw::fork_single_threaded().map_err(SandboxError::Unshare)? {
+        ForkResult::Parent { child } => {
+            drop(alive_read);
+            let code = supervise(child);
+            drop(alive_write);
+            process::exit(code);
+        }
+        ForkResult::Child => become_init(&alive_read, alive_write),
+    }
+    // PID 2 of the lab: the program.
+    if rootless {
+        raise_ambient_capabilities()?;
+    }
+    let fresh_proc = mount_private()?;
+    Ok(*CURRENT.get_or_init(|| Sandbox { rootless, fresh_proc }))
+}
+
+/// Makes the namespaces, with a user namespace where the caller has not the right without. True if one was made.
+fn unshare_namespaces() -> Result<bool, SandboxError> {
+    let wanted =
+        CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    let (uid, gid) = (geteuid(), getegid());
+    if uid.is_root() {
+        match unshare(wanted) {
+            Ok(()) => return Ok(false),
+            // Root of a plain container: not allowed as it stands, perhaps allowed in a user namespace.
+            Err(Errno::EPERM) => {}
+            Err(errno) => return Err(SandboxError::Unshare(errno)),
+        }
+    }
+    unshare(wanted | CloneFlags::CLONE_NEWUSER).map_err(SandboxError::Unshare)?;
+    let write = |path: &str, text: String| {
+        fs::write(path, text).map_err(|source| SandboxError::Withheld { attempt: "map the user", source })
+    };
+    write("/proc/self/setgroups", "deny".into())?;
+    // The caller's own ids and not 0: tcpdump and servers that change users fail where they look like root.
+    write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+    write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
+    Ok(true)
+}
+
+/// PID 1 of the lab: waits for the program and reaps orphans. Returns in the program (its child) only.
+fn become_init(alive: &OwnedFd, write_end: OwnedFd) {
+    drop(write_end);
+    let parent_is_gone = nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() || {
+        // The pipe's other end is the parent's: if it is closed, the parent died before the line above.
+        let mut fds = [PollFd::new(alive.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_err()
+            || fds[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+    };
+    if parent_is_gone {
+        process::exit(137);
+    }
+    match raw::fork_single_threaded() {
+        Ok(ForkResult::Child) => {}
+        Ok(ForkResult::Parent { child }) => process::exit(supervise(child)),
+        Err(errno) => {
+            eprintln!("error: failed to fork in the sandbox: {errno}");
+            process::exit(3);
+        }
+    }
+}
+
+/// Waits for a child and reaps whatever else ends; forwards signals to it. The child's exit code, or 128 + signal.
+fn supervise(child: Pid) -> i32 {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGCHLD] {
+        signals.add(signal);
+    }
+    // Blocked, a signal waits for us; PID 1 would otherwise lose what it does not handle.
+    if signals.thread_block().is_err() {
+        return 3;
+    }
+    loop {
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) if pid == child => return code,
+                Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => return 128 + signal as i32,
+                Ok(WaitStatus::StillAlive) => break,
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => return 3,
+            }
+        }
+        match signals.wait() {
+            Ok(Signal::SIGCHLD) | Err(_) => {}
+            // It may have ended a moment ago; then the next round finds it.
+            Ok(signal) => drop(kill(child, signal)),
+        }
+    }
+}
+
+/// Hands the capabilities that we have in our user namespace to the programs that we start.
+fn raise_ambient_capabilities() -> Result<(), SandboxError> {
+    let withheld = |source: caps::errors::CapsError| SandboxError::Withheld {
+        attempt: "raise ambient capabilities",
+        source: io::Error::other(source.to_string()),
+    };
+    let ours = caps::read(None, caps::CapSet::Permitted).map_err(withheld)?;
+    caps::set(None, caps::CapSet::Inheritable, &ours).map_err(withheld)?;
+    caps::set(None, caps::CapSet::Ambient, &ours).map_err(withheld)
+}
+
+/// A mount tree of our own, with places for namespace names; true if a fresh `/proc` could be mounted too.
+fn mount_private() -> Result<bool, SandboxError> {
+    let withheld = |attempt| move |errno: Errno| SandboxError::Withheld { attempt, source: errno.into() };
+    const NONE: Option<&str> = None;
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(withheld("make mounts private"))?;
+    let tmpfs = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(Some("tmpfs"), "/run", Some("tmpfs"), tmpfs, Some("mode=0755")).map_err(withheld("mount /run"))?;
+    let netns = fs::create_dir_all("/run/netns").and_then(|()| fs::create_dir_all("/run/sglab"));
+    netns.map_err(|source| SandboxError::Withheld { attempt: "make /run/netns", source })?;
+    let quiet = tmpfs | MsFlags::MS_NOEXEC;
+    // Both are comforts: without them the host's stay visible, read-only for us. `doctor` says so.
+    let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), quiet, NONE);
+    Ok(mount(Some("proc"), "/proc", Some("proc"), quiet, NONE).is_ok())
+}
+
+/// The id maps of an instance's user namespace: root inside is the lab's user.
+pub(super) fn instance_id_maps() -> (String, String) {
+    (format!("0 {} 1", geteuid()), format!("0 {} 1", getegid()))
+}

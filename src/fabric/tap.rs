@@ -1,0 +1,66 @@
+//! What arrives at a namespace's interfaces: the second witness of every drop.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::packet::Tuple;
+use super::{FabricError, Namespace};
+
+/// A packet socket in a namespace, which sees what arrives before the namespace's own stack does. It never blocks.
+#[derive(Debug)]
+pub struct Tap {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Tap {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// The kernel's word, with the namespace.
+    pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
+        let opened = namespace.run(open_here).await?;
+        opened.map_err(|source| FabricError::Kernel {
+            attempt: "open a packet socket".into(),
+            node: namespace.name.clone(),
+            source,
+        })
+    }
+
+    /// Reads all that has arrived; packets that are neither TCP, UDP nor ICMP over IPv4 are passed over.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn read(&mut self) -> io::Result<Vec<Tuple>> {
+        let mut seen = Vec::new();
+        loop {
+            // A short read is what is wanted: the headers are enough.
+            match nix::sys::socket::recv(
+                std::os::fd::AsRawFd::as_raw_fd(&self.socket),
+                &mut self.buffer,
+                nix::sys::socket::MsgFlags::MSG_DONTWAIT,
+            ) {
+                Ok(length) => seen.extend(Tuple::parse(&self.buffer[..length])),
+                Err(nix::errno::Errno::EAGAIN) => return Ok(seen),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn open_here() -> io::Result<Tap> {
+    // IPv4 in network byte order, given at once: binding later would wait for a grace period of the kernel.
+    let ipv4 = i32::from((libc::ETH_P_IP as u16).to_be());
+    let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(ipv4)))?;
+    Ok(Tap { socket, buffer: vec![0; 256] })
+}

@@ -1,0 +1,30 @@
+//! The names of the lab, as `/etc/hosts` of the programs started in its instances.
+
+use std::fmt::Write;
+use std::io;
+
+use crate::fabric::Fabric;
+use crate::model::{Cloud, InstanceState};
+
+/// Writes the names of now, in place, so that programs which have the file open or mounted see the change.
+pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
+    fabric.write_hosts_file(&text(cloud))
+}
+
+/// Instances by private address, hosts outside by their own.
+fn text(cloud: &Cloud) -> String {
+    let mut text = String::from("127.0.0.1 localhost\n");
+    let up = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
+    for (name, _, interface) in up.filter(|(_, _, interface)| interface.id.device == 0) {
+        if let Some(private) = interface.private {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{private} {name}");
+        }
+    }
+    for (name, host) in &cloud.hosts {
+        for address in &host.addresses {
+            let _ = writeln!(text, "{address} {name}");
+        }
+    }
+    text
+}

@@ -1,0 +1,125 @@
+//! One attempt: a socket in the sender's namespace, and what its peer and the kernel answer.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, UdpSocket};
+
+use super::TOKEN_BYTES;
+use crate::fabric::packet::{ECHO_REQUEST, ICMP, TCP, Tuple, UDP};
+use crate::model::Service;
+
+/// A token that only the receiver of this very probe can know.
+pub(super) type Token = [u8; TOKEN_BYTES];
+
+/// What the socket itself came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The peer repeated the token and gave its name; an echo names nobody.
+    Answered(Option<String>),
+    /// A reset, or port unreachable.
+    Refused,
+    /// No route, or host or net unreachable.
+    Unreachable,
+    /// Something else, in the kernel's words.
+    Failed(String),
+}
+
+/// The protocol number that a service is asked for with.
+pub(super) fn protocol(service: Service) -> u8 {
+    match service {
+        Service::Tcp(_) => TCP,
+        Service::Udp(_) => UDP,
+        Service::IcmpEcho => ICMP,
+    }
+}
+
+/// The tuple of a probe between two addresses.
+pub(super) fn tuple(service: Service, source: Ipv4Addr, source_port: u16, destination: Ipv4Addr) -> Tuple {
+    let destination_port = match service {
+        Service::Tcp(port) | Service::Udp(port) => port.0,
+        Service::IcmpEcho => ECHO_REQUEST,
+    };
+    Tuple { protocol: protocol(service), source, source_port, destination, destination_port }
+}
+
+/// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
+pub(super) fn open(service: Service, source: Ipv4Addr, source_port: u16) -> io::Result<Socket> {
+    let (kind, protocol) = match service {
+        Service::Tcp(_) => (Type::STREAM, Protocol::TCP),
+        Service::Udp(_) => (Type::DGRAM, Protocol::UDP),
+        Service::IcmpEcho => (Type::DGRAM, Protocol::ICMPV4),
+    };
+    let socket = Socket::new(Domain::IPV4, kind.nonblocking().cloexec(), Some(protocol))?;
+    if kind == Type::STREAM {
+        // Closing sends a reset: nothing lingers in TIME_WAIT.
+        socket.set_linger(Some(Duration::ZERO))?;
+    } else {
+        // Else host unreachable never reaches a datagram socket.
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv4RecvErr, &true)?;
+    }
+    socket.bind(&SocketAddrV4::new(source, source_port).into())?;
+    Ok(socket)
+}
+
+/// Asks, and waits for the answer without end: evidence or the caller's patience ends the wait.
+pub(super) async fn ask(socket: Socket, service: Service, destination: Ipv4Addr, token: Token) -> Answer {
+    let asked = match service {
+        Service::Tcp(port) => ask_tcp(socket, SocketAddrV4::new(destination, port.0), token).await,
+        Service::Udp(port) => ask_udp(socket, SocketAddrV4::new(destination, port.0), token).await,
+        Service::IcmpEcho => ask_echo(socket, destination, token).await,
+    };
+    asked.unwrap_or_else(|error| match error.raw_os_error() {
+        Some(libc::ECONNREFUSED | libc::ECONNRESET) => Answer::Refused,
+        Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Answer::Unreachable,
+        _ => Answer::Failed(error.to_string()),
+    })
+}
+
+async fn ask_tcp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<Answer> {
+    let mut stream = TcpSocket::from_std_stream(socket.into()).connect(to.into()).await?;
+    stream.write_all(&token).await?;
+    let mut answer = [0; 256];
+    let mut length = 0;
+    while length < answer.len() && !answer[..length].ends_with(b"\n") {
+        match stream.read(&mut answer[length..]).await? {
+            0 => break,
+            read => length += read,
+        }
+    }
+    Ok(read_answer(&answer[..length], &token))
+}
+
+async fn ask_udp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<Answer> {
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.connect(to).await?;
+    socket.send(&token).await?;
+    let mut answer = [0; 256];
+    let length = socket.recv(&mut answer).await?;
+    Ok(read_answer(&answer[..length], &token))
+}
+
+async fn ask_echo(socket: Socket, to: Ipv4Addr, token: Token) -> io::Result<Answer> {
+    let socket = UdpSocket::from_std(socket.into())?;
+    socket.connect(SocketAddrV4::new(to, 0)).await?;
+    // Type 8, code 0; the kernel fills in the checksum and the identifier, which is the socket's port.
+    let mut request = vec![8, 0, 0, 0, 0, 0, 0, 1];
+    request.extend_from_slice(&token);
+    socket.send(&request).await?;
+    let mut answer = [0; 256];
+    let length = socket.recv(&mut answer).await?;
+    match answer[..length].split_first_chunk::<8>() {
+        Some((_, repeated)) if repeated == token => Ok(Answer::Answered(None)),
+        _ => Ok(Answer::Failed("an echo reply with another token".into())),
+    }
+}
+
+fn read_answer(answer: &[u8], token: &Token) -> Answer {
+    match answer.strip_prefix(token.as_slice()) {
+        Some(name) => Answer::Answered(Some(String::from_utf8_lossy(name).trim().to_owned())),
+        None => Answer::Failed("an answer with another token".into()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Canaries: packets of known fate, which show that the instrument works and that what came before has arrived.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::evidence::{Board, Case};
+use super::ports::{SourcePorts, UsedUp};
+use crate::compile::names::{CANARY_DROPPED, CANARY_OPEN};
+use crate::compile::network::NodeName;
+use crate::fabric::packet::{Tuple, UDP};
+use crate::fabric::{FabricError, Namespace};
+
+/// How long a canary may take before the instrument counts as broken.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Who a batch of probes may reach, and from where its link is fed.
+#[derive(Clone, Debug)]
+pub struct Receiver {
+    /// Its namespace.
+    pub node: NodeName,
+    /// Its address on its link.
+    pub address: Ipv4Addr,
+    /// The router at the other end of its link.
+    pub router: Arc<Namespace>,
+    /// The router's own address there.
+    pub router_address: Ipv4Addr,
+}
+
+/// A path through a VPC's filter with one flow known open and one known dropped.
+#[derive(Clone, Debug)]
+pub struct KnownPath {
+    /// Where the canaries start.
+    pub from: Arc<Namespace>,
+    /// From which address.
+    pub source: Ipv4Addr,
+    /// Where they go.
+    pub to: NodeName,
+    /// To which address.
+    pub destination: Ipv4Addr,
+}
+
+/// Sends a canary down each receiver's link, from the router and behind whatever the filter let through before, and
+/// waits until it has arrived. Gives those whose canary did.
+///
+/// A link's packets queue per processor, so a canary goes from every processor: when all have arrived, so has every
+/// packet that passed the filter earlier.
+pub(super) async fn barrier(
+    board: &Board,
+    ports: &mut SourcePorts,
+    receivers: &[Receiver],
+) -> Result<HashSet<NodeName>, CanaryError> {
+    let cpus = allowed_cpus().map_err(CanaryError::Cpus)?;
+    let mut groups: Vec<(Arc<Namespace>, Ipv4Addr, Vec<&Receiver>)> = Vec::new();
+    for receiver in receivers {
+        match groups.iter_mut().find(|(router, ..)| router.name == receiver.router.name) {
+            Some((.., members)) => members.push(receiver),
+            None => groups.push((Arc::clone(&receiver.router), receiver.router_address, vec![receiver])),
+        }
+    }
+    let mut sent: Vec<(NodeName, Tuple, Arc<Case>)> = Vec::new();
+    for (router, source, members) in groups {
+        let mut plan = Vec::new();
+        for cpu in &cpus {
+            let port = ports.take(source, UDP)?;
+            for receiver in &members {
+                let tuple = udp(source, port, receiver.address, CANARY_OPEN);
+                sent.push((receiver.node.clone(), tuple, board.register(&[tuple])));
+            }
+            plan.push((*cpu, port));
+        }
+        let addresses: Vec<Ipv4Addr> = members.iter().map(|receiver| receiver.address).collect();
+        let sending = router.run(move || send_from_each(&plan, source, &addresses)).await?;
+        sending.map_err(|source| CanaryError::Send { node: router.name.clone(), source })?;
+    }
+    let arrivals = join_all(sent.iter().map(|(node, _, case)| arrived(case, node))).await;
+    board.forget(&sent.iter().map(|(_, tuple, _)| *tuple).collect::<Vec<_>>());
+    let mut held: HashSet<NodeName> = receivers.iter().map(|receiver| receiver.node.clone()).collect();
+    for ((node, ..), arrived) in sent.iter().zip(arrivals) {
+        if !arrived {
+            held.remove(node);
+        }
+    }
+    Ok(held)
+}
+
+/// Sends both canaries down a path of known fate. True if the one arrived and the other was dropped, on record.
+pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &KnownPath) -> Result<bool, CanaryError> {
+    let source = path.source;
+    let (dropped_port, open_port) = (ports.take(source, UDP)?, ports.take(source, UDP)?);
+    let dropped = udp(source, dropped_port, path.destination, CANARY_DROPPED);
+    let open = udp(source, open_port, path.destination, CANARY_OPEN);
+    let (dropped_case, open_case) = (board.register(&[dropped]), board.register(&[open]));
+    let destination = path.destination;
+    let sending = path.from.run(move || {
+        // First the one that must be dropped: when the other has arrived, this one would have too.
+        send(source, dropped_port, destination, CANARY_DROPPED)?;
+        send(source, open_port, destination, CANARY_OPEN)
+    });
+    sending.await?.map_err(|source| CanaryError::Send { node: path.from.name.clone(), source })?;
+    let arrived = arrived(&open_case, &path.to).await;
+    let recorded = wait(&dropped_case, Case::has_drop).await;
+    let kept_out = !dropped_case.seen_at(&path.to);
+    board.forget(&[dropped, open]);
+    Ok(arrived && recorded && kept_out)
+}
+
+/// Why a canary could not be sent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CanaryError {
+    #[error("failed to send a canary from {node}: {source}")]
+    Send { node: NodeName, source: io::Error },
+    #[error("failed to learn which processors may be used: {0}")]
+    Cpus(nix::errno::Errno),
+    #[error(transparent)]
+    Ports(#[from] UsedUp),
+    #[error(transparent)]
+    Fabric(#[from] FabricError),
+}
+
+async fn arrived(case: &Case, node: &NodeName) -> bool {
+    wait(case, |case| case.seen_at(node)).await
+}
+
+/// Waits until something holds of a case. False when patience ends.
+pub(super) async fn wait(case: &Case, holds: impl Fn(&Case) -> bool) -> bool {
+    let waiting = async {
+        while !holds(case) {
+            case.news.notified().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.is_ok()
+}
+
+fn udp(source: Ipv4Addr, source_port: u16, destination: Ipv4Addr, destination_port: u16) -> Tuple {
+    Tuple { protocol: UDP, source, source_port, destination, destination_port }
+}
+
+fn allowed_cpus() -> Result<Vec<usize>, nix::errno::Errno> {
+    let set = sched_getaffinity(Pid::from_raw(0))?;
+    Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
+}
+
+fn send_from_each(plan: &[(usize, u16)], source: Ipv4Addr, destinations: &[Ipv4Addr]) -> io::Result<()> {
+    for (cpu, port) in plan {
+        let mut only = CpuSet::new();
+        only.set(*cpu)?;
+        sched_setaffinity(Pid::from_raw(0), &only)?;
+        let socket = bound(source, *port)?;
+        for destination in destinations {
+            send_on(&socket, *destination, CANARY_OPEN)?;
+        }
+    }
+    Ok(())
+}
+
+fn send(source: Ipv4Addr, port: u16, destination: Ipv4Addr, to: u16) -> io::Result<()> {
+    send_on(&bound(source, port)?, destination, to)
+}
+
+fn bound(source: Ipv4Addr, port: u16) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+    socket.bind(&SocketAddrV4::new(source, port).into())?;
+    Ok(socket)
+}
+
+fn send_on(socket: &Socket, destination: Ipv4Addr, port: u16) -> io::Result<()> {
+    let to = SocketAddrV4::new(destination, port).into();
+    match socket.send_to(b"canary", &to) {
+        // The receiver's "nobody listens" to an earlier canary; it is said once, and the next send goes out.
+        Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => socket.send_to(b"canary", &to).map(drop),
+        sent => sent.map(drop),
+    }
+}

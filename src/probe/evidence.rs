@@ -1,0 +1,119 @@
+//! The board on which witnesses post what they saw of the tuples that a probe can have.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::compile::network::NodeName;
+use crate::compile::record::Record;
+use crate::fabric::packet::Tuple;
+
+/// A record of a filter about one probe.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Logged {
+    /// In whose log it stood.
+    pub node: NodeName,
+    /// What the filter did.
+    pub record: Record,
+    /// The interface that the packet came in by.
+    pub in_index: Option<u32>,
+    /// The interface that it would leave by.
+    pub out_index: Option<u32>,
+    /// The tuple as the filter saw it.
+    pub tuple: Tuple,
+}
+
+/// All that is known of one probe so far.
+#[derive(Debug, Default)]
+pub(super) struct Case {
+    known: Mutex<Known>,
+    /// Woken by every record of a drop and by every sighting.
+    pub news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    records: Vec<Logged>,
+    seen_at: Vec<NodeName>,
+}
+
+impl Case {
+    /// Every record about it, in the order of their arrival.
+    pub fn records(&self) -> Vec<Logged> {
+        lock(&self.known).records.clone()
+    }
+
+    /// Whether some filter has recorded a drop.
+    pub fn has_drop(&self) -> bool {
+        lock(&self.known).records.iter().any(|logged| logged.record.is_drop())
+    }
+
+    /// Whether a packet of it has arrived at a namespace.
+    pub fn seen_at(&self, node: &NodeName) -> bool {
+        lock(&self.known).seen_at.contains(node)
+    }
+}
+
+/// Tuples are registered before their first packet; what is not registered is not kept.
+#[derive(Debug, Default)]
+pub(super) struct Board {
+    cases: Mutex<HashMap<Tuple, Arc<Case>>>,
+    lost: std::sync::atomic::AtomicU64,
+}
+
+impl Board {
+    /// Registers every tuple that a probe can have.
+    pub fn register(&self, tuples: &[Tuple]) -> Arc<Case> {
+        let case = Arc::new(Case::default());
+        let mut cases = lock(&self.cases);
+        for tuple in tuples {
+            cases.insert(*tuple, Arc::clone(&case));
+        }
+        case
+    }
+
+    /// Forgets tuples.
+    pub fn forget(&self, tuples: &[Tuple]) {
+        let mut cases = lock(&self.cases);
+        for tuple in tuples {
+            cases.remove(tuple);
+        }
+    }
+
+    /// A filter's record.
+    pub fn post_record(&self, logged: Logged) {
+        let case = lock(&self.cases).get(&logged.tuple).cloned();
+        if let Some(case) = case {
+            let drop = logged.record.is_drop();
+            lock(&case.known).records.push(logged);
+            if drop {
+                case.news.notify_one();
+            }
+        }
+    }
+
+    /// An arrival at a namespace.
+    pub fn post_sighting(&self, node: &NodeName, tuple: &Tuple) {
+        let case = lock(&self.cases).get(tuple).cloned();
+        if let Some(case) = case {
+            lock(&case.known).seen_at.push(node.clone());
+            case.news.notify_one();
+        }
+    }
+
+    /// Counts records that were lost.
+    pub fn post_lost(&self, count: u64) {
+        self.lost.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// How many records were ever lost.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+/// A panic elsewhere does not make the evidence worse: it is only ever appended to.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

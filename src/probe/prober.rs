@@ -1,0 +1,366 @@
+//! Probes in batches: sockets first, evidence while they wait, canaries behind them, and only then the outcomes.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use socket2::Socket;
+use tokio::time::timeout;
+
+use super::attempt::{self, Answer, Token};
+use super::canary::{self, KnownPath, Receiver};
+use super::evidence::{Board, Case, Logged};
+use super::ports::SourcePorts;
+use super::servers::Servers;
+use super::witness::{Eye, Witness};
+use crate::compile::network::NodeName;
+use crate::fabric::nflog::LogSocket;
+use crate::fabric::packet::Tuple;
+use crate::fabric::tap::Tap;
+use crate::fabric::{FabricError, Namespace};
+use crate::model::Service;
+
+/// So many probes share their canaries and are open at once.
+const CHUNK: usize = 1024;
+/// So many probes wait for their answer at the same time.
+const IN_FLIGHT: usize = 256;
+/// The fallback: how long a probe waits that neither an answer nor a record resolves.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a probe is to ask, with every address that it can have.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The sender's namespace.
+    pub sender: Arc<Namespace>,
+    /// The sender's address there.
+    pub source: Ipv4Addr,
+    /// The address that it asks.
+    pub destination: Ipv4Addr,
+    /// (source, destination) behind the gateway, if the path leads through it.
+    pub translated: Option<(Ipv4Addr, Ipv4Addr)>,
+    /// What it asks for.
+    pub service: Service,
+    /// Who holds the address, if anybody has a link for it.
+    pub receiver: Option<Receiver>,
+}
+
+/// What came of an [`Ask`].
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    /// What the socket came to, if it came to anything.
+    pub answer: Option<Answer>,
+    /// What the filters recorded.
+    pub records: Vec<Logged>,
+    /// Whether a packet of it arrived at the receiver.
+    pub seen: bool,
+    /// Whether the receiver's canaries arrived, so that "not seen" means something.
+    pub canary_arrived: bool,
+    /// Whether the fallback ended the wait.
+    pub timed_out: bool,
+    /// Whether log records were lost meanwhile.
+    pub lost: u64,
+}
+
+/// Probes, listeners and witnesses of a lab.
+#[derive(Debug)]
+pub struct Prober {
+    board: Arc<Board>,
+    witness: Witness,
+    servers: HashMap<NodeName, Servers>,
+    ports: SourcePorts,
+    tokens: std::hash::RandomState,
+    asked: u64,
+}
+
+type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+/// A probe under way.
+struct Probe {
+    case: Arc<Case>,
+    tuples: Vec<Tuple>,
+    state: State,
+}
+
+enum State {
+    Answered(Answer),
+    /// A filter recorded a drop; the socket still waits, in case the record lies.
+    Recorded(Pending),
+    TimedOut,
+}
+
+impl Prober {
+    /// Starts the witness.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn start() -> io::Result<Self> {
+        let board = Arc::new(Board::default());
+        let witness = Witness::start(Arc::clone(&board))?;
+        let servers = HashMap::new();
+        Ok(Self { board, witness, servers, ports: SourcePorts::default(), tokens: Default::default(), asked: 0 })
+    }
+
+    /// Reads a namespace's log from now on.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn watch_log(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
+        self.witness.watch(node.name.clone(), Eye::Log(LogSocket::open(node).await?));
+        Ok(())
+    }
+
+    /// Watches what arrives at a namespace from now on.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn watch_arrivals(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
+        self.witness.watch(node.name.clone(), Eye::Tap(Tap::open(node).await?));
+        Ok(())
+    }
+
+    /// Listens in namespaces, in place of what listened there before.
+    ///
+    /// # Errors
+    /// The port that could not be had.
+    pub async fn listen(&mut self, wanted: Vec<(Arc<Namespace>, Vec<Service>)>) -> Result<(), FabricError> {
+        for (node, _) in &wanted {
+            self.servers.remove(&node.name);
+        }
+        let opening = wanted.into_iter().map(|(node, services)| async move {
+            Servers::listen(&node, services).await.map(|servers| (node.name.clone(), servers))
+        });
+        for opened in futures::future::join_all(opening).await {
+            let (name, servers) = opened?;
+            self.servers.insert(name, servers);
+        }
+        Ok(())
+    }
+
+    /// Whether something of ours listens in a namespace.
+    pub fn listens(&self, node: &NodeName) -> bool {
+        self.servers.contains_key(node)
+    }
+
+    /// Closes what listens in a namespace.
+    pub fn silence(&mut self, node: &NodeName) {
+        self.servers.remove(node);
+    }
+
+    /// Closes everything of a namespace.
+    pub fn leave(&mut self, node: &NodeName) {
+        self.servers.remove(node);
+        self.witness.forget(node.clone());
+    }
+
+    /// The tracked flows of an address have been forgotten: its source ports may be used again.
+    pub fn forget_sender(&mut self, address: Ipv4Addr) {
+        self.ports.reset(address);
+    }
+
+    /// Sends canaries down the paths of known fate; true if all did as they must.
+    pub(super) async fn canaries_hold(&mut self, paths: &[KnownPath]) -> bool {
+        for path in paths {
+            match canary::known_path(&self.board, &mut self.ports, path).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => return false,
+            }
+        }
+        true
+    }
+
+    /// Asks everything, and gives one finding for each, in order.
+    pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<Finding> {
+        let mut findings = Vec::with_capacity(asks.len());
+        for chunk in asks.chunks(CHUNK) {
+            findings.extend(self.ask_chunk(chunk).await);
+        }
+        findings
+    }
+
+    async fn ask_chunk(&mut self, asks: &[Ask]) -> Vec<Finding> {
+        let lost_before = self.board.lost();
+        let opened = self.open_sockets(asks).await;
+        let mut started = Vec::new();
+        for (ask, socket) in asks.iter().zip(opened) {
+            let token = self.token();
+            let tuples = match &socket {
+                Ok((_, port)) => tuples(ask, *port),
+                Err(_) => Vec::new(),
+            };
+            let case = self.board.register(&tuples);
+            started.push((ask, socket, token, tuples, case));
+        }
+        let running = started.into_iter().enumerate().map(|(number, (ask, socket, token, tuples, case))| async move {
+            let state = match socket {
+                Ok((socket, _)) => {
+                    let pending = Box::pin(attempt::ask(socket, ask.service, ask.destination, token));
+                    until_evidence(pending, &case).await
+                }
+                Err(why) => State::Answered(Answer::Failed(why)),
+            };
+            (number, Probe { case, tuples, state })
+        });
+        // Unordered: one that waits for its fallback must not hold up those behind it.
+        let mut probes: Vec<(usize, Probe)> =
+            futures::stream::iter(running).buffer_unordered(IN_FLIGHT).collect().await;
+        probes.sort_unstable_by_key(|(number, _)| *number);
+        let arrived = self.barrier(asks).await;
+        let lost = self.board.lost() - lost_before;
+        let findings = asks.iter().zip(probes).map(|(ask, (_, probe))| {
+            let arrived = &arrived;
+            async move { finish(ask, probe, arrived, lost).await }
+        });
+        let finished: Vec<(Finding, Vec<Tuple>)> = futures::future::join_all(findings).await;
+        let (findings, tuples): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
+        self.board.forget(&tuples.concat());
+        findings
+    }
+
+    /// A canary behind the packets of every receiver of a chunk.
+    async fn barrier(&mut self, asks: &[Ask]) -> HashSet<NodeName> {
+        let mut receivers: Vec<Receiver> = Vec::new();
+        let mut known = HashSet::new();
+        for receiver in asks.iter().filter_map(|ask| ask.receiver.as_ref()) {
+            if known.insert(receiver.node.clone()) {
+                receivers.push(receiver.clone());
+            }
+        }
+        // A canary that cannot be sent has not arrived: nothing is proved by it.
+        canary::barrier(&self.board, &mut self.ports, &receivers).await.unwrap_or_default()
+    }
+
+    /// Opens the sockets of a chunk, one visit to each sender's namespace.
+    async fn open_sockets(&mut self, asks: &[Ask]) -> Vec<Result<(Socket, u16), String>> {
+        let mut by_sender: HashMap<NodeName, Vec<usize>> = HashMap::new();
+        for (number, ask) in asks.iter().enumerate() {
+            by_sender.entry(ask.sender.name.clone()).or_default().push(number);
+        }
+        let mut jobs = Vec::new();
+        for numbers in by_sender.into_values() {
+            let mut wanted = Vec::new();
+            for number in &numbers {
+                let ask = &asks[*number];
+                let port = self.ports.take(ask.source, attempt::protocol(ask.service)).map_err(|e| e.to_string());
+                wanted.push((ask.service, ask.source, port));
+            }
+            let sender = Arc::clone(&asks[numbers[0]].sender);
+            jobs.push(async move {
+                let opened = sender.run(move || wanted.into_iter().map(open_one).collect::<Vec<_>>()).await;
+                (numbers, opened)
+            });
+        }
+        let mut sockets: Vec<Result<(Socket, u16), String>> =
+            asks.iter().map(|_| Err("its socket was not opened".into())).collect();
+        for (numbers, opened) in futures::future::join_all(jobs).await {
+            match opened {
+                Ok(opened) => {
+                    for (number, socket) in numbers.into_iter().zip(opened) {
+                        sockets[number] = socket;
+                    }
+                }
+                Err(error) => {
+                    for number in numbers {
+                        sockets[number] = Err(error.to_string());
+                    }
+                }
+            }
+        }
+        self.retry_taken_ports(asks, &mut sockets).await;
+        sockets
+    }
+
+    /// A program in the instance may hold a source port: then the next one will do.
+    async fn retry_taken_ports(&mut self, asks: &[Ask], sockets: &mut [Result<(Socket, u16), String>]) {
+        for (ask, socket) in asks.iter().zip(sockets) {
+            for _ in 0..16 {
+                if !matches!(socket, Err(why) if why == PORT_TAKEN) {
+                    break;
+                }
+                let (service, source) = (ask.service, ask.source);
+                let port = self.ports.take(source, attempt::protocol(service)).map_err(|e| e.to_string());
+                let opened = ask.sender.run(move || open_one((service, source, port))).await;
+                *socket = opened.unwrap_or_else(|error| Err(error.to_string()));
+            }
+        }
+    }
+
+    fn token(&mut self) -> Token {
+        use std::hash::BuildHasher;
+        self.asked += 1;
+        let text = format!("{:016x}", self.tokens.hash_one(self.asked));
+        let mut token = Token::default();
+        token.copy_from_slice(text.as_bytes());
+        token
+    }
+}
+
+/// What [`open_one`] says of a source port that somebody holds.
+const PORT_TAKEN: &str = "its source port is taken";
+
+fn open_one((service, source, port): (Service, Ipv4Addr, Result<u16, String>)) -> Result<(Socket, u16), String> {
+    let port = port?;
+    attempt::open(service, source, port).map(|socket| (socket, port)).map_err(|error| {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            PORT_TAKEN.into()
+        } else {
+            format!("failed to bind {source}:{port}: {error}")
+        }
+    })
+}
+
+/// Every tuple that a probe can have, before and behind the gateway.
+fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
+    let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
+    if let Some((source, destination)) = ask.translated {
+        // With a public address on one side only, the translation changes one end at a time.
+        for (source, destination) in [(source, ask.destination), (ask.source, destination), (source, destination)] {
+            let tuple = attempt::tuple(ask.service, source, port, destination);
+            if !tuples.contains(&tuple) {
+                tuples.push(tuple);
+            }
+        }
+    }
+    tuples
+}
+
+/// Waits for an answer, a record of a drop, or the end of patience.
+async fn until_evidence(mut pending: Pending, case: &Case) -> State {
+    let evidence = async {
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut pending => return Some(answer),
+                () = case.news.notified() => if case.has_drop() { return None },
+            }
+        }
+    };
+    match timeout(PATIENCE, evidence).await {
+        Ok(Some(answer)) => State::Answered(answer),
+        Ok(None) => State::Recorded(pending),
+        Err(_) => State::TimedOut,
+    }
+}
+
+/// Puts together what is known of a probe, now that the canaries behind it have arrived.
+async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<NodeName>, lost: u64) -> (Finding, Vec<Tuple>) {
+    let Probe { case, tuples, state } = probe;
+    let node = ask.receiver.as_ref().map(|receiver| &receiver.node);
+    let seen = node.is_some_and(|node| case.seen_at(node));
+    let (answer, timed_out) = match state {
+        State::Answered(answer) => (Some(answer), false),
+        State::TimedOut => (None, true),
+        // The record says dropped, and yet it has arrived: then only the socket tells.
+        State::Recorded(pending) if seen => match timeout(PATIENCE, pending).await {
+            Ok(answer) => (Some(answer), false),
+            Err(_) => (None, true),
+        },
+        State::Recorded(_) => (None, false),
+    };
+    let canary_arrived = node.is_some_and(|node| arrived.contains(node));
+    (Finding { answer, records: case.records(), seen, canary_arrived, timed_out, lost }, tuples)
+}

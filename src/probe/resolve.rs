@@ -1,0 +1,78 @@
+//! From evidence to an outcome. Nothing but evidence makes anything else than "inconclusive".
+
+use super::attempt::Answer;
+use super::evidence::Logged;
+use super::prober::Finding;
+use super::{Drop, DropCause, Outcome};
+use crate::compile::network::NodeName;
+use crate::compile::record::Record;
+use crate::model::{Direction, GroupName, InstanceName, RuleId};
+
+/// Tells whose interface an index of a router is, and which groups it is in.
+pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InstanceName, Vec<GroupName>)>;
+
+/// The outcome of a probe.
+pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
+    let inconclusive = |why: &str| {
+        let lost = match finding.lost {
+            0 => String::new(),
+            lost => format!("; {lost} log records were lost meanwhile"),
+        };
+        Outcome::Inconclusive { why: format!("{why}{lost}") }
+    };
+    match &finding.answer {
+        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver),
+        Some(Answer::Refused) if finding.seen => Outcome::Refused { admitted_by: admitted_by(finding) },
+        Some(Answer::Refused) => {
+            inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
+        }
+        Some(Answer::Unreachable) if !finding.seen => Outcome::Unreachable,
+        Some(Answer::Unreachable) => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+        Some(Answer::Failed(why)) => inconclusive(why),
+        None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
+            Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),
+            Some(_) if !finding.canary_arrived => {
+                inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
+            }
+            Some(logged) => dropped(logged, whose),
+            None if finding.seen => inconclusive("the receiver has seen it and gave no answer"),
+            None => inconclusive("no answer, and no filter has a record of it"),
+        },
+    }
+}
+
+fn answered(finding: &Finding, name: Option<&str>, receiver: Option<&NodeName>) -> Outcome {
+    let asked = receiver.map(|node| node.0.as_str());
+    match name {
+        Some(name) if Some(name) == asked => Outcome::Open { admitted_by: admitted_by(finding) },
+        Some(name) => Outcome::Misdelivered { answered_by: name.into() },
+        // An echo's answer names nobody: that the receiver has seen the request does.
+        None if finding.seen => Outcome::Open { admitted_by: admitted_by(finding) },
+        None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
+    }
+}
+
+/// The rule at the receiver's ingress: the last one in the log, for the hairpin crosses the filter twice.
+fn admitted_by(finding: &Finding) -> Option<RuleId> {
+    finding.records.iter().rev().find_map(|logged| match logged.record {
+        Record::Accept(Direction::Ingress, rule) => Some(rule),
+        _ => None,
+    })
+}
+
+fn dropped(logged: &Logged, whose: Whose<'_>) -> Outcome {
+    let at = match logged.record {
+        Record::Drop(direction) | Record::Cut(direction) => Some(direction),
+        _ => None,
+    };
+    let index = match at {
+        Some(Direction::Egress) => logged.in_index,
+        _ => logged.out_index,
+    };
+    let owner = at.zip(index.and_then(|index| whose(&logged.node, index)));
+    let cause = match owner {
+        Some((at, (instance, groups))) => DropCause::Groups { at, instance, groups },
+        None => DropCause::Other(format!("{} at {}", logged.record, logged.node)),
+    };
+    Outcome::Dropped(Drop { cause, source: logged.tuple.source })
+}
