@@ -4,6 +4,7 @@
 //! [`compile`](crate::compile), which must not share an answer.
 
 mod address;
+mod apply;
 mod cloud;
 mod era;
 mod flow;
@@ -13,6 +14,7 @@ mod rule;
 pub mod topology;
 
 pub use address::{Port, PrivateIp, PublicIp};
+pub use apply::apply;
 pub use cloud::*;
 pub use era::*;
 pub use flow::{Direction, Endpoint, Flow, Service, Verdict, Via};
