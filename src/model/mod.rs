@@ -11,6 +11,8 @@ mod flow;
 mod name;
 mod operation;
 mod rule;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod topology;
 
 pub use address::{Port, PrivateIp, PublicIp};
