@@ -10,7 +10,7 @@ use super::{
     SubnetName, VpcName,
 };
 
-/// A cloud and the hosts outside it. Made by [`apply`](super::apply) from an empty one, step by step.
+/// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
     /// Which EC2 it is.

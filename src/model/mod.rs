@@ -4,15 +4,19 @@
 //! [`compile`](crate::compile), which must not share an answer.
 
 mod address;
+mod apply;
 mod cloud;
 mod era;
 mod flow;
 mod name;
 mod operation;
 mod rule;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod topology;
 
 pub use address::{Port, PrivateIp, PublicIp};
+pub use apply::apply;
 pub use cloud::*;
 pub use era::*;
 pub use flow::{Direction, Endpoint, Flow, Service, Verdict, Via};

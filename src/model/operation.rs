@@ -1,8 +1,8 @@
-//! Changes to a cloud, in EC2's verbs: one pure function from (cloud, operation) to a new cloud or a refusal.
+//! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply) carries them out.
 
 use indexmap::IndexSet;
 
-use super::{Cloud, GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName};
+use super::{GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName};
 
 /// One change to a cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,13 +137,4 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// EC2's text, or sglab's own.
     pub message: String,
-}
-
-/// Carries out one operation.
-///
-/// # Errors
-/// A [`Refusal`] with EC2's code and text; the given cloud stays what it was in any case.
-pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
-    let _ = (cloud, operation);
-    unimplemented!()
 }

@@ -1,1 +1,207 @@
 //! What the documented semantics say of a new flow: the reading that never looks at the compiler. Pure.
+//!
+//! Written to be read next to Amazon's documentation, with plain loops over everything: no index, no set, no cache. The
+//! sources are pages of the "Amazon VPC user guide" (VPC) and of the "Amazon EC2 user guide" (EC2; "2018" for its last
+//! edition that covers EC2-Classic).
+//!
+//! It judges *new* flows by the rules of this moment; what a tracked connection may still do is not its matter. It looks
+//! at who holds which address, not at whether a machine answers: where an instance has crashed, or is stopped and keeps
+//! its private address, the verdict is what the groups say, and a probe will find silence behind an open door.
+
+#[cfg(test)]
+mod tests;
+
+use std::net::Ipv4Addr;
+
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, Interface, Peer, PrivateIp, Rule, RuleId,
+    SelfReference, Service, Traffic, Verdict, Via, VpcName,
+};
+
+/// Judges a new flow.
+pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
+    match (&flow.from, &flow.to) {
+        // Between hosts outside there is no group.
+        (Endpoint::Host(..), Endpoint::Host(..)) => Verdict::Open { admitted_by: Vec::new() },
+        (Endpoint::Host(_, sender), Endpoint::Instance(receiver)) => {
+            from_outside(cloud, sender.0, receiver, flow.service)
+        }
+        (Endpoint::Instance(sender), Endpoint::Host(_, receiver)) => {
+            to_outside(cloud, sender, receiver.0, flow.service)
+        }
+        (Endpoint::Instance(sender), Endpoint::Instance(receiver)) => match flow.via {
+            Via::Private => by_private_address(cloud, sender, receiver, flow.service),
+            Via::Public => by_public_address(cloud, sender, receiver, flow.service),
+        },
+    }
+}
+
+/// From a host to the public address of an instance: only the receiver's groups judge.
+fn from_outside(cloud: &Cloud, sender: Ipv4Addr, receiver: &InstanceName, service: Service) -> Verdict {
+    let Some(receiver) = interface_of(cloud, receiver) else { return Verdict::Unreachable };
+    if receiver.public.is_none() {
+        return Verdict::Unreachable;
+    }
+    judge_ingress(cloud, sender, receiver, service)
+}
+
+/// From an instance to a host: only the sender's groups judge. It leaves as its public address, so it needs one.
+fn to_outside(cloud: &Cloud, sender: &InstanceName, receiver: Ipv4Addr, service: Service) -> Verdict {
+    let Some(sender) = interface_of(cloud, sender) else { return Verdict::Unreachable };
+    if sender.private.is_none() || sender.public.is_none() {
+        return Verdict::Unreachable;
+    }
+    match judge_egress(cloud, sender, receiver, service) {
+        Some(dropped) => dropped,
+        None => Verdict::Open { admitted_by: Vec::new() },
+    }
+}
+
+/// From instance to instance by private address: nothing is translated, each end sees the other's private address.
+///
+/// Both ends judge: the sender's egress and the receiver's ingress, each by the groups of its own interface. Being in
+/// one subnet or in one group admits nothing. Source: "Security group rules" (VPC).
+///
+/// A private address means something only inside a VPC. What the sender asks for is the *number* that the receiver
+/// holds; where the receiver is in another VPC, whoever holds that number in the sender's own VPC gets the packet, and
+/// the verdict is that holder's. With nobody there, nothing is reached.
+fn by_private_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceName, service: Service) -> Verdict {
+    let (Some(sender), Some(receiver)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
+        return Verdict::Unreachable;
+    };
+    let (Some(source), Some(destination)) = (sender.private, receiver.private) else { return Verdict::Unreachable };
+    let Some(holder) = holder_of(cloud, &sender.vpc, destination) else { return Verdict::Unreachable };
+    if holder.id == sender.id {
+        // To its own address: the packet never leaves the instance, so no group sees it.
+        return Verdict::Open { admitted_by: Vec::new() };
+    }
+    if let Some(dropped) = judge_egress(cloud, sender, destination.0, service) {
+        return dropped;
+    }
+    judge_ingress(cloud, source.0, holder, service)
+}
+
+/// From instance to instance by public address: out through the gateway and in again, through 1:1 translation.
+///
+/// The sender's groups see the receiver's public address as the destination; the receiver's groups see the sender's
+/// public address as the source. A rule that names a group names *private* addresses, so it does not match here: that
+/// follows from comparing addresses and is no case of its own. Source: "Security group rules" (EC2, 2018): "based on the
+/// private IP addresses ... (and not the public IP or Elastic IP addresses)".
+fn by_public_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceName, service: Service) -> Verdict {
+    let (Some(sender), Some(receiver)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
+        return Verdict::Unreachable;
+    };
+    // Without a public address of its own a sender cannot leave through the gateway.
+    let (Some(source), Some(destination)) = (sender.public, receiver.public) else { return Verdict::Unreachable };
+    if let Some(dropped) = judge_egress(cloud, sender, destination.0, service) {
+        return dropped;
+    }
+    judge_ingress(cloud, source.0, receiver, service)
+}
+
+/// The sender's side: nothing if it admits the flow, else the drop.
+///
+/// Source: "EC2-Classic" (EC2, 2018): rules for inbound traffic only, all that goes out is allowed.
+fn judge_egress(cloud: &Cloud, sender: &Interface, destination: Ipv4Addr, service: Service) -> Option<Verdict> {
+    if !cloud.has_egress_rules() {
+        return None;
+    }
+    let admitting = admitting_rules(cloud, sender, Direction::Egress, destination, service);
+    if admitting.is_empty() { Some(dropped(sender, Direction::Egress)) } else { None }
+}
+
+/// The receiver's side.
+fn judge_ingress(cloud: &Cloud, source: Ipv4Addr, receiver: &Interface, service: Service) -> Verdict {
+    let admitted_by = admitting_rules(cloud, receiver, Direction::Ingress, source, service);
+    if admitted_by.is_empty() { dropped(receiver, Direction::Ingress) } else { Verdict::Open { admitted_by } }
+}
+
+fn dropped(interface: &Interface, at: Direction) -> Verdict {
+    Verdict::Dropped { at, instance: interface.id.instance.clone(), groups: interface.groups.iter().cloned().collect() }
+}
+
+/// Every rule of every group of an interface that admits a service from or to an address.
+///
+/// There are no deny rules and no order: what one rule of one group admits is admitted. Source: "Security group rules"
+/// (VPC).
+fn admitting_rules(
+    cloud: &Cloud,
+    interface: &Interface,
+    direction: Direction,
+    other: Ipv4Addr,
+    service: Service,
+) -> Vec<RuleId> {
+    let mut admitting = Vec::new();
+    for name in &interface.groups {
+        let Some(group) = cloud.groups.get(name) else { continue };
+        let rules = match direction {
+            Direction::Ingress => &group.ingress,
+            Direction::Egress => &group.egress,
+        };
+        for rule in rules {
+            if covers(rule.traffic, service) && names(cloud, &interface.vpc, name, rule, other) {
+                admitting.push(rule.id);
+            }
+        }
+    }
+    admitting
+}
+
+/// Whether a rule's traffic includes a service. Ports are those of the destination. Source: "Security group rules" (VPC).
+fn covers(traffic: Traffic, service: Service) -> bool {
+    match (traffic, service) {
+        (Traffic::All, _) => true,
+        (Traffic::Tcp(ports), Service::Tcp(port)) | (Traffic::Udp(ports), Service::Udp(port)) => {
+            ports.from() <= port && port <= ports.to()
+        }
+        (Traffic::Icmp(messages), Service::IcmpEcho) => match messages {
+            IcmpMatch::All => true,
+            IcmpMatch::Type(kind) => kind == ECHO_REQUEST,
+            IcmpMatch::TypeAndCode(kind, code) => kind == ECHO_REQUEST && code == 0,
+        },
+        (Traffic::Tcp(_), Service::Udp(_) | Service::IcmpEcho)
+        | (Traffic::Udp(_), Service::Tcp(_) | Service::IcmpEcho)
+        | (Traffic::Icmp(_), Service::Tcp(_) | Service::Udp(_)) => false,
+    }
+}
+
+const ECHO_REQUEST: u8 = 8;
+
+/// Whether an address is one that a rule's peer names. `own` is the group that the rule belongs to.
+fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: Ipv4Addr) -> bool {
+    match &rule.peer {
+        Peer::Cidr(block) => block.contains(&address),
+        // The article, gotcha 6: a group that contains itself is accepted, and "instances just refuse to talk to each
+        // other". Amazon documents the opposite ("Default security groups", VPC), and that is the other setting.
+        Peer::Group(group) if group == own && cloud.knobs.self_reference == SelfReference::MatchesNobody => false,
+        Peer::Group(group) => is_private_address_of_a_member(cloud, vpc, group, address),
+    }
+}
+
+/// A group, as a peer, is "the private IP addresses of the network interfaces" associated with it, at this moment, and
+/// nothing of its rules. Members that are stopped count while they keep their address. Source: "Security group
+/// referencing" (VPC).
+fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupName, address: Ipv4Addr) -> bool {
+    for (_, _, interface) in cloud.interfaces() {
+        if interface.vpc == *vpc
+            && interface.groups.contains(group)
+            && interface.private.is_some_and(|private| private.0 == address)
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// Who holds a private address in a VPC.
+fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: PrivateIp) -> Option<&'a Interface> {
+    cloud
+        .interfaces()
+        .map(|(_, _, interface)| interface)
+        .find(|interface| interface.vpc == *vpc && interface.private == Some(address))
+}
+
+/// The first interface of an instance; flows between instances are flows between these.
+fn interface_of<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
+    cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
+}

@@ -1,0 +1,119 @@
+//! Giving out addresses, and taking them back.
+//!
+//! An automatic address is one that nobody ever had, so that a step can tell an old owner from a new one. EC2 promises
+//! no such thing: it may hand a released address to the next customer at once, which is what
+//! [`AddressRequest::PreviousOf`] is for.
+
+use std::net::Ipv4Addr;
+
+use indexmap::IndexSet;
+use ipnet::Ipv4Net;
+
+use super::super::{
+    AddressRequest, Cloud, InstanceName, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, VpcName,
+};
+use super::refuse;
+
+/// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
+const FIRST_AUTOMATIC: u32 = 11;
+
+/// The first four addresses of a subnet are Amazon's, and so is the last.
+///
+/// Source: "Subnet CIDR blocks" (Amazon VPC user guide).
+const RESERVED_AT_START: u32 = 4;
+
+/// A private address for an interface; remembered as given.
+pub(super) fn private(
+    cloud: &mut Cloud,
+    vpc: &VpcName,
+    subnet: &SubnetName,
+    request: &AddressRequest,
+) -> Result<PrivateIp, Refusal> {
+    let block = block_of(cloud, vpc, subnet)?;
+    let address = match request {
+        AddressRequest::Automatic => automatic(cloud, vpc, subnet, block)?,
+        AddressRequest::Exact(address) => exactly(cloud, vpc, block, *address)?,
+        AddressRequest::PreviousOf(name) => {
+            let address = previous_of(cloud, name)?;
+            exactly(cloud, vpc, block, address)?
+        }
+    };
+    cloud.counters.private.entry(vpc.clone()).or_default().insert(address);
+    Ok(address)
+}
+
+/// A public address for an interface, from the pool; remembered as given.
+pub(super) fn public(cloud: &mut Cloud) -> Result<PublicIp, Refusal> {
+    let outside: IndexSet<PublicIp> = cloud.hosts.values().flat_map(|host| host.addresses.iter().copied()).collect();
+    let free = candidates(cloud.public_pool)
+        .map(PublicIp)
+        .find(|address| !cloud.counters.public.contains(address) && !outside.contains(address));
+    let address = free.ok_or_else(|| {
+        refuse(
+            RefusalCode::InsufficientFreeAddresses,
+            format!("There are not enough free addresses in the public pool {}.", cloud.public_pool),
+        )
+    })?;
+    cloud.counters.public.insert(address);
+    Ok(address)
+}
+
+/// Notes that an instance no longer holds an address, for `web1.previous`.
+pub(super) fn released(cloud: &mut Cloud, name: &InstanceName, address: Option<PrivateIp>) {
+    if let Some(address) = address {
+        cloud.previous_addresses.entry(name.clone()).or_default().push(address);
+    }
+}
+
+fn block_of(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName) -> Result<Ipv4Net, Refusal> {
+    let unknown =
+        |what, name: &str| refuse(RefusalCode::InvalidParameterValue, format!("The {what} ID '{name}' does not exist"));
+    let of = cloud.vpcs.get(vpc).ok_or_else(|| unknown("vpc", vpc.as_str()))?;
+    of.subnets.get(subnet).copied().ok_or_else(|| unknown("subnet", subnet.as_str()))
+}
+
+fn automatic(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, block: Ipv4Net) -> Result<PrivateIp, Refusal> {
+    let known = cloud.counters.private.get(vpc);
+    candidates(block).map(PrivateIp).find(|address| !known.is_some_and(|known| known.contains(address))).ok_or_else(|| {
+        refuse(
+            RefusalCode::InsufficientFreeAddresses,
+            format!(
+                "There are not enough free addresses in subnet '{subnet}' to satisfy the requested number of instances."
+            ),
+        )
+    })
+}
+
+/// The addresses of a network that may be given out, lowest first; never the last one.
+fn candidates(net: Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
+    let base = u32::from(net.network());
+    let last = u32::from(net.broadcast());
+    (base.saturating_add(FIRST_AUTOMATIC)..last).map(Ipv4Addr::from)
+}
+
+fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> Result<PrivateIp, Refusal> {
+    let wrong = |text| Err(refuse(RefusalCode::InvalidParameterValue, format!("Address {address} {text}")));
+    let base = u32::from(block.network());
+    let last = u32::from(block.broadcast());
+    let number = u32::from(address.0);
+    if number < base || number > last {
+        return wrong("does not fall within the subnet's address range");
+    }
+    if number - base < RESERVED_AT_START || number == last {
+        return wrong("is in subnet's reserved address range");
+    }
+    if cloud.interfaces().any(|(_, _, interface)| interface.vpc == *vpc && interface.private == Some(address)) {
+        return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {address} is in use.")));
+    }
+    Ok(address)
+}
+
+/// What an instance held before what it holds now, or last if it holds nothing. The text is sglab's own.
+fn previous_of(cloud: &Cloud, name: &InstanceName) -> Result<PrivateIp, Refusal> {
+    cloud.previous_addresses.get(name).and_then(|held| held.last()).copied().ok_or_else(|| {
+        refuse(
+            RefusalCode::InvalidParameterValue,
+            format!("Instance '{name}' has no previous private address: it never gave one back."),
+        )
+    })
+}

@@ -1,0 +1,181 @@
+//! The life of an instance: launch, stop, start, reboot, crash, terminate, and a change of its groups.
+
+use indexmap::IndexSet;
+
+use super::super::{
+    AddressRequest, ChangeGroups, Cloud, GroupName, Instance, InstanceName, InstanceState, Interface, InterfaceId,
+    Launch, OnCrash, OnStart, Refusal, RefusalCode,
+};
+use super::{address, group, refuse};
+
+/// `RunInstances` for one instance, with one interface.
+pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
+    let Launch { name, vpc, subnet, groups, listens, address: wanted, place } = request;
+    if cloud.instances.contains_key(name) {
+        // EC2 knows no names; the text is sglab's own.
+        return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
+    }
+    group::known_set(cloud, vpc, groups)?;
+    let private = address::private(cloud, vpc, subnet, wanted)?;
+    let public = address::public(cloud)?;
+    cloud.counters.interface += 1;
+    let interface = Interface {
+        id: InterfaceId { instance: name.clone(), device: 0 },
+        number: cloud.counters.interface,
+        vpc: vpc.clone(),
+        subnet: subnet.clone(),
+        groups: groups.clone(),
+        private: Some(private),
+        public: Some(public),
+    };
+    let instance = Instance {
+        state: InstanceState::Running,
+        interfaces: vec![interface],
+        listens: listens.clone(),
+        place: place.clone(),
+    };
+    cloud.instances.insert(name.clone(), instance);
+    Ok(())
+}
+
+/// `StopInstances`.
+///
+/// An automatic public address is always released. The private address is released in EC2-Classic and kept in a VPC.
+/// Source: "Stop and start" (EC2 user guide, 2018); the article: the address "can, and most probably will change should
+/// the instance ever crash, or be shut down".
+pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+    if known(cloud, name)?.state == InstanceState::Stopped {
+        return Err(refuse(
+            RefusalCode::IncorrectInstanceState,
+            format!("This instance '{name}' is not in a state from which it can be stopped."),
+        ));
+    }
+    let private_too = cloud.knobs.private_address_on_start == OnStart::New;
+    release_addresses(cloud, name, private_too);
+    set_state(cloud, name, InstanceState::Stopped);
+    Ok(())
+}
+
+/// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
+/// the addresses that a stop releases.
+pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+    match known(cloud, name)?.state {
+        InstanceState::Running => {
+            return Err(refuse(
+                RefusalCode::IncorrectInstanceState,
+                format!("The instance '{name}' is not in a state from which it can be started."),
+            ));
+        }
+        InstanceState::Crashed => stop(cloud, name)?,
+        InstanceState::Stopped => {}
+    }
+    for index in 0..known(cloud, name)?.interfaces.len() {
+        let interface = &known(cloud, name)?.interfaces[index];
+        let (vpc, subnet, held) = (interface.vpc.clone(), interface.subnet.clone(), interface.private);
+        let private = match held {
+            Some(kept) => kept,
+            None => address::private(cloud, &vpc, &subnet, &AddressRequest::Automatic)?,
+        };
+        let public = address::public(cloud)?;
+        if let Some(instance) = cloud.instances.get_mut(name) {
+            instance.interfaces[index].private = Some(private);
+            instance.interfaces[index].public = Some(public);
+        }
+    }
+    set_state(cloud, name, InstanceState::Running);
+    Ok(())
+}
+
+/// `RebootInstances`: nothing changes that a cloud knows of.
+///
+/// Source: "Reboot your instance" (EC2 user guide): it keeps its private and public addresses, in every era.
+pub(super) fn reboot(cloud: &Cloud, name: &InstanceName) -> Result<(), Refusal> {
+    must_run(cloud, name, "rebooted")
+}
+
+/// The operating system dies. The article has the addresses released; Amazon documents that only a stop does that.
+pub(super) fn crash(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+    must_run(cloud, name, "crashed")?;
+    if cloud.knobs.address_on_crash == OnCrash::Released {
+        release_addresses(cloud, name, true);
+    }
+    set_state(cloud, name, InstanceState::Crashed);
+    Ok(())
+}
+
+/// `TerminateInstances`: the instance is gone at once, its name and its addresses are free.
+pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+    known(cloud, name)?;
+    release_addresses(cloud, name, true);
+    cloud.instances.shift_remove(name);
+    Ok(())
+}
+
+/// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
+///
+/// Sources: the article, gotcha 4 (only while stopped); "EC2-Classic" (EC2 user guide, 2018: never after launch);
+/// "Change the security groups for your EC2 instance" (EC2 user guide: running or stopped).
+pub(super) fn set_groups(cloud: &mut Cloud, name: &InstanceName, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+    let instance = known(cloud, name)?;
+    match cloud.knobs.change_groups {
+        ChangeGroups::AnyTime => {}
+        ChangeGroups::WhileStopped if instance.state == InstanceState::Stopped => {}
+        ChangeGroups::WhileStopped => {
+            return Err(refuse(
+                RefusalCode::IncorrectInstanceState,
+                format!("The groups of instance '{name}' can be changed only while it is stopped, says the article."),
+            ));
+        }
+        ChangeGroups::Never => {
+            return Err(refuse(
+                RefusalCode::InvalidParameterCombination,
+                "You may only modify the groupSet attribute for VPC instances",
+            ));
+        }
+    }
+    for interface in &instance.interfaces {
+        group::known_set(cloud, &interface.vpc, groups)?;
+    }
+    if let Some(first) = cloud.instances.get_mut(name).and_then(|instance| instance.interfaces.first_mut()) {
+        first.groups.clone_from(groups);
+    }
+    Ok(())
+}
+
+/// An instance by its name.
+pub(super) fn known<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<&'a Instance, Refusal> {
+    cloud.instances.get(name).ok_or_else(|| {
+        refuse(RefusalCode::InvalidInstanceIdNotFound, format!("The instance ID '{name}' does not exist"))
+    })
+}
+
+fn must_run(cloud: &Cloud, name: &InstanceName, participle: &str) -> Result<(), Refusal> {
+    if known(cloud, name)?.state == InstanceState::Running {
+        return Ok(());
+    }
+    Err(refuse(
+        RefusalCode::IncorrectInstanceState,
+        format!("The instance '{name}' is not in a state from which it can be {participle}."),
+    ))
+}
+
+fn set_state(cloud: &mut Cloud, name: &InstanceName, state: InstanceState) {
+    if let Some(instance) = cloud.instances.get_mut(name) {
+        instance.state = state;
+    }
+}
+
+fn release_addresses(cloud: &mut Cloud, name: &InstanceName, private_too: bool) {
+    let mut given_back = Vec::new();
+    if let Some(instance) = cloud.instances.get_mut(name) {
+        for interface in &mut instance.interfaces {
+            interface.public = None;
+            if private_too {
+                given_back.push(interface.private.take());
+            }
+        }
+    }
+    for private in given_back {
+        address::released(cloud, name, private);
+    }
+}

@@ -1,0 +1,26 @@
+//! The texts in which EC2 names a rule that exists already.
+
+use super::super::{IcmpMatch, Peer, PortRange, Traffic};
+
+/// A rule as `InvalidPermission.Duplicate` spells it: `peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW`.
+///
+/// The forms are those in circulation in logs of EC2's answers; Amazon does not document them.
+pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
+    let peer = match peer {
+        Peer::Cidr(net) => net.to_string(),
+        Peer::Group(group) => group.to_string(),
+    };
+    let traffic = match traffic {
+        Traffic::All => "ALL".to_owned(),
+        Traffic::Tcp(range) => format!("TCP, {}", ports(range)),
+        Traffic::Udp(range) => format!("UDP, {}", ports(range)),
+        Traffic::Icmp(IcmpMatch::All) => "ICMP, type: ALL, code: ALL".to_owned(),
+        Traffic::Icmp(IcmpMatch::Type(kind)) => format!("ICMP, type: {kind}, code: ALL"),
+        Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) => format!("ICMP, type: {kind}, code: {code}"),
+    };
+    format!("peer: {peer}, {traffic}, ALLOW")
+}
+
+fn ports(range: PortRange) -> String {
+    format!("from port: {}, to port: {}", range.from(), range.to())
+}

@@ -1,0 +1,181 @@
+//! For tests: clouds made by operations, in few words.
+
+use indexmap::IndexMap;
+use ipnet::Ipv4Net;
+
+use super::*;
+
+/// A cloud that a test builds up; an operation that must succeed panics with the refusal if it does not.
+#[derive(Clone)]
+pub(crate) struct Sample(pub(crate) Cloud);
+
+impl Sample {
+    /// VPCs `default` and `other`, both 10.0.0.0/16 with one subnet 10.0.0.0/16, and the hosts `office` and `world`.
+    pub(crate) fn new(era: Era) -> Self {
+        let vpc = || Vpc {
+            cidr: DEFAULT_VPC_CIDR,
+            subnets: IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]),
+        };
+        let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);
+        let host = |address: &str| Host { addresses: vec![PublicIp(address.parse().unwrap())], place: None };
+        let hosts = IndexMap::from([
+            (HostName::new("office"), host("203.0.113.10")),
+            (HostName::new("world"), host("198.51.100.7")),
+        ]);
+        Self(Cloud::new(era, era.knobs(), vpcs, hosts))
+    }
+
+    pub(crate) fn try_apply(&self, operation: &Operation) -> Result<Self, Refusal> {
+        apply(&self.0, operation).map(Self)
+    }
+
+    pub(crate) fn with(self, operation: Operation) -> Self {
+        self.try_apply(&operation).unwrap_or_else(|refusal| panic!("{operation:?}: {refusal}"))
+    }
+
+    /// A group of the default VPC with rules such as `tcp 22 from 10.0.0.0/8`; any group name may be a peer.
+    pub(crate) fn group(self, name: &str, rules: &[&str]) -> Self {
+        self.with(create(name, "default")).allow(name, rules)
+    }
+
+    pub(crate) fn allow(self, group: &str, rules: &[&str]) -> Self {
+        rules.iter().fold(self, |sample, rule| sample.with(authorize(group, rule)))
+    }
+
+    pub(crate) fn instance(self, name: &str, groups: &[&str]) -> Self {
+        self.with(launch(name, groups))
+    }
+
+    pub(crate) fn private(&self, name: &str) -> Option<PrivateIp> {
+        self.0.instances[&InstanceName::new(name)].interfaces[0].private
+    }
+
+    pub(crate) fn public(&self, name: &str) -> Option<PublicIp> {
+        self.0.instances[&InstanceName::new(name)].interfaces[0].public
+    }
+
+    /// Replaces the egress rules of a group; there is no operation for it yet.
+    pub(crate) fn egress(mut self, group: &str, rules: &[&str]) -> Self {
+        let rules = rules.iter().enumerate().map(|(index, words)| {
+            let permission = permission(words);
+            let PeerRequest::Peer(peer) = permission.peers[0].0.clone() else { panic!("a plain peer") };
+            Rule {
+                id: RuleId(9000 + u32::try_from(index).unwrap()),
+                traffic: permission.traffic,
+                peer,
+                written: (*words).to_owned(),
+                description: None,
+                place: None,
+            }
+        });
+        self.0.groups.get_mut(&GroupName::new(group)).unwrap().egress = rules.collect();
+        self
+    }
+}
+
+pub(crate) fn create(name: &str, vpc: &str) -> Operation {
+    Operation::CreateGroup(CreateGroup {
+        name: GroupName::new(name),
+        vpc: VpcName::new(vpc),
+        description: None,
+        place: None,
+    })
+}
+
+pub(crate) fn launch(name: &str, groups: &[&str]) -> Operation {
+    launch_at(name, groups, "default", AddressRequest::Automatic)
+}
+
+pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: AddressRequest) -> Operation {
+    Operation::Launch(Launch {
+        name: InstanceName::new(name),
+        vpc: VpcName::new(vpc),
+        subnet: SubnetName::new("default"),
+        groups: groups.iter().map(GroupName::new).collect(),
+        listens: [Service::Tcp(Port(22))].into(),
+        address,
+        place: None,
+    })
+}
+
+pub(crate) fn exact(address: &str) -> AddressRequest {
+    AddressRequest::Exact(PrivateIp(address.parse().unwrap()))
+}
+
+pub(crate) fn previous(name: &str) -> AddressRequest {
+    AddressRequest::PreviousOf(InstanceName::new(name))
+}
+
+pub(crate) fn authorize(group: &str, rule: &str) -> Operation {
+    Operation::AuthorizeIngress(GroupName::new(group), vec![permission(rule)])
+}
+
+pub(crate) fn revoke(group: &str, rule: &str) -> Operation {
+    Operation::RevokeIngress(GroupName::new(group), vec![permission(rule)])
+}
+
+pub(crate) fn set_groups(instance: &str, groups: &[&str]) -> Operation {
+    Operation::SetGroups(InstanceName::new(instance), groups.iter().map(GroupName::new).collect())
+}
+
+pub(crate) fn stop(name: &str) -> Operation {
+    Operation::Stop(InstanceName::new(name))
+}
+
+pub(crate) fn start(name: &str) -> Operation {
+    Operation::Start(InstanceName::new(name))
+}
+
+pub(crate) fn reboot(name: &str) -> Operation {
+    Operation::Reboot(InstanceName::new(name))
+}
+
+pub(crate) fn crash(name: &str) -> Operation {
+    Operation::Crash(InstanceName::new(name))
+}
+
+pub(crate) fn terminate(name: &str) -> Operation {
+    Operation::Terminate(InstanceName::new(name))
+}
+
+/// `tcp 22 from G`, `udp 7000-8000 from 10.0.0.0/8, a.private`, `icmp echo from anywhere`, `all from G`.
+pub(crate) fn permission(rule: &str) -> Permission {
+    let (what, peers) = rule.split_once(" from ").or_else(|| rule.split_once(" to ")).expect("TRAFFIC from PEER");
+    let range = |ports: &str| {
+        let (from, to) = match ports {
+            "all" => ("0", "65535"),
+            _ => ports.split_once('-').unwrap_or((ports, ports)),
+        };
+        PortRange::new(Port(from.parse().unwrap()), Port(to.parse().unwrap())).unwrap()
+    };
+    let traffic = match what.split_once(' ') {
+        None => Traffic::All,
+        Some(("tcp", ports)) => Traffic::Tcp(range(ports)),
+        Some(("udp", ports)) => Traffic::Udp(range(ports)),
+        Some(("icmp", "all")) => Traffic::Icmp(IcmpMatch::All),
+        Some(("icmp", "echo")) => Traffic::Icmp(IcmpMatch::Type(8)),
+        Some(("icmp", kind)) => Traffic::Icmp(match kind.split_once('/') {
+            Some((kind, code)) => IcmpMatch::TypeAndCode(kind.parse().unwrap(), code.parse().unwrap()),
+            None => IcmpMatch::Type(kind.parse().unwrap()),
+        }),
+        Some(other) => panic!("no traffic: {other:?}"),
+    };
+    let peers = peers.split(", ").map(|peer| (peer_request(peer), format!("{what} from {peer}")));
+    Permission { traffic, peers: peers.collect(), description: None, place: None }
+}
+
+fn peer_request(text: &str) -> PeerRequest {
+    if let Some(name) = text.strip_suffix(".private") {
+        PeerRequest::PrivateAddressOf(InstanceName::new(name))
+    } else if let Some(name) = text.strip_suffix(".public") {
+        PeerRequest::PublicAddressOf(InstanceName::new(name))
+    } else if text == "anywhere" {
+        PeerRequest::Peer(Peer::Cidr(Ipv4Net::default()))
+    } else if let Ok(net) = text.parse::<Ipv4Net>() {
+        PeerRequest::Peer(Peer::Cidr(net))
+    } else if let Ok(address) = text.parse::<std::net::Ipv4Addr>() {
+        PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(address)))
+    } else {
+        PeerRequest::Peer(Peer::Group(GroupName::new(text)))
+    }
+}
