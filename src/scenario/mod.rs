@@ -1,1 +1,18 @@
 //! Steps and expectations, run against a lab.
+//!
+//! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
+//! demands of them (`demand`), and whether the evidence gives it (`judge`).
+
+pub mod cells;
+mod change;
+mod claims;
+pub mod demand;
+mod explain;
+pub mod judge;
+mod results;
+mod run;
+#[cfg(test)]
+pub(crate) mod testing;
+
+pub use results::*;
+pub use run::{Cloudlike, Options, Progress, RunError, boot, run, run_on};

@@ -1,0 +1,258 @@
+//! Which flows there are at a moment: the exhaustive grid, and the flows that a pattern means.
+
+use indexmap::IndexSet;
+
+use crate::model::topology::{FlowPattern, Selector};
+use crate::model::{Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, Service, Via, VpcName};
+
+/// Every cell of the grid: every outside address and every running instance, to every other running instance.
+///
+/// Hosts go by public address always, instances by each of `vias`. Instances of different VPCs have no private path.
+pub fn grid<'a>(
+    cloud: &'a Cloud,
+    columns: &'a IndexSet<Service>,
+    vias: &'a IndexSet<Via>,
+) -> impl Iterator<Item = Flow> + 'a {
+    senders(cloud, vias).into_iter().flat_map(move |(from, via)| {
+        let paths: Vec<_> = running(cloud).filter(|to| has_path(cloud, &from, to, via)).cloned().collect();
+        paths.into_iter().flat_map(move |to| {
+            let from = from.clone();
+            columns.iter().map(move |&service| Flow {
+                from: from.clone(),
+                to: Endpoint::Instance(to.clone()),
+                via,
+                service,
+            })
+        })
+    })
+}
+
+/// Every row of the grid, in its order.
+pub fn senders(cloud: &Cloud, vias: &IndexSet<Via>) -> Vec<(Endpoint, Via)> {
+    let hosts = hosts(cloud).into_iter().map(|host| (host, Via::Public));
+    let instances =
+        vias.iter().flat_map(|&via| running(cloud).map(move |name| (Endpoint::Instance(name.clone()), via)));
+    hosts.chain(instances).collect()
+}
+
+/// The instances that run, in launch order.
+pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
+    cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running).map(|(name, _)| name)
+}
+
+/// Whether a grid has a block for the pair.
+pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> bool {
+    match from {
+        Endpoint::Host(..) => true,
+        Endpoint::Instance(from) => from != to && (via == Via::Public || vpc_of(cloud, from) == vpc_of(cloud, to)),
+    }
+}
+
+/// The flows that a pattern means now.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<Vec<Flow>, String> {
+    let via = pattern.via.unwrap_or(default_via);
+    let mut selection = Selection { cloud, via, service: pattern.service, flows: IndexSet::new(), no_path: None };
+    selection.pairs(&pattern.from, &pattern.to);
+    if pattern.both_ways {
+        selection.pairs(&pattern.to, &pattern.from);
+    }
+    if selection.flows.is_empty() {
+        return Err(format!("`{}` selects no cell: {}", pattern.written, selection.why(pattern)));
+    }
+    Ok(selection.flows.into_iter().collect())
+}
+
+struct Selection<'a> {
+    cloud: &'a Cloud,
+    via: Via,
+    service: Service,
+    flows: IndexSet<Flow>,
+    no_path: Option<(InstanceName, InstanceName)>,
+}
+
+impl Selection<'_> {
+    fn pairs(&mut self, from: &Selector, to: &Selector) {
+        let receivers = ends(to, self.cloud, Role::Receiver);
+        for from in ends(from, self.cloud, Role::Sender) {
+            for to in &receivers {
+                self.pair(&from, to);
+            }
+        }
+    }
+
+    fn pair(&mut self, from: &Endpoint, to: &Endpoint) {
+        let via = match (from, to) {
+            // Between two hosts there is no cloud.
+            (Endpoint::Host(..), Endpoint::Host(..)) => return,
+            (Endpoint::Host(..), _) | (_, Endpoint::Host(..)) => Via::Public,
+            (Endpoint::Instance(a), Endpoint::Instance(b)) if a == b => return,
+            (Endpoint::Instance(a), Endpoint::Instance(b)) => {
+                if self.via == Via::Private && vpc_of(self.cloud, a) != vpc_of(self.cloud, b) {
+                    self.no_path.get_or_insert_with(|| (a.clone(), b.clone()));
+                    return;
+                }
+                self.via
+            }
+        };
+        self.flows.insert(Flow { from: from.clone(), to: to.clone(), via, service: self.service });
+    }
+
+    fn why(&self, pattern: &FlowPattern) -> String {
+        if let Some((a, b)) = &self.no_path {
+            return format!("{a} and {b} are in different VPCs, and have no private path");
+        }
+        absence(&pattern.from, self.cloud, Role::Sender)
+            .or_else(|| absence(&pattern.to, self.cloud, Role::Receiver))
+            .unwrap_or_else(|| "both ends are the same".to_owned())
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Sender,
+    Receiver,
+}
+
+fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
+    match selector {
+        Selector::Any => hosts(cloud).into_iter().chain(running(cloud).cloned().map(Endpoint::Instance)).collect(),
+        // A receiver that is named may be down: that it does not answer is what the step wants to see.
+        Selector::Instance(name) => match cloud.instances.get(name) {
+            Some(instance) if role == Role::Receiver || instance.state == InstanceState::Running => {
+                vec![Endpoint::Instance(name.clone())]
+            }
+            _ => Vec::new(),
+        },
+        Selector::Group(group) => cloud
+            .instances
+            .iter()
+            .filter(|(_, instance)| instance.state == InstanceState::Running && is_member(instance, group))
+            .map(|(name, _)| Endpoint::Instance(name.clone()))
+            .collect(),
+        Selector::Host(name) => cloud.hosts.get(name).map_or_else(Vec::new, |host| {
+            host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
+        }),
+        Selector::HostAddress(name, address) => vec![Endpoint::Host(name.clone(), *address)],
+    }
+}
+
+/// Why a selector means nobody, if it does.
+fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
+    if !ends(selector, cloud, role).is_empty() {
+        return None;
+    }
+    Some(match selector {
+        Selector::Any => "there is no host and no running instance".to_owned(),
+        Selector::Instance(name) => match cloud.instances.get(name).map(|instance| instance.state) {
+            None => format!("there is no {name} at this step"),
+            Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
+            Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
+            Some(InstanceState::Running) => return None,
+        },
+        Selector::Group(group) => format!("{group} has no running member"),
+        Selector::Host(name) | Selector::HostAddress(name, _) => format!("there is no host {name}"),
+    })
+}
+
+fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
+    let addresses = |(name, host): (&crate::model::HostName, &crate::model::Host)| {
+        host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect::<Vec<_>>()
+    };
+    cloud.hosts.iter().flat_map(addresses).collect()
+}
+
+// Flows are between first interfaces, so the groups of the first are the ones that count.
+fn is_member(instance: &Instance, group: &crate::model::GroupName) -> bool {
+    instance.interfaces.first().is_some_and(|interface| interface.groups.contains(group))
+}
+
+fn vpc_of<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a VpcName> {
+    cloud.instances.get(name).and_then(|instance| instance.interfaces.first()).map(|interface| &interface.vpc)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::testing::{cloud, columns, pattern, stop};
+
+    fn texts(flows: Result<Vec<Flow>, String>) -> Vec<String> {
+        flows.expect("some flows").iter().map(ToString::to_string).collect()
+    }
+
+    fn private() -> IndexSet<Via> {
+        IndexSet::from([Via::Private])
+    }
+
+    #[test]
+    fn the_grid_of_two_tier_has_140_cells() {
+        assert_eq!(grid(&cloud(), &columns(), &private()).count(), 140);
+    }
+
+    #[test]
+    fn a_grid_of_both_vias_has_the_instances_twice_and_the_hosts_once() {
+        let both = IndexSet::from([Via::Private, Via::Public]);
+        assert_eq!(grid(&cloud(), &columns(), &both).count(), 140 + 4 * 3 * 5);
+    }
+
+    #[test]
+    fn a_stopped_instance_is_in_no_cell_of_the_grid() {
+        let mut cloud = cloud();
+        stop(&mut cloud, "db2");
+        assert_eq!(grid(&cloud, &columns(), &private()).count(), 3 * 4 * 5 + 3 * 2 * 5);
+    }
+
+    #[test]
+    fn a_pair_in_two_vpcs_has_no_private_cell_and_a_public_one() {
+        let mut cloud = cloud();
+        cloud.instances[&InstanceName::new("db2")].interfaces[0].vpc = VpcName::new("other");
+        assert_eq!(grid(&cloud, &columns(), &private()).count(), 140 - 6 * 5);
+        assert_eq!(grid(&cloud, &columns(), &IndexSet::from([Via::Public])).count(), 140);
+        let refusal = select(&pattern("db1 -> db2:3306"), Via::Private, &cloud).unwrap_err();
+        assert_eq!(
+            refusal,
+            "`db1 -> db2:3306` selects no cell: db1 and db2 are in different VPCs, and have no private path"
+        );
+        assert_eq!(select(&pattern("db1 -> db2:3306"), Via::Public, &cloud).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn any_is_every_outside_address_and_every_other_running_instance() {
+        let flows = texts(select(&pattern("any -> web1:80"), Via::Private, &cloud()));
+        assert_eq!(
+            flows,
+            [
+                "office -> web1:80",
+                "neighbour -> web1:80",
+                "world -> web1:80",
+                "world -> web1:80",
+                "web2 -> web1:80",
+                "db1 -> web1:80",
+                "db2 -> web1:80"
+            ]
+        );
+    }
+
+    #[test]
+    fn both_ways_is_each_way_once_and_nobody_to_itself() {
+        let flows = texts(select(&pattern("SG-T-DB <-> SG-T-DB:3306"), Via::Private, &cloud()));
+        assert_eq!(flows, ["db1 -> db2:3306", "db2 -> db1:3306"]);
+    }
+
+    #[test]
+    fn a_group_without_a_running_member_selects_no_cell() {
+        let refusal = select(&pattern("any -> SG-NONE:80"), Via::Private, &cloud()).unwrap_err();
+        assert_eq!(refusal, "`any -> SG-NONE:80` selects no cell: SG-NONE has no running member");
+    }
+
+    #[test]
+    fn a_stopped_instance_may_be_asked_and_cannot_ask() {
+        let mut cloud = cloud();
+        stop(&mut cloud, "db2");
+        assert_eq!(texts(select(&pattern("web1 -> db2:3306"), Via::Private, &cloud)), ["web1 -> db2:3306"]);
+        let refusal = select(&pattern("db2 -> web1:80"), Via::Private, &cloud).unwrap_err();
+        assert_eq!(refusal, "`db2 -> web1:80` selects no cell: db2 is stopped, and opens nothing");
+    }
+}

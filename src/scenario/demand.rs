@@ -1,0 +1,205 @@
+//! What a step demands of single flows: its tables and its own flow expectations, cell by cell.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::cells;
+use super::results::{Finding, Said};
+use crate::model::topology::{Expectation, ExpectedOutcome, FlowPattern, Placed, Step, Table, Topology};
+use crate::model::{Cloud, Direction, Flow, TableName, Via};
+
+/// What one expectation demands of one flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Demand {
+    /// Which flow.
+    pub flow: Flow,
+    /// The outcome it must have.
+    pub expected: ExpectedOutcome,
+    /// At which end a drop must happen.
+    pub at: Option<Direction>,
+    /// Who expects it.
+    pub said: Said,
+    /// Whether a table says so, rather than the step itself.
+    pub by_table: bool,
+}
+
+/// The demands of a step, and the expectations that select no cell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demands {
+    /// Cell by cell, in the order of the file.
+    pub demands: Vec<Demand>,
+    /// Expectations that demand nothing now, which is a mistake.
+    pub empty: Vec<Finding>,
+}
+
+/// By which addresses the instances of a file reach each other in its grid; empty where the file has no tables.
+pub fn vias(topology: &Topology) -> IndexSet<Via> {
+    topology.tables.values().map(|table| table.via).collect()
+}
+
+/// Spells out what a step demands of the cloud as it is now.
+pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
+    let mut all = Demands::default();
+    for Placed { value, place } in &step.expectations {
+        match value {
+            Expectation::Table(name) => all.table(topology, name, place, cloud),
+            Expectation::Flows(expected, patterns) => {
+                for pattern in patterns {
+                    all.pattern(*expected, pattern, cloud);
+                }
+            }
+            Expectation::NewAddresses(_) | Expectation::RulesUnchanged | Expectation::Refusal(_) => {}
+        }
+    }
+    all.settle();
+    all
+}
+
+impl Demands {
+    fn pattern(&mut self, expected: ExpectedOutcome, pattern: &FlowPattern, cloud: &Cloud) {
+        match cells::select(pattern, Via::Private, cloud) {
+            Ok(flows) => self.demands.extend(flows.into_iter().map(|flow| Demand {
+                flow,
+                expected,
+                at: pattern.at,
+                said: Said { words: format!("{}: {}", word(expected), pattern.written), place: pattern.place.clone() },
+                by_table: false,
+            })),
+            Err(text) => self.empty.push(Finding { text, place: pattern.place.clone() }),
+        }
+    }
+
+    fn table(&mut self, topology: &Topology, name: &TableName, place: &crate::model::Place, cloud: &Cloud) {
+        let Some(table) = topology.tables.get(name) else {
+            self.empty.push(Finding { text: format!("there is no table {name}"), place: place.clone() });
+            return;
+        };
+        let mut open: IndexMap<Flow, Said> = IndexMap::new();
+        for (owner, part) in chain(topology, name, table) {
+            for pattern in &part.open {
+                match cells::select(pattern, table.via, cloud) {
+                    Ok(flows) => {
+                        for flow in flows {
+                            open.entry(flow).or_insert_with(|| Said {
+                                words: format!("table {owner}, which opens `{}`", pattern.written),
+                                place: pattern.place.clone(),
+                            });
+                        }
+                    }
+                    Err(text) => {
+                        self.empty
+                            .push(Finding { text: format!("table {owner}: {text}"), place: pattern.place.clone() });
+                    }
+                }
+            }
+        }
+        let closed = Said { words: format!("table {name}, which opens no such cell"), place: table.place.clone() };
+        let grid: IndexSet<Flow> = cells::grid(cloud, &topology.columns, &IndexSet::from([table.via])).collect();
+        // What a table opens outside its own grid must be open as well: to a host, or by the other address.
+        let beyond: Vec<Flow> = open.keys().filter(|flow| !grid.contains(*flow)).cloned().collect();
+        for flow in grid.into_iter().chain(beyond) {
+            let (expected, said) = match open.get(&flow) {
+                Some(said) => (ExpectedOutcome::Open, said.clone()),
+                None => (ExpectedOutcome::Dropped, closed.clone()),
+            };
+            self.demands.push(Demand { flow, expected, at: None, said, by_table: true });
+        }
+    }
+
+    /// A table that opens a cell says that the groups let it in; a step that says `refused` of the same cell says that
+    /// and more, so the table has nothing to add.
+    fn settle(&mut self) {
+        let refused: IndexSet<Flow> = self
+            .demands
+            .iter()
+            .filter(|demand| demand.expected == ExpectedOutcome::Refused)
+            .map(|demand| demand.flow.clone())
+            .collect();
+        self.demands.retain(|demand| {
+            !(demand.by_table && demand.expected == ExpectedOutcome::Open && refused.contains(&demand.flow))
+        });
+    }
+}
+
+/// A table and what it extends, the farthest ancestor last.
+fn chain<'a>(topology: &'a Topology, name: &'a TableName, table: &'a Table) -> Vec<(&'a TableName, &'a Table)> {
+    let mut chain = vec![(name, table)];
+    let mut next = table.like.as_ref();
+    while let Some((name, table)) = next.and_then(|name| topology.tables.get_key_value(name)) {
+        // The reader refuses circles; a topology made by hand must not hang either.
+        if chain.iter().any(|(seen, _)| *seen == name) {
+            break;
+        }
+        chain.push((name, table));
+        next = table.like.as_ref();
+    }
+    chain
+}
+
+/// The word of the file for an expected outcome.
+pub fn word(expected: ExpectedOutcome) -> &'static str {
+    match expected {
+        ExpectedOutcome::Open => "open",
+        ExpectedOutcome::Refused => "refused",
+        ExpectedOutcome::Dropped => "dropped",
+        ExpectedOutcome::Unreachable => "unreachable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::testing::{cloud, flows, step, table, topology};
+
+    fn count(demands: &Demands, expected: ExpectedOutcome) -> usize {
+        demands.demands.iter().filter(|demand| demand.expected == expected).count()
+    }
+
+    #[test]
+    fn a_table_demands_every_cell_of_its_grid() {
+        let demands = demands(&topology(vec![]), &step("s", vec![table("two-tier")]), &cloud());
+        assert_eq!(demands.demands.len(), 140);
+        assert_eq!(count(&demands, ExpectedOutcome::Open), 22);
+        assert_eq!(count(&demands, ExpectedOutcome::Dropped), 118);
+    }
+
+    #[test]
+    fn a_table_like_another_opens_the_cells_of_both() {
+        let demands = demands(&topology(vec![]), &step("s", vec![table("replicating")]), &cloud());
+        assert_eq!(demands.demands.len(), 140);
+        assert_eq!(count(&demands, ExpectedOutcome::Open), 24);
+    }
+
+    #[test]
+    fn a_closed_cell_is_demanded_by_the_table_and_an_open_one_by_its_pattern() {
+        let demands = demands(&topology(vec![]), &step("s", vec![table("replicating")]), &cloud());
+        let words = |flow: &str| {
+            let found = demands.demands.iter().find(|demand| demand.flow.to_string() == flow).expect("the cell");
+            found.said.words.clone()
+        };
+        assert_eq!(words("neighbour -> web1:22"), "table replicating, which opens no such cell");
+        assert_eq!(words("office -> web1:22"), "table two-tier, which opens `office -> SG-T-ADMIN:22`");
+    }
+
+    #[test]
+    fn an_open_pattern_that_selects_nothing_is_a_mistake_with_a_place() {
+        let mut cloud = cloud();
+        for name in ["db1", "db2"] {
+            crate::scenario::testing::stop(&mut cloud, name);
+        }
+        let demands = demands(&topology(vec![]), &step("s", vec![table("two-tier")]), &cloud);
+        assert_eq!(
+            demands.empty[0].text,
+            "table two-tier: `SG-T-WEB -> SG-T-DB:3306` selects no cell: SG-T-DB has no running member"
+        );
+    }
+
+    #[test]
+    fn a_step_that_says_refused_of_a_cell_that_its_table_opens_is_no_contradiction() {
+        let both = vec![table("two-tier"), flows(ExpectedOutcome::Refused, &["office -> web1:80"])];
+        let demands = demands(&topology(vec![]), &step("s", both), &cloud());
+        let of_cell: Vec<_> =
+            demands.demands.iter().filter(|demand| demand.flow.to_string() == "office -> web1:80").collect();
+        assert_eq!(of_cell.len(), 1);
+        assert_eq!(of_cell[0].expected, ExpectedOutcome::Refused);
+    }
+}

@@ -1,0 +1,92 @@
+//! Why an outcome is what it is: the rule that let a flow in, or the groups that have none for it.
+
+use std::net::Ipv4Addr;
+
+use super::results::DecidingRule;
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, PublicIp, Rule, RuleId, SelfReference, Via,
+};
+use crate::probe::{Drop, DropCause, Outcome};
+
+/// The rule whose record came with an open or refused flow, while it stands.
+pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
+    let (Outcome::Open { admitted_by: Some(id) } | Outcome::Refused { admitted_by: Some(id) }) = outcome else {
+        return None;
+    };
+    rule(*id, cloud)
+}
+
+fn rule(id: RuleId, cloud: &Cloud) -> Option<DecidingRule> {
+    cloud.rule(id).map(|(group, rule)| DecidingRule {
+        group: group.clone(),
+        id,
+        written: rule.written.clone(),
+        place: rule.place.clone(),
+    })
+}
+
+/// What there is to say of an outcome beyond its class.
+pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
+    match outcome {
+        Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
+        Outcome::Refused { .. } => Some("the groups let it in, nobody listens".to_owned()),
+        Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
+        Outcome::Inconclusive { why } => Some(why.clone()),
+        Outcome::Open { .. } | Outcome::Unreachable => None,
+    }
+}
+
+fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
+    let (at, instance, groups) = match cause {
+        DropCause::Other(word) => return format!("dropped as {word}, source {source}"),
+        DropCause::Groups { at, instance, groups } => (*at, instance, groups),
+    };
+    let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+    let mut text = match at {
+        Direction::Ingress => format!("no rule of {list} admits {source}"),
+        Direction::Egress => format!("no egress rule of {list} lets {instance} out"),
+    };
+    if at == Direction::Ingress {
+        if let Some(more) = public_source(flow, *source, groups, cloud) {
+            text.push_str(&more);
+        }
+        if let Some(more) = self_reference(flow, instance, groups, cloud) {
+            text.push_str(&more);
+        }
+    }
+    text
+}
+
+/// The trap of the public path: behind the gateway a member no longer looks like one.
+fn public_source(flow: &Flow, source: Ipv4Addr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+    let Endpoint::Instance(sender) = &flow.from else { return None };
+    let translated = flow.via == Via::Public
+        && cloud
+            .instances
+            .get(sender)
+            .and_then(|instance| instance.interfaces.first())
+            .is_some_and(|interface| interface.public == Some(PublicIp(source)));
+    let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
+    (translated && by_group)
+        .then(|| format!(", the public address of {sender}; a rule that names a group matches private addresses only"))
+}
+
+/// The article's trap: two members of one group that names itself, in a world where that matches nobody.
+fn self_reference(flow: &Flow, receiver: &InstanceName, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+    if cloud.knobs.self_reference != SelfReference::MatchesNobody {
+        return None;
+    }
+    let Endpoint::Instance(sender) = &flow.from else { return None };
+    let its_own = cloud.instances.get(sender).and_then(|instance| instance.interfaces.first())?;
+    let group = ingress(groups, cloud).find_map(|(name, rule)| {
+        (rule.peer == Peer::Group(name.clone()) && its_own.groups.contains(name)).then_some(name)
+    })?;
+    Some(format!("; {group} names itself, and {sender} and {receiver} are members, but here that matches nobody"))
+}
+
+fn ingress<'a>(groups: &'a [GroupName], cloud: &'a Cloud) -> impl Iterator<Item = (&'a GroupName, &'a Rule)> {
+    groups
+        .iter()
+        .filter_map(|name| cloud.groups.get(name).map(|group| (name, group)))
+        .flat_map(|(name, group)| group.ingress.iter().map(move |rule| (name, rule)))
+}

@@ -1,0 +1,198 @@
+//! Whether the evidence of a step gives what the step demands.
+
+use indexmap::IndexMap;
+
+use super::demand::Demand;
+use super::results::{Cell, Class, Finding, FlowResult, Grid, Row, WrongCell};
+use super::{cells, change, explain};
+use crate::lab::RuleHandles;
+use crate::model::topology::{Expectation, ExpectedOutcome, Placed, Step};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, Service, Via};
+use crate::probe::{DropCause, Outcome};
+
+/// What the cells of a step come to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The flows that the step names itself.
+    pub flows: Vec<FlowResult>,
+    /// What is not as demanded, or not proved.
+    pub wrong: Vec<WrongCell>,
+}
+
+/// Judges every demand by what was observed.
+pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Cloud) -> Judged {
+    let mut judged = Judged::default();
+    for demand in demands {
+        let outcome = observed
+            .get(&demand.flow)
+            .cloned()
+            .unwrap_or_else(|| Outcome::Inconclusive { why: "it was not probed".to_owned() });
+        let right = satisfies(demand, &outcome);
+        if right && demand.by_table {
+            continue;
+        }
+        let rule = explain::deciding_rule(&outcome, cloud);
+        let reason = explain::reason(&demand.flow, &outcome, cloud);
+        if !demand.by_table {
+            judged.flows.push(FlowResult {
+                flow: demand.flow.clone(),
+                expected: demand.expected,
+                outcome: outcome.clone(),
+                right,
+                rule: rule.clone(),
+                reason: reason.clone(),
+            });
+        }
+        if !right {
+            judged.wrong.push(WrongCell {
+                flow: demand.flow.clone(),
+                expected: demand.expected,
+                at: demand.at,
+                outcome,
+                said: demand.said.clone(),
+                rule,
+                reason,
+            });
+        }
+    }
+    judged
+}
+
+/// Whether an outcome is the one demanded. What is not proved never is.
+pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
+    match (demand.expected, outcome) {
+        (ExpectedOutcome::Open, Outcome::Open { .. })
+        | (ExpectedOutcome::Refused, Outcome::Refused { .. })
+        | (ExpectedOutcome::Unreachable, Outcome::Unreachable) => true,
+        (ExpectedOutcome::Dropped, Outcome::Dropped(drop)) => match (demand.at, &drop.cause) {
+            (None, _) => true,
+            (Some(demanded), DropCause::Groups { at, .. }) => demanded == *at,
+            (Some(_), DropCause::Other(_)) => false,
+        },
+        _ => false,
+    }
+}
+
+/// Somebody else answering is wrong wherever it is seen, whether the step looked at that cell or not.
+pub fn misdelivered(observed: &IndexMap<Flow, Outcome>, demands: &[Demand], place: &Place) -> Vec<Finding> {
+    observed
+        .iter()
+        .filter_map(|(flow, outcome)| match outcome {
+            Outcome::Misdelivered { answered_by } => Some((flow, answered_by)),
+            _ => None,
+        })
+        .filter(|(flow, _)| !demands.iter().any(|demand| demand.flow == **flow))
+        .map(|(flow, answered_by)| Finding {
+            text: format!("{flow} was answered by {answered_by}"),
+            place: place.clone(),
+        })
+        .collect()
+}
+
+/// The cloud and the kernel's rules around a step.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments<'a> {
+    /// The cloud before the first operation.
+    pub before: &'a Cloud,
+    /// The cloud now.
+    pub now: &'a Cloud,
+    /// The rules before and now, if they were read.
+    pub rules: Option<(&'a RuleHandles, &'a RuleHandles)>,
+    /// What came of the last operation, if it was refused, and whether all stayed as it was.
+    pub refused: Option<(&'a Refusal, bool)>,
+}
+
+/// Judges what a step expects besides flows.
+pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for Placed { value, place } in &step.expectations {
+        let texts = match value {
+            Expectation::Table(_) | Expectation::Flows(..) => Vec::new(),
+            Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
+            Expectation::RulesUnchanged => match moments.rules.map(|(before, now)| change::rules(before, now)) {
+                Some(0) => Vec::new(),
+                Some(1) => vec!["rules: unchanged, but 1 rule was added, removed or replaced".to_owned()],
+                Some(count) => vec![format!("rules: unchanged, but {count} rules were added, removed or replaced")],
+                None => vec!["rules: unchanged, but the rules in the kernel were not read".to_owned()],
+            },
+            Expectation::Refusal(code) => match moments.refused {
+                Some((refusal, true)) if refusal.code == *code => Vec::new(),
+                Some((refusal, false)) if refusal.code == *code => {
+                    vec![format!("refused with {} as expected, and yet something changed", code.as_str())]
+                }
+                Some((refusal, _)) => vec![format!("expected {}, refused with {refusal}", code.as_str())],
+                None => vec![format!("expected {}, and the operation was carried out", code.as_str())],
+            },
+        };
+        findings.extend(texts.into_iter().map(|text| Finding { text, place: place.clone() }));
+    }
+    findings
+}
+
+/// What is wrong with the addresses of an instance that must hold new ones.
+fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
+    let interface = |cloud: &Cloud| cloud.instances.get(name).and_then(|instance| instance.interfaces.first()).cloned();
+    let (Some(was), Some(is)) = (interface(moments.before), interface(moments.now)) else {
+        return Some(format!("new-addresses: {name} was not there both before and after the step"));
+    };
+    let same = |what: &str, was: Option<String>, is: Option<String>| match (was, is) {
+        (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {what} address {was}")),
+        (Some(_), Some(_)) => None,
+        (None, _) => Some(format!("{name} had no {what} address before")),
+        (_, None) => Some(format!("{name} has no {what} address now")),
+    };
+    let wrong: Vec<String> = [
+        same("private", was.private.map(|ip| ip.to_string()), is.private.map(|ip| ip.to_string())),
+        same("public", was.public.map(|ip| ip.to_string()), is.public.map(|ip| ip.to_string())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
+}
+
+/// Arranges what was observed as the grid that a reader sees.
+pub fn grid(
+    cloud: &Cloud,
+    senders: &[(Endpoint, Via)],
+    services: Vec<Service>,
+    observed: &IndexMap<Flow, Outcome>,
+    demands: &[Demand],
+) -> Grid {
+    let mut expected: IndexMap<&Flow, (ExpectedOutcome, bool)> = IndexMap::new();
+    for demand in demands {
+        let wrong = observed
+            .get(&demand.flow)
+            .is_some_and(|outcome| !satisfies(demand, outcome) && Class::of(outcome) != Class::Inconclusive);
+        expected
+            .entry(&demand.flow)
+            .and_modify(|seen| *seen = if wrong { (demand.expected, true) } else { *seen })
+            .or_insert((demand.expected, wrong));
+    }
+    let targets: Vec<InstanceName> = cells::running(cloud).cloned().collect();
+    let cell = |from: &Endpoint, via: Via, to: &InstanceName, service: Service| {
+        let flow = Flow { from: from.clone(), to: Endpoint::Instance(to.clone()), via, service };
+        let class = observed.get(&flow).map_or(Class::Inconclusive, Class::of);
+        let demanded = expected.get(&flow);
+        Cell {
+            class,
+            expected: demanded.map(|(expected, _)| *expected),
+            wrong: class == Class::Misdelivered || demanded.is_some_and(|(_, wrong)| *wrong),
+        }
+    };
+    let rows = senders
+        .iter()
+        .map(|(from, via)| Row {
+            from: from.clone(),
+            via: *via,
+            blocks: targets
+                .iter()
+                .map(|to| {
+                    cells::has_path(cloud, from, to, *via)
+                        .then(|| services.iter().map(|&service| cell(from, *via, to, service)).collect())
+                })
+                .collect(),
+        })
+        .collect();
+    Grid { services, targets, rows }
+}

@@ -1,0 +1,371 @@
+//! Drives a lab through the steps of a file.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::judge::{self, Moments};
+use super::results::{Class, Counts, Finding, Grid, Head, RunResult, RunVerdict, StepResult, StepStatus, WrongCell};
+use super::{cells, change, claims, demand};
+use crate::lab::{Lab, LabError, Listeners, RuleHandles};
+use crate::model::topology::{Expectation, Step, Topology};
+use crate::model::{Cloud, Era, Flow, Operation, Place, Refusal, apply};
+use crate::probe::{Batch, Outcome};
+
+/// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
+pub trait Cloudlike {
+    /// The state of the cloud now.
+    fn cloud(&self) -> &Cloud;
+    /// Carries out an operation, and says how long it took until it was in force.
+    fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
+    /// Probes flows, all at once.
+    fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
+    /// The handles of every rule of every security group in the kernel.
+    fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
+}
+
+impl Cloudlike for Lab {
+    fn cloud(&self) -> &Cloud {
+        Self::cloud(self)
+    }
+
+    async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        Self::apply(self, operation).await
+    }
+
+    async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
+        Self::probe(self, flows).await
+    }
+
+    async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
+        Self::rule_handles(self).await
+    }
+}
+
+/// How to run a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// Stop after the step of this number in the file, from 1.
+    pub until_step: Option<usize>,
+    /// Stop at the first step that fails; the others are reported as not run.
+    pub fail_fast: bool,
+}
+
+/// What is under way, for whoever wants to watch.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// The lab is up.
+    Booted(&'a Head),
+    /// A step begins.
+    Started(usize, &'a Step),
+    /// A step is done.
+    Done(&'a StepResult),
+}
+
+/// Why a scenario could not be run to its end. No verdict is known then.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The initial cloud cannot be launched under this era.
+    #[error("{}the initial cloud was refused under era {era}: {refusal}", at(.place.as_ref()))]
+    Initial {
+        /// The era.
+        era: Era,
+        /// What was refused.
+        refusal: Refusal,
+        /// Where the file says so.
+        place: Option<Place>,
+    },
+    /// The lab did not come up.
+    #[error("the lab did not come up: {0}")]
+    Boot(#[source] LabError),
+    /// The lab failed at a step.
+    #[error("{place}: the lab failed at step {step}: {error}")]
+    Lab {
+        /// The step's number.
+        step: usize,
+        /// Where it begins.
+        place: Place,
+        /// What happened.
+        #[source]
+        error: LabError,
+    },
+}
+
+fn at(place: Option<&Place>) -> String {
+    place.map_or_else(String::new, |place| format!("{place}: "))
+}
+
+/// Boots a lab and runs the steps of an era on it.
+///
+/// # Errors
+/// When the lab cannot be booted, or fails other than by a refusal: no verdict is known then.
+pub async fn run(
+    topology: &Topology,
+    era: Era,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<RunResult, RunError> {
+    let (mut lab, took) = boot(topology, era).await?;
+    run_on(&mut lab, topology, took, options, progress).await
+}
+
+/// Boots the initial cloud of a file, and says how long that took.
+///
+/// # Errors
+/// When the cloud cannot be launched under the era, or the lab does not come up.
+pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunError> {
+    let began = Instant::now();
+    let mut cloud = topology.empty_cloud(era);
+    for placed in &topology.initial {
+        cloud = apply(&cloud, &placed.value).map_err(|refusal| RunError::Initial {
+            era,
+            refusal,
+            place: Some(placed.place.clone()),
+        })?;
+    }
+    let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
+    let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
+    Ok((lab, began.elapsed()))
+}
+
+/// Runs the steps on a lab that is up with the initial cloud; `boot` is for the record only.
+///
+/// # Errors
+/// When the lab fails other than by a refusal.
+pub async fn run_on<L: Cloudlike>(
+    lab: &mut L,
+    topology: &Topology,
+    boot: Duration,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<RunResult, RunError> {
+    let head = head(topology, lab.cloud(), boot);
+    let era = head.era;
+    progress(Progress::Booted(&head));
+    let began = Instant::now();
+    let mut steps: Vec<StepResult> = Vec::new();
+    let mut halted: Option<String> = None;
+    let mut last: IndexMap<Flow, Class> = IndexMap::new();
+    for (index, step) in topology.steps.iter().enumerate() {
+        let number = index + 1;
+        if options.until_step.is_some_and(|until| number > until) {
+            break;
+        }
+        if !step.eras.is_empty() && !step.eras.contains(&era) {
+            continue;
+        }
+        let result = match &halted {
+            Some(why) => not_run(number, step, why),
+            None => {
+                progress(Progress::Started(number, step));
+                let (result, broken) = run_step(lab, topology, number, step, &last)
+                    .await
+                    .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
+                if broken {
+                    halted = Some(format!("step {number} did not get as far as its probes"));
+                } else if options.fail_fast && result.status == StepStatus::Failed {
+                    halted = Some(format!("step {number} failed"));
+                }
+                last.clone_from(&result.observed);
+                result
+            }
+        };
+        progress(Progress::Done(&result));
+        steps.push(result);
+    }
+    let counts = steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.counts));
+    let verdict = verdict(&steps);
+    Ok(RunResult { head, steps, counts, took: began.elapsed(), verdict })
+}
+
+fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
+    let rules = cloud
+        .groups
+        .values()
+        .map(|group| group.ingress.len() + if cloud.has_egress_rules() { group.egress.len() } else { 0 });
+    Head {
+        topology: topology.name.clone(),
+        file: topology.file.clone(),
+        era: cloud.era,
+        instances: cloud.instances.len(),
+        hosts: cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect(),
+        groups: cloud.groups.len(),
+        rules: rules.sum(),
+        boot,
+    }
+}
+
+fn verdict(steps: &[StepResult]) -> RunVerdict {
+    let has = |status| steps.iter().any(|step| step.status == status);
+    if has(StepStatus::Failed) {
+        RunVerdict::Failed
+    } else if has(StepStatus::Inconclusive) {
+        RunVerdict::Inconclusive
+    } else {
+        RunVerdict::Passed
+    }
+}
+
+/// Runs one step; says besides whether it broke off before its probes.
+async fn run_step<L: Cloudlike>(
+    lab: &mut L,
+    topology: &Topology,
+    number: usize,
+    step: &Step,
+    last: &IndexMap<Flow, Class>,
+) -> Result<(StepResult, bool), LabError> {
+    let began = Instant::now();
+    let before = lab.cloud().clone();
+    let mut result = blank(number, step);
+    let changes = change_cloud(lab, step).await?;
+    result.in_force = changes.in_force;
+    if let Some(finding) = changes.unexpected {
+        result.findings.push(finding);
+        result.status = StepStatus::Failed;
+        result.addresses = change::addresses(&before, lab.cloud());
+        result.took = began.elapsed();
+        return Ok((result, true));
+    }
+    let now = lab.cloud().clone();
+    let vias = demand::vias(topology);
+    let demands = demand::demands(topology, step, &now);
+    let mut flows: IndexSet<Flow> = IndexSet::new();
+    if !vias.is_empty() {
+        flows.extend(cells::grid(&now, &topology.columns, &vias));
+    }
+    flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
+    let flows: Vec<Flow> = flows.into_iter().collect();
+    let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
+    let held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
+    let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
+    for observation in batch.iter().flat_map(|batch| &batch.observations) {
+        result.counts.timed_out += usize::from(observation.timed_out);
+        // A broken instrument shows nothing, whatever it reads.
+        let outcome = if held {
+            observation.outcome.clone()
+        } else {
+            Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
+        };
+        observed.insert(observation.flow.clone(), outcome);
+    }
+    result.canaries_held = held;
+    result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
+    for class in result.observed.values() {
+        result.counts.add(*class);
+    }
+    if !vias.is_empty() {
+        let senders = cells::senders(&now, &vias);
+        let services = topology.columns.iter().copied().collect();
+        result.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
+    }
+    let judged = judge::flows(&demands.demands, &observed, &now);
+    result.flows = judged.flows;
+    result.wrong = judged.wrong;
+    result.counts.wrong = wrong_cells(&result.wrong);
+    result.changed = change::cells(last, &observed, &now);
+    result.addresses = change::addresses(&before, &now);
+    result.rules_edited = changes.rules.as_ref().map(|(before, now)| change::rules(before, now));
+    result.claims = claims::claims(&now);
+    let moments = Moments {
+        before: &before,
+        now: &now,
+        rules: changes.rules.as_ref().map(|(before, now)| (before, now)),
+        refused: changes.refused.as_ref().map(|(refusal, unchanged)| (refusal, *unchanged)),
+    };
+    result.findings = demands.empty;
+    result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
+    result.findings.extend(judge::others(step, moments));
+    result.status = status(&result);
+    result.took = began.elapsed();
+    Ok((result, false))
+}
+
+/// A cell that two expectations find wrong is one wrong cell.
+fn wrong_cells(wrong: &[WrongCell]) -> usize {
+    wrong.iter().filter(|cell| !cell.is_inconclusive()).map(|cell| &cell.flow).collect::<IndexSet<_>>().len()
+}
+
+fn status(result: &StepResult) -> StepStatus {
+    if !result.findings.is_empty() || result.counts.wrong > 0 {
+        StepStatus::Failed
+    } else if !result.wrong.is_empty() || !result.canaries_held {
+        StepStatus::Inconclusive
+    } else {
+        StepStatus::Passed
+    }
+}
+
+/// What the operations of a step came to.
+#[derive(Default)]
+struct Changes {
+    in_force: Option<Duration>,
+    /// The last operation was refused as expected, and whether everything stayed as it was.
+    refused: Option<(Refusal, bool)>,
+    /// An operation was refused that must not have been.
+    unexpected: Option<Finding>,
+    rules: Option<(RuleHandles, RuleHandles)>,
+}
+
+async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes, LabError> {
+    let has = |wanted: fn(&Expectation) -> bool| step.expectations.iter().any(|placed| wanted(&placed.value));
+    let refusal_expected = has(|expectation| matches!(expectation, Expectation::Refusal(_)));
+    let unchanged_expected = has(|expectation| matches!(expectation, Expectation::RulesUnchanged));
+    let mut changes = Changes::default();
+    let rules_before = if unchanged_expected { Some(lab.rule_handles().await?) } else { None };
+    for (index, placed) in step.operations.iter().enumerate() {
+        let is_last = index + 1 == step.operations.len();
+        let watched =
+            if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
+        match lab.apply(&placed.value).await {
+            Ok(took) => changes.in_force = Some(changes.in_force.unwrap_or_default() + took),
+            Err(LabError::Refused(refusal)) => match watched {
+                Some((cloud, rules)) => {
+                    let unchanged = *lab.cloud() == cloud && lab.rule_handles().await? == rules;
+                    changes.refused = Some((refusal, unchanged));
+                }
+                None => {
+                    changes.unexpected =
+                        Some(Finding { text: format!("refused: {refusal}"), place: placed.place.clone() });
+                    return Ok(changes);
+                }
+            },
+            #[allow(unreachable_patterns, reason = "a lab without a kernel has no other errors")]
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(before) = rules_before {
+        changes.rules = Some((before, lab.rule_handles().await?));
+    }
+    Ok(changes)
+}
+
+fn blank(number: usize, step: &Step) -> StepResult {
+    StepResult {
+        number,
+        name: step.name.clone(),
+        place: step.place.clone(),
+        note: step.note.clone(),
+        status: StepStatus::NotRun,
+        grid: Grid::default(),
+        observed: IndexMap::new(),
+        flows: Vec::new(),
+        wrong: Vec::new(),
+        findings: Vec::new(),
+        changed: Vec::new(),
+        addresses: Vec::new(),
+        rules_edited: None,
+        in_force: None,
+        counts: Counts::default(),
+        canaries_held: true,
+        took: Duration::ZERO,
+        claims: Vec::new(),
+    }
+}
+
+fn not_run(number: usize, step: &Step, why: &str) -> StepResult {
+    StepResult { findings: vec![Finding { text: why.to_owned(), place: step.place.clone() }], ..blank(number, step) }
+}
+
+#[cfg(test)]
+mod tests;

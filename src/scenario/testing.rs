@@ -1,0 +1,263 @@
+//! The two-tier cloud without a kernel: a topology made by hand, and a lab whose answers come from a closure.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::run::Cloudlike;
+use crate::lab::{LabError, RuleHandles};
+use crate::model::topology::{
+    Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Table, Topology,
+};
+use crate::model::*;
+use crate::probe::{Batch, Drop, DropCause, Observation, Outcome};
+
+pub(crate) fn place(line: u32, column: u32) -> Place {
+    Place { file: Arc::from("two-tier.yaml"), line, column }
+}
+
+fn outside(addresses: &[[u8; 4]]) -> Host {
+    Host { addresses: addresses.iter().map(|&ip| PublicIp(Ipv4Addr::from(ip))).collect(), place: None }
+}
+
+fn rule(id: u32, port: u16, peer: Peer, written: &str, line: u32) -> Rule {
+    Rule {
+        id: RuleId(id),
+        traffic: Traffic::Tcp(PortRange::single(Port(port))),
+        peer,
+        written: written.to_owned(),
+        description: None,
+        place: Some(place(line, 16)),
+    }
+}
+
+fn group(ingress: Vec<Rule>) -> SecurityGroup {
+    SecurityGroup { vpc: VpcName::new("default"), description: None, ingress, egress: Vec::new(), place: None }
+}
+
+pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
+    let interface = Interface {
+        id: InterfaceId { instance: InstanceName::new(name), device: 0 },
+        number: u32::from(last),
+        vpc: VpcName::new("default"),
+        subnet: SubnetName::new("default"),
+        groups: groups.iter().map(GroupName::new).collect(),
+        private: Some(PrivateIp(Ipv4Addr::new(10, 0, 0, last))),
+        public: Some(PublicIp(Ipv4Addr::new(198, 18, 0, last))),
+    };
+    let instance =
+        Instance { state: InstanceState::Running, interfaces: vec![interface], listens: IndexSet::new(), place: None };
+    cloud.instances.insert(InstanceName::new(name), instance);
+}
+
+/// Four instances, four outside addresses, three rules.
+pub(crate) fn cloud() -> Cloud {
+    let hosts = IndexMap::from([
+        (HostName::new("office"), outside(&[[203, 0, 113, 10]])),
+        (HostName::new("neighbour"), outside(&[[203, 0, 113, 11]])),
+        (HostName::new("world"), outside(&[[198, 51, 100, 7], [192, 0, 2, 99]])),
+    ]);
+    let mut cloud = Cloud::new(Era::Article, Era::Article.knobs(), IndexMap::new(), hosts);
+    let office = Peer::Cidr("203.0.113.10/32".parse().expect("a block"));
+    let anywhere = Peer::Cidr("0.0.0.0/0".parse().expect("a block"));
+    let web = Peer::Group(GroupName::new("SG-T-WEB"));
+    cloud.groups = IndexMap::from([
+        (GroupName::new("SG-T-WEB"), group(vec![rule(1, 80, anywhere, "tcp 80 from anywhere", 14)])),
+        (GroupName::new("SG-T-DB"), group(vec![rule(2, 3306, web, "tcp 3306 from SG-T-WEB", 15)])),
+        (GroupName::new("SG-T-ADMIN"), group(vec![rule(3, 22, office, "tcp 22 from office", 16)])),
+    ]);
+    add_instance(&mut cloud, "web1", 11, &["SG-T-WEB", "SG-T-ADMIN"]);
+    add_instance(&mut cloud, "web2", 12, &["SG-T-WEB", "SG-T-ADMIN"]);
+    add_instance(&mut cloud, "db1", 21, &["SG-T-DB", "SG-T-ADMIN"]);
+    add_instance(&mut cloud, "db2", 22, &["SG-T-DB", "SG-T-ADMIN"]);
+    cloud
+}
+
+pub(crate) fn stop(cloud: &mut Cloud, name: &str) {
+    cloud.instances.get_mut(&InstanceName::new(name)).expect("the instance").state = InstanceState::Stopped;
+}
+
+pub(crate) fn columns() -> IndexSet<Service> {
+    let tcp = |port| Service::Tcp(Port(port));
+    IndexSet::from([tcp(22), tcp(80), tcp(3306), tcp(8080), Service::IcmpEcho])
+}
+
+/// `office -> SG-T-ADMIN:22`, `db1 <-> db2:3306 at ingress`: enough of the grammar for tests.
+pub(crate) fn pattern(written: &str) -> FlowPattern {
+    let (flow, at) = match written.split_once(" at ") {
+        Some((flow, "ingress")) => (flow, Some(Direction::Ingress)),
+        Some((flow, _)) => (flow, Some(Direction::Egress)),
+        None => (written, None),
+    };
+    let both_ways = flow.contains("<->");
+    let (from, rest) = flow.split_once(if both_ways { " <-> " } else { " -> " }).expect("an arrow");
+    let (to, port) = rest.split_once(':').expect("a port");
+    FlowPattern {
+        written: written.to_owned(),
+        place: place(31, 9),
+        from: selector(from),
+        to: selector(to),
+        both_ways,
+        service: Service::Tcp(Port(port.parse().expect("a number"))),
+        via: None,
+        at,
+    }
+}
+
+fn selector(word: &str) -> Selector {
+    match word {
+        "any" => Selector::Any,
+        "office" | "neighbour" | "world" => Selector::Host(HostName::new(word)),
+        group if group.starts_with("SG-") => Selector::Group(GroupName::new(group)),
+        name => Selector::Instance(InstanceName::new(name)),
+    }
+}
+
+pub(crate) fn placed<T>(value: T) -> Placed<T> {
+    Placed { value, place: place(40, 13) }
+}
+
+pub(crate) fn table(name: &str) -> Expectation {
+    Expectation::Table(TableName::new(name))
+}
+
+pub(crate) fn flows(expected: ExpectedOutcome, patterns: &[&str]) -> Expectation {
+    Expectation::Flows(expected, patterns.iter().map(|written| pattern(written)).collect())
+}
+
+pub(crate) fn step(name: &str, expectations: Vec<Expectation>) -> Step {
+    Step {
+        name: name.to_owned(),
+        place: place(39, 5),
+        eras: Vec::new(),
+        operations: Vec::new(),
+        expectations: expectations.into_iter().map(placed).collect(),
+        note: None,
+    }
+}
+
+pub(crate) fn doing(operations: Vec<Operation>, step: Step) -> Step {
+    Step { operations: operations.into_iter().map(placed).collect(), ..step }
+}
+
+pub(crate) fn topology(steps: Vec<Step>) -> Topology {
+    let open = |patterns: &[&str]| patterns.iter().map(|written| pattern(written)).collect();
+    let two_tier = Table {
+        place: place(31, 3),
+        like: None,
+        open: open(&["any -> SG-T-WEB:80", "SG-T-WEB -> SG-T-DB:3306", "office -> SG-T-ADMIN:22"]),
+        via: Via::Private,
+    };
+    let replicating = Table {
+        place: place(37, 3),
+        like: Some(TableName::new("two-tier")),
+        open: open(&["db1 <-> db2:3306"]),
+        via: Via::Private,
+    };
+    Topology {
+        name: "two-tier".to_owned(),
+        file: Arc::from("two-tier.yaml"),
+        eras: vec![Era::Article],
+        overrides: KnobOverrides::default(),
+        initial: Vec::new(),
+        empty: cloud(),
+        tables: IndexMap::from([(TableName::new("two-tier"), two_tier), (TableName::new("replicating"), replicating)]),
+        steps,
+        columns: columns(),
+        deaf: IndexSet::new(),
+    }
+}
+
+pub(crate) fn open(rule: u32) -> Outcome {
+    Outcome::Open { admitted_by: Some(RuleId(rule)) }
+}
+
+/// What a filter with the rules of [`cloud`] says, taken down by hand from the article's table.
+pub(crate) fn by_the_article(cloud: &Cloud, flow: &Flow) -> Outcome {
+    let Endpoint::Instance(to) = &flow.to else { return open(1) };
+    let web = |name: &str| name.starts_with("web");
+    let from = flow.from.to_string();
+    match flow.service {
+        Service::Tcp(Port(80)) if web(to.as_str()) => open(1),
+        Service::Tcp(Port(3306)) if web(&from) && !web(to.as_str()) && flow.via == Via::Private => open(2),
+        Service::Tcp(Port(22)) if from == "office" => open(3),
+        _ => dropped(cloud, flow),
+    }
+}
+
+pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
+    let Endpoint::Instance(to) = &flow.to else { return Outcome::Unreachable };
+    let source = match (&flow.from, flow.via) {
+        (Endpoint::Host(_, address), _) => address.0,
+        (Endpoint::Instance(name), via) => {
+            let interface = &cloud.instances[name].interfaces[0];
+            if via == Via::Public {
+                interface.public.expect("a public address").0
+            } else {
+                interface.private.expect("a private address").0
+            }
+        }
+    };
+    let groups = cloud.instances[to].interfaces[0].groups.iter().cloned().collect();
+    let cause = DropCause::Groups { at: Direction::Ingress, instance: to.clone(), groups };
+    Outcome::Dropped(Drop { cause, source })
+}
+
+type Answer = Box<dyn Fn(&Cloud, &Flow) -> Outcome>;
+type Applied = Box<dyn Fn(&mut Cloud, &Operation) -> Result<(), Refusal>>;
+
+/// A lab without a kernel.
+pub(crate) struct Double {
+    pub cloud: Cloud,
+    pub answer: Answer,
+    pub applied: Applied,
+    pub canaries_held: bool,
+}
+
+impl Double {
+    pub(crate) fn new(answer: impl Fn(&Cloud, &Flow) -> Outcome + 'static) -> Self {
+        Self { cloud: cloud(), answer: Box::new(answer), applied: Box::new(|_, _| Ok(())), canaries_held: true }
+    }
+
+    pub(crate) fn applying(
+        mut self,
+        applied: impl Fn(&mut Cloud, &Operation) -> Result<(), Refusal> + 'static,
+    ) -> Self {
+        self.applied = Box::new(applied);
+        self
+    }
+}
+
+impl Cloudlike for Double {
+    fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        (self.applied)(&mut self.cloud, operation)?;
+        Ok(Duration::from_millis(2))
+    }
+
+    async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
+        let observe = |flow: &Flow| Observation {
+            flow: flow.clone(),
+            outcome: (self.answer)(&self.cloud, flow),
+            timed_out: false,
+        };
+        Ok(Batch {
+            observations: flows.iter().map(observe).collect(),
+            took: Duration::from_millis(6),
+            canaries_held: self.canaries_held,
+        })
+    }
+
+    async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
+        let rules = self.cloud.groups.iter().flat_map(|(group, it)| it.ingress.iter().map(move |rule| (group, rule)));
+        Ok(rules
+            .map(|(group, rule)| ((format!("in-{group}"), rule.id.to_string()), u64::from(rule.id.0)))
+            .collect::<BTreeMap<_, _>>())
+    }
+}
