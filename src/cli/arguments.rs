@@ -1,0 +1,223 @@
+//! What can be typed, with help. Parsing does nothing but parse.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use sglab::model::Era;
+
+const STYLES: Styles =
+    Styles::styled().header(AnsiColor::Yellow.on_default().bold()).literal(AnsiColor::Green.on_default());
+
+/// EC2 security groups on real packets, on one Linux box, without root, Docker or an AWS account.
+///
+/// Every instance is a network namespace, every security group an nftables set and chain; a scenario boots nodes,
+/// restarts them on new addresses, probes every port, and says which rule decided.
+#[derive(Debug, Parser)]
+#[command(name = "sglab", version, styles = STYLES, max_term_width = 100, after_help = "\
+Examples:
+  sglab test example:two-tier        run a built-in topology on real packets
+  sglab init && sglab test sglab.yaml
+  sglab doctor                       what this machine can and cannot do
+
+Exit codes: 0 as expected, 1 a verdict differs, 2 bad input or usage, 3 this machine cannot host a lab,
+4 inconclusive, 130 and 143 on a signal.")]
+pub(crate) struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run topologies on real packets and say whether they hold
+    Test(TestArguments),
+    /// Check topology files; needs no privilege and no kernel
+    Check(CheckArguments),
+    /// Print the compiled ruleset as nft text; needs no privilege
+    Render(RenderArguments),
+    /// Boot a lab, run it up to a step, and open a shell in it
+    Shell(ShellArguments),
+    /// Print the JSON Schema of topology files
+    Schema,
+    /// Say what this kernel, nft and user can and cannot do, with remedies
+    Doctor(DoctorArguments),
+    /// Write a commented starter file
+    Init(InitArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+}
+
+/// `sglab test`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab test topologies                     every topology of a folder, one line each
+  sglab test two-tier.yaml --grid           with the whole truth table of every step
+  sglab test two-tier.yaml --step 3         up to the third step
+  sglab test self-trust.yaml --era classic  under one era
+  sglab test topologies --junit results.xml --format github")]
+pub(crate) struct TestArguments {
+    /// Topology files, folders of them, or built-in ones such as `example:two-tier`
+    #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Run so many labs at the same time
+    #[arg(short, long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Only topologies whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Stop at the first step, and the first file, that fails
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Stop after the step with this number
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Run under these eras instead of the file's own; separate several by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
+    pub era: Vec<EraName>,
+    /// Show the whole truth table of every step
+    #[arg(long)]
+    pub grid: bool,
+    /// How to print the results
+    #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
+    pub format: ResultFormat,
+    /// Write a JUnit report too, one case a step
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sglab check`.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Topology files, folders of them, or built-in ones
+    #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// How to print what is wrong
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab render`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab render two-tier.yaml            as launched
+  sglab render two-tier.yaml --step 3   as it stands after the third step's operations")]
+pub(crate) struct RenderArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// After the operations of this step; without it, as launched
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+}
+
+/// `sglab shell`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab shell two-tier.yaml                          a shell beside the lab's namespaces
+  sglab shell two-tier.yaml --step 3                 after the third step
+  sglab shell two-tier.yaml --in web1                a shell as root inside web1, fenced off from the rest
+  sglab shell two-tier.yaml -- ip netns exec web1 nc -zv 10.0.0.13 3306")]
+pub(crate) struct ShellArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// Run the operations up to and with this step; without it, as launched
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// Inside this instance, as its root
+    #[arg(long = "in", value_name = "INSTANCE")]
+    pub instance: Option<String>,
+    /// A command instead of a shell; its exit code becomes the program's
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `sglab doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArguments {
+    /// How to print the findings
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab init`.
+#[derive(Debug, Args)]
+pub(crate) struct InitArguments {
+    /// The file to write; an existing one is never overwritten
+    #[arg(default_value = "sglab.yaml", value_name = "NAME")]
+    pub name: PathBuf,
+}
+
+/// `sglab completions`.
+#[derive(Debug, Args)]
+pub(crate) struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// An era as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EraName {
+    /// As the article of 2013 states it
+    Article,
+    /// EC2-Classic as documented
+    Classic,
+    /// Today's VPC
+    Vpc,
+}
+
+impl From<EraName> for Era {
+    fn from(name: EraName) -> Self {
+        match name {
+            EraName::Article => Self::Article,
+            EraName::Classic => Self::Classic,
+            EraName::Vpc => Self::Vpc,
+        }
+    }
+}
+
+/// How `test` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultFormat {
+    /// For people
+    Text,
+    /// For programs; the shape is in docs/output.md
+    Json,
+    /// Annotations of a GitHub workflow, beside the text on stderr
+    Github,
+}
+
+/// How others print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}

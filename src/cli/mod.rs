@@ -1,0 +1,76 @@
+//! Commands, arguments and exit codes: one file a command, no logic.
+
+mod arguments;
+mod check;
+mod completions;
+mod doctor;
+mod host;
+mod init;
+mod render;
+mod schema;
+mod shell;
+mod sources;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+/// What a run of the program comes to. Documented in `docs/output.md`; never renumbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// All as expected.
+    Ok = 0,
+    /// A verdict differs from the file.
+    Differs = 1,
+    /// Bad input or usage.
+    BadInput = 2,
+    /// This machine cannot host a lab.
+    CannotHost = 3,
+    /// Nothing differs, but something is inconclusive.
+    Inconclusive = 4,
+    /// Ended by an interrupt (SIGINT).
+    Interrupted = 130,
+    /// Ended by a request to terminate (SIGTERM).
+    Terminated = 143,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Runs the program.
+pub(crate) fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Test(arguments) => test::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+        Command::Shell(arguments) => shell::run(arguments),
+        Command::Schema => schema::run(),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            Exit::BadInput.into()
+        }
+    }
+}
+
+/// `sglab ... | head` is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}

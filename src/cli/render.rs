@@ -1,0 +1,32 @@
+//! `sglab render`.
+
+use std::io::{Write, stdout};
+
+use anyhow::bail;
+use sglab::compile;
+use sglab::model::{Era, apply};
+
+use super::arguments::RenderArguments;
+use super::{Exit, sources};
+
+pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
+    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let steps = arguments.step.unwrap_or(0);
+    if steps > topology.steps.len() {
+        bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
+    }
+    let mut cloud = topology.empty_cloud(era);
+    for operation in &topology.initial {
+        cloud = apply(&cloud, &operation.value)?;
+    }
+    let of_era = topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era));
+    for operation in of_era.flat_map(|step| &step.operations) {
+        // A step may expect its refusal; then the cloud stays as it is.
+        if let Ok(next) = apply(&cloud, &operation.value) {
+            cloud = next;
+        }
+    }
+    write!(stdout(), "{}", compile::render(&cloud)?)?;
+    Ok(Exit::Ok)
+}
