@@ -1,7 +1,7 @@
 //! Topologies by file, folder or built-in name, read and checked before anything is booted.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
