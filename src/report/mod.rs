@@ -68,13 +68,18 @@ impl Entry {
     /// The exit code that this entry alone asks for.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Ran(result) => match result.verdict {
-                RunVerdict::Passed => PASSED,
-                RunVerdict::Failed => DIFFERS,
-                RunVerdict::Inconclusive => INCONCLUSIVE,
-            },
+            Self::Ran(result) => verdict_code(result.verdict),
             Self::Broken(broken) => broken.exit_code,
         }
+    }
+}
+
+/// The exit code of a verdict.
+fn verdict_code(verdict: RunVerdict) -> u8 {
+    match verdict {
+        RunVerdict::Passed => PASSED,
+        RunVerdict::Failed => DIFFERS,
+        RunVerdict::Inconclusive => INCONCLUSIVE,
     }
 }
 
