@@ -86,11 +86,13 @@ impl Reading<'_> {
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
             Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            None if self.incomplete && super::names::fault(word).is_none() => None,
             None => {
                 let draft = match word.split_once('.') {
                     _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
-                        Draft::new(span, format!("{} is not a name", quote(word))).help(BY)
+                        let help = "write the name, and `by public address` after the port";
+                        Draft::new(span, format!("{} is not a name", quote(word))).help(help)
                     }
                     _ => {
                         let help = self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group]);
@@ -206,7 +208,8 @@ impl Reading<'_> {
     /// Reports patterns that can never select a cell, now that every membership of the file is known.
     pub fn refuse_empty_patterns(&mut self) {
         for (pattern, span) in std::mem::take(&mut self.patterns) {
-            if let Some(group) = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world)) {
+            let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world));
+            if let Some(group) = group.filter(|_| !self.incomplete && !self.members_unknown) {
                 let message = format!("no instance is ever a member of {}", quote(group.as_str()));
                 self.report(Draft::new(span, message).help("so this flow selects no cell"));
             } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))

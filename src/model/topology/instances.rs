@@ -175,8 +175,12 @@ impl Reading<'_> {
     pub fn instance_groups(&mut self, node: &Node, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
         let mut groups = IndexSet::new();
         for item in self.some(node, "at least one security group") {
-            let Some(word) = self.text(item, "the name of a security group") else { continue };
-            let Some(group) = self.group(word, item.span) else { continue };
+            let known = self.text(item, "the name of a security group");
+            let Some((word, group)) = known.and_then(|word| Some((word, self.group(word, item.span)?))) else {
+                // Nobody knows whose member it was meant to be.
+                self.members_unknown = true;
+                continue;
+            };
             if let (Some(mine), Some(Some(theirs))) = (vpc, self.world.groups.get(&group))
                 && mine != theirs
             {

@@ -195,6 +195,7 @@ impl Reading<'_> {
             }
             Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
                 .related("it was made here, and terminated since", named.span),
+            None if self.incomplete => return,
             None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),
         };

@@ -21,8 +21,9 @@ impl Reading<'_> {
         if let Some(node) = node {
             for (key, value) in self.mapping(node, "a mapping of VPCs") {
                 let Some(name) = self.name(key, "VPC") else { continue };
-                if let Some(vpc) = self.vpc(value) {
-                    self.vpcs.insert(VpcName::new(name), vpc);
+                match self.vpc(value) {
+                    Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
+                    None => self.vpcs_incomplete = true,
                 }
             }
             if matches!(&node.value, super::tree::Value::Mapping(entries) if entries.is_empty()) {
@@ -144,6 +145,9 @@ impl Reading<'_> {
         let name = VpcName::new(word);
         if self.vpcs.contains_key(&name) {
             return Some(name);
+        }
+        if self.vpcs_incomplete {
+            return None;
         }
         let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));
         self.report(Draft::new(node.span, format!("unknown VPC {}", quote(word))).maybe_help(help));

@@ -89,8 +89,10 @@ impl Reading<'_> {
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
         for (key, sort) in [("hosts", Sort::Host), ("groups", Sort::Group), ("instances", Sort::Instance)] {
-            if let Some(Node { value: Value::Mapping(entries), .. }) = fields.get(key) {
-                entries.iter().for_each(|(key, _)| self.declare(key, sort, &[]));
+            match fields.get(key).map(|node| &node.value) {
+                Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
+                Some(_) => self.incomplete = true,
+                None => {}
             }
         }
         self.declare_later(fields.get("scenario"));

@@ -23,6 +23,12 @@ pub(super) struct Reading<'s> {
     pub ports: Vec<Service>,
     /// Groups and instances at the step that is being read.
     pub world: World,
+    /// A part that makes names or members could not be read: what seems to be missing may stand there.
+    pub incomplete: bool,
+    /// A VPC could not be read, and is not among `vpcs`.
+    pub vpcs_incomplete: bool,
+    /// A membership could not be read: nobody can say that a group is empty.
+    pub members_unknown: bool,
     /// Patterns with their places, to be checked once every membership is known.
     pub patterns: Vec<(FlowPattern, Span)>,
 }
@@ -54,6 +60,9 @@ impl<'s> Reading<'s> {
             tables: IndexMap::new(),
             ports: Vec::new(),
             world: World::default(),
+            incomplete: false,
+            vpcs_incomplete: false,
+            members_unknown: false,
             patterns: Vec::new(),
         }
     }
@@ -94,11 +103,13 @@ impl<'s> Reading<'s> {
                 continue;
             };
             if !known.contains(&scalar.text.as_str()) {
-                let help = if scalar.text == "<<" {
-                    "merge keys are not part of this format: use a plain alias, or write it out".to_owned()
-                } else {
-                    suggest(&scalar.text, known.iter().copied())
-                        .unwrap_or_else(|| format!("known here: {}", known.join(", ")))
+                let help = match scalar.text.as_str() {
+                    "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
+                    "restart" if known.contains(&"reboot") => {
+                        "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
+                    }
+                    word => suggest(word, known.iter().copied())
+                        .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
                 };
                 self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
             }
@@ -198,7 +209,8 @@ pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
-        .min_by_key(|(distance, _)| *distance)
+        // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
+        .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
         .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
 }
 

@@ -213,6 +213,7 @@ impl Reading<'_> {
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
+            None if self.incomplete && super::names::fault(word).is_none() => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host]);
                 let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));

@@ -112,7 +112,7 @@ pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<No
     let mut builder = Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(source, options) {
-        let (event, span) = next.map_err(|error| not_yaml(source, &error))?;
+        let (event, span) = next.map_err(|error| builder.not_closed(not_yaml(source, &error)))?;
         let span = span.byte_range().map_or(Span { start: 0, end: 0 }, |r| Span { start: r.start, end: r.end });
         if matches!(event, Event::DocumentStart(..)) {
             documents += 1;
@@ -199,7 +199,7 @@ impl Builder<'_> {
 
     fn begin(&mut self, style: StructureStyle, anchor: usize, start: Span, mapping: bool) -> Result<(), Draft> {
         self.count(1, start)?;
-        if self.open.len() >= MAX_DEPTH {
+        if self.too_deep() {
             return Err(too_deep(start));
         }
         let block = style == StructureStyle::Block;
@@ -268,6 +268,18 @@ impl Builder<'_> {
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Draft> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES { Err(too_many(span)) } else { Ok(()) }
+    }
+
+    /// What is not YAML is often so because of a bracket that was forgotten further up.
+    fn not_closed(&self, draft: Draft) -> Draft {
+        match self.open.iter().rev().find(|open| !open.block) {
+            Some(open) if !self.too_deep() => draft.related("this bracket is still open there", open.start),
+            _ => draft,
+        }
+    }
+
+    fn too_deep(&self) -> bool {
+        self.open.len() >= MAX_DEPTH
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
