@@ -134,7 +134,7 @@ impl Reading<'_> {
         let entries = self.mapping(node, "a mapping of tables");
         let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
         for (key, value) in entries {
-            let Some(name) = self.name(key, "table") else { continue };
+            let Some(name) = self.name(key, "a table") else { continue };
             if let Some(fields) = self.fields(value, "a table", &["like", "ports", "open", "by"]) {
                 heads.insert(name, fields);
             }

@@ -159,6 +159,9 @@ impl Reading<'_> {
                 self.report(Draft::new(item.span, format!("it listens on {service} already")));
             }
         }
+        if let Some(name) = &name {
+            self.listens.entry(name.clone()).or_default().extend(&listens);
+        }
         let vpc = vpc?;
         let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
         let address = fields.get("address");

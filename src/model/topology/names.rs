@@ -123,8 +123,12 @@ pub(super) fn fault(name: &str) -> Option<&'static str> {
 impl Reading<'_> {
     /// Takes up a name, and reports a bad or a taken one.
     pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
-        let Some(name) = self.name(key, sort.noun()) else { return };
+        let Some(name) = self.name(key, sort.article()) else {
+            self.members_unknown = true;
+            return;
+        };
         if RESERVED.contains(&name.as_str()) {
+            self.members_unknown = true;
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
@@ -134,6 +138,7 @@ impl Reading<'_> {
             if apart && first.sort == sort {
                 return;
             }
+            self.members_unknown = true;
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
             let draft = Draft::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
@@ -144,8 +149,8 @@ impl Reading<'_> {
     }
 
     /// A name as a key, checked for its characters.
-    pub fn name(&mut self, key: &Node, noun: &str) -> Option<String> {
-        let name = self.text(key, &format!("the name of a {noun}"))?;
+    pub fn name(&mut self, key: &Node, of: &str) -> Option<String> {
+        let name = self.text(key, &format!("the name of {of}"))?;
         if let Some(fault) = fault(name) {
             self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
             return None;

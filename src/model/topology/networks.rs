@@ -20,7 +20,7 @@ impl Reading<'_> {
     pub fn read_vpcs(&mut self, node: Option<&Node>) {
         if let Some(node) = node {
             for (key, value) in self.mapping(node, "a mapping of VPCs") {
-                let Some(name) = self.name(key, "VPC") else { continue };
+                let Some(name) = self.name(key, "a VPC") else { continue };
                 match self.vpc(value) {
                     Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
                     None => self.vpcs_incomplete = true,
@@ -51,7 +51,7 @@ impl Reading<'_> {
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
         let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
         for (key, value) in entries {
-            let Some(name) = self.name(key, "subnet") else { continue };
+            let Some(name) = self.name(key, "a subnet") else { continue };
             let Some(net) = self.network(value) else { continue };
             if !cidr.contains(&net) {
                 self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));

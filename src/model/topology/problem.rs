@@ -33,6 +33,10 @@ impl Draft {
         Self { span, message: message.into(), help: None, related: None }
     }
 
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self

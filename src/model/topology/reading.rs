@@ -1,8 +1,8 @@
 //! The collector: reads nodes as what the format wants there, and notes every problem instead of stopping at one.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, HostName, Vpc, VpcName};
+use super::super::{Era, HostName, InstanceName, Vpc, VpcName};
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
 use super::tree::{Kind, Node, Value};
@@ -23,6 +23,8 @@ pub(super) struct Reading<'s> {
     pub ports: Vec<Service>,
     /// Groups and instances at the step that is being read.
     pub world: World,
+    /// What instances listen on.
+    pub listens: IndexMap<InstanceName, IndexSet<Service>>,
     /// A part that makes names or members could not be read: what seems to be missing may stand there.
     pub incomplete: bool,
     /// A VPC could not be read, and is not among `vpcs`.
@@ -60,6 +62,7 @@ impl<'s> Reading<'s> {
             tables: IndexMap::new(),
             ports: Vec::new(),
             world: World::default(),
+            listens: IndexMap::new(),
             incomplete: false,
             vpcs_incomplete: false,
             members_unknown: false,

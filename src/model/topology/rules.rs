@@ -118,13 +118,16 @@ impl Reading<'_> {
                 return None;
             }
         };
-        for other in others {
-            if let Some((key, _)) = fields.entry(other) {
-                self.report(Draft::new(key.span, format!("a rule for {word} has no `{other}`")));
-            }
+        let misplaced = others.iter().find_map(|other| fields.entry(other));
+        if let Some((key, _)) = misplaced {
+            let draft = Draft::new(key.span, format!("a rule for {word} has no such key"));
+            self.report(draft.help(format!("it has `{}`", wanted[0])));
         }
         let mut given = wanted.iter().filter_map(|key| fields.entry(key));
         let Some((_, value)) = given.next() else {
+            if misplaced.is_some() {
+                return None;
+            }
             let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
             self.report(
                 Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0])).help(help),

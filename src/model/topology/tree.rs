@@ -13,6 +13,8 @@ use super::problem::{Draft, Span};
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may have once its aliases are expanded.
 const MAX_NODES: usize = 200_000;
+/// How a complaint of the YAML parser itself begins.
+const NOT_YAML: &str = "this is not YAML";
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -273,7 +275,9 @@ impl Builder<'_> {
     /// What is not YAML is often so because of a bracket that was forgotten further up.
     fn not_closed(&self, draft: Draft) -> Draft {
         match self.open.iter().rev().find(|open| !open.block) {
-            Some(open) if !self.too_deep() => draft.related("this bracket is still open there", open.start),
+            Some(open) if draft.message().starts_with(NOT_YAML) => {
+                draft.related("this bracket is still open there", open.start)
+            }
             _ => draft,
         }
     }
@@ -311,6 +315,6 @@ fn not_yaml(source: &str, error: &ScanError) -> Draft {
         ErrorKind::UnknownAnchor => Draft::new(span, "this alias repeats an anchor that the file does not have"),
         ErrorKind::UnclosedFlowCollection { open } => Draft::new(span, format!("this `{open}` is never closed")),
         ErrorKind::UnclosedQuotedScalar => Draft::new(span, "this quote is never closed"),
-        kind => Draft::new(span, format!("this is not YAML: {kind}")),
+        kind => Draft::new(span, format!("{NOT_YAML}: {kind}")),
     }
 }
