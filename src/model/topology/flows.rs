@@ -13,6 +13,9 @@ use super::{FlowPattern, Selector, Table};
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address` or `by private address`, then `at ingress` or `at egress`";
 
+/// How long a chain of tables may be.
+const MAX_LIKE: usize = 64;
+
 /// Where a pattern stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
@@ -198,6 +201,15 @@ impl Reading<'_> {
                     break;
                 }
                 if !seen.insert(parent.clone()) {
+                    break;
+                }
+                if seen.len() > MAX_LIKE {
+                    if let Some((_, span)) = parents.shift_remove(&start) {
+                        self.report(Draft::new(
+                            span,
+                            format!("tables extend each other over more than {MAX_LIKE} steps"),
+                        ));
+                    }
                     break;
                 }
                 at = parent.clone();

@@ -39,7 +39,8 @@ impl Reading<'_> {
             let Some(rules) = rules else { continue };
             let context = RuleContext { group: name.as_ref(), addresses: false, lenient };
             let permissions = self.rules(rules, context);
-            self.refuse_twins(rules, &permissions);
+            self.refuse_twins(&permissions);
+            let permissions: Vec<_> = permissions.into_iter().map(|(permission, _)| permission).collect();
             if let (Some(name), false) = (name, permissions.is_empty()) {
                 let place = self.place(key.span);
                 made.push(Placed { value: Operation::AuthorizeIngress(name, permissions), place });
@@ -62,23 +63,18 @@ impl Reading<'_> {
     }
 
     /// EC2 refuses a rule that a group has already.
-    fn refuse_twins(&mut self, rules: &Node, permissions: &[Permission]) {
-        let Value::Sequence(items) = &rules.value else { return };
+    fn refuse_twins(&mut self, rules: &[(Permission, Span)]) {
         let mut seen: HashMap<(Traffic, Peer), Span> = HashMap::new();
-        for permission in permissions {
-            let Some(item) = items.iter().find(|item| Some(self.place(item.span)) == permission.place) else {
-                continue;
-            };
+        for (permission, span) in rules {
             for (request, written) in &permission.peers {
                 let PeerRequest::Peer(peer) = request else { continue };
                 match seen.get(&(permission.traffic, peer.clone())) {
                     Some(first) => {
                         let message = format!("the group has the rule {} already", quote(written));
-                        let draft = Draft::new(item.span, message).related("here", *first);
-                        self.report(draft);
+                        self.report(Draft::new(*span, message).related("here", *first));
                     }
                     None => {
-                        seen.insert((permission.traffic, peer.clone()), item.span);
+                        seen.insert((permission.traffic, peer.clone()), *span);
                     }
                 }
             }

@@ -23,6 +23,8 @@ pub(super) struct Reading<'s> {
     pub ports: Vec<Service>,
     /// Groups and instances at the step that is being read.
     pub world: World,
+    /// How many addresses of hosts all rules have together.
+    pub peers: usize,
     /// What instances listen on.
     pub listens: IndexMap<InstanceName, IndexSet<Service>>,
     /// A part that makes names or members could not be read: what seems to be missing may stand there.
@@ -62,6 +64,7 @@ impl<'s> Reading<'s> {
             tables: IndexMap::new(),
             ports: Vec::new(),
             world: World::default(),
+            peers: 0,
             listens: IndexMap::new(),
             incomplete: false,
             vpcs_incomplete: false,

@@ -13,6 +13,8 @@ use super::tree::{Node, Value};
 
 const SHORT_FORM: &str = "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`";
 const MAX_DESCRIPTION: usize = 255;
+/// Host addresses in all rules together: each rule may name a host of many.
+const MAX_PEERS: usize = 100_000;
 
 /// Whose rules are read, and what they may name.
 #[derive(Clone, Copy)]
@@ -26,10 +28,15 @@ pub(super) struct RuleContext<'c> {
 }
 
 impl Reading<'_> {
-    /// A list of rules.
-    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<Permission> {
+    /// A list of rules, each with its place.
+    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
         let items = self.list(node, "a list of rules");
-        items.iter().filter_map(|item| self.rule(item, context)).collect()
+        let mut rules = Vec::new();
+        for item in items {
+            let Some(rule) = self.rule(item, context) else { continue };
+            rules.push((rule, item.span));
+        }
+        rules
     }
 
     fn rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
@@ -199,7 +206,18 @@ impl Reading<'_> {
             return self.address_of(instance, end, word, span, context).into_iter().collect();
         }
         if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
-            return host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0)))).collect();
+            let count = host.addresses.len();
+            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0))));
+            let before = self.peers;
+            self.peers += count;
+            if self.peers <= MAX_PEERS {
+                return peers.collect();
+            }
+            if before <= MAX_PEERS {
+                let message = format!("the rules of this file name more than {MAX_PEERS} addresses of hosts in all");
+                self.report(Draft::new(span, message));
+            }
+            return Vec::new();
         }
         match self.names.sort(word) {
             // Its addresses were reported where they stand.

@@ -215,7 +215,7 @@ impl Reading<'_> {
                 None => None,
             };
             let context = RuleContext { group: group.as_ref(), addresses: true, lenient };
-            let rules = self.rules(value, context);
+            let rules = self.rules(value, context).into_iter().map(|(rule, _)| rule).collect();
             if matches!(&value.value, Value::Sequence(items) if items.is_empty()) {
                 self.report(Draft::new(value.span, format!("`{verb}` names no rule")));
             }
@@ -328,7 +328,8 @@ impl Reading<'_> {
                     Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
                     _ => continue,
                 };
-                if !missing.contains(&absent) {
+                // A few are enough to see what is wrong.
+                if missing.len() < 10 && !missing.contains(&absent) {
                     missing.push(absent);
                 }
             }

@@ -297,3 +297,26 @@ fn the_examples_of_the_documentation_are_one_good_file() {
     let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
     assert!(validator.is_valid(&as_json(&file)));
 }
+
+#[test]
+fn a_full_size_file_on_one_line_is_read_in_good_time() {
+    let rules: Vec<_> = (0..40_000).map(|n| format!("tcp {} from B{n}", n + 1)).collect();
+    let text = format!("{{sglab: 1, era: vpc, groups: {{A: [{}], é: []}}}}", rules.join(", "));
+    assert!(text.len() < MAX_BYTES);
+    let begun = std::time::Instant::now();
+    assert!(refused(&text).contains("more problems are not shown"));
+    // A generous bound: what is quadratic takes minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_host_of_many_addresses_cannot_be_multiplied_by_many_rules() {
+    let addresses: Vec<_> = (0..20_000).map(|n| format!("203.{}.{}.1", n / 250, n % 250)).collect();
+    let rules: Vec<_> = (1..10_000).map(|n| format!("tcp {n} from h")).collect();
+    let text = format!(
+        "sglab: 1\nera: vpc\nhosts: {{h: [{}]}}\ngroups: {{A: [{}]}}\n",
+        addresses.join(", "),
+        rules.join(", ")
+    );
+    assert!(refused(&text).contains("more than 100000 addresses of hosts"));
+}
