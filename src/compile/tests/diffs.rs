@@ -67,11 +67,12 @@ fn steps(old: &Cloud, new: &Cloud) -> Phases {
 }
 
 fn transactions(phases: &Phases) -> Vec<&[Change]> {
-    let forward = |action| match action {
-        &Action::Nft { ref forward, .. } => Some(forward.as_slice()),
+    let actions = phases.iter().flatten();
+    let forward = actions.filter_map(|action| match action {
+        Action::Nft { forward, .. } => Some(forward.as_slice()),
         _ => None,
-    };
-    phases.iter().flatten().filter_map(forward).collect()
+    });
+    forward.collect()
 }
 
 #[test]
