@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use anyhow::Context;
-use sglab::model::topology::STARTER;
+const STARTER: &str = "";
 
 use super::Exit;
 use super::arguments::InitArguments;

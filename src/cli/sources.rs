@@ -1,7 +1,7 @@
 //! Topologies by file, folder or built-in name, read and checked before anything is booted.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -77,7 +77,9 @@ pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
 fn built_in(name: &str) -> anyhow::Result<&'static str> {
     let found = BUILT_IN.iter().find(|(known, _)| *known == name);
     let known = || BUILT_IN.iter().map(|(known, _)| format!("{PREFIX}{known}")).collect::<Vec<_>>().join(", ");
-    found.map(|(_, text)| *text).with_context(|| format!("there is no built-in topology `{name}`; there are {}", known()))
+    found
+        .map(|(_, text)| *text)
+        .with_context(|| format!("there is no built-in topology `{name}`; there are {}", known()))
 }
 
 /// At most one byte more than a topology may have: its reader then says that it is too large.

@@ -1,5 +1,159 @@
-//! STUB
-/// STUB
-pub const CANARY_OPEN: u16 = 7;
-/// STUB
-pub const CANARY_DROPPED: u16 = 9;
+//! Every name, number and address that the compiler gives, written once.
+
+use std::net::Ipv4Addr;
+
+use super::network::{LinkName, NodeName};
+use super::nft::Ruleset;
+use crate::model::{GroupName, InstanceName, InterfaceId, VpcName};
+
+/// The node that routes public addresses.
+pub const INTERNET: &str = "internet";
+/// The router's interface to its gateway.
+pub const GW: &str = "gw";
+/// The router's interface to its canary.
+pub const CANARY: &str = "canary";
+/// The gateway's interface to its router.
+pub const GATEWAY_INSIDE: &str = "vpc";
+/// The gateway's interface to the internet.
+pub const GATEWAY_OUTSIDE: &str = "internet";
+
+/// The router's address: the on-link gateway of every instance.
+pub const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+/// The gateway's address towards its router; canary packets come from here.
+pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
+/// The gateway's address towards the internet.
+pub const GATEWAY_OUTSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 3);
+/// The internet's address on every one of its links.
+pub const INTERNET_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 3, 1);
+/// The canary's address.
+pub const CANARY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 4, 1);
+/// The canary's UDP port that is known to be open.
+pub const CANARY_OPEN_PORT: u16 = 7;
+/// A UDP port of the canary that is known to be dropped.
+pub const CANARY_DROPPED_PORT: u16 = 9;
+
+/// The set of the addresses that may come out of each interface.
+pub const SOURCES: &str = "sources";
+/// The set that is always empty.
+pub const NOBODY: &str = "nobody";
+/// The chain of every interface of an era without egress rules.
+pub const OPEN_EGRESS: &str = "from/any";
+/// The gateway's map from public to private addresses.
+pub const PRIVATE_OF: &str = "private-of";
+/// The gateway's map from private to public addresses.
+pub const PUBLIC_OF: &str = "public-of";
+/// The gateway's set of private addresses that have a public one.
+pub const TRANSLATED: &str = "translated";
+
+/// An interface name is at most this long in the kernel.
+pub const LONGEST_INTERFACE: usize = 15;
+
+/// The node of a VPC's router and filter.
+pub fn router(vpc: &VpcName) -> NodeName {
+    NodeName(format!("vpc-{vpc}"))
+}
+
+/// The node of a VPC's gateway.
+pub fn gateway(vpc: &VpcName) -> NodeName {
+    NodeName(format!("gateway-{vpc}"))
+}
+
+/// The node of a VPC's canary.
+pub fn canary(vpc: &VpcName) -> NodeName {
+    NodeName(format!("canary-{vpc}"))
+}
+
+/// The node of the internet.
+pub fn internet() -> NodeName {
+    NodeName(INTERNET.to_owned())
+}
+
+/// The node of an instance.
+pub fn instance(name: &InstanceName) -> NodeName {
+    NodeName(name.to_string())
+}
+
+/// The link that ends in this interface of this lower node.
+pub fn link(lower: &NodeName, interface: &str) -> LinkName {
+    LinkName(format!("{lower}.{interface}"))
+}
+
+/// The name of an instance's link as its VPC's router sees it: the instance's name where the kernel can hold it.
+pub fn port(id: &InterfaceId, number: u32) -> String {
+    let name = id.instance.as_str();
+    let reserved = matches!(name, "lo" | GW | CANARY);
+    if id.device == 0 && !reserved && name.len() <= LONGEST_INTERFACE {
+        name.to_owned()
+    } else {
+        shortened(name, number)
+    }
+}
+
+/// The index of an instance's link in its VPC's router, by which a log record names it.
+pub fn port_index(number: u32) -> u32 {
+    100 + number
+}
+
+/// A gateway's link as the internet sees it; `number` counts VPCs from 1.
+pub fn gateway_port(vpc: &VpcName, number: u32) -> String {
+    let name = format!("gw-{vpc}");
+    if name.len() <= LONGEST_INTERFACE { name } else { shortened(&name, number) }
+}
+
+/// A host's link as the internet sees it; `number` counts hosts from 1.
+pub fn host_port(host: &str, number: u32) -> String {
+    let reserved = host == "lo" || host.starts_with("gw-");
+    if !reserved && host.len() <= LONGEST_INTERFACE {
+        host.to_owned()
+    } else {
+        shortened(host.trim_start_matches("gw-"), number)
+    }
+}
+
+/// The start of a name and its number: unique among the names that are shortened, at most 15 bytes.
+fn shortened(name: &str, number: u32) -> String {
+    let tail = format!("-{number}");
+    let room = (LONGEST_INTERFACE - tail.len()).min(9);
+    let head: String = name.chars().take(room).collect();
+    head + &tail
+}
+
+/// What a hardware address belongs to.
+#[derive(Clone, Copy, Debug)]
+pub enum Wire {
+    /// An instance's interface, by its number.
+    Instance = 0,
+    /// A router's link to its gateway.
+    Gateway = 1,
+    /// A gateway's link to the internet.
+    Internet = 2,
+    /// A host's link.
+    Host = 3,
+    /// A canary's link.
+    Canary = 4,
+}
+
+/// The hardware addresses of the upper and the lower end of a link: locally administered, and different everywhere.
+pub fn macs(wire: Wire, number: u32) -> ([u8; 6], [u8; 6]) {
+    let [_, a, b, c] = number.to_be_bytes();
+    ([0x02, wire as u8, 0, a, b, c], [0x02, wire as u8, 1, a, b, c])
+}
+
+/// The set of a group's member addresses.
+pub fn members(group: &GroupName) -> String {
+    format!("members/{group}")
+}
+
+/// The chains of a group's rules, one kind for new flows and one for untracked flows under way.
+const GROUP_CHAINS: [&str; 4] = ["ingress/", "egress/", "ingress-live/", "egress-live/"];
+
+/// Whether a chain holds a group's rules, whose handles stay while the rules stand.
+pub fn is_group_chain(chain: &str) -> bool {
+    GROUP_CHAINS.iter().any(|prefix| chain.starts_with(prefix))
+}
+
+/// The names of the chains that hold groups' rules. Their handles change only when rules do; the chains of
+/// interfaces are written anew whenever an interface changes its groups.
+pub fn group_chains(ruleset: &Ruleset) -> impl Iterator<Item = &str> {
+    ruleset.chains.keys().map(String::as_str).filter(|chain| is_group_chain(chain))
+}

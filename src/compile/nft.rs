@@ -84,17 +84,3 @@ pub enum Change {
     /// `delete map`.
     DeleteMap(String),
 }
-/// STUB
-#[derive(Debug, thiserror::Error)]
-#[error("missing")]
-pub struct MissingHandle;
-/// STUB
-pub fn transaction(_c: &[Change], _h: &dyn Fn(&str, &str) -> Option<u64>) -> Result<String, MissingHandle> {
-    Err(MissingHandle)
-}
-impl Ruleset {
-    /// STUB
-    pub fn batches(&self, _max: usize) -> Vec<Vec<Change>> {
-        vec![]
-    }
-}

@@ -132,8 +132,7 @@ impl Fabric {
             let names = self.names.clone();
             let (done, result) = tokio::sync::oneshot::channel();
             let spawned = std::thread::Builder::new().name("namespaces".into()).spawn(move || {
-                let made: Result<Vec<_>, _> =
-                    share.into_iter().map(|(name, kind)| make(&names, name, kind)).collect();
+                let made: Result<Vec<_>, _> = share.into_iter().map(|(name, kind)| make(&names, name, kind)).collect();
                 drop(done.send(made));
             });
             async move {

@@ -51,7 +51,8 @@ impl Namespace {
             publish(&fenced.net, &path).map_err(failed)?;
             (fenced.net, Some(fenced.user))
         } else {
-            let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
+            let named =
+                netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
             (named.file().as_fd().try_clone_to_owned().map_err(failed)?, None)
         };
         Ok(Self { name, kind, net, user, path })

@@ -9,7 +9,8 @@ use std::sync::OnceLock;
 use nftables::schema::{NfListObject, Rule};
 
 use super::{FabricError, Namespace};
-use crate::compile::nft::{Change, Ruleset, transaction};
+use crate::compile::nft::{Change, Ruleset};
+use crate::compile::{ADD_TABLE, transaction};
 
 /// At most so many rules in one batch: without root, nft 1.0.6 can send about 440.
 pub const MAX_RULES_PER_BATCH: usize = 200;
@@ -17,7 +18,7 @@ pub const MAX_RULES_PER_BATCH: usize = 200;
 /// Loads a ruleset into a namespace that has none, in as many batches as it takes; closed until the last.
 pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Result<(), FabricError> {
     for (number, batch) in ruleset.batches(MAX_RULES_PER_BATCH).into_iter().enumerate() {
-        let mut script = if number == 0 { String::from("add table inet sglab\n") } else { String::new() };
+        let mut script = if number == 0 { format!("{ADD_TABLE}\n") } else { String::new() };
         // Nothing is deleted in a first load, so no handle is asked for.
         script.push_str(&transaction(&batch, &|_, _| None).map_err(|e| missing(namespace, e.to_string()))?);
         run(namespace, &["-f", "-"], script).await?;

@@ -6,7 +6,7 @@
 mod hosts_file;
 mod paths;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,9 +16,7 @@ use indexmap::{IndexMap, IndexSet};
 use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
 use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
-use crate::model::{
-    Cloud, Flow, InstanceName, InstanceState, Operation, PrivateIp, PublicIp, Refusal, Service, apply,
-};
+use crate::model::{Cloud, Flow, InstanceName, InstanceState, Operation, PrivateIp, PublicIp, Refusal, Service, apply};
 use crate::probe::{Batch, Prober};
 
 /// A running cloud. Dropping it takes it down.
@@ -155,9 +153,9 @@ impl Lab {
         let mut handles = RuleHandles::new();
         for (name, node) in &self.network.nodes {
             let Some(ruleset) = node.ruleset.as_ref().filter(|_| node.kind == NodeKind::Router) else { continue };
-            let groups = compile::group_chains(ruleset);
+            let groups: HashSet<&str> = compile::group_chains(ruleset).collect();
             for rule in nft::rules(self.fabric.node(name)?).await? {
-                if groups.contains(&rule.chain) {
+                if groups.contains(rule.chain.as_str()) {
                     handles.insert((rule.chain, rule.id), rule.handle);
                 }
             }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::{Network, NodeKind, NodeName};
-use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, Interface, Via};
+use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, Via};
 use crate::probe::{Ask, KnownPath, Receiver};
 
 impl Lab {
@@ -36,13 +36,13 @@ impl Lab {
     /// The sender's namespace, its address there, and its public one if that differs.
     fn sender(&self, from: &Endpoint) -> Result<(NodeName, Ipv4Addr, Option<Ipv4Addr>), String> {
         match from {
-            Endpoint::Host(name, address) => Ok((names::host_node(name), address.0, None)),
+            Endpoint::Host(name, address) => Ok((host_node(name), address.0, None)),
             Endpoint::Instance(name) => {
                 let interface = first_interface(&self.cloud, name).ok_or_else(|| format!("there is no {name}"))?;
                 let running = self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
                 let private = interface.private.filter(|_| running);
                 let private = private.ok_or_else(|| format!("{name} is not running, so it can ask nothing"))?;
-                Ok((names::instance_node(name), private.0, interface.public.map(|public| public.0)))
+                Ok((names::instance(name), private.0, interface.public.map(|public| public.0)))
             }
         }
     }
@@ -50,10 +50,10 @@ impl Lab {
     /// Who holds the receiver's address, if it has a link.
     fn receiver(&self, to: &Endpoint) -> Result<Option<Receiver>, String> {
         let (node, address) = match to {
-            Endpoint::Host(name, address) => (names::host_node(name), Some(address.0)),
+            Endpoint::Host(name, address) => (host_node(name), Some(address.0)),
             Endpoint::Instance(name) => {
                 let private = first_interface(&self.cloud, name).and_then(|interface| interface.private);
-                (names::instance_node(name), private.map(|private| private.0))
+                (names::instance(name), private.map(|private| private.0))
             }
         };
         let link = self.network.links.values().find(|link| link.lower.node == node);
@@ -70,14 +70,22 @@ impl Lab {
     pub(super) fn known_paths(&self) -> Result<Vec<KnownPath>, LabError> {
         let paths = self.cloud.vpcs.keys().map(|vpc| {
             Ok(KnownPath {
-                from: Arc::clone(self.fabric.node(&names::gateway_node(vpc))?),
+                from: Arc::clone(self.fabric.node(&names::gateway(vpc))?),
                 source: names::GATEWAY_ADDRESS,
-                to: names::canary_node(vpc),
+                to: names::canary(vpc),
                 destination: names::CANARY_ADDRESS,
             })
         });
         paths.collect()
     }
+}
+
+/// `eth0` of an instance has this index in its namespace, `eth1` the next.
+const FIRST_INSTANCE_INDEX: u32 = 2;
+
+/// The namespace of a host.
+fn host_node(name: &HostName) -> NodeName {
+    NodeName(name.to_string())
 }
 
 fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
@@ -92,9 +100,9 @@ pub(super) fn whose(
     index: u32,
 ) -> Option<(InstanceName, Vec<GroupName>)> {
     let link = network.links.values().find(|link| link.upper.node == *node && link.upper.index == index)?;
-    let device = link.lower.index.checked_sub(names::FIRST_INSTANCE_INDEX)?;
+    let device = link.lower.index.checked_sub(FIRST_INSTANCE_INDEX)?;
     cloud.interfaces().find_map(|(name, _, interface)| {
-        let its = names::instance_node(name) == link.lower.node && u32::from(interface.id.device) == device;
+        let its = names::instance(name) == link.lower.node && u32::from(interface.id.device) == device;
         its.then(|| (name.clone(), interface.groups.iter().cloned().collect()))
     })
 }

@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::evidence::{Board, Case};
 use super::ports::{SourcePorts, UsedUp};
-use crate::compile::names::{CANARY_DROPPED, CANARY_OPEN};
+use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::{Tuple, UDP};
 use crate::fabric::{FabricError, Namespace};
@@ -71,7 +71,7 @@ pub(super) async fn barrier(
         for cpu in &cpus {
             let port = ports.take(source, UDP)?;
             for receiver in &members {
-                let tuple = udp(source, port, receiver.address, CANARY_OPEN);
+                let tuple = udp(source, port, receiver.address, CANARY_OPEN_PORT);
                 sent.push((receiver.node.clone(), tuple, board.register(&[tuple])));
             }
             plan.push((*cpu, port));
@@ -95,14 +95,14 @@ pub(super) async fn barrier(
 pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &KnownPath) -> Result<bool, CanaryError> {
     let source = path.source;
     let (dropped_port, open_port) = (ports.take(source, UDP)?, ports.take(source, UDP)?);
-    let dropped = udp(source, dropped_port, path.destination, CANARY_DROPPED);
-    let open = udp(source, open_port, path.destination, CANARY_OPEN);
+    let dropped = udp(source, dropped_port, path.destination, CANARY_DROPPED_PORT);
+    let open = udp(source, open_port, path.destination, CANARY_OPEN_PORT);
     let (dropped_case, open_case) = (board.register(&[dropped]), board.register(&[open]));
     let destination = path.destination;
     let sending = path.from.run(move || {
         // First the one that must be dropped: when the other has arrived, this one would have too.
-        send(source, dropped_port, destination, CANARY_DROPPED)?;
-        send(source, open_port, destination, CANARY_OPEN)
+        send(source, dropped_port, destination, CANARY_DROPPED_PORT)?;
+        send(source, open_port, destination, CANARY_OPEN_PORT)
     });
     sending.await?.map_err(|source| CanaryError::Send { node: path.from.name.clone(), source })?;
     let arrived = arrived(&open_case, &path.to).await;
@@ -155,7 +155,7 @@ fn send_from_each(plan: &[(usize, u16)], source: Ipv4Addr, destinations: &[Ipv4A
         sched_setaffinity(Pid::from_raw(0), &only)?;
         let socket = bound(source, *port)?;
         for destination in destinations {
-            send_on(&socket, *destination, CANARY_OPEN)?;
+            send_on(&socket, *destination, CANARY_OPEN_PORT)?;
         }
     }
     Ok(())

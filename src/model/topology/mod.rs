@@ -1,5 +1,21 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
+mod columns;
+mod flows;
+mod instances;
+mod names;
+mod networks;
+mod parse;
+mod problem;
+mod reading;
+mod rules;
+mod scenario;
+mod services;
+mod tree;
+
+pub use parse::MAX_BYTES;
+pub use problem::{Problem, Problems};
+
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
@@ -173,3 +189,6 @@ impl KnobOverrides {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+//! The ruleset of a VPC's router: groups, interfaces, and the base chains that every packet goes through.
+//!
+//! Two base chains on `forward`: an `accept` ends only its own, so that a flow has to pass both. Each finds the
+//! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
+
+use super::error::CompileError;
+use super::names::{self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES};
+use super::nft::{Chain, Map, NftRule, Ruleset, Set};
+use super::record::Record;
+use super::rule::{Compiling, log, opens_all, own, track, tracked_bit};
+use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, Vpc, VpcName};
+
+const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
+/// The ruleset of a VPC. `attached` are the interfaces that have a link to its router.
+pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]) -> Result<Ruleset, CompileError> {
+    let mut ruleset = Ruleset::default();
+    let groups: Vec<_> = cloud.groups.iter().filter(|(_, group)| group.vpc == *name).collect();
+    for (group, _) in &groups {
+        ruleset.sets.insert(names::members(group), set("ipv4_addr", members(cloud, group)));
+    }
+    ruleset.sets.insert(NOBODY.to_owned(), set("ipv4_addr", []));
+    ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", sources(attached)));
+    for group in groups {
+        add_group(&mut ruleset, cloud, group)?;
+    }
+    for direction in DIRECTIONS {
+        let mut new = verdicts();
+        let mut live = verdicts();
+        for interface in attached {
+            let port = format!("\"{}\"", names::port(&interface.id, interface.number));
+            let (new_chain, live_chain) = add_interface(&mut ruleset, cloud, interface, direction)?;
+            new.elements.insert(port.clone(), format!("jump {new_chain}"));
+            live.elements.insert(port, live_chain.map_or("accept".to_owned(), |chain| format!("jump {chain}")));
+        }
+        if direction == Direction::Ingress {
+            ruleset.chains.insert(format!("to/{CANARY}"), canary_chain());
+            new.elements.insert(format!("\"{CANARY}\""), format!("jump to/{CANARY}"));
+        }
+        ruleset.maps.insert(format!("{direction}-of"), new);
+        ruleset.maps.insert(format!("{direction}-live-of"), live);
+    }
+    if !cloud.has_egress_rules() {
+        let admit = format!("{} {} accept", track(Direction::Egress), log(Record::Pass(Direction::Egress)));
+        ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open", admit)]));
+    }
+    ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
+    for direction in DIRECTIONS {
+        ruleset.chains.insert(direction.to_string(), base_chain(direction));
+    }
+    Ok(ruleset)
+}
+
+/// A member is an address, held by an interface: also by that of a stopped instance, where the era lets it keep one.
+fn members(cloud: &Cloud, group: &GroupName) -> Vec<String> {
+    let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
+    interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.private).map(|ip| ip.to_string()).collect()
+}
+
+fn sources(attached: &[&Interface]) -> Vec<String> {
+    let of_instances = attached.iter().filter_map(|interface| {
+        let private = interface.private?;
+        Some(format!("\"{}\" . {private}", names::port(&interface.id, interface.number)))
+    });
+    of_instances.chain([format!("\"{CANARY}\" . {CANARY_ADDRESS}")]).collect()
+}
+
+fn add_group(ruleset: &mut Ruleset, cloud: &Cloud, group: (&GroupName, &SecurityGroup)) -> Result<(), CompileError> {
+    for direction in DIRECTIONS {
+        if direction == Direction::Egress && !cloud.has_egress_rules() {
+            continue;
+        }
+        let (mut new, mut live) = (Vec::new(), Vec::new());
+        for rule in rules(group.1, direction) {
+            let compiling = Compiling::new(cloud, group, direction, rule);
+            new.extend(compiling.new_flows()?);
+            live.extend(compiling.flows_under_way()?);
+        }
+        ruleset.chains.insert(format!("{direction}/{}", group.0), chain(new));
+        ruleset.chains.insert(format!("{direction}-live/{}", group.0), chain(live));
+    }
+    Ok(())
+}
+
+fn rules(group: &SecurityGroup, direction: Direction) -> &[Rule] {
+    match direction {
+        Direction::Egress => &group.egress,
+        Direction::Ingress => &group.ingress,
+    }
+}
+
+/// Adds an interface's chains in one direction; gives the chain of new flows, and that of untracked flows under way
+/// if there is anything to judge.
+fn add_interface(
+    ruleset: &mut Ruleset,
+    cloud: &Cloud,
+    interface: &Interface,
+    direction: Direction,
+) -> Result<(String, Option<String>), CompileError> {
+    let egress = direction == Direction::Egress;
+    if egress && !cloud.has_egress_rules() {
+        return Ok((OPEN_EGRESS.to_owned(), None));
+    }
+    let mut opposite_open = 0;
+    let (mut new, mut live) = (Vec::new(), Vec::new());
+    for name in &interface.groups {
+        let group = cloud.groups.get(name).filter(|group| group.vpc == interface.vpc);
+        let group = group
+            .ok_or_else(|| CompileError::UnknownMembership { interface: interface.id.clone(), group: name.clone() })?;
+        let opposite = if egress { Direction::Ingress } else { Direction::Egress };
+        opposite_open |= rules(group, opposite).iter().map(opens_all).fold(0, |bits, rule| bits | rule);
+        new.push(own(&format!("group/{name}"), format!("jump {direction}/{name}")));
+        live.push(own(&format!("group/{name}"), format!("jump {direction}-live/{name}")));
+    }
+    if cloud.has_egress_rules() {
+        // Set in any case, since the other base chain has left its own bits.
+        new.insert(0, own("opposite", format!("meta mark set {opposite_open:#x}")));
+    }
+    new.push(own("drop", format!("{} drop", log(Record::Drop(direction)))));
+    live.push(own("cut", format!("{} drop", log(Record::Cut(direction)))));
+    let way = if egress { "from" } else { "to" };
+    let (new_chain, live_chain) = (format!("{way}/{}", interface.id), format!("{way}-live/{}", interface.id));
+    ruleset.chains.insert(new_chain.clone(), chain(new));
+    ruleset.chains.insert(live_chain.clone(), chain(live));
+    Ok((new_chain, Some(live_chain)))
+}
+
+/// No group judges the gateway; the canary is judged by its own chain.
+fn verdicts() -> Map {
+    let always = [GW, CANARY].map(|port| (format!("\"{port}\""), "accept".to_owned()));
+    Map { key: "ifname".to_owned(), value: "verdict".to_owned(), elements: always.into_iter().collect() }
+}
+
+fn canary_chain() -> Chain {
+    let open = log(Record::Pass(Direction::Ingress));
+    chain([
+        own("open", format!("udp dport {CANARY_OPEN_PORT} {open} accept")),
+        own("drop", format!("{} drop", log(Record::Drop(Direction::Ingress)))),
+    ])
+}
+
+/// Before connection tracking: a spoofed packet that comes to the forward hook has already moved another's flow.
+fn prerouting(vpc: &Vpc) -> Chain {
+    let spoofed = log(Record::Spoofed);
+    Chain {
+        hook: Some("type filter hook prerouting priority raw; policy drop;".to_owned()),
+        rules: vec![
+            own("local", "iifname \"lo\" accept"),
+            own("gw-spoofed", format!("iifname \"{GW}\" ip saddr {} {spoofed} drop", vpc.cidr)),
+            own("gw", format!("iifname \"{GW}\" meta nfproto ipv4 accept")),
+            own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
+            own("spoofed", format!("{spoofed} drop")),
+        ],
+    }
+}
+
+fn base_chain(direction: Direction) -> Chain {
+    let (priority, opener, answerer) = match direction {
+        Direction::Egress => ("filter", "iifname", "oifname"),
+        Direction::Ingress => ("filter + 10", "oifname", "iifname"),
+    };
+    let bit = tracked_bit(direction);
+    let live = format!("@{direction}-live-of");
+    Chain {
+        hook: Some(format!("type filter hook forward priority {priority}; policy drop;")),
+        rules: vec![
+            own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))),
+            // An ICMP error about a flow that both ends admitted: that it is untracked at one changes nothing.
+            own("related", "ct state related accept"),
+            own("tracked", format!("ct state established ct mark & {bit} == {bit} accept")),
+            own("original", format!("ct state established ct direction original {opener} vmap {live}")),
+            own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
+            own("new", format!("ct state new {opener} vmap @{direction}-of")),
+            own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))),
+        ],
+    }
+}
+
+/// A chain that other rules name.
+pub fn chain(rules: impl IntoIterator<Item = NftRule>) -> Chain {
+    Chain { hook: None, rules: rules.into_iter().collect() }
+}
+
+/// A set of these elements.
+pub fn set(key: &str, elements: impl IntoIterator<Item = String>) -> Set {
+    Set { key: key.to_owned(), elements: elements.into_iter().collect() }
+}

@@ -1,0 +1,82 @@
+//! The columns of the exhaustive table: every service that a file has something to say about, and one more.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexSet;
+
+use super::super::{Operation, Permission, Port, PortRange, Service, Traffic};
+use super::{Expectation, Topology};
+
+/// Where the search for a port begins that nothing names.
+const FREE_PORT: u16 = 8080;
+
+/// Services by number: tcp, then udp, then ping.
+///
+/// Ports that a rule, listener, table or expectation of any step names; the edges of real ranges and their outside
+/// neighbours; a TCP port that nothing names; ICMP echo. `extra` are the `ports:` of the tables: they only ever add.
+pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Service> {
+    let mut named = Named::default();
+    let steps = topology.steps.iter().flat_map(|step| &step.operations);
+    for operation in topology.initial.iter().chain(steps) {
+        match &operation.value {
+            Operation::AuthorizeIngress(_, rules) | Operation::RevokeIngress(_, rules) => {
+                rules.iter().for_each(|rule| named.rule(rule));
+            }
+            Operation::Launch(launch) => named.services.extend(&launch.listens),
+            _ => {}
+        }
+    }
+    let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
+    let expected = expectations.flat_map(|expectation| match &expectation.value {
+        Expectation::Flows(_, flows) => flows.as_slice(),
+        _ => &[],
+    });
+    let open = topology.tables.values().flat_map(|table| &table.open);
+    named.services.extend(expected.chain(open).map(|pattern| pattern.service));
+
+    let serves = |service: &&Service| matches!(service, Service::Tcp(port) if !named.names(*port));
+    let free = match extra.iter().find(serves) {
+        Some(service) => Some(*service),
+        None => (FREE_PORT..=u16::MAX).chain(1..FREE_PORT).map(Port).find(|port| !named.names(*port)).map(Service::Tcp),
+    };
+    let mut columns = named.services;
+    columns.extend(extra);
+    columns.extend(free);
+    columns.insert(Service::IcmpEcho);
+    columns.into_iter().collect()
+}
+
+#[derive(Default)]
+struct Named {
+    services: BTreeSet<Service>,
+    /// TCP ranges, except for all ports: what covers everything leaves nothing that is not covered.
+    ranges: BTreeSet<PortRange>,
+}
+
+impl Named {
+    fn rule(&mut self, rule: &Permission) {
+        let (range, make): (PortRange, fn(Port) -> Service) = match rule.traffic {
+            Traffic::Tcp(range) => {
+                if range != PortRange::ALL {
+                    self.ranges.insert(range);
+                }
+                (range, Service::Tcp)
+            }
+            Traffic::Udp(range) => (range, Service::Udp),
+            Traffic::Icmp(_) | Traffic::All => return,
+        };
+        let (from, to) = (range.from().0, range.to().0);
+        let mut ports = vec![from.max(1), to];
+        if !range.is_single() {
+            ports.push(from.saturating_sub(1));
+            ports.push(to.saturating_add(1));
+        }
+        // Port 0 cannot be asked for: port 1 stands for the lower edge of a range that begins there.
+        self.services.extend(ports.into_iter().filter(|port| *port != 0 && to != 0).map(|port| make(Port(port))));
+    }
+
+    fn names(&self, port: Port) -> bool {
+        self.services.contains(&Service::Tcp(port))
+            || self.ranges.iter().any(|range| range.from() <= port && port <= range.to())
+    }
+}

@@ -1,0 +1,244 @@
+//! Flow patterns, `SG-T-WEB -> SG-T-DB:3306`, and the truth tables made of them.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::{Direction, GroupName, HostName, InstanceName, Service, TableName, Via};
+use super::names::{Sort, World};
+use super::problem::{Draft, Span, quote};
+use super::reading::{Fields, Reading, part, suggest};
+use super::services::{first_word, service};
+use super::tree::Node;
+use super::{FlowPattern, Selector, Table};
+
+const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
+const BY: &str = "it goes on with `by public address` or `by private address`, then `at ingress` or `at egress`";
+
+/// Where a pattern stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A truth table: hosts are no receivers there, and it may name what is launched later.
+    Table,
+    /// An expectation of a step; whether it is one of drops.
+    Step { dropped: bool },
+}
+
+impl Reading<'_> {
+    /// One pattern.
+    pub fn flow(&mut self, node: &Node, within: Within) -> Option<FlowPattern> {
+        let text = self.text(node, "a flow, such as `web1 -> db1:3306`")?;
+        let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
+            self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(FORM));
+            return None;
+        };
+        let (from_word, rest) = text.split_once(arrow)?;
+        let (from_word, rest) = (from_word.trim(), rest.trim());
+        let Some((to_word, asked)) = rest.split_once(':') else {
+            let help = "such as `:3306`, `:53/udp` or `:ping`";
+            self.report(Draft::new(part(node, rest), format!("{} has no port", quote(rest))).help(help));
+            return None;
+        };
+        let from = self.selector(node, from_word, within);
+        let to = self.selector(node, to_word.trim(), within);
+        let (service, rest) = match service(node, asked) {
+            Ok(read) => read,
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        let (via, at) = self.suffixes(node, rest)?;
+        let (from, to) = (from?, to?);
+        let both_ways = arrow == "<->";
+        if at.is_some() && within != (Within::Step { dropped: true }) {
+            self.report(Draft::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"));
+            return None;
+        }
+        let host = |selector: &Selector| matches!(selector, Selector::Host(_));
+        if host(&from) && host(&to) {
+            self.report(Draft::new(node.span, "a flow between two hosts outside never meets the cloud"));
+            return None;
+        }
+        if within == Within::Table && (host(&to) || (both_ways && host(&from))) {
+            let draft = Draft::new(node.span, "a table has no cell for flows to hosts outside");
+            self.report(draft.help("its receivers are instances; say it under `expect:`"));
+            return None;
+        }
+        if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
+            let draft = Draft::new(node.span, "a host outside reaches instances by their public addresses only");
+            self.report(draft.help("leave `by private address` out"));
+            return None;
+        }
+        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = self.place(node.span);
+        let pattern = FlowPattern { written, place, from, to, both_ways, service, via, at };
+        self.patterns.push((pattern.clone(), node.span));
+        Some(pattern)
+    }
+
+    fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
+        let span = part(node, word);
+        if word == "any" {
+            return Some(Selector::Any);
+        }
+        match self.names.sort(word) {
+            Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
+            Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
+            Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
+            Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
+            Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            None => {
+                let draft = match word.split_once('.') {
+                    _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
+                    Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
+                        Draft::new(span, format!("{} is not a name", quote(word))).help(BY)
+                    }
+                    _ => {
+                        let help = self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group]);
+                        let help = help.or_else(|| suggest(word, ["any"]));
+                        let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
+                        Draft::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)
+                    }
+                };
+                self.report(draft);
+                None
+            }
+        }
+    }
+
+    fn suffixes(&mut self, node: &Node, mut rest: &str) -> Option<(Option<Via>, Option<Direction>)> {
+        let (mut via, mut at) = (None, None);
+        while !rest.is_empty() {
+            let (word, after) = first_word(rest);
+            let (second, after) = first_word(after);
+            let (third, after_third) = first_word(after);
+            match (word, second, third) {
+                ("by", "public", "address") if via.is_none() => (via, rest) = (Some(Via::Public), after_third),
+                ("by", "private", "address") if via.is_none() => (via, rest) = (Some(Via::Private), after_third),
+                ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
+                ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
+                _ => {
+                    let draft = Draft::new(part(node, rest), format!("{} means nothing after a port", quote(rest)));
+                    self.report(draft.help(BY));
+                    return None;
+                }
+            }
+        }
+        Some((via, at))
+    }
+
+    /// The truth tables. They may extend one another in any order, but not in a circle.
+    pub fn read_tables(&mut self, node: Option<&Node>) {
+        let Some(node) = node else { return };
+        let entries = self.mapping(node, "a mapping of tables");
+        let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
+        for (key, value) in entries {
+            let Some(name) = self.name(key, "table") else { continue };
+            if let Some(fields) = self.fields(value, "a table", &["like", "ports", "open", "by"]) {
+                heads.insert(name, fields);
+            }
+        }
+        let names: Vec<&str> = entries.iter().filter_map(|(key, _)| plain(key)).collect();
+        let mut parents: IndexMap<String, (String, Span)> = IndexMap::new();
+        for (name, fields) in &heads {
+            let Some(like) = fields.get("like") else { continue };
+            let Some(parent) = self.text(like, "the name of a table") else { continue };
+            if names.contains(&parent) {
+                parents.insert(name.clone(), (parent.to_owned(), like.span));
+            } else {
+                let help = suggest(parent, names.iter().copied());
+                self.report(Draft::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
+            }
+        }
+        self.refuse_circles(&mut parents);
+        let mut by: IndexMap<String, Via> = IndexMap::new();
+        for (key, _) in entries {
+            let Some((name, fields)) = plain(key).and_then(|name| heads.get_key_value(name)) else { continue };
+            if let Some(said) = fields.get("by") {
+                let choices = [("private", Via::Private), ("public", Via::Public)];
+                by.extend(self.choice(said, "a kind of address", &choices).map(|via| (name.clone(), via)));
+            }
+            let items = fields.get("ports").map_or(&[][..], |ports| self.one_or_many(ports, "a list of ports"));
+            let ports: Vec<Service> = items.iter().filter_map(|item| self.service(item)).collect();
+            self.ports.extend(ports);
+            let items = fields.get("open").map_or(&[][..], |open| self.one_or_many(open, "a list of flows"));
+            let open: Vec<FlowPattern> = items.iter().filter_map(|item| self.flow(item, Within::Table)).collect();
+            let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
+            let place = self.place(key.span);
+            self.tables.insert(TableName::new(name), Table { place, like, open, via: Via::Private });
+        }
+        // A table that does not say by which address takes the word of the one that it extends.
+        for (name, table) in &mut self.tables {
+            let mut at = Some(name.as_str());
+            while let Some(name) = at {
+                if let Some(via) = by.get(name) {
+                    table.via = *via;
+                    break;
+                }
+                at = parents.get(name).map(|(parent, _)| parent.as_str());
+            }
+        }
+    }
+
+    /// Cuts every circle, so that what follows a chain comes to its end.
+    fn refuse_circles(&mut self, parents: &mut IndexMap<String, (String, Span)>) {
+        let names: Vec<String> = parents.keys().cloned().collect();
+        for start in names {
+            let mut seen = IndexSet::from([start.clone()]);
+            let mut at = start.clone();
+            while let Some((parent, _)) = parents.get(&at) {
+                if *parent == start {
+                    if let Some((_, span)) = parents.shift_remove(&start) {
+                        seen.insert(start.clone());
+                        let circle = seen.iter().chain([&start]).map(|name| quote(name)).collect::<Vec<_>>();
+                        let message = format!("tables extend each other in a circle: {}", circle.join(" like "));
+                        self.report(Draft::new(span, message));
+                    }
+                    break;
+                }
+                if !seen.insert(parent.clone()) {
+                    break;
+                }
+                at = parent.clone();
+            }
+        }
+    }
+
+    /// Reports patterns that can never select a cell, now that every membership of the file is known.
+    pub fn refuse_empty_patterns(&mut self) {
+        for (pattern, span) in std::mem::take(&mut self.patterns) {
+            if let Some(group) = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world)) {
+                let message = format!("no instance is ever a member of {}", quote(group.as_str()));
+                self.report(Draft::new(span, message).help("so this flow selects no cell"));
+            } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))
+                && from == to
+                && from.len() == 1
+            {
+                let draft = Draft::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
+                self.report(draft.help("an instance does not ask itself across the network"));
+            }
+        }
+    }
+}
+
+fn plain(key: &Node) -> Option<&str> {
+    match &key.value {
+        super::tree::Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName> {
+    match selector {
+        Selector::Group(group) if !world.members.contains_key(group) => Some(group),
+        _ => None,
+    }
+}
+
+/// The instances that a selector can ever mean, unless it means others too.
+fn ever<'s>(selector: &'s Selector, world: &'s World) -> Option<Vec<&'s InstanceName>> {
+    match selector {
+        Selector::Instance(instance) => Some(vec![instance]),
+        Selector::Group(group) => world.members.get(group).map(|members| members.iter().collect()),
+        _ => None,
+    }
+}

@@ -1,0 +1,233 @@
+//! Security groups and instances: of the initial cloud, and those that steps make.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::Ipv4Net;
+
+use super::super::{
+    AddressRequest, CreateGroup, GroupName, InstanceName, Launch, Operation, Peer, PeerRequest, Permission, PrivateIp,
+    SubnetName, Traffic, VpcName,
+};
+use super::Placed;
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, suggest};
+use super::rules::RuleContext;
+use super::tree::{Node, Value};
+
+impl Reading<'_> {
+    /// Groups of a mapping: all are made before the first rule, since rules name groups.
+    pub fn groups(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+        let mut made = Vec::new();
+        let mut ruled = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping of security groups") {
+            let name = self.declared(key, Sort::Group).map(GroupName::new);
+            let (vpc, description, rules) = self.group_head(key, value);
+            if let Some(name) = &name {
+                self.world.groups.insert(name.clone(), vpc.clone());
+            }
+            if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
+                let place = self.place(key.span);
+                let group = CreateGroup { name, vpc, description, place: Some(place.clone()) };
+                made.push(Placed { value: Operation::CreateGroup(group), place });
+            }
+            ruled.push((key, name, rules));
+        }
+        for (key, name, rules) in ruled {
+            let Some(rules) = rules else { continue };
+            let context = RuleContext { group: name.as_ref(), addresses: false, lenient };
+            let permissions = self.rules(rules, context);
+            self.refuse_twins(rules, &permissions);
+            if let (Some(name), false) = (name, permissions.is_empty()) {
+                let place = self.place(key.span);
+                made.push(Placed { value: Operation::AuthorizeIngress(name, permissions), place });
+            }
+        }
+        made
+    }
+
+    fn group_head<'n>(&mut self, key: &Node, value: &'n Node) -> (Option<VpcName>, Option<String>, Option<&'n Node>) {
+        match &value.value {
+            Value::Mapping(_) => {
+                let Some(fields) = self.fields(value, "a security group", &["description", "vpc", "ingress"]) else {
+                    return (None, None, None);
+                };
+                let description = fields.get("description").and_then(|text| self.description(text));
+                (self.vpc_name(fields.get("vpc"), key.span), description, fields.get("ingress"))
+            }
+            _ => (self.vpc_name(None, key.span), None, Some(value)),
+        }
+    }
+
+    /// EC2 refuses a rule that a group has already.
+    fn refuse_twins(&mut self, rules: &Node, permissions: &[Permission]) {
+        let Value::Sequence(items) = &rules.value else { return };
+        let mut seen: HashMap<(Traffic, Peer), Span> = HashMap::new();
+        for permission in permissions {
+            let Some(item) = items.iter().find(|item| Some(self.place(item.span)) == permission.place) else {
+                continue;
+            };
+            for (request, written) in &permission.peers {
+                let PeerRequest::Peer(peer) = request else { continue };
+                match seen.get(&(permission.traffic, peer.clone())) {
+                    Some(first) => {
+                        let message = format!("the group has the rule {} already", quote(written));
+                        let draft = Draft::new(item.span, message).related("here", *first);
+                        self.report(draft);
+                    }
+                    None => {
+                        seen.insert((permission.traffic, peer.clone()), item.span);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The instances of the initial cloud.
+    pub fn initial_instances(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+        let mut launches = Vec::new();
+        let mut held: HashMap<(VpcName, Ipv4Addr), Span> = HashMap::new();
+        let mut filled: IndexMap<(VpcName, SubnetName), u32> = IndexMap::new();
+        for (key, value) in self.mapping(node, "a mapping of instances") {
+            let Some((launch, address)) = self.launch(key, value) else { continue };
+            if let AddressRequest::PreviousOf(of) = &launch.address {
+                let span = address.unwrap_or(key.span);
+                let draft = Draft::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
+                self.report(draft.help("`.previous` is for launches in steps"));
+            }
+            if let (AddressRequest::Exact(wanted), Some(span)) = (&launch.address, address) {
+                match held.get(&(launch.vpc.clone(), wanted.0)) {
+                    Some(first) => {
+                        let draft = Draft::new(span, format!("an instance holds {wanted} already"));
+                        self.report(draft.related("here", *first));
+                    }
+                    None => {
+                        held.insert((launch.vpc.clone(), wanted.0), span);
+                    }
+                }
+            }
+            let net = self.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
+            let count = filled.entry((launch.vpc.clone(), launch.subnet.clone())).or_insert(0);
+            *count += 1;
+            if let Some(net) = net
+                && *count == usable(net) + 1
+            {
+                let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
+                self.report(Draft::new(key.span, message).help("five of a subnet belong to EC2"));
+            }
+            let operation = Operation::Launch(launch);
+            self.world.apply(&operation, true);
+            let place = self.place(key.span);
+            launches.push(Placed { value: operation, place });
+        }
+        launches
+    }
+
+    /// One instance; with the place of its address, where it asks for one.
+    pub fn launch(&mut self, key: &Node, value: &Node) -> Option<(Launch, Option<Span>)> {
+        let name = self.declared(key, Sort::Instance).map(InstanceName::new);
+        if let Some(name) = &name {
+            // Known from here on, whatever else may be wrong with it.
+            self.world.instances.entry(name.clone()).or_insert(None);
+        }
+        let known = ["groups", "listens", "address", "vpc", "subnet"];
+        let fields = self.fields(value, "an instance", &known)?;
+        let vpc = self.vpc_name(fields.get("vpc"), key.span);
+        let groups = match fields.get("groups") {
+            Some(node) => self.instance_groups(node, vpc.as_ref()),
+            None => {
+                let draft = Draft::new(key.span, "the instance is in no security group");
+                self.report(draft.help("it needs `groups:` with at least one"));
+                IndexSet::new()
+            }
+        };
+        if let Some(name) = &name {
+            for group in &groups {
+                self.world.members.entry(group.clone()).or_default().insert(name.clone());
+            }
+        }
+        let mut listens = IndexSet::new();
+        let items = fields.get("listens").map_or(&[][..], |node| self.one_or_many(node, "a service or a list of them"));
+        for item in items {
+            let Some(service) = self.service(item) else { continue };
+            if service == super::super::Service::IcmpEcho {
+                let draft = Draft::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
+                self.report(draft.help("remove it"));
+            } else if !listens.insert(service) {
+                self.report(Draft::new(item.span, format!("it listens on {service} already")));
+            }
+        }
+        let vpc = vpc?;
+        let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
+        let address = fields.get("address");
+        let request = match address {
+            Some(node) => self.address(node, net)?,
+            None => AddressRequest::Automatic,
+        };
+        let place = Some(self.place(key.span));
+        let launch = Launch { name: name?, vpc, subnet, groups, listens, address: request, place };
+        Some((launch, address.map(|node| node.span)))
+    }
+
+    /// The groups of an instance: at least one, each once, all of its VPC.
+    pub fn instance_groups(&mut self, node: &Node, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
+        let mut groups = IndexSet::new();
+        for item in self.some(node, "at least one security group") {
+            let Some(word) = self.text(item, "the name of a security group") else { continue };
+            let Some(group) = self.group(word, item.span) else { continue };
+            if let (Some(mine), Some(Some(theirs))) = (vpc, self.world.groups.get(&group))
+                && mine != theirs
+            {
+                let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));
+                self.report(Draft::new(item.span, message));
+            }
+            if !groups.insert(group) {
+                self.report(Draft::new(item.span, format!("the instance is in {} already", quote(word))));
+            }
+        }
+        groups
+    }
+
+    fn address(&mut self, node: &Node, subnet: Ipv4Net) -> Option<AddressRequest> {
+        let word = self.text(node, "an address")?;
+        if let Some((name, end)) = word.rsplit_once('.')
+            && end.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            if end != "previous" {
+                let help = suggest(end, ["previous"]).unwrap_or_else(|| "such as `web1.previous`".to_owned());
+                self.report(Draft::new(node.span, format!("{} is not an address", quote(word))).help(help));
+                return None;
+            }
+            // Its address outlives it, so that it need not exist any more; but it must have existed.
+            let was =
+                self.names.sort(name) == Some(Sort::Instance) && self.names.span(name).is_some_and(|s| s < node.span);
+            if was {
+                return Some(AddressRequest::PreviousOf(InstanceName::new(name)));
+            }
+            return self.instance(name, super::reading::part(node, name)).map(AddressRequest::PreviousOf);
+        }
+        let Ok(address) = word.parse::<Ipv4Addr>() else {
+            let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));
+            self.report(draft.help("such as 10.0.0.50, or `web1.previous`"));
+            return None;
+        };
+        if !subnet.contains(&address) {
+            self.report(Draft::new(node.span, format!("{address} is not inside the subnet {subnet}")));
+            return None;
+        }
+        let offset = u32::from(address) - u32::from(subnet.network());
+        if offset < 4 || address == subnet.broadcast() {
+            let draft = Draft::new(node.span, format!("{address} belongs to EC2 itself"));
+            self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
+            return None;
+        }
+        Some(AddressRequest::Exact(PrivateIp(address)))
+    }
+}
+
+/// How many addresses of a subnet instances can have.
+fn usable(net: Ipv4Net) -> u32 {
+    2_u32.saturating_pow(32 - u32::from(net.prefix_len())).saturating_sub(5)
+}

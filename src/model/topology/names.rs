@@ -1,0 +1,208 @@
+//! The one namespace of hosts, instances and groups, and who of them exists at a step.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::{Era, GroupName, HostName, InstanceName, Operation, VpcName};
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, suggest};
+use super::tree::{Node, Value};
+
+/// Words that mean something of their own.
+const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
+/// The longest name: what fits a host name.
+const MAX_NAME: usize = 63;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Host,
+    Instance,
+    Group,
+}
+
+impl Sort {
+    fn article(self) -> &'static str {
+        match self {
+            Self::Host => "a host",
+            Self::Instance => "an instance",
+            Self::Group => "a security group",
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Instance => "instance",
+            Self::Group => "security group",
+        }
+    }
+}
+
+/// Where a name comes from.
+struct Named {
+    sort: Sort,
+    span: Span,
+    /// The eras of the step that makes it; empty: all.
+    eras: Vec<Era>,
+}
+
+/// Every name of a file.
+#[derive(Default)]
+pub(super) struct Names {
+    named: IndexMap<String, Named>,
+}
+
+impl Names {
+    pub fn sort(&self, name: &str) -> Option<Sort> {
+        self.named.get(name).map(|named| named.sort)
+    }
+
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.named.get(name).map(|named| named.span)
+    }
+
+    /// "did you mean" among the names of these sorts.
+    pub fn suggest(&self, word: &str, sorts: &[Sort]) -> Option<String> {
+        suggest(word, self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str()))
+    }
+}
+
+/// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
+/// earlier step made counts, and only what every era terminates is gone.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    pub groups: IndexMap<GroupName, Option<VpcName>>,
+    pub instances: IndexMap<InstanceName, Option<VpcName>>,
+    /// Who is ever a member of which group.
+    pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
+}
+
+impl World {
+    /// What an operation does to names.
+    pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
+        match operation {
+            Operation::CreateGroup(group) => {
+                self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
+            }
+            Operation::Launch(launch) => {
+                self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
+                self.join(&launch.name, &launch.groups);
+            }
+            Operation::SetGroups(instance, groups) => self.join(instance, groups),
+            Operation::Terminate(instance) if in_all_eras => {
+                self.instances.shift_remove(instance);
+            }
+            _ => {}
+        }
+    }
+
+    fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
+        for group in groups {
+            self.members.entry(group.clone()).or_default().insert(instance.clone());
+        }
+    }
+}
+
+/// What keeps a text from being a name.
+pub(super) fn fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("a name has at least one character");
+    }
+    if name.chars().count() > MAX_NAME {
+        return Some("a name has at most 63 characters");
+    }
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Some("a name begins with a letter or a digit");
+    }
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Some("a name is made of letters, digits, `-` and `_`");
+    }
+    None
+}
+
+impl Reading<'_> {
+    /// Takes up a name, and reports a bad or a taken one.
+    pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
+        let Some(name) = self.name(key, sort.noun()) else { return };
+        if RESERVED.contains(&name.as_str()) {
+            let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
+            return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
+        }
+        if let Some(first) = self.names.named.get(&name) {
+            // Steps of different eras never meet.
+            let apart = !eras.is_empty() && !first.eras.is_empty() && !eras.iter().any(|e| first.eras.contains(e));
+            if apart && first.sort == sort {
+                return;
+            }
+            let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
+            let draft = Draft::new(key.span, message)
+                .help("hosts, instances and groups share one namespace")
+                .related("first given here", first.span);
+            return self.report(draft);
+        }
+        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec() });
+    }
+
+    /// A name as a key, checked for its characters.
+    pub fn name(&mut self, key: &Node, noun: &str) -> Option<String> {
+        let name = self.text(key, &format!("the name of a {noun}"))?;
+        if let Some(fault) = fault(name) {
+            self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// The key's text, if it was fit to be declared: for reading on without repeating the complaint.
+    pub fn declared(&self, key: &Node, sort: Sort) -> Option<String> {
+        match &key.value {
+            Value::Scalar(scalar) if self.names.sort(&scalar.text) == Some(sort) => Some(scalar.text.clone()),
+            _ => None,
+        }
+    }
+
+    /// A security group that exists at this step.
+    pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
+        let name = GroupName::new(word);
+        if self.world.groups.contains_key(&name) {
+            return Some(name);
+        }
+        self.unknown(word, span, Sort::Group);
+        None
+    }
+
+    /// An instance that exists at this step.
+    pub fn instance(&mut self, word: &str, span: Span) -> Option<InstanceName> {
+        let name = InstanceName::new(word);
+        if self.world.instances.contains_key(&name) {
+            return Some(name);
+        }
+        self.unknown(word, span, Sort::Instance);
+        None
+    }
+
+    /// Says why a name does not stand for what is wanted here.
+    pub fn unknown(&mut self, word: &str, span: Span, wanted: Sort) {
+        let noun = wanted.noun();
+        let draft = match self.names.named.get(word) {
+            Some(named) if named.sort != wanted => {
+                Draft::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
+                    .related("it is named here", named.span)
+            }
+            Some(named) if named.span > span => {
+                Draft::new(span, format!("the {noun} {} does not exist yet", quote(word)))
+                    .related("a later step makes it here", named.span)
+            }
+            Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
+                .related("it was made here, and terminated since", named.span),
+            None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
+                .maybe_help(self.names.suggest(word, &[wanted])),
+        };
+        self.report(draft);
+    }
+
+    /// A host.
+    pub fn host(&self, word: &str) -> Option<HostName> {
+        (self.names.sort(word) == Some(Sort::Host)).then(|| HostName::new(word))
+    }
+}

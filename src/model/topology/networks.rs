@@ -1,0 +1,186 @@
+//! VPCs with their subnets, and hosts outside.
+
+use std::net::Ipv4Addr;
+
+use indexmap::IndexMap;
+use ipnet::Ipv4Net;
+
+use super::super::{DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Host, HostName, PublicIp, SubnetName, Vpc, VpcName};
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::Reading;
+use super::rules::block;
+use super::tree::Node;
+
+/// What a file gets that names no VPC or no subnet.
+const DEFAULT: &str = "default";
+
+impl Reading<'_> {
+    /// The VPCs; one of the default block where the file has none.
+    pub fn read_vpcs(&mut self, node: Option<&Node>) {
+        if let Some(node) = node {
+            for (key, value) in self.mapping(node, "a mapping of VPCs") {
+                let Some(name) = self.name(key, "VPC") else { continue };
+                if let Some(vpc) = self.vpc(value) {
+                    self.vpcs.insert(VpcName::new(name), vpc);
+                }
+            }
+            if matches!(&node.value, super::tree::Value::Mapping(entries) if entries.is_empty()) {
+                self.report(Draft::new(node.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
+            }
+        } else {
+            let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
+            self.vpcs.insert(VpcName::new(DEFAULT), Vpc { cidr: DEFAULT_VPC_CIDR, subnets });
+        }
+    }
+
+    fn vpc(&mut self, node: &Node) -> Option<Vpc> {
+        let fields = self.fields(node, "a VPC", &["cidr", "subnets"])?;
+        let Some(cidr_node) = fields.get("cidr") else {
+            self.report(Draft::new(node.span, "the VPC has no address block").help("it needs `cidr:`"));
+            return None;
+        };
+        let cidr = self.network(cidr_node)?;
+        for (taken, what) in taken_blocks() {
+            if overlap(cidr, taken) {
+                self.report(Draft::new(cidr_node.span, format!("{cidr} overlaps {taken}, which is for {what}")));
+                return None;
+            }
+        }
+        let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
+        let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
+        for (key, value) in entries {
+            let Some(name) = self.name(key, "subnet") else { continue };
+            let Some(net) = self.network(value) else { continue };
+            if !cidr.contains(&net) {
+                self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
+            } else if let Some((other, _)) = subnets.iter().find(|(_, other)| overlap(net, **other)) {
+                let message = format!("the subnet {net} overlaps the subnet {}", quote(other.as_str()));
+                self.report(Draft::new(value.span, message));
+            }
+            subnets.insert(SubnetName::new(name), net);
+        }
+        if subnets.is_empty() {
+            subnets.insert(SubnetName::new(DEFAULT), cidr);
+        }
+        Some(Vpc { cidr, subnets })
+    }
+
+    /// A block of the size that EC2 takes.
+    fn network(&mut self, node: &Node) -> Option<Ipv4Net> {
+        let word = self.text(node, "an address block")?;
+        let net = match block(word, node.span) {
+            Ok(net) => net,
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        if !(16..=28).contains(&net.prefix_len()) {
+            let draft = Draft::new(node.span, format!("{net} has a size that EC2 does not take"));
+            self.report(draft.help("from /16 to /28"));
+            return None;
+        }
+        Some(net)
+    }
+
+    /// The hosts and their addresses; their names are declared before.
+    pub fn read_hosts(&mut self, node: Option<&Node>) {
+        let Some(node) = node else { return };
+        let mut held: IndexMap<Ipv4Addr, Span> = IndexMap::new();
+        for (key, value) in self.mapping(node, "a mapping of hosts") {
+            let name = self.declared(key, Sort::Host);
+            let mut addresses = Vec::new();
+            for item in self.some(value, "an address or a list of addresses") {
+                let Some(address) = self.host_address(item) else { continue };
+                if let Some(first) = held.get(&address) {
+                    let draft = Draft::new(item.span, format!("a host holds {address} already"));
+                    self.report(draft.related("here", *first));
+                    continue;
+                }
+                held.insert(address, item.span);
+                addresses.push(PublicIp(address));
+            }
+            if let (Some(name), false) = (name, addresses.is_empty()) {
+                let place = Some(self.place(key.span));
+                self.hosts.insert(HostName::new(name), Host { addresses, place });
+            }
+        }
+    }
+
+    fn host_address(&mut self, node: &Node) -> Option<Ipv4Addr> {
+        let word = self.text(node, "an address")?;
+        let Ok(address) = word.parse::<Ipv4Addr>() else {
+            let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));
+            self.report(draft.help("a host has single addresses, such as 203.0.113.10"));
+            return None;
+        };
+        let outside = |what: &str| format!("{address} cannot be the address of a host: it is for {what}");
+        for (taken, what) in taken_blocks() {
+            if taken.contains(&address) {
+                self.report(Draft::new(node.span, outside(what)));
+                return None;
+            }
+        }
+        if let Some((vpc, _)) = self.vpcs.iter().find(|(_, vpc)| vpc.cidr.contains(&address)) {
+            let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
+            self.report(draft.help("hosts are outside the cloud"));
+            return None;
+        }
+        Some(address)
+    }
+
+    /// The VPC that is named, or the only one.
+    pub fn vpc_name(&mut self, node: Option<&Node>, owner: Span) -> Option<VpcName> {
+        let Some(node) = node else {
+            if self.vpcs.len() > 1 {
+                let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.vpcs.len()));
+                self.report(draft.help("it needs `vpc:`"));
+                return None;
+            }
+            return self.vpcs.keys().next().cloned();
+        };
+        let word = self.text(node, "the name of a VPC")?;
+        let name = VpcName::new(word);
+        if self.vpcs.contains_key(&name) {
+            return Some(name);
+        }
+        let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));
+        self.report(Draft::new(node.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
+        None
+    }
+
+    /// The subnet that is named, or the first of the VPC.
+    pub fn subnet(&mut self, node: Option<&Node>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
+        let Some(node) = node else {
+            let subnets = &self.vpcs.get(vpc)?.subnets;
+            return subnets.first().map(|(name, net)| (name.clone(), *net));
+        };
+        let word = self.text(node, "the name of a subnet")?;
+        let subnets = &self.vpcs.get(vpc)?.subnets;
+        if let Some((name, net)) = subnets.get_key_value(&SubnetName::new(word)) {
+            return Some((name.clone(), *net));
+        }
+        let help = super::reading::suggest(word, subnets.keys().map(SubnetName::as_str));
+        let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
+        self.report(Draft::new(node.span, message).maybe_help(help));
+        None
+    }
+}
+
+/// Blocks that no VPC and no host may use.
+fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
+    let net = |a, b, length| Ipv4Net::new(Ipv4Addr::new(a, b, 0, 0), length).unwrap_or_default();
+    [
+        (net(0, 0, 8), "\"this network\""),
+        (net(127, 0, 8), "loopback"),
+        (net(169, 254, 16), "link-local addresses"),
+        (net(224, 0, 4), "multicast"),
+        (net(240, 0, 4), "nobody"),
+        (DEFAULT_PUBLIC_POOL, "the public addresses of instances"),
+    ]
+}
+
+fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
+}

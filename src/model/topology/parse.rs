@@ -1,0 +1,233 @@
+//! From the bytes of a file to a checked topology.
+
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::{
+    AddressRequest, ChangeGroups, Cloud, InstanceName, OnCrash, OnStart, Operation, SelfReference, Service,
+};
+use super::names::Sort;
+use super::problem::{Draft, Problems, Source, Span};
+use super::reading::{Fields, Reading};
+use super::tree::{self, Node, Value};
+use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns};
+
+/// The largest topology file. A caller reads at most one byte more.
+pub const MAX_BYTES: usize = 1 << 20;
+
+const VERSION: u32 = 1;
+const KEYS: [&str; 9] = ["sglab", "era", "knobs", "vpcs", "hosts", "groups", "instances", "tables", "scenario"];
+const START: Span = Span { start: 0, end: 0 };
+
+impl Topology {
+    /// Reads a topology file; `file` is its name as the user gave it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
+    pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
+        let text = match text(bytes) {
+            Ok(text) => text,
+            // The lines of such a file are not fit to be shown.
+            Err(draft) => return Err(Problems::new(&Source::new(file, ""), vec![draft])),
+        };
+        let source = Source::new(file, text);
+        let mut problems = Vec::new();
+        let root = match tree::parse(text, &mut problems) {
+            Ok(root) => root,
+            Err(draft) => {
+                problems.push(draft);
+                return Err(Problems::new(&source, problems));
+            }
+        };
+        let mut reading = Reading::new(&source, problems);
+        let topology = match &root {
+            Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
+                reading.topology(root)
+            }
+            _ => {
+                reading.report(Draft::new(START, "the file is empty").help("`sglab init` writes one to start from"));
+                None
+            }
+        };
+        match topology {
+            Some(topology) if reading.problems.is_empty() => Ok(topology),
+            _ => Err(Problems::new(&source, reading.problems)),
+        }
+    }
+}
+
+/// The file as text.
+fn text(bytes: &[u8]) -> Result<&str, Draft> {
+    if bytes.len() > MAX_BYTES {
+        return Err(Draft::new(START, format!("the file is larger than {MAX_BYTES} bytes")));
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        Draft::new(START, format!("the file is not text: byte {} is not UTF-8", at + 1))
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    match text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        Some((at, c)) => Err(Draft::new(
+            START,
+            format!("the file is not text: byte {} is the control character {}", at + 1, c.escape_unicode()),
+        )),
+        None => Ok(text),
+    }
+}
+
+impl Reading<'_> {
+    fn topology(&mut self, root: &Node) -> Option<Topology> {
+        let fields = self.fields(root, "a topology, such as `sglab init` writes", &KEYS)?;
+        self.version(root, &fields);
+        match fields.get("era") {
+            Some(node) => self.eras = self.era_list(node),
+            None => {
+                let draft = Draft::new(root.span, "the file does not say which EC2 it is about");
+                self.report(draft.help("it needs `era: article`, `classic` or `vpc`"));
+            }
+        }
+        let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
+        for (key, sort) in [("hosts", Sort::Host), ("groups", Sort::Group), ("instances", Sort::Instance)] {
+            if let Some(Node { value: Value::Mapping(entries), .. }) = fields.get(key) {
+                entries.iter().for_each(|(key, _)| self.declare(key, sort, &[]));
+            }
+        }
+        self.declare_later(fields.get("scenario"));
+        self.read_vpcs(fields.get("vpcs"));
+        self.read_hosts(fields.get("hosts"));
+        let mut initial = fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false));
+        initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
+        self.read_tables(fields.get("tables"));
+        let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
+        self.refuse_empty_patterns();
+        self.refuse_no_promise(root, &fields);
+        let deaf = self.deaf(&initial, &steps);
+
+        // None of it is used if a problem was found; so nothing here needs to be told twice.
+        let era = *self.eras.first()?;
+        let mut empty = Cloud::new(
+            era,
+            overrides.over(era.knobs()),
+            std::mem::take(&mut self.vpcs),
+            std::mem::take(&mut self.hosts),
+        );
+        reserve(&mut empty, &initial, &steps);
+        let mut topology = Topology {
+            name: stem(self.source.file()).to_owned(),
+            file: Arc::clone(self.source.file()),
+            eras: std::mem::take(&mut self.eras),
+            overrides,
+            initial,
+            empty,
+            tables: std::mem::take(&mut self.tables),
+            steps,
+            columns: IndexSet::new(),
+            deaf,
+        };
+        topology.columns = columns::columns(&topology, &self.ports);
+        Some(topology)
+    }
+
+    fn version(&mut self, root: &Node, fields: &Fields<'_>) {
+        let Some(node) = fields.get("sglab") else {
+            let draft = Draft::new(root.span, "the file does not say which version of the format it has");
+            return self.report(draft.help("it begins with `sglab: 1`"));
+        };
+        let Some(version) = self.number(node, "a version of the format", u32::MAX) else { return };
+        if version != VERSION {
+            let draft = Draft::new(node.span, format!("version {version} of the format is not known here"));
+            self.report(draft.help(format!("this sglab knows version {VERSION}")));
+        }
+    }
+
+    fn knobs(&mut self, node: &Node) -> KnobOverrides {
+        let keys = ["change-groups", "self-reference", "private-address-on-start", "address-on-crash"];
+        let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
+        let change = [
+            ("while-stopped", ChangeGroups::WhileStopped),
+            ("never", ChangeGroups::Never),
+            ("any-time", ChangeGroups::AnyTime),
+        ];
+        let own =
+            [("matches-nobody", SelfReference::MatchesNobody), ("matches-members", SelfReference::MatchesMembers)];
+        let start = [("new", OnStart::New), ("kept", OnStart::Kept)];
+        let crash = [("released", OnCrash::Released), ("kept", OnCrash::Kept)];
+        KnobOverrides {
+            change_groups: fields.get(keys[0]).and_then(|n| self.choice(n, "a value of this knob", &change)),
+            self_reference: fields.get(keys[1]).and_then(|n| self.choice(n, "a value of this knob", &own)),
+            private_address_on_start: fields.get(keys[2]).and_then(|n| self.choice(n, "a value of this knob", &start)),
+            address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", &crash)),
+        }
+    }
+
+    /// A file that expects nothing would always pass.
+    fn refuse_no_promise(&mut self, root: &Node, fields: &Fields<'_>) {
+        let entry = fields.entry("scenario");
+        let expects = entry.is_some_and(|(_, node)| match &node.value {
+            Value::Sequence(steps) => steps.iter().any(|step| match &step.value {
+                Value::Mapping(entries) => {
+                    entries.iter().any(|(key, _)| matches!(&key.value, Value::Scalar(s) if s.text == "expect"))
+                }
+                // Reported already as what it is.
+                _ => true,
+            }),
+            _ => true,
+        });
+        if !expects {
+            let draft = Draft::new(entry.map_or(root.span, |(key, _)| key.span), "the file checks nothing");
+            self.report(draft.help("it needs a `scenario:` with at least one `expect:`"));
+        }
+    }
+
+    /// What `refused` expectations name, of everyone they can ever mean.
+    fn deaf(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
+        let operations = steps.iter().flat_map(|step| &step.operations);
+        let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
+            Operation::Launch(launch) => Some((&launch.name, launch)),
+            _ => None,
+        });
+        let launches: IndexMap<_, _> = launches.collect();
+        let mut deaf = IndexSet::new();
+        for expectation in steps.iter().flat_map(|step| &step.expectations) {
+            let Expectation::Flows(ExpectedOutcome::Refused, flows) = &expectation.value else { continue };
+            for flow in flows {
+                let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
+                for receiver in ends.into_iter().flatten() {
+                    match receiver {
+                        Selector::Instance(instance) => {
+                            deaf.insert((instance.clone(), flow.service));
+                        }
+                        Selector::Group(group) => {
+                            let members = self.world.members.get(group).into_iter().flatten();
+                            deaf.extend(members.map(|member| (member.clone(), flow.service)));
+                        }
+                        Selector::Any => deaf.extend(launches.keys().map(|&name| (name.clone(), flow.service))),
+                        Selector::Host(_) | Selector::HostAddress(..) => {}
+                    }
+                }
+            }
+        }
+        deaf
+    }
+}
+
+/// Addresses that the file asks for by hand, so that automatic ones never take them.
+fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
+    for operation in initial.iter().chain(steps.iter().flat_map(|step| &step.operations)) {
+        if let Operation::Launch(launch) = &operation.value
+            && let AddressRequest::Exact(address) = launch.address
+        {
+            empty.counters.private.entry(launch.vpc.clone()).or_default().insert(address);
+        }
+    }
+}
+
+/// `two-tier` of `topologies/two-tier.yaml`.
+fn stem(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    match name.rsplit_once('.') {
+        Some((stem, _)) if !stem.is_empty() => stem,
+        _ => name,
+    }
+}

@@ -1,0 +1,306 @@
+//! What is wrong with a topology file, and where: shown like a compiler's errors.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use super::super::Place;
+
+/// How many problems are shown; a file with more is broken in one place that repeats.
+const MAX_SHOWN: usize = 100;
+/// Lines longer than this are shown around the place only.
+const MAX_LINE: usize = 160;
+/// Help up to this length stands at the caret, a longer one below.
+const MAX_LABEL: usize = 60;
+
+/// A stretch of the file, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A problem before it has its line and column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Draft {
+    span: Span,
+    message: String,
+    help: Option<String>,
+    related: Option<(String, Span)>,
+}
+
+impl Draft {
+    pub fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span, message: message.into(), help: None, related: None }
+    }
+
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    pub fn related(mut self, words: impl Into<String>, span: Span) -> Self {
+        self.related = Some((words.into(), span));
+        self
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problem {
+    place: Place,
+    /// How many characters are meant, at least one.
+    width: u32,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    related: Option<Related>,
+}
+
+/// Another place that belongs to a problem, such as where a name was first given.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Related {
+    place: Place,
+    width: u32,
+    message: String,
+}
+
+impl Problem {
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it, where that can be said.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The other place, with a word on it.
+    pub fn related(&self) -> Option<(&Place, &str)> {
+        self.related.as_ref().map(|related| (&related.place, related.message.as_str()))
+    }
+}
+
+/// Everything that is wrong with a file, in its order; never empty. `Display` shows the lines with carets.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Problems {
+    problems: Vec<Problem>,
+    /// How many more there are.
+    left_out: usize,
+    #[serde(skip)]
+    source: Arc<str>,
+}
+
+impl std::error::Error for Problems {}
+
+impl Problems {
+    /// Puts drafts into the file's order. An empty list is not told from one unknown problem: callers check before.
+    pub(super) fn new(source: &Source, mut drafts: Vec<Draft>) -> Self {
+        drafts.sort_by_key(|draft| draft.span);
+        // An alias repeats its problems at one and the same place.
+        drafts.dedup();
+        let left_out = drafts.len().saturating_sub(MAX_SHOWN);
+        drafts.truncate(MAX_SHOWN);
+        let problems = drafts.into_iter().map(|draft| source.problem(draft)).collect();
+        Self { problems, left_out, source: source.text.clone() }
+    }
+
+    /// The problems, in the order of the file.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.problems.iter()
+    }
+
+    /// How many there are, those left out included.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.problems.len() + self.left_out
+    }
+}
+
+impl<'p> IntoIterator for &'p Problems {
+    type Item = &'p Problem;
+    type IntoIter = std::slice::Iter<'p, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is no text, or too much of it, has no lines that can be shown.
+        let lines = if self.source.is_empty() { Vec::new() } else { lines(&self.source) };
+        for (index, problem) in self.problems.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            write!(f, "error: {}", problem.message)?;
+            let (label, below) = match &problem.help {
+                Some(help) if help.chars().count() <= MAX_LABEL => (help.as_str(), None),
+                Some(help) => ("", Some(help)),
+                None => ("", None),
+            };
+            let gutter = snippet(f, &lines, &problem.place, problem.width, label)?;
+            if let Some(help) = below {
+                write!(f, "\n{:gutter$} = help: {help}", "")?;
+            }
+            if let Some(related) = &problem.related {
+                write!(f, "\nnote: {}", related.message)?;
+                snippet(f, &lines, &related.place, related.width, "")?;
+            }
+        }
+        if self.left_out > 0 {
+            write!(f, "\n\nerror: {} more problems are not shown", self.left_out)?;
+        }
+        Ok(())
+    }
+}
+
+/// Writes the place, its line and a caret; gives the width of the line numbers.
+fn snippet(
+    f: &mut fmt::Formatter<'_>,
+    lines: &[(usize, &str)],
+    place: &Place,
+    width: u32,
+    label: &str,
+) -> Result<usize, fmt::Error> {
+    let number = place.line.to_string();
+    let gutter = number.len();
+    write!(f, "\n{:gutter$}--> {place}", "")?;
+    let Some((_, line)) = usize::try_from(place.line).ok().and_then(|n| lines.get(n.checked_sub(1)?)) else {
+        if !label.is_empty() {
+            write!(f, "\n{:gutter$} = help: {label}", "")?;
+        }
+        return Ok(gutter);
+    };
+    let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
+    let width = usize::try_from(width).unwrap_or(1);
+    let (shown, column, width) = window(line, column, width);
+    write!(f, "\n{:gutter$} |\n{number} | {shown}\n{:gutter$} | {:column$}{}", "", "", "", "^".repeat(width))?;
+    if !label.is_empty() {
+        write!(f, " {label}")?;
+    }
+    Ok(gutter)
+}
+
+/// A line as it can be shown: tabs are one blank wide, and of a very long one only the part around the place.
+fn window(line: &str, column: usize, width: usize) -> (String, usize, usize) {
+    let visible = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
+    if line.chars().count() <= MAX_LINE {
+        return (line.chars().map(visible).collect::<String>().trim_end().to_owned(), column, width);
+    }
+    let first = column.saturating_sub(MAX_LINE / 4);
+    let width = width.min(MAX_LINE / 2);
+    let lead = if first > 0 { "..." } else { "" };
+    let mut shown = lead.to_owned();
+    shown.extend(line.chars().skip(first).take(MAX_LINE).map(visible));
+    if line.chars().count() > first + MAX_LINE {
+        shown.push_str("...");
+    }
+    (shown, column - first + lead.len(), width)
+}
+
+/// Characters that a terminal does not show or that turn the direction of writing.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Words of the file inside a message: in backticks, without control characters, and not too long.
+pub(super) fn quote(text: &str) -> String {
+    let mut quoted = String::from("`");
+    for (index, c) in text.chars().enumerate() {
+        if index >= 80 {
+            quoted.push_str("...");
+            break;
+        }
+        if c.is_control() || is_invisible(c) {
+            let _ = write!(quoted, "{}", c.escape_unicode());
+        } else {
+            quoted.push(c);
+        }
+    }
+    quoted.push('`');
+    quoted
+}
+
+/// A file's text, and the way from bytes to lines and columns.
+pub(super) struct Source {
+    file: Arc<str>,
+    text: Arc<str>,
+    starts: Vec<usize>,
+}
+
+impl Source {
+    pub fn new(file: &str, text: &str) -> Self {
+        Self { file: Arc::from(file), text: Arc::from(text), starts: lines(text).iter().map(|line| line.0).collect() }
+    }
+
+    pub fn file(&self) -> &Arc<str> {
+        &self.file
+    }
+
+    /// Line and column of a place; columns count characters.
+    pub fn place(&self, span: Span) -> Place {
+        let start = span.start.min(self.text.len());
+        let line = self.starts.partition_point(|&begin| begin <= start).max(1);
+        let begin = self.starts.get(line - 1).copied().unwrap_or(0);
+        let column = self.text.get(begin..start).map_or(0, |before| before.chars().count());
+        Place { file: self.file.clone(), line: number(line), column: number(column + 1) }
+    }
+
+    /// How many characters of its first line a span covers, at least one for the caret.
+    fn width(&self, span: Span) -> u32 {
+        let text = self.text.get(span.start..span.end.max(span.start)).unwrap_or("");
+        let first = text.split(['\n', '\r']).next().unwrap_or("").trim_end();
+        number(first.chars().count().max(1))
+    }
+
+    fn problem(&self, draft: Draft) -> Problem {
+        Problem {
+            place: self.place(draft.span),
+            width: self.width(draft.span),
+            message: draft.message,
+            help: draft.help,
+            related: draft.related.map(|(message, span)| Related {
+                place: self.place(span),
+                width: self.width(span),
+                message,
+            }),
+        }
+    }
+}
+
+fn number(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// Lines with their beginnings. YAML ends a line at `\n`, `\r\n` and `\r`.
+fn lines(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    let bytes = text.as_bytes();
+    for (index, byte) in bytes.iter().enumerate() {
+        let ends = match byte {
+            b'\n' => true,
+            b'\r' => bytes.get(index + 1) != Some(&b'\n'),
+            _ => false,
+        };
+        if ends {
+            lines.push((start, text[start..index].trim_end_matches('\r')));
+            start = index + 1;
+        }
+    }
+    lines.push((start, &text[start..]));
+    lines
+}

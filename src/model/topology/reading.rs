@@ -1,0 +1,213 @@
+//! The collector: reads nodes as what the format wants there, and notes every problem instead of stopping at one.
+
+use indexmap::IndexMap;
+
+use super::super::{Era, HostName, Vpc, VpcName};
+use super::names::{Names, World};
+use super::problem::{Draft, Source, Span, quote};
+use super::tree::{Kind, Node, Value};
+use super::{FlowPattern, Table, TableName};
+use crate::model::{Host, Place, Service};
+
+/// A file half read: what is known of it, and what is wrong with it.
+pub(super) struct Reading<'s> {
+    pub source: &'s Source,
+    pub problems: Vec<Draft>,
+    /// Every name of the file, later launches included.
+    pub names: Names,
+    pub eras: Vec<Era>,
+    pub vpcs: IndexMap<VpcName, Vpc>,
+    pub hosts: IndexMap<HostName, Host>,
+    pub tables: IndexMap<TableName, Table>,
+    /// The `ports:` of all tables.
+    pub ports: Vec<Service>,
+    /// Groups and instances at the step that is being read.
+    pub world: World,
+    /// Patterns with their places, to be checked once every membership is known.
+    pub patterns: Vec<(FlowPattern, Span)>,
+}
+
+/// The entries of a mapping whose keys the format names.
+pub(super) struct Fields<'n> {
+    entries: &'n [(Node, Node)],
+}
+
+impl<'n> Fields<'n> {
+    pub fn get(&self, key: &str) -> Option<&'n Node> {
+        self.entry(key).map(|entry| &entry.1)
+    }
+
+    pub fn entry(&self, key: &str) -> Option<&'n (Node, Node)> {
+        self.entries.iter().find(|(k, _)| matches!(&k.value, Value::Scalar(scalar) if scalar.text == key))
+    }
+}
+
+impl<'s> Reading<'s> {
+    pub fn new(source: &'s Source, problems: Vec<Draft>) -> Self {
+        Self {
+            source,
+            problems,
+            names: Names::default(),
+            eras: Vec::new(),
+            vpcs: IndexMap::new(),
+            hosts: IndexMap::new(),
+            tables: IndexMap::new(),
+            ports: Vec::new(),
+            world: World::default(),
+            patterns: Vec::new(),
+        }
+    }
+
+    pub fn report(&mut self, draft: Draft) {
+        self.problems.push(draft);
+    }
+
+    pub fn place(&self, span: Span) -> Place {
+        self.source.place(span)
+    }
+
+    fn expected(&mut self, node: &Node, what: &str, help: Option<String>) {
+        let found = node.describe();
+        self.report(Draft::new(node.span, format!("expected {what}, found {found}")).maybe_help(help));
+    }
+
+    /// A mapping with keys of the author's choosing.
+    pub fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> &'n [(Node, Node)] {
+        match &node.value {
+            Value::Mapping(entries) => entries,
+            _ => {
+                self.expected(node, what, None);
+                &[]
+            }
+        }
+    }
+
+    /// A mapping whose keys are known; others are reported.
+    pub fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
+        let Value::Mapping(entries) = &node.value else {
+            self.expected(node, what, None);
+            return None;
+        };
+        for (key, _) in entries {
+            let Value::Scalar(scalar) = &key.value else {
+                self.expected(key, "a key", None);
+                continue;
+            };
+            if !known.contains(&scalar.text.as_str()) {
+                let help = if scalar.text == "<<" {
+                    "merge keys are not part of this format: use a plain alias, or write it out".to_owned()
+                } else {
+                    suggest(&scalar.text, known.iter().copied())
+                        .unwrap_or_else(|| format!("known here: {}", known.join(", ")))
+                };
+                self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
+            }
+        }
+        Some(Fields { entries })
+    }
+
+    /// A list, and nothing else.
+    pub fn list<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.value {
+            Value::Sequence(items) => items,
+            _ => {
+                self.expected(node, what, None);
+                &[]
+            }
+        }
+    }
+
+    /// One thing, or a list of them.
+    pub fn one_or_many<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        match &node.value {
+            Value::Sequence(items) => items,
+            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => std::slice::from_ref(node),
+            _ => {
+                self.expected(node, what, None);
+                &[]
+            }
+        }
+    }
+
+    /// As [`Self::one_or_many`], and an empty list is a problem, since it would promise nothing.
+    pub fn some<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Node] {
+        if matches!(&node.value, Value::Sequence(items) if items.is_empty()) {
+            self.report(Draft::new(node.span, format!("expected {what}, found an empty list")));
+        }
+        self.one_or_many(node, what)
+    }
+
+    /// Text. A plain number or truth value is none; in quotes it would be.
+    pub fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.kind() == Kind::Text => Some(&scalar.text),
+            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => {
+                let help = format!("in quotes it would be text: \"{}\"", scalar.text);
+                self.expected(node, what, Some(help));
+                None
+            }
+            _ => {
+                self.expected(node, what, None);
+                None
+            }
+        }
+    }
+
+    /// A whole number, quoted or not.
+    pub fn number(&mut self, node: &Node, what: &str, max: u32) -> Option<u32> {
+        let Value::Scalar(scalar) = &node.value else {
+            self.expected(node, what, None);
+            return None;
+        };
+        if !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit()) {
+            match scalar.text.parse::<u32>() {
+                Ok(number) if number <= max => return Some(number),
+                _ => {
+                    self.report(Draft::new(node.span, format!("{} is not {what}: at most {max}", quote(&scalar.text))))
+                }
+            }
+        } else {
+            let message = format!("expected {what}, found {}", quote(&scalar.text));
+            self.report(Draft::new(node.span, message).help(format!("a whole number from 0 to {max}")));
+        }
+        None
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        let word = self.text(node, what)?;
+        if let Some((_, value)) = choices.iter().find(|(known, _)| *known == word) {
+            return Some(*value);
+        }
+        let words: Vec<&str> = choices.iter().map(|choice| choice.0).collect();
+        let help = suggest(word, words.iter().copied()).unwrap_or_else(|| format!("one of: {}", words.join(", ")));
+        self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
+        None
+    }
+}
+
+/// "did you mean ...?", where one of the candidates is close.
+pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+    let length = word.chars().count();
+    if length > 63 {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    candidates
+        .into_iter()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+}
+
+/// The place of a word that was cut out of a node's text.
+pub(super) fn part(node: &Node, word: &str) -> Span {
+    let Value::Scalar(scalar) = &node.value else { return node.span };
+    let from = (word.as_ptr() as usize).wrapping_sub(scalar.text.as_ptr() as usize);
+    match from.checked_add(word.len()) {
+        Some(to) if to <= scalar.text.len() => node.part(from, to),
+        _ => node.span,
+    }
+}

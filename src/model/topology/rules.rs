@@ -1,0 +1,290 @@
+//! Rules, short and long: `tcp 3306 from SG-T-WEB`, `{protocol: tcp, port: 3306, from: SG-T-WEB}`.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv4Net;
+
+use super::super::{GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic};
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, part};
+use super::services::{first_word, traffic, unknown_protocol};
+use super::tree::{Node, Value};
+
+const SHORT_FORM: &str = "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`";
+const MAX_DESCRIPTION: usize = 255;
+
+/// Whose rules are read, and what they may name.
+#[derive(Clone, Copy)]
+pub(super) struct RuleContext<'c> {
+    /// The group, where it is known.
+    pub group: Option<&'c GroupName>,
+    /// Whether `web1.private` and `web1.public` mean something: only once instances run.
+    pub addresses: bool,
+    /// The group may be one that EC2 refuses to know.
+    pub lenient: bool,
+}
+
+impl Reading<'_> {
+    /// A list of rules.
+    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<Permission> {
+        let items = self.list(node, "a list of rules");
+        items.iter().filter_map(|item| self.rule(item, context)).collect()
+    }
+
+    fn rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        match &node.value {
+            Value::Mapping(_) => self.long_rule(node, context),
+            _ => self.short_rule(node, context),
+        }
+    }
+
+    fn short_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        let text = self.text(node, "a rule, such as `tcp 80 from anywhere`")?;
+        let (protocol, rest) = first_word(text);
+        let (port, rest) = first_word(rest);
+        let (from, peers) = first_word(rest);
+        if port.is_empty() && !["tcp", "udp", "icmp"].contains(&protocol) && fault_free(protocol) {
+            // A list of peers without quotes falls apart at its commas.
+            let draft = Draft::new(node.span, format!("{} is no rule", quote(text)));
+            self.report(draft.help(format!("{SHORT_FORM}; several peers need quotes: \"tcp 80 from A, B\"")));
+            return None;
+        }
+        let at = |word: &str| if word.is_empty() { node.span } else { part(node, word) };
+        let traffic = match (protocol, port) {
+            (_, "" | "from") if ["tcp", "udp", "icmp"].contains(&protocol) => {
+                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(SHORT_FORM))
+            }
+            _ => traffic((protocol, at(protocol)), (port, at(port))),
+        };
+        let traffic = match traffic {
+            Ok(traffic) => traffic,
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        if from != "from" || peers.is_empty() {
+            let span = if from.is_empty() || from == "from" { node.span } else { part(node, from) };
+            self.report(Draft::new(span, format!("the rule {} does not say from whom", quote(text))).help(SHORT_FORM));
+            return None;
+        }
+        let mut requests = Vec::new();
+        for peer in peers.split(',').map(str::trim) {
+            let span = if peer.is_empty() { node.span } else { part(node, peer) };
+            let written = format!("{protocol} {port} from {peer}");
+            requests.extend(self.peer(peer, span, context).into_iter().map(|request| (request, written.clone())));
+        }
+        self.permission(node, traffic, requests, None)
+    }
+
+    fn long_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        let known = ["protocol", "port", "ports", "type", "code", "from", "description"];
+        let fields = self.fields(node, "a rule", &known)?;
+        let traffic = self.long_traffic(node, &fields);
+        let description = fields.get("description").and_then(|text| self.description(text));
+        let Some(from) = fields.get("from") else {
+            self.report(Draft::new(node.span, "the rule does not say from whom").help("it needs `from:`"));
+            return None;
+        };
+        let mut requests = Vec::new();
+        for item in self.some(from, "a peer or a list of peers") {
+            let Some(word) = self.text(item, "a peer") else { continue };
+            for word in word.split(',').map(str::trim) {
+                let span = if word.is_empty() { item.span } else { part(item, word) };
+                let written = traffic.as_ref().map(|(_, words)| format!("{words} from {word}")).unwrap_or_default();
+                requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
+            }
+        }
+        self.permission(node, traffic?.0, requests, description)
+    }
+
+    /// The traffic of a long form, and the words that a short one would have for it.
+    fn long_traffic(&mut self, node: &Node, fields: &super::reading::Fields<'_>) -> Option<(Traffic, String)> {
+        let Some(protocol) = fields.get("protocol") else {
+            let draft = Draft::new(node.span, "the rule does not say for which protocol");
+            self.report(draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
+            return None;
+        };
+        let word = match &protocol.value {
+            Value::Scalar(scalar) => scalar.text.as_str(),
+            _ => self.text(protocol, "a protocol")?,
+        };
+        let (wanted, others): (&[&str], &[&str]) = match word {
+            "tcp" | "udp" => (&["port", "ports"], &["type", "code"]),
+            "icmp" => (&["type"], &["port", "ports"]),
+            _ => {
+                self.report(unknown_protocol(word, protocol.span));
+                return None;
+            }
+        };
+        for other in others {
+            if let Some((key, _)) = fields.entry(other) {
+                self.report(Draft::new(key.span, format!("a rule for {word} has no `{other}`")));
+            }
+        }
+        let mut given = wanted.iter().filter_map(|key| fields.entry(key));
+        let Some((_, value)) = given.next() else {
+            let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
+            self.report(
+                Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0])).help(help),
+            );
+            return None;
+        };
+        if let Some((key, _)) = given.next() {
+            self.report(Draft::new(key.span, "a rule has `port` or `ports`, not both"));
+        }
+        let Value::Scalar(scalar) = &value.value else {
+            self.text(value, "a port, a range or `all`");
+            return None;
+        };
+        let parsed = traffic((word, protocol.span), (&scalar.text, value.span));
+        let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
+        let words = format!("{word} {}", scalar.text);
+        let Some((key, code)) = fields.entry("code").filter(|_| word == "icmp") else { return Some((traffic, words)) };
+        let code = u8::try_from(self.number(code, "an ICMP code", 255)?).ok()?;
+        match traffic {
+            Traffic::Icmp(IcmpMatch::Type(kind)) => {
+                Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
+            }
+            _ => {
+                self.report(Draft::new(key.span, "a code needs one type of its own"));
+                None
+            }
+        }
+    }
+
+    fn permission(
+        &mut self,
+        node: &Node,
+        traffic: Traffic,
+        peers: Vec<(PeerRequest, String)>,
+        description: Option<String>,
+    ) -> Option<Permission> {
+        (!peers.is_empty()).then(|| Permission { traffic, peers, description, place: Some(self.place(node.span)) })
+    }
+
+    /// A free text of EC2's length.
+    pub fn description(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node, "a description")?;
+        if text.chars().count() > MAX_DESCRIPTION {
+            self.report(Draft::new(node.span, format!("the description is longer than {MAX_DESCRIPTION} characters")));
+        }
+        Some(text.to_owned())
+    }
+
+    /// What the word after `from` stands for; a host with two addresses gives two. Nothing, if reported.
+    fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
+        let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
+        if word == "anywhere" {
+            return cidr(Ipv4Net::default());
+        }
+        if word.is_empty() {
+            self.report(Draft::new(span, "a peer is missing at a comma"));
+            return Vec::new();
+        }
+        if looks_like_address(word) {
+            return match block(word, span) {
+                Ok(net) => cidr(net),
+                Err(draft) => {
+                    self.report(draft);
+                    Vec::new()
+                }
+            };
+        }
+        if let Some((instance, end)) = word.split_once('.') {
+            return self.address_of(instance, end, word, span, context).into_iter().collect();
+        }
+        if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
+            return host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0)))).collect();
+        }
+        match self.names.sort(word) {
+            // Its addresses were reported where they stand.
+            Some(Sort::Host) => return Vec::new(),
+            Some(Sort::Instance) => {
+                let draft = Draft::new(span, format!("a rule cannot name the instance {}", quote(word)));
+                self.report(draft.help(format!(
+                    "EC2's rules name groups and addresses: name a group of {word}{}",
+                    if context.addresses { format!(", or `{word}.private`") } else { String::new() }
+                )));
+                return Vec::new();
+            }
+            Some(Sort::Group) => {}
+            None if context.lenient && super::names::fault(word).is_none() => {
+                return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
+            }
+            None => {
+                let help = self.names.suggest(word, &[Sort::Group, Sort::Host]);
+                let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
+                self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
+                return Vec::new();
+            }
+        }
+        let Some(group) = self.group(word, span) else { return Vec::new() };
+        if let Some(own) = context.group {
+            let (mine, theirs) = (self.world.groups.get(own), self.world.groups.get(&group));
+            if let (Some(Some(mine)), Some(Some(theirs))) = (mine, theirs)
+                && mine != theirs
+            {
+                let message = format!("{} is in VPC {}, {} in {}", quote(word), theirs, quote(own.as_str()), mine);
+                self.report(Draft::new(span, message).help("a rule names groups of its own VPC"));
+                return Vec::new();
+            }
+        }
+        vec![PeerRequest::Peer(Peer::Group(group))]
+    }
+
+    fn address_of(
+        &mut self,
+        instance: &str,
+        end: &str,
+        word: &str,
+        span: Span,
+        context: RuleContext<'_>,
+    ) -> Option<PeerRequest> {
+        let make: fn(InstanceName) -> PeerRequest = match end {
+            "private" => PeerRequest::PrivateAddressOf,
+            "public" => PeerRequest::PublicAddressOf,
+            _ => {
+                let draft = Draft::new(span, format!("{} is neither a name nor an address", quote(word)));
+                self.report(draft.help("`web1.private` and `web1.public` are the addresses of an instance"));
+                return None;
+            }
+        };
+        if !context.addresses {
+            let draft = Draft::new(span, format!("{} has no address yet when this rule is made", quote(instance)));
+            self.report(draft.help("instances get addresses at launch: authorize this rule in a step"));
+            return None;
+        }
+        self.instance(instance, span).map(make)
+    }
+}
+
+fn fault_free(word: &str) -> bool {
+    super::names::fault(word).is_none()
+}
+
+/// Addresses begin with a digit and have no letters, or are IPv6.
+fn looks_like_address(word: &str) -> bool {
+    word.contains(['/', ':'])
+        || (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && !word.contains(char::is_alphabetic))
+}
+
+/// A block or a bare address, made canonical.
+pub(super) fn block(word: &str, span: Span) -> Result<Ipv4Net, Draft> {
+    let address = word.split('/').next().unwrap_or(word);
+    if address.parse::<Ipv6Addr>().is_ok() {
+        let draft = Draft::new(span, format!("{} is IPv6", quote(word)));
+        return Err(draft.help("IPv6 belongs to era vpc, and is not emulated yet"));
+    }
+    let net = if word.contains('/') {
+        word.parse::<Ipv4Net>().ok()
+    } else {
+        word.parse::<Ipv4Addr>().ok().map(Ipv4Net::from)
+    };
+    // EC2 clears the host bits as well, without a word.
+    net.map(|net| net.trunc()).ok_or_else(|| {
+        Draft::new(span, format!("{} is not an address block", quote(word)))
+            .help("such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32")
+    })
+}

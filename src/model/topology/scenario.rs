@@ -1,0 +1,343 @@
+//! The steps: what each does, in EC2's verbs, and what must hold then.
+
+use std::collections::HashMap;
+
+use super::super::{Era, GroupName, InstanceName, Operation, RefusalCode, TableName};
+use super::flows::Within;
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Fields, Reading, suggest};
+use super::rules::RuleContext;
+use super::tree::{Node, Value};
+use super::{Expectation, ExpectedOutcome, Placed, Selector, Step};
+
+const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
+const VERBS: [&str; 10] =
+    ["launch", "stop", "start", "reboot", "crash", "terminate", "authorize", "revoke", "set-groups", "create-group"];
+const EXPECT: [&str; 8] = ["table", "open", "refused", "dropped", "unreachable", "new-addresses", "rules", "refusal"];
+
+/// The words for eras.
+pub(super) const ERAS: [(&str, Era); 3] = [("article", Era::Article), ("classic", Era::Classic), ("vpc", Era::Vpc)];
+
+impl Reading<'_> {
+    /// The names that steps will make; before anything is read, since names are one namespace over the whole file.
+    pub fn declare_later(&mut self, scenario: Option<&Node>) {
+        let Some(Node { value: Value::Sequence(steps), .. }) = scenario else { return };
+        for step in steps {
+            let eras = quiet(step, "eras").map_or_else(Vec::new, |node| {
+                let words: Vec<&str> = items(node).iter().filter_map(scalar).collect();
+                ERAS.iter().filter(|(word, _)| words.contains(word)).map(|(_, era)| *era).collect()
+            });
+            let refused = quiet(step, "expect").and_then(|expect| quiet(expect, "refusal")).is_some();
+            let operations = quiet(step, "do").map_or(&[][..], items);
+            for (index, operation) in operations.iter().enumerate() {
+                for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
+                    let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
+                    for (key, _) in entries {
+                        // To make a group twice is how one sees `InvalidGroup.Duplicate`.
+                        let again = refused && index + 1 == operations.len() && self.declared(key, sort).is_some();
+                        if !again || sort == Sort::Instance {
+                            self.declare(key, sort, &eras);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The steps of the scenario.
+    pub fn steps(&mut self, node: &Node) -> Vec<Step> {
+        let items = self.list(node, "a list of steps");
+        let mut steps = Vec::new();
+        let mut names: HashMap<String, Span> = HashMap::new();
+        for item in items {
+            let Some(fields) = self.fields(item, "a step", &STEP) else { continue };
+            let name = match fields.get("step") {
+                Some(name) => self.text(name, "the name of a step").map(|text| (text, name.span)),
+                None => {
+                    let draft = Draft::new(item.span, "the step has no name");
+                    self.report(draft.help("it begins with `- step: what is shown`"));
+                    None
+                }
+            };
+            if let Some((text, span)) = name {
+                match names.get(text) {
+                    Some(first) => {
+                        let draft = Draft::new(span, format!("a step is called {} already", quote(text)));
+                        self.report(draft.related("here", *first));
+                    }
+                    None => {
+                        names.insert(text.to_owned(), span);
+                    }
+                }
+            }
+            if let Some(step) = self.step(item, &fields, name) {
+                steps.push(step);
+            }
+        }
+        steps
+    }
+
+    fn step(&mut self, node: &Node, fields: &Fields<'_>, name: Option<(&str, Span)>) -> Option<Step> {
+        let eras = fields.get("eras").map_or_else(Vec::new, |eras| self.era_list(eras));
+        let note = fields.get("note").and_then(|note| self.text(note, "a note").map(str::to_owned));
+        let expect = fields.get("expect");
+        let refusal = expect.and_then(|expect| quiet(expect, "refusal")).and_then(scalar);
+        let operations = fields.get("do").map_or_else(Vec::new, |node| self.operations(node, &eras, refusal));
+        let does = fields.get("do").is_some();
+        let expectations = expect.map_or_else(Vec::new, |node| self.expectations(node, does));
+        if !does && expect.is_none() {
+            self.report(Draft::new(node.span, "the step does nothing and expects nothing").help("`do:` or `expect:`"));
+        }
+        let (name, span) = name?;
+        Some(Step { name: name.to_owned(), place: self.place(span), eras, operations, expectations, note })
+    }
+
+    /// One era or several, each once.
+    pub fn era_list(&mut self, node: &Node) -> Vec<Era> {
+        let mut eras = Vec::new();
+        for item in self.some(node, "an era or a list of eras") {
+            let Some(era) = self.choice(item, "an era", &ERAS) else { continue };
+            if eras.contains(&era) {
+                self.report(Draft::new(item.span, format!("the era {era} is listed already")));
+            } else {
+                eras.push(era);
+            }
+        }
+        eras
+    }
+
+    fn operations(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let entries = match &node.value {
+            Value::Mapping(_) => std::slice::from_ref(node),
+            _ => self.some(node, "an operation or a list of operations"),
+        };
+        let in_all_eras = eras.is_empty();
+        let mut operations = Vec::new();
+        for (index, entry) in entries.iter().enumerate() {
+            let expected = refusal.filter(|_| index + 1 == entries.len());
+            let before = self.world.clone();
+            let mut read = self.operation(entry, expected);
+            if expected.is_some() {
+                // What is refused makes and ends nothing.
+                self.world = before;
+                if let Some((_, done)) = read.split_last() {
+                    done.iter().for_each(|operation| self.world.apply(&operation.value, in_all_eras));
+                }
+            } else {
+                read.iter().for_each(|operation| self.world.apply(&operation.value, in_all_eras));
+            }
+            operations.append(&mut read);
+        }
+        operations
+    }
+
+    fn operation(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let Some(fields) = self.fields(node, "an operation, such as `stop: web1`", &VERBS) else { return Vec::new() };
+        let Value::Mapping(entries) = &node.value else { return Vec::new() };
+        if entries.len() > 1 {
+            let span = entries[1].0.span;
+            let draft = Draft::new(span, "an entry of `do` holds one operation, since a mapping has no order");
+            self.report(draft.help("write a list: [{stop: web1}, {start: web1}]"));
+        }
+        let Some((verb, value)) = VERBS.iter().find_map(|verb| fields.get(verb).map(|value| (*verb, value))) else {
+            if entries.is_empty() {
+                self.report(Draft::new(node.span, "an operation is missing").help("such as `stop: web1`"));
+            }
+            return Vec::new();
+        };
+        if matches!(&value.value, Value::Mapping(entries) if entries.is_empty()) {
+            self.report(Draft::new(value.span, format!("`{verb}` names nothing")));
+        }
+        let unknown_group = refusal == Some(RefusalCode::InvalidGroupNotFound.as_str());
+        let unknown_instance = refusal == Some(RefusalCode::InvalidInstanceIdNotFound.as_str());
+        let simple: fn(InstanceName) -> Operation = match verb {
+            "stop" => Operation::Stop,
+            "start" => Operation::Start,
+            "reboot" => Operation::Reboot,
+            "crash" => Operation::Crash,
+            "terminate" => Operation::Terminate,
+            "launch" => return self.launches(value),
+            "create-group" => return self.groups(value, unknown_group),
+            "set-groups" => return self.set_groups(value, unknown_instance),
+            _ => return self.rule_changes(verb, value, unknown_group),
+        };
+        let mut operations = Vec::new();
+        for item in self.some(value, "an instance or a list of instances") {
+            let Some(name) = self.operand(item, unknown_instance) else { continue };
+            operations.push(Placed { value: simple(name), place: self.place(item.span) });
+        }
+        operations
+    }
+
+    /// The instance of an operation; any name, if the step wants to see it refused as unknown.
+    fn operand(&mut self, node: &Node, may_be_unknown: bool) -> Option<InstanceName> {
+        let word = self.text(node, "the name of an instance")?;
+        if may_be_unknown && super::names::fault(word).is_none() {
+            return Some(InstanceName::new(word));
+        }
+        self.instance(word, node.span)
+    }
+
+    fn launches(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+        let mut launches = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping of instances") {
+            let Some((launch, _)) = self.launch(key, value) else { continue };
+            launches.push(Placed { value: Operation::Launch(launch), place: self.place(key.span) });
+        }
+        launches
+    }
+
+    fn set_groups(&mut self, node: &Node, unknown_instance: bool) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from instances to their groups") {
+            let instance = self.operand(key, unknown_instance);
+            let vpc = instance.as_ref().and_then(|name| self.world.instances.get(name).cloned().flatten());
+            let groups = self.instance_groups(value, vpc.as_ref());
+            let Some(instance) = instance else { continue };
+            if !groups.is_empty() {
+                let place = self.place(key.span);
+                operations.push(Placed { value: Operation::SetGroups(instance, groups), place });
+            }
+        }
+        operations
+    }
+
+    fn rule_changes(&mut self, verb: &str, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+        let make = if verb == "authorize" { Operation::AuthorizeIngress } else { Operation::RevokeIngress };
+        let mut operations = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from groups to rules") {
+            let group = match self.text(key, "the name of a security group") {
+                Some(word) if lenient && self.names.sort(word).is_none() && super::names::fault(word).is_none() => {
+                    Some(GroupName::new(word))
+                }
+                Some(word) => self.group(word, key.span),
+                None => None,
+            };
+            let context = RuleContext { group: group.as_ref(), addresses: true, lenient };
+            let rules = self.rules(value, context);
+            if matches!(&value.value, Value::Sequence(items) if items.is_empty()) {
+                self.report(Draft::new(value.span, format!("`{verb}` names no rule")));
+            }
+            let Some(group) = group else { continue };
+            operations.push(Placed { value: make(group, rules), place: self.place(key.span) });
+        }
+        operations
+    }
+
+    fn expectations(&mut self, node: &Node, does: bool) -> Vec<Placed<Expectation>> {
+        let Some(fields) = self.fields(node, "expectations", &EXPECT) else { return Vec::new() };
+        let mut expectations = Vec::new();
+        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
+            self.report(Draft::new(node.span, "`expect` expects nothing").help("leave it out, or say what must hold"));
+        }
+        if let Some(tables) = fields.get("table") {
+            for item in self.some(tables, "a table or a list of tables") {
+                let Some(word) = self.text(item, "the name of a table") else { continue };
+                if let Some(name) = self.table(word, item.span) {
+                    expectations.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
+                }
+            }
+        }
+        let outcomes = [
+            ("open", ExpectedOutcome::Open),
+            ("refused", ExpectedOutcome::Refused),
+            ("dropped", ExpectedOutcome::Dropped),
+            ("unreachable", ExpectedOutcome::Unreachable),
+        ];
+        for (word, outcome) in outcomes {
+            let Some((key, list)) = fields.entry(word) else { continue };
+            let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
+            let items = self.some(list, "at least one flow");
+            let flows: Vec<_> = items.iter().filter_map(|item| self.flow(item, within)).collect();
+            if !flows.is_empty() {
+                let place = self.place(key.span);
+                expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
+            }
+        }
+        if let Some((key, list)) = fields.entry("new-addresses") {
+            let items = self.some(list, "at least one instance");
+            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
+            self.refuse_without_operation(does, key.span, "addresses change");
+            if !names.is_empty() {
+                expectations.push(Placed { value: Expectation::NewAddresses(names), place: self.place(key.span) });
+            }
+        }
+        if let Some((key, word)) = fields.entry("rules") {
+            self.refuse_without_operation(does, key.span, "rules change or not");
+            if self.choice(word, "what `rules` can be", &[("unchanged", ())]).is_some() {
+                expectations.push(Placed { value: Expectation::RulesUnchanged, place: self.place(key.span) });
+            }
+        }
+        if let Some((key, code)) = fields.entry("refusal") {
+            self.refuse_without_operation(does, key.span, "an operation is refused");
+            let codes = RefusalCode::ALL.map(|code| (code.as_str(), code));
+            if let Some(code) = self.choice(code, "one of EC2's error codes", &codes) {
+                expectations.push(Placed { value: Expectation::Refusal(code), place: self.place(key.span) });
+            }
+        }
+        expectations
+    }
+
+    fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
+        if !does {
+            let draft = Draft::new(span, format!("the step does nothing by which {what}"));
+            self.report(draft.help("it needs `do:`"));
+        }
+    }
+
+    /// A table, all of whose names exist at this step.
+    fn table(&mut self, word: &str, span: Span) -> Option<TableName> {
+        let name = TableName::new(word);
+        if !self.tables.contains_key(&name) {
+            let help = suggest(word, self.tables.keys().map(TableName::as_str));
+            self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
+            return None;
+        }
+        let mut missing = Vec::new();
+        let mut at = Some(&name);
+        while let Some(table) = at.and_then(|name| self.tables.get(name)) {
+            for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
+                let absent = match selector {
+                    Selector::Instance(instance) if !self.world.instances.contains_key(instance) => instance.as_str(),
+                    Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
+                    _ => continue,
+                };
+                if !missing.contains(&absent) {
+                    missing.push(absent);
+                }
+            }
+            at = table.like.as_ref();
+        }
+        for absent in missing.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+            let message =
+                format!("the table {} names {}, which does not exist at this step", quote(word), quote(&absent));
+            let mut draft = Draft::new(span, message);
+            if let Some(made) = self.names.span(&absent) {
+                draft = draft.related("it is made here", made);
+            }
+            self.report(draft);
+        }
+        Some(name)
+    }
+}
+
+/// A field of a mapping, without a complaint if it is none: for looking ahead.
+fn quiet<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    let Value::Mapping(entries) = &node.value else { return None };
+    entries.iter().find(|(k, _)| scalar(k) == Some(key)).map(|(_, value)| value)
+}
+
+fn scalar(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+fn items(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::Sequence(items) => items,
+        _ => std::slice::from_ref(node),
+    }
+}

@@ -1,0 +1,136 @@
+//! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
+
+use super::super::{IcmpMatch, Port, PortRange, Service, Traffic};
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, part, suggest};
+use super::tree::Node;
+
+const PROTOCOLS: &str = "tcp, udp and icmp are emulated";
+
+/// The first and the remaining words.
+pub(super) fn first_word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    match text.find(char::is_whitespace) {
+        Some(end) => (&text[..end], text[end..].trim()),
+        None => (text, &text[text.len()..]),
+    }
+}
+
+/// What a protocol and a port, or an ICMP type, stand for together.
+pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traffic, Draft> {
+    match protocol.0 {
+        "tcp" => ports(port.0, port.1).map(Traffic::Tcp),
+        "udp" => ports(port.0, port.1).map(Traffic::Udp),
+        "icmp" => icmp(port.0, port.1).map(Traffic::Icmp),
+        other => Err(unknown_protocol(other, protocol.1)),
+    }
+}
+
+pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
+    let help = match word {
+        "all" | "-1" => "a rule for every protocol is not part of this format: write one rule a protocol".to_owned(),
+        "icmpv6" | "58" => "IPv6 is not emulated yet".to_owned(),
+        _ => suggest(word, ["tcp", "udp", "icmp"]).unwrap_or_else(|| PROTOCOLS.to_owned()),
+    };
+    Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
+}
+
+/// `80`, `7000-8000`, `all`.
+pub(super) fn ports(word: &str, span: Span) -> Result<PortRange, Draft> {
+    if word == "all" {
+        return Ok(PortRange::ALL);
+    }
+    let Some((from, to)) = word.split_once('-') else { return port(word, span).map(PortRange::single) };
+    let (from, to) = (port(from, span)?, port(to, span)?);
+    PortRange::new(from, to).ok_or_else(|| {
+        Draft::new(span, format!("the port range {word} ends before it begins")).help(format!("write {to}-{from}"))
+    })
+}
+
+/// A port number.
+pub(super) fn port(word: &str, span: Span) -> Result<Port, Draft> {
+    if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
+        let draft = Draft::new(span, format!("{} is not a port", quote(word)));
+        return Err(draft.help("a number, a range such as 7000-8000, or `all`"));
+    }
+    match word.parse() {
+        Ok(number) => Ok(Port(number)),
+        Err(_) => Err(Draft::new(span, format!("port {word} is out of range")).help("ports go up to 65535")),
+    }
+}
+
+/// `echo`, `all`, `8`, `3/4`.
+fn icmp(word: &str, span: Span) -> Result<IcmpMatch, Draft> {
+    let byte = |text: &str| {
+        (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u8>().ok()).flatten()
+    };
+    let matched = match word {
+        "all" => Some(IcmpMatch::All),
+        "echo" => Some(IcmpMatch::Type(8)),
+        _ => match word.split_once('/') {
+            Some((kind, code)) => byte(kind).zip(byte(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
+            None => byte(word).map(IcmpMatch::Type),
+        },
+    };
+    matched.ok_or_else(|| {
+        Draft::new(span, format!("{} is not an ICMP type", quote(word)))
+            .help("`echo`, `all`, a type such as 8, or type/code such as 3/4; each at most 255")
+    })
+}
+
+/// What a flow asks for: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`. Gives what follows, too.
+pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t str), Draft> {
+    let (first, rest) = first_word(text);
+    let span = part(node, first);
+    let one = |word: &str, span: Span, make: fn(Port) -> Service| match port(word, span) {
+        Ok(Port(0)) => Err(Draft::new(span, "nothing can listen on port 0, and nothing can ask for it")),
+        Ok(port) => Ok(make(port)),
+        Err(draft) => Err(draft.help("one port, such as 80, 80/tcp, 53/udp, or `ping`")),
+    };
+    match first {
+        "ping" => return Ok((Service::IcmpEcho, rest)),
+        "tcp" | "udp" | "icmp" => {}
+        "" => return Err(Draft::new(node.span, "a port is missing").help("such as `tcp 80` or `icmp echo`")),
+        _ if first.starts_with(|c: char| c.is_ascii_digit()) => {
+            let service = match first.split_once('/') {
+                None => one(first, span, Service::Tcp)?,
+                Some((port, "tcp")) => one(port, span, Service::Tcp)?,
+                Some((port, "udp")) => one(port, span, Service::Udp)?,
+                Some((_, other)) => return Err(unknown_protocol(other, part(node, other))),
+            };
+            return Ok((service, rest));
+        }
+        _ if first.contains('/') || !rest.is_empty() => return Err(unknown_protocol(first, span)),
+        _ => return Err(Draft::new(span, format!("{} is not a port", quote(first))).help("such as 80, 53/udp or ping")),
+    }
+    let (second, rest) = first_word(rest);
+    let at = if second.is_empty() { span } else { part(node, second) };
+    let service = match (first, second) {
+        (_, "") => return Err(Draft::new(at, format!("`{first}` of which port?")).help("such as `tcp 80`")),
+        ("tcp", port) => one(port, at, Service::Tcp)?,
+        ("udp", port) => one(port, at, Service::Udp)?,
+        (_, "echo" | "8") => Service::IcmpEcho,
+        (_, other) => {
+            return Err(Draft::new(at, format!("a flow cannot ask for icmp {}", quote(other))).help("only `icmp echo`"));
+        }
+    };
+    Ok((service, rest))
+}
+
+impl Reading<'_> {
+    /// A service that stands alone, such as in `listens:`.
+    pub fn service(&mut self, node: &Node) -> Option<Service> {
+        let text = self.text(node, "a protocol and a port, such as `tcp 80`")?;
+        match service(node, text) {
+            Ok((service, "")) => Some(service),
+            Ok((_, rest)) => {
+                self.report(Draft::new(part(node, rest), format!("{} follows the port", quote(rest))));
+                None
+            }
+            Err(draft) => {
+                self.report(draft);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What a good file is read as. What a bad one is told: `tests/bad_topologies.rs`.
+
+use super::*;
+use crate::model::{AddressRequest, Peer, PeerRequest, Permission, Port};
+
+const TWO_TIER: &str = include_str!("../../../topologies/two-tier.yaml");
+
+fn read(text: &str) -> Topology {
+    Topology::parse("test.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn refused(text: &str) -> String {
+    Topology::parse("test.yaml", text.as_bytes()).expect_err("the file has problems").to_string()
+}
+
+/// A small file with one group and whatever the test is about.
+fn with_rules(rules: &str) -> Topology {
+    read(&format!(
+        "sglab: 1\nera: vpc\nhosts: {{office: [203.0.113.10, 203.0.113.12]}}\ngroups:\n  A: {rules}\n  B: []\n\
+         instances: {{a: {{groups: A}}, b: {{groups: B}}}}\nscenario:\n- step: s\n  expect: {{open: [a -> b:ping]}}\n"
+    ))
+}
+
+fn rules_of(topology: &Topology) -> Vec<Permission> {
+    topology
+        .initial
+        .iter()
+        .filter_map(|operation| match &operation.value {
+            Operation::AuthorizeIngress(_, rules) => Some(rules.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+fn columns(topology: &Topology) -> Vec<String> {
+    topology.columns.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn two_tier_has_the_columns_that_its_author_expects() {
+    assert_eq!(columns(&read(TWO_TIER)), ["tcp 22", "tcp 80", "tcp 3306", "tcp 8080", "icmp echo"]);
+}
+
+#[test]
+fn two_tier_has_seven_steps_and_two_tables() {
+    let topology = Topology::parse("some/where/two-tier.yaml", TWO_TIER.as_bytes()).expect("it is good");
+    assert_eq!(topology.name, "two-tier");
+    assert_eq!(topology.eras, [Era::Article]);
+    assert_eq!(topology.steps.len(), 7);
+    assert_eq!(topology.steps[0].name, "as launched");
+    assert_eq!(topology.steps[6].expectations.len(), 3);
+    let names: Vec<_> = topology.tables.keys().map(TableName::as_str).collect();
+    assert_eq!(names, ["two-tier", "replicating"]);
+    assert_eq!(topology.tables[1].like, Some(TableName::new("two-tier")));
+    assert_eq!(topology.tables[0].open.len(), 3);
+    assert!(topology.tables[1].open[0].both_ways);
+    assert!(topology.deaf.is_empty());
+}
+
+#[test]
+fn the_initial_cloud_is_groups_then_rules_then_launches() {
+    let topology = read(TWO_TIER);
+    let kinds: Vec<_> = topology
+        .initial
+        .iter()
+        .map(|operation| match operation.value {
+            Operation::CreateGroup(_) => 'g',
+            Operation::AuthorizeIngress(..) => 'r',
+            Operation::Launch(_) => 'l',
+            _ => '?',
+        })
+        .collect();
+    assert_eq!(kinds.iter().collect::<String>(), "gggggggggrrrllll");
+}
+
+#[test]
+fn a_launch_can_ask_for_the_previous_address_of_another() {
+    let topology = read(TWO_TIER);
+    let Operation::Launch(launch) = &topology.steps[6].operations[0].value else { panic!("a launch") };
+    assert_eq!(launch.address, AddressRequest::PreviousOf(InstanceName::new("web1")));
+}
+
+#[test]
+fn places_count_lines_and_columns_from_one() {
+    let topology = read(TWO_TIER);
+    let flow = &topology.tables[0].open[1];
+    let line = TWO_TIER.lines().position(|line| line.contains("- SG-T-WEB -> SG-T-DB:3306")).expect("it is there");
+    assert_eq!(flow.place.line as usize, line + 1);
+    assert_eq!(flow.place.column, 9);
+    assert_eq!(flow.written, "SG-T-WEB -> SG-T-DB:3306");
+}
+
+#[test]
+fn the_short_form_and_the_long_form_of_a_rule_mean_the_same() {
+    let pairs = [
+        ("tcp 80 from anywhere", "{protocol: tcp, port: 80, from: anywhere}"),
+        ("tcp 7000-8000 from B", "{protocol: tcp, ports: 7000-8000, from: B}"),
+        ("udp all from 10.0.0.0/8", "{protocol: udp, port: all, from: 10.0.0.0/8}"),
+        ("icmp echo from office", "{protocol: icmp, type: echo, from: office}"),
+        ("icmp all from B", "{protocol: icmp, type: all, from: B}"),
+        ("icmp 3/4 from B", "{protocol: icmp, type: 3, code: 4, from: B}"),
+        ("\"tcp 22 from office, B\"", "{protocol: tcp, port: 22, from: [office, B]}"),
+    ];
+    for (short, long) in pairs {
+        let strip = |rules: Vec<Permission>| -> Vec<_> {
+            rules.into_iter().map(|rule| Permission { place: None, ..rule }).collect()
+        };
+        let short_rules = strip(rules_of(&with_rules(&format!("[{short}]"))));
+        assert_eq!(short_rules, strip(rules_of(&with_rules(&format!("[{long}]")))), "{short}");
+    }
+}
+
+#[test]
+fn a_host_with_two_addresses_gives_two_peers_with_the_words_of_the_file() {
+    let rules = rules_of(&with_rules("[tcp  22   from office]"));
+    let peers: Vec<_> = rules[0].peers.iter().map(|(_, written)| written.as_str()).collect();
+    assert_eq!(peers, ["tcp 22 from office", "tcp 22 from office"]);
+}
+
+#[test]
+fn host_bits_of_a_block_are_cleared() {
+    let rules = rules_of(&with_rules("[tcp 22 from 10.1.2.3/8]"));
+    assert_eq!(rules[0].peers[0].0, PeerRequest::Peer(Peer::Cidr("10.0.0.0/8".parse().expect("a block"))));
+}
+
+#[test]
+fn a_range_brings_its_edges_and_their_outside_neighbours() {
+    let topology = with_rules("[tcp 7000-8100 from B, udp 53 from B]");
+    // 8080 lies inside the range, so that another port has to be the one that nothing names.
+    let wanted = ["tcp 6999", "tcp 7000", "tcp 8100", "tcp 8101", "tcp 8102", "udp 53", "icmp echo"];
+    assert_eq!(columns(&topology), wanted);
+}
+
+#[test]
+fn all_ports_have_edges_and_no_neighbours() {
+    assert_eq!(columns(&with_rules("[tcp all from B]")), ["tcp 1", "tcp 8080", "tcp 65535", "icmp echo"]);
+}
+
+#[test]
+fn addresses_asked_for_by_hand_are_never_given_out() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A, address: 10.0.0.50}, b: {groups: A}}\n\
+         scenario:\n- step: s\n  do: {launch: {c: {groups: A, address: 10.0.0.51}}}\n  expect: {dropped: [a -> b:22]}\n",
+    );
+    let reserved: Vec<_> = topology.empty.counters.private[0].iter().map(ToString::to_string).collect();
+    assert_eq!(reserved, ["10.0.0.50", "10.0.0.51"]);
+}
+
+#[test]
+fn flow_patterns_are_read_in_every_spelling() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: [], B: []}\ninstances: {a: {groups: A}, b: {groups: B}}\nscenario:\n\
+         - step: s\n  expect:\n    open: ['a -> b:80', 'a->b:80/tcp', 'a -> b:tcp 80', 'a -> b:53/udp', 'a <-> b: ping']\n\
+         \x20   dropped: [a -> b:udp 53 by public address at ingress, A -> B:icmp echo at egress]\n\
+         \x20   refused: [any -> B:81]\n",
+    );
+    let Expectation::Flows(_, open) = &topology.steps[0].expectations[0].value else { panic!("flows") };
+    let services: Vec<_> = open.iter().map(|flow| flow.service.to_string()).collect();
+    assert_eq!(services, ["tcp 80", "tcp 80", "tcp 80", "udp 53", "icmp echo"]);
+    let Some(Expectation::Flows(_, dropped)) = topology.steps[0]
+        .expectations
+        .iter()
+        .map(|e| &e.value)
+        .find(|e| matches!(e, Expectation::Flows(ExpectedOutcome::Dropped, _)))
+    else {
+        panic!("drops")
+    };
+    assert_eq!((dropped[0].via, dropped[0].at), (Some(Via::Public), Some(Direction::Ingress)));
+    assert_eq!((dropped[1].via, dropped[1].at), (None, Some(Direction::Egress)));
+    let deaf: Vec<_> = topology.deaf.iter().collect();
+    assert_eq!(deaf, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
+}
+
+#[test]
+fn an_operation_that_is_to_be_refused_makes_no_names() {
+    let problems = refused(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A, address: 10.0.0.9}}\nscenario:\n\
+         - step: one\n  do: {launch: {b: {groups: A, address: 10.0.0.9}}}\n  expect: {refusal: InvalidIPAddress.InUse}\n\
+         - step: two\n  do: {stop: b}\n  expect: {rules: unchanged}\n",
+    );
+    assert!(problems.contains("`b` does not exist"), "{problems}");
+}
+
+#[test]
+fn a_refusal_may_be_about_what_does_not_exist() {
+    read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A}}\nscenario:\n\
+         - step: one\n  do: {stop: nobody}\n  expect: {refusal: InvalidInstanceID.NotFound}\n\
+         - step: two\n  do: {authorize: {NONE: [tcp 22 from anywhere]}}\n  expect: {refusal: InvalidGroup.NotFound}\n\
+         - step: three\n  do: {create-group: {A: []}}\n  expect: {refusal: InvalidGroup.Duplicate}\n",
+    );
+}
+
+#[test]
+fn steps_of_different_eras_may_launch_the_same_name() {
+    read(
+        "sglab: 1\nera: [article, vpc]\ngroups: {A: []}\ninstances: {a: {groups: A}}\nscenario:\n\
+         - step: one\n  eras: article\n  do: {launch: {b: {groups: A}}}\n\
+         - step: two\n  eras: vpc\n  do: {launch: {b: {groups: A, listens: tcp 22}}}\n\
+         - step: three\n  expect: {dropped: [a -> b:22]}\n",
+    );
+}
+
+#[test]
+fn a_table_takes_the_kind_of_address_of_the_one_that_it_extends() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A}, b: {groups: A}}\n\
+         tables: {one: {by: public}, two: {like: one}, three: {like: two, by: private}}\n\
+         scenario:\n- step: s\n  expect: {table: [one, two, three]}\n",
+    );
+    let via: Vec<_> = topology.tables.values().map(|table| table.via).collect();
+    assert_eq!(via, [Via::Public, Via::Public, Via::Private]);
+}
+
+#[test]
+fn a_file_of_one_byte_too_many_is_not_parsed() {
+    let problems = Topology::parse("big.yaml", &vec![b'#'; MAX_BYTES + 1]).expect_err("too large").to_string();
+    assert_eq!(problems, "error: the file is larger than 1048576 bytes\n --> big.yaml:1:1");
+}
+
+#[test]
+fn a_bomb_of_aliases_is_put_out_at_once() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        bomb += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", "));
+    }
+    assert!(refused(&bomb).contains("with its aliases expanded"));
+}
+
+#[test]
+fn no_bytes_make_the_reader_panic() {
+    for cut in (0..TWO_TIER.len()).step_by(7) {
+        let _ = Topology::parse("cut.yaml", &TWO_TIER.as_bytes()[..cut]).map_err(|problems| problems.to_string());
+    }
+    for index in (0..TWO_TIER.len()).step_by(5) {
+        let mut bytes = TWO_TIER.as_bytes().to_vec();
+        bytes[index] = b"[]{}:,-*&!'\"\n\t #"[index % 16];
+        let _ = Topology::parse("bent.yaml", &bytes).map_err(|problems| problems.to_string());
+    }
+}

@@ -1,0 +1,304 @@
+//! YAML as a tree that knows where each of its nodes stands.
+//!
+//! Reading into structs stops at the first thing that does not fit; a tree lets the reader go on and collect every
+//! problem of a file. Aliases are expanded here, within limits, so that nobody above needs to know of them.
+
+use std::collections::HashMap;
+
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureStyle, Tag, options};
+
+use super::problem::{Draft, Span};
+
+/// How deep lists and mappings may nest. Everything that walks the tree recurses at most this far.
+const MAX_DEPTH: usize = 64;
+/// How many nodes a file may have once its aliases are expanded.
+const MAX_NODES: usize = 200_000;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub value: Value,
+    pub span: Span,
+}
+
+/// What a node holds.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Scalar(Scalar),
+    Sequence(Vec<Node>),
+    Mapping(Vec<(Node, Node)>),
+}
+
+/// A word, a number, a sentence, or nothing.
+#[derive(Clone, Debug)]
+pub(super) struct Scalar {
+    pub text: String,
+    /// Written without quotes, so that `80` is a number and an empty one is nothing.
+    pub plain: bool,
+    /// Where the text begins in the file, if the file holds it letter by letter; not so with escapes and line breaks.
+    start: Option<usize>,
+}
+
+/// What YAML takes a scalar for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Nothing,
+    Boolean,
+    Number,
+    Text,
+}
+
+impl Scalar {
+    /// What YAML's core schema takes it for.
+    pub fn kind(&self) -> Kind {
+        if !self.plain {
+            return Kind::Text;
+        }
+        match self.text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Kind::Nothing,
+            "true" | "True" | "TRUE" | "false" | "False" | "FALSE" => Kind::Boolean,
+            text if is_number(text) => Kind::Number,
+            _ => Kind::Text,
+        }
+    }
+}
+
+/// Whether YAML reads a plain word as a number. Addresses and names such as `1e` are text.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && digits.chars().any(|c| c.is_ascii_digit())
+        && (text.parse::<f64>().is_ok() || digits.starts_with("0x") || digits.starts_with("0o"))
+}
+
+impl Node {
+    /// The place of a part of a scalar's text, in bytes; the whole scalar where the file does not hold the text as is.
+    pub fn part(&self, from: usize, to: usize) -> Span {
+        match &self.value {
+            Value::Scalar(Scalar { start: Some(start), .. }) => Span { start: start + from, end: start + to },
+            _ => self.span,
+        }
+    }
+
+    /// What it is, for "expected a list, found ...".
+    pub fn describe(&self) -> &'static str {
+        match &self.value {
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+            Value::Scalar(scalar) => match scalar.kind() {
+                Kind::Nothing => "nothing",
+                Kind::Boolean => "a truth value",
+                Kind::Number => "a number",
+                Kind::Text => "text",
+            },
+        }
+    }
+
+    fn is_empty_scalar(&self) -> bool {
+        matches!(&self.value, Value::Scalar(scalar) if scalar.plain && scalar.text.is_empty())
+    }
+}
+
+/// Reads the one document of a file. Problems that leave the tree usable go into `problems`.
+///
+/// # Errors
+/// The problem that ends reading: what is not YAML, or goes beyond a limit.
+pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<Node>, Draft> {
+    let options = options! {
+        emit_comments: false,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
+    let mut builder = Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
+    let mut documents = 0;
+    for next in Parser::new_from_str_with_options(source, options) {
+        let (event, span) = next.map_err(|error| not_yaml(source, &error))?;
+        let span = span.byte_range().map_or(Span { start: 0, end: 0 }, |r| Span { start: r.start, end: r.end });
+        if matches!(event, Event::DocumentStart(..)) {
+            documents += 1;
+            if documents > 1 {
+                builder.problems.push(
+                    Draft::new(span, "a second document begins here")
+                        .help("a topology file is one document: remove the `---`"),
+                );
+                break;
+            }
+        }
+        builder.take(event, span)?;
+    }
+    Ok(builder.root)
+}
+
+struct Builder<'s> {
+    source: &'s str,
+    problems: &'s mut Vec<Draft>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Anchored>,
+    nodes: usize,
+    root: Option<Node>,
+}
+
+/// A list or mapping whose end has not come yet.
+struct Open {
+    anchor: usize,
+    block: bool,
+    start: Span,
+    children: Vec<Node>,
+    mapping: bool,
+    /// Nodes when it began, to know its size at the end.
+    nodes_before: usize,
+    /// The deepest nesting below it.
+    depth: usize,
+}
+
+struct Anchored {
+    node: Node,
+    nodes: usize,
+    depth: usize,
+}
+
+impl Builder<'_> {
+    fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Draft> {
+        match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), span);
+                let scalar = self.scalar(text.into_owned(), style, span);
+                self.count(1, span)?;
+                self.place(Node { value: Value::Scalar(scalar), span }, anchor, 1, 0);
+            }
+            Event::SequenceStart(style, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), span);
+                self.begin(style, anchor, span, false)?;
+            }
+            Event::MappingStart(style, anchor, tag) => {
+                self.refuse_tag(tag.as_deref(), span);
+                self.begin(style, anchor, span, true)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => self.end(span),
+            Event::Alias(id) => {
+                let Some(anchored) = self.anchors.get(&id) else {
+                    return Err(Draft::new(span, "this alias stands inside what it repeats"));
+                };
+                if self.open.len() + anchored.depth > MAX_DEPTH {
+                    return Err(too_deep(span));
+                }
+                let (nodes, depth) = (anchored.nodes, anchored.depth);
+                // Counted before it is copied, so that a bomb of aliases costs nothing.
+                self.nodes += nodes;
+                if self.nodes > MAX_NODES {
+                    return Err(too_many(span));
+                }
+                if let Some(node) = self.anchors.get(&id).map(|anchored| anchored.node.clone()) {
+                    self.place(node, 0, nodes, depth);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, style: StructureStyle, anchor: usize, start: Span, mapping: bool) -> Result<(), Draft> {
+        self.count(1, start)?;
+        if self.open.len() >= MAX_DEPTH {
+            return Err(too_deep(start));
+        }
+        let block = style == StructureStyle::Block;
+        let nodes_before = self.nodes;
+        self.open.push(Open { anchor, block, start, children: Vec::new(), mapping, nodes_before, depth: 0 });
+        Ok(())
+    }
+
+    fn end(&mut self, last: Span) {
+        let Some(open) = self.open.pop() else { return };
+        // A block has no closing sign: its first entry stands for it.
+        let end = match open.children.first() {
+            Some(first) if open.block => first.span.end,
+            _ => last.end,
+        };
+        let span = Span { start: open.start.start, end: end.max(open.start.end) };
+        let nodes = self.nodes - open.nodes_before + 1;
+        let value = if open.mapping { self.mapping(open.children) } else { Value::Sequence(open.children) };
+        self.place(Node { value, span }, open.anchor, nodes, open.depth + 1);
+    }
+
+    fn mapping(&mut self, children: Vec<Node>) -> Value {
+        let mut entries: Vec<(Node, Node)> = Vec::with_capacity(children.len() / 2);
+        let mut seen: HashMap<String, Span> = HashMap::new();
+        let mut children = children.into_iter();
+        while let (Some(key), Some(mut value)) = (children.next(), children.next()) {
+            // Nothing stands nowhere; its key is where a reader looks.
+            if value.is_empty_scalar() {
+                value.span = key.span;
+            }
+            if let Value::Scalar(scalar) = &key.value {
+                if let Some(first) = seen.get(&scalar.text) {
+                    self.problems.push(
+                        Draft::new(key.span, format!("the key {} is given twice", super::problem::quote(&scalar.text)))
+                            .related("first given here", *first),
+                    );
+                    continue;
+                }
+                seen.insert(scalar.text.clone(), key.span);
+            }
+            entries.push((key, value));
+        }
+        Value::Mapping(entries)
+    }
+
+    fn place(&mut self, node: Node, anchor: usize, nodes: usize, depth: usize) {
+        if anchor != 0 {
+            self.anchors.insert(anchor, Anchored { node: node.clone(), nodes, depth });
+        }
+        match self.open.last_mut() {
+            Some(open) => {
+                open.depth = open.depth.max(depth);
+                open.children.push(node);
+            }
+            None => self.root = Some(node),
+        }
+    }
+
+    fn scalar(&self, text: String, style: ScalarStyle, span: Span) -> Scalar {
+        let quoted = usize::from(matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted));
+        let start = span.start + quoted;
+        let as_written = self.source.get(start..start + text.len()) == Some(text.as_str());
+        Scalar { start: as_written.then_some(start), plain: style == ScalarStyle::Plain, text }
+    }
+
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Draft> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES { Err(too_many(span)) } else { Ok(()) }
+    }
+
+    fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
+        if let Some(tag) = tag {
+            let tag = super::problem::quote(&tag.original());
+            self.problems.push(Draft::new(span, format!("the YAML tag {tag} means nothing here")).help("remove it"));
+        }
+    }
+}
+
+fn too_deep(span: Span) -> Draft {
+    Draft::new(span, format!("lists and mappings nest deeper than {MAX_DEPTH} levels"))
+}
+
+fn too_many(span: Span) -> Draft {
+    Draft::new(span, format!("the file has more than {MAX_NODES} values, with its aliases expanded"))
+}
+
+fn not_yaml(source: &str, error: &ScanError) -> Draft {
+    let at = error.marker().byte_offset().unwrap_or(source.len()).min(source.len());
+    let span = Span { start: at, end: at };
+    let tab = source[..at].ends_with('\t') || source[at..].starts_with('\t');
+    match error.kind() {
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            Draft::new(span, "a tab indents this line").help("YAML allows only spaces there")
+        }
+        _ if tab => Draft::new(span, "a tab stands where YAML allows only spaces").help("use spaces"),
+        ErrorKind::RecursionLimitExceeded => too_deep(span),
+        ErrorKind::UnknownAnchor => Draft::new(span, "this alias repeats an anchor that the file does not have"),
+        ErrorKind::UnclosedFlowCollection { open } => Draft::new(span, format!("this `{open}` is never closed")),
+        ErrorKind::UnclosedQuotedScalar => Draft::new(span, "this quote is never closed"),
+        kind => Draft::new(span, format!("this is not YAML: {kind}")),
+    }
+}
