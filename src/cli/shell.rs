@@ -1,4 +1,6 @@
 //! `sglab shell`.
 use super::Exit;
 use super::arguments::ShellArguments;
-pub(super) fn run(_a: ShellArguments) -> anyhow::Result<Exit> { anyhow::bail!("not yet") }
+pub(super) fn run(_a: ShellArguments) -> anyhow::Result<Exit> {
+    anyhow::bail!("not yet")
+}

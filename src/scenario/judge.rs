@@ -37,6 +37,8 @@ pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Clo
             judged.flows.push(FlowResult {
                 flow: demand.flow.clone(),
                 expected: demand.expected,
+                at: demand.at,
+                said: demand.said.clone(),
                 outcome: outcome.clone(),
                 right,
                 rule: rule.clone(),

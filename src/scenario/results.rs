@@ -293,6 +293,10 @@ pub struct FlowResult {
     pub flow: Flow,
     /// What was expected.
     pub expected: ExpectedOutcome,
+    /// At which end, where the expectation says so.
+    pub at: Option<Direction>,
+    /// Who expects it.
+    pub said: Said,
     /// What was found.
     pub outcome: Outcome,
     /// Whether that is as expected.

@@ -1,0 +1,163 @@
+//! Cells with the same fate, said once: `neighbour -> web1, web2, db1, db2 :22`.
+
+use std::hash::Hash;
+
+use indexmap::IndexMap;
+
+use super::text;
+use crate::model::{Endpoint, Flow, HostName, PublicIp, Service, Via};
+use crate::scenario::{Class, DecidingRule, Said, WrongCell};
+
+/// Cells that share a fate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle<K> {
+    /// What they share.
+    pub key: K,
+    /// Indexes into what was bundled.
+    pub members: Vec<usize>,
+    from: Vec<Endpoint>,
+    to: Vec<Endpoint>,
+    // The words are only worth it between instances; a host has no other way.
+    by_public: bool,
+    services: Vec<Service>,
+    both_ways: bool,
+}
+
+/// Bundles cells by what they share, in the order of their first cells.
+pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flow, K)>) -> Vec<Bundle<K>> {
+    let singles = items.into_iter().enumerate().map(|(index, (flow, key))| Bundle {
+        key,
+        members: vec![index],
+        from: vec![flow.from.clone()],
+        to: vec![flow.to.clone()],
+        by_public: flow.via == Via::Public
+            && matches!((&flow.from, &flow.to), (Endpoint::Instance(_), Endpoint::Instance(_))),
+        services: vec![flow.service],
+        both_ways: false,
+    });
+    let bundles = merge(singles, |it| (it.from.clone(), it.services.clone()), |a, b| add(&mut a.to, b.to));
+    let bundles = merge(bundles, |it| (it.to.clone(), it.services.clone()), |a, b| add(&mut a.from, b.from));
+    let bundles = merge(bundles, |it| (it.from.clone(), it.to.clone()), |a, b| add(&mut a.services, b.services));
+    // The last: an arrow and its reverse.
+    merge(
+        bundles,
+        |it| (it.from.clone().min(it.to.clone()), it.from.clone().max(it.to.clone()), it.services.clone()),
+        |a, b| {
+            a.both_ways |= a.from != b.from;
+        },
+    )
+}
+
+fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+}
+
+fn merge<K: Clone + Eq + Hash, S: Eq + Hash>(
+    bundles: impl IntoIterator<Item = Bundle<K>>,
+    same: impl Fn(&Bundle<K>) -> S,
+    absorb: impl Fn(&mut Bundle<K>, Bundle<K>),
+) -> Vec<Bundle<K>> {
+    let mut merged: IndexMap<(K, bool, S), Bundle<K>> = IndexMap::new();
+    for mut bundle in bundles {
+        match merged.entry((bundle.key.clone(), bundle.by_public, same(&bundle))) {
+            indexmap::map::Entry::Occupied(mut entry) => {
+                let kept = entry.get_mut();
+                kept.members.append(&mut bundle.members);
+                absorb(kept, bundle);
+            }
+            indexmap::map::Entry::Vacant(entry) => {
+                entry.insert(bundle);
+            }
+        }
+    }
+    merged.into_values().collect()
+}
+
+impl<K> Bundle<K> {
+    /// The cells in the words of a topology file.
+    pub fn text(&self, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+        let services = self.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(", ");
+        let arrow = if self.both_ways { "<->" } else { "->" };
+        let gap = if self.to.len() > 1 || self.services.len() > 1 { " " } else { "" };
+        let public = if self.by_public { " by public address" } else { "" };
+        format!(
+            "{} {arrow} {}{gap}:{services}{public}",
+            text::endpoints(&self.from, hosts),
+            text::endpoints(&self.to, hosts)
+        )
+    }
+}
+
+/// What wrong cells share.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fate {
+    /// What was expected, in a word or three.
+    pub expected: String,
+    /// What was found.
+    pub class: Class,
+    /// Who expects it.
+    pub said: Said,
+    /// The rule that let them in.
+    pub rule: Option<DecidingRule>,
+}
+
+/// Bundles wrong cells.
+pub fn wrong<'a>(cells: impl IntoIterator<Item = &'a WrongCell>) -> Vec<(Bundle<Fate>, Vec<&'a WrongCell>)> {
+    let cells: Vec<&WrongCell> = cells.into_iter().collect();
+    let fate = |cell: &WrongCell| Fate {
+        expected: match cell.at {
+            Some(at) => format!("{} at {at}", crate::scenario::demand::word(cell.expected)),
+            None => crate::scenario::demand::word(cell.expected).to_owned(),
+        },
+        class: Class::of(&cell.outcome),
+        said: cell.said.clone(),
+        rule: cell.rule.clone(),
+    };
+    bundle(cells.iter().map(|cell| (&cell.flow, fate(cell))))
+        .into_iter()
+        .map(|bundle| {
+            let members = bundle.members.iter().filter_map(|&index| cells.get(index).copied()).collect();
+            (bundle, members)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::topology::ExpectedOutcome;
+    use crate::scenario::{cells, testing};
+
+    fn texts(patterns: &[&str]) -> Vec<String> {
+        let cloud = testing::cloud();
+        let hosts = cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect();
+        let flows: Vec<Flow> = patterns
+            .iter()
+            .flat_map(|written| cells::select(&testing::pattern(written), Via::Private, &cloud).expect("flows"))
+            .collect();
+        bundle(flows.iter().map(|flow| (flow, ExpectedOutcome::Open))).iter().map(|it| it.text(&hosts)).collect()
+    }
+
+    #[test]
+    fn a_sender_and_its_receivers_are_one_line() {
+        let each = ["web1", "web2", "db1", "db2"].map(|to| format!("neighbour -> {to}:22"));
+        assert_eq!(texts(&each.each_ref().map(String::as_str)), ["neighbour -> web1, web2, db1, db2 :22"]);
+    }
+
+    #[test]
+    fn an_arrow_and_its_reverse_are_one_line() {
+        assert_eq!(texts(&["db1 <-> db2:3306"]), ["db1 <-> db2:3306"]);
+    }
+
+    #[test]
+    fn senders_with_the_same_receivers_are_one_line_and_a_whole_host_is_named_once() {
+        assert_eq!(
+            texts(&["any -> web1:80", "any -> web1:22"]),
+            ["office, neighbour, world, web2, db1, db2 -> web1 :80, 22"]
+        );
+    }
+}

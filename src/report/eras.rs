@@ -1,0 +1,129 @@
+//! One file under several eras, side by side: where they agree, and which flows they decide otherwise.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::text::{self, Tone};
+use super::{Style, bundle};
+use crate::model::{Flow, HostName, PublicIp};
+use crate::scenario::{Class, RunResult, StepResult, StepStatus};
+
+const NAME_WIDTH: usize = 60;
+/// So many lines a step, unless everything is asked for.
+const FEW: usize = 6;
+
+/// The runs of one file, one an era.
+pub fn eras(results: &[RunResult], style: Style) -> String {
+    let Some(first) = results.first() else { return String::new() };
+    let mut out = format!(
+        "{:<width$}{}\n",
+        first.head.topology,
+        columns(results.iter().map(|result| (Tone::Strong, result.head.era.as_str().to_owned())), style),
+        width = NAME_WIDTH + 4
+    );
+    let hosts = &first.head.hosts;
+    let numbers: IndexSet<usize> = {
+        let mut all: Vec<usize> = results.iter().flat_map(|it| it.steps.iter().map(|step| step.number)).collect();
+        all.sort_unstable();
+        all.into_iter().collect()
+    };
+    for number in numbers {
+        let steps: Vec<Option<&StepResult>> =
+            results.iter().map(|result| result.steps.iter().find(|step| step.number == number)).collect();
+        let name = steps.iter().flatten().next().map_or("", |step| step.name.as_str());
+        let words = columns(steps.iter().map(|step| status(*step)), style);
+        out.push_str(&format!("{number:>2}  {name:<NAME_WIDTH$}{words}\n"));
+        out.push_str(&differences(&steps, hosts, style));
+    }
+    let verdicts = results.iter().map(|result| {
+        let code = super::verdict_code(result.verdict);
+        let tone = if code == super::PASSED { Tone::Good } else { Tone::Bad };
+        (tone, format!("exit {code}"))
+    });
+    out.push_str(&format!("{:<width$}{}\n", "", columns(verdicts, style), width = NAME_WIDTH + 4));
+    out.push_str(&claims(results, style));
+    out
+}
+
+const COLUMN: usize = 14;
+
+fn columns(cells: impl Iterator<Item = (Tone, String)>, style: Style) -> String {
+    let text: String = cells
+        .map(|(tone, word)| {
+            let gap = " ".repeat(COLUMN.saturating_sub(word.chars().count()));
+            format!("{}{gap}", style.paint(tone, &word))
+        })
+        .collect();
+    text.trim_end().to_owned()
+}
+
+fn status(step: Option<&StepResult>) -> (Tone, String) {
+    let (tone, word) = match step.map(|step| step.status) {
+        Some(StepStatus::Passed) => (Tone::Good, "ok"),
+        Some(StepStatus::Failed) => (Tone::Bad, "FAILED"),
+        Some(StepStatus::Inconclusive) => (Tone::Unsure, "INCONCLUSIVE"),
+        Some(StepStatus::NotRun) => (Tone::Faint, "not run"),
+        None => (Tone::Faint, "-"),
+    };
+    (tone, word.to_owned())
+}
+
+/// The flows that the eras decide otherwise. What is not proved is no difference.
+fn differences(steps: &[Option<&StepResult>], hosts: &IndexMap<HostName, Vec<PublicIp>>, style: Style) -> String {
+    let flows: IndexSet<&Flow> = steps.iter().flatten().flat_map(|step| step.observed.keys()).collect();
+    let classes = |flow: &Flow| -> Vec<Option<Class>> {
+        steps.iter().map(|step| step.and_then(|step| step.observed.get(flow).copied())).collect()
+    };
+    let differ = |classes: &[Option<Class>]| {
+        let mut known = classes.iter().flatten().filter(|class| **class != Class::Inconclusive);
+        let first = known.next();
+        known.any(|class| Some(class) != first)
+    };
+    let differing: Vec<(&Flow, Vec<Option<Class>>)> =
+        flows.into_iter().map(|flow| (flow, classes(flow))).filter(|(_, classes)| differ(classes)).collect();
+    let bundles = bundle::bundle(differing);
+    let shown = if style.verbose { bundles.len() } else { FEW };
+    let mut out = String::new();
+    for it in bundles.iter().take(shown) {
+        let words = it.key.iter().map(|class| (Tone::Faint, class.map_or("-", Class::as_str).to_owned()));
+        out.push_str(&format!("      {:<width$}{}\n", it.text(hosts), columns(words, style), width = NAME_WIDTH - 2));
+    }
+    if bundles.len() > shown {
+        out.push_str(&format!("      and {} more; --verbose tells them\n", bundles.len() - shown));
+    }
+    out
+}
+
+/// What holds by the article's word only, with the eras it holds in.
+fn claims(results: &[RunResult], style: Style) -> String {
+    let mut eras: IndexMap<&str, Vec<&str>> = IndexMap::new();
+    for result in results {
+        for claim in result.claims() {
+            eras.entry(claim).or_default().push(result.head.era.as_str());
+        }
+    }
+    let lines = eras.iter().flat_map(|(claim, eras)| text::wrap(&format!("era {}: {claim}", eras.join(", ")), 100));
+    lines.map(|line| format!("      {}\n", style.paint(Tone::Unsure, &line))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::report::testing;
+
+    #[test]
+    fn eras_stand_side_by_side_with_the_flows_that_they_decide_otherwise() {
+        let article = testing::passed();
+        let mut vpc = testing::failed();
+        vpc.head.era = Era::Vpc;
+        vpc.steps.truncate(3);
+        let mut classic = testing::claimed();
+        classic.head.era = Era::Classic;
+        insta::assert_snapshot!(eras(&[article, vpc, classic], Style::default()));
+    }
+
+    #[test]
+    fn no_runs_are_no_table() {
+        assert_eq!(eras(&[], Style::default()), "");
+    }
+}

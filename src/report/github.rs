@@ -1,0 +1,124 @@
+//! Annotations that GitHub Actions shows beside the lines of a topology file.
+//!
+//! Source: "Workflow commands for GitHub Actions", setting an error message.
+
+use std::fmt::Write as _;
+
+use super::Entry;
+use super::{bundle, text};
+use crate::model::Place;
+use crate::scenario::{Class, RunResult, StepStatus};
+
+/// One line for everything that is not as expected or not proved; nothing for what passed.
+///
+/// GitHub shows ten annotations of a kind and leaves out the rest, so cells with one fate are one annotation.
+pub fn github(entries: &[Entry]) -> String {
+    let mut out = String::new();
+    for entry in entries {
+        match entry {
+            Entry::Ran(result) => run(&mut out, result),
+            Entry::Broken(broken) => match &broken.place {
+                Some(place) => annotate(&mut out, "error", place, NOT_RUN, &broken.error),
+                None => {
+                    let file = property(&broken.file);
+                    let _ =
+                        writeln!(out, "::error file={file},title={}::{}", property(NOT_RUN), message(&broken.error));
+                }
+            },
+        }
+    }
+    out
+}
+
+const NOT_RUN: &str = "sglab: not run to the end";
+
+fn run(out: &mut String, result: &RunResult) {
+    for step in &result.steps {
+        let title = format!("step {}: {} (era {})", step.number, step.name, result.head.era);
+        if step.status == StepStatus::NotRun {
+            continue;
+        }
+        for finding in &step.findings {
+            annotate(out, "error", &finding.place, &title, &finding.text);
+        }
+        for (bundle, cells) in bundle::wrong(&step.wrong) {
+            let fate = &bundle.key;
+            let kind = if fate.class == Class::Inconclusive { "warning" } else { "error" };
+            let mut text = format!(
+                "{}: expected {}, observed {}",
+                bundle.text(&result.head.hosts),
+                fate.expected,
+                fate.class.as_str()
+            );
+            if let Some(rule) = &fate.rule {
+                let place = rule.place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
+                let _ = write!(text, "\nadmitted by {}{place}", text::rule(rule));
+            }
+            if let Some(reason) = cells.iter().find_map(|cell| cell.reason.as_ref()) {
+                let _ = write!(text, "\nbecause {reason}");
+            }
+            let _ = write!(text, "\nexpected by {}", fate.said.words);
+            annotate(out, kind, &fate.said.place, &title, &text);
+        }
+        if !step.canaries_held {
+            annotate(out, "warning", &step.place, &title, "the canaries did not hold, so nothing is proved");
+        }
+    }
+    if let Some(step) = result.steps.iter().find(|step| !step.claims.is_empty()) {
+        for claim in &step.claims {
+            annotate(out, "notice", &step.place, "sglab", claim);
+        }
+    }
+}
+
+fn annotate(out: &mut String, kind: &str, place: &Place, title: &str, text: &str) {
+    let _ = writeln!(
+        out,
+        "::{kind} file={},line={},col={},title={}::{}",
+        property(&place.file),
+        place.line,
+        place.column,
+        property(title),
+        message(text)
+    );
+}
+
+/// What comes after the second pair of colons.
+fn message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of a property.
+fn property(text: &str) -> String {
+    message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+    use insta::assert_snapshot;
+
+    #[test]
+    fn wrong_cells_are_errors_where_the_expectation_stands() {
+        let mut result = testing::failed();
+        result.steps.truncate(1);
+        assert_snapshot!(github(&[result.into()]));
+    }
+
+    #[test]
+    fn what_is_not_proved_is_a_warning_and_a_claim_is_a_notice() {
+        assert_snapshot!(github(&[testing::inconclusive().into(), testing::claimed().into()]));
+    }
+
+    #[test]
+    fn what_passed_is_not_annotated() {
+        assert_eq!(github(&[testing::passed().into()]), "");
+    }
+
+    #[test]
+    fn nothing_in_a_text_can_end_the_line_or_the_property() {
+        assert_eq!(property("a:b,c%d\ne"), "a%3Ab%2Cc%25d%0Ae");
+        assert_eq!(message("100%: a, b"), "100%25: a, b");
+    }
+}

@@ -1,0 +1,294 @@
+//! Results for programs: the shape is documented in `docs/output.md`, and `format` counts its versions.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::text;
+use super::{Broken, Entry};
+use crate::model::topology::ExpectedOutcome;
+use crate::model::{Direction, Endpoint, Era, Flow, Place, PublicIp, Service, Via};
+use crate::scenario::{
+    AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
+};
+
+/// The version of the shape.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    exit_code: u8,
+    runs: Vec<Run<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Run<'a> {
+    Ran(Box<Ran<'a>>),
+    Broken(Failure<'a>),
+}
+
+#[derive(Serialize)]
+struct Ran<'a> {
+    file: &'a str,
+    topology: &'a str,
+    era: Era,
+    verdict: RunVerdict,
+    instances: usize,
+    addresses: usize,
+    groups: usize,
+    rules: usize,
+    boot_ms: f64,
+    took_ms: f64,
+    counts: Counts,
+    claims: Vec<&'a str>,
+    steps: Vec<Step<'a>>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    file: &'a str,
+    era: Option<Era>,
+    verdict: &'static str,
+    error: &'a str,
+    place: Option<&'a Place>,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    number: usize,
+    name: &'a str,
+    place: &'a Place,
+    note: Option<&'a str>,
+    status: StepStatus,
+    counts: Counts,
+    canaries_held: bool,
+    rules_edited: Option<usize>,
+    in_force_ms: Option<f64>,
+    took_ms: f64,
+    grid: Option<Table<'a>>,
+    flows: Vec<Cell<'a>>,
+    wrong: Vec<Cell<'a>>,
+    findings: &'a [Finding],
+    changed: Vec<Changed<'a>>,
+    addresses: &'a [AddressChange],
+    claims: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Table<'a> {
+    services: &'a [Service],
+    targets: &'a [crate::model::InstanceName],
+    rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    from: String,
+    address: Option<PublicIp>,
+    via: Via,
+    cells: Vec<Option<String>>,
+}
+
+#[derive(Serialize)]
+struct Which {
+    from: String,
+    from_address: Option<PublicIp>,
+    to: String,
+    to_address: Option<PublicIp>,
+    via: Via,
+    service: Service,
+}
+
+#[derive(Serialize)]
+struct Cell<'a> {
+    #[serde(flatten)]
+    flow: Which,
+    expected: ExpectedOutcome,
+    expected_at: Option<Direction>,
+    observed: Class,
+    detail: String,
+    reason: Option<&'a str>,
+    right: bool,
+    rule: Option<&'a DecidingRule>,
+    expected_by: Option<&'a Said>,
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    #[serde(flatten)]
+    flow: Which,
+    was: Class,
+    now: Class,
+    rule: Option<&'a DecidingRule>,
+}
+
+/// The results as one JSON document.
+///
+/// # Errors
+/// None is known: every type here has a JSON form.
+pub fn json(entries: &[Entry]) -> Result<String, serde_json::Error> {
+    let document = Document {
+        format: FORMAT,
+        exit_code: super::exit_code(entries),
+        runs: entries
+            .iter()
+            .map(|entry| match entry {
+                Entry::Ran(result) => Run::Ran(Box::new(ran(result))),
+                Entry::Broken(broken) => Run::Broken(failure(broken)),
+            })
+            .collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn failure(broken: &Broken) -> Failure<'_> {
+    Failure {
+        file: &broken.file,
+        era: broken.era,
+        verdict: "error",
+        error: &broken.error,
+        place: broken.place.as_ref(),
+    }
+}
+
+fn ran(result: &RunResult) -> Ran<'_> {
+    let head = &result.head;
+    Ran {
+        file: &head.file,
+        topology: &head.topology,
+        era: head.era,
+        verdict: result.verdict,
+        instances: head.instances,
+        addresses: head.addresses(),
+        groups: head.groups,
+        rules: head.rules,
+        boot_ms: ms(head.boot),
+        took_ms: ms(result.took),
+        counts: result.counts,
+        claims: result.claims(),
+        steps: result.steps.iter().map(step).collect(),
+    }
+}
+
+fn step(step: &StepResult) -> Step<'_> {
+    Step {
+        number: step.number,
+        name: &step.name,
+        place: &step.place,
+        note: step.note.as_deref(),
+        status: step.status,
+        counts: step.counts,
+        canaries_held: step.canaries_held,
+        rules_edited: step.rules_edited,
+        in_force_ms: step.in_force.map(ms),
+        took_ms: ms(step.took),
+        grid: (!step.grid.rows.is_empty()).then(|| table(&step.grid)),
+        flows: step
+            .flows
+            .iter()
+            .map(|it| Cell {
+                flow: which(&it.flow),
+                expected: it.expected,
+                expected_at: it.at,
+                observed: Class::of(&it.outcome),
+                detail: text::outcome(&it.outcome),
+                reason: it.reason.as_deref(),
+                right: it.right,
+                rule: it.rule.as_ref(),
+                expected_by: Some(&it.said),
+            })
+            .collect(),
+        wrong: step
+            .wrong
+            .iter()
+            .map(|it| Cell {
+                flow: which(&it.flow),
+                expected: it.expected,
+                expected_at: it.at,
+                observed: Class::of(&it.outcome),
+                detail: text::outcome(&it.outcome),
+                reason: it.reason.as_deref(),
+                right: false,
+                rule: it.rule.as_ref(),
+                expected_by: Some(&it.said),
+            })
+            .collect(),
+        findings: &step.findings,
+        changed: step
+            .changed
+            .iter()
+            .map(|it| Changed { flow: which(&it.flow), was: it.was, now: it.now, rule: it.rule.as_ref() })
+            .collect(),
+        addresses: &step.addresses,
+        claims: &step.claims,
+    }
+}
+
+fn table(grid: &Grid) -> Table<'_> {
+    let letters = |cells: &Vec<crate::scenario::Cell>| cells.iter().map(|cell| cell.class.letter()).collect();
+    Table {
+        services: &grid.services,
+        targets: &grid.targets,
+        rows: grid
+            .rows
+            .iter()
+            .map(|row| Row {
+                from: row.from.to_string(),
+                address: address(&row.from),
+                via: row.via,
+                cells: row.blocks.iter().map(|block| block.as_ref().map(letters)).collect(),
+            })
+            .collect(),
+    }
+}
+
+fn which(flow: &Flow) -> Which {
+    Which {
+        from: flow.from.to_string(),
+        from_address: address(&flow.from),
+        to: flow.to.to_string(),
+        to_address: address(&flow.to),
+        via: flow.via,
+        service: flow.service,
+    }
+}
+
+/// Of a host, to tell its addresses apart.
+fn address(end: &Endpoint) -> Option<PublicIp> {
+    match end {
+        Endpoint::Host(_, address) => Some(*address),
+        Endpoint::Instance(_) => None,
+    }
+}
+
+/// Milliseconds, to the microsecond.
+fn ms(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::testing;
+
+    #[test]
+    fn a_failing_run_has_this_shape() {
+        let mut result = testing::failed();
+        result.steps.truncate(2);
+        insta::assert_snapshot!(json(&[result.into()]).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_run_has_this_shape() {
+        let broken = Broken {
+            file: "gone.yaml".into(),
+            era: None,
+            place: None,
+            error: "no such file".to_owned(),
+            exit_code: crate::report::BAD_INPUT,
+        };
+        insta::assert_snapshot!(json(&[Entry::Broken(broken)]).unwrap());
+    }
+}

@@ -1,0 +1,174 @@
+//! What a person reads at the terminal.
+
+mod grid;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use super::text::{self, Tone};
+use super::{Entry, Style};
+use crate::scenario::{Head, RunResult, RunVerdict, StepResult, StepStatus};
+
+pub use step::step;
+
+/// All files: a passing one is a line and any other is told in full, unless there is but one.
+pub fn entries(entries: &[Entry], style: Style) -> String {
+    if let [Entry::Ran(result)] = entries {
+        return run(result, style);
+    }
+    let mut out = String::new();
+    for entry in entries {
+        match entry {
+            Entry::Ran(result) if result.verdict == RunVerdict::Passed && !style.verbose => {
+                out.push_str(&line(result, style));
+            }
+            Entry::Ran(result) => out.push_str(&run(result, style)),
+            Entry::Broken(broken) => {
+                let place = broken.place.as_ref().map_or_else(|| broken.file.to_string(), ToString::to_string);
+                let era = broken.era.map_or_else(String::new, |era| format!("   era {era}"));
+                out.push_str(&format!("{}  {place}{era}\n", style.paint(Tone::Bad, "ERROR")));
+                for line in broken.error.lines() {
+                    out.push_str(&format!("       {line}\n"));
+                }
+            }
+        }
+    }
+    out.push_str(&total(entries, style));
+    out
+}
+
+/// A whole run: head, steps, foot.
+pub fn run(result: &RunResult, style: Style) -> String {
+    let mut out = head(&result.head, style);
+    for (index, one) in result.steps.iter().enumerate() {
+        out.push_str(&step(&result.head, result.steps.get(..index).unwrap_or_default(), one, style));
+    }
+    out.push_str(&foot(result, style));
+    out
+}
+
+/// What was booted, before the first step.
+pub fn head(head: &Head, style: Style) -> String {
+    format!(
+        "{}   era {}   {}, {} outside address{}, {}, {}    up in {}\n",
+        style.paint(Tone::Strong, &head.topology),
+        head.era,
+        text::count(head.instances, "instance"),
+        text::number(head.addresses()),
+        if head.addresses() == 1 { "" } else { "es" },
+        text::count(head.groups, "group"),
+        text::count(head.rules, "rule"),
+        text::duration(head.boot)
+    )
+}
+
+/// The verdict, and where to go from there.
+pub fn foot(result: &RunResult, style: Style) -> String {
+    let RunResult { head, steps, counts, took, verdict } = result;
+    let cells = text::count(counts.cells, "cell");
+    let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
+    let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
+    let evidence = if counts.cells == 0 {
+        "nothing probed".to_owned()
+    } else {
+        format!(
+            "{} inconclusive, {} decided by timeout, {canaries}",
+            text::number(counts.inconclusive),
+            text::number(counts.timed_out)
+        )
+    };
+    let took = text::duration(*took);
+    match verdict {
+        RunVerdict::Passed => format!(
+            "{}  {}, {cells}, {evidence}    {took}\n",
+            style.paint(Tone::Good, "PASSED"),
+            text::count(steps.len(), "step")
+        ),
+        RunVerdict::Failed => {
+            let not_run = match with(StepStatus::NotRun) {
+                0 => String::new(),
+                number => format!(", {number} not run"),
+            };
+            let wrong = match (counts.cells, counts.wrong) {
+                (0, _) => String::new(),
+                (_, wrong) => format!(", {} of {cells} wrong", text::number(wrong)),
+            };
+            format!(
+                "{}  {} of {}{not_run}{wrong}, {evidence}    {took}    exit code {}\n{}",
+                style.paint(Tone::Bad, "FAILED"),
+                with(StepStatus::Failed),
+                text::count(steps.len(), "step"),
+                super::DIFFERS,
+                look(head, steps, StepStatus::Failed)
+            )
+        }
+        RunVerdict::Inconclusive => format!(
+            "{}  {} of {}, {cells}, {evidence}    {took}    exit code {}\n{}",
+            style.paint(Tone::Unsure, "INCONCLUSIVE"),
+            with(StepStatus::Inconclusive),
+            text::count(steps.len(), "step"),
+            super::INCONCLUSIVE,
+            look(head, steps, StepStatus::Inconclusive)
+        ),
+    }
+}
+
+/// How to stand where the first such step ends.
+fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
+    steps
+        .iter()
+        .find(|step| step.status == status)
+        .map_or_else(String::new, |step| format!("  look: sglab shell {} --step {}\n", head.file, step.number))
+}
+
+/// A passing run as one line.
+pub fn line(result: &RunResult, style: Style) -> String {
+    let word = match result.verdict {
+        RunVerdict::Passed => style.paint(Tone::Good, "ok"),
+        RunVerdict::Failed => style.paint(Tone::Bad, "FAILED"),
+        RunVerdict::Inconclusive => style.paint(Tone::Unsure, "INCONCLUSIVE"),
+    };
+    let mut out = format!(
+        "{word}  {:<40} era {:<8} {:>9} {:>13}    {}\n",
+        result.head.file,
+        result.head.era,
+        text::count(result.steps.len(), "step"),
+        text::count(result.counts.cells, "cell"),
+        text::duration(result.took)
+    );
+    for claim in result.claims() {
+        out.push_str(&claim_lines(claim, style));
+    }
+    out
+}
+
+fn claim_lines(claim: &str, style: Style) -> String {
+    let lines = text::wrap(claim, 100);
+    lines.iter().map(|line| format!("       {}\n", style.paint(Tone::Unsure, line))).collect()
+}
+
+/// What all files come to.
+fn total(entries: &[Entry], style: Style) -> String {
+    let ran = || entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
+    let with = |wanted| ran().filter(|result| result.verdict == wanted).count();
+    let (failed, unsure) = (with(RunVerdict::Failed), with(RunVerdict::Inconclusive));
+    let broken = entries.len() - ran().count();
+    let cells: usize = ran().map(|result| result.counts.cells).sum();
+    let mut parts = vec![format!("{} passed", with(RunVerdict::Passed))];
+    let others = [(failed, "failed"), (unsure, "inconclusive"), (broken, "not run to the end")];
+    parts.extend(others.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")));
+    let tone = match (failed + broken, unsure) {
+        (0, 0) => Tone::Good,
+        (0, _) => Tone::Unsure,
+        _ => Tone::Bad,
+    };
+    let code = match super::exit_code(entries) {
+        super::PASSED => String::new(),
+        code => format!("    exit code {code}"),
+    };
+    format!(
+        "{}  {}{code}\n",
+        style.paint(tone, &text::count(entries.len(), "run")),
+        format_args!("{}    {}", parts.join(", "), text::count(cells, "cell"))
+    )
+}

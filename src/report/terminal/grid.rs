@@ -1,0 +1,112 @@
+//! The exhaustive grid as text.
+
+use indexmap::IndexMap;
+
+use crate::model::{Endpoint, HostName, PublicIp, Via};
+use crate::report::Style;
+use crate::report::text::{self, Tone};
+use crate::scenario::{Cell, Class, Grid, Row};
+
+/// A grid of more receivers than this is not shown unless it is asked for.
+const MANY: usize = 12;
+
+const INDENT: &str = "       ";
+
+/// Which rows to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// All.
+    All,
+    /// Those with a cell that is not as expected.
+    Wrong,
+}
+
+/// The grid with its legend and its receivers.
+pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<PublicIp>>, rows: Rows, style: Style) -> String {
+    if grid.rows.is_empty() || grid.services.is_empty() {
+        return String::new();
+    }
+    if grid.targets.len() > MANY && !style.grid {
+        return format!("{INDENT}a grid of {} instances; --grid shows it\n", text::number(grid.targets.len()));
+    }
+    let folded = fold(grid, hosts);
+    let (shown, hidden): (Vec<_>, Vec<_>) = folded.iter().partition(|(_, row)| rows == Rows::All || is_wrong(row));
+    let label_width = folded.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0).max(8) + 3;
+    let width = grid
+        .targets
+        .iter()
+        .map(|target| target.as_str().chars().count())
+        .chain([grid.services.len()])
+        .max()
+        .unwrap_or(0)
+        + 3;
+    let mut out = legend(grid, style);
+    let targets: String = grid.targets.iter().map(|target| format!("{target:<width$}")).collect();
+    out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", targets.trim_end()));
+    for (label, row) in shown {
+        let blocks: String = row.blocks.iter().map(|block| cells(block.as_deref(), width, style)).collect();
+        out.push_str(&format!("{INDENT}{label:<label_width$}{}\n", blocks.trim_end()));
+    }
+    match hidden.len() {
+        0 => {}
+        1 => out.push_str(&format!("{INDENT}(1 row as expected; --grid shows it)\n")),
+        count => out.push_str(&format!("{INDENT}({count} rows as expected; --grid shows them)\n")),
+    }
+    out
+}
+
+fn legend(grid: &Grid, style: Style) -> String {
+    let services = grid.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(" ");
+    let letters = "O open  . dropped  r refused  u unreachable  ? inconclusive  ! wrong";
+    format!("{INDENT}{}\n", style.paint(Tone::Faint, &format!("each cell: {services}    {letters}")))
+}
+
+fn is_wrong(row: &Row) -> bool {
+    row.blocks.iter().flatten().flatten().any(|cell| cell.wrong || cell.class == Class::Inconclusive)
+}
+
+/// Addresses of one host with equal rows become one row: `world (2)`.
+fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> Vec<(String, &'a Row)> {
+    let mut folded: Vec<(Vec<&Endpoint>, &Row)> = Vec::new();
+    for row in &grid.rows {
+        let same = folded.iter_mut().find(|(_, kept)| match (&kept.from, &row.from) {
+            (Endpoint::Host(a, _), Endpoint::Host(b, _)) => a == b && kept.blocks == row.blocks,
+            _ => false,
+        });
+        match same {
+            Some((ends, _)) => ends.push(&row.from),
+            None => folded.push((vec![&row.from], row)),
+        }
+    }
+    folded
+        .into_iter()
+        .map(|(ends, row)| {
+            let label = match (&row.from, row.via) {
+                (Endpoint::Host(name, _), _) if ends.len() > 1 => format!("{name} ({})", ends.len()),
+                (Endpoint::Instance(name), Via::Public) => format!("{name} by public"),
+                (from, _) => text::endpoint(from, hosts),
+            };
+            (label, row)
+        })
+        .collect()
+}
+
+fn cells(block: Option<&[Cell]>, width: usize, style: Style) -> String {
+    let Some(cells) = block else { return format!("{:<width$}", "-") };
+    let mut out: String = cells.iter().map(|cell| letter(*cell, style)).collect();
+    // Padded by hand: colours have no width.
+    out.push_str(&" ".repeat(width.saturating_sub(cells.len())));
+    out
+}
+
+fn letter(cell: Cell, style: Style) -> String {
+    if cell.wrong {
+        return style.paint(Tone::Bad, "!");
+    }
+    let tone = match cell.class {
+        Class::Open => Tone::Good,
+        Class::Dropped => Tone::Faint,
+        Class::Refused | Class::Unreachable | Class::Misdelivered | Class::Inconclusive => Tone::Unsure,
+    };
+    style.paint(tone, &cell.class.letter().to_string())
+}

@@ -1,0 +1,112 @@
+//! Results for the snapshots: the two-tier story on the scenario's double, with made-up times.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::model::topology::{Expectation, ExpectedOutcome, Step};
+use crate::model::{
+    Cloud, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
+};
+use crate::probe::Outcome;
+use crate::scenario::testing::{Double, by_the_article, doing, dropped, flows, open, step, table, topology};
+use crate::scenario::{Options, Progress, RunResult, run_on};
+
+fn ran(mut lab: Double, steps: Vec<Step>) -> RunResult {
+    let (topology, options) = (topology(steps), Options::default());
+    let mut ignore = |_: Progress<'_>| ();
+    let running = run_on(&mut lab, &topology, Duration::from_millis(24), &options, &mut ignore);
+    let mut result = futures::executor::block_on(running).expect("a result");
+    result.took = Duration::from_millis(310);
+    for step in &mut result.steps {
+        step.took = Duration::from_micros(6_200);
+    }
+    result
+}
+
+fn operation() -> Operation {
+    Operation::Start(InstanceName::new("web1"))
+}
+
+fn story() -> Vec<Step> {
+    let web1 = vec![InstanceName::new("web1")];
+    vec![
+        step("as launched", vec![table("two-tier")]),
+        step(
+            "db1 and db2 share SG-T-DB, and still cannot replicate",
+            vec![flows(ExpectedOutcome::Dropped, &["db1 <-> db2:3306 at ingress"])],
+        ),
+        doing(vec![operation()], step("a rule lets them", vec![table("replicating")])),
+        doing(
+            vec![operation()],
+            step(
+                "web1 stops and starts, on new addresses",
+                vec![table("replicating"), Expectation::NewAddresses(web1), Expectation::RulesUnchanged],
+            ),
+        ),
+    ]
+}
+
+fn between_dbs(flow: &Flow) -> bool {
+    let db = |name: String| name.starts_with("db");
+    db(flow.from.to_string()) && db(flow.to.to_string()) && flow.service == Service::Tcp(Port(3306))
+}
+
+/// The first operation opens db1 <-> db2, the second moves web1.
+fn unfold(cloud: &mut Cloud, _: &Operation) -> Result<(), Refusal> {
+    cloud.counters.rule += 1;
+    if cloud.counters.rule == 2 {
+        let interface = &mut cloud.instances[&InstanceName::new("web1")].interfaces[0];
+        interface.private = Some(PrivateIp(Ipv4Addr::new(10, 0, 0, 31)));
+        interface.public = Some(PublicIp(Ipv4Addr::new(198, 18, 0, 31)));
+    }
+    Ok(())
+}
+
+fn answer(cloud: &Cloud, flow: &Flow) -> Outcome {
+    if between_dbs(flow) && cloud.counters.rule > 0 { open(2) } else { by_the_article(cloud, flow) }
+}
+
+/// Every step as expected.
+pub(crate) fn passed() -> RunResult {
+    ran(Double::new(answer).applying(unfold), story())
+}
+
+/// The office's neighbour gets in by SSH, at every step.
+pub(crate) fn failed() -> RunResult {
+    let next_door = |flow: &Flow| flow.from.to_string() == "neighbour" && flow.service == Service::Tcp(Port(22));
+    let answer = move |cloud: &Cloud, flow: &Flow| if next_door(flow) { open(3) } else { answer(cloud, flow) };
+    ran(Double::new(answer).applying(unfold), story())
+}
+
+/// Nothing proves one cell.
+pub(crate) fn inconclusive() -> RunResult {
+    let answer = |cloud: &Cloud, flow: &Flow| {
+        let unproved = flow.from.to_string() == "office" && flow.service == Service::IcmpEcho;
+        if unproved {
+            Outcome::Inconclusive { why: "no record & no answer".to_owned() }
+        } else {
+            by_the_article(cloud, flow)
+        }
+    };
+    ran(Double::new(answer), vec![step("as <launched>", vec![table("two-tier")])])
+}
+
+/// An operation is refused, so that the second step is not run.
+pub(crate) fn refused() -> RunResult {
+    let code = RefusalCode::IncorrectInstanceState;
+    let lab = Double::new(answer).applying(move |_, _| {
+        Err(Refusal { code, message: "The instance 'web1' is not in a state from which it can be started.".to_owned() })
+    });
+    let steps =
+        vec![doing(vec![operation()], step("web1 starts twice", vec![])), step("as launched", vec![table("two-tier")])];
+    ran(lab, steps)
+}
+
+/// db1 and db2 in a group that contains itself, in the article's world.
+pub(crate) fn claimed() -> RunResult {
+    let name = GroupName::new("SG-T-DB");
+    let mut lab = Double::new(dropped);
+    lab.cloud.groups[&name].ingress[0].peer = Peer::Group(name.clone());
+    let expected = vec![flows(ExpectedOutcome::Dropped, &["db1 -> db2:3306 at ingress"])];
+    ran(lab, vec![step("a group that contains itself", expected)])
+}

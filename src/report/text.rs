@@ -1,0 +1,185 @@
+//! Numbers, durations, colours and names, as every text report writes them.
+
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Color};
+use indexmap::IndexMap;
+
+use crate::model::{Endpoint, HostName, PublicIp, Service};
+use crate::probe::{DropCause, Outcome};
+use crate::scenario::{Class, DecidingRule};
+
+/// How a text report looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Style {
+    /// With colours.
+    pub color: bool,
+    /// With the whole grid at every step.
+    pub grid: bool,
+    /// With everything that is otherwise cut short.
+    pub verbose: bool,
+}
+
+/// What a piece of text means, for its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As it should be.
+    Good,
+    /// As it should not be.
+    Bad,
+    /// Not proved.
+    Unsure,
+    /// Beside the point.
+    Faint,
+    /// A heading.
+    Strong,
+}
+
+impl Style {
+    /// The text in the colour of its meaning, if colours are wanted.
+    pub fn paint(self, tone: Tone, text: &str) -> String {
+        if !self.color {
+            return text.to_owned();
+        }
+        let plain = anstyle::Style::new();
+        let colour = |colour: AnsiColor| plain.fg_color(Some(Color::Ansi(colour)));
+        let style = match tone {
+            Tone::Good => colour(AnsiColor::Green),
+            Tone::Bad => colour(AnsiColor::Red).bold(),
+            Tone::Unsure => colour(AnsiColor::Yellow),
+            Tone::Faint => plain.dimmed(),
+            Tone::Strong => plain.bold(),
+        };
+        format!("{style}{text}{style:#}")
+    }
+}
+
+/// `1170` as `1,170`.
+pub fn number(value: usize) -> String {
+    let digits = value.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 cell`, `2 cells`.
+pub fn count(value: usize, what: &str) -> String {
+    format!("{} {what}{}", number(value), if value == 1 { "" } else { "s" })
+}
+
+/// `0.4 ms`, `24 ms`, `0.31 s`, `12.5 s`.
+pub fn duration(value: Duration) -> String {
+    let ms = value.as_secs_f64() * 1e3;
+    match ms {
+        _ if ms < 9.95 => format!("{ms:.1} ms"),
+        _ if ms < 99.5 => format!("{ms:.0} ms"),
+        _ if ms < 9_995.0 => format!("{:.2} s", ms / 1e3),
+        _ => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+/// The column's name in a grid and after a colon: `22`, `53/udp`, `ping`.
+pub fn service(service: Service) -> String {
+    match service {
+        Service::Tcp(port) => port.to_string(),
+        Service::Udp(port) => format!("{port}/udp"),
+        Service::IcmpEcho => "ping".to_owned(),
+    }
+}
+
+/// An end by name; one address of several is numbered: `world[2]`.
+pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+    match end {
+        Endpoint::Instance(name) => name.to_string(),
+        Endpoint::Host(name, address) => match hosts.get(name) {
+            Some(all) if all.len() > 1 => match all.iter().position(|ip| ip == address) {
+                Some(index) => format!("{name}[{}]", index + 1),
+                None => format!("{name} ({address})"),
+            },
+            _ => name.to_string(),
+        },
+    }
+}
+
+/// Several ends by name; a host of which every address is there is named once.
+pub fn endpoints(ends: &[Endpoint], hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+    let mut names: Vec<String> = Vec::new();
+    for end in ends {
+        let name = match end {
+            Endpoint::Host(name, _) if hosts.get(name).is_some_and(|all| all_there(name, all, ends)) => {
+                name.to_string()
+            }
+            _ => endpoint(end, hosts),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
+}
+
+fn all_there(name: &HostName, all: &[PublicIp], ends: &[Endpoint]) -> bool {
+    all.iter().all(|&address| ends.contains(&Endpoint::Host(name.clone(), address)))
+}
+
+/// What was found, in a word or two.
+pub fn outcome(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Dropped(drop) => match &drop.cause {
+            DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+            DropCause::Other(word) => format!("dropped as {word}"),
+        },
+        Outcome::Misdelivered { answered_by } => format!("answered by {answered_by}"),
+        other => Class::of(other).as_str().to_owned(),
+    }
+}
+
+/// `SG-T-DB "tcp 3306 from SG-T-WEB"`.
+pub fn rule(rule: &DecidingRule) -> String {
+    format!("{} \"{}\"", rule.group, rule.written)
+}
+
+/// Breaks a text into lines of at most `width` characters.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        assert_eq!([0, 999, 1000, 1170, 1_234_567].map(number), ["0", "999", "1,000", "1,170", "1,234,567"]);
+    }
+
+    #[test]
+    fn durations_have_two_or_three_digits() {
+        let of = |us| duration(Duration::from_micros(us));
+        assert_eq!(
+            [400, 6_000, 24_000, 310_000, 12_500_000].map(of),
+            ["0.4 ms", "6.0 ms", "24 ms", "0.31 s", "12.5 s"]
+        );
+    }
+
+    #[test]
+    fn colours_are_left_out_unless_wanted() {
+        assert_eq!(Style::default().paint(Tone::Bad, "no"), "no");
+        assert!(Style { color: true, ..Style::default() }.paint(Tone::Bad, "no").starts_with('\u{1b}'));
+    }
+}

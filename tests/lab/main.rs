@@ -1,0 +1,108 @@
+//! Tests on real packets. Each runs in a process of its own, which enters the sandbox before it has threads.
+//!
+//! Started as root, every case runs twice: as root, and as an ordinary user. A case that cannot run fails with the
+//! reason; none is skipped.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+/// `cases![a_function, another]`: every async function a case of its own name.
+macro_rules! cases {
+    ($($function:ident),* $(,)?) => {
+        pub const CASES: &[$crate::Case] = &[$($crate::Case {
+            name: concat!(module_path!(), "::", stringify!($function)),
+            run: || Box::pin($function()),
+        }),*];
+    };
+}
+
+mod clouds;
+mod topologies;
+
+use std::future::Future;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::{Command, ExitCode};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// One test: its name is a sentence. It runs inside the sandbox, on a tokio runtime.
+pub struct Case {
+    pub name: &'static str,
+    pub run: fn() -> Pin<Box<dyn Future<Output = ()>>>,
+}
+
+/// Every module's cases.
+const ALL: &[&[Case]] = &[topologies::CASES];
+
+/// Names the case that this process is to run.
+const CASE: &str = "SGLAB_TEST_CASE";
+
+/// An ordinary user that every system has: `nobody`.
+const NOBODY: u32 = 65534;
+
+fn main() -> ExitCode {
+    if let Ok(name) = std::env::var(CASE) {
+        let case = ALL.iter().copied().flatten().find(|case| case.name == name).expect("a case of that name");
+        return run_here(case);
+    }
+    let arguments = Arguments::from_args();
+    let copy = Copy::of_this_program();
+    let users: &[(&str, Option<u32>)] = if nix::unistd::geteuid().is_root() {
+        &[("root", None), ("an ordinary user", Some(NOBODY))]
+    } else {
+        &[("an ordinary user", None)]
+    };
+    let program = &copy.program;
+    let trials = ALL.iter().copied().flatten().flat_map(|case| {
+        users.iter().map(move |(who, uid)| {
+            let (program, uid) = (program.clone(), *uid);
+            Trial::test(format!("{} as {who}", case.name), move || run_apart(&program, case.name, uid))
+        })
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Runs a case in this process: sandbox first, threads after.
+fn run_here(case: &Case) -> ExitCode {
+    if let Err(error) = sglab::fabric::sandbox::enter() {
+        eprintln!("this machine cannot host a lab: {error}");
+        return ExitCode::FAILURE;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on((case.run)());
+    ExitCode::SUCCESS
+}
+
+fn run_apart(program: &Path, name: &str, uid: Option<u32>) -> Result<(), Failed> {
+    let mut command = Command::new(program);
+    command.env(CASE, name).current_dir("/");
+    if let Some(uid) = uid {
+        command.uid(uid).gid(uid);
+    }
+    let output = command.output()?;
+    if output.status.success() {
+        Ok(())
+    } else {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Err(format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+    }
+}
+
+/// A copy of this program where an ordinary user can run it, whatever the permissions of the build folder.
+struct Copy {
+    program: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Copy {
+    fn of_this_program() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let program = folder.path().join("lab");
+        std::fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy of this program");
+        for path in [folder.path(), &program] {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("permissions");
+        }
+        Self { program, _folder: folder }
+    }
+}

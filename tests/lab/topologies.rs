@@ -1,0 +1,54 @@
+//! Every topology of the article holds, under each of its eras.
+
+use sglab::model::topology::Topology;
+use sglab::scenario::{self, Options, RunVerdict};
+
+cases![
+    two_tier_holds,
+    by_address_holds,
+    by_address_vpc_holds,
+    self_trust_holds_under_each_era,
+    two_rules_holds_under_each_era,
+    instance_groups_holds,
+    groups_while_stopped_holds,
+];
+
+async fn holds(name: &str, text: &str) {
+    let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    for era in &topology.eras {
+        let result = scenario::run(&topology, *era, &Options::default(), &mut |_| {}).await;
+        let result = result.unwrap_or_else(|error| panic!("{error}"));
+        let wrong: Vec<_> = result.steps.iter().flat_map(|step| &step.wrong).collect();
+        let findings: Vec<_> = result.steps.iter().flat_map(|step| &step.findings).collect();
+        assert_eq!(result.verdict, RunVerdict::Passed, "{name} under {era}: {wrong:#?} {findings:#?}");
+        assert_eq!(result.counts.timed_out, 0, "{name} under {era}: evidence and not patience decides");
+    }
+}
+
+async fn two_tier_holds() {
+    holds("two-tier.yaml", include_str!("../../topologies/two-tier.yaml")).await;
+}
+
+async fn by_address_holds() {
+    holds("by-address.yaml", include_str!("../../topologies/by-address.yaml")).await;
+}
+
+async fn by_address_vpc_holds() {
+    holds("by-address-vpc.yaml", include_str!("../../topologies/by-address-vpc.yaml")).await;
+}
+
+async fn self_trust_holds_under_each_era() {
+    holds("self-trust.yaml", include_str!("../../topologies/self-trust.yaml")).await;
+}
+
+async fn two_rules_holds_under_each_era() {
+    holds("two-rules.yaml", include_str!("../../topologies/two-rules.yaml")).await;
+}
+
+async fn instance_groups_holds() {
+    holds("instance-groups.yaml", include_str!("../../topologies/instance-groups.yaml")).await;
+}
+
+async fn groups_while_stopped_holds() {
+    holds("groups-while-stopped.yaml", include_str!("../../topologies/groups-while-stopped.yaml")).await;
+}
