@@ -10,7 +10,7 @@ use nftables::schema::{NfListObject, Rule};
 
 use super::{FabricError, Namespace};
 use crate::compile::nft::{Change, Ruleset};
-use crate::compile::{ADD_TABLE, transaction};
+use crate::compile::text::{ADD_TABLE, transaction};
 
 /// At most so many rules in one batch: without root, nft 1.0.6 can send about 440.
 pub const MAX_RULES_PER_BATCH: usize = 200;
