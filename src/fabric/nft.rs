@@ -103,7 +103,7 @@ async fn run(
 }
 
 /// Runs nft on this thread, in this thread's namespace: (success, stdout, stderr).
-fn run_here(program: &PathBuf, arguments: &[&str], script: &str) -> io::Result<(bool, String, String)> {
+pub(super) fn run_here(program: &PathBuf, arguments: &[&str], script: &str) -> io::Result<(bool, String, String)> {
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")
