@@ -1,4 +1,5 @@
 //! Every dependency may be used under a permissive licence. Advisories are `scripts/audit`'s matter.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::process::Command;
 

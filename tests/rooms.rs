@@ -1,5 +1,6 @@
 //! The rooms and their arrows (docs/architecture.md): a file that names a room above or beside its own is an error,
 //! a pure room never reaches the kernel, the clock, the environment or files, and `unsafe` has one place.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "rooms/source.rs"]
 mod source;
