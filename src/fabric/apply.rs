@@ -108,6 +108,8 @@ impl Fabric {
         all(join_all(links).await)?;
         let dressing = work.ends.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
         all(join_all(dressing).await)?;
+        let settling = work.settle.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
+        all(join_all(settling).await)?;
         let transactions = work.transactions.into_iter().map(|(node, transaction)| async move {
             match transaction {
                 Transaction::Change(changes) => nft::change(&node, &changes).await?,
@@ -176,6 +178,7 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
+                Work::add(&mut work.settle, upper, [wiring::settle_link(link)]);
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -214,6 +217,7 @@ enum Tolerance {
 struct Work {
     links: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
     ends: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
+    settle: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<Ipv4Addr>)>,
     remove: Vec<NodeName>,
