@@ -12,6 +12,7 @@ mod rules;
 mod scenario;
 mod schema;
 mod services;
+mod strangers;
 mod tree;
 
 pub use parse::MAX_BYTES;

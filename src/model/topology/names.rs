@@ -51,6 +51,8 @@ struct Named {
     span: Span,
     /// The eras of the step that makes it; empty: all.
     eras: Vec<Era>,
+    /// Whether a step before the one being read terminates it: then its name may be launched again.
+    gone: bool,
 }
 
 /// Every name of a file.
@@ -69,6 +71,13 @@ impl Names {
 
     pub fn span(&self, name: &str) -> Option<Span> {
         self.named.get(name).map(|named| named.span)
+    }
+
+    /// A step terminates an instance.
+    pub fn terminate(&mut self, name: &str) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == Sort::Instance) {
+            named.gone = true;
+        }
     }
 
     /// "did you mean" among the names of these sorts.
@@ -148,7 +157,10 @@ impl Reading<'_> {
         if let Some(first) = self.names.named.get(&name) {
             // Steps of different eras never meet.
             let apart = !eras.is_empty() && !first.eras.is_empty() && !eras.iter().any(|e| first.eras.contains(e));
-            if apart && first.sort == sort {
+            if (apart || first.gone) && first.sort == sort {
+                if let Some(named) = self.names.named.get_mut(&name) {
+                    named.gone = false;
+                }
                 return;
             }
             self.members_unknown = true;
@@ -162,7 +174,7 @@ impl Reading<'_> {
             let message = format!("the file names more than {MAX_NAMES} hosts, instances and groups");
             return self.report(Draft::new(key.span, message));
         }
-        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec() });
+        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec(), gone: false });
     }
 
     /// A name as a key, checked for its characters.

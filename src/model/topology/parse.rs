@@ -11,7 +11,7 @@ use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::{Fields, Reading};
 use super::tree::{self, Node, Value};
-use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns};
+use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -130,6 +130,7 @@ impl Reading<'_> {
             deaf,
         };
         topology.columns = columns::columns(&topology, &self.ports);
+        strangers::add(&mut topology);
         Some(topology)
     }
 

@@ -31,6 +31,8 @@ impl Reading<'_> {
             let refused = quiet(step, "expect").and_then(|expect| quiet(expect, "refusal")).is_some();
             let operations = quiet(step, "do").map_or(&[][..], items);
             for (index, operation) in operations.iter().enumerate() {
+                let terminated = quiet(operation, "terminate").map_or(&[][..], items);
+                terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
                 for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
                     let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
                     for (key, _) in entries {

@@ -320,3 +320,12 @@ fn a_host_of_many_addresses_cannot_be_multiplied_by_many_rules() {
     );
     assert!(refused(&text).contains("more than 100000 addresses of hosts"));
 }
+
+#[test]
+fn a_terminated_instance_leaves_its_name_to_the_next() {
+    let text = "sglab: 1\nera: vpc\ngroups: {g: [tcp 22 from anywhere]}\ninstances: {a: {groups: g}}\nscenario:\n  \
+                - step: replaced\n    do: [{terminate: a}, {launch: {a: {groups: g}}}]\n    \
+                expect: {new-addresses: [a]}\n";
+    let topology = Topology::parse("t.yaml", text.as_bytes()).expect("a valid file");
+    assert_eq!(topology.steps[0].operations.len(), 2);
+}
