@@ -52,7 +52,7 @@ const ALL: &[&[Case]] = &[
 ];
 
 /// Names the case that this process is to run.
-const CASE: &str = "SGLAB_TEST_CASE";
+pub const CASE: &str = "SGLAB_TEST_CASE";
 
 /// An ordinary user that every system has: `nobody`.
 const NOBODY: u32 = 65534;
