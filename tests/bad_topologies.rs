@@ -64,7 +64,7 @@ fn a_problem_has_a_place_a_message_and_help() {
     let text = "sglab: 1\nera: vpc\ngroups: {WEB: [], DB: [tcp 1 from WBE]}\n";
     let problems = Topology::parse("x.yaml", text.as_bytes()).expect_err("it is broken");
     let problem = problems.iter().find(|problem| problem.place().line == 3).expect("it is found");
-    assert_eq!(problem.place().to_string(), "x.yaml:3:34");
+    assert_eq!(problem.place().to_string(), "x.yaml:3:35");
     assert_eq!(problem.message(), "unknown security group `WBE`");
     assert_eq!(problem.help(), Some("did you mean `WEB`?"));
 }

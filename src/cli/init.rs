@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 
 use anyhow::Context;
-const STARTER: &str = "";
+use sglab::model::topology::STARTER;
 
 use super::Exit;
 use super::arguments::InitArguments;

@@ -9,6 +9,7 @@ mod init;
 mod render;
 mod schema;
 mod shell;
+mod signals;
 mod sources;
 mod test;
 

@@ -1,6 +1,127 @@
 //! `sglab shell`.
-use super::Exit;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, stdin};
+use std::process::Command;
+
+use anyhow::{Context, bail};
+use sglab::compile::network::NodeName;
+use sglab::fabric::Sandbox;
+use sglab::lab::{Lab, LabError};
+use sglab::model::topology::Topology;
+use sglab::model::{Era, InstanceName};
+use sglab::scenario;
+
 use super::arguments::ShellArguments;
-pub(super) fn run(_a: ShellArguments) -> anyhow::Result<Exit> {
-    anyhow::bail!("not yet")
+use super::{Exit, host, sources};
+
+pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
+    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let steps = arguments.step.unwrap_or(0);
+    if steps > topology.steps.len() {
+        bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
+    }
+    let era = arguments.era.map_or(topology.eras[0], Era::from);
+    let Some(sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let code = runtime.block_on(async {
+        let lab = boot(&topology, era, steps).await?;
+        let mut command = command(&arguments, sandbox, &lab)?;
+        if arguments.command.is_empty() && stdin().is_terminal() {
+            eprint!("{}", guide(&topology, steps, &lab, arguments.instance.as_deref()));
+        }
+        // The lab goes on answering on the runtime's other threads while the shell has this one.
+        let status = tokio::task::block_in_place(|| command.status());
+        let status = status.with_context(|| format!("failed to run {}", command.get_program().display()))?;
+        let code =
+            status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
+        anyhow::Ok(code)
+    })?;
+    runtime.shutdown_background();
+    // The shell's own exit code, whatever it is, and not one of ours.
+    std::process::exit(code)
+}
+
+/// Boots the lab and carries out the operations up to a step.
+async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
+    let (mut lab, _) = scenario::boot(topology, era).await?;
+    for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+        for operation in &step.operations {
+            match lab.apply(&operation.value).await {
+                Ok(_) => {}
+                // A step may want to see the refusal; nothing has changed then.
+                Err(LabError::Refused(refusal)) => eprintln!("{}: refused: {refusal}", operation.place),
+                Err(error) => return Err(error).with_context(|| operation.place.to_string()),
+            }
+        }
+    }
+    lab.fabric().publish_hosts_file().context("failed to show the lab's names as /etc/hosts")?;
+    Ok(lab)
+}
+
+fn command(arguments: &ShellArguments, sandbox: Sandbox, lab: &Lab) -> anyhow::Result<Command> {
+    let program: Vec<OsString> = if arguments.command.is_empty() {
+        vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
+    } else {
+        arguments.command.iter().map(OsString::from).collect()
+    };
+    let mut command = match &arguments.instance {
+        Some(name) => {
+            if !lab.cloud().instances.contains_key(&InstanceName::new(name)) {
+                let known: Vec<&str> = lab.cloud().instances.keys().map(InstanceName::as_str).collect();
+                bail!("there is no instance `{name}` at this step; there are {}", known.join(", "));
+            }
+            let node = NodeName(name.clone());
+            lab.fabric().program_in(sandbox, &node, &program).with_context(|| format!("{name} does not run"))?
+        }
+        None => {
+            let mut command = Command::new(&program[0]);
+            command.args(&program[1..]);
+            command
+        }
+    };
+    // Debian keeps nft, ip and tcpdump from the paths of ordinary users, who are all-powerful in here.
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("SGLAB_LAB", arguments.topology.as_str());
+    Ok(command)
+}
+
+/// What is there, for whoever stands in the shell.
+fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> String {
+    use std::fmt::Write;
+    let when = match steps {
+        0 => "as launched".to_owned(),
+        steps => format!("after step {steps}, \"{}\"", topology.steps[steps - 1].name),
+    };
+    let cloud = lab.cloud();
+    let mut text = format!("{}, era {}, {when}\n\n", topology.name, cloud.era);
+    for (name, instance, interface) in cloud.interfaces() {
+        let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
+        let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let state = format!("{:?}", instance.state).to_lowercase();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:<12} {state:<8} {private:<15} {public:<15} {}", groups.join(", "));
+    }
+    let vpcs: Vec<String> = cloud.vpcs.keys().map(|vpc| format!("vpc-{vpc}")).collect();
+    let some = cloud.instances.keys().next().map_or("web1", InstanceName::as_str);
+    if let Some(name) = inside {
+        let _ = writeln!(
+            text,
+            "\nYou are root in {name}, and nothing outside of it is in your reach. /etc/hosts has the lab's names."
+        );
+    } else {
+        let _ = write!(
+            text,
+            "\nEvery instance and host is a namespace: ip netns list\n  \
+             ip netns exec {some} nc -zv ADDRESS PORT         ask from an instance\n  \
+             ip netns exec {vpc} nft list ruleset   the security groups in force\n  \
+             ip netns exec {vpc} tcpdump -ni {some}  what crosses an instance's link\n  \
+             ip netns exec {vpc} conntrack -L        the tracked flows\n\
+             Everything is gone when you leave.\n",
+            vpc = vpcs.first().map_or("vpc-default", String::as_str)
+        );
+    }
+    text.push('\n');
+    text
 }

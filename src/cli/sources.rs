@@ -27,8 +27,6 @@ pub(super) struct Read {
     pub topologies: Vec<Topology>,
     /// What is wrong with the others.
     pub problems: Vec<Problems>,
-    /// Whether one file was named by itself, and not a folder or several.
-    pub single: bool,
 }
 
 /// Reads every topology that is named.
@@ -48,8 +46,7 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
             texts.push((name.clone(), read_file(Path::new(name))?));
         }
     }
-    let single = texts.len() == 1;
-    let mut read = Read { topologies: Vec::new(), problems: Vec::new(), single };
+    let mut read = Read { topologies: Vec::new(), problems: Vec::new() };
     for (name, text) in &texts {
         match Topology::parse(name, text) {
             Ok(topology) => read.topologies.push(topology),

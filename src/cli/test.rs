@@ -1,39 +1,209 @@
 //! `sglab test`.
-use super::Exit;
-use super::arguments::TestArguments;
-use super::{host, sources};
-pub(super) fn run(a: TestArguments) -> anyhow::Result<Exit> {
-    let read = sources::read(&a.topologies)?;
-    for problems in &read.problems {
-        eprint!("{problems}");
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+
+use anyhow::{Context, bail};
+use futures::StreamExt;
+use sglab::lab::LabError;
+use sglab::model::Era;
+use sglab::model::topology::Topology;
+use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, terminal};
+use sglab::scenario::{self, Options, Progress, RunError, RunResult};
+
+use super::arguments::{ResultFormat, TestArguments, When};
+use super::{Exit, host, signals, sources};
+
+pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
+    let mut read = sources::read(&arguments.topologies)?;
+    if !read.problems.is_empty() {
+        for problems in &read.problems {
+            eprint!("{problems}");
+        }
+        return Ok(Exit::BadInput);
     }
-    let Some(_s) = host::enter() else { return Ok(Exit::CannotHost) };
-    let rt = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    for t in &read.topologies {
-        for era in &t.eras {
-            let r = rt.block_on(sglab::scenario::run(t, *era, &Default::default(), &mut |_| {}));
-            match r {
-                Ok(r) => {
-                    println!(
-                        "{} {} {:?} boot {:?} took {:?} {:?}",
-                        t.name, era, r.verdict, r.head.boot, r.took, r.counts
-                    );
-                    for s in &r.steps {
-                        println!(
-                            "  {} {:?} {} {:?} {:?} in force {:?}",
-                            s.number, s.status, s.name, s.counts, s.took, s.in_force
-                        );
-                        for w in s.wrong.iter().take(5) {
-                            println!("     {w:?}");
-                        }
-                        for f in &s.findings {
-                            println!("    {f:?}");
-                        }
-                    }
-                }
-                Err(e) => println!("{e}"),
+    if let Some(text) = &arguments.filter {
+        read.topologies.retain(|topology| topology.name.contains(text.as_str()));
+        if read.topologies.is_empty() {
+            bail!("no topology has `{text}` in its name");
+        }
+    }
+    let longest = read.topologies.iter().map(|topology| topology.steps.len()).max().unwrap_or(0);
+    if let Some(step) = arguments.step.filter(|step| *step > longest) {
+        bail!("there is no step {step}; the longest scenario has {longest} steps");
+    }
+    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            signal = signals::received() => signal,
+            exit = run_all(&arguments, &read.topologies) => exit,
+        }
+    });
+    // The labs go with this process; waiting for their parts one by one would only take longer.
+    runtime.shutdown_background();
+    done
+}
+
+/// A run to be made: a topology under an era.
+struct Job<'a> {
+    topology: &'a Topology,
+    era: Era,
+}
+
+async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::Result<Exit> {
+    let style = style(arguments);
+    let jobs: Vec<Job<'_>> = topologies
+        .iter()
+        .flat_map(|topology| {
+            let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
+            let eras = if typed.is_empty() { topology.eras.clone() } else { typed };
+            eras.into_iter().map(move |era| Job { topology, era })
+        })
+        .collect();
+    let options = Options { until_step: arguments.step, fail_fast: arguments.fail_fast };
+    let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
+    let mut entries = Vec::new();
+    if let [job] = jobs.as_slice() {
+        entries.push(run_one(job, &options, &mut |progress| printer.watch(progress)).await);
+        printer.told?;
+    } else {
+        let runs = jobs.iter().map(|job| async { run_one(job, &options, &mut |_| {}).await });
+        // In the order of their naming, whatever the order of their ends.
+        let mut ended = futures::stream::iter(runs).buffered(usize::from(arguments.jobs));
+        while let Some(entry) = ended.next().await {
+            printer.ended(&entry)?;
+            let failed = report::exit_code(std::slice::from_ref(&entry)) != report::PASSED;
+            entries.push(entry);
+            if failed && arguments.fail_fast {
+                break;
             }
         }
     }
-    Ok(Exit::Ok)
+    finish(arguments, style, entries, topologies.len())
+}
+
+/// Prints what is printed at the end, and gives the exit code.
+fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: usize) -> anyhow::Result<Exit> {
+    if let Some(path) = &arguments.junit {
+        let document = junit::junit(&entries).context("failed to write the JUnit report")?;
+        std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))?;
+    }
+    let text = match entries.as_slice() {
+        [Entry::Ran(result)] => terminal::foot(result, style),
+        [broken @ Entry::Broken(_)] => terminal::entry(broken, style),
+        entries => {
+            let ran: Vec<RunResult> = entries
+                .iter()
+                .filter_map(|entry| if let Entry::Ran(result) = entry { Some((**result).clone()) } else { None })
+                .collect();
+            let side_by_side = if files == 1 && ran.len() > 1 { eras::eras(&ran, style) } else { String::new() };
+            side_by_side + &terminal::total(entries, style)
+        }
+    };
+    match arguments.format {
+        ResultFormat::Text => stdout().write_all(text.as_bytes())?,
+        ResultFormat::Json => writeln!(stdout(), "{}", json::json(&entries)?)?,
+        ResultFormat::Github => {
+            stderr().write_all(text.as_bytes())?;
+            stdout().write_all(github::github(&entries).as_bytes())?;
+        }
+    }
+    Ok(match report::exit_code(&entries) {
+        report::PASSED => Exit::Ok,
+        report::DIFFERS => Exit::Differs,
+        report::BAD_INPUT => Exit::BadInput,
+        report::NO_LAB => Exit::CannotHost,
+        _ => Exit::Inconclusive,
+    })
+}
+
+async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {
+    match scenario::run(job.topology, job.era, options, watch).await {
+        Ok(result) => Entry::from(result),
+        Err(error) => Entry::Broken(Broken {
+            file: job.topology.file.clone(),
+            era: Some(job.era),
+            place: match &error {
+                RunError::Initial { place, .. } => place.clone(),
+                RunError::Boot(_) => None,
+                RunError::Lab { place, .. } => Some(place.clone()),
+            },
+            exit_code: match &error {
+                RunError::Initial { .. } | RunError::Boot(LabError::Compile(_)) => report::BAD_INPUT,
+                RunError::Boot(_) => report::NO_LAB,
+                RunError::Lab { .. } => report::INCONCLUSIVE,
+            },
+            error: error.to_string(),
+        }),
+    }
+}
+
+fn style(arguments: &TestArguments) -> Style {
+    let color = match arguments.color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => {
+            let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            wanted
+                && if arguments.format == ResultFormat::Text { stdout().is_terminal() } else { stderr().is_terminal() }
+        }
+    };
+    Style { color, grid: arguments.grid, verbose: arguments.grid }
+}
+
+/// Prints as things happen: the steps of a single run, a line for each of several.
+struct Printer<'a> {
+    arguments: &'a TestArguments,
+    style: Style,
+    head: Option<scenario::Head>,
+    steps: Vec<scenario::StepResult>,
+    jobs: usize,
+    files: usize,
+    ended: usize,
+    /// Whether everything could be written so far.
+    told: std::io::Result<()>,
+}
+
+impl<'a> Printer<'a> {
+    fn new(arguments: &'a TestArguments, style: Style, jobs: usize, files: usize) -> Self {
+        Self { arguments, style, head: None, steps: Vec::new(), jobs, files, ended: 0, told: Ok(()) }
+    }
+
+    fn tell(&mut self, text: &str) {
+        if self.told.is_ok() {
+            self.told = match self.arguments.format {
+                ResultFormat::Text => stdout().write_all(text.as_bytes()),
+                ResultFormat::Github => stderr().write_all(text.as_bytes()),
+                ResultFormat::Json => Ok(()),
+            };
+        }
+    }
+
+    fn watch(&mut self, progress: Progress<'_>) {
+        match progress {
+            Progress::Booted(head) => {
+                self.tell(&terminal::head(head, self.style));
+                self.head = Some(head.clone());
+            }
+            Progress::Started(..) => {}
+            Progress::Done(step) => {
+                if let Some(head) = self.head.clone() {
+                    self.tell(&terminal::step(&head, &self.steps, step, self.style));
+                    self.steps.push(step.clone());
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, entry: &Entry) -> std::io::Result<()> {
+        self.ended += 1;
+        if stderr().is_terminal() && self.ended < self.jobs && self.arguments.format == ResultFormat::Json {
+            eprintln!("{} of {} done", self.ended, self.jobs);
+        }
+        // The eras of one file are told side by side at the end; what went wrong is told in full at once.
+        if self.files > 1 || report::exit_code(std::slice::from_ref(entry)) != report::PASSED {
+            self.tell(&terminal::entry(entry, self.style));
+        }
+        std::mem::replace(&mut self.told, Ok(()))
+    }
 }

@@ -36,10 +36,10 @@ impl Fabric {
     pub fn new(_sandbox: Sandbox) -> Result<Self, FabricError> {
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let folder = PathBuf::from(format!("/run/sglab/{number}"));
-        let names = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
-        let made = std::fs::create_dir_all(&folder).and_then(|()| std::fs::create_dir_all(&names));
-        made.map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { nodes: HashMap::new(), names: Names(names), hosts_file: folder.join("hosts") })
+        let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
+        let names = Names::in_folders(net, folder.join("user"))
+            .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
+        Ok(Self { nodes: HashMap::new(), names, hosts_file: folder.join("hosts") })
     }
 
     /// The hosts file of programs started in the lab's instances.

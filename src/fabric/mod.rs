@@ -10,6 +10,7 @@ mod netlink;
 pub mod nflog;
 pub mod nft;
 pub mod packet;
+mod program;
 mod raw;
 pub mod sandbox;
 mod sysctl;

@@ -21,17 +21,33 @@ pub struct Namespace {
     /// What it is.
     pub kind: NodeKind,
     net: OwnedFd,
-    user: Option<OwnedFd>,
+    user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
 }
 
-/// The folder with the names of a lab's namespaces; `netns-rs` makes and names them under it.
+/// The folders with the names of a lab's namespaces; `netns-rs` makes and names the lab's own under the first.
 #[derive(Clone, Debug)]
-pub(super) struct Names(pub PathBuf);
+pub(super) struct Names {
+    net: PathBuf,
+    users: PathBuf,
+}
+
+impl Names {
+    /// Makes the folders.
+    pub(super) fn in_folders(net: PathBuf, users: PathBuf) -> io::Result<Self> {
+        fs::create_dir_all(&net)?;
+        fs::create_dir_all(&users)?;
+        Ok(Self { net, users })
+    }
+
+    fn users(&self) -> &Path {
+        &self.users
+    }
+}
 
 impl netns_rs::Env for Names {
     fn persist_dir(&self) -> PathBuf {
-        self.0.clone()
+        self.net.clone()
     }
 
     // The folder is on the sandbox's own tmpfs: it needs no sharing with anybody.
@@ -44,12 +60,13 @@ impl Namespace {
     /// Makes one. An instance's belongs to a user namespace of its own, so that root inside reaches nothing else.
     pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind) -> Result<Self, FabricError> {
         let failed = |source: io::Error| FabricError::Namespace { node: name.clone(), source };
-        let path = names.0.join(&name.0);
+        let path = names.net.join(&name.0);
         let (net, user) = if kind == NodeKind::Instance {
             let (uid_map, gid_map) = sandbox::instance_id_maps();
             let fenced = raw::fenced_namespaces(&uid_map, &gid_map).map_err(|errno| failed(errno.into()))?;
-            publish(&fenced.net, &path).map_err(failed)?;
-            (fenced.net, Some(fenced.user))
+            let user_path = names.users().join(&name.0);
+            publish(&fenced.net, &path).and_then(|()| publish(&fenced.user, &user_path)).map_err(failed)?;
+            (fenced.net, Some((fenced.user, user_path)))
         } else {
             let named =
                 netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
@@ -65,7 +82,17 @@ impl Namespace {
 
     /// The user namespace that owns it, if it is an instance's.
     pub fn user(&self) -> Option<&OwnedFd> {
-        self.user.as_ref()
+        self.user.as_ref().map(|(user, _)| user)
+    }
+
+    /// Where it can be opened by name.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its user namespace can be opened by name.
+    pub fn user_path(&self) -> Option<&Path> {
+        self.user.as_ref().map(|(_, path)| path.as_path())
     }
 
     /// Moves the calling thread into it, for good: for plain threads only, never for one of tokio's.
@@ -100,8 +127,10 @@ impl Namespace {
 impl Drop for Namespace {
     fn drop(&mut self) {
         // A name that is gone already is as good; the sandbox's end takes the rest.
-        let _ = umount2(&self.path, MntFlags::MNT_DETACH);
-        drop(fs::remove_file(&self.path));
+        for path in [Some(self.path()), self.user_path()].into_iter().flatten() {
+            let _ = umount2(path, MntFlags::MNT_DETACH);
+            drop(fs::remove_file(path));
+        }
     }
 }
 

@@ -16,25 +16,26 @@ pub fn entries(entries: &[Entry], style: Style) -> String {
     if let [Entry::Ran(result)] = entries {
         return run(result, style);
     }
-    let mut out = String::new();
-    for entry in entries {
-        match entry {
-            Entry::Ran(result) if result.verdict == RunVerdict::Passed && !style.verbose => {
-                out.push_str(&line(result, style));
-            }
-            Entry::Ran(result) => out.push_str(&run(result, style)),
-            Entry::Broken(broken) => {
-                let place = broken.place.as_ref().map_or_else(|| broken.file.to_string(), ToString::to_string);
-                let era = broken.era.map_or_else(String::new, |era| format!("   era {era}"));
-                out.push_str(&format!("{}  {place}{era}\n", style.paint(Tone::Bad, "ERROR")));
-                for line in broken.error.lines() {
-                    out.push_str(&format!("       {line}\n"));
-                }
-            }
-        }
-    }
+    let mut out: String = entries.iter().map(|one| entry(one, style)).collect();
     out.push_str(&total(entries, style));
     out
+}
+
+/// One of several: a passing run is a line, any other is told in full.
+pub fn entry(entry: &Entry, style: Style) -> String {
+    match entry {
+        Entry::Ran(result) if result.verdict == RunVerdict::Passed && !style.verbose => line(result, style),
+        Entry::Ran(result) => run(result, style),
+        Entry::Broken(broken) => {
+            let place = broken.place.as_ref().map_or_else(|| broken.file.to_string(), ToString::to_string);
+            let era = broken.era.map_or_else(String::new, |era| format!("   era {era}"));
+            let mut out = format!("{}  {place}{era}\n", style.paint(Tone::Bad, "ERROR"));
+            for line in broken.error.lines() {
+                out.push_str(&format!("       {line}\n"));
+            }
+            out
+        }
+    }
 }
 
 /// A whole run: head, steps, foot.
@@ -148,7 +149,7 @@ fn claim_lines(claim: &str, style: Style) -> String {
 }
 
 /// What all files come to.
-fn total(entries: &[Entry], style: Style) -> String {
+pub fn total(entries: &[Entry], style: Style) -> String {
     let ran = || entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
     let with = |wanted| ran().filter(|result| result.verdict == wanted).count();
     let (failed, unsure) = (with(RunVerdict::Failed), with(RunVerdict::Inconclusive));

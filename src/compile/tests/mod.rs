@@ -1,1 +1,10 @@
+//! What the compiler promises, on clouds made by hand. Loading into a kernel is tried in `tests/compile_loads.rs`.
 
+use crate::model;
+
+mod diffs;
+mod fixture;
+mod golden;
+mod interpreter;
+mod layouts;
+mod rules;

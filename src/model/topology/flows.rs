@@ -13,6 +13,9 @@ use super::{FlowPattern, Selector, Table};
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address` or `by private address`, then `at ingress` or `at egress`";
 
+/// How long a chain of tables may be.
+const MAX_LIKE: usize = 64;
+
 /// Where a pattern stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
@@ -86,11 +89,13 @@ impl Reading<'_> {
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
             Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            None if self.incomplete && super::names::fault(word).is_none() => None,
             None => {
                 let draft = match word.split_once('.') {
                     _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
-                        Draft::new(span, format!("{} is not a name", quote(word))).help(BY)
+                        let help = "write the name, and `by public address` after the port";
+                        Draft::new(span, format!("{} is not a name", quote(word))).help(help)
                     }
                     _ => {
                         let help = self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group]);
@@ -132,7 +137,7 @@ impl Reading<'_> {
         let entries = self.mapping(node, "a mapping of tables");
         let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
         for (key, value) in entries {
-            let Some(name) = self.name(key, "table") else { continue };
+            let Some(name) = self.name(key, "a table") else { continue };
             if let Some(fields) = self.fields(value, "a table", &["like", "ports", "open", "by"]) {
                 heads.insert(name, fields);
             }
@@ -198,6 +203,15 @@ impl Reading<'_> {
                 if !seen.insert(parent.clone()) {
                     break;
                 }
+                if seen.len() > MAX_LIKE {
+                    if let Some((_, span)) = parents.shift_remove(&start) {
+                        self.report(Draft::new(
+                            span,
+                            format!("tables extend each other over more than {MAX_LIKE} steps"),
+                        ));
+                    }
+                    break;
+                }
                 at = parent.clone();
             }
         }
@@ -206,7 +220,8 @@ impl Reading<'_> {
     /// Reports patterns that can never select a cell, now that every membership of the file is known.
     pub fn refuse_empty_patterns(&mut self) {
         for (pattern, span) in std::mem::take(&mut self.patterns) {
-            if let Some(group) = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world)) {
+            let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world));
+            if let Some(group) = group.filter(|_| !self.incomplete && !self.members_unknown) {
                 let message = format!("no instance is ever a member of {}", quote(group.as_str()));
                 self.report(Draft::new(span, message).help("so this flow selects no cell"));
             } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))

@@ -39,7 +39,8 @@ impl Reading<'_> {
             let Some(rules) = rules else { continue };
             let context = RuleContext { group: name.as_ref(), addresses: false, lenient };
             let permissions = self.rules(rules, context);
-            self.refuse_twins(rules, &permissions);
+            self.refuse_twins(&permissions);
+            let permissions: Vec<_> = permissions.into_iter().map(|(permission, _)| permission).collect();
             if let (Some(name), false) = (name, permissions.is_empty()) {
                 let place = self.place(key.span);
                 made.push(Placed { value: Operation::AuthorizeIngress(name, permissions), place });
@@ -62,23 +63,18 @@ impl Reading<'_> {
     }
 
     /// EC2 refuses a rule that a group has already.
-    fn refuse_twins(&mut self, rules: &Node, permissions: &[Permission]) {
-        let Value::Sequence(items) = &rules.value else { return };
+    fn refuse_twins(&mut self, rules: &[(Permission, Span)]) {
         let mut seen: HashMap<(Traffic, Peer), Span> = HashMap::new();
-        for permission in permissions {
-            let Some(item) = items.iter().find(|item| Some(self.place(item.span)) == permission.place) else {
-                continue;
-            };
+        for (permission, span) in rules {
             for (request, written) in &permission.peers {
                 let PeerRequest::Peer(peer) = request else { continue };
                 match seen.get(&(permission.traffic, peer.clone())) {
                     Some(first) => {
                         let message = format!("the group has the rule {} already", quote(written));
-                        let draft = Draft::new(item.span, message).related("here", *first);
-                        self.report(draft);
+                        self.report(Draft::new(*span, message).related("here", *first));
                     }
                     None => {
-                        seen.insert((permission.traffic, peer.clone()), item.span);
+                        seen.insert((permission.traffic, peer.clone()), *span);
                     }
                 }
             }
@@ -159,6 +155,9 @@ impl Reading<'_> {
                 self.report(Draft::new(item.span, format!("it listens on {service} already")));
             }
         }
+        if let Some(name) = &name {
+            self.listens.entry(name.clone()).or_default().extend(&listens);
+        }
         let vpc = vpc?;
         let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
         let address = fields.get("address");
@@ -175,8 +174,12 @@ impl Reading<'_> {
     pub fn instance_groups(&mut self, node: &Node, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
         let mut groups = IndexSet::new();
         for item in self.some(node, "at least one security group") {
-            let Some(word) = self.text(item, "the name of a security group") else { continue };
-            let Some(group) = self.group(word, item.span) else { continue };
+            let known = self.text(item, "the name of a security group");
+            let Some((word, group)) = known.and_then(|word| Some((word, self.group(word, item.span)?))) else {
+                // Nobody knows whose member it was meant to be.
+                self.members_unknown = true;
+                continue;
+            };
             if let (Some(mine), Some(Some(theirs))) = (vpc, self.world.groups.get(&group))
                 && mine != theirs
             {

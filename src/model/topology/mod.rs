@@ -10,11 +10,14 @@ mod problem;
 mod reading;
 mod rules;
 mod scenario;
+mod schema;
 mod services;
+mod strangers;
 mod tree;
 
 pub use parse::MAX_BYTES;
-pub use problem::{Problem, Problems};
+pub use problem::{Problem, Problems, Related};
+pub use schema::schema;
 
 use std::sync::Arc;
 
@@ -24,6 +27,9 @@ use super::{
     Cloud, Direction, Era, GroupName, HostName, InstanceName, Knobs, Operation, Place, PublicIp, RefusalCode, Service,
     TableName, Via,
 };
+
+/// The commented file that `sglab init` writes.
+pub const STARTER: &str = include_str!("starter.yaml");
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! The one namespace of hosts, instances and groups, and who of them exists at a step.
 
+use std::cell::Cell;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{Era, GroupName, HostName, InstanceName, Operation, VpcName};
@@ -11,6 +13,11 @@ use super::tree::{Node, Value};
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
 /// The longest name: what fits a host name.
 const MAX_NAME: usize = 63;
+
+/// How many unknown names get a suggestion; no more problems than that are shown.
+const MAX_SEARCHES: usize = 100;
+/// Hosts, instances and groups of one file.
+const MAX_NAMES: usize = 5_000;
 
 /// What a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +51,17 @@ struct Named {
     span: Span,
     /// The eras of the step that makes it; empty: all.
     eras: Vec<Era>,
+    /// Whether a step before the one being read terminates it: then its name may be launched again.
+    gone: bool,
 }
 
 /// Every name of a file.
 #[derive(Default)]
 pub(super) struct Names {
     named: IndexMap<String, Named>,
+    /// How often a suggestion was looked for: in a file with very many names and as many mistakes that is the
+    /// only thing that takes long.
+    searches: Cell<usize>,
 }
 
 impl Names {
@@ -61,8 +73,18 @@ impl Names {
         self.named.get(name).map(|named| named.span)
     }
 
+    /// A step terminates an instance.
+    pub fn terminate(&mut self, name: &str) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == Sort::Instance) {
+            named.gone = true;
+        }
+    }
+
     /// "did you mean" among the names of these sorts.
     pub fn suggest(&self, word: &str, sorts: &[Sort]) -> Option<String> {
+        if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
+            return None;
+        }
         suggest(word, self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str()))
     }
 }
@@ -123,29 +145,41 @@ pub(super) fn fault(name: &str) -> Option<&'static str> {
 impl Reading<'_> {
     /// Takes up a name, and reports a bad or a taken one.
     pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
-        let Some(name) = self.name(key, sort.noun()) else { return };
+        let Some(name) = self.name(key, sort.article()) else {
+            self.members_unknown = true;
+            return;
+        };
         if RESERVED.contains(&name.as_str()) {
+            self.members_unknown = true;
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
         if let Some(first) = self.names.named.get(&name) {
             // Steps of different eras never meet.
             let apart = !eras.is_empty() && !first.eras.is_empty() && !eras.iter().any(|e| first.eras.contains(e));
-            if apart && first.sort == sort {
+            if (apart || first.gone) && first.sort == sort {
+                if let Some(named) = self.names.named.get_mut(&name) {
+                    named.gone = false;
+                }
                 return;
             }
+            self.members_unknown = true;
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
             let draft = Draft::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
                 .related("first given here", first.span);
             return self.report(draft);
         }
-        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec() });
+        if self.names.named.len() == MAX_NAMES {
+            let message = format!("the file names more than {MAX_NAMES} hosts, instances and groups");
+            return self.report(Draft::new(key.span, message));
+        }
+        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec(), gone: false });
     }
 
     /// A name as a key, checked for its characters.
-    pub fn name(&mut self, key: &Node, noun: &str) -> Option<String> {
-        let name = self.text(key, &format!("the name of a {noun}"))?;
+    pub fn name(&mut self, key: &Node, of: &str) -> Option<String> {
+        let name = self.text(key, &format!("the name of {of}"))?;
         if let Some(fault) = fault(name) {
             self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
             return None;
@@ -195,6 +229,7 @@ impl Reading<'_> {
             }
             Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
                 .related("it was made here, and terminated since", named.span),
+            None if self.incomplete => return,
             None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),
         };

@@ -20,9 +20,10 @@ impl Reading<'_> {
     pub fn read_vpcs(&mut self, node: Option<&Node>) {
         if let Some(node) = node {
             for (key, value) in self.mapping(node, "a mapping of VPCs") {
-                let Some(name) = self.name(key, "VPC") else { continue };
-                if let Some(vpc) = self.vpc(value) {
-                    self.vpcs.insert(VpcName::new(name), vpc);
+                let Some(name) = self.name(key, "a VPC") else { continue };
+                match self.vpc(value) {
+                    Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
+                    None => self.vpcs_incomplete = true,
                 }
             }
             if matches!(&node.value, super::tree::Value::Mapping(entries) if entries.is_empty()) {
@@ -50,7 +51,7 @@ impl Reading<'_> {
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
         let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
         for (key, value) in entries {
-            let Some(name) = self.name(key, "subnet") else { continue };
+            let Some(name) = self.name(key, "a subnet") else { continue };
             let Some(net) = self.network(value) else { continue };
             if !cidr.contains(&net) {
                 self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
@@ -144,6 +145,9 @@ impl Reading<'_> {
         let name = VpcName::new(word);
         if self.vpcs.contains_key(&name) {
             return Some(name);
+        }
+        if self.vpcs_incomplete {
+            return None;
         }
         let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));
         self.report(Draft::new(node.span, format!("unknown VPC {}", quote(word))).maybe_help(help));

@@ -11,11 +11,13 @@ use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::{Fields, Reading};
 use super::tree::{self, Node, Value};
-use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns};
+use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
 
+/// Instances times ports that must not be listened on.
+const MAX_DEAF: usize = 1_000_000;
 const VERSION: u32 = 1;
 const KEYS: [&str; 9] = ["sglab", "era", "knobs", "vpcs", "hosts", "groups", "instances", "tables", "scenario"];
 const START: Span = Span { start: 0, end: 0 };
@@ -89,8 +91,10 @@ impl Reading<'_> {
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
         for (key, sort) in [("hosts", Sort::Host), ("groups", Sort::Group), ("instances", Sort::Instance)] {
-            if let Some(Node { value: Value::Mapping(entries), .. }) = fields.get(key) {
-                entries.iter().for_each(|(key, _)| self.declare(key, sort, &[]));
+            match fields.get(key).map(|node| &node.value) {
+                Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
+                Some(_) => self.incomplete = true,
+                None => {}
             }
         }
         self.declare_later(fields.get("scenario"));
@@ -126,6 +130,7 @@ impl Reading<'_> {
             deaf,
         };
         topology.columns = columns::columns(&topology, &self.ports);
+        strangers::add(&mut topology);
         Some(topology)
     }
 
@@ -192,6 +197,13 @@ impl Reading<'_> {
         for expectation in steps.iter().flat_map(|step| &step.expectations) {
             let Expectation::Flows(ExpectedOutcome::Refused, flows) = &expectation.value else { continue };
             for flow in flows {
+                if deaf.len() > MAX_DEAF {
+                    self.report(Draft::new(
+                        START,
+                        "the `refused` flows of this file name too many instances and ports",
+                    ));
+                    return deaf;
+                }
                 let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
                 for receiver in ends.into_iter().flatten() {
                     match receiver {

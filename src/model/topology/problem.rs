@@ -33,6 +33,10 @@ impl Draft {
         Self { span, message: message.into(), help: None, related: None }
     }
 
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
@@ -238,12 +242,29 @@ pub(super) fn quote(text: &str) -> String {
 pub(super) struct Source {
     file: Arc<str>,
     text: Arc<str>,
+    /// Where lines begin, in bytes.
     starts: Vec<usize>,
+    /// How many characters stand before each block of bytes: a file may be one line of a megabyte.
+    characters: Vec<usize>,
+}
+
+/// The size of a block whose characters are counted once.
+const BLOCK: usize = 1024;
+
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
 }
 
 impl Source {
     pub fn new(file: &str, text: &str) -> Self {
-        Self { file: Arc::from(file), text: Arc::from(text), starts: lines(text).iter().map(|line| line.0).collect() }
+        let starts = lines(text).iter().map(|line| line.0).collect();
+        let blocks = text.as_bytes().chunks(BLOCK).scan(0, |before, block| {
+            let here = *before;
+            *before += characters(block);
+            Some(here)
+        });
+        let characters = blocks.collect();
+        Self { file: Arc::from(file), text: Arc::from(text), starts, characters }
     }
 
     pub fn file(&self) -> &Arc<str> {
@@ -255,8 +276,14 @@ impl Source {
         let start = span.start.min(self.text.len());
         let line = self.starts.partition_point(|&begin| begin <= start).max(1);
         let begin = self.starts.get(line - 1).copied().unwrap_or(0);
-        let column = self.text.get(begin..start).map_or(0, |before| before.chars().count());
+        let column = self.characters_before(start).saturating_sub(self.characters_before(begin));
         Place { file: self.file.clone(), line: number(line), column: number(column + 1) }
+    }
+
+    fn characters_before(&self, at: usize) -> usize {
+        let block = (at / BLOCK).min(self.characters.len().saturating_sub(1));
+        let rest = self.text.as_bytes().get(block * BLOCK..at).unwrap_or_default();
+        self.characters.get(block).copied().unwrap_or(0) + characters(rest)
     }
 
     /// How many characters of its first line a span covers, at least one for the caret.

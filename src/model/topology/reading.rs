@@ -1,8 +1,8 @@
 //! The collector: reads nodes as what the format wants there, and notes every problem instead of stopping at one.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, HostName, Vpc, VpcName};
+use super::super::{Era, HostName, InstanceName, Vpc, VpcName};
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
 use super::tree::{Kind, Node, Value};
@@ -23,6 +23,16 @@ pub(super) struct Reading<'s> {
     pub ports: Vec<Service>,
     /// Groups and instances at the step that is being read.
     pub world: World,
+    /// How many addresses of hosts all rules have together.
+    pub peers: usize,
+    /// What instances listen on.
+    pub listens: IndexMap<InstanceName, IndexSet<Service>>,
+    /// A part that makes names or members could not be read: what seems to be missing may stand there.
+    pub incomplete: bool,
+    /// A VPC could not be read, and is not among `vpcs`.
+    pub vpcs_incomplete: bool,
+    /// A membership could not be read: nobody can say that a group is empty.
+    pub members_unknown: bool,
     /// Patterns with their places, to be checked once every membership is known.
     pub patterns: Vec<(FlowPattern, Span)>,
 }
@@ -54,6 +64,11 @@ impl<'s> Reading<'s> {
             tables: IndexMap::new(),
             ports: Vec::new(),
             world: World::default(),
+            peers: 0,
+            listens: IndexMap::new(),
+            incomplete: false,
+            vpcs_incomplete: false,
+            members_unknown: false,
             patterns: Vec::new(),
         }
     }
@@ -94,11 +109,13 @@ impl<'s> Reading<'s> {
                 continue;
             };
             if !known.contains(&scalar.text.as_str()) {
-                let help = if scalar.text == "<<" {
-                    "merge keys are not part of this format: use a plain alias, or write it out".to_owned()
-                } else {
-                    suggest(&scalar.text, known.iter().copied())
-                        .unwrap_or_else(|| format!("known here: {}", known.join(", ")))
+                let help = match scalar.text.as_str() {
+                    "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
+                    "restart" if known.contains(&"reboot") => {
+                        "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
+                    }
+                    word => suggest(word, known.iter().copied())
+                        .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
                 };
                 self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
             }
@@ -198,7 +215,8 @@ pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
-        .min_by_key(|(distance, _)| *distance)
+        // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
+        .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
         .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
 }
 

@@ -13,6 +13,8 @@ use super::tree::{Node, Value};
 
 const SHORT_FORM: &str = "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`";
 const MAX_DESCRIPTION: usize = 255;
+/// Host addresses in all rules together: each rule may name a host of many.
+const MAX_PEERS: usize = 100_000;
 
 /// Whose rules are read, and what they may name.
 #[derive(Clone, Copy)]
@@ -26,10 +28,15 @@ pub(super) struct RuleContext<'c> {
 }
 
 impl Reading<'_> {
-    /// A list of rules.
-    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<Permission> {
+    /// A list of rules, each with its place.
+    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
         let items = self.list(node, "a list of rules");
-        items.iter().filter_map(|item| self.rule(item, context)).collect()
+        let mut rules = Vec::new();
+        for item in items {
+            let Some(rule) = self.rule(item, context) else { continue };
+            rules.push((rule, item.span));
+        }
+        rules
     }
 
     fn rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
@@ -118,13 +125,16 @@ impl Reading<'_> {
                 return None;
             }
         };
-        for other in others {
-            if let Some((key, _)) = fields.entry(other) {
-                self.report(Draft::new(key.span, format!("a rule for {word} has no `{other}`")));
-            }
+        let misplaced = others.iter().find_map(|other| fields.entry(other));
+        if let Some((key, _)) = misplaced {
+            let draft = Draft::new(key.span, format!("a rule for {word} has no such key"));
+            self.report(draft.help(format!("it has `{}`", wanted[0])));
         }
         let mut given = wanted.iter().filter_map(|key| fields.entry(key));
         let Some((_, value)) = given.next() else {
+            if misplaced.is_some() {
+                return None;
+            }
             let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
             self.report(
                 Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0])).help(help),
@@ -196,7 +206,18 @@ impl Reading<'_> {
             return self.address_of(instance, end, word, span, context).into_iter().collect();
         }
         if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
-            return host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0)))).collect();
+            let count = host.addresses.len();
+            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0))));
+            let before = self.peers;
+            self.peers += count;
+            if self.peers <= MAX_PEERS {
+                return peers.collect();
+            }
+            if before <= MAX_PEERS {
+                let message = format!("the rules of this file name more than {MAX_PEERS} addresses of hosts in all");
+                self.report(Draft::new(span, message));
+            }
+            return Vec::new();
         }
         match self.names.sort(word) {
             // Its addresses were reported where they stand.
@@ -213,6 +234,7 @@ impl Reading<'_> {
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
+            None if self.incomplete && super::names::fault(word).is_none() => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host]);
                 let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::super::{Era, GroupName, InstanceName, Operation, RefusalCode, TableName};
+use super::super::{Era, GroupName, InstanceName, Operation, RefusalCode, Service, TableName};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Fields, Reading, suggest};
 use super::rules::RuleContext;
 use super::tree::{Node, Value};
-use super::{Expectation, ExpectedOutcome, Placed, Selector, Step};
+use super::{Expectation, ExpectedOutcome, FlowPattern, Placed, Selector, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
 const VERBS: [&str; 10] =
@@ -31,6 +31,8 @@ impl Reading<'_> {
             let refused = quiet(step, "expect").and_then(|expect| quiet(expect, "refusal")).is_some();
             let operations = quiet(step, "do").map_or(&[][..], items);
             for (index, operation) in operations.iter().enumerate() {
+                let terminated = quiet(operation, "terminate").map_or(&[][..], items);
+                terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
                 for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
                     let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
                     for (key, _) in entries {
@@ -215,7 +217,7 @@ impl Reading<'_> {
                 None => None,
             };
             let context = RuleContext { group: group.as_ref(), addresses: true, lenient };
-            let rules = self.rules(value, context);
+            let rules = self.rules(value, context).into_iter().map(|(rule, _)| rule).collect();
             if matches!(&value.value, Value::Sequence(items) if items.is_empty()) {
                 self.report(Draft::new(value.span, format!("`{verb}` names no rule")));
             }
@@ -249,7 +251,14 @@ impl Reading<'_> {
             let Some((key, list)) = fields.entry(word) else { continue };
             let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
             let items = self.some(list, "at least one flow");
-            let flows: Vec<_> = items.iter().filter_map(|item| self.flow(item, within)).collect();
+            let mut flows = Vec::new();
+            for item in items {
+                let Some(flow) = self.flow(item, within) else { continue };
+                if outcome == ExpectedOutcome::Refused {
+                    self.refuse_listener(&flow, item.span);
+                }
+                flows.push(flow);
+            }
             if !flows.is_empty() {
                 let place = self.place(key.span);
                 expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
@@ -279,6 +288,24 @@ impl Reading<'_> {
         expectations
     }
 
+    /// What listens does not refuse.
+    fn refuse_listener(&mut self, flow: &FlowPattern, span: Span) {
+        if flow.service == Service::IcmpEcho {
+            let draft = Draft::new(span, "a ping is never refused: the kernel of an instance answers it");
+            return self.report(draft.help("it is open, dropped or unreachable"));
+        }
+        let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
+        for end in ends.into_iter().flatten() {
+            if let Selector::Instance(instance) = end
+                && self.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
+            {
+                let message =
+                    format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
+                self.report(Draft::new(span, message));
+            }
+        }
+    }
+
     fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
         if !does {
             let draft = Draft::new(span, format!("the step does nothing by which {what}"));
@@ -303,7 +330,8 @@ impl Reading<'_> {
                     Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
                     _ => continue,
                 };
-                if !missing.contains(&absent) {
+                // A few are enough to see what is wrong.
+                if missing.len() < 10 && !missing.contains(&absent) {
                     missing.push(absent);
                 }
             }

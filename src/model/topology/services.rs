@@ -120,6 +120,13 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
 impl Reading<'_> {
     /// A service that stands alone, such as in `listens:`.
     pub fn service(&mut self, node: &Node) -> Option<Service> {
+        if let super::tree::Value::Scalar(scalar) = &node.value
+            && scalar.kind() == super::tree::Kind::Number
+        {
+            let draft = Draft::new(node.span, format!("port {} of which protocol?", quote(&scalar.text)));
+            self.report(draft.help(format!("write `tcp {0}` or `udp {0}`", scalar.text)));
+            return None;
+        }
         let text = self.text(node, "a protocol and a port, such as `tcp 80`")?;
         match service(node, text) {
             Ok((service, "")) => Some(service),

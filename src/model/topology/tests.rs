@@ -240,3 +240,92 @@ fn no_bytes_make_the_reader_panic() {
         let _ = Topology::parse("bent.yaml", &bytes).map_err(|problems| problems.to_string());
     }
 }
+
+fn as_json(yaml: &str) -> serde_json::Value {
+    serde_saphyr::from_str(yaml).expect("it is YAML")
+}
+
+#[test]
+fn the_starter_file_is_good() {
+    let topology = read(STARTER);
+    assert_eq!(topology.steps.len(), 4);
+    assert!(STARTER.contains("# "), "it explains itself");
+}
+
+#[test]
+fn the_schema_takes_every_good_file() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    for (name, yaml) in [("two-tier", TWO_TIER), ("starter", STARTER)] {
+        let errors: Vec<_> =
+            validator.iter_errors(&as_json(yaml)).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    let changes = [
+        ("era: article", "era: roman"),
+        ("era: article", "eras: article"),
+        ("sglab: 1 ", "sglab: 2 "),
+        ("SG-I-WEB1: []", "SG-I-WEB1: 7"),
+        ("SG-I-WEB1: []", "SG-I-WEB1:"),
+        ("[tcp 80 from anywhere]", "[gre 80 from anywhere]"),
+        ("[tcp 80 from anywhere]", "[{protocol: tcp, prot: 80, from: anywhere}]"),
+        ("listens: [tcp 22, tcp 80]", "listens: {tcp: 22}"),
+        ("  - step: as launched\n", "  - note: as launched\n"),
+        ("{stop: web1}", "{restart: web1}"),
+        ("{stop: web1}", "{stop: web1, crash: web1}"),
+        ("rules: unchanged", "rules: same"),
+        ("expect: {table: two-tier}", "expect: {}"),
+    ];
+    for (good, bad) in changes {
+        assert!(TWO_TIER.contains(good), "{good}");
+        let changed = TWO_TIER.replace(good, bad);
+        refused(&changed);
+        assert!(!validator.is_valid(&as_json(&changed)), "{bad}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_one_good_file() {
+    let text = include_str!("../../../docs/topology.md");
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let file: String = blocks.collect();
+    read(&file);
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    assert!(validator.is_valid(&as_json(&file)));
+}
+
+#[test]
+fn a_full_size_file_on_one_line_is_read_in_good_time() {
+    let rules: Vec<_> = (0..40_000).map(|n| format!("tcp {} from B{n}", n + 1)).collect();
+    let text = format!("{{sglab: 1, era: vpc, groups: {{A: [{}], é: []}}}}", rules.join(", "));
+    assert!(text.len() < MAX_BYTES);
+    let begun = std::time::Instant::now();
+    assert!(refused(&text).contains("more problems are not shown"));
+    // A generous bound: what is quadratic takes minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_host_of_many_addresses_cannot_be_multiplied_by_many_rules() {
+    let addresses: Vec<_> = (0..20_000).map(|n| format!("203.{}.{}.1", n / 250, n % 250)).collect();
+    let rules: Vec<_> = (1..10_000).map(|n| format!("tcp {n} from h")).collect();
+    let text = format!(
+        "sglab: 1\nera: vpc\nhosts: {{h: [{}]}}\ngroups: {{A: [{}]}}\n",
+        addresses.join(", "),
+        rules.join(", ")
+    );
+    assert!(refused(&text).contains("more than 100000 addresses of hosts"));
+}
+
+#[test]
+fn a_terminated_instance_leaves_its_name_to_the_next() {
+    let text = "sglab: 1\nera: vpc\ngroups: {g: [tcp 22 from anywhere]}\ninstances: {a: {groups: g}}\nscenario:\n  \
+                - step: replaced\n    do: [{terminate: a}, {launch: {a: {groups: g}}}]\n    \
+                expect: {new-addresses: [a]}\n";
+    let topology = Topology::parse("t.yaml", text.as_bytes()).expect("a valid file");
+    assert_eq!(topology.steps[0].operations.len(), 2);
+}

@@ -13,6 +13,8 @@ use super::problem::{Draft, Span};
 const MAX_DEPTH: usize = 64;
 /// How many nodes a file may have once its aliases are expanded.
 const MAX_NODES: usize = 200_000;
+/// How a complaint of the YAML parser itself begins.
+const NOT_YAML: &str = "this is not YAML";
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -112,7 +114,7 @@ pub(super) fn parse(source: &str, problems: &mut Vec<Draft>) -> Result<Option<No
     let mut builder = Builder { source, problems, open: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None };
     let mut documents = 0;
     for next in Parser::new_from_str_with_options(source, options) {
-        let (event, span) = next.map_err(|error| not_yaml(source, &error))?;
+        let (event, span) = next.map_err(|error| builder.not_closed(not_yaml(source, &error)))?;
         let span = span.byte_range().map_or(Span { start: 0, end: 0 }, |r| Span { start: r.start, end: r.end });
         if matches!(event, Event::DocumentStart(..)) {
             documents += 1;
@@ -199,7 +201,7 @@ impl Builder<'_> {
 
     fn begin(&mut self, style: StructureStyle, anchor: usize, start: Span, mapping: bool) -> Result<(), Draft> {
         self.count(1, start)?;
-        if self.open.len() >= MAX_DEPTH {
+        if self.too_deep() {
             return Err(too_deep(start));
         }
         let block = style == StructureStyle::Block;
@@ -270,6 +272,20 @@ impl Builder<'_> {
         if self.nodes > MAX_NODES { Err(too_many(span)) } else { Ok(()) }
     }
 
+    /// What is not YAML is often so because of a bracket that was forgotten further up.
+    fn not_closed(&self, draft: Draft) -> Draft {
+        match self.open.iter().rev().find(|open| !open.block) {
+            Some(open) if draft.message().starts_with(NOT_YAML) => {
+                draft.related("this bracket is still open there", open.start)
+            }
+            _ => draft,
+        }
+    }
+
+    fn too_deep(&self) -> bool {
+        self.open.len() >= MAX_DEPTH
+    }
+
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {
         if let Some(tag) = tag {
             let tag = super::problem::quote(&tag.original());
@@ -299,6 +315,6 @@ fn not_yaml(source: &str, error: &ScanError) -> Draft {
         ErrorKind::UnknownAnchor => Draft::new(span, "this alias repeats an anchor that the file does not have"),
         ErrorKind::UnclosedFlowCollection { open } => Draft::new(span, format!("this `{open}` is never closed")),
         ErrorKind::UnclosedQuotedScalar => Draft::new(span, "this quote is never closed"),
-        kind => Draft::new(span, format!("this is not YAML: {kind}")),
+        kind => Draft::new(span, format!("{NOT_YAML}: {kind}")),
     }
 }

@@ -1,0 +1,20 @@
+//! The signals that end a run.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Exit;
+
+/// Waits for an interrupt or a request to terminate. Everything is torn down with the process.
+pub(super) async fn received() -> anyhow::Result<Exit> {
+    let wait = |kind| signal(kind).context("failed to listen for signals");
+    let (mut interrupt, mut terminate, mut hangup) =
+        (wait(SignalKind::interrupt())?, wait(SignalKind::terminate())?, wait(SignalKind::hangup())?);
+    let exit = tokio::select! {
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+        _ = hangup.recv() => Exit::Terminated,
+    };
+    eprintln!("ended by a signal; the lab is gone");
+    Ok(exit)
+}

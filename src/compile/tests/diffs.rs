@@ -1,0 +1,280 @@
+//! From one network to another: every way there and back, and in which order.
+
+use indexmap::IndexSet;
+use proptest::prelude::*;
+
+use super::fixture::*;
+use super::interpreter::carry_out;
+use crate::compile::network::*;
+use crate::compile::nft::{Change, Ruleset};
+use crate::compile::{changes, diff, group_chains, network};
+use crate::model::*;
+
+/// Carries out phases on data, each action as strictly as the kernel would. Gives the network before each action.
+fn play(old: &Network, phases: &Phases) -> Network {
+    let mut now = old.clone();
+    for action in phases.iter().flatten() {
+        match action {
+            Action::AddNode(name, kind) => {
+                let node = Node { kind: *kind, routes: IndexSet::new(), ruleset: None };
+                assert!(now.nodes.insert(name.clone(), node).is_none());
+            }
+            Action::AddLink(name, link) => {
+                assert!([&link.upper, &link.lower].iter().all(|end| now.nodes.contains_key(&end.node)));
+                assert!(now.links.insert(name.clone(), link.clone()).is_none());
+            }
+            Action::RemoveLink(name, link) => {
+                assert_eq!(now.links.shift_remove(name).as_ref(), Some(link));
+                for end in [&link.upper, &link.lower] {
+                    let routes = &now.nodes[&end.node].routes;
+                    assert!(!routes.iter().any(|route| index_of(route) == Some(end.index)), "routes first");
+                }
+            }
+            Action::AddRoute(name, route) => assert!(now.nodes[name].routes.insert(route.clone())),
+            Action::RemoveRoute(name, route) => assert!(now.nodes[name].routes.shift_remove(route)),
+            Action::LoadRuleset(name, ruleset) => {
+                let loaded = carry_out(&Ruleset::default(), &ruleset.batches(200).concat());
+                assert!(now.nodes[name].ruleset.replace(loaded).is_none());
+            }
+            Action::Nft { node, forward, back } => {
+                let before = now.nodes[node].ruleset.clone().unwrap();
+                let after = carry_out(&before, forward);
+                assert_eq!(carry_out(&after, back), before);
+                now.nodes[node].ruleset = Some(after);
+            }
+            Action::ForgetFlows(name, _) => assert!(now.nodes.contains_key(name)),
+            Action::RemoveNode(name) => {
+                assert!(now.links.values().all(|link| link.upper.node != *name && link.lower.node != *name));
+                assert!(now.nodes.shift_remove(name).is_some());
+            }
+        }
+    }
+    now
+}
+
+fn index_of(route: &Route) -> Option<u32> {
+    match route.way {
+        Way::Gateway { index, .. } | Way::Link { index } => Some(index),
+        Way::Unreachable => None,
+    }
+}
+
+fn steps(old: &Cloud, new: &Cloud) -> Phases {
+    let (old, new) = (network(old).unwrap(), network(new).unwrap());
+    let phases = diff(&old, &new);
+    assert_eq!(play(&old, &phases), new);
+    phases
+}
+
+fn transactions(phases: &Phases) -> Vec<&[Change]> {
+    let actions = phases.iter().flatten();
+    let forward = actions.filter_map(|action| match action {
+        Action::Nft { forward, .. } => Some(forward.as_slice()),
+        _ => None,
+    });
+    forward.collect()
+}
+
+#[test]
+fn the_boot_makes_everything_and_nothing_remains_to_be_done() {
+    for era in Era::ALL {
+        let network = network(&two_tier(era)).unwrap();
+        assert_eq!(play(&Network::default(), &diff(&Network::default(), &network)), network);
+        assert_eq!(diff(&network, &network), Phases::new());
+    }
+}
+
+#[test]
+fn a_new_membership_is_one_element_and_no_rule() {
+    let old = two_tier(Era::Vpc);
+    let mut new = old.clone();
+    instance(&mut new, "db1").interfaces[0].groups.insert(GroupName::new("SG-T-WEB"));
+    let phases = steps(&old, &new);
+    let [transaction] = transactions(&phases)[..] else { panic!("{phases:?}") };
+    let elements: Vec<_> = transaction.iter().filter(|c| matches!(c, Change::AddElements(..))).collect();
+    assert_eq!(elements, [&Change::AddElements("members/SG-T-WEB".to_owned(), vec!["10.0.0.21".to_owned()])]);
+    let of_groups = transaction.iter().filter(|change| match change {
+        Change::AddRule(chain, _) | Change::DeleteRule(chain, _) | Change::FlushChain(chain) => {
+            crate::compile::names::is_group_chain(chain)
+        }
+        _ => false,
+    });
+    assert_eq!(of_groups.count(), 0);
+}
+
+#[test]
+fn a_new_address_is_elements_and_no_rule() {
+    let old = two_tier(Era::Article);
+    let mut new = old.clone();
+    instance(&mut new, "web1").interfaces[0].private = Some(PrivateIp([10, 0, 0, 31].into()));
+    let phases = steps(&old, &new);
+    let elements_only = |change: &&Change| {
+        matches!(change, Change::AddElements(..) | Change::AddMapElements(..) | Change::DeleteElements(..))
+    };
+    let all: Vec<_> = transactions(&phases).concat();
+    assert!(all.iter().all(|change| elements_only(&change)), "{all:?}");
+}
+
+#[test]
+fn a_rule_more_or_less_is_one_transaction_and_one_rule_in_each_chain() {
+    let old = two_tier(Era::Article);
+    let mut new = old.clone();
+    let id = authorize(&mut new, "SG-T-DB", tcp(3306), of("SG-T-DB")).to_string();
+    let added = steps(&old, &new);
+    let [transaction] = transactions(&added)[..] else { panic!("{added:?}") };
+    assert!(matches!(transaction, [Change::AddRule(a, r), Change::AddRule(b, s)]
+        if a == "ingress/SG-T-DB" && b == "ingress-live/SG-T-DB" && r.id == id && s.id == id));
+    let removed = steps(&new, &old);
+    let [transaction] = transactions(&removed)[..] else { panic!("{removed:?}") };
+    assert_eq!(
+        transaction,
+        ["ingress/SG-T-DB", "ingress-live/SG-T-DB"].map(|chain| Change::DeleteRule(chain.to_owned(), id.clone()))
+    );
+}
+
+#[test]
+fn a_stop_closes_then_unroutes_then_unlinks_and_forgets_last() {
+    let old = two_tier(Era::Vpc);
+    let mut new = old.clone();
+    instance(&mut new, "web1").state = InstanceState::Stopped;
+    instance(&mut new, "web1").interfaces[0].public = None;
+    let kinds: Vec<_> = steps(&old, &new).iter().map(|phase| kind(&phase[0])).collect();
+    assert_eq!(kinds, ["nft", "-route", "-link", "nft", "forget", "-node"]);
+    let kinds: Vec<_> = steps(&new, &old).iter().map(|phase| kind(&phase[0])).collect();
+    assert_eq!(kinds, ["+node", "+link", "+route", "nft"]);
+    let forgotten = steps(&old, &new).into_iter().flatten().filter_map(|action| match action {
+        Action::ForgetFlows(node, address) => Some(format!("{node} {address}")),
+        _ => None,
+    });
+    assert_eq!(
+        forgotten.collect::<Vec<_>>(),
+        [
+            "vpc-default 10.0.0.11",
+            "vpc-default 198.18.0.11",
+            "gateway-default 10.0.0.11",
+            "gateway-default 198.18.0.11"
+        ]
+    );
+}
+
+#[test]
+fn a_crash_that_keeps_the_address_changes_the_link_and_no_ruleset() {
+    let old = two_tier(Era::Vpc);
+    let mut new = old.clone();
+    instance(&mut new, "db1").state = InstanceState::Crashed;
+    let phases = steps(&old, &new);
+    let kinds: Vec<_> = phases.iter().map(|phase| kind(&phase[0])).collect();
+    assert_eq!(kinds, ["-route", "-link", "+link", "+route"]);
+}
+
+fn kind(action: &Action) -> &'static str {
+    match action {
+        Action::AddNode(..) => "+node",
+        Action::AddLink(..) => "+link",
+        Action::RemoveLink(..) => "-link",
+        Action::AddRoute(..) => "+route",
+        Action::RemoveRoute(..) => "-route",
+        Action::Nft { .. } => "nft",
+        Action::LoadRuleset(..) => "load",
+        Action::ForgetFlows(..) => "forget",
+        Action::RemoveNode(..) => "-node",
+    }
+}
+
+#[test]
+fn group_chains_are_those_of_groups() {
+    let network = network(&two_tier(Era::Article)).unwrap();
+    let ruleset = network.nodes[&NodeName("vpc-default".to_owned())].ruleset.as_ref().unwrap();
+    let mut chains: Vec<_> = group_chains(ruleset).collect();
+    chains.sort_unstable();
+    assert_eq!(chains.len(), 6);
+    assert_eq!(chains[0], "ingress-live/SG-T-ADMIN");
+}
+
+/// One instance of a drawn cloud: its state, its address if it has one, and which groups it is in.
+type Drawn = (u8, Option<u8>, Vec<bool>);
+
+fn drawn_cloud() -> impl Strategy<Value = Cloud> {
+    let rule = (0usize..4, 0u8..7, 0usize..4);
+    let instances = proptest::collection::vec(
+        (0u8..3, proptest::option::of(0u8..40), proptest::collection::vec(any::<bool>(), 4)),
+        0..5,
+    );
+    (0usize..3, 1usize..5, proptest::collection::vec(rule, 0..12), instances, any::<u64>()).prop_map(
+        |(era, groups, rules, instances, mix): (usize, usize, Vec<_>, Vec<Drawn>, u64)| {
+            let mut cloud = cloud(Era::ALL[era]);
+            (0..groups).for_each(|i| add_group(&mut cloud, &format!("G{i}")));
+            for (nth, (group, traffic, peer)) in rules.into_iter().enumerate() {
+                let traffic = [
+                    Traffic::All,
+                    tcp(22),
+                    tcp(80),
+                    Traffic::Tcp(PortRange::ALL),
+                    Traffic::Udp(PortRange::ALL),
+                    Traffic::Icmp(IcmpMatch::All),
+                    Traffic::Udp(PortRange::single(Port(53))),
+                ][usize::from(traffic)];
+                let peer = match peer {
+                    0 => anywhere(),
+                    1 => cidr("192.0.2.0/24"),
+                    n => of(&format!("G{}", n % groups)),
+                };
+                // Skipped ids stand for rules that were revoked.
+                if mix >> (nth % 64) & 1 == 0 {
+                    cloud.counters.rule += 1;
+                }
+                authorize(&mut cloud, &format!("G{}", group % groups), traffic, peer);
+            }
+            for (i, (state, address, member)) in instances.into_iter().enumerate() {
+                let name = format!("i{i}");
+                let of = (0..groups).filter(|g| member[*g]).map(|g| format!("G{g}")).collect::<Vec<_>>();
+                let of = if of.is_empty() { vec!["G0"] } else { of.iter().map(String::as_str).collect() };
+                // Addresses of one cloud differ from one another.
+                launch(&mut cloud, &name, address.unwrap_or(0) * 5 + i as u8, &of);
+                let it = instance(&mut cloud, &name);
+                it.state = [InstanceState::Running, InstanceState::Crashed, InstanceState::Stopped][usize::from(state)];
+                if address.is_none() {
+                    it.interfaces[0].private = None;
+                    it.interfaces[0].public = None;
+                }
+            }
+            cloud
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_network_becomes_any_other(old in drawn_cloud(), new in drawn_cloud()) {
+        steps(&old, &new);
+    }
+
+    #[test]
+    fn any_ruleset_becomes_any_other_and_back(old in drawn_cloud(), new in drawn_cloud()) {
+        let (old, new) = (network(&old).unwrap(), network(&new).unwrap());
+        for (name, node) in &old.nodes {
+            let Some((old, new)) = node.ruleset.as_ref().zip(new.nodes.get(name).and_then(|n| n.ruleset.as_ref())) else { continue };
+            let there = carry_out(old, &changes(old, new));
+            prop_assert_eq!(&there, new);
+            prop_assert_eq!(&carry_out(&there, &changes(new, old)), old);
+        }
+    }
+
+    #[test]
+    fn rules_that_stand_in_both_are_not_touched(cloud in drawn_cloud(), revoked in any::<u64>()) {
+        let mut less = cloud.clone();
+        for rules in less.groups.values_mut().map(|group| &mut group.ingress) {
+            rules.retain(|rule| revoked >> (rule.id.0 % 64) & 1 == 0);
+        }
+        let (old, new) = (network(&cloud).unwrap(), network(&less).unwrap());
+        for transaction in transactions(&diff(&old, &new)) {
+            for change in transaction {
+                if let Change::FlushChain(chain) | Change::AddRule(chain, _) = change {
+                    prop_assert!(!crate::compile::names::is_group_chain(chain));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The whole text of a small cloud, to be read by a person when it changes.
+
+use super::fixture::*;
+use crate::compile::nft::Change;
+use crate::compile::{network, render, transaction};
+use crate::model::*;
+
+#[test]
+fn the_articles_two_tiers() {
+    insta::assert_snapshot!(render(&two_tier(Era::Article)).unwrap());
+}
+
+#[test]
+fn the_same_in_a_vpc() {
+    insta::assert_snapshot!(render(&two_tier(Era::Vpc)).unwrap());
+}
+
+#[test]
+fn a_transaction_is_one_line_a_change() {
+    let changes = [
+        Change::AddSet("members/G".to_owned(), "ipv4_addr".to_owned()),
+        Change::AddElements("members/G".to_owned(), vec!["10.0.0.1".to_owned(), "10.0.0.2".to_owned()]),
+        Change::DeleteRule("ingress/G".to_owned(), "sgr-1".to_owned()),
+        Change::AddMapElements("egress-of".to_owned(), vec![("\"a\"".to_owned(), "jump from/any".to_owned())]),
+        Change::AddChain("x".to_owned(), Some("type filter hook forward priority filter; policy drop;".to_owned())),
+    ];
+    let text = transaction(&changes, &|chain, id| (chain == "ingress/G" && id == "sgr-1").then_some(7)).unwrap();
+    insta::assert_snapshot!(text, @r#"
+    add set inet sglab members/G { type ipv4_addr; }
+    add element inet sglab members/G { 10.0.0.1, 10.0.0.2 }
+    delete rule inet sglab ingress/G handle 7
+    add element inet sglab egress-of { "a" : jump from/any }
+    add chain inet sglab x { type filter hook forward priority filter; policy drop; }
+    "#);
+    let error = transaction(&changes, &|_, _| None).unwrap_err();
+    assert_eq!(error.to_string(), "chain ingress/G has no rule sgr-1");
+}
+
+/// A cloud far past what an ordinary user's buffer holds.
+#[test]
+fn a_thousand_rules_load_in_batches_that_stay_closed_until_the_last() {
+    let mut cloud = cloud(Era::Vpc);
+    for group in 0..100 {
+        let name = format!("G{group}");
+        add_group(&mut cloud, &name);
+        for port in 1..=10 {
+            authorize(&mut cloud, &name, tcp(port), of(&name));
+        }
+    }
+    for i in 0..200 {
+        launch(&mut cloud, &format!("i{i}"), i, &["G0", "G1"]);
+    }
+    for node in network(&cloud).unwrap().nodes.values() {
+        let Some(ruleset) = &node.ruleset else { continue };
+        for max in [1, 7, 200] {
+            let batches = ruleset.batches(max);
+            let rules = |batch: &[Change]| batch.iter().filter(|c| matches!(c, Change::AddRule(..))).count();
+            assert!(batches.iter().all(|batch| rules(batch) <= max));
+            let all = super::interpreter::carry_out(&Default::default(), &batches.concat());
+            assert_eq!(all, *ruleset);
+            let opens = |change: &Change| match change {
+                Change::AddRule(chain, _) => ruleset.chains[chain].hook.is_some(),
+                _ => false,
+            };
+            let first = batches.concat().iter().position(opens).unwrap();
+            assert!(batches.concat()[first..].iter().all(opens), "what opens comes last");
+            if max == 200 {
+                assert!(batches.iter().rev().skip(1).flatten().all(|change| !opens(change)), "and all at once");
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Nodes, links and routes.
+
+use std::collections::HashSet;
+
+use super::fixture::*;
+use crate::compile::network::*;
+use crate::compile::{CompileError, names, network};
+use crate::model::*;
+
+fn node(network: &Network, name: &str) -> Node {
+    network.nodes[&NodeName(name.to_owned())].clone()
+}
+
+fn link<'a>(network: &'a Network, name: &str) -> Option<&'a Link> {
+    network.links.get(&LinkName(name.to_owned()))
+}
+
+#[test]
+fn a_cloud_is_these_boxes() {
+    let network = network(&two_tier(Era::Article)).unwrap();
+    let mut names: Vec<_> = network.nodes.keys().map(|name| name.0.as_str()).collect();
+    names.sort_unstable();
+    let expected =
+        ["canary-default", "db1", "gateway-default", "internet", "office", "vpc-default", "web1", "web2", "world"];
+    assert_eq!(names, expected);
+    assert_eq!(network.links.len(), 3 + 3 + 2);
+}
+
+#[test]
+fn every_route_goes_over_an_end_of_its_node_to_a_permanent_neighbour() {
+    for era in Era::ALL {
+        let network = network(&two_tier(era)).unwrap();
+        let ends: Vec<_> = network.links.values().flat_map(|link| [&link.upper, &link.lower]).collect();
+        for (name, node) in &network.nodes {
+            for route in &node.routes {
+                let (index, next) = match route.way {
+                    Way::Gateway { index, gateway, .. } => (index, gateway),
+                    Way::Link { index } => (index, route.destination.addr()),
+                    Way::Unreachable => continue,
+                };
+                let end = ends.iter().find(|end| end.node == *name && end.index == index).unwrap();
+                assert!(end.neighbours.contains_key(&next), "{name}: {route:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn indexes_and_names_are_unique_in_a_node_and_hardware_addresses_everywhere() {
+    let network = network(&two_tier(Era::Vpc)).unwrap();
+    let (mut indexes, mut names, mut macs) = (HashSet::new(), HashSet::new(), HashSet::new());
+    for end in network.links.values().flat_map(|link| [&link.upper, &link.lower]) {
+        assert!(indexes.insert((&end.node, end.index)));
+        assert!(names.insert((&end.node, &end.interface)));
+        assert!(macs.insert(end.mac));
+        assert!(end.index >= 2 && end.interface.len() <= 15 && end.mac[0] == 0x02);
+    }
+}
+
+#[test]
+fn a_crashed_instance_that_keeps_its_address_stays_on_the_wire_and_holds_nothing() {
+    let mut cloud = two_tier(Era::Vpc);
+    instance(&mut cloud, "db1").state = InstanceState::Crashed;
+    let network = network(&cloud).unwrap();
+    assert!(link(&network, "db1.eth0").unwrap().lower.addresses.is_empty());
+    assert!(!link(&network, "db1.eth0").unwrap().upper.neighbours.is_empty());
+    let way = Way::Link { index: 103 };
+    let route = Route { destination: "10.0.0.21/32".parse().unwrap(), way };
+    assert!(node(&network, "vpc-default").routes.contains(&route));
+    assert!(node(&network, "db1").routes.is_empty());
+}
+
+#[test]
+fn without_an_address_or_while_stopped_there_is_no_box() {
+    let mut cloud = two_tier(Era::Article);
+    instance(&mut cloud, "db1").state = InstanceState::Crashed;
+    instance(&mut cloud, "db1").interfaces[0].private = None;
+    instance(&mut cloud, "web1").state = InstanceState::Stopped;
+    let network = network(&cloud).unwrap();
+    for name in ["db1", "web1"] {
+        assert!(!network.nodes.contains_key(&NodeName(name.to_owned())));
+        assert!(link(&network, &format!("{name}.eth0")).is_none());
+    }
+    assert!(!node(&network, "internet").routes.iter().any(|r| r.destination == "198.18.0.11/32".parse().unwrap()));
+}
+
+#[test]
+fn what_nobody_holds_is_unreachable() {
+    let network = network(&two_tier(Era::Vpc)).unwrap();
+    let unreachable = |name: &str| {
+        let routes = node(&network, name).routes;
+        let them = routes.into_iter().filter(|route| route.way == Way::Unreachable);
+        them.map(|route| route.destination.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(unreachable("vpc-default"), ["10.0.0.0/16"]);
+    assert_eq!(unreachable("internet"), ["198.18.0.0/15", "0.0.0.0/0"]);
+}
+
+#[test]
+fn long_and_reserved_names_are_shortened_with_their_number() {
+    let id = |name: &str, device| InterfaceId { instance: InstanceName::new(name), device };
+    assert_eq!(names::port(&id("web1", 0), 7), "web1");
+    assert_eq!(names::port(&id("web1", 1), 8), "web1-8");
+    assert_eq!(names::port(&id("fifteen-letters", 0), 7), "fifteen-letters");
+    assert_eq!(names::port(&id("sixteen-letters-", 0), 12345), "sixteen-l-12345");
+    assert_eq!(names::port(&id("sixteen-letters-", 0), 4_294_967_295).len(), 15);
+    for reserved in ["lo", "gw", "canary"] {
+        assert_eq!(names::port(&id(reserved, 0), 7), format!("{reserved}-7"));
+    }
+    assert_eq!(names::gateway_port(&VpcName::new("default"), 1), "gw-default");
+    assert_eq!(names::gateway_port(&VpcName::new("a-very-long-vpc"), 2), "gw-a-very-2");
+    assert_eq!(names::host_port("gw-default", 3), "default-3");
+    assert_eq!(names::host_port("office", 3), "office");
+}
+
+#[test]
+fn a_name_that_is_taken_is_an_error() {
+    for name in ["office", "internet", "vpc-default", "canary-default"] {
+        let mut cloud = two_tier(Era::Vpc);
+        launch(&mut cloud, name, 99, &["SG-T-WEB"]);
+        assert!(matches!(network(&cloud), Err(CompileError::Taken { .. })), "{name}");
+    }
+    let mut cloud = two_tier(Era::Vpc);
+    launch(&mut cloud, "long-name-of-an-instance", 98, &["SG-T-WEB"]);
+    launch(&mut cloud, "long-name-4", 99, &["SG-T-WEB"]);
+    assert!(matches!(network(&cloud), Err(CompileError::Taken { .. })));
+}

@@ -1,0 +1,351 @@
+//! The JSON Schema of the topology file, for editors: `# yaml-language-server: $schema=...`.
+//!
+//! These types only describe; the reader of this module goes by the tree, since it collects every problem with its
+//! place. A test holds the two against each other.
+
+#![expect(dead_code, reason = "the types are described, and never made")]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// The schema, in the draft that editors know best.
+pub fn schema() -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Topology>().to_value();
+    refuse_null(&mut schema);
+    schema
+}
+
+/// An optional key may be left out, but it may not be there with nothing.
+fn refuse_null(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::Array(types)) = object.get_mut("type") {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    object.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+            }
+            if let Some(Value::Array(words)) = object.get_mut("enum") {
+                words.retain(|word| !word.is_null());
+            }
+            object.values_mut().for_each(refuse_null);
+        }
+        Value::Array(values) => values.iter_mut().for_each(refuse_null),
+        _ => {}
+    }
+}
+
+/// A cloud of security groups and instances, truth tables, and a scenario of steps.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, title = "sglab topology")]
+struct Topology {
+    /// The version of this format.
+    #[schemars(range(min = 1, max = 1))]
+    sglab: u32,
+    /// Which EC2 is emulated. With a list, the file is run under each.
+    era: OneOrMany<Era>,
+    /// Single differences between the eras, set by hand.
+    knobs: Option<Knobs>,
+    /// VPCs. Left out: one called `default`, 10.0.0.0/16.
+    vpcs: Option<BTreeMap<Name, Vpc>>,
+    /// Hosts outside the cloud, by one address or several. They reach instances by public address.
+    hosts: Option<BTreeMap<Name, OneOrMany<String>>>,
+    /// Security groups with their ingress rules.
+    groups: Option<BTreeMap<Name, Group>>,
+    /// Instances that run before the first step.
+    instances: Option<BTreeMap<Name, Instance>>,
+    /// Exhaustive truth tables: every cell that a table does not open must be dropped.
+    tables: Option<BTreeMap<Name, Table>>,
+    /// What happens, and what must hold then.
+    #[schemars(length(min = 1))]
+    scenario: Vec<Step>,
+}
+
+/// A name: letters, digits, `-` and `_`.
+#[derive(JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[schemars(transparent)]
+struct Name(#[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"))] String);
+
+/// One, or a list.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum OneOrMany<T> {
+    One(T),
+    Many(#[schemars(length(min = 1))] Vec<T>),
+}
+
+/// `article`: as an article of January 2013 states it; `classic`: EC2-Classic as documented; `vpc`: today.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Era {
+    Article,
+    Classic,
+    Vpc,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct Knobs {
+    /// When the groups of an instance may change.
+    change_groups: Option<ChangeGroups>,
+    /// What a rule means whose source is its own group.
+    self_reference: Option<SelfReference>,
+    /// The private address after a stop and a start.
+    private_address_on_start: Option<OnStart>,
+    /// The addresses of an instance whose operating system died.
+    address_on_crash: Option<OnCrash>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum ChangeGroups {
+    WhileStopped,
+    Never,
+    AnyTime,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum SelfReference {
+    MatchesNobody,
+    MatchesMembers,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum OnStart {
+    New,
+    Kept,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum OnCrash {
+    Released,
+    Kept,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Vpc {
+    /// Its address block, from /16 to /28.
+    cidr: String,
+    /// Its subnets. Left out: one called `default`, the whole block.
+    subnets: Option<BTreeMap<Name, String>>,
+}
+
+/// A list of ingress rules, or the long form with a description.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Group {
+    Rules(Vec<Rule>),
+    Long(LongGroup),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LongGroup {
+    /// A free text.
+    #[schemars(length(max = 255))]
+    description: Option<String>,
+    /// Its VPC; to be said where there are several.
+    vpc: Option<Name>,
+    /// What is let in.
+    ingress: Option<Vec<Rule>>,
+}
+
+/// `PROTOCOL PORT from PEER`, or the same as fields.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Rule {
+    /// `tcp 80 from anywhere`, `tcp 7000-8000 from SG-X`, `icmp echo from office`.
+    Short(#[schemars(regex(pattern = r"^\s*(tcp|udp|icmp)\s+\S+\s+from\s+\S"))] String),
+    Long(LongRule),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LongRule {
+    /// The protocol.
+    protocol: Protocol,
+    /// A port, or `all`.
+    port: Option<NumberOrWord>,
+    /// A range, such as 7000-8000.
+    ports: Option<NumberOrWord>,
+    /// An ICMP type, `echo` or `all`.
+    r#type: Option<NumberOrWord>,
+    /// An ICMP code; only with a type.
+    code: Option<u8>,
+    /// `anywhere`, an address block, a group or a host; in steps `web1.private` and `web1.public` as well.
+    from: OneOrMany<String>,
+    /// A free text.
+    #[schemars(length(max = 255))]
+    description: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Protocol {
+    Tcp,
+    Udp,
+    Icmp,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum NumberOrWord {
+    Number(u16),
+    Word(String),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Instance {
+    /// Its security groups; at least one.
+    groups: OneOrMany<Name>,
+    /// What listens on it, besides what the harness adds.
+    listens: Option<Services>,
+    /// The private address that it asks for, or `web1.previous` in a step.
+    address: Option<String>,
+    /// Its VPC; to be said where there are several.
+    vpc: Option<Name>,
+    /// Its subnet; else the first.
+    subnet: Option<Name>,
+}
+
+/// Services; none at all is fine.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Services {
+    One(Service),
+    Many(Vec<Service>),
+}
+
+/// `tcp 80`, `udp 53`, `icmp echo`.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Service(
+    #[schemars(regex(pattern = r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|8)|[0-9]+/(tcp|udp)|ping)\s*$"))] String,
+);
+
+/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Flow(#[schemars(regex(pattern = r"^\s*\S+\s*<?->\s*\S+\s*:\s*\S"))] String);
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Table {
+    /// The table that this one extends.
+    like: Option<Name>,
+    /// Columns to add to those that the file names anyway.
+    ports: Option<Services>,
+    /// The cells that are open.
+    open: Option<Flows>,
+    /// By which address instances reach each other here; `private`, or that of the table it extends.
+    by: Option<By>,
+}
+
+/// Flows; none at all is fine.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Flows {
+    One(Flow),
+    Many(Vec<Flow>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum By {
+    Private,
+    Public,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, extend("anyOf" = [{"required": ["do"]}, {"required": ["expect"]}]))]
+struct Step {
+    /// Its name, a sentence; each once.
+    step: String,
+    /// The eras that it belongs to; left out: all.
+    eras: Option<OneOrMany<Era>>,
+    /// A word for the reader.
+    note: Option<String>,
+    /// What it does, in order.
+    r#do: Option<OneOrMany<Action>>,
+    /// What must hold then.
+    expect: Option<Expect>,
+}
+
+/// One operation.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Action {
+    /// `RunInstances`, one instance each.
+    Launch(BTreeMap<Name, Instance>),
+    /// `StopInstances`.
+    Stop(OneOrMany<Name>),
+    /// `StartInstances`; also brings back a crashed instance.
+    Start(OneOrMany<Name>),
+    /// `RebootInstances`: every address is kept.
+    Reboot(OneOrMany<Name>),
+    /// The operating system dies.
+    Crash(OneOrMany<Name>),
+    /// `TerminateInstances`.
+    Terminate(OneOrMany<Name>),
+    /// `AuthorizeSecurityGroupIngress`.
+    Authorize(BTreeMap<Name, Vec<Rule>>),
+    /// `RevokeSecurityGroupIngress`.
+    Revoke(BTreeMap<Name, Vec<Rule>>),
+    /// `ModifyInstanceAttribute`: replaces the groups of an instance.
+    SetGroups(BTreeMap<Name, OneOrMany<Name>>),
+    /// `CreateSecurityGroup`, with its first rules.
+    CreateGroup(BTreeMap<Name, Group>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case", extend("minProperties" = 1))]
+struct Expect {
+    /// Whole tables.
+    table: Option<OneOrMany<Name>>,
+    /// Flows that are answered.
+    open: Option<OneOrMany<Flow>>,
+    /// Flows that the groups let in, and nobody listens.
+    refused: Option<OneOrMany<Flow>>,
+    /// Flows that a filter drops, by proof.
+    dropped: Option<OneOrMany<Flow>>,
+    /// Flows to an address that nobody holds.
+    unreachable: Option<OneOrMany<Flow>>,
+    /// Instances that hold other addresses than before the step.
+    new_addresses: Option<OneOrMany<Name>>,
+    /// The step adds, removes and replaces no rule.
+    rules: Option<Rules>,
+    /// EC2's code, with which the last operation of the step is refused.
+    refusal: Option<Refusal>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Rules {
+    Unchanged,
+}
+
+/// One of EC2's error codes.
+struct Refusal;
+
+impl JsonSchema for Refusal {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Refusal".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let codes = crate::model::RefusalCode::ALL.map(crate::model::RefusalCode::as_str);
+        schemars::json_schema!({"type": "string", "enum": codes})
+    }
+}

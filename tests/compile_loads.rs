@@ -1,0 +1,149 @@
+//! Compiled rulesets, loaded into a real kernel in a throwaway network namespace, as an ordinary user.
+//!
+//! Skipped where user namespaces or nft are not to be had: the golden texts are checked without them.
+
+use std::fmt::Write as _;
+use std::process::Command;
+
+use sglab::compile::nft::{Change, Ruleset};
+use sglab::compile::{ADD_TABLE, changes, network, transaction};
+use sglab::model;
+
+#[path = "../src/compile/tests/fixture.rs"]
+#[allow(dead_code)]
+mod fixture;
+
+use fixture::*;
+use model::*;
+
+/// Feeds files to nft, one after another, in a namespace of its own. Gives what the kernel has then.
+fn load(texts: &[String]) -> Option<String> {
+    let able = Command::new("unshare").args(["-Urn", "nft", "list", "ruleset"]).output();
+    if !able.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no user namespaces, or no nft");
+        return None;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut script = "set -e\n".to_owned();
+    for (i, text) in texts.iter().enumerate() {
+        let path = folder.path().join(format!("{i}.nft"));
+        std::fs::write(&path, text).unwrap();
+        writeln!(script, "nft -f '{}'", path.display()).unwrap();
+    }
+    script += "nft list ruleset";
+    let output = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+fn rulesets(cloud: &Cloud) -> Vec<Ruleset> {
+    network(cloud).unwrap().nodes.into_values().filter_map(|node| node.ruleset).collect()
+}
+
+fn batch(changes: &[Change]) -> String {
+    format!("{ADD_TABLE}\n{}", transaction(changes, &|_, _| None).unwrap())
+}
+
+/// The kernel lists chains in the order of their making, which differs, and so does the order of elements.
+fn sorted(text: &str) -> Vec<String> {
+    let bare = |line: &str| line.replace("elements = {", "").replace('}', "").trim().trim_end_matches(',').to_owned();
+    let mut lines: Vec<String> = text.lines().flat_map(|line| line.split(", ")).map(bare).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// One rule of every kind.
+fn rich(era: Era) -> Cloud {
+    let mut cloud = two_tier(era);
+    let range = |from, to| PortRange::new(Port(from), Port(to)).unwrap();
+    let traffics = [
+        Traffic::All,
+        tcp(0),
+        Traffic::Tcp(PortRange::ALL),
+        Traffic::Tcp(range(7000, 8000)),
+        Traffic::Udp(PortRange::ALL),
+        Traffic::Udp(range(0, 65534)),
+        Traffic::Icmp(IcmpMatch::All),
+        Traffic::Icmp(IcmpMatch::Type(8)),
+        Traffic::Icmp(IcmpMatch::Type(255)),
+        Traffic::Icmp(IcmpMatch::TypeAndCode(3, 4)),
+    ];
+    for traffic in traffics {
+        for peer in [anywhere(), cidr("128.0.0.0/1"), cidr("192.0.2.1/32"), of("SG-T-DB"), of("SG-T-WEB")] {
+            authorize(&mut cloud, "SG-T-DB", traffic, peer);
+        }
+    }
+    cloud
+}
+
+#[test]
+fn what_render_prints_loads_and_batches_load_the_same() {
+    for era in Era::ALL {
+        for ruleset in rulesets(&rich(era)) {
+            let batches: Vec<String> = ruleset.batches(200).iter().map(|changes| batch(changes)).collect();
+            let (Some(whole), Some(staged)) = (load(&[ruleset.to_string()]), load(&batches)) else { return };
+            assert_eq!(sorted(&whole), sorted(&staged));
+        }
+    }
+}
+
+#[test]
+fn a_cloud_far_past_one_batch_loads_as_an_ordinary_user() {
+    let mut cloud = cloud(Era::Vpc);
+    let name = |group| format!("A-GROUP-WITH-QUITE-A-LONG-NAME-{group}");
+    for group in 0..300 {
+        add_group(&mut cloud, &name(group));
+        for port in 1..=10 {
+            authorize(&mut cloud, &name(group), tcp(port), of(&name(group)));
+        }
+    }
+    for i in 0..250 {
+        launch(&mut cloud, &format!("i{i}"), i, &[&name(1), &name(2)]);
+    }
+    for ruleset in rulesets(&cloud) {
+        let batches: Vec<String> = ruleset.batches(200).iter().map(|changes| batch(changes)).collect();
+        load(&batches);
+    }
+}
+
+#[test]
+fn changes_load_in_one_transaction() {
+    for era in Era::ALL {
+        let old = two_tier(era);
+        let mut new = old.clone();
+        add_group(&mut new, "SG-NEW");
+        launch(&mut new, "new1", 31, &["SG-NEW", "SG-T-WEB"]);
+        instance(&mut new, "web1").interfaces[0].groups.insert(GroupName::new("SG-NEW"));
+        authorize(&mut new, "SG-NEW", tcp(443), of("SG-T-WEB"));
+        authorize(&mut new, "SG-T-WEB", tcp(443), anywhere());
+        instance(&mut new, "web2").interfaces[0].private = Some(PrivateIp([10, 0, 0, 32].into()));
+        instance(&mut new, "db1").interfaces[0].public = None;
+        for (old, new) in rulesets(&old).iter().zip(rulesets(&new)) {
+            let there = batch(&changes(old, &new));
+            let (Some(loaded), Some(changed)) = (load(&[new.to_string()]), load(&[old.to_string(), there])) else {
+                return;
+            };
+            assert_eq!(sorted(&loaded), sorted(&changed));
+        }
+    }
+}
+
+#[test]
+fn a_group_with_a_member_comes_and_goes() {
+    for era in Era::ALL {
+        let old = two_tier(era);
+        let mut new = old.clone();
+        add_group(&mut new, "SG-NEW");
+        authorize(&mut new, "SG-NEW", tcp(443), of("SG-T-WEB"));
+        authorize(&mut new, "SG-NEW", tcp(444), of("SG-NEW"));
+        instance(&mut new, "web1").interfaces[0].groups.insert(GroupName::new("SG-NEW"));
+        for (old, new) in rulesets(&old).iter().zip(rulesets(&new)) {
+            let (there, back) = (batch(&changes(old, &new)), batch(&changes(&new, old)));
+            let (Some(before), Some(after)) = (load(&[old.to_string()]), load(&[old.to_string(), there, back])) else {
+                return;
+            };
+            assert_eq!(sorted(&before), sorted(&after));
+        }
+    }
+}
