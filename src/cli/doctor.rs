@@ -1,8 +1,17 @@
 //! `sglab doctor`.
 
-use super::Exit;
-use super::arguments::DoctorArguments;
+use std::io::{Write, stdout};
 
-pub(super) fn run(_arguments: &DoctorArguments) -> anyhow::Result<Exit> {
-    anyhow::bail!("not written yet")
+use sglab::fabric::doctor;
+
+use super::Exit;
+use super::arguments::{DoctorArguments, PlainFormat};
+
+pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
+    let examination = doctor::examine();
+    match arguments.format {
+        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&examination)?)?,
+        PlainFormat::Text => write!(stdout(), "{examination}")?,
+    }
+    Ok(if examination.can_host { Exit::Ok } else { Exit::CannotHost })
 }

@@ -1,12 +1,25 @@
 //! Entering the sandbox, and what to say where this machine cannot host a lab.
 
-use sglab::fabric::Sandbox;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sglab::fabric::{Sandbox, doctor, nft, sandbox};
 
+/// Enters a sandbox. Nothing if this machine cannot host a lab; then the reason and its remedy have been printed.
 pub(super) fn enter() -> Option<Sandbox> {
-    match sglab::fabric::sandbox::enter() {
+    if nft::program().is_none() {
+        eprintln!("error: this machine cannot host a lab: there is no nft program");
+        eprintln!("{}", doctor::NO_NFT);
+        return None;
+    }
+    // A lab of hundreds of instances holds more descriptors than the usual soft limit; without, it holds fewer.
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+    match sandbox::enter() {
         Ok(sandbox) => Some(sandbox),
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: this machine cannot host a lab: {error}");
+            eprintln!("{}", doctor::remedy());
+            eprintln!("`sglab doctor` tells more.");
             None
         }
     }

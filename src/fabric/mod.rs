@@ -5,6 +5,7 @@
 
 mod apply;
 mod conntrack;
+pub mod doctor;
 mod namespace;
 mod netlink;
 pub mod nflog;

@@ -10,7 +10,7 @@ use nftables::schema::{NfListObject, Rule};
 
 use super::{FabricError, Namespace};
 use crate::compile::nft::{Change, Ruleset};
-use crate::compile::{ADD_TABLE, transaction};
+use crate::compile::text::{ADD_TABLE, transaction};
 
 /// At most so many rules in one batch: without root, nft 1.0.6 can send about 440.
 pub const MAX_RULES_PER_BATCH: usize = 200;
@@ -103,7 +103,7 @@ async fn run(
 }
 
 /// Runs nft on this thread, in this thread's namespace: (success, stdout, stderr).
-fn run_here(program: &PathBuf, arguments: &[&str], script: &str) -> io::Result<(bool, String, String)> {
+pub(super) fn run_here(program: &PathBuf, arguments: &[&str], script: &str) -> io::Result<(bool, String, String)> {
     let mut child = Command::new(program)
         .args(arguments)
         .env("LC_ALL", "C")

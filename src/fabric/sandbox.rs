@@ -5,7 +5,7 @@
 //! namespace, link and table with the last reference.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process;
 use std::sync::OnceLock;
@@ -81,6 +81,41 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
     }
     let fresh_proc = mount_private()?;
     Ok(*CURRENT.get_or_init(|| Sandbox { rootless, fresh_proc }))
+}
+
+/// Does some work in a sandbox of its own, made by a child of this process, and gives back what it came to.
+///
+/// # Errors
+/// Why there is no sandbox, in words; then nothing was done.
+pub(super) fn in_child(work: impl FnOnce(Sandbox) -> String) -> Result<String, String> {
+    let threads = fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1);
+    if threads != 1 {
+        return Err(SandboxError::Threads(threads).to_string());
+    }
+    let (mut read, write) = io::pipe().map_err(|error| error.to_string())?;
+    match raw::fork_single_threaded().map_err(|errno| format!("failed to fork: {errno}"))? {
+        ForkResult::Child => {
+            drop(read);
+            let (mark, text) = match enter() {
+                Ok(sandbox) => ('+', work(sandbox)),
+                Err(error) => ('-', error.to_string()),
+            };
+            let _ = write!(&write, "{mark}{text}");
+            process::exit(0);
+        }
+        ForkResult::Parent { child } => {
+            drop(write);
+            let mut text = String::new();
+            let answer = read.read_to_string(&mut text);
+            let ended = waitpid(child, None);
+            answer.map_err(|error| error.to_string())?;
+            match text.split_at_checked(1) {
+                Some(("+", work)) => Ok(work.to_owned()),
+                Some((_, error)) => Err(error.to_owned()),
+                None => Err(format!("the sandbox ended without a word: {ended:?}")),
+            }
+        }
+    }
 }
 
 /// Makes the namespaces, with a user namespace where the caller has not the right without. True if one was made.

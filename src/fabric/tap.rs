@@ -58,7 +58,8 @@ impl AsFd for Tap {
     }
 }
 
-fn open_here() -> io::Result<Tap> {
+/// Opens one in the calling thread's namespace.
+pub(super) fn open_here() -> io::Result<Tap> {
     // IPv4 in network byte order, given at once: binding later would wait for a grace period of the kernel.
     let ipv4 = i32::from((libc::ETH_P_IP as u16).to_be());
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(ipv4)))?;

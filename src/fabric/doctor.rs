@@ -1,0 +1,275 @@
+//! What this machine can and cannot do for a lab, each with its remedy. Nothing outside a sandbox is changed.
+
+mod inside;
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use nix::sys::resource::{Resource, getrlimit};
+use nix::unistd::geteuid;
+use serde::{Deserialize, Serialize};
+
+use super::nft::{find_program, program};
+use super::sandbox;
+
+/// How a check came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// As it should be.
+    Yes,
+    /// A lab can be hosted, with less comfort or speed.
+    Degraded,
+    /// No lab can be hosted.
+    No,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was looked at.
+    pub name: String,
+    /// How it came out.
+    pub ok: Standing,
+    /// What was found, in the system's own words where it has any.
+    pub found: String,
+    /// What it matters for.
+    pub matters: String,
+    /// What to do about it; nothing where it is as it should be, or cannot be helped.
+    pub remedy: Option<String>,
+}
+
+impl Check {
+    fn new(name: &str, ok: Standing, found: impl Into<String>, matters: &str, remedy: impl Into<String>) -> Self {
+        let remedy = (ok != Standing::Yes).then(|| remedy.into()).filter(|remedy: &String| !remedy.is_empty());
+        Self { name: name.into(), ok, found: found.into(), matters: matters.into(), remedy }
+    }
+}
+
+/// What was found on this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Examination {
+    /// Whether a lab can be hosted.
+    pub can_host: bool,
+    /// Every check, what a lab needs most first.
+    pub checks: Vec<Check>,
+}
+
+/// Looks at the machine, and tries what a lab needs in a sandbox of its own. Call it before the first thread exists.
+pub fn examine() -> Examination {
+    let mut checks = vec![kernel(), nft()];
+    checks.extend(user_namespace_settings());
+    match sandbox::in_child(|sandbox| serde_json::to_string(&inside::examine(sandbox)).unwrap_or_default()) {
+        Ok(found) => {
+            checks.push(Check::new("sandbox", Standing::Yes, "namespaces made and entered", A_LAB_LIVES_IN_IT, ""));
+            match serde_json::from_str::<Vec<Check>>(&found) {
+                Ok(inside) => checks.extend(inside),
+                Err(error) => checks.push(Check::new(
+                    "inside the sandbox",
+                    Standing::No,
+                    format!("the examination in there ended early: {error}"),
+                    A_LAB_LIVES_IN_IT,
+                    "this is a fault of sglab; please report it",
+                )),
+            }
+        }
+        Err(error) => checks.push(Check::new("sandbox", Standing::No, error, A_LAB_LIVES_IN_IT, remedy())),
+    }
+    checks.push(open_files());
+    checks.extend(tools());
+    Examination { can_host: checks.iter().all(|check| check.ok != Standing::No), checks }
+}
+
+const A_LAB_LIVES_IN_IT: &str = "a lab lives in namespaces of its own; without them there is none";
+
+fn kernel() -> Check {
+    let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let ok = if version >= (5, 7) { Standing::Yes } else { Standing::No };
+    Check::new(
+        "kernel",
+        ok,
+        format!("Linux {release}"),
+        "5.7 or newer: before it, source NAT cannot ask by which interface a packet came in",
+        "use a newer kernel",
+    )
+}
+
+fn nft() -> Check {
+    const MATTERS: &str = "loads the filter; 1.0 or newer is known to work";
+    let Some(program) = program() else { return Check::new("nft", Standing::No, "not found", MATTERS, NO_NFT) };
+    match Command::new(program).arg("--version").output() {
+        Ok(output) if output.status.success() => {
+            let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            let old = version.contains(" v0.");
+            let ok = if old { Standing::Degraded } else { Standing::Yes };
+            let found = format!("{version}, {}", program.display());
+            Check::new("nft", ok, found, MATTERS, "install a newer nftables")
+        }
+        Ok(output) => {
+            let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+            Check::new("nft", Standing::No, message, MATTERS, NO_NFT)
+        }
+        Err(error) => Check::new("nft", Standing::No, format!("{}: {error}", program.display()), MATTERS, NO_NFT),
+    }
+}
+
+/// What to say where there is no nft.
+pub const NO_NFT: &str = "install it: apt-get install nftables";
+
+/// What the system's settings say; whether they hold for this user, the sandbox tells.
+fn user_namespace_settings() -> Vec<Check> {
+    let root = geteuid().is_root();
+    let matters = "an ordinary user's lab needs user namespaces; root's only fences its instances off by them";
+    let check = |name: &str, bad: &str| {
+        let found = read(&format!("/proc/sys/{}", name.replace('.', "/")))?;
+        let ok = if found != bad {
+            Standing::Yes
+        } else if root || name == APPARMOR {
+            // A profile may lift AppArmor's restriction for this program, so the sandbox has the last word.
+            Standing::Degraded
+        } else {
+            Standing::No
+        };
+        Some(Check::new(name, ok, found, matters, remedy()))
+    };
+    let limits = [("user.max_user_namespaces", "0"), ("kernel.unprivileged_userns_clone", "0"), (APPARMOR, "1")];
+    limits.into_iter().filter_map(|(name, bad)| check(name, bad)).collect()
+}
+
+const APPARMOR: &str = "kernel.apparmor_restrict_unprivileged_userns";
+
+/// The AppArmor profile for one program, with places for its name and path.
+const PROFILE: &str = include_str!("../../scripts/sglab.apparmor");
+
+/// What to do where no sandbox can be made: the same words as `scripts/demo` has.
+pub fn remedy() -> String {
+    if geteuid().is_root() {
+        return "this root may not make namespaces: in a container, run it with CAP_SYS_ADMIN and without a seccomp \
+                filter that forbids unshare and mount (docker run --privileged), or outside of it"
+            .into();
+    }
+    let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
+    let restricted = |name: &str, bad: &str| {
+        read(&format!("/proc/sys/{}", name.replace('.', "/"))).is_some_and(|found| found == bad)
+    };
+    if restricted(APPARMOR, "1") {
+        return apparmor_remedy(&program);
+    }
+    let settings = ["user.max_user_namespaces", "kernel.unprivileged_userns_clone"];
+    let why = settings.into_iter().find(|name| restricted(name, "0"));
+    let why = why.map(|name| format!("{name} is 0: ")).unwrap_or_default();
+    format!(
+        "{why}run it as root (sudo {}), or ask whoever runs this machine to allow user namespaces; in a container, \
+         run it without a seccomp filter that forbids unshare and mount",
+        program.display()
+    )
+}
+
+fn apparmor_remedy(program: &Path) -> String {
+    let path = program.display().to_string();
+    let name = path.trim_start_matches('/').replace('/', ".");
+    let file = format!("/etc/apparmor.d/{name}");
+    let profile = PROFILE.replace("@NAME@", &name).replace("@BINARY@", &path);
+    format!(
+        "An ordinary user may not host a lab on this machine: {APPARMOR} is 1.\n\
+         Either give this one program the right, by this AppArmor profile in {file}:\n\n{profile}\n    \
+         which is loaded by    sudo apparmor_parser -r {file}\n\
+         or run the lab as root:   sudo {path} ..."
+    )
+}
+
+fn open_files() -> Check {
+    const MATTERS: &str = "each instance takes about 10 descriptors, and each port that the harness listens on one";
+    const REMEDY: &str = "raise the hard limit (ulimit -Hn, LimitNOFILE= of a service)";
+    match getrlimit(Resource::RLIMIT_NOFILE) {
+        Ok((soft, hard)) => {
+            let ok = if hard >= 4096 { Standing::Yes } else { Standing::Degraded };
+            let found = format!("{soft}, and sglab raises it to {hard}");
+            Check::new("open files", ok, found, MATTERS, REMEDY)
+        }
+        Err(errno) => Check::new("open files", Standing::Degraded, errno.to_string(), MATTERS, REMEDY),
+    }
+}
+
+fn tools() -> impl Iterator<Item = Check> {
+    let tools = [
+        ("ip", "iproute2", "to look around in `sglab shell` (ip netns exec)"),
+        ("tcpdump", "tcpdump", "to see packets in `sglab shell`"),
+        ("conntrack", "conntrack", "to see tracked flows in `sglab shell`"),
+        ("nc", "netcat-openbsd", "to try a port in `sglab shell`"),
+        ("ping", "iputils-ping", "to try an echo in `sglab shell`"),
+    ];
+    tools.into_iter().map(|(tool, package, matters)| {
+        let (ok, found) = match find_program(tool) {
+            Some(path) => (Standing::Yes, path.display().to_string()),
+            None => (Standing::Degraded, "not found".into()),
+        };
+        Check::new(tool, ok, found, matters, format!("install it: apt-get install {package}"))
+    })
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
+}
+
+impl fmt::Display for Examination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for check in &self.checks {
+            let standing = match check.ok {
+                Standing::Yes => "ok",
+                Standing::Degraded => "LESS",
+                Standing::No => "NO",
+            };
+            writeln!(f, "{standing:<5}{:<40}{}", check.name, check.found)?;
+            if check.ok != Standing::Yes {
+                writeln!(f, "     matters: {}", check.matters)?;
+                for (number, line) in check.remedy.iter().flat_map(|remedy| remedy.lines()).enumerate() {
+                    let head = if number == 0 { "remedy:  " } else { "         " };
+                    writeln!(f, "{}", format!("     {head}{line}").trim_end())?;
+                }
+            }
+        }
+        let less = self.checks.iter().filter(|check| check.ok == Standing::Degraded).count();
+        match (self.can_host, less) {
+            (true, 0) => writeln!(f, "This machine can host a lab."),
+            (true, _) => writeln!(f, "This machine can host a lab; {less} checks say with what less."),
+            (false, _) => writeln!(f, "This machine cannot host a lab as it is."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_no_is_enough_and_comes_with_its_remedy() {
+        let check = Check::new("nft", Standing::No, "not found", "loads the filter", NO_NFT);
+        let text = Examination { can_host: false, checks: vec![check] }.to_string();
+        assert!(text.contains("NO   nft") && text.contains("remedy:  install it") && text.contains("cannot host"));
+    }
+
+    #[test]
+    fn what_is_as_it_should_be_has_no_remedy() {
+        assert_eq!(Check::new("nft", Standing::Yes, "v1", "loads the filter", NO_NFT).remedy, None);
+    }
+
+    /// A test process has threads; forking it would not be safe, so it must be refused.
+    #[test]
+    fn a_process_with_threads_is_not_forked() {
+        let threads = std::thread::spawn(|| sandbox::in_child(|_| String::new())).join();
+        let error = threads.ok().and_then(Result::err);
+        assert!(error.is_some_and(|error| error.contains("threads")));
+    }
+
+    #[test]
+    fn the_profile_names_the_program_twice() {
+        let text = apparmor_remedy(Path::new("/home/me/a b/sglab"));
+        assert!(text.contains("profile \"home.me.a b.sglab\" \"/home/me/a b/sglab\" flags=(unconfined)"), "{text}");
+        assert!(text.contains("/etc/apparmor.d/home.me.a b.sglab") && !text.contains('@'));
+    }
+}

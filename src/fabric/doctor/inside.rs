@@ -1,0 +1,176 @@
+//! Trying what a lab needs, inside a sandbox that is thrown away afterwards.
+
+use std::collections::HashSet;
+use std::fs;
+use std::process::Command;
+
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::constants::NETLINK_ROUTE;
+use rtnetlink::LinkVeth;
+
+use super::{Check, Standing};
+use crate::fabric::netlink::{self, Request};
+use crate::fabric::sandbox::Sandbox;
+use crate::fabric::{conntrack, nft, raw, sandbox, tap};
+
+const NEWER_KERNEL: &str = "load the kernel's module (sudo modprobe NAME), or use a kernel that has it";
+
+pub(super) fn examine(sandbox: Sandbox) -> Vec<Check> {
+    let mut checks = vec![
+        proc(sandbox),
+        fence(),
+        ruleset("sets and verdict maps", SETS, "groups are sets, interfaces are found by a map"),
+        ruleset("connection tracking", TRACKING, "groups are stateful"),
+        ruleset("address translation", TRANSLATION, "public addresses are translated in the gateway"),
+        ruleset("log of verdicts", LOG, "a drop is believed because its record says so"),
+        list_flows(),
+        veth(),
+        packet_socket(),
+    ];
+    checks.extend(settings());
+    checks.push(bridge());
+    checks.extend(netem());
+    checks
+}
+
+fn needed(name: &str, result: Result<(), String>, matters: &str, remedy: &str) -> Check {
+    match result {
+        Ok(()) => Check::new(name, Standing::Yes, "works", matters, ""),
+        Err(words) => Check::new(name, Standing::No, words, matters, remedy),
+    }
+}
+
+fn comfort(check: Check) -> Check {
+    if check.ok == Standing::No { Check { ok: Standing::Degraded, ..check } } else { check }
+}
+
+fn proc(sandbox: Sandbox) -> Check {
+    let (ok, found) =
+        if sandbox.fresh_proc { (Standing::Yes, "mounted") } else { (Standing::Degraded, "may not be mounted here") };
+    Check::new(
+        "a /proc of its own",
+        ok,
+        found,
+        "without it, `ps` in a lab shows the host's processes; nothing that is tested depends on it",
+        "in a container: run it with an unmasked /proc (docker run --security-opt systempaths=unconfined)",
+    )
+}
+
+fn fence() -> Check {
+    let (uid_map, gid_map) = sandbox::instance_id_maps();
+    let made = raw::fenced_namespaces(&uid_map, &gid_map).map(drop).map_err(|errno| errno.to_string());
+    needed(
+        "user namespace of an instance",
+        made,
+        "root inside an instance must not reach the filter",
+        "allow more nested user namespaces (user.max_user_namespaces)",
+    )
+}
+
+const SETS: &str = "\
+add table inet d1
+add chain inet d1 c { type filter hook forward priority filter; policy drop; }
+add chain inet d1 web1
+add set inet d1 members/A { type ipv4_addr; }
+add set inet d1 sources { type ifname . ipv4_addr; }
+add map inet d1 doors { type ifname : verdict; }
+add element inet d1 doors { \"web1\" : jump web1 }
+add rule inet d1 web1 ip saddr @members/A tcp dport 22-23 accept
+add rule inet d1 c iifname . ip saddr @sources oifname vmap @doors
+";
+
+const TRACKING: &str = "\
+add table inet d2
+add chain inet d2 c { type filter hook forward priority filter; policy drop; }
+add rule inet d2 c ct state established,related ct direction reply ct mark and 1 == 1 accept
+add rule inet d2 c ct mark set ct mark or 2
+";
+
+const TRANSLATION: &str = "\
+add table inet d3
+add map inet d3 public { type ipv4_addr : ipv4_addr; }
+add chain inet d3 in { type nat hook prerouting priority dstnat; }
+add chain inet d3 out { type nat hook postrouting priority srcnat; }
+add rule inet d3 in dnat ip to ip daddr map @public
+add rule inet d3 out iifname \"vpc\" snat ip to ip saddr map @public
+";
+
+const LOG: &str = "\
+add table inet d4
+add chain inet d4 c { type filter hook forward priority filter; policy drop; }
+add rule inet d4 c log prefix \"d\" group 1 queue-threshold 1 drop
+";
+
+const BRIDGE: &str = "\
+add table bridge d5
+add chain bridge d5 c { type filter hook forward priority filter; }
+add rule bridge d5 c ct state established accept
+";
+
+fn ruleset(name: &str, script: &str, matters: &str) -> Check {
+    needed(name, load(script), matters, &NEWER_KERNEL.replace("NAME", "nf_tables nf_conntrack nf_nat nfnetlink_log"))
+}
+
+fn load(script: &str) -> Result<(), String> {
+    let program = nft::program().ok_or("there is no nft program")?;
+    match nft::run_here(program, &["-f", "-"], script) {
+        Ok((true, ..)) => Ok(()),
+        // The first line is the reason; the rest points into a script that nobody sees.
+        Ok((false, _, message)) => Err(message.lines().next().unwrap_or("nft failed without a word").to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn list_flows() -> Check {
+    let listed = conntrack::forget(&HashSet::new()).map_err(|refused| refused.source.to_string());
+    let remedy = NEWER_KERNEL.replace("NAME", "nf_conntrack_netlink");
+    needed("list of tracked flows", listed, "the flows of an address that moves are forgotten", &remedy)
+}
+
+fn veth() -> Check {
+    let message = LinkVeth::new("doctor0", "doctor1").build();
+    let request = Request::create("add a link", RouteNetlinkMessage::NewLink(message));
+    let made = netlink::request(NETLINK_ROUTE, vec![request]).map_err(|refused| refused.source.to_string());
+    needed("veth", made, "instances are connected by it", &NEWER_KERNEL.replace("NAME", "veth"))
+}
+
+fn packet_socket() -> Check {
+    let opened = tap::open_here().map(drop).map_err(|error| error.to_string());
+    needed("packet socket", opened, "the receiver is the second witness of a drop", "use a kernel with AF_PACKET")
+}
+
+fn settings() -> impl Iterator<Item = Check> {
+    let settings = [
+        ("net.ipv4.ip_forward", "1", "the VPC is a router"),
+        ("net.ipv4.icmp_ratelimit", "0", "else most closed UDP ports read as silence"),
+        ("net.ipv4.ip_unprivileged_port_start", "0", "services of a lab listen on ports below 1024"),
+        ("net.netfilter.nf_conntrack_tcp_loose", "0", "else a flow that was cut comes back as a new one"),
+    ];
+    settings.into_iter().map(|(name, value, matters)| {
+        let path = format!("/proc/sys/{}", name.replace('.', "/"));
+        let written = fs::write(path, value).map_err(|error| format!("cannot be set to {value}: {error}"));
+        needed(name, written, matters, "in a container: run it with a writable /proc/sys")
+    })
+}
+
+fn bridge() -> Check {
+    comfort(needed(
+        "tracking on bridges",
+        load(BRIDGE),
+        "for information: labs route and do not need it",
+        &NEWER_KERNEL.replace("NAME", "nf_conntrack_bridge"),
+    ))
+}
+
+/// Nothing if there is no program to ask by.
+fn netem() -> Option<Check> {
+    let tc = nft::find_program("tc")?;
+    let output = Command::new(tc).args(["qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]).output();
+    let result = match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ")),
+        Err(error) => Err(error.to_string()),
+    };
+    let matters = "for information: only needed to slow links down by hand in `sglab shell`";
+    Some(comfort(needed("netem", result, matters, &NEWER_KERNEL.replace("NAME", "sch_netem"))))
+}

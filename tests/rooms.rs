@@ -1,0 +1,263 @@
+//! The rooms and their arrows (docs/architecture.md): a file that names a room above or beside its own is an error,
+//! a pure room never reaches the kernel, the clock, the environment or files, and `unsafe` has one place.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "rooms/source.rs"]
+mod source;
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use source::{Named, Word, paths, without_tests, words};
+
+/// Each room, whether it is pure, and the rooms that it may name; from the lowest up.
+const ROOMS: &[(&str, bool, &[&str])] = &[
+    ("model", true, &[]),
+    ("policy", true, &["model"]),
+    ("compile", true, &["model"]),
+    ("fabric", false, &["compile", "model"]),
+    ("probe", false, &["fabric", "compile", "model"]),
+    ("lab", false, &["probe", "fabric", "compile", "policy", "model"]),
+    ("scenario", false, &["lab", "probe", "compile", "policy", "model"]),
+    ("report", true, &["scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+];
+
+/// What of `compile` the fabric may name: words for links and rulesets, and no group.
+const VOCABULARY: &[&str] = &["network", "nft", "record", "names", "text"];
+
+/// Parts of the standard library that a pure room has no business with, and whole crates.
+const IMPURE: &[&[&str]] = &[
+    &["std", "fs"],
+    &["std", "env"],
+    &["std", "process"],
+    &["std", "thread"],
+    &["std", "os"],
+    &["std", "net", "TcpStream"],
+    &["std", "net", "TcpListener"],
+    &["std", "net", "UdpSocket"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["tokio"],
+    &["nix"],
+    &["libc"],
+    &["socket2"],
+    &["rtnetlink"],
+    &["netlink_sys"],
+    &["netns_rs"],
+    &["caps"],
+    &["tempfile"],
+    &["println"],
+    &["eprintln"],
+    &["print"],
+    &["eprint"],
+];
+
+/// The one file that may say `unsafe`.
+const UNSAFE: &str = "fabric/raw.rs";
+
+/// What is wrong with one file; `file` is its path below `src`, `test` whether all of it is compiled for tests only.
+fn faults(file: &str, text: &str, test: bool) -> Vec<String> {
+    let all = words(text);
+    let product = if test { Vec::new() } else { without_tests(all.clone()).0 };
+    let home = module(file);
+    let mut faults = Vec::new();
+    let mut fault = |line: usize, what: String| faults.push(format!("src/{file}:{line}: {what}"));
+
+    if let Some((room, pure, below)) = ROOMS.iter().find(|(room, ..)| home.first().is_some_and(|first| first == room)) {
+        for named in paths(&all, &home) {
+            if let Some(what) = upward(room, below, &named) {
+                fault(named.line, what);
+            }
+        }
+        if *pure {
+            for named in paths(&product, &home) {
+                if let Some(path) = IMPURE.iter().find(|path| begins(&named.path, path)) {
+                    fault(named.line, format!("`{room}` is pure and names {}", path.join("::")));
+                }
+            }
+        }
+    }
+    for (number, word) in all.iter().enumerate() {
+        if word.text == "unsafe" && file != UNSAFE {
+            fault(word.line, format!("`unsafe` outside {UNSAFE}"));
+        }
+        if word.text == "crate" && all.get(number + 1).is_some_and(|next| next.text == "as") {
+            fault(word.line, "the crate under another name hides what is named".into());
+        }
+        if word.text == "unsafe_code" && file != UNSAFE {
+            fault(word.line, "the lint against `unsafe` is touched".into());
+        }
+    }
+    for call in product.windows(3) {
+        let [dot, name, open] = call else { continue };
+        if dot.text == "." && open.text == "(" && ["unwrap", "expect"].contains(&name.text.as_str()) {
+            fault(name.line, format!("`{}` outside tests", name.text));
+        }
+    }
+    faults
+}
+
+/// Why a room may not name this, if it may not.
+fn upward(room: &str, below: &[&str], named: &Named) -> Option<String> {
+    if named.path[0] == "sglab" && named.path.len() > 1 {
+        return Some(format!("`{room}` names its own crate from outside"));
+    }
+    if named.path[0] != "crate" || named.path.len() == 1 && named.path[0] == "crate" {
+        return None;
+    }
+    let other = named.path[1].as_str();
+    let known = ROOMS.iter().any(|(room, ..)| *room == other);
+    if !known {
+        return Some(format!("`{other}` is no room: every path names the room it comes from"));
+    }
+    if other != room && !below.contains(&other) {
+        return Some(format!("`{room}` may not know `{other}`"));
+    }
+    let inner = named.path.get(2).map_or("", String::as_str);
+    if room == "fabric" && other == "compile" && !VOCABULARY.contains(&inner) {
+        return Some(format!("`fabric` may know of `compile` only {}", VOCABULARY.join(", ")));
+    }
+    None
+}
+
+/// Whether a path begins so, or takes in what does by a `*`, or names the folder it is in for later use.
+fn begins(path: &[String], start: &[&str]) -> bool {
+    let whole = |path: &[String]| path.len() >= start.len() && path.iter().zip(start).all(|(a, b)| a == b);
+    whole(path)
+        || path.split_last().is_some_and(|(last, parents)| {
+            last == "*"
+                && !parents.is_empty()
+                && parents.len() < start.len()
+                && parents.iter().zip(start).all(|(a, b)| a == b)
+        })
+}
+
+/// The module that a file is: `model/apply/mod.rs` is `model::apply`.
+fn module(file: &str) -> Vec<String> {
+    let mut path: Vec<String> = file.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    path.pop_if(|last| last == "mod" || last == "lib" || last == "main");
+    path
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn arrows_point_down_and_pure_rooms_stay_pure() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files: Vec<(String, String)> = rust_files(&src)
+        .into_iter()
+        .map(|path| (path.strip_prefix(&src).unwrap().display().to_string(), fs::read_to_string(&path).unwrap()))
+        .collect();
+    assert!(files.len() > 50, "src has only {} files: is this the right folder?", files.len());
+
+    // Modules in files of their own that are compiled for tests only, by `#[cfg(test)] mod name;`.
+    let for_tests: Vec<Vec<String>> = files
+        .iter()
+        .flat_map(|(file, text)| {
+            let home = module(file);
+            let (_, names) = without_tests(words(text));
+            names.into_iter().map(move |name| [home.clone(), vec![name]].concat())
+        })
+        .collect();
+    let is_test = |file: &str| for_tests.iter().any(|test| module(file).starts_with(test));
+
+    let mut report = String::new();
+    for (file, text) in &files {
+        for fault in faults(file, text, is_test(file)) {
+            writeln!(report, "{fault}").unwrap();
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+
+    // A new room must be put in the table; the binary's two are above it.
+    for entry in fs::read_dir(&src).unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().display().to_string();
+        let known = ROOMS.iter().any(|(room, ..)| *room == name) || ["cli", "lib", "main"].contains(&name.as_str());
+        assert!(known, "src/{name} is in no row of the table of rooms");
+    }
+}
+
+/// That the table itself points down: each room names only rooms that stand before it.
+#[test]
+fn the_table_has_no_circle() {
+    for (number, (room, _, below)) in ROOMS.iter().enumerate() {
+        for other in *below {
+            assert!(ROOMS[..number].iter().any(|(before, ..)| before == other), "{room} -> {other} points up");
+        }
+    }
+    let may_name = |room: &str, other: &str| ROOMS.iter().any(|(r, _, below)| *r == room && below.contains(&other));
+    assert!(!may_name("policy", "compile") && !may_name("compile", "policy"));
+}
+
+/// Planted faults: (file, source, what must be said). Without these, a scanner that sees nothing passes.
+#[test]
+fn planted_faults_are_found() {
+    let planted = [
+        ("model/x.rs", "use crate::policy::judge;", "`model` may not know `policy`"),
+        ("policy/x.rs", "use crate::compile::nft;", "`policy` may not know `compile`"),
+        ("compile/x.rs", "fn f() { crate::policy::judge() }", "`compile` may not know `policy`"),
+        ("compile/x.rs", "use crate::{model::Cloud, policy as p};", "`compile` may not know `policy`"),
+        ("fabric/x.rs", "use crate::{\n  compile::{network::Link, links},\n};", "may know of `compile` only"),
+        ("fabric/x.rs", "use crate::compile;", "may know of `compile` only"),
+        ("probe/x.rs", "use super::super::lab::Lab;", "`probe` may not know `lab`"),
+        ("probe/x/y.rs", "use super::super::super::{model::Flow, lab::Lab};", "`probe` may not know `lab`"),
+        ("probe/x.rs", "mod a { use super::super::super::lab::Lab; }", "`probe` may not know `lab`"),
+        ("scenario/mod.rs", "use super::report::text;", "`scenario` may not know `report`"),
+        ("scenario/x.rs", "use crate::fabric::Fabric;", "`scenario` may not know `fabric`"),
+        ("lab/x.rs", "#[cfg(test)] mod tests { use crate::scenario::run; }", "`lab` may not know `scenario`"),
+        ("model/x.rs", "use crate::*;", "`*` is no room"),
+        ("model/x.rs", "use crate as all; use all::policy::judge;", "under another name"),
+        ("model/x.rs", "use sglab::lab::Lab;", "from outside"),
+        ("model/x.rs", "use std::fs;", "`model` is pure and names std::fs"),
+        ("model/x.rs", "fn f() { std::env::var(\"A\"); }", "names std::env"),
+        ("policy/x.rs", "use std::{fmt, process::Command};", "names std::process"),
+        ("compile/x.rs", "use std::time::{Duration, Instant};", "names std::time::Instant"),
+        ("compile/x.rs", "use std::net::*;", "names std::net::TcpStream"),
+        ("report/x.rs", "async fn f() { tokio::task::yield_now().await }", "names tokio"),
+        ("report/x.rs", "fn f() { println!(\"a\") }", "names println"),
+        ("lab/x.rs", "fn f() { unsafe { g() } }", "`unsafe` outside"),
+        ("lab/x.rs", "#![allow(unsafe_code)]", "lint against `unsafe`"),
+        ("lab/x.rs", "fn f() { g().unwrap(); }", "`unwrap` outside tests"),
+        ("cli/x.rs", "fn f() { g()\n    .expect(\"a\"); }", "src/cli/x.rs:2: `expect` outside tests"),
+        ("lab/x.rs", "#[cfg(test)] mod tests { fn f() {} } fn f() { g().unwrap(); }", "`unwrap` outside tests"),
+    ];
+    for (file, source, expected) in planted {
+        let found = faults(file, source, false);
+        assert!(found.iter().any(|fault| fault.contains(expected)), "{file}: {source}: found {found:?}");
+    }
+}
+
+/// What looks like a fault and is none.
+#[test]
+fn innocents_pass() {
+    let innocent = [
+        ("model/x.rs", "// use crate::policy;\n/* std::fs /* nested */ tokio:: */ const A: &str = \"crate::lab\";"),
+        (
+            "model/x.rs",
+            "const A: &str = r#\"unsafe { \"crate::lab\" }\"#; const B: char = '\\''; fn f<'a>(_: &'a str) {}",
+        ),
+        ("model/apply/x.rs", "use super::super::{Cloud, Flow}; pub(crate) fn f() {} pub(in crate::model) fn g() {}"),
+        ("compile/x.rs", "use std::time::Duration; use std::net::{IpAddr, Ipv4Addr}; use crate::model::*;"),
+        ("fabric/x.rs", "use crate::compile::network::{End, Link}; use std::fs; use nix::sched;"),
+        ("model/x.rs", "#[cfg(test)] mod tests { fn f() { std::fs::read(\"a\").unwrap(); } }"),
+        ("lab/x.rs", "fn f() { g().unwrap_or(1); h().expect_err; }"),
+    ];
+    for (file, source) in innocent {
+        assert_eq!(faults(file, source, false), Vec::<String>::new(), "{file}: {source}");
+    }
+    assert_eq!(faults("lab/tests.rs", "fn f() { g().unwrap(); }", true), Vec::<String>::new());
+    assert_eq!(words("a\n'b' 'c d"), [("a", 1), ("c", 2), ("d", 2)].map(|(t, line)| Word { text: t.into(), line }));
+}
