@@ -1,6 +1,6 @@
 //! `sglab completions`.
 
-use std::io::stdout;
+use std::io::{Write, stdout};
 
 use clap::CommandFactory;
 
@@ -8,6 +8,9 @@ use super::Exit;
 use super::arguments::{Arguments, CompletionsArguments};
 
 pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<Exit> {
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "sglab", &mut stdout());
+    // To memory first: clap panics over a reader that leaves early.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut Arguments::command(), "sglab", &mut script);
+    stdout().write_all(&script)?;
     Ok(Exit::Ok)
 }

@@ -1,0 +1,418 @@
+//! The program from outside: what it prints where, and its exit codes. See `docs/output.md`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod program;
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use program::{Program, User, users};
+use serde_json::Value;
+
+const TWO_TIER: &str = include_str!("../topologies/two-tier.yaml");
+const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
+
+/// What a run of the program came to.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn said(mut command: Command) -> Said {
+    let output = command.output().expect("the program");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn sglab(program: &Program, arguments: &[&str]) -> Said {
+    said(program.run(User::Ours, arguments))
+}
+
+/// Runs it once in a scratch folder of its own.
+fn run(arguments: &[&str]) -> Said {
+    sglab(&Program::copy(), arguments)
+}
+
+fn write(program: &Program, name: &str, text: &str) -> PathBuf {
+    let path = program.scratch().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(&path, text).expect("a file");
+    path
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The sketch's mistake: the office's whole network in place of the office.
+fn mistake() -> String {
+    let text = TWO_TIER.replace("tcp 22 from office", "tcp 22 from 203.0.113.0/24");
+    assert_ne!(text, TWO_TIER);
+    text
+}
+
+// Exit codes.
+
+#[test]
+fn a_passing_file_is_0_with_its_result_on_stdout_and_nothing_on_stderr() {
+    let program = Program::copy();
+    for user in users() {
+        let said = said(program.run(*user, &["test", "example:two-tier"]));
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
+        let last = said.out.lines().last().expect("a line");
+        assert!(last.starts_with("PASSED  7 steps, 1,170 cells, 0 inconclusive"), "{last}");
+        assert!(!said.out.contains('\x1b'), "no colours in a pipe");
+    }
+}
+
+#[test]
+fn colours_are_for_those_who_ask_or_look() {
+    let always = run(&["test", "example:two-rules", "--era", "vpc", "--color", "always"]);
+    assert!(always.out.contains('\x1b'), "{always:?}");
+}
+
+#[test]
+fn a_wrong_cell_is_1_with_what_was_expected_what_was_seen_and_the_places_of_both_rules() {
+    let program = Program::copy();
+    let text = mistake();
+    write(&program, "two-tier.yaml", &text);
+    let said = sglab(&program, &["test", "two-tier.yaml"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let line_of = |needle: &str| text.lines().position(|line| line.contains(needle)).expect("a line") + 1;
+    let rule = format!("two-tier.yaml:{}:16", line_of("203.0.113.0/24"));
+    let table = format!("two-tier.yaml:{}:3", line_of("  two-tier:"));
+    let step_1 = said.out.split("\n 2 ").next().expect("the first step");
+    for words in [
+        "expected dropped, observed open",
+        "neighbour -> web1, web2, db1, db2 :22",
+        "SG-T-ADMIN \"tcp 22 from 203.0.113.0/24\"",
+        &rule,
+        &table,
+    ] {
+        assert!(step_1.contains(words), "no {words:?} in {step_1}");
+    }
+    assert!(said.out.lines().any(|line| line.starts_with("FAILED  6 of 7 steps, 26 of 1,170 cells wrong")), "{said:?}");
+}
+
+#[test]
+fn bad_input_is_2_with_words_on_stderr_and_nothing_on_stdout() {
+    let program = Program::copy();
+    write(&program, "bad.yaml", "sglab: 1\ngroups: {A: [tcp 22 from B]}\n");
+    write(&program, "empty.yaml", "");
+    write(&program, "folder/readme.txt", "no topology");
+    write(&program, "good.yaml", TWO_RULES);
+    let cases: &[(&[&str], &str)] = &[
+        (&["test", "bad.yaml"], "bad.yaml:2:"),
+        (&["test", "empty.yaml"], "empty.yaml"),
+        (&["test", "absent.yaml"], "absent.yaml"),
+        (&["test", "folder"], "there is no topology"),
+        (&["test", "example:absent"], "example:two-tier"),
+        (&["test", "good.yaml", "--filter", "absent"], "absent"),
+        (&["test", "good.yaml", "--step", "99"], "99"),
+        (&["test", "good.yaml", "--era", "modern"], "modern"),
+        (&["test", "good.yaml", "-j", "0"], "0"),
+        (&["test", "good.yaml", "bad.yaml"], "bad.yaml:2:"),
+        (&["test"], "FILE|DIR|example:NAME"),
+        (&["frobnicate"], "frobnicate"),
+        (&[], "Usage"),
+        (&["check", "bad.yaml"], "bad.yaml:2:"),
+        (&["check", "absent.yaml"], "absent.yaml"),
+        (&["render", "bad.yaml"], "bad.yaml:2:"),
+        (&["render", "folder"], "folder"),
+        (&["render", "good.yaml", "--step", "99"], "99"),
+        (&["shell", "bad.yaml"], "bad.yaml:2:"),
+    ];
+    for (arguments, words) in cases {
+        let said = sglab(&program, arguments);
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{arguments:?}: {said:?}");
+        assert!(said.err.contains(words), "{arguments:?}: no {words:?} in {}", said.err);
+    }
+}
+
+#[test]
+fn a_machine_that_cannot_host_a_lab_is_3_and_the_remedy_is_told() {
+    let program = Program::copy();
+    // An ordinary user's namespaces in which no further one may be made.
+    let script = "echo 0 > /proc/sys/user/$0 && exec \"$@\"";
+    for limit in ["max_net_namespaces", "max_user_namespaces"] {
+        let path = program.path();
+        let arguments = ["-Ur", "sh", "-c", script, limit, path.to_str().unwrap(), "test", "example:two-rules"];
+        for user in users() {
+            let said = said(program.dress(*user, Command::new("unshare"), &arguments));
+            assert_eq!(said.code, Some(3), "{limit} as {user:?}: {said:?}");
+            let all = format!("{}{}", said.out, said.err);
+            assert!(all.contains("No space left on device") || all.contains("ENOSPC"), "the kernel's word: {all}");
+            assert!(all.contains(limit), "the remedy names {limit}: {all}");
+        }
+    }
+}
+
+#[test]
+fn what_is_neither_proved_nor_disproved_is_4() {
+    let program = Program::copy();
+    // Who has crashed keeps its address and never answers, and no filter says that it dropped the packet.
+    let text = "\
+sglab: 1
+era: vpc
+groups:
+  A: [tcp 22 from anywhere]
+instances:
+  a: {groups: [A], listens: [tcp 22]}
+  b: {groups: [A], listens: [tcp 22]}
+scenario:
+  - step: one is crashed and keeps its address, and nobody answers there
+    do: [{crash: b}]
+    expect: {open: [a -> b:22]}
+";
+    write(&program, "crashed.yaml", text);
+    let said = sglab(&program, &["test", "crashed.yaml"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("INCONCLUSIVE"), "{said:?}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let program = Program::copy();
+    for arguments in ["test example:two-tier", "render example:two-tier", "schema", "completions bash", "--help"] {
+        let script = format!("set -o pipefail; {} {arguments} | head -1", program.path().display());
+        let said = said(program.dress(User::Ours, Command::new("bash"), &["-c", &script]));
+        assert!(!said.err.contains("panicked"), "{arguments}: {said:?}");
+        assert!(matches!(said.code, Some(0 | 141)), "{arguments}: {said:?}");
+        assert_eq!(said.out.lines().count(), 1, "{arguments}: {said:?}");
+    }
+}
+
+// Reports.
+
+#[test]
+fn json_is_one_document_of_the_documented_shape() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "json"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    let document = json(&said.out);
+    assert_eq!((&document["format"], &document["exit_code"]), (&Value::from(1), &Value::from(1)));
+    let run = &document["runs"][0];
+    assert_eq!(
+        (&run["topology"], &run["era"], &run["verdict"]),
+        (&"two-tier".into(), &"article".into(), &"failed".into())
+    );
+    assert_eq!(run["counts"]["cells"], 1170);
+    assert_eq!(run["counts"]["wrong"], 26);
+    assert!(run["boot_ms"].as_f64().is_some_and(|time| time > 0.0));
+    let steps = run["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 7);
+    let numbers: Vec<_> = steps.iter().map(|step| step["number"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+    let wrong = &steps[0]["wrong"][0];
+    assert_eq!((&wrong["expected"], &wrong["observed"]), (&"dropped".into(), &"open".into()));
+    assert_eq!((&wrong["from"], &wrong["service"]), (&"neighbour".into(), &"tcp 22".into()));
+    assert_eq!(wrong["rule"]["group"], "SG-T-ADMIN");
+    assert_eq!(wrong["rule"]["place"]["file"], "two-tier.yaml");
+    assert_eq!(steps[3]["addresses"][0]["instance"], "web1");
+    assert_eq!(steps[3]["rules_edited"], 0);
+    let row = &steps[0]["grid"]["rows"][0];
+    assert_eq!(row["cells"][0].as_str().map(str::len), steps[0]["grid"]["services"].as_array().map(Vec::len));
+}
+
+#[test]
+fn junit_is_xml_with_a_case_for_each_step() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--junit", "results.xml"]);
+    assert_eq!(said.code, Some(1));
+    let text = fs::read_to_string(program.scratch().join("results.xml")).expect("a report");
+    let report = quick_junit::Report::deserialize_from_str(&text).expect("a JUnit report");
+    let [suite] = report.test_suites.as_slice() else { panic!("one suite for one file and era: {text}") };
+    assert_eq!(suite.test_cases.len(), 7);
+    assert_eq!((report.failures, report.errors), (6, 0), "wrong is a failure");
+}
+
+#[test]
+fn github_annotations_stand_where_the_expectation_does() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "github", "--step", "1"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.lines().all(|line| line.starts_with("::")), "annotations only on stdout: {}", said.out);
+    assert!(said.out.starts_with("::error file=two-tier.yaml,line="), "{}", said.out);
+    assert!(said.err.contains("FAILED"), "the report for people on stderr: {}", said.err);
+}
+
+// What to run.
+
+#[test]
+fn a_folder_is_a_line_for_each_topology_and_era_in_order_whatever_runs_at_once() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/topologies");
+    let said = run(&["test", folder, "-j", "4"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let named =
+        |line: &str| line.starts_with("ok").then(|| line.split_whitespace().nth(1).map(str::to_owned)).flatten();
+    let names: Vec<String> = said.out.lines().filter_map(named).collect();
+    assert!(names.len() >= 7, "{}", said.out);
+    assert!(names.is_sorted(), "{names:?}");
+}
+
+#[test]
+fn filter_step_and_era_choose_what_runs() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/topologies");
+    let said = run(&["test", folder, "--filter", "two-", "--era", "vpc", "--step", "1", "--format", "json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = json(&said.out);
+    let runs = document["runs"].as_array().expect("runs");
+    let names: Vec<_> = runs.iter().map(|run| run["topology"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["two-rules", "two-tier"]);
+    assert!(runs.iter().all(|run| run["era"] == "vpc"));
+    assert!(runs.iter().all(|run| run["steps"].as_array().is_some_and(|steps| steps.len() == 1)));
+    let eras = run(&["test", "example:self-trust", "--era", "article,classic", "--format", "json"]);
+    let document = json(&eras.out);
+    let eras: Vec<_> = document["runs"].as_array().expect("runs").iter().map(|run| run["era"].clone()).collect();
+    assert_eq!(eras, ["article", "classic"]);
+}
+
+#[test]
+fn fail_fast_leaves_the_rest_of_the_steps_alone() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--fail-fast", "--format", "json"]);
+    assert_eq!(said.code, Some(1));
+    let document = json(&said.out);
+    let steps = document["runs"][0]["steps"].as_array().expect("steps");
+    assert_eq!(steps[0]["status"], "failed");
+    assert!(steps[1..].iter().all(|step| step["status"] == "not-run"), "{document}");
+}
+
+// The other commands.
+
+/// As the least of our users.
+fn without_privilege(program: &Program, arguments: &[&str]) -> Said {
+    let user = *users().last().expect("a user");
+    said(program.run(user, arguments))
+}
+
+#[test]
+fn check_needs_no_privilege_and_says_what_is_valid() {
+    let program = Program::copy();
+    write(&program, "good.yaml", TWO_RULES);
+    let good = without_privilege(&program, &["check", "good.yaml"]);
+    assert_eq!((good.code, good.err.as_str()), (Some(0), ""), "{good:?}");
+    assert!(good.out.starts_with("good.yaml: valid"), "{good:?}");
+    write(&program, "bad.yaml", "sglab: 1\nera: modern\n");
+    let bad = without_privilege(&program, &["check", "good.yaml", "bad.yaml", "--format", "json"]);
+    assert_eq!(bad.code, Some(2), "{bad:?}");
+    let document = json(&bad.out);
+    assert_eq!(document["valid"], serde_json::json!(["good.yaml"]));
+    assert!(!document["problems"].as_array().expect("problems").is_empty());
+}
+
+#[test]
+fn render_needs_no_privilege_and_nft_accepts_what_it_prints() {
+    let program = Program::copy();
+    let rendered = without_privilege(&program, &["render", "example:two-tier", "--step", "3"]);
+    assert_eq!((rendered.code, rendered.err.as_str()), (Some(0), ""), "{rendered:?}");
+    assert!(rendered.out.contains("SG-I-DB1"), "the rule of step 3: {}", rendered.out);
+    // One namespace's ruleset at a time, as the comments divide them.
+    let rulesets: Vec<&str> = rendered.out.split("# namespace ").skip(1).collect();
+    assert!(rulesets.len() >= 3, "router, gateway and internet: {}", rendered.out);
+    for ruleset in rulesets {
+        let mut command = program.dress(User::Ours, Command::new("unshare"), &["-Urn", "nft", "-c", "-f", "-"]);
+        let mut nft = command.stdin(Stdio::piped()).spawn().expect("nft");
+        let text = format!("# namespace {ruleset}");
+        nft.stdin.take().expect("a pipe").write_all(text.as_bytes()).expect("nft reads");
+        let output = nft.wait_with_output().expect("nft");
+        assert!(output.status.success(), "{}\n{text}", String::from_utf8_lossy(&output.stderr));
+    }
+    let launched = without_privilege(&program, &["render", "example:two-tier"]);
+    assert_ne!(launched.out, rendered.out, "another step, another ruleset");
+}
+
+#[test]
+fn the_schema_is_json_and_every_topology_fits_it() {
+    let said = run(&["schema"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let validator = jsonschema::validator_for(&json(&said.out)).expect("a schema");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/topologies");
+    for entry in fs::read_dir(folder).expect("the topologies") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a topology");
+        let value: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let wrong: Vec<String> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{}: {wrong:#?}", path.display());
+    }
+}
+
+#[test]
+fn init_writes_a_file_that_checks_and_tests_green_and_overwrites_nothing() {
+    let program = Program::copy();
+    let first = sglab(&program, &["init"]);
+    assert_eq!((first.code, first.out.as_str()), (Some(0), ""), "{first:?}");
+    assert!(first.err.contains("sglab test sglab.yaml"), "{first:?}");
+    assert_eq!(sglab(&program, &["check", "sglab.yaml"]).code, Some(0));
+    let tested = sglab(&program, &["test", "sglab.yaml"]);
+    assert_eq!(tested.code, Some(0), "{tested:?}");
+    fs::write(program.scratch().join("sglab.yaml"), "mine").unwrap();
+    let second = sglab(&program, &["init"]);
+    assert_eq!(second.code, Some(2), "{second:?}");
+    assert_eq!(fs::read_to_string(program.scratch().join("sglab.yaml")).unwrap(), "mine");
+    assert_eq!(sglab(&program, &["init", "another.yaml"]).code, Some(0));
+}
+
+#[test]
+fn completions_are_what_the_shell_reads() {
+    let program = Program::copy();
+    let said = sglab(&program, &["completions", "bash"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let path = write(&program, "completions", &said.out);
+    let script = format!(". {} && complete -p sglab", path.display());
+    let loaded = self::said(program.dress(User::Ours, Command::new("bash"), &["-c", &script]));
+    assert!(loaded.code == Some(0) && loaded.out.contains("_sglab"), "{loaded:?}");
+}
+
+#[test]
+fn doctor_finds_this_machine_fit() {
+    let program = Program::copy();
+    for user in users() {
+        let said = said(program.run(*user, &["doctor"]));
+        assert_eq!(said.code, Some(0), "as {user:?}: {said:?}");
+        assert!(said.out.contains("nft"), "{said:?}");
+        let machine = self::said(program.run(*user, &["doctor", "--format", "json"]));
+        assert_eq!(machine.code, Some(0), "as {user:?}: {machine:?}");
+        json(&machine.out);
+    }
+}
+
+#[test]
+fn a_shell_runs_a_command_in_the_lab_and_gives_its_exit_code() {
+    let inside = run(&["shell", "example:two-tier", "--", "ip", "netns", "list"]);
+    assert_eq!(inside.code, Some(0), "{inside:?}");
+    assert!(inside.out.contains("web1") && inside.out.contains("db2"), "{inside:?}");
+    let web1 = run(&["shell", "example:two-tier", "--in", "web1", "--", "ip", "-4", "-o", "addr"]);
+    assert!(web1.code == Some(0) && web1.out.contains("10.0.0.11"), "{web1:?}");
+    assert_eq!(run(&["shell", "example:two-tier", "--", "sh", "-c", "exit 7"]).code, Some(7));
+    assert_eq!(run(&["shell", "example:two-tier", "--in", "absent", "--", "true"]).code, Some(2));
+}
+
+#[test]
+fn the_help_of_every_command_is_as_it_was() {
+    let program = Program::copy();
+    let commands = ["", "test", "check", "render", "shell", "schema", "doctor", "init", "completions"].map(|command| {
+        let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();
+        let said = sglab(&program, &arguments);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{command}");
+        format!("$ sglab {}\n{}", arguments.join(" "), said.out)
+    });
+    insta::assert_snapshot!(commands.join("\n"));
+}
+
+#[test]
+fn the_version_is_the_package_s() {
+    let said = run(&["--version"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), concat!("sglab ", env!("CARGO_PKG_VERSION"), "\n")));
+}

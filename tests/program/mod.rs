@@ -1,0 +1,75 @@
+//! The program as its users meet it: a copy where an ordinary user can run it, and who runs it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// An ordinary user that every system has: `nobody`.
+const NOBODY: u32 = 65534;
+
+/// Who runs the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum User {
+    /// Whoever runs the tests.
+    Ours,
+    /// `nobody`; needs tests that run as root.
+    Nobody,
+}
+
+/// Root's tests run everything twice: as root, and as an ordinary user.
+pub fn users() -> &'static [User] {
+    if nix::unistd::geteuid().is_root() { &[User::Ours, User::Nobody] } else { &[User::Ours] }
+}
+
+/// A copy of the program in a folder of its own, whatever the permissions of the build folder. Everything that a run
+/// may be tempted to leave behind has a folder here too.
+pub struct Program {
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    pub fn copy() -> Self {
+        let folder = tempfile::Builder::new().prefix("leftovers-").tempdir().expect("a temporary folder");
+        let program = Self { folder };
+        fs::copy(env!("CARGO_BIN_EXE_sglab"), program.path()).expect("a copy of the program");
+        for (path, mode) in [(program.folder(), 0o755), (&program.path(), 0o755)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");
+        }
+        fs::create_dir(program.scratch()).expect("a folder");
+        fs::set_permissions(program.scratch(), fs::Permissions::from_mode(0o777)).expect("permissions");
+        program
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The executable: no process of anybody else runs this very file.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("sglab")
+    }
+
+    /// The working directory, home and temporary folder of its runs.
+    pub fn scratch(&self) -> PathBuf {
+        self.folder.path().join("scratch")
+    }
+
+    /// A run of it: not started yet, without input, its output piped, in an environment of its own.
+    pub fn run(&self, user: User, arguments: &[&str]) -> Command {
+        self.dress(user, Command::new(self.path()), arguments)
+    }
+
+    /// Another program, run in the same way.
+    pub fn dress(&self, user: User, mut command: Command, arguments: &[&str]) -> Command {
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let scratch = self.scratch();
+        command.env("HOME", &scratch).env("TMPDIR", &scratch).current_dir(&scratch);
+        if user == User::Nobody {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+}
