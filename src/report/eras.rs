@@ -31,7 +31,14 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
             results.iter().map(|result| result.steps.iter().find(|step| step.number == number)).collect();
         let name = steps.iter().flatten().next().map_or("", |step| step.name.as_str());
         let words = columns(steps.iter().map(|step| status(*step)), style);
-        out.push_str(&format!("{number:>2}  {name:<NAME_WIDTH$}{words}\n"));
+        // A long name takes several lines; the words stand behind its last.
+        let lines = text::wrap(name, NAME_WIDTH - 2);
+        for (index, line) in lines.iter().enumerate() {
+            let number = if index == 0 { number.to_string() } else { String::new() };
+            let words = if index + 1 == lines.len() { words.as_str() } else { "" };
+            out.push_str(format!("{number:>2}  {line:<NAME_WIDTH$}{words}").trim_end());
+            out.push('\n');
+        }
         out.push_str(&differences(&steps, hosts, style));
     }
     let verdicts = results.iter().map(|result| {
