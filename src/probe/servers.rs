@@ -38,7 +38,7 @@ impl Servers {
     /// [`FabricError::Kernel`] with the port that could not be had.
     pub async fn listen(namespace: &Arc<Namespace>, services: Vec<Service>) -> Result<Self, FabricError> {
         let opened = namespace.run(move || services.into_iter().map(open).collect::<Result<Vec<_>, _>>()).await?;
-        let failed = |(service, source): (Service, std::io::Error)| FabricError::Kernel {
+        let failed = |(service, source): (Service, io::Error)| FabricError::Kernel {
             attempt: format!("listen on {service}"),
             node: namespace.name.clone(),
             source,
@@ -64,7 +64,7 @@ impl Servers {
 }
 
 /// Opens a listening socket on the calling thread's namespace; the kernel itself answers an echo.
-fn open(service: Service) -> Result<Option<(Service, Socket)>, (Service, std::io::Error)> {
+fn open(service: Service) -> Result<Option<(Service, Socket)>, (Service, io::Error)> {
     let (kind, protocol, port) = match service {
         Service::Tcp(port) => (Type::STREAM, Protocol::TCP, port),
         Service::Udp(port) => (Type::DGRAM, Protocol::UDP, port),
@@ -93,7 +93,7 @@ async fn serve_tcp(listener: TcpListener, name: Arc<str>) {
     }
 }
 
-async fn answer(mut stream: TcpStream, name: Arc<str>) -> std::io::Result<()> {
+async fn answer(mut stream: TcpStream, name: Arc<str>) -> io::Result<()> {
     let mut token = [0; TOKEN_BYTES];
     stream.read_exact(&mut token).await?;
     let mut answer = token.to_vec();
