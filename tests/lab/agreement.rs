@@ -75,6 +75,8 @@ async fn is_as_the_policy_says(name: &str, text: &str) {
                 assert!(!flows.is_empty());
                 let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
                 assert!(batch.canaries_held, "the canaries held");
+                let slow: Vec<_> = batch.observations.iter().filter(|seen| seen.timed_out).collect();
+                assert!(slow.is_empty(), "evidence and not patience decides: {slow:#?}");
                 let differ = batch.observations.iter().filter_map(|seen| {
                     let verdict = policy::judge(lab.cloud(), &seen.flow);
                     (!agree(&verdict, &seen.outcome)).then(|| (seen.flow.to_string(), verdict, seen.outcome.clone()))

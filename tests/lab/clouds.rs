@@ -47,13 +47,6 @@ pub fn is_dropped(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Dropped(_))
 }
 
-/// Carries out the operations of a step, by its number from 1; panics if one is refused.
-pub async fn perform(lab: &mut Lab, topology: &Topology, step: usize) {
-    for operation in &topology.steps[step - 1].operations {
-        lab.apply(&operation.value).await.unwrap_or_else(|error| panic!("{error}"));
-    }
-}
-
 /// The initial cloud of a topology and its listeners, for a test that boots by itself.
 pub fn initial_cloud(topology: &Topology, era: Era) -> (Cloud, Listeners) {
     let mut cloud = topology.empty_cloud(era);

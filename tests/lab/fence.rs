@@ -134,10 +134,20 @@ async fn received(tap: &mut Tap, port: u16, later: u16) -> bool {
     seen.contains(&port)
 }
 
+/// Shows that a namespace has not seen the spoofed datagram, by one that its sender may send and that comes later.
+async fn only_the_honest_one_arrives(tap: &mut Tap, from: &Arc<Namespace>, source: Ipv4Addr, to: Ipv4Addr) {
+    let honest = inside(from, move || UdpSocket::bind((source, 5001))).await.expect("a socket");
+    honest.send_to(b"honest", (to, 53)).expect("sent");
+    assert!(!received(tap, 5000, 5001).await, "the spoofed one has arrived");
+}
+
+async fn tap(node: &Arc<Namespace>) -> Tap {
+    Tap::open(node).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
 async fn a_neighbours_address_as_source_is_dropped_and_on_record() {
     let bare = cloud().await;
-    let mut log = bare.log("vpc-default").await;
-    let mut tap = Tap::open(&bare.node("db1")).await.unwrap_or_else(|error| panic!("{error}"));
+    let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web2, db1) = (private(&bare.cloud, "web2").0, private(&bare.cloud, "db1").0);
     send_raw(&bare.node("web1"), udp_packet(web2, db1)).await;
     let (record, tuple, by) = log.next_drop();
@@ -145,15 +155,13 @@ async fn a_neighbours_address_as_source_is_dropped_and_on_record() {
     let number = bare.cloud.instances[&InstanceName::new("web1")].interfaces[0].number;
     assert_eq!(by, Some(port_index(number)), "the record says whose link it came by");
     // The address in its holder's hand is as good as ever.
-    let honest = inside(&bare.node("web2"), move || UdpSocket::bind((web2, 5001))).await.expect("a socket");
-    honest.send_to(b"honest", (db1, 53)).expect("sent");
-    assert!(!received(&mut tap, 5000, 5001).await, "db1 has not seen the spoofed one");
+    only_the_honest_one_arrives(&mut tap, &bare.node("web2"), web2, db1).await;
     assert_eq!(log.drops(), []);
 }
 
 async fn a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record() {
     let bare = cloud().await;
-    let mut log = bare.log("vpc-default").await;
+    let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web2, db1) = (private(&bare.cloud, "web2").0, private(&bare.cloud, "db1").0);
     let web1 = bare.node("web1");
     let taken = as_root_in(&web1, &format!("ip address add {web2}/32 dev lo")).await;
@@ -162,6 +170,7 @@ async fn a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record() {
     socket.send_to(b"spoofed", (db1, 53)).expect("it leaves the sender");
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web2, db1));
+    only_the_honest_one_arrives(&mut tap, &bare.node("web2"), web2, db1).await;
 }
 
 async fn a_spoofed_reset_does_not_end_anothers_flow() {
@@ -211,30 +220,33 @@ fn next_number(ears: &Socket) -> u32 {
     next.expect("data has arrived")
 }
 
-async fn a_host_that_bears_anothers_address_is_dropped_and_on_record() {
+/// A host sends with a source that is not its own; its link to the internet drops it, on record.
+async fn a_host_cannot_bear(source: impl FnOnce(&Bare) -> Ipv4Addr) {
     let bare = cloud().await;
-    let mut log = bare.log("internet").await;
-    let (office, web1) = (Ipv4Addr::new(203, 0, 113, 10), public(&bare.cloud, "web1").0);
-    send_raw(&bare.node("neighbour"), udp_packet(office, web1)).await;
+    let (mut log, mut tap) = (bare.log("internet").await, tap(&bare.node("gateway-default")).await);
+    let (source, db1) = (source(&bare), public(&bare.cloud, "db1").0);
+    let neighbour = bare.node("neighbour");
+    send_raw(&neighbour, udp_packet(source, db1)).await;
     let (record, tuple, _) = log.next_drop();
-    assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, office, web1));
+    assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, source, db1));
+    only_the_honest_one_arrives(&mut tap, &neighbour, Ipv4Addr::new(203, 0, 113, 11), db1).await;
+}
+
+async fn a_host_that_bears_anothers_address_is_dropped_and_on_record() {
+    a_host_cannot_bear(|_| Ipv4Addr::new(203, 0, 113, 10)).await;
 }
 
 async fn a_host_that_bears_an_address_of_the_vpc_is_dropped_and_on_record() {
-    let bare = cloud().await;
-    let mut log = bare.log("internet").await;
-    let (web1, db1) = (private(&bare.cloud, "web1").0, public(&bare.cloud, "db1").0);
-    send_raw(&bare.node("office"), udp_packet(web1, db1)).await;
-    let (record, tuple, _) = log.next_drop();
-    assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web1, db1));
+    a_host_cannot_bear(|bare| private(&bare.cloud, "web1").0).await;
 }
 
 async fn what_comes_from_the_gateway_with_an_address_of_the_vpc_is_dropped_and_on_record() {
     let bare = cloud().await;
-    let mut log = bare.log("vpc-default").await;
+    let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
     send_raw(&bare.node("gateway-default"), udp_packet(web1, db1)).await;
     let (record, tuple, by) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web1, db1));
     assert_eq!(by, Some(2), "the index of the router's link to its gateway");
+    only_the_honest_one_arrives(&mut tap, &bare.node("web1"), web1, db1).await;
 }
