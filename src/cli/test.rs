@@ -133,7 +133,12 @@ async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progres
                 RunError::Boot(_) => report::NO_LAB,
                 RunError::Lab { .. } => report::INCONCLUSIVE,
             },
-            error: error.to_string(),
+            error: match &error {
+                RunError::Boot(LabError::Fabric(_)) => {
+                    format!("{error}\n`sglab doctor` says what this machine lacks, and the remedy")
+                }
+                _ => error.to_string(),
+            },
         }),
     }
 }
