@@ -75,6 +75,8 @@ async fn root_in_an_instance_cannot_see_or_delete_the_filter() {
         let output = as_root_in(&web1, words).await;
         assert!(said(&output).contains("No such file or directory"), "{words}: {}", said(&output));
     }
+    let by_its_name = as_root_in(&web1, "nsenter --net=/run/netns/vpc-default -- nft delete table inet sglab").await;
+    assert!(!by_its_name.status.success());
     let listed = as_root_in(&web1, "nft list ruleset").await;
     assert!(listed.status.success() && listed.stdout.is_empty(), "its own rules only: {}", said(&listed));
     assert_eq!(table(&router).await, before);
