@@ -14,7 +14,7 @@ use netlink_sys::constants::NETLINK_ROUTE;
 
 use super::namespace::Names;
 use super::netlink::{self, Refused, Request};
-use super::{FabricError, Namespace, Sandbox, conntrack, nft, sysctl, wiring};
+use super::{FabricError, Namespace, Sandbox, conntrack, nft, settle, sysctl, wiring};
 use crate::compile::network::{Action, End, NodeKind, NodeName, Phases};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
@@ -108,7 +108,7 @@ impl Fabric {
         all(join_all(links).await)?;
         let dressing = work.ends.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
         all(join_all(dressing).await)?;
-        let settling = work.settle.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
+        let settling = work.settle.into_iter().map(|(_, (node, links))| settled(node, links));
         all(join_all(settling).await)?;
         let transactions = work.transactions.into_iter().map(|(node, transaction)| async move {
             match transaction {
@@ -178,7 +178,8 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
-                Work::add(&mut work.settle, upper, [wiring::settle_link(link)]);
+                let entry = work.settle.entry(upper.name.clone()).or_insert_with(|| (Arc::clone(upper), Vec::new()));
+                entry.1.push((link.upper.index, link.upper.interface.clone()));
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -217,7 +218,7 @@ enum Tolerance {
 struct Work {
     links: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
     ends: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
-    settle: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
+    settle: IndexMap<NodeName, (Arc<Namespace>, Vec<(u32, String)>)>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<Ipv4Addr>)>,
     remove: Vec<NodeName>,
@@ -279,6 +280,11 @@ async fn kernel(
             }),
         })
         .await?;
+    done.map_err(|refused| in_node(&node.name, refused))
+}
+
+async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), FabricError> {
+    let done = node.run(move || settle::settle(&links)).await?;
     done.map_err(|refused| in_node(&node.name, refused))
 }
 

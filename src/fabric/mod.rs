@@ -14,6 +14,7 @@ pub mod packet;
 mod program;
 mod raw;
 pub mod sandbox;
+mod settle;
 mod sysctl;
 pub mod tap;
 mod wiring;

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
@@ -87,8 +88,8 @@ async fn serve_tcp(listener: TcpListener, name: Arc<str>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(answer(stream, Arc::clone(&name)))),
-            // Out of descriptors, for example: those that wait will be served when there are some again.
-            Err(_) => tokio::task::yield_now().await,
+            // Out of descriptors, for example: those that wait are served when there are some again, which nobody tells.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
         }
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn examine(sandbox: Sandbox) -> Vec<Check> {
         ruleset("connection tracking", TRACKING, "groups are stateful"),
         ruleset("address translation", TRANSLATION, "public addresses are translated in the gateway"),
         ruleset("log of verdicts", LOG, "a drop is believed because its record says so"),
+        ruleset("answers for nobody", UNREACHABLE, "an address that nobody holds is said to be unreachable"),
         list_flows(),
         veth(),
         packet_socket(),
@@ -101,6 +102,12 @@ add chain inet d4 c { type filter hook forward priority filter; policy drop; }
 add rule inet d4 c log prefix \"d\" group 1 queue-threshold 1 drop
 ";
 
+const UNREACHABLE: &str = "\
+add table inet d6
+add chain inet d6 c { type filter hook prerouting priority raw + 10; policy accept; }
+add rule inet d6 c meta nfproto ipv4 fib daddr oif missing reject with icmp type host-unreachable
+";
+
 const BRIDGE: &str = "\
 add table bridge d5
 add chain bridge d5 c { type filter hook forward priority filter; }
@@ -108,7 +115,12 @@ add rule bridge d5 c ct state established accept
 ";
 
 fn ruleset(name: &str, script: &str, matters: &str) -> Check {
-    needed(name, load(script), matters, &NEWER_KERNEL.replace("NAME", "nf_tables nf_conntrack nf_nat nfnetlink_log"))
+    needed(
+        name,
+        load(script),
+        matters,
+        &NEWER_KERNEL.replace("NAME", "nf_tables nf_conntrack nf_nat nfnetlink_log nft_fib_inet nft_reject_inet"),
+    )
 }
 
 fn load(script: &str) -> Result<(), String> {

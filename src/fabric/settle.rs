@@ -1,0 +1,83 @@
+//! Waiting until links carry packets.
+//!
+//! The kernel gives the side of a veth that was up first its queue later, by a worker of its own, and drops what is sent
+//! before without a word. Newer kernels do that before they answer a question about the link; older ones only tell of it
+//! once it is done. So the answer is looked at, and the news is waited for.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+
+use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage, State};
+use netlink_sys::constants::NETLINK_ROUTE;
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+use rtnetlink::LinkUnspec;
+
+use super::netlink::Refused;
+
+/// The kernel's group of news about links (`RTNLGRP_LINK`).
+const NEWS_OF_LINKS: u32 = 1;
+/// How long a link may take before something is wrong with it, in seconds.
+const PATIENCE: i64 = 5;
+/// So many questions before their answers are read: these must fit the receive buffer.
+const AT_ONCE: usize = 32;
+
+/// Waits until links, by their indexes and names, are up. Runs on a thread inside the namespace.
+pub(super) fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
+    for links in links.chunks(AT_ONCE) {
+        let mut waiting: HashMap<u32, &str> = links.iter().map(|(index, name)| (*index, name.as_str())).collect();
+        let settled = wait(&mut waiting);
+        settled.map_err(|source| {
+            let mut names: Vec<&str> = waiting.into_values().collect();
+            names.sort_unstable();
+            Refused { attempt: format!("see the links {} come up", names.join(", ")), source }
+        })?;
+    }
+    Ok(())
+}
+
+fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // The news first and then the question: what happens in between is not missed.
+    socket.add_membership(NEWS_OF_LINKS)?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    let mut bytes = Vec::new();
+    for index in waiting.keys() {
+        let mut question = LinkUnspec::new_with_index(*index).build();
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question));
+        message.header.flags = NLM_F_REQUEST;
+        message.finalize();
+        let start = bytes.len();
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut bytes[start..]);
+    }
+    socket.send(&bytes, 0)?;
+    while !waiting.is_empty() {
+        let (buffer, _) = socket.recv_from_full()?;
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+            rest = &rest[length..];
+            match answer.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if is_up(&link) => {
+                    waiting.remove(&link.header.index);
+                }
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_up(link: &LinkMessage) -> bool {
+    link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::OperState(State::Up)))
+}
