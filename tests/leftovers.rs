@@ -212,9 +212,8 @@ impl<'a> Run<'a> {
         let mut command = program.run(user, RUN);
         // A group of its own, as a shell gives it.
         let mut child = command.process_group(0).stdin(Stdio::null()).spawn().expect("a run");
-        let mut pipes: Vec<Box<dyn Read + Send>> = Vec::new();
-        pipes.push(Box::new(child.stdout.take().expect("a pipe")));
-        pipes.push(Box::new(child.stderr.take().expect("a pipe")));
+        let pipes: Vec<Box<dyn Read + Send>> =
+            vec![Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
         let reading = pipes.into_iter().map(|mut pipe| {
             thread::spawn(move || {
                 let mut bytes = Vec::new();

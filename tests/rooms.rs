@@ -103,7 +103,7 @@ fn upward(room: &str, below: &[&str], named: &Named) -> Option<String> {
     if named.path[0] == "sglab" && named.path.len() > 1 {
         return Some(format!("`{room}` names its own crate from outside"));
     }
-    if named.path[0] != "crate" || named.path.len() == 1 && named.path[0] == "crate" {
+    if named.path[0] != "crate" || named.path.len() == 1 {
         return None;
     }
     let other = named.path[1].as_str();

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
+use sglab::fabric::doctor;
 use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
@@ -133,7 +134,13 @@ async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progres
                 RunError::Boot(_) => report::NO_LAB,
                 RunError::Lab { .. } => report::INCONCLUSIVE,
             },
-            error: error.to_string(),
+            error: match &error {
+                RunError::Boot(LabError::Fabric(_)) => {
+                    let remedy = doctor::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
+                    format!("{error}{remedy}\n`sglab doctor` says what this machine lacks, and the remedy")
+                }
+                _ => error.to_string(),
+            },
         }),
     }
 }

@@ -4,7 +4,7 @@
 //! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
 
 use super::error::CompileError;
-use super::names::{self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES};
+use super::names::{self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, UNREACHABLE};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
 use super::rule::{Compiling, log, opens_all, own, track, tracked_bit};
@@ -45,6 +45,7 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open", admit)]));
     }
     ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
+    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable());
     for direction in DIRECTIONS {
         ruleset.chains.insert(direction.to_string(), base_chain(direction));
     }
@@ -151,6 +152,17 @@ fn prerouting(vpc: &Vpc) -> Chain {
             own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
             own("spoofed", format!("{spoofed} drop")),
         ],
+    }
+}
+
+/// What goes to an address that nobody holds is answered here, each time. The route alone would answer a sender five
+/// times and then once a second: that limit is the kernel's for all namespaces, and what is not answered is no evidence.
+pub fn unreachable() -> Chain {
+    // The kernel's "type" knows the local table only; that no interface leads there is what an unreachable route is.
+    let nobody = "meta nfproto ipv4 fib daddr type != local fib daddr oif missing";
+    Chain {
+        hook: Some("type filter hook prerouting priority raw + 10; policy accept;".to_owned()),
+        rules: vec![own("nobody", format!("{nobody} reject with icmp type host-unreachable"))],
     }
 }
 

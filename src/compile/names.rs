@@ -38,6 +38,8 @@ pub const SOURCES: &str = "sources";
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.
 pub const OPEN_EGRESS: &str = "from/any";
+/// The chain that answers for addresses that nobody holds.
+pub const UNREACHABLE: &str = "unreachable";
 /// The gateway's map from public to private addresses.
 pub const PRIVATE_OF: &str = "private-of";
 /// The gateway's map from private to public addresses.

@@ -1,7 +1,7 @@
 //! The rulesets outside a VPC: a gateway's translation of addresses, and the internet's binding of sources.
 
-use super::filter::set;
-use super::names::{GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, SOURCES, TRANSLATED};
+use super::filter::{set, unreachable};
+use super::names::{GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, SOURCES, TRANSLATED, UNREACHABLE};
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{log, own};
@@ -65,6 +65,7 @@ pub fn internet(bound: impl IntoIterator<Item = (String, PublicIp)>) -> Ruleset 
             ],
         ),
     );
+    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable());
     ruleset
 }
 

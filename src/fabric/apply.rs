@@ -74,10 +74,15 @@ impl Fabric {
     /// What failed, with the tool's own words; [`FabricError::Broken`] if taking back failed too.
     pub async fn execute(&mut self, phases: &Phases) -> Result<(), FabricError> {
         for (number, phase) in phases.iter().enumerate() {
-            if let Err(failure) = self.phase(phase, Tolerance::Strict).await {
-                for done in phases[..=number].iter().rev() {
-                    let back: Vec<Action> = done.iter().rev().filter_map(inverse).collect();
-                    if let Err(undoing) = self.phase(&back, Tolerance::AlreadySo).await {
+            let mut committed = HashSet::new();
+            if let Err(failure) = self.phase(phase, Tolerance::Strict, &mut committed).await {
+                // A transaction is all or nothing: one that failed has nothing to be taken back.
+                let failed = |action: &Action| matches!(action, Action::Nft { node, .. } if !committed.contains(node));
+                let of_this = phase.iter().filter(|action| !failed(action)).collect::<Vec<_>>();
+                let earlier = phases[..number].iter().rev().map(|phase| phase.iter().collect());
+                for done in std::iter::once(of_this).chain(earlier) {
+                    let back: Vec<Action> = done.into_iter().rev().filter_map(inverse).collect();
+                    if let Err(undoing) = self.phase(&back, Tolerance::AlreadySo, &mut HashSet::new()).await {
                         return Err(FabricError::Broken { failure: failure.into(), undoing: undoing.into() });
                     }
                 }
@@ -87,8 +92,13 @@ impl Fabric {
         Ok(())
     }
 
-    /// Carries out one phase; everything in it may run at the same time.
-    async fn phase(&mut self, phase: &[Action], tolerance: Tolerance) -> Result<(), FabricError> {
+    /// Carries out one phase; everything in it may run at the same time. Tells whose rulesets were changed.
+    async fn phase(
+        &mut self,
+        phase: &[Action],
+        tolerance: Tolerance,
+        committed: &mut HashSet<NodeName>,
+    ) -> Result<(), FabricError> {
         self.make_nodes(phase).await?;
         let mut work = Work::default();
         for action in phase {
@@ -98,13 +108,18 @@ impl Fabric {
         all(join_all(links).await)?;
         let dressing = work.ends.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
         all(join_all(dressing).await)?;
+        let settling = work.settle.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
+        all(join_all(settling).await)?;
         let transactions = work.transactions.into_iter().map(|(node, transaction)| async move {
             match transaction {
-                Transaction::Change(changes) => nft::change(&node, &changes).await,
-                Transaction::Load(ruleset) => nft::load(&node, &ruleset).await,
+                Transaction::Change(changes) => nft::change(&node, &changes).await?,
+                Transaction::Load(ruleset) => nft::load(&node, &ruleset).await?,
             }
+            Ok(node.name.clone())
         });
-        all(join_all(transactions).await)?;
+        let ended = join_all(transactions).await;
+        committed.extend(ended.iter().flatten().cloned());
+        ended.into_iter().collect::<Result<Vec<_>, _>>()?;
         let forgetting = work.forget.into_iter().map(|(_, (node, addresses))| forget(node, addresses));
         all(join_all(forgetting).await)?;
         for name in work.remove {
@@ -163,6 +178,7 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
+                Work::add(&mut work.settle, upper, [wiring::settle_link(link)]);
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -201,6 +217,7 @@ enum Tolerance {
 struct Work {
     links: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
     ends: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
+    settle: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<Ipv4Addr>)>,
     remove: Vec<NodeName>,

@@ -147,26 +147,42 @@ const PROFILE: &str = include_str!("../../scripts/sglab.apparmor");
 
 /// What to do where no sandbox can be made: the same words as `scripts/demo` has.
 pub fn remedy() -> String {
+    if let Some(remedy) = limit_remedy() {
+        return remedy;
+    }
     if geteuid().is_root() {
         return "this root may not make namespaces: in a container, run it with CAP_SYS_ADMIN and without a seccomp \
                 filter that forbids unshare and mount (docker run --privileged), or outside of it"
             .into();
     }
     let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
-    let restricted = |name: &str, bad: &str| {
-        read(&format!("/proc/sys/{}", name.replace('.', "/"))).is_some_and(|found| found == bad)
-    };
-    if restricted(APPARMOR, "1") {
+    if setting_is(APPARMOR, "1") {
         return apparmor_remedy(&program);
     }
-    let settings = ["user.max_user_namespaces", "kernel.unprivileged_userns_clone"];
-    let why = settings.into_iter().find(|name| restricted(name, "0"));
-    let why = why.map(|name| format!("{name} is 0: ")).unwrap_or_default();
-    format!(
-        "{why}run it as root (sudo {}), or ask whoever runs this machine to allow user namespaces; in a container, \
-         run it without a seccomp filter that forbids unshare and mount",
-        program.display()
-    )
+    format!("{}; in a container, run it without a seccomp filter that forbids unshare and mount", as_root(&program))
+}
+
+/// What to do where a limit of the system's leaves no namespaces at all; nothing where none does.
+pub fn limit_remedy() -> Option<String> {
+    const LIMITS: [&str; 5] = [
+        "user.max_user_namespaces",
+        "user.max_net_namespaces",
+        "user.max_mnt_namespaces",
+        "user.max_pid_namespaces",
+        "kernel.unprivileged_userns_clone",
+    ];
+    let limit = LIMITS.into_iter().find(|name| setting_is(name, "0"))?;
+    let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
+    Some(format!("{limit} is 0: {}", as_root(&program)))
+}
+
+fn as_root(program: &Path) -> String {
+    let program = program.display();
+    format!("run it as root (sudo {program}), or ask whoever runs this machine to allow user namespaces")
+}
+
+fn setting_is(name: &str, value: &str) -> bool {
+    read(&format!("/proc/sys/{}", name.replace('.', "/"))).is_some_and(|found| found == value)
 }
 
 fn apparmor_remedy(program: &Path) -> String {

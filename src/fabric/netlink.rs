@@ -40,7 +40,7 @@ impl Request<RouteNetlinkMessage> {
 }
 
 /// At most so many requests in one send: the answers must fit the receive buffer.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 
 /// Sends requests in order. Stops after the group of the first refused one.
 pub(super) fn request<M>(protocol: isize, requests: Vec<Request<M>>) -> Result<(), Refused>

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
+use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
@@ -50,6 +50,14 @@ pub(super) fn add_link(link: &Link, lower: &OwnedFd) -> RouteRequest {
         format!("add link {} to {}", link.upper.interface, link.lower.node),
         RouteNetlinkMessage::NewLink(message),
     )
+}
+
+/// Asks about the upper side of a link once the lower one is up. The kernel gives the side that was up first its queue
+/// later, by a worker of its own, and drops what is sent before, without a word; before it answers this, it has done so.
+pub(super) fn settle_link(link: &Link) -> RouteRequest {
+    let mut message = LinkUnspec::new_with_index(link.upper.index).build();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    Request::change(format!("ask about link {}", link.upper.interface), RouteNetlinkMessage::GetLink(message))
 }
 
 /// Takes a veth pair away, from inside its upper namespace.

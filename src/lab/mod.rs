@@ -1,6 +1,6 @@
 //! The running cloud: applies operations to the state and to the kernel, and probes it.
 //!
-//! An operation is judged by the pure [`apply`](crate::model::apply), compiled, and the difference goes to the
+//! An operation is judged by the pure [`apply`](fn@crate::model::apply), compiled, and the difference goes to the
 //! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
 
 mod hosts_file;

@@ -4,9 +4,10 @@
 //! sources are pages of the "Amazon VPC user guide" (VPC) and of the "Amazon EC2 user guide" (EC2; "2018" for its last
 //! edition that covers EC2-Classic).
 //!
-//! It judges *new* flows by the rules of this moment; what a tracked connection may still do is not its matter. It looks
-//! at who holds which address, not at whether a machine answers: where an instance has crashed, or is stopped and keeps
-//! its private address, the verdict is what the groups say, and a probe will find silence behind an open door.
+//! It judges *new* flows by the rules of this moment; what a tracked connection may still do is not its matter. A stopped
+//! instance is reached by nobody, also where it keeps its private address: the address has no link then, and routing comes
+//! before the groups. One that has crashed and keeps its address keeps its link: the verdict is what the groups say, and
+//! a probe will find silence behind an open door.
 
 #[cfg(test)]
 mod tests;
@@ -14,8 +15,8 @@ mod tests;
 use std::net::Ipv4Addr;
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, Interface, Peer, PrivateIp, Rule, RuleId,
-    SelfReference, Service, Traffic, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, InstanceState, Interface, Peer, PrivateIp,
+    Rule, RuleId, SelfReference, Service, Traffic, Verdict, Via, VpcName,
 };
 
 /// Judges a new flow.
@@ -193,15 +194,17 @@ fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupNam
     false
 }
 
-/// Who holds a private address in a VPC.
+/// Who holds a private address in a VPC, with a link behind it.
 fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: PrivateIp) -> Option<&'a Interface> {
     cloud
         .interfaces()
+        .filter(|(_, instance, _)| instance.state != InstanceState::Stopped)
         .map(|(_, _, interface)| interface)
         .find(|interface| interface.vpc == *vpc && interface.private == Some(address))
 }
 
-/// The first interface of an instance; flows between instances are flows between these.
+/// The first interface of an instance that is not stopped; flows between instances are flows between these.
 fn interface_of<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
-    cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
+    let instance = cloud.instances.get(name).filter(|instance| instance.state != InstanceState::Stopped);
+    instance.and_then(|instance| instance.interfaces.first())
 }

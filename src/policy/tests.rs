@@ -260,7 +260,7 @@ fn an_address_that_nobody_holds_is_unreachable_whatever_the_rules_say() {
     check(&open(Era::Article).with(stop("b")), &nobody);
     check(&open(Era::Article).with(crash("b")), &nobody);
     check(&open(Era::Classic).with(crash("b")), &[("a -> b 22", "open"), ("office -> b 22", "open")]);
-    check(&open(Era::Vpc).with(stop("b")), &[("office -> b 22", "unreachable"), ("a -> b 22", "open")]);
+    check(&open(Era::Vpc).with(stop("b")), &nobody);
     check(&open(Era::Vpc).with(terminate("b")), &[("a -> b 22", "unreachable"), ("b -> office 22", "unreachable")]);
 }
 

@@ -105,21 +105,24 @@ fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) 
                 // A socket that cannot be read is evidence lost, not evidence of nothing.
                 board.post_lost(1);
                 if let Some((_, eye)) = eyes.remove(&event.data()) {
-                    close(epoll, &eye);
+                    close(epoll, eye);
                 }
             }
         }
         while let Ok(order) = inbox.try_recv() {
             match order {
-                Order::Stop => return,
+                Order::Stop => {
+                    // All at once: their grace periods overlap.
+                    let closing: Vec<_> = eyes.into_values().filter_map(|(_, eye)| close(epoll, eye)).collect();
+                    closing.into_iter().for_each(|thread| drop(thread.join()));
+                    return;
+                }
                 Order::Forget(node) => {
-                    eyes.retain(|_, (owner, eye)| {
-                        let keep = *owner != node;
-                        if !keep {
-                            close(epoll, eye);
-                        }
-                        keep
-                    });
+                    let leaving: Vec<u64> =
+                        eyes.iter().filter(|(_, (owner, _))| *owner == node).map(|(key, _)| *key).collect();
+                    for (_, eye) in leaving.iter().filter_map(|key| eyes.remove(key)) {
+                        close(epoll, eye);
+                    }
                 }
                 Order::Watch(node, eye) => {
                     let added = match &eye {
@@ -137,12 +140,15 @@ fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) 
     }
 }
 
-fn close(epoll: &Epoll, eye: &Eye) {
-    // Closing the descriptor would do it too.
-    let _ = match eye {
+/// Closes an eye without keeping the witness: the kernel holds whoever closes a packet socket for a grace period.
+fn close(epoll: &Epoll, eye: Eye) -> Option<JoinHandle<()>> {
+    // Closing the descriptor would take it out too, but only then.
+    let _ = match &eye {
         Eye::Log(log) => epoll.delete(log),
         Eye::Tap(tap) => epoll.delete(tap),
     };
+    // Where no thread is to be had, this one drops it with the closure, and waits.
+    std::thread::Builder::new().name("close".into()).spawn(move || drop(eye)).ok()
 }
 
 fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<()> {

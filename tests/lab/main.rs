@@ -14,8 +14,16 @@ macro_rules! cases {
     };
 }
 
+mod addresses;
+mod agreement;
+mod bare;
 mod clouds;
+mod evidence;
+mod fence;
+mod regressions;
+mod scale;
 mod topologies;
+mod tracking;
 
 use std::future::Future;
 use std::os::unix::process::CommandExt;
@@ -32,10 +40,19 @@ pub struct Case {
 }
 
 /// Every module's cases.
-const ALL: &[&[Case]] = &[topologies::CASES];
+const ALL: &[&[Case]] = &[
+    addresses::CASES,
+    agreement::CASES,
+    evidence::CASES,
+    fence::CASES,
+    regressions::CASES,
+    scale::CASES,
+    topologies::CASES,
+    tracking::CASES,
+];
 
 /// Names the case that this process is to run.
-const CASE: &str = "SGLAB_TEST_CASE";
+pub const CASE: &str = "SGLAB_TEST_CASE";
 
 /// An ordinary user that every system has: `nobody`.
 const NOBODY: u32 = 65534;

@@ -1,0 +1,175 @@
+//! A cloud in the kernel without a prober: its logs are free to be read, and its sockets are the test's own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use sglab::compile::network::{Network, NodeName};
+use sglab::compile::record::Record;
+use sglab::compile::{diff, network};
+use sglab::fabric::nflog::LogSocket;
+use sglab::fabric::packet::Tuple;
+use sglab::fabric::{Fabric, Namespace, nft, sandbox};
+use sglab::model::{Cloud, Operation, apply};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// So long may an event take that must come; nothing waits for it when it does.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+pub struct Bare {
+    pub cloud: Cloud,
+    pub fabric: Fabric,
+    network: Network,
+}
+
+impl Bare {
+    /// Boots a cloud's namespaces, links and rulesets.
+    pub async fn boot(cloud: Cloud) -> Self {
+        let compiled = network(&cloud).expect("a cloud that compiles");
+        let mut fabric = Fabric::new(sandbox::current().expect("a sandbox")).unwrap_or_else(|e| panic!("{e}"));
+        fabric.execute(&diff(&Network::default(), &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
+        Self { cloud, fabric, network: compiled }
+    }
+
+    /// Carries out an operation, as a lab does.
+    pub async fn apply(&mut self, operation: &Operation) {
+        let cloud = apply(&self.cloud, operation).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let compiled = network(&cloud).expect("a cloud that compiles");
+        self.fabric.execute(&diff(&self.network, &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
+        (self.cloud, self.network) = (cloud, compiled);
+    }
+
+    /// A namespace.
+    pub fn node(&self, name: &str) -> Arc<Namespace> {
+        Arc::clone(self.fabric.node(&NodeName(name.into())).unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// The log of a namespace, from now on.
+    pub async fn log(&self, name: &str) -> Log {
+        Log(LogSocket::open(&self.node(name)).await.unwrap_or_else(|error| panic!("{error}")))
+    }
+}
+
+/// A namespace's log of verdicts.
+pub struct Log(LogSocket);
+
+impl Log {
+    /// Waits for the next record of a drop, whatever it is about, and gives it with the interface it came in by.
+    pub fn next_drop(&mut self) -> (Record, Tuple, Option<u32>) {
+        loop {
+            let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
+            let ready = poll(&mut fds, PollTimeout::try_from(PATIENCE).expect("a short time")).expect("poll");
+            assert!(ready > 0, "the filter recorded no drop");
+            let read = self.0.read().expect("the log");
+            assert_eq!(read.lost, 0, "no record was lost");
+            let drops = read.records.into_iter().filter_map(|logged| {
+                let record = logged.record.filter(|record| record.is_drop())?;
+                Some((record, Tuple::parse(&logged.packet)?, logged.in_index))
+            });
+            if let Some(first) = drops.into_iter().next() {
+                return first;
+            }
+        }
+    }
+
+    /// Every record of a drop so far.
+    pub fn drops(&mut self) -> Vec<Record> {
+        let read = self.0.read().expect("the log");
+        read.records.into_iter().filter_map(|logged| logged.record).filter(|record| record.is_drop()).collect()
+    }
+}
+
+/// Runs a task in a namespace.
+pub async fn inside<T: Send + 'static>(node: &Arc<Namespace>, task: impl FnOnce() -> T + Send + 'static) -> T {
+    node.run(task).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a program in a namespace, and gives its output; panics with its words if it fails.
+pub async fn run(node: &Arc<Namespace>, program: &'static str, arguments: &str) -> String {
+    let words: Vec<String> = arguments.split_whitespace().map(String::from).collect();
+    let shown = format!("{program} {arguments}");
+    let path = nft::find_program(program).unwrap_or_else(|| panic!("there is no {program}"));
+    let output = inside(node, move || Command::new(path).args(words).output()).await.expect("it can be started");
+    assert!(output.status.success(), "{shown}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Feeds a script to nft in a namespace.
+pub async fn nft_script(node: &Arc<Namespace>, script: String) {
+    let program = nft::program().expect("nft");
+    let output = inside(node, move || {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(script.as_bytes()).expect("written");
+        Command::new(program).arg("-f").arg(file.path()).output()
+    });
+    let output = output.await.expect("nft can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The whole table of a namespace, with handles.
+pub async fn table(node: &Arc<Namespace>) -> String {
+    run(node, "nft", "-a list table inet sglab").await
+}
+
+/// Rewrites every rule of a table for which `new` gives another text; gives how many.
+pub async fn rewrite(node: &Arc<Namespace>, new: impl Fn(&str, &str) -> Option<String>) -> usize {
+    let listed = table(node).await;
+    let (mut chain, mut script, mut count) = (String::new(), String::new(), 0);
+    for line in listed.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("chain ") {
+            chain = rest.split_whitespace().next().unwrap_or_default().to_owned();
+        }
+        let Some((rule, handle)) = line.split_once(" # handle ") else { continue };
+        if line.ends_with('{') || rule.starts_with("chain ") || rule.starts_with("set ") || rule.starts_with("map ") {
+            continue;
+        }
+        let handle = handle.trim_end_matches(" {");
+        if let Some(text) = new(&chain, rule) {
+            script += &format!("replace rule inet sglab {chain} handle {handle} {text}\n");
+            count += 1;
+        }
+    }
+    nft_script(node, script).await;
+    count
+}
+
+/// A TCP connection between two namespaces, both ends held: (client, server).
+pub async fn connection(
+    from: &Arc<Namespace>,
+    source: Ipv4Addr,
+    to: &Arc<Namespace>,
+    at: SocketAddrV4,
+) -> (TcpStream, TcpStream) {
+    let port = at.port();
+    let listener = inside(to, move || TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))).await.expect("a listener");
+    let client = inside(from, move || {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        socket.bind(&SocketAddrV4::new(source, 0).into())?;
+        socket.connect_timeout(&at.into(), PATIENCE)?;
+        Ok::<TcpStream, std::io::Error>(socket.into())
+    });
+    let client = client.await.expect("a connection");
+    let (server, _) = listener.accept().expect("the other end");
+    for end in [&client, &server] {
+        end.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    }
+    (client, server)
+}
+
+/// Sends a word one way and reads it there.
+pub fn passes(from: &mut TcpStream, to: &mut TcpStream) -> bool {
+    let mut word = [0; 4];
+    from.write_all(b"word").is_ok() && to.read_exact(&mut word).is_ok() && word == *b"word"
+}
+
+/// Whether an end has seen neither data nor an end of the connection: no farewell and no reset.
+pub fn is_silent(end: &mut TcpStream) -> bool {
+    end.set_nonblocking(true).expect("a flag");
+    let read = end.read(&mut [0; 4]);
+    end.set_nonblocking(false).expect("a flag");
+    matches!(read, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock)
+}

@@ -1,0 +1,123 @@
+//! Connections held open while rules change. What is tracked lives on without its rule; what is not is cut at once.
+
+use std::io::Write;
+use std::net::{SocketAddrV4, TcpStream};
+
+use sglab::compile::record::Record;
+use sglab::model::{Direction, Era, PortRange, Traffic};
+
+use crate::bare::{Bare, Log, connection, is_silent, passes};
+use crate::clouds::*;
+
+cases![
+    a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped,
+    an_untracked_flow_is_cut_by_the_revoke_and_revived_by_the_rule,
+    an_untracked_flow_is_cut_in_the_direction_of_its_answers_too,
+    a_second_rule_that_still_admits_keeps_an_untracked_flow,
+    a_held_flow_lives_on_in_a_lab_that_probes,
+];
+
+const CLOUD: &str = "sglab: 1
+era: classic
+groups: {WEB: [], DB: []}
+instances: {web1: {groups: [WEB]}, db1: {groups: [DB]}}
+scenario: [{step: as launched, expect: {dropped: ['web1 -> db1:4000']}}]
+";
+
+/// Flows are tracked alike where egress is always open, and where rules open all of it.
+const ERAS: [Era; 2] = [Era::Classic, Era::Vpc];
+
+fn ports() -> Traffic {
+    Traffic::Tcp(PortRange::new(sglab::model::Port(4000), sglab::model::Port(4010)).expect("a range"))
+}
+
+/// The cloud, its filter's log, and a flow from web1 to db1:4005 that `from` admits.
+async fn held(era: Era, from: &str) -> (Bare, Log, TcpStream, TcpStream) {
+    let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), era).0).await;
+    let log = bare.log("vpc-default").await;
+    bare.apply(&authorize("DB", ports(), block(from))).await;
+    let source = private(&bare.cloud, "web1").0;
+    let at = SocketAddrV4::new(private(&bare.cloud, "db1").0, 4005);
+    let (mut client, mut server) = connection(&bare.node("web1"), source, &bare.node("db1"), at).await;
+    assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client));
+    (bare, log, client, server)
+}
+
+async fn a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped() {
+    for era in ERAS {
+        let (mut bare, mut log, mut client, mut server) = held(era, "10.0.0.11/32").await;
+        bare.apply(&revoke("DB", ports(), block("10.0.0.11/32"))).await;
+        assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
+        assert_eq!(log.drops(), []);
+        let db1 = SocketAddrV4::new(private(&bare.cloud, "db1").0, 4005);
+        let attempt = crate::bare::inside(&bare.node("web1"), move || connecting(db1)).await;
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!(record, Record::Drop(Direction::Ingress), "era {era}");
+        assert_eq!((tuple.destination, tuple.destination_port), (*db1.ip(), 4005));
+        drop(attempt);
+        assert!(passes(&mut client, &mut server), "era {era}");
+    }
+}
+
+/// A socket that has sent its SYN and waits for nothing.
+fn connecting(to: SocketAddrV4) -> socket2::Socket {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.set_nonblocking(true).expect("a flag");
+    let begun = socket.connect(&to.into()).expect_err("it takes a while");
+    assert_eq!(begun.raw_os_error(), Some(libc::EINPROGRESS));
+    socket
+}
+
+async fn an_untracked_flow_is_cut_by_the_revoke_and_revived_by_the_rule() {
+    for era in ERAS {
+        let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
+        bare.apply(&revoke("DB", ports(), block("0.0.0.0/0"))).await;
+        client.write_all(b"word").expect("the sender's own buffer takes it");
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!(record, Record::Cut(Direction::Ingress), "era {era}");
+        assert_eq!(tuple.source_port, client.local_addr().expect("an address").port());
+        assert!(is_silent(&mut server), "era {era}");
+        bare.apply(&authorize("DB", ports(), block("0.0.0.0/0"))).await;
+        // The sender repeats what it has no answer to.
+        let mut word = [0; 4];
+        std::io::Read::read_exact(&mut server, &mut word).expect("the word that was held up");
+        assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
+    }
+}
+
+async fn an_untracked_flow_is_cut_in_the_direction_of_its_answers_too() {
+    for era in ERAS {
+        let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
+        bare.apply(&revoke("DB", ports(), block("0.0.0.0/0"))).await;
+        server.write_all(b"word").expect("the sender's own buffer takes it");
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!(record, Record::Cut(Direction::Ingress), "era {era}");
+        assert_eq!(tuple.source_port, 4005);
+        assert!(is_silent(&mut client), "era {era}");
+    }
+}
+
+async fn a_second_rule_that_still_admits_keeps_an_untracked_flow() {
+    for era in ERAS {
+        let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
+        bare.apply(&authorize("DB", ports(), group("WEB"))).await;
+        bare.apply(&revoke("DB", ports(), block("0.0.0.0/0"))).await;
+        assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
+        assert_eq!(log.drops(), []);
+    }
+}
+
+async fn a_held_flow_lives_on_in_a_lab_that_probes() {
+    let mut lab = boot(&topology(CLOUD), Era::Classic).await;
+    let of_web = || authorize("DB", ports(), group("WEB"));
+    change(&mut lab, &of_web()).await;
+    let source = private(lab.cloud(), "web1").0;
+    let at = SocketAddrV4::new(private(lab.cloud(), "db1").0, 4005);
+    let (mut client, mut server) = connection(&node(&lab, "web1"), source, &node(&lab, "db1"), at).await;
+    change(&mut lab, &revoke("DB", ports(), group("WEB"))).await;
+    assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client));
+    assert!(is_dropped(&probe(&mut lab, flow("web1", "db1", tcp(4000))).await.outcome), "a new one");
+    change(&mut lab, &of_web()).await;
+    assert!(is_open(&probe(&mut lab, flow("web1", "db1", tcp(4000))).await.outcome), "admitted again");
+    assert!(passes(&mut client, &mut server));
+}
