@@ -178,8 +178,7 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
-                let entry = work.settle.entry(upper.name.clone()).or_insert_with(|| (Arc::clone(upper), Vec::new()));
-                entry.1.push((link.upper.index, link.upper.interface.clone()));
+                Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -213,12 +212,15 @@ enum Tolerance {
     AlreadySo,
 }
 
+/// Things to do, by the namespace that they are done in.
+type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
+
 /// What a phase comes to, by namespace, so that each is entered once.
 #[derive(Default)]
 struct Work {
-    links: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
-    ends: IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
-    settle: IndexMap<NodeName, (Arc<Namespace>, Vec<(u32, String)>)>,
+    links: ByNode<Request<RouteNetlinkMessage>>,
+    ends: ByNode<Request<RouteNetlinkMessage>>,
+    settle: ByNode<(u32, String)>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<Ipv4Addr>)>,
     remove: Vec<NodeName>,
@@ -230,13 +232,9 @@ enum Transaction {
 }
 
 impl Work {
-    fn add(
-        to: &mut IndexMap<NodeName, (Arc<Namespace>, Vec<Request<RouteNetlinkMessage>>)>,
-        node: &Arc<Namespace>,
-        requests: impl IntoIterator<Item = Request<RouteNetlinkMessage>>,
-    ) {
+    fn add<T>(to: &mut ByNode<T>, node: &Arc<Namespace>, items: impl IntoIterator<Item = T>) {
         let entry = to.entry(node.name.clone()).or_insert_with(|| (Arc::clone(node), Vec::new()));
-        entry.1.extend(requests);
+        entry.1.extend(items);
     }
 }
 
