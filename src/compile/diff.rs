@@ -1,6 +1,6 @@
 //! From one network to another: what the kernel has to be told, in an order that fails closed.
 //!
-//! Close, take routes and links away, add the new ones, open; what cannot be undone comes last. Between any two phases no
+//! Take routes away, close and take links away, add the new ones, open; what cannot be undone comes last. Between any two phases no
 //! stale address is admitted, and no flow is dropped that both the old and the new network admit.
 
 use std::net::Ipv4Addr;
@@ -10,7 +10,7 @@ use indexmap::IndexSet;
 use super::names;
 use super::network::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Route, Way};
 use super::nft::{Change, Ruleset};
-use super::ruleset_diff::{changes, closed, closing};
+use super::ruleset_diff::{changes, closed, first};
 
 /// The actions that make `new` of `old`; empty phases are left out. The boot is the diff from an empty network.
 pub fn diff(old: &Network, new: &Network) -> Phases {
@@ -20,9 +20,10 @@ pub fn diff(old: &Network, new: &Network) -> Phases {
     } else {
         vec![
             differ.added_nodes(),
-            differ.rulesets(|old, new| (closing(old, new), changes(&closed(old, new), old))),
             differ.removed_routes(),
-            differ.removed_links(),
+            // Taking a link away opens nothing, so it need not wait for the filter.
+            [differ.rulesets(|old, new| (first(old, new), changes(&closed(old, new), old))), differ.removed_links()]
+                .concat(),
             // Nothing is routed in a new namespace yet, so its ruleset may be loaded while its links are made.
             [differ.added_links(), differ.new_rulesets()].concat(),
             differ.added_routes(),

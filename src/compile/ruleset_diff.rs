@@ -77,8 +77,35 @@ pub fn closing(old: &Ruleset, new: &Ruleset) -> Vec<Change> {
     changes
 }
 
-/// `old` after [`closing`].
+/// The first transaction of a change that spans namespaces: [`closing`], or all of it where nothing is added.
+pub fn first(old: &Ruleset, new: &Ruleset) -> Vec<Change> {
+    let all = changes(old, new);
+    if all.iter().all(takes_away) { all } else { closing(old, new) }
+}
+
+/// Whether a change only ever admits less.
+fn takes_away(change: &Change) -> bool {
+    match change {
+        Change::AddSet(..)
+        | Change::AddMap(..)
+        | Change::AddChain(..)
+        | Change::AddRule(..)
+        | Change::AddElements(..)
+        | Change::AddMapElements(..) => false,
+        Change::DeleteRule(..)
+        | Change::FlushChain(_)
+        | Change::DeleteElements(..)
+        | Change::DeleteChain(_)
+        | Change::DeleteSet(_)
+        | Change::DeleteMap(_) => true,
+    }
+}
+
+/// `old` after [`first`].
 pub fn closed(old: &Ruleset, new: &Ruleset) -> Ruleset {
+    if changes(old, new).iter().all(takes_away) {
+        return new.clone();
+    }
     let mut closed = old.clone();
     for (name, set) in &mut closed.sets {
         set.elements.retain(|element| new.sets.get(name).is_some_and(|new| new.elements.contains(element)));

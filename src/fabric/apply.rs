@@ -104,21 +104,13 @@ impl Fabric {
         for action in phase {
             self.sort(action, &mut work)?;
         }
-        let links = work.links.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
-        all(join_all(links).await)?;
-        let dressing = work.ends.into_iter().map(|(_, (node, requests))| kernel(node, requests, tolerance));
-        all(join_all(dressing).await)?;
-        let settling = work.settle.into_iter().map(|(_, (node, links))| settled(node, links));
-        all(join_all(settling).await)?;
-        let transactions = work.transactions.into_iter().map(|(node, transaction)| async move {
-            match transaction {
-                Transaction::Change(changes) => nft::change(&node, &changes).await?,
-                Transaction::Load(ruleset) => nft::load(&node, &ruleset).await?,
-            }
-            Ok(node.name.clone())
-        });
-        let ended = join_all(transactions).await;
+        // The filter and the wiring of a phase do not wait for one another: a deletion takes a grace period in each.
+        let wiring = wire(work.links, work.ends, work.settle, tolerance);
+        let transactions =
+            join_all(work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction)));
+        let (wired, ended) = futures::join!(wiring, transactions);
         committed.extend(ended.iter().flatten().cloned());
+        wired?;
         ended.into_iter().collect::<Result<Vec<_>, _>>()?;
         let forgetting = work.forget.into_iter().map(|(_, (node, addresses))| forget(node, addresses));
         all(join_all(forgetting).await)?;
@@ -279,6 +271,27 @@ async fn kernel(
         })
         .await?;
     done.map_err(|refused| in_node(&node.name, refused))
+}
+
+/// Links, then what is on them, then the wait until they are up.
+async fn wire(
+    links: ByNode<Request<RouteNetlinkMessage>>,
+    ends: ByNode<Request<RouteNetlinkMessage>>,
+    settle: ByNode<(u32, String)>,
+    tolerance: Tolerance,
+) -> Result<(), FabricError> {
+    all(join_all(links.into_values().map(|(node, requests)| kernel(node, requests, tolerance))).await)?;
+    all(join_all(ends.into_values().map(|(node, requests)| kernel(node, requests, tolerance))).await)?;
+    all(join_all(settle.into_values().map(|(node, links)| settled(node, links))).await)
+}
+
+/// Carries out a transaction, and gives the namespace whose ruleset is another now.
+async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<NodeName, FabricError> {
+    match transaction {
+        Transaction::Change(changes) => nft::change(&node, &changes).await?,
+        Transaction::Load(ruleset) => nft::load(&node, &ruleset).await?,
+    }
+    Ok(node.name.clone())
 }
 
 async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), FabricError> {
