@@ -43,6 +43,24 @@ fn nothing_is_left_when_the_program_itself_is_killed() {
 }
 
 #[test]
+fn a_lab_that_would_go_on_for_ever_ends_with_any_of_its_processes() {
+    // The runs above are over soon in any case: here only the death of one process ends the others.
+    let for_ever = &["shell", "example:two-tier", "--", "sleep", "1000000"];
+    for user in users() {
+        for target in [Target::Caller, Target::Init, Target::Program] {
+            let program = Program::copy();
+            let mut run = Run::of(&program, *user, for_ever);
+            run.wait_for(Moment::Booted);
+            let victim = run.process(target).unwrap_or_else(|| panic!("no {target:?}"));
+            kill(victim, Signal::SIGKILL).expect("a process to kill");
+            // Its output is not awaited: whoever is left holds it open.
+            run.child.wait().expect("its end");
+            run.assert_nothing_left(&format!("{target:?} of a lasting lab killed as {user:?}"));
+        }
+    }
+}
+
+#[test]
 fn nothing_is_left_of_a_run_that_ends_by_itself() {
     for user in users() {
         let program = Program::copy();
@@ -207,9 +225,13 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn start(program: &'a Program, user: User) -> Self {
+        Self::of(program, user, RUN)
+    }
+
+    fn of(program: &'a Program, user: User, arguments: &[&str]) -> Self {
         // Before the first run, so that what the host was like is known.
         LazyLock::force(&HOST);
-        let mut command = program.run(user, RUN);
+        let mut command = program.run(user, arguments);
         // A group of its own, as a shell gives it.
         let mut child = command.process_group(0).stdin(Stdio::null()).spawn().expect("a run");
         let pipes: Vec<Box<dyn Read + Send>> =
