@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -146,8 +146,8 @@ impl Batch {
             let mut header = vec![libc::AF_INET as u8, 32, 0, 0];
             header.extend(end.index.to_ne_bytes());
             self.message(RTM_NEWADDR, CREATE, &header, |bytes| {
-                attribute(bytes, 2, |bytes| bytes.extend(address.octets()));
-                attribute(bytes, 1, |bytes| bytes.extend(address.octets()));
+                attribute(bytes, 2, |bytes| bytes.extend(octets(*address)));
+                attribute(bytes, 1, |bytes| bytes.extend(octets(*address)));
             });
         }
         for (address, mac) in &end.neighbours {
@@ -155,7 +155,7 @@ impl Batch {
             header.extend(end.index.to_ne_bytes());
             header.extend([0x80, 0, 0, 0]);
             self.message(RTM_NEWNEIGH, CREATE, &header, |bytes| {
-                attribute(bytes, 1, |bytes| bytes.extend(address.octets()));
+                attribute(bytes, 1, |bytes| bytes.extend(octets(*address)));
                 attribute(bytes, 2, |bytes| bytes.extend(mac));
             });
         }
@@ -171,8 +171,8 @@ impl Batch {
         let mut header = vec![libc::AF_INET as u8, route.destination.prefix_len(), 0, 0, 254, 4, scope, kind];
         header.extend(flags.to_ne_bytes());
         self.message(RTM_NEWROUTE, CREATE, &header, |bytes| {
-            let address = |bytes: &mut Vec<u8>, kind, address: Ipv4Addr| {
-                attribute(bytes, kind, |bytes| bytes.extend(address.octets()));
+            let address = |bytes: &mut Vec<u8>, kind, address: IpAddr| {
+                attribute(bytes, kind, |bytes| bytes.extend(octets(address)));
             };
             address(bytes, 1, route.destination.addr());
             match route.way {
@@ -226,4 +226,10 @@ fn attribute(bytes: &mut Vec<u8>, kind: u16, value: impl FnOnce(&mut Vec<u8>)) {
     let length = (bytes.len() - start) as u16;
     bytes[start..start + 2].copy_from_slice(&length.to_ne_bytes());
     bytes.resize(bytes.len().next_multiple_of(4), 0);
+}
+
+/// The floor is that of a cloud without IPv6.
+fn octets(address: IpAddr) -> [u8; 4] {
+    let IpAddr::V4(address) = address else { panic!("an IPv4 address, not {address}") };
+    address.octets()
 }

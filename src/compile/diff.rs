@@ -3,7 +3,7 @@
 //! Take routes away, close and take links away, add the new ones, open; what cannot be undone comes last. Between any two phases no
 //! stale address is admitted, and no flow is dropped that both the old and the new network admit.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use indexmap::IndexSet;
 
@@ -60,7 +60,7 @@ impl Differ<'_> {
 
     fn added_nodes(&self) -> Vec<Action> {
         let added = self.new.nodes.iter().filter(|(name, _)| !self.old.nodes.contains_key(*name));
-        added.map(|(name, node)| Action::AddNode(name.clone(), node.kind)).collect()
+        added.map(|(name, node)| Action::AddNode(name.clone(), node.kind, node.families)).collect()
     }
 
     fn removed_nodes(&self) -> Vec<Action> {
@@ -152,7 +152,7 @@ impl Differ<'_> {
     }
 
     /// Private addresses that the router no longer delivers where it did.
-    fn left_interfaces(&self, router: &NodeName) -> Vec<Ipv4Addr> {
+    fn left_interfaces(&self, router: &NodeName) -> Vec<IpAddr> {
         let routes_of =
             |network: &Network| network.nodes.get(router).map(|node| node.routes.clone()).unwrap_or_default();
         let now = routes_of(self.new);
@@ -161,7 +161,7 @@ impl Differ<'_> {
     }
 
     /// Public addresses that the gateway no longer translates as it did.
-    fn left_translations(&self, gateway: &NodeName) -> Vec<Ipv4Addr> {
+    fn left_translations(&self, gateway: &NodeName) -> Vec<IpAddr> {
         let elements_of = |network: &Network| {
             let ruleset = network.nodes.get(gateway).and_then(|node| node.ruleset.as_ref());
             ruleset.and_then(|ruleset| ruleset.maps.get(names::PRIVATE_OF)).map(|map| map.elements.clone())

@@ -4,10 +4,13 @@
 //! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
 
 use super::error::CompileError;
-use super::names::{self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, UNREACHABLE};
+use super::names::{
+    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, SOURCES_IPV6, UNREACHABLE,
+};
+use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
-use super::rule::{Compiling, log, opens_all, own, track, tracked_bit};
+use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
 use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, Vpc, VpcName};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
@@ -18,9 +21,15 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     let groups: Vec<_> = cloud.groups.iter().filter(|(_, group)| group.vpc == *name).collect();
     for (group, _) in &groups {
         ruleset.sets.insert(names::members(group), set("ipv4_addr", members(cloud, group)));
+        if vpc.ipv6.is_some() {
+            ruleset.sets.insert(names::members_ipv6(group), set("ipv6_addr", members_ipv6(cloud, group)));
+        }
     }
     ruleset.sets.insert(NOBODY.to_owned(), set("ipv4_addr", []));
     ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", sources(attached)));
+    if vpc.ipv6.is_some() {
+        ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", sources_ipv6(attached)));
+    }
     for group in groups {
         add_group(&mut ruleset, cloud, group)?;
     }
@@ -41,11 +50,14 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         ruleset.maps.insert(format!("{direction}-live-of"), live);
     }
     if !cloud.has_egress_rules() {
-        let admit = format!("{} {} accept", track(Direction::Egress), log(Record::Pass(Direction::Egress)));
-        ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open", admit)]));
+        let log = log(Record::Pass(Direction::Egress));
+        let admit = format!("{} {log} accept", track(Direction::Egress));
+        let unplaced = format!("{UNPLACED} {log} accept");
+        ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open", admit), own("open-unplaced", unplaced)]));
     }
     ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
-    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable());
+    let families = if vpc.ipv6.is_some() { Families::Both } else { Families::Ipv4 };
+    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     for direction in DIRECTIONS {
         ruleset.chains.insert(direction.to_string(), base_chain(direction));
     }
@@ -56,6 +68,19 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
 fn members(cloud: &Cloud, group: &GroupName) -> Vec<String> {
     let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
     interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.private).map(|ip| ip.to_string()).collect()
+}
+
+fn members_ipv6(cloud: &Cloud, group: &GroupName) -> Vec<String> {
+    let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
+    interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.ipv6).map(|ip| ip.to_string()).collect()
+}
+
+fn sources_ipv6(attached: &[&Interface]) -> Vec<String> {
+    let source = |interface: &&Interface| {
+        let ipv6 = interface.ipv6?;
+        Some(format!("\"{}\" . {ipv6}", names::port(&interface.id, interface.number)))
+    };
+    attached.iter().filter_map(source).collect()
 }
 
 fn sources(attached: &[&Interface]) -> Vec<String> {
@@ -143,27 +168,37 @@ fn canary_chain() -> Chain {
 /// Before connection tracking: a spoofed packet that comes to the forward hook has already moved another's flow.
 fn prerouting(vpc: &Vpc) -> Chain {
     let spoofed = log(Record::Spoofed);
-    Chain {
-        hook: Some("type filter hook prerouting priority raw; policy drop;".to_owned()),
-        rules: vec![
-            own("local", "iifname \"lo\" accept"),
-            own("gw-spoofed", format!("iifname \"{GW}\" ip saddr {} {spoofed} drop", vpc.cidr)),
-            own("gw", format!("iifname \"{GW}\" meta nfproto ipv4 accept")),
-            own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
-            own("spoofed", format!("{spoofed} drop")),
-        ],
+    let mut rules = vec![
+        own("local", "iifname \"lo\" accept"),
+        own("gw-spoofed", format!("iifname \"{GW}\" ip saddr {} {spoofed} drop", vpc.cidr)),
+        own("gw", format!("iifname \"{GW}\" meta nfproto ipv4 accept")),
+        own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
+    ];
+    if let Some(block) = vpc.ipv6 {
+        rules.extend([
+            own("gw-spoofed-ipv6", format!("iifname \"{GW}\" ip6 saddr {block} {spoofed} drop")),
+            own("gw-ipv6", format!("iifname \"{GW}\" meta nfproto ipv6 accept")),
+            own("bound-ipv6", format!("iifname . ip6 saddr @{SOURCES_IPV6} accept")),
+            // What a kernel says to its link before it has an address of it: it goes no further, and is no evidence.
+            own("unspecified", "ip6 saddr :: drop"),
+        ]);
     }
+    rules.push(own("spoofed", format!("{spoofed} drop")));
+    Chain { hook: Some("type filter hook prerouting priority raw; policy drop;".to_owned()), rules }
 }
 
-/// What goes to an address that nobody holds is answered here, each time. The route alone would answer a sender five
+/// What goes to an address that nobody holds is answered here, each time, and recorded: a TCP socket loses an answer
+/// that comes while it is still busy with sending. The route alone would answer a sender five
 /// times and then once a second: that limit is the kernel's for all namespaces, and what is not answered is no evidence.
-pub fn unreachable() -> Chain {
+pub fn unreachable(families: Families) -> Chain {
     // The kernel's "type" knows the local table only; that no interface leads there is what an unreachable route is.
-    let nobody = "meta nfproto ipv4 fib daddr type != local fib daddr oif missing";
-    Chain {
-        hook: Some("type filter hook prerouting priority raw + 10; policy accept;".to_owned()),
-        rules: vec![own("nobody", format!("{nobody} reject with icmp type host-unreachable"))],
+    let nobody = format!("fib daddr type != local fib daddr oif missing {}", log(Record::Unreachable));
+    let mut rules = vec![own("nobody", format!("meta nfproto ipv4 {nobody} reject with icmp type host-unreachable"))];
+    if families == Families::Both {
+        let reject = "reject with icmpv6 type addr-unreachable";
+        rules.push(own("nobody-ipv6", format!("meta nfproto ipv6 {nobody} {reject}")));
     }
+    Chain { hook: Some("type filter hook prerouting priority raw + 10; policy accept;".to_owned()), rules }
 }
 
 fn base_chain(direction: Direction) -> Chain {
@@ -176,6 +211,8 @@ fn base_chain(direction: Direction) -> Chain {
     Chain {
         hook: Some(format!("type filter hook forward priority {priority}; policy drop;")),
         rules: vec![
+            own("unplaced", format!("{UNPLACED} meta l4proto icmp {opener} vmap @{direction}-of")),
+            own("unplaced-ipv6", format!("{UNPLACED} meta l4proto ipv6-icmp {opener} vmap @{direction}-of")),
             own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))),
             // An ICMP error about a flow that both ends admitted: that it is untracked at one changes nothing.
             own("related", "ct state related accept"),

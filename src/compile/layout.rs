@@ -1,16 +1,16 @@
 //! Namespaces, links and routes of a cloud.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::CompileError;
 use super::names::{self, Wire};
-use super::network::{End, Link, Network, Node, NodeKind, NodeName, Route, Way};
+use super::network::{End, Families, Link, Network, Node, NodeKind, NodeName, Route, Way};
 use super::nft::Ruleset;
 use super::{filter, translation};
-use crate::model::{Cloud, Host, HostName, InstanceState, Interface, PrivateIp, PublicIp, Vpc, VpcName};
+use crate::model::{Cloud, Host, HostName, InstanceState, Interface, PrivateIp, Vpc, VpcName};
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.
 ///
@@ -19,32 +19,48 @@ use crate::model::{Cloud, Host, HostName, InstanceState, Interface, PrivateIp, P
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     check_names(cloud)?;
     let mut builder = Builder::default();
-    let mut bound = Vec::new();
-    builder.node(names::internet(), NodeKind::Internet, None)?;
+    let mut bound: Vec<(String, IpAddr)> = Vec::new();
+    let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
+    builder.node(names::internet(), NodeKind::Internet, anywhere, None)?;
     builder.internet_routes(cloud);
     for (number, (name, vpc)) in (1..).zip(&cloud.vpcs) {
         let attached = attached(cloud, name);
         let pairs: Vec<_> = attached.iter().filter_map(|i| Some((i.private?, i.public?))).collect();
-        builder.node(names::router(name), NodeKind::Router, Some(filter::ruleset(cloud, name, vpc, &attached)?))?;
-        builder.node(names::gateway(name), NodeKind::Gateway, Some(translation::gateway(&pairs)))?;
+        let speaks = families(vpc.ipv6.is_some());
+        let filter = filter::ruleset(cloud, name, vpc, &attached)?;
+        builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
+        let translation = translation::gateway(&pairs, vpc.ipv6);
+        builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
         builder.vpc(name, vpc, number);
-        builder.public_addresses(number, &pairs);
-        bound.extend(pairs.iter().map(|(_, public)| (names::gateway_port(name, number), *public)));
+        let ipv6 = attached.iter().filter_map(|interface| interface.ipv6).map(|ipv6| ipv6.0.into());
+        let outside: Vec<IpAddr> = pairs.iter().map(|(_, public)| public.0.into()).chain(ipv6).collect();
+        builder.public_addresses(number, &outside);
+        bound.extend(outside.into_iter().map(|address| (names::gateway_port(name, number), address)));
         builder.canary(name, number)?;
         for interface in attached {
-            builder.interface(interface, is_answering(cloud, interface))?;
+            builder.interface(interface, is_answering(cloud, interface), speaks)?;
         }
     }
     for (number, (name, host)) in (1..).zip(&cloud.hosts) {
-        builder.host(name, host, number)?;
+        builder.host(name, host, number, anywhere)?;
         let port = names::host_port(name.as_str(), number);
-        bound.extend(host.addresses.iter().map(|address| (port.clone(), *address)));
+        bound.extend(host_addresses(host, anywhere).into_iter().map(|address| (port.clone(), address)));
     }
     if let Some(internet) = builder.network.nodes.get_mut(&names::internet()) {
-        internet.ruleset = Some(translation::internet(bound));
+        internet.ruleset = Some(translation::internet(&bound, anywhere));
     }
     builder.check_ports()?;
     Ok(builder.network)
+}
+
+fn families(ipv6: bool) -> Families {
+    if ipv6 { Families::Both } else { Families::Ipv4 }
+}
+
+/// The addresses of a host that the lab speaks the family of.
+fn host_addresses(host: &Host, families: Families) -> Vec<IpAddr> {
+    let spoken = |address: &IpAddr| families == Families::Both || address.is_ipv4();
+    host.addresses.iter().map(|address| address.0).filter(spoken).collect()
 }
 
 /// The text of every ruleset of a cloud, with a comment above each that names its namespace.
@@ -112,21 +128,28 @@ struct Side<'a> {
     node: &'a NodeName,
     interface: &'a str,
     index: u32,
-    addresses: Vec<Ipv4Addr>,
+    addresses: Vec<IpAddr>,
     /// Addresses of the other side.
-    neighbours: Vec<Ipv4Addr>,
+    neighbours: Vec<IpAddr>,
 }
 
 impl Builder {
-    fn node(&mut self, name: NodeName, kind: NodeKind, ruleset: Option<Ruleset>) -> Result<(), CompileError> {
+    fn node(
+        &mut self,
+        name: NodeName,
+        kind: NodeKind,
+        families: Families,
+        ruleset: Option<Ruleset>,
+    ) -> Result<(), CompileError> {
         if self.network.nodes.contains_key(&name) {
             return Err(CompileError::Taken { what: "the namespace", name: name.0 });
         }
-        self.network.nodes.insert(name, Node { kind, routes: IndexSet::new(), ruleset });
+        self.network.nodes.insert(name, Node { kind, families, routes: IndexSet::new(), ruleset });
         Ok(())
     }
 
-    fn route(&mut self, node: &NodeName, destination: Ipv4Net, way: Way) {
+    fn route(&mut self, node: &NodeName, destination: impl Into<IpNet>, way: Way) {
+        let destination = destination.into();
         if let Some(node) = self.network.nodes.get_mut(node) {
             node.routes.insert(Route { destination, way });
         }
@@ -150,26 +173,35 @@ impl Builder {
     fn internet_routes(&mut self, cloud: &Cloud) {
         self.route(&names::internet(), cloud.public_pool, Way::Unreachable);
         self.route(&names::internet(), EVERYWHERE, Way::Unreachable);
+        if cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
+            self.route(&names::internet(), EVERYWHERE_IPV6, Way::Unreachable);
+        }
     }
 
     /// The links and routes between a VPC's router, its gateway and the internet.
     fn vpc(&mut self, name: &VpcName, vpc: &Vpc, number: u32) {
         let (router, gateway, internet) = (names::router(name), names::gateway(name), names::internet());
+        // The first address of a VPC is its router's.
+        let router_ipv6 = vpc.ipv6.map(|block| IpAddr::V6(names::router_ipv6(block)));
+        let next = vpc.ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
+        let back = vpc.ipv6.map(|_| IpAddr::V6(names::BACK_HOP_IPV6));
+        let internet_ipv6 = vpc.ipv6.map(|_| IpAddr::V6(names::INTERNET_ADDRESS_IPV6));
+        let both = |four: Ipv4Addr, six: Option<IpAddr>| std::iter::once(four.into()).chain(six).collect::<Vec<_>>();
         self.link(
             (Wire::Gateway, number),
             &Side {
                 node: &gateway,
                 interface: names::GATEWAY_INSIDE,
                 index: 2,
-                addresses: vec![names::GATEWAY_ADDRESS],
-                neighbours: vec![names::ROUTER_ADDRESS],
+                addresses: vec![names::GATEWAY_ADDRESS.into()],
+                neighbours: both(names::ROUTER_ADDRESS, back),
             },
             &Side {
                 node: &router,
                 interface: names::GW,
                 index: 2,
-                addresses: vec![names::ROUTER_ADDRESS],
-                neighbours: vec![names::GATEWAY_ADDRESS],
+                addresses: both(names::ROUTER_ADDRESS, router_ipv6),
+                neighbours: both(names::GATEWAY_ADDRESS, next),
             },
         );
         self.link(
@@ -178,34 +210,44 @@ impl Builder {
                 node: &internet,
                 interface: &names::gateway_port(name, number),
                 index: gateway_port_index(number),
-                addresses: vec![names::INTERNET_ADDRESS],
-                neighbours: vec![names::GATEWAY_OUTSIDE_ADDRESS],
+                addresses: both(names::INTERNET_ADDRESS, internet_ipv6),
+                neighbours: both(names::GATEWAY_OUTSIDE_ADDRESS, back),
             },
             &Side {
                 node: &gateway,
                 interface: names::GATEWAY_OUTSIDE,
                 index: 3,
-                addresses: vec![names::GATEWAY_OUTSIDE_ADDRESS],
-                neighbours: vec![names::INTERNET_ADDRESS],
+                addresses: vec![names::GATEWAY_OUTSIDE_ADDRESS.into()],
+                neighbours: both(names::INTERNET_ADDRESS, next),
             },
         );
         self.route(&router, vpc.cidr.trunc(), Way::Unreachable);
         self.route(&router, EVERYWHERE, by(2, names::GATEWAY_ADDRESS));
         self.route(&gateway, vpc.cidr.trunc(), by(2, names::ROUTER_ADDRESS));
         self.route(&gateway, EVERYWHERE, by(3, names::INTERNET_ADDRESS));
+        if let Some(block) = vpc.ipv6 {
+            self.route(&router, block, Way::Unreachable);
+            self.route(&router, EVERYWHERE_IPV6, by(2, names::NEXT_HOP_IPV6));
+            self.route(&gateway, block, by(2, names::BACK_HOP_IPV6));
+            self.route(&gateway, EVERYWHERE_IPV6, by(3, names::NEXT_HOP_IPV6));
+        }
     }
 
-    fn public_addresses(&mut self, number: u32, pairs: &[(PrivateIp, PublicIp)]) {
-        for (_, public) in pairs {
-            let way = by(gateway_port_index(number), names::GATEWAY_OUTSIDE_ADDRESS);
-            self.route(&names::internet(), Ipv4Net::from(public.0), way);
+    fn public_addresses(&mut self, number: u32, addresses: &[IpAddr]) {
+        for address in addresses {
+            let index = gateway_port_index(number);
+            let way = match address {
+                IpAddr::V4(_) => by(index, names::GATEWAY_OUTSIDE_ADDRESS),
+                IpAddr::V6(_) => by(index, names::BACK_HOP_IPV6),
+            };
+            self.route(&names::internet(), *address, way);
         }
     }
 
     /// The harness' own node: canary packets come from the gateway, go through the filter and end here.
     fn canary(&mut self, vpc: &VpcName, number: u32) -> Result<(), CompileError> {
         let (router, canary) = (names::router(vpc), names::canary(vpc));
-        self.node(canary.clone(), NodeKind::Canary, None)?;
+        self.node(canary.clone(), NodeKind::Canary, Families::Ipv4, None)?;
         self.link(
             (Wire::Canary, number),
             &Side {
@@ -213,29 +255,32 @@ impl Builder {
                 interface: names::CANARY,
                 index: 3,
                 addresses: Vec::new(),
-                neighbours: vec![names::CANARY_ADDRESS],
+                neighbours: vec![names::CANARY_ADDRESS.into()],
             },
             &Side {
                 node: &canary,
                 interface: "eth0",
                 index: 2,
-                addresses: vec![names::CANARY_ADDRESS],
-                neighbours: vec![names::ROUTER_ADDRESS],
+                addresses: vec![names::CANARY_ADDRESS.into()],
+                neighbours: vec![names::ROUTER_ADDRESS.into()],
             },
         );
-        let address = Ipv4Net::from(names::CANARY_ADDRESS);
+        let address = IpAddr::from(names::CANARY_ADDRESS);
         self.route(&router, address, Way::Link { index: 3 });
         self.route(&names::gateway(vpc), address, by(2, names::ROUTER_ADDRESS));
         self.route(&canary, EVERYWHERE, by_from(2, names::ROUTER_ADDRESS, names::CANARY_ADDRESS));
         Ok(())
     }
 
-    fn interface(&mut self, interface: &Interface, answering: bool) -> Result<(), CompileError> {
+    fn interface(&mut self, interface: &Interface, answering: bool, families: Families) -> Result<(), CompileError> {
         let Some(PrivateIp(private)) = interface.private else { return Ok(()) };
         let (node, router) = (names::instance(&interface.id.instance), names::router(&interface.vpc));
         if interface.id.device == 0 || !self.network.nodes.contains_key(&node) {
-            self.node(node.clone(), NodeKind::Instance, None)?;
+            self.node(node.clone(), NodeKind::Instance, families, None)?;
         }
+        let ipv6 = interface.ipv6.map(|ipv6| ipv6.0);
+        let held: Vec<IpAddr> = std::iter::once(private.into()).chain(ipv6.map(IpAddr::V6)).collect();
+        let next = ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let index = names::port_index(interface.number);
         let device = u32::from(interface.id.device);
         self.link(
@@ -245,28 +290,39 @@ impl Builder {
                 interface: &names::port(&interface.id, interface.number),
                 index,
                 addresses: Vec::new(),
-                neighbours: vec![private],
+                neighbours: held.clone(),
             },
             &Side {
                 node: &node,
                 interface: &format!("eth{device}"),
                 index: 2 + device,
-                addresses: if answering { vec![private] } else { Vec::new() },
-                neighbours: vec![names::ROUTER_ADDRESS],
+                addresses: if answering { held.clone() } else { Vec::new() },
+                neighbours: std::iter::once(names::ROUTER_ADDRESS.into()).chain(next).collect(),
             },
         );
-        self.route(&router, Ipv4Net::from(private), Way::Link { index });
+        for address in held {
+            self.route(&router, address, Way::Link { index });
+        }
         // The second interface is for what is addressed to it; what the instance begins leaves by the first.
         if answering && device == 0 {
             self.route(&node, EVERYWHERE, by_from(2, names::ROUTER_ADDRESS, private));
+            if let Some(ipv6) = ipv6 {
+                self.route(&node, EVERYWHERE_IPV6, by_from(2, names::NEXT_HOP_IPV6, ipv6));
+            }
         }
         Ok(())
     }
 
-    fn host(&mut self, name: &HostName, host: &Host, number: u32) -> Result<(), CompileError> {
+    fn host(&mut self, name: &HostName, host: &Host, number: u32, families: Families) -> Result<(), CompileError> {
         let (node, internet) = (NodeName(name.to_string()), names::internet());
-        self.node(node.clone(), NodeKind::Host, None)?;
-        let addresses: Vec<Ipv4Addr> = host.addresses.iter().map(|address| address.0).collect();
+        self.node(node.clone(), NodeKind::Host, families, None)?;
+        let addresses = host_addresses(host, families);
+        let both = families == Families::Both;
+        let here: Vec<IpAddr> = [names::INTERNET_ADDRESS.into()]
+            .into_iter()
+            .chain(both.then_some(names::INTERNET_ADDRESS_IPV6.into()))
+            .collect();
+        let next = both.then_some(IpAddr::V6(names::NEXT_HOP_IPV6));
         let index = 2000 + number;
         self.link(
             (Wire::Host, number),
@@ -274,7 +330,7 @@ impl Builder {
                 node: &internet,
                 interface: &names::host_port(name.as_str(), number),
                 index,
-                addresses: vec![names::INTERNET_ADDRESS],
+                addresses: here,
                 neighbours: addresses.clone(),
             },
             &Side {
@@ -282,14 +338,17 @@ impl Builder {
                 interface: "eth0",
                 index: 2,
                 addresses: addresses.clone(),
-                neighbours: vec![names::INTERNET_ADDRESS],
+                neighbours: std::iter::once(names::INTERNET_ADDRESS.into()).chain(next).collect(),
             },
         );
         for address in &addresses {
-            self.route(&internet, Ipv4Net::from(*address), Way::Link { index });
+            self.route(&internet, *address, Way::Link { index });
         }
-        if let Some(first) = addresses.first() {
+        if let Some(first) = addresses.iter().find(|address| address.is_ipv4()) {
             self.route(&node, EVERYWHERE, by_from(2, names::INTERNET_ADDRESS, *first));
+        }
+        if let Some(first) = addresses.iter().find(|address| address.is_ipv6()) {
+            self.route(&node, EVERYWHERE_IPV6, by_from(2, names::NEXT_HOP_IPV6, *first));
         }
         Ok(())
     }
@@ -313,14 +372,19 @@ const EVERYWHERE: Ipv4Net = match Ipv4Net::new(Ipv4Addr::UNSPECIFIED, 0) {
     Err(_) => panic!("a constant prefix length"),
 };
 
+const EVERYWHERE_IPV6: Ipv6Net = match Ipv6Net::new(Ipv6Addr::UNSPECIFIED, 0) {
+    Ok(net) => net,
+    Err(_) => panic!("a constant prefix length"),
+};
+
 fn gateway_port_index(number: u32) -> u32 {
     1000 + number
 }
 
-fn by(index: u32, gateway: Ipv4Addr) -> Way {
-    Way::Gateway { index, gateway, source: None }
+fn by(index: u32, gateway: impl Into<IpAddr>) -> Way {
+    Way::Gateway { index, gateway: gateway.into(), source: None }
 }
 
-fn by_from(index: u32, gateway: Ipv4Addr, source: Ipv4Addr) -> Way {
-    Way::Gateway { index, gateway, source: Some(source) }
+fn by_from(index: u32, gateway: impl Into<IpAddr>, source: impl Into<IpAddr>) -> Way {
+    Way::Gateway { index, gateway: gateway.into(), source: Some(source.into()) }
 }

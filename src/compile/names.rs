@@ -1,6 +1,8 @@
 //! Every name, number and address that the compiler gives, written once.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
 
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
@@ -19,6 +21,13 @@ pub const GATEWAY_OUTSIDE: &str = "internet";
 
 /// The router's address: the on-link gateway of every instance.
 pub const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
+/// The router's IPv6 address, as the on-link gateway of every instance and of the gateway. On every link the upper or
+/// nearer box has it: it is a name for "the other end", held by nobody, with a permanent neighbour.
+pub const NEXT_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
+/// The same for the box nearer to the instances.
+pub const BACK_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
+/// The internet's IPv6 address, from which its errors and canaries come.
+pub const INTERNET_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 /// The gateway's address towards its router; canary packets come from here.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
 /// The gateway's address towards the internet.
@@ -34,6 +43,8 @@ pub const CANARY_DROPPED_PORT: u16 = 9;
 
 /// The set of the addresses that may come out of each interface.
 pub const SOURCES: &str = "sources";
+/// The same of IPv6.
+pub const SOURCES_IPV6: &str = "sources-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.
@@ -49,6 +60,11 @@ pub const TRANSLATED: &str = "translated";
 
 /// An interface name is at most this long in the kernel.
 pub const LONGEST_INTERFACE: usize = 15;
+
+/// The IPv6 address of a VPC's router: the first of its block.
+pub fn router_ipv6(block: Ipv6Net) -> Ipv6Addr {
+    Ipv6Addr::from(u128::from(block.network()) + 1)
+}
 
 /// The node of a VPC's router and filter.
 pub fn router(vpc: &VpcName) -> NodeName {
@@ -83,7 +99,8 @@ pub fn link(lower: &NodeName, interface: &str) -> LinkName {
 /// The name of an instance's link as its VPC's router sees it: the instance's name where the kernel can hold it.
 pub fn port(id: &InterfaceId, number: u32) -> String {
     let name = id.instance.as_str();
-    let reserved = matches!(name, "lo" | GW | CANARY);
+    // The kernel keeps "all" and "default" for its settings.
+    let reserved = matches!(name, "lo" | "all" | "default" | GW | CANARY);
     if id.device == 0 && !reserved && name.len() <= LONGEST_INTERFACE {
         name.to_owned()
     } else {
@@ -104,7 +121,7 @@ pub fn gateway_port(vpc: &VpcName, number: u32) -> String {
 
 /// A host's link as the internet sees it; `number` counts hosts from 1.
 pub fn host_port(host: &str, number: u32) -> String {
-    let reserved = host == "lo" || host.starts_with("gw-");
+    let reserved = matches!(host, "lo" | "all" | "default") || host.starts_with("gw-");
     if !reserved && host.len() <= LONGEST_INTERFACE {
         host.to_owned()
     } else {
@@ -144,6 +161,11 @@ pub fn macs(wire: Wire, number: u32) -> ([u8; 6], [u8; 6]) {
 /// The set of a group's member addresses.
 pub fn members(group: &GroupName) -> String {
     format!("members/{group}")
+}
+
+/// The set of a group's member addresses of IPv6.
+pub fn members_ipv6(group: &GroupName) -> String {
+    format!("members-ipv6/{group}")
 }
 
 /// The chains of a group's rules, one kind for new flows and one for untracked flows under way.

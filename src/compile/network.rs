@@ -1,9 +1,9 @@
 //! Namespaces and links as data: what `fabric` has to make, without a word of security groups.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::nft::{Change, Ruleset};
 
@@ -47,11 +47,23 @@ pub enum NodeKind {
     Canary,
 }
 
+/// Which families of IP a lab speaks. IPv6 is off where no VPC has a block: it costs time in every namespace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Families {
+    /// IPv4 only.
+    #[default]
+    Ipv4,
+    /// Both.
+    Both,
+}
+
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it is.
     pub kind: NodeKind,
+    /// Which families it speaks.
+    pub families: Families,
     /// Routes.
     pub routes: IndexSet<Route>,
     /// Its filter and translation, where it has one.
@@ -78,17 +90,17 @@ pub struct End {
     pub index: u32,
     /// The hardware address, locally administered.
     pub mac: [u8; 6],
-    /// Its /32 addresses.
-    pub addresses: IndexSet<Ipv4Addr>,
+    /// Its addresses, each a /32 or a /128.
+    pub addresses: IndexSet<IpAddr>,
     /// Permanent neighbours on this side: there is no ARP.
-    pub neighbours: IndexMap<Ipv4Addr, [u8; 6]>,
+    pub neighbours: IndexMap<IpAddr, [u8; 6]>,
 }
 
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// Where to.
-    pub destination: Ipv4Net,
+    pub destination: IpNet,
     /// By which way.
     pub way: Way,
 }
@@ -101,9 +113,9 @@ pub enum Way {
         /// The interface's index.
         index: u32,
         /// The gateway's address.
-        gateway: Ipv4Addr,
+        gateway: IpAddr,
         /// The source address to prefer, if any.
-        source: Option<Ipv4Addr>,
+        source: Option<IpAddr>,
     },
     /// Out of an interface, to the destination itself, which has a permanent neighbour entry.
     Link {
@@ -118,7 +130,7 @@ pub enum Way {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Makes a namespace.
-    AddNode(NodeName, NodeKind),
+    AddNode(NodeName, NodeKind, Families),
     /// Makes a veth pair, with its addresses and neighbours, and sets it up.
     AddLink(LinkName, Link),
     /// Takes a veth pair away, and with it the routes over it.
@@ -139,7 +151,7 @@ pub enum Action {
     /// Loads a whole ruleset into a namespace that has none. Closed until the last batch, so it may take several.
     LoadRuleset(NodeName, Ruleset),
     /// Forgets the tracked flows of an address, whichever side of a flow it is on.
-    ForgetFlows(NodeName, Ipv4Addr),
+    ForgetFlows(NodeName, IpAddr),
     /// Gives a namespace up; its programs are killed.
     RemoveNode(NodeName),
 }

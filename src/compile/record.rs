@@ -27,6 +27,8 @@ pub enum Record {
     Invalid,
     /// The gateway has no translation for the source: `untranslated`.
     Untranslated,
+    /// Nobody holds the address, and the sender is told: `unreachable`.
+    Unreachable,
 }
 
 impl Record {
@@ -47,6 +49,7 @@ impl fmt::Display for Record {
             Self::Spoofed => f.write_str("spoofed"),
             Self::Invalid => f.write_str("invalid"),
             Self::Untranslated => f.write_str("untranslated"),
+            Self::Unreachable => f.write_str("unreachable"),
         }
     }
 }
@@ -60,6 +63,7 @@ impl FromStr for Record {
             "spoofed" => return Ok(Self::Spoofed),
             "invalid" => return Ok(Self::Invalid),
             "untranslated" => return Ok(Self::Untranslated),
+            "unreachable" => return Ok(Self::Unreachable),
             "ingress" => Direction::Ingress,
             "egress" => Direction::Egress,
             _ => return Err(()),

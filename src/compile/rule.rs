@@ -1,5 +1,7 @@
 //! One rule of a group as nft rules: one for new flows, one for untracked flows under way.
 
+use ipnet::IpNet;
+
 use super::error::CompileError;
 use super::names;
 use super::nft::NftRule;
@@ -31,9 +33,38 @@ pub fn track(direction: Direction) -> String {
     format!("ct mark set ct mark | {}", tracked_bit(direction))
 }
 
+/// Connection tracking gives no state to most ICMP messages that begin something. Each is then judged by itself.
+pub const UNPLACED: &str = "ct state invalid,untracked";
+
+/// A family of IP, as nft calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    /// Every packet of the family.
+    fn any(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "meta nfproto ipv4",
+            Self::Ipv6 => "meta nfproto ipv6",
+        }
+    }
+
+    /// The header's name.
+    fn header(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+        }
+    }
+}
+
 /// The bits of the packet mark that say that the opposite direction of the interface is open to all on every port, per
-/// protocol. They live within one base chain: its interface chain sets them, its groups' chains read them.
-pub const OPPOSITE_OPEN: [(&str, u32); 2] = [("tcp", 0x1), ("udp", 0x2)];
+/// family and protocol. They live within one base chain: its interface chain sets them, its groups' chains read them.
+pub const OPPOSITE_OPEN: [(Family, &str, u32); 4] =
+    [(Family::Ipv4, "tcp", 0x1), (Family::Ipv4, "udp", 0x2), (Family::Ipv6, "tcp", 0x4), (Family::Ipv6, "udp", 0x8)];
 
 /// A rule being compiled.
 pub struct Compiling<'a> {
@@ -56,38 +87,64 @@ impl<'a> Compiling<'a> {
 
     /// The rules for new flows. The first or last has the rule's own id, others `sgr-7/tracked` and the like.
     pub fn new_flows(&self) -> Result<Vec<NftRule>, CompileError> {
-        let peer = self.peer("")?;
-        let traffic = self.rule.traffic;
-        // ICMP and what is not from everywhere is always tracked.
-        if !is_anywhere(&self.rule.peer) || matches!(traffic, Traffic::Icmp(_)) {
-            return Ok(vec![self.admit("", &peer, &new_match(traffic), Some(track(self.direction)))]);
-        }
         let mut rules = Vec::new();
-        for (protocol, bit) in OPPOSITE_OPEN {
+        for (family, peer) in self.peers("")? {
+            if let Some(matched) = new_match(self.rule.traffic, family) {
+                self.new_flows_of(family, &peer, &matched, &mut rules);
+            }
+        }
+        Ok(rules)
+    }
+
+    fn new_flows_of(&self, family: Family, peer: &str, matched: &str, rules: &mut Vec<NftRule>) {
+        let traffic = self.rule.traffic;
+        let tracked = || Some(track(self.direction));
+        let own = self.suffix(family, "");
+        // The peer of a rule for everywhere is the family's own match already.
+        let unplaced = may_be_unplaced(traffic).then(|| words([matched, UNPLACED]));
+        let unplaced = unplaced.map(|matched| self.admit(&self.suffix(family, "unplaced"), peer, &matched, None));
+        // ICMP and what is not from everywhere is always tracked.
+        if !is_anywhere(&self.rule.peer) || matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)) {
+            rules.push(self.admit(&own, peer, matched, tracked()));
+            rules.extend(unplaced);
+            return;
+        }
+        for (_, protocol, bit) in OPPOSITE_OPEN.iter().filter(|(of, ..)| *of == family) {
             let (suffix, matched) = match traffic {
-                Traffic::Tcp(_) if protocol == "tcp" => ("", new_match(traffic)),
-                Traffic::Udp(_) if protocol == "udp" => ("", new_match(traffic)),
-                Traffic::All if protocol == "tcp" => ("/tcp", "meta l4proto tcp".to_owned()),
-                Traffic::All => ("/udp", "meta l4proto udp".to_owned()),
+                Traffic::Tcp(_) if *protocol == "tcp" => (own.clone(), matched.to_owned()),
+                Traffic::Udp(_) if *protocol == "udp" => (own.clone(), matched.to_owned()),
+                Traffic::All => (self.suffix(family, protocol), format!("meta l4proto {protocol}")),
                 _ => continue,
             };
             match self.opposite() {
-                Opposite::Open => rules.push(self.admit(suffix, &peer, &matched, None)),
+                Opposite::Open => rules.push(self.admit(&suffix, peer, &matched, None)),
                 Opposite::Closed => {}
                 Opposite::PerInterface => {
                     let open = format!("{matched} meta mark & {bit:#x} == {bit:#x}");
-                    rules.push(self.admit(suffix, &peer, &open, None));
+                    rules.push(self.admit(&suffix, peer, &open, None));
                 }
             }
         }
-        let tracked = || Some(track(self.direction));
         match (traffic, self.opposite()) {
-            (Traffic::All, _) => rules.push(self.admit("", &peer, "", tracked())),
+            (Traffic::All, _) => rules.push(self.admit(&own, peer, "", tracked())),
             (_, Opposite::Open) => {}
-            (_, Opposite::Closed) => rules.push(self.admit("", &peer, &new_match(traffic), tracked())),
-            (_, Opposite::PerInterface) => rules.push(self.admit("/tracked", &peer, &new_match(traffic), tracked())),
+            (_, Opposite::Closed) => rules.push(self.admit(&own, peer, matched, tracked())),
+            (_, Opposite::PerInterface) => {
+                rules.push(self.admit(&self.suffix(family, "tracked"), peer, matched, tracked()));
+            }
         }
-        Ok(rules)
+        rules.extend(unplaced);
+    }
+
+    /// What follows the rule's id: a group's rule stands once per family.
+    fn suffix(&self, family: Family, word: &str) -> String {
+        let by_group = matches!(self.rule.peer, Peer::Group(_));
+        match (family == Family::Ipv6 && by_group, word) {
+            (false, "") => String::new(),
+            (true, "") => "/ipv6".to_owned(),
+            (false, word) => format!("/{word}"),
+            (true, word) => format!("/ipv6-{word}"),
+        }
     }
 
     /// The rules for untracked flows under way: they match the packet that opened the flow. Only TCP and UDP flows can be
@@ -97,10 +154,14 @@ impl<'a> Compiling<'a> {
             Traffic::All => String::new(),
             Traffic::Tcp(ports) => original_ports("tcp", ports),
             Traffic::Udp(ports) => original_ports("udp", ports),
-            Traffic::Icmp(_) => return Ok(Vec::new()),
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) => return Ok(Vec::new()),
         };
-        let peer = self.peer("ct original ")?;
-        Ok(vec![NftRule { text: words([&peer, &matched, "accept"]), id: self.rule.id.to_string(), note: self.note() }])
+        let rules = self.peers("ct original ")?.into_iter().map(|(family, peer)| NftRule {
+            text: words([&peer, &matched, "accept"]),
+            id: format!("{}{}", self.rule.id, self.suffix(family, "")),
+            note: self.note(),
+        });
+        Ok(rules.collect())
     }
 
     fn admit(&self, suffix: &str, peer: &str, matched: &str, track: Option<String>) -> NftRule {
@@ -126,21 +187,45 @@ impl<'a> Compiling<'a> {
         }
     }
 
-    /// The match of the other side. `0.0.0.0/0` covers every IPv4 address and no IPv6 one, so it says so.
-    fn peer(&self, when: &str) -> Result<String, CompileError> {
+    /// The matches of the other side, by family. `0.0.0.0/0` covers every IPv4 address and no IPv6 one, so it says so.
+    fn peers(&self, when: &str) -> Result<Vec<(Family, String)>, CompileError> {
         let side = match self.direction {
             Direction::Ingress => "saddr",
             Direction::Egress => "daddr",
         };
         Ok(match &self.rule.peer {
-            Peer::Cidr(net) if net.prefix_len() == 0 => "meta nfproto ipv4".to_owned(),
-            Peer::Cidr(net) if net.prefix_len() == 32 => format!("{when}ip {side} {}", net.addr()),
-            Peer::Cidr(net) => format!("{when}ip {side} {}", net.trunc()),
-            Peer::Group(group) => format!("{when}ip {side} @{}", self.peer_set(group)?),
+            Peer::Cidr(net) => {
+                let family = if matches!(net, IpNet::V4(_)) { Family::Ipv4 } else { Family::Ipv6 };
+                let matched = match net.prefix_len() {
+                    0 => family.any().to_owned(),
+                    length if length == net.max_prefix_len() => {
+                        format!("{when}{} {side} {}", family.header(), net.addr())
+                    }
+                    _ => format!("{when}{} {side} {}", family.header(), net.trunc()),
+                };
+                vec![(family, matched)]
+            }
+            Peer::Group(group) => {
+                let own = self.peer_set(group)?;
+                let set = |family: Family, name: String| (family, format!("{when}{} {side} @{name}", family.header()));
+                match own {
+                    None => vec![set(Family::Ipv4, names::NOBODY.to_owned())],
+                    Some(_) if !self.speaks_ipv6() => vec![set(Family::Ipv4, names::members(group))],
+                    Some(_) => {
+                        vec![set(Family::Ipv4, names::members(group)), set(Family::Ipv6, names::members_ipv6(group))]
+                    }
+                }
+            }
         })
     }
 
-    fn peer_set(&self, peer: &GroupName) -> Result<String, CompileError> {
+    /// Whether the group's VPC has IPv6.
+    fn speaks_ipv6(&self) -> bool {
+        self.cloud.vpcs.get(&self.group.1.vpc).is_some_and(|vpc| vpc.ipv6.is_some())
+    }
+
+    /// The group whose members match; nothing if nobody does.
+    fn peer_set<'p>(&self, peer: &'p GroupName) -> Result<Option<&'p GroupName>, CompileError> {
         let (name, group) = self.group;
         let Some(referenced) = self.cloud.groups.get(peer) else {
             return Err(CompileError::UnknownPeer {
@@ -160,7 +245,7 @@ impl<'a> Compiling<'a> {
             });
         }
         let to_nobody = peer == name && self.cloud.knobs.self_reference == SelfReference::MatchesNobody;
-        Ok(if to_nobody { names::NOBODY.to_owned() } else { names::members(peer) })
+        Ok((!to_nobody).then_some(peer))
     }
 }
 
@@ -174,34 +259,61 @@ fn is_anywhere(peer: &Peer) -> bool {
     matches!(peer, Peer::Cidr(net) if net.prefix_len() == 0)
 }
 
-/// Which protocols a rule opens to all on every port.
+/// Which protocols of which family a rule opens to all on every port.
 pub fn opens_all(rule: &Rule) -> u32 {
     OPPOSITE_OPEN
         .iter()
-        .filter(|(protocol, _)| {
-            is_anywhere(&rule.peer)
+        .filter(|(family, protocol, _)| {
+            let of_family = match &rule.peer {
+                Peer::Cidr(IpNet::V4(_)) => *family == Family::Ipv4,
+                Peer::Cidr(IpNet::V6(_)) => *family == Family::Ipv6,
+                Peer::Group(_) => false,
+            };
+            of_family
+                && is_anywhere(&rule.peer)
                 && match rule.traffic {
                     Traffic::All => true,
                     Traffic::Tcp(ports) => *protocol == "tcp" && ports == PortRange::ALL,
                     Traffic::Udp(ports) => *protocol == "udp" && ports == PortRange::ALL,
-                    Traffic::Icmp(_) => false,
+                    Traffic::Icmp(_) | Traffic::Icmpv6(_) => false,
                 }
         })
-        .fold(0, |bits, (_, bit)| bits | bit)
+        .fold(0, |bits, (_, _, bit)| bits | bit)
 }
 
-fn new_match(traffic: Traffic) -> String {
+/// Whether a rule covers messages that connection tracking does not place.
+fn may_be_unplaced(traffic: Traffic) -> bool {
     match traffic {
-        Traffic::All => String::new(),
-        Traffic::Tcp(PortRange::ALL) => "meta l4proto tcp".to_owned(),
-        Traffic::Udp(PortRange::ALL) => "meta l4proto udp".to_owned(),
-        Traffic::Tcp(ports) => format!("tcp dport {ports}"),
-        Traffic::Udp(ports) => format!("udp dport {ports}"),
-        Traffic::Icmp(IcmpMatch::All) => "ip protocol icmp".to_owned(),
-        Traffic::Icmp(IcmpMatch::Type(8)) => "icmp type echo-request".to_owned(),
-        Traffic::Icmp(IcmpMatch::Type(kind)) => format!("icmp type {kind}"),
-        Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) => format!("icmp type {kind} icmp code {code}"),
+        Traffic::All => true,
+        Traffic::Icmp(IcmpMatch::Type(8)) | Traffic::Icmpv6(IcmpMatch::Type(128)) => false,
+        Traffic::Icmp(_) | Traffic::Icmpv6(_) => true,
+        Traffic::Tcp(_) | Traffic::Udp(_) => false,
     }
+}
+
+/// The match of a rule's traffic in a family; nothing if the family has no such traffic.
+fn new_match(traffic: Traffic, family: Family) -> Option<String> {
+    Some(match (traffic, family) {
+        (Traffic::All, _) => String::new(),
+        (Traffic::Tcp(PortRange::ALL), _) => "meta l4proto tcp".to_owned(),
+        (Traffic::Udp(PortRange::ALL), _) => "meta l4proto udp".to_owned(),
+        (Traffic::Tcp(ports), _) => format!("tcp dport {ports}"),
+        (Traffic::Udp(ports), _) => format!("udp dport {ports}"),
+        (Traffic::Icmp(messages), Family::Ipv4) => match messages {
+            IcmpMatch::All => "ip protocol icmp".to_owned(),
+            IcmpMatch::Type(8) => "icmp type echo-request".to_owned(),
+            IcmpMatch::Type(kind) => format!("icmp type {kind}"),
+            IcmpMatch::TypeAndCode(kind, code) => format!("icmp type {kind} icmp code {code}"),
+        },
+        (Traffic::Icmpv6(messages), Family::Ipv6) => match messages {
+            IcmpMatch::All => "meta l4proto ipv6-icmp".to_owned(),
+            IcmpMatch::Type(128) => "icmpv6 type echo-request".to_owned(),
+            IcmpMatch::Type(kind) => format!("icmpv6 type {kind}"),
+            IcmpMatch::TypeAndCode(kind, code) => format!("icmpv6 type {kind} icmpv6 code {code}"),
+        },
+        // `icmp` covers IPv4 only, `icmpv6` IPv6 only.
+        (Traffic::Icmp(_), Family::Ipv6) | (Traffic::Icmpv6(_), Family::Ipv4) => return None,
+    })
 }
 
 fn original_ports(protocol: &str, ports: PortRange) -> String {

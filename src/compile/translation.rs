@@ -1,17 +1,23 @@
 //! The rulesets outside a VPC: a gateway's translation of addresses, and the internet's binding of sources.
 
+use ipnet::Ipv6Net;
+
 use super::filter::{set, unreachable};
-use super::names::{GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, SOURCES, TRANSLATED, UNREACHABLE};
+use super::names::{
+    GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
+};
+use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
-use super::rule::{log, own};
+use super::rule::{UNPLACED, log, own};
 use crate::model::{PrivateIp, PublicIp};
+use std::net::IpAddr;
 
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
 ///
 /// A packet from inside to a public address of the same VPC has both of its addresses translated and goes back in,
-/// where its source is a public address that no group reference can match.
-pub fn gateway(pairs: &[(PrivateIp, PublicIp)]) -> Ruleset {
+/// where its source is a public address that no group reference can match. IPv6 passes as it is.
+pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Ruleset {
     let mut ruleset = Ruleset::default();
     let privates = pairs.iter().map(|(private, _)| private.to_string());
     ruleset.sets.insert(TRANSLATED.to_owned(), set("ipv4_addr", privates));
@@ -26,19 +32,24 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)]) -> Ruleset {
             [own("dnat", format!("dnat ip to ip daddr map @{PRIVATE_OF}"))],
         ),
     );
-    ruleset.chains.insert(
-        "forward".to_owned(),
-        base(
-            "type filter hook forward priority filter; policy drop;",
-            [
-                own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))),
-                own("known", "ct state established,related accept"),
-                own("translated", format!("iifname \"{GATEWAY_INSIDE}\" ip saddr @{TRANSLATED} accept")),
-                own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
-                own("untranslated", format!("{} drop", log(Record::Untranslated))),
-            ],
+    let mut forward = vec![
+        // An ICMP message that connection tracking does not place is translated without it.
+        own(
+            "invalid",
+            format!("ct state invalid meta l4proto != icmp meta l4proto != ipv6-icmp {} drop", log(Record::Invalid)),
         ),
-    );
+        own("known", "ct state established,related accept"),
+        own("translated", format!("iifname \"{GATEWAY_INSIDE}\" ip saddr @{TRANSLATED} accept")),
+        own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
+    ];
+    if let Some(block) = ipv6 {
+        forward.push(own("inside-ipv6", format!("iifname \"{GATEWAY_INSIDE}\" ip6 saddr {block} accept")));
+        forward.push(own("outside-ipv6", format!("iifname \"{GATEWAY_OUTSIDE}\" ip6 daddr {block} accept")));
+    }
+    forward.push(own("untranslated", format!("{} drop", log(Record::Untranslated))));
+    ruleset
+        .chains
+        .insert("forward".to_owned(), base("type filter hook forward priority filter; policy drop;", forward));
     ruleset.chains.insert(
         "postrouting".to_owned(),
         base(
@@ -46,26 +57,43 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)]) -> Ruleset {
             [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" snat ip to ip saddr map @{PUBLIC_OF}"))],
         ),
     );
+    let unplaced = format!("{UNPLACED} meta l4proto icmp");
+    ruleset.chains.insert(
+        "prerouting-unplaced".to_owned(),
+        base(
+            "type filter hook prerouting priority dstnat + 10; policy accept;",
+            [own("dnat", format!("{unplaced} ip daddr set ip daddr map @{PRIVATE_OF}"))],
+        ),
+    );
+    ruleset.chains.insert(
+        "postrouting-unplaced".to_owned(),
+        base(
+            "type filter hook postrouting priority srcnat + 10; policy accept;",
+            [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" {unplaced} ip saddr set ip saddr map @{PUBLIC_OF}"))],
+        ),
+    );
     ruleset
 }
 
 /// The ruleset of the internet: every link is bound to the addresses behind it. No connection tracking.
-pub fn internet(bound: impl IntoIterator<Item = (String, PublicIp)>) -> Ruleset {
+pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
     let mut ruleset = Ruleset::default();
-    let bound = bound.into_iter().map(|(interface, address)| format!("\"{interface}\" . {address}"));
-    ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", bound));
-    ruleset.chains.insert(
-        "prerouting".to_owned(),
-        base(
-            "type filter hook prerouting priority raw; policy drop;",
-            [
-                own("local", "iifname \"lo\" accept"),
-                own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
-                own("spoofed", format!("{} drop", log(Record::Spoofed))),
-            ],
-        ),
-    );
-    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable());
+    let of_family = |four: bool| {
+        let of = bound.iter().filter(move |(_, address)| address.is_ipv4() == four);
+        of.map(|(interface, address)| format!("\"{interface}\" . {address}"))
+    };
+    ruleset.sets.insert(SOURCES.to_owned(), set("ifname . ipv4_addr", of_family(true)));
+    let mut rules =
+        vec![own("local", "iifname \"lo\" accept"), own("bound", format!("iifname . ip saddr @{SOURCES} accept"))];
+    if families == Families::Both {
+        ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", of_family(false)));
+        rules.push(own("bound-ipv6", format!("iifname . ip6 saddr @{SOURCES_IPV6} accept")));
+        rules.push(own("unspecified", "ip6 saddr :: drop"));
+    }
+    rules.push(own("spoofed", format!("{} drop", log(Record::Spoofed))));
+    let hook = "type filter hook prerouting priority raw; policy drop;";
+    ruleset.chains.insert("prerouting".to_owned(), base(hook, rules));
+    ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset
 }
 

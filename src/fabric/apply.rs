@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,7 +15,7 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use super::namespace::Names;
 use super::netlink::{self, Refused, Request};
 use super::{FabricError, Namespace, Sandbox, conntrack, nft, settle, sysctl, wiring};
-use crate::compile::network::{Action, End, NodeKind, NodeName, Phases};
+use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Phases};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]
@@ -66,6 +66,21 @@ impl Fabric {
     /// Every namespace.
     pub fn nodes(&self) -> impl Iterator<Item = &Arc<Namespace>> {
         self.nodes.values()
+    }
+
+    /// Forgets the flows of protocols without ports that these addresses have begun: tracking tells one such flow from
+    /// the next by nothing but addresses and protocol, so what is asked anew would ride on what was answered before.
+    ///
+    /// # Errors
+    /// [`FabricError::Kernel`].
+    pub async fn forget_portless(&self, begun: &HashSet<(u8, IpAddr)>) -> Result<(), FabricError> {
+        let tracking = self.nodes.values().filter(|node| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
+        let forgetting = tracking.map(|node| async move {
+            let begun = begun.clone();
+            let done = node.run(move || conntrack::forget_portless(&begun)).await?;
+            done.map_err(|refused| in_node(&node.name, refused))
+        });
+        all(join_all(forgetting).await)
     }
 
     /// Carries out phases in order. If one fails, it and those before it are taken back, last first.
@@ -122,10 +137,12 @@ impl Fabric {
 
     /// Makes the namespaces of a phase, a few at a time.
     async fn make_nodes(&mut self, phase: &[Action]) -> Result<(), FabricError> {
-        let wanted: Vec<(NodeName, NodeKind)> = phase
+        let wanted: Vec<(NodeName, NodeKind, Families)> = phase
             .iter()
             .filter_map(|action| match action {
-                Action::AddNode(name, kind) if !self.nodes.contains_key(name) => Some((name.clone(), *kind)),
+                Action::AddNode(name, kind, families) if !self.nodes.contains_key(name) => {
+                    Some((name.clone(), *kind, *families))
+                }
                 _ => None,
             })
             .collect();
@@ -139,7 +156,8 @@ impl Fabric {
             let names = self.names.clone();
             let (done, result) = tokio::sync::oneshot::channel();
             let spawned = std::thread::Builder::new().name("namespaces".into()).spawn(move || {
-                let made: Result<Vec<_>, _> = share.into_iter().map(|(name, kind)| make(&names, name, kind)).collect();
+                let made: Result<Vec<_>, _> =
+                    share.into_iter().map(|(name, kind, families)| make(&names, name, kind, families)).collect();
                 drop(done.send(made));
             });
             async move {
@@ -214,7 +232,7 @@ struct Work {
     ends: ByNode<Request<RouteNetlinkMessage>>,
     settle: ByNode<(u32, String)>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
-    forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<Ipv4Addr>)>,
+    forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
     remove: Vec<NodeName>,
 }
 
@@ -233,7 +251,7 @@ impl Work {
 /// The action that takes another back, if it can be.
 fn inverse(action: &Action) -> Option<Action> {
     match action.clone() {
-        Action::AddNode(name, _) => Some(Action::RemoveNode(name)),
+        Action::AddNode(name, ..) => Some(Action::RemoveNode(name)),
         Action::AddLink(name, link) => Some(Action::RemoveLink(name, link)),
         Action::RemoveLink(name, link) => Some(Action::AddLink(name, link)),
         Action::AddRoute(node, route) => Some(Action::RemoveRoute(node, route)),
@@ -244,11 +262,15 @@ fn inverse(action: &Action) -> Option<Action> {
     }
 }
 
-fn make(names: &Names, name: NodeName, kind: NodeKind) -> Result<Namespace, FabricError> {
-    let namespace = Namespace::make(names, name, kind)?;
+fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Namespace, FabricError> {
+    let namespace = Namespace::make(names, name, kind, families)?;
     let node = &namespace.name;
     namespace.enter().map_err(|source| FabricError::Enter { node: node.clone(), source })?;
-    sysctl::write(kind).map_err(|(attempt, source)| FabricError::Kernel { attempt, node: node.clone(), source })?;
+    sysctl::write(kind, families).map_err(|(attempt, source)| FabricError::Kernel {
+        attempt,
+        node: node.clone(),
+        source,
+    })?;
     netlink::request(NETLINK_ROUTE, vec![wiring::loopback_up()]).map_err(|refused| in_node(node, refused))?;
     Ok(namespace)
 }
@@ -299,7 +321,7 @@ async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), 
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-async fn forget(node: Arc<Namespace>, addresses: HashSet<Ipv4Addr>) -> Result<(), FabricError> {
+async fn forget(node: Arc<Namespace>, addresses: HashSet<IpAddr>) -> Result<(), FabricError> {
     let done = node.run(move || conntrack::forget(&addresses)).await?;
     done.map_err(|refused| in_node(&node.name, refused))
 }

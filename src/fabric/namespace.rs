@@ -11,7 +11,7 @@ use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 
 use super::{FabricError, raw, sandbox};
-use crate::compile::network::{NodeKind, NodeName};
+use crate::compile::network::{Families, NodeKind, NodeName};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Namespace {
     pub name: NodeName,
     /// What it is.
     pub kind: NodeKind,
+    /// Which families it speaks.
+    pub families: Families,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -58,7 +60,7 @@ impl netns_rs::Env for Names {
 
 impl Namespace {
     /// Makes one. An instance's belongs to a user namespace of its own, so that root inside reaches nothing else.
-    pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind) -> Result<Self, FabricError> {
+    pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Self, FabricError> {
         let failed = |source: io::Error| FabricError::Namespace { node: name.clone(), source };
         let path = names.net.join(&name.0);
         let (net, user) = if kind == NodeKind::Instance {
@@ -72,7 +74,7 @@ impl Namespace {
                 netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
             (named.file().as_fd().try_clone_to_owned().map_err(failed)?, None)
         };
-        Ok(Self { name, kind, net, user, path })
+        Ok(Self { name, kind, families, net, user, path })
     }
 
     /// Its network namespace.

@@ -1,20 +1,20 @@
 //! What a packet says of itself, as far as probes need it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
-/// The protocol and ends of a packet. For an ICMP echo request the source port is the echo's identifier.
+/// The protocol and ends of a packet. For an ICMP message the source port is its identifier, or what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple {
-    /// 6, 17 or 1.
+    /// 6, 17, 1, 58 or another.
     pub protocol: u8,
     /// The source address.
-    pub source: Ipv4Addr,
-    /// The source port, or the identifier of an echo.
+    pub source: IpAddr,
+    /// The source port, or the identifier of an ICMP message; 0 for a protocol without ports.
     pub source_port: u16,
     /// The destination address.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// The destination port; for ICMP the type, so that a request is not its reply.
     pub destination_port: u16,
 }
@@ -25,26 +25,44 @@ pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
 /// ICMP's protocol number.
 pub const ICMP: u8 = 1;
+/// ICMPv6's protocol number.
+pub const ICMPV6: u8 = 58;
 /// The ICMP type of an echo request.
 pub const ECHO_REQUEST: u16 = 8;
+/// The ICMPv6 type of an echo request.
+pub const ECHO_REQUEST_IPV6: u16 = 128;
 
 impl Tuple {
-    /// Reads a packet that begins with its IPv4 header; its end may be cut off. Nothing for other packets.
+    /// Reads a packet that begins with its IP header; its end may be cut off. Nothing for other packets.
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
-        let Some(LaxNetSlice::Ipv4(ip)) = &sliced.net else { return None };
-        let (source, destination) = (ip.header().source_addr(), ip.header().destination_addr());
+        let (source, destination, payload): (IpAddr, IpAddr, _) = match &sliced.net {
+            Some(LaxNetSlice::Ipv4(ip)) => {
+                let header = ip.header();
+                (header.source_addr().into(), header.destination_addr().into(), ip.payload())
+            }
+            Some(LaxNetSlice::Ipv6(ip)) => {
+                let header = ip.header();
+                (header.source_addr().into(), header.destination_addr().into(), ip.payload())
+            }
+            _ => return None,
+        };
         let tuple = |protocol, source_port, destination_port| {
             Some(Self { protocol, source, source_port, destination, destination_port })
         };
         match &sliced.transport {
             Some(TransportSlice::Tcp(tcp)) => tuple(TCP, tcp.source_port(), tcp.destination_port()),
             Some(TransportSlice::Udp(udp)) => tuple(UDP, udp.source_port(), udp.destination_port()),
-            Some(TransportSlice::Icmpv4(icmp)) => {
-                let [id_high, id_low, ..] = icmp.bytes5to8();
-                tuple(ICMP, u16::from_be_bytes([id_high, id_low]), u16::from(icmp.type_u8()))
-            }
-            _ => None,
+            // A header that is cut off is not a protocol without one.
+            _ => match payload.ip_number.0 {
+                TCP | UDP => None,
+                // Read by hand: a timestamp of another length than it should have is one all the same.
+                number @ (ICMP | ICMPV6) => {
+                    let [kind, _, _, _, high, low, ..] = *payload.payload else { return None };
+                    tuple(number, u16::from_be_bytes([high, low]), kind.into())
+                }
+                number => tuple(number, 0, 0),
+            },
         }
     }
 }
@@ -60,7 +78,7 @@ mod tests {
         builder.write(&mut packet, &[0; 200]).expect("a vector takes it");
         let tuple = Tuple::parse(&packet[..60]).expect("a UDP packet");
         assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (UDP, 4000, 3306));
-        assert_eq!(tuple.destination, Ipv4Addr::new(10, 0, 0, 21));
+        assert_eq!(tuple.destination, IpAddr::from([10, 0, 0, 21]));
     }
 
     #[test]
@@ -77,8 +95,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ipv4_is_nothing() {
-        assert_eq!(Tuple::parse(&[0x60; 40]), None);
+    fn an_ipv6_packet_and_a_protocol_without_ports_name_their_ends() {
+        let mut packet = Vec::new();
+        let (from, to) = ([0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7], [0x20; 16]);
+        etherparse::PacketBuilder::ipv6(from, to, 64).tcp(4000, 80, 1, 1).write(&mut packet, &[]).expect("it fits");
+        let tuple = Tuple::parse(&packet).expect("a TCP packet");
+        assert_eq!((tuple.source, tuple.destination_port), (IpAddr::from(from), 80));
+        let header = etherparse::Ipv4Header::new(4, 64, etherparse::IpNumber::GRE, [10, 0, 0, 11], [10, 0, 0, 21]);
+        let packet = [header.expect("a header").to_bytes().as_slice(), &[0; 4]].concat();
+        let tuple = Tuple::parse(&packet).expect("a packet of protocol 47");
+        assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (47, 0, 0));
+    }
+
+    #[test]
+    fn a_timestamp_of_an_odd_length_is_one_all_the_same() {
+        let header = etherparse::Ipv4Header::new(24, 64, etherparse::IpNumber::ICMP, [10, 0, 0, 11], [10, 0, 0, 21]);
+        let message = [&[13, 0, 0, 0, 0, 7, 0, 1], &[0; 16][..]].concat();
+        let packet = [header.expect("a header").to_bytes().as_slice(), &message].concat();
+        let tuple = Tuple::parse(&packet).expect("an ICMP packet");
+        assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (ICMP, 7, 13));
+    }
+
+    #[test]
+    fn what_is_no_packet_or_lacks_its_ports_is_nothing() {
         assert_eq!(Tuple::parse(&[]), None);
+        let header = etherparse::Ipv4Header::new(0, 64, etherparse::IpNumber::TCP, [10, 0, 0, 11], [10, 0, 0, 21]);
+        assert_eq!(Tuple::parse(&header.expect("a header").to_bytes()), None);
     }
 }

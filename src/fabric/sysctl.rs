@@ -4,10 +4,10 @@ use std::io;
 
 use nix::unistd::getegid;
 
-use crate::compile::network::NodeKind;
+use crate::compile::network::{Families, NodeKind};
 
 /// What a namespace of a kind needs, as (path under `/proc/sys/net`, value).
-fn settings(kind: NodeKind) -> Vec<(&'static str, String)> {
+fn settings(kind: NodeKind, families: Families) -> Vec<(&'static str, String)> {
     // Turning forwarding on resets others, so it comes first.
     let mut settings = Vec::new();
     let routes = matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet);
@@ -20,9 +20,23 @@ fn settings(kind: NodeKind) -> Vec<(&'static str, String)> {
     // A drop by the reverse path filter is not logged, and what is not logged is no evidence.
     settings.push(("ipv4/conf/all/rp_filter", "0"));
     settings.push(("ipv4/conf/default/rp_filter", "0"));
-    // IPv4 only, so far: no router solicitations, no neighbour discovery in the evidence.
-    settings.push(("ipv6/conf/all/disable_ipv6", "1"));
-    settings.push(("ipv6/conf/default/disable_ipv6", "1"));
+    match families {
+        Families::Ipv4 => {
+            settings.push(("ipv6/conf/all/disable_ipv6", "1"));
+            settings.push(("ipv6/conf/default/disable_ipv6", "1"));
+        }
+        Families::Both => {
+            if routes {
+                settings.push(("ipv6/conf/all/forwarding", "1"));
+            }
+            // Every address and every neighbour is given: no link-local ones, no solicitations, no waiting.
+            settings.push(("ipv6/conf/default/addr_gen_mode", "1"));
+            settings.push(("ipv6/conf/default/accept_ra", "0"));
+            settings.push(("ipv6/conf/default/accept_dad", "0"));
+            settings.push(("ipv6/conf/default/router_solicitations", "0"));
+            settings.push(("ipv6/icmp/ratelimit", "0"));
+        }
+    }
     // Else most closed UDP ports read as silence.
     settings.push(("ipv4/icmp_ratelimit", "0"));
     settings.push(("ipv4/icmp_ratemask", "0"));
@@ -40,13 +54,13 @@ fn settings(kind: NodeKind) -> Vec<(&'static str, String)> {
 }
 
 /// Writes the settings of a kind into the calling thread's namespace.
-pub(super) fn write(kind: NodeKind) -> Result<(), (String, io::Error)> {
-    for (path, value) in settings(kind) {
+pub(super) fn write(kind: NodeKind, families: Families) -> Result<(), (String, io::Error)> {
+    for (path, value) in settings(kind, families) {
         let path = format!("/proc/sys/net/{path}");
         match std::fs::write(&path, &value) {
             Ok(()) => {}
             // A kernel without IPv6 has nothing to turn off.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.contains("/ipv6/") => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.ends_with("/disable_ipv6") => {}
             Err(error) => return Err((format!("set {path} to {value}"), error)),
         }
     }

@@ -8,8 +8,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::packet::Tuple;
 use super::{FabricError, Namespace};
+use crate::compile::network::Families;
 
-/// A packet socket in a namespace, which sees what arrives before the namespace's own stack does. It never blocks.
+/// A packet socket in a namespace, which sees what arrives over one family before the namespace's own stack does. It
+/// never blocks.
 #[derive(Debug)]
 pub struct Tap {
     socket: Socket,
@@ -17,20 +19,24 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens one.
+    /// Opens one for each family that the namespace speaks.
     ///
     /// # Errors
     /// The kernel's word, with the namespace.
-    pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
-        let opened = namespace.run(open_here).await?;
-        opened.map_err(|source| FabricError::Kernel {
+    pub async fn open(namespace: &Arc<Namespace>) -> Result<Vec<Self>, FabricError> {
+        let families = namespace.families;
+        let opened = namespace.run(move || match families {
+            Families::Ipv4 => Ok(vec![open_here()?]),
+            Families::Both => Ok(vec![open_here()?, open_for(libc::ETH_P_IPV6)?]),
+        });
+        opened.await?.map_err(|source| FabricError::Kernel {
             attempt: "open a packet socket".into(),
             node: namespace.name.clone(),
             source,
         })
     }
 
-    /// Reads all that has arrived; packets that are neither TCP, UDP nor ICMP over IPv4 are passed over.
+    /// Reads all that has arrived; packets that are not IP are passed over.
     ///
     /// # Errors
     /// The kernel's word.
@@ -58,10 +64,14 @@ impl AsFd for Tap {
     }
 }
 
-/// Opens one in the calling thread's namespace.
+/// Opens one for IPv4 in the calling thread's namespace.
 pub(super) fn open_here() -> io::Result<Tap> {
-    // IPv4 in network byte order, given at once: binding later would wait for a grace period of the kernel.
-    let ipv4 = i32::from((libc::ETH_P_IP as u16).to_be());
-    let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(ipv4)))?;
+    open_for(libc::ETH_P_IP)
+}
+
+fn open_for(protocol: i32) -> io::Result<Tap> {
+    // In network byte order, given at once: binding later would wait for a grace period of the kernel.
+    let protocol = i32::from((protocol as u16).to_be());
+    let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?;
     Ok(Tap { socket, buffer: vec![0; 256] })
 }

@@ -1,12 +1,13 @@
 //! Links, addresses, neighbours and routes, as netlink requests. There is no ARP: every neighbour is permanent.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
 
+use ipnet::IpNet;
 use netlink_packet_route::AddressFamily;
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::address::{AddressAttribute, AddressMessage};
+use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
@@ -73,24 +74,32 @@ pub(super) fn dress_end(end: &End, bring_up: bool) -> Vec<RouteRequest> {
     requests
 }
 
-fn add_address(index: u32, address: Ipv4Addr) -> RouteRequest {
+fn add_address(index: u32, address: IpAddr) -> RouteRequest {
     let mut message = AddressMessage::default();
-    message.header.family = AddressFamily::Inet;
-    message.header.prefix_len = 32;
     message.header.index = index;
-    message.attributes = vec![AddressAttribute::Local(address.into()), AddressAttribute::Address(address.into())];
+    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
+    match address {
+        IpAddr::V4(_) => (message.header.family, message.header.prefix_len) = (AddressFamily::Inet, 32),
+        IpAddr::V6(_) => {
+            (message.header.family, message.header.prefix_len) = (AddressFamily::Inet6, 128);
+            // Nobody else can have it, so it is usable at once.
+            message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        }
+    }
     Request::create(format!("add address {address}"), RouteNetlinkMessage::NewAddress(message))
 }
 
-fn add_neighbour(index: u32, address: Ipv4Addr, mac: [u8; 6]) -> RouteRequest {
+fn add_neighbour(index: u32, address: IpAddr, mac: [u8; 6]) -> RouteRequest {
     let mut message = NeighbourMessage::default();
-    message.header.family = AddressFamily::Inet;
+    let (family, neighbour) = match address {
+        IpAddr::V4(address) => (AddressFamily::Inet, NeighbourAddress::Inet(address)),
+        IpAddr::V6(address) => (AddressFamily::Inet6, NeighbourAddress::Inet6(address)),
+    };
+    message.header.family = family;
     message.header.ifindex = index;
     message.header.state = NeighbourState::Permanent;
-    message.attributes = vec![
-        NeighbourAttribute::Destination(NeighbourAddress::Inet(address)),
-        NeighbourAttribute::LinkLayerAddress(mac.to_vec()),
-    ];
+    message.attributes =
+        vec![NeighbourAttribute::Destination(neighbour), NeighbourAttribute::LinkLayerAddress(mac.to_vec())];
     Request::create(format!("add neighbour {address}"), RouteNetlinkMessage::NewNeighbour(message))
 }
 
@@ -105,18 +114,32 @@ pub(super) fn remove_route(route: &Route) -> RouteRequest {
 }
 
 fn route_message(route: &Route) -> RouteMessage {
-    let builder = RouteMessageBuilder::<Ipv4Addr>::new()
-        .destination_prefix(route.destination.addr(), route.destination.prefix_len());
-    match route.way {
-        Way::Gateway { index, gateway, source } => {
-            let builder = builder.output_interface(index).gateway(gateway).onlink();
-            match source {
-                Some(source) => builder.pref_source(source),
-                None => builder,
+    match route.destination {
+        IpNet::V4(net) => {
+            let builder = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(net.addr(), net.prefix_len());
+            match route.way {
+                Way::Gateway { index, gateway, source } => {
+                    let builder = builder.output_interface(index).onlink();
+                    let builder = if let IpAddr::V4(gateway) = gateway { builder.gateway(gateway) } else { builder };
+                    if let Some(IpAddr::V4(source)) = source { builder.pref_source(source) } else { builder }
+                }
+                Way::Link { index } => builder.output_interface(index).scope(RouteScope::Link),
+                Way::Unreachable => builder.kind(RouteType::Unreachable),
             }
+            .build()
         }
-        Way::Link { index } => builder.output_interface(index).scope(RouteScope::Link),
-        Way::Unreachable => builder.kind(RouteType::Unreachable),
+        IpNet::V6(net) => {
+            let builder = RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(net.addr(), net.prefix_len());
+            match route.way {
+                Way::Gateway { index, gateway, source } => {
+                    let builder = builder.output_interface(index).onlink();
+                    let builder = if let IpAddr::V6(gateway) = gateway { builder.gateway(gateway) } else { builder };
+                    if let Some(IpAddr::V6(source)) = source { builder.pref_source(source) } else { builder }
+                }
+                Way::Link { index } => builder.output_interface(index),
+                Way::Unreachable => builder.kind(RouteType::Unreachable),
+            }
+            .build()
+        }
     }
-    .build()
 }

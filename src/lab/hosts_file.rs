@@ -11,7 +11,7 @@ pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
     fabric.write_hosts_file(&text(cloud))
 }
 
-/// Instances by private address, hosts outside by their own.
+/// Instances by private and IPv6 address, hosts outside by their own.
 fn text(cloud: &Cloud) -> String {
     let mut text = String::from("127.0.0.1 localhost\n");
     let up = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
@@ -19,6 +19,9 @@ fn text(cloud: &Cloud) -> String {
         if let Some(private) = interface.private {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{private} {name}");
+        }
+        if let Some(ipv6) = interface.ipv6 {
+            let _ = writeln!(text, "{ipv6} {name}");
         }
     }
     for (name, host) in &cloud.hosts {

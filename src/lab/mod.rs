@@ -8,6 +8,7 @@ mod paths;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,8 +17,10 @@ use indexmap::{IndexMap, IndexSet};
 use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
 use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
-use crate::model::{Cloud, Flow, InstanceName, InstanceState, Operation, PrivateIp, PublicIp, Refusal, Service, apply};
-use crate::probe::{Batch, Prober};
+use crate::model::{
+    Cloud, Flow, InstanceName, InstanceState, Ipv6, Operation, PrivateIp, PublicIp, Refusal, Service, apply,
+};
+use crate::probe::{Ask, Batch, Prober};
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
@@ -28,8 +31,16 @@ pub struct Lab {
     prober: Prober,
     listeners: Listeners,
     /// The addresses that instances hold or held last: a flow to a stopped one asks there.
-    last: IndexMap<InstanceName, (Option<PrivateIp>, Option<PublicIp>)>,
+    last: IndexMap<InstanceName, LastHeld>,
     broken: Option<String>,
+}
+
+/// The addresses that an instance held last, each by itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct LastHeld {
+    private: Option<PrivateIp>,
+    public: Option<PublicIp>,
+    ipv6: Option<Ipv6>,
 }
 
 /// What the harness listens on, beside what the instances' own services hold.
@@ -133,12 +144,23 @@ impl Lab {
     /// Probes flows, all at once; every outcome rests on evidence.
     ///
     /// # Errors
-    /// [`LabError::Broken`]: nothing that a broken lab shows would count.
+    /// [`LabError::Broken`]: nothing that a broken lab shows would count. [`LabError::Fabric`] if flows that were probed
+    /// before cannot be forgotten.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         if let Some(why) = &self.broken {
             return Err(LabError::Broken(why.clone()));
         }
         let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
+        let portless: HashSet<(u8, IpAddr)> = asks
+            .iter()
+            .filter_map(|(_, ask)| match ask {
+                Ok(Ask { service: Service::Protocol(number), source, .. }) => Some((*number, *source)),
+                _ => None,
+            })
+            .collect();
+        if !portless.is_empty() {
+            self.fabric.forget_portless(&portless).await?;
+        }
         let known = self.known_paths()?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
@@ -235,8 +257,9 @@ impl Lab {
     fn remember(&mut self) {
         for (name, _, interface) in self.cloud.interfaces().filter(|(_, _, interface)| interface.id.device == 0) {
             let last = self.last.entry(name.clone()).or_default();
-            last.0 = interface.private.or(last.0);
-            last.1 = interface.public.or(last.1);
+            last.private = interface.private.or(last.private);
+            last.public = interface.public.or(last.public);
+            last.ipv6 = interface.ipv6.or(last.ipv6);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From a flow between names to the addresses, namespaces and translations that a probe needs.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Lab, LabError};
@@ -12,56 +12,78 @@ use crate::probe::{Ask, KnownPath, Receiver};
 impl Lab {
     /// What a probe of a flow has to ask; in words, what it lacks.
     pub(super) fn ask(&self, flow: &Flow) -> Result<Ask, String> {
-        let (sender, source, public_source) = self.sender(&flow.from)?;
-        let sender = Arc::clone(self.fabric.node(&sender).map_err(|error| error.to_string())?);
+        let Sender { node, source, public } = self.sender(flow)?;
+        let sender = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));
         let (destination, translated) = match &flow.to {
-            Endpoint::Host(_, address) => (address.0, public_source.map(|source| (source, address.0))),
+            Endpoint::Host(_, address) => (address.0, public.map(|source| (source, address.0))),
             Endpoint::Instance(name) => {
-                let (private, public) = self.last.get(name).ok_or_else(|| format!("{name} never had an address"))?;
-                let private = private.map(|address| address.0);
-                if outside || flow.via == Via::Public {
-                    let public = public.ok_or_else(|| format!("{name} has no public address"))?.0;
-                    let behind = (public_source.unwrap_or(source), private.unwrap_or(public));
-                    (public, Some(behind))
-                } else {
-                    (private.ok_or_else(|| format!("{name} has no private address"))?, None)
+                let last = self.last.get(name).ok_or_else(|| format!("{name} never had an address"))?;
+                let private = last.private.map(|address| IpAddr::V4(address.0));
+                match flow.via {
+                    Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{name} has no IPv6 address"))?.0.into(), None),
+                    Via::Private if !outside => {
+                        (private.ok_or_else(|| format!("{name} has no private address"))?, None)
+                    }
+                    Via::Private | Via::Public => {
+                        let held = last.public.ok_or_else(|| format!("{name} has no public address"))?;
+                        let held = IpAddr::V4(held.0);
+                        let behind = (public.unwrap_or(source), private.unwrap_or(held));
+                        (held, Some(behind))
+                    }
                 }
             }
         };
-        let receiver = self.receiver(&flow.to)?;
+        let receiver = self.receiver(flow)?;
         Ok(Ask { sender, source, destination, translated, service: flow.service, receiver })
     }
 
     /// The sender's namespace, its address there, and its public one if that differs.
-    fn sender(&self, from: &Endpoint) -> Result<(NodeName, Ipv4Addr, Option<Ipv4Addr>), String> {
-        match from {
-            Endpoint::Host(name, address) => Ok((host_node(name), address.0, None)),
+    fn sender(&self, flow: &Flow) -> Result<Sender, String> {
+        match &flow.from {
+            Endpoint::Host(name, address) => Ok(Sender { node: host_node(name), source: address.0, public: None }),
             Endpoint::Instance(name) => {
                 let interface = first_interface(&self.cloud, name).ok_or_else(|| format!("there is no {name}"))?;
                 let running = self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
-                let private = interface.private.filter(|_| running);
-                let private = private.ok_or_else(|| format!("{name} is not running, so it can ask nothing"))?;
-                Ok((names::instance(name), private.0, interface.public.map(|public| public.0)))
+                let node = names::instance(name);
+                let asleep = || format!("{name} is not running, so it can ask nothing");
+                if flow.via == Via::Ipv6 {
+                    let ipv6 = interface.ipv6.ok_or_else(|| format!("{name} has no IPv6 address"))?;
+                    let source = running.then_some(ipv6.0.into()).ok_or_else(asleep)?;
+                    return Ok(Sender { node, source, public: None });
+                }
+                let private = interface.private.filter(|_| running).ok_or_else(asleep)?;
+                let public = interface.public.map(|public| public.0.into());
+                Ok(Sender { node, source: private.0.into(), public })
             }
         }
     }
 
     /// Who holds the receiver's address, if it has a link.
-    fn receiver(&self, to: &Endpoint) -> Result<Option<Receiver>, String> {
-        let (node, address) = match to {
+    fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
+        let (node, address) = match &flow.to {
             Endpoint::Host(name, address) => (host_node(name), Some(address.0)),
             Endpoint::Instance(name) => {
-                let private = first_interface(&self.cloud, name).and_then(|interface| interface.private);
-                (names::instance(name), private.map(|private| private.0))
+                let interface = first_interface(&self.cloud, name);
+                let address = interface.and_then(|interface| match flow.via {
+                    Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
+                    Via::Private | Via::Public => interface.private.map(|private| private.0.into()),
+                });
+                (names::instance(name), address)
             }
         };
         let link = self.network.links.values().find(|link| link.lower.node == node);
         let (Some(link), Some(address)) = (link, address) else { return Ok(None) };
         let router = self.fabric.node(&link.upper.node).map_err(|error| error.to_string())?;
-        let router_address = match router.kind {
-            NodeKind::Internet => names::INTERNET_ADDRESS,
-            _ => names::ROUTER_ADDRESS,
+        let router_address = match (router.kind, address) {
+            (NodeKind::Internet, IpAddr::V4(_)) => names::INTERNET_ADDRESS.into(),
+            (NodeKind::Internet, IpAddr::V6(_)) => names::INTERNET_ADDRESS_IPV6.into(),
+            (_, IpAddr::V4(_)) => names::ROUTER_ADDRESS.into(),
+            (_, IpAddr::V6(_)) => {
+                let vpcs = self.cloud.vpcs.iter().find(|(vpc, _)| names::router(vpc) == router.name);
+                let block = vpcs.and_then(|(_, vpc)| vpc.ipv6);
+                names::router_ipv6(block.ok_or_else(|| format!("{} speaks no IPv6", router.name))?).into()
+            }
         };
         Ok(Some(Receiver { node, address, router: Arc::clone(router), router_address }))
     }
@@ -71,13 +93,20 @@ impl Lab {
         let paths = self.cloud.vpcs.keys().map(|vpc| {
             Ok(KnownPath {
                 from: Arc::clone(self.fabric.node(&names::gateway(vpc))?),
-                source: names::GATEWAY_ADDRESS,
+                source: names::GATEWAY_ADDRESS.into(),
                 to: names::canary(vpc),
-                destination: names::CANARY_ADDRESS,
+                destination: names::CANARY_ADDRESS.into(),
             })
         });
         paths.collect()
     }
+}
+
+/// Who opens a flow.
+struct Sender {
+    node: NodeName,
+    source: IpAddr,
+    public: Option<IpAddr>,
 }
 
 /// `eth0` of an instance has this index in its namespace, `eth1` the next.

@@ -1,13 +1,13 @@
-//! Addresses and ports: private, public, and the port number.
+//! Addresses and ports: private, public, IPv6, those of hosts outside, and the port number.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 macro_rules! address {
-    ($(#[$doc:meta])* $type:ident) => {
+    ($(#[$doc:meta])* $type:ident($address:ty)) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-        pub struct $type(pub Ipv4Addr);
+        pub struct $type(pub $address);
 
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,11 +25,21 @@ macro_rules! address {
 
 address!(
     /// A private IPv4 address, held by an interface inside its VPC.
-    PrivateIp
+    PrivateIp(Ipv4Addr)
 );
 address!(
-    /// A public IPv4 address: of the gateway's 1:1 translation, or of a host outside.
-    PublicIp
+    /// A public IPv4 address of the gateway's 1:1 translation.
+    PublicIp(Ipv4Addr)
+);
+address!(
+    /// An IPv6 address of an interface: the same inside and outside, for nothing translates it.
+    ///
+    /// Source: "Compare IPv4 and IPv6" (Amazon VPC user guide).
+    Ipv6(Ipv6Addr)
+);
+address!(
+    /// An address of a host outside, of either family.
+    HostIp(IpAddr)
 );
 
 /// A TCP or UDP port, 0 to 65535.

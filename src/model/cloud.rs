@@ -1,13 +1,13 @@
 //! The state of a cloud at one moment: the one value that `policy` and `compile` both read.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
-    Era, GroupName, HostName, InstanceName, InterfaceId, Knobs, Place, PrivateIp, PublicIp, Rule, RuleId, Service,
-    SubnetName, VpcName,
+    Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrivateIp, PublicIp, Rule, RuleId,
+    Service, SubnetName, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -46,11 +46,11 @@ pub struct Counters {
     pub private: IndexMap<VpcName, IndexSet<PrivateIp>>,
 }
 
-/// A host outside the cloud. It reaches instances by their public addresses.
+/// A host outside the cloud. It reaches instances by their public addresses, and by IPv6 where both have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     /// At least one address.
-    pub addresses: Vec<PublicIp>,
+    pub addresses: Vec<HostIp>,
     /// Where the file says so.
     pub place: Option<Place>,
 }
@@ -62,6 +62,18 @@ pub struct Vpc {
     pub cidr: Ipv4Net,
     /// Its subnets, in the order of the file; at least one.
     pub subnets: IndexMap<SubnetName, Ipv4Net>,
+    /// Its IPv6 block, a /56, if it has one; each subnet has a /64 of it, in their order.
+    pub ipv6: Option<Ipv6Net>,
+}
+
+impl Vpc {
+    /// The IPv6 block of a subnet, a /64, if the VPC has IPv6.
+    ///
+    /// Source: "Subnet CIDR blocks" (Amazon VPC user guide).
+    pub fn ipv6_subnet(&self, subnet: &SubnetName) -> Option<Ipv6Net> {
+        let index = self.subnets.get_index_of(subnet)?;
+        self.ipv6?.subnets(64).ok()?.nth(index)
+    }
 }
 
 /// A security group: allow rules only, the union of which counts.
@@ -121,6 +133,8 @@ pub struct Interface {
     pub private: Option<PrivateIp>,
     /// Its public address, while it has one.
     pub public: Option<PublicIp>,
+    /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
+    pub ipv6: Option<Ipv6>,
 }
 
 impl Cloud {
@@ -146,6 +160,13 @@ impl Cloud {
         matches!(self.era, Era::Vpc)
     }
 
+    /// Whether IPv6 exists in the cloud's era.
+    ///
+    /// Source: "EC2-Classic" (EC2 user guide, 2018): no IPv6.
+    pub fn has_ipv6(&self) -> bool {
+        matches!(self.era, Era::Vpc)
+    }
+
     /// Every interface of every instance, in launch order.
     pub fn interfaces(&self) -> impl Iterator<Item = (&InstanceName, &Instance, &Interface)> {
         self.instances.iter().flat_map(|(name, instance)| instance.interfaces.iter().map(move |i| (name, instance, i)))
@@ -161,6 +182,12 @@ impl Cloud {
 
 /// 198.18.0.0/15, set aside for benchmarks of network devices: no route to it exists outside a laboratory.
 pub const DEFAULT_PUBLIC_POOL: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(198, 18, 0, 0), 15) {
+    Ok(net) => net,
+    Err(_) => panic!("a constant prefix length"),
+};
+
+/// The IPv6 block of a VPC whose file asks for one and does not say which: set aside for documentation.
+pub const DEFAULT_IPV6_BLOCK: Ipv6Net = match Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0x1000, 0, 0, 0, 0, 0), 56) {
     Ok(net) => net,
     Err(_) => panic!("a constant prefix length"),
 };

@@ -2,7 +2,25 @@
 
 use std::fmt;
 
-use super::{GroupName, HostName, InstanceName, Port, PublicIp, RuleId};
+use super::{GroupName, HostIp, HostName, InstanceName, Port, RuleId};
+
+/// One ICMP message, of either family: that of the path it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IcmpMessage {
+    /// Its type.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+}
+
+impl fmt::Display for IcmpMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            0 => write!(f, "{}", self.kind),
+            code => write!(f, "{}/{code}", self.kind),
+        }
+    }
+}
 
 /// What a probe asks for and a listener offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -11,8 +29,12 @@ pub enum Service {
     Tcp(Port),
     /// A UDP port.
     Udp(Port),
-    /// ICMP echo, `ping`.
+    /// An echo, `ping`: ICMP over IPv4, ICMPv6 over IPv6.
     IcmpEcho,
+    /// Any other ICMP message.
+    Icmp(IcmpMessage),
+    /// Any other protocol of IP, by its number.
+    Protocol(u8),
 }
 
 impl fmt::Display for Service {
@@ -21,6 +43,8 @@ impl fmt::Display for Service {
             Self::Tcp(port) => write!(f, "tcp {port}"),
             Self::Udp(port) => write!(f, "udp {port}"),
             Self::IcmpEcho => f.write_str("icmp echo"),
+            Self::Icmp(message) => write!(f, "icmp {message}"),
+            Self::Protocol(number) => write!(f, "protocol {number}"),
         }
     }
 }
@@ -37,7 +61,7 @@ pub enum Endpoint {
     /// An instance, by its first interface.
     Instance(InstanceName),
     /// A host outside, by one of its addresses.
-    Host(HostName, PublicIp),
+    Host(HostName, HostIp),
 }
 
 impl fmt::Display for Endpoint {
@@ -49,7 +73,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// By which address a flow goes to an instance. From outside it is always the public one.
+/// By which address a flow goes to an instance. From outside it is the public one, or the IPv6 one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -57,6 +81,8 @@ pub enum Via {
     Private,
     /// By its public address, through the gateway.
     Public,
+    /// By its IPv6 address, which is the same inside and outside.
+    Ipv6,
 }
 
 /// One cell of a truth table: a new flow.
@@ -78,9 +104,11 @@ impl fmt::Display for Flow {
             Service::Tcp(port) => write!(f, "{} -> {}:{port}", self.from, self.to)?,
             Service::Udp(port) => write!(f, "{} -> {}:{port}/udp", self.from, self.to)?,
             Service::IcmpEcho => write!(f, "{} -> {}:ping", self.from, self.to)?,
+            Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {}:{}", self.from, self.to, self.service)?,
         }
         match (&self.from, self.via) {
             (Endpoint::Instance(_), Via::Public) => f.write_str(" by public address"),
+            (_, Via::Ipv6) => f.write_str(" by IPv6 address"),
             _ => Ok(()),
         }
     }

@@ -15,11 +15,11 @@ mod rule;
 pub(crate) mod sample;
 pub mod topology;
 
-pub use address::{Port, PrivateIp, PublicIp};
+pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::apply;
 pub use cloud::*;
 pub use era::*;
-pub use flow::{Direction, Endpoint, Flow, Service, Verdict, Via};
+pub use flow::{Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};
 pub use name::*;
 pub use operation::*;
 pub use rule::*;

@@ -89,6 +89,8 @@ pub enum RefusalCode {
     InvalidPermissionNotFound,
     /// A parameter has a value that cannot be.
     InvalidParameterValue,
+    /// A parameter that the platform does not know, such as an IPv6 range of a Classic group.
+    InvalidParameter,
     /// Parameters that do not go together, such as groups of a launched Classic instance.
     InvalidParameterCombination,
     /// The private address is held by somebody.
@@ -99,7 +101,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidGroupNotFound,
@@ -107,6 +109,7 @@ impl RefusalCode {
         Self::InvalidPermissionDuplicate,
         Self::InvalidPermissionNotFound,
         Self::InvalidParameterValue,
+        Self::InvalidParameter,
         Self::InvalidParameterCombination,
         Self::InvalidIpAddressInUse,
         Self::InsufficientFreeAddresses,
@@ -122,6 +125,7 @@ impl RefusalCode {
             Self::InvalidPermissionDuplicate => "InvalidPermission.Duplicate",
             Self::InvalidPermissionNotFound => "InvalidPermission.NotFound",
             Self::InvalidParameterValue => "InvalidParameterValue",
+            Self::InvalidParameter => "InvalidParameter",
             Self::InvalidParameterCombination => "InvalidParameterCombination",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
             Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",

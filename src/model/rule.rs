@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{GroupName, InstanceName, Place, Port, RuleId};
 
@@ -73,6 +73,8 @@ pub enum Traffic {
     Udp(PortRange),
     /// ICMP of IPv4.
     Icmp(IcmpMatch),
+    /// ICMPv6, which `icmp` does not cover.
+    Icmpv6(IcmpMatch),
 }
 
 impl fmt::Display for Traffic {
@@ -85,6 +87,10 @@ impl fmt::Display for Traffic {
             Self::Icmp(IcmpMatch::Type(8)) => f.write_str("icmp echo"),
             Self::Icmp(IcmpMatch::Type(kind)) => write!(f, "icmp {kind}"),
             Self::Icmp(IcmpMatch::TypeAndCode(kind, code)) => write!(f, "icmp {kind}/{code}"),
+            Self::Icmpv6(IcmpMatch::All) => f.write_str("icmpv6 all"),
+            Self::Icmpv6(IcmpMatch::Type(128)) => f.write_str("icmpv6 echo"),
+            Self::Icmpv6(IcmpMatch::Type(kind)) => write!(f, "icmpv6 {kind}"),
+            Self::Icmpv6(IcmpMatch::TypeAndCode(kind, code)) => write!(f, "icmpv6 {kind}/{code}"),
         }
     }
 }
@@ -92,8 +98,8 @@ impl fmt::Display for Traffic {
 /// The other side of a rule: exactly one, as in EC2's `SecurityGroupRule`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Peer {
-    /// A canonical IPv4 block (host bits are zero).
-    Cidr(Ipv4Net),
+    /// A canonical block of either family (host bits are zero). `0.0.0.0/0` never covers IPv6, nor `::/0` IPv4.
+    Cidr(IpNet),
     /// The private addresses of the interfaces in a group, at the moment of the packet.
     Group(GroupName),
 }
@@ -101,8 +107,8 @@ pub enum Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Cidr(net) if net.prefix_len() == 0 => f.write_str("anywhere"),
-            Self::Cidr(net) if net.prefix_len() == 32 => write!(f, "{}", net.addr()),
+            Self::Cidr(IpNet::V4(net)) if net.prefix_len() == 0 => f.write_str("anywhere"),
+            Self::Cidr(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Self::Cidr(net) => write!(f, "{net}"),
             Self::Group(group) => write!(f, "{group}"),
         }
@@ -135,6 +141,8 @@ pub enum PeerRequest {
     PrivateAddressOf(InstanceName),
     /// `web1.public`: likewise its public address.
     PublicAddressOf(InstanceName),
+    /// `web1.ipv6`: likewise the /128 of its IPv6 address.
+    Ipv6AddressOf(InstanceName),
 }
 
 /// One permission of a request to authorize or revoke: one traffic, one or more peers (EC2's `IpPermission`).

@@ -1,7 +1,7 @@
 //! For tests: clouds made by operations, in few words.
 
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::*;
 
@@ -15,9 +15,10 @@ impl Sample {
         let vpc = || Vpc {
             cidr: DEFAULT_VPC_CIDR,
             subnets: IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]),
+            ipv6: None,
         };
         let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);
-        let host = |address: &str| Host { addresses: vec![PublicIp(address.parse().unwrap())], place: None };
+        let host = |address: &str| Host { addresses: vec![HostIp(address.parse().unwrap())], place: None };
         let hosts = IndexMap::from([
             (HostName::new("office"), host("203.0.113.10")),
             (HostName::new("world"), host("198.51.100.7")),
@@ -170,11 +171,11 @@ fn peer_request(text: &str) -> PeerRequest {
     } else if let Some(name) = text.strip_suffix(".public") {
         PeerRequest::PublicAddressOf(InstanceName::new(name))
     } else if text == "anywhere" {
-        PeerRequest::Peer(Peer::Cidr(Ipv4Net::default()))
-    } else if let Ok(net) = text.parse::<Ipv4Net>() {
+        PeerRequest::Peer(Peer::Cidr(Ipv4Net::default().into()))
+    } else if let Ok(net) = text.parse::<IpNet>() {
         PeerRequest::Peer(Peer::Cidr(net))
-    } else if let Ok(address) = text.parse::<std::net::Ipv4Addr>() {
-        PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(address)))
+    } else if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        PeerRequest::Peer(Peer::Cidr(IpNet::from(address)))
     } else {
         PeerRequest::Peer(Peer::Group(GroupName::new(text)))
     }

@@ -12,11 +12,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, InstanceName, InstanceState, Interface, Peer, PrivateIp,
-    Rule, RuleId, SelfReference, Service, Traffic, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState, Interface, Peer,
+    PrivateIp, Rule, RuleId, SelfReference, Service, Traffic, Verdict, Via, VpcName,
 };
 
 /// Judges a new flow.
@@ -24,21 +24,24 @@ pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
     match (&flow.from, &flow.to) {
         // Between hosts outside there is no group.
         (Endpoint::Host(..), Endpoint::Host(..)) => Verdict::Open { admitted_by: Vec::new() },
-        (Endpoint::Host(_, sender), Endpoint::Instance(receiver)) => {
-            from_outside(cloud, sender.0, receiver, flow.service)
-        }
-        (Endpoint::Instance(sender), Endpoint::Host(_, receiver)) => {
-            to_outside(cloud, sender, receiver.0, flow.service)
-        }
+        (Endpoint::Host(_, sender), Endpoint::Instance(receiver)) => match sender.0 {
+            IpAddr::V4(_) => from_outside(cloud, sender.0, receiver, flow.service),
+            IpAddr::V6(_) => from_outside_by_ipv6(cloud, sender.0, receiver, flow.service),
+        },
+        (Endpoint::Instance(sender), Endpoint::Host(_, receiver)) => match receiver.0 {
+            IpAddr::V4(_) => to_outside(cloud, sender, receiver.0, flow.service),
+            IpAddr::V6(_) => to_outside_by_ipv6(cloud, sender, receiver.0, flow.service),
+        },
         (Endpoint::Instance(sender), Endpoint::Instance(receiver)) => match flow.via {
             Via::Private => by_private_address(cloud, sender, receiver, flow.service),
             Via::Public => by_public_address(cloud, sender, receiver, flow.service),
+            Via::Ipv6 => by_ipv6_address(cloud, sender, receiver, flow.service),
         },
     }
 }
 
 /// From a host to the public address of an instance: only the receiver's groups judge.
-fn from_outside(cloud: &Cloud, sender: Ipv4Addr, receiver: &InstanceName, service: Service) -> Verdict {
+fn from_outside(cloud: &Cloud, sender: IpAddr, receiver: &InstanceName, service: Service) -> Verdict {
     let Some(receiver) = interface_of(cloud, receiver) else { return Verdict::Unreachable };
     if receiver.public.is_none() {
         return Verdict::Unreachable;
@@ -47,7 +50,7 @@ fn from_outside(cloud: &Cloud, sender: Ipv4Addr, receiver: &InstanceName, servic
 }
 
 /// From an instance to a host: only the sender's groups judge. It leaves as its public address, so it needs one.
-fn to_outside(cloud: &Cloud, sender: &InstanceName, receiver: Ipv4Addr, service: Service) -> Verdict {
+fn to_outside(cloud: &Cloud, sender: &InstanceName, receiver: IpAddr, service: Service) -> Verdict {
     let Some(sender) = interface_of(cloud, sender) else { return Verdict::Unreachable };
     if sender.private.is_none() || sender.public.is_none() {
         return Verdict::Unreachable;
@@ -76,10 +79,10 @@ fn by_private_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceN
         // To its own address: the packet never leaves the instance, so no group sees it.
         return Verdict::Open { admitted_by: Vec::new() };
     }
-    if let Some(dropped) = judge_egress(cloud, sender, destination.0, service) {
+    if let Some(dropped) = judge_egress(cloud, sender, destination.0.into(), service) {
         return dropped;
     }
-    judge_ingress(cloud, source.0, holder, service)
+    judge_ingress(cloud, source.0.into(), holder, service)
 }
 
 /// From instance to instance by public address: out through the gateway and in again, through 1:1 translation.
@@ -94,16 +97,46 @@ fn by_public_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceNa
     };
     // Without a public address of its own a sender cannot leave through the gateway.
     let (Some(source), Some(destination)) = (sender.public, receiver.public) else { return Verdict::Unreachable };
-    if let Some(dropped) = judge_egress(cloud, sender, destination.0, service) {
+    if let Some(dropped) = judge_egress(cloud, sender, destination.0.into(), service) {
         return dropped;
     }
-    judge_ingress(cloud, source.0, receiver, service)
+    judge_ingress(cloud, source.0.into(), receiver, service)
+}
+
+/// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
+fn from_outside_by_ipv6(cloud: &Cloud, sender: IpAddr, receiver: &InstanceName, service: Service) -> Verdict {
+    let Some(receiver) = interface_of(cloud, receiver).filter(|interface| interface.ipv6.is_some()) else {
+        return Verdict::Unreachable;
+    };
+    judge_ingress(cloud, sender, receiver, service)
+}
+
+/// From an instance to a host over IPv6.
+fn to_outside_by_ipv6(cloud: &Cloud, sender: &InstanceName, receiver: IpAddr, service: Service) -> Verdict {
+    let Some(sender) = interface_of(cloud, sender).filter(|interface| interface.ipv6.is_some()) else {
+        return Verdict::Unreachable;
+    };
+    judge_egress(cloud, sender, receiver, service).unwrap_or(Verdict::Open { admitted_by: Vec::new() })
+}
+
+/// From instance to instance over IPv6, in one VPC or from one to the other: each end sees the other's own address.
+///
+/// Source: "Compare IPv4 and IPv6" (VPC): the addresses are global, and nothing translates them.
+fn by_ipv6_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceName, service: Service) -> Verdict {
+    let (Some(sender), Some(receiver)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
+        return Verdict::Unreachable;
+    };
+    let (Some(source), Some(destination)) = (sender.ipv6, receiver.ipv6) else { return Verdict::Unreachable };
+    if let Some(dropped) = judge_egress(cloud, sender, destination.0.into(), service) {
+        return dropped;
+    }
+    judge_ingress(cloud, source.0.into(), receiver, service)
 }
 
 /// The sender's side: nothing if it admits the flow, else the drop.
 ///
 /// Source: "EC2-Classic" (EC2, 2018): rules for inbound traffic only, all that goes out is allowed.
-fn judge_egress(cloud: &Cloud, sender: &Interface, destination: Ipv4Addr, service: Service) -> Option<Verdict> {
+fn judge_egress(cloud: &Cloud, sender: &Interface, destination: IpAddr, service: Service) -> Option<Verdict> {
     if !cloud.has_egress_rules() {
         return None;
     }
@@ -112,7 +145,7 @@ fn judge_egress(cloud: &Cloud, sender: &Interface, destination: Ipv4Addr, servic
 }
 
 /// The receiver's side.
-fn judge_ingress(cloud: &Cloud, source: Ipv4Addr, receiver: &Interface, service: Service) -> Verdict {
+fn judge_ingress(cloud: &Cloud, source: IpAddr, receiver: &Interface, service: Service) -> Verdict {
     let admitted_by = admitting_rules(cloud, receiver, Direction::Ingress, source, service);
     if admitted_by.is_empty() { dropped(receiver, Direction::Ingress) } else { Verdict::Open { admitted_by } }
 }
@@ -129,7 +162,7 @@ fn admitting_rules(
     cloud: &Cloud,
     interface: &Interface,
     direction: Direction,
-    other: Ipv4Addr,
+    other: IpAddr,
     service: Service,
 ) -> Vec<RuleId> {
     let mut admitting = Vec::new();
@@ -140,7 +173,7 @@ fn admitting_rules(
             Direction::Egress => &group.egress,
         };
         for rule in rules {
-            if covers(rule.traffic, service) && names(cloud, &interface.vpc, name, rule, other) {
+            if covers(rule.traffic, service, other) && names(cloud, &interface.vpc, name, rule, other) {
                 admitting.push(rule.id);
             }
         }
@@ -148,29 +181,44 @@ fn admitting_rules(
     admitting
 }
 
-/// Whether a rule's traffic includes a service. Ports are those of the destination. Source: "Security group rules" (VPC).
-fn covers(traffic: Traffic, service: Service) -> bool {
-    match (traffic, service) {
-        (Traffic::All, _) => true,
-        (Traffic::Tcp(ports), Service::Tcp(port)) | (Traffic::Udp(ports), Service::Udp(port)) => {
-            ports.from() <= port && port <= ports.to()
-        }
-        (Traffic::Icmp(messages), Service::IcmpEcho) => match messages {
-            IcmpMatch::All => true,
-            IcmpMatch::Type(kind) => kind == ECHO_REQUEST,
-            IcmpMatch::TypeAndCode(kind, code) => kind == ECHO_REQUEST && code == 0,
+/// Whether a rule's traffic includes a service, to or from an address of a family. Ports are those of the destination;
+/// `icmp` is that of IPv4 and `icmpv6` that of IPv6. Source: "Security group rules" (VPC).
+fn covers(traffic: Traffic, service: Service, other: IpAddr) -> bool {
+    match traffic {
+        Traffic::All => true,
+        Traffic::Tcp(ports) => match service {
+            Service::Tcp(port) => ports.from() <= port && port <= ports.to(),
+            _ => false,
         },
-        (Traffic::Tcp(_), Service::Udp(_) | Service::IcmpEcho)
-        | (Traffic::Udp(_), Service::Tcp(_) | Service::IcmpEcho)
-        | (Traffic::Icmp(_), Service::Tcp(_) | Service::Udp(_)) => false,
+        Traffic::Udp(ports) => match service {
+            Service::Udp(port) => ports.from() <= port && port <= ports.to(),
+            _ => false,
+        },
+        Traffic::Icmp(messages) => other.is_ipv4() && covers_message(messages, service, ECHO_REQUEST),
+        Traffic::Icmpv6(messages) => other.is_ipv6() && covers_message(messages, service, ECHO_REQUEST_IPV6),
+    }
+}
+
+fn covers_message(messages: IcmpMatch, service: Service, echo: u8) -> bool {
+    let asked = match service {
+        Service::IcmpEcho => IcmpMessage { kind: echo, code: 0 },
+        Service::Icmp(message) => message,
+        Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return false,
+    };
+    match messages {
+        IcmpMatch::All => true,
+        IcmpMatch::Type(kind) => kind == asked.kind,
+        IcmpMatch::TypeAndCode(kind, code) => kind == asked.kind && code == asked.code,
     }
 }
 
 const ECHO_REQUEST: u8 = 8;
+const ECHO_REQUEST_IPV6: u8 = 128;
 
 /// Whether an address is one that a rule's peer names. `own` is the group that the rule belongs to.
-fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: Ipv4Addr) -> bool {
+fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: IpAddr) -> bool {
     match &rule.peer {
+        // `0.0.0.0/0` is not `::/0`: a block contains addresses of its own family only.
         Peer::Cidr(block) => block.contains(&address),
         // The article, gotcha 6: a group that contains itself is accepted, and "instances just refuse to talk to each
         // other". Amazon documents the opposite ("Default security groups", VPC), and that is the other setting.
@@ -182,13 +230,15 @@ fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: Ip
 /// A group, as a peer, is "the private IP addresses of the network interfaces" associated with it, at this moment, and
 /// nothing of its rules. Members that are stopped count while they keep their address. Source: "Security group
 /// referencing" (VPC).
-fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupName, address: Ipv4Addr) -> bool {
+fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupName, address: IpAddr) -> bool {
     for (_, _, interface) in cloud.interfaces() {
-        if interface.vpc == *vpc
-            && interface.groups.contains(group)
-            && interface.private.is_some_and(|private| private.0 == address)
-        {
-            return true;
+        if interface.vpc == *vpc && interface.groups.contains(group) {
+            let private = interface.private.is_some_and(|private| IpAddr::V4(private.0) == address);
+            // The documents say "private addresses" and mean, it is commonly held, the IPv6 ones as well.
+            let ipv6 = interface.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address);
+            if private || ipv6 {
+                return true;
+            }
         }
     }
     false

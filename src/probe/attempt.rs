@@ -1,7 +1,7 @@
 //! One attempt: a socket in the sender's namespace, and what its peer and the kernel answer.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::TOKEN_BYTES;
-use crate::fabric::packet::{ECHO_REQUEST, ICMP, TCP, Tuple, UDP};
+use super::raw;
+use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::model::Service;
 
 /// A token that only the receiver of this very probe can know.
@@ -28,59 +29,81 @@ pub(super) enum Answer {
     Failed(String),
 }
 
-/// The protocol number that a service is asked for with.
-pub(super) fn protocol(service: Service) -> u8 {
+/// The protocol number that a service is asked for with, at an address.
+pub(super) fn protocol(service: Service, at: IpAddr) -> u8 {
     match service {
         Service::Tcp(_) => TCP,
         Service::Udp(_) => UDP,
-        Service::IcmpEcho => ICMP,
+        Service::IcmpEcho | Service::Icmp(_) if at.is_ipv6() => ICMPV6,
+        Service::IcmpEcho | Service::Icmp(_) => ICMP,
+        Service::Protocol(number) => number,
     }
 }
 
 /// The tuple of a probe between two addresses.
-pub(super) fn tuple(service: Service, source: Ipv4Addr, source_port: u16, destination: Ipv4Addr) -> Tuple {
+pub(super) fn tuple(service: Service, source: IpAddr, source_port: u16, destination: IpAddr) -> Tuple {
     let destination_port = match service {
         Service::Tcp(port) | Service::Udp(port) => port.0,
+        Service::IcmpEcho if destination.is_ipv6() => ECHO_REQUEST_IPV6,
         Service::IcmpEcho => ECHO_REQUEST,
+        Service::Icmp(message) => message.kind.into(),
+        Service::Protocol(_) => 0,
     };
-    Tuple { protocol: protocol(service), source, source_port, destination, destination_port }
+    Tuple { protocol: protocol(service, destination), source, source_port, destination, destination_port }
 }
 
 /// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
-pub(super) fn open(service: Service, source: Ipv4Addr, source_port: u16) -> io::Result<Socket> {
+pub(super) fn open(service: Service, source: IpAddr, source_port: u16) -> io::Result<Socket> {
     let (kind, protocol) = match service {
         Service::Tcp(_) => (Type::STREAM, Protocol::TCP),
         Service::Udp(_) => (Type::DGRAM, Protocol::UDP),
+        Service::IcmpEcho if source.is_ipv6() => (Type::DGRAM, Protocol::ICMPV6),
         Service::IcmpEcho => (Type::DGRAM, Protocol::ICMPV4),
+        Service::Icmp(_) | Service::Protocol(_) => (Type::RAW, i32::from(protocol(service, source)).into()),
     };
-    let socket = Socket::new(Domain::IPV4, kind.nonblocking().cloexec(), Some(protocol))?;
+    let bound = SocketAddr::new(source, if kind == Type::RAW { 0 } else { source_port });
+    let socket = Socket::new(Domain::for_address(bound), kind.nonblocking().cloexec(), Some(protocol))?;
     if kind == Type::STREAM {
         // Closing sends a reset: nothing lingers in TIME_WAIT.
         socket.set_linger(Some(Duration::ZERO))?;
-    } else {
+    } else if source.is_ipv4() {
         // Else host unreachable never reaches a datagram socket.
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv4RecvErr, &true)?;
+    } else {
+        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv6RecvErr, &true)?;
     }
-    socket.bind(&SocketAddrV4::new(source, source_port).into())?;
+    socket.bind(&bound.into())?;
     Ok(socket)
 }
 
-/// Asks, and waits for the answer without end: evidence or the caller's patience ends the wait.
-pub(super) async fn ask(socket: Socket, service: Service, destination: Ipv4Addr, token: Token) -> Answer {
+/// Asks, and waits for the answer without end: evidence or the caller's patience ends the wait. `source_port` is the
+/// identifier of an ICMP message.
+pub(super) async fn ask(
+    socket: Socket,
+    service: Service,
+    destination: IpAddr,
+    source_port: u16,
+    token: Token,
+) -> Answer {
     let asked = match service {
-        Service::Tcp(port) => ask_tcp(socket, SocketAddrV4::new(destination, port.0), token).await,
-        Service::Udp(port) => ask_udp(socket, SocketAddrV4::new(destination, port.0), token).await,
+        Service::Tcp(port) => ask_tcp(socket, SocketAddr::new(destination, port.0), token).await,
+        Service::Udp(port) => ask_udp(socket, SocketAddr::new(destination, port.0), token).await,
         Service::IcmpEcho => ask_echo(socket, destination, token).await,
+        Service::Icmp(message) => {
+            raw::tell(socket, raw::icmp(message, destination, source_port, &token), destination).await
+        }
+        Service::Protocol(_) => raw::tell(socket, raw::portless(&token), destination).await,
     };
     asked.unwrap_or_else(|error| match error.raw_os_error() {
-        Some(libc::ECONNREFUSED | libc::ECONNRESET) => Answer::Refused,
+        // "Protocol not available" is what protocol unreachable comes to.
+        Some(libc::ECONNREFUSED | libc::ECONNRESET | libc::ENOPROTOOPT) => Answer::Refused,
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Answer::Unreachable,
         _ => Answer::Failed(error.to_string()),
     })
 }
 
-async fn ask_tcp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<Answer> {
-    let mut stream = TcpSocket::from_std_stream(socket.into()).connect(to.into()).await?;
+async fn ask_tcp(socket: Socket, to: SocketAddr, token: Token) -> io::Result<Answer> {
+    let mut stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
     stream.write_all(&token).await?;
     let mut answer = [0; 256];
     let mut length = 0;
@@ -93,7 +116,7 @@ async fn ask_tcp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<A
     Ok(read_answer(&answer[..length], &token))
 }
 
-async fn ask_udp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<Answer> {
+async fn ask_udp(socket: Socket, to: SocketAddr, token: Token) -> io::Result<Answer> {
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(to).await?;
     socket.send(&token).await?;
@@ -102,11 +125,12 @@ async fn ask_udp(socket: Socket, to: SocketAddrV4, token: Token) -> io::Result<A
     Ok(read_answer(&answer[..length], &token))
 }
 
-async fn ask_echo(socket: Socket, to: Ipv4Addr, token: Token) -> io::Result<Answer> {
+async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer> {
     let socket = UdpSocket::from_std(socket.into())?;
-    socket.connect(SocketAddrV4::new(to, 0)).await?;
-    // Type 8, code 0; the kernel fills in the checksum and the identifier, which is the socket's port.
-    let mut request = vec![8, 0, 0, 0, 0, 0, 0, 1];
+    socket.connect(SocketAddr::new(to, 0)).await?;
+    // Code 0; the kernel fills in the checksum and the identifier, which is the socket's port.
+    let kind = if to.is_ipv4() { 8 } else { 128 };
+    let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
     request.extend_from_slice(&token);
     socket.send(&request).await?;
     let mut answer = [0; 256];

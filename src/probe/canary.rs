@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +27,18 @@ pub struct Receiver {
     /// Its namespace.
     pub node: NodeName,
     /// Its address on its link.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The router at the other end of its link.
     pub router: Arc<Namespace>,
     /// The router's own address there.
-    pub router_address: Ipv4Addr,
+    pub router_address: IpAddr,
+}
+
+impl Receiver {
+    /// Where a canary has to arrive: what arrives over the one family says nothing of the other.
+    pub(super) fn link(&self) -> (NodeName, IpAddr) {
+        (self.node.clone(), self.address)
+    }
 }
 
 /// A path through a VPC's filter with one flow known open and one known dropped.
@@ -40,11 +47,11 @@ pub struct KnownPath {
     /// Where the canaries start.
     pub from: Arc<Namespace>,
     /// From which address.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Where they go.
     pub to: NodeName,
     /// To which address.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
 }
 
 /// Sends a canary down each receiver's link, from the router and behind whatever the filter let through before, and
@@ -56,11 +63,14 @@ pub(super) async fn barrier(
     board: &Board,
     ports: &mut SourcePorts,
     receivers: &[Receiver],
-) -> Result<HashSet<NodeName>, CanaryError> {
+) -> Result<HashSet<(NodeName, IpAddr)>, CanaryError> {
     let cpus = allowed_cpus().map_err(CanaryError::Cpus)?;
-    let mut groups: Vec<(Arc<Namespace>, Ipv4Addr, Vec<&Receiver>)> = Vec::new();
+    let mut groups: Vec<(Arc<Namespace>, IpAddr, Vec<&Receiver>)> = Vec::new();
     for receiver in receivers {
-        match groups.iter_mut().find(|(router, ..)| router.name == receiver.router.name) {
+        let same = |(router, source, _): &&mut (Arc<Namespace>, IpAddr, Vec<&Receiver>)| {
+            router.name == receiver.router.name && *source == receiver.router_address
+        };
+        match groups.iter_mut().find(same) {
             Some((.., members)) => members.push(receiver),
             None => groups.push((Arc::clone(&receiver.router), receiver.router_address, vec![receiver])),
         }
@@ -76,16 +86,16 @@ pub(super) async fn barrier(
             }
             plan.push((*cpu, port));
         }
-        let addresses: Vec<Ipv4Addr> = members.iter().map(|receiver| receiver.address).collect();
+        let addresses: Vec<IpAddr> = members.iter().map(|receiver| receiver.address).collect();
         let sending = router.run(move || send_from_each(&plan, source, &addresses)).await?;
         sending.map_err(|source| CanaryError::Send { node: router.name.clone(), source })?;
     }
     let arrivals = join_all(sent.iter().map(|(node, _, case)| arrived(case, node))).await;
     board.forget(&sent.iter().map(|(_, tuple, _)| *tuple).collect::<Vec<_>>());
-    let mut held: HashSet<NodeName> = receivers.iter().map(|receiver| receiver.node.clone()).collect();
-    for ((node, ..), arrived) in sent.iter().zip(arrivals) {
+    let mut held: HashSet<(NodeName, IpAddr)> = receivers.iter().map(Receiver::link).collect();
+    for ((node, tuple, _), arrived) in sent.iter().zip(arrivals) {
         if !arrived {
-            held.remove(node);
+            held.remove(&(node.clone(), tuple.destination));
         }
     }
     Ok(held)
@@ -139,7 +149,7 @@ pub(super) async fn wait(case: &Case, holds: impl Fn(&Case) -> bool) -> bool {
     tokio::time::timeout(PATIENCE, waiting).await.is_ok()
 }
 
-fn udp(source: Ipv4Addr, source_port: u16, destination: Ipv4Addr, destination_port: u16) -> Tuple {
+fn udp(source: IpAddr, source_port: u16, destination: IpAddr, destination_port: u16) -> Tuple {
     Tuple { protocol: UDP, source, source_port, destination, destination_port }
 }
 
@@ -148,7 +158,7 @@ fn allowed_cpus() -> Result<Vec<usize>, nix::errno::Errno> {
     Ok((0..CpuSet::count()).filter(|cpu| set.is_set(*cpu).unwrap_or(false)).collect())
 }
 
-fn send_from_each(plan: &[(usize, u16)], source: Ipv4Addr, destinations: &[Ipv4Addr]) -> io::Result<()> {
+fn send_from_each(plan: &[(usize, u16)], source: IpAddr, destinations: &[IpAddr]) -> io::Result<()> {
     for (cpu, port) in plan {
         let mut only = CpuSet::new();
         only.set(*cpu)?;
@@ -161,18 +171,19 @@ fn send_from_each(plan: &[(usize, u16)], source: Ipv4Addr, destinations: &[Ipv4A
     Ok(())
 }
 
-fn send(source: Ipv4Addr, port: u16, destination: Ipv4Addr, to: u16) -> io::Result<()> {
+fn send(source: IpAddr, port: u16, destination: IpAddr, to: u16) -> io::Result<()> {
     send_on(&bound(source, port)?, destination, to)
 }
 
-fn bound(source: Ipv4Addr, port: u16) -> io::Result<Socket> {
-    let socket = Socket::new(Domain::IPV4, Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
-    socket.bind(&SocketAddrV4::new(source, port).into())?;
+fn bound(source: IpAddr, port: u16) -> io::Result<Socket> {
+    let socket =
+        Socket::new(Domain::for_address(SocketAddr::new(source, port)), Type::DGRAM.cloexec(), Some(Protocol::UDP))?;
+    socket.bind(&SocketAddr::new(source, port).into())?;
     Ok(socket)
 }
 
-fn send_on(socket: &Socket, destination: Ipv4Addr, port: u16) -> io::Result<()> {
-    let to = SocketAddrV4::new(destination, port).into();
+fn send_on(socket: &Socket, destination: IpAddr, port: u16) -> io::Result<()> {
+    let to = SocketAddr::new(destination, port).into();
     match socket.send_to(b"canary", &to) {
         // The receiver's "nobody listens" to an earlier canary; it is said once, and the next send goes out.
         Err(error) if error.raw_os_error() == Some(libc::ECONNREFUSED) => socket.send_to(b"canary", &to).map(drop),

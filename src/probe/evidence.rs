@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::attempt::Token;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::packet::Tuple;
@@ -36,6 +37,7 @@ pub(super) struct Case {
 struct Known {
     records: Vec<Logged>,
     seen_at: Vec<NodeName>,
+    delivered_to: Option<NodeName>,
 }
 
 impl Case {
@@ -49,6 +51,11 @@ impl Case {
         lock(&self.known).records.iter().any(|logged| logged.record.is_drop())
     }
 
+    /// Whose socket took its token, for messages that nobody answers.
+    pub fn delivered_to(&self) -> Option<NodeName> {
+        lock(&self.known).delivered_to.clone()
+    }
+
     /// Whether a packet of it has arrived at a namespace.
     pub fn seen_at(&self, node: &NodeName) -> bool {
         lock(&self.known).seen_at.contains(node)
@@ -59,6 +66,7 @@ impl Case {
 #[derive(Debug, Default)]
 pub(super) struct Board {
     cases: Mutex<HashMap<Tuple, Arc<Case>>>,
+    tokens: Mutex<HashMap<Token, Arc<Case>>>,
     lost: std::sync::atomic::AtomicU64,
 }
 
@@ -71,6 +79,25 @@ impl Board {
             cases.insert(*tuple, Arc::clone(&case));
         }
         case
+    }
+
+    /// Registers the token of a message that nobody answers.
+    pub fn expect_delivery(&self, token: Token, case: &Arc<Case>) {
+        lock(&self.tokens).insert(token, Arc::clone(case));
+    }
+
+    /// A token has come to a socket of a namespace.
+    pub fn post_delivery(&self, node: &NodeName, token: &Token) {
+        let case = lock(&self.tokens).remove(token);
+        if let Some(case) = case {
+            lock(&case.known).delivered_to = Some(node.clone());
+            case.news.notify_one();
+        }
+    }
+
+    /// Forgets a token that never came.
+    pub fn forget_delivery(&self, token: &Token) {
+        lock(&self.tokens).remove(token);
     }
 
     /// Forgets tuples.

@@ -9,6 +9,7 @@ mod evidence;
 mod outcome;
 mod ports;
 mod prober;
+mod raw;
 mod resolve;
 mod servers;
 mod witness;

@@ -1,6 +1,6 @@
 //! What a probe found, as far as evidence goes.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::model::{Direction, Flow, GroupName, InstanceName, RuleId};
@@ -51,7 +51,7 @@ pub struct Drop {
     /// Why the filter dropped it.
     pub cause: DropCause,
     /// The source address as the filter saw it: behind the gateway, the sender's public one.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
 }
 
 /// Why a filter dropped a packet.

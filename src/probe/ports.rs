@@ -2,7 +2,7 @@
 //! probe would ride on it, whatever the rules say now.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// The first port given; those below are left to services.
@@ -16,7 +16,7 @@ const REST: Duration = Duration::from_secs(600);
 /// What was given, by sender's address and protocol.
 #[derive(Debug, Default)]
 pub(super) struct SourcePorts {
-    given: HashMap<(Ipv4Addr, u8), Given>,
+    given: HashMap<(IpAddr, u8), Given>,
 }
 
 #[derive(Debug)]
@@ -29,15 +29,15 @@ struct Given {
 /// Every port of a sender is in use or resting.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("every source port of {0} was used in the last minutes; one used again would prove nothing")]
-pub(super) struct UsedUp(Ipv4Addr);
+pub(super) struct UsedUp(IpAddr);
 
 impl SourcePorts {
     /// The next port that this sender has not used, or not for long.
-    pub fn take(&mut self, sender: Ipv4Addr, protocol: u8) -> Result<u16, UsedUp> {
+    pub fn take(&mut self, sender: IpAddr, protocol: u8) -> Result<u16, UsedUp> {
         self.take_at(sender, protocol, Instant::now())
     }
 
-    fn take_at(&mut self, sender: Ipv4Addr, protocol: u8, now: Instant) -> Result<u16, UsedUp> {
+    fn take_at(&mut self, sender: IpAddr, protocol: u8, now: Instant) -> Result<u16, UsedUp> {
         let given = self.given.entry((sender, protocol)).or_insert(Given { next: FIRST, begun: [None; 64] });
         let port = given.next;
         if port.is_multiple_of(BLOCK) {
@@ -55,7 +55,7 @@ impl SourcePorts {
     }
 
     /// Begins anew for a sender, whose tracked flows have been forgotten everywhere.
-    pub fn reset(&mut self, sender: Ipv4Addr) {
+    pub fn reset(&mut self, sender: IpAddr) {
         self.given.retain(|(address, _), _| *address != sender);
     }
 }
@@ -64,7 +64,7 @@ impl SourcePorts {
 mod tests {
     use super::*;
 
-    const SENDER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 11);
+    const SENDER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
 
     #[test]
     fn a_port_is_not_given_twice_to_one_sender_before_it_has_rested() {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +38,11 @@ pub struct Ask {
     /// The sender's namespace.
     pub sender: Arc<Namespace>,
     /// The sender's address there.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// The address that it asks.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// (source, destination) behind the gateway, if the path leads through it.
-    pub translated: Option<(Ipv4Addr, Ipv4Addr)>,
+    pub translated: Option<(IpAddr, IpAddr)>,
     /// What it asks for.
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.
@@ -119,7 +119,9 @@ impl Prober {
     /// # Errors
     /// The kernel's word.
     pub async fn watch_arrivals(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
-        self.witness.watch(node.name.clone(), Eye::Tap(Tap::open(node).await?));
+        for tap in Tap::open(node).await? {
+            self.witness.watch(node.name.clone(), Eye::Tap(tap));
+        }
         Ok(())
     }
 
@@ -131,8 +133,9 @@ impl Prober {
         for (node, _) in &wanted {
             self.servers.remove(&node.name);
         }
+        let board = &self.board;
         let opening = wanted.into_iter().map(|(node, services)| async move {
-            Servers::listen(&node, services).await.map(|servers| (node.name.clone(), servers))
+            Servers::listen(&node, services, board).await.map(|servers| (node.name.clone(), servers))
         });
         for opened in futures::future::join_all(opening).await {
             let (name, servers) = opened?;
@@ -158,7 +161,7 @@ impl Prober {
     }
 
     /// The tracked flows of an address have been forgotten: its source ports may be used again.
-    pub fn forget_sender(&mut self, address: Ipv4Addr) {
+    pub fn forget_sender(&mut self, address: IpAddr) {
         self.ports.reset(address);
     }
 
@@ -193,12 +196,17 @@ impl Prober {
                 Err(_) => Vec::new(),
             };
             let case = self.board.register(&tuples);
+            if is_unanswered(ask.service) {
+                self.board.expect_delivery(token, &case);
+            }
             started.push((ask, socket, token, tuples, case));
         }
+        let tokens: Vec<Token> =
+            started.iter().filter(|(ask, ..)| is_unanswered(ask.service)).map(|(_, _, token, ..)| *token).collect();
         let running = started.into_iter().enumerate().map(|(number, (ask, socket, token, tuples, case))| async move {
             let state = match socket {
-                Ok((socket, _)) => {
-                    let pending = Box::pin(attempt::ask(socket, ask.service, ask.destination, token));
+                Ok((socket, port)) => {
+                    let pending = Box::pin(attempt::ask(socket, ask.service, ask.destination, port, token));
                     until_evidence(pending, &case).await
                 }
                 Err(why) => State::Answered(Answer::Failed(why)),
@@ -218,15 +226,16 @@ impl Prober {
         let finished: Vec<(Finding, Vec<Tuple>)> = futures::future::join_all(findings).await;
         let (findings, tuples): (Vec<_>, Vec<_>) = finished.into_iter().unzip();
         self.board.forget(&tuples.concat());
+        tokens.iter().for_each(|token| self.board.forget_delivery(token));
         findings
     }
 
     /// A canary behind the packets of every receiver of a chunk.
-    async fn barrier(&mut self, asks: &[Ask]) -> HashSet<NodeName> {
+    async fn barrier(&mut self, asks: &[Ask]) -> HashSet<(NodeName, IpAddr)> {
         let mut receivers: Vec<Receiver> = Vec::new();
         let mut known = HashSet::new();
         for receiver in asks.iter().filter_map(|ask| ask.receiver.as_ref()) {
-            if known.insert(receiver.node.clone()) {
+            if known.insert(receiver.link()) {
                 receivers.push(receiver.clone());
             }
         }
@@ -245,7 +254,7 @@ impl Prober {
             let mut wanted = Vec::new();
             for number in &numbers {
                 let ask = &asks[*number];
-                let port = self.ports.take(ask.source, attempt::protocol(ask.service)).map_err(|e| e.to_string());
+                let port = self.source_port(ask);
                 wanted.push((ask.service, ask.source, port));
             }
             let sender = Arc::clone(&asks[numbers[0]].sender);
@@ -282,11 +291,19 @@ impl Prober {
                     break;
                 }
                 let (service, source) = (ask.service, ask.source);
-                let port = self.ports.take(source, attempt::protocol(service)).map_err(|e| e.to_string());
+                let port = self.source_port(ask);
                 let opened = ask.sender.run(move || open_one((service, source, port))).await;
                 *socket = opened.unwrap_or_else(|error| Err(error.to_string()));
             }
         }
+    }
+
+    /// The next source port or identifier of a sender; 0 for a protocol that has none.
+    fn source_port(&mut self, ask: &Ask) -> Result<u16, String> {
+        if matches!(ask.service, Service::Protocol(_)) {
+            return Ok(0);
+        }
+        self.ports.take(ask.source, attempt::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
     }
 
     fn token(&mut self) -> Token {
@@ -299,10 +316,15 @@ impl Prober {
     }
 }
 
+/// Whether a service is one whose messages nobody answers.
+fn is_unanswered(service: Service) -> bool {
+    matches!(service, Service::Icmp(_) | Service::Protocol(_))
+}
+
 /// What [`open_one`] says of a source port that somebody holds.
 const PORT_TAKEN: &str = "its source port is taken";
 
-fn open_one((service, source, port): (Service, Ipv4Addr, Result<u16, String>)) -> Result<(Socket, u16), String> {
+fn open_one((service, source, port): (Service, IpAddr, Result<u16, String>)) -> Result<(Socket, u16), String> {
     let port = port?;
     attempt::open(service, source, port).map(|socket| (socket, port)).map_err(|error| {
         if error.kind() == io::ErrorKind::AddrInUse {
@@ -328,14 +350,21 @@ fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
     tuples
 }
 
-/// Waits for an answer, a record of a drop, or the end of patience.
+/// Waits for an answer, a delivery, a record of a drop, or the end of patience.
 async fn until_evidence(mut pending: Pending, case: &Case) -> State {
     let evidence = async {
         loop {
             tokio::select! {
                 biased;
                 answer = &mut pending => return Some(answer),
-                () = case.news.notified() => if case.has_drop() { return None },
+                () = case.news.notified() => {
+                    if let Some(node) = case.delivered_to() {
+                        return Some(Answer::Answered(Some(node.0)));
+                    }
+                    if case.has_drop() {
+                        return None;
+                    }
+                }
             }
         }
     };
@@ -347,7 +376,7 @@ async fn until_evidence(mut pending: Pending, case: &Case) -> State {
 }
 
 /// Puts together what is known of a probe, now that the canaries behind it have arrived.
-async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<NodeName>, lost: u64) -> (Finding, Vec<Tuple>) {
+async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, lost: u64) -> (Finding, Vec<Tuple>) {
     let Probe { case, tuples, state } = probe;
     let node = ask.receiver.as_ref().map(|receiver| &receiver.node);
     let seen = node.is_some_and(|node| case.seen_at(node));
@@ -361,6 +390,6 @@ async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<NodeName>, lost: u64)
         },
         State::Recorded(_) => (None, false),
     };
-    let canary_arrived = node.is_some_and(|node| arrived.contains(node));
+    let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
     (Finding { answer, records: case.records(), seen, canary_arrived, timed_out, lost }, tuples)
 }

@@ -31,6 +31,7 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
         Some(Answer::Failed(why)) => inconclusive(why),
         None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
             Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),
+            Some(logged) if logged.record == Record::Unreachable => Outcome::Unreachable,
             Some(_) if !finding.canary_arrived => {
                 inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
             }

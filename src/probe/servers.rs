@@ -1,20 +1,22 @@
 //! What answers in a namespace: on every column that no service holds, so that "allowed" reads as open.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::AbortHandle;
 
-use super::TOKEN_BYTES;
+use super::evidence::Board;
+use super::{TOKEN_BYTES, raw};
+use crate::compile::network::Families;
 use crate::fabric::{FabricError, Namespace};
 use crate::model::Service;
 
@@ -37,8 +39,17 @@ impl Servers {
     ///
     /// # Errors
     /// [`FabricError::Kernel`] with the port that could not be had.
-    pub async fn listen(namespace: &Arc<Namespace>, services: Vec<Service>) -> Result<Self, FabricError> {
-        let opened = namespace.run(move || services.into_iter().map(open).collect::<Result<Vec<_>, _>>()).await?;
+    pub async fn listen(
+        namespace: &Arc<Namespace>,
+        services: Vec<Service>,
+        board: &Arc<Board>,
+    ) -> Result<Self, FabricError> {
+        let any: &[IpAddr] = match namespace.families {
+            Families::Ipv4 => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+            Families::Both => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+        };
+        let each = move |service| any.iter().map(move |at| open(service, *at));
+        let opened = namespace.run(move || services.into_iter().flat_map(each).collect::<Result<Vec<_>, _>>()).await?;
         let failed = |(service, source): (Service, io::Error)| FabricError::Kernel {
             attempt: format!("listen on {service}"),
             node: namespace.name.clone(),
@@ -46,9 +57,14 @@ impl Servers {
         };
         let name: Arc<str> = Arc::from(format!(" {}\n", namespace.name));
         let mut tasks = Vec::new();
-        for (service, socket) in opened.map_err(failed)?.into_iter().flatten() {
+        for Listening { service, ipv6, socket } in opened.map_err(failed)?.into_iter().flatten() {
             let name = Arc::clone(&name);
             let task = match service {
+                Service::Icmp(_) | Service::Protocol(_) => {
+                    let (node, board) = (namespace.name.clone(), Arc::clone(board));
+                    let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
+                    tokio::spawn(raw::take(socket, service, ipv6, node, board))
+                }
                 Service::Udp(_) => {
                     let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
                     tokio::spawn(serve_udp(socket, name))
@@ -64,24 +80,40 @@ impl Servers {
     }
 }
 
-/// Opens a listening socket on the calling thread's namespace; the kernel itself answers an echo.
-fn open(service: Service) -> Result<Option<(Service, Socket)>, (Service, io::Error)> {
+/// A socket that listens.
+struct Listening {
+    service: Service,
+    ipv6: bool,
+    socket: Socket,
+}
+
+/// Opens a listening socket of a family on the calling thread's namespace; the kernel itself answers an echo.
+fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io::Error)> {
+    let ipv6 = any.is_ipv6();
     let (kind, protocol, port) = match service {
         Service::Tcp(port) => (Type::STREAM, Protocol::TCP, port),
         Service::Udp(port) => (Type::DGRAM, Protocol::UDP, port),
         Service::IcmpEcho => return Ok(None),
+        Service::Icmp(_) | Service::Protocol(_) => {
+            let socket = raw::listen(service, ipv6).map_err(|error| (service, error))?;
+            return Ok(Some(Listening { service, ipv6, socket }));
+        }
     };
     let open = || {
-        let socket = Socket::new(Domain::IPV4, kind.nonblocking().cloexec(), Some(protocol))?;
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port.0).into())?;
-        if kind == Type::STREAM {
-            socket.listen(1024)?;
-        } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        let any = SocketAddr::new(any, port.0);
+        let socket = Socket::new(Domain::for_address(any), kind.nonblocking().cloexec(), Some(protocol))?;
+        if ipv6 {
+            socket.set_only_v6(true)?;
+        }
+        socket.bind(&any.into())?;
+        match (kind, ipv6) {
+            (Type::STREAM, _) => socket.listen(1024)?,
+            (_, false) => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            (_, true) => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
         }
         Ok(socket)
     };
-    open().map(|socket| Some((service, socket))).map_err(|error| (service, error))
+    open().map(|socket| Some(Listening { service, ipv6, socket })).map_err(|error| (service, error))
 }
 
 async fn serve_tcp(listener: TcpListener, name: Arc<str>) {
@@ -117,17 +149,25 @@ async fn serve_udp(socket: UdpSocket, name: Arc<str>) {
 /// A datagram: what it asks, who asks, and at which of our addresses.
 struct Asked {
     token: Vec<u8>,
-    from: SockaddrIn,
-    at: libc::in_pktinfo,
+    from: SockaddrStorage,
+    at: At,
+}
+
+/// The address that a datagram was sent to.
+enum At {
+    Ipv4(libc::in_pktinfo),
+    Ipv6(libc::in6_pktinfo),
 }
 
 fn receive(socket: &UdpSocket) -> io::Result<Asked> {
     let mut token = vec![0; TOKEN_BYTES];
-    let mut space = nix::cmsg_space!(libc::in_pktinfo);
+    let mut space = nix::cmsg_space!(libc::in6_pktinfo);
     let mut parts = [io::IoSliceMut::new(&mut token)];
-    let received = recvmsg::<SockaddrIn>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_DONTWAIT)?;
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
     let at = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(info),
+        ControlMessageOwned::Ipv4PacketInfo(info) => Some(At::Ipv4(info)),
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(At::Ipv6(info)),
         _ => None,
     });
     let (Some(from), Some(at)) = (received.address, at) else {
@@ -140,9 +180,17 @@ fn receive(socket: &UdpSocket) -> io::Result<Asked> {
 
 /// Answers from the address that was asked, which need not be the first of a host that has several.
 fn reply(socket: &UdpSocket, asked: &Asked, answer: &[u8]) -> io::Result<()> {
-    let from = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: asked.at.ipi_addr, ipi_addr: asked.at.ipi_addr };
-    let control = [ControlMessage::Ipv4PacketInfo(&from)];
     let parts = [io::IoSlice::new(answer)];
-    let sent = sendmsg(socket.as_raw_fd(), &parts, &control, MsgFlags::MSG_DONTWAIT, Some(&asked.from));
+    let flags = MsgFlags::MSG_DONTWAIT;
+    let sent = match &asked.at {
+        At::Ipv4(at) => {
+            let from = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: at.ipi_addr, ipi_addr: at.ipi_addr };
+            sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv4PacketInfo(&from)], flags, Some(&asked.from))
+        }
+        At::Ipv6(at) => {
+            let from = libc::in6_pktinfo { ipi6_addr: at.ipi6_addr, ipi6_ifindex: 0 };
+            sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv6PacketInfo(&from)], flags, Some(&asked.from))
+        }
+    };
     sent.map(drop).map_err(io::Error::from)
 }

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use indexmap::IndexMap;
 
 use super::text;
-use crate::model::{Endpoint, Flow, HostName, PublicIp, Service, Via};
+use crate::model::{Endpoint, Flow, HostIp, HostName, Service, Via};
 use crate::scenario::{Class, DecidingRule, Said, WrongCell};
 
 /// Cells that share a fate.
@@ -79,7 +79,7 @@ fn merge<K: Clone + Eq + Hash, S: Eq + Hash>(
 
 impl<K> Bundle<K> {
     /// The cells in the words of a topology file.
-    pub fn text(&self, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+    pub fn text(&self, hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
         let services = self.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(", ");
         let arrow = if self.both_ways { "<->" } else { "->" };
         let gap = if self.to.len() > 1 || self.services.len() > 1 { " " } else { "" };

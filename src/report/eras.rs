@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::text::{self, Tone};
 use super::{Style, bundle};
-use crate::model::{Flow, HostName, PublicIp};
+use crate::model::{Flow, HostIp, HostName};
 use crate::scenario::{Class, RunResult, StepResult, StepStatus};
 
 const NAME_WIDTH: usize = 60;
@@ -75,7 +75,7 @@ fn status(step: Option<&StepResult>) -> (Tone, String) {
 }
 
 /// The flows that the eras decide otherwise. What is not proved is no difference.
-fn differences(steps: &[Option<&StepResult>], hosts: &IndexMap<HostName, Vec<PublicIp>>, style: Style) -> String {
+fn differences(steps: &[Option<&StepResult>], hosts: &IndexMap<HostName, Vec<HostIp>>, style: Style) -> String {
     let flows: IndexSet<&Flow> = steps.iter().flatten().flat_map(|step| step.observed.keys()).collect();
     let classes = |flow: &Flow| -> Vec<Option<Class>> {
         steps.iter().map(|step| step.and_then(|step| step.observed.get(flow).copied())).collect()

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::text;
 use super::{Broken, Entry};
 use crate::model::topology::ExpectedOutcome;
-use crate::model::{Direction, Endpoint, Era, Flow, Place, PublicIp, Service, Via};
+use crate::model::{Direction, Endpoint, Era, Flow, HostIp, Place, Service, Via};
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
 };
@@ -86,7 +86,7 @@ struct Table<'a> {
 #[derive(Serialize)]
 struct Row {
     from: String,
-    address: Option<PublicIp>,
+    address: Option<HostIp>,
     via: Via,
     cells: Vec<Option<String>>,
 }
@@ -94,9 +94,9 @@ struct Row {
 #[derive(Serialize)]
 struct Which {
     from: String,
-    from_address: Option<PublicIp>,
+    from_address: Option<HostIp>,
     to: String,
-    to_address: Option<PublicIp>,
+    to_address: Option<HostIp>,
     via: Via,
     service: Service,
 }
@@ -256,7 +256,7 @@ fn which(flow: &Flow) -> Which {
 }
 
 /// Of a host, to tell its addresses apart.
-fn address(end: &Endpoint) -> Option<PublicIp> {
+fn address(end: &Endpoint) -> Option<HostIp> {
     match end {
         Endpoint::Host(_, address) => Some(*address),
         Endpoint::Instance(_) => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Color};
 use indexmap::IndexMap;
 
-use crate::model::{Endpoint, HostName, PublicIp, Service};
+use crate::model::{Endpoint, HostIp, HostName, Service};
 use crate::probe::{DropCause, Outcome};
 use crate::scenario::{Class, DecidingRule};
 
@@ -89,11 +89,12 @@ pub fn service(service: Service) -> String {
         Service::Tcp(port) => port.to_string(),
         Service::Udp(port) => format!("{port}/udp"),
         Service::IcmpEcho => "ping".to_owned(),
+        Service::Icmp(_) | Service::Protocol(_) => service.to_string(),
     }
 }
 
 /// An end by name; one address of several is numbered: `world[2]`.
-pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
     match end {
         Endpoint::Instance(name) => name.to_string(),
         Endpoint::Host(name, address) => match hosts.get(name) {
@@ -107,7 +108,7 @@ pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> St
 }
 
 /// Several ends by name; a host of which every address is there is named once.
-pub fn endpoints(ends: &[Endpoint], hosts: &IndexMap<HostName, Vec<PublicIp>>) -> String {
+pub fn endpoints(ends: &[Endpoint], hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
     let mut names: Vec<String> = Vec::new();
     for end in ends {
         let name = match end {
@@ -123,7 +124,7 @@ pub fn endpoints(ends: &[Endpoint], hosts: &IndexMap<HostName, Vec<PublicIp>>) -
     names.join(", ")
 }
 
-fn all_there(name: &HostName, all: &[PublicIp], ends: &[Endpoint]) -> bool {
+fn all_there(name: &HostName, all: &[HostIp], ends: &[Endpoint]) -> bool {
     all.iter().all(|&address| ends.contains(&Endpoint::Host(name.clone(), address)))
 }
 

@@ -29,7 +29,10 @@ pub fn grid<'a>(
 
 /// Every row of the grid, in its order.
 pub fn senders(cloud: &Cloud, vias: &IndexSet<Via>) -> Vec<(Endpoint, Via)> {
-    let hosts = hosts(cloud).into_iter().map(|host| (host, Via::Public));
+    let hosts = hosts(cloud).into_iter().map(|host| {
+        let via = via_of(&host).unwrap_or(Via::Public);
+        (host, via)
+    });
     let instances =
         vias.iter().flat_map(|&via| running(cloud).map(move |name| (Endpoint::Instance(name.clone()), via)));
     hosts.chain(instances).collect()
@@ -42,9 +45,12 @@ pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
 
 /// Whether a grid has a block for the pair.
 pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> bool {
-    match from {
-        Endpoint::Host(..) => true,
-        Endpoint::Instance(from) => from != to && (via == Via::Public || vpc_of(cloud, from) == vpc_of(cloud, to)),
+    match (from, via) {
+        (Endpoint::Host(..), Via::Ipv6) => has_ipv6(cloud, to),
+        (Endpoint::Host(..), _) => true,
+        (Endpoint::Instance(from), Via::Public) => from != to,
+        (Endpoint::Instance(from), Via::Private) => from != to && vpc_of(cloud, from) == vpc_of(cloud, to),
+        (Endpoint::Instance(from), Via::Ipv6) => from != to && has_ipv6(cloud, from) && has_ipv6(cloud, to),
     }
 }
 
@@ -54,7 +60,9 @@ pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> 
 /// A sentence about why it means none.
 pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<Vec<Flow>, String> {
     let via = pattern.via.unwrap_or(default_via);
-    let mut selection = Selection { cloud, via, service: pattern.service, flows: IndexSet::new(), no_path: None };
+    let asked = pattern.via;
+    let mut selection =
+        Selection { cloud, asked, via, service: pattern.service, flows: IndexSet::new(), no_path: None };
     selection.pairs(&pattern.from, &pattern.to);
     if pattern.both_ways {
         selection.pairs(&pattern.to, &pattern.from);
@@ -67,10 +75,12 @@ pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<
 
 struct Selection<'a> {
     cloud: &'a Cloud,
+    /// By which address the pattern itself says.
+    asked: Option<Via>,
     via: Via,
     service: Service,
     flows: IndexSet<Flow>,
-    no_path: Option<(InstanceName, InstanceName)>,
+    no_path: Option<String>,
 }
 
 impl Selection<'_> {
@@ -87,11 +97,26 @@ impl Selection<'_> {
         let via = match (from, to) {
             // Between two hosts there is no cloud.
             (Endpoint::Host(..), Endpoint::Host(..)) => return,
-            (Endpoint::Host(..), _) | (_, Endpoint::Host(..)) => Via::Public,
+            (host @ Endpoint::Host(..), Endpoint::Instance(other))
+            | (Endpoint::Instance(other), host @ Endpoint::Host(..)) => {
+                let Some(via) = via_of(host).filter(|via| self.asked.is_none_or(|asked| asked == *via)) else { return };
+                if via == Via::Ipv6 && !has_ipv6(self.cloud, other) {
+                    self.no_path.get_or_insert_with(|| format!("{other} has no IPv6 address"));
+                    return;
+                }
+                via
+            }
             (Endpoint::Instance(a), Endpoint::Instance(b)) if a == b => return,
             (Endpoint::Instance(a), Endpoint::Instance(b)) => {
                 if self.via == Via::Private && vpc_of(self.cloud, a) != vpc_of(self.cloud, b) {
-                    self.no_path.get_or_insert_with(|| (a.clone(), b.clone()));
+                    let why = || format!("{a} and {b} are in different VPCs, and have no private path");
+                    self.no_path.get_or_insert_with(why);
+                    return;
+                }
+                if self.via == Via::Ipv6
+                    && let Some(without) = [a, b].into_iter().find(|name| !has_ipv6(self.cloud, name))
+                {
+                    self.no_path.get_or_insert_with(|| format!("{without} has no IPv6 address"));
                     return;
                 }
                 self.via
@@ -101,8 +126,8 @@ impl Selection<'_> {
     }
 
     fn why(&self, pattern: &FlowPattern) -> String {
-        if let Some((a, b)) = &self.no_path {
-            return format!("{a} and {b} are in different VPCs, and have no private path");
+        if let Some(why) = &self.no_path {
+            return why.clone();
         }
         absence(&pattern.from, self.cloud, Role::Sender)
             .or_else(|| absence(&pattern.to, self.cloud, Role::Receiver))
@@ -162,6 +187,19 @@ fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
         host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect::<Vec<_>>()
     };
     cloud.hosts.iter().flat_map(addresses).collect()
+}
+
+/// By which address a host's address reaches an instance, and is reached.
+fn via_of(end: &Endpoint) -> Option<Via> {
+    match end {
+        Endpoint::Host(_, address) => Some(if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }),
+        Endpoint::Instance(_) => None,
+    }
+}
+
+fn has_ipv6(cloud: &Cloud, name: &InstanceName) -> bool {
+    let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first());
+    interface.is_some_and(|interface| interface.ipv6.is_some())
 }
 
 // Flows are between first interfaces, so the groups of the first are the ones that count.

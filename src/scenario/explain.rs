@@ -1,11 +1,9 @@
 //! Why an outcome is what it is: the rule that let a flow in, or the groups that have none for it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::results::DecidingRule;
-use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, PublicIp, Rule, RuleId, SelfReference, Via,
-};
+use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, Rule, RuleId, SelfReference, Via};
 use crate::probe::{Drop, DropCause, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
@@ -58,14 +56,14 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
 }
 
 /// The trap of the public path: behind the gateway a member no longer looks like one.
-fn public_source(flow: &Flow, source: Ipv4Addr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
+fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     let Endpoint::Instance(sender) = &flow.from else { return None };
     let translated = flow.via == Via::Public
         && cloud
             .instances
             .get(sender)
             .and_then(|instance| instance.interfaces.first())
-            .is_some_and(|interface| interface.public == Some(PublicIp(source)));
+            .is_some_and(|interface| interface.public.is_some_and(|public| IpAddr::V4(public.0) == source));
     let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
     (translated && by_group)
         .then(|| format!(", the public address of {sender}; a rule that names a group matches private addresses only"))

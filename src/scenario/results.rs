@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::model::topology::ExpectedOutcome;
 use crate::model::{
-    Direction, Endpoint, Era, Flow, GroupName, HostName, InstanceName, Place, PrivateIp, PublicIp, RuleId, Service, Via,
+    Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp, PublicIp, RuleId,
+    Service, Via,
 };
 use crate::probe::Outcome;
 
@@ -39,7 +40,7 @@ pub struct Head {
     /// Instances at boot.
     pub instances: usize,
     /// Hosts outside with their addresses.
-    pub hosts: IndexMap<HostName, Vec<PublicIp>>,
+    pub hosts: IndexMap<HostName, Vec<HostIp>>,
     /// Security groups at boot.
     pub groups: usize,
     /// Rules at boot.

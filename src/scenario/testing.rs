@@ -20,7 +20,7 @@ pub(crate) fn place(line: u32, column: u32) -> Place {
 }
 
 fn outside(addresses: &[[u8; 4]]) -> Host {
-    Host { addresses: addresses.iter().map(|&ip| PublicIp(Ipv4Addr::from(ip))).collect(), place: None }
+    Host { addresses: addresses.iter().map(|&ip| HostIp(Ipv4Addr::from(ip).into())).collect(), place: None }
 }
 
 fn rule(id: u32, port: u16, peer: Peer, written: &str, line: u32) -> Rule {
@@ -47,6 +47,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         groups: groups.iter().map(GroupName::new).collect(),
         private: Some(PrivateIp(Ipv4Addr::new(10, 0, 0, last))),
         public: Some(PublicIp(Ipv4Addr::new(198, 18, 0, last))),
+        ipv6: None,
     };
     let instance =
         Instance { state: InstanceState::Running, interfaces: vec![interface], listens: IndexSet::new(), place: None };
@@ -195,9 +196,9 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
         (Endpoint::Instance(name), via) => {
             let interface = &cloud.instances[name].interfaces[0];
             if via == Via::Public {
-                interface.public.expect("a public address").0
+                interface.public.expect("a public address").0.into()
             } else {
-                interface.private.expect("a private address").0
+                interface.private.expect("a private address").0.into()
             }
         }
     };

@@ -20,6 +20,8 @@ mod bare;
 mod clouds;
 mod evidence;
 mod fence;
+mod ipv6;
+mod protocols;
 mod regressions;
 mod scale;
 mod topologies;
@@ -45,6 +47,8 @@ const ALL: &[&[Case]] = &[
     agreement::CASES,
     evidence::CASES,
     fence::CASES,
+    ipv6::CASES,
+    protocols::CASES,
     regressions::CASES,
     scale::CASES,
     topologies::CASES,

@@ -53,7 +53,7 @@ async fn a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped
         let attempt = crate::bare::inside(&bare.node("web1"), move || connecting(db1)).await;
         let (record, tuple, _) = log.next_drop();
         assert_eq!(record, Record::Drop(Direction::Ingress), "era {era}");
-        assert_eq!((tuple.destination, tuple.destination_port), (*db1.ip(), 4005));
+        assert_eq!((tuple.destination, tuple.destination_port), ((*db1.ip()).into(), 4005));
         drop(attempt);
         assert!(passes(&mut client, &mut server), "era {era}");
     }

@@ -15,8 +15,8 @@ fn play(old: &Network, phases: &Phases) -> Network {
     let mut now = old.clone();
     for action in phases.iter().flatten() {
         match action {
-            Action::AddNode(name, kind) => {
-                let node = Node { kind: *kind, routes: IndexSet::new(), ruleset: None };
+            Action::AddNode(name, kind, families) => {
+                let node = Node { kind: *kind, families: *families, routes: IndexSet::new(), ruleset: None };
                 assert!(now.nodes.insert(name.clone(), node).is_none());
             }
             Action::AddLink(name, link) => {

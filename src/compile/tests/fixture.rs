@@ -6,10 +6,9 @@ use super::model::*;
 
 pub fn cloud(era: Era) -> Cloud {
     let subnets = IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]);
-    let vpcs = IndexMap::from([(VpcName::new("default"), Vpc { cidr: DEFAULT_VPC_CIDR, subnets })]);
-    let office = Host { addresses: vec![PublicIp([203, 0, 113, 10].into())], place: None };
-    let world =
-        Host { addresses: vec![PublicIp([198, 51, 100, 7].into()), PublicIp([192, 0, 2, 99].into())], place: None };
+    let vpcs = IndexMap::from([(VpcName::new("default"), Vpc { cidr: DEFAULT_VPC_CIDR, subnets, ipv6: None })]);
+    let office = Host { addresses: vec![HostIp([203, 0, 113, 10].into())], place: None };
+    let world = Host { addresses: vec![HostIp([198, 51, 100, 7].into()), HostIp([192, 0, 2, 99].into())], place: None };
     let hosts = IndexMap::from([(HostName::new("office"), office), (HostName::new("world"), world)]);
     Cloud::new(era, era.knobs(), vpcs, hosts)
 }
@@ -63,6 +62,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         groups: groups.iter().map(GroupName::new).collect(),
         private: Some(PrivateIp([10, 0, 0, last].into())),
         public: Some(PublicIp([198, 18, 0, last].into())),
+        ipv6: None,
     };
     let instance = Instance {
         state: InstanceState::Running,

@@ -49,8 +49,60 @@ fn each_kind_of_traffic_has_its_match() {
     ];
     for (traffic, matched) in cases {
         let (new, _) = texts(Era::Article, traffic, cidr("192.0.2.0/24"));
-        assert_eq!(new, [format!("ip saddr 192.0.2.0/24 {matched} ct mark set ct mark | 0x2 accept")]);
+        let expected = format!("ip saddr 192.0.2.0/24 {matched} ct mark set ct mark | 0x2 accept");
+        assert_eq!(new[0], expected);
+        let unplaced = format!("ip saddr 192.0.2.0/24 {matched} ct state invalid,untracked accept");
+        match traffic {
+            // Tracking has no state for most of what is not an echo, so that each is judged by itself.
+            Traffic::Icmp(messages) if messages != IcmpMatch::Type(8) => assert_eq!(new[1..], [unplaced]),
+            _ => assert_eq!(new[1..], [""; 0]),
+        }
     }
+}
+
+#[test]
+fn icmp_is_of_ipv4_and_icmpv6_of_ipv6_and_neither_block_covers_the_other_family() {
+    let all = |peer| texts(Era::Vpc, Traffic::Icmpv6(IcmpMatch::All), peer).0;
+    assert_eq!(all(anywhere()), [""; 0]);
+    assert_eq!(texts(Era::Vpc, Traffic::Icmp(IcmpMatch::All), cidr("::/0")).0, [""; 0]);
+    assert_eq!(all(cidr("::/0"))[0], "meta nfproto ipv6 meta l4proto ipv6-icmp ct mark set ct mark | 0x2 accept");
+    let echo = texts(Era::Vpc, Traffic::Icmpv6(IcmpMatch::Type(128)), cidr("2001:db8::7/128")).0;
+    assert_eq!(echo, ["ip6 saddr 2001:db8::7 icmpv6 type echo-request ct mark set ct mark | 0x2 accept"]);
+}
+
+#[test]
+fn a_rule_for_everywhere_over_ipv6_is_untracked_where_the_other_direction_is_open_over_ipv6() {
+    let (new, live) = texts(Era::Vpc, tcp(80), cidr("::/0"));
+    assert_eq!(
+        new,
+        [
+            "meta nfproto ipv6 tcp dport 80 meta mark & 0x4 == 0x4 accept",
+            "meta nfproto ipv6 tcp dport 80 ct mark set ct mark | 0x2 accept",
+        ]
+    );
+    assert_eq!(live, ["meta nfproto ipv6 meta l4proto tcp ct original proto-dst 80 accept"]);
+}
+
+#[test]
+fn a_group_has_members_of_both_families_where_its_vpc_has() {
+    let mut cloud = cloud(Era::Vpc);
+    cloud.vpcs[0].ipv6 = Some(DEFAULT_IPV6_BLOCK);
+    add_group(&mut cloud, "G");
+    authorize(&mut cloud, "G", tcp(80), of("G"));
+    launch(&mut cloud, "a", 11, &["G"]);
+    cloud.instances[0].interfaces[0].ipv6 = Some(Ipv6("2001:db8:1000::11".parse().unwrap()));
+    let ruleset = filter(&cloud);
+    let rules: Vec<_> =
+        ruleset.chains["ingress/G"].rules.iter().map(|rule| (rule.id.as_str(), without_log(rule))).collect();
+    assert_eq!(
+        rules,
+        [
+            ("sgr-2", "ip saddr @members/G tcp dport 80 ct mark set ct mark | 0x2 accept".to_owned()),
+            ("sgr-2/ipv6", "ip6 saddr @members-ipv6/G tcp dport 80 ct mark set ct mark | 0x2 accept".to_owned()),
+        ]
+    );
+    assert!(ruleset.sets["members-ipv6/G"].elements.contains("2001:db8:1000::11"));
+    assert!(ruleset.sets["sources-ipv6"].elements.contains("\"a\" . 2001:db8:1000::11"));
 }
 
 #[test]
@@ -98,6 +150,7 @@ fn an_anywhere_rule_is_untracked_where_the_other_direction_is_open() {
             "meta nfproto ipv4 meta l4proto tcp accept",
             "meta nfproto ipv4 meta l4proto udp accept",
             "meta nfproto ipv4 ct mark set ct mark | 0x2 accept",
+            "meta nfproto ipv4 ct state invalid,untracked accept",
         ]
     );
 }

@@ -4,18 +4,21 @@
 //! no such thing: it may hand a released address to the next customer at once, which is what
 //! [`AddressRequest::PreviousOf`] is for.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
 use super::super::{
-    AddressRequest, Cloud, InstanceName, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, VpcName,
+    AddressRequest, Cloud, InstanceName, Ipv6, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, VpcName,
 };
 use super::refuse;
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
 const FIRST_AUTOMATIC: u32 = 11;
+
+/// IPv6 addresses start at their subnet's base plus this.
+const FIRST_IPV6: u32 = 0x10;
 
 /// The first four addresses of a subnet are Amazon's, and so is the last.
 ///
@@ -42,12 +45,19 @@ pub(super) fn private(
     Ok(address)
 }
 
+/// The IPv6 address of a new interface, if its VPC has a block. Made of its number, so that none comes twice.
+pub(super) fn ipv6(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, interface: u32) -> Option<Ipv6> {
+    let block = cloud.vpcs.get(vpc)?.ipv6_subnet(subnet)?;
+    let first = u128::from(block.network()) + u128::from(FIRST_IPV6);
+    Some(Ipv6(Ipv6Addr::from(first + u128::from(interface))))
+}
+
 /// A public address for an interface, from the pool; remembered as given.
 pub(super) fn public(cloud: &mut Cloud) -> Result<PublicIp, Refusal> {
-    let outside: IndexSet<PublicIp> = cloud.hosts.values().flat_map(|host| host.addresses.iter().copied()).collect();
+    let outside: IndexSet<IpAddr> = cloud.hosts.values().flat_map(|host| &host.addresses).map(|ip| ip.0).collect();
     let free = candidates(cloud.public_pool)
         .map(PublicIp)
-        .find(|address| !cloud.counters.public.contains(address) && !outside.contains(address));
+        .find(|address| !cloud.counters.public.contains(address) && !outside.contains(&IpAddr::V4(address.0)));
     let address = free.ok_or_else(|| {
         refuse(
             RefusalCode::InsufficientFreeAddresses,

@@ -1,7 +1,9 @@
 //! Groups and their rules: create, authorize, revoke.
 
+use std::net::IpAddr;
+
 use indexmap::IndexSet;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
     Cloud, CreateGroup, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
@@ -30,7 +32,13 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
         };
         return Err(refuse(RefusalCode::InvalidGroupDuplicate, message));
     }
-    let egress = if cloud.has_egress_rules() { vec![allow_all(next_rule_id(cloud))] } else { Vec::new() };
+    let mut egress = Vec::new();
+    if cloud.has_egress_rules() {
+        egress.push(allow_all(next_rule_id(cloud), Ipv4Net::default().into()));
+        if cloud.vpcs.get(vpc).is_some_and(|vpc| vpc.ipv6.is_some()) {
+            egress.push(allow_all(next_rule_id(cloud), Ipv6Net::default().into()));
+        }
+    }
     let group = SecurityGroup {
         vpc: vpc.clone(),
         description: description.clone(),
@@ -154,9 +162,17 @@ fn resolve<'a>(cloud: &Cloud, group: &GroupName, permissions: &'a [Permission]) 
 }
 
 fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<Peer, Refusal> {
-    let (name, kind, address) = match request {
+    let (name, kind, address): (_, _, Option<IpAddr>) = match request {
         // Host bits are cleared, as EC2 does: 100.68.0.18/18 is stored as 100.68.0.0/18.
-        PeerRequest::Peer(Peer::Cidr(net)) => return Ok(Peer::Cidr(net.trunc())),
+        PeerRequest::Peer(Peer::Cidr(net)) => {
+            if matches!(net, IpNet::V6(_)) && !cloud.has_ipv6() {
+                return Err(refuse(
+                    RefusalCode::InvalidParameter,
+                    "ipv6-ranges is not a valid parameter. IPv6 rules can only be specified for VPC security groups.",
+                ));
+            }
+            return Ok(Peer::Cidr(net.trunc()));
+        }
         PeerRequest::Peer(Peer::Group(name)) => {
             if known(cloud, name)?.vpc != *vpc {
                 return Err(refuse(
@@ -166,14 +182,19 @@ fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<P
             }
             return Ok(Peer::Group(name.clone()));
         }
-        PeerRequest::PrivateAddressOf(name) => {
-            (name, "private", first_interface(cloud, name)?.and_then(|interface| interface.private).map(|ip| ip.0))
-        }
+        PeerRequest::PrivateAddressOf(name) => (
+            name,
+            "private",
+            first_interface(cloud, name)?.and_then(|interface| interface.private).map(|ip| ip.0.into()),
+        ),
         PeerRequest::PublicAddressOf(name) => {
-            (name, "public", first_interface(cloud, name)?.and_then(|interface| interface.public).map(|ip| ip.0))
+            (name, "public", first_interface(cloud, name)?.and_then(|interface| interface.public).map(|ip| ip.0.into()))
+        }
+        PeerRequest::Ipv6AddressOf(name) => {
+            (name, "ipv6", first_interface(cloud, name)?.and_then(|interface| interface.ipv6).map(|ip| ip.0.into()))
         }
     };
-    address.map(|address| Peer::Cidr(Ipv4Net::from(address))).ok_or_else(|| {
+    address.map(|address| Peer::Cidr(IpNet::from(address))).ok_or_else(|| {
         refuse(
             RefusalCode::InvalidParameterValue,
             format!("'{name}.{kind}' names no address: instance '{name}' holds no {kind} address now."),
@@ -186,17 +207,12 @@ fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<Option<&
     Ok(instance.interfaces.first())
 }
 
-/// The rule that every group of a VPC is born with. Source: "Default security groups" (Amazon VPC user guide).
-fn allow_all(id: RuleId) -> Rule {
-    let everywhere = Ipv4Net::default();
-    Rule {
-        id,
-        traffic: Traffic::All,
-        peer: Peer::Cidr(everywhere),
-        written: "all to anywhere".to_owned(),
-        description: None,
-        place: None,
-    }
+/// The rule that every group of a VPC is born with, and again for IPv6 where the VPC has it.
+///
+/// Source: "Default security groups" (Amazon VPC user guide).
+fn allow_all(id: RuleId, everywhere: IpNet) -> Rule {
+    let peer = Peer::Cidr(everywhere);
+    Rule { id, traffic: Traffic::All, written: format!("all to {peer}"), peer, description: None, place: None }
 }
 
 fn next_rule_id(cloud: &mut Cloud) -> RuleId {

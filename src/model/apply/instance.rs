@@ -27,6 +27,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         groups: groups.clone(),
         private: Some(private),
         public: Some(public),
+        ipv6: address::ipv6(cloud, vpc, subnet, cloud.counters.interface),
     };
     let instance = Instance {
         state: InstanceState::Running,

@@ -14,11 +14,18 @@ pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
         Traffic::All => "ALL".to_owned(),
         Traffic::Tcp(range) => format!("TCP, {}", ports(range)),
         Traffic::Udp(range) => format!("UDP, {}", ports(range)),
-        Traffic::Icmp(IcmpMatch::All) => "ICMP, type: ALL, code: ALL".to_owned(),
-        Traffic::Icmp(IcmpMatch::Type(kind)) => format!("ICMP, type: {kind}, code: ALL"),
-        Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) => format!("ICMP, type: {kind}, code: {code}"),
+        Traffic::Icmp(messages) => format!("ICMP, {}", icmp(messages)),
+        Traffic::Icmpv6(messages) => format!("ICMPv6, {}", icmp(messages)),
     };
     format!("peer: {peer}, {traffic}, ALLOW")
+}
+
+fn icmp(messages: IcmpMatch) -> String {
+    match messages {
+        IcmpMatch::All => "type: ALL, code: ALL".to_owned(),
+        IcmpMatch::Type(kind) => format!("type: {kind}, code: ALL"),
+        IcmpMatch::TypeAndCode(kind, code) => format!("type: {kind}, code: {code}"),
+    }
 }
 
 fn ports(range: PortRange) -> String {

@@ -63,7 +63,7 @@ impl Named {
                 (range, Service::Tcp)
             }
             Traffic::Udp(range) => (range, Service::Udp),
-            Traffic::Icmp(_) | Traffic::All => return,
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::All => return,
         };
         let (from, to) = (range.from().0, range.to().0);
         let mut ports = vec![from.max(1), to];

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    Cloud, Direction, Era, GroupName, HostName, InstanceName, Knobs, Operation, Place, PublicIp, RefusalCode, Service,
+    Cloud, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, RefusalCode, Service,
     TableName, Via,
 };
 
@@ -125,7 +125,7 @@ pub enum Selector {
     /// A host, by each of its addresses.
     Host(HostName),
     /// One address of a host, `world[1]` in a result; never written in a file.
-    HostAddress(HostName, PublicIp),
+    HostAddress(HostName, HostIp),
 }
 
 /// A step: changes, then what must hold.

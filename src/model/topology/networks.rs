@@ -1,11 +1,13 @@
 //! VPCs with their subnets, and hosts outside.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexMap;
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::super::{DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Host, HostName, PublicIp, SubnetName, Vpc, VpcName};
+use super::super::{
+    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, SubnetName, Vpc, VpcName,
+};
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::Reading;
@@ -31,12 +33,13 @@ impl Reading<'_> {
             }
         } else {
             let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
-            self.vpcs.insert(VpcName::new(DEFAULT), Vpc { cidr: DEFAULT_VPC_CIDR, subnets });
+            self.vpcs.insert(VpcName::new(DEFAULT), Vpc { cidr: DEFAULT_VPC_CIDR, subnets, ipv6: None });
         }
     }
 
     fn vpc(&mut self, node: &Node) -> Option<Vpc> {
-        let fields = self.fields(node, "a VPC", &["cidr", "subnets"])?;
+        let fields = self.fields(node, "a VPC", &["cidr", "ipv6", "subnets"])?;
+        let ipv6 = fields.get("ipv6").and_then(|node| self.ipv6_block(node));
         let Some(cidr_node) = fields.get("cidr") else {
             self.report(Draft::new(node.span, "the VPC has no address block").help("it needs `cidr:`"));
             return None;
@@ -64,14 +67,54 @@ impl Reading<'_> {
         if subnets.is_empty() {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
         }
-        Some(Vpc { cidr, subnets })
+        Some(Vpc { cidr, subnets, ipv6 })
+    }
+
+    /// `yes`, or a /56 of global addresses that no other VPC has.
+    fn ipv6_block(&mut self, node: &Node) -> Option<Ipv6Net> {
+        if self.eras.iter().any(|era| *era != Era::Vpc) {
+            let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
+            self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
+            return None;
+        }
+        let word = self.text(node, "`yes` or a block such as 2001:db8:1000::/56")?;
+        let taken: Vec<Ipv6Net> = self.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
+        if word == "yes" {
+            let blocks = Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()?.subnets(56).ok()?;
+            return blocks.into_iter().find(|block| !taken.contains(block));
+        }
+        let Ok(block) = word.parse::<Ipv6Net>().map(|net| net.trunc()) else {
+            let draft = Draft::new(node.span, format!("{} is not an IPv6 block", quote(word)));
+            self.report(draft.help("`yes`, or a block such as 2001:db8:1000::/56"));
+            return None;
+        };
+        if block.prefix_len() != 56 {
+            let draft = Draft::new(node.span, format!("{block} has a size that EC2 does not take"));
+            self.report(draft.help("a VPC's IPv6 block is a /56"));
+            return None;
+        }
+        if !is_global(block.network().into()) {
+            self.report(Draft::new(node.span, format!("{block} is not a block of global addresses")));
+            return None;
+        }
+        if taken.contains(&block) {
+            let draft = Draft::new(node.span, format!("another VPC has the block {block}"));
+            self.report(draft.help("IPv6 addresses are the same inside and outside, so each VPC has its own"));
+            return None;
+        }
+        Some(block)
     }
 
     /// A block of the size that EC2 takes.
     fn network(&mut self, node: &Node) -> Option<Ipv4Net> {
         let word = self.text(node, "an address block")?;
         let net = match block(word, node.span) {
-            Ok(net) => net,
+            Ok(IpNet::V4(net)) => net,
+            Ok(IpNet::V6(_)) => {
+                let draft = Draft::new(node.span, format!("{} is IPv6", quote(word)));
+                self.report(draft.help("a VPC's `ipv6:` is beside its `cidr:`; subnets get theirs from it"));
+                return None;
+            }
             Err(draft) => {
                 self.report(draft);
                 return None;
@@ -88,7 +131,7 @@ impl Reading<'_> {
     /// The hosts and their addresses; their names are declared before.
     pub fn read_hosts(&mut self, node: Option<&Node>) {
         let Some(node) = node else { return };
-        let mut held: IndexMap<Ipv4Addr, Span> = IndexMap::new();
+        let mut held: IndexMap<IpAddr, Span> = IndexMap::new();
         for (key, value) in self.mapping(node, "a mapping of hosts") {
             let name = self.declared(key, Sort::Host);
             let mut addresses = Vec::new();
@@ -100,7 +143,7 @@ impl Reading<'_> {
                     continue;
                 }
                 held.insert(address, item.span);
-                addresses.push(PublicIp(address));
+                addresses.push(HostIp(address));
             }
             if let (Some(name), false) = (name, addresses.is_empty()) {
                 let place = Some(self.place(key.span));
@@ -109,14 +152,30 @@ impl Reading<'_> {
         }
     }
 
-    fn host_address(&mut self, node: &Node) -> Option<Ipv4Addr> {
+    fn host_address(&mut self, node: &Node) -> Option<IpAddr> {
         let word = self.text(node, "an address")?;
-        let Ok(address) = word.parse::<Ipv4Addr>() else {
-            let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));
+        let Ok(address) = word.parse::<IpAddr>() else {
+            let draft = Draft::new(node.span, format!("{} is not an address", quote(word)));
             self.report(draft.help("a host has single addresses, such as 203.0.113.10"));
             return None;
         };
         let outside = |what: &str| format!("{address} cannot be the address of a host: it is for {what}");
+        let address = match address {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(six) => {
+                let vpc = self.vpcs.iter().find(|(_, vpc)| vpc.ipv6.is_some_and(|block| block.contains(&six)));
+                if let Some((vpc, _)) = vpc {
+                    let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
+                    self.report(draft.help("hosts are outside the cloud"));
+                    return None;
+                }
+                if !is_global(address) {
+                    self.report(Draft::new(node.span, format!("{six} is not a global address")));
+                    return None;
+                }
+                return Some(address);
+            }
+        };
         for (taken, what) in taken_blocks() {
             if taken.contains(&address) {
                 self.report(Draft::new(node.span, outside(what)));
@@ -128,7 +187,7 @@ impl Reading<'_> {
             self.report(draft.help("hosts are outside the cloud"));
             return None;
         }
-        Some(address)
+        Some(IpAddr::V4(address))
     }
 
     /// The VPC that is named, or the only one.
@@ -183,6 +242,11 @@ fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
         (net(240, 0, 4), "nobody"),
         (DEFAULT_PUBLIC_POOL, "the public addresses of instances"),
     ]
+}
+
+/// Whether an IPv6 address is one of 2000::/3, where all global ones are.
+fn is_global(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)
 }
 
 fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {

@@ -1,8 +1,8 @@
 //! Rules, short and long: `tcp 3306 from SG-T-WEB`, `{protocol: tcp, port: 3306, from: SG-T-WEB}`.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic};
 use super::names::Sort;
@@ -51,7 +51,7 @@ impl Reading<'_> {
         let (protocol, rest) = first_word(text);
         let (port, rest) = first_word(rest);
         let (from, peers) = first_word(rest);
-        if port.is_empty() && !["tcp", "udp", "icmp"].contains(&protocol) && fault_free(protocol) {
+        if port.is_empty() && !["tcp", "udp", "icmp", "icmpv6"].contains(&protocol) && fault_free(protocol) {
             // A list of peers without quotes falls apart at its commas.
             let draft = Draft::new(node.span, format!("{} is no rule", quote(text)));
             self.report(draft.help(format!("{SHORT_FORM}; several peers need quotes: \"tcp 80 from A, B\"")));
@@ -59,7 +59,7 @@ impl Reading<'_> {
         }
         let at = |word: &str| if word.is_empty() { node.span } else { part(node, word) };
         let traffic = match (protocol, port) {
-            (_, "" | "from") if ["tcp", "udp", "icmp"].contains(&protocol) => {
+            (_, "" | "from") if ["tcp", "udp", "icmp", "icmpv6"].contains(&protocol) => {
                 Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(SHORT_FORM))
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
@@ -119,7 +119,7 @@ impl Reading<'_> {
         };
         let (wanted, others): (&[&str], &[&str]) = match word {
             "tcp" | "udp" => (&["port", "ports"], &["type", "code"]),
-            "icmp" => (&["type"], &["port", "ports"]),
+            "icmp" | "icmpv6" => (&["type"], &["port", "ports"]),
             _ => {
                 self.report(unknown_protocol(word, protocol.span));
                 return None;
@@ -151,11 +151,16 @@ impl Reading<'_> {
         let parsed = traffic((word, protocol.span), (&scalar.text, value.span));
         let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
         let words = format!("{word} {}", scalar.text);
-        let Some((key, code)) = fields.entry("code").filter(|_| word == "icmp") else { return Some((traffic, words)) };
+        let Some((key, code)) = fields.entry("code").filter(|_| matches!(word, "icmp" | "icmpv6")) else {
+            return Some((traffic, words));
+        };
         let code = u8::try_from(self.number(code, "an ICMP code", 255)?).ok()?;
         match traffic {
             Traffic::Icmp(IcmpMatch::Type(kind)) => {
                 Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
+            }
+            Traffic::Icmpv6(IcmpMatch::Type(kind)) => {
+                Some((Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
             }
             _ => {
                 self.report(Draft::new(key.span, "a code needs one type of its own"));
@@ -187,7 +192,7 @@ impl Reading<'_> {
     fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
         let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
         if word == "anywhere" {
-            return cidr(Ipv4Net::default());
+            return cidr(Ipv4Net::default().into());
         }
         if word.is_empty() {
             self.report(Draft::new(span, "a peer is missing at a comma"));
@@ -207,7 +212,7 @@ impl Reading<'_> {
         }
         if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
             let count = host.addresses.len();
-            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(Ipv4Net::from(a.0))));
+            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(IpNet::from(a.0))));
             let before = self.peers;
             self.peers += count;
             if self.peers <= MAX_PEERS {
@@ -267,9 +272,12 @@ impl Reading<'_> {
         let make: fn(InstanceName) -> PeerRequest = match end {
             "private" => PeerRequest::PrivateAddressOf,
             "public" => PeerRequest::PublicAddressOf,
+            "ipv6" => PeerRequest::Ipv6AddressOf,
             _ => {
                 let draft = Draft::new(span, format!("{} is neither a name nor an address", quote(word)));
-                self.report(draft.help("`web1.private` and `web1.public` are the addresses of an instance"));
+                self.report(
+                    draft.help("`web1.private`, `web1.public` and `web1.ipv6` are the addresses of an instance"),
+                );
                 return None;
             }
         };
@@ -292,21 +300,17 @@ fn looks_like_address(word: &str) -> bool {
         || (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && !word.contains(char::is_alphabetic))
 }
 
-/// A block or a bare address, made canonical.
-pub(super) fn block(word: &str, span: Span) -> Result<Ipv4Net, Draft> {
-    let address = word.split('/').next().unwrap_or(word);
-    if address.parse::<Ipv6Addr>().is_ok() {
-        let draft = Draft::new(span, format!("{} is IPv6", quote(word)));
-        return Err(draft.help("IPv6 belongs to era vpc, and is not emulated yet"));
-    }
-    let net = if word.contains('/') {
-        word.parse::<Ipv4Net>().ok()
-    } else {
-        word.parse::<Ipv4Addr>().ok().map(Ipv4Net::from)
-    };
+/// A block or a bare address of either family, made canonical.
+pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Draft> {
+    let net =
+        if word.contains('/') { word.parse::<IpNet>().ok() } else { word.parse::<IpAddr>().ok().map(IpNet::from) };
     // EC2 clears the host bits as well, without a word.
     net.map(|net| net.trunc()).ok_or_else(|| {
-        Draft::new(span, format!("{} is not an address block", quote(word)))
-            .help("such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32")
+        let help = if word.contains(':') {
+            "such as 2001:db8::/32, or one address; a length up to 128"
+        } else {
+            "such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32"
+        };
+        Draft::new(span, format!("{} is not an address block", quote(word))).help(help)
     })
 }

@@ -1,11 +1,11 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
-use super::super::{IcmpMatch, Port, PortRange, Service, Traffic};
+use super::super::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part, suggest};
 use super::tree::Node;
 
-const PROTOCOLS: &str = "tcp, udp and icmp are emulated";
+const PROTOCOLS: &str = "tcp, udp, icmp and icmpv6 are emulated";
 
 /// The first and the remaining words.
 pub(super) fn first_word(text: &str) -> (&str, &str) {
@@ -21,7 +21,8 @@ pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traf
     match protocol.0 {
         "tcp" => ports(port.0, port.1).map(Traffic::Tcp),
         "udp" => ports(port.0, port.1).map(Traffic::Udp),
-        "icmp" => icmp(port.0, port.1).map(Traffic::Icmp),
+        "icmp" => icmp(port.0, port.1, 8).map(Traffic::Icmp),
+        "icmpv6" => icmp(port.0, port.1, 128).map(Traffic::Icmpv6),
         other => Err(unknown_protocol(other, protocol.1)),
     }
 }
@@ -29,8 +30,7 @@ pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traf
 pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
     let help = match word {
         "all" | "-1" => "a rule for every protocol is not part of this format: write one rule a protocol".to_owned(),
-        "icmpv6" | "58" => "IPv6 is not emulated yet".to_owned(),
-        _ => suggest(word, ["tcp", "udp", "icmp"]).unwrap_or_else(|| PROTOCOLS.to_owned()),
+        _ => suggest(word, ["tcp", "udp", "icmp", "icmpv6"]).unwrap_or_else(|| PROTOCOLS.to_owned()),
     };
     Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
 }
@@ -60,13 +60,10 @@ pub(super) fn port(word: &str, span: Span) -> Result<Port, Draft> {
 }
 
 /// `echo`, `all`, `8`, `3/4`.
-fn icmp(word: &str, span: Span) -> Result<IcmpMatch, Draft> {
-    let byte = |text: &str| {
-        (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse::<u8>().ok()).flatten()
-    };
+fn icmp(word: &str, span: Span, echo: u8) -> Result<IcmpMatch, Draft> {
     let matched = match word {
         "all" => Some(IcmpMatch::All),
-        "echo" => Some(IcmpMatch::Type(8)),
+        "echo" => Some(IcmpMatch::Type(echo)),
         _ => match word.split_once('/') {
             Some((kind, code)) => byte(kind).zip(byte(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
             None => byte(word).map(IcmpMatch::Type),
@@ -78,7 +75,12 @@ fn icmp(word: &str, span: Span) -> Result<IcmpMatch, Draft> {
     })
 }
 
-/// What a flow asks for: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`. Gives what follows, too.
+fn byte(text: &str) -> Option<u8> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// What a flow asks for: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`.
+/// Gives what follows, too.
 pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t str), Draft> {
     let (first, rest) = first_word(text);
     let span = part(node, first);
@@ -89,7 +91,7 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
     };
     match first {
         "ping" => return Ok((Service::IcmpEcho, rest)),
-        "tcp" | "udp" | "icmp" => {}
+        "tcp" | "udp" | "icmp" | "protocol" => {}
         "" => return Err(Draft::new(node.span, "a port is missing").help("such as `tcp 80` or `icmp echo`")),
         _ if first.starts_with(|c: char| c.is_ascii_digit()) => {
             let service = match first.split_once('/') {
@@ -109,12 +111,32 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
         (_, "") => return Err(Draft::new(at, format!("`{first}` of which port?")).help("such as `tcp 80`")),
         ("tcp", port) => one(port, at, Service::Tcp)?,
         ("udp", port) => one(port, at, Service::Udp)?,
-        (_, "echo" | "8") => Service::IcmpEcho,
-        (_, other) => {
-            return Err(Draft::new(at, format!("a flow cannot ask for icmp {}", quote(other))).help("only `icmp echo`"));
-        }
+        ("protocol", number) => protocol(number, at)?,
+        (_, "echo" | "8" | "8/0") => Service::IcmpEcho,
+        (_, message) => icmp_message(message, at)?,
     };
     Ok((service, rest))
+}
+
+/// `13`, `3/4`: one message.
+fn icmp_message(word: &str, span: Span) -> Result<Service, Draft> {
+    let (kind, code) = word.split_once('/').unwrap_or((word, "0"));
+    let message = byte(kind).zip(byte(code)).map(|(kind, code)| Service::Icmp(IcmpMessage { kind, code }));
+    message.ok_or_else(|| {
+        Draft::new(span, format!("{} is not an ICMP message", quote(word)))
+            .help("`echo`, a type such as 13, or type/code such as 3/4; each at most 255")
+    })
+}
+
+/// `47`: a protocol of IP that has no ports.
+fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
+    match byte(word) {
+        Some(6) => Err(Draft::new(span, "protocol 6 is tcp").help("such as `tcp 80`")),
+        Some(17) => Err(Draft::new(span, "protocol 17 is udp").help("such as `udp 53`")),
+        Some(1 | 58) => Err(Draft::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),
+        Some(number) => Ok(Service::Protocol(number)),
+        None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
+    }
 }
 
 impl Reading<'_> {

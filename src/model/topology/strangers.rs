@@ -4,16 +4,20 @@
 //! than one lucky address by two that have nothing in common.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
-use super::super::{Host, HostName, Operation, Peer, PeerRequest, PublicIp};
+use super::super::{Host, HostIp, HostName, Operation, Peer, PeerRequest};
 use super::Topology;
 
 /// Addresses of the three networks that are set aside for documentation, one each.
 const ELSEWHERE: [Ipv4Addr; 3] =
     [Ipv4Addr::new(198, 51, 100, 7), Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(203, 0, 113, 250)];
+
+/// And two for "anywhere" over IPv6: one of the block for documentation, and one of the real internet's range.
+const ELSEWHERE_IPV6: [Ipv6Addr; 2] =
+    [Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7), Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 99)];
 
 /// Adds what is missing: a neighbour for each host with a rule of its own, and a world of two networks.
 pub(super) fn add(topology: &mut Topology) {
@@ -26,26 +30,37 @@ pub(super) fn add(topology: &mut Topology) {
     for (name, host) in &hosts {
         let alone = host.addresses.iter().filter(|address| ruled.contains(&address.0)).filter(|address| {
             let mut others = held(topology).into_iter().filter(|other| !ruled.contains(other));
-            !others.any(|other| block(other, 24) == block(address.0, 24))
+            !others.any(|other| near(other) == near(address.0))
         });
-        let neighbours: Vec<PublicIp> = alone.filter_map(|address| neighbour(topology, address.0)).collect();
+        let neighbours: Vec<HostIp> = alone.filter_map(|address| neighbour(topology, address.0)).collect();
         add_host(topology, &taken, &format!("{name}-neighbour"), neighbours);
     }
-    let near: BTreeSet<Ipv4Net> = ruled.iter().filter_map(|address| block(*address, 24)).collect();
-    let far = |address: &Ipv4Addr| block(*address, 24).is_some_and(|block| !near.contains(&block));
-    let mut networks: BTreeSet<Ipv4Net> =
-        held(topology).iter().filter(|address| far(address)).filter_map(|address| block(*address, 16)).collect();
-    let mut world = Vec::new();
-    for address in ELSEWHERE.into_iter().filter(far) {
-        if networks.len() < 2 && block(address, 16).is_some_and(|block| networks.insert(block)) {
-            world.push(PublicIp(address));
-        }
+    let networks_near: BTreeSet<IpNet> = ruled.iter().filter_map(|address| near(*address)).collect();
+    let far = |address: &IpAddr| near(*address).is_some_and(|block| !networks_near.contains(&block));
+    let held: Vec<IpAddr> = held(topology).into_iter().filter(far).collect();
+    let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter().filter(far);
+    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), elsewhere, 16);
+    if topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
+        let elsewhere = ELSEWHERE_IPV6.map(IpAddr::V6).into_iter().filter(far);
+        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), elsewhere, 32));
     }
     add_host(topology, &taken, "elsewhere", world);
 }
 
+/// So many of `more` as it takes to hold addresses of two networks of this length.
+fn two_networks(held: impl Iterator<Item = IpAddr>, more: impl Iterator<Item = IpAddr>, length: u8) -> Vec<HostIp> {
+    let mut networks: BTreeSet<IpNet> = held.filter_map(|address| block(address, length)).collect();
+    let mut added = Vec::new();
+    for address in more {
+        if networks.len() < 2 && block(address, length).is_some_and(|block| networks.insert(block)) {
+            added.push(HostIp(address));
+        }
+    }
+    added
+}
+
 /// The addresses that some rule names one by one.
-fn ruled(topology: &Topology) -> BTreeSet<Ipv4Addr> {
+fn ruled(topology: &Topology) -> BTreeSet<IpAddr> {
     let steps = topology.steps.iter().flat_map(|step| &step.operations);
     let permissions = topology.initial.iter().chain(steps).flat_map(|operation| match &operation.value {
         Operation::AuthorizeIngress(_, permissions) => permissions.as_slice(),
@@ -54,28 +69,44 @@ fn ruled(topology: &Topology) -> BTreeSet<Ipv4Addr> {
     let peers = permissions.flat_map(|permission| &permission.peers);
     peers
         .filter_map(|(peer, _)| match peer {
-            PeerRequest::Peer(Peer::Cidr(net)) if net.prefix_len() == 32 => Some(net.addr()),
+            PeerRequest::Peer(Peer::Cidr(net)) if net.prefix_len() == net.max_prefix_len() => Some(net.addr()),
             _ => None,
         })
         .collect()
 }
 
-fn held(topology: &Topology) -> Vec<Ipv4Addr> {
+fn held(topology: &Topology) -> Vec<IpAddr> {
     topology.empty.hosts.values().flat_map(|host| &host.addresses).map(|address| address.0).collect()
 }
 
-fn block(address: Ipv4Addr, length: u8) -> Option<Ipv4Net> {
-    Ipv4Net::new(address, length).ok().map(|net| net.trunc())
+fn block(address: IpAddr, length: u8) -> Option<IpNet> {
+    IpNet::new(address, length).ok().map(|net| net.trunc())
 }
 
-/// The nearest address of the same /24 that nobody holds.
-fn neighbour(topology: &Topology, address: Ipv4Addr) -> Option<PublicIp> {
+/// The network in which somebody is a neighbour.
+fn near(address: IpAddr) -> Option<IpNet> {
+    block(address, if address.is_ipv4() { 24 } else { 64 })
+}
+
+/// The nearest address of the same network that nobody holds.
+fn neighbour(topology: &Topology, address: IpAddr) -> Option<HostIp> {
     let held = held(topology);
-    let block = block(address, 24)?;
+    let address = match address {
+        IpAddr::V4(address) => address,
+        IpAddr::V6(address) => {
+            let number = u128::from(address);
+            let other = IpAddr::V6(Ipv6Addr::from(number.checked_add(1).or(number.checked_sub(1))?));
+            return (!held.contains(&other)).then_some(HostIp(other));
+        }
+    };
+    let block = Ipv4Net::new(address, 24).ok()?.trunc();
     let number = u32::from(address);
     let nearest = (1..256).flat_map(|distance| [number.checked_add(distance), number.checked_sub(distance)]);
-    let mut free = nearest.flatten().map(Ipv4Addr::from).filter(|other| block.contains(other) && !held.contains(other));
-    free.next().map(PublicIp)
+    let mut free = nearest
+        .flatten()
+        .map(Ipv4Addr::from)
+        .filter(|other| block.contains(other) && !held.contains(&IpAddr::V4(*other)));
+    free.next().map(|address| HostIp(address.into()))
 }
 
 /// Every name of the file.
@@ -89,7 +120,7 @@ fn names(topology: &Topology) -> BTreeSet<String> {
     made.chain(topology.empty.hosts.keys().map(ToString::to_string)).collect()
 }
 
-fn add_host(topology: &mut Topology, taken: &BTreeSet<String>, name: &str, addresses: Vec<PublicIp>) {
+fn add_host(topology: &mut Topology, taken: &BTreeSet<String>, name: &str, addresses: Vec<HostIp>) {
     if addresses.is_empty() {
         return;
     }

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::model::{Endpoint, HostName, PublicIp, Via};
+use crate::model::{Endpoint, HostIp, HostName, Via};
 use crate::report::Style;
 use crate::report::text::{self, Tone};
 use crate::scenario::{Cell, Class, Grid, Row};
@@ -22,7 +22,7 @@ pub(super) enum Rows {
 }
 
 /// The grid with its legend and its receivers.
-pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<PublicIp>>, rows: Rows, style: Style) -> String {
+pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: Rows, style: Style) -> String {
     if grid.rows.is_empty() || grid.services.is_empty() {
         return String::new();
     }
@@ -66,7 +66,7 @@ fn is_wrong(row: &Row) -> bool {
 }
 
 /// Addresses of one host with equal rows become one row: `world (2)`.
-fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> Vec<(String, &'a Row)> {
+fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(String, &'a Row)> {
     let mut folded: Vec<(Vec<&Endpoint>, &Row)> = Vec::new();
     for row in &grid.rows {
         let same = folded.iter_mut().find(|(_, kept)| match (&kept.from, &row.from) {
@@ -84,6 +84,7 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<PublicIp>>) -> Vec<(S
             let label = match (&row.from, row.via) {
                 (Endpoint::Host(name, _), _) if ends.len() > 1 => format!("{name} ({})", ends.len()),
                 (Endpoint::Instance(name), Via::Public) => format!("{name} by public"),
+                (Endpoint::Instance(name), Via::Ipv6) => format!("{name} by IPv6"),
                 (from, _) => text::endpoint(from, hosts),
             };
             (label, row)

@@ -1,0 +1,155 @@
+//! IPv6 on real packets: nothing translates it, and no rule for IPv4 covers it.
+
+use sglab::model::{Endpoint, Era, Flow, HostName, InstanceName, Service, Via};
+
+use crate::clouds::*;
+
+cases![
+    a_rule_for_every_ipv4_address_does_not_let_ipv6_in,
+    a_group_reference_matches_the_members_ipv6_addresses,
+    ipv6_crosses_the_gateway_untranslated_between_vpcs,
+    icmp_is_not_icmpv6,
+    an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable,
+    what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
+    closed_ports_refuse_over_ipv6,
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+vpcs: {one: {cidr: 10.0.0.0/16, ipv6: yes}, two: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {office: [203.0.113.10, '2001:db8:ffff::10'], world: ['3fff::99']}
+groups:
+  WEB: {vpc: one, ingress: [tcp 80 from anywhere, 'tcp 443 from ::/0', icmp all from anywhere]}
+  DB: {vpc: one, ingress: [tcp 3306 from WEB, udp 53 from WEB, tcp 22 from office, tcp 9 from WEB]}
+  FAR: {vpc: two, ingress: [tcp 80 from anywhere, 'icmpv6 echo from ::/0']}
+instances:
+  web1: {vpc: one, groups: [WEB]}
+  db1: {vpc: one, groups: [DB]}
+  far1: {vpc: two, groups: [FAR]}
+scenario:
+  - step: as launched
+    expect:
+      refused: ['web1 -> db1:9']
+";
+
+fn by_ipv6(flow: Flow) -> Flow {
+    Flow { via: Via::Ipv6, ..flow }
+}
+
+fn from_ipv6(host: &str, address: &str, to: &str, service: Service) -> Flow {
+    let from = Endpoint::Host(HostName::new(host), sglab::model::HostIp(address.parse().expect("an address")));
+    Flow { from, ..by_ipv6(flow("web1", to, service)) }
+}
+
+async fn a_rule_for_every_ipv4_address_does_not_let_ipv6_in() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let flows = [
+        from_host(lab.cloud(), "office", "web1", tcp(80)),
+        from_ipv6("office", "2001:db8:ffff::10", "web1", tcp(80)),
+        from_ipv6("office", "2001:db8:ffff::10", "web1", tcp(443)),
+        from_ipv6("world", "3fff::99", "web1", tcp(443)),
+        from_host(lab.cloud(), "office", "web1", tcp(443)),
+    ];
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(is_open(&found[0]), "{found:?}");
+    assert!(is_dropped(&found[1]), "{found:?}");
+    assert!(is_open(&found[2]) && is_open(&found[3]), "{found:?}");
+    assert!(is_dropped(&found[4]), "{found:?}");
+}
+
+async fn a_group_reference_matches_the_members_ipv6_addresses() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let flows = [
+        by_ipv6(flow("web1", "db1", tcp(3306))),
+        by_ipv6(flow("web1", "db1", udp(53))),
+        by_ipv6(flow("far1", "db1", tcp(3306))),
+        from_ipv6("office", "2001:db8:ffff::10", "db1", tcp(22)),
+        from_ipv6("world", "3fff::99", "db1", tcp(22)),
+    ];
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(is_open(&found[0]) && is_open(&found[1]), "{found:?}");
+    assert!(is_dropped(&found[2]), "a stranger of another VPC: {found:?}");
+    assert!(is_open(&found[3]), "a host's name stands for its IPv6 address too: {found:?}");
+    assert!(is_dropped(&found[4]), "{found:?}");
+}
+
+async fn ipv6_crosses_the_gateway_untranslated_between_vpcs() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let found = probe(&mut lab, by_ipv6(flow("far1", "web1", tcp(443)))).await.outcome;
+    assert!(is_open(&found), "{found:?}");
+    let far = lab.cloud().instances[&InstanceName::new("far1")].interfaces[0].ipv6.expect("an IPv6 address");
+    let only_far = sglab::model::Peer::Cidr(std::net::IpAddr::from(far.0).into());
+    change(&mut lab, &authorize("WEB", tcp_port(8443), only_far)).await;
+    let found = probe(&mut lab, by_ipv6(flow("far1", "web1", tcp(80)))).await.outcome;
+    let sglab::probe::Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
+    assert_eq!(drop.source, std::net::IpAddr::from(far.0), "the filter sees the sender's own address");
+}
+
+async fn icmp_is_not_icmpv6() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let ping = Service::IcmpEcho;
+    let flows = [
+        from_host(lab.cloud(), "office", "web1", ping),
+        from_ipv6("office", "2001:db8:ffff::10", "web1", ping),
+        from_ipv6("office", "2001:db8:ffff::10", "far1", ping),
+        from_host(lab.cloud(), "office", "far1", ping),
+    ];
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(is_open(&found[0]) && is_dropped(&found[1]), "{found:?}");
+    assert!(is_open(&found[2]) && is_dropped(&found[3]), "{found:?}");
+}
+
+async fn an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let asked = by_ipv6(flow("web1", "db1", tcp(3306)));
+    let held = |lab: &sglab::lab::Lab| lab.cloud().instances[&InstanceName::new("db1")].interfaces[0].ipv6;
+    let before = held(&lab);
+    change(&mut lab, &stop("db1")).await;
+    let found = probe(&mut lab, asked.clone()).await.outcome;
+    assert_eq!(found, sglab::probe::Outcome::Unreachable);
+    change(&mut lab, &start("db1")).await;
+    assert_eq!(held(&lab), before);
+    let found = probe(&mut lab, asked).await.outcome;
+    assert!(is_open(&found), "{found:?}");
+}
+
+async fn what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
+    use std::net::{SocketAddr, UdpSocket};
+
+    use sglab::compile::record::Record;
+
+    let bare = crate::bare::Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let mut log = bare.log("vpc-one").await;
+    let ipv6 = |name| {
+        std::net::IpAddr::from(bare.cloud.instances[&InstanceName::new(name)].interfaces[0].ipv6.expect("one").0)
+    };
+    let (web1, db1) = (ipv6("web1"), ipv6("db1"));
+    crate::bare::inside(&bare.node("web1"), move || {
+        let ip = |arguments: &[&str]| {
+            let done = std::process::Command::new("ip").args(arguments).status().expect("ip");
+            assert!(done.success());
+        };
+        let stolen = format!(
+            "{}/128",
+            std::net::Ipv6Addr::from(match db1 {
+                std::net::IpAddr::V6(address) => u128::from(address) + 7,
+                std::net::IpAddr::V4(_) => unreachable!("an IPv6 address"),
+            })
+        );
+        ip(&["-6", "addr", "add", &stolen, "dev", "eth0", "nodad"]);
+        let stolen: std::net::Ipv6Addr = stolen.trim_end_matches("/128").parse().expect("an address");
+        let socket = UdpSocket::bind(SocketAddr::new(stolen.into(), 4000)).expect("a socket");
+        socket.send_to(b"word", SocketAddr::new(db1, 53)).expect("it leaves the instance");
+    })
+    .await;
+    let (record, tuple, _) = log.next_drop();
+    assert_eq!(record, Record::Spoofed);
+    assert_ne!(tuple.source, web1);
+    assert_eq!((tuple.destination, tuple.destination_port), (db1, 53));
+}
+
+async fn closed_ports_refuse_over_ipv6() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let found = probe(&mut lab, by_ipv6(flow("web1", "db1", tcp(9)))).await.outcome;
+    assert!(matches!(found, sglab::probe::Outcome::Refused { .. }), "{found:?}");
+}

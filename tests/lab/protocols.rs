@@ -1,0 +1,71 @@
+//! ICMP messages other than echo, and protocols without ports: what proves them is that they arrive.
+
+use sglab::model::{Era, IcmpMessage, Service};
+
+use crate::clouds::*;
+
+cases![
+    a_rule_for_echo_admits_no_other_message,
+    a_rule_for_all_icmp_admits_messages_that_begin_no_flow,
+    such_a_message_is_translated_on_the_public_path,
+    a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow,
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+groups:
+  A: []
+  ECHO: [icmp echo from A]
+  ALL: [icmp all from anywhere]
+  TYPES: [icmp 13 from A, icmp 3/1 from A]
+instances: {a: {groups: [A]}, echo: {groups: [ECHO]}, all: {groups: [ALL]}, types: {groups: [TYPES]}}
+scenario:
+  - step: as launched
+    expect:
+      dropped: ['a -> echo:icmp 13', 'a -> echo:icmp 5/1', 'a -> echo:icmp 3/1', 'a -> echo:icmp 3/2', 'a -> echo:protocol 47']
+";
+
+fn icmp(kind: u8, code: u8) -> Service {
+    Service::Icmp(IcmpMessage { kind, code })
+}
+
+async fn a_rule_for_echo_admits_no_other_message() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let flows = [Service::IcmpEcho, icmp(13, 0), icmp(5, 1), icmp(3, 1)].map(|service| flow("a", "echo", service));
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(is_open(&found[0]), "{found:?}");
+    assert!(found[1..].iter().all(is_dropped), "{found:?}");
+}
+
+async fn a_rule_for_all_icmp_admits_messages_that_begin_no_flow() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let all = [icmp(13, 0), icmp(5, 1), icmp(3, 1)].map(|service| flow("a", "all", service));
+    let found = outcomes(&mut lab, &all).await;
+    assert!(found.iter().all(is_open), "{found:?}");
+    let types = [icmp(13, 0), icmp(3, 1), icmp(3, 2), icmp(5, 1)].map(|service| flow("a", "types", service));
+    let found = outcomes(&mut lab, &types).await;
+    assert!(is_open(&found[0]) && is_open(&found[1]), "{found:?}");
+    assert!(is_dropped(&found[2]) && is_dropped(&found[3]), "{found:?}");
+}
+
+async fn such_a_message_is_translated_on_the_public_path() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let found = probe(&mut lab, by_public(flow("a", "all", icmp(5, 1)))).await.outcome;
+    assert!(is_open(&found), "{found:?}");
+    let found = probe(&mut lab, by_public(flow("a", "types", icmp(3, 1)))).await.outcome;
+    let sglab::probe::Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
+    assert_eq!(drop.source, std::net::IpAddr::from(public(lab.cloud(), "a").0));
+}
+
+async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let gre = flow("a", "echo", Service::Protocol(47));
+    let found = probe(&mut lab, gre.clone()).await.outcome;
+    assert!(is_dropped(&found), "{found:?}");
+    change(&mut lab, &authorize("ECHO", sglab::model::Traffic::All, group("A"))).await;
+    let found = probe(&mut lab, gre.clone()).await.outcome;
+    assert!(is_open(&found), "{found:?}");
+    change(&mut lab, &revoke("ECHO", sglab::model::Traffic::All, group("A"))).await;
+    let found = probe(&mut lab, gre).await.outcome;
+    assert!(is_dropped(&found), "nothing rides on the flow of the last probe: {found:?}");
+}
