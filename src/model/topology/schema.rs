@@ -137,6 +137,8 @@ enum OnCrash {
 struct Vpc {
     /// Its address block, from /16 to /28.
     cidr: String,
+    /// Its IPv6 block, a /56 of global addresses, or `yes` for one of the documentation's. Era vpc only.
+    ipv6: Option<String>,
     /// Its subnets. Left out: one called `default`, the whole block.
     subnets: Option<BTreeMap<Name, String>>,
 }
@@ -166,7 +168,7 @@ struct LongGroup {
 #[schemars(untagged)]
 enum Rule {
     /// `tcp 80 from anywhere`, `tcp 7000-8000 from SG-X`, `icmp echo from office`.
-    Short(#[schemars(regex(pattern = r"^\s*(tcp|udp|icmp)\s+\S+\s+from\s+\S"))] String),
+    Short(#[schemars(regex(pattern = r"^\s*(tcp|udp|icmp|icmpv6)\s+\S+\s+from\s+\S"))] String),
     Long(LongRule),
 }
 
@@ -183,7 +185,7 @@ struct LongRule {
     r#type: Option<NumberOrWord>,
     /// An ICMP code; only with a type.
     code: Option<u8>,
-    /// `anywhere`, an address block, a group or a host; in steps `web1.private` and `web1.public` as well.
+    /// `anywhere`, an address block, a group or a host; in steps `web1.private`, `web1.public` and `web1.ipv6` as well.
     from: OneOrMany<String>,
     /// A free text.
     #[schemars(length(max = 255))]
@@ -196,6 +198,7 @@ enum Protocol {
     Tcp,
     Udp,
     Icmp,
+    Icmpv6,
 }
 
 #[derive(JsonSchema)]
@@ -228,11 +231,11 @@ enum Services {
     Many(Vec<Service>),
 }
 
-/// `tcp 80`, `udp 53`, `icmp echo`.
+/// `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 struct Service(
-    #[schemars(regex(pattern = r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|8)|[0-9]+/(tcp|udp)|ping)\s*$"))] String,
+    #[schemars(regex(pattern = r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|[0-9]+(/[0-9]+)?)|protocol\s+[0-9]+|[0-9]+/(tcp|udp)|ping)\s*$"))] String,
 );
 
 /// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
@@ -266,6 +269,7 @@ enum Flows {
 enum By {
     Private,
     Public,
+    Ipv6,
 }
 
 #[derive(JsonSchema)]

@@ -134,6 +134,12 @@ fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
         Some(6) => Err(Draft::new(span, "protocol 6 is tcp").help("such as `tcp 80`")),
         Some(17) => Err(Draft::new(span, "protocol 17 is udp").help("such as `udp 53`")),
         Some(1 | 58) => Err(Draft::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),
+        // Connection tracking drops what does not begin with their own handshake, whatever the rules say.
+        Some(number @ (33 | 132 | 136)) => Err(Draft::new(span, format!("a flow cannot ask for protocol {number}"))
+            .help("DCCP, SCTP and UDP-Lite have handshakes or checksums of their own, which are not emulated")),
+        Some(number @ (0 | 255)) => {
+            Err(Draft::new(span, format!("protocol {number} is reserved")).help("such as `protocol 47`"))
+        }
         Some(number) => Ok(Service::Protocol(number)),
         None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
     }
