@@ -103,8 +103,9 @@ impl<'a> Compiling<'a> {
         // The peer of a rule for everywhere is the family's own match already.
         let unplaced = may_be_unplaced(traffic).then(|| words([matched, UNPLACED]));
         let unplaced = unplaced.map(|matched| self.admit(&self.suffix(family, "unplaced"), peer, &matched, None));
-        // ICMP and what is not from everywhere is always tracked.
-        if !is_anywhere(&self.rule.peer) || matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_)) {
+        // Only TCP and UDP from everywhere can be untracked.
+        let portless = matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_));
+        if portless || !is_anywhere(&self.rule.peer) {
             rules.push(self.admit(&own, peer, matched, tracked()));
             rules.extend(unplaced);
             return;
@@ -154,7 +155,7 @@ impl<'a> Compiling<'a> {
             Traffic::All => String::new(),
             Traffic::Tcp(ports) => original_ports("tcp", ports),
             Traffic::Udp(ports) => original_ports("udp", ports),
-            Traffic::Icmp(_) | Traffic::Icmpv6(_) => return Ok(Vec::new()),
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => return Ok(Vec::new()),
         };
         let rules = self.peers("ct original ")?.into_iter().map(|(family, peer)| NftRule {
             text: words([&peer, &matched, "accept"]),
@@ -275,7 +276,7 @@ pub fn opens_all(rule: &Rule) -> u32 {
                     Traffic::All => true,
                     Traffic::Tcp(ports) => *protocol == "tcp" && ports == PortRange::ALL,
                     Traffic::Udp(ports) => *protocol == "udp" && ports == PortRange::ALL,
-                    Traffic::Icmp(_) | Traffic::Icmpv6(_) => false,
+                    Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => false,
                 }
         })
         .fold(0, |bits, (_, _, bit)| bits | bit)
@@ -287,7 +288,7 @@ fn may_be_unplaced(traffic: Traffic) -> bool {
         Traffic::All => true,
         Traffic::Icmp(IcmpMatch::Type(8)) | Traffic::Icmpv6(IcmpMatch::Type(128)) => false,
         Traffic::Icmp(_) | Traffic::Icmpv6(_) => true,
-        Traffic::Tcp(_) | Traffic::Udp(_) => false,
+        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Protocol(_) => false,
     }
 }
 
@@ -295,6 +296,7 @@ fn may_be_unplaced(traffic: Traffic) -> bool {
 fn new_match(traffic: Traffic, family: Family) -> Option<String> {
     Some(match (traffic, family) {
         (Traffic::All, _) => String::new(),
+        (Traffic::Protocol(number), _) => format!("meta l4proto {number}"),
         (Traffic::Tcp(PortRange::ALL), _) => "meta l4proto tcp".to_owned(),
         (Traffic::Udp(PortRange::ALL), _) => "meta l4proto udp".to_owned(),
         (Traffic::Tcp(ports), _) => format!("tcp dport {ports}"),

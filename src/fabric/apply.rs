@@ -68,21 +68,6 @@ impl Fabric {
         self.nodes.values()
     }
 
-    /// Forgets the flows of protocols without ports that these addresses have begun: tracking tells one such flow from
-    /// the next by nothing but addresses and protocol, so what is asked anew would ride on what was answered before.
-    ///
-    /// # Errors
-    /// [`FabricError::Kernel`].
-    pub async fn forget_portless(&self, begun: &HashSet<(u8, IpAddr)>) -> Result<(), FabricError> {
-        let tracking = self.nodes.values().filter(|node| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
-        let forgetting = tracking.map(|node| async move {
-            let begun = begun.clone();
-            let done = node.run(move || conntrack::forget_portless(&begun)).await?;
-            done.map_err(|refused| in_node(&node.name, refused))
-        });
-        all(join_all(forgetting).await)
-    }
-
     /// Carries out phases in order. If one fails, it and those before it are taken back, last first.
     ///
     /// # Errors
@@ -326,7 +311,7 @@ async fn forget(node: Arc<Namespace>, addresses: HashSet<IpAddr>) -> Result<(), 
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-fn in_node(node: &NodeName, Refused { attempt, source }: Refused) -> FabricError {
+pub(super) fn in_node(node: &NodeName, Refused { attempt, source }: Refused) -> FabricError {
     FabricError::Kernel { attempt, node: node.clone(), source }
 }
 

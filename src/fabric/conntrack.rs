@@ -2,11 +2,15 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
+use super::apply::in_node;
 use super::netlink::{self, Refused, Request};
+use super::{FabricError, Namespace};
 
 /// `NETLINK_NETFILTER`.
 const PROTOCOL: isize = netlink_sys::constants::NETLINK_NETFILTER;
@@ -22,7 +26,7 @@ pub(super) fn forget(addresses: &HashSet<IpAddr>) -> Result<(), Refused> {
         forget_where(family, &|attributes| {
             attributes.iter().any(|attribute| match attribute {
                 ConntrackAttribute::CtaTupleOrig(tuples) | ConntrackAttribute::CtaTupleReply(tuples) => {
-                    ends(tuples).any(|(_, address)| addresses.contains(&address))
+                    ends(tuples).any(|address| addresses.contains(&address))
                 }
                 _ => false,
             })
@@ -30,16 +34,26 @@ pub(super) fn forget(addresses: &HashSet<IpAddr>) -> Result<(), Refused> {
     })
 }
 
-/// Forgets every flow of one of the protocols that one of the addresses has begun. Runs on a thread inside the
-/// namespace.
-pub(super) fn forget_portless(begun: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {
+/// Forgets every flow of a protocol without ports that has such an end, in each of the namespaces. Tracking tells one
+/// flow of such a protocol from the next by nothing but addresses.
+///
+/// # Errors
+/// The kernel's word, with the namespace.
+pub async fn forget_portless(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAddr)>) -> Result<(), FabricError> {
+    let forgetting = nodes.iter().map(|node| async move {
+        let ends = ends.clone();
+        let done = node.run(move || forget_here(&ends)).await?;
+        done.map_err(|refused| in_node(&node.name, refused))
+    });
+    join_all(forgetting).await.into_iter().collect()
+}
+
+fn forget_here(wanted: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {
     for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
         forget_where(family, &|attributes| {
             attributes.iter().any(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(tuples) => ends(tuples).any(|(side, address)| {
-                    side == Side::Source
-                        && protocol(tuples).is_some_and(|protocol| begun.contains(&(protocol, address)))
-                }),
+                ConntrackAttribute::CtaTupleOrig(tuples) => ends(tuples)
+                    .any(|address| protocol(tuples).is_some_and(|protocol| wanted.contains(&(protocol, address)))),
                 _ => false,
             })
         })?;
@@ -70,17 +84,10 @@ fn message(family: NetfilterProtoFamily, inner: ConntrackMessage) -> NetfilterMe
     NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), inner)
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Source,
-    Destination,
-}
-
-fn ends(tuples: &[Tuple]) -> impl Iterator<Item = (Side, IpAddr)> {
+fn ends(tuples: &[Tuple]) -> impl Iterator<Item = IpAddr> {
     let addresses = tuples.iter().filter_map(|tuple| if let Tuple::Ip(ends) = tuple { Some(ends) } else { None });
     addresses.flatten().filter_map(|end| match end {
-        IPTuple::SourceAddress(address) => Some((Side::Source, *address)),
-        IPTuple::DestinationAddress(address) => Some((Side::Destination, *address)),
+        IPTuple::SourceAddress(address) | IPTuple::DestinationAddress(address) => Some(*address),
         _ => None,
     })
 }

@@ -4,7 +4,7 @@
 //! says, phase by phase, and takes it back where a phase fails.
 
 mod apply;
-mod conntrack;
+pub mod conntrack;
 pub mod doctor;
 mod namespace;
 mod netlink;

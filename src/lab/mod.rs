@@ -8,7 +8,6 @@ mod paths;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
 use crate::model::{
     Cloud, Flow, InstanceName, InstanceState, Ipv6, Operation, PrivateIp, PublicIp, Refusal, Service, apply,
 };
-use crate::probe::{Ask, Batch, Prober};
+use crate::probe::{Batch, Prober};
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
@@ -144,23 +143,12 @@ impl Lab {
     /// Probes flows, all at once; every outcome rests on evidence.
     ///
     /// # Errors
-    /// [`LabError::Broken`]: nothing that a broken lab shows would count. [`LabError::Fabric`] if flows that were probed
-    /// before cannot be forgotten.
+    /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         if let Some(why) = &self.broken {
             return Err(LabError::Broken(why.clone()));
         }
         let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
-        let portless: HashSet<(u8, IpAddr)> = asks
-            .iter()
-            .filter_map(|(_, ask)| match ask {
-                Ok(Ask { service: Service::Protocol(number), source, .. }) => Some((*number, *source)),
-                _ => None,
-            })
-            .collect();
-        if !portless.is_empty() {
-            self.fabric.forget_portless(&portless).await?;
-        }
         let known = self.known_paths()?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
@@ -235,6 +223,10 @@ impl Lab {
                 wanted.push((Arc::clone(self.fabric.node(name)?), services));
             }
         }
+        let tracking =
+            network.nodes.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
+        let tracking: Result<Vec<_>, _> = tracking.map(|(name, _)| self.fabric.node(name).cloned()).collect();
+        self.prober.tracks(tracking?);
         self.prober.listen(wanted).await?;
         hosts_file::write(&self.fabric, &self.cloud).map_err(LabError::HostsFile)
     }

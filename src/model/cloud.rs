@@ -153,17 +153,22 @@ impl Cloud {
         }
     }
 
+    /// Gives a VPC its `default` group, as it is born with it.
+    pub(crate) fn add_default_group(&mut self, vpc: &VpcName) {
+        super::apply::add_default_group(self, vpc);
+    }
+
     /// Whether egress rules exist in the cloud's era.
     ///
     /// Source: "EC2-Classic" (EC2 user guide, 2018): rules for inbound traffic only.
     pub fn has_egress_rules(&self) -> bool {
-        matches!(self.era, Era::Vpc)
+        self.is_vpc()
     }
 
-    /// Whether IPv6 exists in the cloud's era.
+    /// Whether the platform is the VPC: with egress rules, IPv6, every protocol and second interfaces.
     ///
-    /// Source: "EC2-Classic" (EC2 user guide, 2018): no IPv6.
-    pub fn has_ipv6(&self) -> bool {
+    /// Source: "EC2-Classic" (EC2 user guide, 2018), which has none of them.
+    pub fn is_vpc(&self) -> bool {
         matches!(self.era, Era::Vpc)
     }
 

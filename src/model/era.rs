@@ -36,18 +36,24 @@ impl Era {
                 self_reference: SelfReference::MatchesNobody,
                 private_address_on_start: OnStart::New,
                 address_on_crash: OnCrash::Released,
+                elastic_ip_on_stop: ElasticIpOnStop::Stays,
+                quotas: Quotas::Enforced,
             },
             Self::Classic => Knobs {
                 change_groups: ChangeGroups::Never,
                 self_reference: SelfReference::MatchesMembers,
                 private_address_on_start: OnStart::New,
                 address_on_crash: OnCrash::Kept,
+                elastic_ip_on_stop: ElasticIpOnStop::Dissociated,
+                quotas: Quotas::Enforced,
             },
             Self::Vpc => Knobs {
                 change_groups: ChangeGroups::AnyTime,
                 self_reference: SelfReference::MatchesMembers,
                 private_address_on_start: OnStart::Kept,
                 address_on_crash: OnCrash::Kept,
+                elastic_ip_on_stop: ElasticIpOnStop::Stays,
+                quotas: Quotas::Enforced,
             },
         }
     }
@@ -97,6 +103,24 @@ pub enum OnCrash {
     Kept,
 }
 
+/// What becomes of an Elastic IP when its instance stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ElasticIpOnStop {
+    /// It stays with the instance.
+    Stays,
+    /// It is dissociated, and has to be associated again after the start.
+    Dissociated,
+}
+
+/// Whether EC2's limits hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quotas {
+    /// What exceeds them is refused.
+    Enforced,
+    /// There are none.
+    Ignored,
+}
+
 /// The differences between the eras, each overridable by itself in a topology file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Knobs {
@@ -108,4 +132,8 @@ pub struct Knobs {
     pub private_address_on_start: OnStart,
     /// `address-on-crash`: `released` or `kept`.
     pub address_on_crash: OnCrash,
+    /// `elastic-ip-on-stop`: `stays` or `dissociated`.
+    pub elastic_ip_on_stop: ElasticIpOnStop,
+    /// `quotas`: `enforced` or `ignored`. No difference of the eras, but of the patience with them.
+    pub quotas: Quotas,
 }

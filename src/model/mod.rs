@@ -16,7 +16,7 @@ pub(crate) mod sample;
 pub mod topology;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
-pub use apply::apply;
+pub use apply::{DEFAULT_GROUP, apply};
 pub use cloud::*;
 pub use era::*;
 pub use flow::{Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};

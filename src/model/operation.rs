@@ -7,8 +7,10 @@ use super::{GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName,
 /// One change to a cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// `CreateSecurityGroup`, with its first ingress rules.
+    /// `CreateSecurityGroup`.
     CreateGroup(CreateGroup),
+    /// `DeleteSecurityGroup`.
+    DeleteGroup(GroupName),
     /// `RunInstances` for one instance.
     Launch(Launch),
     /// `StopInstances`.
@@ -25,6 +27,10 @@ pub enum Operation {
     AuthorizeIngress(GroupName, Vec<Permission>),
     /// `RevokeSecurityGroupIngress`: all or nothing.
     RevokeIngress(GroupName, Vec<Permission>),
+    /// `AuthorizeSecurityGroupEgress`: all or nothing. Groups of a VPC only.
+    AuthorizeEgress(GroupName, Vec<Permission>),
+    /// `RevokeSecurityGroupEgress`: all or nothing. Groups of a VPC only.
+    RevokeEgress(GroupName, Vec<Permission>),
     /// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
     SetGroups(InstanceName, IndexSet<GroupName>),
 }
@@ -93,6 +99,30 @@ pub enum RefusalCode {
     InvalidParameter,
     /// Parameters that do not go together, such as groups of a launched Classic instance.
     InvalidParameterCombination,
+    /// The group is EC2's own.
+    InvalidGroupReserved,
+    /// The group is in use (EC2-Classic).
+    InvalidGroupInUse,
+    /// Something depends on it (VPC).
+    DependencyViolation,
+    /// It cannot be deleted by a user.
+    CannotDelete,
+    /// The rule is one that EC2-Classic does not know.
+    InvalidPermissionMalformed,
+    /// The group has as many rules as it may have.
+    RulesPerSecurityGroupLimitExceeded,
+    /// There are as many groups as there may be.
+    SecurityGroupLimitExceeded,
+    /// The interface is in as many groups as it may be (VPC).
+    SecurityGroupsPerInterfaceLimitExceeded,
+    /// The instance is in as many groups as it may be (EC2-Classic).
+    SecurityGroupsPerInstanceLimitExceeded,
+    /// There are as many Elastic IPs as there may be.
+    AddressLimitExceeded,
+    /// No such Elastic IP.
+    InvalidAddressNotFound,
+    /// The Elastic IP belongs to another interface, and may not move.
+    ResourceAlreadyAssociated,
     /// The private address is held by somebody.
     InvalidIpAddressInUse,
     /// The subnet or the public pool has no address left.
@@ -101,7 +131,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 23] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidGroupNotFound,
@@ -111,6 +141,18 @@ impl RefusalCode {
         Self::InvalidParameterValue,
         Self::InvalidParameter,
         Self::InvalidParameterCombination,
+        Self::InvalidGroupReserved,
+        Self::InvalidGroupInUse,
+        Self::DependencyViolation,
+        Self::CannotDelete,
+        Self::InvalidPermissionMalformed,
+        Self::RulesPerSecurityGroupLimitExceeded,
+        Self::SecurityGroupLimitExceeded,
+        Self::SecurityGroupsPerInterfaceLimitExceeded,
+        Self::SecurityGroupsPerInstanceLimitExceeded,
+        Self::AddressLimitExceeded,
+        Self::InvalidAddressNotFound,
+        Self::ResourceAlreadyAssociated,
         Self::InvalidIpAddressInUse,
         Self::InsufficientFreeAddresses,
     ];
@@ -127,6 +169,18 @@ impl RefusalCode {
             Self::InvalidParameterValue => "InvalidParameterValue",
             Self::InvalidParameter => "InvalidParameter",
             Self::InvalidParameterCombination => "InvalidParameterCombination",
+            Self::InvalidGroupReserved => "InvalidGroup.Reserved",
+            Self::InvalidGroupInUse => "InvalidGroup.InUse",
+            Self::DependencyViolation => "DependencyViolation",
+            Self::CannotDelete => "CannotDelete",
+            Self::InvalidPermissionMalformed => "InvalidPermission.Malformed",
+            Self::RulesPerSecurityGroupLimitExceeded => "RulesPerSecurityGroupLimitExceeded",
+            Self::SecurityGroupLimitExceeded => "SecurityGroupLimitExceeded",
+            Self::SecurityGroupsPerInterfaceLimitExceeded => "SecurityGroupsPerInterfaceLimitExceeded",
+            Self::SecurityGroupsPerInstanceLimitExceeded => "SecurityGroupsPerInstanceLimitExceeded",
+            Self::AddressLimitExceeded => "AddressLimitExceeded",
+            Self::InvalidAddressNotFound => "InvalidAddress.NotFound",
+            Self::ResourceAlreadyAssociated => "Resource.AlreadyAssociated",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
             Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
         }

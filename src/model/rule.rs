@@ -75,6 +75,8 @@ pub enum Traffic {
     Icmp(IcmpMatch),
     /// ICMPv6, which `icmp` does not cover.
     Icmpv6(IcmpMatch),
+    /// Another protocol by its number, with whatever ports it may have.
+    Protocol(u8),
 }
 
 impl fmt::Display for Traffic {
@@ -87,6 +89,7 @@ impl fmt::Display for Traffic {
             Self::Icmp(IcmpMatch::Type(8)) => f.write_str("icmp echo"),
             Self::Icmp(IcmpMatch::Type(kind)) => write!(f, "icmp {kind}"),
             Self::Icmp(IcmpMatch::TypeAndCode(kind, code)) => write!(f, "icmp {kind}/{code}"),
+            Self::Protocol(number) => write!(f, "protocol {number}"),
             Self::Icmpv6(IcmpMatch::All) => f.write_str("icmpv6 all"),
             Self::Icmpv6(IcmpMatch::Type(128)) => f.write_str("icmpv6 echo"),
             Self::Icmpv6(IcmpMatch::Type(kind)) => write!(f, "icmpv6 {kind}"),

@@ -194,6 +194,8 @@ fn covers(traffic: Traffic, service: Service, other: IpAddr) -> bool {
             Service::Udp(port) => ports.from() <= port && port <= ports.to(),
             _ => false,
         },
+        // Ports mean nothing for all but tcp and udp.
+        Traffic::Protocol(number) => service == Service::Protocol(number),
         Traffic::Icmp(messages) => other.is_ipv4() && covers_message(messages, service, ECHO_REQUEST),
         Traffic::Icmpv6(messages) => other.is_ipv6() && covers_message(messages, service, ECHO_REQUEST_IPV6),
     }

@@ -254,7 +254,8 @@ fn who_inherits_an_address_inherits_what_rules_grant_to_the_address() {
 
 #[test]
 fn an_address_that_nobody_holds_is_unreachable_whatever_the_rules_say() {
-    let open = |era| Sample::new(era).group("g", &["all from anywhere"]).instance("a", &["g"]).instance("b", &["g"]);
+    let open =
+        |era| Sample::new(era).group("g", &["tcp all from anywhere"]).instance("a", &["g"]).instance("b", &["g"]);
     let nobody =
         [("a -> b 22", "unreachable"), ("office -> b 22", "unreachable"), ("a -> b 22 by public", "unreachable")];
     check(&open(Era::Article).with(stop("b")), &nobody);

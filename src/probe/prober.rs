@@ -22,7 +22,7 @@ use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
-use crate::fabric::{FabricError, Namespace};
+use crate::fabric::{FabricError, Namespace, conntrack};
 use crate::model::Service;
 
 /// So many probes share their canaries and are open at once.
@@ -73,6 +73,7 @@ pub struct Prober {
     witness: Witness,
     servers: HashMap<NodeName, Servers>,
     ports: SourcePorts,
+    tracking: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
     asked: u64,
 }
@@ -102,7 +103,15 @@ impl Prober {
         let board = Arc::new(Board::default());
         let witness = Witness::start(Arc::clone(&board))?;
         let servers = HashMap::new();
-        Ok(Self { board, witness, servers, ports: SourcePorts::default(), tokens: Default::default(), asked: 0 })
+        Ok(Self {
+            board,
+            witness,
+            servers,
+            ports: SourcePorts::default(),
+            tracking: Vec::new(),
+            tokens: Default::default(),
+            asked: 0,
+        })
     }
 
     /// Reads a namespace's log from now on.
@@ -112,6 +121,11 @@ impl Prober {
     pub async fn watch_log(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
         self.witness.watch(node.name.clone(), Eye::Log(LogSocket::open(node).await?));
         Ok(())
+    }
+
+    /// Where flows are tracked from now on.
+    pub fn tracks(&mut self, nodes: Vec<Arc<Namespace>>) {
+        self.tracking = nodes;
     }
 
     /// Watches what arrives at a namespace from now on.
@@ -178,19 +192,30 @@ impl Prober {
 
     /// Asks everything, and gives one finding for each, in order.
     pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<Finding> {
-        let mut findings = Vec::with_capacity(asks.len());
-        for chunk in asks.chunks(CHUNK) {
-            findings.extend(self.ask_chunk(chunk).await);
+        let mut findings: Vec<Option<Finding>> = asks.iter().map(|_| None).collect();
+        let mut rest: Vec<usize> = (0..asks.len()).collect();
+        while !rest.is_empty() {
+            let (chunk, later) = next_chunk(asks, &rest);
+            rest = later;
+            let these: Vec<Ask> = chunk.iter().map(|number| asks[*number].clone()).collect();
+            for (number, finding) in chunk.into_iter().zip(self.ask_chunk(&these).await) {
+                findings[number] = Some(finding);
+            }
         }
-        findings
+        findings.into_iter().flatten().collect()
     }
 
     async fn ask_chunk(&mut self, asks: &[Ask]) -> Vec<Finding> {
         let lost_before = self.board.lost();
+        let forgotten = self.forget_portless(asks).await;
         let opened = self.open_sockets(asks).await;
         let mut started = Vec::new();
         for (ask, socket) in asks.iter().zip(opened) {
             let token = self.token();
+            let socket = match &forgotten {
+                Err(why) if matches!(ask.service, Service::Protocol(_)) => Err(why.clone()),
+                _ => socket,
+            };
             let tuples = match &socket {
                 Ok((_, port)) => tuples(ask, *port),
                 Err(_) => Vec::new(),
@@ -228,6 +253,17 @@ impl Prober {
         self.board.forget(&tuples.concat());
         tokens.iter().for_each(|token| self.board.forget_delivery(token));
         findings
+    }
+
+    /// Forgets the flows without ports that have an end in common with those to be asked: tracking would take the new
+    /// ones for the old.
+    async fn forget_portless(&self, asks: &[Ask]) -> Result<(), String> {
+        let tuples = asks.iter().filter_map(portless).flatten();
+        let ends: HashSet<(u8, IpAddr)> = tuples.map(|tuple| (tuple.protocol, tuple.source)).collect();
+        if ends.is_empty() {
+            return Ok(());
+        }
+        conntrack::forget_portless(&self.tracking, &ends).await.map_err(|error| error.to_string())
     }
 
     /// A canary behind the packets of every receiver of a chunk.
@@ -314,6 +350,33 @@ impl Prober {
         token.copy_from_slice(text.as_bytes());
         token
     }
+}
+
+/// The asks that may be under way together, and those that come later. Without ports one flow is told from another by
+/// addresses alone: two that would look alike on some part of their way are not asked at once.
+fn next_chunk(asks: &[Ask], rest: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let (mut chunk, mut later) = (Vec::new(), Vec::new());
+    let mut taken: HashSet<Tuple> = HashSet::new();
+    for number in rest {
+        let ask = &asks[*number];
+        let alike = portless(ask).unwrap_or_default();
+        if chunk.len() == CHUNK || alike.iter().any(|tuple| taken.contains(tuple)) {
+            later.push(*number);
+        } else {
+            taken.extend(alike);
+            chunk.push(*number);
+        }
+    }
+    (chunk, later)
+}
+
+/// Every tuple of an ask without ports, in both directions: what goes back looks like what somebody else begins.
+fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
+    matches!(ask.service, Service::Protocol(_)).then(|| {
+        let there = tuples(ask, 0);
+        let back = there.iter().map(|tuple| Tuple { source: tuple.destination, destination: tuple.source, ..*tuple });
+        back.chain(there.iter().copied()).collect()
+    })
 }
 
 /// Whether a service is one whose messages nobody answers.

@@ -10,7 +10,7 @@ use super::results::{Class, Counts, Finding, Grid, Head, RunResult, RunVerdict, 
 use super::{cells, change, claims, demand};
 use crate::lab::{Lab, LabError, Listeners, RuleHandles};
 use crate::model::topology::{Expectation, Step, Topology};
-use crate::model::{Cloud, Era, Flow, Operation, Place, Refusal, apply};
+use crate::model::{Cloud, Era, Flow, Operation, Place, Refusal};
 use crate::probe::{Batch, Outcome};
 
 /// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
@@ -116,14 +116,11 @@ pub async fn run(
 /// When the cloud cannot be launched under the era, or the lab does not come up.
 pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunError> {
     let began = Instant::now();
-    let mut cloud = topology.empty_cloud(era);
-    for placed in &topology.initial {
-        cloud = apply(&cloud, &placed.value).map_err(|refusal| RunError::Initial {
-            era,
-            refusal,
-            place: Some(placed.place.clone()),
-        })?;
-    }
+    let cloud = topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial {
+        era,
+        refusal,
+        place: Some(place),
+    })?;
     let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
     let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
     Ok((lab, began.elapsed()))

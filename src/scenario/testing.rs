@@ -164,6 +164,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         eras: vec![Era::Article],
         overrides: KnobOverrides::default(),
         initial: Vec::new(),
+        default_group: None,
         empty: cloud(),
         tables: IndexMap::from([(TableName::new("two-tier"), two_tier), (TableName::new("replicating"), replicating)]),
         steps,

@@ -68,7 +68,7 @@ async fn a_stranger_on_an_old_address_inherits_no_tracked_flow() {
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
     let bound = move |address: Ipv4Addr, port: u16| move || UdpSocket::bind((address, port)).expect("a socket");
     let server = inside(&bare.node("db1"), bound(db1, 53)).await;
-    let client = inside(&bare.node("web1"), bound(web1.into(), 5000)).await;
+    let client = inside(&bare.node("web1"), bound(web1, 5000)).await;
     for socket in [&server, &client] {
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     }
@@ -80,7 +80,7 @@ async fn a_stranger_on_an_old_address_inherits_no_tracked_flow() {
     bare.apply(&stop("web1")).await;
     bare.apply(&launch("stranger", &["STRANGER"], AddressRequest::PreviousOf(InstanceName::new("web1")))).await;
     assert_eq!(private(&bare.cloud, "stranger").0, web1);
-    let stranger = inside(&bare.node("stranger"), bound(web1.into(), 5000)).await;
+    let stranger = inside(&bare.node("stranger"), bound(web1, 5000)).await;
     stranger.send_to(b"question", (db1, 53)).expect("sent");
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.source_port), (Record::Drop(Direction::Ingress), web1.into(), 5000));

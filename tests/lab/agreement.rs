@@ -21,12 +21,12 @@ cases![
 
 /// Every cell of the grid by both addresses, and the same for instances that do not run.
 fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
-    let vias = IndexSet::from([Via::Private, Via::Public]);
+    let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6]);
     let mut cells: Vec<Flow> = cells::grid(cloud, &topology.columns, &vias).collect();
     let stopped: Vec<_> =
         cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name).collect();
     for (from, via) in cells::senders(cloud, &vias) {
-        for to in &stopped {
+        for to in stopped.iter().filter(|to| cells::has_path(cloud, &from, to, via)) {
             let to = || Endpoint::Instance((*to).clone());
             cells.extend(topology.columns.iter().map(|service| Flow {
                 from: from.clone(),
@@ -57,9 +57,14 @@ fn agree(verdict: &Verdict, outcome: &Outcome) -> bool {
     }
 }
 
-async fn is_as_the_policy_says(name: &str, text: &str) {
+pub async fn is_as_the_policy_says(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     for era in Era::ALL {
+        // Some files are of one era only: EC2 refuses what they are made of in the others.
+        if topology.initial_cloud(era).is_err() {
+            assert!(!topology.eras.contains(&era), "{name} cannot be launched under its own era {era}");
+            continue;
+        }
         let mut lab = boot(&topology, era).await;
         for step in &topology.steps {
             if !step.eras.is_empty() && !step.eras.contains(&era) {

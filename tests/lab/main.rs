@@ -20,6 +20,7 @@ mod bare;
 mod clouds;
 mod evidence;
 mod fence;
+mod gotchas;
 mod ipv6;
 mod protocols;
 mod regressions;
@@ -47,6 +48,7 @@ const ALL: &[&[Case]] = &[
     agreement::CASES,
     evidence::CASES,
     fence::CASES,
+    gotchas::CASES,
     ipv6::CASES,
     protocols::CASES,
     regressions::CASES,

@@ -13,7 +13,7 @@ cases![
     groups_while_stopped_holds,
 ];
 
-async fn holds(name: &str, text: &str) {
+pub async fn holds(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     for era in &topology.eras {
         let result = scenario::run(&topology, *era, &Options::default(), &mut |_| {}).await;

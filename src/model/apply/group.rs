@@ -1,15 +1,16 @@
-//! Groups and their rules: create, authorize, revoke.
-
-use std::net::IpAddr;
+//! Groups: create, delete, and what an interface may be in.
 
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    Cloud, CreateGroup, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
-    RefusalCode, Rule, RuleId, SecurityGroup, Traffic, VpcName,
+    Cloud, CreateGroup, GroupName, IcmpMatch, Peer, PortRange, Refusal, RefusalCode, Rule, RuleId, SecurityGroup,
+    Traffic, VpcName,
 };
-use super::{refuse, text};
+use super::{quota, refuse};
+
+/// The name of the group that EC2 makes itself.
+pub const DEFAULT_GROUP: &str = "default";
 
 /// `CreateSecurityGroup`.
 ///
@@ -20,25 +21,26 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
     if !cloud.vpcs.contains_key(vpc) {
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("The vpc ID '{vpc}' does not exist")));
     }
+    if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP) {
+        return Err(if cloud.is_vpc() {
+            refuse(RefusalCode::InvalidParameterValue, "Cannot use reserved security group name: default")
+        } else {
+            refuse(RefusalCode::InvalidGroupReserved, "The security group 'default' is reserved")
+        });
+    }
     let same_name = |(other, group): &(&GroupName, &SecurityGroup)| {
-        *other == name
-            || cloud.has_egress_rules() && group.vpc == *vpc && other.as_str().eq_ignore_ascii_case(name.as_str())
+        *other == name || cloud.is_vpc() && group.vpc == *vpc && other.as_str().eq_ignore_ascii_case(name.as_str())
     };
     if let Some((other, group)) = cloud.groups.iter().find(same_name) {
-        let message = if cloud.has_egress_rules() || group.vpc != *vpc {
+        let message = if cloud.is_vpc() || group.vpc != *vpc {
             format!("The security group '{other}' already exists for VPC '{}'", group.vpc)
         } else {
             format!("The security group '{other}' already exists")
         };
         return Err(refuse(RefusalCode::InvalidGroupDuplicate, message));
     }
-    let mut egress = Vec::new();
-    if cloud.has_egress_rules() {
-        egress.push(allow_all(next_rule_id(cloud), Ipv4Net::default().into()));
-        if cloud.vpcs.get(vpc).is_some_and(|vpc| vpc.ipv6.is_some()) {
-            egress.push(allow_all(next_rule_id(cloud), Ipv6Net::default().into()));
-        }
-    }
+    quota::groups(cloud, vpc)?;
+    let egress = first_egress(cloud, vpc);
     let group = SecurityGroup {
         vpc: vpc.clone(),
         description: description.clone(),
@@ -50,53 +52,75 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
     Ok(())
 }
 
-/// `AuthorizeSecurityGroupIngress`: every rule of the request, or none.
+/// The group that every VPC has from the start, and EC2-Classic once: its members may talk to each other.
 ///
-/// EC2 has been seen to carry out a part of a request; sglab never does.
-pub(super) fn authorize(cloud: &mut Cloud, name: &GroupName, permissions: &[Permission]) -> Result<(), Refusal> {
-    let requested = resolve(cloud, name, permissions)?;
-    let group = known(cloud, name)?;
-    for request in &requested {
-        if group.ingress.iter().any(|rule| request.is(rule)) {
-            let rule = text::as_ec2_spells(request.traffic, &request.peer);
-            return Err(refuse(
-                RefusalCode::InvalidPermissionDuplicate,
-                format!("the specified rule \"{rule}\" already exists"),
-            ));
+/// Source: "Default security groups" (Amazon VPC user guide), "EC2-Classic" (EC2 user guide, 2018). In a VPC one rule says
+/// so for all traffic; Classic needs one a protocol.
+pub(in crate::model) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
+    let name = GroupName::new(DEFAULT_GROUP);
+    let traffic = if cloud.is_vpc() {
+        vec![Traffic::All]
+    } else {
+        vec![Traffic::Tcp(PortRange::ALL), Traffic::Udp(PortRange::ALL), Traffic::Icmp(IcmpMatch::All)]
+    };
+    let itself = |cloud: &mut Cloud, traffic: Traffic| Rule {
+        id: next_rule_id(cloud),
+        traffic,
+        peer: Peer::Group(name.clone()),
+        written: format!("{traffic} from {name}"),
+        description: None,
+        place: None,
+    };
+    let ingress = traffic.into_iter().map(|traffic| itself(cloud, traffic)).collect();
+    let description = Some("default VPC security group".to_owned()).filter(|_| cloud.is_vpc());
+    let description = description.or_else(|| Some("default group".to_owned()));
+    let egress = first_egress(cloud, vpc);
+    cloud.groups.insert(name, SecurityGroup { vpc: vpc.clone(), description, ingress, egress, place: None });
+}
+
+/// `DeleteSecurityGroup`. A group that only its own rules name can go.
+///
+/// Source: DeleteSecurityGroup (EC2 API reference).
+pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal> {
+    known(cloud, name)?;
+    if name.as_str() == DEFAULT_GROUP {
+        return Err(if cloud.is_vpc() {
+            let message = format!("the specified group: \"{name}\" name: \"default\" cannot be deleted by a user");
+            refuse(RefusalCode::CannotDelete, message)
+        } else {
+            refuse(RefusalCode::InvalidGroupReserved, "The security group 'default' is reserved")
+        });
+    }
+    let names_it = |rule: &Rule| rule.peer == Peer::Group(name.clone());
+    let named = cloud
+        .groups
+        .iter()
+        .any(|(other, group)| other != name && group.ingress.iter().chain(&group.egress).any(names_it));
+    let worn = cloud.interfaces().any(|(_, _, interface)| interface.groups.contains(name));
+    match (worn || named, cloud.is_vpc()) {
+        (false, _) => {}
+        (true, true) => {
+            return Err(refuse(RefusalCode::DependencyViolation, format!("resource {name} has a dependent object")));
+        }
+        (true, false) => {
+            let message = format!("There are active instances using security group '{name}'");
+            return Err(refuse(RefusalCode::InvalidGroupInUse, message));
         }
     }
-    for request in requested {
-        let rule = Rule {
-            id: next_rule_id(cloud),
-            traffic: request.traffic,
-            peer: request.peer,
-            written: request.written,
-            description: request.permission.description.clone(),
-            place: request.permission.place.clone(),
-        };
-        if let Some(group) = cloud.groups.get_mut(name) {
-            group.ingress.push(rule);
-        }
-    }
+    cloud.groups.shift_remove(name);
     Ok(())
 }
 
-/// `RevokeSecurityGroupIngress`: every rule of the request, or none.
-///
-/// A rule is named by what it says, whole: a part of a port range is another rule.
-pub(super) fn revoke(cloud: &mut Cloud, name: &GroupName, permissions: &[Permission]) -> Result<(), Refusal> {
-    let requested = resolve(cloud, name, permissions)?;
-    let group = known(cloud, name)?;
-    if !requested.iter().all(|request| group.ingress.iter().any(|rule| request.is(rule))) {
-        return Err(refuse(
-            RefusalCode::InvalidPermissionNotFound,
-            "The specified rule does not exist in this security group.",
-        ));
+/// What a new group lets out: everything, in a VPC.
+fn first_egress(cloud: &mut Cloud, vpc: &VpcName) -> Vec<Rule> {
+    let mut egress = Vec::new();
+    if cloud.has_egress_rules() {
+        egress.push(allow_all(next_rule_id(cloud), Ipv4Net::default().into()));
+        if cloud.vpcs.get(vpc).is_some_and(|vpc| vpc.ipv6.is_some()) {
+            egress.push(allow_all(next_rule_id(cloud), Ipv6Net::default().into()));
+        }
     }
-    if let Some(group) = cloud.groups.get_mut(name) {
-        group.ingress.retain(|rule| !requested.iter().any(|request| request.is(rule)));
-    }
-    Ok(())
+    egress
 }
 
 /// A group by its name.
@@ -123,88 +147,7 @@ pub(super) fn known_set(cloud: &Cloud, vpc: &VpcName, groups: &IndexSet<GroupNam
             ));
         }
     }
-    Ok(())
-}
-
-/// One rule that a request asks for, with its peer resolved at this moment.
-struct Requested<'a> {
-    traffic: Traffic,
-    peer: Peer,
-    written: String,
-    permission: &'a Permission,
-}
-
-impl Requested<'_> {
-    /// Whether a rule says the same; ids, words and descriptions are not part of what it says.
-    fn is(&self, rule: &Rule) -> bool {
-        self.traffic == rule.traffic && self.peer == rule.peer
-    }
-}
-
-fn resolve<'a>(cloud: &Cloud, group: &GroupName, permissions: &'a [Permission]) -> Result<Vec<Requested<'a>>, Refusal> {
-    let vpc = &known(cloud, group)?.vpc;
-    let mut requested: Vec<Requested<'a>> = Vec::new();
-    for permission in permissions {
-        for (request, words) in &permission.peers {
-            let traffic = permission.traffic;
-            let peer = resolve_peer(cloud, vpc, request)?;
-            if requested.iter().any(|other| other.traffic == traffic && other.peer == peer) {
-                return Err(refuse(
-                    RefusalCode::InvalidParameterValue,
-                    "The same permission must not appear multiple times",
-                ));
-            }
-            let written = if words.is_empty() { format!("{traffic} from {peer}") } else { words.clone() };
-            requested.push(Requested { traffic, peer, written, permission });
-        }
-    }
-    Ok(requested)
-}
-
-fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<Peer, Refusal> {
-    let (name, kind, address): (_, _, Option<IpAddr>) = match request {
-        // Host bits are cleared, as EC2 does: 100.68.0.18/18 is stored as 100.68.0.0/18.
-        PeerRequest::Peer(Peer::Cidr(net)) => {
-            if matches!(net, IpNet::V6(_)) && !cloud.has_ipv6() {
-                return Err(refuse(
-                    RefusalCode::InvalidParameter,
-                    "ipv6-ranges is not a valid parameter. IPv6 rules can only be specified for VPC security groups.",
-                ));
-            }
-            return Ok(Peer::Cidr(net.trunc()));
-        }
-        PeerRequest::Peer(Peer::Group(name)) => {
-            if known(cloud, name)?.vpc != *vpc {
-                return Err(refuse(
-                    RefusalCode::InvalidGroupNotFound,
-                    "You have specified two resources that belong to different networks.",
-                ));
-            }
-            return Ok(Peer::Group(name.clone()));
-        }
-        PeerRequest::PrivateAddressOf(name) => (
-            name,
-            "private",
-            first_interface(cloud, name)?.and_then(|interface| interface.private).map(|ip| ip.0.into()),
-        ),
-        PeerRequest::PublicAddressOf(name) => {
-            (name, "public", first_interface(cloud, name)?.and_then(|interface| interface.public).map(|ip| ip.0.into()))
-        }
-        PeerRequest::Ipv6AddressOf(name) => {
-            (name, "ipv6", first_interface(cloud, name)?.and_then(|interface| interface.ipv6).map(|ip| ip.0.into()))
-        }
-    };
-    address.map(|address| Peer::Cidr(IpNet::from(address))).ok_or_else(|| {
-        refuse(
-            RefusalCode::InvalidParameterValue,
-            format!("'{name}.{kind}' names no address: instance '{name}' holds no {kind} address now."),
-        )
-    })
-}
-
-fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<Option<&'a Interface>, Refusal> {
-    let instance: &Instance = super::instance::known(cloud, name)?;
-    Ok(instance.interfaces.first())
+    quota::memberships(cloud, groups)
 }
 
 /// The rule that every group of a VPC is born with, and again for IPv6 where the VPC has it.
@@ -215,7 +158,7 @@ fn allow_all(id: RuleId, everywhere: IpNet) -> Rule {
     Rule { id, traffic: Traffic::All, written: format!("all to {peer}"), peer, description: None, place: None }
 }
 
-fn next_rule_id(cloud: &mut Cloud) -> RuleId {
+pub(super) fn next_rule_id(cloud: &mut Cloud) -> RuleId {
     cloud.counters.rule += 1;
     RuleId(cloud.counters.rule)
 }

@@ -6,14 +6,22 @@
 mod address;
 mod group;
 mod instance;
+mod quota;
+mod rule;
 mod text;
 
 #[cfg(test)]
 mod never;
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;
 
+use super::Direction::{Egress, Ingress};
 use super::{Cloud, Operation, Refusal, RefusalCode};
+
+pub use group::DEFAULT_GROUP;
+pub(super) use group::add_default as add_default_group;
 
 /// Carries out one operation.
 ///
@@ -21,19 +29,28 @@ use super::{Cloud, Operation, Refusal, RefusalCode};
 /// A [`Refusal`] with EC2's code and text; the given cloud stays what it was in any case.
 pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
     let mut cloud = cloud.clone();
-    match operation {
-        Operation::CreateGroup(request) => group::create(&mut cloud, request)?,
-        Operation::AuthorizeIngress(group, permissions) => group::authorize(&mut cloud, group, permissions)?,
-        Operation::RevokeIngress(group, permissions) => group::revoke(&mut cloud, group, permissions)?,
-        Operation::SetGroups(instance, groups) => instance::set_groups(&mut cloud, instance, groups)?,
-        Operation::Launch(request) => instance::launch(&mut cloud, request)?,
-        Operation::Stop(instance) => instance::stop(&mut cloud, instance)?,
-        Operation::Start(instance) => instance::start(&mut cloud, instance)?,
-        Operation::Reboot(instance) => instance::reboot(&cloud, instance)?,
-        Operation::Crash(instance) => instance::crash(&mut cloud, instance)?,
-        Operation::Terminate(instance) => instance::terminate(&mut cloud, instance)?,
-    }
+    carry_out(&mut cloud, operation)?;
     Ok(cloud)
+}
+
+/// The same on the cloud itself, for many in a row. After a refusal the cloud is of no use any more.
+pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), Refusal> {
+    match operation {
+        Operation::CreateGroup(request) => group::create(cloud, request)?,
+        Operation::DeleteGroup(group) => group::delete(cloud, group)?,
+        Operation::AuthorizeIngress(group, permissions) => rule::authorize(cloud, Ingress, group, permissions)?,
+        Operation::RevokeIngress(group, permissions) => rule::revoke(cloud, Ingress, group, permissions)?,
+        Operation::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions)?,
+        Operation::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions)?,
+        Operation::SetGroups(instance, groups) => instance::set_groups(cloud, instance, groups)?,
+        Operation::Launch(request) => instance::launch(cloud, request)?,
+        Operation::Stop(instance) => instance::stop(cloud, instance)?,
+        Operation::Start(instance) => instance::start(cloud, instance)?,
+        Operation::Reboot(instance) => instance::reboot(cloud, instance)?,
+        Operation::Crash(instance) => instance::crash(cloud, instance)?,
+        Operation::Terminate(instance) => instance::terminate(cloud, instance)?,
+    }
+    Ok(())
 }
 
 fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {

@@ -15,6 +15,7 @@ pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
         Traffic::Tcp(range) => format!("TCP, {}", ports(range)),
         Traffic::Udp(range) => format!("UDP, {}", ports(range)),
         Traffic::Icmp(messages) => format!("ICMP, {}", icmp(messages)),
+        Traffic::Protocol(number) => format!("protocol: {number}"),
         Traffic::Icmpv6(messages) => format!("ICMPv6, {}", icmp(messages)),
     };
     format!("peer: {peer}, {traffic}, ALLOW")

@@ -19,7 +19,10 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     let steps = topology.steps.iter().flat_map(|step| &step.operations);
     for operation in topology.initial.iter().chain(steps) {
         match &operation.value {
-            Operation::AuthorizeIngress(_, rules) | Operation::RevokeIngress(_, rules) => {
+            Operation::AuthorizeIngress(_, rules)
+            | Operation::RevokeIngress(_, rules)
+            | Operation::AuthorizeEgress(_, rules)
+            | Operation::RevokeEgress(_, rules) => {
                 rules.iter().for_each(|rule| named.rule(rule));
             }
             Operation::Launch(launch) => named.services.extend(&launch.listens),
@@ -63,7 +66,11 @@ impl Named {
                 (range, Service::Tcp)
             }
             Traffic::Udp(range) => (range, Service::Udp),
-            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::All => return,
+            Traffic::Protocol(number) if !matches!(number, 0 | 33 | 132 | 136 | 255) => {
+                self.services.insert(Service::Protocol(number));
+                return;
+            }
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) | Traffic::All => return,
         };
         let (from, to) = (range.from().0, range.to().0);
         let mut ports = vec![from.max(1), to];

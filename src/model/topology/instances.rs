@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    AddressRequest, CreateGroup, GroupName, InstanceName, Launch, Operation, Peer, PeerRequest, Permission, PrivateIp,
-    SubnetName, Traffic, VpcName,
+    AddressRequest, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch, Operation, Peer,
+    PeerRequest, Permission, PrivateIp, SubnetName, Traffic, VpcName,
 };
 use super::Placed;
 use super::names::Sort;
@@ -17,6 +17,15 @@ use super::reading::{Reading, suggest};
 use super::rules::RuleContext;
 use super::tree::{Node, Value};
 
+/// A group before its rules are read.
+#[derive(Default)]
+struct GroupHead<'n> {
+    vpc: Option<VpcName>,
+    description: Option<String>,
+    ingress: Option<&'n Node>,
+    egress: Option<&'n Node>,
+}
+
 impl Reading<'_> {
     /// Groups of a mapping: all are made before the first rule, since rules name groups.
     pub fn groups(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
@@ -24,7 +33,7 @@ impl Reading<'_> {
         let mut ruled = Vec::new();
         for (key, value) in self.mapping(node, "a mapping of security groups") {
             let name = self.declared(key, Sort::Group).map(GroupName::new);
-            let (vpc, description, rules) = self.group_head(key, value);
+            let GroupHead { vpc, description, ingress, egress } = self.group_head(key, value);
             if let Some(name) = &name {
                 self.world.groups.insert(name.clone(), vpc.clone());
             }
@@ -33,32 +42,62 @@ impl Reading<'_> {
                 let group = CreateGroup { name, vpc, description, place: Some(place.clone()) };
                 made.push(Placed { value: Operation::CreateGroup(group), place });
             }
-            ruled.push((key, name, rules));
+            ruled.push((key, name.clone(), Direction::Ingress, ingress));
+            ruled.push((key, name, Direction::Egress, egress));
         }
-        for (key, name, rules) in ruled {
+        for (key, name, direction, rules) in ruled {
             let Some(rules) = rules else { continue };
-            let context = RuleContext { group: name.as_ref(), addresses: false, lenient };
+            let context = RuleContext { group: name.as_ref(), direction, addresses: false, lenient };
             let permissions = self.rules(rules, context);
             self.refuse_twins(&permissions);
             let permissions: Vec<_> = permissions.into_iter().map(|(permission, _)| permission).collect();
-            if let (Some(name), false) = (name, permissions.is_empty()) {
-                let place = self.place(key.span);
-                made.push(Placed { value: Operation::AuthorizeIngress(name, permissions), place });
+            let Some(name) = name else { continue };
+            let place = self.place(key.span);
+            if direction == Direction::Egress {
+                // What is listed takes the place of what the group is born with.
+                let born_with = vec![self.first_egress(&name)];
+                made.push(Placed { value: Operation::RevokeEgress(name.clone(), born_with), place: place.clone() });
+            }
+            if !permissions.is_empty() {
+                let make = match direction {
+                    Direction::Ingress => Operation::AuthorizeIngress,
+                    Direction::Egress => Operation::AuthorizeEgress,
+                };
+                made.push(Placed { value: make(name, permissions), place });
             }
         }
         made
     }
 
-    fn group_head<'n>(&mut self, key: &Node, value: &'n Node) -> (Option<VpcName>, Option<String>, Option<&'n Node>) {
-        match &value.value {
-            Value::Mapping(_) => {
-                let Some(fields) = self.fields(value, "a security group", &["description", "vpc", "ingress"]) else {
-                    return (None, None, None);
-                };
-                let description = fields.get("description").and_then(|text| self.description(text));
-                (self.vpc_name(fields.get("vpc"), key.span), description, fields.get("ingress"))
-            }
-            _ => (self.vpc_name(None, key.span), None, Some(value)),
+    /// The rules for what goes out that a group is born with.
+    fn first_egress(&self, group: &GroupName) -> Permission {
+        let vpc = self.world.groups.get(group).cloned().flatten();
+        let ipv6 = vpc.and_then(|vpc| self.vpcs.get(&vpc)).is_some_and(|vpc| vpc.ipv6.is_some());
+        let everywhere = [Some(IpNet::from(Ipv4Net::default())), ipv6.then(|| Ipv6Net::default().into())];
+        let peers = everywhere.into_iter().flatten().map(|net| (PeerRequest::Peer(Peer::Cidr(net)), String::new()));
+        Permission { traffic: Traffic::All, peers: peers.collect(), description: None, place: None }
+    }
+
+    fn group_head<'n>(&mut self, key: &Node, value: &'n Node) -> GroupHead<'n> {
+        let Value::Mapping(_) = &value.value else {
+            let vpc = self.vpc_name(None, key.span);
+            return GroupHead { vpc, ingress: Some(value), ..GroupHead::default() };
+        };
+        let known = ["description", "vpc", "ingress", "egress"];
+        let Some(fields) = self.fields(value, "a security group", &known) else { return GroupHead::default() };
+        if let Some((key, _)) = fields.entry("egress")
+            && self.eras.iter().any(|era| *era != Era::Vpc)
+        {
+            let draft = Draft::new(key.span, "egress rules belong to era vpc");
+            self.report(
+                draft.help("EC2-Classic: \"Only Amazon VPC security groups may be used with this operation.\""),
+            );
+        }
+        GroupHead {
+            description: fields.get("description").and_then(|text| self.description(text)),
+            vpc: self.vpc_name(fields.get("vpc"), key.span),
+            ingress: fields.get("ingress"),
+            egress: fields.get("egress"),
         }
     }
 
@@ -133,9 +172,13 @@ impl Reading<'_> {
         let vpc = self.vpc_name(fields.get("vpc"), key.span);
         let groups = match fields.get("groups") {
             Some(node) => self.instance_groups(node, vpc.as_ref()),
+            None if vpc.is_none() || vpc.as_ref() == self.vpcs.keys().next() => {
+                self.default_used = true;
+                IndexSet::from([GroupName::new(DEFAULT_GROUP)])
+            }
             None => {
                 let draft = Draft::new(key.span, "the instance is in no security group");
-                self.report(draft.help("it needs `groups:` with at least one"));
+                self.report(draft.help("only the first VPC of a file has its `default` group: it needs `groups:`"));
                 IndexSet::new()
             }
         };

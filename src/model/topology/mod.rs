@@ -24,8 +24,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    Cloud, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, RefusalCode, Service,
-    TableName, Via,
+    Cloud, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, Refusal, RefusalCode,
+    Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -46,6 +46,8 @@ pub struct Topology {
     pub initial: Vec<Placed<Operation>>,
     /// The cloud before the first operation, for one era.
     pub(crate) empty: Cloud,
+    /// The VPC whose `default` group the file uses; one that no file names is not there, and no filter is made for it.
+    pub default_group: Option<VpcName>,
     /// Truth tables by name.
     pub tables: IndexMap<TableName, Table>,
     /// The scenario; at least one step, and at least one expectation in the file.
@@ -68,6 +70,10 @@ pub struct KnobOverrides {
     pub private_address_on_start: Option<super::OnStart>,
     /// See [`Knobs::address_on_crash`].
     pub address_on_crash: Option<super::OnCrash>,
+    /// See [`Knobs::elastic_ip_on_stop`].
+    pub elastic_ip_on_stop: Option<super::ElasticIpOnStop>,
+    /// See [`Knobs::quotas`].
+    pub quotas: Option<super::Quotas>,
 }
 
 /// A value and the place in the file that says it.
@@ -180,7 +186,24 @@ impl Topology {
         let mut cloud = self.empty.clone();
         cloud.era = era;
         cloud.knobs = self.overrides.over(era.knobs());
+        if let Some(vpc) = &self.default_group {
+            cloud.add_default_group(vpc);
+        }
         cloud
+    }
+}
+
+impl Topology {
+    /// The cloud as launched, under an era; or the operation that EC2 refuses, and why.
+    ///
+    /// # Errors
+    /// The refusal, and the place of what is refused. Only under an era that the file does not name.
+    pub fn initial_cloud(&self, era: Era) -> Result<Cloud, (Refusal, Place)> {
+        let mut cloud = self.empty_cloud(era);
+        for Placed { value, place } in &self.initial {
+            super::apply::carry_out(&mut cloud, value).map_err(|refusal| (refusal, place.clone()))?;
+        }
+        Ok(cloud)
     }
 }
 
@@ -192,6 +215,8 @@ impl KnobOverrides {
             self_reference: self.self_reference.unwrap_or(preset.self_reference),
             private_address_on_start: self.private_address_on_start.unwrap_or(preset.private_address_on_start),
             address_on_crash: self.address_on_crash.unwrap_or(preset.address_on_crash),
+            elastic_ip_on_stop: self.elastic_ip_on_stop.unwrap_or(preset.elastic_ip_on_stop),
+            quotas: self.quotas.unwrap_or(preset.quotas),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, GroupName, HostName, InstanceName, Operation, VpcName};
+use super::super::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, Operation, VpcName};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
@@ -66,7 +66,8 @@ pub(super) struct Names {
 
 impl Names {
     pub fn sort(&self, name: &str) -> Option<Sort> {
-        self.named.get(name).map(|named| named.sort)
+        let own = || (name == DEFAULT_GROUP).then_some(Sort::Group);
+        self.named.get(name).map(|named| named.sort).or_else(own)
     }
 
     pub fn span(&self, name: &str) -> Option<Span> {
@@ -105,6 +106,9 @@ impl World {
         match operation {
             Operation::CreateGroup(group) => {
                 self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
+            }
+            Operation::DeleteGroup(group) if in_all_eras => {
+                self.groups.shift_remove(group);
             }
             Operation::Launch(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
@@ -154,6 +158,10 @@ impl Reading<'_> {
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
+        if sort == Sort::Group && name == DEFAULT_GROUP {
+            let draft = Draft::new(key.span, "the group `default` is there from the start");
+            return self.report(draft.help("EC2 makes it; change its rules in a step, with `authorize` and `revoke`"));
+        }
         if let Some(first) = self.names.named.get(&name) {
             // Steps of different eras never meet.
             let apart = !eras.is_empty() && !first.eras.is_empty() && !eras.iter().any(|e| first.eras.contains(e));
@@ -199,6 +207,7 @@ impl Reading<'_> {
     pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         let name = GroupName::new(word);
         if self.world.groups.contains_key(&name) {
+            self.default_used |= word == DEFAULT_GROUP;
             return Some(name);
         }
         self.unknown(word, span, Sort::Group);

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{
-    AddressRequest, ChangeGroups, Cloud, InstanceName, OnCrash, OnStart, Operation, SelfReference, Service,
+    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, InstanceName, OnCrash, OnStart,
+    Operation, Quotas, SelfReference, Service,
 };
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
@@ -99,6 +100,7 @@ impl Reading<'_> {
         }
         self.declare_later(fields.get("scenario"));
         self.read_vpcs(fields.get("vpcs"));
+        self.know_default_group();
         self.read_hosts(fields.get("hosts"));
         let mut initial = fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
@@ -123,6 +125,7 @@ impl Reading<'_> {
             eras: std::mem::take(&mut self.eras),
             overrides,
             initial,
+            default_group: self.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             empty,
             tables: std::mem::take(&mut self.tables),
             steps,
@@ -131,7 +134,25 @@ impl Reading<'_> {
         };
         topology.columns = columns::columns(&topology, &self.ports);
         strangers::add(&mut topology);
+        if self.problems.is_empty() {
+            self.refuse_unlaunchable(&topology);
+        }
         Some(topology)
+    }
+
+    /// What EC2 would refuse before the first step is a mistake of the file, told in EC2's words.
+    fn refuse_unlaunchable(&mut self, topology: &Topology) {
+        for era in &topology.eras {
+            let Err((refusal, place)) = topology.initial_cloud(*era) else { continue };
+            let draft = Draft::new(self.source.word_at(&place), format!("era {era} refuses this: {refusal}"));
+            return self.report(draft.help(format!("write what era {era} takes, or name other eras")));
+        }
+    }
+
+    /// The first VPC's `default` group is there before anything that the file makes.
+    fn know_default_group(&mut self) {
+        let vpc = self.vpcs.keys().next().cloned();
+        self.world.groups.insert(GroupName::new(DEFAULT_GROUP), vpc);
     }
 
     fn version(&mut self, root: &Node, fields: &Fields<'_>) {
@@ -147,7 +168,14 @@ impl Reading<'_> {
     }
 
     fn knobs(&mut self, node: &Node) -> KnobOverrides {
-        let keys = ["change-groups", "self-reference", "private-address-on-start", "address-on-crash"];
+        let keys = [
+            "change-groups",
+            "self-reference",
+            "private-address-on-start",
+            "address-on-crash",
+            "elastic-ip-on-stop",
+            "quotas",
+        ];
         let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
         let change = [
             ("while-stopped", ChangeGroups::WhileStopped),
@@ -158,11 +186,15 @@ impl Reading<'_> {
             [("matches-nobody", SelfReference::MatchesNobody), ("matches-members", SelfReference::MatchesMembers)];
         let start = [("new", OnStart::New), ("kept", OnStart::Kept)];
         let crash = [("released", OnCrash::Released), ("kept", OnCrash::Kept)];
+        let elastic = [("stays", ElasticIpOnStop::Stays), ("dissociated", ElasticIpOnStop::Dissociated)];
+        let quotas = [("enforced", Quotas::Enforced), ("ignored", Quotas::Ignored)];
         KnobOverrides {
             change_groups: fields.get(keys[0]).and_then(|n| self.choice(n, "a value of this knob", &change)),
             self_reference: fields.get(keys[1]).and_then(|n| self.choice(n, "a value of this knob", &own)),
             private_address_on_start: fields.get(keys[2]).and_then(|n| self.choice(n, "a value of this knob", &start)),
             address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", &crash)),
+            elastic_ip_on_stop: fields.get(keys[4]).and_then(|n| self.choice(n, "a value of this knob", &elastic)),
+            quotas: fields.get(keys[5]).and_then(|n| self.choice(n, "a value of this knob", &quotas)),
         }
     }
 

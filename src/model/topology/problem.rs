@@ -280,6 +280,17 @@ impl Source {
         Place { file: self.file.clone(), line: number(line), column: number(column + 1) }
     }
 
+    /// The word at a place.
+    pub fn word_at(&self, place: &Place) -> Span {
+        let line = self.starts.get(place.line.saturating_sub(1) as usize).copied().unwrap_or(0);
+        let rest = self.text.get(line..).unwrap_or_default();
+        let column = place.column.saturating_sub(1) as usize;
+        let start = line + rest.char_indices().nth(column).map_or(0, |(at, _)| at);
+        let word = self.text.get(start..).unwrap_or_default();
+        let end = word.find(|c: char| c.is_whitespace() || matches!(c, ':' | ',' | ']' | '}')).unwrap_or(word.len());
+        Span { start, end: start + end }
+    }
+
     fn characters_before(&self, at: usize) -> usize {
         let block = (at / BLOCK).min(self.characters.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..at).unwrap_or_default();

@@ -4,14 +4,13 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::{GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic};
+use super::super::{Direction, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic};
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part};
 use super::services::{first_word, traffic, unknown_protocol};
 use super::tree::{Node, Value};
 
-const SHORT_FORM: &str = "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`";
 const MAX_DESCRIPTION: usize = 255;
 /// Host addresses in all rules together: each rule may name a host of many.
 const MAX_PEERS: usize = 100_000;
@@ -21,10 +20,40 @@ const MAX_PEERS: usize = 100_000;
 pub(super) struct RuleContext<'c> {
     /// The group, where it is known.
     pub group: Option<&'c GroupName>,
+    /// Whether they are for what comes in or for what goes out.
+    pub direction: Direction,
     /// Whether `web1.private` and `web1.public` mean something: only once instances run.
     pub addresses: bool,
     /// The group may be one that EC2 refuses to know.
     pub lenient: bool,
+}
+
+impl RuleContext<'_> {
+    /// The word before a peer.
+    fn preposition(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "from",
+            Direction::Egress => "to",
+        }
+    }
+
+    /// How a short rule reads.
+    fn form(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`",
+            Direction::Egress => {
+                "a rule for what goes out reads `PROTOCOL PORT to PEER`, such as `tcp 443 to anywhere`"
+            }
+        }
+    }
+
+    /// Whom a rule does not say.
+    fn whom(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "from whom",
+            Direction::Egress => "to whom",
+        }
+    }
 }
 
 impl Reading<'_> {
@@ -49,18 +78,20 @@ impl Reading<'_> {
     fn short_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
         let text = self.text(node, "a rule, such as `tcp 80 from anywhere`")?;
         let (protocol, rest) = first_word(text);
-        let (port, rest) = first_word(rest);
-        let (from, peers) = first_word(rest);
-        if port.is_empty() && !["tcp", "udp", "icmp", "icmpv6"].contains(&protocol) && fault_free(protocol) {
+        let (port, rest) = if is_all(protocol) { ("", rest) } else { first_word(rest) };
+        let (preposition, peers) = first_word(rest);
+        let form = context.form();
+        let with_ports = ["tcp", "udp", "icmp", "icmpv6", "protocol"];
+        if port.is_empty() && !with_ports.contains(&protocol) && !is_all(protocol) && fault_free(protocol) {
             // A list of peers without quotes falls apart at its commas.
             let draft = Draft::new(node.span, format!("{} is no rule", quote(text)));
-            self.report(draft.help(format!("{SHORT_FORM}; several peers need quotes: \"tcp 80 from A, B\"")));
+            self.report(draft.help(format!("{form}; several peers need quotes: \"tcp 80 from A, B\"")));
             return None;
         }
         let at = |word: &str| if word.is_empty() { node.span } else { part(node, word) };
         let traffic = match (protocol, port) {
-            (_, "" | "from") if ["tcp", "udp", "icmp", "icmpv6"].contains(&protocol) => {
-                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(SHORT_FORM))
+            (_, "" | "from" | "to") if with_ports.contains(&protocol) => {
+                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(form))
             }
             _ => traffic((protocol, at(protocol)), (port, at(port))),
         };
@@ -71,27 +102,33 @@ impl Reading<'_> {
                 return None;
             }
         };
-        if from != "from" || peers.is_empty() {
-            let span = if from.is_empty() || from == "from" { node.span } else { part(node, from) };
-            self.report(Draft::new(span, format!("the rule {} does not say from whom", quote(text))).help(SHORT_FORM));
+        let wanted = context.preposition();
+        if preposition != wanted || peers.is_empty() {
+            let silent = preposition.is_empty() || preposition == wanted;
+            let span = if silent { node.span } else { part(node, preposition) };
+            let message = format!("the rule {} does not say {}", quote(text), context.whom());
+            self.report(Draft::new(span, message).help(form));
             return None;
         }
+        let words = if port.is_empty() { protocol.to_owned() } else { format!("{protocol} {port}") };
         let mut requests = Vec::new();
         for peer in peers.split(',').map(str::trim) {
             let span = if peer.is_empty() { node.span } else { part(node, peer) };
-            let written = format!("{protocol} {port} from {peer}");
+            let written = format!("{words} {wanted} {peer}");
             requests.extend(self.peer(peer, span, context).into_iter().map(|request| (request, written.clone())));
         }
         self.permission(node, traffic, requests, None)
     }
 
     fn long_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
-        let known = ["protocol", "port", "ports", "type", "code", "from", "description"];
+        let preposition = context.preposition();
+        let known = ["protocol", "port", "ports", "type", "code", preposition, "description"];
         let fields = self.fields(node, "a rule", &known)?;
         let traffic = self.long_traffic(node, &fields);
         let description = fields.get("description").and_then(|text| self.description(text));
-        let Some(from) = fields.get("from") else {
-            self.report(Draft::new(node.span, "the rule does not say from whom").help("it needs `from:`"));
+        let Some(from) = fields.get(preposition) else {
+            let draft = Draft::new(node.span, format!("the rule does not say {}", context.whom()));
+            self.report(draft.help(format!("it needs `{preposition}:`")));
             return None;
         };
         let mut requests = Vec::new();
@@ -99,7 +136,8 @@ impl Reading<'_> {
             let Some(word) = self.text(item, "a peer") else { continue };
             for word in word.split(',').map(str::trim) {
                 let span = if word.is_empty() { item.span } else { part(item, word) };
-                let written = traffic.as_ref().map(|(_, words)| format!("{words} from {word}")).unwrap_or_default();
+                let written =
+                    traffic.as_ref().map(|(_, words)| format!("{words} {preposition} {word}")).unwrap_or_default();
                 requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
             }
         }
@@ -117,6 +155,13 @@ impl Reading<'_> {
             Value::Scalar(scalar) => scalar.text.as_str(),
             _ => self.text(protocol, "a protocol")?,
         };
+        if is_all(word) || word.bytes().all(|b| b.is_ascii_digit()) {
+            // As EC2 does: for all protocols, and for those by number, ports mean nothing.
+            let numbered = if is_all(word) { (word, "") } else { ("protocol", word) };
+            let parsed = traffic((numbered.0, protocol.span), (numbered.1, protocol.span));
+            let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
+            return Some((traffic, traffic.to_string()));
+        }
         let (wanted, others): (&[&str], &[&str]) = match word {
             "tcp" | "udp" => (&["port", "ports"], &["type", "code"]),
             "icmp" | "icmpv6" => (&["type"], &["port", "ports"]),
@@ -288,6 +333,11 @@ impl Reading<'_> {
         }
         self.instance(instance, span).map(make)
     }
+}
+
+/// Whether a word stands for every protocol.
+fn is_all(word: &str) -> bool {
+    matches!(word, "all" | "-1")
 }
 
 fn fault_free(word: &str) -> bool {

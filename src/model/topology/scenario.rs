@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::super::{Era, GroupName, InstanceName, Operation, RefusalCode, Service, TableName};
+use super::super::{Direction, Era, GroupName, InstanceName, Operation, RefusalCode, Service, TableName};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
@@ -12,8 +12,21 @@ use super::tree::{Node, Value};
 use super::{Expectation, ExpectedOutcome, FlowPattern, Placed, Selector, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 10] =
-    ["launch", "stop", "start", "reboot", "crash", "terminate", "authorize", "revoke", "set-groups", "create-group"];
+const VERBS: [&str; 13] = [
+    "launch",
+    "stop",
+    "start",
+    "reboot",
+    "crash",
+    "terminate",
+    "authorize",
+    "revoke",
+    "authorize-egress",
+    "revoke-egress",
+    "set-groups",
+    "create-group",
+    "delete-group",
+];
 const EXPECT: [&str; 8] = ["table", "open", "refused", "dropped", "unreachable", "new-addresses", "rules", "refusal"];
 
 /// The words for eras.
@@ -161,6 +174,7 @@ impl Reading<'_> {
             "terminate" => Operation::Terminate,
             "launch" => return self.launches(value),
             "create-group" => return self.groups(value, unknown_group),
+            "delete-group" => return self.deletions(value, unknown_group),
             "set-groups" => return self.set_groups(value, unknown_instance),
             _ => return self.rule_changes(verb, value, unknown_group),
         };
@@ -205,8 +219,27 @@ impl Reading<'_> {
         operations
     }
 
+    fn deletions(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for item in self.some(node, "a security group or a list of them") {
+            let Some(word) = self.text(item, "the name of a security group") else { continue };
+            let known = match lenient && self.names.sort(word).is_none() && super::names::fault(word).is_none() {
+                true => Some(GroupName::new(word)),
+                false => self.group(word, item.span),
+            };
+            let Some(group) = known else { continue };
+            operations.push(Placed { value: Operation::DeleteGroup(group), place: self.place(item.span) });
+        }
+        operations
+    }
+
     fn rule_changes(&mut self, verb: &str, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
-        let make = if verb == "authorize" { Operation::AuthorizeIngress } else { Operation::RevokeIngress };
+        let (direction, make): (_, fn(_, _) -> _) = match verb {
+            "authorize" => (Direction::Ingress, Operation::AuthorizeIngress),
+            "revoke" => (Direction::Ingress, Operation::RevokeIngress),
+            "authorize-egress" => (Direction::Egress, Operation::AuthorizeEgress),
+            _ => (Direction::Egress, Operation::RevokeEgress),
+        };
         let mut operations = Vec::new();
         for (key, value) in self.mapping(node, "a mapping from groups to rules") {
             let group = match self.text(key, "the name of a security group") {
@@ -216,7 +249,7 @@ impl Reading<'_> {
                 Some(word) => self.group(word, key.span),
                 None => None,
             };
-            let context = RuleContext { group: group.as_ref(), addresses: true, lenient };
+            let context = RuleContext { group: group.as_ref(), direction, addresses: true, lenient };
             let rules = self.rules(value, context).into_iter().map(|(rule, _)| rule).collect();
             if matches!(&value.value, Value::Sequence(items) if items.is_empty()) {
                 self.report(Draft::new(value.span, format!("`{verb}` names no rule")));

@@ -101,6 +101,24 @@ struct Knobs {
     private_address_on_start: Option<OnStart>,
     /// The addresses of an instance whose operating system died.
     address_on_crash: Option<OnCrash>,
+    /// What becomes of an Elastic IP when its instance stops.
+    elastic_ip_on_stop: Option<ElasticIpOnStop>,
+    /// Whether EC2's limits hold.
+    quotas: Option<Quotas>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum ElasticIpOnStop {
+    Stays,
+    Dissociated,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Quotas {
+    Enforced,
+    Ignored,
 }
 
 #[derive(JsonSchema)]
@@ -161,6 +179,8 @@ struct LongGroup {
     vpc: Option<Name>,
     /// What is let in.
     ingress: Option<Vec<Rule>>,
+    /// What is let out, in place of everything. Era vpc only.
+    egress: Option<Vec<Rule>>,
 }
 
 /// `PROTOCOL PORT from PEER`, or the same as fields.
@@ -168,15 +188,15 @@ struct LongGroup {
 #[schemars(untagged)]
 enum Rule {
     /// `tcp 80 from anywhere`, `tcp 7000-8000 from SG-X`, `icmp echo from office`.
-    Short(#[schemars(regex(pattern = r"^\s*(tcp|udp|icmp|icmpv6)\s+\S+\s+from\s+\S"))] String),
+    Short(#[schemars(regex(pattern = r"^\s*((tcp|udp|icmp|icmpv6|protocol)\s+\S+|all|-1)\s+(from|to)\s+\S"))] String),
     Long(LongRule),
 }
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct LongRule {
-    /// The protocol.
-    protocol: Protocol,
+    /// The protocol: tcp, udp, icmp, icmpv6, all, or a number.
+    protocol: NumberOrWord,
     /// A port, or `all`.
     port: Option<NumberOrWord>,
     /// A range, such as 7000-8000.
@@ -186,19 +206,12 @@ struct LongRule {
     /// An ICMP code; only with a type.
     code: Option<u8>,
     /// `anywhere`, an address block, a group or a host; in steps `web1.private`, `web1.public` and `web1.ipv6` as well.
-    from: OneOrMany<String>,
+    from: Option<OneOrMany<String>>,
+    /// The same for what goes out.
+    to: Option<OneOrMany<String>>,
     /// A free text.
     #[schemars(length(max = 255))]
     description: Option<String>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-enum Protocol {
-    Tcp,
-    Udp,
-    Icmp,
-    Icmpv6,
 }
 
 #[derive(JsonSchema)]
@@ -211,8 +224,8 @@ enum NumberOrWord {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Instance {
-    /// Its security groups; at least one.
-    groups: OneOrMany<Name>,
+    /// Its security groups; left out: `default`.
+    groups: Option<OneOrMany<Name>>,
     /// What listens on it, besides what the harness adds.
     listens: Option<Services>,
     /// The private address that it asks for, or `web1.previous` in a step.
@@ -235,7 +248,10 @@ enum Services {
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 struct Service(
-    #[schemars(regex(pattern = r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|[0-9]+(/[0-9]+)?)|protocol\s+[0-9]+|[0-9]+/(tcp|udp)|ping)\s*$"))] String,
+    #[schemars(regex(
+        pattern = r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|[0-9]+(/[0-9]+)?)|protocol\s+[0-9]+|[0-9]+/(tcp|udp)|ping)\s*$"
+    ))]
+    String,
 );
 
 /// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
@@ -305,6 +321,12 @@ enum Action {
     Terminate(OneOrMany<Name>),
     /// `AuthorizeSecurityGroupIngress`.
     Authorize(BTreeMap<Name, Vec<Rule>>),
+    /// `AuthorizeSecurityGroupEgress`.
+    AuthorizeEgress(BTreeMap<Name, Vec<Rule>>),
+    /// `RevokeSecurityGroupEgress`.
+    RevokeEgress(BTreeMap<Name, Vec<Rule>>),
+    /// `DeleteSecurityGroup`.
+    DeleteGroup(OneOrMany<Name>),
     /// `RevokeSecurityGroupIngress`.
     Revoke(BTreeMap<Name, Vec<Rule>>),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.

@@ -5,7 +5,7 @@ use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part, suggest};
 use super::tree::Node;
 
-const PROTOCOLS: &str = "tcp, udp, icmp and icmpv6 are emulated";
+const PROTOCOLS: &str = "tcp, udp, icmp, icmpv6, `protocol` with a number, or `all`";
 
 /// The first and the remaining words.
 pub(super) fn first_word(text: &str) -> (&str, &str) {
@@ -23,16 +23,31 @@ pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traf
         "udp" => ports(port.0, port.1).map(Traffic::Udp),
         "icmp" => icmp(port.0, port.1, 8).map(Traffic::Icmp),
         "icmpv6" => icmp(port.0, port.1, 128).map(Traffic::Icmpv6),
+        "all" | "-1" => Ok(Traffic::All),
+        "protocol" => protocol_of_a_rule(port.0, port.1),
         other => Err(unknown_protocol(other, protocol.1)),
     }
 }
 
 pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
     let help = match word {
-        "all" | "-1" => "a rule for every protocol is not part of this format: write one rule a protocol".to_owned(),
         _ => suggest(word, ["tcp", "udp", "icmp", "icmpv6"]).unwrap_or_else(|| PROTOCOLS.to_owned()),
     };
     Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
+}
+
+/// The number of a protocol in a rule. Those that have names have ports or types, which must be said.
+fn protocol_of_a_rule(word: &str, span: Span) -> Result<Traffic, Draft> {
+    let named =
+        |name: &str| Err(Draft::new(span, format!("protocol {word} is {name}")).help(format!("write `{name}`")));
+    match byte(word) {
+        Some(6) => named("tcp"),
+        Some(17) => named("udp"),
+        Some(1) => named("icmp"),
+        Some(58) => named("icmpv6"),
+        Some(number) => Ok(Traffic::Protocol(number)),
+        None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
+    }
 }
 
 /// `80`, `7000-8000`, `all`.

@@ -1,0 +1,78 @@
+//! How many there may be of each thing. Nothing is counted where the topology says `quotas: ignored`.
+//!
+//! Sources: "Amazon VPC quotas" (Amazon VPC user guide); "EC2-Classic" (EC2 user guide, 2018). In a VPC rules are counted per
+//! direction and per family, and a group as a peer counts in both.
+
+use indexmap::IndexSet;
+use ipnet::IpNet;
+
+use super::super::{Cloud, Direction, GroupName, Peer, Quotas, Refusal, RefusalCode, Rule, VpcName};
+use super::refuse;
+
+/// Rules of a group of a VPC, in each direction and family.
+const RULES_IN_A_VPC: usize = 60;
+/// Rules of a group of EC2-Classic.
+const RULES_IN_CLASSIC: usize = 100;
+/// Groups of a VPC's interface.
+const GROUPS_OF_AN_INTERFACE: usize = 5;
+/// Groups of an instance of EC2-Classic.
+const GROUPS_OF_A_CLASSIC_INSTANCE: usize = 500;
+/// Groups of a region with VPCs.
+const GROUPS_IN_A_REGION: usize = 2_500;
+/// Groups of a region of EC2-Classic.
+const CLASSIC_GROUPS_IN_A_REGION: usize = 500;
+
+/// Whether a group has no more rules than it may have.
+pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Result<(), Refusal> {
+    let Some(group) = cloud.groups.get(name).filter(|_| is_enforced(cloud)) else { return Ok(()) };
+    let rules = match direction {
+        Direction::Ingress => &group.ingress,
+        Direction::Egress => &group.egress,
+    };
+    let exceeded = if cloud.is_vpc() {
+        let of = |counts: fn(&Rule) -> bool| rules.iter().filter(|rule| counts(rule)).count() > RULES_IN_A_VPC;
+        of(counts_for_ipv4) || of(counts_for_ipv6)
+    } else {
+        rules.len() > RULES_IN_CLASSIC
+    };
+    let message = "The maximum number of rules per security group has been reached.";
+    within(!exceeded, RefusalCode::RulesPerSecurityGroupLimitExceeded, message)
+}
+
+fn counts_for_ipv4(rule: &Rule) -> bool {
+    matches!(rule.peer, Peer::Cidr(IpNet::V4(_)) | Peer::Group(_))
+}
+
+fn counts_for_ipv6(rule: &Rule) -> bool {
+    matches!(rule.peer, Peer::Cidr(IpNet::V6(_)) | Peer::Group(_))
+}
+
+/// Whether another group may be made.
+pub(super) fn groups(cloud: &Cloud, vpc: &VpcName) -> Result<(), Refusal> {
+    let most = if cloud.is_vpc() { GROUPS_IN_A_REGION } else { CLASSIC_GROUPS_IN_A_REGION };
+    let message = format!("The maximum number of security groups for VPC '{vpc}' has been reached.");
+    within(!is_enforced(cloud) || cloud.groups.len() < most, RefusalCode::SecurityGroupLimitExceeded, &message)
+}
+
+/// Whether an interface may be in all of these. The text for EC2-Classic is sglab's own.
+pub(super) fn memberships(cloud: &Cloud, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+    if !is_enforced(cloud) {
+        return Ok(());
+    }
+    if cloud.is_vpc() {
+        let message = "The maximum number of security groups per interface has been reached.";
+        let code = RefusalCode::SecurityGroupsPerInterfaceLimitExceeded;
+        return within(groups.len() <= GROUPS_OF_AN_INTERFACE, code, message);
+    }
+    let message = "The maximum number of security groups per instance has been reached.";
+    let code = RefusalCode::SecurityGroupsPerInstanceLimitExceeded;
+    within(groups.len() <= GROUPS_OF_A_CLASSIC_INSTANCE, code, message)
+}
+
+fn is_enforced(cloud: &Cloud) -> bool {
+    cloud.knobs.quotas == Quotas::Enforced
+}
+
+fn within(holds: bool, code: RefusalCode, message: &str) -> Result<(), Refusal> {
+    if holds { Ok(()) } else { Err(refuse(code, message)) }
+}

@@ -1,0 +1,201 @@
+//! Rules of a group: authorize and revoke, for what comes in and for what goes out.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::super::{
+    Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
+    RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
+};
+use super::{group, quota, refuse, text};
+
+/// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
+/// nothing and is no error.
+///
+/// EC2 has been seen to carry out a part of a request; sglab never does.
+pub(super) fn authorize(
+    cloud: &mut Cloud,
+    direction: Direction,
+    name: &GroupName,
+    permissions: &[Permission],
+) -> Result<(), Refusal> {
+    known_direction(cloud, direction)?;
+    let requested = resolve(cloud, direction, name, permissions)?;
+    let group = group::known(cloud, name)?;
+    for request in &requested {
+        known_protocol(cloud, request.traffic)?;
+        if of(group, direction).iter().any(|rule| request.is(rule)) {
+            let rule = text::as_ec2_spells(request.traffic, &request.peer);
+            return Err(refuse(
+                RefusalCode::InvalidPermissionDuplicate,
+                format!("the specified rule \"{rule}\" already exists"),
+            ));
+        }
+    }
+    for request in requested {
+        let rule = Rule {
+            id: group::next_rule_id(cloud),
+            traffic: request.traffic,
+            peer: request.peer,
+            written: request.written,
+            description: request.permission.description.clone(),
+            place: request.permission.place.clone(),
+        };
+        if let Some(group) = cloud.groups.get_mut(name) {
+            of_mut(group, direction).push(rule);
+        }
+    }
+    quota::rules(cloud, direction, name)
+}
+
+/// `RevokeSecurityGroupIngress` and `...Egress`: every rule of the request, or none.
+///
+/// A rule is named by what it says, whole: a part of a port range is another rule. In EC2-Classic it is no error to revoke
+/// what is not there (RevokeSecurityGroupIngress, EC2 API reference).
+pub(super) fn revoke(
+    cloud: &mut Cloud,
+    direction: Direction,
+    name: &GroupName,
+    permissions: &[Permission],
+) -> Result<(), Refusal> {
+    known_direction(cloud, direction)?;
+    let requested = resolve(cloud, direction, name, permissions)?;
+    let group = group::known(cloud, name)?;
+    let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
+    if cloud.is_vpc() && !requested.iter().all(has) {
+        return Err(refuse(
+            RefusalCode::InvalidPermissionNotFound,
+            "The specified rule does not exist in this security group.",
+        ));
+    }
+    if let Some(group) = cloud.groups.get_mut(name) {
+        of_mut(group, direction).retain(|rule| !requested.iter().any(|request| request.is(rule)));
+    }
+    Ok(())
+}
+
+/// The rules of a group in a direction.
+fn of(group: &SecurityGroup, direction: Direction) -> &[Rule] {
+    match direction {
+        Direction::Ingress => &group.ingress,
+        Direction::Egress => &group.egress,
+    }
+}
+
+fn of_mut(group: &mut SecurityGroup, direction: Direction) -> &mut Vec<Rule> {
+    match direction {
+        Direction::Ingress => &mut group.ingress,
+        Direction::Egress => &mut group.egress,
+    }
+}
+
+/// EC2-Classic has no rules for what goes out. Source: AuthorizeSecurityGroupEgress (EC2 API reference, 2014).
+fn known_direction(cloud: &Cloud, direction: Direction) -> Result<(), Refusal> {
+    if direction == Direction::Ingress || cloud.has_egress_rules() {
+        return Ok(());
+    }
+    Err(refuse(RefusalCode::InvalidParameterValue, "Only Amazon VPC security groups may be used with this operation."))
+}
+
+/// EC2-Classic knows tcp, udp and icmp. Source: IpPermission (EC2 API reference, 2014).
+fn known_protocol(cloud: &Cloud, traffic: Traffic) -> Result<(), Refusal> {
+    let protocol = match traffic {
+        _ if cloud.is_vpc() => return Ok(()),
+        Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp(_) => return Ok(()),
+        Traffic::All => "-1".to_owned(),
+        Traffic::Icmpv6(_) => "58".to_owned(),
+        Traffic::Protocol(number) => number.to_string(),
+    };
+    Err(refuse(
+        RefusalCode::InvalidPermissionMalformed,
+        format!("Unsupported IP protocol \"{protocol}\"  - supported: [tcp, udp, icmp]"),
+    ))
+}
+
+/// One rule that a request asks for, with its peer resolved at this moment.
+struct Requested<'a> {
+    traffic: Traffic,
+    peer: Peer,
+    written: String,
+    permission: &'a Permission,
+}
+
+impl Requested<'_> {
+    /// Whether a rule says the same; ids, words and descriptions are not part of what it says.
+    fn is(&self, rule: &Rule) -> bool {
+        self.traffic == rule.traffic && self.peer == rule.peer
+    }
+}
+
+fn resolve<'a>(
+    cloud: &Cloud,
+    direction: Direction,
+    group: &GroupName,
+    permissions: &'a [Permission],
+) -> Result<Vec<Requested<'a>>, Refusal> {
+    let vpc = &group::known(cloud, group)?.vpc;
+    let preposition = if direction == Direction::Ingress { "from" } else { "to" };
+    let mut requested: Vec<Requested<'a>> = Vec::new();
+    for permission in permissions {
+        for (request, words) in &permission.peers {
+            let traffic = permission.traffic;
+            let peer = resolve_peer(cloud, vpc, request)?;
+            if requested.iter().any(|other| other.traffic == traffic && other.peer == peer) {
+                return Err(refuse(
+                    RefusalCode::InvalidParameterValue,
+                    "The same permission must not appear multiple times",
+                ));
+            }
+            let written = if words.is_empty() { format!("{traffic} {preposition} {peer}") } else { words.clone() };
+            requested.push(Requested { traffic, peer, written, permission });
+        }
+    }
+    Ok(requested)
+}
+
+fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<Peer, Refusal> {
+    let (name, kind, address): (_, _, Option<IpAddr>) = match request {
+        // Host bits are cleared, as EC2 does: 100.68.0.18/18 is stored as 100.68.0.0/18.
+        PeerRequest::Peer(Peer::Cidr(net)) => {
+            if matches!(net, IpNet::V6(_)) && !cloud.is_vpc() {
+                return Err(refuse(
+                    RefusalCode::InvalidParameter,
+                    "ipv6-ranges is not a valid parameter. IPv6 rules can only be specified for VPC security groups.",
+                ));
+            }
+            return Ok(Peer::Cidr(net.trunc()));
+        }
+        PeerRequest::Peer(Peer::Group(name)) => {
+            if group::known(cloud, name)?.vpc != *vpc {
+                return Err(refuse(
+                    RefusalCode::InvalidGroupNotFound,
+                    "You have specified two resources that belong to different networks.",
+                ));
+            }
+            return Ok(Peer::Group(name.clone()));
+        }
+        PeerRequest::PrivateAddressOf(name) => (
+            name,
+            "private",
+            first_interface(cloud, name)?.and_then(|interface| interface.private).map(|ip| ip.0.into()),
+        ),
+        PeerRequest::PublicAddressOf(name) => {
+            (name, "public", first_interface(cloud, name)?.and_then(|interface| interface.public).map(|ip| ip.0.into()))
+        }
+        PeerRequest::Ipv6AddressOf(name) => {
+            (name, "ipv6", first_interface(cloud, name)?.and_then(|interface| interface.ipv6).map(|ip| ip.0.into()))
+        }
+    };
+    address.map(|address| Peer::Cidr(IpNet::from(address))).ok_or_else(|| {
+        refuse(
+            RefusalCode::InvalidParameterValue,
+            format!("'{name}.{kind}' names no address: instance '{name}' holds no {kind} address now."),
+        )
+    })
+}
+
+fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<Option<&'a Interface>, Refusal> {
+    let instance: &Instance = super::instance::known(cloud, name)?;
+    Ok(instance.interfaces.first())
+}

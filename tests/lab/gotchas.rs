@@ -1,0 +1,57 @@
+//! Every gotcha of the library holds under each of its eras, and the two readings agree about every step of it.
+
+use crate::agreement::is_as_the_policy_says;
+use crate::topologies::holds;
+
+cases![every_gotcha_holds, every_gotcha_is_as_the_policy_says, the_library_is_whole];
+
+macro_rules! library {
+    ($($name:literal),* $(,)?) => {
+        const LIBRARY: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../topologies/gotchas/", $name, ".yaml")))),*];
+    };
+}
+
+library![
+    "case-01-rules-of-all-groups-count",
+    "case-02-one-group-is-no-trust",
+    "case-03-a-group-that-names-itself",
+    "case-06-a-self-rule-for-tcp-is-for-tcp",
+    "case-07-a-group-gains-and-loses-a-member",
+    "case-09-the-wider-of-two-rules-wins",
+    "case-10-the-edges-of-a-port-range",
+    "case-11-tcp-is-not-udp",
+    "case-12-icmp-echo-is-one-message",
+    "case-13-icmp-is-not-icmpv6",
+    "case-14-anywhere-is-not-ipv6",
+    "case-15-other-protocols-have-no-ports",
+    "case-20-answers-pass-without-an-egress-rule",
+    "case-21-no-egress-no-way-out",
+    "case-22-egress-by-group-is-by-private-address",
+    "case-25-one-subnet-is-no-trust",
+    "case-28-classic-groups-are-for-life",
+    "case-29-classic-lets-everything-out",
+    "case-41-refused-is-not-dropped",
+];
+
+async fn every_gotcha_holds() {
+    for (name, text) in LIBRARY {
+        holds(&format!("{name}.yaml"), text).await;
+    }
+}
+
+async fn every_gotcha_is_as_the_policy_says() {
+    for (name, text) in LIBRARY {
+        is_as_the_policy_says(&format!("{name}.yaml"), text).await;
+    }
+}
+
+/// An ordinary user may not be allowed to look into the folder of the build.
+async fn the_library_is_whole() {
+    let Ok(folder) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/topologies/gotchas")) else { return };
+    for file in folder {
+        let file = file.expect("an entry").file_name().into_string().expect("text");
+        let name = file.trim_end_matches(".yaml");
+        assert!(LIBRARY.iter().any(|(known, _)| *known == name), "{file} is not among the tests");
+    }
+}
