@@ -2,11 +2,18 @@
 
 use std::io::{Write, stdout};
 
-use super::arguments::{CheckArguments, PlainFormat};
+use sglab::model::Era;
+use sglab::model::topology::Topology;
+use sglab::report::knobs;
+
+use super::arguments::{CheckArguments, EraName, PlainFormat};
 use super::{Exit, sources};
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let read = sources::read(&arguments.topologies)?;
+    if let (Some(era), true) = (arguments.explain_era, read.problems.is_empty()) {
+        return explain(arguments, era, &read.topologies);
+    }
     match arguments.format {
         PlainFormat::Json => {
             let problems: Vec<_> = read.problems.iter().flat_map(|problems| problems.iter()).collect();
@@ -25,4 +32,34 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
         }
     }
     Ok(if read.problems.is_empty() { Exit::Ok } else { Exit::BadInput })
+}
+
+/// Explains the knobs of one era or of all, by themselves or as each file has them.
+fn explain(arguments: &CheckArguments, era: Option<EraName>, topologies: &[Topology]) -> anyhow::Result<Exit> {
+    let files: Vec<Option<&Topology>> =
+        if topologies.is_empty() { vec![None] } else { topologies.iter().map(Some).collect() };
+    let mut documents = Vec::new();
+    let mut texts = Vec::new();
+    for file in files {
+        let eras = match (era, file) {
+            (Some(era), _) => vec![era.into()],
+            (None, Some(topology)) => topology.eras.clone(),
+            (None, None) => Era::ALL.to_vec(),
+        };
+        for era in eras {
+            let rows = knobs::explain(era, file);
+            let name = file.map(|topology| &topology.file);
+            let head = name.map(|name| format!("{name}, ")).unwrap_or_default();
+            texts.push(head + &knobs::text(era, &rows));
+            documents.push(serde_json::json!({ "file": name, "era": era, "knobs": rows }));
+        }
+    }
+    match arguments.format {
+        PlainFormat::Json => {
+            let document = serde_json::json!({ "format": 1, "eras": documents });
+            writeln!(stdout(), "{}", serde_json::to_string_pretty(&document)?)?;
+        }
+        PlainFormat::Text => write!(stdout(), "{}", texts.join("\n"))?,
+    }
+    Ok(Exit::Ok)
 }

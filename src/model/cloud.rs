@@ -6,8 +6,8 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
-    Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrivateIp, PublicIp, Rule, RuleId,
-    Service, SubnetName, VpcName,
+    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrivateIp,
+    PublicIp, Rule, RuleId, Service, SubnetName, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -25,6 +25,8 @@ pub struct Cloud {
     pub groups: IndexMap<GroupName, SecurityGroup>,
     /// Instances, in the order of their launch; terminated ones are gone.
     pub instances: IndexMap<InstanceName, Instance>,
+    /// Allocated Elastic IPs, in the order of their allocation.
+    pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
     /// Automatic public addresses come from here.
@@ -91,6 +93,26 @@ pub struct SecurityGroup {
     pub place: Option<Place>,
 }
 
+/// A public address that belongs to the account, and to an interface while it is associated with it.
+///
+/// Source: "Elastic IP addresses" (EC2 user guide).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElasticIp {
+    /// The address, until it is released.
+    pub address: PublicIp,
+    /// Whose it is now.
+    pub association: Option<InterfaceId>,
+}
+
+/// Whether an interface gets a public address by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AutomaticPublic {
+    /// At launch, at each start, and in place of an Elastic IP that leaves it.
+    Given,
+    /// Never. Without an Elastic IP nothing of it leaves the VPC.
+    None,
+}
+
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -131,8 +153,10 @@ pub struct Interface {
     pub groups: IndexSet<GroupName>,
     /// Its private address, while it has one.
     pub private: Option<PrivateIp>,
-    /// Its public address, while it has one.
+    /// Its public address, while it has one: the Elastic IP that is associated with it, or else an automatic one.
     pub public: Option<PublicIp>,
+    /// Whether it gets one by itself.
+    pub automatic_public: AutomaticPublic,
     /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
     pub ipv6: Option<Ipv6>,
 }
@@ -147,6 +171,7 @@ impl Cloud {
             vpcs,
             groups: IndexMap::new(),
             instances: IndexMap::new(),
+            elastic_ips: IndexMap::new(),
             previous_addresses: IndexMap::new(),
             public_pool: DEFAULT_PUBLIC_POOL,
             counters: Counters::default(),
@@ -175,6 +200,11 @@ impl Cloud {
     /// Every interface of every instance, in launch order.
     pub fn interfaces(&self) -> impl Iterator<Item = (&InstanceName, &Instance, &Interface)> {
         self.instances.iter().flat_map(|(name, instance)| instance.interfaces.iter().map(move |i| (name, instance, i)))
+    }
+
+    /// The Elastic IP that is associated with an interface.
+    pub fn elastic_ip_of(&self, interface: &InterfaceId) -> Option<(&ElasticIpName, &ElasticIp)> {
+        self.elastic_ips.iter().find(|(_, elastic)| elastic.association.as_ref() == Some(interface))
     }
 
     /// A rule by its id, with its group, whether it still stands or not is the caller's question.

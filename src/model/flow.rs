@@ -150,6 +150,8 @@ pub enum Verdict {
         /// The groups consulted.
         groups: Vec<GroupName>,
     },
+    /// It leaves the sender, and the gateway has no public address to send it on with.
+    Untranslated,
     /// Nobody holds the address.
     Unreachable,
 }

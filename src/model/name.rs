@@ -62,6 +62,10 @@ name!(
     SubnetName
 );
 name!(
+    /// The name of an Elastic IP in a topology file; EC2 knows it by its address or allocation id.
+    ElasticIpName
+);
+name!(
     /// The name of a truth table in a topology file.
     TableName
 );

@@ -2,7 +2,9 @@
 
 use indexmap::IndexSet;
 
-use super::{GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName};
+use super::{
+    AutomaticPublic, ElasticIpName, GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName,
+};
 
 /// One change to a cloud.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +35,30 @@ pub enum Operation {
     RevokeEgress(GroupName, Vec<Permission>),
     /// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
     SetGroups(InstanceName, IndexSet<GroupName>),
+    /// `AllocateAddress`.
+    AllocateAddress(ElasticIpName),
+    /// `AssociateAddress` with the first interface of an instance. What the instance had is dissociated.
+    AssociateAddress {
+        /// Which Elastic IP.
+        elastic_ip: ElasticIpName,
+        /// With whom.
+        instance: InstanceName,
+        /// Whether it may be taken from another.
+        reassociation: Reassociation,
+    },
+    /// `DisassociateAddress`.
+    DisassociateAddress(ElasticIpName),
+    /// `ReleaseAddress`: an associated one is dissociated first.
+    ReleaseAddress(ElasticIpName),
+}
+
+/// `AllowReassociation` of `AssociateAddress`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reassociation {
+    /// The Elastic IP moves, without a word.
+    Allowed,
+    /// One that belongs to another interface is refused.
+    Refused,
 }
 
 /// What a new group is made of.
@@ -63,6 +89,8 @@ pub struct Launch {
     pub listens: IndexSet<Service>,
     /// Which private address it asks for.
     pub address: AddressRequest,
+    /// Whether it gets a public address.
+    pub public: AutomaticPublic,
     /// Where the file says so.
     pub place: Option<super::Place>,
 }

@@ -6,7 +6,7 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::{GroupName, InstanceName, Place, Port, RuleId};
+use super::{ElasticIpName, GroupName, InstanceName, Place, Port, RuleId};
 
 /// Ports `from` to `to`, both included; `from <= to` always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -146,6 +146,8 @@ pub enum PeerRequest {
     PublicAddressOf(InstanceName),
     /// `web1.ipv6`: likewise the /128 of its IPv6 address.
     Ipv6AddressOf(InstanceName),
+    /// `eip-web`: the /32 of an Elastic IP, whoever has it.
+    ElasticIp(ElasticIpName),
 }
 
 /// One permission of a request to authorize or revoke: one traffic, one or more peers (EC2's `IpPermission`).

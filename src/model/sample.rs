@@ -95,6 +95,7 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         groups: groups.iter().map(GroupName::new).collect(),
         listens: [Service::Tcp(Port(22))].into(),
         address,
+        public: AutomaticPublic::Given,
         place: None,
     })
 }
@@ -117,6 +118,26 @@ pub(crate) fn revoke(group: &str, rule: &str) -> Operation {
 
 pub(crate) fn set_groups(instance: &str, groups: &[&str]) -> Operation {
     Operation::SetGroups(InstanceName::new(instance), groups.iter().map(GroupName::new).collect())
+}
+
+pub(crate) fn allocate(name: &str) -> Operation {
+    Operation::AllocateAddress(ElasticIpName::new(name))
+}
+
+pub(crate) fn associate(elastic_ip: &str, instance: &str) -> Operation {
+    Operation::AssociateAddress {
+        elastic_ip: ElasticIpName::new(elastic_ip),
+        instance: InstanceName::new(instance),
+        reassociation: Reassociation::Allowed,
+    }
+}
+
+pub(crate) fn disassociate(name: &str) -> Operation {
+    Operation::DisassociateAddress(ElasticIpName::new(name))
+}
+
+pub(crate) fn release(name: &str) -> Operation {
+    Operation::ReleaseAddress(ElasticIpName::new(name))
 }
 
 pub(crate) fn stop(name: &str) -> Operation {

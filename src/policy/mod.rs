@@ -52,11 +52,13 @@ fn from_outside(cloud: &Cloud, sender: IpAddr, receiver: &InstanceName, service:
 /// From an instance to a host: only the sender's groups judge. It leaves as its public address, so it needs one.
 fn to_outside(cloud: &Cloud, sender: &InstanceName, receiver: IpAddr, service: Service) -> Verdict {
     let Some(sender) = interface_of(cloud, sender) else { return Verdict::Unreachable };
-    if sender.private.is_none() || sender.public.is_none() {
+    if sender.private.is_none() {
         return Verdict::Unreachable;
     }
     match judge_egress(cloud, sender, receiver, service) {
         Some(dropped) => dropped,
+        // "If the sender has no public IP and no NAT, nothing leaves at all" ("Internet gateways", VPC).
+        None if sender.public.is_none() => Verdict::Untranslated,
         None => Verdict::Open { admitted_by: Vec::new() },
     }
 }
@@ -95,11 +97,12 @@ fn by_public_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceNa
     let (Some(sender), Some(receiver)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
         return Verdict::Unreachable;
     };
-    // Without a public address of its own a sender cannot leave through the gateway.
-    let (Some(source), Some(destination)) = (sender.public, receiver.public) else { return Verdict::Unreachable };
+    let (Some(_), Some(destination)) = (sender.private, receiver.public) else { return Verdict::Unreachable };
     if let Some(dropped) = judge_egress(cloud, sender, destination.0.into(), service) {
         return dropped;
     }
+    // Without a public address of its own a sender cannot leave through the gateway.
+    let Some(source) = sender.public else { return Verdict::Untranslated };
     judge_ingress(cloud, source.0.into(), receiver, service)
 }
 

@@ -29,6 +29,7 @@ fn verdict(sample: &Sample, words: &str) -> String {
     match judge(&sample.0, &flow(sample, words)) {
         Verdict::Open { .. } => "open".to_owned(),
         Verdict::Dropped { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+        Verdict::Untranslated => "untranslated".to_owned(),
         Verdict::Unreachable => "unreachable".to_owned(),
     }
 }

@@ -5,6 +5,7 @@ pub mod eras;
 pub mod github;
 pub mod json;
 pub mod junit;
+pub mod knobs;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

@@ -3,7 +3,9 @@
 use indexmap::IndexSet;
 
 use crate::model::topology::{FlowPattern, Selector};
-use crate::model::{Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, Service, Via, VpcName};
+use crate::model::{
+    AutomaticPublic, Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, Service, Via, VpcName,
+};
 
 /// Every cell of the grid: every outside address and every running instance, to every other running instance.
 ///
@@ -47,8 +49,8 @@ pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
 pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> bool {
     match (from, via) {
         (Endpoint::Host(..), Via::Ipv6) => has_ipv6(cloud, to),
-        (Endpoint::Host(..), _) => true,
-        (Endpoint::Instance(from), Via::Public) => from != to,
+        (Endpoint::Host(..), _) => has_public(cloud, to),
+        (Endpoint::Instance(from), Via::Public) => from != to && has_public(cloud, to),
         (Endpoint::Instance(from), Via::Private) => from != to && vpc_of(cloud, from) == vpc_of(cloud, to),
         (Endpoint::Instance(from), Via::Ipv6) => from != to && has_ipv6(cloud, from) && has_ipv6(cloud, to),
     }
@@ -104,6 +106,10 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{other} has no IPv6 address"));
                     return;
                 }
+                if matches!(from, Endpoint::Host(..)) && via == Via::Public && !has_public(self.cloud, other) {
+                    self.no_path.get_or_insert_with(|| format!("{other} has no public address"));
+                    return;
+                }
                 via
             }
             (Endpoint::Instance(a), Endpoint::Instance(b)) if a == b => return,
@@ -111,6 +117,10 @@ impl Selection<'_> {
                 if self.via == Via::Private && vpc_of(self.cloud, a) != vpc_of(self.cloud, b) {
                     let why = || format!("{a} and {b} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
+                    return;
+                }
+                if self.via == Via::Public && !has_public(self.cloud, b) {
+                    self.no_path.get_or_insert_with(|| format!("{b} has no public address"));
                     return;
                 }
                 if self.via == Via::Ipv6
@@ -195,6 +205,12 @@ fn via_of(end: &Endpoint) -> Option<Via> {
         Endpoint::Host(_, address) => Some(if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }),
         Endpoint::Instance(_) => None,
     }
+}
+
+/// Whether there is, or was, a public address to ask for.
+fn has_public(cloud: &Cloud, name: &InstanceName) -> bool {
+    let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first());
+    interface.is_some_and(|i| i.public.is_some() || i.automatic_public == AutomaticPublic::Given)
 }
 
 fn has_ipv6(cloud: &Cloud, name: &InstanceName) -> bool {

@@ -47,7 +47,10 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
                     all.pattern(*expected, pattern, cloud);
                 }
             }
-            Expectation::NewAddresses(_) | Expectation::RulesUnchanged | Expectation::Refusal(_) => {}
+            Expectation::NewAddresses(_)
+            | Expectation::Address(..)
+            | Expectation::RulesUnchanged
+            | Expectation::Refusal(_) => {}
         }
     }
     all.settle();

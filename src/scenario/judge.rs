@@ -6,7 +6,7 @@ use super::demand::Demand;
 use super::results::{Cell, Class, Finding, FlowResult, Grid, Row, WrongCell};
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
-use crate::model::topology::{Expectation, ExpectedOutcome, Placed, Step};
+use crate::model::topology::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Placed, Step};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, Service, Via};
 use crate::probe::{DropCause, Outcome};
 
@@ -111,6 +111,9 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
         let texts = match value {
             Expectation::Table(_) | Expectation::Flows(..) => Vec::new(),
             Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
+            Expectation::Address(kind, fate, names) => {
+                names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()
+            }
             Expectation::RulesUnchanged => match moments.rules.map(|(before, now)| change::rules(before, now)) {
                 Some(0) => Vec::new(),
                 Some(1) => vec!["rules: unchanged, but 1 rule was added, removed or replaced".to_owned()],
@@ -151,6 +154,34 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     .flatten()
     .collect();
     (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
+}
+
+/// What is wrong with one address of an instance that must be another one, or the same.
+fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Moments<'_>) -> Option<String> {
+    let held = |cloud: &Cloud| {
+        let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first())?;
+        match kind {
+            AddressKind::Private => interface.private.map(|ip| ip.to_string()),
+            AddressKind::Public => interface.public.map(|ip| ip.to_string()),
+        }
+    };
+    let what = match kind {
+        AddressKind::Private => "private",
+        AddressKind::Public => "public",
+    };
+    let expected = match fate {
+        AddressFate::New => format!("new-{what}"),
+        AddressFate::Same => format!("same-{what}"),
+    };
+    let wrong = match (fate, held(moments.before), held(moments.now)) {
+        (AddressFate::New, Some(was), Some(is)) if was != is => return None,
+        (AddressFate::Same, Some(was), Some(is)) if was == is => return None,
+        (AddressFate::New, Some(was), Some(_)) => format!("{name} kept its {what} address {was}"),
+        (AddressFate::Same, Some(was), Some(is)) => format!("{name} has the {what} address {is} in place of {was}"),
+        (_, None, _) => format!("{name} had no {what} address before"),
+        (_, _, None) => format!("{name} has no {what} address now"),
+    };
+    Some(format!("{expected}: {wrong}"))
 }
 
 /// Arranges what was observed as the grid that a reader sees.

@@ -52,6 +52,9 @@ fn agree(verdict: &Verdict, outcome: &Outcome) -> bool {
             let cause = DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() };
             drop.cause == cause
         }
+        (Verdict::Untranslated, Outcome::Dropped(drop)) => {
+            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("untranslated"))
+        }
         (Verdict::Unreachable, Outcome::Unreachable) => true,
         _ => false,
     }

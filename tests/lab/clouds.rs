@@ -146,6 +146,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         groups: groups.iter().map(GroupName::new).collect(),
         listens: IndexSet::new(),
         address,
+        public: sglab::model::AutomaticPublic::Given,
         place: None,
     })
 }

@@ -16,6 +16,8 @@ library![
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",
+    "case-04-trust-ends-at-the-elastic-ip",
+    "case-05-a-rule-for-the-senders-elastic-ip",
     "case-06-a-self-rule-for-tcp-is-for-tcp",
     "case-07-a-group-gains-and-loses-a-member",
     "case-09-the-wider-of-two-rules-wins",
@@ -29,9 +31,12 @@ library![
     "case-21-no-egress-no-way-out",
     "case-22-egress-by-group-is-by-private-address",
     "case-25-one-subnet-is-no-trust",
+    "case-26-a-restart-in-a-vpc",
+    "case-27-a-restart-in-classic",
     "case-28-classic-groups-are-for-life",
     "case-29-classic-lets-everything-out",
     "case-41-refused-is-not-dropped",
+    "elastic-ip-trap-for-databases",
 ];
 
 async fn every_gotcha_holds() {

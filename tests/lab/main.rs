@@ -18,6 +18,7 @@ mod addresses;
 mod agreement;
 mod bare;
 mod clouds;
+mod elastic_ips;
 mod evidence;
 mod fence;
 mod gotchas;
@@ -46,6 +47,7 @@ pub struct Case {
 const ALL: &[&[Case]] = &[
     addresses::CASES,
     agreement::CASES,
+    elastic_ips::CASES,
     evidence::CASES,
     fence::CASES,
     gotchas::CASES,

@@ -3,21 +3,24 @@
 use indexmap::IndexSet;
 
 use super::super::{
-    AddressRequest, ChangeGroups, Cloud, GroupName, Instance, InstanceName, InstanceState, Interface, InterfaceId,
-    Launch, OnCrash, OnStart, Refusal, RefusalCode,
+    AddressRequest, AutomaticPublic, ChangeGroups, Cloud, ElasticIpOnStop, GroupName, Instance, InstanceName,
+    InstanceState, Interface, InterfaceId, Launch, OnCrash, OnStart, Refusal, RefusalCode,
 };
 use super::{address, group, refuse};
 
 /// `RunInstances` for one instance, with one interface.
 pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
-    let Launch { name, vpc, subnet, groups, listens, address: wanted, place } = request;
+    let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place } = request;
     if cloud.instances.contains_key(name) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
     }
     group::known_set(cloud, vpc, groups)?;
     let private = address::private(cloud, vpc, subnet, wanted)?;
-    let public = address::public(cloud)?;
+    let held = match public {
+        AutomaticPublic::Given => Some(address::public(cloud)?),
+        AutomaticPublic::None => None,
+    };
     cloud.counters.interface += 1;
     let interface = Interface {
         id: InterfaceId { instance: name.clone(), device: 0 },
@@ -26,7 +29,8 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         subnet: subnet.clone(),
         groups: groups.clone(),
         private: Some(private),
-        public: Some(public),
+        public: held,
+        automatic_public: *public,
         ipv6: address::ipv6(cloud, vpc, subnet, cloud.counters.interface),
     };
     let instance = Instance {
@@ -41,7 +45,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
 
 /// `StopInstances`.
 ///
-/// An automatic public address is always released. The private address is released in EC2-Classic and kept in a VPC.
+/// An automatic public address is always released; an Elastic IP stays, or is dissociated in EC2-Classic. The private address is released in EC2-Classic and kept in a VPC.
 /// Source: "Stop and start" (EC2 user guide, 2018); the article: the address "can, and most probably will change should
 /// the instance ever crash, or be shut down".
 pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
@@ -73,14 +77,20 @@ pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusa
     for index in 0..known(cloud, name)?.interfaces.len() {
         let interface = &known(cloud, name)?.interfaces[index];
         let (vpc, subnet, held) = (interface.vpc.clone(), interface.subnet.clone(), interface.private);
+        let automatic = interface.automatic_public == AutomaticPublic::Given;
+        let elastic = cloud.elastic_ip_of(&interface.id).map(|(_, elastic)| elastic.address);
         let private = match held {
             Some(kept) => kept,
             None => address::private(cloud, &vpc, &subnet, &AddressRequest::Automatic)?,
         };
-        let public = address::public(cloud)?;
+        let public = match elastic {
+            Some(elastic) => Some(elastic),
+            None if automatic => Some(address::public(cloud)?),
+            None => None,
+        };
         if let Some(instance) = cloud.instances.get_mut(name) {
             instance.interfaces[index].private = Some(private);
-            instance.interfaces[index].public = Some(public);
+            instance.interfaces[index].public = public;
         }
     }
     set_state(cloud, name, InstanceState::Running);
@@ -108,6 +118,9 @@ pub(super) fn crash(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusa
 pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
     known(cloud, name)?;
     release_addresses(cloud, name, true);
+    for elastic in cloud.elastic_ips.values_mut() {
+        elastic.association.take_if(|interface| interface.instance == *name);
+    }
     cloud.instances.shift_remove(name);
     Ok(())
 }
@@ -168,9 +181,17 @@ fn set_state(cloud: &mut Cloud, name: &InstanceName, state: InstanceState) {
 
 fn release_addresses(cloud: &mut Cloud, name: &InstanceName, private_too: bool) {
     let mut given_back = Vec::new();
+    if cloud.knobs.elastic_ip_on_stop == ElasticIpOnStop::Dissociated {
+        for elastic in cloud.elastic_ips.values_mut() {
+            elastic.association.take_if(|interface| interface.instance == *name);
+        }
+    }
+    let elastic: Vec<_> = cloud.elastic_ips.values().filter_map(|elastic| elastic.association.clone()).collect();
     if let Some(instance) = cloud.instances.get_mut(name) {
         for interface in &mut instance.interfaces {
-            interface.public = None;
+            if !elastic.contains(&interface.id) {
+                interface.public = None;
+            }
             if private_too {
                 given_back.push(interface.private.take());
             }

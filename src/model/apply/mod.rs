@@ -4,6 +4,9 @@
 //! refusals are EC2's own where EC2 has one; the others say so in their documentation.
 
 mod address;
+mod elastic_ip;
+#[cfg(test)]
+mod elastic_ip_tests;
 mod group;
 mod instance;
 mod quota;
@@ -43,6 +46,12 @@ pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions)?,
         Operation::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions)?,
         Operation::SetGroups(instance, groups) => instance::set_groups(cloud, instance, groups)?,
+        Operation::AllocateAddress(name) => elastic_ip::allocate(cloud, name)?,
+        Operation::AssociateAddress { elastic_ip, instance, reassociation } => {
+            elastic_ip::associate(cloud, elastic_ip, instance, *reassociation)?;
+        }
+        Operation::DisassociateAddress(name) => elastic_ip::disassociate(cloud, name)?,
+        Operation::ReleaseAddress(name) => elastic_ip::release(cloud, name)?,
         Operation::Launch(request) => instance::launch(cloud, request)?,
         Operation::Stop(instance) => instance::stop(cloud, instance)?,
         Operation::Start(instance) => instance::start(cloud, instance)?,

@@ -36,6 +36,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (group(), rule()).prop_map(|(group, rule)| revoke(group, rule)),
         1 => (name(), group()).prop_map(|(name, group)| set_groups(name, &[group])),
         1 => Just(create("missing", "default")),
+        1 => group().prop_map(|name| Operation::DeleteGroup(GroupName::new(name))),
+        2 => prop::sample::select(vec!["e", "f"]).prop_map(allocate),
+        2 => (prop::sample::select(vec!["e", "f"]), name()).prop_map(|(elastic, name)| associate(elastic, name)),
+        1 => prop::sample::select(vec!["e", "f"]).prop_map(disassociate),
+        1 => prop::sample::select(vec!["e", "f"]).prop_map(release),
     ]
 }
 
@@ -73,11 +78,17 @@ proptest! {
                 let given = before.counters.private.get(vpc).is_some_and(|given| given.contains(address));
                 prop_assert!(!given, "an automatic address came twice: {}", address);
             }
-            for address in public.iter().filter(|held| !public_before.contains(held)) {
+            let elastic = |address: &PublicIp| before.elastic_ips.values().any(|elastic| elastic.address == *address);
+            for address in public.iter().filter(|held| !public_before.contains(held) && !elastic(held)) {
                 prop_assert!(!before.counters.public.contains(address), "a public address came twice: {}", address);
             }
             for (vpc, address) in &private {
                 prop_assert!(after.counters.private[vpc].contains(address), "not remembered: {}", address);
+            }
+            for (name, elastic) in &after.elastic_ips {
+                let Some(holder) = &elastic.association else { continue };
+                let held = after.interfaces().find(|(_, _, interface)| interface.id == *holder);
+                prop_assert_eq!(held.and_then(|(_, _, i)| i.public), Some(elastic.address), "{} is not there", name);
             }
             let ids: Vec<RuleId> =
                 after.groups.values().flat_map(|g| g.ingress.iter().chain(&g.egress)).map(|rule| rule.id).collect();

@@ -22,6 +22,15 @@ const GROUPS_IN_A_REGION: usize = 2_500;
 /// Groups of a region of EC2-Classic.
 const CLASSIC_GROUPS_IN_A_REGION: usize = 500;
 
+/// Elastic IPs of a region. Source: the article, and "Elastic IP addresses" (EC2 user guide).
+const ELASTIC_IPS: usize = 5;
+
+/// Whether another Elastic IP may be allocated.
+pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
+    let message = "The maximum number of addresses has been reached.";
+    within(!is_enforced(cloud) || cloud.elastic_ips.len() < ELASTIC_IPS, RefusalCode::AddressLimitExceeded, message)
+}
+
 /// Whether a group has no more rules than it may have.
 pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Result<(), Refusal> {
     let Some(group) = cloud.groups.get(name).filter(|_| is_enforced(cloud)) else { return Ok(()) };

@@ -8,7 +8,7 @@ use super::super::{
     Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
     RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
 };
-use super::{group, quota, refuse, text};
+use super::{elastic_ip, group, quota, refuse, text};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
@@ -156,6 +156,10 @@ fn resolve<'a>(
 
 fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<Peer, Refusal> {
     let (name, kind, address): (_, _, Option<IpAddr>) = match request {
+        PeerRequest::ElasticIp(name) => {
+            let address = elastic_ip::known(cloud, name)?.address;
+            return Ok(Peer::Cidr(IpNet::from(IpAddr::V4(address.0))));
+        }
         // Host bits are cleared, as EC2 does: 100.68.0.18/18 is stored as 100.68.0.0/18.
         PeerRequest::Peer(Peer::Cidr(net)) => {
             if matches!(net, IpNet::V6(_)) && !cloud.is_vpc() {

@@ -90,6 +90,11 @@ impl Reading<'_> {
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
             Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            Some(Sort::ElasticIp) => {
+                let draft = Draft::new(span, format!("an Elastic IP cannot be the end of a flow: {}", quote(word)));
+                self.report(draft.help("name the instance, and `by public address` after the port"));
+                None
+            }
             None if self.incomplete && super::names::fault(word).is_none() => None,
             None => {
                 let draft = match word.split_once('.') {

@@ -7,8 +7,8 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    AddressRequest, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch, Operation, Peer,
-    PeerRequest, Permission, PrivateIp, SubnetName, Traffic, VpcName,
+    AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
+    Operation, Peer, PeerRequest, Permission, PrivateIp, SubnetName, Traffic, VpcName,
 };
 use super::Placed;
 use super::names::Sort;
@@ -167,7 +167,7 @@ impl Reading<'_> {
             // Known from here on, whatever else may be wrong with it.
             self.world.instances.entry(name.clone()).or_insert(None);
         }
-        let known = ["groups", "listens", "address", "vpc", "subnet"];
+        let known = ["groups", "listens", "address", "public", "vpc", "subnet"];
         let fields = self.fields(value, "an instance", &known)?;
         let vpc = self.vpc_name(fields.get("vpc"), key.span);
         let groups = match fields.get("groups") {
@@ -208,8 +208,11 @@ impl Reading<'_> {
             Some(node) => self.address(node, net)?,
             None => AddressRequest::Automatic,
         };
+        let choices = [("yes", AutomaticPublic::Given), ("no", AutomaticPublic::None)];
+        let public = fields.get("public").and_then(|node| self.choice(node, "an answer", &choices));
+        let public = public.unwrap_or(AutomaticPublic::Given);
         let place = Some(self.place(key.span));
-        let launch = Launch { name: name?, vpc, subnet, groups, listens, address: request, place };
+        let launch = Launch { name: name?, vpc, subnet, groups, listens, address: request, public, place };
         Some((launch, address.map(|node| node.span)))
     }
 

@@ -1,6 +1,8 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
 mod columns;
+mod elastic_ips;
+mod expectations;
 mod flows;
 mod instances;
 mod names;
@@ -160,10 +162,30 @@ pub enum Expectation {
     Flows(ExpectedOutcome, Vec<FlowPattern>),
     /// These instances hold another private address than before the step, and another public one.
     NewAddresses(Vec<InstanceName>),
+    /// These instances hold another private or public address than before the step, or the same.
+    Address(AddressKind, AddressFate, Vec<InstanceName>),
     /// No rule was added, removed or replaced in the kernel by the step, compared by handles.
     RulesUnchanged,
     /// The last operation of the step is refused with this code, and nothing changed.
     Refusal(RefusalCode),
+}
+
+/// Which address of an instance is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressKind {
+    /// The private one.
+    Private,
+    /// The public one.
+    Public,
+}
+
+/// What becomes of an address in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFate {
+    /// Another takes its place.
+    New,
+    /// It stays.
+    Same,
 }
 
 /// The outcome that a flow must have.

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, Operation, VpcName};
+use super::super::{DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, Operation, VpcName};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
@@ -25,6 +25,7 @@ pub(super) enum Sort {
     Host,
     Instance,
     Group,
+    ElasticIp,
 }
 
 impl Sort {
@@ -33,6 +34,7 @@ impl Sort {
             Self::Host => "a host",
             Self::Instance => "an instance",
             Self::Group => "a security group",
+            Self::ElasticIp => "an Elastic IP",
         }
     }
 
@@ -41,6 +43,7 @@ impl Sort {
             Self::Host => "host",
             Self::Instance => "instance",
             Self::Group => "security group",
+            Self::ElasticIp => "Elastic IP",
         }
     }
 }
@@ -96,6 +99,7 @@ impl Names {
 pub(super) struct World {
     pub groups: IndexMap<GroupName, Option<VpcName>>,
     pub instances: IndexMap<InstanceName, Option<VpcName>>,
+    pub elastic_ips: IndexSet<ElasticIpName>,
     /// Who is ever a member of which group.
     pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
 }
@@ -109,6 +113,12 @@ impl World {
             }
             Operation::DeleteGroup(group) if in_all_eras => {
                 self.groups.shift_remove(group);
+            }
+            Operation::AllocateAddress(name) => {
+                self.elastic_ips.insert(name.clone());
+            }
+            Operation::ReleaseAddress(name) if in_all_eras => {
+                self.elastic_ips.shift_remove(name);
             }
             Operation::Launch(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));

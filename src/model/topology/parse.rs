@@ -20,7 +20,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
 const VERSION: u32 = 1;
-const KEYS: [&str; 9] = ["sglab", "era", "knobs", "vpcs", "hosts", "groups", "instances", "tables", "scenario"];
+const KEYS: [&str; 10] =
+    ["sglab", "era", "knobs", "vpcs", "hosts", "elastic-ips", "groups", "instances", "tables", "scenario"];
 const START: Span = Span { start: 0, end: 0 };
 
 impl Topology {
@@ -98,12 +99,24 @@ impl Reading<'_> {
                 None => {}
             }
         }
+        if let Some(node) = fields.get("elastic-ips") {
+            match &node.value {
+                Value::Mapping(entries) => {
+                    entries.iter().for_each(|(key, _)| self.declare(key, Sort::ElasticIp, &[]));
+                }
+                Value::Sequence(items) => items.iter().for_each(|item| self.declare(item, Sort::ElasticIp, &[])),
+                Value::Scalar(_) => {}
+            }
+        }
         self.declare_later(fields.get("scenario"));
         self.read_vpcs(fields.get("vpcs"));
         self.know_default_group();
         self.read_hosts(fields.get("hosts"));
-        let mut initial = fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false));
+        let elastic = fields.get("elastic-ips").map(|node| self.elastic_ips(node));
+        let (mut initial, associated) = elastic.unwrap_or_default();
+        initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
+        initial.extend(associated);
         self.read_tables(fields.get("tables"));
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
         self.refuse_empty_patterns();

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::{Direction, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic};
+use super::super::{
+    Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic,
+};
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part};
@@ -280,13 +282,21 @@ impl Reading<'_> {
                 )));
                 return Vec::new();
             }
+            Some(Sort::ElasticIp) => {
+                if !self.world.elastic_ips.contains(&ElasticIpName::new(word)) {
+                    let message = format!("the Elastic IP {} is not allocated yet", quote(word));
+                    self.report(Draft::new(span, message));
+                    return Vec::new();
+                }
+                return vec![PeerRequest::ElasticIp(ElasticIpName::new(word))];
+            }
             Some(Sort::Group) => {}
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
             None if self.incomplete && super::names::fault(word).is_none() => return Vec::new(),
             None => {
-                let help = self.names.suggest(word, &[Sort::Group, Sort::Host]);
+                let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp]);
                 let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
                 self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();

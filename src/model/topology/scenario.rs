@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 
-use super::super::{Direction, Era, GroupName, InstanceName, Operation, RefusalCode, Service, TableName};
-use super::flows::Within;
+use super::super::{Direction, Era, GroupName, InstanceName, Operation, RefusalCode};
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
-use super::reading::{Fields, Reading, suggest};
+use super::reading::{Fields, Reading};
 use super::rules::RuleContext;
 use super::tree::{Node, Value};
-use super::{Expectation, ExpectedOutcome, FlowPattern, Placed, Selector, Step};
+use super::{Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 17] = [
     "launch",
     "stop",
     "start",
@@ -26,9 +25,11 @@ const VERBS: [&str; 13] = [
     "set-groups",
     "create-group",
     "delete-group",
+    "allocate-address",
+    "associate-address",
+    "disassociate-address",
+    "release-address",
 ];
-const EXPECT: [&str; 8] = ["table", "open", "refused", "dropped", "unreachable", "new-addresses", "rules", "refusal"];
-
 /// The words for eras.
 pub(super) const ERAS: [(&str, Era); 3] = [("article", Era::Article), ("classic", Era::Classic), ("vpc", Era::Vpc)];
 
@@ -46,6 +47,14 @@ impl Reading<'_> {
             for (index, operation) in operations.iter().enumerate() {
                 let terminated = quiet(operation, "terminate").map_or(&[][..], items);
                 terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
+                let allocated = quiet(operation, "allocate-address").map_or(&[][..], items);
+                for item in allocated {
+                    let again =
+                        refused && index + 1 == operations.len() && self.declared(item, Sort::ElasticIp).is_some();
+                    if !again {
+                        self.declare(item, Sort::ElasticIp, &eras);
+                    }
+                }
                 for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
                     let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
                     for (key, _) in entries {
@@ -175,6 +184,10 @@ impl Reading<'_> {
             "launch" => return self.launches(value),
             "create-group" => return self.groups(value, unknown_group),
             "delete-group" => return self.deletions(value, unknown_group),
+            "associate-address" => return self.associations(value, refusal),
+            "allocate-address" | "disassociate-address" | "release-address" => {
+                return self.address_changes(verb, value, refusal);
+            }
             "set-groups" => return self.set_groups(value, unknown_instance),
             _ => return self.rule_changes(verb, value, unknown_group),
         };
@@ -187,7 +200,7 @@ impl Reading<'_> {
     }
 
     /// The instance of an operation; any name, if the step wants to see it refused as unknown.
-    fn operand(&mut self, node: &Node, may_be_unknown: bool) -> Option<InstanceName> {
+    pub fn operand(&mut self, node: &Node, may_be_unknown: bool) -> Option<InstanceName> {
         let word = self.text(node, "the name of an instance")?;
         if may_be_unknown && super::names::fault(word).is_none() {
             return Some(InstanceName::new(word));
@@ -258,128 +271,6 @@ impl Reading<'_> {
             operations.push(Placed { value: make(group, rules), place: self.place(key.span) });
         }
         operations
-    }
-
-    fn expectations(&mut self, node: &Node, does: bool) -> Vec<Placed<Expectation>> {
-        let Some(fields) = self.fields(node, "expectations", &EXPECT) else { return Vec::new() };
-        let mut expectations = Vec::new();
-        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
-            self.report(Draft::new(node.span, "`expect` expects nothing").help("leave it out, or say what must hold"));
-        }
-        if let Some(tables) = fields.get("table") {
-            for item in self.some(tables, "a table or a list of tables") {
-                let Some(word) = self.text(item, "the name of a table") else { continue };
-                if let Some(name) = self.table(word, item.span) {
-                    expectations.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
-                }
-            }
-        }
-        let outcomes = [
-            ("open", ExpectedOutcome::Open),
-            ("refused", ExpectedOutcome::Refused),
-            ("dropped", ExpectedOutcome::Dropped),
-            ("unreachable", ExpectedOutcome::Unreachable),
-        ];
-        for (word, outcome) in outcomes {
-            let Some((key, list)) = fields.entry(word) else { continue };
-            let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
-            let items = self.some(list, "at least one flow");
-            let mut flows = Vec::new();
-            for item in items {
-                let Some(flow) = self.flow(item, within) else { continue };
-                if outcome == ExpectedOutcome::Refused {
-                    self.refuse_listener(&flow, item.span);
-                }
-                flows.push(flow);
-            }
-            if !flows.is_empty() {
-                let place = self.place(key.span);
-                expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
-            }
-        }
-        if let Some((key, list)) = fields.entry("new-addresses") {
-            let items = self.some(list, "at least one instance");
-            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
-            self.refuse_without_operation(does, key.span, "addresses change");
-            if !names.is_empty() {
-                expectations.push(Placed { value: Expectation::NewAddresses(names), place: self.place(key.span) });
-            }
-        }
-        if let Some((key, word)) = fields.entry("rules") {
-            self.refuse_without_operation(does, key.span, "rules change or not");
-            if self.choice(word, "what `rules` can be", &[("unchanged", ())]).is_some() {
-                expectations.push(Placed { value: Expectation::RulesUnchanged, place: self.place(key.span) });
-            }
-        }
-        if let Some((key, code)) = fields.entry("refusal") {
-            self.refuse_without_operation(does, key.span, "an operation is refused");
-            let codes = RefusalCode::ALL.map(|code| (code.as_str(), code));
-            if let Some(code) = self.choice(code, "one of EC2's error codes", &codes) {
-                expectations.push(Placed { value: Expectation::Refusal(code), place: self.place(key.span) });
-            }
-        }
-        expectations
-    }
-
-    /// What listens does not refuse.
-    fn refuse_listener(&mut self, flow: &FlowPattern, span: Span) {
-        if flow.service == Service::IcmpEcho {
-            let draft = Draft::new(span, "a ping is never refused: the kernel of an instance answers it");
-            return self.report(draft.help("it is open, dropped or unreachable"));
-        }
-        let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
-        for end in ends.into_iter().flatten() {
-            if let Selector::Instance(instance) = end
-                && self.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
-            {
-                let message =
-                    format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
-                self.report(Draft::new(span, message));
-            }
-        }
-    }
-
-    fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
-        if !does {
-            let draft = Draft::new(span, format!("the step does nothing by which {what}"));
-            self.report(draft.help("it needs `do:`"));
-        }
-    }
-
-    /// A table, all of whose names exist at this step.
-    fn table(&mut self, word: &str, span: Span) -> Option<TableName> {
-        let name = TableName::new(word);
-        if !self.tables.contains_key(&name) {
-            let help = suggest(word, self.tables.keys().map(TableName::as_str));
-            self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
-            return None;
-        }
-        let mut missing = Vec::new();
-        let mut at = Some(&name);
-        while let Some(table) = at.and_then(|name| self.tables.get(name)) {
-            for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
-                let absent = match selector {
-                    Selector::Instance(instance) if !self.world.instances.contains_key(instance) => instance.as_str(),
-                    Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
-                    _ => continue,
-                };
-                // A few are enough to see what is wrong.
-                if missing.len() < 10 && !missing.contains(&absent) {
-                    missing.push(absent);
-                }
-            }
-            at = table.like.as_ref();
-        }
-        for absent in missing.into_iter().map(str::to_owned).collect::<Vec<_>>() {
-            let message =
-                format!("the table {} names {}, which does not exist at this step", quote(word), quote(&absent));
-            let mut draft = Draft::new(span, message);
-            if let Some(made) = self.names.span(&absent) {
-                draft = draft.related("it is made here", made);
-            }
-            self.report(draft);
-        }
-        Some(name)
     }
 }
 

@@ -44,7 +44,7 @@ fn refuse_null(value: &mut Value) {
 
 /// A cloud of security groups and instances, truth tables, and a scenario of steps.
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, title = "sglab topology")]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case", title = "sglab topology")]
 struct Topology {
     /// The version of this format.
     #[schemars(range(min = 1, max = 1))]
@@ -57,6 +57,8 @@ struct Topology {
     vpcs: Option<BTreeMap<Name, Vpc>>,
     /// Hosts outside the cloud, by one address or several. They reach instances by public address.
     hosts: Option<BTreeMap<Name, OneOrMany<String>>>,
+    /// Elastic IPs: names, or names with the instances that have them (`none`: nobody).
+    elastic_ips: Option<ElasticIps>,
     /// Security groups with their ingress rules.
     groups: Option<BTreeMap<Name, Group>>,
     /// Instances that run before the first step.
@@ -161,6 +163,37 @@ struct Vpc {
     subnets: Option<BTreeMap<Name, String>>,
 }
 
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ElasticIps {
+    Names(Vec<Name>),
+    Instances(BTreeMap<Name, Name>),
+}
+
+/// With which instance an Elastic IP is associated.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Association {
+    With(Name),
+    Long(LongAssociation),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct LongAssociation {
+    /// The instance.
+    instance: Name,
+    /// Whether it may be taken from another; `yes` if left out.
+    allow_reassociation: Option<YesOrNo>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum YesOrNo {
+    Yes,
+    No,
+}
+
 /// A list of ingress rules, or the long form with a description.
 #[derive(JsonSchema)]
 #[schemars(untagged)]
@@ -230,6 +263,8 @@ struct Instance {
     listens: Option<Services>,
     /// The private address that it asks for, or `web1.previous` in a step.
     address: Option<String>,
+    /// Whether it gets a public address; `yes` if left out.
+    public: Option<YesOrNo>,
     /// Its VPC; to be said where there are several.
     vpc: Option<Name>,
     /// Its subnet; else the first.
@@ -327,6 +362,14 @@ enum Action {
     RevokeEgress(BTreeMap<Name, Vec<Rule>>),
     /// `DeleteSecurityGroup`.
     DeleteGroup(OneOrMany<Name>),
+    /// `AllocateAddress`.
+    AllocateAddress(OneOrMany<Name>),
+    /// `AssociateAddress`: from whoever has it.
+    AssociateAddress(BTreeMap<Name, Association>),
+    /// `DisassociateAddress`.
+    DisassociateAddress(OneOrMany<Name>),
+    /// `ReleaseAddress`.
+    ReleaseAddress(OneOrMany<Name>),
     /// `RevokeSecurityGroupIngress`.
     Revoke(BTreeMap<Name, Vec<Rule>>),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.
@@ -350,6 +393,14 @@ struct Expect {
     unreachable: Option<OneOrMany<Flow>>,
     /// Instances that hold other addresses than before the step.
     new_addresses: Option<OneOrMany<Name>>,
+    /// Instances that hold another private address than before the step.
+    new_private: Option<OneOrMany<Name>>,
+    /// Instances that hold the same private address as before the step.
+    same_private: Option<OneOrMany<Name>>,
+    /// Instances that hold another public address than before the step.
+    new_public: Option<OneOrMany<Name>>,
+    /// Instances that hold the same public address as before the step.
+    same_public: Option<OneOrMany<Name>>,
     /// The step adds, removes and replaces no rule.
     rules: Option<Rules>,
     /// EC2's code, with which the last operation of the step is refused.

@@ -30,9 +30,7 @@ pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traf
 }
 
 pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
-    let help = match word {
-        _ => suggest(word, ["tcp", "udp", "icmp", "icmpv6"]).unwrap_or_else(|| PROTOCOLS.to_owned()),
-    };
+    let help = suggest(word, ["tcp", "udp", "icmp", "icmpv6"]).unwrap_or_else(|| PROTOCOLS.to_owned());
     Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
 }
 

@@ -1,0 +1,110 @@
+//! Elastic IPs: those of the start, and what steps do with them.
+
+use super::super::{ElasticIpName, InstanceName, Operation, Reassociation, RefusalCode};
+use super::Placed;
+use super::names::Sort;
+use super::problem::{Draft, quote};
+use super::reading::Reading;
+use super::tree::{Node, Value};
+
+impl Reading<'_> {
+    /// The Elastic IPs of the start: a list of names, or names with the instances that have them.
+    ///
+    /// The first of the pair allocates, before rules name them; the second associates, once instances run.
+    pub fn elastic_ips(&mut self, node: &Node) -> (Vec<Placed<Operation>>, Vec<Placed<Operation>>) {
+        let (mut allocated, mut associated) = (Vec::new(), Vec::new());
+        if let Value::Sequence(items) = &node.value {
+            allocated.extend(items.iter().filter_map(|item| self.allocation(item)));
+            return (allocated, associated);
+        }
+        for (key, value) in self.mapping(node, "a list of Elastic IPs, or a mapping from them to instances") {
+            allocated.extend(self.allocation(key));
+            let Some(word) = self.text(value, "the name of an instance, or `none`") else { continue };
+            if word == "none" {
+                continue;
+            }
+            if self.names.sort(word) != Some(Sort::Instance) {
+                self.unknown(word, value.span, Sort::Instance);
+                continue;
+            }
+            let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
+            let operation = associate(&name, InstanceName::new(word), Reassociation::Allowed);
+            associated.push(Placed { value: operation, place: self.place(key.span) });
+        }
+        (allocated, associated)
+    }
+
+    fn allocation(&mut self, node: &Node) -> Option<Placed<Operation>> {
+        let name = ElasticIpName::new(self.declared(node, Sort::ElasticIp)?);
+        self.world.elastic_ips.insert(name.clone());
+        Some(Placed { value: Operation::AllocateAddress(name), place: self.place(node.span) })
+    }
+
+    /// `allocate-address`, `disassociate-address`, `release-address`.
+    pub fn address_changes(&mut self, verb: &str, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for item in self.some(node, "an Elastic IP or a list of them") {
+            if verb == "allocate-address" {
+                operations.extend(self.allocation(item));
+                continue;
+            }
+            let Some(name) = self.elastic_ip(item, refusal) else { continue };
+            let make =
+                if verb == "release-address" { Operation::ReleaseAddress } else { Operation::DisassociateAddress };
+            operations.push(Placed { value: make(name), place: self.place(item.span) });
+        }
+        operations
+    }
+
+    /// `associate-address: {eip-db: db2}`, or `{eip-db: {instance: db2, allow-reassociation: no}}`.
+    pub fn associations(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from Elastic IPs to instances") {
+            let name = self.elastic_ip(key, refusal);
+            let mut reassociation = Reassociation::Allowed;
+            let instance = match &value.value {
+                Value::Mapping(_) => {
+                    let known = ["instance", "allow-reassociation"];
+                    let Some(fields) = self.fields(value, "an association", &known) else { continue };
+                    let choices = [("yes", Reassociation::Allowed), ("no", Reassociation::Refused)];
+                    if let Some(node) = fields.get("allow-reassociation") {
+                        reassociation = self.choice(node, "an answer", &choices).unwrap_or(reassociation);
+                    }
+                    let Some(instance) = fields.get("instance") else {
+                        self.report(Draft::new(key.span, "it does not say with which instance"));
+                        continue;
+                    };
+                    instance
+                }
+                _ => value,
+            };
+            let Some(word) = self.text(instance, "the name of an instance") else { continue };
+            let instance = self.instance(word, instance.span);
+            if let (Some(name), Some(instance)) = (name, instance) {
+                let value = associate(name.as_str(), instance, reassociation);
+                operations.push(Placed { value, place: self.place(key.span) });
+            }
+        }
+        operations
+    }
+
+    /// An Elastic IP that exists at this step; any name, if the step wants to see it refused as unknown.
+    fn elastic_ip(&mut self, node: &Node, refusal: Option<&str>) -> Option<ElasticIpName> {
+        let word = self.text(node, "the name of an Elastic IP")?;
+        let name = ElasticIpName::new(word);
+        let may_be_unknown = refusal == Some(RefusalCode::InvalidAddressNotFound.as_str());
+        if self.world.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
+            return Some(name);
+        }
+        if self.names.sort(word) == Some(Sort::ElasticIp) {
+            self.report(Draft::new(node.span, format!("the Elastic IP {} is not allocated at this step", quote(word))));
+        } else {
+            self.unknown(word, node.span, Sort::ElasticIp);
+        }
+        None
+    }
+}
+
+fn associate(name: &str, instance: InstanceName, reassociation: Reassociation) -> Operation {
+    Operation::AssociateAddress { elastic_ip: ElasticIpName::new(name), instance, reassociation }
+}

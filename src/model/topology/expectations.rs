@@ -1,0 +1,166 @@
+//! What must hold at a step.
+
+use super::super::{RefusalCode, Service, TableName};
+use super::flows::Within;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, suggest};
+use super::tree::{Node, Value};
+use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
+
+const EXPECT: [&str; 12] = [
+    "table",
+    "open",
+    "refused",
+    "dropped",
+    "unreachable",
+    "new-addresses",
+    "new-private",
+    "same-private",
+    "new-public",
+    "same-public",
+    "rules",
+    "refusal",
+];
+
+/// What can be expected of one address of an instance.
+const FATES: [(&str, AddressKind, AddressFate); 4] = [
+    ("new-private", AddressKind::Private, AddressFate::New),
+    ("same-private", AddressKind::Private, AddressFate::Same),
+    ("new-public", AddressKind::Public, AddressFate::New),
+    ("same-public", AddressKind::Public, AddressFate::Same),
+];
+
+impl Reading<'_> {
+    /// The expectations of a step; `does` says whether it does anything.
+    pub fn expectations(&mut self, node: &Node, does: bool) -> Vec<Placed<Expectation>> {
+        let Some(fields) = self.fields(node, "expectations", &EXPECT) else { return Vec::new() };
+        let mut expectations = Vec::new();
+        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
+            self.report(Draft::new(node.span, "`expect` expects nothing").help("leave it out, or say what must hold"));
+        }
+        if let Some(tables) = fields.get("table") {
+            for item in self.some(tables, "a table or a list of tables") {
+                let Some(word) = self.text(item, "the name of a table") else { continue };
+                if let Some(name) = self.table(word, item.span) {
+                    expectations.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
+                }
+            }
+        }
+        let outcomes = [
+            ("open", ExpectedOutcome::Open),
+            ("refused", ExpectedOutcome::Refused),
+            ("dropped", ExpectedOutcome::Dropped),
+            ("unreachable", ExpectedOutcome::Unreachable),
+        ];
+        for (word, outcome) in outcomes {
+            let Some((key, list)) = fields.entry(word) else { continue };
+            let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
+            let items = self.some(list, "at least one flow");
+            let mut flows = Vec::new();
+            for item in items {
+                let Some(flow) = self.flow(item, within) else { continue };
+                if outcome == ExpectedOutcome::Refused {
+                    self.refuse_listener(&flow, item.span);
+                }
+                flows.push(flow);
+            }
+            if !flows.is_empty() {
+                let place = self.place(key.span);
+                expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
+            }
+        }
+        if let Some((key, list)) = fields.entry("new-addresses") {
+            let items = self.some(list, "at least one instance");
+            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
+            self.refuse_without_operation(does, key.span, "addresses change");
+            if !names.is_empty() {
+                expectations.push(Placed { value: Expectation::NewAddresses(names), place: self.place(key.span) });
+            }
+        }
+        for (word, kind, fate) in FATES {
+            let Some((key, list)) = fields.entry(word) else { continue };
+            let items = self.some(list, "at least one instance");
+            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
+            self.refuse_without_operation(does, key.span, "addresses change");
+            if !names.is_empty() {
+                let place = self.place(key.span);
+                expectations.push(Placed { value: Expectation::Address(kind, fate, names), place });
+            }
+        }
+        if let Some((key, word)) = fields.entry("rules") {
+            self.refuse_without_operation(does, key.span, "rules change or not");
+            if self.choice(word, "what `rules` can be", &[("unchanged", ())]).is_some() {
+                expectations.push(Placed { value: Expectation::RulesUnchanged, place: self.place(key.span) });
+            }
+        }
+        if let Some((key, code)) = fields.entry("refusal") {
+            self.refuse_without_operation(does, key.span, "an operation is refused");
+            let codes = RefusalCode::ALL.map(|code| (code.as_str(), code));
+            if let Some(code) = self.choice(code, "one of EC2's error codes", &codes) {
+                expectations.push(Placed { value: Expectation::Refusal(code), place: self.place(key.span) });
+            }
+        }
+        expectations
+    }
+
+    /// What listens does not refuse.
+    fn refuse_listener(&mut self, flow: &FlowPattern, span: Span) {
+        if flow.service == Service::IcmpEcho {
+            let draft = Draft::new(span, "a ping is never refused: the kernel of an instance answers it");
+            return self.report(draft.help("it is open, dropped or unreachable"));
+        }
+        let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
+        for end in ends.into_iter().flatten() {
+            if let Selector::Instance(instance) = end
+                && self.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
+            {
+                let message =
+                    format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
+                self.report(Draft::new(span, message));
+            }
+        }
+    }
+
+    fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
+        if !does {
+            let draft = Draft::new(span, format!("the step does nothing by which {what}"));
+            self.report(draft.help("it needs `do:`"));
+        }
+    }
+
+    /// A table, all of whose names exist at this step.
+    fn table(&mut self, word: &str, span: Span) -> Option<TableName> {
+        let name = TableName::new(word);
+        if !self.tables.contains_key(&name) {
+            let help = suggest(word, self.tables.keys().map(TableName::as_str));
+            self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
+            return None;
+        }
+        let mut missing = Vec::new();
+        let mut at = Some(&name);
+        while let Some(table) = at.and_then(|name| self.tables.get(name)) {
+            for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
+                let absent = match selector {
+                    Selector::Instance(instance) if !self.world.instances.contains_key(instance) => instance.as_str(),
+                    Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
+                    _ => continue,
+                };
+                // A few are enough to see what is wrong.
+                if missing.len() < 10 && !missing.contains(&absent) {
+                    missing.push(absent);
+                }
+            }
+            at = table.like.as_ref();
+        }
+        for absent in missing.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+            let message =
+                format!("the table {} names {}, which does not exist at this step", quote(word), quote(&absent));
+            let mut draft = Draft::new(span, message);
+            if let Some(made) = self.names.span(&absent) {
+                draft = draft.related("it is made here", made);
+            }
+            self.report(draft);
+        }
+        Some(name)
+    }
+}
