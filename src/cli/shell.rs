@@ -46,7 +46,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
 async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
     let (mut lab, _) = scenario::boot(topology, era).await?;
     for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
-        for operation in &step.operations {
+        for operation in step.operations() {
             match lab.apply(&operation.value).await {
                 Ok(_) => {}
                 // A step may want to see the refusal; nothing has changed then.

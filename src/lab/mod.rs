@@ -3,6 +3,7 @@
 //! An operation is judged by the pure [`apply`](fn@crate::model::apply), compiled, and the difference goes to the
 //! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
 
+mod held;
 mod hosts_file;
 mod paths;
 
@@ -17,7 +18,8 @@ use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
 use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, Flow, InstanceName, InstanceState, Ipv6, Operation, PrivateIp, PublicIp, Refusal, Service, apply,
+    Cloud, ConnectionName, Flow, InstanceName, InstanceState, Ipv6, Operation, PrivateIp, PublicIp, Refusal, Service,
+    apply,
 };
 use crate::probe::{Batch, Prober};
 
@@ -31,6 +33,7 @@ pub struct Lab {
     listeners: Listeners,
     /// The addresses that instances hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InstanceName, LastHeld>,
+    held: IndexMap<ConnectionName, held::Holding>,
     broken: Option<String>,
 }
 
@@ -75,6 +78,16 @@ pub enum LabError {
     /// The names of the lab could not be written for its programs.
     #[error("failed to write the hosts file: {0}")]
     HostsFile(io::Error),
+    /// A connection that was to be held did not come about.
+    #[error("the connection {name}, {flow}, could not be opened: {why}")]
+    NotOpened {
+        /// Its name.
+        name: ConnectionName,
+        /// What it was to be.
+        flow: String,
+        /// What happened instead.
+        why: String,
+    },
     /// An earlier change could neither be finished nor taken back.
     #[error("the lab is broken: {0}")]
     Broken(String),
@@ -92,7 +105,16 @@ impl Lab {
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
         let last = IndexMap::new();
-        let mut lab = Self { cloud, network: Network::default(), fabric, prober, listeners, last, broken: None };
+        let mut lab = Self {
+            cloud,
+            network: Network::default(),
+            fabric,
+            prober,
+            listeners,
+            last,
+            held: IndexMap::new(),
+            broken: None,
+        };
         lab.attend(&network).await?;
         lab.network = network;
         lab.remember();
@@ -114,9 +136,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Refused`] in EC2's words; otherwise what the kernel or nft said. State and kernel are as before.
     pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
-        if let Some(why) = &self.broken {
-            return Err(LabError::Broken(why.clone()));
-        }
+        self.refuse_broken()?;
         let begun = Instant::now();
         let cloud = apply(&self.cloud, operation)?;
         let network = compile::network(&cloud)?;
@@ -145,9 +165,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
-        if let Some(why) = &self.broken {
-            return Err(LabError::Broken(why.clone()));
-        }
+        self.refuse_broken()?;
         let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
         let known = self.known_paths()?;
         let (network, cloud) = (&self.network, &self.cloud);
@@ -173,6 +191,13 @@ impl Lab {
         Ok(handles)
     }
 
+    fn refuse_broken(&self) -> Result<(), LabError> {
+        match &self.broken {
+            Some(why) => Err(LabError::Broken(why.clone())),
+            None => Ok(()),
+        }
+    }
+
     async fn execute(&mut self, phases: &Phases) -> Result<(), LabError> {
         match self.fabric.execute(phases).await {
             Err(error @ FabricError::Broken { .. }) => {
@@ -187,10 +212,10 @@ impl Lab {
     async fn follow(&mut self, operation: &Operation, network: &Network) -> Result<(), LabError> {
         match operation {
             // Its link went first, so its peers see silence and no farewell.
-            Operation::Crash(name) => self.prober.silence(&NodeName(name.to_string())),
+            Operation::Crash(name) => self.prober.silence(&NodeName(name.to_string())).await,
             // Its programs begin anew.
             Operation::Reboot(name) | Operation::Start(name) => {
-                self.prober.silence(&NodeName(name.to_string()));
+                self.prober.silence(&NodeName(name.to_string())).await;
             }
             _ => {}
         }
@@ -202,7 +227,7 @@ impl Lab {
         let gone: Vec<NodeName> =
             self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for name in &gone {
-            self.prober.leave(name);
+            self.prober.leave(name).await;
         }
         let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
         let mut opening = Vec::new();

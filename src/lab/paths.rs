@@ -59,13 +59,22 @@ impl Lab {
         }
     }
 
+    /// The sender of a flow, as a receiver of what comes back.
+    pub(super) fn client(&self, flow: &Flow) -> Result<Receiver, String> {
+        self.holder(&flow.from, flow.via)?.ok_or_else(|| format!("{} has no link", flow.from))
+    }
+
     /// Who holds the receiver's address, if it has a link.
     fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
-        let (node, address) = match &flow.to {
+        self.holder(&flow.to, flow.via)
+    }
+
+    fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
+        let (node, address) = match end {
             Endpoint::Host(name, address) => (host_node(name), Some(address.0)),
             Endpoint::Instance(name) => {
                 let interface = first_interface(&self.cloud, name);
-                let address = interface.and_then(|interface| match flow.via {
+                let address = interface.and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
                     Via::Private | Via::Public => interface.private.map(|private| private.0.into()),
                 });

@@ -66,6 +66,10 @@ name!(
     ElasticIpName
 );
 name!(
+    /// The name of a connection that a scenario holds open.
+    ConnectionName
+);
+name!(
     /// The name of a truth table in a topology file.
     TableName
 );

@@ -6,6 +6,7 @@
 mod attempt;
 mod canary;
 mod evidence;
+mod held;
 mod outcome;
 mod ports;
 mod prober;
@@ -17,6 +18,7 @@ mod witness;
 use std::time::Instant;
 
 pub use canary::{KnownPath, Receiver};
+pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome};
 pub use prober::{Ask, Prober};
 pub use resolve::Whose;

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,10 +69,10 @@ pub(super) struct Finding {
 /// Probes, listeners and witnesses of a lab.
 #[derive(Debug)]
 pub struct Prober {
-    board: Arc<Board>,
+    pub(super) board: Arc<Board>,
     witness: Witness,
     servers: HashMap<NodeName, Servers>,
-    ports: SourcePorts,
+    pub(super) ports: SourcePorts,
     tracking: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
     asked: u64,
@@ -145,7 +145,7 @@ impl Prober {
     /// The port that could not be had.
     pub async fn listen(&mut self, wanted: Vec<(Arc<Namespace>, Vec<Service>)>) -> Result<(), FabricError> {
         for (node, _) in &wanted {
-            self.servers.remove(&node.name);
+            self.silence(&node.name).await;
         }
         let board = &self.board;
         let opening = wanted.into_iter().map(|(node, services)| async move {
@@ -164,13 +164,15 @@ impl Prober {
     }
 
     /// Closes what listens in a namespace.
-    pub fn silence(&mut self, node: &NodeName) {
-        self.servers.remove(node);
+    pub async fn silence(&mut self, node: &NodeName) {
+        if let Some(servers) = self.servers.remove(node) {
+            servers.close().await;
+        }
     }
 
     /// Closes everything of a namespace.
-    pub fn leave(&mut self, node: &NodeName) {
-        self.servers.remove(node);
+    pub async fn leave(&mut self, node: &NodeName) {
+        self.silence(node).await;
         self.witness.forget(node.clone());
     }
 
@@ -342,7 +344,31 @@ impl Prober {
         self.ports.take(ask.source, attempt::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
     }
 
-    fn token(&mut self) -> Token {
+    /// How many log records were ever lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.board.lost()
+    }
+
+    /// Opens and binds the one socket of an ask.
+    pub(super) async fn open_socket(&mut self, ask: &Ask) -> Result<(Socket, u16), String> {
+        let opened = self.open_sockets(std::slice::from_ref(ask)).await;
+        opened.into_iter().next().unwrap_or_else(|| Err("its socket was not opened".into()))
+    }
+
+    /// Sends a token from the server's end of a held connection.
+    pub(super) async fn send_from(
+        &self,
+        server: &NodeName,
+        service: Service,
+        connection: Token,
+        client: SocketAddr,
+        token: Token,
+    ) -> io::Result<()> {
+        let servers = self.servers.get(server).ok_or(io::ErrorKind::NotConnected)?;
+        servers.send(service, connection, client, token).await
+    }
+
+    pub(super) fn token(&mut self) -> Token {
         use std::hash::BuildHasher;
         self.asked += 1;
         let text = format!("{:016x}", self.tokens.hash_one(self.asked));
@@ -399,7 +425,7 @@ fn open_one((service, source, port): (Service, IpAddr, Result<u16, String>)) -> 
 }
 
 /// Every tuple that a probe can have, before and behind the gateway.
-fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
+pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
     let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
     if let Some((source, destination)) = ask.translated {
         // With a public address on one side only, the translation changes one end at a time.

@@ -35,7 +35,7 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
             Some(_) if !finding.canary_arrived => {
                 inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
             }
-            Some(logged) => dropped(logged, whose),
+            Some(logged) => Outcome::Dropped(drop_of(logged, whose)),
             None if finding.seen => inconclusive("the receiver has seen it and gave no answer"),
             None => inconclusive("no answer, and no filter has a record of it"),
         },
@@ -61,7 +61,8 @@ fn admitted_by(finding: &Finding) -> Option<RuleId> {
     })
 }
 
-fn dropped(logged: &Logged, whose: Whose<'_>) -> Outcome {
+/// Where and for want of what a packet was dropped, by its record.
+pub(super) fn drop_of(logged: &Logged, whose: Whose<'_>) -> Drop {
     let at = match logged.record {
         Record::Drop(direction) | Record::Cut(direction) => Some(direction),
         _ => None,
@@ -75,5 +76,5 @@ fn dropped(logged: &Logged, whose: Whose<'_>) -> Outcome {
         Some((at, (instance, groups))) => DropCause::Groups { at, instance, groups },
         None => DropCause::Other(format!("{} at {}", logged.record, logged.node)),
     };
-    Outcome::Dropped(Drop { cause, source: logged.tuple.source })
+    Drop { cause, source: logged.tuple.source }
 }

@@ -1,5 +1,6 @@
 //! What answers in a namespace: on every column that no service holds, so that "allowed" reads as open.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
@@ -11,28 +12,28 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::AbortHandle;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 
+use super::attempt::Token;
 use super::evidence::Board;
 use super::{TOKEN_BYTES, raw};
-use crate::compile::network::Families;
+use crate::compile::network::{Families, NodeName};
 use crate::fabric::{FabricError, Namespace};
 use crate::model::Service;
 
-/// The listeners of one namespace; they close when this is dropped.
+/// The listeners of one namespace; they end when this is dropped, and [`Servers::close`] waits for it.
 #[derive(Debug)]
 pub(super) struct Servers {
-    tasks: Vec<AbortHandle>,
+    tasks: JoinSet<()>,
+    streams: Arc<Streams>,
+    datagrams: HashMap<SocketAddr, Arc<UdpSocket>>,
 }
 
-impl Drop for Servers {
-    fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
-        }
-    }
-}
+/// The server's ends of TCP connections, by the first token that came over each.
+type Streams = Mutex<HashMap<Token, OwnedWriteHalf>>;
 
 impl Servers {
     /// Listens in a namespace. Each answer repeats the token and names who gave it.
@@ -56,28 +57,69 @@ impl Servers {
             source,
         };
         let name: Arc<str> = Arc::from(format!(" {}\n", namespace.name));
-        let mut tasks = Vec::new();
+        let mut tasks = JoinSet::new();
+        let streams = Arc::new(Streams::default());
+        let mut datagrams = HashMap::new();
         for Listening { service, ipv6, socket } in opened.map_err(failed)?.into_iter().flatten() {
             let name = Arc::clone(&name);
-            let task = match service {
+            match service {
                 Service::Icmp(_) | Service::Protocol(_) => {
                     let (node, board) = (namespace.name.clone(), Arc::clone(board));
                     let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    tokio::spawn(raw::take(socket, service, ipv6, node, board))
+                    tasks.spawn(raw::take(socket, service, ipv6, node, board));
                 }
                 Service::Udp(_) => {
                     let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    tokio::spawn(serve_udp(socket, name))
+                    let socket = Arc::new(socket);
+                    datagrams.insert(socket.local_addr().map_err(|e| failed((service, e)))?, Arc::clone(&socket));
+                    let ours = Ours { name, node: namespace.name.clone(), board: Arc::clone(board) };
+                    tasks.spawn(serve_udp(socket, ours));
                 }
                 _ => {
                     let socket = TcpListener::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    tokio::spawn(serve_tcp(socket, name))
+                    let ours = Ours { name, node: namespace.name.clone(), board: Arc::clone(board) };
+                    tasks.spawn(serve_tcp(socket, ours, Arc::clone(&streams)));
                 }
-            };
-            tasks.push(task.abort_handle());
+            }
         }
-        Ok(Self { tasks })
+        Ok(Self { tasks, streams, datagrams })
     }
+
+    /// Ends them all: when this returns nothing listens there, and somebody else can.
+    pub async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+
+    /// Sends a token from the server's end of a connection that is held open.
+    ///
+    /// # Errors
+    /// The kernel's word; "not connected" where there is no such end.
+    pub async fn send(&self, service: Service, connection: Token, client: SocketAddr, token: Token) -> io::Result<()> {
+        match service {
+            Service::Udp(port) => {
+                let any: IpAddr = match client {
+                    SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+                };
+                let socket = self.datagrams.get(&SocketAddr::new(any, port.0)).ok_or(io::ErrorKind::NotConnected)?;
+                socket.send_to(&token, client).await.map(drop)
+            }
+            _ => {
+                let mut streams = self.streams.lock().await;
+                let stream = streams.get_mut(&connection).ok_or(io::ErrorKind::NotConnected)?;
+                stream.write_all(&[token.as_slice(), b"\n"].concat()).await
+            }
+        }
+    }
+}
+
+/// Who answers, and where it tells of what has come.
+#[derive(Clone)]
+struct Ours {
+    /// What follows the token in an answer.
+    name: Arc<str>,
+    node: NodeName,
+    board: Arc<Board>,
 }
 
 /// A socket that listens.
@@ -105,6 +147,10 @@ fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io
         if ipv6 {
             socket.set_only_v6(true)?;
         }
+        if kind == Type::STREAM {
+            // What is left of a connection that this end closed does not hold the port.
+            socket.set_reuse_address(true)?;
+        }
         socket.bind(&any.into())?;
         match (kind, ipv6) {
             (Type::STREAM, _) => socket.listen(1024)?,
@@ -116,32 +162,48 @@ fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io
     open().map(|socket| Some(Listening { service, ipv6, socket })).map_err(|error| (service, error))
 }
 
-async fn serve_tcp(listener: TcpListener, name: Arc<str>) {
+async fn serve_tcp(listener: TcpListener, ours: Ours, streams: Arc<Streams>) {
+    // Dropped with this task, and then the connections end too.
+    let mut connections = JoinSet::new();
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => drop(tokio::spawn(answer(stream, Arc::clone(&name)))),
-            // Out of descriptors, for example: those that wait are served when there are some again, which nobody tells.
-            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(answer(stream, ours.clone(), Arc::clone(&streams)))),
+                // Out of descriptors, for example: those that wait are served when there are some again, which
+                // nobody tells.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn answer(mut stream: TcpStream, name: Arc<str>) -> io::Result<()> {
-    let mut token = [0; TOKEN_BYTES];
-    stream.read_exact(&mut token).await?;
-    let mut answer = token.to_vec();
-    answer.extend_from_slice(name.as_bytes());
-    stream.write_all(&answer).await?;
-    // The prober has the last word, so that its side closes first.
-    stream.read(&mut token).await.map(drop)
+async fn answer(stream: TcpStream, ours: Ours, streams: Arc<Streams>) -> io::Result<()> {
+    let (mut read, mut write) = stream.into_split();
+    let mut first = Token::default();
+    read.read_exact(&mut first).await?;
+    let mut answer = first.to_vec();
+    answer.extend_from_slice(ours.name.as_bytes());
+    write.write_all(&answer).await?;
+    streams.lock().await.insert(first, write);
+    // The prober has the last word, so that its side closes first; until then every token that comes is told.
+    let mut token = Token::default();
+    while read.read_exact(&mut token).await.is_ok() {
+        ours.board.post_delivery(&ours.node, &token);
+    }
+    streams.lock().await.remove(&first);
+    Ok(())
 }
 
-async fn serve_udp(socket: UdpSocket, name: Arc<str>) {
+async fn serve_udp(socket: Arc<UdpSocket>, ours: Ours) {
     loop {
         // An error here is somebody's ICMP answer to an earlier datagram of ours; it ends nothing.
         let Ok(asked) = socket.async_io(Interest::READABLE, || receive(&socket)).await else { continue };
+        if let Ok(token) = asked.token.as_slice().try_into() {
+            ours.board.post_delivery(&ours.node, &token);
+        }
         let mut answer = asked.token.clone();
-        answer.extend_from_slice(name.as_bytes());
+        answer.extend_from_slice(ours.name.as_bytes());
         drop(socket.async_io(Interest::WRITABLE, || reply(&socket, &asked, &answer)).await);
     }
 }

@@ -7,7 +7,8 @@ use std::fmt::Write as _;
 use super::Entry;
 use super::{bundle, text};
 use crate::model::Place;
-use crate::scenario::{Class, RunResult, StepStatus};
+use crate::probe::Held;
+use crate::scenario::{Class, RunResult, StepStatus, held};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
 ///
@@ -40,6 +41,13 @@ fn run(out: &mut String, result: &RunResult) {
         }
         for finding in &step.findings {
             annotate(out, "error", &finding.place, &title, &finding.text);
+        }
+        for held in step.held.iter().filter(|held| !held.right) {
+            let kind = if matches!(held.found, Held::Inconclusive { .. }) { "warning" } else { "error" };
+            let (expected, found) = (held.expected.as_str(), held::word(&held.found));
+            let because = held.reason.as_ref().map_or_else(String::new, |reason| format!("\nbecause {reason}"));
+            let text = format!("connection {}: expected {expected}, observed {found}{because}", held.name);
+            annotate(out, kind, &held.place, &title, &text);
         }
         for (bundle, cells) in bundle::wrong(&step.wrong) {
             let fate = &bundle.key;

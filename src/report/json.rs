@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::text;
 use super::{Broken, Entry};
-use crate::model::topology::ExpectedOutcome;
-use crate::model::{Direction, Endpoint, Era, Flow, HostIp, Place, Service, Via};
+use crate::model::topology::{ExpectedOutcome, Fate};
+use crate::model::{ConnectionName, Direction, Endpoint, Era, Flow, HostIp, Place, Service, Via};
+use crate::scenario::held;
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
 };
@@ -55,6 +56,17 @@ struct Failure<'a> {
     place: Option<&'a Place>,
 }
 
+/// A connection that is held open over steps.
+#[derive(Serialize)]
+struct Connection<'a> {
+    name: &'a ConnectionName,
+    expected: Fate,
+    observed: &'static str,
+    reason: Option<&'a str>,
+    right: bool,
+    place: &'a Place,
+}
+
 #[derive(Serialize)]
 struct Step<'a> {
     number: usize,
@@ -70,6 +82,7 @@ struct Step<'a> {
     grid: Option<Table<'a>>,
     flows: Vec<Cell<'a>>,
     wrong: Vec<Cell<'a>>,
+    connections: Vec<Connection<'a>>,
     findings: &'a [Finding],
     changed: Vec<Changed<'a>>,
     addresses: &'a [AddressChange],
@@ -213,6 +226,18 @@ fn step(step: &StepResult) -> Step<'_> {
                 right: false,
                 rule: it.rule.as_ref(),
                 expected_by: Some(&it.said),
+            })
+            .collect(),
+        connections: step
+            .held
+            .iter()
+            .map(|it| Connection {
+                name: &it.name,
+                expected: it.expected,
+                observed: held::word(&it.found),
+                reason: it.reason.as_deref(),
+                right: it.right,
+                place: &it.place,
             })
             .collect(),
         findings: &step.findings,

@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, Te
 
 use super::terminal;
 use super::{Broken, Entry, Style};
-use crate::scenario::{RunResult, StepResult, StepStatus};
+use crate::scenario::{RunResult, StepResult, StepStatus, held};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
 ///
@@ -64,6 +64,10 @@ fn case(result: &RunResult, earlier: &[StepResult], step: &StepResult) -> TestCa
 /// A step's failure in one line.
 fn summary(step: &StepResult) -> String {
     let unproved = step.wrong.iter().filter(|cell| cell.is_inconclusive()).count();
+    if let Some(held) = step.held.iter().find(|held| !held.right) {
+        let found = held::word(&held.found);
+        return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());
+    }
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
         (None, 0) if unproved == 0 => "the canaries did not hold".to_owned(),

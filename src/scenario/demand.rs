@@ -49,6 +49,7 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
             }
             Expectation::NewAddresses(_)
             | Expectation::Address(..)
+            | Expectation::Connections(..)
             | Expectation::RulesUnchanged
             | Expectation::Refusal(_) => {}
         }

@@ -55,6 +55,17 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     text
 }
 
+/// Why a packet of a connection under way was dropped.
+pub fn cut(Drop { cause, source }: &Drop) -> String {
+    match cause {
+        DropCause::Other(word) => format!("dropped as {word}, source {source}"),
+        DropCause::Groups { at, instance, groups } => {
+            let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+            format!("untracked at the {at} of {instance}, and no rule of {list} admits it now")
+        }
+    }
+}
+
 /// The trap of the public path: behind the gateway a member no longer looks like one.
 fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     let Endpoint::Instance(sender) = &flow.from else { return None };

@@ -109,7 +109,7 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Placed { value, place } in &step.expectations {
         let texts = match value {
-            Expectation::Table(_) | Expectation::Flows(..) => Vec::new(),
+            Expectation::Table(_) | Expectation::Flows(..) | Expectation::Connections(..) => Vec::new(),
             Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
             Expectation::Address(kind, fate, names) => {
                 names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()

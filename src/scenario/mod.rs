@@ -8,6 +8,7 @@ mod change;
 mod claims;
 pub mod demand;
 mod explain;
+pub mod held;
 pub mod judge;
 mod results;
 mod run;

@@ -6,12 +6,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::model::topology::ExpectedOutcome;
+use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
-    Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp, PublicIp, RuleId,
-    Service, Via,
+    ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
+    PublicIp, RuleId, Service, Via,
 };
-use crate::probe::Outcome;
+use crate::probe::{Held, Outcome};
 
 /// One file, run under one era.
 #[derive(Clone, Debug)]
@@ -101,6 +101,8 @@ pub struct StepResult {
     pub observed: IndexMap<Flow, Class>,
     /// The flows that the step names itself, right and wrong.
     pub flows: Vec<FlowResult>,
+    /// The held connections that the step asks about.
+    pub held: Vec<HeldResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
     /// What is wrong besides single cells.
@@ -306,6 +308,23 @@ pub struct FlowResult {
     pub rule: Option<DecidingRule>,
     /// Why it was dropped.
     pub reason: Option<String>,
+}
+
+/// A held connection that a step asks about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldResult {
+    /// Its name.
+    pub name: ConnectionName,
+    /// What was expected.
+    pub expected: Fate,
+    /// What was found.
+    pub found: Held,
+    /// Whether that is as expected.
+    pub right: bool,
+    /// What the evidence says, in words: at which end, and for want of what, it was cut.
+    pub reason: Option<String>,
+    /// Where the file says so.
+    pub place: Place,
 }
 
 /// A cell that is not as expected, or that nothing proves.

@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 
 use super::judge::{self, Moments};
-use super::results::{Class, Counts, Finding, Grid, Head, RunResult, RunVerdict, StepResult, StepStatus, WrongCell};
-use super::{cells, change, claims, demand};
+use super::results::{
+    Class, Counts, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
+};
+use super::{cells, change, claims, demand, held};
 use crate::lab::{Lab, LabError, Listeners, RuleHandles};
-use crate::model::topology::{Expectation, Step, Topology};
-use crate::model::{Cloud, Era, Flow, Operation, Place, Refusal};
-use crate::probe::{Batch, Outcome};
+use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
+use crate::model::{Cloud, ConnectionName, Era, Flow, Operation, Place, Refusal};
+use crate::probe::{Batch, Held, Outcome};
 
 /// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
 pub trait Cloudlike {
@@ -21,6 +23,12 @@ pub trait Cloudlike {
     fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
     /// Probes flows, all at once.
     fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
+    /// Opens a connection and holds it.
+    fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
+    /// Closes a connection that is held.
+    fn close(&mut self, name: &ConnectionName);
+    /// Finds out what has become of a connection that is held.
+    fn examine(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
 }
@@ -36,6 +44,18 @@ impl Cloudlike for Lab {
 
     async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         Self::probe(self, flows).await
+    }
+
+    async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        Self::open(self, name, flow).await
+    }
+
+    fn close(&mut self, name: &ConnectionName) {
+        Self::close(self, name);
+    }
+
+    async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Self::examine(self, name).await
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
@@ -234,19 +254,20 @@ async fn run_step<L: Cloudlike>(
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
     let flows: Vec<Flow> = flows.into_iter().collect();
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
-    let held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
+    let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
     let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
     for observation in batch.iter().flat_map(|batch| &batch.observations) {
         result.counts.timed_out += usize::from(observation.timed_out);
         // A broken instrument shows nothing, whatever it reads.
-        let outcome = if held {
+        let outcome = if canaries_held {
             observation.outcome.clone()
         } else {
             Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
         };
         observed.insert(observation.flow.clone(), outcome);
     }
-    result.canaries_held = held;
+    result.held = held::examine(lab, step).await?;
+    result.canaries_held = canaries_held;
     result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
     for class in result.observed.values() {
         result.counts.add(*class);
@@ -284,9 +305,11 @@ fn wrong_cells(wrong: &[WrongCell]) -> usize {
 }
 
 fn status(result: &StepResult) -> StepStatus {
-    if !result.findings.is_empty() || result.counts.wrong > 0 {
+    let unproved = |held: &&HeldResult| matches!(held.found, Held::Inconclusive { .. });
+    let (unproved, others): (Vec<_>, Vec<_>) = result.held.iter().filter(|held| !held.right).partition(unproved);
+    if !result.findings.is_empty() || result.counts.wrong > 0 || !others.is_empty() {
         StepStatus::Failed
-    } else if !result.wrong.is_empty() || !result.canaries_held {
+    } else if !result.wrong.is_empty() || !result.canaries_held || !unproved.is_empty() {
         StepStatus::Inconclusive
     } else {
         StepStatus::Passed
@@ -310,8 +333,22 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes,
     let unchanged_expected = has(|expectation| matches!(expectation, Expectation::RulesUnchanged));
     let mut changes = Changes::default();
     let rules_before = if unchanged_expected { Some(lab.rule_handles().await?) } else { None };
-    for (index, placed) in step.operations.iter().enumerate() {
-        let is_last = index + 1 == step.operations.len();
+    for (index, action) in step.actions.iter().enumerate() {
+        let is_last = index + 1 == step.actions.len();
+        let placed = match action {
+            Action::Operation(placed) => placed,
+            Action::Open(Placed { value, place }) => {
+                if let Some(text) = held::open(lab, value).await? {
+                    changes.unexpected = Some(Finding { text, place: place.clone() });
+                    return Ok(changes);
+                }
+                continue;
+            }
+            Action::Close(name) => {
+                lab.close(&name.value);
+                continue;
+            }
+        };
         let watched =
             if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
         match lab.apply(&placed.value).await {
@@ -347,6 +384,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         grid: Grid::default(),
         observed: IndexMap::new(),
         flows: Vec::new(),
+        held: Vec::new(),
         wrong: Vec::new(),
         findings: Vec::new(),
         changed: Vec::new(),

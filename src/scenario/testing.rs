@@ -10,10 +10,10 @@ use indexmap::{IndexMap, IndexSet};
 use super::run::Cloudlike;
 use crate::lab::{LabError, RuleHandles};
 use crate::model::topology::{
-    Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Table, Topology,
+    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Table, Topology,
 };
 use crate::model::*;
-use crate::probe::{Batch, Drop, DropCause, Observation, Outcome};
+use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome};
 
 pub(crate) fn place(line: u32, column: u32) -> Place {
     Place { file: Arc::from("two-tier.yaml"), line, column }
@@ -135,14 +135,15 @@ pub(crate) fn step(name: &str, expectations: Vec<Expectation>) -> Step {
         name: name.to_owned(),
         place: place(39, 5),
         eras: Vec::new(),
-        operations: Vec::new(),
+        actions: Vec::new(),
         expectations: expectations.into_iter().map(placed).collect(),
         note: None,
     }
 }
 
 pub(crate) fn doing(operations: Vec<Operation>, step: Step) -> Step {
-    Step { operations: operations.into_iter().map(placed).collect(), ..step }
+    let actions = operations.into_iter().map(|operation| Action::Operation(placed(operation)));
+    Step { actions: actions.collect(), ..step }
 }
 
 pub(crate) fn topology(steps: Vec<Step>) -> Topology {
@@ -255,6 +256,16 @@ impl Cloudlike for Double {
             took: Duration::from_millis(6),
             canaries_held: self.canaries_held,
         })
+    }
+
+    async fn open(&mut self, _: &ConnectionName, _: &Flow) -> Result<(), LabError> {
+        Ok(())
+    }
+
+    fn close(&mut self, _: &ConnectionName) {}
+
+    async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
+        Ok(Held::Alive)
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {

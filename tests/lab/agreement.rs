@@ -73,7 +73,7 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
             if !step.eras.is_empty() && !step.eras.contains(&era) {
                 continue;
             }
-            for operation in &step.operations {
+            for operation in step.operations() {
                 // Some are to be refused, and under a foreign era more are; refused or not, the readings must agree.
                 match lab.apply(&operation.value).await {
                     Ok(_) | Err(sglab::lab::LabError::Refused(_)) => {}

@@ -27,9 +27,14 @@ library![
     "case-13-icmp-is-not-icmpv6",
     "case-14-anywhere-is-not-ipv6",
     "case-15-other-protocols-have-no-ports",
+    "case-16-a-tracked-session-outlives-its-rule",
+    "case-17-an-untracked-session-is-cut",
+    "case-18-narrower-egress-means-tracked",
+    "case-19-a-ping-that-runs-goes-on",
     "case-20-answers-pass-without-an-egress-rule",
     "case-21-no-egress-no-way-out",
     "case-22-egress-by-group-is-by-private-address",
+    "case-23-an-answer-needs-no-rule-and-an-afterthought-does",
     "case-25-one-subnet-is-no-trust",
     "case-26-a-restart-in-a-vpc",
     "case-27-a-restart-in-classic",
@@ -37,6 +42,7 @@ library![
     "case-29-classic-lets-everything-out",
     "case-41-refused-is-not-dropped",
     "elastic-ip-trap-for-databases",
+    "tracked-at-one-end-only",
 ];
 
 async fn every_gotcha_holds() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexSet;
 
 use super::super::{Operation, Permission, Port, PortRange, Service, Traffic};
-use super::{Expectation, Topology};
+use super::{Action, Expectation, Step, Topology};
 
 /// Where the search for a port begins that nothing names.
 const FREE_PORT: u16 = 8080;
@@ -16,7 +16,7 @@ const FREE_PORT: u16 = 8080;
 /// neighbours; a TCP port that nothing names; ICMP echo. `extra` are the `ports:` of the tables: they only ever add.
 pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Service> {
     let mut named = Named::default();
-    let steps = topology.steps.iter().flat_map(|step| &step.operations);
+    let steps = topology.steps.iter().flat_map(Step::operations);
     for operation in topology.initial.iter().chain(steps) {
         match &operation.value {
             Operation::AuthorizeIngress(_, rules)
@@ -34,6 +34,11 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
         Expectation::Flows(_, flows) => flows.as_slice(),
         _ => &[],
     });
+    for action in topology.steps.iter().flat_map(|step| &step.actions) {
+        if let Action::Open(opening) = action {
+            named.services.insert(opening.value.flow.service);
+        }
+    }
     let open = topology.tables.values().flat_map(|table| &table.open);
     named.services.extend(expected.chain(open).map(|pattern| pattern.service));
 

@@ -1,18 +1,22 @@
 //! What must hold at a step.
 
 use super::super::{RefusalCode, Service, TableName};
+use super::connections::FATES;
 use super::flows::Within;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 12] = [
+const EXPECT: [&str; 15] = [
     "table",
     "open",
     "refused",
     "dropped",
     "unreachable",
+    "alive",
+    "cut",
+    "gone",
     "new-addresses",
     "new-private",
     "same-private",
@@ -23,7 +27,7 @@ const EXPECT: [&str; 12] = [
 ];
 
 /// What can be expected of one address of an instance.
-const FATES: [(&str, AddressKind, AddressFate); 4] = [
+const ADDRESS_FATES: [(&str, AddressKind, AddressFate); 4] = [
     ("new-private", AddressKind::Private, AddressFate::New),
     ("same-private", AddressKind::Private, AddressFate::Same),
     ("new-public", AddressKind::Public, AddressFate::New),
@@ -69,6 +73,14 @@ impl Reading<'_> {
                 expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
             }
         }
+        for (word, fate) in FATES {
+            let Some((key, list)) = fields.entry(word) else { continue };
+            let names = self.fates(list);
+            if !names.is_empty() {
+                let place = self.place(key.span);
+                expectations.push(Placed { value: Expectation::Connections(fate, names), place });
+            }
+        }
         if let Some((key, list)) = fields.entry("new-addresses") {
             let items = self.some(list, "at least one instance");
             let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
@@ -77,7 +89,7 @@ impl Reading<'_> {
                 expectations.push(Placed { value: Expectation::NewAddresses(names), place: self.place(key.span) });
             }
         }
-        for (word, kind, fate) in FATES {
+        for (word, kind, fate) in ADDRESS_FATES {
             let Some((key, list)) = fields.entry(word) else { continue };
             let items = self.some(list, "at least one instance");
             let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();

@@ -1,6 +1,7 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
 mod columns;
+mod connections;
 mod elastic_ips;
 mod expectations;
 mod flows;
@@ -26,8 +27,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    Cloud, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, Refusal, RefusalCode,
-    Service, TableName, Via, VpcName,
+    Cloud, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, Refusal,
+    RefusalCode, Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -146,11 +147,64 @@ pub struct Step {
     /// The eras that it belongs to; others pass over it. Empty: all.
     pub eras: Vec<Era>,
     /// What it does, in order.
-    pub operations: Vec<Placed<Operation>>,
+    pub actions: Vec<Action>,
     /// What must hold then.
     pub expectations: Vec<Placed<Expectation>>,
     /// A word for the reader, printed with the result of the step.
     pub note: Option<String>,
+}
+
+/// One thing that a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A change to the cloud.
+    Operation(Placed<Operation>),
+    /// Opens a connection, which is held until it is closed or the scenario ends.
+    Open(Placed<Opening>),
+    /// Closes one.
+    Close(Placed<ConnectionName>),
+}
+
+/// A connection to be held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Its name, once in the file.
+    pub name: ConnectionName,
+    /// Who opens it to whom: exactly one flow at that moment.
+    pub flow: FlowPattern,
+}
+
+impl Step {
+    /// The changes to the cloud, in order.
+    pub fn operations(&self) -> impl Iterator<Item = &Placed<Operation>> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Operation(operation) => Some(operation),
+            Action::Open(_) | Action::Close(_) => None,
+        })
+    }
+}
+
+/// What must have become of a connection that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// What each end sends arrives.
+    Alive,
+    /// What each end sends is dropped, by proof.
+    Cut,
+    /// An end of it is no more.
+    Gone,
+}
+
+impl Fate {
+    /// The word of the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Cut => "cut",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 /// What a step expects.
@@ -160,6 +214,8 @@ pub enum Expectation {
     Table(TableName),
     /// These flows have this outcome.
     Flows(ExpectedOutcome, Vec<FlowPattern>),
+    /// This has become of these connections.
+    Connections(Fate, Vec<Placed<ConnectionName>>),
     /// These instances hold another private address than before the step, and another public one.
     NewAddresses(Vec<InstanceName>),
     /// These instances hold another private or public address than before the step, or the same.

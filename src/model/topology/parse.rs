@@ -232,7 +232,7 @@ impl Reading<'_> {
 
     /// What `refused` expectations name, of everyone they can ever mean.
     fn deaf(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
-        let operations = steps.iter().flat_map(|step| &step.operations);
+        let operations = steps.iter().flat_map(Step::operations);
         let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {
             Operation::Launch(launch) => Some((&launch.name, launch)),
             _ => None,
@@ -271,7 +271,7 @@ impl Reading<'_> {
 
 /// Addresses that the file asks for by hand, so that automatic ones never take them.
 fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
-    for operation in initial.iter().chain(steps.iter().flat_map(|step| &step.operations)) {
+    for operation in initial.iter().chain(steps.iter().flat_map(Step::operations)) {
         if let Operation::Launch(launch) = &operation.value
             && let AddressRequest::Exact(address) = launch.address
         {

@@ -33,6 +33,8 @@ pub(super) struct Reading<'s> {
     pub vpcs_incomplete: bool,
     /// A membership could not be read: nobody can say that a group is empty.
     pub members_unknown: bool,
+    /// The connections that steps so far have opened.
+    pub connections: IndexMap<String, Span>,
     /// Whether something names the `default` group, or is in it.
     pub default_used: bool,
     /// Patterns with their places, to be checked once every membership is known.
@@ -71,6 +73,7 @@ impl<'s> Reading<'s> {
             incomplete: false,
             vpcs_incomplete: false,
             members_unknown: false,
+            connections: IndexMap::new(),
             default_used: false,
             patterns: Vec::new(),
         }

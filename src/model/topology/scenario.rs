@@ -8,10 +8,10 @@ use super::problem::{Draft, Span, quote};
 use super::reading::{Fields, Reading};
 use super::rules::RuleContext;
 use super::tree::{Node, Value};
-use super::{Placed, Step};
+use super::{Action, Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 17] = [
+const VERBS: [&str; 19] = [
     "launch",
     "stop",
     "start",
@@ -29,6 +29,8 @@ const VERBS: [&str; 17] = [
     "associate-address",
     "disassociate-address",
     "release-address",
+    "open",
+    "close",
 ];
 /// The words for eras.
 pub(super) const ERAS: [(&str, Era); 3] = [("article", Era::Article), ("classic", Era::Classic), ("vpc", Era::Vpc)];
@@ -107,14 +109,14 @@ impl Reading<'_> {
         let note = fields.get("note").and_then(|note| self.text(note, "a note").map(str::to_owned));
         let expect = fields.get("expect");
         let refusal = expect.and_then(|expect| quiet(expect, "refusal")).and_then(scalar);
-        let operations = fields.get("do").map_or_else(Vec::new, |node| self.operations(node, &eras, refusal));
+        let actions = fields.get("do").map_or_else(Vec::new, |node| self.actions(node, &eras, refusal));
         let does = fields.get("do").is_some();
         let expectations = expect.map_or_else(Vec::new, |node| self.expectations(node, does));
         if !does && expect.is_none() {
             self.report(Draft::new(node.span, "the step does nothing and expects nothing").help("`do:` or `expect:`"));
         }
         let (name, span) = name?;
-        Some(Step { name: name.to_owned(), place: self.place(span), eras, operations, expectations, note })
+        Some(Step { name: name.to_owned(), place: self.place(span), eras, actions, expectations, note })
     }
 
     /// One era or several, each once.
@@ -131,17 +133,23 @@ impl Reading<'_> {
         eras
     }
 
-    fn operations(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    fn actions(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Action> {
         let entries = match &node.value {
             Value::Mapping(_) => std::slice::from_ref(node),
             _ => self.some(node, "an operation or a list of operations"),
         };
         let in_all_eras = eras.is_empty();
-        let mut operations = Vec::new();
+        let mut actions = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
+            if let Some(value) = quiet(entry, "open") {
+                actions.extend(self.openings(value));
+            }
+            if let Some(value) = quiet(entry, "close") {
+                actions.extend(self.closings(value));
+            }
             let expected = refusal.filter(|_| index + 1 == entries.len());
             let before = self.world.clone();
-            let mut read = self.operation(entry, expected);
+            let read = self.operation(entry, expected);
             if expected.is_some() {
                 // What is refused makes and ends nothing.
                 self.world = before;
@@ -151,9 +159,9 @@ impl Reading<'_> {
             } else {
                 read.iter().for_each(|operation| self.world.apply(&operation.value, in_all_eras));
             }
-            operations.append(&mut read);
+            actions.extend(read.into_iter().map(Action::Operation));
         }
-        operations
+        actions
     }
 
     fn operation(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
@@ -183,6 +191,7 @@ impl Reading<'_> {
             "terminate" => Operation::Terminate,
             "launch" => return self.launches(value),
             "create-group" => return self.groups(value, unknown_group),
+            "open" | "close" => return Vec::new(),
             "delete-group" => return self.deletions(value, unknown_group),
             "associate-address" => return self.associations(value, refusal),
             "allocate-address" | "disassociate-address" | "release-address" => {

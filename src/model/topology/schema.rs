@@ -370,6 +370,10 @@ enum Action {
     DisassociateAddress(OneOrMany<Name>),
     /// `ReleaseAddress`.
     ReleaseAddress(OneOrMany<Name>),
+    /// Opens connections that are held until they are closed: a name, and one flow.
+    Open(BTreeMap<Name, Flow>),
+    /// Closes connections.
+    Close(OneOrMany<Name>),
     /// `RevokeSecurityGroupIngress`.
     Revoke(BTreeMap<Name, Vec<Rule>>),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.
@@ -391,6 +395,12 @@ struct Expect {
     dropped: Option<OneOrMany<Flow>>,
     /// Flows to an address that nobody holds.
     unreachable: Option<OneOrMany<Flow>>,
+    /// Held connections over which each end still reaches the other.
+    alive: Option<OneOrMany<Name>>,
+    /// Held connections of which what each end sends is dropped, by proof.
+    cut: Option<OneOrMany<Name>>,
+    /// Held connections an end of which is no more.
+    gone: Option<OneOrMany<Name>>,
     /// Instances that hold other addresses than before the step.
     new_addresses: Option<OneOrMany<Name>>,
     /// Instances that hold another private address than before the step.

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{Host, HostIp, HostName, Operation, Peer, PeerRequest};
-use super::Topology;
+use super::{Step, Topology};
 
 /// Addresses of the three networks that are set aside for documentation, one each.
 const ELSEWHERE: [Ipv4Addr; 3] =
@@ -61,7 +61,7 @@ fn two_networks(held: impl Iterator<Item = IpAddr>, more: impl Iterator<Item = I
 
 /// The addresses that some rule names one by one.
 fn ruled(topology: &Topology) -> BTreeSet<IpAddr> {
-    let steps = topology.steps.iter().flat_map(|step| &step.operations);
+    let steps = topology.steps.iter().flat_map(Step::operations);
     let permissions = topology.initial.iter().chain(steps).flat_map(|operation| match &operation.value {
         Operation::AuthorizeIngress(_, permissions) => permissions.as_slice(),
         _ => &[],
@@ -111,7 +111,7 @@ fn neighbour(topology: &Topology, address: IpAddr) -> Option<HostIp> {
 
 /// Every name of the file.
 fn names(topology: &Topology) -> BTreeSet<String> {
-    let steps = topology.steps.iter().flat_map(|step| &step.operations);
+    let steps = topology.steps.iter().flat_map(Step::operations);
     let made = topology.initial.iter().chain(steps).filter_map(|operation| match &operation.value {
         Operation::CreateGroup(group) => Some(group.name.to_string()),
         Operation::Launch(launch) => Some(launch.name.to_string()),

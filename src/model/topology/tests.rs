@@ -77,7 +77,7 @@ fn the_initial_cloud_is_groups_then_rules_then_launches() {
 #[test]
 fn a_launch_can_ask_for_the_previous_address_of_another() {
     let topology = read(TWO_TIER);
-    let Operation::Launch(launch) = &topology.steps[6].operations[0].value else { panic!("a launch") };
+    let Operation::Launch(launch) = &topology.steps[6].operations().next().unwrap().value else { panic!("a launch") };
     assert_eq!(launch.address, AddressRequest::PreviousOf(InstanceName::new("web1")));
 }
 
@@ -327,5 +327,5 @@ fn a_terminated_instance_leaves_its_name_to_the_next() {
                 - step: replaced\n    do: [{terminate: a}, {launch: {a: {groups: g}}}]\n    \
                 expect: {new-addresses: [a]}\n";
     let topology = Topology::parse("t.yaml", text.as_bytes()).expect("a valid file");
-    assert_eq!(topology.steps[0].operations.len(), 2);
+    assert_eq!(topology.steps[0].operations().count(), 2);
 }

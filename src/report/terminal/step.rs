@@ -5,9 +5,11 @@ use indexmap::IndexSet;
 use super::grid::{self, Rows};
 use crate::model::Flow;
 use crate::model::topology::ExpectedOutcome;
+use crate::probe::Held;
 use crate::report::Style;
 use crate::report::bundle;
 use crate::report::text::{self, Tone};
+use crate::scenario::held;
 use crate::scenario::{AddressChange, Class, DecidingRule, FlowResult, Head, StepResult, StepStatus, WrongCell};
 
 const INDENT: &str = "       ";
@@ -49,6 +51,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
         }
     }
     out.push_str(&wrong(head, earlier, step, style));
+    out.push_str(&held(step, style));
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
     out.push_str(&the_grid(head, earlier, step, style));
@@ -65,6 +68,10 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
     }
     if unproved > 0 {
         parts.push(format!("{} of {} not proved", text::number(unproved), text::count(counts.cells, "cell")));
+    }
+    let wrong_connections = step.held.iter().filter(|held| !held.right).count();
+    if wrong_connections > 0 {
+        parts.push(format!("{} not as expected", text::count(wrong_connections, "connection")));
     }
     if !step.canaries_held {
         parts.push("the canaries did not hold".to_owned());
@@ -167,6 +174,28 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
     }
     if bundles.len() > shown {
         out.push_str(&format!("{INDENT}and {} more; --verbose tells them\n", bundles.len() - shown));
+    }
+    out
+}
+
+/// What has become of the connections that the step asks about.
+fn held(step: &StepResult, style: Style) -> String {
+    let mut out = String::new();
+    for it in &step.held {
+        let found = held::word(&it.found);
+        let because = it.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+        if it.right {
+            out.push_str(&format!("{INDENT}connection {}  {found}{because}\n", it.name));
+            continue;
+        }
+        let unproved = matches!(it.found, Held::Inconclusive { .. });
+        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
+        let expected = it.expected.as_str();
+        out.push_str(&format!("{INDENT}{word}  connection {}      expected {expected}, observed {found}\n", it.name));
+        if let Some(reason) = &it.reason {
+            out.push_str(&detail("because", reason, ""));
+        }
+        out.push_str(&detail("expected by", &format!("{expected}: {}", it.name), &it.place.to_string()));
     }
     out
 }

@@ -1,0 +1,61 @@
+//! Connections that a scenario holds open: their names, and what is expected of them.
+
+use super::super::ConnectionName;
+use super::flows::Within;
+use super::problem::{Draft, quote};
+use super::reading::{Reading, suggest};
+use super::tree::Node;
+use super::{Action, Fate, Opening, Placed};
+
+impl Reading<'_> {
+    /// `open: {session: 'web1 -> db1:3306'}`.
+    pub fn openings(&mut self, node: &Node) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from names to flows") {
+            let Some(name) = self.name(key, "a connection") else { continue };
+            if let Some(first) = self.connections.get(&name) {
+                let draft = Draft::new(key.span, format!("a connection {} is opened already", quote(&name)));
+                self.report(draft.related("here", *first));
+                continue;
+            }
+            self.connections.insert(name.clone(), key.span);
+            let Some(flow) = self.flow(value, Within::Step { dropped: false }) else { continue };
+            if flow.both_ways {
+                let draft = Draft::new(value.span, "a connection is opened by one end");
+                self.report(draft.help("`->`; both ends send over it all the same"));
+                continue;
+            }
+            let opening = Opening { name: ConnectionName::new(name), flow };
+            actions.push(Action::Open(Placed { value: opening, place: self.place(key.span) }));
+        }
+        actions
+    }
+
+    /// `close: session`.
+    pub fn closings(&mut self, node: &Node) -> Vec<Action> {
+        let items = self.some(node, "a connection or a list of them");
+        let names: Vec<_> = items.iter().filter_map(|item| self.connection(item)).collect();
+        names.into_iter().map(Action::Close).collect()
+    }
+
+    /// `alive:`, `cut:` and `gone:`.
+    pub fn fates(&mut self, node: &Node) -> Vec<Placed<ConnectionName>> {
+        let items = self.some(node, "at least one connection");
+        items.iter().filter_map(|item| self.connection(item)).collect()
+    }
+
+    /// A connection that some step up to this one has opened.
+    fn connection(&mut self, node: &Node) -> Option<Placed<ConnectionName>> {
+        let word = self.text(node, "the name of a connection")?;
+        if self.connections.contains_key(word) {
+            return Some(Placed { value: ConnectionName::new(word), place: self.place(node.span) });
+        }
+        let help = suggest(word, self.connections.keys().map(String::as_str))
+            .unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
+        self.report(Draft::new(node.span, format!("no connection {} is open at this step", quote(word))).help(help));
+        None
+    }
+}
+
+/// The words of fates.
+pub(super) const FATES: [(&str, Fate); 3] = [("alive", Fate::Alive), ("cut", Fate::Cut), ("gone", Fate::Gone)];

@@ -1,0 +1,335 @@
+//! Connections held open across changes, and what becomes of them.
+//!
+//! A connection is alive if a token that each end sends arrives at the other. It is cut if a filter has recorded the
+//! drop of what each end sent, and the other end's link has carried a later canary and not the packet. Silence alone,
+//! a reset or the death of an end is neither.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::attempt::Token;
+use super::canary::{self, Receiver};
+use super::evidence::{Case, Logged};
+use super::prober::{Ask, Prober, tuples};
+use super::resolve::{self, Whose};
+use super::{Drop, TOKEN_BYTES};
+use crate::compile::network::NodeName;
+use crate::fabric::Namespace;
+use crate::fabric::packet::Tuple;
+use crate::model::Service;
+
+/// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
+/// after a pause that the kernel doubles each time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What became of a held connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// What each end sent has arrived at the other.
+    Alive,
+    /// What each end sent was dropped, on record, and has not arrived. One drop for each end that can send.
+    Cut(Vec<Drop>),
+    /// An end is no more: its instance stopped, or it ended the connection.
+    Gone {
+        /// What is known of it.
+        why: String,
+    },
+    /// Nothing proves any of these.
+    Inconclusive {
+        /// What is missing.
+        why: String,
+    },
+}
+
+/// A connection under way.
+#[derive(Debug)]
+pub struct Connection {
+    ask: Ask,
+    /// The way back: where the client is.
+    client: Receiver,
+    client_node: Arc<Namespace>,
+    server: NodeName,
+    port: u16,
+    /// Names the connection at the server's side.
+    token: Token,
+    end: End,
+}
+
+#[derive(Debug)]
+enum End {
+    Tcp(TcpStream, Vec<u8>),
+    Udp(UdpSocket),
+    /// Only the client of a ping can begin; the answer is the kernel's.
+    Ping(UdpSocket),
+}
+
+impl Connection {
+    /// Opens one; the right receiver has answered when this returns.
+    ///
+    /// # Errors
+    /// Why it could not be opened, in words.
+    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, String> {
+        let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
+        let (socket, port) = prober.open_socket(&ask).await?;
+        let token = prober.token();
+        let to = |port: u16| SocketAddr::new(ask.destination, port);
+        let text = |error: io::Error| error.to_string();
+        let opening = async {
+            match ask.service {
+                Service::Tcp(port) => {
+                    let stream = TcpSocket::from_std_stream(socket.into()).connect(to(port.0)).await.map_err(text)?;
+                    Ok(End::Tcp(stream, Vec::new()))
+                }
+                Service::Udp(port) => {
+                    let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
+                    socket.connect(to(port.0)).await.map_err(text)?;
+                    Ok(End::Udp(socket))
+                }
+                Service::IcmpEcho => {
+                    let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
+                    socket.connect(to(0)).await.map_err(text)?;
+                    Ok(End::Ping(socket))
+                }
+                Service::Icmp(_) | Service::Protocol(_) => Err("a connection is held over tcp, udp or ping".to_owned()),
+            }
+        };
+        let end = timeout(PATIENCE, opening).await.map_err(|_| "nobody answers".to_owned())??;
+        let client_node = Arc::clone(&ask.sender);
+        let mut connection = Self { ask, client, client_node, server, port, token, end };
+        connection.send(token).await.map_err(text)?;
+        let answer = timeout(PATIENCE, connection.receive(token)).await.map_err(|_| "nobody answers".to_owned())?;
+        let named = answer.map_err(text)?;
+        match named {
+            Some(name) if name != connection.server.0 => Err(format!("{name} answered")),
+            _ => Ok(connection),
+        }
+    }
+
+    /// The tuples of what the client sends, before and behind the gateway.
+    fn there(&self) -> Vec<Tuple> {
+        tuples(&self.ask, self.port)
+    }
+
+    /// The tuples of what the server sends.
+    fn back(&self) -> Vec<Tuple> {
+        let turned = |tuple: Tuple| Tuple {
+            source: tuple.destination,
+            source_port: tuple.destination_port,
+            destination: tuple.source,
+            destination_port: tuple.source_port,
+            ..tuple
+        };
+        self.there().into_iter().map(turned).collect()
+    }
+
+    /// The client sends a token.
+    async fn send(&mut self, token: Token) -> io::Result<()> {
+        match &mut self.end {
+            End::Tcp(stream, _) => stream.write_all(&token).await,
+            End::Udp(socket) => socket.send(&token).await.map(drop),
+            End::Ping(socket) => {
+                let kind = if self.ask.destination.is_ipv4() { 8 } else { 128 };
+                let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
+                request.extend_from_slice(&token);
+                socket.send(&request).await.map(drop)
+            }
+        }
+    }
+
+    /// Waits until a token comes to the client; gives the name that follows it, if one does.
+    async fn receive(&mut self, token: Token) -> io::Result<Option<String>> {
+        let mut buffer = [0; 512];
+        match &mut self.end {
+            End::Tcp(stream, read) => loop {
+                if let Some(at) = find(read, &token) {
+                    let rest = read.split_off(at + TOKEN_BYTES);
+                    let line = rest.iter().position(|byte| *byte == b'\n');
+                    if let Some(end) = line {
+                        *read = rest[end + 1..].to_vec();
+                        return Ok(Some(String::from_utf8_lossy(&rest[..end]).trim().to_owned()));
+                    }
+                    read.extend_from_slice(&token);
+                    read.extend_from_slice(&rest);
+                }
+                match stream.read(&mut buffer).await? {
+                    0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                    length => read.extend_from_slice(&buffer[..length]),
+                }
+            },
+            End::Udp(socket) => loop {
+                let length = socket.recv(&mut buffer).await?;
+                if let Some(name) = buffer[..length].strip_prefix(token.as_slice()) {
+                    return Ok(Some(String::from_utf8_lossy(name).trim().to_owned()));
+                }
+            },
+            End::Ping(socket) => loop {
+                let length = socket.recv(&mut buffer).await?;
+                if find(&buffer[..length], &token).is_some() {
+                    return Ok(None);
+                }
+            },
+        }
+    }
+
+    /// Finds out what has become of the connection.
+    pub async fn examine(&mut self, prober: &mut Prober, whose: Whose<'_>) -> Held {
+        if !prober.listens(&self.server) {
+            return Held::Gone { why: format!("what answered at {} is no more", self.server) };
+        }
+        let lost = prober.lost();
+        let (there, back) = (self.there(), self.back());
+        let (case_there, case_back) = (prober.board.register(&there), prober.board.register(&back));
+        let (question, answer) = (prober.token(), prober.token());
+        prober.board.expect_delivery(question, &case_there);
+        let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
+        let held = match found {
+            Ok((Way::Arrived, Way::Arrived)) => Held::Alive,
+            Ok((Way::Recorded(first), Way::Recorded(second))) => {
+                self.cut(prober, [(&case_there, first), (&case_back, second)], whose).await
+            }
+            Ok((there, back)) => {
+                let why = format!("what the client sent {there}, and what the server sent {back}");
+                Held::Inconclusive { why }
+            }
+            Err(why) => Held::Gone { why },
+        };
+        prober.board.forget(&[there, back].concat());
+        prober.board.forget_delivery(&question);
+        match held {
+            Held::Inconclusive { why } if prober.lost() > lost => {
+                Held::Inconclusive { why: format!("{why}; log records were lost meanwhile") }
+            }
+            held => held,
+        }
+    }
+
+    /// Each end sends, and each direction is watched until it has arrived or a drop of it is on record.
+    async fn both_ways(
+        &mut self,
+        prober: &Prober,
+        question: Token,
+        answer: Token,
+        (there, back): (&Case, &Case),
+    ) -> Result<(Way, Way), String> {
+        let ended = |error: io::Error| format!("the connection has ended: {error}");
+        self.send(question).await.map_err(ended)?;
+        if matches!(self.end, End::Ping(_)) {
+            let waiting = async {
+                tokio::select! {
+                    biased;
+                    answered = self.receive(question) => answered.map(|_| Way::Arrived).map_err(ended),
+                    way = watch(there) => Ok(way),
+                }
+            };
+            let way = timeout(PATIENCE, waiting).await.unwrap_or(Ok(Way::Silent))?;
+            return Ok(match way {
+                Way::Arrived => (Way::Arrived, Way::Arrived),
+                Way::Recorded(logged) => (Way::Recorded(logged), Way::Recorded(None)),
+                Way::Silent => (Way::Silent, Way::Silent),
+            });
+        }
+        let client = SocketAddr::new(self.client_as_seen(), self.port);
+        let service = self.ask.service;
+        let (server, token) = (self.server.clone(), self.token);
+        prober.send_from(&server, service, token, client, answer).await.map_err(ended)?;
+        let forth = watch(there);
+        let come = async {
+            tokio::select! {
+                biased;
+                received = self.receive(answer) => received.map(|_| Way::Arrived).map_err(ended),
+                way = watch(back) => Ok(way),
+            }
+        };
+        let (forth, come) = futures::join!(timeout(PATIENCE, forth), timeout(PATIENCE, come));
+        Ok((forth.unwrap_or(Way::Silent), come.unwrap_or(Ok(Way::Silent))?))
+    }
+
+    /// The client's address as the server sees it.
+    fn client_as_seen(&self) -> IpAddr {
+        match &self.ask.translated {
+            Some((source, _)) => *source,
+            None => self.ask.source,
+        }
+    }
+
+    /// The records say dropped: a canary behind the packets shows whether the links were silent.
+    async fn cut(&self, prober: &mut Prober, ways: [(&Arc<Case>, Option<Logged>); 2], whose: Whose<'_>) -> Held {
+        let server = self.ask.receiver.clone();
+        let receivers: Vec<Receiver> = server.into_iter().chain([self.client.clone()]).collect();
+        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers).await.unwrap_or_default();
+        let mut drops = Vec::new();
+        for ((case, logged), receiver) in ways.into_iter().zip(&receivers) {
+            let Some(logged) = logged else { continue };
+            if !held.contains(&receiver.link()) {
+                let why =
+                    format!("a drop is on record, but {}'s link carried no canary to prove it silent", receiver.node);
+                return Held::Inconclusive { why };
+            }
+            if case.seen_at(&receiver.node) {
+                let why = format!("a drop is on record, and yet {} has seen it", receiver.node);
+                return Held::Inconclusive { why };
+            }
+            drops.push(resolve::drop_of(&logged, whose));
+        }
+        Held::Cut(drops)
+    }
+
+    /// The namespaces of both ends: when one is gone, so is the connection.
+    pub fn ends(&self) -> [&NodeName; 2] {
+        [&self.client_node.name, &self.server]
+    }
+}
+
+/// What became of what one end sent.
+#[derive(Debug)]
+enum Way {
+    Arrived,
+    /// Nothing where this end cannot begin: it has answered nothing, for it was asked nothing.
+    Recorded(Option<Logged>),
+    Silent,
+}
+
+impl std::fmt::Display for Way {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Arrived => "has arrived",
+            Self::Recorded(_) => "was dropped",
+            Self::Silent => "neither arrived nor is recorded",
+        })
+    }
+}
+
+/// Waits until a token has come to a socket, or a drop is on record.
+async fn watch(case: &Case) -> Way {
+    loop {
+        if case.delivered_to().is_some() {
+            return Way::Arrived;
+        }
+        if let Some(logged) = case.records().into_iter().find(|logged| logged.record.is_drop()) {
+            return Way::Recorded(Some(logged));
+        }
+        case.news.notified().await;
+    }
+}
+
+fn find(within: &[u8], token: &Token) -> Option<usize> {
+    within.windows(TOKEN_BYTES).position(|window| window == token)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_wherever_it_begins() {
+        let token = *b"0123456789abcdef";
+        assert_eq!(find(b"xx0123456789abcdef name\n", &token), Some(2));
+        assert_eq!(find(b"0123456789abcde", &token), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! Connections that a scenario holds open: opening them, and what a step expects of them.
+
+use super::results::HeldResult;
+use super::run::Cloudlike;
+use super::{cells, explain};
+use crate::lab::LabError;
+use crate::model::Via;
+use crate::model::topology::{Expectation, Fate, Opening, Placed, Step};
+use crate::probe::Held;
+
+/// Opens a connection; in words, why it did not come about.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn open<L: Cloudlike>(lab: &mut L, opening: &Opening) -> Result<Option<String>, LabError> {
+    let flows = match cells::select(&opening.flow, Via::Private, lab.cloud()) {
+        Ok(flows) => flows,
+        Err(why) => return Ok(Some(why)),
+    };
+    let [flow] = flows.as_slice() else {
+        let count = flows.len();
+        return Ok(Some(format!("`{}` means {count} flows, and a connection is one", opening.flow.written)));
+    };
+    match lab.open(&opening.name, flow).await {
+        Ok(()) => Ok(None),
+        Err(error @ LabError::NotOpened { .. }) => Ok(Some(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// Examines every connection that a step asks about.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Vec<HeldResult>, LabError> {
+    let mut results = Vec::new();
+    for Placed { value, .. } in &step.expectations {
+        let Expectation::Connections(expected, names) = value else { continue };
+        for Placed { value: name, place } in names {
+            let found = lab.examine(name).await?;
+            results.push(HeldResult {
+                name: name.clone(),
+                expected: *expected,
+                right: is(&found, *expected),
+                reason: reason(&found),
+                found,
+                place: place.clone(),
+            });
+        }
+    }
+    Ok(results)
+}
+
+fn is(found: &Held, expected: Fate) -> bool {
+    match found {
+        Held::Alive => expected == Fate::Alive,
+        Held::Cut(_) => expected == Fate::Cut,
+        Held::Gone { .. } => expected == Fate::Gone,
+        Held::Inconclusive { .. } => false,
+    }
+}
+
+fn reason(found: &Held) -> Option<String> {
+    match found {
+        Held::Alive => None,
+        Held::Cut(drops) => {
+            let mut all: Vec<String> = Vec::new();
+            for text in drops.iter().map(explain::cut) {
+                if !all.contains(&text) {
+                    all.push(text);
+                }
+            }
+            Some(all.join("; "))
+        }
+        Held::Gone { why } | Held::Inconclusive { why } => Some(why.clone()),
+    }
+}
+
+/// The word for what was found.
+pub fn word(found: &Held) -> &'static str {
+    match found {
+        Held::Alive => Fate::Alive.as_str(),
+        Held::Cut(_) => Fate::Cut.as_str(),
+        Held::Gone { .. } => Fate::Gone.as_str(),
+        Held::Inconclusive { .. } => "inconclusive",
+    }
+}
