@@ -147,7 +147,8 @@ async fn an_answer_from_another_instance_is_misdelivered() {
     let outcome = probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome;
     assert_eq!(outcome, Outcome::Misdelivered { answered_by: "db2".into() });
     // An echo names nobody; that db1 has not seen the request tells it.
-    change(&mut lab, &authorize("DB", sglab::model::Traffic::All, block("0.0.0.0/0"))).await;
+    change(&mut lab, &authorize("DB", sglab::model::Traffic::Icmp(sglab::model::IcmpMatch::All), block("0.0.0.0/0")))
+        .await;
     let outcome = probe(&mut lab, flow("web1", "db1", Service::IcmpEcho)).await.outcome;
     assert!(matches!(outcome, Outcome::Misdelivered { .. }), "{outcome:?}");
 }
