@@ -162,13 +162,15 @@ impl Batch {
     }
 
     fn route(&mut self, route: &Route) {
-        // Family, prefix length, table main, protocol static; scope and kind by the way; on-link where there is a gateway.
+        // Family, prefix length, table, protocol static; scope and kind by the way; on-link where there is a gateway.
         let (scope, kind, flags): (u8, u8, u32) = match route.way {
             Way::Gateway { .. } => (0, 1, 4),
             Way::Link { .. } => (253, 1, 0),
             Way::Unreachable => (0, 7, 0),
+            Way::Main => (0, 9, 0),
         };
-        let mut header = vec![libc::AF_INET as u8, route.destination.prefix_len(), 0, 0, 254, 4, scope, kind];
+        let table = if route.table.0 == 0 { 254 } else { route.table.0 };
+        let mut header = vec![libc::AF_INET as u8, route.destination.prefix_len(), 0, 0, table, 4, scope, kind];
         header.extend(flags.to_ne_bytes());
         self.message(RTM_NEWROUTE, CREATE, &header, |bytes| {
             let address = |bytes: &mut Vec<u8>, kind, address: IpAddr| {
@@ -182,7 +184,7 @@ impl Batch {
                     source.into_iter().for_each(|source| address(bytes, 7, source));
                 }
                 Way::Link { index } => attribute(bytes, 4, |bytes| bytes.extend(index.to_ne_bytes())),
-                Way::Unreachable => {}
+                Way::Unreachable | Way::Main => {}
             }
         });
     }

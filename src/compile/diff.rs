@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use indexmap::IndexSet;
 
 use super::names;
-use super::network::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Route, Way};
+use super::network::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Policy, Route, Way};
 use super::nft::{Change, Ruleset};
 use super::ruleset_diff::{changes, closed, first};
 
@@ -50,7 +50,10 @@ impl Differ<'_> {
     fn same_boxes(&self) -> bool {
         let same = |name: &NodeName, node: &Node| {
             self.old.nodes.get(name).is_some_and(|old| {
-                old.kind == node.kind && old.routes == node.routes && old.ruleset.is_some() == node.ruleset.is_some()
+                old.kind == node.kind
+                    && old.routes == node.routes
+                    && old.policies == node.policies
+                    && old.ruleset.is_some() == node.ruleset.is_some()
             })
         };
         self.old.links == self.new.links
@@ -111,7 +114,7 @@ impl Differ<'_> {
     fn route_stays(&self, removed: &IndexSet<(&NodeName, u32)>, node: &NodeName, route: &Route) -> bool {
         let over_removed = match route.way {
             Way::Gateway { index, .. } | Way::Link { index } => removed.contains(&(node, index)),
-            Way::Unreachable => false,
+            Way::Unreachable | Way::Main => false,
         };
         let has = |network: &Network| network.nodes.get(node).is_some_and(|node| node.routes.contains(route));
         !over_removed && has(self.old) && has(self.new)
@@ -123,6 +126,7 @@ impl Differ<'_> {
         routes(self.old)
             .filter(|(node, route)| !self.route_stays(&removed, node, route))
             .map(|(node, route)| Action::RemoveRoute(node.clone(), route.clone()))
+            .chain(policies(self.old, self.new).map(|(node, policy)| Action::RemovePolicy(node, policy)))
             .collect()
     }
 
@@ -131,6 +135,7 @@ impl Differ<'_> {
         routes(self.new)
             .filter(|(node, route)| !self.route_stays(&removed, node, route))
             .map(|(node, route)| Action::AddRoute(node.clone(), route.clone()))
+            .chain(policies(self.new, self.old).map(|(node, policy)| Action::AddPolicy(node, policy)))
             .collect()
     }
 
@@ -171,6 +176,14 @@ impl Differ<'_> {
         let left = before.iter().filter(|(public, private)| now.get(*public) != Some(private));
         left.filter_map(|(public, _)| public.parse().ok()).collect()
     }
+}
+
+/// The policies of a network that another lacks.
+fn policies<'a>(of: &'a Network, other: &'a Network) -> impl Iterator<Item = (NodeName, Policy)> + 'a {
+    of.nodes.iter().flat_map(move |(name, node)| {
+        let has = move |policy: &Policy| other.nodes.get(name).is_some_and(|node| node.policies.contains(policy));
+        node.policies.iter().filter(move |policy| !has(policy)).map(move |policy| (name.clone(), policy.clone()))
+    })
 }
 
 fn routes(network: &Network) -> impl Iterator<Item = (&NodeName, &Route)> {

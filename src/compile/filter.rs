@@ -5,13 +5,14 @@
 
 use super::error::CompileError;
 use super::names::{
-    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, SOURCES_IPV6, UNREACHABLE,
+    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, SOURCES_IPV6, UNCHECKED,
+    UNREACHABLE,
 };
 use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
 use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
-use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, Vpc, VpcName};
+use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
@@ -30,6 +31,7 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     if vpc.ipv6.is_some() {
         ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", sources_ipv6(attached)));
     }
+    ruleset.sets.insert(UNCHECKED.to_owned(), set("ifname", unchecked(attached)));
     for group in groups {
         add_group(&mut ruleset, cloud, group)?;
     }
@@ -38,7 +40,11 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         let mut live = verdicts();
         for interface in attached {
             let port = format!("\"{}\"", names::port(&interface.id, interface.number));
+            let checked = direction == Direction::Ingress && is_checked_target(vpc, interface);
             let (new_chain, live_chain) = add_interface(&mut ruleset, cloud, interface, direction)?;
+            if checked && let Some(chain) = ruleset.chains.get_mut(&new_chain) {
+                chain.rules.insert(0, destination_check(interface));
+            }
             new.elements.insert(port.clone(), format!("jump {new_chain}"));
             live.elements.insert(port, live_chain.map_or("accept".to_owned(), |chain| format!("jump {chain}")));
         }
@@ -89,6 +95,23 @@ fn sources(attached: &[&Interface]) -> Vec<String> {
         Some(format!("\"{}\" . {private}", names::port(&interface.id, interface.number)))
     });
     of_instances.chain([format!("\"{CANARY}\" . {CANARY_ADDRESS}")]).collect()
+}
+
+/// The interfaces that may send what is not their own.
+fn unchecked(attached: &[&Interface]) -> Vec<String> {
+    let off = attached.iter().filter(|interface| interface.source_dest_check == SourceDestCheck::Off);
+    off.map(|interface| format!("\"{}\"", names::port(&interface.id, interface.number))).collect()
+}
+
+/// Whether routes lead to an interface that takes only what is for itself.
+fn is_checked_target(vpc: &Vpc, interface: &Interface) -> bool {
+    interface.source_dest_check == SourceDestCheck::On
+        && vpc.routes.values().flatten().any(|route| route.target == interface.id)
+}
+
+fn destination_check(interface: &Interface) -> NftRule {
+    let own_address = interface.private.map_or_else(|| "0.0.0.0".to_owned(), |private| private.to_string());
+    own("destination", format!("ip daddr != {own_address} {} drop", log(Record::NotItsOwn)))
 }
 
 fn add_group(ruleset: &mut Ruleset, cloud: &Cloud, group: (&GroupName, &SecurityGroup)) -> Result<(), CompileError> {
@@ -160,6 +183,8 @@ fn verdicts() -> Map {
 fn canary_chain() -> Chain {
     let open = log(Record::Pass(Direction::Ingress));
     chain([
+        // Routes that lead to nobody end here.
+        own("blackhole", format!("ip daddr != {CANARY_ADDRESS} {} drop", log(Record::Blackhole))),
         own("open", format!("udp dport {CANARY_OPEN_PORT} {open} accept")),
         own("drop", format!("{} drop", log(Record::Drop(Direction::Ingress)))),
     ])
@@ -173,6 +198,7 @@ fn prerouting(vpc: &Vpc) -> Chain {
         own("gw-spoofed", format!("iifname \"{GW}\" ip saddr {} {spoofed} drop", vpc.cidr)),
         own("gw", format!("iifname \"{GW}\" meta nfproto ipv4 accept")),
         own("bound", format!("iifname . ip saddr @{SOURCES} accept")),
+        own("unchecked", format!("iifname @{UNCHECKED} accept")),
     ];
     if let Some(block) = vpc.ipv6 {
         rules.extend([

@@ -7,10 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::CompileError;
 use super::names::{self, Wire};
-use super::network::{End, Families, Link, Network, Node, NodeKind, NodeName, Route, Way};
+use super::network::{End, Families, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Way};
 use super::nft::Ruleset;
 use super::{filter, translation};
-use crate::model::{Cloud, Host, HostName, InstanceState, Interface, PrivateIp, Vpc, VpcName};
+use crate::model::{Cloud, Forwarding, Host, HostName, InstanceState, Interface, PrivateIp, Vpc, VpcName};
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.
 ///
@@ -37,9 +37,10 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         builder.public_addresses(number, &outside);
         bound.extend(outside.into_iter().map(|address| (names::gateway_port(name, number), address)));
         builder.canary(name, number)?;
-        for interface in attached {
-            builder.interface(interface, is_answering(cloud, interface), speaks)?;
+        for interface in &attached {
+            builder.interface(cloud, interface, speaks)?;
         }
+        builder.subnet_routes(name, vpc, &attached);
     }
     for (number, (name, host)) in (1..).zip(&cloud.hosts) {
         builder.host(name, host, number, anywhere)?;
@@ -144,14 +145,25 @@ impl Builder {
         if self.network.nodes.contains_key(&name) {
             return Err(CompileError::Taken { what: "the namespace", name: name.0 });
         }
-        self.network.nodes.insert(name, Node { kind, families, routes: IndexSet::new(), ruleset });
+        let (routes, policies) = (IndexSet::new(), IndexSet::new());
+        self.network.nodes.insert(name, Node { kind, families, routes, policies, ruleset });
         Ok(())
     }
 
     fn route(&mut self, node: &NodeName, destination: impl Into<IpNet>, way: Way) {
+        self.route_in(Table::default(), node, destination, way);
+    }
+
+    fn route_in(&mut self, table: Table, node: &NodeName, destination: impl Into<IpNet>, way: Way) {
         let destination = destination.into();
         if let Some(node) = self.network.nodes.get_mut(node) {
-            node.routes.insert(Route { destination, way });
+            node.routes.insert(Route { table, destination, way });
+        }
+    }
+
+    fn policy(&mut self, node: &NodeName, of: Selected, table: Table) {
+        if let Some(node) = self.network.nodes.get_mut(node) {
+            node.policies.insert(Policy { of, table });
         }
     }
 
@@ -253,7 +265,7 @@ impl Builder {
             &Side {
                 node: &router,
                 interface: names::CANARY,
-                index: 3,
+                index: CANARY_INDEX,
                 addresses: Vec::new(),
                 neighbours: vec![names::CANARY_ADDRESS.into()],
             },
@@ -266,17 +278,47 @@ impl Builder {
             },
         );
         let address = IpAddr::from(names::CANARY_ADDRESS);
-        self.route(&router, address, Way::Link { index: 3 });
+        self.route(&router, address, Way::Link { index: CANARY_INDEX });
         self.route(&names::gateway(vpc), address, by(2, names::ROUTER_ADDRESS));
         self.route(&canary, EVERYWHERE, by_from(2, names::ROUTER_ADDRESS, names::CANARY_ADDRESS));
         Ok(())
     }
 
-    fn interface(&mut self, interface: &Interface, answering: bool, families: Families) -> Result<(), CompileError> {
+    /// The route tables of subnets: packets from their interfaces go by a table of the subnet. The block of the VPC is in it as
+    /// a way back to the main table, so that only what is longer takes precedence over the local route.
+    fn subnet_routes(&mut self, name: &VpcName, vpc: &Vpc, attached: &[&Interface]) {
+        let router = names::router(name);
+        for (number, (subnet, _)) in (1..).zip(&vpc.subnets) {
+            let Some(routes) = vpc.routes.get(subnet).filter(|routes| !routes.is_empty()) else { continue };
+            let table = Table(number);
+            self.route_in(table, &router, vpc.cidr.trunc(), Way::Main);
+            for route in routes {
+                let target = attached.iter().find(|interface| interface.id == route.target);
+                let way = match target.and_then(|target| Some((target, target.private?))) {
+                    Some((target, private)) => by(names::port_index(target.number), private.0),
+                    // What leads nowhere is dropped, on record, on the way to the canary.
+                    None => by(CANARY_INDEX, names::CANARY_ADDRESS),
+                };
+                self.route_in(table, &router, route.destination, way);
+            }
+            for interface in attached.iter().filter(|interface| interface.subnet == *subnet) {
+                self.policy(&router, Selected::From(names::port(&interface.id, interface.number)), table);
+            }
+        }
+    }
+
+    fn interface(&mut self, cloud: &Cloud, interface: &Interface, families: Families) -> Result<(), CompileError> {
+        let answering = is_answering(cloud, interface);
         let Some(PrivateIp(private)) = interface.private else { return Ok(()) };
         let (node, router) = (names::instance(&interface.id.instance), names::router(&interface.vpc));
         if interface.id.device == 0 || !self.network.nodes.contains_key(&node) {
-            self.node(node.clone(), NodeKind::Instance, families, None)?;
+            let forwarding = cloud.instances.get(&interface.id.instance).map(|instance| instance.forwarding);
+            let kind = match forwarding.unwrap_or_default() {
+                Forwarding::None => NodeKind::Instance,
+                Forwarding::Plain | Forwarding::Nat => NodeKind::Appliance,
+            };
+            let ruleset = (forwarding == Some(Forwarding::Nat)).then(translation::nat_instance);
+            self.node(node.clone(), kind, families, ruleset)?;
         }
         let ipv6 = interface.ipv6.map(|ipv6| ipv6.0);
         let held: Vec<IpAddr> = std::iter::once(private.into()).chain(ipv6.map(IpAddr::V6)).collect();
@@ -303,11 +345,20 @@ impl Builder {
         for address in held {
             self.route(&router, address, Way::Link { index });
         }
-        // The second interface is for what is addressed to it; what the instance begins leaves by the first.
-        if answering && device == 0 {
-            self.route(&node, EVERYWHERE, by_from(2, names::ROUTER_ADDRESS, private));
-            if let Some(ipv6) = ipv6 {
-                self.route(&node, EVERYWHERE_IPV6, by_from(2, names::NEXT_HOP_IPV6, ipv6));
+        if !answering {
+            return Ok(());
+        }
+        // What the instance begins leaves by the first interface, and what has another's address leaves by that one.
+        let table = Table(interface.id.device);
+        let way = by_from(2 + device, names::ROUTER_ADDRESS, private);
+        self.route_in(table, &node, EVERYWHERE, way);
+        if device > 0 {
+            self.policy(&node, Selected::Source(private.into()), table);
+        }
+        if let Some(ipv6) = ipv6 {
+            self.route_in(table, &node, EVERYWHERE_IPV6, by_from(2 + device, names::NEXT_HOP_IPV6, ipv6));
+            if device > 0 {
+                self.policy(&node, Selected::Source(ipv6.into()), table);
             }
         }
         Ok(())
@@ -376,6 +427,9 @@ const EVERYWHERE_IPV6: Ipv6Net = match Ipv6Net::new(Ipv6Addr::UNSPECIFIED, 0) {
     Ok(net) => net,
     Err(_) => panic!("a constant prefix length"),
 };
+
+/// The index of the canary's link in its router.
+const CANARY_INDEX: u32 = 3;
 
 fn gateway_port_index(number: u32) -> u32 {
     1000 + number

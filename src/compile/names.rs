@@ -45,6 +45,8 @@ pub const CANARY_DROPPED_PORT: u16 = 9;
 pub const SOURCES: &str = "sources";
 /// The same of IPv6.
 pub const SOURCES_IPV6: &str = "sources-ipv6";
+/// The set of the interfaces that may send what is not their own.
+pub const UNCHECKED: &str = "unchecked";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.

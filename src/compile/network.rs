@@ -35,6 +35,8 @@ pub struct LinkName(pub String);
 pub enum NodeKind {
     /// An instance: its namespaces belong to a user namespace of its own.
     Instance,
+    /// An instance that passes on packets for others.
+    Appliance,
     /// A VPC's router and filter.
     Router,
     /// A VPC's gateway to the internet, which translates addresses.
@@ -66,6 +68,8 @@ pub struct Node {
     pub families: Families,
     /// Routes.
     pub routes: IndexSet<Route>,
+    /// Which packets go by another table than the main one.
+    pub policies: IndexSet<Policy>,
     /// Its filter and translation, where it has one.
     pub ruleset: Option<Ruleset>,
 }
@@ -96,9 +100,33 @@ pub struct End {
     pub neighbours: IndexMap<IpAddr, [u8; 6]>,
 }
 
+/// A routing table: 0 is the main one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Table(pub u8);
+
+/// Packets that go by a table of their own; what that table does not know goes by the main one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Policy {
+    /// Which packets.
+    pub of: Selected,
+    /// The table.
+    pub table: Table,
+}
+
+/// Which packets a policy is for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Selected {
+    /// Those that come in by this interface.
+    From(String),
+    /// Those that have this source.
+    Source(IpAddr),
+}
+
 /// A route.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
+    /// The table that it is in.
+    pub table: Table,
     /// Where to.
     pub destination: IpNet,
     /// By which way.
@@ -124,6 +152,8 @@ pub enum Way {
     },
     /// Nobody: the sender gets an ICMP error.
     Unreachable,
+    /// As the main table says.
+    Main,
 }
 
 /// One change of the kernel. Each can be undone but the last two, which therefore come last.
@@ -139,6 +169,10 @@ pub enum Action {
     AddRoute(NodeName, Route),
     /// Takes a route away.
     RemoveRoute(NodeName, Route),
+    /// Adds a policy.
+    AddPolicy(NodeName, Policy),
+    /// Takes a policy away.
+    RemovePolicy(NodeName, Policy),
     /// Changes a ruleset in one transaction. `back` undoes `forward`.
     Nft {
         /// The namespace.

@@ -23,6 +23,10 @@ pub enum Record {
     Unclaimed(Direction),
     /// The source is not an address of the interface it came from: `spoofed`.
     Spoofed,
+    /// The destination is not an address of the interface that a route leads to: `not-its-own`.
+    NotItsOwn,
+    /// The route leads to an interface that is not there: `blackhole`.
+    Blackhole,
     /// Connection tracking cannot place the packet: `invalid`.
     Invalid,
     /// The gateway has no translation for the source: `untranslated`.
@@ -47,6 +51,8 @@ impl fmt::Display for Record {
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
             Self::Spoofed => f.write_str("spoofed"),
+            Self::NotItsOwn => f.write_str("not-its-own"),
+            Self::Blackhole => f.write_str("blackhole"),
             Self::Invalid => f.write_str("invalid"),
             Self::Untranslated => f.write_str("untranslated"),
             Self::Unreachable => f.write_str("unreachable"),
@@ -61,6 +67,8 @@ impl FromStr for Record {
         let mut words = text.split_whitespace();
         let direction = match words.next().ok_or(())? {
             "spoofed" => return Ok(Self::Spoofed),
+            "not-its-own" => return Ok(Self::NotItsOwn),
+            "blackhole" => return Ok(Self::Blackhole),
             "invalid" => return Ok(Self::Invalid),
             "untranslated" => return Ok(Self::Untranslated),
             "unreachable" => return Ok(Self::Unreachable),

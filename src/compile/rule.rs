@@ -7,7 +7,8 @@ use super::names;
 use super::nft::NftRule;
 use super::record::{LOG_GROUP, Record};
 use crate::model::{
-    Cloud, Direction, GroupName, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference, Traffic,
+    Cloud, Direction, GroupName, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference, SourceDestCheck,
+    Traffic,
 };
 
 /// The `log` statement of a record.
@@ -208,7 +209,20 @@ impl<'a> Compiling<'a> {
             }
             Peer::Group(group) => {
                 let own = self.peer_set(group)?;
-                let set = |family: Family, name: String| (family, format!("{when}{} {side} @{name}", family.header()));
+                // What an appliance passes on has a member's address and does not come from the member.
+                let at = match (self.direction, when) {
+                    _ if !when.is_empty() || !self.has_appliances() => None,
+                    (Direction::Ingress, _) => Some("iifname"),
+                    (Direction::Egress, _) => Some("oifname"),
+                };
+                let set = |family: Family, name: String| {
+                    let header = family.header();
+                    let direct = at.map_or_else(String::new, |at| {
+                        let sources = if family == Family::Ipv4 { names::SOURCES } else { names::SOURCES_IPV6 };
+                        format!(" {at} . {header} {side} @{sources}")
+                    });
+                    (family, format!("{when}{header} {side} @{name}{direct}"))
+                };
                 match own {
                     None => vec![set(Family::Ipv4, names::NOBODY.to_owned())],
                     Some(_) if !self.speaks_ipv6() => vec![set(Family::Ipv4, names::members(group))],
@@ -218,6 +232,16 @@ impl<'a> Compiling<'a> {
                 }
             }
         })
+    }
+
+    /// Whether an interface of the group's VPC passes on what is not its own.
+    ///
+    /// Source: "Security group rules" (Amazon VPC user guide): through a middlebox a reference to the other's group
+    /// admits nothing.
+    fn has_appliances(&self) -> bool {
+        let vpc = &self.group.1.vpc;
+        let interfaces = self.cloud.interfaces().map(|(_, _, interface)| interface);
+        interfaces.filter(|i| i.vpc == *vpc).any(|i| i.source_dest_check == SourceDestCheck::Off)
     }
 
     /// Whether the group's VPC has IPv6.

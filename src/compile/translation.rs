@@ -75,6 +75,17 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
     ruleset
 }
 
+/// The ruleset of a NAT instance's own operating system: what it passes on has its address.
+///
+/// Source: "NAT instances" (Amazon VPC user guide).
+pub fn nat_instance() -> Ruleset {
+    let mut ruleset = Ruleset::default();
+    let hook = "type nat hook postrouting priority srcnat; policy accept;";
+    let chain = base(hook, [own("masquerade", "oifname \"eth*\" masquerade".to_owned())]);
+    ruleset.chains.insert("postrouting".to_owned(), chain);
+    ruleset
+}
+
 /// The ruleset of the internet: every link is bound to the addresses behind it. No connection tracking.
 pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
     let mut ruleset = Ruleset::default();

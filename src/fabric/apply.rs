@@ -184,6 +184,14 @@ impl Fabric {
             Action::RemoveRoute(name, route) => {
                 Work::add(&mut work.links, self.node(name)?, [wiring::remove_route(route)]);
             }
+            Action::AddPolicy(name, policy) => {
+                let families = self.node(name)?.families;
+                Work::add(&mut work.ends, self.node(name)?, wiring::add_policy(policy, families));
+            }
+            Action::RemovePolicy(name, policy) => {
+                let families = self.node(name)?.families;
+                Work::add(&mut work.links, self.node(name)?, wiring::remove_policy(policy, families));
+            }
             Action::Nft { node, forward, .. } => {
                 work.transactions.push((Arc::clone(self.node(node)?), Transaction::Change(forward.clone())));
             }
@@ -241,6 +249,8 @@ fn inverse(action: &Action) -> Option<Action> {
         Action::RemoveLink(name, link) => Some(Action::AddLink(name, link)),
         Action::AddRoute(node, route) => Some(Action::RemoveRoute(node, route)),
         Action::RemoveRoute(node, route) => Some(Action::AddRoute(node, route)),
+        Action::AddPolicy(node, policy) => Some(Action::RemovePolicy(node, policy)),
+        Action::RemovePolicy(node, policy) => Some(Action::AddPolicy(node, policy)),
         Action::Nft { node, forward, back } => Some(Action::Nft { node, forward: back, back: forward }),
         // The namespace that it was loaded into goes with its own undo; a forgotten flow comes back by itself.
         Action::LoadRuleset(..) | Action::ForgetFlows(..) | Action::RemoveNode(_) => None,

@@ -63,7 +63,7 @@ impl Namespace {
     pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Self, FabricError> {
         let failed = |source: io::Error| FabricError::Namespace { node: name.clone(), source };
         let path = names.net.join(&name.0);
-        let (net, user) = if kind == NodeKind::Instance {
+        let (net, user) = if matches!(kind, NodeKind::Instance | NodeKind::Appliance) {
             let (uid_map, gid_map) = sandbox::instance_id_maps();
             let fenced = raw::fenced_namespaces(&uid_map, &gid_map).map_err(|errno| failed(errno.into()))?;
             let user_path = names.users().join(&name.0);

@@ -10,7 +10,7 @@ use crate::compile::network::{Families, NodeKind};
 fn settings(kind: NodeKind, families: Families) -> Vec<(&'static str, String)> {
     // Turning forwarding on resets others, so it comes first.
     let mut settings = Vec::new();
-    let routes = matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet);
+    let routes = matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Appliance);
     if routes {
         settings.push(("ipv4/ip_forward", "1"));
         // A hairpin leaves by the interface it came in on; a redirect would teach the sender a way round the filter.
@@ -45,7 +45,7 @@ fn settings(kind: NodeKind, families: Families) -> Vec<(&'static str, String)> {
         settings.push(("netfilter/nf_conntrack_tcp_loose", "0"));
     }
     let mut settings: Vec<(&str, String)> = settings.into_iter().map(|(path, value)| (path, value.into())).collect();
-    if matches!(kind, NodeKind::Instance | NodeKind::Host) {
+    if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::Host) {
         settings.push(("ipv4/ip_unprivileged_port_start", "0".into()));
         let gid = getegid();
         settings.push(("ipv4/ping_group_range", format!("{gid} {gid}")));

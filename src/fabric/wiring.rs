@@ -11,10 +11,11 @@ use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessa
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
 use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::netlink::Request;
-use crate::compile::network::{End, Link, Route, Way};
+use crate::compile::network::{End, Families, Link, Policy, Route, Selected, Table, Way};
 
 type RouteRequest = Request<RouteNetlinkMessage>;
 
@@ -113,7 +114,56 @@ pub(super) fn remove_route(route: &Route) -> RouteRequest {
     Request::change(format!("delete route {}", route.destination), RouteNetlinkMessage::DelRoute(route_message(route)))
 }
 
+/// Before the main table's own rule, which has 32766.
+const POLICY_PRIORITY: u32 = 1000;
+
+/// Adds a policy, in every family that it is for.
+pub(super) fn add_policy(policy: &Policy, families: Families) -> Vec<RouteRequest> {
+    let request = |message| Request::create("add a routing policy".to_owned(), RouteNetlinkMessage::NewRule(message));
+    policy_messages(policy, families).into_iter().map(request).collect()
+}
+
+/// Takes a policy away.
+pub(super) fn remove_policy(policy: &Policy, families: Families) -> Vec<RouteRequest> {
+    let request =
+        |message| Request::change("delete a routing policy".to_owned(), RouteNetlinkMessage::DelRule(message));
+    policy_messages(policy, families).into_iter().map(request).collect()
+}
+
+fn policy_messages(policy: &Policy, families: Families) -> Vec<RuleMessage> {
+    let message = |family: AddressFamily, attribute: RuleAttribute, prefix: u8| {
+        let mut message = RuleMessage::default();
+        message.header.family = family;
+        message.header.table = policy.table.0;
+        message.header.action = RuleAction::ToTable;
+        message.header.src_len = prefix;
+        message.attributes = vec![attribute, RuleAttribute::Priority(POLICY_PRIORITY)];
+        message
+    };
+    match &policy.of {
+        Selected::Source(address @ IpAddr::V4(_)) => {
+            vec![message(AddressFamily::Inet, RuleAttribute::Source(*address), 32)]
+        }
+        Selected::Source(address) => vec![message(AddressFamily::Inet6, RuleAttribute::Source(*address), 128)],
+        Selected::From(interface) => {
+            let of = |family| message(family, RuleAttribute::Iifname(interface.clone()), 0);
+            match families {
+                Families::Ipv4 => vec![of(AddressFamily::Inet)],
+                Families::Both => vec![of(AddressFamily::Inet), of(AddressFamily::Inet6)],
+            }
+        }
+    }
+}
+
 fn route_message(route: &Route) -> RouteMessage {
+    let mut message = main_route_message(route);
+    if route.table != Table::default() {
+        message.header.table = route.table.0;
+    }
+    message
+}
+
+fn main_route_message(route: &Route) -> RouteMessage {
     match route.destination {
         IpNet::V4(net) => {
             let builder = RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(net.addr(), net.prefix_len());
@@ -125,6 +175,7 @@ fn route_message(route: &Route) -> RouteMessage {
                 }
                 Way::Link { index } => builder.output_interface(index).scope(RouteScope::Link),
                 Way::Unreachable => builder.kind(RouteType::Unreachable),
+                Way::Main => builder.kind(RouteType::Throw),
             }
             .build()
         }
@@ -138,6 +189,7 @@ fn route_message(route: &Route) -> RouteMessage {
                 }
                 Way::Link { index } => builder.output_interface(index),
                 Way::Unreachable => builder.kind(RouteType::Unreachable),
+                Way::Main => builder.kind(RouteType::Throw),
             }
             .build()
         }

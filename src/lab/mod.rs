@@ -18,8 +18,8 @@ use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
 use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InstanceState, Ipv6, Operation, PrivateIp, PublicIp, Refusal, Service,
-    apply,
+    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, Operation, PrivateIp, PublicIp,
+    Refusal, Service, apply,
 };
 use crate::probe::{Batch, Prober};
 
@@ -31,13 +31,13 @@ pub struct Lab {
     fabric: Fabric,
     prober: Prober,
     listeners: Listeners,
-    /// The addresses that instances hold or held last: a flow to a stopped one asks there.
-    last: IndexMap<InstanceName, LastHeld>,
+    /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
+    last: IndexMap<InterfaceId, LastHeld>,
     held: IndexMap<ConnectionName, held::Holding>,
     broken: Option<String>,
 }
 
-/// The addresses that an instance held last, each by itself.
+/// The addresses that an interface held last, each by itself.
 #[derive(Clone, Copy, Debug, Default)]
 struct LastHeld {
     private: Option<PrivateIp>,
@@ -237,7 +237,9 @@ impl Lab {
             opening.push(async move {
                 match node.kind {
                     NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
-                    NodeKind::Instance | NodeKind::Host | NodeKind::Canary => prober.watch_arrivals(namespace).await,
+                    NodeKind::Instance | NodeKind::Appliance | NodeKind::Host | NodeKind::Canary => {
+                        prober.watch_arrivals(namespace).await
+                    }
                 }
             });
         }
@@ -260,7 +262,7 @@ impl Lab {
     fn services(&self, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
         match kind {
             NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
-            NodeKind::Instance => {
+            NodeKind::Instance | NodeKind::Appliance => {
                 let (name, instance) = self.cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
                 let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
                 let all = self.listeners.columns.union(&instance.listens).copied();
@@ -272,8 +274,8 @@ impl Lab {
 
     /// Remembers the addresses of now, for flows to instances that hold none later.
     fn remember(&mut self) {
-        for (name, _, interface) in self.cloud.interfaces().filter(|(_, _, interface)| interface.id.device == 0) {
-            let last = self.last.entry(name.clone()).or_default();
+        for (_, _, interface) in self.cloud.interfaces() {
+            let last = self.last.entry(interface.id.clone()).or_default();
             last.private = interface.private.or(last.private);
             last.public = interface.public.or(last.public);
             last.ipv6 = interface.ipv6.or(last.ipv6);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::compile::network::{Network, NodeKind, NodeName};
+use crate::compile::network::{End, Network, NodeKind, NodeName};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, Via};
 use crate::probe::{Ask, KnownPath, Receiver};
 
@@ -15,47 +15,82 @@ impl Lab {
         let Sender { node, source, public } = self.sender(flow)?;
         let sender = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));
-        let (destination, translated) = match &flow.to {
-            Endpoint::Host(_, address) => (address.0, public.map(|source| (source, address.0))),
-            Endpoint::Instance(name) => {
-                let last = self.last.get(name).ok_or_else(|| format!("{name} never had an address"))?;
+        let (destination, translated) = match (&flow.to, flow.to.interface()) {
+            (_, Some(id)) => {
+                let last = self.last.get(&id).ok_or_else(|| format!("{} never had an address", flow.to))?;
+                let to = &flow.to;
                 let private = last.private.map(|address| IpAddr::V4(address.0));
                 match flow.via {
-                    Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{name} has no IPv6 address"))?.0.into(), None),
-                    Via::Private if !outside => {
-                        (private.ok_or_else(|| format!("{name} has no private address"))?, None)
-                    }
+                    Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{to} has no IPv6 address"))?.0.into(), None),
+                    Via::Private if !outside => (private.ok_or_else(|| format!("{to} has no private address"))?, None),
                     Via::Private | Via::Public => {
-                        let held = last.public.ok_or_else(|| format!("{name} has no public address"))?;
+                        let held = last.public.ok_or_else(|| format!("{to} has no public address"))?;
                         let held = IpAddr::V4(held.0);
                         let behind = (public.unwrap_or(source), private.unwrap_or(held));
                         (held, Some(behind))
                     }
                 }
             }
+            (Endpoint::Host(_, address), None) => (address.0, public.map(|source| (source, address.0))),
+            (_, None) => return Err(format!("{} is nobody", flow.to)),
         };
         let receiver = self.receiver(flow)?;
-        Ok(Ask { sender, source, destination, translated, service: flow.service, receiver })
+        let passed_on_by = self.appliances(flow);
+        let forged = matches!(flow.from, Endpoint::Forged(..));
+        let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
+        let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
+        Ok(Ask {
+            sender,
+            source,
+            destination,
+            translated,
+            ports_of,
+            forged,
+            passed_on_by,
+            service: flow.service,
+            receiver,
+        })
+    }
+
+    /// The addresses of the appliances that the sender's route table may send a flow through.
+    fn appliances(&self, flow: &Flow) -> Vec<IpAddr> {
+        let sender = flow.from.interface().and_then(|id| self.cloud.interface(&id));
+        let vpc = sender.and_then(|sender| Some((sender, self.cloud.vpcs.get(&sender.vpc)?)));
+        let routes = vpc.and_then(|(sender, vpc)| vpc.routes.get(&sender.subnet));
+        let targets = routes.into_iter().flatten().filter_map(|route| self.cloud.interface(&route.target));
+        let addresses = |target: &Interface| {
+            [target.private.map(|private| private.0.into()), target.public.map(|public| public.0.into())]
+        };
+        targets.flat_map(addresses).flatten().collect()
+    }
+
+    /// Whether routes lead to the sender.
+    fn is_appliance(&self, flow: &Flow) -> bool {
+        let mut routes = self.cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
+        routes.any(|route| Some(&route.target.instance) == flow.from.instance())
     }
 
     /// The sender's namespace, its address there, and its public one if that differs.
     fn sender(&self, flow: &Flow) -> Result<Sender, String> {
-        match &flow.from {
-            Endpoint::Host(name, address) => Ok(Sender { node: host_node(name), source: address.0, public: None }),
-            Endpoint::Instance(name) => {
-                let interface = first_interface(&self.cloud, name).ok_or_else(|| format!("there is no {name}"))?;
-                let running = self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
-                let node = names::instance(name);
-                let asleep = || format!("{name} is not running, so it can ask nothing");
-                if flow.via == Via::Ipv6 {
-                    let ipv6 = interface.ipv6.ok_or_else(|| format!("{name} has no IPv6 address"))?;
-                    let source = running.then_some(ipv6.0.into()).ok_or_else(asleep)?;
-                    return Ok(Sender { node, source, public: None });
-                }
-                let private = interface.private.filter(|_| running).ok_or_else(asleep)?;
-                let public = interface.public.map(|public| public.0.into());
-                Ok(Sender { node, source: private.0.into(), public })
-            }
+        let Some(id) = flow.from.interface() else {
+            let Endpoint::Host(name, address) = &flow.from else { return Err(format!("{} is nobody", flow.from)) };
+            return Ok(Sender { node: host_node(name), source: address.0, public: None });
+        };
+        let from = &flow.from;
+        let interface = self.cloud.interface(&id).ok_or_else(|| format!("there is no {from}"))?;
+        let running = self.cloud.instances.get(&id.instance).is_some_and(|i| i.state == InstanceState::Running);
+        let node = names::instance(&id.instance);
+        let asleep = || format!("{from} is not running, so it can ask nothing");
+        if flow.via == Via::Ipv6 {
+            let ipv6 = interface.ipv6.ok_or_else(|| format!("{from} has no IPv6 address"))?;
+            let source = running.then_some(ipv6.0.into()).ok_or_else(asleep)?;
+            return Ok(Sender { node, source, public: None });
+        }
+        let private = interface.private.filter(|_| running).ok_or_else(asleep)?;
+        let public = interface.public.map(|public| public.0.into());
+        match from {
+            Endpoint::Forged(_, source) => Ok(Sender { node, source: (*source).into(), public: None }),
+            _ => Ok(Sender { node, source: private.0.into(), public }),
         }
     }
 
@@ -70,18 +105,19 @@ impl Lab {
     }
 
     fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
-        let (node, address) = match end {
-            Endpoint::Host(name, address) => (host_node(name), Some(address.0)),
-            Endpoint::Instance(name) => {
-                let interface = first_interface(&self.cloud, name);
-                let address = interface.and_then(|interface| match via {
+        let (node, device, address) = match (end, end.interface()) {
+            (_, Some(id)) => {
+                let address = self.cloud.interface(&id).and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
                     Via::Private | Via::Public => interface.private.map(|private| private.0.into()),
                 });
-                (names::instance(name), address)
+                (names::instance(&id.instance), u32::from(id.device), address)
             }
+            (Endpoint::Host(name, address), None) => (host_node(name), 0, Some(address.0)),
+            (_, None) => return Ok(None),
         };
-        let link = self.network.links.values().find(|link| link.lower.node == node);
+        let its = |end: &End| end.node == node && end.index == FIRST_INSTANCE_INDEX + device;
+        let link = self.network.links.values().find(|link| its(&link.lower));
         let (Some(link), Some(address)) = (link, address) else { return Ok(None) };
         let router = self.fabric.node(&link.upper.node).map_err(|error| error.to_string())?;
         let router_address = match (router.kind, address) {
@@ -124,10 +160,6 @@ const FIRST_INSTANCE_INDEX: u32 = 2;
 /// The namespace of a host.
 fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
-}
-
-fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
-    cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
 }
 
 /// Whose interface an index of a router is, and which groups it is in.

@@ -64,8 +64,45 @@ pub struct Vpc {
     pub cidr: Ipv4Net,
     /// Its subnets, in the order of the file; at least one.
     pub subnets: IndexMap<SubnetName, Ipv4Net>,
+    /// What the route tables of subnets say beyond the local route and the way to the internet.
+    pub routes: IndexMap<SubnetName, Vec<SubnetRoute>>,
     /// Its IPv6 block, a /56, if it has one; each subnet has a /64 of it, in their order.
     pub ipv6: Option<Ipv6Net>,
+}
+
+/// A route of a subnet's route table whose next hop is an instance: a NAT instance or a middlebox.
+///
+/// Source: "Route tables", "Routing for a middlebox appliance" (Amazon VPC user guide).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubnetRoute {
+    /// Where to. The longest prefix wins; the block of the VPC itself is a route to everybody in it.
+    pub destination: Ipv4Net,
+    /// The interface that gets the packets.
+    pub target: InterfaceId,
+}
+
+/// Whether an interface drops what is neither from nor to one of its own addresses.
+///
+/// Source: "Elastic network interfaces" (EC2 user guide): on by default, off for what routes or translates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SourceDestCheck {
+    /// It drops that.
+    #[default]
+    On,
+    /// It passes that on.
+    Off,
+}
+
+/// What an instance's operating system does with a packet for somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Forwarding {
+    /// Nothing, as any instance.
+    #[default]
+    None,
+    /// It passes it on as it is: a middlebox.
+    Plain,
+    /// It passes it on as its own: a NAT instance.
+    Nat,
 }
 
 impl Vpc {
@@ -134,6 +171,8 @@ pub struct Instance {
     pub interfaces: Vec<Interface>,
     /// What listens on it, besides what the harness adds.
     pub listens: IndexSet<Service>,
+    /// What it does with packets for others.
+    pub forwarding: Forwarding,
     /// Where the file says so.
     pub place: Option<Place>,
 }
@@ -159,6 +198,8 @@ pub struct Interface {
     pub automatic_public: AutomaticPublic,
     /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
     pub ipv6: Option<Ipv6>,
+    /// Whether it drops what is not its own.
+    pub source_dest_check: SourceDestCheck,
 }
 
 impl Cloud {
@@ -200,6 +241,11 @@ impl Cloud {
     /// Every interface of every instance, in launch order.
     pub fn interfaces(&self) -> impl Iterator<Item = (&InstanceName, &Instance, &Interface)> {
         self.instances.iter().flat_map(|(name, instance)| instance.interfaces.iter().map(move |i| (name, instance, i)))
+    }
+
+    /// An interface by its id.
+    pub fn interface(&self, id: &InterfaceId) -> Option<&Interface> {
+        self.instances.get(&id.instance)?.interfaces.iter().find(|interface| interface.id == *id)
     }
 
     /// The Elastic IP that is associated with an interface.

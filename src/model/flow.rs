@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{GroupName, HostIp, HostName, InstanceName, Port, RuleId};
+use std::net::Ipv4Addr;
+
+use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId};
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,14 +62,41 @@ impl serde::Serialize for Service {
 pub enum Endpoint {
     /// An instance, by its first interface.
     Instance(InstanceName),
+    /// An instance, by a further interface: `web1.eth1`.
+    Interface(InterfaceId),
+    /// An instance that sends from an address which is not its own: `nat as 10.0.0.99`. Only ever a sender.
+    Forged(InterfaceId, Ipv4Addr),
     /// A host outside, by one of its addresses.
     Host(HostName, HostIp),
+}
+
+impl Endpoint {
+    /// The interface that it is, or sends from; none for a host.
+    pub fn interface(&self) -> Option<InterfaceId> {
+        match self {
+            Self::Instance(instance) => Some(InterfaceId { instance: instance.clone(), device: 0 }),
+            Self::Interface(id) | Self::Forged(id, _) => Some(id.clone()),
+            Self::Host(..) => None,
+        }
+    }
+
+    /// The instance that it belongs to; none for a host.
+    pub fn instance(&self) -> Option<&InstanceName> {
+        match self {
+            Self::Instance(instance) => Some(instance),
+            Self::Interface(id) | Self::Forged(id, _) => Some(&id.instance),
+            Self::Host(..) => None,
+        }
+    }
 }
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Instance(name) => write!(f, "{name}"),
+            Self::Interface(id) => write!(f, "{id}"),
+            Self::Forged(InterfaceId { instance, device: 0 }, source) => write!(f, "{instance} as {source}"),
+            Self::Forged(id, source) => write!(f, "{id} as {source}"),
             Self::Host(name, _) => write!(f, "{name}"),
         }
     }
@@ -107,7 +136,8 @@ impl fmt::Display for Flow {
             Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {}:{}", self.from, self.to, self.service)?,
         }
         match (&self.from, self.via) {
-            (Endpoint::Instance(_), Via::Public) => f.write_str(" by public address"),
+            (Endpoint::Host(..), Via::Public) => Ok(()),
+            (_, Via::Public) => f.write_str(" by public address"),
             (_, Via::Ipv6) => f.write_str(" by IPv6 address"),
             _ => Ok(()),
         }
@@ -150,6 +180,14 @@ pub enum Verdict {
         /// The groups consulted.
         groups: Vec<GroupName>,
     },
+    /// It is neither from nor to an address of an interface that checks: the sender's, or that of an instance which the
+    /// route leads through.
+    FailsCheck {
+        /// Whose check.
+        instance: InstanceName,
+    },
+    /// The route leads to an interface that is not there now.
+    Blackhole,
     /// It leaves the sender, and the gateway has no public address to send it on with.
     Untranslated,
     /// Nobody holds the address.

@@ -3,7 +3,8 @@
 use indexmap::IndexSet;
 
 use super::{
-    AutomaticPublic, ElasticIpName, GroupName, InstanceName, Permission, PrivateIp, Service, SubnetName, VpcName,
+    AutomaticPublic, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId, Permission, PrivateIp, Service,
+    SourceDestCheck, SubnetName, VpcName,
 };
 
 /// One change to a cloud.
@@ -33,16 +34,22 @@ pub enum Operation {
     AuthorizeEgress(GroupName, Vec<Permission>),
     /// `RevokeSecurityGroupEgress`: all or nothing. Groups of a VPC only.
     RevokeEgress(GroupName, Vec<Permission>),
-    /// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
-    SetGroups(InstanceName, IndexSet<GroupName>),
+    /// `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute` with `GroupId`: replaces the whole set.
+    SetGroups(Target, IndexSet<GroupName>),
+    /// `CreateNetworkInterface` and `AttachNetworkInterface` in one.
+    AttachInterface(InstanceName, NewInterface),
+    /// `DetachNetworkInterface` and `DeleteNetworkInterface` in one; never the first.
+    DetachInterface(InterfaceId),
+    /// The same two calls with `SourceDestCheck`.
+    SetSourceDestCheck(Target, SourceDestCheck),
     /// `AllocateAddress`.
     AllocateAddress(ElasticIpName),
-    /// `AssociateAddress` with the first interface of an instance. What the instance had is dissociated.
+    /// `AssociateAddress`. What the interface had is dissociated.
     AssociateAddress {
         /// Which Elastic IP.
         elastic_ip: ElasticIpName,
         /// With whom.
-        instance: InstanceName,
+        to: Target,
         /// Whether it may be taken from another.
         reassociation: Reassociation,
     },
@@ -59,6 +66,40 @@ pub enum Reassociation {
     Allowed,
     /// One that belongs to another interface is refused.
     Refused,
+}
+
+/// Which interface a call is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// That of an instance. EC2 refuses the call if the instance has several.
+    Instance(InstanceName),
+    /// This one.
+    Interface(InterfaceId),
+}
+
+impl Target {
+    /// Whose interface it is.
+    pub fn instance(&self) -> &InstanceName {
+        match self {
+            Self::Instance(instance) => instance,
+            Self::Interface(id) => &id.instance,
+        }
+    }
+}
+
+/// What a further interface is made of. It gets no public address by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInterface {
+    /// Its device index, 1 for `eth1`.
+    pub device: u8,
+    /// Its subnet, of the instance's VPC.
+    pub subnet: SubnetName,
+    /// Its groups.
+    pub groups: IndexSet<GroupName>,
+    /// Which private address it asks for.
+    pub address: AddressRequest,
+    /// Whether it drops what is not its own.
+    pub source_dest_check: SourceDestCheck,
 }
 
 /// What a new group is made of.
@@ -91,6 +132,12 @@ pub struct Launch {
     pub address: AddressRequest,
     /// Whether it gets a public address.
     pub public: AutomaticPublic,
+    /// Whether its first interface drops what is not its own.
+    pub source_dest_check: SourceDestCheck,
+    /// What it does with packets for others.
+    pub forwarding: Forwarding,
+    /// Further interfaces.
+    pub more: Vec<NewInterface>,
     /// Where the file says so.
     pub place: Option<super::Place>,
 }
@@ -113,6 +160,10 @@ pub enum RefusalCode {
     IncorrectInstanceState,
     /// No such instance.
     InvalidInstanceIdNotFound,
+    /// The instance has several interfaces, and the call names none.
+    InvalidInstanceId,
+    /// No such interface.
+    InvalidNetworkInterfaceIdNotFound,
     /// No such group.
     InvalidGroupNotFound,
     /// A group of that name exists.
@@ -159,9 +210,11 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
+        Self::InvalidInstanceId,
+        Self::InvalidNetworkInterfaceIdNotFound,
         Self::InvalidGroupNotFound,
         Self::InvalidGroupDuplicate,
         Self::InvalidPermissionDuplicate,
@@ -190,6 +243,8 @@ impl RefusalCode {
         match self {
             Self::IncorrectInstanceState => "IncorrectInstanceState",
             Self::InvalidInstanceIdNotFound => "InvalidInstanceID.NotFound",
+            Self::InvalidInstanceId => "InvalidInstanceID",
+            Self::InvalidNetworkInterfaceIdNotFound => "InvalidNetworkInterfaceID.NotFound",
             Self::InvalidGroupNotFound => "InvalidGroup.NotFound",
             Self::InvalidGroupDuplicate => "InvalidGroup.Duplicate",
             Self::InvalidPermissionDuplicate => "InvalidPermission.Duplicate",

@@ -15,6 +15,7 @@ impl Sample {
         let vpc = || Vpc {
             cidr: DEFAULT_VPC_CIDR,
             subnets: IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]),
+            routes: IndexMap::new(),
             ipv6: None,
         };
         let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);
@@ -96,6 +97,9 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         listens: [Service::Tcp(Port(22))].into(),
         address,
         public: AutomaticPublic::Given,
+        source_dest_check: SourceDestCheck::On,
+        forwarding: Forwarding::None,
+        more: Vec::new(),
         place: None,
     })
 }
@@ -117,7 +121,7 @@ pub(crate) fn revoke(group: &str, rule: &str) -> Operation {
 }
 
 pub(crate) fn set_groups(instance: &str, groups: &[&str]) -> Operation {
-    Operation::SetGroups(InstanceName::new(instance), groups.iter().map(GroupName::new).collect())
+    Operation::SetGroups(Target::Instance(InstanceName::new(instance)), groups.iter().map(GroupName::new).collect())
 }
 
 pub(crate) fn allocate(name: &str) -> Operation {
@@ -127,7 +131,7 @@ pub(crate) fn allocate(name: &str) -> Operation {
 pub(crate) fn associate(elastic_ip: &str, instance: &str) -> Operation {
     Operation::AssociateAddress {
         elastic_ip: ElasticIpName::new(elastic_ip),
-        instance: InstanceName::new(instance),
+        to: Target::Instance(InstanceName::new(instance)),
         reassociation: Reassociation::Allowed,
     }
 }

@@ -29,6 +29,8 @@ fn verdict(sample: &Sample, words: &str) -> String {
     match judge(&sample.0, &flow(sample, words)) {
         Verdict::Open { .. } => "open".to_owned(),
         Verdict::Dropped { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+        Verdict::FailsCheck { instance } => format!("fails the check of {instance}"),
+        Verdict::Blackhole => "blackhole".to_owned(),
         Verdict::Untranslated => "untranslated".to_owned(),
         Verdict::Unreachable => "unreachable".to_owned(),
     }

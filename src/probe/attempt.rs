@@ -53,7 +53,7 @@ pub(super) fn tuple(service: Service, source: IpAddr, source_port: u16, destinat
 }
 
 /// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
-pub(super) fn open(service: Service, source: IpAddr, source_port: u16) -> io::Result<Socket> {
+pub(super) fn open(service: Service, source: IpAddr, source_port: u16, forged: bool) -> io::Result<Socket> {
     let (kind, protocol) = match service {
         Service::Tcp(_) => (Type::STREAM, Protocol::TCP),
         Service::Udp(_) => (Type::DGRAM, Protocol::UDP),
@@ -71,6 +71,9 @@ pub(super) fn open(service: Service, source: IpAddr, source_port: u16) -> io::Re
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv4RecvErr, &true)?;
     } else {
         nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv6RecvErr, &true)?;
+    }
+    if forged && source.is_ipv4() {
+        socket.set_ip_transparent_v4(true)?;
     }
     socket.bind(&bound.into())?;
     Ok(socket)

@@ -1,6 +1,7 @@
 //! The board on which witnesses post what they saw of the tuples that a probe can have.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -36,7 +37,7 @@ pub(super) struct Case {
 #[derive(Debug, Default)]
 struct Known {
     records: Vec<Logged>,
-    seen_at: Vec<NodeName>,
+    seen_at: Vec<(NodeName, IpAddr)>,
     delivered_to: Option<NodeName>,
 }
 
@@ -58,7 +59,12 @@ impl Case {
 
     /// Whether a packet of it has arrived at a namespace.
     pub fn seen_at(&self, node: &NodeName) -> bool {
-        lock(&self.known).seen_at.contains(node)
+        lock(&self.known).seen_at.iter().any(|(seen, _)| seen == node)
+    }
+
+    /// Whether a packet of it has arrived at a namespace for an address of it: an appliance sees also what it passes on.
+    pub fn seen_by(&self, node: &NodeName, address: IpAddr) -> bool {
+        lock(&self.known).seen_at.iter().any(|(seen, to)| seen == node && *to == address)
     }
 }
 
@@ -124,7 +130,7 @@ impl Board {
     pub fn post_sighting(&self, node: &NodeName, tuple: &Tuple) {
         let case = lock(&self.cases).get(tuple).cloned();
         if let Some(case) = case {
-            lock(&case.known).seen_at.push(node.clone());
+            lock(&case.known).seen_at.push((node.clone(), tuple.destination));
             case.news.notify_one();
         }
     }

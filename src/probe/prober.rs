@@ -43,6 +43,12 @@ pub struct Ask {
     pub destination: IpAddr,
     /// (source, destination) behind the gateway, if the path leads through it.
     pub translated: Option<(IpAddr, IpAddr)>,
+    /// Whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
+    pub ports_of: IpAddr,
+    /// Whether the source is not an address of the sender, who then sees no answer.
+    pub forged: bool,
+    /// The addresses of appliances that may pass it on as their own.
+    pub passed_on_by: Vec<IpAddr>,
     /// What it asks for.
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.
@@ -223,13 +229,13 @@ impl Prober {
                 Err(_) => Vec::new(),
             };
             let case = self.board.register(&tuples);
-            if is_unanswered(ask.service) {
+            if is_unanswered(ask) {
                 self.board.expect_delivery(token, &case);
             }
             started.push((ask, socket, token, tuples, case));
         }
         let tokens: Vec<Token> =
-            started.iter().filter(|(ask, ..)| is_unanswered(ask.service)).map(|(_, _, token, ..)| *token).collect();
+            started.iter().filter(|(ask, ..)| is_unanswered(ask)).map(|(_, _, token, ..)| *token).collect();
         let running = started.into_iter().enumerate().map(|(number, (ask, socket, token, tuples, case))| async move {
             let state = match socket {
                 Ok((socket, port)) => {
@@ -293,7 +299,7 @@ impl Prober {
             for number in &numbers {
                 let ask = &asks[*number];
                 let port = self.source_port(ask);
-                wanted.push((ask.service, ask.source, port));
+                wanted.push((ask.service, ask.source, port, ask.forged));
             }
             let sender = Arc::clone(&asks[numbers[0]].sender);
             jobs.push(async move {
@@ -328,9 +334,9 @@ impl Prober {
                 if !matches!(socket, Err(why) if why == PORT_TAKEN) {
                     break;
                 }
-                let (service, source) = (ask.service, ask.source);
+                let (service, source, forged) = (ask.service, ask.source, ask.forged);
                 let port = self.source_port(ask);
-                let opened = ask.sender.run(move || open_one((service, source, port))).await;
+                let opened = ask.sender.run(move || open_one((service, source, port, forged))).await;
                 *socket = opened.unwrap_or_else(|error| Err(error.to_string()));
             }
         }
@@ -341,7 +347,7 @@ impl Prober {
         if matches!(ask.service, Service::Protocol(_)) {
             return Ok(0);
         }
-        self.ports.take(ask.source, attempt::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
+        self.ports.take(ask.ports_of, attempt::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
     }
 
     /// How many log records were ever lost.
@@ -405,17 +411,19 @@ fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
     })
 }
 
-/// Whether a service is one whose messages nobody answers.
-fn is_unanswered(service: Service) -> bool {
-    matches!(service, Service::Icmp(_) | Service::Protocol(_))
+/// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
+fn is_unanswered(ask: &Ask) -> bool {
+    ask.forged || matches!(ask.service, Service::Icmp(_) | Service::Protocol(_))
 }
 
 /// What [`open_one`] says of a source port that somebody holds.
 const PORT_TAKEN: &str = "its source port is taken";
 
-fn open_one((service, source, port): (Service, IpAddr, Result<u16, String>)) -> Result<(Socket, u16), String> {
+fn open_one(
+    (service, source, port, forged): (Service, IpAddr, Result<u16, String>, bool),
+) -> Result<(Socket, u16), String> {
     let port = port?;
-    attempt::open(service, source, port).map(|socket| (socket, port)).map_err(|error| {
+    attempt::open(service, source, port, forged).map(|socket| (socket, port)).map_err(|error| {
         if error.kind() == io::ErrorKind::AddrInUse {
             PORT_TAKEN.into()
         } else {
@@ -427,9 +435,12 @@ fn open_one((service, source, port): (Service, IpAddr, Result<u16, String>)) -> 
 /// Every tuple that a probe can have, before and behind the gateway.
 pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
     let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
-    if let Some((source, destination)) = ask.translated {
+    let behind = ask.translated;
+    let sources = [Some(ask.source), behind.map(|(source, _)| source)];
+    let sources = sources.into_iter().flatten().chain(ask.passed_on_by.iter().copied());
+    for source in sources {
         // With a public address on one side only, the translation changes one end at a time.
-        for (source, destination) in [(source, ask.destination), (ask.source, destination), (source, destination)] {
+        for destination in [Some(ask.destination), behind.map(|(_, destination)| destination)].into_iter().flatten() {
             let tuple = attempt::tuple(ask.service, source, port, destination);
             if !tuples.contains(&tuple) {
                 tuples.push(tuple);
@@ -467,8 +478,7 @@ async fn until_evidence(mut pending: Pending, case: &Case) -> State {
 /// Puts together what is known of a probe, now that the canaries behind it have arrived.
 async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, lost: u64) -> (Finding, Vec<Tuple>) {
     let Probe { case, tuples, state } = probe;
-    let node = ask.receiver.as_ref().map(|receiver| &receiver.node);
-    let seen = node.is_some_and(|node| case.seen_at(node));
+    let seen = ask.receiver.as_ref().is_some_and(|receiver| case.seen_by(&receiver.node, receiver.address));
     let (answer, timed_out) = match state {
         State::Answered(answer) => (Some(answer), false),
         State::TimedOut => (None, true),

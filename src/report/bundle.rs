@@ -30,8 +30,7 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
         members: vec![index],
         from: vec![flow.from.clone()],
         to: vec![flow.to.clone()],
-        by_public: flow.via == Via::Public
-            && matches!((&flow.from, &flow.to), (Endpoint::Instance(_), Endpoint::Instance(_))),
+        by_public: flow.via == Via::Public && flow.from.interface().is_some() && flow.to.interface().is_some(),
         services: vec![flow.service],
         both_ways: false,
     });

@@ -95,7 +95,7 @@ fn differences(steps: &[Option<&StepResult>], hosts: &IndexMap<HostName, Vec<Hos
         out.push_str(&format!("      {:<width$}{}\n", it.text(hosts), columns(words, style), width = NAME_WIDTH - 2));
     }
     if bundles.len() > shown {
-        out.push_str(&format!("      and {} more; --verbose tells them\n", bundles.len() - shown));
+        out.push_str(&format!("      and {} more; --grid tells them\n", bundles.len() - shown));
     }
     out
 }

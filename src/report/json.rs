@@ -284,7 +284,7 @@ fn which(flow: &Flow) -> Which {
 fn address(end: &Endpoint) -> Option<HostIp> {
     match end {
         Endpoint::Host(_, address) => Some(*address),
-        Endpoint::Instance(_) => None,
+        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
     }
 }
 

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use crate::model::topology::{FlowPattern, Selector};
 use crate::model::{
-    AutomaticPublic, Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, Service, Via, VpcName,
+    AutomaticPublic, Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, InterfaceId, Service, Via, VpcName,
 };
 
 /// Every cell of the grid: every outside address and every running instance, to every other running instance.
@@ -47,12 +47,14 @@ pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
 
 /// Whether a grid has a block for the pair.
 pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> bool {
-    match (from, via) {
-        (Endpoint::Host(..), Via::Ipv6) => has_ipv6(cloud, to),
-        (Endpoint::Host(..), _) => has_public(cloud, to),
-        (Endpoint::Instance(from), Via::Public) => from != to && has_public(cloud, to),
-        (Endpoint::Instance(from), Via::Private) => from != to && vpc_of(cloud, from) == vpc_of(cloud, to),
-        (Endpoint::Instance(from), Via::Ipv6) => from != to && has_ipv6(cloud, from) && has_ipv6(cloud, to),
+    let first = InterfaceId { instance: to.clone(), device: 0 };
+    match (from.interface(), via) {
+        (None, Via::Ipv6) => has_ipv6(cloud, &first),
+        (None, _) => has_public(cloud, &first),
+        (Some(from), _) if from.instance == *to => false,
+        (Some(_), Via::Public) => has_public(cloud, &first),
+        (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &first),
+        (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &first),
     }
 }
 
@@ -96,37 +98,37 @@ impl Selection<'_> {
     }
 
     fn pair(&mut self, from: &Endpoint, to: &Endpoint) {
-        let via = match (from, to) {
+        let via = match (from.interface(), to.interface()) {
             // Between two hosts there is no cloud.
-            (Endpoint::Host(..), Endpoint::Host(..)) => return,
-            (host @ Endpoint::Host(..), Endpoint::Instance(other))
-            | (Endpoint::Instance(other), host @ Endpoint::Host(..)) => {
+            (None, None) => return,
+            (None, Some(other)) | (Some(other), None) => {
+                let host = if from.interface().is_none() { from } else { to };
                 let Some(via) = via_of(host).filter(|via| self.asked.is_none_or(|asked| asked == *via)) else { return };
-                if via == Via::Ipv6 && !has_ipv6(self.cloud, other) {
-                    self.no_path.get_or_insert_with(|| format!("{other} has no IPv6 address"));
+                if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
                     return;
                 }
-                if matches!(from, Endpoint::Host(..)) && via == Via::Public && !has_public(self.cloud, other) {
-                    self.no_path.get_or_insert_with(|| format!("{other} has no public address"));
+                if from == host && via == Via::Public && !has_public(self.cloud, &other) {
+                    self.no_path.get_or_insert_with(|| format!("{} has no public address", named(&other)));
                     return;
                 }
                 via
             }
-            (Endpoint::Instance(a), Endpoint::Instance(b)) if a == b => return,
-            (Endpoint::Instance(a), Endpoint::Instance(b)) => {
-                if self.via == Via::Private && vpc_of(self.cloud, a) != vpc_of(self.cloud, b) {
-                    let why = || format!("{a} and {b} are in different VPCs, and have no private path");
+            (Some(a), Some(b)) if a.instance == b.instance => return,
+            (Some(a), Some(b)) => {
+                if self.via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
+                    let why = || format!("{from} and {to} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
                     return;
                 }
-                if self.via == Via::Public && !has_public(self.cloud, b) {
-                    self.no_path.get_or_insert_with(|| format!("{b} has no public address"));
+                if self.via == Via::Public && !has_public(self.cloud, &b) {
+                    self.no_path.get_or_insert_with(|| format!("{to} has no public address"));
                     return;
                 }
                 if self.via == Via::Ipv6
-                    && let Some(without) = [a, b].into_iter().find(|name| !has_ipv6(self.cloud, name))
+                    && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
                 {
-                    self.no_path.get_or_insert_with(|| format!("{without} has no IPv6 address"));
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&without)));
                     return;
                 }
                 self.via
@@ -154,13 +156,14 @@ enum Role {
 fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
     match selector {
         Selector::Any => hosts(cloud).into_iter().chain(running(cloud).cloned().map(Endpoint::Instance)).collect(),
-        // A receiver that is named may be down: that it does not answer is what the step wants to see.
-        Selector::Instance(name) => match cloud.instances.get(name) {
-            Some(instance) if role == Role::Receiver || instance.state == InstanceState::Running => {
-                vec![Endpoint::Instance(name.clone())]
-            }
-            _ => Vec::new(),
-        },
+        Selector::Instance(name) if may_be(cloud, name, role) => vec![Endpoint::Instance(name.clone())],
+        Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+            vec![Endpoint::Interface(id.clone())]
+        }
+        Selector::Forged(id, source) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+            vec![Endpoint::Forged(id.clone(), *source)]
+        }
+        Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
         Selector::Group(group) => cloud
             .instances
             .iter()
@@ -174,6 +177,17 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
     }
 }
 
+/// A receiver that is named may be down: that it does not answer is what the step wants to see.
+fn may_be(cloud: &Cloud, name: &InstanceName, role: Role) -> bool {
+    let instance = cloud.instances.get(name);
+    instance.is_some_and(|instance| role == Role::Receiver || instance.state == InstanceState::Running)
+}
+
+/// An interface as people say it: the first by the name of its instance.
+fn named(id: &InterfaceId) -> String {
+    if id.device == 0 { id.instance.to_string() } else { id.to_string() }
+}
+
 /// Why a selector means nobody, if it does.
 fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
     if !ends(selector, cloud, role).is_empty() {
@@ -181,11 +195,13 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
     }
     Some(match selector {
         Selector::Any => "there is no host and no running instance".to_owned(),
-        Selector::Instance(name) => match cloud.instances.get(name).map(|instance| instance.state) {
+        Selector::Instance(name)
+        | Selector::Interface(InterfaceId { instance: name, .. })
+        | Selector::Forged(InterfaceId { instance: name, .. }, _) => match cloud.instances.get(name).map(|i| i.state) {
             None => format!("there is no {name} at this step"),
             Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
             Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
-            Some(InstanceState::Running) => return None,
+            Some(InstanceState::Running) => format!("{name} has no such interface at this step"),
         },
         Selector::Group(group) => format!("{group} has no running member"),
         Selector::Host(name) | Selector::HostAddress(name, _) => format!("there is no host {name}"),
@@ -203,28 +219,26 @@ fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
 fn via_of(end: &Endpoint) -> Option<Via> {
     match end {
         Endpoint::Host(_, address) => Some(if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }),
-        Endpoint::Instance(_) => None,
+        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
     }
 }
 
 /// Whether there is, or was, a public address to ask for.
-fn has_public(cloud: &Cloud, name: &InstanceName) -> bool {
-    let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first());
-    interface.is_some_and(|i| i.public.is_some() || i.automatic_public == AutomaticPublic::Given)
+fn has_public(cloud: &Cloud, id: &InterfaceId) -> bool {
+    cloud.interface(id).is_some_and(|i| i.public.is_some() || i.automatic_public == AutomaticPublic::Given)
 }
 
-fn has_ipv6(cloud: &Cloud, name: &InstanceName) -> bool {
-    let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first());
-    interface.is_some_and(|interface| interface.ipv6.is_some())
+fn has_ipv6(cloud: &Cloud, id: &InterfaceId) -> bool {
+    cloud.interface(id).is_some_and(|interface| interface.ipv6.is_some())
 }
 
-// Flows are between first interfaces, so the groups of the first are the ones that count.
+// A group in a flow means the instances by their first interfaces, so the groups of the first are the ones that count.
 fn is_member(instance: &Instance, group: &crate::model::GroupName) -> bool {
     instance.interfaces.first().is_some_and(|interface| interface.groups.contains(group))
 }
 
-fn vpc_of<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a VpcName> {
-    cloud.instances.get(name).and_then(|instance| instance.interfaces.first()).map(|interface| &interface.vpc)
+fn vpc_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a VpcName> {
+    cloud.interface(id).map(|interface| &interface.vpc)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::results::DecidingRule;
-use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, Rule, RuleId, SelfReference, Via};
+use crate::model::{Cloud, Direction, Flow, GroupName, InstanceName, Peer, Rule, RuleId, SelfReference, Via};
 use crate::probe::{Drop, DropCause, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
@@ -68,13 +68,10 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 
 /// The trap of the public path: behind the gateway a member no longer looks like one.
 fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
-    let Endpoint::Instance(sender) = &flow.from else { return None };
+    let sender = &flow.from;
+    let interface = sender.interface().and_then(|id| cloud.interface(&id));
     let translated = flow.via == Via::Public
-        && cloud
-            .instances
-            .get(sender)
-            .and_then(|instance| instance.interfaces.first())
-            .is_some_and(|interface| interface.public.is_some_and(|public| IpAddr::V4(public.0) == source));
+        && interface.is_some_and(|i| i.public.is_some_and(|public| IpAddr::V4(public.0) == source));
     let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
     (translated && by_group)
         .then(|| format!(", the public address of {sender}; a rule that names a group matches private addresses only"))
@@ -85,8 +82,8 @@ fn self_reference(flow: &Flow, receiver: &InstanceName, groups: &[GroupName], cl
     if cloud.knobs.self_reference != SelfReference::MatchesNobody {
         return None;
     }
-    let Endpoint::Instance(sender) = &flow.from else { return None };
-    let its_own = cloud.instances.get(sender).and_then(|instance| instance.interfaces.first())?;
+    let sender = &flow.from;
+    let its_own = sender.interface().and_then(|id| cloud.interface(&id))?;
     let group = ingress(groups, cloud).find_map(|(name, rule)| {
         (rule.peer == Peer::Group(name.clone()) && its_own.groups.contains(name)).then_some(name)
     })?;

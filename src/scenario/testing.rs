@@ -49,9 +49,15 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         public: Some(PublicIp(Ipv4Addr::new(198, 18, 0, last))),
         automatic_public: AutomaticPublic::Given,
         ipv6: None,
+        source_dest_check: SourceDestCheck::On,
     };
-    let instance =
-        Instance { state: InstanceState::Running, interfaces: vec![interface], listens: IndexSet::new(), place: None };
+    let instance = Instance {
+        state: InstanceState::Running,
+        interfaces: vec![interface],
+        listens: IndexSet::new(),
+        forwarding: Forwarding::None,
+        place: None,
+    };
     cloud.instances.insert(InstanceName::new(name), instance);
 }
 
@@ -195,6 +201,7 @@ pub(crate) fn by_the_article(cloud: &Cloud, flow: &Flow) -> Outcome {
 pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
     let Endpoint::Instance(to) = &flow.to else { return Outcome::Unreachable };
     let source = match (&flow.from, flow.via) {
+        (Endpoint::Interface(_) | Endpoint::Forged(..), _) => return Outcome::Unreachable,
         (Endpoint::Host(_, address), _) => address.0,
         (Endpoint::Instance(name), via) => {
             let interface = &cloud.instances[name].interfaces[0];

@@ -55,6 +55,12 @@ fn agree(verdict: &Verdict, outcome: &Outcome) -> bool {
         (Verdict::Untranslated, Outcome::Dropped(drop)) => {
             matches!(&drop.cause, DropCause::Other(word) if word.starts_with("untranslated"))
         }
+        (Verdict::FailsCheck { .. }, Outcome::Dropped(drop)) => {
+            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("spoofed") || word.starts_with("not-its-own"))
+        }
+        (Verdict::Blackhole, Outcome::Dropped(drop)) => {
+            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("blackhole"))
+        }
         (Verdict::Unreachable, Outcome::Unreachable) => true,
         _ => false,
     }

@@ -147,6 +147,9 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         listens: IndexSet::new(),
         address,
         public: sglab::model::AutomaticPublic::Given,
+        source_dest_check: sglab::model::SourceDestCheck::On,
+        forwarding: sglab::model::Forwarding::None,
+        more: Vec::new(),
         place: None,
     })
 }

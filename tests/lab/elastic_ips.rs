@@ -1,6 +1,6 @@
 //! Elastic IPs on real packets.
 
-use sglab::model::{ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation};
+use sglab::model::{ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target};
 
 use crate::clouds::*;
 
@@ -22,7 +22,7 @@ scenario: [{step: as launched, expect: {open: ['office -> a:80']}}]
 fn associate(to: &str) -> Operation {
     Operation::AssociateAddress {
         elastic_ip: ElasticIpName::new("eip"),
-        instance: InstanceName::new(to),
+        to: Target::Instance(InstanceName::new(to)),
         reassociation: Reassociation::Allowed,
     }
 }

@@ -13,6 +13,7 @@ macro_rules! library {
 }
 
 library![
+    "a-middlebox-hides-the-group",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",
@@ -20,6 +21,7 @@ library![
     "case-05-a-rule-for-the-senders-elastic-ip",
     "case-06-a-self-rule-for-tcp-is-for-tcp",
     "case-07-a-group-gains-and-loses-a-member",
+    "case-08-groups-belong-to-the-interface",
     "case-09-the-wider-of-two-rules-wins",
     "case-10-the-edges-of-a-port-range",
     "case-11-tcp-is-not-udp",
@@ -35,11 +37,13 @@ library![
     "case-21-no-egress-no-way-out",
     "case-22-egress-by-group-is-by-private-address",
     "case-23-an-answer-needs-no-rule-and-an-afterthought-does",
+    "case-24-behind-nat-the-group-is-lost",
     "case-25-one-subnet-is-no-trust",
     "case-26-a-restart-in-a-vpc",
     "case-27-a-restart-in-classic",
     "case-28-classic-groups-are-for-life",
     "case-29-classic-lets-everything-out",
+    "case-30-the-source-is-checked-first",
     "case-41-refused-is-not-dropped",
     "elastic-ip-trap-for-databases",
     "tracked-at-one-end-only",

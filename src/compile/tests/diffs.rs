@@ -16,7 +16,8 @@ fn play(old: &Network, phases: &Phases) -> Network {
     for action in phases.iter().flatten() {
         match action {
             Action::AddNode(name, kind, families) => {
-                let node = Node { kind: *kind, families: *families, routes: IndexSet::new(), ruleset: None };
+                let (routes, policies) = (IndexSet::new(), IndexSet::new());
+                let node = Node { kind: *kind, families: *families, routes, policies, ruleset: None };
                 assert!(now.nodes.insert(name.clone(), node).is_none());
             }
             Action::AddLink(name, link) => {
@@ -32,6 +33,8 @@ fn play(old: &Network, phases: &Phases) -> Network {
             }
             Action::AddRoute(name, route) => assert!(now.nodes[name].routes.insert(route.clone())),
             Action::RemoveRoute(name, route) => assert!(now.nodes[name].routes.shift_remove(route)),
+            Action::AddPolicy(name, policy) => assert!(now.nodes[name].policies.insert(policy.clone())),
+            Action::RemovePolicy(name, policy) => assert!(now.nodes[name].policies.shift_remove(policy)),
             Action::LoadRuleset(name, ruleset) => {
                 let loaded = carry_out(&Ruleset::default(), &ruleset.batches(200).concat());
                 assert!(now.nodes[name].ruleset.replace(loaded).is_none());
@@ -55,7 +58,7 @@ fn play(old: &Network, phases: &Phases) -> Network {
 fn index_of(route: &Route) -> Option<u32> {
     match route.way {
         Way::Gateway { index, .. } | Way::Link { index } => Some(index),
-        Way::Unreachable => None,
+        Way::Unreachable | Way::Main => None,
     }
 }
 
@@ -181,6 +184,8 @@ fn kind(action: &Action) -> &'static str {
         Action::RemoveLink(..) => "-link",
         Action::AddRoute(..) => "+route",
         Action::RemoveRoute(..) => "-route",
+        Action::AddPolicy(..) => "+policy",
+        Action::RemovePolicy(..) => "-policy",
         Action::Nft { .. } => "nft",
         Action::LoadRuleset(..) => "load",
         Action::ForgetFlows(..) => "forget",

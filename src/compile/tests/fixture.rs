@@ -6,7 +6,10 @@ use super::model::*;
 
 pub fn cloud(era: Era) -> Cloud {
     let subnets = IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]);
-    let vpcs = IndexMap::from([(VpcName::new("default"), Vpc { cidr: DEFAULT_VPC_CIDR, subnets, ipv6: None })]);
+    let vpcs = IndexMap::from([(
+        VpcName::new("default"),
+        Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
+    )]);
     let office = Host { addresses: vec![HostIp([203, 0, 113, 10].into())], place: None };
     let world = Host { addresses: vec![HostIp([198, 51, 100, 7].into()), HostIp([192, 0, 2, 99].into())], place: None };
     let hosts = IndexMap::from([(HostName::new("office"), office), (HostName::new("world"), world)]);
@@ -64,11 +67,13 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         public: Some(PublicIp([198, 18, 0, last].into())),
         automatic_public: AutomaticPublic::Given,
         ipv6: None,
+        source_dest_check: SourceDestCheck::On,
     };
     let instance = Instance {
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: Default::default(),
+        forwarding: Forwarding::None,
         place: None,
     };
     cloud.instances.insert(InstanceName::new(name), instance);

@@ -4,10 +4,10 @@
 //! ReleaseAddress (EC2 API reference).
 
 use super::super::{
-    AutomaticPublic, Cloud, ElasticIp, ElasticIpName, InstanceName, InstanceState, InterfaceId, Reassociation, Refusal,
-    RefusalCode,
+    AutomaticPublic, Cloud, ElasticIp, ElasticIpName, InstanceState, InterfaceId, Reassociation, Refusal, RefusalCode,
+    Target,
 };
-use super::{address, instance, quota, refuse};
+use super::{address, instance, interface, quota, refuse};
 
 /// `AllocateAddress`. It is one that nobody ever had.
 pub(super) fn allocate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
@@ -21,22 +21,22 @@ pub(super) fn allocate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Re
     Ok(())
 }
 
-/// `AssociateAddress` with the first interface of an instance; doing it again changes nothing.
+/// `AssociateAddress`; doing it again changes nothing.
 ///
 /// In EC2-Classic the instance has to run; in a VPC the address belongs to the interface, and waits for the start.
 pub(super) fn associate(
     cloud: &mut Cloud,
     name: &ElasticIpName,
-    to: &InstanceName,
+    to: &Target,
     reassociation: Reassociation,
 ) -> Result<(), Refusal> {
     let elastic = known(cloud, name)?.clone();
-    let holder = instance::known(cloud, to)?;
-    if !cloud.is_vpc() && holder.state != InstanceState::Running {
-        let message = format!("The instance '{to}' is not in a valid state for this operation.");
+    let holder = to.instance();
+    if !cloud.is_vpc() && instance::known(cloud, holder)?.state != InstanceState::Running {
+        let message = format!("The instance '{holder}' is not in a valid state for this operation.");
         return Err(refuse(RefusalCode::IncorrectInstanceState, message));
     }
-    let Some(interface) = holder.interfaces.first().map(|interface| interface.id.clone()) else { return Ok(()) };
+    let interface = interface::target(cloud, to)?;
     if elastic.association.as_ref() == Some(&interface) {
         return Ok(());
     }
@@ -62,11 +62,9 @@ pub(super) fn disassociate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<()
     known(cloud, name)?;
     let association = cloud.elastic_ips.get_mut(name).and_then(|elastic| elastic.association.take());
     let Some(interface) = association else { return Ok(()) };
-    let running = cloud.instances.get(&interface.instance).is_some_and(|i| i.state != InstanceState::Stopped);
-    let automatic = cloud
-        .interfaces()
-        .any(|(_, _, other)| other.id == interface && other.automatic_public == AutomaticPublic::Given);
-    let public = if running && automatic { Some(address::public(cloud)?) } else { None };
+    let alone = interface::is_up(cloud, &interface.instance) && interface::is_single(cloud, &interface.instance);
+    let automatic = cloud.interface(&interface).is_some_and(|i| i.automatic_public == AutomaticPublic::Given);
+    let public = if alone && automatic { Some(address::public(cloud)?) } else { None };
     set_public(cloud, &interface, public);
     Ok(())
 }
@@ -86,8 +84,7 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
 }
 
 fn set_public(cloud: &mut Cloud, id: &InterfaceId, public: Option<super::super::PublicIp>) {
-    let holder = cloud.instances.get_mut(&id.instance);
-    if let Some(interface) = holder.and_then(|holder| holder.interfaces.iter_mut().find(|i| i.id == *id)) {
+    if let Some(interface) = interface::mutable(cloud, id) {
         interface.public = public;
     }
 }

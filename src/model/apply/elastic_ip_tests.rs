@@ -37,7 +37,7 @@ fn it_moves_without_a_word_unless_that_is_not_allowed() {
     let on_a = sample(Era::Vpc).with(associate("e", "a"));
     let forbidden = Operation::AssociateAddress {
         elastic_ip: ElasticIpName::new("e"),
-        instance: InstanceName::new("b"),
+        to: Target::Instance(InstanceName::new("b")),
         reassociation: Reassociation::Refused,
     };
     let expected = "Resource.AlreadyAssociated: resource e is already associated with a.eth0";

@@ -4,17 +4,18 @@ use indexmap::IndexSet;
 
 use super::super::{
     AddressRequest, AutomaticPublic, ChangeGroups, Cloud, ElasticIpOnStop, GroupName, Instance, InstanceName,
-    InstanceState, Interface, InterfaceId, Launch, OnCrash, OnStart, Refusal, RefusalCode,
+    InstanceState, Interface, InterfaceId, Launch, OnCrash, OnStart, Refusal, RefusalCode, Target,
 };
-use super::{address, group, refuse};
+use super::{address, group, interface, refuse};
 
-/// `RunInstances` for one instance, with one interface.
+/// `RunInstances` for one instance.
 pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
-    let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place } = request;
+    let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
     if cloud.instances.contains_key(name) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
     }
+    interface::may_have_check(cloud, request.source_dest_check)?;
     group::known_set(cloud, vpc, groups)?;
     let private = address::private(cloud, vpc, subnet, wanted)?;
     let held = match public {
@@ -22,7 +23,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         AutomaticPublic::None => None,
     };
     cloud.counters.interface += 1;
-    let interface = Interface {
+    let first = Interface {
         id: InterfaceId { instance: name.clone(), device: 0 },
         number: cloud.counters.interface,
         vpc: vpc.clone(),
@@ -32,15 +33,17 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         public: held,
         automatic_public: *public,
         ipv6: address::ipv6(cloud, vpc, subnet, cloud.counters.interface),
+        source_dest_check: request.source_dest_check,
     };
     let instance = Instance {
         state: InstanceState::Running,
-        interfaces: vec![interface],
+        interfaces: vec![first],
         listens: listens.clone(),
+        forwarding: request.forwarding,
         place: place.clone(),
     };
     cloud.instances.insert(name.clone(), instance);
-    Ok(())
+    request.more.iter().try_for_each(|more| interface::attach(cloud, name, more))
 }
 
 /// `StopInstances`.
@@ -125,11 +128,12 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
     Ok(())
 }
 
-/// `ModifyInstanceAttribute` with `GroupId`: replaces the whole set.
+/// `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute` with `GroupId`: replaces the whole set.
 ///
 /// Sources: the article, gotcha 4 (only while stopped); "EC2-Classic" (EC2 user guide, 2018: never after launch);
 /// "Change the security groups for your EC2 instance" (EC2 user guide: running or stopped).
-pub(super) fn set_groups(cloud: &mut Cloud, name: &InstanceName, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+pub(super) fn set_groups(cloud: &mut Cloud, of: &Target, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+    let name = of.instance();
     let instance = known(cloud, name)?;
     match cloud.knobs.change_groups {
         ChangeGroups::AnyTime => {}
@@ -147,11 +151,12 @@ pub(super) fn set_groups(cloud: &mut Cloud, name: &InstanceName, groups: &IndexS
             ));
         }
     }
-    for interface in &instance.interfaces {
-        group::known_set(cloud, &interface.vpc, groups)?;
+    let id = interface::target(cloud, of)?;
+    if let Some(vpc) = cloud.interface(&id).map(|interface| interface.vpc.clone()) {
+        group::known_set(cloud, &vpc, groups)?;
     }
-    if let Some(first) = cloud.instances.get_mut(name).and_then(|instance| instance.interfaces.first_mut()) {
-        first.groups.clone_from(groups);
+    if let Some(interface) = interface::mutable(cloud, &id) {
+        interface.groups.clone_from(groups);
     }
     Ok(())
 }

@@ -9,6 +9,9 @@ mod elastic_ip;
 mod elastic_ip_tests;
 mod group;
 mod instance;
+mod interface;
+#[cfg(test)]
+mod interface_tests;
 mod quota;
 mod rule;
 mod text;
@@ -45,10 +48,13 @@ pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::RevokeIngress(group, permissions) => rule::revoke(cloud, Ingress, group, permissions)?,
         Operation::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions)?,
         Operation::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions)?,
-        Operation::SetGroups(instance, groups) => instance::set_groups(cloud, instance, groups)?,
+        Operation::SetGroups(target, groups) => instance::set_groups(cloud, target, groups)?,
+        Operation::AttachInterface(instance, request) => interface::attach(cloud, instance, request)?,
+        Operation::DetachInterface(id) => interface::detach(cloud, id)?,
+        Operation::SetSourceDestCheck(target, check) => interface::set_check(cloud, target, *check)?,
         Operation::AllocateAddress(name) => elastic_ip::allocate(cloud, name)?,
-        Operation::AssociateAddress { elastic_ip, instance, reassociation } => {
-            elastic_ip::associate(cloud, elastic_ip, instance, *reassociation)?;
+        Operation::AssociateAddress { elastic_ip, to, reassociation } => {
+            elastic_ip::associate(cloud, elastic_ip, to, *reassociation)?;
         }
         Operation::DisassociateAddress(name) => elastic_ip::disassociate(cloud, name)?,
         Operation::ReleaseAddress(name) => elastic_ip::release(cloud, name)?,

@@ -1,6 +1,6 @@
 //! Elastic IPs: those of the start, and what steps do with them.
 
-use super::super::{ElasticIpName, InstanceName, Operation, Reassociation, RefusalCode};
+use super::super::{ElasticIpName, InstanceName, Operation, Reassociation, RefusalCode, Target};
 use super::Placed;
 use super::names::Sort;
 use super::problem::{Draft, quote};
@@ -28,7 +28,7 @@ impl Reading<'_> {
                 continue;
             }
             let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
-            let operation = associate(&name, InstanceName::new(word), Reassociation::Allowed);
+            let operation = associate(&name, Target::Instance(InstanceName::new(word)), Reassociation::Allowed);
             associated.push(Placed { value: operation, place: self.place(key.span) });
         }
         (allocated, associated)
@@ -78,8 +78,7 @@ impl Reading<'_> {
                 }
                 _ => value,
             };
-            let Some(word) = self.text(instance, "the name of an instance") else { continue };
-            let instance = self.instance(word, instance.span);
+            let instance = self.target(instance, false);
             if let (Some(name), Some(instance)) = (name, instance) {
                 let value = associate(name.as_str(), instance, reassociation);
                 operations.push(Placed { value, place: self.place(key.span) });
@@ -105,6 +104,6 @@ impl Reading<'_> {
     }
 }
 
-fn associate(name: &str, instance: InstanceName, reassociation: Reassociation) -> Operation {
-    Operation::AssociateAddress { elastic_ip: ElasticIpName::new(name), instance, reassociation }
+fn associate(name: &str, to: Target, reassociation: Reassociation) -> Operation {
+    Operation::AssociateAddress { elastic_ip: ElasticIpName::new(name), to, reassociation }
 }

@@ -53,6 +53,9 @@ impl Reading<'_> {
         let (via, at) = self.suffixes(node, rest)?;
         let (from, to) = (from?, to?);
         let both_ways = arrow == "<->";
+        if self.refuse_forged(&from, &to, service, node.span) {
+            return None;
+        }
         if at.is_some() && within != (Within::Step { dropped: true }) {
             self.report(Draft::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"));
             return None;
@@ -83,6 +86,9 @@ impl Reading<'_> {
         let span = part(node, word);
         if word == "any" {
             return Some(Selector::Any);
+        }
+        if let Some(interface) = self.interface_end(node, word).filter(|_| within != Within::Table) {
+            return interface.ok();
         }
         match self.names.sort(word) {
             Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),

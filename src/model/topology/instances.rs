@@ -167,7 +167,8 @@ impl Reading<'_> {
             // Known from here on, whatever else may be wrong with it.
             self.world.instances.entry(name.clone()).or_insert(None);
         }
-        let known = ["groups", "listens", "address", "public", "vpc", "subnet"];
+        let known =
+            ["groups", "listens", "address", "public", "vpc", "subnet", "source-dest-check", "forwards", "interfaces"];
         let fields = self.fields(value, "an instance", &known)?;
         let vpc = self.vpc_name(fields.get("vpc"), key.span);
         let groups = match fields.get("groups") {
@@ -201,6 +202,12 @@ impl Reading<'_> {
         if let Some(name) = &name {
             self.listens.entry(name.clone()).or_default().extend(&listens);
         }
+        let source_dest_check = self.check(fields.get("source-dest-check"));
+        let forwarding = self.forwarding(fields.get("forwards"));
+        if let Some(name) = &name {
+            self.forwarders.insert(name.clone(), forwarding);
+        }
+        let more = self.more_interfaces(fields.get("interfaces"), vpc.as_ref());
         let vpc = vpc?;
         let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
         let address = fields.get("address");
@@ -212,7 +219,19 @@ impl Reading<'_> {
         let public = fields.get("public").and_then(|node| self.choice(node, "an answer", &choices));
         let public = public.unwrap_or(AutomaticPublic::Given);
         let place = Some(self.place(key.span));
-        let launch = Launch { name: name?, vpc, subnet, groups, listens, address: request, public, place };
+        let launch = Launch {
+            name: name?,
+            vpc,
+            subnet,
+            groups,
+            listens,
+            address: request,
+            public,
+            source_dest_check,
+            forwarding,
+            more,
+            place,
+        };
         Some((launch, address.map(|node| node.span)))
     }
 
@@ -239,7 +258,7 @@ impl Reading<'_> {
         groups
     }
 
-    fn address(&mut self, node: &Node, subnet: Ipv4Net) -> Option<AddressRequest> {
+    pub fn address(&mut self, node: &Node, subnet: Ipv4Net) -> Option<AddressRequest> {
         let word = self.text(node, "an address")?;
         if let Some((name, end)) = word.rsplit_once('.')
             && end.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -6,6 +6,7 @@ mod elastic_ips;
 mod expectations;
 mod flows;
 mod instances;
+mod interfaces;
 mod names;
 mod networks;
 mod parse;
@@ -22,13 +23,14 @@ pub use parse::MAX_BYTES;
 pub use problem::{Problem, Problems, Related};
 pub use schema::schema;
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    Cloud, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, Knobs, Operation, Place, Refusal,
-    RefusalCode, Service, TableName, Via, VpcName,
+    Cloud, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs, Operation,
+    Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -129,6 +131,10 @@ pub enum Selector {
     Any,
     /// One instance.
     Instance(InstanceName),
+    /// A further interface of an instance: `web1.eth1`.
+    Interface(InterfaceId),
+    /// An instance with a source address that is not its own: `nat as 10.0.0.99`.
+    Forged(InterfaceId, Ipv4Addr),
     /// The running members of a group, at that moment.
     Group(GroupName),
     /// A host, by each of its addresses.

@@ -123,8 +123,10 @@ impl World {
             Operation::Launch(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
+                launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
             }
-            Operation::SetGroups(instance, groups) => self.join(instance, groups),
+            Operation::AttachInterface(instance, interface) => self.join(instance, &interface.groups),
+            Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
             Operation::Terminate(instance) if in_all_eras => {
                 self.instances.shift_remove(instance);
             }

@@ -12,7 +12,7 @@ use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::Reading;
 use super::rules::block;
-use super::tree::Node;
+use super::tree::{Node, Value};
 
 /// What a file gets that names no VPC or no subnet.
 const DEFAULT: &str = "default";
@@ -28,12 +28,15 @@ impl Reading<'_> {
                     None => self.vpcs_incomplete = true,
                 }
             }
-            if matches!(&node.value, super::tree::Value::Mapping(entries) if entries.is_empty()) {
+            if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
                 self.report(Draft::new(node.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
             }
         } else {
             let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
-            self.vpcs.insert(VpcName::new(DEFAULT), Vpc { cidr: DEFAULT_VPC_CIDR, subnets, ipv6: None });
+            self.vpcs.insert(
+                VpcName::new(DEFAULT),
+                Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
+            );
         }
     }
 
@@ -52,9 +55,25 @@ impl Reading<'_> {
             }
         }
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
+        let mut routes = IndexMap::new();
         let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
         for (key, value) in entries {
             let Some(name) = self.name(key, "a subnet") else { continue };
+            let (block, table) = match &value.value {
+                Value::Mapping(_) => {
+                    let Some(fields) = self.fields(value, "a subnet", &["cidr", "routes"]) else { continue };
+                    (fields.get("cidr"), fields.get("routes"))
+                }
+                _ => (Some(value), None),
+            };
+            if let Some(table) = table {
+                let read = self.subnet_routes(table);
+                routes.insert(SubnetName::new(&name), read);
+            }
+            let Some(value) = block else {
+                self.report(Draft::new(key.span, "the subnet has no address block").help("it needs `cidr:`"));
+                continue;
+            };
             let Some(net) = self.network(value) else { continue };
             if !cidr.contains(&net) {
                 self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
@@ -67,7 +86,7 @@ impl Reading<'_> {
         if subnets.is_empty() {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
         }
-        Some(Vpc { cidr, subnets, ipv6 })
+        Some(Vpc { cidr, subnets, routes, ipv6 })
     }
 
     /// `yes`, or a /56 of global addresses that no other VPC has.

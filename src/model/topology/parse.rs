@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{
-    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, InstanceName, OnCrash, OnStart,
-    Operation, Quotas, SelfReference, Service,
+    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, InstanceName, InterfaceId, OnCrash,
+    OnStart, Operation, Quotas, SelfReference, Service,
 };
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
@@ -117,6 +117,7 @@ impl Reading<'_> {
         initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
         initial.extend(associated);
+        self.refuse_idle_routes();
         self.read_tables(fields.get("tables"));
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
         self.refuse_empty_patterns();
@@ -252,7 +253,9 @@ impl Reading<'_> {
                 let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
                 for receiver in ends.into_iter().flatten() {
                     match receiver {
-                        Selector::Instance(instance) => {
+                        Selector::Instance(instance)
+                        | Selector::Interface(InterfaceId { instance, .. })
+                        | Selector::Forged(InterfaceId { instance, .. }, _) => {
                             deaf.insert((instance.clone(), flow.service));
                         }
                         Selector::Group(group) => {
@@ -272,10 +275,13 @@ impl Reading<'_> {
 /// Addresses that the file asks for by hand, so that automatic ones never take them.
 fn reserve(empty: &mut Cloud, initial: &[Placed<Operation>], steps: &[Step]) {
     for operation in initial.iter().chain(steps.iter().flat_map(Step::operations)) {
-        if let Operation::Launch(launch) = &operation.value
-            && let AddressRequest::Exact(address) = launch.address
-        {
-            empty.counters.private.entry(launch.vpc.clone()).or_default().insert(address);
+        if let Operation::Launch(launch) = &operation.value {
+            let held = empty.counters.private.entry(launch.vpc.clone()).or_default();
+            for request in std::iter::once(&launch.address).chain(launch.more.iter().map(|more| &more.address)) {
+                if let AddressRequest::Exact(address) = request {
+                    held.insert(*address);
+                }
+            }
         }
     }
 }

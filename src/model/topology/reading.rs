@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, HostName, InstanceName, Vpc, VpcName};
+use super::super::{Era, Forwarding, HostName, InstanceName, Vpc, VpcName};
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
 use super::tree::{Kind, Node, Value};
@@ -31,6 +31,10 @@ pub(super) struct Reading<'s> {
     pub incomplete: bool,
     /// A VPC could not be read, and is not among `vpcs`.
     pub vpcs_incomplete: bool,
+    /// What instances do with packets for others.
+    pub forwarders: IndexMap<InstanceName, Forwarding>,
+    /// The instances that routes lead to.
+    pub routed_to: Vec<(InstanceName, Span)>,
     /// A membership could not be read: nobody can say that a group is empty.
     pub members_unknown: bool,
     /// The connections that steps so far have opened.
@@ -72,6 +76,8 @@ impl<'s> Reading<'s> {
             listens: IndexMap::new(),
             incomplete: false,
             vpcs_incomplete: false,
+            forwarders: IndexMap::new(),
+            routed_to: Vec::new(),
             members_unknown: false,
             connections: IndexMap::new(),
             default_used: false,

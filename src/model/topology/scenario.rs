@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 22] = [
     "launch",
     "stop",
     "start",
@@ -29,6 +29,9 @@ const VERBS: [&str; 19] = [
     "associate-address",
     "disassociate-address",
     "release-address",
+    "attach-interface",
+    "detach-interface",
+    "source-dest-check",
     "open",
     "close",
 ];
@@ -198,6 +201,9 @@ impl Reading<'_> {
                 return self.address_changes(verb, value, refusal);
             }
             "set-groups" => return self.set_groups(value, unknown_instance),
+            "attach-interface" => return self.attachments(value),
+            "detach-interface" => return self.detachments(value),
+            "source-dest-check" => return self.checks(value),
             _ => return self.rule_changes(verb, value, unknown_group),
         };
         let mut operations = Vec::new();
@@ -229,13 +235,13 @@ impl Reading<'_> {
     fn set_groups(&mut self, node: &Node, unknown_instance: bool) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for (key, value) in self.mapping(node, "a mapping from instances to their groups") {
-            let instance = self.operand(key, unknown_instance);
-            let vpc = instance.as_ref().and_then(|name| self.world.instances.get(name).cloned().flatten());
+            let target = self.target(key, unknown_instance);
+            let vpc = target.as_ref().and_then(|of| self.world.instances.get(of.instance()).cloned().flatten());
             let groups = self.instance_groups(value, vpc.as_ref());
-            let Some(instance) = instance else { continue };
+            let Some(target) = target else { continue };
             if !groups.is_empty() {
                 let place = self.place(key.span);
-                operations.push(Placed { value: Operation::SetGroups(instance, groups), place });
+                operations.push(Placed { value: Operation::SetGroups(target, groups), place });
             }
         }
         operations

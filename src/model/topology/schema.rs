@@ -160,7 +160,59 @@ struct Vpc {
     /// Its IPv6 block, a /56 of global addresses, or `yes` for one of the documentation's. Era vpc only.
     ipv6: Option<String>,
     /// Its subnets. Left out: one called `default`, the whole block.
-    subnets: Option<BTreeMap<Name, String>>,
+    subnets: Option<BTreeMap<Name, Subnet>>,
+}
+
+/// An address block, or the long form with routes.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Subnet {
+    Block(String),
+    Long(LongSubnet),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LongSubnet {
+    /// Its address block.
+    cidr: String,
+    /// Address blocks with the instances that are the next hop to them. Era vpc only.
+    routes: Option<BTreeMap<String, Holder>>,
+}
+
+/// An instance, or one of its interfaces: `web1.eth1`.
+#[derive(JsonSchema, PartialEq, Eq, PartialOrd, Ord)]
+#[schemars(transparent)]
+struct Holder(#[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}(\.eth[0-9]+)?$"))] String);
+
+/// An interface beside the first.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct Interface {
+    /// Its security groups; left out: `default`.
+    groups: Option<OneOrMany<Name>>,
+    /// Its subnet; else the first.
+    subnet: Option<Name>,
+    /// The private address that it asks for.
+    address: Option<String>,
+    /// Whether it drops what is neither from nor to its own addresses; `on` if left out.
+    source_dest_check: Option<OnOrOff>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum OnOrOff {
+    On,
+    Off,
+}
+
+/// What an instance does with packets for others.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Forwards {
+    No,
+    Nat,
+    AsIs,
 }
 
 #[derive(JsonSchema)]
@@ -174,7 +226,7 @@ enum ElasticIps {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Association {
-    With(Name),
+    With(Holder),
     Long(LongAssociation),
 }
 
@@ -182,7 +234,7 @@ enum Association {
 #[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 struct LongAssociation {
     /// The instance.
-    instance: Name,
+    instance: Holder,
     /// Whether it may be taken from another; `yes` if left out.
     allow_reassociation: Option<YesOrNo>,
 }
@@ -255,7 +307,7 @@ enum NumberOrWord {
 }
 
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 struct Instance {
     /// Its security groups; left out: `default`.
     groups: Option<OneOrMany<Name>>,
@@ -269,6 +321,12 @@ struct Instance {
     vpc: Option<Name>,
     /// Its subnet; else the first.
     subnet: Option<Name>,
+    /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
+    source_dest_check: Option<OnOrOff>,
+    /// What it does with packets for others; `no` if left out.
+    forwards: Option<Forwards>,
+    /// Interfaces beside the first, `eth1` and so on. Era vpc only.
+    interfaces: Option<BTreeMap<String, Interface>>,
 }
 
 /// Services; none at all is fine.
@@ -292,7 +350,7 @@ struct Service(
 /// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
-struct Flow(#[schemars(regex(pattern = r"^\s*\S+\s*<?->\s*\S+\s*:\s*\S"))] String);
+struct Flow(#[schemars(regex(pattern = r"^\s*\S+(\s+as\s+\S+)?\s*<?->\s*\S+\s*:\s*\S"))] String);
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -377,7 +435,13 @@ enum Action {
     /// `RevokeSecurityGroupIngress`.
     Revoke(BTreeMap<Name, Vec<Rule>>),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.
-    SetGroups(BTreeMap<Name, OneOrMany<Name>>),
+    SetGroups(BTreeMap<Holder, OneOrMany<Name>>),
+    /// `AttachNetworkInterface`: a new interface of an instance.
+    AttachInterface(BTreeMap<Name, BTreeMap<String, Interface>>),
+    /// `DetachNetworkInterface`.
+    DetachInterface(OneOrMany<Holder>),
+    /// `ModifyNetworkInterfaceAttribute` with `SourceDestCheck`.
+    SourceDestCheck(BTreeMap<Holder, OnOrOff>),
     /// `CreateSecurityGroup`, with its first rules.
     CreateGroup(BTreeMap<Name, Group>),
 }

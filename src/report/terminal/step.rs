@@ -168,12 +168,12 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
             out.push_str(&detail("because", reason, ""));
         }
         if reasons.len() > shown {
-            out.push_str(&detail("", &format!("and {} like it; --verbose tells them", reasons.len() - shown), ""));
+            out.push_str(&detail("", &format!("and {} like it; --grid tells them", reasons.len() - shown), ""));
         }
         out.push_str(&detail("expected by", &it.key.said.words, &it.key.said.place.to_string()));
     }
     if bundles.len() > shown {
-        out.push_str(&format!("{INDENT}and {} more; --verbose tells them\n", bundles.len() - shown));
+        out.push_str(&format!("{INDENT}and {} more; --grid tells them\n", bundles.len() - shown));
     }
     out
 }
@@ -240,7 +240,7 @@ fn few(lines: Vec<String>, style: Style) -> String {
         return lines.concat();
     }
     let rest = lines.len() - FEW;
-    format!("{}{INDENT}and {rest} more; --verbose tells them\n", lines.into_iter().take(FEW).collect::<String>())
+    format!("{}{INDENT}and {rest} more; --grid tells them\n", lines.into_iter().take(FEW).collect::<String>())
 }
 
 /// In full at the first step; where something is wrong, the rows that show it.

@@ -1,0 +1,124 @@
+//! Interfaces beside the first: attach, detach, and the check of source and destination.
+//!
+//! Source: "Elastic network interfaces" (EC2 user guide). EC2-Classic has one interface an instance and no switch; the
+//! texts of its refusals are sglab's own.
+
+use super::super::{
+    AutomaticPublic, Cloud, InstanceName, InstanceState, Interface, InterfaceId, NewInterface, Refusal, RefusalCode,
+    SourceDestCheck, Target,
+};
+use super::{address, group, instance, refuse};
+
+/// `CreateNetworkInterface` and `AttachNetworkInterface`. It has groups and addresses of its own; a public one only as
+/// an Elastic IP.
+pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
+    let vpc = instance::known(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
+    only_in_a_vpc(cloud, "have one network interface")?;
+    let id = InterfaceId { instance: to.clone(), device: request.device };
+    if cloud.interface(&id).is_some() {
+        let message =
+            format!("Instance '{to}' already has an interface attached at device index '{}'.", request.device);
+        return Err(refuse(RefusalCode::InvalidParameterValue, message));
+    }
+    let Some(vpc) = vpc else { return Ok(()) };
+    group::known_set(cloud, &vpc, &request.groups)?;
+    let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
+    cloud.counters.interface += 1;
+    let interface = Interface {
+        id,
+        number: cloud.counters.interface,
+        ipv6: address::ipv6(cloud, &vpc, &request.subnet, cloud.counters.interface),
+        vpc,
+        subnet: request.subnet.clone(),
+        groups: request.groups.clone(),
+        private: Some(private),
+        public: None,
+        automatic_public: AutomaticPublic::None,
+        source_dest_check: request.source_dest_check,
+    };
+    if let Some(instance) = cloud.instances.get_mut(to) {
+        instance.interfaces.push(interface);
+        instance.interfaces.sort_by_key(|interface| interface.id.device);
+    }
+    Ok(())
+}
+
+/// `DetachNetworkInterface` and `DeleteNetworkInterface`: its addresses are free, and no group has it as a member.
+pub(super) fn detach(cloud: &mut Cloud, id: &InterfaceId) -> Result<(), Refusal> {
+    known(cloud, id)?;
+    if id.device == 0 {
+        let message = "The network interface at device index 0 cannot be detached.";
+        return Err(refuse(RefusalCode::InvalidParameterValue, message));
+    }
+    for elastic in cloud.elastic_ips.values_mut() {
+        elastic.association.take_if(|interface| interface == id);
+    }
+    if let Some(instance) = cloud.instances.get_mut(&id.instance) {
+        instance.interfaces.retain(|interface| interface.id != *id);
+    }
+    Ok(())
+}
+
+/// `SourceDestCheck` of `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute`.
+pub(super) fn set_check(cloud: &mut Cloud, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
+    let id = target(cloud, of)?;
+    only_in_a_vpc(cloud, "always check source and destination")?;
+    if let Some(interface) = mutable(cloud, &id) {
+        interface.source_dest_check = check;
+    }
+    Ok(())
+}
+
+/// The interface that a call is about.
+pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal> {
+    match of {
+        Target::Interface(id) => known(cloud, id).map(|interface| interface.id.clone()),
+        Target::Instance(name) if instance::known(cloud, name)?.interfaces.len() > 1 => Err(refuse(
+            RefusalCode::InvalidInstanceId,
+            format!(
+                "There are multiple interfaces attached to instance '{name}'. Please specify an interface ID for the \
+                 operation instead."
+            ),
+        )),
+        Target::Instance(name) => Ok(InterfaceId { instance: name.clone(), device: 0 }),
+    }
+}
+
+/// An interface that may be changed.
+pub(super) fn mutable<'a>(cloud: &'a mut Cloud, id: &InterfaceId) -> Option<&'a mut Interface> {
+    cloud.instances.get_mut(&id.instance)?.interfaces.iter_mut().find(|interface| interface.id == *id)
+}
+
+/// Whether an instance has one interface only: what has more gets no automatic public address in place of an Elastic
+/// IP that leaves it. Source: "Amazon EC2 instance IP addressing".
+pub(super) fn is_single(cloud: &Cloud, name: &InstanceName) -> bool {
+    cloud.instances.get(name).is_some_and(|instance| instance.interfaces.len() == 1)
+}
+
+/// Whether an instance is not stopped.
+pub(super) fn is_up(cloud: &Cloud, name: &InstanceName) -> bool {
+    cloud.instances.get(name).is_some_and(|instance| instance.state != InstanceState::Stopped)
+}
+
+fn known<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Result<&'a Interface, Refusal> {
+    instance::known(cloud, &id.instance)?;
+    cloud.interface(id).ok_or_else(|| {
+        let message = format!("The networkInterface ID '{id}' does not exist");
+        refuse(RefusalCode::InvalidNetworkInterfaceIdNotFound, message)
+    })
+}
+
+/// The switch of the check is a VPC's.
+pub(super) fn may_have_check(cloud: &Cloud, check: SourceDestCheck) -> Result<(), Refusal> {
+    match check {
+        SourceDestCheck::On => Ok(()),
+        SourceDestCheck::Off => only_in_a_vpc(cloud, "always check source and destination"),
+    }
+}
+
+fn only_in_a_vpc(cloud: &Cloud, what: &str) -> Result<(), Refusal> {
+    if cloud.is_vpc() {
+        return Ok(());
+    }
+    Err(refuse(RefusalCode::InvalidParameterCombination, format!("Instances of EC2-Classic {what}.")))
+}

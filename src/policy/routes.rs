@@ -1,0 +1,52 @@
+//! Where the route table of a subnet sends a packet, and what the appliance there makes of it.
+
+use std::net::Ipv4Addr;
+
+use crate::model::{Cloud, Forwarding, InstanceState, Interface, SubnetRoute};
+
+/// What gets a packet next.
+pub(super) enum NextHop<'a> {
+    /// Whoever holds the address: in the VPC, or behind its gateway.
+    AsAddressed,
+    /// An interface that is to pass it on.
+    Interface(&'a Interface),
+    /// The route's interface is not there.
+    Nobody,
+}
+
+/// The next hop by the route table of the sender's subnet. The longest prefix wins; the block of the VPC is a route to
+/// everybody in it, and cannot be taken away.
+///
+/// Source: "Route tables" (VPC).
+pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ipv4Addr) -> NextHop<'a> {
+    let Some(vpc) = cloud.vpcs.get(&sender.vpc) else { return NextHop::AsAddressed };
+    let mut best: Option<&SubnetRoute> = None;
+    for route in vpc.routes.get(&sender.subnet).into_iter().flatten() {
+        let longer = best.is_none_or(|best| route.destination.prefix_len() > best.destination.prefix_len());
+        if route.destination.contains(&destination) && longer {
+            best = Some(route);
+        }
+    }
+    let Some(route) = best else { return NextHop::AsAddressed };
+    if vpc.cidr.contains(&destination) && vpc.cidr.prefix_len() >= route.destination.prefix_len() {
+        return NextHop::AsAddressed;
+    }
+    let up = |interface: &&Interface| {
+        let instance = cloud.instances.get(&interface.id.instance);
+        instance.is_some_and(|instance| instance.state != InstanceState::Stopped) && interface.private.is_some()
+    };
+    match cloud.interface(&route.target).filter(up) {
+        Some(interface) if interface.private.is_some_and(|private| private.0 == destination) => NextHop::AsAddressed,
+        Some(interface) => NextHop::Interface(interface),
+        None => NextHop::Nobody,
+    }
+}
+
+/// The source that a packet has when an appliance passes it on; nothing if the appliance keeps it.
+pub(super) fn passes_on(cloud: &Cloud, appliance: &Interface, source: Ipv4Addr) -> Option<Ipv4Addr> {
+    match cloud.instances.get(&appliance.id.instance)?.forwarding {
+        Forwarding::None => None,
+        Forwarding::Plain => Some(source),
+        Forwarding::Nat => appliance.private.map(|private| private.0),
+    }
+}
