@@ -1,18 +1,17 @@
 //! Connections that are held open while the cloud changes.
 
-use std::sync::{Arc, Weak};
-
 use super::{Lab, LabError, paths};
 use crate::compile::network::NodeName;
-use crate::fabric::Namespace;
 use crate::model::{ConnectionName, Flow};
 use crate::probe::{Connection, Held};
 
-/// A connection, and the lives of its ends: a namespace of the same name after a restart is another one.
+/// What is held under a name.
 #[derive(Debug)]
-pub(super) struct Holding {
-    connection: Connection,
-    ends: [Weak<Namespace>; 2],
+pub(super) enum Holding {
+    /// A connection whose ends live.
+    Open(Box<Connection>),
+    /// One that an end of has gone. Its sockets are closed: they would keep a namespace alive that has been given up.
+    Over(String),
 }
 
 impl Lab {
@@ -26,9 +25,7 @@ impl Lab {
         let ask = self.ask(flow).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
         let connection = Connection::open(&mut self.prober, ask, client).await.map_err(not_opened)?;
-        let [client, server] = connection.ends();
-        let ends = [Arc::downgrade(self.fabric.node(client)?), Arc::downgrade(self.fabric.node(server)?)];
-        self.held.insert(name.clone(), Holding { connection, ends });
+        self.held.insert(name.clone(), Holding::Open(Box::new(connection)));
         Ok(())
     }
 
@@ -37,21 +34,26 @@ impl Lab {
         self.held.shift_remove(name);
     }
 
+    /// Ends the connections of a namespace that is given up.
+    pub(super) fn end_connections(&mut self, node: &NodeName) {
+        for holding in self.held.values_mut() {
+            if matches!(holding, Holding::Open(connection) if connection.ends().contains(&node)) {
+                *holding = Holding::Over(format!("{node} was stopped, or is gone"));
+            }
+        }
+    }
+
     /// Finds out what has become of a connection that is held.
     ///
     /// # Errors
     /// [`LabError::Broken`].
     pub async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         self.refuse_broken()?;
-        let Some(Holding { connection, ends }) = self.held.get_mut(name) else {
-            return Ok(Held::Gone { why: "it was closed".to_owned() });
+        let connection = match self.held.get_mut(name) {
+            Some(Holding::Open(connection)) => connection,
+            Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
+            None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
         };
-        for (name, life) in connection.ends().into_iter().zip(ends) {
-            let now = self.fabric.node(name).ok().map(Arc::downgrade);
-            if !now.is_some_and(|now| now.ptr_eq(life)) {
-                return Ok(Held::Gone { why: format!("{name} is not there any more, or was stopped meanwhile") });
-            }
-        }
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
         Ok(connection.examine(&mut self.prober, &whose).await)

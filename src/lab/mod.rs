@@ -227,6 +227,7 @@ impl Lab {
         let gone: Vec<NodeName> =
             self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for name in &gone {
+            self.end_connections(name);
             self.prober.leave(name).await;
         }
         let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));

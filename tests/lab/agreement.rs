@@ -86,7 +86,8 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
                     Err(error) => panic!("{name} under {era}, {}: {error}", step.name),
                 }
                 let flows = cells(lab.cloud(), &topology);
-                assert!(!flows.is_empty());
+                // One instance alone has nobody to ask.
+                assert!(!flows.is_empty() || lab.cloud().instances.len() < 2);
                 let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
                 assert!(batch.canaries_held, "the canaries held");
                 let slow: Vec<_> = batch.observations.iter().filter(|seen| seen.timed_out).collect();

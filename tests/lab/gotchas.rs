@@ -14,6 +14,8 @@ macro_rules! library {
 
 library![
     "a-middlebox-hides-the-group",
+    "a-replaced-instance-in-a-vpc",
+    "a-stranger-on-a-recycled-address",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",
@@ -46,6 +48,9 @@ library![
     "case-30-the-source-is-checked-first",
     "case-41-refused-is-not-dropped",
     "elastic-ip-trap-for-databases",
+    "instance-groups-follow-the-instance",
+    "rules-that-name-a-public-address",
+    "scaling-out-edits-no-rule",
     "tracked-at-one-end-only",
 ];
 
