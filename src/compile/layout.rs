@@ -7,10 +7,14 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::CompileError;
 use super::names::{self, Wire};
-use super::network::{End, Families, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Way};
+use super::network::{
+    End, Families, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
+};
 use super::nft::Ruleset;
 use super::{filter, translation};
-use crate::model::{Cloud, Forwarding, Host, HostName, InstanceState, Interface, PrivateIp, Vpc, VpcName};
+use crate::model::{
+    Cloud, Forwarding, Host, HostName, InstanceState, Interface, PrivateIp, TrackingTimeouts, Vpc, VpcName,
+};
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.
 ///
@@ -51,7 +55,20 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         internet.ruleset = Some(translation::internet(&bound, anywhere));
     }
     builder.check_ports()?;
+    builder.network.timeouts = timeouts(&cloud.tracking);
     Ok(builder.network)
+}
+
+/// Rounded up: a flow is never forgotten before its time.
+fn timeouts(tracking: &TrackingTimeouts) -> Timeouts {
+    let scaled = |seconds: u32| seconds.div_ceil(tracking.clock_factor.max(1)).max(1);
+    Timeouts {
+        tcp_established: scaled(tracking.tcp_established),
+        udp: scaled(tracking.udp),
+        udp_stream: scaled(tracking.udp_stream),
+        icmp: scaled(tracking.icmp),
+        other: scaled(tracking.other),
+    }
 }
 
 fn families(ipv6: bool) -> Families {

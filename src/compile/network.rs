@@ -14,6 +14,23 @@ pub struct Network {
     pub nodes: IndexMap<NodeName, Node>,
     /// veth pairs by name.
     pub links: IndexMap<LinkName, Link>,
+    /// How long routers and gateways remember idle flows; the same as long as the lab lives.
+    pub timeouts: Timeouts,
+}
+
+/// Seconds after which an idle flow is forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// An established TCP connection.
+    pub tcp_established: u32,
+    /// UDP without a second answer.
+    pub udp: u32,
+    /// UDP with one.
+    pub udp_stream: u32,
+    /// ICMP and ICMPv6.
+    pub icmp: u32,
+    /// Every other protocol.
+    pub other: u32,
 }
 
 /// The name of a namespace as `ip netns` shows it: `web1`, `office`, `vpc-default`, `gateway-default`, `internet`.

@@ -15,7 +15,7 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use super::namespace::Names;
 use super::netlink::{self, Refused, Request};
 use super::{FabricError, Namespace, Sandbox, conntrack, nft, settle, sysctl, wiring};
-use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Phases};
+use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Phases, Timeouts};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Fabric {
     nodes: HashMap<NodeName, Arc<Namespace>>,
     names: Names,
     hosts_file: PathBuf,
+    timeouts: Option<Timeouts>,
 }
 
 /// Labs of one sandbox are numbered; the first has its names where `ip netns` looks for them.
@@ -39,7 +40,12 @@ impl Fabric {
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
         let names = Names::in_folders(net, folder.join("user"))
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { nodes: HashMap::new(), names, hosts_file: folder.join("hosts") })
+        Ok(Self { nodes: HashMap::new(), names, hosts_file: folder.join("hosts"), timeouts: None })
+    }
+
+    /// Namespaces that are made from now on forget idle flows after these times; else after the kernel's own.
+    pub fn forget_idle_flows_after(&mut self, timeouts: Timeouts) {
+        self.timeouts = Some(timeouts);
     }
 
     /// The hosts file of programs started in the lab's instances.
@@ -139,10 +145,13 @@ impl Fabric {
         let makers = wanted.chunks(share).map(|share| {
             let share = share.to_vec();
             let names = self.names.clone();
+            let timeouts = self.timeouts;
             let (done, result) = tokio::sync::oneshot::channel();
             let spawned = std::thread::Builder::new().name("namespaces".into()).spawn(move || {
-                let made: Result<Vec<_>, _> =
-                    share.into_iter().map(|(name, kind, families)| make(&names, name, kind, families)).collect();
+                let made: Result<Vec<_>, _> = share
+                    .into_iter()
+                    .map(|(name, kind, families)| make(&names, name, kind, families, timeouts))
+                    .collect();
                 drop(done.send(made));
             });
             async move {
@@ -257,11 +266,17 @@ fn inverse(action: &Action) -> Option<Action> {
     }
 }
 
-fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Namespace, FabricError> {
+fn make(
+    names: &Names,
+    name: NodeName,
+    kind: NodeKind,
+    families: Families,
+    timeouts: Option<Timeouts>,
+) -> Result<Namespace, FabricError> {
     let namespace = Namespace::make(names, name, kind, families)?;
     let node = &namespace.name;
     namespace.enter().map_err(|source| FabricError::Enter { node: node.clone(), source })?;
-    sysctl::write(kind, families).map_err(|(attempt, source)| FabricError::Kernel {
+    sysctl::write(kind, families, timeouts).map_err(|(attempt, source)| FabricError::Kernel {
         attempt,
         node: node.clone(),
         source,

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
@@ -10,7 +11,7 @@ use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessa
 
 use super::apply::in_node;
 use super::netlink::{self, Refused, Request};
-use super::{FabricError, Namespace};
+use super::{FabricError, Namespace, packet};
 
 /// `NETLINK_NETFILTER`.
 const PROTOCOL: isize = netlink_sys::constants::NETLINK_NETFILTER;
@@ -46,6 +47,56 @@ pub async fn forget_portless(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAdd
         done.map_err(|refused| in_node(&node.name, refused))
     });
     join_all(forgetting).await.into_iter().collect()
+}
+
+/// How long a namespace will remember a flow in which an end sends nothing, if it knows the flow: one of these addresses
+/// and ports, as the flow's first packet had them.
+///
+/// # Errors
+/// The kernel's word, with the namespace.
+pub async fn remembered_for(node: &Arc<Namespace>, tuples: &[packet::Tuple]) -> Result<Option<Duration>, FabricError> {
+    let tuples = tuples.to_vec();
+    let done = node.run(move || remaining(&tuples)).await?;
+    done.map_err(|refused| in_node(&node.name, refused))
+}
+
+fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
+    let mut longest = None;
+    for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
+        let flows = netlink::dump(PROTOCOL, "list tracked flows", message(family, ConntrackMessage::Get(vec![])))?;
+        for flow in flows {
+            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
+            let is_it = attributes.iter().any(|attribute| match attribute {
+                ConntrackAttribute::CtaTupleOrig(parts) => tuples.iter().any(|tuple| is(parts, tuple)),
+                _ => false,
+            });
+            let left = attributes.iter().find_map(|attribute| match attribute {
+                ConntrackAttribute::CtaTimeout(seconds) => Some(Duration::from_secs((*seconds).into())),
+                _ => None,
+            });
+            if is_it {
+                longest = longest.max(Some(left.unwrap_or_default()));
+            }
+        }
+    }
+    Ok(longest)
+}
+
+/// Whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.
+fn is(parts: &[Tuple], tuple: &packet::Tuple) -> bool {
+    let mut source_port = None;
+    for part in
+        parts.iter().filter_map(|part| if let Tuple::Proto(parts) = part { Some(parts) } else { None }).flatten()
+    {
+        if let ProtoTuple::SourcePort(port) = part {
+            source_port = Some(*port);
+        }
+    }
+    let has = |wanted: IPTuple| parts.iter().any(|part| matches!(part, Tuple::Ip(ends) if ends.contains(&wanted)));
+    has(IPTuple::SourceAddress(tuple.source))
+        && has(IPTuple::DestinationAddress(tuple.destination))
+        && protocol(parts) == Some(tuple.protocol)
+        && source_port.is_none_or(|port| port == tuple.source_port)
 }
 
 fn forget_here(wanted: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {

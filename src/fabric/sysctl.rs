@@ -4,10 +4,10 @@ use std::io;
 
 use nix::unistd::getegid;
 
-use crate::compile::network::{Families, NodeKind};
+use crate::compile::network::{Families, NodeKind, Timeouts};
 
 /// What a namespace of a kind needs, as (path under `/proc/sys/net`, value).
-fn settings(kind: NodeKind, families: Families) -> Vec<(&'static str, String)> {
+fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Vec<(String, String)> {
     // Turning forwarding on resets others, so it comes first.
     let mut settings = Vec::new();
     let routes = matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Appliance);
@@ -44,25 +44,44 @@ fn settings(kind: NodeKind, families: Families) -> Vec<(&'static str, String)> {
         // A flow that was cut must not come back by being picked up in the middle.
         settings.push(("netfilter/nf_conntrack_tcp_loose", "0"));
     }
-    let mut settings: Vec<(&str, String)> = settings.into_iter().map(|(path, value)| (path, value.into())).collect();
+    let mut settings: Vec<(String, String)> =
+        settings.into_iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect();
+    if let Some(timeouts) = timeouts.filter(|_| matches!(kind, NodeKind::Router | NodeKind::Gateway)) {
+        for (name, seconds) in [
+            ("tcp_timeout_established", timeouts.tcp_established),
+            ("udp_timeout", timeouts.udp),
+            ("udp_timeout_stream", timeouts.udp_stream),
+            ("icmp_timeout", timeouts.icmp),
+            ("icmpv6_timeout", timeouts.icmp),
+            ("generic_timeout", timeouts.other),
+            ("gre_timeout", timeouts.other),
+            ("gre_timeout_stream", timeouts.other),
+        ] {
+            settings.push((format!("netfilter/nf_conntrack_{name}"), seconds.to_string()));
+        }
+    }
     if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::Host) {
-        settings.push(("ipv4/ip_unprivileged_port_start", "0".into()));
+        settings.push(("ipv4/ip_unprivileged_port_start".into(), "0".into()));
         let gid = getegid();
-        settings.push(("ipv4/ping_group_range", format!("{gid} {gid}")));
+        settings.push(("ipv4/ping_group_range".into(), format!("{gid} {gid}")));
     }
     settings
 }
 
 /// Writes the settings of a kind into the calling thread's namespace.
-pub(super) fn write(kind: NodeKind, families: Families) -> Result<(), (String, io::Error)> {
-    for (path, value) in settings(kind, families) {
+pub(super) fn write(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Result<(), (String, io::Error)> {
+    for (path, value) in settings(kind, families, timeouts) {
         let path = format!("/proc/sys/net/{path}");
         match std::fs::write(&path, &value) {
             Ok(()) => {}
-            // A kernel without IPv6 has nothing to turn off.
-            Err(error) if error.kind() == io::ErrorKind::NotFound && path.ends_with("/disable_ipv6") => {}
+            // A kernel without IPv6 has nothing to turn off, and one that cannot track GRE tracks it as any other.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && may_be_missing(&path) => {}
             Err(error) => return Err((format!("set {path} to {value}"), error)),
         }
     }
     Ok(())
+}
+
+fn may_be_missing(path: &str) -> bool {
+    path.ends_with("/disable_ipv6") || path.contains("nf_conntrack_gre_") || path.contains("nf_conntrack_icmpv6_")
 }

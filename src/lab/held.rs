@@ -34,6 +34,34 @@ impl Lab {
         self.held.shift_remove(name);
     }
 
+    /// Waits, in silence, until no router and no gateway remembers a connection.
+    ///
+    /// # Errors
+    /// [`LabError::Broken`]; [`LabError::NotForgotten`].
+    pub async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
+        self.refuse_broken()?;
+        let Some(Holding::Open(connection)) = self.held.get(name) else { return Ok(()) };
+        let tracking = self.prober.tracking();
+        let not_forgotten = |why| LabError::NotForgotten { name: name.clone(), why };
+        connection.until_forgotten(tracking).await.map_err(not_forgotten)
+    }
+
+    /// Finds out what becomes of what the server alone sends over a connection that is held.
+    ///
+    /// # Errors
+    /// [`LabError::Broken`].
+    pub async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        self.refuse_broken()?;
+        let connection = match self.held.get_mut(name) {
+            Some(Holding::Open(connection)) => connection,
+            Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
+            None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
+        };
+        let (network, cloud) = (&self.network, &self.cloud);
+        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        Ok(connection.examine_answer(&mut self.prober, &whose).await)
+    }
+
     /// Ends the connections of a namespace that is given up.
     pub(super) fn end_connections(&mut self, node: &NodeName) {
         for holding in self.held.values_mut() {

@@ -88,6 +88,14 @@ pub enum LabError {
         /// What happened instead.
         why: String,
     },
+    /// A connection is remembered though it was idle for its time.
+    #[error("the connection {name} is still tracked: {why}")]
+    NotForgotten {
+        /// Its name.
+        name: ConnectionName,
+        /// What is known of it.
+        why: String,
+    },
     /// An earlier change could neither be finished nor taken back.
     #[error("the lab is broken: {0}")]
     Broken(String),
@@ -102,6 +110,7 @@ impl Lab {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let network = compile::network(&cloud)?;
         let mut fabric = Fabric::new(sandbox)?;
+        fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
         let last = IndexMap::new();

@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{
     ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrivateIp,
-    PublicIp, Rule, RuleId, Service, SubnetName, VpcName,
+    PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -29,6 +29,8 @@ pub struct Cloud {
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
+    /// How long idle flows are remembered.
+    pub tracking: TrackingTimeouts,
     /// Automatic public addresses come from here.
     pub public_pool: Ipv4Net,
     /// What was given out and is never given out again.
@@ -214,6 +216,7 @@ impl Cloud {
             instances: IndexMap::new(),
             elastic_ips: IndexMap::new(),
             previous_addresses: IndexMap::new(),
+            tracking: TrackingTimeouts::default(),
             public_pool: DEFAULT_PUBLIC_POOL,
             counters: Counters::default(),
         }

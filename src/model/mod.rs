@@ -14,6 +14,7 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod topology;
+mod tracking;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
@@ -23,3 +24,4 @@ pub use flow::{Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};
 pub use name::*;
 pub use operation::*;
 pub use rule::*;
+pub use tracking::TrackingTimeouts;

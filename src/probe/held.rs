@@ -20,13 +20,17 @@ use super::prober::{Ask, Prober, tuples};
 use super::resolve::{self, Whose};
 use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;
-use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
+use crate::fabric::{Namespace, conntrack};
 use crate::model::Service;
 
 /// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
 /// after a pause that the kernel doubles each time.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The kernel counts in seconds, and clears away a little later.
+const BREATH: Duration = Duration::from_millis(50);
+/// So often the rest of a flow's time is asked for.
+const MOST_ROUNDS: usize = 200;
 
 /// What became of a held connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub enum Held {
     Alive,
     /// What each end sent was dropped, on record, and has not arrived. One drop for each end that can send.
     Cut(Vec<Drop>),
+    /// What the server alone sent was dropped, on record, and has not arrived: nobody remembers the question.
+    Unanswerable(Vec<Drop>),
     /// An end is no more: its instance stopped, or it ended the connection.
     Gone {
         /// What is known of it.
@@ -278,6 +284,59 @@ impl Connection {
             drops.push(resolve::drop_of(&logged, whose));
         }
         Held::Cut(drops)
+    }
+
+    /// Waits, in silence, until none of these namespaces remembers it.
+    ///
+    /// # Errors
+    /// In words: the kernel's, or that it is remembered for ever.
+    pub async fn until_forgotten(&self, tracking: &[Arc<Namespace>]) -> Result<(), String> {
+        let tuples = self.there();
+        for node in tracking {
+            // Each time the rest is less, so this ends; some rounds are for the kernel, which clears away in its own time.
+            for _ in 0..MOST_ROUNDS {
+                match conntrack::remembered_for(node, &tuples).await {
+                    Ok(None) => break,
+                    Ok(Some(left)) => tokio::time::sleep(left.max(BREATH)).await,
+                    Err(error) => return Err(error.to_string()),
+                }
+            }
+            if let Ok(Some(left)) = conntrack::remembered_for(node, &tuples).await {
+                return Err(format!("{} remembers it for another {left:?}", node.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds out what becomes of what the server alone sends: an answer, as long as somebody remembers the question.
+    pub async fn examine_answer(&mut self, prober: &mut Prober, whose: Whose<'_>) -> Held {
+        let back = self.back();
+        let case = prober.board.register(&back);
+        let token = prober.token();
+        let client = SocketAddr::new(self.client_as_seen(), self.port);
+        let sent = prober.send_from(&self.server, self.ask.service, self.token, client, token).await;
+        let held = match sent {
+            Err(error) => Held::Gone { why: format!("the connection has ended: {error}") },
+            Ok(()) => {
+                let come = async {
+                    tokio::select! {
+                        biased;
+                        received = self.receive(token) => received.map_or(Way::Silent, |_| Way::Arrived),
+                        way = watch(&case) => way,
+                    }
+                };
+                match timeout(PATIENCE, come).await.unwrap_or(Way::Silent) {
+                    Way::Arrived => Held::Alive,
+                    Way::Recorded(logged) => match self.cut(prober, [(&case, None), (&case, logged)], whose).await {
+                        Held::Cut(drops) => Held::Unanswerable(drops),
+                        other => other,
+                    },
+                    Way::Silent => Held::Inconclusive { why: format!("what the server sent {}", Way::Silent) },
+                }
+            }
+        };
+        prober.board.forget(&back);
+        held
     }
 
     /// The namespaces of both ends: when one is gone, so is the connection.

@@ -134,6 +134,11 @@ impl Prober {
         self.tracking = nodes;
     }
 
+    /// Where connections are tracked.
+    pub fn tracking(&self) -> &[Arc<Namespace>] {
+        &self.tracking
+    }
+
     /// Watches what arrives at a namespace from now on.
     ///
     /// # Errors

@@ -66,6 +66,14 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
     }
 }
 
+/// Where an answer that nobody waits for was dropped.
+pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
+    match cause {
+        DropCause::Other(word) => format!("dropped as {word}, source {source}"),
+        DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+    }
+}
+
 /// The trap of the public path: behind the gateway a member no longer looks like one.
 fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     let sender = &flow.from;

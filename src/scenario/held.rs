@@ -37,7 +37,10 @@ pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Vec<HeldR
     for Placed { value, .. } in &step.expectations {
         let Expectation::Connections(expected, names) = value else { continue };
         for Placed { value: name, place } in names {
-            let found = lab.examine(name).await?;
+            let found = match expected {
+                Fate::Unanswerable => lab.examine_answer(name).await?,
+                Fate::Alive | Fate::Cut | Fate::Gone => lab.examine(name).await?,
+            };
             results.push(HeldResult {
                 name: name.clone(),
                 expected: *expected,
@@ -55,6 +58,7 @@ fn is(found: &Held, expected: Fate) -> bool {
     match found {
         Held::Alive => expected == Fate::Alive,
         Held::Cut(_) => expected == Fate::Cut,
+        Held::Unanswerable(_) => expected == Fate::Unanswerable,
         Held::Gone { .. } => expected == Fate::Gone,
         Held::Inconclusive { .. } => false,
     }
@@ -72,6 +76,10 @@ fn reason(found: &Held) -> Option<String> {
             }
             Some(all.join("; "))
         }
+        Held::Unanswerable(drops) => {
+            let ends: Vec<String> = drops.iter().map(explain::unanswerable).collect();
+            Some(format!("{}, for nobody remembers the question", ends.join("; ")))
+        }
         Held::Gone { why } | Held::Inconclusive { why } => Some(why.clone()),
     }
 }
@@ -81,6 +89,7 @@ pub fn word(found: &Held) -> &'static str {
     match found {
         Held::Alive => Fate::Alive.as_str(),
         Held::Cut(_) => Fate::Cut.as_str(),
+        Held::Unanswerable(_) => Fate::Unanswerable.as_str(),
         Held::Gone { .. } => Fate::Gone.as_str(),
         Held::Inconclusive { .. } => "inconclusive",
     }

@@ -27,6 +27,10 @@ pub trait Cloudlike {
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Closes a connection that is held.
     fn close(&mut self, name: &ConnectionName);
+    /// Waits, in silence, until a connection is not tracked any more.
+    fn idle(&mut self, name: &ConnectionName) -> impl Future<Output = Result<(), LabError>>;
+    /// Finds out what becomes of what the server alone sends over a connection.
+    fn examine_answer(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
     /// Finds out what has become of a connection that is held.
     fn examine(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
     /// The handles of every rule of every security group in the kernel.
@@ -52,6 +56,14 @@ impl Cloudlike for Lab {
 
     fn close(&mut self, name: &ConnectionName) {
         Self::close(self, name);
+    }
+
+    async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
+        Self::idle(self, name).await
+    }
+
+    async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Self::examine_answer(self, name).await
     }
 
     async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
@@ -348,6 +360,14 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes,
                 lab.close(&name.value);
                 continue;
             }
+            Action::Idle(Placed { value, place }) => match lab.idle(value).await {
+                Ok(()) => continue,
+                Err(error @ LabError::NotForgotten { .. }) => {
+                    changes.unexpected = Some(Finding { text: error.to_string(), place: place.clone() });
+                    return Ok(changes);
+                }
+                Err(error) => return Err(error),
+            },
         };
         let watched =
             if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };

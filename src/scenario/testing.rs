@@ -271,6 +271,14 @@ impl Cloudlike for Double {
 
     fn close(&mut self, _: &ConnectionName) {}
 
+    async fn idle(&mut self, _: &ConnectionName) -> Result<(), LabError> {
+        Ok(())
+    }
+
+    async fn examine_answer(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
+        Ok(Held::Alive)
+    }
+
     async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
         Ok(Held::Alive)
     }

@@ -16,6 +16,7 @@ library![
     "a-middlebox-hides-the-group",
     "a-replaced-instance-in-a-vpc",
     "a-stranger-on-a-recycled-address",
+    "an-idle-session-is-forgotten",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",

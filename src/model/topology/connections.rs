@@ -38,7 +38,14 @@ impl Reading<'_> {
         names.into_iter().map(Action::Close).collect()
     }
 
-    /// `alive:`, `cut:` and `gone:`.
+    /// `idle: session`.
+    pub fn idlings(&mut self, node: &Node) -> Vec<Action> {
+        let items = self.some(node, "a connection or a list of them");
+        let names: Vec<_> = items.iter().filter_map(|item| self.connection(item)).collect();
+        names.into_iter().map(Action::Idle).collect()
+    }
+
+    /// `alive:`, `cut:` and their like.
     pub fn fates(&mut self, node: &Node) -> Vec<Placed<ConnectionName>> {
         let items = self.some(node, "at least one connection");
         items.iter().filter_map(|item| self.connection(item)).collect()
@@ -58,4 +65,5 @@ impl Reading<'_> {
 }
 
 /// The words of fates.
-pub(super) const FATES: [(&str, Fate); 3] = [("alive", Fate::Alive), ("cut", Fate::Cut), ("gone", Fate::Gone)];
+pub(super) const FATES: [(&str, Fate); 4] =
+    [("alive", Fate::Alive), ("cut", Fate::Cut), ("gone", Fate::Gone), ("unanswerable", Fate::Unanswerable)];

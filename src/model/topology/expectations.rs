@@ -8,7 +8,7 @@ use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 15] = [
+const EXPECT: [&str; 16] = [
     "table",
     "open",
     "refused",
@@ -17,6 +17,7 @@ const EXPECT: [&str; 15] = [
     "alive",
     "cut",
     "gone",
+    "unanswerable",
     "new-addresses",
     "new-private",
     "same-private",

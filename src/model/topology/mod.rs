@@ -17,6 +17,7 @@ mod scenario;
 mod schema;
 mod services;
 mod strangers;
+mod tracking;
 mod tree;
 
 pub use parse::MAX_BYTES;
@@ -169,6 +170,8 @@ pub enum Action {
     Open(Placed<Opening>),
     /// Closes one.
     Close(Placed<ConnectionName>),
+    /// Waits, in silence, until a connection is not tracked any more.
+    Idle(Placed<ConnectionName>),
 }
 
 /// A connection to be held.
@@ -185,7 +188,7 @@ impl Step {
     pub fn operations(&self) -> impl Iterator<Item = &Placed<Operation>> {
         self.actions.iter().filter_map(|action| match action {
             Action::Operation(operation) => Some(operation),
-            Action::Open(_) | Action::Close(_) => None,
+            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
         })
     }
 }
@@ -200,6 +203,8 @@ pub enum Fate {
     Cut,
     /// An end of it is no more.
     Gone,
+    /// What the server alone sends over it is dropped, by proof: nobody remembers the question.
+    Unanswerable,
 }
 
 impl Fate {
@@ -209,6 +214,7 @@ impl Fate {
             Self::Alive => "alive",
             Self::Cut => "cut",
             Self::Gone => "gone",
+            Self::Unanswerable => "unanswerable",
         }
     }
 }

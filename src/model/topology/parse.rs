@@ -20,8 +20,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
 const VERSION: u32 = 1;
-const KEYS: [&str; 10] =
-    ["sglab", "era", "knobs", "vpcs", "hosts", "elastic-ips", "groups", "instances", "tables", "scenario"];
+const KEYS: [&str; 11] =
+    ["sglab", "era", "knobs", "tracking", "vpcs", "hosts", "elastic-ips", "groups", "instances", "tables", "scenario"];
 const START: Span = Span { start: 0, end: 0 };
 
 impl Topology {
@@ -92,6 +92,7 @@ impl Reading<'_> {
             }
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
+        let tracking = self.tracking(fields.get("tracking"));
         for (key, sort) in [("hosts", Sort::Host), ("groups", Sort::Group), ("instances", Sort::Instance)] {
             match fields.get(key).map(|node| &node.value) {
                 Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
@@ -132,6 +133,7 @@ impl Reading<'_> {
             std::mem::take(&mut self.vpcs),
             std::mem::take(&mut self.hosts),
         );
+        empty.tracking = tracking;
         reserve(&mut empty, &initial, &steps);
         let mut topology = Topology {
             name: stem(self.source.file()).to_owned(),

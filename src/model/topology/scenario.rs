@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 22] = [
+const VERBS: [&str; 23] = [
     "launch",
     "stop",
     "start",
@@ -34,6 +34,7 @@ const VERBS: [&str; 22] = [
     "source-dest-check",
     "open",
     "close",
+    "idle",
 ];
 /// The words for eras.
 pub(super) const ERAS: [(&str, Era); 3] = [("article", Era::Article), ("classic", Era::Classic), ("vpc", Era::Vpc)];
@@ -147,6 +148,9 @@ impl Reading<'_> {
             if let Some(value) = quiet(entry, "open") {
                 actions.extend(self.openings(value));
             }
+            if let Some(value) = quiet(entry, "idle") {
+                actions.extend(self.idlings(value));
+            }
             if let Some(value) = quiet(entry, "close") {
                 actions.extend(self.closings(value));
             }
@@ -194,7 +198,7 @@ impl Reading<'_> {
             "terminate" => Operation::Terminate,
             "launch" => return self.launches(value),
             "create-group" => return self.groups(value, unknown_group),
-            "open" | "close" => return Vec::new(),
+            "open" | "close" | "idle" => return Vec::new(),
             "delete-group" => return self.deletions(value, unknown_group),
             "associate-address" => return self.associations(value, refusal),
             "allocate-address" | "disassociate-address" | "release-address" => {

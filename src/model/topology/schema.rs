@@ -53,6 +53,8 @@ struct Topology {
     era: OneOrMany<Era>,
     /// Single differences between the eras, set by hand.
     knobs: Option<Knobs>,
+    /// After how many seconds idle flows are forgotten.
+    tracking: Option<Tracking>,
     /// VPCs. Left out: one called `default`, 10.0.0.0/16.
     vpcs: Option<BTreeMap<Name, Vpc>>,
     /// Hosts outside the cloud, by one address or several. They reach instances by public address.
@@ -150,6 +152,29 @@ enum OnStart {
 enum OnCrash {
     Released,
     Kept,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct Tracking {
+    /// An established TCP connection.
+    #[schemars(range(min = 60, max = 432_000))]
+    tcp_established: Option<u32>,
+    /// UDP in one direction, or a single question and answer.
+    #[schemars(range(min = 30, max = 60))]
+    udp: Option<u32>,
+    /// UDP with more than one question and answer.
+    #[schemars(range(min = 60, max = 180))]
+    udp_stream: Option<u32>,
+    /// ICMP.
+    #[schemars(range(min = 1, max = 86_400))]
+    icmp: Option<u32>,
+    /// Every other protocol.
+    #[schemars(range(min = 1, max = 86_400))]
+    other: Option<u32>,
+    /// All of these are divided by it, so that a test need not wait so long.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    clock_factor: Option<u32>,
 }
 
 #[derive(JsonSchema)]
@@ -432,6 +457,8 @@ enum Action {
     Open(BTreeMap<Name, Flow>),
     /// Closes connections.
     Close(OneOrMany<Name>),
+    /// Waits, in silence, until connections are not tracked any more.
+    Idle(OneOrMany<Name>),
     /// `RevokeSecurityGroupIngress`.
     Revoke(BTreeMap<Name, Vec<Rule>>),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.
@@ -465,6 +492,8 @@ struct Expect {
     cut: Option<OneOrMany<Name>>,
     /// Held connections an end of which is no more.
     gone: Option<OneOrMany<Name>>,
+    /// Held connections over which what the server alone sends is dropped, by proof.
+    unanswerable: Option<OneOrMany<Name>>,
     /// Instances that hold other addresses than before the step.
     new_addresses: Option<OneOrMany<Name>>,
     /// Instances that hold another private address than before the step.
