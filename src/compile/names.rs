@@ -45,6 +45,10 @@ pub const CANARY_DROPPED_PORT: u16 = 9;
 pub const SOURCES: &str = "sources";
 /// The same of IPv6.
 pub const SOURCES_IPV6: &str = "sources-ipv6";
+/// The set of the addresses, protocols and ports of the services that groups never filter.
+pub const SERVICES: &str = "services";
+/// The same of IPv6.
+pub const SERVICES_IPV6: &str = "services-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.

@@ -5,14 +5,14 @@
 
 mod held;
 mod hosts_file;
+mod names;
 mod paths;
+mod services;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use indexmap::{IndexMap, IndexSet};
 
 use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
@@ -22,6 +22,9 @@ use crate::model::{
     apply,
 };
 use crate::probe::{Batch, Prober};
+use indexmap::{IndexMap, IndexSet};
+
+pub use services::Asked;
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct Lab {
     network: Network,
     fabric: Fabric,
     prober: Prober,
+    services: services::Services,
     listeners: Listeners,
     /// The addresses that instances hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InstanceName, LastHeld>,
@@ -104,12 +108,14 @@ impl Lab {
         let mut fabric = Fabric::new(sandbox)?;
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
+        let services = services::Services::open(&fabric, &cloud).await?;
         let last = IndexMap::new();
         let mut lab = Self {
             cloud,
             network: Network::default(),
             fabric,
             prober,
+            services,
             listeners,
             last,
             held: IndexMap::new(),
@@ -156,6 +162,7 @@ impl Lab {
             }
         }
         self.network = network;
+        self.services.follow(&self.cloud);
         self.remember();
         Ok(in_force)
     }
@@ -166,11 +173,16 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         self.refuse_broken()?;
-        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
+        let resolved = self.resolve(flows).await;
+        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
         let known = self.known_paths()?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
-        Ok(self.prober.probe(&asks, &known, &whose).await)
+        let mut batch = self.prober.probe(&asks, &known, &whose).await;
+        for observation in &mut batch.observations {
+            observation.resolved = resolved.of(&observation.flow).and_then(Result::ok);
+        }
+        Ok(batch)
     }
 
     /// The handles of every rule of every security group in the kernel.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::names::Resolved;
 use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::{Network, NodeKind, NodeName};
@@ -10,8 +11,9 @@ use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, Ins
 use crate::probe::{Ask, KnownPath, Receiver};
 
 impl Lab {
-    /// What a probe of a flow has to ask; in words, what it lacks.
-    pub(super) fn ask(&self, flow: &Flow) -> Result<Ask, String> {
+    /// What a probe of a flow has to ask; in words, what it lacks. `resolved` is what resolvers said of the
+    /// flows by DNS name.
+    pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, String> {
         let Sender { node, source, public } = self.sender(flow)?;
         let sender = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));
@@ -20,7 +22,13 @@ impl Lab {
             Endpoint::Instance(name) => {
                 let last = self.last.get(name).ok_or_else(|| format!("{name} never had an address"))?;
                 let private = last.private.map(|address| IpAddr::V4(address.0));
+                let behind = |address| (public.unwrap_or(source), private.unwrap_or(address));
                 match flow.via {
+                    Via::Dns => {
+                        let address = resolved.of(flow).unwrap_or_else(|| Err(format!("{name} was not resolved")))?;
+                        let inside = !outside && Some(address) == private;
+                        (address, (!inside).then(|| behind(address)))
+                    }
                     Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{name} has no IPv6 address"))?.0.into(), None),
                     Via::Private if !outside => {
                         (private.ok_or_else(|| format!("{name} has no private address"))?, None)
@@ -28,8 +36,7 @@ impl Lab {
                     Via::Private | Via::Public => {
                         let held = last.public.ok_or_else(|| format!("{name} has no public address"))?;
                         let held = IpAddr::V4(held.0);
-                        let behind = (public.unwrap_or(source), private.unwrap_or(held));
-                        (held, Some(behind))
+                        (held, Some(behind(held)))
                     }
                 }
             }
@@ -39,7 +46,7 @@ impl Lab {
     }
 
     /// The sender's namespace, its address there, and its public one if that differs.
-    fn sender(&self, flow: &Flow) -> Result<Sender, String> {
+    pub(super) fn sender(&self, flow: &Flow) -> Result<Sender, String> {
         match &flow.from {
             Endpoint::Host(name, address) => Ok(Sender { node: host_node(name), source: address.0, public: None }),
             Endpoint::Instance(name) => {
@@ -76,7 +83,7 @@ impl Lab {
                 let interface = first_interface(&self.cloud, name);
                 let address = interface.and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
-                    Via::Private | Via::Public => interface.private.map(|private| private.0.into()),
+                    Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
                 });
                 (names::instance(name), address)
             }
@@ -112,10 +119,10 @@ impl Lab {
 }
 
 /// Who opens a flow.
-struct Sender {
-    node: NodeName,
-    source: IpAddr,
-    public: Option<IpAddr>,
+pub(super) struct Sender {
+    pub node: NodeName,
+    pub source: IpAddr,
+    pub public: Option<IpAddr>,
 }
 
 /// `eth0` of an instance has this index in its namespace, `eth1` the next.
@@ -126,7 +133,7 @@ fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
 }
 
-fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
+pub(super) fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
     cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
 }
 

@@ -25,6 +25,7 @@ pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
         // Between hosts outside there is no group.
         (Endpoint::Host(..), Endpoint::Host(..)) => Verdict::Open { admitted_by: Vec::new() },
         (Endpoint::Host(_, sender), Endpoint::Instance(receiver)) => match sender.0 {
+            IpAddr::V4(_) if flow.via == Via::Dns && !has_public_name(cloud, receiver) => Verdict::Unresolved,
             IpAddr::V4(_) => from_outside(cloud, sender.0, receiver, flow.service),
             IpAddr::V6(_) => from_outside_by_ipv6(cloud, sender.0, receiver, flow.service),
         },
@@ -36,6 +37,7 @@ pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
             Via::Private => by_private_address(cloud, sender, receiver, flow.service),
             Via::Public => by_public_address(cloud, sender, receiver, flow.service),
             Via::Ipv6 => by_ipv6_address(cloud, sender, receiver, flow.service),
+            Via::Dns => by_dns_name(cloud, sender, receiver, flow.service),
         },
     }
 }
@@ -104,6 +106,23 @@ fn by_public_address(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceNa
     // Without a public address of its own a sender cannot leave through the gateway.
     let Some(source) = sender.public else { return Verdict::Untranslated };
     judge_ingress(cloud, source.0.into(), receiver, service)
+}
+
+/// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references match;
+/// from another VPC it is the public one. Without a public address an instance has no such name.
+///
+/// Source: "DNS attributes for your VPC" (VPC).
+fn by_dns_name(cloud: &Cloud, sender: &InstanceName, receiver: &InstanceName, service: Service) -> Verdict {
+    let (Some(from), Some(to)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
+        return Verdict::Unresolved;
+    };
+    if to.public.is_none() {
+        Verdict::Unresolved
+    } else if from.vpc == to.vpc {
+        by_private_address(cloud, sender, receiver, service)
+    } else {
+        by_public_address(cloud, sender, receiver, service)
+    }
 }
 
 /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
@@ -247,6 +266,11 @@ fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupNam
         }
     }
     false
+}
+
+/// Whether there is a public DNS name to ask for.
+fn has_public_name(cloud: &Cloud, name: &InstanceName) -> bool {
+    interface_of(cloud, name).is_some_and(|interface| interface.public.is_some())
 }
 
 /// Who holds a private address in a VPC, with a link behind it.

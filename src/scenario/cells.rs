@@ -50,7 +50,7 @@ pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> 
     match (from, via) {
         (Endpoint::Host(..), Via::Ipv6) => has_ipv6(cloud, to),
         (Endpoint::Host(..), _) => has_public(cloud, to),
-        (Endpoint::Instance(from), Via::Public) => from != to && has_public(cloud, to),
+        (Endpoint::Instance(from), Via::Public | Via::Dns) => from != to && has_public(cloud, to),
         (Endpoint::Instance(from), Via::Private) => from != to && vpc_of(cloud, from) == vpc_of(cloud, to),
         (Endpoint::Instance(from), Via::Ipv6) => from != to && has_ipv6(cloud, from) && has_ipv6(cloud, to),
     }
@@ -101,7 +101,18 @@ impl Selection<'_> {
             (Endpoint::Host(..), Endpoint::Host(..)) => return,
             (host @ Endpoint::Host(..), Endpoint::Instance(other))
             | (Endpoint::Instance(other), host @ Endpoint::Host(..)) => {
-                let Some(via) = via_of(host).filter(|via| self.asked.is_none_or(|asked| asked == *via)) else { return };
+                let by_name = self.asked == Some(Via::Dns);
+                if by_name && matches!(to, Endpoint::Host(..)) {
+                    self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
+                    return;
+                }
+                let its = via_of(host).filter(|via| match self.asked {
+                    None => true,
+                    // Its resolver is at an IPv4 address, and the public name means one.
+                    Some(Via::Dns) => *via == Via::Public,
+                    Some(asked) => asked == *via,
+                });
+                let Some(via) = its else { return };
                 if via == Via::Ipv6 && !has_ipv6(self.cloud, other) {
                     self.no_path.get_or_insert_with(|| format!("{other} has no IPv6 address"));
                     return;
@@ -110,7 +121,7 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{other} has no public address"));
                     return;
                 }
-                via
+                if by_name { Via::Dns } else { via }
             }
             (Endpoint::Instance(a), Endpoint::Instance(b)) if a == b => return,
             (Endpoint::Instance(a), Endpoint::Instance(b)) => {
@@ -119,8 +130,9 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(why);
                     return;
                 }
-                if self.via == Via::Public && !has_public(self.cloud, b) {
-                    self.no_path.get_or_insert_with(|| format!("{b} has no public address"));
+                if matches!(self.via, Via::Public | Via::Dns) && !has_public(self.cloud, b) {
+                    let lacks = if self.via == Via::Dns { "DNS name" } else { "address" };
+                    self.no_path.get_or_insert_with(|| format!("{b} has no public {lacks}"));
                     return;
                 }
                 if self.via == Via::Ipv6

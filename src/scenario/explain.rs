@@ -69,7 +69,7 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 /// The trap of the public path: behind the gateway a member no longer looks like one.
 fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     let Endpoint::Instance(sender) = &flow.from else { return None };
-    let translated = flow.via == Via::Public
+    let translated = matches!(flow.via, Via::Public | Via::Dns)
         && cloud
             .instances
             .get(sender)

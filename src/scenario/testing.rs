@@ -250,6 +250,7 @@ impl Cloudlike for Double {
             flow: flow.clone(),
             outcome: (self.answer)(&self.cloud, flow),
             timed_out: false,
+            resolved: None,
         };
         Ok(Batch {
             observations: flows.iter().map(observe).collect(),

@@ -26,6 +26,7 @@ mod ipv6;
 mod protocols;
 mod regressions;
 mod scale;
+mod services;
 mod topologies;
 mod tracking;
 
@@ -55,6 +56,7 @@ const ALL: &[&[Case]] = &[
     protocols::CASES,
     regressions::CASES,
     scale::CASES,
+    services::CASES,
     topologies::CASES,
     tracking::CASES,
 ];

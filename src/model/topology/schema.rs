@@ -289,7 +289,7 @@ struct Service(
     String,
 );
 
-/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
+/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `by dns name`, `at ingress`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 struct Flow(#[schemars(regex(pattern = r"^\s*\S+\s*<?->\s*\S+\s*:\s*\S"))] String);
@@ -321,6 +321,7 @@ enum By {
     Private,
     Public,
     Ipv6,
+    Dns,
 }
 
 #[derive(JsonSchema)]
