@@ -75,6 +75,22 @@ pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<
     Ok(selection.flows.into_iter().collect())
 }
 
+/// The instances that a selector means as senders now.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
+    let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
+        Endpoint::Instance(name) => Some(name),
+        Endpoint::Host(..) => None,
+    });
+    let instances: Vec<_> = instances.collect();
+    if instances.is_empty() {
+        return Err(absence(selector, cloud, Role::Sender).unwrap_or_else(|| "there is no running instance".to_owned()));
+    }
+    Ok(instances)
+}
+
 struct Selection<'a> {
     cloud: &'a Cloud,
     /// By which address the pattern itself says.

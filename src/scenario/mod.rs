@@ -3,6 +3,7 @@
 //! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
 //! demands of them (`demand`), and whether the evidence gives it (`judge`).
 
+pub mod answers;
 pub mod cells;
 mod change;
 mod claims;

@@ -1,15 +1,17 @@
 //! What a run found, as plain data: the one input of every report.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use crate::lab::Asked;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
-    ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
-    PublicIp, RuleId, Service, Via,
+    CloudService, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place,
+    PrivateIp, PublicIp, RuleId, Service, Via,
 };
 use crate::probe::{Held, Outcome};
 
@@ -103,6 +105,8 @@ pub struct StepResult {
     pub flows: Vec<FlowResult>,
     /// The held connections that the step asks about.
     pub held: Vec<HeldResult>,
+    /// The questions to services that groups never filter.
+    pub answers: Vec<AnswerResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
     /// What is wrong besides single cells.
@@ -308,6 +312,8 @@ pub struct FlowResult {
     pub rule: Option<DecidingRule>,
     /// Why it was dropped.
     pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
 }
 
 /// A held connection that a step asks about.
@@ -327,6 +333,31 @@ pub struct HeldResult {
     pub place: Place,
 }
 
+/// A question to a service that groups never filter, to which a step expects an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerResult {
+    /// Who asked.
+    pub from: InstanceName,
+    /// Whom.
+    pub service: CloudService,
+    /// What came of it.
+    pub asked: Asked,
+    /// Where the file says so.
+    pub place: Place,
+}
+
+impl AnswerResult {
+    /// Whether that is as expected.
+    pub fn is_right(&self) -> bool {
+        matches!(self.asked, Asked::Answered { .. })
+    }
+
+    /// Whether nothing proves it wrong either.
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self.asked, Asked::Inconclusive { .. })
+    }
+}
+
 /// A cell that is not as expected, or that nothing proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrongCell {
@@ -344,6 +375,8 @@ pub struct WrongCell {
     pub rule: Option<DecidingRule>,
     /// Why it was dropped, or what is odd about it.
     pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
 }
 
 impl WrongCell {

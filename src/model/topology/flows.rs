@@ -84,7 +84,8 @@ impl Reading<'_> {
         Some(pattern)
     }
 
-    fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
+    /// Who is meant by a word.
+    pub fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
         let span = part(node, word);
         if word == "any" {
             return Some(Selector::Any);

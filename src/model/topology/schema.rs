@@ -294,6 +294,11 @@ struct Service(
 #[schemars(transparent)]
 struct Flow(#[schemars(regex(pattern = r"^\s*\S+\s*<?->\s*\S+\s*:\s*\S"))] String);
 
+/// `FROM -> dns`, `FROM -> metadata`, `FROM -> time`.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Question(#[schemars(regex(pattern = r"^\s*\S+\s*->\s*(dns|metadata|time)\s*$"))] String);
+
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Table {
@@ -396,6 +401,8 @@ struct Expect {
     dropped: Option<OneOrMany<Flow>>,
     /// Flows to an address that nobody holds.
     unreachable: Option<OneOrMany<Flow>>,
+    /// Questions to the services that groups never filter, which are answered.
+    answered: Option<OneOrMany<Question>>,
     /// Held connections over which each end still reaches the other.
     alive: Option<OneOrMany<Name>>,
     /// Held connections of which what each end sends is dropped, by proof.
