@@ -337,4 +337,18 @@ mod tests {
         let refusal = select(&pattern("db2 -> web1:80"), Via::Private, &cloud).unwrap_err();
         assert_eq!(refusal, "`db2 -> web1:80` selects no cell: db2 is stopped, and opens nothing");
     }
+
+    #[test]
+    fn by_dns_name_a_host_asks_too_and_is_not_asked() {
+        let by_name = |written: &str| FlowPattern { via: Some(Via::Dns), ..pattern(written) };
+        let flows = texts(select(&by_name("any -> web1:80"), Via::Private, &cloud()));
+        assert_eq!(flows.len(), 7);
+        assert!(flows.iter().all(|flow| flow.ends_with(" -> web1:80 by DNS name")), "{flows:?}");
+        let refusal = select(&by_name("web1 -> office:80"), Via::Private, &cloud()).unwrap_err();
+        assert_eq!(refusal, "`web1 -> office:80` selects no cell: office is outside, and EC2 has no name for it");
+        // An IPv6 address asks no resolver, and the name would not help it.
+        let mut cloud = cloud();
+        cloud.hosts[0].addresses = vec![crate::model::HostIp("2001:db8::7".parse().unwrap())];
+        assert_eq!(select(&by_name("any -> web1:80"), Via::Private, &cloud).unwrap().len(), 6);
+    }
 }
