@@ -122,6 +122,7 @@ impl Lab {
             broken: None,
         };
         lab.attend(&network).await?;
+        hosts_file::write_resolvers(&lab.fabric, &lab.cloud).map_err(LabError::HostsFile)?;
         lab.network = network;
         lab.remember();
         Ok(lab)

@@ -1,6 +1,8 @@
 //! Flows by DNS name, whose senders ask their resolver first; and what an instance asks of the other services.
 
+use std::ffi::OsString;
 use std::net::IpAddr;
+use std::process::Command;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -10,6 +12,7 @@ use super::paths::{Sender, first_interface};
 use super::{Asked, Lab, LabError, services};
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
+use crate::fabric::{FabricError, Sandbox};
 use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
 
 /// So many questions are under way at the same time.
@@ -58,6 +61,22 @@ impl Lab {
         let vpc = self.cloud.vpcs.get(&interface.vpc);
         let address = vpc.and_then(|vpc| address(&self.cloud, vpc, service));
         address.ok_or_else(|| format!("{instance} has no {service}"))
+    }
+
+    /// A program inside an instance, with the resolver of its VPC.
+    ///
+    /// # Errors
+    /// [`FabricError::NoNode`] if there is no such instance, or it has no namespace because it does not run.
+    pub fn program_in(
+        &self,
+        sandbox: Sandbox,
+        instance: &InstanceName,
+        program: &[OsString],
+    ) -> Result<Command, FabricError> {
+        let node = names::instance(instance);
+        let interface = first_interface(&self.cloud, instance).ok_or_else(|| FabricError::NoNode(node.clone()))?;
+        let resolver = self.fabric.resolver_file(&names::router(&interface.vpc));
+        self.fabric.program_in(sandbox, &node, &resolver, program)
     }
 
     /// Has an instance ask a service for something that it must know, over real packets.
