@@ -1,10 +1,36 @@
 //! What instances are told by the services that groups never filter.
 
 use super::cells;
-use super::results::{AnswerResult, Finding};
+use super::results::Finding;
 use super::run::Cloudlike;
 use crate::lab::{Asked, LabError};
 use crate::model::topology::{Expectation, Placed, Step};
+use crate::model::{CloudService, InstanceName, Place};
+
+/// A question to a service that groups never filter, to which a step expects an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerResult {
+    /// Who asked.
+    pub from: InstanceName,
+    /// Whom.
+    pub service: CloudService,
+    /// What came of it.
+    pub asked: Asked,
+    /// Where the file says so.
+    pub place: Place,
+}
+
+impl AnswerResult {
+    /// Whether that is as expected.
+    pub fn is_right(&self) -> bool {
+        matches!(self.asked, Asked::Answered { .. })
+    }
+
+    /// Whether nothing proves it wrong either.
+    pub fn is_inconclusive(&self) -> bool {
+        matches!(self.asked, Asked::Inconclusive { .. })
+    }
+}
 
 /// Asks whatever a step expects an answer to, and gives the questions that nobody asks now, which is a mistake.
 ///

@@ -16,5 +16,6 @@ mod run;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use answers::AnswerResult;
 pub use results::*;
 pub use run::{Cloudlike, Options, Progress, RunError, boot, run, run_on};

@@ -7,11 +7,11 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use crate::lab::Asked;
+use super::answers::AnswerResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
-    CloudService, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place,
-    PrivateIp, PublicIp, RuleId, Service, Via,
+    ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
+    PublicIp, RuleId, Service, Via,
 };
 use crate::probe::{Held, Outcome};
 
@@ -331,31 +331,6 @@ pub struct HeldResult {
     pub reason: Option<String>,
     /// Where the file says so.
     pub place: Place,
-}
-
-/// A question to a service that groups never filter, to which a step expects an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerResult {
-    /// Who asked.
-    pub from: InstanceName,
-    /// Whom.
-    pub service: CloudService,
-    /// What came of it.
-    pub asked: Asked,
-    /// Where the file says so.
-    pub place: Place,
-}
-
-impl AnswerResult {
-    /// Whether that is as expected.
-    pub fn is_right(&self) -> bool {
-        matches!(self.asked, Asked::Answered { .. })
-    }
-
-    /// Whether nothing proves it wrong either.
-    pub fn is_inconclusive(&self) -> bool {
-        matches!(self.asked, Asked::Inconclusive { .. })
-    }
 }
 
 /// A cell that is not as expected, or that nothing proves.

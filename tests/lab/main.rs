@@ -17,6 +17,7 @@ macro_rules! cases {
 mod addresses;
 mod agreement;
 mod bare;
+mod clients;
 mod clouds;
 mod elastic_ips;
 mod evidence;

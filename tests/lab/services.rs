@@ -2,18 +2,17 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
-use std::sync::Arc;
 use std::time::Duration;
 
 use sglab::compile::record::Record;
 use sglab::compile::services::zone::{private_name, public_name};
-use sglab::fabric::Namespace;
-use sglab::lab::Lab;
-use sglab::model::{Direction, Era, Flow, GroupName, InstanceName, Operation, Via};
+use sglab::lab::{Asked, Lab};
+use sglab::model::{CloudService, Direction, Era, Flow, GroupName, InstanceName, Operation, Via};
 use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::bare::{Bare, PATIENCE, inside};
+use crate::bare::{Bare, PATIENCE, inside, nft_script};
+use crate::clients::*;
 use crate::clouds::*;
 
 cases![
@@ -29,6 +28,8 @@ cases![
     over_ipv6_they_are_the_same,
     by_dns_name_the_group_matches_where_the_elastic_ip_does_not,
     a_name_that_is_gone_proves_nothing,
+    what_no_resolver_answers_proves_nothing,
+    a_question_is_answered_by_the_service_and_by_nobody_else,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -54,104 +55,6 @@ fn resolvers(era: Era) -> Vec<Ipv4Addr> {
         Era::Article | Era::Classic => vec![[172, 16, 0, 23].into()],
         Era::Vpc => vec![[10, 0, 0, 2].into(), [169, 254, 169, 253].into()],
     }
-}
-
-/// A question for the addresses of a name, written by hand: what a client sends that shares no code with the resolver.
-fn question(name: &str, kind: u16) -> Vec<u8> {
-    let mut bytes = vec![0x12, 0x34, 0x01, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        bytes.push(u8::try_from(label.len()).expect("a short label"));
-        bytes.extend_from_slice(label.as_bytes());
-    }
-    bytes.push(0);
-    bytes.extend_from_slice(&kind.to_be_bytes());
-    bytes.extend_from_slice(&[0, 1]);
-    bytes
-}
-
-/// What an answer says: its code, and the data of its only record if it has one.
-fn read_answer(bytes: &[u8], question: &[u8]) -> (u8, Option<IpAddr>) {
-    assert_eq!(bytes[..2], question[..2], "an answer to this question");
-    assert_eq!(bytes[2] & 0x80, 0x80, "an answer");
-    let (code, count) = (bytes[3] & 0x0f, u16::from_be_bytes([bytes[6], bytes[7]]));
-    let address = (count > 0).then(|| match u16::from_be_bytes([bytes[bytes.len() - 6], bytes[bytes.len() - 5]]) {
-        4 => IpAddr::from(<[u8; 4]>::try_from(&bytes[bytes.len() - 4..]).expect("four bytes")),
-        _ => IpAddr::from(<[u8; 16]>::try_from(&bytes[bytes.len() - 16..]).expect("sixteen bytes")),
-    });
-    (code, address)
-}
-
-/// Asks over UDP from a namespace; nothing if there is no answer.
-async fn dig(node: &Arc<Namespace>, at: IpAddr, name: &str, kind: u16) -> Option<(u8, Option<IpAddr>)> {
-    let question = question(name, kind);
-    let asked = question.clone();
-    let answer = datagram(node, SocketAddr::new(at, 53), asked).await?;
-    Some(read_answer(&answer, &question))
-}
-
-/// Sends a datagram and gives the answer; nothing if there is none within a while, or the question is turned away.
-async fn datagram(node: &Arc<Namespace>, to: SocketAddr, message: Vec<u8>) -> Option<Vec<u8>> {
-    let asking = move || {
-        let any: SocketAddr = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().expect("an address");
-        let socket = UdpSocket::bind(any)?;
-        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
-        socket.connect(to)?;
-        socket.send(&message)?;
-        let mut answer = vec![0; 2048];
-        let length = socket.recv(&mut answer)?;
-        answer.truncate(length);
-        std::io::Result::Ok(answer)
-    };
-    inside(node, asking).await.ok()
-}
-
-const A: u16 = 1;
-const AAAA: u16 = 28;
-
-/// Sends a request and gives status and body.
-async fn http(node: &Arc<Namespace>, at: &str, request: String) -> (u16, String) {
-    let at: SocketAddr = at.parse().expect("an address and a port");
-    let asking = move || {
-        let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(request.as_bytes())?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
-        std::io::Result::Ok(answer)
-    };
-    let answer = inside(node, asking).await.unwrap_or_else(|error| panic!("{at}: {error}"));
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let status = head.split(' ').nth(1).expect("a status").parse().expect("a number");
-    (status, body.to_owned())
-}
-
-const METADATA: &str = "169.254.169.254:80";
-
-async fn get(lab: &Lab, name: &str, path: &str) -> (u16, String) {
-    get_with(lab, name, path, "").await
-}
-
-async fn get_with(lab: &Lab, name: &str, path: &str, headers: &str) -> (u16, String) {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n{headers}Connection: close\r\n\r\n");
-    http(&node(lab, name), METADATA, request).await
-}
-
-async fn token(lab: &Lab, name: &str, ttl: &str) -> (u16, String) {
-    let ttl = format!("X-aws-ec2-metadata-token-ttl-seconds: {ttl}\r\n");
-    let request = format!("PUT /latest/api/token HTTP/1.1\r\nHost: x\r\n{ttl}Connection: close\r\n\r\n");
-    http(&node(lab, name), METADATA, request).await
-}
-
-/// Asks for the time; gives the answer if one came.
-async fn time(node: &Arc<Namespace>, at: IpAddr) -> Option<Vec<u8>> {
-    let mut request = vec![0; 48];
-    request[0] = 0x23;
-    request[40..48].copy_from_slice(b"a client");
-    datagram(node, SocketAddr::new(at, 123), request).await
-}
-
-fn address(of: impl Into<Ipv4Addr>) -> IpAddr {
-    IpAddr::V4(of.into())
 }
 
 async fn a_public_name_is_the_private_address_inside_and_the_public_one_outside() {
@@ -303,15 +206,6 @@ async fn a_session_token_is_asked_for_and_shown() {
     assert_eq!(get_with(&lab, "web1", path, &shown(&short)).await.0, 401, "its second is over");
 }
 
-/// How an attempt to connect ends, given a little time.
-async fn connect(node: &Arc<Namespace>, to: impl Into<SocketAddr>) -> Result<(), ErrorKind> {
-    let to = to.into();
-    inside(node, move || {
-        TcpStream::connect_timeout(&to, Duration::from_millis(300)).map(drop).map_err(|error| error.kind())
-    })
-    .await
-}
-
 async fn what_is_not_served_is_dropped_on_record() {
     // With the services up, nothing is open beside them.
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
@@ -417,4 +311,31 @@ async fn a_name_that_is_gone_proves_nothing() {
     let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
     assert!(why.contains("there is no ec2-198-18-0-12"), "{why}");
     assert_eq!(seen.resolved, None);
+}
+
+async fn what_no_resolver_answers_proves_nothing() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    let router = node(&lab, "vpc-default");
+    nft_script(&router, "insert rule inet sglab input udp dport 53 drop\n".into()).await;
+    let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
+    let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
+    assert!(why.contains("the resolver at 10.0.0.2 gave no answer"), "the question is on the wire: {why}");
+    let outcome = probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome;
+    assert!(is_open(&outcome), "by address nobody is asked: {outcome:?}");
+}
+
+async fn a_question_is_answered_by_the_service_and_by_nobody_else() {
+    let lab = boot(&topology(FENCED), Era::Vpc).await;
+    let web1 = InstanceName::new("web1");
+    for service in CloudService::ALL {
+        let asked = lab.ask_service(&web1, service).await.expect("a lab");
+        assert!(matches!(asked, Asked::Answered { .. }), "{service}: {asked:?}");
+    }
+    let router = node(&lab, "vpc-default");
+    nft_script(&router, "insert rule inet sglab input tcp dport 80 reject with tcp reset\n".into()).await;
+    nft_script(&router, "insert rule inet sglab input udp dport 123 drop\n".into()).await;
+    let asked = lab.ask_service(&web1, CloudService::Metadata).await.expect("a lab");
+    assert!(matches!(asked, Asked::Wrong { .. }), "who is turned away has an answer: {asked:?}");
+    let asked = lab.ask_service(&web1, CloudService::Time).await.expect("a lab");
+    assert!(matches!(asked, Asked::Inconclusive { .. }), "silence is none: {asked:?}");
 }
