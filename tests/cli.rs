@@ -402,6 +402,8 @@ fn a_shell_runs_a_command_in_the_lab_and_gives_its_exit_code() {
     assert!(inside.out.contains("web1") && inside.out.contains("db2"), "{inside:?}");
     let web1 = run(&["shell", "example:two-tier", "--in", "web1", "--", "ip", "-4", "-o", "addr"]);
     assert!(web1.code == Some(0) && web1.out.contains("10.0.0.11"), "{web1:?}");
+    let resolver = run(&["shell", "example:two-tier", "--in", "web2", "--", "cat", "/etc/resolv.conf"]);
+    assert!(resolver.out.starts_with("nameserver 172.16.0.23\n"), "{resolver:?}");
     assert_eq!(run(&["shell", "example:two-tier", "--", "sh", "-c", "exit 7"]).code, Some(7));
     assert_eq!(run(&["shell", "example:two-tier", "--in", "absent", "--", "true"]).code, Some(2));
 }

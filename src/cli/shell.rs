@@ -5,7 +5,6 @@ use std::io::{IsTerminal, stdin};
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use sglab::compile::network::NodeName;
 use sglab::fabric::Sandbox;
 use sglab::lab::{Lab, LabError};
 use sglab::model::topology::Topology;
@@ -71,8 +70,8 @@ fn command(arguments: &ShellArguments, sandbox: Sandbox, lab: &Lab) -> anyhow::R
                 let known: Vec<&str> = lab.cloud().instances.keys().map(InstanceName::as_str).collect();
                 bail!("there is no instance `{name}` at this step; there are {}", known.join(", "));
             }
-            let node = NodeName(name.clone());
-            lab.fabric().program_in(sandbox, &node, &program).with_context(|| format!("{name} does not run"))?
+            lab.program_in(sandbox, &InstanceName::new(name), &program)
+                .with_context(|| format!("{name} does not run"))?
         }
         None => {
             let mut command = Command::new(&program[0]);
@@ -108,7 +107,8 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
     if let Some(name) = inside {
         let _ = writeln!(
             text,
-            "\nYou are root in {name}, and nothing outside of it is in your reach. /etc/hosts has the lab's names."
+            "\nYou are root in {name}, and nothing outside of it is in your reach. /etc/hosts has the lab's names, \
+             and /etc/resolv.conf its resolver."
         );
     } else {
         let _ = write!(

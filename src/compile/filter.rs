@@ -5,13 +5,14 @@
 
 use super::error::CompileError;
 use super::names::{
-    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SOURCES, SOURCES_IPV6, UNCHECKED,
-    UNREACHABLE,
+    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6, SOURCES,
+    SOURCES_IPV6, UNCHECKED, UNREACHABLE,
 };
 use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
 use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
+use super::services;
 use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
@@ -32,6 +33,11 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", sources_ipv6(attached)));
     }
     ruleset.sets.insert(UNCHECKED.to_owned(), set("ifname", unchecked(attached)));
+    ruleset.sets.insert(SERVICES.to_owned(), set("ipv4_addr . inet_proto . inet_service", served(cloud, vpc, true)));
+    if vpc.ipv6.is_some() {
+        let served = served(cloud, vpc, false);
+        ruleset.sets.insert(SERVICES_IPV6.to_owned(), set("ipv6_addr . inet_proto . inet_service", served));
+    }
     for group in groups {
         add_group(&mut ruleset, cloud, group)?;
     }
@@ -64,6 +70,7 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
     let families = if vpc.ipv6.is_some() { Families::Both } else { Families::Ipv4 };
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
+    ruleset.chains.insert("input".to_owned(), input(families));
     for direction in DIRECTIONS {
         ruleset.chains.insert(direction.to_string(), base_chain(direction));
     }
@@ -225,6 +232,35 @@ pub fn unreachable(families: Families) -> Chain {
         rules.push(own("nobody-ipv6", format!("meta nfproto ipv6 {nobody} {reject}")));
     }
     Chain { hook: Some("type filter hook prerouting priority raw + 10; policy accept;".to_owned()), rules }
+}
+
+/// What may be asked of the router itself: its services, by instances. That their packets come here and not to the
+/// forward hook is all that "never filtered" is. Everything else that is addressed to the router ends here, on record.
+fn input(families: Families) -> Chain {
+    let unserved = format!("{} drop", log(Record::Unserved));
+    let asked = "meta l4proto . th dport";
+    let mut rules = vec![
+        own("local", "iifname \"lo\" accept"),
+        // The router sends too: canaries, and what answers them comes back.
+        own("answers", "ct state established,related accept"),
+        own("gw-unserved", format!("iifname \"{GW}\" {unserved}")),
+        own("canary-unserved", format!("iifname \"{CANARY}\" {unserved}")),
+        own("served", format!("ip daddr . {asked} @{SERVICES} accept")),
+    ];
+    if families == Families::Both {
+        rules.push(own("served-ipv6", format!("ip6 daddr . {asked} @{SERVICES_IPV6} accept")));
+    }
+    rules.push(own("unserved", unserved));
+    Chain { hook: Some("type filter hook input priority filter; policy drop;".to_owned()), rules }
+}
+
+/// The services of one family, as (address, protocol, port).
+fn served(cloud: &Cloud, vpc: &Vpc, ipv4: bool) -> Vec<String> {
+    let all = services::addresses(cloud, vpc).into_iter().filter(|(_, address)| address.is_ipv4() == ipv4);
+    let ports = |(service, address)| {
+        services::ports(service).iter().map(move |(protocol, port)| format!("{address} . {protocol} . {port}"))
+    };
+    all.flat_map(ports).collect()
 }
 
 fn base_chain(direction: Direction) -> Chain {

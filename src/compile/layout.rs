@@ -11,7 +11,7 @@ use super::network::{
     End, Families, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
 };
 use super::nft::Ruleset;
-use super::{filter, translation};
+use super::{filter, services, translation};
 use crate::model::{
     Cloud, Forwarding, Host, HostName, InstanceState, Interface, PrivateIp, TrackingTimeouts, Vpc, VpcName,
 };
@@ -35,7 +35,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
         let translation = translation::gateway(&pairs, vpc.ipv6);
         builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
-        builder.vpc(name, vpc, number);
+        builder.vpc(cloud, name, vpc, number);
         let ipv6 = attached.iter().filter_map(|interface| interface.ipv6).map(|ipv6| ipv6.0.into());
         let outside: Vec<IpAddr> = pairs.iter().map(|(_, public)| public.0.into()).chain(ipv6).collect();
         builder.public_addresses(number, &outside);
@@ -208,12 +208,13 @@ impl Builder {
     }
 
     /// The links and routes between a VPC's router, its gateway and the internet.
-    fn vpc(&mut self, name: &VpcName, vpc: &Vpc, number: u32) {
+    fn vpc(&mut self, cloud: &Cloud, name: &VpcName, vpc: &Vpc, number: u32) {
         let (router, gateway, internet) = (names::router(name), names::gateway(name), names::internet());
         // The first address of a VPC is its router's.
         let router_ipv6 = vpc.ipv6.map(|block| IpAddr::V6(names::router_ipv6(block)));
         let next = vpc.ipv6.map(|_| IpAddr::V6(names::NEXT_HOP_IPV6));
         let back = vpc.ipv6.map(|_| IpAddr::V6(names::BACK_HOP_IPV6));
+        let services = services::addresses(cloud, vpc).into_iter().map(|(_, address)| address);
         let internet_ipv6 = vpc.ipv6.map(|_| IpAddr::V6(names::INTERNET_ADDRESS_IPV6));
         let both = |four: Ipv4Addr, six: Option<IpAddr>| std::iter::once(four.into()).chain(six).collect::<Vec<_>>();
         self.link(
@@ -229,7 +230,8 @@ impl Builder {
                 node: &router,
                 interface: names::GW,
                 index: 2,
-                addresses: both(names::ROUTER_ADDRESS, router_ipv6),
+                // The first is the one that the router speaks from.
+                addresses: both(names::ROUTER_ADDRESS, router_ipv6).into_iter().chain(services).collect(),
                 neighbours: both(names::GATEWAY_ADDRESS, next),
             },
         );
@@ -239,7 +241,10 @@ impl Builder {
                 node: &internet,
                 interface: &names::gateway_port(name, number),
                 index: gateway_port_index(number),
-                addresses: both(names::INTERNET_ADDRESS, internet_ipv6),
+                addresses: both(names::INTERNET_ADDRESS, internet_ipv6)
+                    .into_iter()
+                    .chain([services::OUTSIDE_RESOLVER.into()])
+                    .collect(),
                 neighbours: both(names::GATEWAY_OUTSIDE_ADDRESS, back),
             },
             &Side {

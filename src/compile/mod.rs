@@ -12,6 +12,7 @@ pub mod nft;
 pub mod record;
 mod rule;
 mod ruleset_diff;
+pub mod services;
 pub mod text;
 mod translation;
 

@@ -47,6 +47,10 @@ pub const SOURCES: &str = "sources";
 pub const SOURCES_IPV6: &str = "sources-ipv6";
 /// The set of the interfaces that may send what is not their own.
 pub const UNCHECKED: &str = "unchecked";
+/// The set of the addresses, protocols and ports of the services that groups never filter.
+pub const SERVICES: &str = "services";
+/// The same of IPv6.
+pub const SERVICES_IPV6: &str = "services-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.

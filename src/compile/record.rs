@@ -33,6 +33,8 @@ pub enum Record {
     Untranslated,
     /// Nobody holds the address, and the sender is told: `unreachable`.
     Unreachable,
+    /// It is addressed to the router, and asks for nothing that is served there: `unserved`.
+    Unserved,
 }
 
 impl Record {
@@ -56,6 +58,7 @@ impl fmt::Display for Record {
             Self::Invalid => f.write_str("invalid"),
             Self::Untranslated => f.write_str("untranslated"),
             Self::Unreachable => f.write_str("unreachable"),
+            Self::Unserved => f.write_str("unserved"),
         }
     }
 }
@@ -72,6 +75,7 @@ impl FromStr for Record {
             "invalid" => return Ok(Self::Invalid),
             "untranslated" => return Ok(Self::Untranslated),
             "unreachable" => return Ok(Self::Unreachable),
+            "unserved" => return Ok(Self::Unserved),
             "ingress" => Direction::Ingress,
             "egress" => Direction::Egress,
             _ => return Err(()),

@@ -141,9 +141,14 @@ impl Ruleset {
         let mut batches = Vec::new();
         let mut batch = Vec::new();
         let mut weight = 0;
-        for change in self.in_order() {
+        let (closed, opening) = self.in_order();
+        let first_opening = closed.len();
+        let opens: usize = opening.iter().map(weight_of).sum();
+        for (number, change) in closed.into_iter().chain(opening).enumerate() {
             let own = weight_of(&change);
-            if weight + own > budget && !batch.is_empty() {
+            // What opens goes together where one batch holds it: half of a filter is none.
+            let together = if number == first_opening && opens <= budget { opens } else { own };
+            if weight + together > budget && !batch.is_empty() {
                 batches.push(std::mem::take(&mut batch));
                 weight = 0;
             }
@@ -156,7 +161,8 @@ impl Ruleset {
         batches
     }
 
-    fn in_order(&self) -> Vec<Change> {
+    /// What leaves the filter closed, and then what opens it.
+    fn in_order(&self) -> (Vec<Change>, Vec<Change>) {
         let (base, plain): (Vec<_>, Vec<_>) = self.chains.iter().partition(|(_, chain)| chain.hook.is_some());
         let mut changes = Vec::new();
         changes.extend(base.iter().map(|(name, chain)| Change::AddChain((*name).clone(), chain.hook.clone())));
@@ -174,8 +180,7 @@ impl Ruleset {
             let elements: Vec<(String, String)> = map.elements.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
             changes.extend(elements.chunks(ELEMENTS).map(|some| Change::AddMapElements(name.clone(), some.to_vec())));
         }
-        changes.extend(base.iter().flat_map(rules_of));
-        changes
+        (changes, base.iter().flat_map(rules_of).collect())
     }
 }
 

@@ -22,6 +22,7 @@ use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Phases,
 pub struct Fabric {
     nodes: HashMap<NodeName, Arc<Namespace>>,
     names: Names,
+    folder: PathBuf,
     hosts_file: PathBuf,
     timeouts: Option<Timeouts>,
 }
@@ -40,12 +41,26 @@ impl Fabric {
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
         let names = Names::in_folders(net, folder.join("user"))
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { nodes: HashMap::new(), names, hosts_file: folder.join("hosts"), timeouts: None })
+        let hosts_file = folder.join("hosts");
+        Ok(Self { nodes: HashMap::new(), names, hosts_file, folder, timeouts: None })
     }
 
     /// Namespaces that are made from now on forget idle flows after these times; else after the kernel's own.
     pub fn forget_idle_flows_after(&mut self, timeouts: Timeouts) {
         self.timeouts = Some(timeouts);
+    }
+
+    /// The resolver's address for programs started in the instances behind a router, as their `/etc/resolv.conf`.
+    pub fn resolver_file(&self, router: &NodeName) -> PathBuf {
+        self.folder.join(format!("resolv-{router}"))
+    }
+
+    /// Writes that file.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn write_resolver_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
+        std::fs::write(self.resolver_file(router), text)
     }
 
     /// The hosts file of programs started in the lab's instances.

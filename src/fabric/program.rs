@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::Command;
 
 use nix::mount::{MsFlags, mount};
@@ -20,7 +21,8 @@ impl Fabric {
     }
 
     /// A program inside an instance, as its root. Its network, mount, process, host name and IPC namespaces belong to
-    /// the instance's user namespace: it can neither see nor change anything of the lab's.
+    /// the instance's user namespace: it can neither see nor change anything of the lab's. `resolver` is its
+    /// `/etc/resolv.conf`, where the system has one.
     ///
     /// # Errors
     /// [`FabricError::NoNode`] if there is no such instance, or it has no namespace because it does not run.
@@ -28,6 +30,7 @@ impl Fabric {
         &self,
         sandbox: Sandbox,
         instance: &NodeName,
+        resolver: &Path,
         program: &[OsString],
     ) -> Result<Command, FabricError> {
         let namespace: &Namespace = self.node(instance)?;
@@ -40,13 +43,23 @@ impl Fabric {
         if sandbox.fresh_proc {
             command.arg("--mount-proc");
         }
-        command.args(["--", "sh", "-c", "hostname \"$0\" && exec \"$@\"", instance.0.as_str()]);
-        command.args(program);
+        command.args(["--", "sh", "-c", PREPARE, instance.0.as_str()]).arg(resolver).args(program);
         Ok(command)
     }
 }
 
-fn prefixed(option: &str, path: &std::path::Path) -> OsString {
+/// What is done in the namespaces of a program before it begins: its name is `$0`, and its resolver `$1`. Many systems
+/// have `/etc/resolv.conf` as a link into `/run`, which is the sandbox's own and has nothing there yet.
+const PREPARE: &str = r#"
+hostname "$0" || exit
+file=$(readlink -m /etc/resolv.conf || echo /etc/resolv.conf)
+case $file in /run/*) mkdir -p "${file%/*}" && : >>"$file" ;; esac
+[ ! -e "$file" ] || mount --bind "$1" "$file"
+shift
+exec "$@"
+"#;
+
+fn prefixed(option: &str, path: &Path) -> OsString {
     let mut argument = OsString::from(option);
     argument.push(path);
     argument

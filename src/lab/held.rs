@@ -22,7 +22,8 @@ impl Lab {
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         self.refuse_broken()?;
         let not_opened = |why: String| LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why };
-        let ask = self.ask(flow).map_err(not_opened)?;
+        let resolved = self.resolve(std::slice::from_ref(flow)).await;
+        let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
         let connection = Connection::open(&mut self.prober, ask, client).await.map_err(not_opened)?;
         self.held.insert(name.clone(), Holding::Open(Box::new(connection)));

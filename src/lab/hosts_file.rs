@@ -1,14 +1,26 @@
-//! The names of the lab, as `/etc/hosts` of the programs started in its instances.
+//! The names of the lab, as `/etc/hosts` and `/etc/resolv.conf` of the programs started in its instances.
 
 use std::fmt::Write;
 use std::io;
 
+use crate::compile::{names, services};
 use crate::fabric::Fabric;
-use crate::model::{Cloud, InstanceState};
+use crate::model::{Cloud, CloudService, InstanceState};
 
 /// Writes the names of now, in place, so that programs which have the file open or mounted see the change.
 pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
     fabric.write_hosts_file(&text(cloud))
+}
+
+/// Writes where the programs of each VPC find its resolver. It is the same as long as the lab is there.
+pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
+    for (name, vpc) in &cloud.vpcs {
+        if let Some(resolver) = services::address(cloud, vpc, CloudService::Dns) {
+            fabric
+                .write_resolver_file(&names::router(name), &format!("nameserver {resolver}\nsearch ec2.internal\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Instances by private and IPv6 address, hosts outside by their own.

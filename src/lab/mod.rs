@@ -5,14 +5,14 @@
 
 mod held;
 mod hosts_file;
+mod names;
 mod paths;
+mod services;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use indexmap::{IndexMap, IndexSet};
 
 use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
 use crate::compile::{self, CompileError};
@@ -22,6 +22,9 @@ use crate::model::{
     Refusal, Service, apply,
 };
 use crate::probe::{Batch, Prober};
+use indexmap::{IndexMap, IndexSet};
+
+pub use services::Asked;
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
@@ -30,6 +33,7 @@ pub struct Lab {
     network: Network,
     fabric: Fabric,
     prober: Prober,
+    services: services::Services,
     listeners: Listeners,
     /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InterfaceId, LastHeld>,
@@ -113,18 +117,21 @@ impl Lab {
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
+        let services = services::Services::open(&fabric, &cloud).await?;
         let last = IndexMap::new();
         let mut lab = Self {
             cloud,
             network: Network::default(),
             fabric,
             prober,
+            services,
             listeners,
             last,
             held: IndexMap::new(),
             broken: None,
         };
         lab.attend(&network).await?;
+        hosts_file::write_resolvers(&lab.fabric, &lab.cloud).map_err(LabError::HostsFile)?;
         lab.network = network;
         lab.remember();
         Ok(lab)
@@ -165,6 +172,7 @@ impl Lab {
             }
         }
         self.network = network;
+        self.services.follow(&self.cloud);
         self.remember();
         Ok(in_force)
     }
@@ -175,11 +183,16 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         self.refuse_broken()?;
-        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow))).collect();
+        let resolved = self.resolve(flows).await;
+        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
         let known = self.known_paths()?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
-        Ok(self.prober.probe(&asks, &known, &whose).await)
+        let mut batch = self.prober.probe(&asks, &known, &whose).await;
+        for observation in &mut batch.observations {
+            observation.resolved = resolved.of(&observation.flow).and_then(Result::ok);
+        }
+        Ok(batch)
     }
 
     /// The handles of every rule of every security group in the kernel.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::names::Resolved;
 use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::{End, Network, NodeKind, NodeName};
@@ -10,8 +11,9 @@ use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, Ins
 use crate::probe::{Ask, KnownPath, Receiver};
 
 impl Lab {
-    /// What a probe of a flow has to ask; in words, what it lacks.
-    pub(super) fn ask(&self, flow: &Flow) -> Result<Ask, String> {
+    /// What a probe of a flow has to ask; in words, what it lacks. `resolved` is what resolvers said of the
+    /// flows by DNS name.
+    pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, String> {
         let Sender { node, source, public } = self.sender(flow)?;
         let sender = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));
@@ -20,14 +22,19 @@ impl Lab {
                 let last = self.last.get(&id).ok_or_else(|| format!("{} never had an address", flow.to))?;
                 let to = &flow.to;
                 let private = last.private.map(|address| IpAddr::V4(address.0));
+                let behind = |address| (public.unwrap_or(source), private.unwrap_or(address));
                 match flow.via {
+                    Via::Dns => {
+                        let address = resolved.of(flow).unwrap_or_else(|| Err(format!("{to} was not resolved")))?;
+                        let inside = !outside && Some(address) == private;
+                        (address, (!inside).then(|| behind(address)))
+                    }
                     Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{to} has no IPv6 address"))?.0.into(), None),
                     Via::Private if !outside => (private.ok_or_else(|| format!("{to} has no private address"))?, None),
                     Via::Private | Via::Public => {
                         let held = last.public.ok_or_else(|| format!("{to} has no public address"))?;
                         let held = IpAddr::V4(held.0);
-                        let behind = (public.unwrap_or(source), private.unwrap_or(held));
-                        (held, Some(behind))
+                        (held, Some(behind(held)))
                     }
                 }
             }
@@ -71,7 +78,7 @@ impl Lab {
     }
 
     /// The sender's namespace, its address there, and its public one if that differs.
-    fn sender(&self, flow: &Flow) -> Result<Sender, String> {
+    pub(super) fn sender(&self, flow: &Flow) -> Result<Sender, String> {
         let Some(id) = flow.from.interface() else {
             let Endpoint::Host(name, address) = &flow.from else { return Err(format!("{} is nobody", flow.from)) };
             return Ok(Sender { node: host_node(name), source: address.0, public: None });
@@ -109,7 +116,7 @@ impl Lab {
             (_, Some(id)) => {
                 let address = self.cloud.interface(&id).and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
-                    Via::Private | Via::Public => interface.private.map(|private| private.0.into()),
+                    Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
                 });
                 (names::instance(&id.instance), u32::from(id.device), address)
             }
@@ -148,10 +155,10 @@ impl Lab {
 }
 
 /// Who opens a flow.
-struct Sender {
-    node: NodeName,
-    source: IpAddr,
-    public: Option<IpAddr>,
+pub(super) struct Sender {
+    pub node: NodeName,
+    pub source: IpAddr,
+    pub public: Option<IpAddr>,
 }
 
 /// `eth0` of an instance has this index in its namespace, `eth1` the next.
@@ -160,6 +167,10 @@ const FIRST_INSTANCE_INDEX: u32 = 2;
 /// The namespace of a host.
 fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
+}
+
+pub(super) fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
+    cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
 }
 
 /// Whose interface an index of a router is, and which groups it is in.

@@ -112,6 +112,40 @@ pub enum Via {
     Public,
     /// By its IPv6 address, which is the same inside and outside.
     Ipv6,
+    /// By its public DNS name: the sender asks its resolver, and goes to the address that it is told.
+    Dns,
+}
+
+/// What every instance reaches whatever its groups say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CloudService {
+    /// The resolver of the VPC.
+    Dns,
+    /// What an instance can learn of itself.
+    Metadata,
+    /// The time.
+    Time,
+}
+
+impl CloudService {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dns, Self::Metadata, Self::Time];
+
+    /// The word of the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::Metadata => "metadata",
+            Self::Time => "time",
+        }
+    }
+}
+
+impl fmt::Display for CloudService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// One cell of a truth table: a new flow.
@@ -139,6 +173,7 @@ impl fmt::Display for Flow {
             (Endpoint::Host(..), Via::Public) => Ok(()),
             (_, Via::Public) => f.write_str(" by public address"),
             (_, Via::Ipv6) => f.write_str(" by IPv6 address"),
+            (_, Via::Dns) => f.write_str(" by DNS name"),
             _ => Ok(()),
         }
     }
@@ -192,4 +227,6 @@ pub enum Verdict {
     Untranslated,
     /// Nobody holds the address.
     Unreachable,
+    /// The receiver has no public DNS name, so there is no address to go to.
+    Unresolved,
 }

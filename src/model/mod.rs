@@ -20,7 +20,7 @@ pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
 pub use cloud::*;
 pub use era::*;
-pub use flow::{Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};
+pub use flow::{CloudService, Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};
 pub use name::*;
 pub use operation::*;
 pub use rule::*;

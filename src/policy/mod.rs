@@ -27,6 +27,7 @@ pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
     match (&flow.from, flow.from.interface(), &flow.to, flow.to.interface()) {
         // From a host: only the receiver's groups judge.
         (Endpoint::Host(_, sender), _, _, Some(receiver)) => match sender.0 {
+            IpAddr::V4(_) if flow.via == Via::Dns && !has_public_name(cloud, &receiver) => Verdict::Unresolved,
             IpAddr::V4(_) => from_outside(cloud, sender.0, &receiver, service),
             IpAddr::V6(_) => from_outside_by_ipv6(cloud, sender.0, &receiver, service),
         },
@@ -42,6 +43,7 @@ pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
                 None => Verdict::Unreachable,
             },
             Via::Ipv6 => by_ipv6_address(cloud, &sender, &receiver, service),
+            Via::Dns => by_dns_name(cloud, flow, &sender, &receiver),
         },
         // Between hosts outside there is no group.
         _ => Verdict::Open { admitted_by: Vec::new() },
@@ -166,6 +168,21 @@ fn through_the_gateway(cloud: &Cloud, leg: &Leg<'_>) -> Verdict {
 enum Path {
     Direct,
     ThroughAnAppliance,
+}
+
+/// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references match;
+/// from another VPC it is the public one. Without a public address an instance has no such name.
+///
+/// Source: "DNS attributes for your VPC" (VPC).
+fn by_dns_name(cloud: &Cloud, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+    let (Some(from), Some(to)) = (interface_of(cloud, sender), interface_of(cloud, receiver)) else {
+        return Verdict::Unresolved;
+    };
+    match to.public {
+        None => Verdict::Unresolved,
+        Some(_) if from.vpc == to.vpc => by_private_address(cloud, flow, sender, receiver),
+        Some(public) => by_address(cloud, flow, sender, public.0),
+    }
 }
 
 /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
@@ -319,6 +336,11 @@ fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupNam
         }
     }
     false
+}
+
+/// Whether there is a public DNS name to ask for.
+fn has_public_name(cloud: &Cloud, id: &InterfaceId) -> bool {
+    interface_of(cloud, id).is_some_and(|interface| interface.public.is_some())
 }
 
 /// Who holds a private address in a VPC, with a link behind it.

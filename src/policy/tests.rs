@@ -4,10 +4,12 @@ use super::judge;
 use crate::model::sample::*;
 use crate::model::*;
 
-/// `a -> b 22`, `office -> b udp 53`, `a -> b ping`, and `by public` at the end.
+/// `a -> b 22`, `office -> b udp 53`, `a -> b ping`, and `by public` or `by dns` at the end.
 fn flow(sample: &Sample, words: &str) -> Flow {
-    let (words, via) = match words.strip_suffix(" by public") {
-        Some(words) => (words, Via::Public),
+    let (words, via) = match words.rsplit_once(" by ") {
+        Some((words, "public")) => (words, Via::Public),
+        Some((words, "dns")) => (words, Via::Dns),
+        Some((_, other)) => panic!("by {other}?"),
         None => (words, Via::Private),
     };
     let (from, rest) = words.split_once(" -> ").unwrap();
@@ -33,6 +35,7 @@ fn verdict(sample: &Sample, words: &str) -> String {
         Verdict::Blackhole => "blackhole".to_owned(),
         Verdict::Untranslated => "untranslated".to_owned(),
         Verdict::Unreachable => "unreachable".to_owned(),
+        Verdict::Unresolved => "unresolved".to_owned(),
     }
 }
 
@@ -266,6 +269,33 @@ fn an_address_that_nobody_holds_is_unreachable_whatever_the_rules_say() {
     check(&open(Era::Classic).with(crash("b")), &[("a -> b 22", "open"), ("office -> b 22", "open")]);
     check(&open(Era::Vpc).with(stop("b")), &nobody);
     check(&open(Era::Vpc).with(terminate("b")), &[("a -> b 22", "unreachable"), ("b -> office 22", "unreachable")]);
+}
+
+#[test]
+fn a_public_name_is_the_private_address_at_home_and_the_public_one_elsewhere() {
+    for era in Era::ALL {
+        let sample = Sample::new(era)
+            .group("A", &[])
+            .instance("a", &["A"])
+            .group("B", &["tcp 22 from A", "tcp 80 from 203.0.113.10"])
+            .instance("b", &["B"])
+            .with(create("FAR", "other"))
+            .with(launch_at("far", &["FAR"], "other", AddressRequest::Automatic));
+        check(
+            &sample,
+            &[
+                ("a -> b 22 by dns", "open"),
+                ("a -> b 22 by public", "dropped at b's ingress"),
+                ("office -> b 80 by dns", "open"),
+                ("far -> b 22 by dns", "dropped at b's ingress"),
+            ],
+        );
+        // Behind the gateway it is the sender's public address that counts, and the private one means nothing.
+        let far = sample.public("far").unwrap();
+        let cured = sample.allow("B", &[&format!("tcp 22 from {far}")]);
+        check(&cured, &[("far -> b 22 by dns", "open")]);
+        check(&cured.with(stop("b")), &[("a -> b 22 by dns", "unresolved"), ("office -> b 80 by dns", "unresolved")]);
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Prober {
                 Ok(found) => found,
                 Err(why) => (Outcome::Inconclusive { why }, false),
             };
-            Observation { flow: flow.clone(), outcome, timed_out }
+            Observation { flow: flow.clone(), outcome, timed_out, resolved: None }
         });
         Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
     }

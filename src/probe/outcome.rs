@@ -14,6 +14,8 @@ pub struct Observation {
     pub outcome: Outcome,
     /// Whether the fallback timeout had to end the wait.
     pub timed_out: bool,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
 }
 
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].

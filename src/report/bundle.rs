@@ -17,8 +17,7 @@ pub struct Bundle<K> {
     pub members: Vec<usize>,
     from: Vec<Endpoint>,
     to: Vec<Endpoint>,
-    // The words are only worth it between instances; a host has no other way.
-    by_public: bool,
+    how: &'static str,
     services: Vec<Service>,
     both_ways: bool,
 }
@@ -30,7 +29,7 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
         members: vec![index],
         from: vec![flow.from.clone()],
         to: vec![flow.to.clone()],
-        by_public: flow.via == Via::Public && flow.from.interface().is_some() && flow.to.interface().is_some(),
+        how: how(flow),
         services: vec![flow.service],
         both_ways: false,
     });
@@ -47,6 +46,16 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
     )
 }
 
+/// By which address, in words. Of an address they are only worth it between instances; a host has no other way.
+fn how(flow: &Flow) -> &'static str {
+    match (flow.from.interface(), flow.to.interface(), flow.via) {
+        (.., Via::Dns) => " by DNS name",
+        (Some(_), Some(_), Via::Public) => " by public address",
+        (Some(_), Some(_), Via::Ipv6) => " by IPv6 address",
+        _ => "",
+    }
+}
+
 fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
     for one in more {
         if !all.contains(&one) {
@@ -60,9 +69,9 @@ fn merge<K: Clone + Eq + Hash, S: Eq + Hash>(
     same: impl Fn(&Bundle<K>) -> S,
     absorb: impl Fn(&mut Bundle<K>, Bundle<K>),
 ) -> Vec<Bundle<K>> {
-    let mut merged: IndexMap<(K, bool, S), Bundle<K>> = IndexMap::new();
+    let mut merged: IndexMap<(K, &str, S), Bundle<K>> = IndexMap::new();
     for mut bundle in bundles {
-        match merged.entry((bundle.key.clone(), bundle.by_public, same(&bundle))) {
+        match merged.entry((bundle.key.clone(), bundle.how, same(&bundle))) {
             indexmap::map::Entry::Occupied(mut entry) => {
                 let kept = entry.get_mut();
                 kept.members.append(&mut bundle.members);
@@ -82,11 +91,11 @@ impl<K> Bundle<K> {
         let services = self.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(", ");
         let arrow = if self.both_ways { "<->" } else { "->" };
         let gap = if self.to.len() > 1 || self.services.len() > 1 { " " } else { "" };
-        let public = if self.by_public { " by public address" } else { "" };
         format!(
-            "{} {arrow} {}{gap}:{services}{public}",
+            "{} {arrow} {}{gap}:{services}{}",
             text::endpoints(&self.from, hosts),
-            text::endpoints(&self.to, hosts)
+            text::endpoints(&self.to, hosts),
+            self.how
         )
     }
 }

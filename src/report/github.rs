@@ -8,7 +8,7 @@ use super::Entry;
 use super::{bundle, text};
 use crate::model::Place;
 use crate::probe::Held;
-use crate::scenario::{Class, RunResult, StepStatus, held};
+use crate::scenario::{Class, RunResult, StepStatus, answers, held};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
 ///
@@ -48,6 +48,13 @@ fn run(out: &mut String, result: &RunResult) {
             let because = held.reason.as_ref().map_or_else(String::new, |reason| format!("\nbecause {reason}"));
             let text = format!("connection {}: expected {expected}, observed {found}{because}", held.name);
             annotate(out, kind, &held.place, &title, &text);
+        }
+        for answer in step.answers.iter().filter(|answer| !answer.is_right()) {
+            let kind = if answer.is_inconclusive() { "warning" } else { "error" };
+            let (found, why) = (answers::word(&answer.asked), answers::detail(&answer.asked));
+            let text =
+                format!("{} -> {}: expected answered, observed {found}\nbecause {why}", answer.from, answer.service);
+            annotate(out, kind, &answer.place, &title, &text);
         }
         for (bundle, cells) in bundle::wrong(&step.wrong) {
             let fate = &bundle.key;

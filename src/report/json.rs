@@ -1,5 +1,6 @@
 //! Results for programs: the shape is documented in `docs/output.md`, and `format` counts its versions.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -7,11 +8,13 @@ use serde::Serialize;
 use super::text;
 use super::{Broken, Entry};
 use crate::model::topology::{ExpectedOutcome, Fate};
-use crate::model::{ConnectionName, Direction, Endpoint, Era, Flow, HostIp, Place, Service, Via};
-use crate::scenario::held;
+use crate::model::{
+    CloudService, ConnectionName, Direction, Endpoint, Era, Flow, HostIp, InstanceName, Place, Service, Via,
+};
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
 };
+use crate::scenario::{answers, held};
 
 /// The version of the shape.
 const FORMAT: u32 = 1;
@@ -67,6 +70,17 @@ struct Connection<'a> {
     place: &'a Place,
 }
 
+/// A question to a service that groups never filter.
+#[derive(Serialize)]
+struct Answer<'a> {
+    from: &'a InstanceName,
+    service: CloudService,
+    observed: &'static str,
+    detail: &'a str,
+    right: bool,
+    place: &'a Place,
+}
+
 #[derive(Serialize)]
 struct Step<'a> {
     number: usize,
@@ -83,6 +97,7 @@ struct Step<'a> {
     flows: Vec<Cell<'a>>,
     wrong: Vec<Cell<'a>>,
     connections: Vec<Connection<'a>>,
+    answers: Vec<Answer<'a>>,
     findings: &'a [Finding],
     changed: Vec<Changed<'a>>,
     addresses: &'a [AddressChange],
@@ -92,7 +107,7 @@ struct Step<'a> {
 #[derive(Serialize)]
 struct Table<'a> {
     services: &'a [Service],
-    targets: &'a [crate::model::InstanceName],
+    targets: &'a [InstanceName],
     rows: Vec<Row>,
 }
 
@@ -125,6 +140,7 @@ struct Cell<'a> {
     reason: Option<&'a str>,
     right: bool,
     rule: Option<&'a DecidingRule>,
+    resolved: Option<IpAddr>,
     expected_by: Option<&'a Said>,
 }
 
@@ -210,6 +226,7 @@ fn step(step: &StepResult) -> Step<'_> {
                 reason: it.reason.as_deref(),
                 right: it.right,
                 rule: it.rule.as_ref(),
+                resolved: it.resolved,
                 expected_by: Some(&it.said),
             })
             .collect(),
@@ -225,6 +242,7 @@ fn step(step: &StepResult) -> Step<'_> {
                 reason: it.reason.as_deref(),
                 right: false,
                 rule: it.rule.as_ref(),
+                resolved: it.resolved,
                 expected_by: Some(&it.said),
             })
             .collect(),
@@ -237,6 +255,18 @@ fn step(step: &StepResult) -> Step<'_> {
                 observed: held::word(&it.found),
                 reason: it.reason.as_deref(),
                 right: it.right,
+                place: &it.place,
+            })
+            .collect(),
+        answers: step
+            .answers
+            .iter()
+            .map(|it| Answer {
+                from: &it.from,
+                service: it.service,
+                observed: answers::word(&it.asked),
+                detail: answers::detail(&it.asked),
+                right: it.is_right(),
                 place: &it.place,
             })
             .collect(),

@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, Te
 
 use super::terminal;
 use super::{Broken, Entry, Style};
-use crate::scenario::{RunResult, StepResult, StepStatus, held};
+use crate::scenario::{RunResult, StepResult, StepStatus, answers, held};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
 ///
@@ -67,6 +67,10 @@ fn summary(step: &StepResult) -> String {
     if let Some(held) = step.held.iter().find(|held| !held.right) {
         let found = held::word(&held.found);
         return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());
+    }
+    if let Some(answer) = step.answers.iter().find(|answer| !answer.is_right()) {
+        let found = answers::word(&answer.asked);
+        return format!("{} -> {}: expected answered, observed {found}", answer.from, answer.service);
     }
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),

@@ -1,5 +1,6 @@
 //! Numbers, durations, colours and names, as every text report writes them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Color};
@@ -138,6 +139,11 @@ pub fn outcome(outcome: &Outcome) -> String {
         Outcome::Misdelivered { answered_by } => format!("answered by {answered_by}"),
         other => Class::of(other).as_str().to_owned(),
     }
+}
+
+/// Where a flow by DNS name went: `, at 10.0.0.12 by its resolver`.
+pub fn resolved(address: Option<IpAddr>) -> String {
+    address.map_or_else(String::new, |address| format!(", at {address} by its resolver"))
 }
 
 /// `SG-T-DB "tcp 3306 from SG-T-WEB"`.

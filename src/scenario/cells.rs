@@ -52,7 +52,7 @@ pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> 
         (None, Via::Ipv6) => has_ipv6(cloud, &first),
         (None, _) => has_public(cloud, &first),
         (Some(from), _) if from.instance == *to => false,
-        (Some(_), Via::Public) => has_public(cloud, &first),
+        (Some(_), Via::Public | Via::Dns) => has_public(cloud, &first),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &first),
         (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &first),
     }
@@ -75,6 +75,22 @@ pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<
         return Err(format!("`{}` selects no cell: {}", pattern.written, selection.why(pattern)));
     }
     Ok(selection.flows.into_iter().collect())
+}
+
+/// The instances that a selector means as senders now.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
+    let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
+        Endpoint::Instance(name) => Some(name),
+        Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
+    });
+    let instances: Vec<_> = instances.collect();
+    if instances.is_empty() {
+        return Err(absence(selector, cloud, Role::Sender).unwrap_or_else(|| "there is no running instance".to_owned()));
+    }
+    Ok(instances)
 }
 
 struct Selection<'a> {
@@ -103,7 +119,18 @@ impl Selection<'_> {
             (None, None) => return,
             (None, Some(other)) | (Some(other), None) => {
                 let host = if from.interface().is_none() { from } else { to };
-                let Some(via) = via_of(host).filter(|via| self.asked.is_none_or(|asked| asked == *via)) else { return };
+                let by_name = self.asked == Some(Via::Dns);
+                if by_name && to == host {
+                    self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
+                    return;
+                }
+                let its = via_of(host).filter(|via| match self.asked {
+                    None => true,
+                    // Its resolver is at an IPv4 address, and the public name means one.
+                    Some(Via::Dns) => *via == Via::Public,
+                    Some(asked) => asked == *via,
+                });
+                let Some(via) = its else { return };
                 if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
                     self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
                     return;
@@ -112,7 +139,7 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{} has no public address", named(&other)));
                     return;
                 }
-                via
+                if by_name { Via::Dns } else { via }
             }
             (Some(a), Some(b)) if a.instance == b.instance => return,
             (Some(a), Some(b)) => {
@@ -121,8 +148,9 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(why);
                     return;
                 }
-                if self.via == Via::Public && !has_public(self.cloud, &b) {
-                    self.no_path.get_or_insert_with(|| format!("{to} has no public address"));
+                if matches!(self.via, Via::Public | Via::Dns) && !has_public(self.cloud, &b) {
+                    let lacks = if self.via == Via::Dns { "DNS name" } else { "address" };
+                    self.no_path.get_or_insert_with(|| format!("{to} has no public {lacks}"));
                     return;
                 }
                 if self.via == Via::Ipv6
@@ -322,5 +350,19 @@ mod tests {
         assert_eq!(texts(select(&pattern("web1 -> db2:3306"), Via::Private, &cloud)), ["web1 -> db2:3306"]);
         let refusal = select(&pattern("db2 -> web1:80"), Via::Private, &cloud).unwrap_err();
         assert_eq!(refusal, "`db2 -> web1:80` selects no cell: db2 is stopped, and opens nothing");
+    }
+
+    #[test]
+    fn by_dns_name_a_host_asks_too_and_is_not_asked() {
+        let by_name = |written: &str| FlowPattern { via: Some(Via::Dns), ..pattern(written) };
+        let flows = texts(select(&by_name("any -> web1:80"), Via::Private, &cloud()));
+        assert_eq!(flows.len(), 7);
+        assert!(flows.iter().all(|flow| flow.ends_with(" -> web1:80 by DNS name")), "{flows:?}");
+        let refusal = select(&by_name("web1 -> office:80"), Via::Private, &cloud()).unwrap_err();
+        assert_eq!(refusal, "`web1 -> office:80` selects no cell: office is outside, and EC2 has no name for it");
+        // An IPv6 address asks no resolver, and the name would not help it.
+        let mut cloud = cloud();
+        cloud.hosts[0].addresses = vec![crate::model::HostIp("2001:db8::7".parse().unwrap())];
+        assert_eq!(select(&by_name("any -> web1:80"), Via::Private, &cloud).unwrap().len(), 6);
     }
 }

@@ -50,6 +50,7 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
             Expectation::NewAddresses(_)
             | Expectation::Address(..)
             | Expectation::Connections(..)
+            | Expectation::Answered(_)
             | Expectation::RulesUnchanged
             | Expectation::Refusal(_) => {}
         }

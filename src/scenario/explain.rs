@@ -78,7 +78,7 @@ pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
 fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Cloud) -> Option<String> {
     let sender = &flow.from;
     let interface = sender.interface().and_then(|id| cloud.interface(&id));
-    let translated = flow.via == Via::Public
+    let translated = matches!(flow.via, Via::Public | Via::Dns)
         && interface.is_some_and(|i| i.public.is_some_and(|public| IpAddr::V4(public.0) == source));
     let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
     (translated && by_group)

@@ -1,5 +1,7 @@
 //! Whether the evidence of a step gives what the step demands.
 
+use std::net::IpAddr;
+
 use indexmap::IndexMap;
 
 use super::demand::Demand;
@@ -19,8 +21,13 @@ pub struct Judged {
     pub wrong: Vec<WrongCell>,
 }
 
-/// Judges every demand by what was observed.
-pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Cloud) -> Judged {
+/// Judges every demand by what was observed; `resolved` is where flows by DNS name went.
+pub fn flows(
+    demands: &[Demand],
+    observed: &IndexMap<Flow, Outcome>,
+    resolved: &IndexMap<Flow, IpAddr>,
+    cloud: &Cloud,
+) -> Judged {
     let mut judged = Judged::default();
     for demand in demands {
         let outcome = observed
@@ -31,6 +38,7 @@ pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Clo
         if right && demand.by_table {
             continue;
         }
+        let resolved = resolved.get(&demand.flow).copied();
         let rule = explain::deciding_rule(&outcome, cloud);
         let reason = explain::reason(&demand.flow, &outcome, cloud);
         if !demand.by_table {
@@ -43,6 +51,7 @@ pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Clo
                 right,
                 rule: rule.clone(),
                 reason: reason.clone(),
+                resolved,
             });
         }
         if !right {
@@ -54,6 +63,7 @@ pub fn flows(demands: &[Demand], observed: &IndexMap<Flow, Outcome>, cloud: &Clo
                 said: demand.said.clone(),
                 rule,
                 reason,
+                resolved,
             });
         }
     }
@@ -109,7 +119,10 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for Placed { value, place } in &step.expectations {
         let texts = match value {
-            Expectation::Table(_) | Expectation::Flows(..) | Expectation::Connections(..) => Vec::new(),
+            Expectation::Table(_)
+            | Expectation::Flows(..)
+            | Expectation::Connections(..)
+            | Expectation::Answered(_) => Vec::new(),
             Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
             Expectation::Address(kind, fate, names) => {
                 names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()

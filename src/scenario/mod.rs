@@ -3,6 +3,7 @@
 //! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
 //! demands of them (`demand`), and whether the evidence gives it (`judge`).
 
+pub mod answers;
 pub mod cells;
 mod change;
 mod claims;
@@ -15,5 +16,6 @@ mod run;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use answers::AnswerResult;
 pub use results::*;
 pub use run::{Cloudlike, Options, Progress, RunError, boot, run, run_on};

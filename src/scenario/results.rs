@@ -1,11 +1,13 @@
 //! What a run found, as plain data: the one input of every report.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::answers::AnswerResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
@@ -103,6 +105,8 @@ pub struct StepResult {
     pub flows: Vec<FlowResult>,
     /// The held connections that the step asks about.
     pub held: Vec<HeldResult>,
+    /// The questions to services that groups never filter.
+    pub answers: Vec<AnswerResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
     /// What is wrong besides single cells.
@@ -308,6 +312,8 @@ pub struct FlowResult {
     pub rule: Option<DecidingRule>,
     /// Why it was dropped.
     pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
 }
 
 /// A held connection that a step asks about.
@@ -344,6 +350,8 @@ pub struct WrongCell {
     pub rule: Option<DecidingRule>,
     /// Why it was dropped, or what is odd about it.
     pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
 }
 
 impl WrongCell {

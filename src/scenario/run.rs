@@ -1,6 +1,7 @@
 //! Drives a lab through the steps of a file.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use indexmap::{IndexMap, IndexSet};
@@ -9,10 +10,10 @@ use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
-use super::{cells, change, claims, demand, held};
-use crate::lab::{Lab, LabError, Listeners, RuleHandles};
+use super::{answers, cells, change, claims, demand, held};
+use crate::lab::{Asked, Lab, LabError, Listeners, RuleHandles};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
-use crate::model::{Cloud, ConnectionName, Era, Flow, Operation, Place, Refusal};
+use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal};
 use crate::probe::{Batch, Held, Outcome};
 
 /// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
@@ -33,6 +34,12 @@ pub trait Cloudlike {
     fn examine_answer(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
     /// Finds out what has become of a connection that is held.
     fn examine(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
+    /// Has an instance ask a service that groups never filter.
+    fn ask_service(
+        &mut self,
+        from: &InstanceName,
+        service: CloudService,
+    ) -> impl Future<Output = Result<Asked, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
 }
@@ -68,6 +75,10 @@ impl Cloudlike for Lab {
 
     async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         Self::examine(self, name).await
+    }
+
+    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+        Self::ask_service(self, from, service).await
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
@@ -268,6 +279,7 @@ async fn run_step<L: Cloudlike>(
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
     let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
+    let mut resolved: IndexMap<Flow, IpAddr> = IndexMap::new();
     for observation in batch.iter().flat_map(|batch| &batch.observations) {
         result.counts.timed_out += usize::from(observation.timed_out);
         // A broken instrument shows nothing, whatever it reads.
@@ -277,8 +289,11 @@ async fn run_step<L: Cloudlike>(
             Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
         };
         observed.insert(observation.flow.clone(), outcome);
+        resolved.extend(observation.resolved.map(|address| (observation.flow.clone(), address)));
     }
     result.held = held::examine(lab, step).await?;
+    let (answers, unasked) = answers::ask(lab, step).await?;
+    result.answers = answers;
     result.canaries_held = canaries_held;
     result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
     for class in result.observed.values() {
@@ -289,7 +304,7 @@ async fn run_step<L: Cloudlike>(
         let services = topology.columns.iter().copied().collect();
         result.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
     }
-    let judged = judge::flows(&demands.demands, &observed, &now);
+    let judged = judge::flows(&demands.demands, &observed, &resolved, &now);
     result.flows = judged.flows;
     result.wrong = judged.wrong;
     result.counts.wrong = wrong_cells(&result.wrong);
@@ -304,6 +319,7 @@ async fn run_step<L: Cloudlike>(
         refused: changes.refused.as_ref().map(|(refusal, unchanged)| (refusal, *unchanged)),
     };
     result.findings = demands.empty;
+    result.findings.extend(unasked);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
     result.findings.extend(judge::others(step, moments));
     result.status = status(&result);
@@ -319,9 +335,11 @@ fn wrong_cells(wrong: &[WrongCell]) -> usize {
 fn status(result: &StepResult) -> StepStatus {
     let unproved = |held: &&HeldResult| matches!(held.found, Held::Inconclusive { .. });
     let (unproved, others): (Vec<_>, Vec<_>) = result.held.iter().filter(|held| !held.right).partition(unproved);
-    if !result.findings.is_empty() || result.counts.wrong > 0 || !others.is_empty() {
+    let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
+        result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
+    if !result.findings.is_empty() || result.counts.wrong > 0 || !others.is_empty() || !answered_wrong.is_empty() {
         StepStatus::Failed
-    } else if !result.wrong.is_empty() || !result.canaries_held || !unproved.is_empty() {
+    } else if !result.wrong.is_empty() || !result.canaries_held || !unproved.is_empty() || !unanswered.is_empty() {
         StepStatus::Inconclusive
     } else {
         StepStatus::Passed
@@ -405,6 +423,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         observed: IndexMap::new(),
         flows: Vec::new(),
         held: Vec::new(),
+        answers: Vec::new(),
         wrong: Vec::new(),
         findings: Vec::new(),
         changed: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 
 use super::run::Cloudlike;
-use crate::lab::{LabError, RuleHandles};
+use crate::lab::{Asked, LabError, RuleHandles};
 use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Table, Topology,
 };
@@ -218,6 +218,7 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
 }
 
 type Answer = Box<dyn Fn(&Cloud, &Flow) -> Outcome>;
+type Told = Box<dyn Fn(&InstanceName, CloudService) -> Asked>;
 type Applied = Box<dyn Fn(&mut Cloud, &Operation) -> Result<(), Refusal>>;
 
 /// A lab without a kernel.
@@ -226,11 +227,18 @@ pub(crate) struct Double {
     pub answer: Answer,
     pub applied: Applied,
     pub canaries_held: bool,
+    pub asked: Told,
 }
 
 impl Double {
     pub(crate) fn new(answer: impl Fn(&Cloud, &Flow) -> Outcome + 'static) -> Self {
-        Self { cloud: cloud(), answer: Box::new(answer), applied: Box::new(|_, _| Ok(())), canaries_held: true }
+        Self {
+            cloud: cloud(),
+            answer: Box::new(answer),
+            applied: Box::new(|_, _| Ok(())),
+            canaries_held: true,
+            asked: Box::new(|_, _| Asked::Answered { what: "as it must".to_owned() }),
+        }
     }
 
     pub(crate) fn applying(
@@ -257,6 +265,7 @@ impl Cloudlike for Double {
             flow: flow.clone(),
             outcome: (self.answer)(&self.cloud, flow),
             timed_out: false,
+            resolved: None,
         };
         Ok(Batch {
             observations: flows.iter().map(observe).collect(),
@@ -281,6 +290,10 @@ impl Cloudlike for Double {
 
     async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
         Ok(Held::Alive)
+    }
+
+    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+        Ok((self.asked)(from, service))
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {

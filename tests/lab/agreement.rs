@@ -19,13 +19,13 @@ cases![
     groups_while_stopped_is_as_the_policy_says,
 ];
 
-/// Every cell of the grid by both addresses, and the same for instances that do not run.
+/// Every cell of the grid by each address and by name, and by address for instances that do not run: these have no name.
 fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
-    let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6]);
+    let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6, Via::Dns]);
     let mut cells: Vec<Flow> = cells::grid(cloud, &topology.columns, &vias).collect();
     let stopped: Vec<_> =
         cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name).collect();
-    for (from, via) in cells::senders(cloud, &vias) {
+    for (from, via) in cells::senders(cloud, &vias).into_iter().filter(|(_, via)| *via != Via::Dns) {
         for to in stopped.iter().filter(|to| cells::has_path(cloud, &from, to, via)) {
             let to = || Endpoint::Instance((*to).clone());
             cells.extend(topology.columns.iter().map(|service| Flow {

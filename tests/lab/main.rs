@@ -17,6 +17,7 @@ macro_rules! cases {
 mod addresses;
 mod agreement;
 mod bare;
+mod clients;
 mod clouds;
 mod elastic_ips;
 mod evidence;
@@ -26,6 +27,7 @@ mod ipv6;
 mod protocols;
 mod regressions;
 mod scale;
+mod services;
 mod timeouts;
 mod topologies;
 mod tracking;
@@ -57,6 +59,7 @@ const ALL: &[&[Case]] = &[
     regressions::CASES,
     scale::CASES,
     timeouts::CASES,
+    services::CASES,
     topologies::CASES,
     tracking::CASES,
 ];

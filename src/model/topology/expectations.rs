@@ -8,12 +8,13 @@ use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 16] = [
+const EXPECT: [&str; 17] = [
     "table",
     "open",
     "refused",
     "dropped",
     "unreachable",
+    "answered",
     "alive",
     "cut",
     "gone",
@@ -72,6 +73,13 @@ impl Reading<'_> {
             if !flows.is_empty() {
                 let place = self.place(key.span);
                 expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
+            }
+        }
+        if let Some((key, list)) = fields.entry("answered") {
+            let items = self.some(list, "at least one question");
+            let questions: Vec<_> = items.iter().filter_map(|item| self.question(item)).collect();
+            if !questions.is_empty() {
+                expectations.push(Placed { value: Expectation::Answered(questions), place: self.place(key.span) });
             }
         }
         for (word, fate) in FATES {

@@ -11,8 +11,8 @@ use super::tree::Node;
 use super::{FlowPattern, Selector, Table};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
-const BY: &str =
-    "it goes on with `by public address`, `by private address` or `by ipv6 address`, then `at ingress` or `at egress`";
+const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
+                  `at ingress` or `at egress`";
 
 /// How long a chain of tables may be.
 const MAX_LIKE: usize = 64;
@@ -75,6 +75,11 @@ impl Reading<'_> {
             self.report(draft.help("leave `by private address` out"));
             return None;
         }
+        if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
+            let draft = Draft::new(node.span, "a host outside has no DNS name of EC2");
+            self.report(draft.help("leave `by dns name` out"));
+            return None;
+        }
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let place = self.place(node.span);
         let pattern = FlowPattern { written, place, from, to, both_ways, service, via, at };
@@ -82,7 +87,8 @@ impl Reading<'_> {
         Some(pattern)
     }
 
-    fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
+    /// Who is meant by a word.
+    pub fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
         let span = part(node, word);
         if word == "any" {
             return Some(Selector::Any);
@@ -132,6 +138,7 @@ impl Reading<'_> {
                 ("by", "public", "address") if via.is_none() => (via, rest) = (Some(Via::Public), after_third),
                 ("by", "private", "address") if via.is_none() => (via, rest) = (Some(Via::Private), after_third),
                 ("by", "ipv6", "address") if via.is_none() => (via, rest) = (Some(Via::Ipv6), after_third),
+                ("by", "dns", "name") if via.is_none() => (via, rest) = (Some(Via::Dns), after_third),
                 ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
                 ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
                 _ => {
@@ -172,7 +179,8 @@ impl Reading<'_> {
         for (key, _) in entries {
             let Some((name, fields)) = plain(key).and_then(|name| heads.get_key_value(name)) else { continue };
             if let Some(said) = fields.get("by") {
-                let choices = [("private", Via::Private), ("public", Via::Public), ("ipv6", Via::Ipv6)];
+                let choices =
+                    [("private", Via::Private), ("public", Via::Public), ("ipv6", Via::Ipv6), ("dns", Via::Dns)];
                 by.extend(self.choice(said, "a kind of address", &choices).map(|via| (name.clone(), via)));
             }
             let items = fields.get("ports").map_or(&[][..], |ports| self.one_or_many(ports, "a list of ports"));

@@ -1,5 +1,6 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
+mod answers;
 mod columns;
 mod connections;
 mod elastic_ips;
@@ -30,8 +31,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::{
-    Cloud, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs, Operation,
-    Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
+    Cloud, CloudService, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs,
+    Operation, Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -123,6 +124,19 @@ pub struct FlowPattern {
     pub via: Option<Via>,
     /// `at ingress`, `at egress`: at which end a drop must happen.
     pub at: Option<Direction>,
+}
+
+/// Who asks which service, `app -> dns`. Membership is read at the step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The words of the file.
+    pub written: String,
+    /// Where they stand.
+    pub place: Place,
+    /// Who asks; never a host.
+    pub from: Selector,
+    /// Whom.
+    pub service: CloudService,
 }
 
 /// Who a pattern means.
@@ -228,6 +242,8 @@ pub enum Expectation {
     Flows(ExpectedOutcome, Vec<FlowPattern>),
     /// This has become of these connections.
     Connections(Fate, Vec<Placed<ConnectionName>>),
+    /// These questions to the services that groups never filter are answered.
+    Answered(Vec<Question>),
     /// These instances hold another private address than before the step, and another public one.
     NewAddresses(Vec<InstanceName>),
     /// These instances hold another private or public address than before the step, or the same.

@@ -372,10 +372,15 @@ struct Service(
     String,
 );
 
-/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `at ingress`.
+/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `by dns name`, `at ingress`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 struct Flow(#[schemars(regex(pattern = r"^\s*\S+(\s+as\s+\S+)?\s*<?->\s*\S+\s*:\s*\S"))] String);
+
+/// `FROM -> dns`, `FROM -> metadata`, `FROM -> time`.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Question(#[schemars(regex(pattern = r"^\s*\S+\s*->\s*(dns|metadata|time)\s*$"))] String);
 
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
@@ -404,6 +409,7 @@ enum By {
     Private,
     Public,
     Ipv6,
+    Dns,
 }
 
 #[derive(JsonSchema)]
@@ -486,6 +492,8 @@ struct Expect {
     dropped: Option<OneOrMany<Flow>>,
     /// Flows to an address that nobody holds.
     unreachable: Option<OneOrMany<Flow>>,
+    /// Questions to the services that groups never filter, which are answered.
+    answered: Option<OneOrMany<Question>>,
     /// Held connections over which each end still reaches the other.
     alive: Option<OneOrMany<Name>>,
     /// Held connections of which what each end sends is dropped, by proof.

@@ -151,13 +151,14 @@ fn addresses_asked_for_by_hand_are_never_given_out() {
 fn flow_patterns_are_read_in_every_spelling() {
     let topology = read(
         "sglab: 1\nera: vpc\ngroups: {A: [], B: []}\ninstances: {a: {groups: A}, b: {groups: B}}\nscenario:\n\
-         - step: s\n  expect:\n    open: ['a -> b:80', 'a->b:80/tcp', 'a -> b:tcp 80', 'a -> b:53/udp', 'a <-> b: ping']\n\
+         - step: s\n  expect:\n    open: ['a -> b:80', 'a->b:80/tcp', 'a -> b:tcp 80', 'a -> b:53/udp', 'a <-> b: ping',\n\
+         \x20      'a -> b:80 by dns name']\n\
          \x20   dropped: [a -> b:udp 53 by public address at ingress, A -> B:icmp echo at egress]\n\
          \x20   refused: [any -> B:81]\n",
     );
     let Expectation::Flows(_, open) = &topology.steps[0].expectations[0].value else { panic!("flows") };
     let services: Vec<_> = open.iter().map(|flow| flow.service.to_string()).collect();
-    assert_eq!(services, ["tcp 80", "tcp 80", "tcp 80", "udp 53", "icmp echo"]);
+    assert_eq!(services, ["tcp 80", "tcp 80", "tcp 80", "udp 53", "icmp echo", "tcp 80"]);
     let Some(Expectation::Flows(_, dropped)) = topology.steps[0]
         .expectations
         .iter()
@@ -168,8 +169,35 @@ fn flow_patterns_are_read_in_every_spelling() {
     };
     assert_eq!((dropped[0].via, dropped[0].at), (Some(Via::Public), Some(Direction::Ingress)));
     assert_eq!((dropped[1].via, dropped[1].at), (None, Some(Direction::Egress)));
+    assert_eq!(open[5].via, Some(Via::Dns));
     let deaf: Vec<_> = topology.deaf.iter().collect();
     assert_eq!(deaf, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
+}
+
+#[test]
+fn questions_to_services_are_read_and_fit_the_schema() {
+    let file = |questions: &str| {
+        format!(
+            "sglab: 1\nera: vpc\nhosts: {{office: 203.0.113.10}}\ngroups: {{A: []}}\ninstances: {{a: {{groups: A}}}}\n\
+             scenario:\n- step: s\n  expect: {{answered: {questions}}}\n"
+        )
+    };
+    let text = file("['a -> dns', 'A->metadata', 'any ->  time']");
+    let topology = read(&text);
+    let Expectation::Answered(questions) = &topology.steps[0].expectations[0].value else { panic!("questions") };
+    let read: Vec<_> = questions.iter().map(|it| (it.from.clone(), it.service)).collect();
+    let (instance, group) = (InstanceName::new("a"), GroupName::new("A"));
+    let expected = [Selector::Instance(instance), Selector::Group(group), Selector::Any].into_iter();
+    assert!(read.into_iter().eq(expected.zip(CloudService::ALL)));
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    assert!(validator.is_valid(&as_json(&text)));
+    for bad in ["['a -> dsn']", "['a']", "['a -> dns:53']", "[]"] {
+        let text = file(bad);
+        refused(&text);
+        assert!(!validator.is_valid(&as_json(&text)), "{bad}");
+    }
+    assert!(refused(&file("['office -> dns']")).contains("a host outside has none of the services"));
+    assert!(refused(&file("['a -> dsn']")).contains("did you mean `dns`?"));
 }
 
 #[test]

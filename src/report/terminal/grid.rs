@@ -85,6 +85,7 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(Str
                 (Endpoint::Host(name, _), _) if ends.len() > 1 => format!("{name} ({})", ends.len()),
                 (Endpoint::Instance(name), Via::Public) => format!("{name} by public"),
                 (Endpoint::Instance(name), Via::Ipv6) => format!("{name} by IPv6"),
+                (Endpoint::Instance(name), Via::Dns) => format!("{name} by DNS"),
                 (from, _) => text::endpoint(from, hosts),
             };
             (label, row)

@@ -9,8 +9,10 @@ use crate::probe::Held;
 use crate::report::Style;
 use crate::report::bundle;
 use crate::report::text::{self, Tone};
-use crate::scenario::held;
-use crate::scenario::{AddressChange, Class, DecidingRule, FlowResult, Head, StepResult, StepStatus, WrongCell};
+use crate::scenario::{
+    AddressChange, AnswerResult, Class, DecidingRule, FlowResult, Head, StepResult, StepStatus, WrongCell, answers,
+    held,
+};
 
 const INDENT: &str = "       ";
 /// Where the particulars of a step begin.
@@ -52,6 +54,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     out.push_str(&wrong(head, earlier, step, style));
     out.push_str(&held(step, style));
+    out.push_str(&answers(step, style));
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
     out.push_str(&the_grid(head, earlier, step, style));
@@ -72,6 +75,10 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
     let wrong_connections = step.held.iter().filter(|held| !held.right).count();
     if wrong_connections > 0 {
         parts.push(format!("{} not as expected", text::count(wrong_connections, "connection")));
+    }
+    let wrong_answers = step.answers.iter().filter(|answer| !answer.is_right()).count();
+    if wrong_answers > 0 {
+        parts.push(format!("{} not answered", text::count(wrong_answers, "question")));
     }
     if !step.canaries_held {
         parts.push("the canaries did not hold".to_owned());
@@ -150,7 +157,7 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
         let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
         let pad = if unproved { "" } else { "   " };
         let observed = match cells.as_slice() {
-            [one] => text::outcome(&one.outcome),
+            [one] => format!("{}{}", text::outcome(&one.outcome), text::resolved(one.resolved)),
             _ => it.key.class.as_str().to_owned(),
         };
         out.push_str(&format!(
@@ -200,6 +207,30 @@ fn held(step: &StepResult, style: Style) -> String {
     out
 }
 
+/// What the services told that groups never filter.
+fn answers(step: &StepResult, style: Style) -> String {
+    let (right, others): (Vec<_>, Vec<_>) = step.answers.iter().partition(|answer| answer.is_right());
+    let mut out = String::new();
+    for it in others {
+        let (tone, word) = if it.is_inconclusive() { (Tone::Unsure, "UNPROVED") } else { (Tone::Bad, "WRONG") };
+        let (word, found) = (style.paint(tone, word), answers::word(&it.asked));
+        out.push_str(&format!(
+            "{INDENT}{word}  {} -> {}      expected answered, observed {found}\n",
+            it.from, it.service
+        ));
+        out.push_str(&detail("because", answers::detail(&it.asked), ""));
+        out.push_str(&detail(
+            "expected by",
+            &format!("answered: {} -> {}", it.from, it.service),
+            &it.place.to_string(),
+        ));
+    }
+    let line = |it: &AnswerResult| {
+        format!("{INDENT}{} -> {}  answered; {}\n", it.from, it.service, answers::detail(&it.asked))
+    };
+    out + &few(right.into_iter().map(line).collect(), style)
+}
+
 fn detail(label: &str, what: &str, place: &str) -> String {
     let text = format!("{INDENT}          {label:<11}  {what:<50}  {place}");
     format!("{}\n", text.trim_end())
@@ -213,7 +244,7 @@ fn flows(head: &Head, step: &StepResult, style: Style) -> String {
             Some(rule) => format!(", by {}", text::rule(rule)),
             None => flow.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}")),
         };
-        format!("{}{why}", text::outcome(&flow.outcome))
+        format!("{}{why}{}", text::outcome(&flow.outcome), text::resolved(flow.resolved))
     };
     let bundles = bundle::bundle(right.iter().map(|flow| (&flow.flow, fate(flow))));
     let lines = bundles.iter().map(|it| format!("{INDENT}{}  {}\n", it.text(&head.hosts), it.key)).collect();

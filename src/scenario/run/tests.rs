@@ -1,9 +1,12 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::model::topology::ExpectedOutcome;
-use crate::model::{GroupName, InstanceName, Peer, PrivateIp, PublicIp, RefusalCode, Service};
-use crate::scenario::testing::{Double, by_the_article, cloud, doing, dropped, flows, open, step, table, topology};
+use crate::lab::Asked;
+use crate::model::topology::{ExpectedOutcome, Question, Selector};
+use crate::model::{CloudService, GroupName, InstanceName, Peer, PrivateIp, PublicIp, RefusalCode, Service};
+use crate::scenario::testing::{
+    Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
+};
 
 async fn results(mut lab: Double, steps: Vec<Step>, options: Options) -> RunResult {
     run_on(&mut lab, &topology(steps), Duration::from_millis(24), &options, &mut |_| ()).await.expect("a result")
@@ -215,4 +218,42 @@ async fn a_file_without_tables_probes_only_what_the_step_names() {
     let result = run_on(&mut lab, &topology, Duration::ZERO, &Options::default(), &mut |_| ()).await.expect("a result");
     assert_eq!((result.counts.cells, result.head.addresses(), result.head.rules), (1, 4, 3));
     assert_eq!(*lab.cloud(), cloud());
+}
+
+fn answered(word: &str, service: CloudService) -> Expectation {
+    let from = Selector::Group(GroupName::new(word));
+    Expectation::Answered(vec![Question {
+        written: format!("{word} -> {service}"),
+        place: place(41, 15),
+        from,
+        service,
+    }])
+}
+
+#[tokio::test]
+async fn a_question_that_is_answered_passes_for_each_who_asks() {
+    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-T-WEB", CloudService::Dns)])).await;
+    assert_eq!(step.status, StepStatus::Passed);
+    let askers: Vec<_> = step.answers.iter().map(|answer| answer.from.as_str()).collect();
+    assert_eq!(askers, ["web1", "web2"]);
+}
+
+#[tokio::test]
+async fn a_wrong_answer_fails_and_silence_is_inconclusive() {
+    let told = |asked: fn(String) -> Asked| {
+        let mut lab = Double::new(by_the_article);
+        lab.asked = Box::new(move |from, service| asked(format!("{from} {service}")));
+        lab
+    };
+    let expects = || step("s", vec![answered("SG-T-WEB", CloudService::Time)]);
+    let wrong = one(told(|why| Asked::Wrong { why }), expects()).await;
+    let silent = one(told(|why| Asked::Inconclusive { why }), expects()).await;
+    assert_eq!((wrong.status, silent.status), (StepStatus::Failed, StepStatus::Inconclusive));
+}
+
+#[tokio::test]
+async fn a_question_that_nobody_asks_is_a_mistake() {
+    let step = one(Double::new(by_the_article), step("s", vec![answered("SG-NONE", CloudService::Dns)])).await;
+    assert_eq!(step.status, StepStatus::Failed);
+    assert_eq!(step.findings[0].text, "`SG-NONE -> dns` asks nothing: SG-NONE has no running member");
 }

@@ -1,0 +1,62 @@
+//! What groups never filter: a VPC's resolver, the metadata service and the time. Where they are, and what they say.
+//!
+//! Source: "Control traffic to your AWS resources using security groups" (VPC user guide). Their addresses are the router's
+//! own, so that no packet to them or from them ever comes to the forward hook, where the groups are.
+
+pub mod metadata;
+pub mod zone;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::model::{Cloud, CloudService, Vpc};
+
+/// The resolver of EC2-Classic ("EC2-Classic", EC2 user guide, 2018).
+const CLASSIC_RESOLVER: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 23);
+/// The resolver of every VPC, beside that at its base + 2 ("DNS attributes for your VPC").
+const LINK_RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+const METADATA: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 254);
+const TIME: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 123);
+const RESOLVER_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
+const METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+const TIME_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x123);
+
+/// The resolver of the hosts outside: the second address of the public pool, which no host may have and no instance
+/// gets. To an instance it is a stranger on the internet, and the groups judge what goes there.
+pub const OUTSIDE_RESOLVER: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 2);
+
+/// The services of a VPC with their addresses; of each service the one that is told to instances comes first.
+pub fn addresses(cloud: &Cloud, vpc: &Vpc) -> Vec<(CloudService, IpAddr)> {
+    let second = Ipv4Addr::from(u32::from(vpc.cidr.network()) + 2);
+    let mut all: Vec<(CloudService, IpAddr)> = Vec::new();
+    if cloud.is_vpc() {
+        all.extend([(CloudService::Dns, second.into()), (CloudService::Dns, LINK_RESOLVER.into())]);
+    } else if vpc.cidr.contains(&CLASSIC_RESOLVER) {
+        // An instance could hold it there; nobody ever holds the second of a block.
+        all.push((CloudService::Dns, second.into()));
+    } else {
+        all.push((CloudService::Dns, CLASSIC_RESOLVER.into()));
+    }
+    all.extend([(CloudService::Metadata, METADATA.into()), (CloudService::Time, TIME.into())]);
+    if vpc.ipv6.is_some() {
+        all.extend([
+            (CloudService::Dns, RESOLVER_IPV6.into()),
+            (CloudService::Metadata, METADATA_IPV6.into()),
+            (CloudService::Time, TIME_IPV6.into()),
+        ]);
+    }
+    all
+}
+
+/// The first address of a service of a VPC.
+pub fn address(cloud: &Cloud, vpc: &Vpc, service: CloudService) -> Option<IpAddr> {
+    addresses(cloud, vpc).into_iter().find(|(of, _)| *of == service).map(|(_, address)| address)
+}
+
+/// Where a service listens: the protocol as nft has it, and the port.
+pub fn ports(service: CloudService) -> &'static [(&'static str, u16)] {
+    match service {
+        CloudService::Dns => &[("udp", 53), ("tcp", 53)],
+        CloudService::Metadata => &[("tcp", 80)],
+        CloudService::Time => &[("udp", 123)],
+    }
+}

@@ -1,0 +1,102 @@
+//! Flows by DNS name, whose senders ask their resolver first; and what an instance asks of the other services.
+
+use std::ffi::OsString;
+use std::net::IpAddr;
+use std::process::Command;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use indexmap::IndexMap;
+
+use super::paths::{Sender, first_interface};
+use super::{Asked, Lab, LabError, services};
+use crate::compile::names;
+use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
+use crate::fabric::{FabricError, Sandbox};
+use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
+
+/// So many questions are under way at the same time.
+const IN_FLIGHT: usize = 64;
+
+/// What resolvers said, by who asked for whose name: flows that differ in their service only share an answer.
+#[derive(Debug, Default)]
+pub(super) struct Resolved(IndexMap<(Endpoint, Endpoint), Result<IpAddr, String>>);
+
+impl Resolved {
+    /// What was said to the sender of a flow, if it goes by name.
+    pub fn of(&self, flow: &Flow) -> Option<Result<IpAddr, String>> {
+        let asked = (flow.via == Via::Dns).then(|| (flow.from.clone(), flow.to.clone()))?;
+        self.0.get(&asked).cloned()
+    }
+}
+
+impl Lab {
+    /// Has each sender of a flow by DNS name ask for the name, over real packets.
+    pub(super) async fn resolve(&self, flows: &[Flow]) -> Resolved {
+        let mut firsts: IndexMap<(Endpoint, Endpoint), &Flow> = IndexMap::new();
+        for flow in flows.iter().filter(|flow| flow.via == Via::Dns) {
+            firsts.entry((flow.from.clone(), flow.to.clone())).or_insert(flow);
+        }
+        let asking = firsts.into_iter().map(|(ends, flow)| async move { (ends, self.resolve_one(flow).await) });
+        Resolved(futures::stream::iter(asking).buffer_unordered(IN_FLIGHT).collect().await)
+    }
+
+    async fn resolve_one(&self, flow: &Flow) -> Result<IpAddr, String> {
+        let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
+        // Of one that has lost its public address it is the name that it had: the resolver knows better.
+        let public = self.last.get(&receiver).and_then(|last| last.public);
+        let public = public.ok_or_else(|| format!("{} has no public DNS name", flow.to))?;
+        let Sender { node, source, .. } = self.sender(flow)?;
+        let resolver = match flow.from.instance() {
+            None => OUTSIDE_RESOLVER.into(),
+            Some(sender) => self.service_of(sender, CloudService::Dns)?,
+        };
+        let from = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
+        services::resolve(&from, source, resolver, &zone::public_name(public)).await
+    }
+
+    /// Where an instance finds a service.
+    fn service_of(&self, instance: &InstanceName, service: CloudService) -> Result<IpAddr, String> {
+        let interface = first_interface(&self.cloud, instance).ok_or_else(|| format!("there is no {instance}"))?;
+        let vpc = self.cloud.vpcs.get(&interface.vpc);
+        let address = vpc.and_then(|vpc| address(&self.cloud, vpc, service));
+        address.ok_or_else(|| format!("{instance} has no {service}"))
+    }
+
+    /// A program inside an instance, with the resolver of its VPC.
+    ///
+    /// # Errors
+    /// [`FabricError::NoNode`] if there is no such instance, or it has no namespace because it does not run.
+    pub fn program_in(
+        &self,
+        sandbox: Sandbox,
+        instance: &InstanceName,
+        program: &[OsString],
+    ) -> Result<Command, FabricError> {
+        let node = names::instance(instance);
+        let interface = first_interface(&self.cloud, instance).ok_or_else(|| FabricError::NoNode(node.clone()))?;
+        let resolver = self.fabric.resolver_file(&names::router(&interface.vpc));
+        self.fabric.program_in(sandbox, &node, &resolver, program)
+    }
+
+    /// Has an instance ask a service for something that it must know, over real packets.
+    ///
+    /// # Errors
+    /// [`LabError::Broken`]: nothing that a broken lab shows would count.
+    pub async fn ask_service(&self, instance: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+        self.refuse_broken()?;
+        let running = self.cloud.instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
+        let asker = first_interface(&self.cloud, instance).filter(|_| running);
+        let source = asker.and_then(|asker| asker.private).map(|private| IpAddr::V4(private.0));
+        let (Some(asker), Some(source)) = (asker, source) else {
+            let why = format!("{instance} is not running, so it can ask nothing");
+            return Ok(Asked::Inconclusive { why });
+        };
+        let at = match self.service_of(instance, service) {
+            Ok(at) => at,
+            Err(why) => return Ok(Asked::Inconclusive { why }),
+        };
+        let from = self.fabric.node(&names::instance(instance))?;
+        Ok(services::ask(from, asker, source, service, at).await)
+    }
+}

@@ -1,0 +1,177 @@
+//! Who asks the services: over real packets, from the namespace of whoever wants to know.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, UdpSocket};
+use tokio::time::timeout;
+
+use super::{dns, http, time};
+use crate::compile::services::{metadata, zone};
+use crate::fabric::Namespace;
+use crate::model::{CloudService, Interface};
+
+/// How often a datagram is sent that nobody answers, and how long each waits.
+const TRIES: usize = 3;
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What came of asking a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// It gave the answer that it must.
+    Answered {
+        /// The answer, in a few words.
+        what: String,
+    },
+    /// It gave another answer, or the question was turned away.
+    Wrong {
+        /// How.
+        why: String,
+    },
+    /// Nothing proves either.
+    Inconclusive {
+        /// What is missing.
+        why: String,
+    },
+}
+
+/// Asks a resolver for the address of a name.
+///
+/// # Errors
+/// In words, why there is none.
+pub(in crate::lab) async fn resolve(
+    from: &Arc<Namespace>,
+    source: IpAddr,
+    resolver: IpAddr,
+    name: &str,
+) -> Result<IpAddr, String> {
+    let [high, low, ..] = chance();
+    let id = u16::from_be_bytes([high, low]);
+    let question = dns::question(id, name).ok_or_else(|| format!("{name} is no name to ask for"))?;
+    let read = |message: &[u8]| dns::read_answer(message, id, name);
+    match exchange(from, source, SocketAddr::new(resolver, 53), &question, read).await {
+        Ok(answer) => answer,
+        Err(error) => Err(format!("the resolver at {resolver} gave no answer about {name}: {error}")),
+    }
+}
+
+/// Asks a service at an address for something of which the answer is known.
+pub(in crate::lab) async fn ask(
+    from: &Arc<Namespace>,
+    asker: &Interface,
+    source: IpAddr,
+    service: CloudService,
+    at: IpAddr,
+) -> Asked {
+    match service {
+        CloudService::Dns => {
+            let Some(private) = asker.private else { return none("it has no name of its own to ask for") };
+            let name = zone::private_name(private);
+            match resolve(from, source, at, &name).await {
+                Ok(address) if address == IpAddr::V4(private.0) => {
+                    Asked::Answered { what: format!("{name} is {address}") }
+                }
+                Ok(address) => Asked::Wrong { why: format!("{at} says that {name} is {address}") },
+                Err(why) => Asked::Inconclusive { why },
+            }
+        }
+        CloudService::Metadata => {
+            let id = metadata::instance_id(asker);
+            match get(from, source, at, "/latest/meta-data/instance-id").await {
+                Ok((200, said)) if said == id => Asked::Answered { what: said },
+                Ok((status, said)) => {
+                    Asked::Wrong { why: format!("{at} says {status} {said}, and the instance is {id}") }
+                }
+                Err(error) => failed(at, &error),
+            }
+        }
+        CloudService::Time => {
+            let mark = chance();
+            let read = |message: &[u8]| time::answers(message, mark).then_some(());
+            match exchange(from, source, SocketAddr::new(at, 123), &time::request(mark), read).await {
+                Ok(()) => Asked::Answered { what: format!("the time of {at}") },
+                Err(error) => failed(at, &error),
+            }
+        }
+    }
+}
+
+fn none(why: &str) -> Asked {
+    Asked::Inconclusive { why: why.to_owned() }
+}
+
+/// That somebody turns a question away is an answer; silence is none.
+fn failed(at: IpAddr, error: &io::Error) -> Asked {
+    let why = format!("{at}: {error}");
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED | libc::ECONNRESET | libc::EHOSTUNREACH | libc::ENETUNREACH) => Asked::Wrong { why },
+        _ => Asked::Inconclusive { why },
+    }
+}
+
+/// Eight bytes that nobody knows beforehand.
+fn chance() -> [u8; 8] {
+    RandomState::new().build_hasher().finish().to_be_bytes()
+}
+
+/// Sends a datagram until what comes back can be read.
+async fn exchange<T>(
+    from: &Arc<Namespace>,
+    source: IpAddr,
+    to: SocketAddr,
+    message: &[u8],
+    read: impl Fn(&[u8]) -> Option<T>,
+) -> io::Result<T> {
+    let socket = UdpSocket::from_std(bound(from, source, Type::DGRAM, Protocol::UDP).await?.into())?;
+    socket.connect(to).await?;
+    let mut buffer = [0; 4096];
+    for _ in 0..TRIES {
+        socket.send(message).await?;
+        let answer = async {
+            loop {
+                let length = socket.recv(&mut buffer).await?;
+                if let Some(answer) = read(&buffer[..length]) {
+                    return Ok::<T, io::Error>(answer);
+                }
+            }
+        };
+        if let Ok(answer) = timeout(PATIENCE, answer).await {
+            return answer;
+        }
+    }
+    Err(silent())
+}
+
+/// Asks for a page, and gives the status and the body.
+async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str) -> io::Result<(u16, String)> {
+    let socket = bound(from, source, Type::STREAM, Protocol::TCP).await?;
+    let asking = async {
+        let mut stream = TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(at, 80)).await?;
+        stream.write_all(http::request(path, at).as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        http::read_answer(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))
+    };
+    let patience = PATIENCE * u32::try_from(TRIES).unwrap_or(1);
+    timeout(patience, asking).await.unwrap_or_else(|_| Err(silent()))
+}
+
+fn silent() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "no answer")
+}
+
+/// A socket of the asker, opened inside its namespace.
+async fn bound(from: &Arc<Namespace>, source: IpAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let opening = move || {
+        let at = SocketAddr::new(source, 0);
+        let socket = Socket::new(Domain::for_address(at), kind.nonblocking().cloexec(), Some(protocol))?;
+        socket.bind(&at.into())?;
+        Ok(socket)
+    };
+    from.run(opening).await.map_err(io::Error::other)?
+}

@@ -1,0 +1,155 @@
+//! The services that groups never filter, on sockets of the routers; and what asks them, on real packets.
+//!
+//! Each says what the cloud is at the moment of the question. Their addresses and their words come from
+//! [`compile::services`](crate::compile::services).
+
+mod ask;
+mod dns;
+mod http;
+mod time;
+mod tokens;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::task::JoinSet;
+
+pub use ask::Asked;
+pub(super) use ask::{ask, resolve};
+
+use crate::compile::names;
+use crate::compile::services::zone::View;
+use crate::compile::services::{self, OUTSIDE_RESOLVER};
+use crate::fabric::{Fabric, FabricError, Namespace};
+use crate::model::{Cloud, CloudService};
+
+/// The services of a lab. They end when this is dropped.
+#[derive(Debug)]
+pub(super) struct Services {
+    now: Now,
+    _tasks: JoinSet<()>,
+}
+
+/// The cloud of now, as every service sees it.
+#[derive(Clone, Debug)]
+struct Now(Arc<RwLock<Arc<Cloud>>>);
+
+impl Now {
+    fn cloud(&self) -> Arc<Cloud> {
+        // A panic elsewhere leaves a whole cloud: it is replaced and never written to.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// An open socket of a service.
+enum Open {
+    Datagrams(Socket),
+    Streams(Socket),
+}
+
+impl Services {
+    /// Opens the services of every VPC, and the resolver of the outside. The namespaces that they are in stay as long
+    /// as the lab.
+    pub async fn open(fabric: &Fabric, cloud: &Cloud) -> Result<Self, FabricError> {
+        let now = Now(Arc::new(RwLock::new(Arc::new(cloud.clone()))));
+        let tokens = Arc::new(tokens::Tokens::default());
+        let mut tasks = JoinSet::new();
+        for (name, vpc) in &cloud.vpcs {
+            let view = View::Inside(name.clone());
+            let places = services::addresses(cloud, vpc);
+            for (service, open) in open_all(fabric.node(&names::router(name))?, places).await? {
+                match (service, open) {
+                    (CloudService::Dns, Open::Datagrams(socket)) => {
+                        tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), view.clone()));
+                    }
+                    (CloudService::Dns, Open::Streams(socket)) => {
+                        tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), view.clone()));
+                    }
+                    (CloudService::Metadata, Open::Streams(socket)) => {
+                        tasks.spawn(http::serve(streams(socket)?, now.clone(), name.clone(), Arc::clone(&tokens)));
+                    }
+                    (CloudService::Time, Open::Datagrams(socket)) => {
+                        tasks.spawn(time::serve(datagrams(socket)?));
+                    }
+                    (CloudService::Metadata, Open::Datagrams(_)) | (CloudService::Time, Open::Streams(_)) => {}
+                }
+            }
+        }
+        let outside = vec![(CloudService::Dns, IpAddr::V4(OUTSIDE_RESOLVER))];
+        for (_, open) in open_all(fabric.node(&names::internet())?, outside).await? {
+            match open {
+                Open::Datagrams(socket) => {
+                    tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), View::Outside));
+                }
+                Open::Streams(socket) => {
+                    tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), View::Outside));
+                }
+            }
+        }
+        Ok(Self { now, _tasks: tasks })
+    }
+
+    /// From now on the services speak of this cloud.
+    pub fn follow(&self, cloud: &Cloud) {
+        *self.now.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(cloud.clone());
+    }
+}
+
+/// Opens the sockets of services at their addresses, in one visit to the namespace.
+async fn open_all(
+    node: &Arc<Namespace>,
+    places: Vec<(CloudService, IpAddr)>,
+) -> Result<Vec<(CloudService, Open)>, FabricError> {
+    let opening = move || {
+        let mut all = Vec::new();
+        for (service, address) in places {
+            for (protocol, port) in services::ports(service) {
+                let at = SocketAddr::new(address, *port);
+                let opened =
+                    if *protocol == "tcp" { listen(at).map(Open::Streams) } else { bind(at).map(Open::Datagrams) };
+                all.push((service, opened.map_err(|error| (at, error))?));
+            }
+        }
+        Ok(all)
+    };
+    node.run(opening).await?.map_err(|(at, source): (SocketAddr, io::Error)| FabricError::Kernel {
+        attempt: format!("serve at {at}"),
+        node: node.name.clone(),
+        source,
+    })
+}
+
+fn socket(at: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(at), kind.nonblocking().cloexec(), Some(protocol))?;
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&at.into())?;
+    Ok(socket)
+}
+
+fn bind(at: SocketAddr) -> io::Result<Socket> {
+    socket(at, Type::DGRAM, Protocol::UDP)
+}
+
+fn listen(at: SocketAddr) -> io::Result<Socket> {
+    let socket = socket(at, Type::STREAM, Protocol::TCP)?;
+    socket.listen(128)?;
+    Ok(socket)
+}
+
+fn datagrams(socket: Socket) -> Result<UdpSocket, FabricError> {
+    UdpSocket::from_std(socket.into()).map_err(undriven)
+}
+
+fn streams(socket: Socket) -> Result<TcpListener, FabricError> {
+    TcpListener::from_std(socket.into()).map_err(undriven)
+}
+
+fn undriven(source: io::Error) -> FabricError {
+    let node = names::internet();
+    FabricError::Kernel { attempt: "drive the socket of a service".to_owned(), node, source }
+}
