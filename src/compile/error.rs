@@ -1,6 +1,6 @@
 //! Why a cloud cannot be compiled. Never an excuse to compile something wider.
 
-use crate::model::{GroupName, InterfaceId, RuleId, VpcName};
+use crate::model::{GroupName, InterfaceId, PrefixListName, RuleId, VpcName};
 
 /// A cloud that no ruleset stands for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +16,16 @@ pub enum CompileError {
         written: String,
         /// The group that it names.
         peer: GroupName,
+    },
+    /// A rule names a prefix list that does not exist.
+    #[error("rule {rule} ({written}) names the prefix list {list}, which does not exist")]
+    UnknownPrefixList {
+        /// The rule.
+        rule: RuleId,
+        /// The rule as written.
+        written: String,
+        /// The prefix list that it names.
+        list: PrefixListName,
     },
     /// A rule names a group of another VPC.
     #[error("rule {rule} of {group} ({written}) names the group {peer}, which belongs to another VPC, {vpc}")]

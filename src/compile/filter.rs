@@ -3,6 +3,8 @@
 //! Two base chains on `forward`: an `accept` ends only its own, so that a flow has to pass both. Each finds the
 //! interface's chain by a verdict map, so that the cost of a packet does not grow with the instances.
 
+use ipnet::IpNet;
+
 use super::error::CompileError;
 use super::names::{
     self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6, SOURCES,
@@ -13,7 +15,9 @@ use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
 use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
 use super::services;
-use crate::model::{Cloud, Direction, GroupName, Interface, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName};
+use crate::model::{
+    Cloud, Direction, GroupName, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
+};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
@@ -25,6 +29,11 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         ruleset.sets.insert(names::members(group), set("ipv4_addr", members(cloud, group)));
         if vpc.ipv6.is_some() {
             ruleset.sets.insert(names::members_ipv6(group), set("ipv6_addr", members_ipv6(cloud, group)));
+        }
+    }
+    for (name, list) in &cloud.prefix_lists {
+        if list.family.is_ipv4() || vpc.ipv6.is_some() {
+            ruleset.sets.insert(names::prefixes(name), prefixes(list));
         }
     }
     ruleset.sets.insert(NOBODY.to_owned(), set("ipv4_addr", []));
@@ -86,6 +95,17 @@ fn members(cloud: &Cloud, group: &GroupName) -> Vec<String> {
 fn members_ipv6(cloud: &Cloud, group: &GroupName) -> Vec<String> {
     let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
     interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.ipv6).map(|ip| ip.to_string()).collect()
+}
+
+/// The entries of a prefix list. The kernel wants intervals that do not overlap; and all addresses in two halves.
+fn prefixes(list: &PrefixList) -> Set {
+    let entries: Vec<IpNet> = list.entries.iter().copied().collect();
+    let halved = IpNet::aggregate(&entries).into_iter().flat_map(|net| match net.prefix_len() {
+        0 => net.subnets(1).into_iter().flatten().collect(),
+        _ => vec![net],
+    });
+    let kind = if list.family.is_ipv4() { "ipv4_addr" } else { "ipv6_addr" };
+    set(&format!("{kind}; flags interval"), halved.map(|net| net.to_string()))
 }
 
 fn sources_ipv6(attached: &[&Interface]) -> Vec<String> {

@@ -6,7 +6,7 @@ use ipnet::Ipv6Net;
 
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
-use crate::model::{GroupName, InstanceName, InterfaceId, VpcName};
+use crate::model::{GroupName, InstanceName, InterfaceId, PrefixListName, VpcName};
 
 /// The node that routes public addresses.
 pub const INTERNET: &str = "internet";
@@ -172,6 +172,11 @@ pub fn members(group: &GroupName) -> String {
 /// The set of a group's member addresses of IPv6.
 pub fn members_ipv6(group: &GroupName) -> String {
     format!("members-ipv6/{group}")
+}
+
+/// The set of a prefix list's entries.
+pub fn prefixes(list: &PrefixListName) -> String {
+    format!("prefixes/{list}")
 }
 
 /// The chains of a group's rules, one kind for new flows and one for untracked flows under way.

@@ -207,6 +207,20 @@ impl<'a> Compiling<'a> {
                 };
                 vec![(family, matched)]
             }
+            Peer::PrefixList(name) => {
+                let Some(list) = self.cloud.prefix_lists.get(name) else {
+                    return Err(CompileError::UnknownPrefixList {
+                        rule: self.rule.id,
+                        written: self.rule.written.clone(),
+                        list: name.clone(),
+                    });
+                };
+                let family = if list.family.is_ipv4() { Family::Ipv4 } else { Family::Ipv6 };
+                if family == Family::Ipv6 && !self.speaks_ipv6() {
+                    return Ok(Vec::new());
+                }
+                vec![(family, format!("{when}{} {side} @{}", family.header(), names::prefixes(name)))]
+            }
             Peer::Group(group) => {
                 let own = self.peer_set(group)?;
                 // What an appliance passes on has a member's address and does not come from the member.
@@ -292,7 +306,8 @@ pub fn opens_all(rule: &Rule) -> u32 {
             let of_family = match &rule.peer {
                 Peer::Cidr(IpNet::V4(_)) => *family == Family::Ipv4,
                 Peer::Cidr(IpNet::V6(_)) => *family == Family::Ipv6,
-                Peer::Group(_) => false,
+                // A list is a list, whatever stands in it.
+                Peer::Group(_) | Peer::PrefixList(_) => false,
             };
             of_family
                 && is_anywhere(&rule.peer)

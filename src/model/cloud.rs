@@ -3,11 +3,11 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use indexmap::{IndexMap, IndexSet};
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrivateIp,
-    PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
+    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrefixListName,
+    PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -27,6 +27,8 @@ pub struct Cloud {
     pub instances: IndexMap<InstanceName, Instance>,
     /// Allocated Elastic IPs, in the order of their allocation.
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
+    /// Prefix lists, in the order of the file.
+    pub prefix_lists: IndexMap<PrefixListName, PrefixList>,
     /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
     /// How long idle flows are remembered.
@@ -143,6 +145,46 @@ pub struct ElasticIp {
     pub association: Option<InterfaceId>,
 }
 
+/// Address blocks under one name. A rule that names it means every entry of that moment.
+///
+/// Source: "Managed prefix lists" (Amazon VPC user guide).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrefixList {
+    /// The family of all entries.
+    pub family: PrefixFamily,
+    /// Its entries, canonical.
+    pub entries: IndexSet<IpNet>,
+    /// As many entries as it may have. A rule that names it counts as this many.
+    pub max_entries: u32,
+}
+
+/// The family of a prefix list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PrefixFamily {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl PrefixFamily {
+    /// That of a block.
+    pub fn of(block: IpNet) -> Self {
+        if block.addr().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
+    /// Whether it is IPv4.
+    pub fn is_ipv4(self) -> bool {
+        self == Self::Ipv4
+    }
+}
+
+impl std::fmt::Display for PrefixFamily {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(if self.is_ipv4() { "IPv4" } else { "IPv6" })
+    }
+}
+
 /// Whether an interface gets a public address by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AutomaticPublic {
@@ -215,6 +257,7 @@ impl Cloud {
             groups: IndexMap::new(),
             instances: IndexMap::new(),
             elastic_ips: IndexMap::new(),
+            prefix_lists: IndexMap::new(),
             previous_addresses: IndexMap::new(),
             tracking: TrackingTimeouts::default(),
             public_pool: DEFAULT_PUBLIC_POOL,

@@ -66,6 +66,10 @@ name!(
     ElasticIpName
 );
 name!(
+    /// The name of a prefix list in a topology file; EC2 knows it by its id.
+    PrefixListName
+);
+name!(
     /// The name of a connection that a scenario holds open.
     ConnectionName
 );

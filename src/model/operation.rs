@@ -1,10 +1,11 @@
 //! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply) carries them out.
 
 use indexmap::IndexSet;
+use ipnet::IpNet;
 
 use super::{
-    AutomaticPublic, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId, Permission, PrivateIp, Service,
-    SourceDestCheck, SubnetName, VpcName,
+    AutomaticPublic, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId, Permission, PrefixFamily,
+    PrefixListName, PrivateIp, Service, SourceDestCheck, SubnetName, VpcName,
 };
 
 /// One change to a cloud.
@@ -42,6 +43,17 @@ pub enum Operation {
     DetachInterface(InterfaceId),
     /// The same two calls with `SourceDestCheck`.
     SetSourceDestCheck(Target, SourceDestCheck),
+    /// `CreateManagedPrefixList`.
+    CreatePrefixList(CreatePrefixList),
+    /// `ModifyManagedPrefixList`: all or nothing.
+    ModifyPrefixList {
+        /// Which.
+        name: PrefixListName,
+        /// Entries that it gets.
+        add: Vec<IpNet>,
+        /// Entries that it loses.
+        remove: Vec<IpNet>,
+    },
     /// `AllocateAddress`.
     AllocateAddress(ElasticIpName),
     /// `AssociateAddress`. What the interface had is dissociated.
@@ -113,6 +125,19 @@ pub struct CreateGroup {
     pub description: Option<String>,
     /// Where the file says so.
     pub place: Option<super::Place>,
+}
+
+/// What a new prefix list is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreatePrefixList {
+    /// Its name.
+    pub name: PrefixListName,
+    /// Its family.
+    pub family: PrefixFamily,
+    /// Its entries.
+    pub entries: Vec<IpNet>,
+    /// As many as it may have.
+    pub max_entries: u32,
 }
 
 /// What an instance is launched with.
@@ -202,6 +227,10 @@ pub enum RefusalCode {
     InvalidAddressNotFound,
     /// The Elastic IP belongs to another interface, and may not move.
     ResourceAlreadyAssociated,
+    /// No such prefix list.
+    InvalidPrefixListIdNotFound,
+    /// The prefix list has as many entries as it may have.
+    PrefixListMaxEntriesExceeded,
     /// The private address is held by somebody.
     InvalidIpAddressInUse,
     /// The subnet or the public pool has no address left.
@@ -210,7 +239,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidInstanceId,
@@ -234,6 +263,8 @@ impl RefusalCode {
         Self::AddressLimitExceeded,
         Self::InvalidAddressNotFound,
         Self::ResourceAlreadyAssociated,
+        Self::InvalidPrefixListIdNotFound,
+        Self::PrefixListMaxEntriesExceeded,
         Self::InvalidIpAddressInUse,
         Self::InsufficientFreeAddresses,
     ];
@@ -264,6 +295,8 @@ impl RefusalCode {
             Self::AddressLimitExceeded => "AddressLimitExceeded",
             Self::InvalidAddressNotFound => "InvalidAddress.NotFound",
             Self::ResourceAlreadyAssociated => "Resource.AlreadyAssociated",
+            Self::InvalidPrefixListIdNotFound => "InvalidPrefixListID.NotFound",
+            Self::PrefixListMaxEntriesExceeded => "PrefixListMaxEntriesExceeded",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
             Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
         }

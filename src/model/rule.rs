@@ -1,12 +1,12 @@
 //! Rules of a security group: which traffic, from or to which peer.
 //!
-//! Source: "Security group rules" (Amazon VPC user guide); reference sections 2 and 3.
+//! Source: "Security group rules" (Amazon VPC user guide).
 
 use std::fmt;
 
 use ipnet::IpNet;
 
-use super::{ElasticIpName, GroupName, InstanceName, Place, Port, RuleId};
+use super::{ElasticIpName, GroupName, InstanceName, Place, Port, PrefixListName, RuleId};
 
 /// Ports `from` to `to`, both included; `from <= to` always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,6 +105,8 @@ pub enum Peer {
     Cidr(IpNet),
     /// The private addresses of the interfaces in a group, at the moment of the packet.
     Group(GroupName),
+    /// Every entry of a prefix list, at the moment of the packet.
+    PrefixList(PrefixListName),
 }
 
 impl fmt::Display for Peer {
@@ -114,6 +116,7 @@ impl fmt::Display for Peer {
             Self::Cidr(net) if net.prefix_len() == net.max_prefix_len() => write!(f, "{}", net.addr()),
             Self::Cidr(net) => write!(f, "{net}"),
             Self::Group(group) => write!(f, "{group}"),
+            Self::PrefixList(list) => write!(f, "{list}"),
         }
     }
 }

@@ -314,6 +314,11 @@ fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: Ip
         // The article, gotcha 6: a group that contains itself is accepted, and "instances just refuse to talk to each
         // other". Amazon documents the opposite ("Default security groups", VPC), and that is the other setting.
         Peer::Group(group) if group == own && cloud.knobs.self_reference == SelfReference::MatchesNobody => false,
+        // Every entry of this moment ("Managed prefix lists", VPC).
+        Peer::PrefixList(name) => {
+            let list = cloud.prefix_lists.get(name);
+            list.is_some_and(|list| list.entries.iter().any(|entry| entry.contains(&address)))
+        }
         // "If you configure routes to forward the traffic between two instances through a middlebox appliance ... you
         // cannot reference the security group of the other instance" ("Security group rules", VPC).
         Peer::Group(_) if path == Path::ThroughAnAppliance => false,

@@ -48,6 +48,7 @@ library![
     "case-29-classic-lets-everything-out",
     "case-30-the-source-is-checked-first",
     "case-41-refused-is-not-dropped",
+    "editing-a-prefix-list-edits-the-rules",
     "elastic-ip-trap-for-databases",
     "instance-groups-follow-the-instance",
     "rules-that-name-a-public-address",

@@ -11,6 +11,7 @@ cases![
     two_rules_holds_under_each_era,
     instance_groups_holds,
     groups_while_stopped_holds,
+    the_example_of_the_documentation_holds,
 ];
 
 pub async fn holds(name: &str, text: &str) {
@@ -47,6 +48,12 @@ async fn two_rules_holds_under_each_era() {
 
 async fn instance_groups_holds() {
     holds("instance-groups.yaml", include_str!("../../topologies/instance-groups.yaml")).await;
+}
+
+async fn the_example_of_the_documentation_holds() {
+    let text = include_str!("../../docs/topology.md");
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    holds("topology.md", &blocks.collect::<String>()).await;
 }
 
 async fn groups_while_stopped_holds() {

@@ -12,6 +12,9 @@ mod instance;
 mod interface;
 #[cfg(test)]
 mod interface_tests;
+mod prefix_list;
+#[cfg(test)]
+mod prefix_list_tests;
 mod quota;
 mod rule;
 mod text;
@@ -52,6 +55,8 @@ pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::AttachInterface(instance, request) => interface::attach(cloud, instance, request)?,
         Operation::DetachInterface(id) => interface::detach(cloud, id)?,
         Operation::SetSourceDestCheck(target, check) => interface::set_check(cloud, target, *check)?,
+        Operation::CreatePrefixList(request) => prefix_list::create(cloud, request)?,
+        Operation::ModifyPrefixList { name, add, remove } => prefix_list::modify(cloud, name, add, remove)?,
         Operation::AllocateAddress(name) => elastic_ip::allocate(cloud, name)?,
         Operation::AssociateAddress { elastic_ip, to, reassociation } => {
             elastic_ip::associate(cloud, elastic_ip, to, *reassociation)?;

@@ -4,9 +4,8 @@
 //! direction and per family, and a group as a peer counts in both.
 
 use indexmap::IndexSet;
-use ipnet::IpNet;
 
-use super::super::{Cloud, Direction, GroupName, Peer, Quotas, Refusal, RefusalCode, Rule, VpcName};
+use super::super::{Cloud, Direction, GroupName, Peer, PrefixFamily, Quotas, Refusal, RefusalCode, Rule, VpcName};
 use super::refuse;
 
 /// Rules of a group of a VPC, in each direction and family.
@@ -39,8 +38,8 @@ pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Re
         Direction::Egress => &group.egress,
     };
     let exceeded = if cloud.is_vpc() {
-        let of = |counts: fn(&Rule) -> bool| rules.iter().filter(|rule| counts(rule)).count() > RULES_IN_A_VPC;
-        of(counts_for_ipv4) || of(counts_for_ipv6)
+        let count = |family| rules.iter().map(|rule| weight(cloud, rule, family)).sum::<usize>();
+        count(PrefixFamily::Ipv4) > RULES_IN_A_VPC || count(PrefixFamily::Ipv6) > RULES_IN_A_VPC
     } else {
         rules.len() > RULES_IN_CLASSIC
     };
@@ -48,12 +47,26 @@ pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Re
     within(!exceeded, RefusalCode::RulesPerSecurityGroupLimitExceeded, message)
 }
 
-fn counts_for_ipv4(rule: &Rule) -> bool {
-    matches!(rule.peer, Peer::Cidr(IpNet::V4(_)) | Peer::Group(_))
+/// Whether every group is within its quota: an edited prefix list may weigh more than before.
+pub(super) fn all_rules(cloud: &Cloud) -> Result<(), Refusal> {
+    for name in cloud.groups.keys() {
+        rules(cloud, Direction::Ingress, name)?;
+        rules(cloud, Direction::Egress, name)?;
+    }
+    Ok(())
 }
 
-fn counts_for_ipv6(rule: &Rule) -> bool {
-    matches!(rule.peer, Peer::Cidr(IpNet::V6(_)) | Peer::Group(_))
+/// As how many rules one counts in a family: a prefix list as many as it may have entries, whatever it has.
+fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
+    match &rule.peer {
+        Peer::Cidr(net) => usize::from(PrefixFamily::of(*net) == family),
+        Peer::Group(_) => 1,
+        Peer::PrefixList(name) => cloud
+            .prefix_lists
+            .get(name)
+            .filter(|list| list.family == family)
+            .map_or(0, |list| list.max_entries as usize),
+    }
 }
 
 /// Whether another group may be made.

@@ -8,7 +8,7 @@ use super::super::{
     Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
     RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
 };
-use super::{elastic_ip, group, quota, refuse, text};
+use super::{elastic_ip, group, prefix_list, quota, refuse, text};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
@@ -178,6 +178,10 @@ fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<P
                 ));
             }
             return Ok(Peer::Group(name.clone()));
+        }
+        PeerRequest::Peer(Peer::PrefixList(name)) => {
+            prefix_list::known(cloud, name)?;
+            return Ok(Peer::PrefixList(name.clone()));
         }
         PeerRequest::PrivateAddressOf(name) => (
             name,

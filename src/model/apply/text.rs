@@ -9,6 +9,7 @@ pub(super) fn as_ec2_spells(traffic: Traffic, peer: &Peer) -> String {
     let peer = match peer {
         Peer::Cidr(net) => net.to_string(),
         Peer::Group(group) => group.to_string(),
+        Peer::PrefixList(list) => list.to_string(),
     };
     let traffic = match traffic {
         Traffic::All => "ALL".to_owned(),

@@ -102,6 +102,11 @@ impl Reading<'_> {
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
             Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            Some(Sort::PrefixList) => {
+                let draft = Draft::new(span, format!("a prefix list cannot be the end of a flow: {}", quote(word)));
+                self.report(draft.help("name an instance, a group or a host"));
+                None
+            }
             Some(Sort::ElasticIp) => {
                 let draft = Draft::new(span, format!("an Elastic IP cannot be the end of a flow: {}", quote(word)));
                 self.report(draft.help("name the instance, and `by public address` after the port"));

@@ -11,6 +11,7 @@ mod interfaces;
 mod names;
 mod networks;
 mod parse;
+mod prefix_lists;
 mod problem;
 mod reading;
 mod rules;

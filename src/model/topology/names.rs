@@ -26,6 +26,7 @@ pub(super) enum Sort {
     Instance,
     Group,
     ElasticIp,
+    PrefixList,
 }
 
 impl Sort {
@@ -35,6 +36,7 @@ impl Sort {
             Self::Instance => "an instance",
             Self::Group => "a security group",
             Self::ElasticIp => "an Elastic IP",
+            Self::PrefixList => "a prefix list",
         }
     }
 
@@ -44,6 +46,7 @@ impl Sort {
             Self::Instance => "instance",
             Self::Group => "security group",
             Self::ElasticIp => "Elastic IP",
+            Self::PrefixList => "prefix list",
         }
     }
 }

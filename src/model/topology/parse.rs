@@ -20,8 +20,20 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
 const VERSION: u32 = 1;
-const KEYS: [&str; 11] =
-    ["sglab", "era", "knobs", "tracking", "vpcs", "hosts", "elastic-ips", "groups", "instances", "tables", "scenario"];
+const KEYS: [&str; 12] = [
+    "sglab",
+    "era",
+    "knobs",
+    "tracking",
+    "vpcs",
+    "hosts",
+    "elastic-ips",
+    "prefix-lists",
+    "groups",
+    "instances",
+    "tables",
+    "scenario",
+];
 const START: Span = Span { start: 0, end: 0 };
 
 impl Topology {
@@ -93,7 +105,12 @@ impl Reading<'_> {
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
         let tracking = self.tracking(fields.get("tracking"));
-        for (key, sort) in [("hosts", Sort::Host), ("groups", Sort::Group), ("instances", Sort::Instance)] {
+        for (key, sort) in [
+            ("prefix-lists", Sort::PrefixList),
+            ("hosts", Sort::Host),
+            ("groups", Sort::Group),
+            ("instances", Sort::Instance),
+        ] {
             match fields.get(key).map(|node| &node.value) {
                 Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
                 Some(_) => self.incomplete = true,
@@ -115,6 +132,7 @@ impl Reading<'_> {
         self.read_hosts(fields.get("hosts"));
         let elastic = fields.get("elastic-ips").map(|node| self.elastic_ips(node));
         let (mut initial, associated) = elastic.unwrap_or_default();
+        initial.extend(fields.get("prefix-lists").map_or_else(Vec::new, |node| self.prefix_lists(node)));
         initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
         initial.extend(associated);

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{
-    Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, Traffic,
+    Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
+    Traffic,
 };
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
@@ -290,13 +291,14 @@ impl Reading<'_> {
                 }
                 return vec![PeerRequest::ElasticIp(ElasticIpName::new(word))];
             }
+            Some(Sort::PrefixList) => return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))],
             Some(Sort::Group) => {}
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
             None if self.incomplete && super::names::fault(word).is_none() => return Vec::new(),
             None => {
-                let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp]);
+                let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
                 let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
                 self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();

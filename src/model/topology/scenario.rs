@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 23] = [
+const VERBS: [&str; 24] = [
     "launch",
     "stop",
     "start",
@@ -32,6 +32,7 @@ const VERBS: [&str; 23] = [
     "attach-interface",
     "detach-interface",
     "source-dest-check",
+    "edit-prefix-list",
     "open",
     "close",
     "idle",
@@ -205,6 +206,7 @@ impl Reading<'_> {
                 return self.address_changes(verb, value, refusal);
             }
             "set-groups" => return self.set_groups(value, unknown_instance),
+            "edit-prefix-list" => return self.prefix_list_edits(value),
             "attach-interface" => return self.attachments(value),
             "detach-interface" => return self.detachments(value),
             "source-dest-check" => return self.checks(value),

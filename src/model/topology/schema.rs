@@ -61,6 +61,8 @@ struct Topology {
     hosts: Option<BTreeMap<Name, OneOrMany<String>>>,
     /// Elastic IPs: names, or names with the instances that have them (`none`: nobody).
     elastic_ips: Option<ElasticIps>,
+    /// Prefix lists: address blocks under one name. Era vpc only.
+    prefix_lists: Option<BTreeMap<Name, PrefixList>>,
     /// Security groups with their ingress rules.
     groups: Option<BTreeMap<Name, Group>>,
     /// Instances that run before the first step.
@@ -245,6 +247,34 @@ enum Forwards {
 enum ElasticIps {
     Names(Vec<Name>),
     Instances(BTreeMap<Name, Name>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum PrefixList {
+    Blocks(Vec<String>),
+    One(String),
+    Long(LongPrefixList),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct LongPrefixList {
+    /// Its entries, of one family.
+    entries: Option<Vec<String>>,
+    /// As many as it may have; a rule that names it counts as this many.
+    #[schemars(range(max = 1000))]
+    max_entries: Option<u32>,
+}
+
+/// Entries that a prefix list gets and loses.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct PrefixListEdit {
+    /// Gets.
+    add: Option<OneOrMany<String>>,
+    /// Loses.
+    remove: Option<OneOrMany<String>>,
 }
 
 /// With which instance an Elastic IP is associated.
@@ -473,6 +503,8 @@ enum Action {
     AttachInterface(BTreeMap<Name, BTreeMap<String, Interface>>),
     /// `DetachNetworkInterface`.
     DetachInterface(OneOrMany<Holder>),
+    /// `ModifyManagedPrefixList`.
+    EditPrefixList(BTreeMap<Name, PrefixListEdit>),
     /// `ModifyNetworkInterfaceAttribute` with `SourceDestCheck`.
     SourceDestCheck(BTreeMap<Holder, OnOrOff>),
     /// `CreateSecurityGroup`, with its first rules.
