@@ -1,8 +1,9 @@
 //! Steps and expectations, run against a lab.
 //!
 //! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
-//! demands of them (`demand`), and whether the evidence gives it (`judge`).
+//! demands of them (`demand`), whether the evidence gives it (`judge`), and whether it is what `policy` predicts (`agreement`).
 
+pub mod agreement;
 pub mod answers;
 pub mod cells;
 mod change;

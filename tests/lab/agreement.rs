@@ -2,9 +2,9 @@
 
 use indexmap::IndexSet;
 use sglab::model::topology::Topology;
-use sglab::model::{Cloud, Endpoint, Era, Flow, InstanceState, Verdict, Via};
+use sglab::model::{Cloud, Endpoint, Era, Flow, InstanceState, Via};
 use sglab::policy;
-use sglab::probe::{DropCause, Outcome};
+use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
 
 use crate::clouds::boot;
@@ -39,33 +39,6 @@ fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
     cells
 }
 
-fn agree(verdict: &Verdict, outcome: &Outcome) -> bool {
-    match (verdict, outcome) {
-        (
-            Verdict::Open { admitted_by },
-            Outcome::Open { admitted_by: rule } | Outcome::Refused { admitted_by: rule },
-        ) => {
-            // The rule on record is one of those that admit it.
-            rule.is_none_or(|rule| admitted_by.contains(&rule))
-        }
-        (Verdict::Dropped { at, instance, groups }, Outcome::Dropped(drop)) => {
-            let cause = DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() };
-            drop.cause == cause
-        }
-        (Verdict::Untranslated, Outcome::Dropped(drop)) => {
-            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("untranslated"))
-        }
-        (Verdict::FailsCheck { .. }, Outcome::Dropped(drop)) => {
-            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("spoofed") || word.starts_with("not-its-own"))
-        }
-        (Verdict::Blackhole, Outcome::Dropped(drop)) => {
-            matches!(&drop.cause, DropCause::Other(word) if word.starts_with("blackhole"))
-        }
-        (Verdict::Unreachable, Outcome::Unreachable) => true,
-        _ => false,
-    }
-}
-
 pub async fn is_as_the_policy_says(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     for era in Era::ALL {
@@ -94,7 +67,8 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
                 assert!(slow.is_empty(), "evidence and not patience decides: {slow:#?}");
                 let differ = batch.observations.iter().filter_map(|seen| {
                     let verdict = policy::judge(lab.cloud(), &seen.flow);
-                    (!agree(&verdict, &seen.outcome)).then(|| (seen.flow.to_string(), verdict, seen.outcome.clone()))
+                    (compare(&verdict, &seen.outcome) != Agreement::Agree)
+                        .then(|| (seen.flow.to_string(), verdict, seen.outcome.clone()))
                 });
                 let differ: Vec<_> = differ.collect();
                 assert!(differ.is_empty(), "{name} under {era}, {}: {differ:#?}", step.name);
