@@ -17,6 +17,8 @@ const STYLES: Styles =
 #[command(name = "sglab", version, styles = STYLES, max_term_width = 100, after_help = "\
 Examples:
   sglab test example:two-tier        run a built-in topology on real packets
+  sglab list                         what else is built in
+  sglab walk example:self-trust      predict, run, reveal: for a class, or for yourself
   sglab init && sglab test sglab.yaml
   sglab doctor                       what this machine can and cannot do
 
@@ -33,6 +35,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run topologies on real packets and say whether they hold
     Test(TestArguments),
+    /// Say what topologies are about; without names, those that are built in
+    List(ListArguments),
+    /// Take a class through a topology: each step is told, predicted, run on packets and revealed
+    Walk(WalkArguments),
     /// Check topology files; needs no privilege and no kernel
     Check(CheckArguments),
     /// Print the compiled ruleset as nft text; needs no privilege
@@ -86,6 +92,70 @@ pub(crate) struct TestArguments {
     /// Write a JUnit report too, one case a step
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sglab list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab list                                what is built in, a line each
+  sglab list --long --filter 'elastic ip'   the whole story of what is about Elastic IPs
+  sglab list topologies --format json")]
+pub(crate) struct ListArguments {
+    /// Topology files, folders of them, or built-in ones such as `example:gotchas`
+    #[arg(value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
+    /// Only topologies with this in their name, story, eras or steps, in any case
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// The whole story of each, and its steps
+    #[arg(long)]
+    pub long: bool,
+    /// How to print the catalogue
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sglab walk`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab walk example:self-trust                 in the article's world, the first era of the file
+  sglab walk example:self-trust --era vpc       the same in today's EC2
+  sglab walk two-tier.yaml --step 4             begin with the fourth step; the earlier ones are run without a word
+  sglab walk two-tier.yaml --questions > answers.txt
+  sglab walk two-tier.yaml --answers answers.txt --format json
+
+A question is answered by a word or its first letter: open, dropped, refused, unreachable; of a connection that is held
+open: alive, cut, gone. `?` skips, `c` shows the cloud as it is, `q` ends the walk. A file of answers has one a line, in the
+order of the questions; `#` begins a comment. Without a terminal and without answers nothing is asked, only told.
+
+The exit code is that of `sglab test`: a wrong guess is no failure.")]
+pub(crate) struct WalkArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// Take the answers from this file, `-` for the input, and ask nobody
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    /// Print the questions as a file of answers to be filled in, and run nothing
+    #[arg(long, conflicts_with_all = ["answers", "format"])]
+    pub questions: bool,
+    /// Begin with this step; those before it are run without questions
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// How to print: as it happens, or a transcript at the end
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,

@@ -2,20 +2,24 @@
 
 mod arguments;
 mod check;
+mod color;
 mod completions;
 mod doctor;
 mod host;
 mod init;
+mod list;
 mod render;
 mod schema;
 mod shell;
 mod signals;
 mod sources;
 mod test;
+mod walk;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use sglab::report;
 
 use arguments::{Arguments, Command};
 
@@ -39,6 +43,19 @@ pub(crate) enum Exit {
     Terminated = 143,
 }
 
+/// The exit code that results ask for.
+impl From<u8> for Exit {
+    fn from(code: u8) -> Self {
+        match code {
+            report::PASSED => Self::Ok,
+            report::DIFFERS => Self::Differs,
+            report::BAD_INPUT => Self::BadInput,
+            report::NO_LAB => Self::CannotHost,
+            _ => Self::Inconclusive,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -50,6 +67,8 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Test(arguments) => test::run(arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Walk(arguments) => walk::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Shell(arguments) => shell::run(arguments),

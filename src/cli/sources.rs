@@ -5,18 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use sglab::model::topology::{MAX_BYTES, Problems, Topology};
-
-/// The article's topologies, so that `example:two-tier` works with no checkout.
-const BUILT_IN: &[(&str, &str)] = &[
-    ("two-tier", include_str!("../../topologies/two-tier.yaml")),
-    ("by-address", include_str!("../../topologies/by-address.yaml")),
-    ("by-address-vpc", include_str!("../../topologies/by-address-vpc.yaml")),
-    ("self-trust", include_str!("../../topologies/self-trust.yaml")),
-    ("two-rules", include_str!("../../topologies/two-rules.yaml")),
-    ("instance-groups", include_str!("../../topologies/instance-groups.yaml")),
-    ("groups-while-stopped", include_str!("../../topologies/groups-while-stopped.yaml")),
-];
+use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
@@ -37,7 +26,7 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
     for name in names {
         if let Some(example) = name.strip_prefix(PREFIX) {
-            texts.push((name.clone(), built_in(example)?.as_bytes().to_vec()));
+            texts.extend(built_in(example)?);
         } else if Path::new(name).is_dir() {
             for path in folder(Path::new(name))? {
                 texts.push((path.display().to_string(), read_file(&path)?));
@@ -46,14 +35,23 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
             texts.push((name.clone(), read_file(Path::new(name))?));
         }
     }
+    Ok(parse(&texts))
+}
+
+/// Reads every topology that is built in.
+pub(super) fn read_built_in() -> Read {
+    parse(&EXAMPLES.iter().map(named).collect::<Vec<_>>())
+}
+
+fn parse(texts: &[(String, Vec<u8>)]) -> Read {
     let mut read = Read { topologies: Vec::new(), problems: Vec::new() };
-    for (name, text) in &texts {
+    for (name, text) in texts {
         match Topology::parse(name, text) {
             Ok(topology) => read.topologies.push(topology),
             Err(problems) => read.problems.push(problems),
         }
     }
-    Ok(read)
+    read
 }
 
 /// Reads exactly one topology; prints what is wrong with it.
@@ -65,22 +63,49 @@ pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
         bail!("{name} is a folder; this command takes one topology file");
     }
     let mut read = read(&[name.to_owned()])?;
+    let several = read.topologies.len() + read.problems.len();
+    if several > 1 {
+        bail!("{name} is {several} topologies; this command takes one");
+    }
     for problems in &read.problems {
         eprint!("{problems}");
     }
     Ok(read.topologies.pop())
 }
 
-fn built_in(name: &str) -> anyhow::Result<&'static str> {
-    let found = BUILT_IN.iter().find(|(known, _)| *known == name);
-    let known = || BUILT_IN.iter().map(|(known, _)| format!("{PREFIX}{known}")).collect::<Vec<_>>().join(", ");
-    found
-        .map(|(_, text)| *text)
-        .with_context(|| format!("there is no built-in topology `{name}`; there are {}", known()))
+/// A built-in topology by its name or the beginning of it, or all of a folder: `gotchas`.
+fn built_in(name: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
+    let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&(&str, &str)> {
+        EXAMPLES.iter().filter(|(known, _)| wanted(known)).collect()
+    };
+    let folder = format!("{}/", name.trim_end_matches('/'));
+    let exact = of(&|known| known == name || known.starts_with(&folder));
+    if !exact.is_empty() {
+        return Ok(exact.into_iter().map(named).collect());
+    }
+    let begin = of(&|known| !name.is_empty() && known.starts_with(name));
+    let words = |some: &[&(&str, &str)]| {
+        some.iter().map(|(known, _)| format!("{PREFIX}{known}")).collect::<Vec<_>>().join(", ")
+    };
+    match begin.as_slice() {
+        [one] => Ok(vec![named(one)]),
+        [] => {
+            let top = of(&|known| !known.contains('/'));
+            bail!(
+                "there is no built-in topology `{name}`; there are {}, and more in {PREFIX}gotchas: `sglab list` tells them",
+                words(&top)
+            )
+        }
+        several => bail!("`{PREFIX}{name}` is the beginning of {}", words(several)),
+    }
+}
+
+fn named((name, text): &(&str, &str)) -> (String, Vec<u8>) {
+    (format!("{PREFIX}{name}"), text.as_bytes().to_vec())
 }
 
 /// At most one byte more than a topology may have: its reader then says that it is too large.
-fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
     let failed = || format!("failed to read {}", path.display());
     let file = File::open(path).with_context(failed)?;
     let mut bytes = Vec::new();

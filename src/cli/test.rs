@@ -11,8 +11,8 @@ use sglab::model::topology::Topology;
 use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, terminal};
 use sglab::scenario::{self, Options, Progress, RunError, RunResult};
 
-use super::arguments::{ResultFormat, TestArguments, When};
-use super::{Exit, host, signals, sources};
+use super::arguments::{ResultFormat, TestArguments};
+use super::{Exit, color, host, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -109,52 +109,44 @@ fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: u
             stdout().write_all(github::github(&entries).as_bytes())?;
         }
     }
-    Ok(match report::exit_code(&entries) {
-        report::PASSED => Exit::Ok,
-        report::DIFFERS => Exit::Differs,
-        report::BAD_INPUT => Exit::BadInput,
-        report::NO_LAB => Exit::CannotHost,
-        _ => Exit::Inconclusive,
-    })
+    Ok(report::exit_code(&entries).into())
 }
 
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {
     match scenario::run(job.topology, job.era, options, watch).await {
         Ok(result) => Entry::from(result),
-        Err(error) => Entry::Broken(Broken {
-            file: job.topology.file.clone(),
-            era: Some(job.era),
-            place: match &error {
-                RunError::Initial { place, .. } => place.clone(),
-                RunError::Boot(_) => None,
-                RunError::Lab { place, .. } => Some(place.clone()),
-            },
-            exit_code: match &error {
-                RunError::Initial { .. } | RunError::Boot(LabError::Compile(_)) => report::BAD_INPUT,
-                RunError::Boot(_) => report::NO_LAB,
-                RunError::Lab { .. } => report::INCONCLUSIVE,
-            },
-            error: match &error {
-                RunError::Boot(LabError::Fabric(_)) => {
-                    let remedy = doctor::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
-                    format!("{error}{remedy}\n`sglab doctor` says what this machine lacks, and the remedy")
-                }
-                _ => error.to_string(),
-            },
-        }),
+        Err(error) => Entry::Broken(broken(job.topology, job.era, &error)),
+    }
+}
+
+/// What a run that did not come to its end is told as.
+pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken {
+    Broken {
+        file: topology.file.clone(),
+        era: Some(era),
+        place: match error {
+            RunError::Initial { place, .. } => place.clone(),
+            RunError::Boot(_) => None,
+            RunError::Lab { place, .. } => Some(place.clone()),
+        },
+        exit_code: match error {
+            RunError::Initial { .. } | RunError::Boot(LabError::Compile(_)) => report::BAD_INPUT,
+            RunError::Boot(_) => report::NO_LAB,
+            RunError::Lab { .. } => report::INCONCLUSIVE,
+        },
+        error: match error {
+            RunError::Boot(LabError::Fabric(_)) => {
+                let remedy = doctor::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
+                format!("{error}{remedy}\n`sglab doctor` says what this machine lacks, and the remedy")
+            }
+            _ => error.to_string(),
+        },
     }
 }
 
 fn style(arguments: &TestArguments) -> Style {
-    let color = match arguments.color {
-        When::Always => true,
-        When::Never => false,
-        When::Auto => {
-            let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-            wanted
-                && if arguments.format == ResultFormat::Text { stdout().is_terminal() } else { stderr().is_terminal() }
-        }
-    };
+    let on_stdout = arguments.format == ResultFormat::Text;
+    let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
     Style { color, grid: arguments.grid, verbose: arguments.grid }
 }
 

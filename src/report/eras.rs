@@ -4,8 +4,10 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::text::{self, Tone};
 use super::{Style, bundle};
-use crate::model::{Flow, HostIp, HostName};
-use crate::scenario::{Class, RunResult, StepResult, StepStatus};
+use crate::model::{HostIp, HostName};
+use crate::scenario::differences::{Difference, differences};
+use crate::scenario::questions::Subject;
+use crate::scenario::{RunResult, StepResult, StepStatus};
 
 const NAME_WIDTH: usize = 60;
 /// So many lines a step, unless everything is asked for.
@@ -21,6 +23,7 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
         width = NAME_WIDTH + 4
     );
     let hosts = &first.head.hosts;
+    let differing = differences(&results.iter().collect::<Vec<_>>());
     let numbers: IndexSet<usize> = {
         let mut all: Vec<usize> = results.iter().flat_map(|it| it.steps.iter().map(|step| step.number)).collect();
         all.sort_unstable();
@@ -39,7 +42,7 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
             out.push_str(format!("{number:>2}  {line:<NAME_WIDTH$}{words}").trim_end());
             out.push('\n');
         }
-        out.push_str(&differences(&steps, hosts, style));
+        out.push_str(&told(&differing, number, hosts, style));
     }
     let verdicts = results.iter().map(|result| {
         let code = super::verdict_code(result.verdict);
@@ -74,28 +77,33 @@ fn status(step: Option<&StepResult>) -> (Tone, String) {
     (tone, word.to_owned())
 }
 
-/// The flows that the eras decide otherwise. What is not proved is no difference.
-fn differences(steps: &[Option<&StepResult>], hosts: &IndexMap<HostName, Vec<HostIp>>, style: Style) -> String {
-    let flows: IndexSet<&Flow> = steps.iter().flatten().flat_map(|step| step.observed.keys()).collect();
-    let classes = |flow: &Flow| -> Vec<Option<Class>> {
-        steps.iter().map(|step| step.and_then(|step| step.observed.get(flow).copied())).collect()
-    };
-    let differ = |classes: &[Option<Class>]| {
-        let mut known = classes.iter().flatten().filter(|class| **class != Class::Inconclusive);
-        let first = known.next();
-        known.any(|class| Some(class) != first)
-    };
-    let differing: Vec<(&Flow, Vec<Option<Class>>)> =
-        flows.into_iter().map(|flow| (flow, classes(flow))).filter(|(_, classes)| differ(classes)).collect();
-    let bundles = bundle::bundle(differing);
-    let shown = if style.verbose { bundles.len() } else { FEW };
+/// What the eras decide otherwise at the moment that ends with a step.
+fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp>>, style: Style) -> String {
+    let here: Vec<&Difference> = all.iter().filter(|it| it.last_step() == Some(number)).collect();
+    let cells = here.iter().filter_map(|it| match &it.subject {
+        Subject::Flow(flow) => Some((flow, it.outcomes.clone())),
+        Subject::Connection(_) => None,
+    });
+    let bundles = bundle::bundle(cells);
+    let connections = here.iter().filter_map(|it| match &it.subject {
+        Subject::Flow(_) => None,
+        connection @ Subject::Connection(_) => Some((connection.words(), it.outcomes.clone())),
+    });
+    let lines = bundles.iter().map(|it| (it.text(hosts), it.key.clone())).chain(connections);
+    let lines: Vec<(String, Vec<Option<&'static str>>)> = lines.collect();
+    let shown = if style.verbose { lines.len() } else { FEW };
     let mut out = String::new();
-    for it in bundles.iter().take(shown) {
-        let words = it.key.iter().map(|class| (Tone::Faint, class.map_or("-", Class::as_str).to_owned()));
-        out.push_str(&format!("      {:<width$}{}\n", it.text(hosts), columns(words, style), width = NAME_WIDTH - 2));
+    for (what, outcomes) in lines.iter().take(shown) {
+        let words = columns(outcomes.iter().map(|word| (Tone::Unsure, word.unwrap_or("-").to_owned())), style);
+        let parts = text::wrap(what, NAME_WIDTH - 4);
+        for (index, part) in parts.iter().enumerate() {
+            let words = if index + 1 == parts.len() { words.as_str() } else { "" };
+            out.push_str(format!("      {part:<width$}{words}", width = NAME_WIDTH - 2).trim_end());
+            out.push('\n');
+        }
     }
-    if bundles.len() > shown {
-        out.push_str(&format!("      and {} more; --grid tells them\n", bundles.len() - shown));
+    if lines.len() > shown {
+        out.push_str(&format!("      and {} more; --grid tells them\n", lines.len() - shown));
     }
     out
 }

@@ -1,8 +1,10 @@
 //! Results for programs: the shape is documented in `docs/output.md`, and `format` counts its versions.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::text;
@@ -11,6 +13,8 @@ use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     CloudService, ConnectionName, Direction, Endpoint, Era, Flow, HostIp, InstanceName, Place, Service, Via,
 };
+use crate::scenario::differences::{Difference, differences};
+use crate::scenario::questions::Subject;
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
 };
@@ -24,6 +28,17 @@ struct Document<'a> {
     format: u32,
     exit_code: u8,
     runs: Vec<Run<'a>>,
+    differences: Vec<Differing>,
+}
+
+/// What the eras of a file decide otherwise.
+#[derive(Serialize)]
+struct Differing {
+    file: Arc<str>,
+    steps: IndexMap<Era, Option<usize>>,
+    flow: Option<Which>,
+    connection: Option<ConnectionName>,
+    outcomes: IndexMap<Era, Option<&'static str>>,
 }
 
 #[derive(Serialize)]
@@ -82,7 +97,7 @@ struct Answer<'a> {
 }
 
 #[derive(Serialize)]
-struct Step<'a> {
+pub(super) struct Step<'a> {
     number: usize,
     name: &'a str,
     place: &'a Place,
@@ -120,7 +135,7 @@ struct Row {
 }
 
 #[derive(Serialize)]
-struct Which {
+pub(super) struct Which {
     from: String,
     from_address: Option<HostIp>,
     to: String,
@@ -168,8 +183,31 @@ pub fn json(entries: &[Entry]) -> Result<String, serde_json::Error> {
                 Entry::Broken(broken) => Run::Broken(failure(broken)),
             })
             .collect(),
+        differences: differing(entries),
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn differing(entries: &[Entry]) -> Vec<Differing> {
+    let mut files: IndexMap<&str, Vec<&RunResult>> = IndexMap::new();
+    for entry in entries {
+        if let Entry::Ran(result) = entry {
+            files.entry(&result.head.file).or_default().push(result);
+        }
+    }
+    let of_file = |runs: Vec<&RunResult>| {
+        let eras: Vec<Era> = runs.iter().map(|run| run.head.era).collect();
+        let file = runs.first().map(|run| Arc::clone(&run.head.file)).unwrap_or_default();
+        let one = move |it: Difference| Differing {
+            file: Arc::clone(&file),
+            steps: eras.iter().copied().zip(it.steps).collect(),
+            outcomes: eras.iter().copied().zip(it.outcomes).collect(),
+            flow: if let Subject::Flow(flow) = &it.subject { Some(which(flow)) } else { None },
+            connection: if let Subject::Connection(name) = it.subject { Some(name) } else { None },
+        };
+        differences(&runs).into_iter().map(one).collect::<Vec<_>>()
+    };
+    files.into_values().flat_map(of_file).collect()
 }
 
 fn failure(broken: &Broken) -> Failure<'_> {
@@ -201,7 +239,7 @@ fn ran(result: &RunResult) -> Ran<'_> {
     }
 }
 
-fn step(step: &StepResult) -> Step<'_> {
+pub(super) fn step(step: &StepResult) -> Step<'_> {
     Step {
         number: step.number,
         name: &step.name,
@@ -299,7 +337,7 @@ fn table(grid: &Grid) -> Table<'_> {
     }
 }
 
-fn which(flow: &Flow) -> Which {
+pub(super) fn which(flow: &Flow) -> Which {
     Which {
         from: flow.from.to_string(),
         from_address: address(&flow.from),

@@ -1,15 +1,18 @@
 //! Results as terminal text, JSON, JUnit and annotations. Pure: no files, no environment, no clock.
 
 mod bundle;
+pub mod catalogue;
 pub mod eras;
 pub mod github;
 pub mod json;
 pub mod junit;
 pub mod knobs;
+mod operation;
 pub mod terminal;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod walk;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use super::demand::Demand;
-use super::results::{Cell, Class, Finding, FlowResult, Grid, Row, WrongCell};
+use super::results::{Cell, Class, Finding, FlowResult, Grid, Row, Seen, WrongCell};
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
 use crate::model::topology::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Placed, Step};
@@ -68,6 +68,26 @@ pub fn flows(
         }
     }
     judged
+}
+
+/// What was found of flows that somebody besides the step asks about.
+pub fn asked(
+    flows: &[Flow],
+    observed: &IndexMap<Flow, Outcome>,
+    resolved: &IndexMap<Flow, IpAddr>,
+    cloud: &Cloud,
+) -> Vec<Seen> {
+    let seen = |flow: &Flow| {
+        let outcome = observed.get(flow)?.clone();
+        Some(Seen {
+            flow: flow.clone(),
+            rule: explain::deciding_rule(&outcome, cloud),
+            reason: explain::reason(flow, &outcome, cloud),
+            resolved: resolved.get(flow).copied(),
+            outcome,
+        })
+    };
+    flows.iter().filter_map(seen).collect()
 }
 
 /// Whether an outcome is the one demanded. What is not proved never is.

@@ -1,7 +1,8 @@
 //! Steps and expectations, run against a lab.
 //!
 //! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
-//! demands of them (`demand`), whether the evidence gives it (`judge`), and whether it is what `policy` predicts (`agreement`).
+//! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), which
+//! cells a class is asked to predict (`questions`), and where eras differ (`differences`).
 
 pub mod agreement;
 pub mod answers;
@@ -9,9 +10,12 @@ pub mod cells;
 mod change;
 mod claims;
 pub mod demand;
+pub mod differences;
 mod explain;
 pub mod held;
 pub mod judge;
+pub mod predicted;
+pub mod questions;
 mod results;
 mod run;
 #[cfg(test)]
@@ -19,4 +23,4 @@ pub(crate) mod testing;
 
 pub use answers::AnswerResult;
 pub use results::*;
-pub use run::{Cloudlike, Options, Progress, RunError, boot, run, run_on};
+pub use run::{Cloudlike, Options, Progress, RunError, Stepper, boot, run, run_on};

@@ -103,6 +103,8 @@ pub struct StepResult {
     pub observed: IndexMap<Flow, Class>,
     /// The flows that the step names itself, right and wrong.
     pub flows: Vec<FlowResult>,
+    /// The flows that somebody besides the step asked about, in their order.
+    pub asked: Vec<Seen>,
     /// The held connections that the step asks about.
     pub held: Vec<HeldResult>,
     /// The questions to services that groups never filter.
@@ -308,6 +310,21 @@ pub struct FlowResult {
     pub outcome: Outcome,
     /// Whether that is as expected.
     pub right: bool,
+    /// The rule that let it in.
+    pub rule: Option<DecidingRule>,
+    /// Why it was dropped.
+    pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
+}
+
+/// A flow with what was found, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Which.
+    pub flow: Flow,
+    /// What was found.
+    pub outcome: Outcome,
     /// The rule that let it in.
     pub rule: Option<DecidingRule>,
     /// Why it was dropped.

@@ -180,43 +180,17 @@ pub async fn run_on<L: Cloudlike>(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunResult, RunError> {
-    let head = head(topology, lab.cloud(), boot);
-    let era = head.era;
-    progress(Progress::Booted(&head));
-    let began = Instant::now();
-    let mut steps: Vec<StepResult> = Vec::new();
-    let mut halted: Option<String> = None;
-    let mut last: IndexMap<Flow, Class> = IndexMap::new();
-    for (index, step) in topology.steps.iter().enumerate() {
-        let number = index + 1;
-        if options.until_step.is_some_and(|until| number > until) {
-            break;
+    let mut stepper = Stepper::new(lab, topology, boot, *options);
+    progress(Progress::Booted(stepper.head()));
+    while let Some((number, step)) = stepper.upcoming() {
+        if !stepper.is_halted() {
+            progress(Progress::Started(number, step));
         }
-        if !step.eras.is_empty() && !step.eras.contains(&era) {
-            continue;
+        if let Some(result) = stepper.take(&[]).await? {
+            progress(Progress::Done(result));
         }
-        let result = match &halted {
-            Some(why) => not_run(number, step, why),
-            None => {
-                progress(Progress::Started(number, step));
-                let (result, broken) = run_step(lab, topology, number, step, &last)
-                    .await
-                    .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
-                if broken {
-                    halted = Some(format!("step {number} did not get as far as its probes"));
-                } else if options.fail_fast && result.status == StepStatus::Failed {
-                    halted = Some(format!("step {number} failed"));
-                }
-                last.clone_from(&result.observed);
-                result
-            }
-        };
-        progress(Progress::Done(&result));
-        steps.push(result);
     }
-    let counts = steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.counts));
-    let verdict = verdict(&steps);
-    Ok(RunResult { head, steps, counts, took: began.elapsed(), verdict })
+    Ok(stepper.finish())
 }
 
 fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
@@ -254,6 +228,7 @@ async fn run_step<L: Cloudlike>(
     number: usize,
     step: &Step,
     last: &IndexMap<Flow, Class>,
+    asked: &[Flow],
 ) -> Result<(StepResult, bool), LabError> {
     let began = Instant::now();
     let before = lab.cloud().clone();
@@ -275,6 +250,7 @@ async fn run_step<L: Cloudlike>(
         flows.extend(cells::grid(&now, &topology.columns, &vias));
     }
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
+    flows.extend(asked.iter().cloned());
     let flows: Vec<Flow> = flows.into_iter().collect();
     let batch = if flows.is_empty() { None } else { Some(lab.probe(&flows).await?) };
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
@@ -305,6 +281,7 @@ async fn run_step<L: Cloudlike>(
         result.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
     }
     let judged = judge::flows(&demands.demands, &observed, &resolved, &now);
+    result.asked = judge::asked(asked, &observed, &resolved, &now);
     result.flows = judged.flows;
     result.wrong = judged.wrong;
     result.counts.wrong = wrong_cells(&result.wrong);
@@ -422,6 +399,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         grid: Grid::default(),
         observed: IndexMap::new(),
         flows: Vec::new(),
+        asked: Vec::new(),
         held: Vec::new(),
         answers: Vec::new(),
         wrong: Vec::new(),
@@ -441,5 +419,8 @@ fn not_run(number: usize, step: &Step, why: &str) -> StepResult {
     StepResult { findings: vec![Finding { text: why.to_owned(), place: step.place.clone() }], ..blank(number, step) }
 }
 
+mod stepper;
 #[cfg(test)]
 mod tests;
+
+pub use stepper::Stepper;

@@ -10,7 +10,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::run::Cloudlike;
 use crate::lab::{Asked, LabError, RuleHandles};
 use crate::model::topology::{
-    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Table, Topology,
+    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
 use crate::model::*;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome};
@@ -178,6 +178,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         steps,
         columns: columns(),
         deaf: IndexSet::new(),
+        story: Story::default(),
     }
 }
 

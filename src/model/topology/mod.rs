@@ -11,6 +11,7 @@ mod interfaces;
 mod names;
 mod networks;
 mod parse;
+mod predictions;
 mod prefix_lists;
 mod problem;
 mod reading;
@@ -18,13 +19,16 @@ mod rules;
 mod scenario;
 mod schema;
 mod services;
+mod story;
 mod strangers;
 mod tracking;
 mod tree;
 
 pub use parse::MAX_BYTES;
+pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
 pub use schema::schema;
+pub use story::{Part, Story};
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -38,6 +42,10 @@ use super::{
 
 /// The commented file that `sglab init` writes.
 pub const STARTER: &str = include_str!("starter.yaml");
+
+/// Every file below `topologies`, by its path there without `.yaml`: `gotchas/case-02-one-group-is-no-trust`. Ordered by
+/// name, those in folders last. Compiled in, so that they are there without a checkout.
+pub const EXAMPLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 
 /// A checked topology file: whatever it names exists, and its initial cloud can be launched.
 #[derive(Clone, Debug)]
@@ -65,6 +73,8 @@ pub struct Topology {
     pub columns: IndexSet<Service>,
     /// Ports that a `refused` expectation names: the harness does not listen there.
     pub deaf: IndexSet<(InstanceName, Service)>,
+    /// What the file's opening comment tells of it.
+    pub story: Story,
 }
 
 /// Single knobs that the file sets by hand.

@@ -12,7 +12,7 @@ use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::{Fields, Reading};
 use super::tree::{self, Node, Value};
-use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Topology, columns, strangers};
+use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -67,7 +67,7 @@ impl Topology {
             }
         };
         match topology {
-            Some(topology) if reading.problems.is_empty() => Ok(topology),
+            Some(topology) if reading.problems.is_empty() => Ok(Self { story: Story::of(text), ..topology }),
             _ => Err(Problems::new(&source, reading.problems)),
         }
     }
@@ -165,6 +165,7 @@ impl Reading<'_> {
             steps,
             columns: IndexSet::new(),
             deaf,
+            story: Story::default(),
         };
         topology.columns = columns::columns(&topology, &self.ports);
         strangers::add(&mut topology);

@@ -1,0 +1,34 @@
+//! `sglab list`.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use anyhow::bail;
+use sglab::report::{Style, catalogue};
+
+use super::arguments::{ListArguments, PlainFormat};
+use super::{Exit, color, sources};
+
+pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
+    let names = &arguments.topologies;
+    let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read(names)? };
+    for problems in &read.problems {
+        eprintln!("{problems}");
+    }
+    if let Some(words) = &arguments.filter {
+        read.topologies.retain(|topology| catalogue::is_about(topology, words));
+        if read.topologies.is_empty() && read.problems.is_empty() {
+            bail!("no topology has `{words}` in its name, its story or its steps");
+        }
+    }
+    let style = Style { color: color::wanted(arguments.color, stdout().is_terminal()), ..Style::default() };
+    // What goes into a pipe or a file has no width, and nothing of it is cut.
+    let width =
+        if stdout().is_terminal() { terminal_size::terminal_size().map(|(width, _)| width.0.into()) } else { None };
+    let text = match (arguments.format, arguments.long) {
+        (PlainFormat::Json, _) => catalogue::json(&read.topologies)?,
+        (PlainFormat::Text, true) => catalogue::long(&read.topologies, width, style),
+        (PlainFormat::Text, false) => catalogue::short(&read.topologies, width, style),
+    };
+    stdout().write_all(text.as_bytes())?;
+    Ok(if read.problems.is_empty() { Exit::Ok } else { Exit::BadInput })
+}

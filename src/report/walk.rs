@@ -1,0 +1,277 @@
+//! `sglab walk`: what a class is told, asked and shown.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::text::{self, Tone};
+use super::{Entry, Style, json, operation, terminal};
+use crate::model::topology::{Part, Prediction, Step, Topology};
+use crate::model::{Cloud, ConnectionName, Era, InstanceState};
+use crate::scenario::predicted::{Mark, Score, Told};
+use crate::scenario::questions::{Puzzle, Puzzles, Subject, Trap};
+use crate::scenario::{DecidingRule, FlowResult, RunResult, StepResult};
+
+const WIDTH: usize = 100;
+const INDENT: &str = "     ";
+
+/// What the file says of itself before the first step: what people expect, and not what happens.
+pub fn opening(topology: &Topology, style: Style) -> String {
+    let expected = topology.story.of_part(Part::Expect);
+    let lines = expected.flat_map(|text| text::wrap(&format!("People expect: {text}"), WIDTH));
+    lines.map(|line| format!("{}\n", style.paint(Tone::Faint, &line))).collect()
+}
+
+/// What the file says of itself in the end: what happens, why, and the cure.
+pub fn moral(topology: &Topology, style: Style) -> String {
+    let mut out = String::new();
+    for (part, label) in [(Part::Happens, "What happens"), (Part::Why, "Why"), (Part::Cure, "The cure")] {
+        for text in topology.story.of_part(part) {
+            for line in text::wrap(&format!("{label}: {text}"), WIDTH) {
+                out.push_str(&format!("{}\n", style.paint(Tone::Faint, &line)));
+            }
+        }
+    }
+    out
+}
+
+/// The cloud as it stands: who is in which groups, and what these admit.
+pub fn cloud(cloud: &Cloud, style: Style) -> String {
+    let mut out = String::new();
+    let names = cloud.instances.keys().map(|name| name.as_str().chars().count()).max().unwrap_or(0) + 5;
+    for (name, instance, interface) in cloud.interfaces() {
+        let name = if interface.id.device == 0 { name.to_string() } else { interface.id.to_string() };
+        let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
+        let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let state = match instance.state {
+            InstanceState::Running => "",
+            InstanceState::Stopped => "   stopped",
+            InstanceState::Crashed => "   crashed",
+        };
+        out.push_str(&format!("{INDENT}{name:<names$}{private:<15} {public:<15} in {}{state}\n", groups.join(", ")));
+    }
+    let groups = cloud.groups.keys().map(|name| name.as_str().chars().count()).max().unwrap_or(0) + 1;
+    for (name, group) in &cloud.groups {
+        let written = |rules: &[crate::model::Rule]| {
+            let rules: Vec<&str> = rules.iter().map(|rule| rule.written.as_str()).collect();
+            if rules.is_empty() { "nothing".to_owned() } else { rules.join(", ") }
+        };
+        let out_too =
+            if cloud.has_egress_rules() { format!("; out: {}", written(&group.egress)) } else { String::new() };
+        let name = format!("{:<groups$}", format!("{name}:"));
+        let rules = format!("in: {}{out_too}", written(&group.ingress));
+        out.push_str(&format!("{INDENT}{} {rules}\n", style.paint(Tone::Strong, &name)));
+    }
+    out
+}
+
+/// A step before it is run: its number, its name, its note, and what it does.
+pub fn step(number: usize, step: &Step, style: Style) -> String {
+    let mut out = format!("\n{}\n", style.paint(Tone::Strong, &format!("Step {number}: {}", step.name)));
+    if let Some(note) = &step.note {
+        for line in text::wrap(note, WIDTH) {
+            out.push_str(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &line)));
+        }
+    }
+    for action in &step.actions {
+        for (index, line) in text::wrap(&operation::action(action), WIDTH).iter().enumerate() {
+            let bullet = if index == 0 { "do:" } else { "" };
+            out.push_str(&format!("{INDENT}{bullet:<4}{line}\n"));
+        }
+    }
+    out
+}
+
+/// A question, up to where the answer is typed.
+pub fn question(puzzle: &Puzzle) -> String {
+    format!("{INDENT}{}   {} ? ", words(&puzzle.subject), puzzle.subject.asked().prompt())
+}
+
+/// A question with its answer from a file.
+pub fn answered(puzzle: &Puzzle, predicted: Option<Prediction>) -> String {
+    format!("{INDENT}{}   {}\n", words(&puzzle.subject), predicted.map_or("?", Prediction::as_str))
+}
+
+fn words(subject: &Subject) -> String {
+    match subject {
+        Subject::Flow(flow) if flow.from.interface().is_some() && flow.via == crate::model::Via::Private => {
+            format!("{flow} by private address")
+        }
+        other => other.words(),
+    }
+}
+
+/// A step after it was run: each question, then what the file itself expects.
+pub fn reveal(
+    run: &crate::scenario::Head,
+    earlier: &[StepResult],
+    step: &StepResult,
+    told: &[Told],
+    style: Style,
+) -> String {
+    let mut out = String::new();
+    for it in told {
+        let (tone, mark) = match it.mark {
+            Mark::Right => (Tone::Good, "right"),
+            Mark::Wrong => (Tone::Bad, "wrong"),
+            Mark::Skipped => (Tone::Faint, "     "),
+            Mark::Unproved => (Tone::Unsure, "  -  "),
+        };
+        let found = it.outcome.as_ref().map_or_else(|| it.observed.to_owned(), text::outcome);
+        let predicted = it.predicted.map_or_else(String::new, |it| format!("predicted {}, ", it.as_str()));
+        out.push_str(&format!(
+            "{} {}   {predicted}observed {found}{}\n",
+            style.paint(tone, mark),
+            words(&it.subject),
+            text::resolved(it.resolved)
+        ));
+        let rule = it.rule.as_ref().map(|rule| {
+            let place = rule.place.as_ref().map_or_else(String::new, |place| format!("   {place}"));
+            format!("admitted by {}{place}", text::rule(rule))
+        });
+        let nobody = (it.observed == "unreachable").then(|| "nobody holds the address".to_owned());
+        let trap = it.trap.map(|trap| format!("the trap: {}", trap.as_str()));
+        let because = [rule, it.reason.clone(), nobody, trap];
+        for line in because.into_iter().flatten().flat_map(|line| text::wrap(&line, WIDTH - 8)) {
+            out.push_str(&format!("{INDENT}  {line}\n"));
+        }
+    }
+    // The note was told before, and what was asked has just been revealed.
+    let is_told = |flow: &FlowResult| {
+        flow.right && told.iter().any(|it| matches!(&it.subject, Subject::Flow(asked) if *asked == flow.flow))
+    };
+    let flows = step.flows.iter().filter(|flow| !is_told(flow)).cloned().collect();
+    out + &terminal::step(run, earlier, &StepResult { note: None, flows, ..step.clone() }, style)
+}
+
+/// How often the class was right.
+pub fn score(score: &Score) -> String {
+    let Score { right, wrong, skipped, unproved } = *score;
+    if right + wrong == 0 {
+        return "No predictions were made.\n".to_owned();
+    }
+    let more = [(skipped, "skipped"), (unproved, "not proved")];
+    let more: String = more.iter().filter(|(count, _)| *count > 0).map(|(n, word)| format!(", {n} {word}")).collect();
+    format!("{right} of {} right{more}\n", text::count(right + wrong, "prediction"))
+}
+
+/// A file of predictions without a prediction, to be filled in.
+pub fn template(topology: &Topology, era: Era, all: &[Puzzles]) -> String {
+    let mut out = format!("# Predictions for {}, era {era}: one a line. `?` skips, `q` ends there.\n", topology.file);
+    for it in all.iter().filter(|it| !it.puzzles.is_empty()) {
+        let name = topology.steps.get(it.step - 1).map_or("", |step| step.name.as_str());
+        out.push_str(&format!("\n# step {}: {name}\n", it.step));
+        for puzzle in &it.puzzles {
+            let answers: Vec<&str> = puzzle.subject.asked().answers().iter().map(|it| it.as_str()).collect();
+            out.push_str(&format!("?   # {}: {}\n", words(&puzzle.subject), answers.join(", ")));
+        }
+    }
+    out
+}
+
+/// How a walk ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// After its last step.
+    Finished,
+    /// Somebody had enough.
+    Quit,
+}
+
+/// One step of a walk, for the transcript.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// What it does, in words.
+    pub actions: Vec<String>,
+    /// The questions and answers.
+    pub told: Vec<Told>,
+}
+
+impl Walked {
+    /// A step that was walked.
+    pub fn new(step: &Step, told: Vec<Told>) -> Self {
+        Self { actions: step.actions.iter().map(operation::action).collect(), told }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    exit_code: u8,
+    file: &'a str,
+    era: Era,
+    ended: Ended,
+    score: Score,
+    steps: Vec<WalkedStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct WalkedStep<'a> {
+    actions: &'a [String],
+    questions: Vec<Question<'a>>,
+    result: json::Step<'a>,
+}
+
+#[derive(Serialize)]
+struct Question<'a> {
+    flow: Option<json::Which>,
+    connection: Option<&'a ConnectionName>,
+    predicted: Option<Prediction>,
+    observed: &'static str,
+    mark: Mark,
+    trap: Option<Trap>,
+    rule: Option<&'a DecidingRule>,
+    reason: Option<&'a str>,
+    resolved: Option<IpAddr>,
+}
+
+/// The transcript as one JSON document.
+///
+/// # Errors
+/// None is known: every type here has a JSON form.
+pub fn transcript(
+    result: &RunResult,
+    walked: &[Walked],
+    score: Score,
+    ended: Ended,
+) -> Result<String, serde_json::Error> {
+    let document = Document {
+        format: 1,
+        exit_code: Entry::from(result.clone()).exit_code(),
+        file: &result.head.file,
+        era: result.head.era,
+        ended,
+        score,
+        steps: result
+            .steps
+            .iter()
+            .zip(walked)
+            .map(|(step, walked)| WalkedStep {
+                actions: &walked.actions,
+                questions: walked.told.iter().map(asked).collect(),
+                result: json::step(step),
+            })
+            .collect(),
+    };
+    serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+fn asked(it: &Told) -> Question<'_> {
+    let (flow, connection) = match &it.subject {
+        Subject::Flow(flow) => (Some(json::which(flow)), None),
+        Subject::Connection(name) => (None, Some(name)),
+    };
+    Question {
+        flow,
+        connection,
+        predicted: it.predicted,
+        observed: it.observed,
+        mark: it.mark,
+        trap: it.trap,
+        rule: it.rule.as_ref(),
+        reason: it.reason.as_deref(),
+        resolved: it.resolved,
+    }
+}

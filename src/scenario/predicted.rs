@@ -1,0 +1,163 @@
+//! What a person predicted, held against what was found.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::held;
+use super::questions::{Puzzle, Subject, Trap};
+use super::results::{Class, DecidingRule, StepResult};
+use crate::model::topology::Prediction;
+use crate::probe::Outcome;
+
+/// How a prediction came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mark {
+    /// As predicted.
+    Right,
+    /// Otherwise.
+    Wrong,
+    /// Nobody predicted anything.
+    Skipped,
+    /// Nothing was proved, so that nobody was right or wrong.
+    Unproved,
+}
+
+/// One question with its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it is about.
+    pub subject: Subject,
+    /// Why people expect something else.
+    pub trap: Option<Trap>,
+    /// What was predicted.
+    pub predicted: Option<Prediction>,
+    /// What was found, in a word.
+    pub observed: &'static str,
+    /// The evidence, of a flow.
+    pub outcome: Option<Outcome>,
+    /// How it came out.
+    pub mark: Mark,
+    /// The rule that let it in.
+    pub rule: Option<DecidingRule>,
+    /// Why it is as it is, where that can be said.
+    pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
+}
+
+/// How often somebody was right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Score {
+    /// As predicted.
+    pub right: usize,
+    /// Otherwise.
+    pub wrong: usize,
+    /// Not predicted.
+    pub skipped: usize,
+    /// Not proved, and so not counted.
+    pub unproved: usize,
+}
+
+impl Score {
+    /// Counts the answers of a step.
+    pub fn add(&mut self, told: &[Told]) {
+        for it in told {
+            *match it.mark {
+                Mark::Right => &mut self.right,
+                Mark::Wrong => &mut self.wrong,
+                Mark::Skipped => &mut self.skipped,
+                Mark::Unproved => &mut self.unproved,
+            } += 1;
+        }
+    }
+}
+
+/// Holds the predictions of a step against its result. A question without a prediction is skipped.
+pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepResult) -> Vec<Told> {
+    let one = |(index, puzzle): (usize, &Puzzle)| {
+        let predicted = predictions.get(index).copied().flatten();
+        let blank = Told {
+            subject: puzzle.subject.clone(),
+            trap: puzzle.trap,
+            predicted,
+            observed: "not run",
+            outcome: None,
+            mark: Mark::Unproved,
+            rule: None,
+            reason: None,
+            resolved: None,
+        };
+        let found = match &puzzle.subject {
+            Subject::Flow(flow) => step.asked.iter().find(|it| it.flow == *flow).map(|it| Told {
+                observed: Class::of(&it.outcome).as_str(),
+                outcome: Some(it.outcome.clone()),
+                rule: it.rule.clone(),
+                reason: it.reason.clone(),
+                resolved: it.resolved,
+                ..blank.clone()
+            }),
+            Subject::Connection(name) => step.held.iter().find(|it| it.name == *name).map(|it| Told {
+                observed: held::word(&it.found),
+                reason: it.reason.clone(),
+                ..blank.clone()
+            }),
+        };
+        let Some(told) = found else { return blank };
+        let mark = match predicted {
+            // Somebody else answering is no outcome that could be predicted.
+            _ if [Class::Inconclusive.as_str(), Class::Misdelivered.as_str()].contains(&told.observed) => {
+                Mark::Unproved
+            }
+            None => Mark::Skipped,
+            Some(predicted) if predicted.as_str() == told.observed => Mark::Right,
+            Some(_) => Mark::Wrong,
+        };
+        Told { mark, ..told }
+    };
+    puzzles.iter().enumerate().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::topology::ExpectedOutcome;
+    use crate::model::{Cloud, Flow, Via};
+    use crate::scenario::testing::{Double, by_the_article, flows, pattern, step, topology};
+    use crate::scenario::{Options, Stepper, cells};
+
+    /// db1 -> db2 is dropped, web1 -> db1 is open, by the double.
+    fn asked(
+        answer: impl Fn(&Cloud, &Flow) -> Outcome + 'static,
+        predictions: &[Option<Prediction>],
+    ) -> Vec<(Mark, &'static str)> {
+        let topology = topology(vec![step("one", vec![flows(ExpectedOutcome::Open, &["web1 -> db1:3306"])])]);
+        let mut lab = Double::new(answer);
+        let flow = |text: &str| cells::select(&pattern(text), Via::Private, &lab.cloud).expect("a flow").remove(0);
+        let puzzles = ["db1 -> db2:3306", "web1 -> db1:3306", "web2 -> db1:3306"]
+            .map(|text| Puzzle { subject: Subject::Flow(flow(text)), trap: None });
+        let asked: Vec<Flow> = puzzles
+            .iter()
+            .filter_map(|it| if let Subject::Flow(flow) = &it.subject { Some(flow.clone()) } else { None })
+            .collect();
+        let mut stepper = Stepper::new(&mut lab, &topology, Duration::ZERO, Options::default());
+        let result = futures::executor::block_on(stepper.take(&asked)).expect("a step").expect("a result");
+        told(&puzzles, predictions, result).into_iter().map(|it| (it.mark, it.observed)).collect()
+    }
+
+    #[test]
+    fn a_prediction_is_right_wrong_or_skipped() {
+        let said = asked(by_the_article, &[Some(Prediction::Open), Some(Prediction::Open), None]);
+        assert_eq!(said, [(Mark::Wrong, "dropped"), (Mark::Right, "open"), (Mark::Skipped, "open")]);
+    }
+
+    #[test]
+    fn where_nothing_is_proved_nobody_is_right_or_wrong() {
+        let nothing = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "no record".to_owned() };
+        let said = asked(nothing, &[Some(Prediction::Dropped), Some(Prediction::Open), None]);
+        assert_eq!(said, [(Mark::Unproved, "inconclusive"); 3]);
+    }
+}

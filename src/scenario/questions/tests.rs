@@ -1,0 +1,93 @@
+use super::*;
+use crate::model::topology::EXAMPLES;
+
+fn example(name: &str) -> Topology {
+    let (_, text) = EXAMPLES.iter().find(|(known, _)| *known == name).expect("a built-in topology");
+    Topology::parse(&format!("{name}.yaml"), text.as_bytes()).expect("a valid topology")
+}
+
+fn asked(name: &str, era: Era) -> Vec<String> {
+    let all = of(&example(name), era).expect("a cloud");
+    let line = |step: usize, puzzle: &Puzzle| {
+        let trap = puzzle.trap.map_or_else(String::new, |trap| format!("   {trap:?}"));
+        format!("{step} {}{trap}", puzzle.subject.words())
+    };
+    all.iter().flat_map(|it| it.puzzles.iter().map(move |puzzle| line(it.step, puzzle))).collect()
+}
+
+#[test]
+fn the_two_tiers_are_asked_about_these() {
+    insta::assert_snapshot!(asked("two-tier", Era::Article).join("\n"));
+}
+
+#[test]
+fn self_trust_is_asked_about_these_in_each_era() {
+    let eras = Era::ALL.map(|era| format!("{era}\n{}", asked("self-trust", era).join("\n")));
+    insta::assert_snapshot!(eras.join("\n\n"));
+}
+
+#[test]
+fn a_session_that_outlives_its_rule_is_asked_about_by_its_name() {
+    let all = asked("gotchas/case-16-a-tracked-session-outlives-its-rule", Era::Vpc);
+    assert!(all.iter().any(|line| line.contains("connection ")), "{all:#?}");
+}
+
+#[test]
+fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for_few() {
+    for (name, _) in EXAMPLES {
+        let topology = example(name);
+        for &era in &topology.eras {
+            let mut cloud = topology.initial_cloud(era).expect("a cloud");
+            for puzzles in of(&topology, era).expect("a cloud") {
+                let step = &topology.steps[puzzles.step - 1];
+                for operation in step.operations() {
+                    cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
+                }
+                let vias = demand::vias(&topology);
+                let demands = demand::demands(&topology, step, &cloud).demands;
+                let mut cells: IndexSet<Flow> = demands.into_iter().map(|demand| demand.flow).collect();
+                if !vias.is_empty() {
+                    cells.extend(cells::grid(&cloud, &topology.columns, &vias));
+                }
+                assert!(puzzles.puzzles.len() <= FEW, "{name}, {era}: {puzzles:?}");
+                let mut once = IndexSet::new();
+                for puzzle in &puzzles.puzzles {
+                    assert!(once.insert(&puzzle.subject), "{name}, {era}: asked twice in {puzzles:?}");
+                    if let Subject::Flow(flow) = &puzzle.subject {
+                        assert!(cells.contains(flow), "{name}, {era}: {flow} is no cell of step {}", puzzles.step);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_step_that_names_a_flow_which_surprises_asks_about_one() {
+    for (name, _) in EXAMPLES {
+        let topology = example(name);
+        for &era in &topology.eras {
+            let mut cloud = topology.initial_cloud(era).expect("a cloud");
+            for puzzles in of(&topology, era).expect("a cloud") {
+                let step = &topology.steps[puzzles.step - 1];
+                let before = cloud.clone();
+                for operation in step.operations() {
+                    cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
+                }
+                let paper = Paper::new(&topology, step, &before, &cloud);
+                let demands = demand::demands(&topology, step, &cloud).demands;
+                let own = demands.iter().filter(|demand| !demand.by_table);
+                let surprises = own.filter(|demand| paper.candidate(&demand.flow, true).trap.is_some()).count();
+                let full = puzzles.puzzles.iter().all(|it| matches!(it.subject, Subject::Connection(_)));
+                let asked = puzzles.puzzles.iter().filter(|it| it.trap.is_some()).count();
+                assert!(surprises == 0 || full || asked > 0, "{name}, {era}, step {}", puzzles.step);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_launched_has_no_questions() {
+    let (refusal, _) = of(&example("gotchas/case-21-no-egress-no-way-out"), Era::Classic).expect_err("egress rules");
+    assert_eq!(refusal.code.as_str(), "InvalidParameterValue");
+}

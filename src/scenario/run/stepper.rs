@@ -1,0 +1,103 @@
+//! A run that is taken step by step, so that somebody can look, ask or stop in between.
+
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use super::{Cloudlike, Options, RunError, head, not_run, run_step, verdict};
+use crate::model::topology::{Step, Topology};
+use crate::model::{Cloud, Flow};
+use crate::scenario::results::{Class, Counts, Head, RunResult, StepResult, StepStatus};
+
+/// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
+pub struct Stepper<'a, L> {
+    lab: &'a mut L,
+    topology: &'a Topology,
+    options: Options,
+    head: Head,
+    /// How many steps of the file are behind, those of other eras too.
+    behind: usize,
+    steps: Vec<StepResult>,
+    last: IndexMap<Flow, Class>,
+    halted: Option<String>,
+    began: Instant,
+}
+
+impl<'a, L: Cloudlike> Stepper<'a, L> {
+    /// Before the first step of a lab that is up with the initial cloud; `boot` is for the record only.
+    pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
+        let head = head(topology, lab.cloud(), boot);
+        Self {
+            lab,
+            topology,
+            options,
+            head,
+            behind: 0,
+            steps: Vec::new(),
+            last: IndexMap::new(),
+            halted: None,
+            began: Instant::now(),
+        }
+    }
+
+    /// What was booted.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The cloud as it is now.
+    pub fn cloud(&self) -> &Cloud {
+        self.lab.cloud()
+    }
+
+    /// The steps that were taken.
+    pub fn taken(&self) -> &[StepResult] {
+        &self.steps
+    }
+
+    /// Whether an earlier step made what is left pointless: it will be reported as not run.
+    pub fn is_halted(&self) -> bool {
+        self.halted.is_some()
+    }
+
+    /// The next step of this era with its number in the file, unless there is none.
+    pub fn upcoming(&self) -> Option<(usize, &'a Step)> {
+        let topology = self.topology;
+        let rest = topology.steps.iter().enumerate().skip(self.behind).map(|(index, step)| (index + 1, step));
+        let mut of_era = rest.filter(|(_, step)| step.eras.is_empty() || step.eras.contains(&self.head.era));
+        of_era.next().filter(|(number, _)| self.options.until_step.is_none_or(|until| *number <= until))
+    }
+
+    /// Takes the next step, and tells besides what became of these flows; nothing where none is left.
+    ///
+    /// # Errors
+    /// When the lab fails other than by a refusal.
+    pub async fn take(&mut self, asked: &[Flow]) -> Result<Option<&StepResult>, RunError> {
+        let Some((number, step)) = self.upcoming() else { return Ok(None) };
+        self.behind = number;
+        let result = match &self.halted {
+            Some(why) => not_run(number, step, why),
+            None => {
+                let (result, broken) = run_step(self.lab, self.topology, number, step, &self.last, asked)
+                    .await
+                    .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
+                if broken {
+                    self.halted = Some(format!("step {number} did not get as far as its probes"));
+                } else if self.options.fail_fast && result.status == StepStatus::Failed {
+                    self.halted = Some(format!("step {number} failed"));
+                }
+                self.last.clone_from(&result.observed);
+                result
+            }
+        };
+        self.steps.push(result);
+        Ok(self.steps.last())
+    }
+
+    /// What the steps that were taken come to.
+    pub fn finish(self) -> RunResult {
+        let counts = self.steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.counts));
+        let verdict = verdict(&self.steps);
+        RunResult { head: self.head, steps: self.steps, counts, took: self.began.elapsed(), verdict }
+    }
+}
