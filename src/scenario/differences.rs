@@ -110,7 +110,9 @@ mod tests {
         open(1)
     }
 
-    fn only_dbs(runs: &[&RunResult]) -> Vec<(Vec<Option<usize>>, Vec<Option<&'static str>>)> {
+    type Row = (Vec<Option<usize>>, Vec<Option<&'static str>>);
+
+    fn only_dbs(runs: &[&RunResult]) -> Vec<Row> {
         let wanted = crate::scenario::cells::select(
             &pattern("db1 -> db2:3306"),
             crate::model::Via::Private,
