@@ -7,8 +7,8 @@ use super::names;
 use super::nft::NftRule;
 use super::record::{LOG_GROUP, Record};
 use crate::model::{
-    Cloud, Direction, GroupName, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference, SourceDestCheck,
-    Traffic,
+    Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference,
+    SourceDestCheck, Traffic,
 };
 
 /// The `log` statement of a record.
@@ -239,7 +239,9 @@ impl<'a> Compiling<'a> {
                 };
                 match own {
                     None => vec![set(Family::Ipv4, names::NOBODY.to_owned())],
-                    Some(_) if !self.speaks_ipv6() => vec![set(Family::Ipv4, names::members(group))],
+                    Some(_) if !self.speaks_ipv6() || self.is_to_the_letter() => {
+                        vec![set(Family::Ipv4, names::members(group))]
+                    }
                     Some(_) => {
                         vec![set(Family::Ipv4, names::members(group)), set(Family::Ipv6, names::members_ipv6(group))]
                     }
@@ -256,6 +258,11 @@ impl<'a> Compiling<'a> {
         let vpc = &self.group.1.vpc;
         let interfaces = self.cloud.interfaces().map(|(_, _, interface)| interface);
         interfaces.filter(|i| i.vpc == *vpc).any(|i| i.source_dest_check == SourceDestCheck::Off)
+    }
+
+    /// Whether a group means the private addresses of its members only.
+    fn is_to_the_letter(&self) -> bool {
+        self.cloud.knobs.group_reference_ipv6 == GroupReferenceIpv6::MatchesNobody
     }
 
     /// Whether the group's VPC has IPv6.

@@ -38,6 +38,7 @@ impl Era {
                 address_on_crash: OnCrash::Released,
                 elastic_ip_on_stop: ElasticIpOnStop::Stays,
                 quotas: Quotas::Enforced,
+                group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
             },
             Self::Classic => Knobs {
                 change_groups: ChangeGroups::Never,
@@ -46,6 +47,7 @@ impl Era {
                 address_on_crash: OnCrash::Kept,
                 elastic_ip_on_stop: ElasticIpOnStop::Dissociated,
                 quotas: Quotas::Enforced,
+                group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
             },
             Self::Vpc => Knobs {
                 change_groups: ChangeGroups::AnyTime,
@@ -54,6 +56,7 @@ impl Era {
                 address_on_crash: OnCrash::Kept,
                 elastic_ip_on_stop: ElasticIpOnStop::Stays,
                 quotas: Quotas::Enforced,
+                group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
             },
         }
     }
@@ -121,6 +124,17 @@ pub enum Quotas {
     Ignored,
 }
 
+/// Whether a group as a peer means the IPv6 addresses of its members too.
+///
+/// "Security group referencing" (Amazon VPC user guide) speaks of "private IP addresses" and leaves it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupReferenceIpv6 {
+    /// It does, as is commonly held.
+    MatchesMembers,
+    /// It does not: it means private addresses, to the letter.
+    MatchesNobody,
+}
+
 /// The differences between the eras, each overridable by itself in a topology file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Knobs {
@@ -136,4 +150,7 @@ pub struct Knobs {
     pub elastic_ip_on_stop: ElasticIpOnStop,
     /// `quotas`: `enforced` or `ignored`. No difference of the eras, but of the patience with them.
     pub quotas: Quotas,
+    /// `group-reference-ipv6`: `matches-members` or `matches-nobody`. No difference of the eras either, but of what is
+    /// taken to be true of the one that has IPv6.
+    pub group_reference_ipv6: GroupReferenceIpv6,
 }

@@ -223,10 +223,16 @@ pub enum RefusalCode {
     SecurityGroupsPerInstanceLimitExceeded,
     /// There are as many Elastic IPs as there may be.
     AddressLimitExceeded,
-    /// No such Elastic IP.
+    /// No such Elastic IP (EC2-Classic, by its address).
     InvalidAddressNotFound,
+    /// No such Elastic IP (VPC, by its allocation).
+    InvalidAllocationIdNotFound,
     /// The Elastic IP belongs to another interface, and may not move.
     ResourceAlreadyAssociated,
+    /// No such VPC.
+    InvalidVpcIdNotFound,
+    /// No such subnet.
+    InvalidSubnetIdNotFound,
     /// No such prefix list.
     InvalidPrefixListIdNotFound,
     /// The prefix list has as many entries as it may have.
@@ -239,7 +245,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidInstanceId,
@@ -262,7 +268,10 @@ impl RefusalCode {
         Self::SecurityGroupsPerInstanceLimitExceeded,
         Self::AddressLimitExceeded,
         Self::InvalidAddressNotFound,
+        Self::InvalidAllocationIdNotFound,
         Self::ResourceAlreadyAssociated,
+        Self::InvalidVpcIdNotFound,
+        Self::InvalidSubnetIdNotFound,
         Self::InvalidPrefixListIdNotFound,
         Self::PrefixListMaxEntriesExceeded,
         Self::InvalidIpAddressInUse,
@@ -294,7 +303,10 @@ impl RefusalCode {
             Self::SecurityGroupsPerInstanceLimitExceeded => "SecurityGroupsPerInstanceLimitExceeded",
             Self::AddressLimitExceeded => "AddressLimitExceeded",
             Self::InvalidAddressNotFound => "InvalidAddress.NotFound",
+            Self::InvalidAllocationIdNotFound => "InvalidAllocationID.NotFound",
             Self::ResourceAlreadyAssociated => "Resource.AlreadyAssociated",
+            Self::InvalidVpcIdNotFound => "InvalidVpcID.NotFound",
+            Self::InvalidSubnetIdNotFound => "InvalidSubnetID.NotFound",
             Self::InvalidPrefixListIdNotFound => "InvalidPrefixListID.NotFound",
             Self::PrefixListMaxEntriesExceeded => "PrefixListMaxEntriesExceeded",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",

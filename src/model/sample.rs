@@ -104,6 +104,12 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
     })
 }
 
+/// Into a subnet by its name.
+pub(crate) fn launch_in(name: &str, groups: &[&str], subnet: &str) -> Operation {
+    let Operation::Launch(request) = launch(name, groups) else { panic!("a launch") };
+    Operation::Launch(Launch { subnet: SubnetName::new(subnet), ..request })
+}
+
 pub(crate) fn exact(address: &str) -> AddressRequest {
     AddressRequest::Exact(PrivateIp(address.parse().unwrap()))
 }

@@ -16,8 +16,8 @@ mod tests;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceState, Interface, InterfaceId, Peer,
-    Rule, RuleId, SelfReference, Service, SourceDestCheck, Traffic, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, GroupName, GroupReferenceIpv6, IcmpMatch, IcmpMessage, InstanceState, Interface,
+    InterfaceId, Peer, Rule, RuleId, SelfReference, Service, SourceDestCheck, Traffic, Verdict, Via, VpcName,
 };
 use routes::{NextHop, next_hop, passes_on};
 
@@ -334,7 +334,9 @@ fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupNam
         if interface.vpc == *vpc && interface.groups.contains(group) {
             let private = interface.private.is_some_and(|private| IpAddr::V4(private.0) == address);
             // The documents say "private addresses" and mean, it is commonly held, the IPv6 ones as well.
-            let ipv6 = interface.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address);
+            // A file may take them at their word.
+            let ipv6 = cloud.knobs.group_reference_ipv6 == GroupReferenceIpv6::MatchesMembers
+                && interface.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address);
             if private || ipv6 {
                 return true;
             }

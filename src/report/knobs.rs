@@ -5,7 +5,9 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::model::topology::Topology;
-use crate::model::{ChangeGroups, ElasticIpOnStop, Era, Knobs, OnCrash, OnStart, Quotas, SelfReference};
+use crate::model::{
+    ChangeGroups, ElasticIpOnStop, Era, GroupReferenceIpv6, Knobs, OnCrash, OnStart, Quotas, SelfReference,
+};
 
 /// One difference between the eras, or one thing in which they do not differ and people expect it.
 struct Row {
@@ -173,6 +175,18 @@ const ROWS: &[Row] = &[
         chosen: Some("era article has those of EC2-Classic; a file may ignore them all"),
     },
     Row {
+        key: Some("group-reference-ipv6"),
+        what: "IPv6 addresses of the members of a group that a rule names",
+        value: |era, knobs| match knobs.group_reference_ipv6 {
+            _ if era != Era::Vpc => "none to match".to_owned(),
+            GroupReferenceIpv6::MatchesMembers => "matches-members".to_owned(),
+            GroupReferenceIpv6::MatchesNobody => "matches-nobody".to_owned(),
+        },
+        article: None,
+        amazon: Some("\"private IP addresses\", which leaves it open (\"Security group referencing\", VPC user guide)"),
+        chosen: Some("they match, as is commonly held; a file may take the words to the letter"),
+    },
+    Row {
         key: None,
         what: "automatic public address after stop and start",
         value: |_, _| "new".to_owned(),
@@ -236,6 +250,7 @@ mod tests {
             address_on_crash: _,
             elastic_ip_on_stop: _,
             quotas: _,
+            group_reference_ipv6: _,
         } = Era::Vpc.knobs();
         let keys: Vec<_> = ROWS.iter().filter_map(|row| row.key).collect();
         let known = [
@@ -245,6 +260,7 @@ mod tests {
             "address-on-crash",
             "elastic-ip-on-stop",
             "quotas",
+            "group-reference-ipv6",
         ];
         assert_eq!(keys, known);
         assert!(ROWS.iter().all(|row| row.article.is_some() || row.amazon.is_some()), "somebody says so");

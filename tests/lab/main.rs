@@ -24,6 +24,7 @@ mod evidence;
 mod fence;
 mod gotchas;
 mod ipv6;
+mod literal;
 mod protocols;
 mod regressions;
 mod scale;
@@ -55,6 +56,7 @@ const ALL: &[&[Case]] = &[
     fence::CASES,
     gotchas::CASES,
     ipv6::CASES,
+    literal::CASES,
     protocols::CASES,
     regressions::CASES,
     scale::CASES,

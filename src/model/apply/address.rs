@@ -10,7 +10,7 @@ use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
 use super::super::{
-    AddressRequest, Cloud, InstanceName, Ipv6, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, VpcName,
+    AddressRequest, Cloud, InstanceName, Ipv6, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, Vpc, VpcName,
 };
 use super::refuse;
 
@@ -75,11 +75,21 @@ pub(super) fn released(cloud: &mut Cloud, name: &InstanceName, address: Option<P
     }
 }
 
-fn block_of(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName) -> Result<Ipv4Net, Refusal> {
-    let unknown =
-        |what, name: &str| refuse(RefusalCode::InvalidParameterValue, format!("The {what} ID '{name}' does not exist"));
-    let of = cloud.vpcs.get(vpc).ok_or_else(|| unknown("vpc", vpc.as_str()))?;
-    of.subnets.get(subnet).copied().ok_or_else(|| unknown("subnet", subnet.as_str()))
+/// A VPC by its name.
+pub(super) fn known_vpc<'a>(cloud: &'a Cloud, name: &VpcName) -> Result<&'a Vpc, Refusal> {
+    cloud
+        .vpcs
+        .get(name)
+        .ok_or_else(|| refuse(RefusalCode::InvalidVpcIdNotFound, format!("The vpc ID '{name}' does not exist")))
+}
+
+/// The block of a subnet.
+pub(super) fn block_of(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName) -> Result<Ipv4Net, Refusal> {
+    let of = known_vpc(cloud, vpc)?;
+    of.subnets
+        .get(subnet)
+        .copied()
+        .ok_or_else(|| refuse(RefusalCode::InvalidSubnetIdNotFound, format!("The subnet ID '{subnet}' does not exist")))
 }
 
 fn automatic(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, block: Ipv4Net) -> Result<PrivateIp, Refusal> {

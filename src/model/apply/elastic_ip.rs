@@ -41,7 +41,7 @@ pub(super) fn associate(
         return Ok(());
     }
     if let (Some(other), Reassociation::Refused) = (&elastic.association, reassociation) {
-        let message = format!("resource {name} is already associated with {other}");
+        let message = format!("resource {name} is already associated with associate-id {other}");
         return Err(refuse(RefusalCode::ResourceAlreadyAssociated, message));
     }
     disassociate(cloud, name)?;
@@ -76,10 +76,14 @@ pub(super) fn release(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Ref
     Ok(())
 }
 
-/// An Elastic IP by its name. The text is EC2's for an address of somebody else.
+/// An Elastic IP by its name. EC2-Classic knows it by its address, a VPC by the id of its allocation.
 pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a ElasticIp, Refusal> {
-    cloud.elastic_ips.get(name).ok_or_else(|| {
-        refuse(RefusalCode::InvalidAddressNotFound, format!("The address '{name}' does not belong to you."))
+    cloud.elastic_ips.get(name).ok_or_else(|| match cloud.is_vpc() {
+        true => {
+            let message = format!("The allocation ID '{name}' does not exist");
+            refuse(RefusalCode::InvalidAllocationIdNotFound, message)
+        }
+        false => refuse(RefusalCode::InvalidAddressNotFound, format!("Address '{name}' not found.")),
     })
 }
 

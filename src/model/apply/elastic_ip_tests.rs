@@ -40,7 +40,7 @@ fn it_moves_without_a_word_unless_that_is_not_allowed() {
         to: Target::Instance(InstanceName::new("b")),
         reassociation: Reassociation::Refused,
     };
-    let expected = "Resource.AlreadyAssociated: resource e is already associated with a.eth0";
+    let expected = "Resource.AlreadyAssociated: resource e is already associated with associate-id a.eth0";
     assert_eq!(refusal(&on_a, &forbidden), expected);
     let on_b = on_a.with(associate("e", "b"));
     assert_eq!(on_b.public("b"), Some(elastic(&on_b, "e")));
@@ -90,7 +90,10 @@ fn a_terminated_instance_leaves_it_allocated_and_a_released_one_is_never_given_a
 fn there_are_five() {
     for era in Era::ALL {
         let five = ["g", "h", "i"].iter().fold(sample(era), |sample, name| sample.with(allocate(name)));
-        let exceeded = "AddressLimitExceeded: The maximum number of addresses has been reached.";
+        let exceeded = match era {
+            Era::Vpc => "AddressLimitExceeded: The maximum number of addresses has been reached.",
+            Era::Article | Era::Classic => "AddressLimitExceeded: Too many addresses allocated",
+        };
         assert_eq!(refusal(&five, &allocate("j")), exceeded, "{era}");
         assert!(five.with(release("e")).try_apply(&allocate("j")).is_ok());
     }
@@ -111,11 +114,15 @@ fn classic_associates_with_what_runs_and_a_vpc_with_what_is_stopped_too() {
 
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    let sample = sample(Era::Vpc);
-    let unknown = "InvalidAddress.NotFound: The address 'none' does not belong to you.";
-    for operation in [associate("none", "a"), disassociate("none"), release("none")] {
-        assert_eq!(refusal(&sample, &operation), unknown);
+    for (era, unknown) in [
+        (Era::Vpc, "InvalidAllocationID.NotFound: The allocation ID 'none' does not exist"),
+        (Era::Classic, "InvalidAddress.NotFound: Address 'none' not found."),
+    ] {
+        for operation in [associate("none", "a"), disassociate("none"), release("none")] {
+            assert_eq!(refusal(&sample(era), &operation), unknown);
+        }
     }
+    let sample = sample(Era::Vpc);
     assert!(refusal(&sample, &associate("e", "none")).starts_with("InvalidInstanceID.NotFound: "));
     assert_eq!(refusal(&sample, &allocate("e")), "InvalidParameterValue: There is an Elastic IP 'e' already.");
 }

@@ -5,9 +5,9 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
     Cloud, CreateGroup, GroupName, IcmpMatch, Peer, PortRange, Refusal, RefusalCode, Rule, RuleId, SecurityGroup,
-    Traffic, VpcName,
+    SubnetName, Traffic, VpcName,
 };
-use super::{quota, refuse};
+use super::{address, quota, refuse, words};
 
 /// The name of the group that EC2 makes itself.
 pub const DEFAULT_GROUP: &str = "default";
@@ -15,11 +15,13 @@ pub const DEFAULT_GROUP: &str = "default";
 /// `CreateSecurityGroup`.
 ///
 /// A new group lets nothing in and everything out. Source: "Security groups" (Amazon VPC user guide); EC2-Classic had
-/// no rules for what goes out.
+/// no rules for what goes out. Of a name in a VPC the spaces at its end are cut off.
 pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Refusal> {
     let CreateGroup { name, vpc, description, place } = request;
-    if !cloud.vpcs.contains_key(vpc) {
-        return Err(refuse(RefusalCode::InvalidParameterValue, format!("The vpc ID '{vpc}' does not exist")));
+    address::known_vpc(cloud, vpc)?;
+    let name = &words::group_name(cloud, name)?;
+    if let Some(description) = description {
+        words::group_description(cloud, description)?;
     }
     if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP) {
         return Err(if cloud.is_vpc() {
@@ -131,8 +133,23 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &GroupName) -> Result<&'a Securi
         .ok_or_else(|| refuse(RefusalCode::InvalidGroupNotFound, format!("The security group '{name}' does not exist")))
 }
 
-/// Checks a set of groups for an interface: at least one, all known, all of the interface's VPC.
-pub(super) fn known_set(cloud: &Cloud, vpc: &VpcName, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+/// `RunInstances` says of a group that is nowhere where it looked for it; in EC2-Classic there is one place only.
+pub(super) fn known_at_launch(cloud: &Cloud, vpc: &VpcName, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+    match groups.iter().find(|name| cloud.is_vpc() && !cloud.groups.contains_key(*name)) {
+        None => Ok(()),
+        Some(name) => {
+            let message = format!("The security group '{name}' does not exist in VPC '{vpc}'");
+            Err(refuse(RefusalCode::InvalidGroupNotFound, message))
+        }
+    }
+}
+
+/// Checks a set of groups for an interface: at least one, all known, all of the VPC of the interface's subnet.
+pub(super) fn known_set(
+    cloud: &Cloud,
+    (vpc, subnet): (&VpcName, &SubnetName),
+    groups: &IndexSet<GroupName>,
+) -> Result<(), Refusal> {
     if groups.is_empty() {
         return Err(refuse(
             RefusalCode::InvalidParameterValue,
@@ -142,8 +159,8 @@ pub(super) fn known_set(cloud: &Cloud, vpc: &VpcName, groups: &IndexSet<GroupNam
     for name in groups {
         if known(cloud, name)?.vpc != *vpc {
             return Err(refuse(
-                RefusalCode::InvalidGroupNotFound,
-                format!("The security group '{name}' does not exist in VPC '{vpc}'"),
+                RefusalCode::InvalidParameter,
+                format!("Security group {name} and subnet {subnet} belong to different networks."),
             ));
         }
     }

@@ -16,7 +16,9 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
     }
     interface::may_have_check(cloud, request.source_dest_check)?;
-    group::known_set(cloud, vpc, groups)?;
+    address::block_of(cloud, vpc, subnet)?;
+    group::known_at_launch(cloud, vpc, groups)?;
+    group::known_set(cloud, (vpc, subnet), groups)?;
     let private = address::private(cloud, vpc, subnet, wanted)?;
     let held = match public {
         AutomaticPublic::Given => Some(address::public(cloud)?),
@@ -48,15 +50,14 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
 
 /// `StopInstances`.
 ///
-/// An automatic public address is always released; an Elastic IP stays, or is dissociated in EC2-Classic. The private address is released in EC2-Classic and kept in a VPC.
+/// An automatic public address is always released; an Elastic IP stays, or is dissociated in EC2-Classic. The private
+/// address is released in EC2-Classic and kept in a VPC.
 /// Source: "Stop and start" (EC2 user guide, 2018); the article: the address "can, and most probably will change should
-/// the instance ever crash, or be shut down".
+/// the instance ever crash, or be shut down". To stop what is stopped does nothing: EC2's refusals are for states that
+/// pass by, which no instance of sglab is ever in.
 pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
     if known(cloud, name)?.state == InstanceState::Stopped {
-        return Err(refuse(
-            RefusalCode::IncorrectInstanceState,
-            format!("This instance '{name}' is not in a state from which it can be stopped."),
-        ));
+        return Ok(());
     }
     let private_too = cloud.knobs.private_address_on_start == OnStart::New;
     release_addresses(cloud, name, private_too);
@@ -65,15 +66,10 @@ pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal
 }
 
 /// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
-/// the addresses that a stop releases.
+/// the addresses that a stop releases. To start what runs does nothing.
 pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
     match known(cloud, name)?.state {
-        InstanceState::Running => {
-            return Err(refuse(
-                RefusalCode::IncorrectInstanceState,
-                format!("The instance '{name}' is not in a state from which it can be started."),
-            ));
-        }
+        InstanceState::Running => return Ok(()),
         InstanceState::Crashed => stop(cloud, name)?,
         InstanceState::Stopped => {}
     }
@@ -152,8 +148,8 @@ pub(super) fn set_groups(cloud: &mut Cloud, of: &Target, groups: &IndexSet<Group
         }
     }
     let id = interface::target(cloud, of)?;
-    if let Some(vpc) = cloud.interface(&id).map(|interface| interface.vpc.clone()) {
-        group::known_set(cloud, &vpc, groups)?;
+    if let Some(interface) = cloud.interface(&id) {
+        group::known_set(cloud, (&interface.vpc, &interface.subnet), groups)?;
     }
     if let Some(interface) = interface::mutable(cloud, &id) {
         interface.groups.clone_from(groups);

@@ -21,7 +21,8 @@ pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterfac
         return Err(refuse(RefusalCode::InvalidParameterValue, message));
     }
     let Some(vpc) = vpc else { return Ok(()) };
-    group::known_set(cloud, &vpc, &request.groups)?;
+    address::block_of(cloud, &vpc, &request.subnet)?;
+    group::known_set(cloud, (&vpc, &request.subnet), &request.groups)?;
     let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
     cloud.counters.interface += 1;
     let interface = Interface {

@@ -4,6 +4,8 @@
 //! refusals are EC2's own where EC2 has one; the others say so in their documentation.
 
 mod address;
+#[cfg(test)]
+mod documented;
 mod elastic_ip;
 #[cfg(test)]
 mod elastic_ip_tests;
@@ -18,6 +20,7 @@ mod prefix_list_tests;
 mod quota;
 mod rule;
 mod text;
+mod words;
 
 #[cfg(test)]
 mod never;
@@ -25,6 +28,8 @@ mod never;
 mod refusals;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod words_tests;
 
 use super::Direction::{Egress, Ingress};
 use super::{Cloud, Operation, Refusal, RefusalCode};

@@ -26,7 +26,10 @@ const ELASTIC_IPS: usize = 5;
 
 /// Whether another Elastic IP may be allocated.
 pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
-    let message = "The maximum number of addresses has been reached.";
+    let message = match cloud.is_vpc() {
+        true => "The maximum number of addresses has been reached.",
+        false => "Too many addresses allocated",
+    };
     within(!is_enforced(cloud) || cloud.elastic_ips.len() < ELASTIC_IPS, RefusalCode::AddressLimitExceeded, message)
 }
 

@@ -8,7 +8,7 @@ use super::super::{
     Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
     RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
 };
-use super::{elastic_ip, group, prefix_list, quota, refuse, text};
+use super::{elastic_ip, group, prefix_list, quota, refuse, text, words};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
@@ -22,6 +22,7 @@ pub(super) fn authorize(
 ) -> Result<(), Refusal> {
     known_direction(cloud, direction)?;
     let requested = resolve(cloud, direction, name, permissions)?;
+    permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
     for request in &requested {
         known_protocol(cloud, request.traffic)?;

@@ -41,9 +41,18 @@ fn refusals_carry_the_code_and_the_text_of_ec2() {
             "InvalidGroup.Duplicate: The security group 'g' already exists for VPC 'default'",
         ),
         (Vpc, create("g", "other"), "InvalidGroup.Duplicate: The security group 'g' already exists for VPC 'default'"),
-        (Vpc, create("x", "nowhere"), "InvalidParameterValue: The vpc ID 'nowhere' does not exist"),
-        (Vpc, launch("c", &["none"]), "InvalidGroup.NotFound: The security group 'none' does not exist"),
-        (Vpc, launch("c", &["far"]), "InvalidGroup.NotFound: The security group 'far' does not exist in VPC 'default'"),
+        (Vpc, create("x", "nowhere"), "InvalidVpcID.NotFound: The vpc ID 'nowhere' does not exist"),
+        (
+            Vpc,
+            launch("c", &["none"]),
+            "InvalidGroup.NotFound: The security group 'none' does not exist in VPC 'default'",
+        ),
+        (Classic, launch("c", &["none"]), "InvalidGroup.NotFound: The security group 'none' does not exist"),
+        (
+            Vpc,
+            launch("c", &["far"]),
+            "InvalidParameter: Security group far and subnet default belong to different networks.",
+        ),
         (
             Vpc,
             launch("c", &[]),
@@ -78,13 +87,10 @@ fn refusals_carry_the_code_and_the_text_of_ec2() {
         (
             Vpc,
             launch_at("c", &["g"], "nowhere", none.clone()),
-            "InvalidGroup.NotFound: The security group 'g' does not exist in VPC 'nowhere'",
+            "InvalidVpcID.NotFound: The vpc ID 'nowhere' does not exist",
         ),
-        (
-            Article,
-            start("a"),
-            "IncorrectInstanceState: The instance 'a' is not in a state from which it can be started.",
-        ),
+        (Vpc, launch_in("c", &["g"], "nowhere"), "InvalidSubnetID.NotFound: The subnet ID 'nowhere' does not exist"),
+        (Article, reboot("z"), "InvalidInstanceID.NotFound: The instance ID 'z' does not exist"),
         (Article, stop("z"), "InvalidInstanceID.NotFound: The instance ID 'z' does not exist"),
         (Article, terminate("z"), "InvalidInstanceID.NotFound: The instance ID 'z' does not exist"),
         (Article, authorize("z", "tcp 1 from g"), "InvalidGroup.NotFound: The security group 'z' does not exist"),
@@ -125,8 +131,9 @@ fn refusals_carry_the_code_and_the_text_of_ec2() {
         (
             Vpc,
             set_groups("a", &["h", "far"]),
-            "InvalidGroup.NotFound: The security group 'far' does not exist in VPC 'default'",
+            "InvalidParameter: Security group far and subnet default belong to different networks.",
         ),
+        (Vpc, set_groups("a", &["none"]), "InvalidGroup.NotFound: The security group 'none' does not exist"),
         (
             Vpc,
             set_groups("a", &[]),
@@ -161,8 +168,8 @@ fn what_a_state_permits() {
     let crashed = running.clone().with(crash("a"));
     // (operation, while running, stopped, crashed)
     let table = [
-        (stop("a"), true, false, true),
-        (start("a"), false, true, true),
+        (stop("a"), true, true, true),
+        (start("a"), true, true, true),
         (reboot("a"), true, false, false),
         (crash("a"), true, false, false),
         (terminate("a"), true, true, true),
@@ -172,6 +179,16 @@ fn what_a_state_permits() {
         assert_eq!(running.try_apply(&operation).is_ok(), while_running, "running: {operation:?}");
         assert_eq!(stopped.try_apply(&operation).is_ok(), while_stopped, "stopped: {operation:?}");
         assert_eq!(crashed.try_apply(&operation).is_ok(), while_crashed, "crashed: {operation:?}");
+    }
+}
+
+#[test]
+fn to_stop_what_is_stopped_and_to_start_what_runs_does_nothing() {
+    for era in Era::ALL {
+        let running = sample(era);
+        assert_eq!(running.clone().with(start("a")).0, running.0, "{era}");
+        let stopped = running.with(stop("a"));
+        assert_eq!(stopped.clone().with(stop("a")).0, stopped.0, "{era}");
     }
 }
 

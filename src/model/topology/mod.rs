@@ -92,6 +92,8 @@ pub struct KnobOverrides {
     pub elastic_ip_on_stop: Option<super::ElasticIpOnStop>,
     /// See [`Knobs::quotas`].
     pub quotas: Option<super::Quotas>,
+    /// See [`Knobs::group_reference_ipv6`].
+    pub group_reference_ipv6: Option<super::GroupReferenceIpv6>,
 }
 
 /// A value and the place in the file that says it.
@@ -334,6 +336,7 @@ impl KnobOverrides {
             address_on_crash: self.address_on_crash.unwrap_or(preset.address_on_crash),
             elastic_ip_on_stop: self.elastic_ip_on_stop.unwrap_or(preset.elastic_ip_on_stop),
             quotas: self.quotas.unwrap_or(preset.quotas),
+            group_reference_ipv6: self.group_reference_ipv6.unwrap_or(preset.group_reference_ipv6),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{
-    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, InstanceName, InterfaceId, OnCrash,
-    OnStart, Operation, Quotas, SelfReference, Service,
+    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, GroupReferenceIpv6, InstanceName,
+    InterfaceId, OnCrash, OnStart, Operation, Quotas, SelfReference, Service,
 };
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
@@ -210,6 +210,7 @@ impl Reading<'_> {
             "address-on-crash",
             "elastic-ip-on-stop",
             "quotas",
+            "group-reference-ipv6",
         ];
         let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
         let change = [
@@ -223,6 +224,10 @@ impl Reading<'_> {
         let crash = [("released", OnCrash::Released), ("kept", OnCrash::Kept)];
         let elastic = [("stays", ElasticIpOnStop::Stays), ("dissociated", ElasticIpOnStop::Dissociated)];
         let quotas = [("enforced", Quotas::Enforced), ("ignored", Quotas::Ignored)];
+        let ipv6 = [
+            ("matches-members", GroupReferenceIpv6::MatchesMembers),
+            ("matches-nobody", GroupReferenceIpv6::MatchesNobody),
+        ];
         KnobOverrides {
             change_groups: fields.get(keys[0]).and_then(|n| self.choice(n, "a value of this knob", &change)),
             self_reference: fields.get(keys[1]).and_then(|n| self.choice(n, "a value of this knob", &own)),
@@ -230,6 +235,7 @@ impl Reading<'_> {
             address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", &crash)),
             elastic_ip_on_stop: fields.get(keys[4]).and_then(|n| self.choice(n, "a value of this knob", &elastic)),
             quotas: fields.get(keys[5]).and_then(|n| self.choice(n, "a value of this knob", &quotas)),
+            group_reference_ipv6: fields.get(keys[6]).and_then(|n| self.choice(n, "a value of this knob", &ipv6)),
         }
     }
 

@@ -158,6 +158,16 @@ impl Reading<'_> {
             Value::Scalar(scalar) => scalar.text.as_str(),
             _ => self.text(protocol, "a protocol")?,
         };
+        // A name in any case, or the number of one that has a name: EC2 takes both for the name.
+        let lower = word.to_ascii_lowercase();
+        let word = match lower.as_str() {
+            "6" => "tcp",
+            "17" => "udp",
+            "1" => "icmp",
+            "58" => "icmpv6",
+            "tcp" | "udp" | "icmp" | "icmpv6" => &lower,
+            _ => word,
+        };
         if is_all(word) || word.bytes().all(|b| b.is_ascii_digit()) {
             // As EC2 does: for all protocols, and for those by number, ports mean nothing.
             let numbered = if is_all(word) { (word, "") } else { ("protocol", word) };
@@ -182,6 +192,10 @@ impl Reading<'_> {
         let Some((_, value)) = given.next() else {
             if misplaced.is_some() {
                 return None;
+            }
+            if word == "icmpv6" && fields.get("code").is_none() {
+                // EC2 takes a rule for icmpv6 without a type, and none for icmp.
+                return Some((Traffic::Icmpv6(IcmpMatch::All), "icmpv6 all".to_owned()));
             }
             let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
             self.report(

@@ -111,6 +111,8 @@ struct Knobs {
     elastic_ip_on_stop: Option<ElasticIpOnStop>,
     /// Whether EC2's limits hold.
     quotas: Option<Quotas>,
+    /// Whether a group as a peer means the IPv6 addresses of its members too.
+    group_reference_ipv6: Option<SelfReference>,
 }
 
 #[derive(JsonSchema)]

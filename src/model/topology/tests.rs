@@ -101,6 +101,13 @@ fn the_short_form_and_the_long_form_of_a_rule_mean_the_same() {
         ("icmp all from B", "{protocol: icmp, type: all, from: B}"),
         ("icmp 3/4 from B", "{protocol: icmp, type: 3, code: 4, from: B}"),
         ("\"tcp 22 from office, B\"", "{protocol: tcp, port: 22, from: [office, B]}"),
+        // As EC2 normalises what is sent to it.
+        ("tcp 80 from B", "{protocol: TCP, port: 80, from: B}"),
+        ("tcp 80 from B", "{protocol: 6, port: 80, from: B}"),
+        ("udp 0-65535 from B", "{protocol: '17', port: 0-65535, from: B}"),
+        ("icmp 8 from B", "{protocol: 1, type: 8, from: B}"),
+        ("icmpv6 all from B", "{protocol: icmpv6, from: B}"),
+        ("icmpv6 all from B", "{protocol: 58, from: B}"),
     ];
     for (short, long) in pairs {
         let strip = |rules: Vec<Permission>| -> Vec<_> {

@@ -1,0 +1,108 @@
+use crate::model::sample::*;
+use crate::model::*;
+
+fn refusal(sample: &Sample, operation: &Operation) -> String {
+    match sample.try_apply(operation) {
+        Ok(_) => panic!("{operation:?} was carried out"),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+fn described(name: &str, text: &str) -> Operation {
+    let Operation::CreateGroup(request) = create(name, "default") else { panic!("a new group") };
+    Operation::CreateGroup(CreateGroup { description: Some(text.to_owned()), ..request })
+}
+
+fn rule_described(text: &str) -> Operation {
+    let permission = Permission { description: Some(text.to_owned()), ..permission("tcp 22 from 10.0.0.0/8") };
+    Operation::AuthorizeIngress(GroupName::new("g"), vec![permission])
+}
+
+#[test]
+fn names_of_groups_are_refused_in_ec2s_words() {
+    use Era::{Article, Classic, Vpc};
+    let long = "n".repeat(256);
+    let set =
+        "Valid names are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*.";
+    let invalid = |name: &str, why: &str| {
+        format!("InvalidParameterValue: Value ({name}) for parameter GroupName is invalid. {why}")
+    };
+    let empty = "InvalidParameterValue: Value () for parameter groupName is invalid. The value cannot be empty";
+    let table = [
+        (Vpc, "sg-017c251", invalid("sg-017c251", "Group names may not be in the format sg-*.")),
+        (Vpc, "", empty.to_owned()),
+        (Vpc, "  ", empty.to_owned()),
+        (Classic, "", empty.to_owned()),
+        (Vpc, "caf\u{e9}", invalid("caf\u{e9}", "Character sets beyond ASCII are not supported.")),
+        (Article, "caf\u{e9}", invalid("caf\u{e9}", "Character sets beyond ASCII are not supported.")),
+        (Vpc, "web%", invalid("web%", set)),
+        (Vpc, &long, invalid(&long, set)),
+        (Classic, &long, invalid(&long, "Valid names are strings less than 256 characters.")),
+    ];
+    for (era, name, expected) in table {
+        assert_eq!(refusal(&Sample::new(era), &create(name, "default")), expected, "{era}");
+    }
+}
+
+#[test]
+fn names_of_groups_are_as_long_and_as_strange_as_their_platform_takes_them() {
+    let strange = "a Z.9_-:/()#,@[]+=&;{}!$*";
+    let longest = "n".repeat(255);
+    for name in [strange, longest.as_str(), "SG-T-WEB", "my-sg-1"] {
+        for era in Era::ALL {
+            Sample::new(era).with(create(name, "default"));
+        }
+    }
+    let classic = Sample::new(Era::Classic).with(create("sg-1 %", "default"));
+    assert!(classic.0.groups.contains_key(&GroupName::new("sg-1 %")), "Classic takes any ASCII");
+}
+
+#[test]
+fn spaces_at_the_end_of_a_name_are_cut_off_in_a_vpc() {
+    let vpc = Sample::new(Era::Vpc).with(create("web  ", "default"));
+    assert!(vpc.0.groups.contains_key(&GroupName::new("web")));
+    let again = "InvalidGroup.Duplicate: The security group 'web' already exists for VPC 'default'";
+    assert_eq!(refusal(&vpc, &create("web ", "default")), again);
+    assert_eq!(refusal(&vpc, &create("Web", "default")), again, "in a VPC `Web` is `web`");
+}
+
+#[test]
+fn in_classic_a_name_is_another_in_another_case() {
+    for era in [Era::Article, Era::Classic] {
+        let both = Sample::new(era).with(create("web", "default")).with(create("Web", "default"));
+        assert_eq!(both.0.groups.len(), 2, "{era}");
+    }
+}
+
+#[test]
+fn descriptions_have_the_characters_and_the_length_of_ec2() {
+    let sample = Sample::new(Era::Vpc).group("g", &[]);
+    let set = "Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. \
+               _-:/()#,@[]+=&;{}!$*";
+    let of_group = format!("InvalidParameterValue: Invalid security group description. {set}");
+    let of_rule = format!("InvalidParameterValue: Invalid rule description. {set}");
+    let (longest, long) = ("d".repeat(255), "d".repeat(256));
+    for text in ["it's", long.as_str()] {
+        assert_eq!(refusal(&sample, &described("h", text)), of_group, "{text}");
+        assert_eq!(refusal(&sample, &rule_described(text)), of_rule, "{text}");
+    }
+    for text in ["a-z A-Z 0-9 ._-:/()#,@[]+=&;{}!$*", longest.as_str()] {
+        sample.clone().with(described("h", text)).with(rule_described(text));
+    }
+    let beyond = "InvalidParameterValue: Value (caf\u{e9}) for parameter GroupDescription is invalid. Character sets \
+                  beyond ASCII are not supported.";
+    assert_eq!(refusal(&sample, &described("h", "caf\u{e9}")), beyond);
+    assert_eq!(refusal(&sample, &rule_described("caf\u{e9}")), of_rule);
+    Sample::new(Era::Classic).with(described("h", "it's ASCII"));
+    assert_eq!(refusal(&Sample::new(Era::Classic), &described("h", "caf\u{e9}")), beyond);
+}
+
+#[test]
+fn a_description_is_no_part_of_what_a_rule_is() {
+    let sample = Sample::new(Era::Vpc).group("g", &[]).with(rule_described("one"));
+    let duplicate = "InvalidPermission.Duplicate: the specified rule \"peer: 10.0.0.0/8, TCP, from port: 22, to port: \
+                     22, ALLOW\" already exists";
+    assert_eq!(refusal(&sample, &rule_described("another")), duplicate);
+    let none = sample.with(revoke("g", "tcp 22 from 10.0.0.0/8"));
+    assert!(none.0.groups[0].ingress.is_empty(), "revoked by what it says");
+}
