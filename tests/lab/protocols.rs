@@ -9,6 +9,7 @@ cases![
     a_rule_for_all_icmp_admits_messages_that_begin_no_flow,
     such_a_message_is_translated_on_the_public_path,
     a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow,
+    a_datagram_in_fragments_is_judged_whole_by_its_port,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -68,4 +69,33 @@ async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_
     change(&mut lab, &revoke("ECHO", sglab::model::Traffic::All, group("A"))).await;
     let found = probe(&mut lab, gre).await.outcome;
     assert!(is_dropped(&found), "nothing rides on the flow of the last probe: {found:?}");
+}
+
+async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {
+    use std::net::{SocketAddr, UdpSocket};
+
+    use crate::bare::{Bare, PATIENCE, inside};
+
+    let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let mut log = bare.log("vpc-default").await;
+    let domain = sglab::model::Traffic::Udp(sglab::model::PortRange::single(sglab::model::Port(53)));
+    bare.apply(&authorize("ECHO", domain, group("A"))).await;
+    let (sender, receiver) = (private(&bare.cloud, "a").0, private(&bare.cloud, "echo").0);
+    let server = inside(&bare.node("echo"), move || UdpSocket::bind((receiver, 53))).await.expect("a socket");
+    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    // Three packets on a wire of 1,500 bytes, and ports in the first only.
+    let sent = [7; 4000];
+    let send = move || {
+        let socket = UdpSocket::bind((sender, 5000))?;
+        socket.send_to(&sent, (receiver, 54))?;
+        socket.send_to(&sent, (receiver, 53))
+    };
+    assert_eq!(inside(&bare.node("a"), send).await.expect("it is sent"), sent.len());
+    let mut received = [0; 8000];
+    let (length, from) = server.recv_from(&mut received).expect("the datagram, whole");
+    assert_eq!((&received[..length], from), (sent.as_slice(), SocketAddr::from((sender, 5000))));
+    let (record, tuple, _) = log.next_drop();
+    assert_eq!(record, sglab::compile::record::Record::Drop(sglab::model::Direction::Ingress));
+    assert_eq!((tuple.destination, tuple.destination_port), (receiver.into(), 54));
+    assert_eq!(log.drops(), [], "one drop, and not one for each fragment");
 }

@@ -175,6 +175,17 @@ fn classic_has_a_hundred_rules_a_group_and_a_vpc_five_groups_an_interface() {
 }
 
 #[test]
+fn two_thousand_five_hundred_groups_are_all_that_a_region_of_vpcs_has() {
+    let mut sample = Sample::new(Era::Vpc);
+    for number in 0..2_500 {
+        super::carry_out(&mut sample.0, &create(&format!("g{number}"), "default")).unwrap();
+    }
+    let expected =
+        "SecurityGroupLimitExceeded: The maximum number of security groups for VPC 'default' has been reached.";
+    assert_eq!(refusal(&sample, &create("one-more", "default")), expected);
+}
+
+#[test]
 fn five_hundred_groups_are_all_that_classic_has() {
     let mut sample = Sample::new(Era::Classic);
     for number in 0..500 {

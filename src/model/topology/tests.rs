@@ -119,6 +119,19 @@ fn the_short_form_and_the_long_form_of_a_rule_mean_the_same() {
 }
 
 #[test]
+fn an_instance_that_names_no_group_is_in_the_default_group() {
+    let text = "sglab: 1\nera: [classic, vpc]\ninstances: {a: {}, b: {}}\n\
+                scenario: [{step: s, expect: {open: ['a -> b:ping']}}]\n";
+    let topology = read(text);
+    for era in [Era::Classic, Era::Vpc] {
+        let cloud = topology.initial_cloud(era).expect("a cloud");
+        let groups = &cloud.instances[0].interfaces[0].groups;
+        assert_eq!(groups.iter().map(GroupName::as_str).collect::<Vec<_>>(), ["default"], "{era}");
+        assert!(cloud.groups.contains_key(&GroupName::new("default")));
+    }
+}
+
+#[test]
 fn a_host_with_two_addresses_gives_two_peers_with_the_words_of_the_file() {
     let rules = rules_of(&with_rules("[tcp  22   from office]"));
     let peers: Vec<_> = rules[0].peers.iter().map(|(_, written)| written.as_str()).collect();

@@ -196,9 +196,14 @@ async fn play(number: usize) {
 /// What each reading says of flows, where it is not the literal verdict.
 async fn flows(lab: &mut Lab, breath: &[(&str, &str, &str)]) -> Vec<String> {
     let asked: Vec<Flow> = breath.iter().map(|(_, words, _)| flow_of(lab.cloud(), words)).collect();
-    let found = outcomes(lab, &asked).await;
+    let batch = lab.probe(&asked).await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(batch.canaries_held, "the canaries held");
     let mut wrong = Vec::new();
-    for (((case, words, literal), flow), outcome) in breath.iter().zip(&asked).zip(&found) {
+    for ((case, words, literal), observation) in breath.iter().zip(&batch.observations) {
+        let (flow, outcome) = (&observation.flow, &observation.outcome);
+        if observation.timed_out {
+            wrong.push(format!("case {case}: {words}: patience and not evidence decided"));
+        }
         let judged = said(&policy::judge(lab.cloud(), flow));
         // Whether anybody listens is no matter of groups.
         let of_groups = if *literal == "refused" { "open" } else { literal };

@@ -36,6 +36,7 @@ groups:
   G17: [tcp 22 from anywhere]
   G18: {ingress: [tcp 22 from anywhere], egress: [all to 10.0.0.0/8]}
   G19: [icmp all from A]
+  JOINED: [tcp 22 from A]
   G20: {ingress: [tcp 80 from A], egress: []}
   G21: {egress: []}
   OPEN21: [tcp 80 from anywhere]
@@ -72,6 +73,7 @@ instances:
   b17: {groups: G17}
   b18: {groups: G18}
   b19: {groups: G19}
+  left: {groups: JOINED}
   b20: {groups: G20}
   a21: {groups: G21}
   b21: {groups: OPEN21}
@@ -182,6 +184,12 @@ pub const LINES: &[Line] = &[
     New("17", "a -> b17 22", "dropped at b17's ingress"),
     New("18", "a -> b18 22", "dropped at b18's ingress"),
     New("19", "a -> b19 ping", "dropped at b19's ingress"),
+    // A group that the interface leaves is as a rule that goes.
+    New("4", "a -> left 22", "open"),
+    Open("session", "a -> left 22"),
+    Do(|| set_groups("left", &["G2"])),
+    Became("4", "session", "alive"),
+    New("4", "a -> left 22", "dropped at left's ingress"),
     // The answer to a ping needs no rule for what goes out.
     Do(|| authorize("G39", Traffic::Icmp(IcmpMatch::Type(8)), group("A"))),
     Do(|| egress(revoke("G39", Traffic::All, block("0.0.0.0/0")))),

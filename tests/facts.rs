@@ -1,0 +1,166 @@
+//! `docs/facts.md` says of every fact where it is tested or why not, and what it names is there.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const FACTS: &str = include_str!("../docs/facts.md");
+/// Its tables, and how many rows of each there are at least: one lost in an edit is found.
+const TABLES: [(&str, usize); 7] = [
+    ("EC2-Classic and the VPC", 40),
+    ("The rule", 27),
+    ("Groups as peers", 20),
+    ("Connection tracking", 20),
+    ("What groups do not filter", 13),
+    ("Refusals", 22),
+    ("What nobody documents", 14),
+];
+
+/// The rows of the table under a heading, each with its cells.
+fn rows(heading: &str) -> Vec<Vec<&'static str>> {
+    let section = FACTS.split("\n## ").find(|section| section.lines().next() == Some(heading)).expect("a section");
+    let table = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    table.map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// Every table of the file.
+fn headings() -> impl Iterator<Item = &'static str> {
+    FACTS.split("\n## ").skip(1).filter_map(|section| section.lines().next())
+}
+
+/// What stands between backticks.
+fn quoted(cell: &str) -> impl Iterator<Item = &str> {
+    cell.split('`').skip(1).step_by(2)
+}
+
+struct Known {
+    tests: BTreeSet<String>,
+    files: BTreeSet<String>,
+    literals: BTreeSet<String>,
+}
+
+impl Known {
+    fn here() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut known = Self { tests: BTreeSet::new(), files: BTreeSet::new(), literals: BTreeSet::new() };
+        for path in ["src", "tests"].iter().flat_map(|folder| files(&root.join(folder), "rs")) {
+            let text = fs::read_to_string(&path).expect("it can be read");
+            known.tests.extend(tests_of(&text));
+            if path.parent().is_some_and(|folder| folder.ends_with("tests/lab/literal")) {
+                known.literals.extend(literals_of(&text));
+            }
+        }
+        for folder in ["topologies", "tests/topologies-bad"] {
+            let names = files(&root.join(folder), "yaml");
+            known.files.extend(names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())));
+        }
+        known
+    }
+
+    /// Whether a word between backticks is a claim about this repository; nothing if it is just a word.
+    fn has(&self, word: &str) -> Option<bool> {
+        let is_name =
+            word.len() > 12 && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        match word.strip_prefix("literal ") {
+            Some(case) => Some(self.literals.contains(case)),
+            None if word.ends_with(".yaml") => Some(self.files.contains(word)),
+            None if is_name => Some(self.tests.contains(word)),
+            None => None,
+        }
+    }
+}
+
+/// The names of functions that are run as tests: marked so, or listed as cases of the lab.
+fn tests_of(text: &str) -> Vec<String> {
+    let name = |line: &str| Some(line.split_once("fn ")?.1.split('(').next()?.to_owned());
+    let marked = text.split("#[test]").skip(1).filter_map(|rest| rest.lines().find_map(name));
+    let listed = text.split("\ncases![").skip(1).filter_map(|rest| rest.split(']').next());
+    let listed = listed.flat_map(|list| list.split(',').map(|case| case.trim().to_owned()));
+    marked.chain(listed).collect()
+}
+
+/// The cases of which a play has lines.
+fn literals_of(text: &str) -> Vec<String> {
+    let text: String = text.split_whitespace().collect();
+    let lines = ["New(\"", "Refused(\"", "Became(\"", "Served(\"", "Address(\""];
+    let after = lines.iter().flat_map(|line| text.split(line).skip(1).collect::<Vec<_>>());
+    after.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+}
+
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files(&path, extension));
+        } else if path.extension().is_some_and(|e| e == extension) {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// What is wrong with where a row says that it is tested.
+fn fault(known: &Known, cell: &str) -> Option<String> {
+    let named: Vec<_> = quoted(cell).filter_map(|word| Some((word, known.has(word)?))).collect();
+    if let Some((word, _)) = named.iter().find(|(_, is_there)| !is_there) {
+        return Some(format!("there is no `{word}`"));
+    }
+    let why = ["not emulated: ", "not tested: "].iter().find_map(|not| cell.strip_prefix(not)).map(str::len);
+    match (named.is_empty(), why) {
+        (false, None) | (true, Some(10..)) => None,
+        (true, Some(_)) => Some("it does not say why not".to_owned()),
+        (false, Some(_)) => Some("tested and not emulated at once".to_owned()),
+        (true, None) => Some("neither tested nor said why not".to_owned()),
+    }
+}
+
+#[test]
+fn every_fact_is_tested_somewhere_or_says_why_it_is_not() {
+    let known = Known::here();
+    let mut wrong = Vec::new();
+    for heading in headings() {
+        for row in rows(heading) {
+            let fault = match row.as_slice() {
+                [fact, source, cell] if !fact.is_empty() && !source.is_empty() => fault(&known, cell),
+                _ => Some("a row has a fact, a source and where it is tested".to_owned()),
+            };
+            wrong.extend(fault.map(|fault| format!("{heading}: {}: {fault}", row[0])));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_table_of_facts_has_lost_a_row() {
+    for (heading, least) in TABLES {
+        let rows = rows(heading).len();
+        assert!(rows >= least, "{heading} has {rows} rows of at least {least}");
+    }
+    let cases: Vec<_> = rows("The documented gotchas").iter().map(|row| row[0].to_owned()).collect();
+    assert_eq!(cases, (1..=41).map(|case| case.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_not_there_is_noticed() {
+    let known = Known::here();
+    let good = "`literal 7`, `the_rules_of_all_groups_add_up`, `two-tier.yaml`";
+    assert_eq!(fault(&known, good), None);
+    assert_eq!(fault(&known, "not emulated: there is no such thing"), None);
+    for bad in [
+        "",
+        "of course",
+        "not emulated: no",
+        "`literal 99`",
+        "`a_test_that_nobody_wrote`",
+        "`no-such-file.yaml`",
+        "`every_dependency_is_permissive` and `fn_that_is_not_there_at_all`",
+        // A function, and not a test.
+        "`literals_of_nothing_at_all`",
+        "not emulated: `the_rules_of_all_groups_add_up`",
+    ] {
+        assert!(fault(&known, bad).is_some(), "{bad}");
+    }
+    assert!(!known.tests.contains("initial_cloud"), "a helper is no test");
+}
