@@ -186,6 +186,22 @@ fn two_thousand_five_hundred_groups_are_all_that_a_region_of_vpcs_has() {
 }
 
 #[test]
+fn an_instance_of_classic_has_no_more_groups_than_classic() {
+    let mut sample = Sample::new(Era::Classic);
+    sample.0.knobs.quotas = Quotas::Ignored;
+    let names: Vec<String> = (0..=500).map(|number| format!("g{number}")).collect();
+    for name in &names {
+        super::carry_out(&mut sample.0, &create(name, "default")).unwrap();
+    }
+    sample.0.knobs.quotas = Quotas::Enforced;
+    let groups: Vec<&str> = names.iter().map(String::as_str).collect();
+    let expected = "SecurityGroupsPerInstanceLimitExceeded: The maximum number of security groups per instance has \
+                    been reached.";
+    assert_eq!(refusal(&sample, &launch("a", &groups)), expected);
+    assert!(sample.try_apply(&launch("a", &groups[..500])).is_ok());
+}
+
+#[test]
 fn five_hundred_groups_are_all_that_classic_has() {
     let mut sample = Sample::new(Era::Classic);
     for number in 0..500 {

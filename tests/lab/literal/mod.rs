@@ -4,6 +4,7 @@
 //! with clouds that are made up at random: a verdict is a text here, and has to be the text that each reading gives.
 
 mod classic;
+mod operations;
 mod vpc;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ cases![
     the_literal_cases_of_ipv6_to_the_letter,
     the_literal_cases_of_classic,
     the_literal_cases_of_the_article,
+    the_literal_cases_of_operations,
     every_documented_case_about_a_flow_is_among_them,
 ];
 
@@ -65,6 +67,9 @@ const PLAYS: &[(&str, Era, &[Line])] = &[
     (vpc::LETTER, Era::Vpc, vpc::LETTER_LINES),
     (classic::CLOUD, Era::Classic, classic::LINES),
     (classic::ARTICLE, Era::Article, classic::ARTICLE_LINES),
+    (operations::CLOUD, Era::Classic, operations::LINES),
+    (operations::CLOUD, Era::Vpc, operations::LINES),
+    (operations::CLOUD, Era::Vpc, operations::VPC_LINES),
 ];
 
 async fn the_literal_cases_of_a_vpc() {
@@ -97,6 +102,12 @@ async fn the_literal_cases_of_classic() {
 
 async fn the_literal_cases_of_the_article() {
     play(7).await;
+}
+
+async fn the_literal_cases_of_operations() {
+    for number in 8..PLAYS.len() {
+        play(number).await;
+    }
 }
 
 /// 1 to 30, 39 and 41; the others are about calls alone, and `src/model/apply/documented.rs` has them.
