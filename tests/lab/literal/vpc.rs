@@ -29,6 +29,8 @@ groups:
   G11: [tcp 53 from A]
   G12: [icmp 8 from A]
   G13: [icmp all from anywhere]
+  MEMBERS13: [icmp all from A]
+  SIX13: [icmpv6 all from A]
   G14: [tcp 80 from anywhere]
   SIX14: ['tcp 80 from ::/0']
   G15: [protocol 47 from A]
@@ -66,6 +68,8 @@ instances:
   b11: {groups: G11}
   b12: {groups: G12}
   b13: {groups: G13}
+  c13: {groups: MEMBERS13}
+  d13: {groups: SIX13}
   b14: {groups: G14}
   c14: {groups: SIX14}
   b15: {groups: G15}
@@ -124,6 +128,10 @@ pub const LINES: &[Line] = &[
     New("13", "a -> b13 ping", "open"),
     New("13", "a -> b13 icmp 13", "open"),
     New("13", "a -> b13 ping by ipv6", "dropped at b13's ingress"),
+    New("13", "a -> c13 ping", "open"),
+    New("13", "a -> c13 ping by ipv6", "dropped at c13's ingress"),
+    New("13", "a -> d13 ping", "dropped at d13's ingress"),
+    New("13", "a -> d13 ping by ipv6", "open"),
     New("14", "office -> b14 80", "open"),
     New("14", "office6 -> b14 80", "dropped at b14's ingress"),
     New("14", "office6 -> c14 80", "open"),
