@@ -3,6 +3,7 @@
 //! An operation is judged by the pure [`apply`](fn@crate::model::apply), compiled, and the difference goes to the
 //! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
 
+mod altered;
 mod held;
 mod hosts_file;
 mod names;
@@ -24,6 +25,7 @@ use crate::model::{
 use crate::probe::{Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
+pub use altered::Alteration;
 pub use services::Asked;
 
 /// A running cloud. Dropping it takes it down.
@@ -31,6 +33,7 @@ pub use services::Asked;
 pub struct Lab {
     cloud: Cloud,
     network: Network,
+    alteration: Option<Alteration>,
     fabric: Fabric,
     prober: Prober,
     services: services::Services,
@@ -111,8 +114,12 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot(cloud: Cloud, listeners: Listeners) -> Result<Self, LabError> {
+        Self::boot_with(cloud, listeners, None).await
+    }
+
+    async fn boot_with(cloud: Cloud, listeners: Listeners, alteration: Option<Alteration>) -> Result<Self, LabError> {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-        let network = compile::network(&cloud)?;
+        let network = altered::compiled(&cloud, alteration.as_ref())?;
         let mut fabric = Fabric::new(sandbox)?;
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
@@ -122,6 +129,7 @@ impl Lab {
         let mut lab = Self {
             cloud,
             network: Network::default(),
+            alteration,
             fabric,
             prober,
             services,
@@ -155,7 +163,7 @@ impl Lab {
         self.refuse_broken()?;
         let begun = Instant::now();
         let cloud = apply(&self.cloud, operation)?;
-        let network = compile::network(&cloud)?;
+        let network = self.compiled(&cloud)?;
         let phases = compile::diff(&self.network, &network);
         self.execute(&phases).await?;
         let in_force = begun.elapsed();

@@ -16,6 +16,7 @@ macro_rules! cases {
 
 mod addresses;
 mod agreement;
+mod altered;
 mod bare;
 mod clients;
 mod clouds;
@@ -51,6 +52,7 @@ pub struct Case {
 const ALL: &[&[Case]] = &[
     addresses::CASES,
     agreement::CASES,
+    altered::CASES,
     elastic_ips::CASES,
     evidence::CASES,
     fence::CASES,

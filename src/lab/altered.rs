@@ -1,0 +1,89 @@
+//! A door for tests: a lab whose network is not the one that the compiler gives.
+//!
+//! Whoever wants to know whether a test would notice a missing rule has to take the rule away. Nothing on the command
+//! line and nothing in a topology file leads here, and [`Lab::boot`] never does: an altered lab proves nothing about
+//! security groups, only something about what is held against it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Lab, LabError, Listeners};
+use crate::compile;
+use crate::compile::network::{Action, Network};
+use crate::model::Cloud;
+
+/// What a test makes of every network that the compiler gives, at the boot and at each operation.
+///
+/// The rules of one chain must keep ids of their own, as the kernel's rules are found by them.
+#[derive(Clone)]
+pub struct Alteration(Arc<dyn Fn(Network) -> Network + Send + Sync>);
+
+impl Alteration {
+    /// An alteration.
+    pub fn new(alter: impl Fn(Network) -> Network + Send + Sync + 'static) -> Self {
+        Self(Arc::new(alter))
+    }
+
+    /// The network that is made of one.
+    pub fn of(&self, network: Network) -> Network {
+        (self.0)(network)
+    }
+}
+
+impl fmt::Debug for Alteration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Alteration")
+    }
+}
+
+impl Lab {
+    /// Boots a cloud as [`Lab::boot`] does, on an altered network.
+    ///
+    /// # Errors
+    /// [`LabError`]; nothing is left of a lab that did not boot.
+    pub async fn boot_altered(cloud: Cloud, listeners: Listeners, alteration: Alteration) -> Result<Self, LabError> {
+        Self::boot_with(cloud, listeners, Some(alteration)).await
+    }
+
+    /// Alters a lab that is up, in place of what altered it before; without an alteration it is as compiled again.
+    ///
+    /// # Errors
+    /// [`LabError`]; the network is then as it was.
+    pub async fn alter(&mut self, alteration: Option<Alteration>) -> Result<(), LabError> {
+        self.refuse_broken()?;
+        let before = std::mem::replace(&mut self.alteration, alteration);
+        let altered = self.realter().await;
+        if altered.is_err() {
+            self.alteration = before;
+        }
+        altered
+    }
+
+    async fn realter(&mut self) -> Result<(), LabError> {
+        let network = self.compiled(&self.cloud)?;
+        let phases = compile::diff(&self.network, &network);
+        self.execute(&phases).await?;
+        self.attend(&network).await?;
+        for action in phases.iter().flatten() {
+            if let Action::ForgetFlows(_, address) = action {
+                self.prober.forget_sender(*address);
+            }
+        }
+        self.network = network;
+        Ok(())
+    }
+
+    /// The network of a cloud, altered if this lab is.
+    pub(super) fn compiled(&self, cloud: &Cloud) -> Result<Network, LabError> {
+        compiled(cloud, self.alteration.as_ref())
+    }
+}
+
+/// The network of a cloud, altered if there is an alteration.
+pub(super) fn compiled(cloud: &Cloud, alteration: Option<&Alteration>) -> Result<Network, LabError> {
+    let network = compile::network(cloud)?;
+    Ok(match alteration {
+        Some(alteration) => alteration.of(network),
+        None => network,
+    })
+}
