@@ -20,7 +20,7 @@ cases![
 ];
 
 /// Every cell of the grid by each address and by name, and by address for instances that do not run: these have no name.
-fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
+pub fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
     let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6, Via::Dns]);
     let mut cells: Vec<Flow> = cells::grid(cloud, &topology.columns, &vias).collect();
     let stopped: Vec<_> =

@@ -29,7 +29,7 @@ pub struct Bare {
 impl Bare {
     /// Boots a cloud's namespaces, links and rulesets.
     pub async fn boot(cloud: Cloud) -> Self {
-        let compiled = network(&cloud).expect("a cloud that compiles");
+        let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
         let mut fabric = Fabric::new(sandbox::current().expect("a sandbox")).unwrap_or_else(|e| panic!("{e}"));
         fabric.execute(&diff(&Network::default(), &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
         Self { cloud, fabric, network: compiled }
@@ -38,7 +38,7 @@ impl Bare {
     /// Carries out an operation, as a lab does.
     pub async fn apply(&mut self, operation: &Operation) {
         let cloud = apply(&self.cloud, operation).unwrap_or_else(|refusal| panic!("{refusal}"));
-        let compiled = network(&cloud).expect("a cloud that compiles");
+        let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
         self.fabric.execute(&diff(&self.network, &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
         (self.cloud, self.network) = (cloud, compiled);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use sglab::compile::network::NodeName;
 use sglab::fabric::Namespace;
-use sglab::lab::{Lab, Listeners};
+use sglab::lab::{Alteration, Lab, Listeners};
 use sglab::model::topology::Topology;
 use sglab::model::{
     AddressRequest, Cloud, Direction, Endpoint, Era, Flow, GroupName, HostName, InstanceName, Launch, Operation, Peer,
@@ -20,7 +20,10 @@ pub fn topology(text: &str) -> Topology {
 
 /// Boots the initial cloud of a topology, with listeners on its columns.
 pub async fn boot(topology: &Topology, era: Era) -> Lab {
-    let (lab, _) = sglab::scenario::boot(topology, era).await.unwrap_or_else(|error| panic!("{error}"));
+    let (mut lab, _) = sglab::scenario::boot(topology, era).await.unwrap_or_else(|error| panic!("{error}"));
+    if crate::mutants::alters() {
+        lab.alter(Some(Alteration::new(crate::mutants::altered))).await.unwrap_or_else(|error| panic!("{error}"));
+    }
     lab
 }
 

@@ -26,6 +26,7 @@ mod fence;
 mod gotchas;
 mod ipv6;
 mod literal;
+mod mutants;
 mod protocols;
 mod regressions;
 mod scale;
@@ -59,6 +60,7 @@ const ALL: &[&[Case]] = &[
     gotchas::CASES,
     ipv6::CASES,
     literal::CASES,
+    mutants::CASES,
     protocols::CASES,
     regressions::CASES,
     scale::CASES,
@@ -78,6 +80,10 @@ fn main() -> ExitCode {
     if let Ok(name) = std::env::var(CASE) {
         let case = ALL.iter().copied().flatten().find(|case| case.name == name).expect("a case of that name");
         return run_here(case);
+    }
+    let names: Vec<&str> = ALL.iter().copied().flatten().map(|case| case.name).collect();
+    if let Some(code) = mutants::main(&names) {
+        return code;
     }
     let arguments = Arguments::from_args();
     let copy = Copy::of_this_program();
