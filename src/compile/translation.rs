@@ -75,13 +75,14 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
     ruleset
 }
 
-/// The ruleset of a NAT instance's own operating system: what it passes on has its address.
+/// The ruleset of a NAT instance's own operating system: what it passes on has its address. What it sends itself is left
+/// alone: a source that it forges has to come to the filter as it is.
 ///
 /// Source: "NAT instances" (Amazon VPC user guide).
 pub fn nat_instance() -> Ruleset {
     let mut ruleset = Ruleset::default();
     let hook = "type nat hook postrouting priority srcnat; policy accept;";
-    let chain = base(hook, [own("masquerade", "oifname \"eth*\" masquerade".to_owned())]);
+    let chain = base(hook, [own("masquerade", "iifname \"eth*\" oifname \"eth*\" masquerade")]);
     ruleset.chains.insert("postrouting".to_owned(), chain);
     ruleset
 }

@@ -12,6 +12,7 @@
 mod routes;
 #[cfg(test)]
 mod tests;
+pub mod tracking;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -164,7 +165,7 @@ fn through_the_gateway(cloud: &Cloud, leg: &Leg<'_>) -> Verdict {
 }
 
 /// Whether a packet goes straight between the two interfaces, or an appliance passes it on.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Path {
     Direct,
     ThroughAnAppliance,

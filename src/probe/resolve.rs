@@ -21,8 +21,10 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
     match &finding.answer {
-        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver),
-        Some(Answer::Refused) if finding.seen => Outcome::Refused { admitted_by: admitted_by(finding) },
+        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, whose),
+        Some(Answer::Refused) if finding.seen => {
+            Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) }
+        }
         Some(Answer::Refused) => {
             inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
         }
@@ -43,21 +45,26 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
     }
 }
 
-fn answered(finding: &Finding, name: Option<&str>, receiver: Option<&NodeName>) -> Outcome {
+fn answered(finding: &Finding, name: Option<&str>, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
     let asked = receiver.map(|node| node.0.as_str());
+    let open = || Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) };
     match name {
-        Some(name) if Some(name) == asked => Outcome::Open { admitted_by: admitted_by(finding) },
+        Some(name) if Some(name) == asked => open(),
         Some(name) => Outcome::Misdelivered { answered_by: name.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.
-        None if finding.seen => Outcome::Open { admitted_by: admitted_by(finding) },
+        None if finding.seen => open(),
         None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
     }
 }
 
-/// The rule at the receiver's ingress: the last one in the log, for the hairpin crosses the filter twice.
-fn admitted_by(finding: &Finding) -> Option<RuleId> {
+/// The rule at the receiver's own ingress: appliances on the way admit by theirs, and a host outside has none.
+fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Option<RuleId> {
+    let is_receiver = |logged: &Logged| {
+        let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
+        owner.is_some_and(|(instance, _)| receiver.is_some_and(|node| node.0 == instance.as_str()))
+    };
     finding.records.iter().rev().find_map(|logged| match logged.record {
-        Record::Accept(Direction::Ingress, rule) => Some(rule),
+        Record::Accept(Direction::Ingress, rule) if is_receiver(logged) => Some(rule),
         _ => None,
     })
 }

@@ -1,7 +1,8 @@
 //! Whether the two readings of a cloud agree about a flow: what `policy` predicts, and what the packets did.
 
 use crate::model::Verdict;
-use crate::probe::{DropCause, Outcome};
+use crate::policy::tracking::Standing;
+use crate::probe::{Drop, DropCause, Held, Outcome};
 
 /// What comparing a prediction with a measurement gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +34,30 @@ pub fn compare(verdict: &Verdict, outcome: &Outcome) -> Agreement {
         }
         (Verdict::Blackhole, Outcome::Dropped(drop)) => is_recorded_as(&drop.cause, &["blackhole"]),
         (Verdict::Unreachable, Outcome::Unreachable) => true,
+        _ => false,
+    };
+    if agree { Agreement::Agree } else { Agreement::Disagree }
+}
+
+/// Holds what is predicted of a connection against what was found. Where it is cut, the filter may meet either of the ends
+/// that close it first.
+pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
+    let every = |drops: &[Drop], right: &dyn Fn(&DropCause) -> bool| drops.iter().all(|drop| right(&drop.cause));
+    let agree = match (standing, held) {
+        (_, Held::Inconclusive { .. }) => return Agreement::Unproved,
+        (Standing::Alive, Held::Alive) | (Standing::Gone, Held::Gone { .. }) => true,
+        (Standing::Cut { at }, Held::Cut(drops)) => every(drops, &|cause| match cause {
+            DropCause::Groups { at: direction, instance, .. } => at.contains(&(*direction, instance.clone())),
+            DropCause::Other(_) => false,
+        }),
+        // What nobody remembers is in no connection's place, and begins none.
+        (Standing::Forgotten, Held::Cut(drops)) => {
+            every(drops, &|cause| is_recorded_as(cause, &["invalid", "untranslated", "unreachable"]))
+        }
+        (Standing::Forgotten, Held::Gone { .. }) => true,
+        (Standing::FailsCheck { .. }, Held::Cut(drops)) => {
+            every(drops, &|cause| is_recorded_as(cause, &["spoofed", "not-its-own"]))
+        }
         _ => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }

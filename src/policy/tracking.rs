@@ -1,0 +1,416 @@
+//! What becomes of a connection while the cloud changes around it.
+//!
+//! Sources: "Security group connection tracking" (EC2), and its example of a rule that is taken away. A connection passes
+//! an end that tracks it whatever becomes of the rules there, and one that does not track it as long as some rule of that
+//! moment admits it. Each end is judged by its own groups, and each family by itself.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::routes::{NextHop, next_hop, passes_on};
+use super::{MOST_LEGS, Path, admitting_rules, holder_of, interface_of, judge};
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peer,
+    PortRange, PrivateIp, PublicIp, Rule, Service, SourceDestCheck, Traffic, Verdict, Via,
+};
+
+/// What the documented semantics say of a connection at a moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// What each end sends comes to the other.
+    Alive,
+    /// What each end sends is dropped, at one of these.
+    Cut {
+        /// Every end that lets it pass no more.
+        at: Vec<(Direction, InstanceName)>,
+    },
+    /// What each end sends is dropped, because an appliance on its way takes only what is its own.
+    FailsCheck {
+        /// Whose check.
+        instance: InstanceName,
+    },
+    /// An address that it goes by has left its holder, and whoever gets it inherits nothing: what is sent now belongs to
+    /// no connection.
+    Forgotten,
+    /// An end is no more: its instance or its interface has gone, or its programs have ended.
+    Gone,
+}
+
+/// A connection that was admitted, and what each end that judged it remembers.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    service: Service,
+    ends: Vec<End>,
+    /// Who opened it and who answers; a host outside is always there.
+    parties: Vec<Hold>,
+    appliances: Vec<Hold>,
+    is_over: bool,
+}
+
+/// An end that has judged a connection: the sender's egress or a receiver's ingress. An appliance is two more.
+#[derive(Clone, Debug)]
+struct End {
+    interface: InterfaceId,
+    direction: Direction,
+    other: IpAddr,
+    path: Path,
+    memory: Memory,
+}
+
+/// Whether an end needs the rule no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    Tracked,
+    Untracked,
+}
+
+/// By what an interface is part of a connection.
+#[derive(Clone, Debug)]
+struct Hold {
+    interface: InterfaceId,
+    /// Tells it from another of the same name, later.
+    number: u32,
+    private: Option<PrivateIp>,
+    /// Where the connection is translated at the gateway.
+    public: Option<PublicIp>,
+    ipv6: Option<Ipv6>,
+}
+
+impl Connection {
+    /// A connection that is opened now; nothing if it does not come about, or is of a kind that nobody holds.
+    pub fn open(cloud: &Cloud, flow: &Flow) -> Option<Self> {
+        let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
+        if !held || !matches!(judge(cloud, flow), Verdict::Open { .. }) {
+            return None;
+        }
+        let mut way = Way { cloud, service: flow.service, ends: Vec::new(), parties: Vec::new(), passed: Vec::new() };
+        way.walk(flow)?;
+        Some(Self {
+            service: flow.service,
+            ends: way.ends,
+            parties: way.parties,
+            appliances: way.passed,
+            is_over: false,
+        })
+    }
+
+    /// Takes note of a change; `cloud` is the one after it.
+    ///
+    /// A reboot changes nothing that a cloud knows of, and ends the programs all the same.
+    pub fn follow(&mut self, operation: &Operation, cloud: &Cloud) {
+        let rebooted = match operation {
+            Operation::Reboot(name) => self.parties.iter().any(|party| party.interface.instance == *name),
+            _ => false,
+        };
+        self.is_over |= rebooted || self.parties.iter().any(|party| !party.is_there(cloud));
+    }
+
+    /// What has become of it.
+    pub fn standing(&self, cloud: &Cloud) -> Standing {
+        if self.is_over {
+            return Standing::Gone;
+        }
+        let mut all = self.parties.iter().chain(&self.appliances);
+        if !all.all(|hold| hold.is_there(cloud) && hold.is_known_outside(cloud)) {
+            return Standing::Forgotten;
+        }
+        for Hold { interface, .. } in &self.appliances {
+            if cloud.interface(interface).is_some_and(|i| i.source_dest_check == SourceDestCheck::On) {
+                return Standing::FailsCheck { instance: interface.instance.clone() };
+            }
+        }
+        let closed = self.ends.iter().filter(|end| !end.passes(cloud, self.service));
+        let at: Vec<_> = closed.map(|end| (end.direction, end.interface.instance.clone())).collect();
+        if at.is_empty() { Standing::Alive } else { Standing::Cut { at } }
+    }
+}
+
+impl End {
+    fn passes(&self, cloud: &Cloud, service: Service) -> bool {
+        let Some(interface) = cloud.interface(&self.interface) else { return false };
+        self.memory == Memory::Tracked
+            || !admitting_rules(cloud, interface, self.direction, self.other, service, self.path).is_empty()
+    }
+}
+
+impl Hold {
+    fn of(interface: &Interface) -> Self {
+        let Interface { id, number, private, ipv6, .. } = interface;
+        Self { interface: id.clone(), number: *number, private: *private, public: None, ipv6: *ipv6 }
+    }
+
+    fn is_there(&self, cloud: &Cloud) -> bool {
+        let instance = cloud.instances.get(&self.interface.instance);
+        let runs = instance.is_some_and(|instance| instance.state == InstanceState::Running);
+        let same = |interface: &Interface| {
+            interface.number == self.number && interface.private == self.private && interface.ipv6 == self.ipv6
+        };
+        runs && cloud.interface(&self.interface).is_some_and(same)
+    }
+
+    fn is_known_outside(&self, cloud: &Cloud) -> bool {
+        self.public.is_none() || cloud.interface(&self.interface).is_some_and(|i| i.public == self.public)
+    }
+}
+
+/// The way of a flow that is admitted everywhere.
+struct Way<'a> {
+    cloud: &'a Cloud,
+    service: Service,
+    ends: Vec<End>,
+    parties: Vec<Hold>,
+    passed: Vec<Hold>,
+}
+
+impl<'a> Way<'a> {
+    fn walk(&mut self, flow: &Flow) -> Option<()> {
+        let find = |end: &Endpoint| end.interface().and_then(|id| interface_of(self.cloud, &id));
+        match (&flow.from, find(&flow.from), &flow.to, find(&flow.to)) {
+            (Endpoint::Host(_, sender), _, _, Some(receiver)) => {
+                self.party(receiver, sender.0.is_ipv4());
+                self.end(receiver, Direction::Ingress, sender.0, Path::Direct);
+            }
+            (_, Some(sender), Endpoint::Host(_, receiver), _) => match receiver.0 {
+                IpAddr::V4(address) => self.legs(sender, address)?,
+                IpAddr::V6(_) => {
+                    self.party(sender, false);
+                    self.end(sender, Direction::Egress, receiver.0, Path::Direct);
+                }
+            },
+            (_, Some(sender), _, Some(receiver)) => {
+                let inside = flow.via == Via::Private || flow.via == Via::Dns && sender.vpc == receiver.vpc;
+                match flow.via {
+                    Via::Ipv6 => {
+                        self.party(sender, false);
+                        self.party(receiver, false);
+                        self.end(sender, Direction::Egress, receiver.ipv6?.0.into(), Path::Direct);
+                        self.end(receiver, Direction::Ingress, sender.ipv6?.0.into(), Path::Direct);
+                    }
+                    _ if inside => self.legs(sender, receiver.private?.0)?,
+                    _ => self.legs(sender, receiver.public?.0)?,
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// From interface to interface over IPv4, through whatever appliances the routes name.
+    fn legs(&mut self, first: &'a Interface, destination: Ipv4Addr) -> Option<()> {
+        let (mut sender, mut source) = (first, first.private?.0);
+        self.party(first, false);
+        for _ in 0..=MOST_LEGS {
+            let own = sender.private.is_some_and(|private| private.0 == source);
+            let from = if own { Path::Direct } else { Path::ThroughAnAppliance };
+            let hop = next_hop(self.cloud, sender, destination);
+            let to = if matches!(hop, NextHop::AsAddressed) { Path::Direct } else { Path::ThroughAnAppliance };
+            self.end(sender, Direction::Egress, destination.into(), to);
+            match (hop, holder_of(self.cloud, &sender.vpc, destination)) {
+                (NextHop::Nobody, _) => return None,
+                (NextHop::Interface(appliance), _) => {
+                    self.end(appliance, Direction::Ingress, source.into(), from);
+                    self.passed.push(Hold::of(appliance));
+                    source = passes_on(self.cloud, appliance, source)?;
+                    sender = appliance;
+                }
+                (NextHop::AsAddressed, Some(holder)) => {
+                    self.party(holder, false);
+                    self.end(holder, Direction::Ingress, source.into(), from);
+                    return Some(());
+                }
+                (NextHop::AsAddressed, None) => return self.outside(sender, source, destination),
+            }
+        }
+        None
+    }
+
+    /// Out through the gateway, and in again if the address is an instance's.
+    fn outside(&mut self, sender: &Interface, source: Ipv4Addr, destination: Ipv4Addr) -> Option<()> {
+        let translated = holder_of(self.cloud, &sender.vpc, source)?;
+        let public = translated.public?;
+        for hold in self.parties.iter_mut().chain(&mut self.passed) {
+            if hold.interface == translated.id {
+                hold.public = Some(public);
+            }
+        }
+        let has_it = |interface: &&Interface| interface.public.is_some_and(|public| public.0 == destination);
+        let up = self.cloud.interfaces().filter(|(_, instance, _)| instance.state != InstanceState::Stopped);
+        if let Some(receiver) = up.map(|(_, _, interface)| interface).find(has_it) {
+            self.party(receiver, true);
+            self.end(receiver, Direction::Ingress, public.0.into(), Path::Direct);
+        }
+        Some(())
+    }
+
+    fn party(&mut self, interface: &Interface, translated: bool) {
+        let public = interface.public.filter(|_| translated);
+        self.parties.push(Hold { public, ..Hold::of(interface) });
+    }
+
+    fn end(&mut self, interface: &Interface, direction: Direction, other: IpAddr, path: Path) {
+        if direction == Direction::Egress && !self.cloud.has_egress_rules() {
+            return;
+        }
+        let memory = memory(self.cloud, interface, direction, other, self.service, path);
+        self.ends.push(End { interface: interface.id.clone(), direction, other, path, memory });
+    }
+}
+
+/// Whether an end tracks a flow that it admits: TCP and UDP are not tracked where a rule admits them from all addresses
+/// and the opposite direction is open to all addresses on all ports. The first rule that admits it decides, where a narrow
+/// one does as well (sglab: the documents are silent).
+fn memory(
+    cloud: &Cloud,
+    interface: &Interface,
+    direction: Direction,
+    other: IpAddr,
+    service: Service,
+    path: Path,
+) -> Memory {
+    let first = admitting_rules(cloud, interface, direction, other, service, path).into_iter().next();
+    let first = first.and_then(|id| cloud.rule(id)).map(|(_, rule)| rule);
+    let is_for_all = |rule: &Rule| names_all(rule, other) && matches!(service, Service::Tcp(_) | Service::Udp(_));
+    if first.is_some_and(is_for_all) && opposite_is_open(cloud, interface, direction, other, service) {
+        Memory::Untracked
+    } else {
+        Memory::Tracked
+    }
+}
+
+fn opposite_is_open(
+    cloud: &Cloud,
+    interface: &Interface,
+    direction: Direction,
+    other: IpAddr,
+    service: Service,
+) -> bool {
+    if !cloud.has_egress_rules() {
+        return direction == Direction::Ingress;
+    }
+    let every_port = |traffic: Traffic| match (traffic, service) {
+        (Traffic::All, _) => true,
+        (Traffic::Tcp(ports), Service::Tcp(_)) | (Traffic::Udp(ports), Service::Udp(_)) => ports == PortRange::ALL,
+        _ => false,
+    };
+    interface.groups.iter().filter_map(|name| cloud.groups.get(name)).any(|group| {
+        let opposite = match direction {
+            Direction::Ingress => &group.egress,
+            Direction::Egress => &group.ingress,
+        };
+        opposite.iter().any(|rule| names_all(rule, other) && every_port(rule.traffic))
+    })
+}
+
+/// Whether a rule is for all addresses of the family of this one.
+fn names_all(rule: &Rule, address: IpAddr) -> bool {
+    match rule.peer {
+        Peer::Cidr(IpNet::V4(block)) => block.prefix_len() == 0 && address.is_ipv4(),
+        Peer::Cidr(IpNet::V6(block)) => block.prefix_len() == 0 && address.is_ipv6(),
+        Peer::Group(_) | Peer::PrefixList(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::*;
+    use crate::model::{Era, GroupName, HostIp, HostName, Port};
+
+    fn end(name: &str) -> Endpoint {
+        Endpoint::Instance(InstanceName::new(name))
+    }
+
+    fn office() -> Endpoint {
+        Endpoint::Host(HostName::new("office"), HostIp("203.0.113.10".parse().unwrap()))
+    }
+
+    fn flow(from: Endpoint, to: &str, via: Via, service: Service) -> Flow {
+        Flow { from, to: end(to), via, service }
+    }
+
+    const WEB: Service = Service::Tcp(Port(80));
+
+    /// A connection that is held through changes: what has become of it after each.
+    fn story(mut sample: Sample, flow: &Flow, changes: &[Operation]) -> Vec<Standing> {
+        let mut connection = Connection::open(&sample.0, flow).expect("it comes about");
+        let mut standings = Vec::new();
+        for change in changes {
+            sample = sample.with(change.clone());
+            connection.follow(change, &sample.0);
+            standings.push(connection.standing(&sample.0));
+        }
+        standings
+    }
+
+    fn cut(at: Direction, instance: &str) -> Standing {
+        Standing::Cut { at: vec![(at, InstanceName::new(instance))] }
+    }
+
+    fn two(era: Era, rules: &[&str]) -> Sample {
+        Sample::new(era).group("W", &[]).group("D", rules).instance("w", &["W"]).instance("d", &["D"])
+    }
+
+    #[test]
+    fn what_is_tracked_outlives_its_rule_and_what_is_not_is_cut_with_it_and_revived_by_it() {
+        for era in Era::ALL {
+            let private = flow(end("w"), "d", Via::Private, WEB);
+            let narrow = story(two(era, &["tcp 80 from W"]), &private, &[revoke("D", "tcp 80 from W")]);
+            assert_eq!(narrow, [Standing::Alive], "{era}");
+            let wide = [revoke("D", "tcp 80 from anywhere"), authorize("D", "tcp 80 from anywhere")];
+            let wide = story(two(era, &["tcp 80 from anywhere"]), &private, &wide);
+            assert_eq!(wide, [cut(Direction::Ingress, "d"), Standing::Alive], "{era}");
+        }
+    }
+
+    #[test]
+    fn a_second_rule_that_admits_keeps_it_and_the_first_that_matches_decides() {
+        let private = flow(end("w"), "d", Via::Private, WEB);
+        let both = [revoke("D", "tcp 80 from anywhere"), revoke("D", "tcp 80 from W")];
+        let wide_first = story(two(Era::Vpc, &["tcp 80 from anywhere", "tcp 80 from W"]), &private, &both);
+        assert_eq!(wide_first, [Standing::Alive, cut(Direction::Ingress, "d")]);
+        let narrow_first = story(two(Era::Vpc, &["tcp 80 from W", "tcp 80 from anywhere"]), &private, &both);
+        assert_eq!(narrow_first, [Standing::Alive, Standing::Alive]);
+    }
+
+    #[test]
+    fn narrower_egress_means_tracked_and_a_ping_always_is() {
+        let private = flow(end("w"), "d", Via::Private, WEB);
+        let narrowed = two(Era::Vpc, &["tcp 80 from anywhere"]).egress("D", &["tcp 443 to anywhere"]);
+        assert_eq!(story(narrowed, &private, &[revoke("D", "tcp 80 from anywhere")]), [Standing::Alive]);
+        let ping = flow(end("w"), "d", Via::Private, Service::IcmpEcho);
+        let pinged = story(two(Era::Vpc, &["icmp all from anywhere"]), &ping, &[revoke("D", "icmp all from anywhere")]);
+        assert_eq!(pinged, [Standing::Alive]);
+    }
+
+    #[test]
+    fn each_end_is_judged_by_its_own_groups() {
+        let private = flow(end("w"), "d", Via::Private, WEB);
+        // Both directions of the sender are open to all, so that it does not track what it opens.
+        let open = two(Era::Vpc, &["tcp 80 from W"]).allow("W", &["all from anywhere"]);
+        let all = vec![permission("all to anywhere")];
+        let closed = [Operation::RevokeEgress(GroupName::new("W"), all), revoke("D", "tcp 80 from W")];
+        assert_eq!(story(open, &private, &closed), [cut(Direction::Egress, "w"), cut(Direction::Egress, "w")]);
+    }
+
+    #[test]
+    fn a_stop_or_a_reboot_of_an_end_ends_it_and_of_another_does_not() {
+        let private = flow(end("w"), "d", Via::Private, WEB);
+        let sample = two(Era::Vpc, &["tcp 80 from W"]).instance("x", &["W"]);
+        assert_eq!(story(sample.clone(), &private, &[stop("d"), start("d")]), [Standing::Gone, Standing::Gone]);
+        assert_eq!(story(sample.clone(), &private, &[reboot("w")]), [Standing::Gone]);
+        assert_eq!(story(sample, &private, &[reboot("x"), stop("x")]), [Standing::Alive, Standing::Alive]);
+    }
+
+    #[test]
+    fn a_public_address_that_moves_takes_the_connections_by_it_along_and_no_others() {
+        let sample = two(Era::Vpc, &["tcp 80 from anywhere"]).with(allocate("e"));
+        let moved = [associate("e", "d")];
+        let outside = flow(office(), "d", Via::Public, WEB);
+        assert_eq!(story(sample.clone(), &outside, &moved), [Standing::Forgotten]);
+        let private = flow(end("w"), "d", Via::Private, WEB);
+        assert_eq!(story(sample.clone(), &private, &moved), [Standing::Alive]);
+        let out_and_in = flow(end("w"), "d", Via::Public, WEB);
+        assert_eq!(story(sample, &out_and_in, &[associate("e", "w")]), [Standing::Forgotten]);
+    }
+}

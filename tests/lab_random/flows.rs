@@ -1,0 +1,180 @@
+//! What is asked at every step: each flow that has a path, and some that forge their source.
+
+use indexmap::{IndexMap, IndexSet};
+use sglab::model::topology::Topology;
+use sglab::model::{Cloud, Endpoint, Flow, InstanceName, InstanceState, InterfaceId, Service, Via, apply};
+use sglab::policy;
+use sglab::scenario::cells;
+
+use crate::draft::{Draft, Line};
+
+const VIAS: [Via; 4] = [Via::Private, Via::Public, Via::Ipv6, Via::Dns];
+
+/// Every cell of the grid by each address and by name; stopped instances by address; hosts and further interfaces as
+/// ends; and forged sources.
+pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
+    let vias = IndexSet::from(VIAS);
+    let mut flows: IndexSet<Flow> = cells::grid(cloud, columns, &vias).collect();
+    let mut pair = |from: &Endpoint, to: &Endpoint, via: Via| {
+        flows.extend(columns.iter().map(|&service| Flow { from: from.clone(), to: to.clone(), via, service }));
+    };
+    let senders = cells::senders(cloud, &vias);
+    let stopped = cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name);
+    for to in stopped {
+        for (from, via) in senders.iter().filter(|(_, via)| *via != Via::Dns) {
+            if cells::has_path(cloud, from, to, *via) {
+                pair(from, &Endpoint::Instance(to.clone()), *via);
+            }
+        }
+    }
+    let running = || cells::running(cloud).map(|name| Endpoint::Instance(name.clone()));
+    for (name, host) in &cloud.hosts {
+        for address in &host.addresses {
+            let via = if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 };
+            let to = Endpoint::Host(name.clone(), *address);
+            running().filter(|from| via == Via::Public || has_ipv6(cloud, from)).for_each(|from| pair(&from, &to, via));
+        }
+    }
+    for further in further(cloud) {
+        for (from, via) in &senders {
+            if via_is_there(cloud, from, &further, *via) {
+                pair(from, &further, *via);
+            }
+        }
+        for to in running() {
+            for via in VIAS {
+                if via_is_there(cloud, &further, &to, via) {
+                    pair(&further, &to, via);
+                }
+            }
+        }
+    }
+    flows.extend(forged(cloud, columns));
+    flows.into_iter().collect()
+}
+
+/// Interfaces beside the first of what runs.
+fn further(cloud: &Cloud) -> Vec<Endpoint> {
+    let running = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
+    running.filter(|(.., i)| i.id.device > 0).map(|(.., i)| Endpoint::Interface(i.id.clone())).collect()
+}
+
+fn has_ipv6(cloud: &Cloud, end: &Endpoint) -> bool {
+    end.interface().is_some_and(|id| cloud.interface(&id).is_some_and(|interface| interface.ipv6.is_some()))
+}
+
+fn via_is_there(cloud: &Cloud, from: &Endpoint, to: &Endpoint, via: Via) -> bool {
+    if from.instance().is_some() && from.instance() == to.instance() {
+        return false;
+    }
+    let interface = |end: &Endpoint| end.interface().and_then(|id| cloud.interface(&id));
+    let Some(receiver) = interface(to) else { return false };
+    match (via, interface(from)) {
+        (Via::Private, Some(sender)) => sender.vpc == receiver.vpc && receiver.private.is_some(),
+        (Via::Private, None) => false,
+        (Via::Public, _) => receiver.public.is_some(),
+        (Via::Ipv6, None) => {
+            receiver.ipv6.is_some() && matches!(from, Endpoint::Host(_, address) if address.0.is_ipv6())
+        }
+        (Via::Ipv6, Some(sender)) => sender.ipv6.is_some() && receiver.ipv6.is_some(),
+        // A name is of the first interface.
+        (Via::Dns, _) => false,
+    }
+}
+
+/// Each running instance as another that it is not.
+fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
+    let silent = |service: &&Service| matches!(service, Service::Udp(_) | Service::Icmp(_));
+    let services: Vec<Service> = columns.iter().filter(silent).copied().collect();
+    let running: Vec<_> = cells::running(cloud).cloned().collect();
+    let mut flows = Vec::new();
+    for (number, from) in running.iter().enumerate() {
+        let to = &running[(number + 1) % running.len()];
+        let victim = &running[(number + 2) % running.len()];
+        let vpc = |name: &InstanceName| cloud.instances[name].interfaces[0].vpc.clone();
+        let source = cloud.instances[victim].interfaces[0].private.filter(|_| victim != from);
+        let Some(source) = source.filter(|_| from != to && vpc(from) == vpc(to)) else { continue };
+        let from = InterfaceId { instance: from.clone(), device: 0 };
+        flows.extend(services.iter().map(|&service| Flow {
+            from: Endpoint::Forged(from.clone(), source.0),
+            to: Endpoint::Instance(to.clone()),
+            via: Via::Private,
+            service,
+        }));
+    }
+    flows
+}
+
+/// Puts a connection that would come about in place of each `open: ?7`.
+pub fn fill(draft: &Draft) -> Option<Draft> {
+    let is_blank = |line: &Line| line.text.contains("open: ?");
+    let known = Draft(draft.0.iter().filter(|line| !is_blank(line)).cloned().collect());
+    let (_, topology) = known.settled()?;
+    let clouds = on_paper(&topology);
+    let lines = draft.0.iter().filter_map(|line| {
+        if !is_blank(line) {
+            return Some(line.clone());
+        }
+        let number = |before: &str| {
+            let digits: String = line.text.split_once(before)?.1.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<usize>().ok()
+        };
+        let (step, drawn) = (number("step: s")?, number("open: ?")?);
+        let cloud = &clouds.range(..step).next_back()?.1;
+        let open = holdable(cloud, &topology.columns);
+        let flow = open.get(drawn % open.len().max(1))?;
+        let text = format!("- {{step: s{step}, do: {{open: {{k{step}: '{}'}}}}}}", written(flow));
+        Some(Line { text, ..line.clone() })
+    });
+    Some(Draft(lines.collect()))
+}
+
+/// The cloud after each step, by the number in the step's name.
+fn on_paper(topology: &Topology) -> std::collections::BTreeMap<usize, Cloud> {
+    let mut clouds = std::collections::BTreeMap::new();
+    let Ok(mut cloud) = topology.initial_cloud(topology.eras[0]) else { return clouds };
+    clouds.insert(0, cloud.clone());
+    for step in &topology.steps {
+        for operation in step.operations() {
+            cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
+        }
+        if let Some(number) = step.name.strip_prefix('s').and_then(|number| number.parse().ok()) {
+            clouds.insert(number, cloud.clone());
+        }
+    }
+    clouds
+}
+
+/// The flows that would be open and can be held, those of every service in turn.
+fn holdable(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
+    let mut by_service: IndexMap<Service, Vec<Flow>> = IndexMap::new();
+    for flow in all(cloud, columns) {
+        let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
+        let plain = !matches!(flow.from, Endpoint::Forged(..));
+        if held && plain && policy::tracking::Connection::open(cloud, &flow).is_some() {
+            by_service.entry(flow.service).or_default().push(flow);
+        }
+    }
+    let longest = by_service.values().map(Vec::len).max().unwrap_or(0);
+    let turn = |number: usize| by_service.values().map(move |flows| flows[number % flows.len()].clone());
+    (0..longest).flat_map(turn).collect()
+}
+
+/// A flow as a file says it.
+pub fn written(flow: &Flow) -> String {
+    let service = match flow.service {
+        Service::Tcp(port) => port.to_string(),
+        Service::Udp(port) => format!("{port}/udp"),
+        Service::IcmpEcho => "ping".to_owned(),
+        other => other.to_string(),
+    };
+    let between_instances = flow.from.instance().is_some() && flow.to.instance().is_some();
+    let by = match flow.via {
+        Via::Private => "by private address",
+        Via::Public if between_instances || flow.from.instance().is_none() => "by public address",
+        Via::Public => "",
+        Via::Ipv6 => "by ipv6 address",
+        Via::Dns => "by dns name",
+    };
+    format!("{} -> {}:{service} {by}", flow.from, flow.to).trim_end().to_owned()
+}

@@ -1,0 +1,105 @@
+//! Random clouds: whatever is drawn, every step of it is measured in full and held against the prediction.
+//!
+//! Without arguments a test like any other, with a fixed seed that is printed. `soak` goes on for hours (scripts/soak).
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod apart;
+mod draft;
+mod flows;
+mod measure;
+mod seed;
+mod shrink;
+mod soak;
+mod strategy;
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+/// The seed of the test: the day of the article.
+const SEED: u64 = 20_130_124;
+/// So many clouds are drawn from it.
+const CLOUDS: u64 = 12;
+/// So many labs at a time.
+const JOBS: usize = 2;
+
+fn main() -> ExitCode {
+    if std::env::var_os(apart::HERE).is_some() {
+        return apart::run_here();
+    }
+    match std::env::args().nth(1).as_deref() {
+        Some("soak") => return soak::main(),
+        Some("draw") => return draw(),
+        _ => {}
+    }
+    let trials = vec![
+        Trial::test("the_files_of_past_findings_are_as_the_policy_says", past_findings),
+        Trial::test("random_clouds_are_as_the_policy_says", random_clouds),
+    ];
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// `draw SEED NUMBER` prints a file.
+fn draw() -> ExitCode {
+    let numbers: Vec<u64> = std::env::args().skip(2).map_while(|word| word.parse().ok()).collect();
+    let [seed, number] = numbers[..] else { return ExitCode::from(2) };
+    match seed::draw(seed, number) {
+        Some((draft, _)) => {
+            print!("{}", draft.text());
+            ExitCode::SUCCESS
+        }
+        None => ExitCode::FAILURE,
+    }
+}
+
+fn random_clouds() -> Result<(), Failed> {
+    let next = AtomicU64::new(0);
+    let (steps, cells) = (AtomicU64::new(0), AtomicU64::new(0));
+    let work = || -> Result<(), String> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= CLOUDS {
+                return Ok(());
+            }
+            let (draft, _) = seed::draw(SEED, number).ok_or_else(|| format!("seed {SEED}, cloud {number}: no file"))?;
+            let report = apart::run(&draft.text());
+            steps.fetch_add(report.steps, Ordering::Relaxed);
+            cells.fetch_add(report.cells, Ordering::Relaxed);
+            if let Some(finding) = report.findings.first().cloned() {
+                next.store(CLOUDS, Ordering::Relaxed);
+                let bound = shrink::Bound { runs: 100, time: Duration::from_secs(60) };
+                let smallest = shrink::shrink(draft, report, finding.kind, bound);
+                return Err(format!(
+                    "seed {SEED}, cloud {number}: {finding:#?}\nThe smallest file that shows it:\n{}\n{:#?}",
+                    smallest.draft.text(),
+                    smallest.report.findings
+                ));
+            }
+        }
+    };
+    let found: Vec<String> = std::thread::scope(|scope| {
+        let jobs: Vec<_> = (0..JOBS).map(|_| scope.spawn(work)).collect();
+        jobs.into_iter().filter_map(|job| job.join().expect("no panic").err()).collect()
+    });
+    println!("seed {SEED}: {CLOUDS} clouds, {} steps, {} cells", steps.into_inner(), cells.into_inner());
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n\n").into()) }
+}
+
+/// Each file that once showed a disagreement, measured in full.
+fn past_findings() -> Result<(), Failed> {
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").to_owned());
+    let folder = std::path::Path::new(&root).join("tests/topologies-regressions");
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files.sort();
+    let mut found = String::new();
+    for file in files {
+        let report = apart::run_with_expectations(&std::fs::read_to_string(&file)?);
+        if !report.findings.is_empty() {
+            found.push_str(&format!("{}: {:#?}\n", file.display(), report.findings));
+        }
+    }
+    if found.is_empty() { Ok(()) } else { Err(found.into()) }
+}

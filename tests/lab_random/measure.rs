@@ -1,0 +1,271 @@
+//! Runs one file on a lab of its own, and holds everything that can be measured against the prediction, step by step.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use sglab::lab::{Lab, LabError};
+use sglab::model::topology::{Action, Opening, Topology};
+use sglab::model::{ConnectionName, Flow, Operation, Service, Via, apply};
+use sglab::policy;
+use sglab::policy::tracking::{Connection, Standing};
+use sglab::probe::Held;
+use sglab::scenario::agreement::{Agreement, compare, compare_held};
+use sglab::scenario::{self, cells};
+
+use crate::flows;
+use crate::strategy::END;
+
+/// What running a file gave. Every number counts what was really done.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Changes to the cloud and to connections, carried out or refused.
+    pub steps: u64,
+    /// Changes that were refused.
+    pub refused: u64,
+    /// Flows that were probed.
+    pub cells: u64,
+    /// Connections that were opened.
+    pub opened: u64,
+    /// How often one was examined.
+    pub examined: u64,
+    /// Steps whose connection the prediction does not let come about, so that it was not tried.
+    pub passed_over: Vec<String>,
+    /// Steps whose operation was refused, with the code.
+    pub refusals: Vec<(String, String)>,
+    /// What did not agree, or could not be proved.
+    pub findings: Vec<Finding>,
+}
+
+/// Something that was not as it must be.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The step's name; "boot" for the cloud as launched.
+    pub step: String,
+    /// The flow or the connection.
+    pub what: String,
+    pub predicted: String,
+    pub measured: String,
+}
+
+/// Kinds of findings; a smaller file must show the same kind.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The two readings differ about a new flow.
+    Flow,
+    /// They differ about a connection.
+    Connection,
+    /// An outcome that nothing proved.
+    Inconclusive,
+    /// An outcome that the fallback timeout decided.
+    TimedOut,
+    /// The lab, or the process that ran it, failed.
+    Failure,
+}
+
+/// A connection that is held, with what the prediction remembers of it.
+struct Followed {
+    prediction: Connection,
+    flow: Flow,
+    cuts: u32,
+}
+
+/// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
+/// more, to see whether it comes back, and then closed.
+const MOST_CUTS: u32 = 2;
+
+struct Run {
+    lab: Lab,
+    report: Report,
+    followed: IndexMap<ConnectionName, Followed>,
+    step: String,
+}
+
+/// Boots the file's cloud and takes every step of it.
+pub async fn run(topology: &Topology) -> Report {
+    let mut report = Report::default();
+    let lab = match scenario::boot(topology, topology.eras[0]).await {
+        Ok((lab, _)) => lab,
+        Err(error) => {
+            report.findings.push(failure("boot", &error));
+            return report;
+        }
+    };
+    let mut run = Run { lab, report, followed: IndexMap::new(), step: "boot".to_owned() };
+    if let Err(error) = run.steps(topology).await {
+        run.report.findings.push(failure(&run.step, &error));
+    }
+    run.report
+}
+
+/// Runs a file as `sglab test` does, and tells what it does not pass.
+pub async fn expectations(topology: &Topology) -> Option<Finding> {
+    let era = topology.eras[0];
+    match scenario::run(topology, era, &scenario::Options::default(), &mut |_| {}).await {
+        Ok(result) if result.verdict == scenario::RunVerdict::Passed => None,
+        Ok(result) => {
+            let failed = result.steps.iter().find(|step| step.status != scenario::StepStatus::Passed);
+            let step = failed.map_or_else(String::new, |step| step.name.clone());
+            let (predicted, measured) = ("what the file expects".to_owned(), format!("{failed:#?}"));
+            Some(Finding { kind: Kind::Flow, step, what: "expectations".to_owned(), predicted, measured })
+        }
+        Err(error) => Some(failure("expectations", &error)),
+    }
+}
+
+fn failure(step: &str, error: &dyn std::error::Error) -> Finding {
+    let (predicted, measured) = ("a lab that works".to_owned(), error.to_string());
+    Finding { kind: Kind::Failure, step: step.to_owned(), what: "the lab".to_owned(), predicted, measured }
+}
+
+impl Run {
+    async fn steps(&mut self, topology: &Topology) -> Result<(), LabError> {
+        self.probe(topology).await?;
+        for step in topology.steps.iter().filter(|step| step.name != END) {
+            self.step.clone_from(&step.name);
+            let mut changed = false;
+            for action in &step.actions {
+                match action {
+                    Action::Operation(operation) => {
+                        self.operate(&operation.value).await?;
+                        changed = true;
+                    }
+                    Action::Open(opening) => self.open(&opening.value).await?,
+                    Action::Close(name) => {
+                        self.lab.close(&name.value);
+                        self.followed.shift_remove(&name.value);
+                    }
+                    Action::Idle(_) => {}
+                }
+            }
+            self.report.steps += u64::from(!step.actions.is_empty());
+            if changed {
+                self.probe(topology).await?;
+            }
+            self.examine().await?;
+        }
+        Ok(())
+    }
+
+    fn find(&mut self, kind: Kind, what: String, predicted: impl Into<String>, measured: impl Into<String>) {
+        let (step, predicted, measured) = (self.step.clone(), predicted.into(), measured.into());
+        self.report.findings.push(Finding { kind, step, what, predicted, measured });
+    }
+
+    /// Both sides refuse, or neither; what is refused leaves cloud and kernel as they were.
+    async fn operate(&mut self, operation: &Operation) -> Result<(), LabError> {
+        let before = self.lab.cloud().clone();
+        let expected = apply(&before, operation);
+        let handles = if expected.is_err() { Some(self.lab.rule_handles().await?) } else { None };
+        let done = self.lab.apply(operation).await;
+        match (expected, done) {
+            (Ok(cloud), Ok(_)) => {
+                if cloud != *self.lab.cloud() {
+                    self.find(Kind::Failure, format!("{operation:?}"), "the cloud as on paper", "another cloud");
+                }
+                for followed in self.followed.values_mut() {
+                    followed.prediction.follow(operation, &cloud);
+                }
+            }
+            (Err(refusal), Err(LabError::Refused(refused))) if refusal == refused => {
+                self.report.refused += 1;
+                self.report.refusals.push((self.step.clone(), refusal.code.as_str().to_owned()));
+                if before != *self.lab.cloud() || handles != Some(self.lab.rule_handles().await?) {
+                    self.find(Kind::Failure, format!("{operation:?}"), "nothing changed by a refusal", "a change");
+                }
+            }
+            (_, Err(error)) => return Err(error),
+            (Err(refusal), Ok(_)) => {
+                self.find(Kind::Failure, format!("{operation:?}"), refusal.to_string(), "it was carried out");
+            }
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self, opening: &Opening) -> Result<(), LabError> {
+        let flows = cells::select(&opening.flow, Via::Private, self.lab.cloud()).unwrap_or_default();
+        let [flow] = flows.as_slice() else {
+            self.report.passed_over.push(self.step.clone());
+            return Ok(());
+        };
+        let Some(prediction) = Connection::open(self.lab.cloud(), flow) else {
+            self.report.passed_over.push(self.step.clone());
+            return Ok(());
+        };
+        match self.lab.open(&opening.name, flow).await {
+            Ok(()) => {
+                self.report.opened += 1;
+                let followed = Followed { prediction, flow: flow.clone(), cuts: 0 };
+                self.followed.insert(opening.name.clone(), followed);
+            }
+            Err(LabError::NotOpened { why, .. }) => {
+                self.find(Kind::Connection, format!("{}: {flow}", opening.name), "it is opened", why);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn probe(&mut self, topology: &Topology) -> Result<(), LabError> {
+        let flows = flows::all(self.lab.cloud(), &topology.columns);
+        if flows.is_empty() {
+            return Ok(());
+        }
+        let batch = self.lab.probe(&flows).await?;
+        self.report.cells += batch.observations.len() as u64;
+        if !batch.canaries_held {
+            self.find(Kind::Inconclusive, "all flows".to_owned(), "canaries that hold", "they did not");
+            return Ok(());
+        }
+        for seen in &batch.observations {
+            let verdict = policy::judge(self.lab.cloud(), &seen.flow);
+            let kind = match compare(&verdict, &seen.outcome) {
+                Agreement::Disagree => Kind::Flow,
+                Agreement::Unproved => Kind::Inconclusive,
+                Agreement::Agree if seen.timed_out => Kind::TimedOut,
+                Agreement::Agree => continue,
+            };
+            self.find(kind, flows::written(&seen.flow), format!("{verdict:?}"), format!("{:?}", seen.outcome));
+        }
+        Ok(())
+    }
+
+    async fn examine(&mut self) -> Result<(), LabError> {
+        for name in self.followed.keys().cloned().collect::<Vec<_>>() {
+            let Some(followed) = self.followed.get(&name) else { continue };
+            let standing = followed.prediction.standing(self.lab.cloud());
+            let flow = followed.flow.clone();
+            // What is sent over a forgotten flow that is not TCP begins a new one, and those are probed anyhow.
+            if standing == Standing::Forgotten && !matches!(flow.service, Service::Tcp(_)) {
+                self.close(&name);
+                continue;
+            }
+            let held = self.lab.examine(&name).await?;
+            self.report.examined += 1;
+            let kind = match compare_held(&standing, &held) {
+                Agreement::Agree => None,
+                Agreement::Disagree => Some(Kind::Connection),
+                Agreement::Unproved => Some(Kind::Inconclusive),
+            };
+            if let Some(kind) = kind {
+                let what = format!("{name}: {}", flows::written(&flow));
+                self.find(kind, what, format!("{standing:?}"), format!("{held:?}"));
+            }
+            let cut = matches!(held, Held::Cut(_));
+            let cuts = self.followed.get_mut(&name).map_or(0, |followed| {
+                followed.cuts += u32::from(cut && matches!(flow.service, Service::Tcp(_)));
+                followed.cuts
+            });
+            let over = matches!(held, Held::Gone { .. }) || standing == Standing::Forgotten;
+            if kind.is_some() || over || cuts >= MOST_CUTS {
+                self.close(&name);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, name: &ConnectionName) {
+        self.lab.close(name);
+        self.followed.shift_remove(name);
+    }
+}
