@@ -63,11 +63,11 @@ impl Lab {
         Ok(connection.examine_answer(&mut self.prober, &whose).await)
     }
 
-    /// Ends the connections of a namespace that is given up.
-    pub(super) fn end_connections(&mut self, node: &NodeName) {
+    /// Ends the connections of a namespace that is given up, or whose programs have ended.
+    pub(super) fn end_connections(&mut self, node: &NodeName, why: &str) {
         for holding in self.held.values_mut() {
             if matches!(holding, Holding::Open(connection) if connection.ends().contains(&node)) {
-                *holding = Holding::Over(format!("{node} was stopped, or is gone"));
+                *holding = Holding::Over(format!("{node}: {why}"));
             }
         }
     }

@@ -242,10 +242,11 @@ impl Lab {
     async fn follow(&mut self, operation: &Operation, network: &Network) -> Result<(), LabError> {
         match operation {
             // Its link went first, so its peers see silence and no farewell.
-            Operation::Crash(name) => self.prober.silence(&NodeName(name.to_string())).await,
-            // Its programs begin anew.
-            Operation::Reboot(name) | Operation::Start(name) => {
-                self.prober.silence(&NodeName(name.to_string())).await;
+            // A boot begins its programs anew.
+            Operation::Crash(name) | Operation::Reboot(name) | Operation::Start(name) => {
+                let node = NodeName(name.to_string());
+                self.prober.silence(&node).await;
+                self.end_connections(&node, "its programs have ended");
             }
             _ => {}
         }
@@ -257,7 +258,7 @@ impl Lab {
         let gone: Vec<NodeName> =
             self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for name in &gone {
-            self.end_connections(name);
+            self.end_connections(name, "it was stopped, or is gone");
             self.prober.leave(name).await;
         }
         let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));

@@ -17,7 +17,7 @@ use super::attempt::Token;
 use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged};
 use super::prober::{Ask, Prober, tuples};
-use super::resolve::{self, Whose};
+use super::resolve::{self, SentBy, Whose};
 use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
@@ -270,7 +270,8 @@ impl Connection {
         let receivers: Vec<Receiver> = server.into_iter().chain([self.client.clone()]).collect();
         let held = canary::barrier(&prober.board, &mut prober.ports, &receivers).await.unwrap_or_default();
         let mut drops = Vec::new();
-        for ((case, logged), receiver) in ways.into_iter().zip(&receivers) {
+        let ends = receivers.iter().zip([SentBy::Opener, SentBy::Answerer]);
+        for ((case, logged), (receiver, sent_by)) in ways.into_iter().zip(ends) {
             let Some(logged) = logged else { continue };
             if !held.contains(&receiver.link()) {
                 let why =
@@ -281,7 +282,7 @@ impl Connection {
                 let why = format!("a drop is on record, and yet {} has seen it", receiver.node);
                 return Held::Inconclusive { why };
             }
-            drops.push(resolve::drop_of(&logged, whose));
+            drops.push(resolve::drop_of(&logged, sent_by, whose));
         }
         Held::Cut(drops)
     }

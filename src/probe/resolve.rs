@@ -38,7 +38,7 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
             Some(_) if receiver.is_some() && !finding.canary_arrived => {
                 inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
             }
-            Some(logged) => Outcome::Dropped(drop_of(logged, whose)),
+            Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
             None if finding.seen => inconclusive("the receiver has seen it and gave no answer"),
             None => inconclusive("no answer, and no filter has a record of it"),
         },
@@ -69,14 +69,26 @@ fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>)
     })
 }
 
-/// Where and for want of what a packet was dropped, by its record.
-pub(super) fn drop_of(logged: &Logged, whose: Whose<'_>) -> Drop {
+/// Which end of a flow sent a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentBy {
+    /// The one that opened it.
+    Opener,
+    /// The one that answers.
+    Answerer,
+}
+
+/// Where and for want of what a packet was dropped, by its record. What is cut is cut at an end that once admitted the
+/// flow as it was opened: for an answer that is where the packet comes from, if it was the answerer's ingress.
+pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Drop {
     let at = match logged.record {
         Record::Drop(direction) | Record::Cut(direction) => Some(direction),
         _ => None,
     };
-    let index = match at {
-        Some(Direction::Egress) => logged.in_index,
+    let index = match (logged.record, sent_by) {
+        (Record::Cut(Direction::Ingress), SentBy::Answerer) => logged.in_index,
+        (Record::Cut(Direction::Egress), SentBy::Answerer) => logged.out_index,
+        (Record::Drop(Direction::Egress) | Record::Cut(Direction::Egress), _) => logged.in_index,
         _ => logged.out_index,
     };
     let owner = at.zip(index.and_then(|index| whose(&logged.node, index)));
