@@ -4,7 +4,7 @@
 //! sources are pages of the "Amazon VPC user guide" (VPC) and of the "Amazon EC2 user guide" (EC2; "2018" for its last
 //! edition that covers EC2-Classic).
 //!
-//! It judges *new* flows by the rules of this moment; what a tracked connection may still do is not its matter. A stopped
+//! New flows are judged by the rules of this moment; what a connection may still do, [`tracking`] says. A stopped
 //! instance is reached by nobody, also where it keeps its private address: the address has no link then, and routing comes
 //! before the groups. One that has crashed and keeps its address keeps its link: the verdict is what the groups say, and
 //! a probe will find silence behind an open door.

@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-/// The seed of the test: the day of the article.
+/// The seed of the test: the day of the article. An ordinary user takes the next one, so that a run as both sees more.
 const SEED: u64 = 20_130_124;
 /// So many clouds are drawn from it.
-const CLOUDS: u64 = 12;
+const CLOUDS: u64 = 10;
 /// So many labs at a time.
 const JOBS: usize = 2;
 
@@ -55,6 +55,7 @@ fn draw() -> ExitCode {
 }
 
 fn random_clouds() -> Result<(), Failed> {
+    let seed = SEED + u64::from(!nix::unistd::geteuid().is_root());
     let next = AtomicU64::new(0);
     let (steps, cells) = (AtomicU64::new(0), AtomicU64::new(0));
     let work = || -> Result<(), String> {
@@ -63,7 +64,7 @@ fn random_clouds() -> Result<(), Failed> {
             if number >= CLOUDS {
                 return Ok(());
             }
-            let (draft, _) = seed::draw(SEED, number).ok_or_else(|| format!("seed {SEED}, cloud {number}: no file"))?;
+            let (draft, _) = seed::draw(seed, number).ok_or_else(|| format!("seed {seed}, cloud {number}: no file"))?;
             let report = apart::run(&draft.text());
             steps.fetch_add(report.steps, Ordering::Relaxed);
             cells.fetch_add(report.cells, Ordering::Relaxed);
@@ -72,7 +73,7 @@ fn random_clouds() -> Result<(), Failed> {
                 let bound = shrink::Bound { runs: 100, time: Duration::from_secs(60) };
                 let smallest = shrink::shrink(draft, report, finding.kind, bound);
                 return Err(format!(
-                    "seed {SEED}, cloud {number}: {finding:#?}\nThe smallest file that shows it:\n{}\n{:#?}",
+                    "seed {seed}, cloud {number}: {finding:#?}\nThe smallest file that shows it:\n{}\n{:#?}",
                     smallest.draft.text(),
                     smallest.report.findings
                 ));
@@ -83,7 +84,7 @@ fn random_clouds() -> Result<(), Failed> {
         let jobs: Vec<_> = (0..JOBS).map(|_| scope.spawn(work)).collect();
         jobs.into_iter().filter_map(|job| job.join().expect("no panic").err()).collect()
     });
-    println!("seed {SEED}: {CLOUDS} clouds, {} steps, {} cells", steps.into_inner(), cells.into_inner());
+    println!("seed {seed}: {CLOUDS} clouds, {} steps, {} cells", steps.into_inner(), cells.into_inner());
     if found.is_empty() { Ok(()) } else { Err(found.join("\n\n").into()) }
 }
 

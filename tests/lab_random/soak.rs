@@ -19,13 +19,7 @@ use crate::{apart, seed, shrink};
 ///
 /// Progress is kept: run again with the same folder, it goes on where it was. End it with Ctrl-C at any time.
 #[derive(Debug, Parser)]
-#[command(
-    name = "scripts/soak",
-    after_help = "Examples:\n  scripts/soak 1                      an hour, a lab per processor\n  \
-                  scripts/soak 0.25 --jobs 1          a quarter of an hour, one lab at a time\n  \
-                  scripts/soak 8 --seed 7 --folder /var/tmp/soak-7\n\n\
-                  Exit codes: 0 nothing found, 1 something did not agree, 4 something was inconclusive."
-)]
+#[command(name = "scripts/soak")]
 struct Arguments {
     /// For how many hours; a fraction will do.
     hours: f64,
@@ -58,7 +52,7 @@ struct Progress {
     /// How many clouds showed a finding of each kind.
     findings: BTreeMap<String, u64>,
     /// Clouds whose finding did not show again.
-    passing: BTreeSet<u64>,
+    not_again: BTreeSet<u64>,
 }
 
 struct Soak {
@@ -163,7 +157,7 @@ impl Soak {
                 for (kind, again) in &kinds {
                     *progress.findings.entry(word(*kind)).or_default() += 1;
                     if !again {
-                        progress.passing.insert(number);
+                        progress.not_again.insert(number);
                     }
                 }
             });
