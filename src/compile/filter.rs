@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use super::error::CompileError;
 use super::names::{
-    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6, SOURCES,
+    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6, SOURCES,
     SOURCES_IPV6, UNCHECKED, UNREACHABLE,
 };
 use super::network::Families;
@@ -55,11 +55,7 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
         let mut live = verdicts();
         for interface in attached {
             let port = format!("\"{}\"", names::port(&interface.id, interface.number));
-            let checked = direction == Direction::Ingress && is_checked_target(vpc, interface);
             let (new_chain, live_chain) = add_interface(&mut ruleset, cloud, interface, direction)?;
-            if checked && let Some(chain) = ruleset.chains.get_mut(&new_chain) {
-                chain.rules.insert(0, destination_check(interface));
-            }
             new.elements.insert(port.clone(), format!("jump {new_chain}"));
             live.elements.insert(port, live_chain.map_or("accept".to_owned(), |chain| format!("jump {chain}")));
         }
@@ -82,6 +78,13 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     ruleset.chains.insert("input".to_owned(), input(families));
     for direction in DIRECTIONS {
         ruleset.chains.insert(direction.to_string(), base_chain(direction));
+    }
+    // Routes lead packets for others to these. The check is of every packet, of connections under way as well.
+    if vpc.routes.values().any(|routes| !routes.is_empty()) {
+        ruleset.sets.insert(CHECKED.to_owned(), set("ifname", checked_targets(vpc, attached)));
+        if let Some(chain) = ruleset.chains.get_mut(&Direction::Ingress.to_string()) {
+            chain.rules.insert(0, destination_check());
+        }
     }
     Ok(ruleset)
 }
@@ -130,15 +133,19 @@ fn unchecked(attached: &[&Interface]) -> Vec<String> {
     off.map(|interface| format!("\"{}\"", names::port(&interface.id, interface.number))).collect()
 }
 
-/// Whether routes lead to an interface that takes only what is for itself.
-fn is_checked_target(vpc: &Vpc, interface: &Interface) -> bool {
-    interface.source_dest_check == SourceDestCheck::On
-        && vpc.routes.values().flatten().any(|route| route.target == interface.id)
+/// The interfaces to which routes lead, and which take only what is for themselves.
+fn checked_targets(vpc: &Vpc, attached: &[&Interface]) -> Vec<String> {
+    let is_target = |interface: &&&Interface| {
+        interface.source_dest_check == SourceDestCheck::On
+            && vpc.routes.values().flatten().any(|route| route.target == interface.id)
+    };
+    let targets = attached.iter().filter(is_target);
+    targets.map(|interface| format!("\"{}\"", names::port(&interface.id, interface.number))).collect()
 }
 
-fn destination_check(interface: &Interface) -> NftRule {
-    let own_address = interface.private.map_or_else(|| "0.0.0.0".to_owned(), |private| private.to_string());
-    own("destination", format!("ip daddr != {own_address} {} drop", log(Record::NotItsOwn)))
+fn destination_check() -> NftRule {
+    let of_others = format!("oifname @{CHECKED} meta nfproto ipv4 oifname . ip daddr != @{SOURCES}");
+    own("destination", format!("{of_others} {} drop", log(Record::NotItsOwn)))
 }
 
 fn add_group(ruleset: &mut Ruleset, cloud: &Cloud, group: (&GroupName, &SecurityGroup)) -> Result<(), CompileError> {

@@ -47,6 +47,8 @@ pub const SOURCES: &str = "sources";
 pub const SOURCES_IPV6: &str = "sources-ipv6";
 /// The set of the interfaces that may send what is not their own.
 pub const UNCHECKED: &str = "unchecked";
+/// The set of the interfaces that routes lead to and that take only what is their own.
+pub const CHECKED: &str = "checked";
 /// The set of the addresses, protocols and ports of the services that groups never filter.
 pub const SERVICES: &str = "services";
 /// The same of IPv6.

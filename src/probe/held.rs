@@ -243,7 +243,7 @@ impl Connection {
         let client = SocketAddr::new(self.client_as_seen(), self.port);
         let service = self.ask.service;
         let (server, token) = (self.server.clone(), self.token);
-        prober.send_from(&server, service, token, client, answer).await.map_err(ended)?;
+        prober.send_from((&server, self.server_address()), service, token, client, answer).await.map_err(ended)?;
         let forth = watch(there);
         let come = async {
             tokio::select! {
@@ -254,6 +254,11 @@ impl Connection {
         };
         let (forth, come) = futures::join!(timeout(PATIENCE, forth), timeout(PATIENCE, come));
         Ok((forth.unwrap_or(Way::Silent), come.unwrap_or(Ok(Way::Silent))?))
+    }
+
+    /// The server's own address, at which it was asked.
+    fn server_address(&self) -> IpAddr {
+        self.ask.receiver.as_ref().map_or(self.ask.destination, |receiver| receiver.address)
     }
 
     /// The client's address as the server sees it.
@@ -315,7 +320,8 @@ impl Connection {
         let case = prober.board.register(&back);
         let token = prober.token();
         let client = SocketAddr::new(self.client_as_seen(), self.port);
-        let sent = prober.send_from(&self.server, self.ask.service, self.token, client, token).await;
+        let sent =
+            prober.send_from((&self.server, self.server_address()), self.ask.service, self.token, client, token).await;
         let held = match sent {
             Err(error) => Held::Gone { why: format!("the connection has ended: {error}") },
             Ok(()) => {

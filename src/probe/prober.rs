@@ -366,17 +366,17 @@ impl Prober {
         opened.into_iter().next().unwrap_or_else(|| Err("its socket was not opened".into()))
     }
 
-    /// Sends a token from the server's end of a held connection.
+    /// Sends a token from the server's end of a held connection, and from the address there that was asked.
     pub(super) async fn send_from(
         &self,
-        server: &NodeName,
+        (server, at): (&NodeName, IpAddr),
         service: Service,
         connection: Token,
         client: SocketAddr,
         token: Token,
     ) -> io::Result<()> {
         let servers = self.servers.get(server).ok_or(io::ErrorKind::NotConnected)?;
-        servers.send(service, connection, client, token).await
+        servers.send(service, connection, at, client, token).await
     }
 
     pub(super) fn token(&mut self) -> Token {

@@ -90,11 +90,18 @@ impl Servers {
         self.tasks.shutdown().await;
     }
 
-    /// Sends a token from the server's end of a connection that is held open.
+    /// Sends a token from the server's end of a connection that is held open; `at` is the address that was asked.
     ///
     /// # Errors
     /// The kernel's word; "not connected" where there is no such end.
-    pub async fn send(&self, service: Service, connection: Token, client: SocketAddr, token: Token) -> io::Result<()> {
+    pub async fn send(
+        &self,
+        service: Service,
+        connection: Token,
+        at: IpAddr,
+        client: SocketAddr,
+        token: Token,
+    ) -> io::Result<()> {
         match service {
             Service::Udp(port) => {
                 let any: IpAddr = match client {
@@ -102,7 +109,8 @@ impl Servers {
                     SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
                 };
                 let socket = self.datagrams.get(&SocketAddr::new(any, port.0)).ok_or(io::ErrorKind::NotConnected)?;
-                socket.send_to(&token, client).await.map(drop)
+                let asked = Asked { token: token.to_vec(), from: client.into(), at };
+                socket.async_io(Interest::WRITABLE, || reply(socket, &asked, &token)).await
             }
             _ => {
                 let mut streams = self.streams.lock().await;
@@ -212,13 +220,7 @@ async fn serve_udp(socket: Arc<UdpSocket>, ours: Ours) {
 struct Asked {
     token: Vec<u8>,
     from: SockaddrStorage,
-    at: At,
-}
-
-/// The address that a datagram was sent to.
-enum At {
-    Ipv4(libc::in_pktinfo),
-    Ipv6(libc::in6_pktinfo),
+    at: IpAddr,
 }
 
 fn receive(socket: &UdpSocket) -> io::Result<Asked> {
@@ -228,8 +230,10 @@ fn receive(socket: &UdpSocket) -> io::Result<Asked> {
     let flags = MsgFlags::MSG_DONTWAIT;
     let received = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags)?;
     let at = received.cmsgs()?.find_map(|message| match message {
-        ControlMessageOwned::Ipv4PacketInfo(info) => Some(At::Ipv4(info)),
-        ControlMessageOwned::Ipv6PacketInfo(info) => Some(At::Ipv6(info)),
+        ControlMessageOwned::Ipv4PacketInfo(info) => {
+            Some(IpAddr::V4(Ipv4Addr::from(info.ipi_addr.s_addr.to_ne_bytes())))
+        }
+        ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr))),
         _ => None,
     });
     let (Some(from), Some(at)) = (received.address, at) else {
@@ -244,13 +248,14 @@ fn receive(socket: &UdpSocket) -> io::Result<Asked> {
 fn reply(socket: &UdpSocket, asked: &Asked, answer: &[u8]) -> io::Result<()> {
     let parts = [io::IoSlice::new(answer)];
     let flags = MsgFlags::MSG_DONTWAIT;
-    let sent = match &asked.at {
-        At::Ipv4(at) => {
-            let from = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: at.ipi_addr, ipi_addr: at.ipi_addr };
+    let sent = match asked.at {
+        IpAddr::V4(at) => {
+            let at = libc::in_addr { s_addr: u32::from_ne_bytes(at.octets()) };
+            let from = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: at, ipi_addr: at };
             sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv4PacketInfo(&from)], flags, Some(&asked.from))
         }
-        At::Ipv6(at) => {
-            let from = libc::in6_pktinfo { ipi6_addr: at.ipi6_addr, ipi6_ifindex: 0 };
+        IpAddr::V6(at) => {
+            let from = libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: at.octets() }, ipi6_ifindex: 0 };
             sendmsg(socket.as_raw_fd(), &parts, &[ControlMessage::Ipv6PacketInfo(&from)], flags, Some(&asked.from))
         }
     };
