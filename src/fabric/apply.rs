@@ -197,7 +197,18 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
-                Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
+                let up = settle::Fact::Link(link.upper.index, link.upper.interface.clone());
+                Work::add(&mut work.settle, upper, [up]);
+                for (node, end) in [(upper, &link.upper), (lower, &link.lower)] {
+                    let ipv6 = end.addresses.iter().filter_map(|address| match address {
+                        IpAddr::V4(_) => None,
+                        IpAddr::V6(address) => Some(settle::Fact::Address(*address)),
+                    });
+                    let ipv6: Vec<_> = ipv6.collect();
+                    if !ipv6.is_empty() {
+                        Work::add(&mut work.settle, node, ipv6);
+                    }
+                }
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -247,7 +258,7 @@ type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
 struct Work {
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
-    settle: ByNode<(u32, String)>,
+    settle: ByNode<settle::Fact>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
     remove: Vec<NodeName>,
@@ -320,11 +331,11 @@ async fn kernel(
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-/// Links, then what is on them, then the wait until they are up.
+/// Links, then what is on them, then the wait until they carry packets.
 async fn wire(
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
-    settle: ByNode<(u32, String)>,
+    settle: ByNode<settle::Fact>,
     tolerance: Tolerance,
 ) -> Result<(), FabricError> {
     all(join_all(links.into_values().map(|(node, requests)| kernel(node, requests, tolerance))).await)?;
@@ -341,8 +352,8 @@ async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<Node
     Ok(node.name.clone())
 }
 
-async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), FabricError> {
-    let done = node.run(move || settle::settle(&links)).await?;
+async fn settled(node: Arc<Namespace>, facts: Vec<settle::Fact>) -> Result<(), FabricError> {
+    let done = node.run(move || settle::settle(&facts)).await?;
     done.map_err(|refused| in_node(&node.name, refused))
 }
 

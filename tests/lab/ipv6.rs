@@ -12,6 +12,7 @@ cases![
     an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable,
     what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
     closed_ports_refuse_over_ipv6,
+    an_address_takes_what_comes_as_soon_as_the_lab_is_up,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -152,4 +153,17 @@ async fn closed_ports_refuse_over_ipv6() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let found = probe(&mut lab, by_ipv6(flow("web1", "db1", tcp(9)))).await.outcome;
     assert!(matches!(found, sglab::probe::Outcome::Refused { .. }), "{found:?}");
+}
+
+/// It took a moment longer in one boot of fifty, on a busy machine.
+async fn an_address_takes_what_comes_as_soon_as_the_lab_is_up() {
+    let topology = topology(
+        "sglab: 1\nera: vpc\nvpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}\ninstances: {c: {}, d: {}}\n\
+         scenario: [{step: s, expect: {open: ['c <-> d:ping by ipv6 address']}}]\n",
+    );
+    for _ in 0..25 {
+        let mut lab = boot(&topology, Era::Vpc).await;
+        let seen = probe(&mut lab, by_ipv6(flow("c", "d", Service::IcmpEcho))).await;
+        assert!(is_open(&seen.outcome) && !seen.timed_out, "{seen:?}");
+    }
 }
