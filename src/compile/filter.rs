@@ -91,12 +91,12 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
 
 /// A member is an address, held by an interface: also by that of a stopped instance, where the era lets it keep one.
 fn members(cloud: &Cloud, group: &GroupName) -> Vec<String> {
-    let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
+    let interfaces = cloud.network_interfaces();
     interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.private).map(|ip| ip.to_string()).collect()
 }
 
 fn members_ipv6(cloud: &Cloud, group: &GroupName) -> Vec<String> {
-    let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
+    let interfaces = cloud.network_interfaces();
     interfaces.filter(|i| i.groups.contains(group)).filter_map(|i| i.ipv6).map(|ip| ip.to_string()).collect()
 }
 

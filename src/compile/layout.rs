@@ -97,12 +97,12 @@ pub fn render(cloud: &Cloud) -> Result<String, CompileError> {
 /// The interfaces of a VPC that have a link: those that hold an address and are not stopped. A crashed instance that
 /// keeps its address keeps its link, without an address of its own: what arrives there is answered by nobody.
 fn attached<'a>(cloud: &'a Cloud, vpc: &VpcName) -> Vec<&'a Interface> {
-    let up = cloud.interfaces().filter(|(_, instance, _)| instance.state != InstanceState::Stopped);
-    up.map(|(_, _, interface)| interface).filter(|i| i.vpc == *vpc && i.private.is_some()).collect()
+    let up = |i: &&Interface| cloud.state_of(&i.id.instance).is_some_and(|state| state != InstanceState::Stopped);
+    cloud.network_interfaces().filter(up).filter(|i| i.vpc == *vpc && i.private.is_some()).collect()
 }
 
 fn is_answering(cloud: &Cloud, interface: &Interface) -> bool {
-    cloud.instances.get(&interface.id.instance).is_some_and(|instance| instance.state == InstanceState::Running)
+    cloud.state_of(&interface.id.instance) == Some(InstanceState::Running)
 }
 
 /// The longest name of a group, a VPC, an instance or a host: EC2 allows a group 255, and nft a chain 255 with ours
@@ -113,9 +113,13 @@ fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
     let groups = cloud.groups.keys().map(|name| ("group", name.as_str()));
     let vpcs = cloud.vpcs.keys().map(|name| ("VPC", name.as_str()));
     let instances = cloud.instances.keys().map(|name| ("instance", name.as_str()));
+    let balancers = cloud.load_balancers.keys().map(|name| ("load balancer", name.as_str()));
     let hosts = cloud.hosts.keys().map(|name| ("host", name.as_str()));
-    for (what, name) in groups.chain(vpcs).chain(instances).chain(hosts) {
-        let spelled = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    for (what, name) in groups.chain(vpcs).chain(instances).chain(balancers).chain(hosts) {
+        // Amazon's own groups are called `amazon-elb/...`; a namespace's name must not lead anywhere.
+        let spelled =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-') || what == "group" && b == b'/';
+        let spelled = name.bytes().all(spelled);
         if !spelled || name.is_empty() || matches!(name, "." | "..") || name.len() > LONGEST_NAME {
             return Err(CompileError::Name { what, name: name.to_owned(), longest: LONGEST_NAME });
         }
@@ -125,7 +129,7 @@ fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
             return Err(CompileError::UnknownVpc { group: name.clone(), vpc: group.vpc.clone() });
         }
     }
-    for (_, _, interface) in cloud.interfaces() {
+    for interface in cloud.network_interfaces() {
         if !cloud.vpcs.contains_key(&interface.vpc) {
             return Err(CompileError::HomelessInterface {
                 interface: interface.id.clone(),
@@ -335,9 +339,10 @@ impl Builder {
         let (node, router) = (names::instance(&interface.id.instance), names::router(&interface.vpc));
         if interface.id.device == 0 || !self.network.nodes.contains_key(&node) {
             let forwarding = cloud.instances.get(&interface.id.instance).map(|instance| instance.forwarding);
-            let kind = match forwarding.unwrap_or_default() {
-                Forwarding::None => NodeKind::Instance,
-                Forwarding::Plain | Forwarding::Nat => NodeKind::Appliance,
+            let kind = match forwarding {
+                None => NodeKind::LoadBalancer,
+                Some(Forwarding::None) => NodeKind::Instance,
+                Some(Forwarding::Plain | Forwarding::Nat) => NodeKind::Appliance,
             };
             let ruleset = (forwarding == Some(Forwarding::Nat)).then(translation::nat_instance);
             self.node(node.clone(), kind, families, ruleset)?;

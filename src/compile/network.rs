@@ -54,6 +54,8 @@ pub enum NodeKind {
     Instance,
     /// An instance that passes on packets for others.
     Appliance,
+    /// A load balancer: what takes and opens connections there is the harness' own.
+    LoadBalancer,
     /// A VPC's router and filter.
     Router,
     /// A VPC's gateway to the internet, which translates addresses.

@@ -60,7 +60,7 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
             settings.push((format!("netfilter/nf_conntrack_{name}"), seconds.to_string()));
         }
     }
-    if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::Host) {
+    if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::LoadBalancer | NodeKind::Host) {
         settings.push(("ipv4/ip_unprivileged_port_start".into(), "0".into()));
         let gid = getegid();
         settings.push(("ipv4/ping_group_range".into(), format!("{gid} {gid}")));

@@ -5,7 +5,7 @@ use std::io;
 
 use crate::compile::{names, services};
 use crate::fabric::Fabric;
-use crate::model::{Cloud, CloudService, InstanceState};
+use crate::model::{Cloud, CloudService, InstanceState, Interface};
 
 /// Writes the names of now, in place, so that programs which have the file open or mounted see the change.
 pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
@@ -23,11 +23,12 @@ pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> 
     Ok(())
 }
 
-/// Instances by private and IPv6 address, hosts outside by their own.
+/// Instances and load balancers by private and IPv6 address, hosts outside by their own.
 fn text(cloud: &Cloud) -> String {
     let mut text = String::from("127.0.0.1 localhost\n");
-    let up = cloud.interfaces().filter(|(_, instance, _)| instance.state == InstanceState::Running);
-    for (name, _, interface) in up.filter(|(_, _, interface)| interface.id.device == 0) {
+    let up = |it: &&Interface| cloud.state_of(&it.id.instance) == Some(InstanceState::Running);
+    for interface in cloud.network_interfaces().filter(up).filter(|interface| interface.id.device == 0) {
+        let name = &interface.id.instance;
         if let Some(private) = interface.private {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{private} {name}");

@@ -4,6 +4,7 @@
 //! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
 
 mod altered;
+mod balancers;
 mod held;
 mod hosts_file;
 mod names;
@@ -26,6 +27,7 @@ use crate::probe::{Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
 pub use altered::Alteration;
+pub use balancers::HealthOfAll;
 pub use services::Asked;
 
 /// A running cloud. Dropping it takes it down.
@@ -141,6 +143,7 @@ impl Lab {
         lab.attend(&network).await?;
         hosts_file::write_resolvers(&lab.fabric, &lab.cloud).map_err(LabError::HostsFile)?;
         lab.network = network;
+        lab.register_targets();
         lab.remember();
         Ok(lab)
     }
@@ -181,6 +184,7 @@ impl Lab {
         }
         self.network = network;
         self.services.follow(&self.cloud);
+        self.register_targets();
         self.remember();
         Ok(in_force)
     }
@@ -191,6 +195,9 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         self.refuse_broken()?;
+        if flows.iter().any(|flow| self.is_balanced(flow)) {
+            self.health().await?;
+        }
         let resolved = self.resolve(flows).await;
         let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
         let known = self.known_paths()?;
@@ -269,9 +276,11 @@ impl Lab {
             opening.push(async move {
                 match node.kind {
                     NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
-                    NodeKind::Instance | NodeKind::Appliance | NodeKind::Host | NodeKind::Canary => {
-                        prober.watch_arrivals(namespace).await
-                    }
+                    NodeKind::Instance
+                    | NodeKind::Appliance
+                    | NodeKind::LoadBalancer
+                    | NodeKind::Host
+                    | NodeKind::Canary => prober.watch_arrivals(namespace).await,
                 }
             });
         }
@@ -287,6 +296,7 @@ impl Lab {
         let tracking: Result<Vec<_>, _> = tracking.map(|(name, _)| self.fabric.node(name).cloned()).collect();
         self.prober.tracks(tracking?);
         self.prober.listen(wanted).await?;
+        self.open_balancers().await?;
         hosts_file::write(&self.fabric, &self.cloud).map_err(LabError::HostsFile)
     }
 
@@ -300,13 +310,22 @@ impl Lab {
                 let all = self.listeners.columns.union(&instance.listens).copied();
                 (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
             }
-            _ => None,
+            // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
+            NodeKind::LoadBalancer => {
+                let name = InstanceName::new(&name.0);
+                let balancer = self.cloud.load_balancer_of(&name)?;
+                let own =
+                    |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
+                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
+                Some(self.listeners.columns.iter().copied().filter(|it| !own(it) && !deaf(it)).collect())
+            }
+            NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
         }
     }
 
     /// Remembers the addresses of now, for flows to instances that hold none later.
     fn remember(&mut self) {
-        for (_, _, interface) in self.cloud.interfaces() {
+        for interface in self.cloud.network_interfaces() {
             let last = self.last.entry(interface.id.clone()).or_default();
             last.private = interface.private.or(last.private);
             last.public = interface.public.or(last.public);

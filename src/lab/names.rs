@@ -13,7 +13,7 @@ use super::{Asked, Lab, LabError, services};
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
 use crate::fabric::{FabricError, Sandbox};
-use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
+use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, LoadBalancerName, Via};
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
@@ -52,7 +52,12 @@ impl Lab {
             Some(sender) => self.service_of(sender, CloudService::Dns)?,
         };
         let from = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
-        services::resolve(&from, source, resolver, &zone::public_name(public)).await
+        let balancer = flow.to.instance().filter(|name| self.cloud.load_balancer_of(name).is_some());
+        let name = match balancer {
+            Some(name) => zone::balancer_name(&LoadBalancerName::new(name.as_str())),
+            None => zone::public_name(public),
+        };
+        services::resolve(&from, source, resolver, &name).await
     }
 
     /// Where an instance finds a service.

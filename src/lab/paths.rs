@@ -7,7 +7,9 @@ use super::names::Resolved;
 use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::{End, Network, NodeKind, NodeName};
-use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, Via};
+use crate::model::{
+    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
+};
 use crate::probe::{Ask, KnownPath, Receiver};
 
 impl Lab {
@@ -42,6 +44,7 @@ impl Lab {
             (_, None) => return Err(format!("{} is nobody", flow.to)),
         };
         let receiver = self.receiver(flow)?;
+        let behind = self.behind(flow);
         let passed_on_by = self.appliances(flow);
         let forged = matches!(flow.from, Endpoint::Forged(..));
         let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
@@ -56,7 +59,20 @@ impl Lab {
             passed_on_by,
             service: flow.service,
             receiver,
+            behind,
         })
+    }
+
+    /// Who may answer in place of the receiver: the instances behind the listener of a load balancer.
+    fn behind(&self, flow: &Flow) -> Vec<NodeName> {
+        let balancer = flow.to.instance().and_then(|name| self.cloud.load_balancer_of(name));
+        let listens = |port| balancer.is_some_and(|balancer| balancer.listeners.contains_key(port));
+        match (balancer, flow.service) {
+            (Some(balancer), Service::Tcp(port)) if listens(&port) => {
+                balancer.registrations.keys().map(names::instance).collect()
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The addresses of the appliances that the sender's route table may send a flow through.
@@ -85,7 +101,7 @@ impl Lab {
         };
         let from = &flow.from;
         let interface = self.cloud.interface(&id).ok_or_else(|| format!("there is no {from}"))?;
-        let running = self.cloud.instances.get(&id.instance).is_some_and(|i| i.state == InstanceState::Running);
+        let running = self.cloud.state_of(&id.instance) == Some(InstanceState::Running);
         let node = names::instance(&id.instance);
         let asleep = || format!("{from} is not running, so it can ask nothing");
         if flow.via == Via::Ipv6 {
@@ -170,7 +186,7 @@ fn host_node(name: &HostName) -> NodeName {
 }
 
 pub(super) fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Option<&'a Interface> {
-    cloud.instances.get(name).and_then(|instance| instance.interfaces.first())
+    cloud.interface(&InterfaceId { instance: name.clone(), device: 0 })
 }
 
 /// Whose interface an index of a router is, and which groups it is in.
@@ -182,7 +198,8 @@ pub(super) fn whose(
 ) -> Option<(InstanceName, Vec<GroupName>)> {
     let link = network.links.values().find(|link| link.upper.node == *node && link.upper.index == index)?;
     let device = link.lower.index.checked_sub(FIRST_INSTANCE_INDEX)?;
-    cloud.interfaces().find_map(|(name, _, interface)| {
+    cloud.network_interfaces().find_map(|interface| {
+        let name = &interface.id.instance;
         let its = names::instance(name) == link.lower.node && u32::from(interface.id.device) == device;
         its.then(|| (name.clone(), interface.groups.iter().cloned().collect()))
     })

@@ -6,8 +6,9 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, Place, PrefixListName,
-    PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
+    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, LoadBalancer,
+    LoadBalancerName, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts,
+    VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -25,6 +26,8 @@ pub struct Cloud {
     pub groups: IndexMap<GroupName, SecurityGroup>,
     /// Instances, in the order of their launch; terminated ones are gone.
     pub instances: IndexMap<InstanceName, Instance>,
+    /// Load balancers, in the order of the file.
+    pub load_balancers: IndexMap<LoadBalancerName, LoadBalancer>,
     /// Allocated Elastic IPs, in the order of their allocation.
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// Prefix lists, in the order of the file.
@@ -256,6 +259,7 @@ impl Cloud {
             vpcs,
             groups: IndexMap::new(),
             instances: IndexMap::new(),
+            load_balancers: IndexMap::new(),
             elastic_ips: IndexMap::new(),
             prefix_lists: IndexMap::new(),
             previous_addresses: IndexMap::new(),
@@ -268,6 +272,11 @@ impl Cloud {
     /// Gives a VPC its `default` group, as it is born with it.
     pub(crate) fn add_default_group(&mut self, vpc: &VpcName) {
         super::apply::add_default_group(self, vpc);
+    }
+
+    /// Gives EC2-Classic the group of its load balancers.
+    pub(crate) fn add_elb_group(&mut self, vpc: &VpcName) {
+        super::apply::add_elb_group(self, vpc);
     }
 
     /// Whether egress rules exist in the cloud's era.
@@ -289,9 +298,28 @@ impl Cloud {
         self.instances.iter().flat_map(|(name, instance)| instance.interfaces.iter().map(move |i| (name, instance, i)))
     }
 
+    /// Every network interface: of instances in launch order, then of load balancers.
+    pub fn network_interfaces(&self) -> impl Iterator<Item = &Interface> {
+        self.interfaces().map(|(_, _, interface)| interface).chain(self.load_balancers.values().map(|lb| &lb.interface))
+    }
+
     /// An interface by its id.
     pub fn interface(&self, id: &InterfaceId) -> Option<&Interface> {
-        self.instances.get(&id.instance)?.interfaces.iter().find(|interface| interface.id == *id)
+        match self.instances.get(&id.instance) {
+            Some(instance) => instance.interfaces.iter().find(|interface| interface.id == *id),
+            None => self.load_balancer_of(&id.instance).map(|lb| &lb.interface).filter(|interface| interface.id == *id),
+        }
+    }
+
+    /// The load balancer that has a name among the holders of interfaces.
+    pub fn load_balancer_of(&self, holder: &InstanceName) -> Option<&LoadBalancer> {
+        self.load_balancers.get(holder.as_str())
+    }
+
+    /// What the holder of interfaces is doing. A load balancer always runs.
+    pub fn state_of(&self, holder: &InstanceName) -> Option<InstanceState> {
+        let balancer = || self.load_balancer_of(holder).map(|_| InstanceState::Running);
+        self.instances.get(holder).map(|instance| instance.state).or_else(balancer)
     }
 
     /// The Elastic IP that is associated with an interface.

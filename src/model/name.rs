@@ -21,6 +21,12 @@ macro_rules! name {
             }
         }
 
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl fmt::Display for $type {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
@@ -68,6 +74,10 @@ name!(
 name!(
     /// The name of a prefix list in a topology file; EC2 knows it by its id.
     PrefixListName
+);
+name!(
+    /// The name of a load balancer.
+    LoadBalancerName
 );
 name!(
     /// The name of a connection that a scenario holds open.

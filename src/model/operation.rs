@@ -4,8 +4,9 @@ use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::{
-    AutomaticPublic, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId, Permission, PrefixFamily,
-    PrefixListName, PrivateIp, Service, SourceDestCheck, SubnetName, VpcName,
+    AutomaticPublic, CreateLoadBalancer, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId,
+    LoadBalancerName, Permission, PrefixFamily, PrefixListName, PrivateIp, Service, SourceDestCheck, SubnetName,
+    VpcName,
 };
 
 /// One change to a cloud.
@@ -54,6 +55,12 @@ pub enum Operation {
         /// Entries that it loses.
         remove: Vec<IpNet>,
     },
+    /// `CreateLoadBalancer`, with `ConfigureHealthCheck`.
+    CreateLoadBalancer(CreateLoadBalancer),
+    /// `RegisterInstancesWithLoadBalancer`: all or nothing.
+    RegisterInstances(LoadBalancerName, IndexSet<InstanceName>),
+    /// `DeregisterInstancesFromLoadBalancer`: all or nothing.
+    DeregisterInstances(LoadBalancerName, IndexSet<InstanceName>),
     /// `AllocateAddress`.
     AllocateAddress(ElasticIpName),
     /// `AssociateAddress`. What the interface had is dissociated.
@@ -237,6 +244,14 @@ pub enum RefusalCode {
     InvalidPrefixListIdNotFound,
     /// The prefix list has as many entries as it may have.
     PrefixListMaxEntriesExceeded,
+    /// No such load balancer.
+    LoadBalancerNotFound,
+    /// A load balancer of that name exists.
+    DuplicateLoadBalancerName,
+    /// The instance cannot be behind the load balancer, or is not.
+    InvalidInstance,
+    /// A load balancer cannot be so.
+    InvalidConfigurationRequest,
     /// The private address is held by somebody.
     InvalidIpAddressInUse,
     /// The subnet or the public pool has no address left.
@@ -245,7 +260,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidInstanceId,
@@ -274,6 +289,10 @@ impl RefusalCode {
         Self::InvalidSubnetIdNotFound,
         Self::InvalidPrefixListIdNotFound,
         Self::PrefixListMaxEntriesExceeded,
+        Self::LoadBalancerNotFound,
+        Self::DuplicateLoadBalancerName,
+        Self::InvalidInstance,
+        Self::InvalidConfigurationRequest,
         Self::InvalidIpAddressInUse,
         Self::InsufficientFreeAddresses,
     ];
@@ -309,6 +328,10 @@ impl RefusalCode {
             Self::InvalidSubnetIdNotFound => "InvalidSubnetID.NotFound",
             Self::InvalidPrefixListIdNotFound => "InvalidPrefixListID.NotFound",
             Self::PrefixListMaxEntriesExceeded => "PrefixListMaxEntriesExceeded",
+            Self::LoadBalancerNotFound => "LoadBalancerNotFound",
+            Self::DuplicateLoadBalancerName => "DuplicateLoadBalancerName",
+            Self::InvalidInstance => "InvalidInstance",
+            Self::InvalidConfigurationRequest => "InvalidConfigurationRequest",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
             Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
         }

@@ -8,6 +8,9 @@
 //! instance is reached by nobody, also where it keeps its private address: the address has no link then, and routing comes
 //! before the groups. One that has crashed and keeps its address keeps its link: the verdict is what the groups say, and
 //! a probe will find silence behind an open door.
+//!
+//! A load balancer ends the flow that comes to it, and begins another to one of its instances. Each is judged by itself:
+//! a flow to it by its own groups, and one from it, with its private address, by those of the instance.
 
 mod routes;
 #[cfg(test)]
@@ -154,8 +157,8 @@ fn through_the_gateway(cloud: &Cloud, leg: &Leg<'_>) -> Verdict {
     let Some(public) = holder_of(cloud, &leg.sender.vpc, leg.source).and_then(|holder| holder.public) else {
         return Verdict::Untranslated;
     };
-    for (_, instance, interface) in cloud.interfaces() {
-        let up = instance.state != InstanceState::Stopped;
+    for interface in cloud.network_interfaces() {
+        let up = cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped);
         if up && interface.public.is_some_and(|public| public.0 == leg.destination) {
             return judge_ingress(cloud, public.0.into(), interface, leg.service, Path::Direct);
         }
@@ -181,6 +184,8 @@ fn by_dns_name(cloud: &Cloud, flow: &Flow, sender: &InterfaceId, receiver: &Inte
     };
     match to.public {
         None => Verdict::Unresolved,
+        // The name of a load balancer is its public address, inside as well ("Internet-facing Classic Load Balancers").
+        Some(public) if cloud.load_balancer_of(&to.id.instance).is_some() => by_address(cloud, flow, sender, public.0),
         Some(_) if from.vpc == to.vpc => by_private_address(cloud, flow, sender, receiver),
         Some(public) => by_address(cloud, flow, sender, public.0),
     }
@@ -328,10 +333,10 @@ fn names(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: Ip
 }
 
 /// A group, as a peer, is "the private IP addresses of the network interfaces" associated with it, at this moment, and
-/// nothing of its rules. Members that are stopped count while they keep their address. Source: "Security group
-/// referencing" (VPC).
+/// nothing of its rules. Members that are stopped count while they keep their address, and load balancers are members
+/// like any other. Source: "Security group referencing" (VPC).
 fn is_private_address_of_a_member(cloud: &Cloud, vpc: &VpcName, group: &GroupName, address: IpAddr) -> bool {
-    for (_, _, interface) in cloud.interfaces() {
+    for interface in cloud.network_interfaces() {
         if interface.vpc == *vpc && interface.groups.contains(group) {
             let private = interface.private.is_some_and(|private| IpAddr::V4(private.0) == address);
             // The documents say "private addresses" and mean, it is commonly held, the IPv6 ones as well.
@@ -354,14 +359,13 @@ fn has_public_name(cloud: &Cloud, id: &InterfaceId) -> bool {
 /// Who holds a private address in a VPC, with a link behind it.
 fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
     cloud
-        .interfaces()
-        .filter(|(_, instance, _)| instance.state != InstanceState::Stopped)
-        .map(|(_, _, interface)| interface)
+        .network_interfaces()
+        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
         .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
 }
 
-/// An interface of an instance that is not stopped.
+/// An interface of a load balancer, or of an instance that is not stopped.
 fn interface_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
-    cloud.instances.get(&id.instance).filter(|instance| instance.state != InstanceState::Stopped)?;
+    cloud.state_of(&id.instance).filter(|state| *state != InstanceState::Stopped)?;
     cloud.interface(id)
 }

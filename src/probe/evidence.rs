@@ -39,6 +39,7 @@ struct Known {
     records: Vec<Logged>,
     seen_at: Vec<(NodeName, IpAddr)>,
     delivered_to: Option<NodeName>,
+    turned_away: Option<String>,
 }
 
 impl Case {
@@ -55,6 +56,11 @@ impl Case {
     /// Whose socket took its token, for messages that nobody answers.
     pub fn delivered_to(&self) -> Option<NodeName> {
         lock(&self.known).delivered_to.clone()
+    }
+
+    /// Why a load balancer closed it, where one did.
+    pub fn turned_away(&self) -> Option<String> {
+        lock(&self.known).turned_away.clone()
     }
 
     /// Whether a packet of it has arrived at a namespace.
@@ -98,6 +104,14 @@ impl Board {
         if let Some(case) = case {
             lock(&case.known).delivered_to = Some(node.clone());
             case.news.notify_one();
+        }
+    }
+
+    /// A load balancer is about to close a connection, since nobody is there to take it.
+    pub fn post_turned_away(&self, tuple: &Tuple, why: &str) {
+        let case = lock(&self.cases).get(tuple).cloned();
+        if let Some(case) = case {
+            lock(&case.known).turned_away = Some(why.to_owned());
         }
     }
 

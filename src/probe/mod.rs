@@ -4,6 +4,7 @@
 //! canary and not the packet. A timeout is a fallback and proves nothing.
 
 mod attempt;
+mod balancer;
 mod canary;
 mod evidence;
 mod held;
@@ -17,6 +18,7 @@ mod witness;
 
 use std::time::Instant;
 
+pub use balancer::{Health, Plan};
 pub use canary::{KnownPath, Receiver};
 pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome};
@@ -45,16 +47,20 @@ impl Prober {
             let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
                 let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
                 let receiver = ask.receiver.as_ref().map(|receiver| &receiver.node);
-                Ok((resolve::outcome(&finding, receiver, whose), finding.timed_out))
+                let by = match &finding.answer {
+                    Some(attempt::Answer::Answered(Some(name))) => Some(name.clone()),
+                    _ => None,
+                };
+                Ok((resolve::outcome(&finding, receiver, &ask.behind, whose), finding.timed_out, by))
             });
-            let (outcome, timed_out) = match found {
+            let (outcome, timed_out, answered_by) = match found {
                 Ok(_) if !canaries_held => {
-                    (Outcome::Inconclusive { why: "a canary of known fate did not do as it must".into() }, false)
+                    (Outcome::Inconclusive { why: "a canary of known fate did not do as it must".into() }, false, None)
                 }
                 Ok(found) => found,
-                Err(why) => (Outcome::Inconclusive { why }, false),
+                Err(why) => (Outcome::Inconclusive { why }, false, None),
             };
-            Observation { flow: flow.clone(), outcome, timed_out, resolved: None }
+            Observation { flow: flow.clone(), outcome, timed_out, resolved: None, answered_by }
         });
         Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
     }

@@ -16,6 +16,8 @@ pub struct Observation {
     pub timed_out: bool,
     /// The address that a flow by DNS name went to.
     pub resolved: Option<IpAddr>,
+    /// Who gave the answer, by its own word: behind a load balancer one of its instances.
+    pub answered_by: Option<String>,
 }
 
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].
@@ -28,6 +30,13 @@ pub enum Outcome {
     },
     /// RST or port unreachable from the receiver: the groups let it in, nobody listens.
     Refused {
+        /// As for `Open`.
+        admitted_by: Option<RuleId>,
+    },
+    /// A load balancer took the connection and closed it, for want of an instance to pass it on to; it says so itself.
+    Closed {
+        /// What it lacked.
+        why: String,
         /// As for `Open`.
         admitted_by: Option<RuleId>,
     },

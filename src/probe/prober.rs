@@ -13,6 +13,7 @@ use socket2::Socket;
 use tokio::time::timeout;
 
 use super::attempt::{self, Answer, Token};
+use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
 use super::evidence::{Board, Case, Logged};
 use super::ports::SourcePorts;
@@ -53,6 +54,8 @@ pub struct Ask {
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.
     pub receiver: Option<Receiver>,
+    /// Who may answer in its place: the instances behind a load balancer.
+    pub behind: Vec<NodeName>,
 }
 
 /// What came of an [`Ask`].
@@ -66,6 +69,8 @@ pub(super) struct Finding {
     pub seen: bool,
     /// Whether the receiver's canaries arrived, so that "not seen" means something.
     pub canary_arrived: bool,
+    /// Why a load balancer closed it, where one did.
+    pub turned_away: Option<String>,
     /// Whether the fallback ended the wait.
     pub timed_out: bool,
     /// Whether log records were lost meanwhile.
@@ -78,6 +83,7 @@ pub struct Prober {
     pub(super) board: Arc<Board>,
     witness: Witness,
     servers: HashMap<NodeName, Servers>,
+    pub(super) balancers: HashMap<NodeName, Balancer>,
     pub(super) ports: SourcePorts,
     tracking: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
@@ -113,6 +119,7 @@ impl Prober {
             board,
             witness,
             servers,
+            balancers: HashMap::new(),
             ports: SourcePorts::default(),
             tracking: Vec::new(),
             tokens: Default::default(),
@@ -495,5 +502,6 @@ async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, 
         State::Recorded(_) => (None, false),
     };
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
-    (Finding { answer, records: case.records(), seen, canary_arrived, timed_out, lost }, tuples)
+    let (records, turned_away) = (case.records(), case.turned_away());
+    (Finding { answer, records, seen, canary_arrived, turned_away, timed_out, lost }, tuples)
 }

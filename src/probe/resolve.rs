@@ -12,7 +12,12 @@ use crate::model::{Direction, GroupName, InstanceName, RuleId};
 pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InstanceName, Vec<GroupName>)>;
 
 /// The outcome of a probe.
-pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
+pub(super) fn outcome(
+    finding: &Finding,
+    receiver: Option<&NodeName>,
+    behind: &[NodeName],
+    whose: Whose<'_>,
+) -> Outcome {
     let inconclusive = |why: &str| {
         let lost = match finding.lost {
             0 => String::new(),
@@ -20,8 +25,12 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
         };
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
+    // What its socket then comes to, an end or a reset, depends on what it had sent by then.
+    if let Some(why) = finding.turned_away.as_ref().filter(|_| finding.seen) {
+        return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, whose) };
+    }
     match &finding.answer {
-        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, whose),
+        Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, whose),
         Some(Answer::Refused) if finding.seen => {
             Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) }
         }
@@ -45,10 +54,18 @@ pub(super) fn outcome(finding: &Finding, receiver: Option<&NodeName>, whose: Who
     }
 }
 
-fn answered(finding: &Finding, name: Option<&str>, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
+fn answered(
+    finding: &Finding,
+    name: Option<&str>,
+    receiver: Option<&NodeName>,
+    behind: &[NodeName],
+    whose: Whose<'_>,
+) -> Outcome {
     let asked = receiver.map(|node| node.0.as_str());
     let open = || Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) };
     match name {
+        // Behind a load balancer the request must have come to it, and the answer from one of its own.
+        Some(name) if finding.seen && behind.iter().any(|node| node.0 == name) => open(),
         Some(name) if Some(name) == asked => open(),
         Some(name) => Outcome::Misdelivered { answered_by: name.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.

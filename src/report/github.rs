@@ -8,7 +8,7 @@ use super::Entry;
 use super::{bundle, text};
 use crate::model::Place;
 use crate::probe::Held;
-use crate::scenario::{Class, RunResult, StepStatus, answers, held};
+use crate::scenario::{Class, Proof, RunResult, StepStatus, answers, held};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
 ///
@@ -55,6 +55,10 @@ fn run(out: &mut String, result: &RunResult) {
             let text =
                 format!("{} -> {}: expected answered, observed {found}\nbecause {why}", answer.from, answer.service);
             annotate(out, kind, &answer.place, &title, &text);
+        }
+        for it in step.balanced.iter().filter(|it| !it.is_right()) {
+            let kind = if it.proof == Proof::Unproved { "warning" } else { "error" };
+            annotate(out, kind, &it.place, &title, &format!("expected {}, observed {}", it.expected, it.found));
         }
         for (bundle, cells) in bundle::wrong(&step.wrong) {
             let fate = &bundle.key;

@@ -16,7 +16,8 @@ use crate::model::{
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
 use crate::scenario::{
-    AddressChange, Class, Counts, DecidingRule, Finding, Grid, RunResult, RunVerdict, Said, StepResult, StepStatus,
+    AddressChange, Class, Counts, DecidingRule, Finding, Grid, Proof, RunResult, RunVerdict, Said, StepResult,
+    StepStatus,
 };
 use crate::scenario::{answers, held};
 
@@ -96,6 +97,16 @@ struct Answer<'a> {
     place: &'a Place,
 }
 
+/// What is expected of a load balancer.
+#[derive(Serialize)]
+struct Balanced<'a> {
+    expected: &'a str,
+    observed: &'a str,
+    proof: Proof,
+    right: bool,
+    place: &'a Place,
+}
+
 #[derive(Serialize)]
 pub(super) struct Step<'a> {
     number: usize,
@@ -113,6 +124,7 @@ pub(super) struct Step<'a> {
     wrong: Vec<Cell<'a>>,
     connections: Vec<Connection<'a>>,
     answers: Vec<Answer<'a>>,
+    load_balancers: Vec<Balanced<'a>>,
     findings: &'a [Finding],
     changed: Vec<Changed<'a>>,
     addresses: &'a [AddressChange],
@@ -304,6 +316,17 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
                 service: it.service,
                 observed: answers::word(&it.asked),
                 detail: answers::detail(&it.asked),
+                right: it.is_right(),
+                place: &it.place,
+            })
+            .collect(),
+        load_balancers: step
+            .balanced
+            .iter()
+            .map(|it| Balanced {
+                expected: &it.expected,
+                observed: &it.found,
+                proof: it.proof,
                 right: it.is_right(),
                 place: &it.place,
             })

@@ -72,6 +72,9 @@ fn summary(step: &StepResult) -> String {
         let found = answers::word(&answer.asked);
         return format!("{} -> {}: expected answered, observed {found}", answer.from, answer.service);
     }
+    if let Some(it) = step.balanced.iter().find(|it| !it.is_right()) {
+        return format!("expected {}, observed {}", it.expected, it.found);
+    }
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
         (None, 0) if unproved == 0 => "the canaries did not hold".to_owned(),

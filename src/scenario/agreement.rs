@@ -23,7 +23,9 @@ pub fn compare(verdict: &Verdict, outcome: &Outcome) -> Agreement {
         (_, Outcome::Inconclusive { .. }) => return Agreement::Unproved,
         (
             Verdict::Open { admitted_by },
-            Outcome::Open { admitted_by: rule } | Outcome::Refused { admitted_by: rule },
+            Outcome::Open { admitted_by: rule }
+            | Outcome::Refused { admitted_by: rule }
+            | Outcome::Closed { admitted_by: rule, .. },
         ) => rule.is_none_or(|rule| admitted_by.contains(&rule)),
         (Verdict::Dropped { at, instance, groups }, Outcome::Dropped(drop)) => {
             drop.cause == DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() }

@@ -4,7 +4,8 @@ use indexmap::IndexSet;
 
 use crate::model::topology::{FlowPattern, Selector};
 use crate::model::{
-    AutomaticPublic, Cloud, Endpoint, Flow, Instance, InstanceName, InstanceState, InterfaceId, Service, Via, VpcName,
+    AutomaticPublic, Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Service,
+    Via, VpcName,
 };
 
 /// Every cell of the grid: every outside address and every running instance, to every other running instance.
@@ -40,9 +41,10 @@ pub fn senders(cloud: &Cloud, vias: &IndexSet<Via>) -> Vec<(Endpoint, Via)> {
     hosts.chain(instances).collect()
 }
 
-/// The instances that run, in launch order.
+/// The instances that run, in launch order, and the load balancers.
 pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
-    cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running).map(|(name, _)| name)
+    let instances = cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running);
+    instances.map(|(name, _)| name).chain(cloud.load_balancers.values().map(LoadBalancer::node))
 }
 
 /// Whether a grid has a block for the pair.
@@ -83,7 +85,7 @@ pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<
 /// A sentence about why it means none.
 pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
     let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
-        Endpoint::Instance(name) => Some(name),
+        Endpoint::Instance(name) => Some(name).filter(|name| cloud.instances.contains_key(name)),
         Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
     });
     let instances: Vec<_> = instances.collect();
@@ -192,12 +194,10 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
             vec![Endpoint::Forged(id.clone(), *source)]
         }
         Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
-        Selector::Group(group) => cloud
-            .instances
-            .iter()
-            .filter(|(_, instance)| instance.state == InstanceState::Running && is_member(instance, group))
-            .map(|(name, _)| Endpoint::Instance(name.clone()))
-            .collect(),
+        Selector::Group(group) => {
+            let members = running(cloud).filter(|name| is_member(cloud, name, group));
+            members.map(|name| Endpoint::Instance(name.clone())).collect()
+        }
         Selector::Host(name) => cloud.hosts.get(name).map_or_else(Vec::new, |host| {
             host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
         }),
@@ -207,8 +207,7 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
 
 /// A receiver that is named may be down: that it does not answer is what the step wants to see.
 fn may_be(cloud: &Cloud, name: &InstanceName, role: Role) -> bool {
-    let instance = cloud.instances.get(name);
-    instance.is_some_and(|instance| role == Role::Receiver || instance.state == InstanceState::Running)
+    cloud.state_of(name).is_some_and(|state| role == Role::Receiver || state == InstanceState::Running)
 }
 
 /// An interface as people say it: the first by the name of its instance.
@@ -225,7 +224,7 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
         Selector::Any => "there is no host and no running instance".to_owned(),
         Selector::Instance(name)
         | Selector::Interface(InterfaceId { instance: name, .. })
-        | Selector::Forged(InterfaceId { instance: name, .. }, _) => match cloud.instances.get(name).map(|i| i.state) {
+        | Selector::Forged(InterfaceId { instance: name, .. }, _) => match cloud.state_of(name) {
             None => format!("there is no {name} at this step"),
             Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
             Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
@@ -261,8 +260,9 @@ fn has_ipv6(cloud: &Cloud, id: &InterfaceId) -> bool {
 }
 
 // A group in a flow means the instances by their first interfaces, so the groups of the first are the ones that count.
-fn is_member(instance: &Instance, group: &crate::model::GroupName) -> bool {
-    instance.interfaces.first().is_some_and(|interface| interface.groups.contains(group))
+fn is_member(cloud: &Cloud, name: &InstanceName, group: &GroupName) -> bool {
+    let first = InterfaceId { instance: name.clone(), device: 0 };
+    cloud.interface(&first).is_some_and(|interface| interface.groups.contains(group))
 }
 
 fn vpc_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a VpcName> {

@@ -12,6 +12,7 @@ pub fn claims(cloud: &Cloud) -> Vec<String> {
     let names_itself = cloud
         .groups
         .iter()
+        .filter(|(name, _)| cloud.network_interfaces().any(|interface| interface.groups.contains(*name)))
         .any(|(name, group)| group.ingress.iter().any(|rule| matches!(&rule.peer, Peer::Group(peer) if peer == name)));
     if cloud.knobs.self_reference == SelfReference::MatchesNobody && names_itself {
         vec![SELF_REFERENCE.to_owned()]

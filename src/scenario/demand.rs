@@ -51,6 +51,8 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
             | Expectation::Address(..)
             | Expectation::Connections(..)
             | Expectation::Answered(_)
+            | Expectation::AnsweredBy(_)
+            | Expectation::Health(..)
             | Expectation::RulesUnchanged
             | Expectation::Refusal(_) => {}
         }
@@ -110,13 +112,13 @@ impl Demands {
         }
     }
 
-    /// A table that opens a cell says that the groups let it in; a step that says `refused` of the same cell says that
+    /// A table that opens a cell says that the groups let it in; a step that says `refused` or `closed` of it says that
     /// and more, so the table has nothing to add.
     fn settle(&mut self) {
         let refused: IndexSet<Flow> = self
             .demands
             .iter()
-            .filter(|demand| demand.expected == ExpectedOutcome::Refused)
+            .filter(|demand| matches!(demand.expected, ExpectedOutcome::Refused | ExpectedOutcome::Closed))
             .map(|demand| demand.flow.clone())
             .collect();
         self.demands.retain(|demand| {
@@ -145,6 +147,7 @@ pub fn word(expected: ExpectedOutcome) -> &'static str {
     match expected {
         ExpectedOutcome::Open => "open",
         ExpectedOutcome::Refused => "refused",
+        ExpectedOutcome::Closed => "closed",
         ExpectedOutcome::Dropped => "dropped",
         ExpectedOutcome::Unreachable => "unreachable",
     }

@@ -8,7 +8,10 @@ use crate::probe::{Drop, DropCause, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
 pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
-    let (Outcome::Open { admitted_by: Some(id) } | Outcome::Refused { admitted_by: Some(id) }) = outcome else {
+    let (Outcome::Open { admitted_by: Some(id) }
+    | Outcome::Refused { admitted_by: Some(id) }
+    | Outcome::Closed { admitted_by: Some(id), .. }) = outcome
+    else {
         return None;
     };
     rule(*id, cloud)
@@ -28,6 +31,7 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
     match outcome {
         Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
         Outcome::Refused { .. } => Some("the groups let it in, nobody listens".to_owned()),
+        Outcome::Closed { why, .. } => Some(format!("{} closed it: {why}", flow.to)),
         Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
         Outcome::Inconclusive { why } => Some(why.clone()),
         Outcome::Open { .. } | Outcome::Unreachable => None,

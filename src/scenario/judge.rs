@@ -95,6 +95,7 @@ pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
     match (demand.expected, outcome) {
         (ExpectedOutcome::Open, Outcome::Open { .. })
         | (ExpectedOutcome::Refused, Outcome::Refused { .. })
+        | (ExpectedOutcome::Closed, Outcome::Closed { .. })
         | (ExpectedOutcome::Unreachable, Outcome::Unreachable) => true,
         (ExpectedOutcome::Dropped, Outcome::Dropped(drop)) => match (demand.at, &drop.cause) {
             (None, _) => true,
@@ -142,7 +143,9 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
             Expectation::Table(_)
             | Expectation::Flows(..)
             | Expectation::Connections(..)
-            | Expectation::Answered(_) => Vec::new(),
+            | Expectation::Answered(_)
+            | Expectation::AnsweredBy(_)
+            | Expectation::Health(..) => Vec::new(),
             Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
             Expectation::Address(kind, fate, names) => {
                 names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()

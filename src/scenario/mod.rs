@@ -6,6 +6,7 @@
 
 pub mod agreement;
 pub mod answers;
+mod balanced;
 pub mod cells;
 mod change;
 mod claims;
@@ -22,5 +23,6 @@ mod run;
 pub(crate) mod testing;
 
 pub use answers::AnswerResult;
+pub use balanced::{BalancedResult, Proof};
 pub use results::*;
 pub use run::{Cloudlike, Options, Progress, RunError, Stepper, boot, run, run_on};

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::answers::AnswerResult;
+use super::balanced::BalancedResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
@@ -109,6 +110,8 @@ pub struct StepResult {
     pub held: Vec<HeldResult>,
     /// The questions to services that groups never filter.
     pub answers: Vec<AnswerResult>,
+    /// What load balancers do, and think of the instances behind them.
+    pub balanced: Vec<BalancedResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
     /// What is wrong besides single cells.
@@ -142,6 +145,8 @@ pub struct Counts {
     pub dropped: usize,
     /// Let in, and nobody listened.
     pub refused: usize,
+    /// Let in by a load balancer, which had nobody to pass it on to.
+    pub closed: usize,
     /// Nobody holds the address.
     pub unreachable: usize,
     /// Answered by somebody else.
@@ -162,6 +167,7 @@ impl Counts {
             Class::Open => &mut self.open,
             Class::Dropped => &mut self.dropped,
             Class::Refused => &mut self.refused,
+            Class::Closed => &mut self.closed,
             Class::Unreachable => &mut self.unreachable,
             Class::Misdelivered => &mut self.misdelivered,
             Class::Inconclusive => &mut self.inconclusive,
@@ -175,6 +181,7 @@ impl Counts {
             open: self.open + other.open,
             dropped: self.dropped + other.dropped,
             refused: self.refused + other.refused,
+            closed: self.closed + other.closed,
             unreachable: self.unreachable + other.unreachable,
             misdelivered: self.misdelivered + other.misdelivered,
             inconclusive: self.inconclusive + other.inconclusive,
@@ -194,6 +201,8 @@ pub enum Class {
     Dropped,
     /// Let in, and nobody listened.
     Refused,
+    /// Let in by a load balancer, which had nobody to pass it on to.
+    Closed,
     /// Nobody holds the address.
     Unreachable,
     /// Answered by somebody else.
@@ -209,6 +218,7 @@ impl Class {
             Outcome::Open { .. } => Self::Open,
             Outcome::Refused { .. } => Self::Refused,
             Outcome::Dropped(_) => Self::Dropped,
+            Outcome::Closed { .. } => Self::Closed,
             Outcome::Unreachable => Self::Unreachable,
             Outcome::Misdelivered { .. } => Self::Misdelivered,
             Outcome::Inconclusive { .. } => Self::Inconclusive,
@@ -221,6 +231,7 @@ impl Class {
             Self::Open => "open",
             Self::Dropped => "dropped",
             Self::Refused => "refused",
+            Self::Closed => "closed",
             Self::Unreachable => "unreachable",
             Self::Misdelivered => "misdelivered",
             Self::Inconclusive => "inconclusive",
@@ -233,6 +244,7 @@ impl Class {
             Self::Open => 'O',
             Self::Dropped => '.',
             Self::Refused => 'r',
+            Self::Closed => 'c',
             Self::Unreachable => 'u',
             Self::Misdelivered => 'm',
             Self::Inconclusive => '?',

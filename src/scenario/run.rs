@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::balanced::Proof;
 use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
-use super::{answers, cells, change, claims, demand, held};
-use crate::lab::{Asked, Lab, LabError, Listeners, RuleHandles};
+use super::{answers, balanced, cells, change, claims, demand, held};
+use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal};
 use crate::probe::{Batch, Held, Outcome};
@@ -40,6 +41,8 @@ pub trait Cloudlike {
         from: &InstanceName,
         service: CloudService,
     ) -> impl Future<Output = Result<Asked, LabError>>;
+    /// What each load balancer thinks of each instance behind it, once it has made up its mind.
+    fn health(&mut self) -> impl Future<Output = Result<HealthOfAll, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
 }
@@ -79,6 +82,10 @@ impl Cloudlike for Lab {
 
     async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
         Self::ask_service(self, from, service).await
+    }
+
+    async fn health(&mut self) -> Result<HealthOfAll, LabError> {
+        Self::health(self).await
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
@@ -270,6 +277,8 @@ async fn run_step<L: Cloudlike>(
     result.held = held::examine(lab, step).await?;
     let (answers, unasked) = answers::ask(lab, step).await?;
     result.answers = answers;
+    let (balanced, selecting_nothing) = balanced::examine(lab, step).await?;
+    result.balanced = balanced;
     result.canaries_held = canaries_held;
     result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
     for class in result.observed.values() {
@@ -297,6 +306,7 @@ async fn run_step<L: Cloudlike>(
     };
     result.findings = demands.empty;
     result.findings.extend(unasked);
+    result.findings.extend(selecting_nothing);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
     result.findings.extend(judge::others(step, moments));
     result.status = status(&result);
@@ -314,9 +324,20 @@ fn status(result: &StepResult) -> StepStatus {
     let (unproved, others): (Vec<_>, Vec<_>) = result.held.iter().filter(|held| !held.right).partition(unproved);
     let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
         result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
-    if !result.findings.is_empty() || result.counts.wrong > 0 || !others.is_empty() || !answered_wrong.is_empty() {
+    let balanced = |proof| result.balanced.iter().any(|it| it.proof == proof);
+    if !result.findings.is_empty()
+        || result.counts.wrong > 0
+        || !others.is_empty()
+        || !answered_wrong.is_empty()
+        || balanced(Proof::Wrong)
+    {
         StepStatus::Failed
-    } else if !result.wrong.is_empty() || !result.canaries_held || !unproved.is_empty() || !unanswered.is_empty() {
+    } else if !result.wrong.is_empty()
+        || !result.canaries_held
+        || !unproved.is_empty()
+        || !unanswered.is_empty()
+        || balanced(Proof::Unproved)
+    {
         StepStatus::Inconclusive
     } else {
         StepStatus::Passed
@@ -402,6 +423,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         asked: Vec::new(),
         held: Vec::new(),
         answers: Vec::new(),
+        balanced: Vec::new(),
         wrong: Vec::new(),
         findings: Vec::new(),
         changed: Vec::new(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 
 use super::run::Cloudlike;
-use crate::lab::{Asked, LabError, RuleHandles};
+use crate::lab::{Asked, HealthOfAll, LabError, RuleHandles};
 use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
@@ -173,6 +173,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         overrides: KnobOverrides::default(),
         initial: Vec::new(),
         default_group: None,
+        elb_group: None,
         empty: cloud(),
         tables: IndexMap::from([(TableName::new("two-tier"), two_tier), (TableName::new("replicating"), replicating)]),
         steps,
@@ -267,6 +268,7 @@ impl Cloudlike for Double {
             outcome: (self.answer)(&self.cloud, flow),
             timed_out: false,
             resolved: None,
+            answered_by: None,
         };
         Ok(Batch {
             observations: flows.iter().map(observe).collect(),
@@ -295,6 +297,10 @@ impl Cloudlike for Double {
 
     async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
         Ok((self.asked)(from, service))
+    }
+
+    async fn health(&mut self) -> Result<HealthOfAll, LabError> {
+        Ok(HealthOfAll::new())
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {

@@ -13,10 +13,13 @@ macro_rules! library {
 }
 
 library![
+    "a-load-balancer-target-on-a-new-address",
     "a-middlebox-hides-the-group",
     "a-replaced-instance-in-a-vpc",
     "a-stranger-on-a-recycled-address",
     "an-idle-session-is-forgotten",
+    "behind-a-load-balancer-in-classic",
+    "behind-a-load-balancer-the-client-is-gone",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",

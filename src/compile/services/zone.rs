@@ -5,10 +5,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Cloud, Interface, PrivateIp, PublicIp, VpcName};
+use crate::model::{Cloud, Interface, LoadBalancerName, PrivateIp, PublicIp, VpcName};
 
 const PRIVATE_DOMAIN: &str = "ec2.internal";
 const PUBLIC_DOMAIN: &str = "compute-1.amazonaws.com";
+/// The domain of load balancers.
+const BALANCER_DOMAIN: &str = "us-east-1.elb.amazonaws.com";
 /// The names of the file itself, which EC2 knows nothing of.
 const OWN_DOMAIN: &str = "sglab.internal";
 
@@ -64,6 +66,13 @@ pub fn public_name(address: PublicIp) -> String {
     format!("ec2-{}.{PUBLIC_DOMAIN}", dashed(address.0))
 }
 
+/// The DNS name of a load balancer: its public address, for whoever asks. Amazon puts a number behind the name.
+///
+/// Source: "Internet-facing Classic Load Balancers" (Classic Load Balancers user guide).
+pub fn balancer_name(name: &LoadBalancerName) -> String {
+    format!("{name}.{BALANCER_DOMAIN}")
+}
+
 /// Looks a name up, as an asker of that view is answered at this moment.
 pub fn answer(cloud: &Cloud, view: &View, name: &str, kind: Kind) -> Answer {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -85,7 +94,11 @@ pub fn answer(cloud: &Cloud, view: &View, name: &str, kind: Kind) -> Answer {
 }
 
 fn addresses_of(cloud: &Cloud, view: &View, name: &str) -> Vec<Data> {
-    let addresses: Vec<Option<IpAddr>> = if let Some(first) = first_label(name, PRIVATE_DOMAIN) {
+    let addresses: Vec<Option<IpAddr>> = if let Some(balancer) = first_label(name, BALANCER_DOMAIN) {
+        let named = |known: &LoadBalancerName| known.as_str().eq_ignore_ascii_case(balancer);
+        let found = cloud.load_balancers.iter().find(|(known, _)| named(known));
+        found.map(|(_, balancer)| public(&balancer.interface)).into_iter().collect()
+    } else if let Some(first) = first_label(name, PRIVATE_DOMAIN) {
         let asked = undashed(first, "ip-");
         let holder = interfaces(cloud).find(|it| is_home(view, it) && it.private.map(|ip| ip.0) == asked);
         holder.filter(|_| asked.is_some()).map_or_else(Vec::new, inside)
@@ -106,6 +119,10 @@ fn own_name(cloud: &Cloud, view: &View, name: &str) -> Vec<Option<IpAddr>> {
         let seen = |it: &Interface| if is_home(view, it) { inside(it) } else { vec![public(it), ipv6(it)] };
         return instance.interfaces.first().map_or_else(Vec::new, seen);
     }
+    if let Some((_, it)) = cloud.load_balancers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name)) {
+        let it = &it.interface;
+        return if is_home(view, it) { inside(it) } else { vec![public(it)] };
+    }
     let host = cloud.hosts.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
     host.map_or_else(Vec::new, |(_, host)| host.addresses.iter().map(|address| Some(address.0)).collect())
 }
@@ -120,7 +137,7 @@ fn names_of(cloud: &Cloud, view: &View, address: IpAddr) -> Vec<Data> {
 }
 
 fn interfaces(cloud: &Cloud) -> impl Iterator<Item = &Interface> {
-    cloud.interfaces().map(|(_, _, interface)| interface)
+    cloud.network_interfaces()
 }
 
 fn is_home(view: &View, interface: &Interface) -> bool {

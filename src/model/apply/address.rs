@@ -122,7 +122,7 @@ fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> 
     if number - base < RESERVED_AT_START || number == last {
         return wrong("is in subnet's reserved address range");
     }
-    if cloud.interfaces().any(|(_, _, interface)| interface.vpc == *vpc && interface.private == Some(address)) {
+    if cloud.network_interfaces().any(|interface| interface.vpc == *vpc && interface.private == Some(address)) {
         return Err(refuse(RefusalCode::InvalidIpAddressInUse, format!("Address {address} is in use.")));
     }
     Ok(address)

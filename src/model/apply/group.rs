@@ -7,7 +7,7 @@ use super::super::{
     Cloud, CreateGroup, GroupName, IcmpMatch, Peer, PortRange, Refusal, RefusalCode, Rule, RuleId, SecurityGroup,
     SubnetName, Traffic, VpcName,
 };
-use super::{address, quota, refuse, words};
+use super::{address, load_balancer, quota, refuse, words};
 
 /// The name of the group that EC2 makes itself.
 pub const DEFAULT_GROUP: &str = "default";
@@ -85,6 +85,7 @@ pub(in crate::model) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
 /// Source: DeleteSecurityGroup (EC2 API reference).
 pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal> {
     known(cloud, name)?;
+    load_balancer::must_be_ours(name)?;
     if name.as_str() == DEFAULT_GROUP {
         return Err(if cloud.is_vpc() {
             let message = format!("the specified group: \"{name}\" name: \"default\" cannot be deleted by a user");
@@ -98,7 +99,7 @@ pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal>
         .groups
         .iter()
         .any(|(other, group)| other != name && group.ingress.iter().chain(&group.egress).any(names_it));
-    let worn = cloud.interfaces().any(|(_, _, interface)| interface.groups.contains(name));
+    let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(name));
     match (worn || named, cloud.is_vpc()) {
         (false, _) => {}
         (true, true) => {
@@ -157,6 +158,7 @@ pub(super) fn known_set(
         ));
     }
     for name in groups {
+        load_balancer::must_be_ours(name)?;
         if known(cloud, name)?.vpc != *vpc {
             return Err(refuse(
                 RefusalCode::InvalidParameter,

@@ -6,12 +6,12 @@ use super::super::{
     AddressRequest, AutomaticPublic, ChangeGroups, Cloud, ElasticIpOnStop, GroupName, Instance, InstanceName,
     InstanceState, Interface, InterfaceId, Launch, OnCrash, OnStart, Refusal, RefusalCode, Target,
 };
-use super::{address, group, interface, refuse};
+use super::{address, group, interface, load_balancer, refuse};
 
 /// `RunInstances` for one instance.
 pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
     let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
-    if cloud.instances.contains_key(name) {
+    if cloud.state_of(name).is_some() {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an instance '{name}' already.")));
     }
@@ -120,6 +120,7 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.association.take_if(|interface| interface.instance == *name);
     }
+    load_balancer::terminated(cloud, name);
     cloud.instances.shift_remove(name);
     Ok(())
 }

@@ -14,6 +14,9 @@ mod instance;
 mod interface;
 #[cfg(test)]
 mod interface_tests;
+mod load_balancer;
+#[cfg(test)]
+mod load_balancer_tests;
 mod prefix_list;
 #[cfg(test)]
 mod prefix_list_tests;
@@ -36,6 +39,7 @@ use super::{Cloud, Operation, Refusal, RefusalCode};
 
 pub use group::DEFAULT_GROUP;
 pub(super) use group::add_default as add_default_group;
+pub(super) use load_balancer::add_group as add_elb_group;
 
 /// Carries out one operation.
 ///
@@ -62,6 +66,9 @@ pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::SetSourceDestCheck(target, check) => interface::set_check(cloud, target, *check)?,
         Operation::CreatePrefixList(request) => prefix_list::create(cloud, request)?,
         Operation::ModifyPrefixList { name, add, remove } => prefix_list::modify(cloud, name, add, remove)?,
+        Operation::CreateLoadBalancer(request) => load_balancer::create(cloud, request)?,
+        Operation::RegisterInstances(name, instances) => load_balancer::register(cloud, name, instances)?,
+        Operation::DeregisterInstances(name, instances) => load_balancer::deregister(cloud, name, instances)?,
         Operation::AllocateAddress(name) => elastic_ip::allocate(cloud, name)?,
         Operation::AssociateAddress { elastic_ip, to, reassociation } => {
             elastic_ip::associate(cloud, elastic_ip, to, *reassociation)?;

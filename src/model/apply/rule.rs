@@ -8,7 +8,7 @@ use super::super::{
     Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
     RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
 };
-use super::{elastic_ip, group, prefix_list, quota, refuse, text, words};
+use super::{elastic_ip, group, load_balancer, prefix_list, quota, refuse, text, words};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
@@ -21,6 +21,7 @@ pub(super) fn authorize(
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
     known_direction(cloud, direction)?;
+    load_balancer::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
@@ -61,6 +62,7 @@ pub(super) fn revoke(
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
     known_direction(cloud, direction)?;
+    load_balancer::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     let group = group::known(cloud, name)?;
     let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));

@@ -25,14 +25,19 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
             | Operation::RevokeEgress(_, rules) => {
                 rules.iter().for_each(|rule| named.rule(rule));
             }
+            Operation::CreateLoadBalancer(balancer) => {
+                let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
+                named.services.extend(ports.chain([balancer.health_check.port]).map(Service::Tcp));
+            }
             Operation::Launch(launch) => named.services.extend(&launch.listens),
             _ => {}
         }
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
     let expected = expectations.flat_map(|expectation| match &expectation.value {
-        Expectation::Flows(_, flows) => flows.as_slice(),
-        _ => &[],
+        Expectation::Flows(_, flows) => flows.iter().collect(),
+        Expectation::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
+        _ => Vec::new(),
     });
     for action in topology.steps.iter().flat_map(|step| &step.actions) {
         if let Action::Open(opening) = action {

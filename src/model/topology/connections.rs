@@ -2,10 +2,11 @@
 
 use super::super::ConnectionName;
 use super::flows::Within;
+use super::names::Sort;
 use super::problem::{Draft, quote};
 use super::reading::{Reading, suggest};
 use super::tree::Node;
-use super::{Action, Fate, Opening, Placed};
+use super::{Action, Fate, Opening, Placed, Selector};
 
 impl Reading<'_> {
     /// `open: {session: 'web1 -> db1:3306'}`.
@@ -20,6 +21,14 @@ impl Reading<'_> {
             }
             self.connections.insert(name.clone(), key.span);
             let Some(flow) = self.flow(value, Within::Step { dropped: false }) else { continue };
+            if let Selector::Instance(to) = &flow.to
+                && self.names.sort(to.as_str()) == Some(Sort::LoadBalancer)
+            {
+                let draft =
+                    Draft::new(value.span, "a connection through a load balancer is two, and none of them is held");
+                self.report(draft.help("hold one to an instance behind it"));
+                continue;
+            }
             if flow.both_ways {
                 let draft = Draft::new(value.span, "a connection is opened by one end");
                 self.report(draft.help("`->`; both ends send over it all the same"));

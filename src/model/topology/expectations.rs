@@ -1,20 +1,25 @@
 //! What must hold at a step.
 
-use super::super::{RefusalCode, Service, TableName};
+use super::super::{InstanceName, RefusalCode, Service, TableName};
 use super::connections::FATES;
 use super::flows::Within;
+use super::load_balancers::ROTATIONS;
+use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 17] = [
+const EXPECT: [&str; 20] = [
     "table",
     "open",
     "refused",
+    "closed",
     "dropped",
     "unreachable",
     "answered",
+    "in-service",
+    "out-of-service",
     "alive",
     "cut",
     "gone",
@@ -55,6 +60,7 @@ impl Reading<'_> {
         let outcomes = [
             ("open", ExpectedOutcome::Open),
             ("refused", ExpectedOutcome::Refused),
+            ("closed", ExpectedOutcome::Closed),
             ("dropped", ExpectedOutcome::Dropped),
             ("unreachable", ExpectedOutcome::Unreachable),
         ];
@@ -62,13 +68,26 @@ impl Reading<'_> {
             let Some((key, list)) = fields.entry(word) else { continue };
             let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
             let items = self.some(list, "at least one flow");
-            let mut flows = Vec::new();
+            let (mut flows, mut answered) = (Vec::new(), Vec::new());
             for item in items {
+                if outcome == ExpectedOutcome::Open
+                    && let Some(read) = self.answered_by(item)
+                {
+                    answered.extend(read);
+                    continue;
+                }
                 let Some(flow) = self.flow(item, within) else { continue };
+                if outcome == ExpectedOutcome::Closed {
+                    self.refuse_no_listener(&flow, item.span);
+                }
                 if outcome == ExpectedOutcome::Refused {
                     self.refuse_listener(&flow, item.span);
                 }
                 flows.push(flow);
+            }
+            if !answered.is_empty() {
+                let place = self.place(key.span);
+                expectations.push(Placed { value: Expectation::AnsweredBy(answered), place });
             }
             if !flows.is_empty() {
                 let place = self.place(key.span);
@@ -81,6 +100,10 @@ impl Reading<'_> {
             if !questions.is_empty() {
                 expectations.push(Placed { value: Expectation::Answered(questions), place: self.place(key.span) });
             }
+        }
+        for (word, rotation) in ROTATIONS {
+            let Some((key, value)) = fields.entry(word) else { continue };
+            expectations.extend(self.rotation(rotation, key, value));
         }
         for (word, fate) in FATES {
             let Some((key, list)) = fields.entry(word) else { continue };
@@ -142,6 +165,21 @@ impl Reading<'_> {
         }
     }
 
+    /// Nothing else than a listener of a load balancer takes a connection only to close it.
+    fn refuse_no_listener(&mut self, flow: &FlowPattern, span: Span) {
+        let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
+        for end in ends.into_iter().flatten() {
+            let listens = |name: &InstanceName| {
+                self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
+                    && self.listens.get(name).is_some_and(|listens| listens.contains(&flow.service))
+            };
+            if !matches!(end, Selector::Instance(name) if listens(name)) {
+                let draft = Draft::new(span, "only a listener of a load balancer takes a connection and closes it");
+                return self.report(draft.help("what an instance does not listen on is `refused`"));
+            }
+        }
+    }
+
     fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
         if !does {
             let draft = Draft::new(span, format!("the step does nothing by which {what}"));
@@ -162,7 +200,12 @@ impl Reading<'_> {
         while let Some(table) = at.and_then(|name| self.tables.get(name)) {
             for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
                 let absent = match selector {
-                    Selector::Instance(instance) if !self.world.instances.contains_key(instance) => instance.as_str(),
+                    Selector::Instance(instance)
+                        if !self.world.instances.contains_key(instance)
+                            && self.names.sort(instance.as_str()) != Some(Sort::LoadBalancer) =>
+                    {
+                        instance.as_str()
+                    }
                     Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
                     _ => continue,
                 };

@@ -30,6 +30,11 @@ impl Reading<'_> {
     /// One pattern.
     pub fn flow(&mut self, node: &Node, within: Within) -> Option<FlowPattern> {
         let text = self.text(node, "a flow, such as `web1 -> db1:3306`")?;
+        self.flow_of(node, text, within)
+    }
+
+    /// One pattern that is a part of a node's text.
+    pub fn flow_of(&mut self, node: &Node, text: &str, within: Within) -> Option<FlowPattern> {
         let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
             self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(FORM));
             return None;
@@ -100,6 +105,7 @@ impl Reading<'_> {
             Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
             Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
+            Some(Sort::LoadBalancer) => Some(Selector::Instance(InstanceName::new(word))),
             Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
             Some(Sort::Group) => self.group(word, span).map(Selector::Group),
             Some(Sort::PrefixList) => {
@@ -121,7 +127,8 @@ impl Reading<'_> {
                         Draft::new(span, format!("{} is not a name", quote(word))).help(help)
                     }
                     _ => {
-                        let help = self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group]);
+                        let help =
+                            self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group, Sort::LoadBalancer]);
                         let help = help.or_else(|| suggest(word, ["any"]));
                         let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
                         Draft::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)

@@ -8,6 +8,7 @@ mod expectations;
 mod flows;
 mod instances;
 mod interfaces;
+mod load_balancers;
 mod names;
 mod networks;
 mod parse;
@@ -37,7 +38,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::{
     Cloud, CloudService, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs,
-    Operation, Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
+    LoadBalancerName, Operation, Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -64,6 +65,8 @@ pub struct Topology {
     pub(crate) empty: Cloud,
     /// The VPC whose `default` group the file uses; one that no file names is not there, and no filter is made for it.
     pub default_group: Option<VpcName>,
+    /// The VPC to which EC2-Classic's load balancers belong, if the file has any or names their group.
+    pub elb_group: Option<VpcName>,
     /// Truth tables by name.
     pub tables: IndexMap<TableName, Table>,
     /// The scenario; at least one step, and at least one expectation in the file.
@@ -257,6 +260,10 @@ pub enum Expectation {
     Connections(Fate, Vec<Placed<ConnectionName>>),
     /// These questions to the services that groups never filter are answered.
     Answered(Vec<Question>),
+    /// These flows to listeners of load balancers are answered by these instances and by no other.
+    AnsweredBy(Vec<AnsweredBy>),
+    /// These instances are in service behind a load balancer, or out of it.
+    Health(Rotation, Vec<(Placed<LoadBalancerName>, InstanceName)>),
     /// These instances hold another private address than before the step, and another public one.
     NewAddresses(Vec<InstanceName>),
     /// These instances hold another private or public address than before the step, or the same.
@@ -265,6 +272,36 @@ pub enum Expectation {
     RulesUnchanged,
     /// The last operation of the step is refused with this code, and nothing changed.
     Refusal(RefusalCode),
+}
+
+/// Who must answer flows that come to a load balancer: each of them has, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnsweredBy {
+    /// The words of the file.
+    pub written: String,
+    /// The flows.
+    pub flow: FlowPattern,
+    /// Who answers them.
+    pub by: IndexSet<InstanceName>,
+}
+
+/// Whether a load balancer passes connections on to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// It does.
+    In,
+    /// It does not.
+    Out,
+}
+
+impl Rotation {
+    /// The word of the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in-service",
+            Self::Out => "out-of-service",
+        }
+    }
 }
 
 /// Which address of an instance is meant.
@@ -293,6 +330,8 @@ pub enum ExpectedOutcome {
     Open,
     /// Let in by the groups, and nobody listens.
     Refused,
+    /// Let in by a load balancer, which has nobody to pass it on to.
+    Closed,
     /// Dropped by a filter, by proof.
     Dropped,
     /// Nobody holds the address.
@@ -307,6 +346,9 @@ impl Topology {
         cloud.knobs = self.overrides.over(era.knobs());
         if let Some(vpc) = &self.default_group {
             cloud.add_default_group(vpc);
+        }
+        if let Some(vpc) = self.elb_group.as_ref().filter(|_| era != Era::Vpc) {
+            cloud.add_elb_group(vpc);
         }
         cloud
     }

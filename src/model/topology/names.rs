@@ -27,6 +27,7 @@ pub(super) enum Sort {
     Group,
     ElasticIp,
     PrefixList,
+    LoadBalancer,
 }
 
 impl Sort {
@@ -37,6 +38,7 @@ impl Sort {
             Self::Group => "a security group",
             Self::ElasticIp => "an Elastic IP",
             Self::PrefixList => "a prefix list",
+            Self::LoadBalancer => "a load balancer",
         }
     }
 
@@ -47,6 +49,7 @@ impl Sort {
             Self::Group => "security group",
             Self::ElasticIp => "Elastic IP",
             Self::PrefixList => "prefix list",
+            Self::LoadBalancer => "load balancer",
         }
     }
 }

@@ -20,7 +20,7 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
 const VERSION: u32 = 1;
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "sglab",
     "era",
     "knobs",
@@ -31,6 +31,7 @@ const KEYS: [&str; 12] = [
     "prefix-lists",
     "groups",
     "instances",
+    "load-balancers",
     "tables",
     "scenario",
 ];
@@ -110,6 +111,7 @@ impl Reading<'_> {
             ("hosts", Sort::Host),
             ("groups", Sort::Group),
             ("instances", Sort::Instance),
+            ("load-balancers", Sort::LoadBalancer),
         ] {
             match fields.get(key).map(|node| &node.value) {
                 Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
@@ -136,6 +138,7 @@ impl Reading<'_> {
         initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
         initial.extend(associated);
+        initial.extend(fields.get("load-balancers").map_or_else(Vec::new, |node| self.load_balancers(node)));
         self.refuse_idle_routes();
         self.read_tables(fields.get("tables"));
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
@@ -160,6 +163,7 @@ impl Reading<'_> {
             overrides,
             initial,
             default_group: self.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
+            elb_group: self.elb_group_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             empty,
             tables: std::mem::take(&mut self.tables),
             steps,

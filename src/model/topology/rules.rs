@@ -260,6 +260,10 @@ impl Reading<'_> {
             self.report(Draft::new(span, "a peer is missing at a comma"));
             return Vec::new();
         }
+        if word.starts_with("amazon-elb/") {
+            let group = self.elb_group(word, span);
+            return group.map(|group| PeerRequest::Peer(Peer::Group(group))).into_iter().collect();
+        }
         if looks_like_address(word) {
             return match block(word, span) {
                 Ok(net) => cidr(net),
@@ -295,6 +299,11 @@ impl Reading<'_> {
                     "EC2's rules name groups and addresses: name a group of {word}{}",
                     if context.addresses { format!(", or `{word}.private`") } else { String::new() }
                 )));
+                return Vec::new();
+            }
+            Some(Sort::LoadBalancer) => {
+                let draft = Draft::new(span, format!("a rule cannot name the load balancer {}", quote(word)));
+                self.report(draft.help("in era vpc name its group, elsewhere `amazon-elb/amazon-elb-sg`"));
                 return Vec::new();
             }
             Some(Sort::ElasticIp) => {

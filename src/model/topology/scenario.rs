@@ -11,7 +11,7 @@ use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
 
 const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "launch",
     "stop",
     "start",
@@ -33,6 +33,8 @@ const VERBS: [&str; 24] = [
     "detach-interface",
     "source-dest-check",
     "edit-prefix-list",
+    "register-instances",
+    "deregister-instances",
     "open",
     "close",
     "idle",
@@ -207,6 +209,7 @@ impl Reading<'_> {
             }
             "set-groups" => return self.set_groups(value, unknown_instance),
             "edit-prefix-list" => return self.prefix_list_edits(value),
+            "register-instances" | "deregister-instances" => return self.registrations(verb, value, refusal),
             "attach-interface" => return self.attachments(value),
             "detach-interface" => return self.detachments(value),
             "source-dest-check" => return self.checks(value),

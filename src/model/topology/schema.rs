@@ -5,11 +5,15 @@
 
 #![expect(dead_code, reason = "the types are described, and never made")]
 
+mod load_balancers;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
+
+use load_balancers::{LoadBalancer, Registered};
 
 /// The schema, in the draft that editors know best.
 pub fn schema() -> Value {
@@ -67,6 +71,8 @@ struct Topology {
     groups: Option<BTreeMap<Name, Group>>,
     /// Instances that run before the first step.
     instances: Option<BTreeMap<Name, Instance>>,
+    /// Load balancers, with the instances that are registered from the start.
+    load_balancers: Option<BTreeMap<Name, LoadBalancer>>,
     /// Exhaustive truth tables: every cell that a table does not open must be dropped.
     tables: Option<BTreeMap<Name, Table>>,
     /// What happens, and what must hold then.
@@ -507,6 +513,10 @@ enum Action {
     DetachInterface(OneOrMany<Holder>),
     /// `ModifyManagedPrefixList`.
     EditPrefixList(BTreeMap<Name, PrefixListEdit>),
+    /// `RegisterInstancesWithLoadBalancer`: instances by load balancer.
+    RegisterInstances(Registered),
+    /// `DeregisterInstancesFromLoadBalancer`.
+    DeregisterInstances(Registered),
     /// `ModifyNetworkInterfaceAttribute` with `SourceDestCheck`.
     SourceDestCheck(BTreeMap<Holder, OnOrOff>),
     /// `CreateSecurityGroup`, with its first rules.
@@ -518,16 +528,22 @@ enum Action {
 struct Expect {
     /// Whole tables.
     table: Option<OneOrMany<Name>>,
-    /// Flows that are answered.
+    /// Flows that are answered; to a listener of a load balancer also with `answered by web1 and web2` behind.
     open: Option<OneOrMany<Flow>>,
     /// Flows that the groups let in, and nobody listens.
     refused: Option<OneOrMany<Flow>>,
+    /// Flows that a load balancer takes and closes, having nobody in service.
+    closed: Option<OneOrMany<Flow>>,
     /// Flows that a filter drops, by proof.
     dropped: Option<OneOrMany<Flow>>,
     /// Flows to an address that nobody holds.
     unreachable: Option<OneOrMany<Flow>>,
     /// Questions to the services that groups never filter, which are answered.
     answered: Option<OneOrMany<Question>>,
+    /// Instances to which a load balancer passes connections on.
+    in_service: Option<Registered>,
+    /// Instances to which it does not.
+    out_of_service: Option<Registered>,
     /// Held connections over which each end still reaches the other.
     alive: Option<OneOrMany<Name>>,
     /// Held connections of which what each end sends is dropped, by proof.

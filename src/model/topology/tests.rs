@@ -311,6 +311,31 @@ fn the_schema_takes_every_good_file() {
 }
 
 #[test]
+fn load_balancers_are_read_as_the_schema_has_them() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    for yaml in [
+        include_str!("../../../topologies/gotchas/a-load-balancer-target-on-a-new-address.yaml"),
+        include_str!("../../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml"),
+        include_str!("../../../topologies/gotchas/behind-a-load-balancer-the-client-is-gone.yaml"),
+    ] {
+        read(yaml);
+        let errors: Vec<_> =
+            validator.iter_errors(&as_json(yaml)).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        for (good, bad) in [
+            ("listeners: [tcp 80]", "listeners: [udp 80]"),
+            ("interval: 0.2", "interval: 0"),
+            ("unhealthy: 2", "unhealthy: 1"),
+            ("targets: [web1, web2]", "instances: [web1, web2]"),
+        ] {
+            let changed = yaml.replace(good, bad);
+            refused(&changed);
+            assert!(!validator.is_valid(&as_json(&changed)), "{bad}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_refuses_what_the_reader_refuses() {
     let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
     let changes = [

@@ -108,7 +108,7 @@ fn letter(cell: Cell, style: Style) -> String {
     let tone = match cell.class {
         Class::Open => Tone::Good,
         Class::Dropped => Tone::Faint,
-        Class::Refused | Class::Unreachable | Class::Misdelivered | Class::Inconclusive => Tone::Unsure,
+        Class::Refused | Class::Closed | Class::Unreachable | Class::Misdelivered | Class::Inconclusive => Tone::Unsure,
     };
     style.paint(tone, &cell.class.letter().to_string())
 }

@@ -10,8 +10,8 @@ use crate::report::Style;
 use crate::report::bundle;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
-    AddressChange, AnswerResult, Class, DecidingRule, FlowResult, Head, StepResult, StepStatus, WrongCell, answers,
-    held,
+    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, FlowResult, Head, Proof, StepResult, StepStatus,
+    WrongCell, answers, held,
 };
 
 const INDENT: &str = "       ";
@@ -55,6 +55,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&wrong(head, earlier, step, style));
     out.push_str(&held(step, style));
     out.push_str(&answers(step, style));
+    out.push_str(&balanced(step, style));
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
     out.push_str(&the_grid(head, earlier, step, style));
@@ -75,6 +76,10 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
     let wrong_connections = step.held.iter().filter(|held| !held.right).count();
     if wrong_connections > 0 {
         parts.push(format!("{} not as expected", text::count(wrong_connections, "connection")));
+    }
+    let wrong_balanced = step.balanced.iter().filter(|it| !it.is_right()).count();
+    if wrong_balanced > 0 {
+        parts.push(format!("{} of load balancers not as expected", text::count(wrong_balanced, "matter")));
     }
     let wrong_answers = step.answers.iter().filter(|answer| !answer.is_right()).count();
     if wrong_answers > 0 {
@@ -108,6 +113,7 @@ fn outcomes(step: &StepResult) -> String {
         (counts.open, "open"),
         (counts.dropped, "dropped"),
         (counts.refused, "refused"),
+        (counts.closed, "closed"),
         (counts.unreachable, "unreachable"),
         (counts.misdelivered, "misdelivered"),
         (counts.inconclusive, "inconclusive"),
@@ -227,6 +233,24 @@ fn answers(step: &StepResult, style: Style) -> String {
     }
     let line = |it: &AnswerResult| {
         format!("{INDENT}{} -> {}  answered; {}\n", it.from, it.service, answers::detail(&it.asked))
+    };
+    out + &few(right.into_iter().map(line).collect(), style)
+}
+
+/// What load balancers do, and think of those behind them.
+fn balanced(step: &StepResult, style: Style) -> String {
+    let (right, others): (Vec<_>, Vec<_>) = step.balanced.iter().partition(|it| it.is_right());
+    let mut out = String::new();
+    for it in others {
+        let unproved = it.proof == Proof::Unproved;
+        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
+        out.push_str(&format!("{INDENT}{word}  {}\n", it.expected));
+        out.push_str(&detail("observed", &it.found, ""));
+        out.push_str(&detail("see", &it.place.to_string(), ""));
+    }
+    let line = |it: &BalancedResult| match it.expected.contains(" answered by ") {
+        true => format!("{INDENT}{}\n", it.expected),
+        false => format!("{INDENT}{}  {}\n", it.expected, it.found),
     };
     out + &few(right.into_iter().map(line).collect(), style)
 }

@@ -1,0 +1,62 @@
+//! The load balancers of a lab: put to work, told who is behind them, and asked what they think of these.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Lab, LabError};
+use crate::compile::names;
+use crate::model::{Flow, InstanceName, LoadBalancerName, Service};
+use crate::probe::{Health, Plan};
+
+/// What each load balancer thinks of each instance behind it.
+pub type HealthOfAll = IndexMap<LoadBalancerName, IndexMap<InstanceName, Health>>;
+
+impl Lab {
+    /// What each load balancer thinks of each instance behind it, once further health checks say the same. What a change
+    /// comes to is known after as many checks as the thresholds ask for, and this waits for them and for nothing else.
+    ///
+    /// # Errors
+    /// [`LabError::Broken`]: nothing that a broken lab shows would count.
+    pub async fn health(&self) -> Result<HealthOfAll, LabError> {
+        self.refuse_broken()?;
+        let all = self.cloud.load_balancers.iter().map(|(name, balancer)| async move {
+            (name.clone(), self.prober.health(&names::instance(balancer.node())).await)
+        });
+        Ok(futures::future::join_all(all).await.into_iter().collect())
+    }
+
+    /// Whether a flow comes to a listener of a load balancer.
+    pub(super) fn is_balanced(&self, flow: &Flow) -> bool {
+        let balancer = flow.to.instance().and_then(|name| self.cloud.load_balancer_of(name));
+        match (balancer, flow.service) {
+            (Some(balancer), Service::Tcp(port)) => balancer.listeners.contains_key(&port),
+            _ => false,
+        }
+    }
+
+    /// Puts those to work that are not yet.
+    pub(super) async fn open_balancers(&mut self) -> Result<(), LabError> {
+        for balancer in self.cloud.load_balancers.values() {
+            let node = names::instance(balancer.node());
+            let Some(private) = balancer.interface.private.filter(|_| !self.prober.balances(&node)) else { continue };
+            let plan = Plan {
+                node: Arc::clone(self.fabric.node(&node)?),
+                address: IpAddr::V4(private.0),
+                listeners: balancer.listeners.clone(),
+                health_check: balancer.health_check,
+            };
+            self.prober.balance(plan).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells each who is behind it now.
+    pub(super) fn register_targets(&mut self) {
+        for balancer in self.cloud.load_balancers.values() {
+            let targets = balancer.registrations.iter().map(|(name, private)| (name.clone(), IpAddr::V4(private.0)));
+            self.prober.register_targets(&names::instance(balancer.node()), &targets.collect());
+        }
+    }
+}

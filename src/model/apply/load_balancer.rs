@@ -1,0 +1,173 @@
+//! Load balancers: made with the cloud, and the instances behind them.
+//!
+//! Codes are those of the Elastic Load Balancing API of 2012, which the Classic Load Balancer still has.
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::Ipv4Net;
+
+use super::super::{
+    AddressRequest, AutomaticPublic, Cloud, CreateLoadBalancer, ELB_GROUP, GroupName, InstanceName, InstanceState,
+    Interface, InterfaceId, LoadBalancer, LoadBalancerName, Peer, PortRange, Refusal, RefusalCode, Rule, SecurityGroup,
+    SourceDestCheck, Traffic, VpcName,
+};
+use super::{DEFAULT_GROUP, address, group, refuse};
+
+/// `CreateLoadBalancer`: internet-facing, with a private and a public address that stay as long as it does.
+///
+/// In a VPC it has groups of its own, in EC2-Classic none: there everybody reaches its listeners and nothing else, and
+/// rules name [`ELB_GROUP`]. Source: "Security groups for your Classic Load Balancer" (Classic Load Balancers user
+/// guide), for both.
+pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<(), Refusal> {
+    let CreateLoadBalancer { name, vpc, subnet, groups, listeners, health_check, place } = request;
+    let holder = InstanceName::new(name.as_str());
+    if cloud.state_of(&holder).is_some() {
+        let message =
+            format!("The load balancer '{name}' already exists and it is configured with different parameters");
+        return Err(refuse(RefusalCode::DuplicateLoadBalancerName, message));
+    }
+    let groups = if cloud.is_vpc() {
+        let groups = if groups.is_empty() { IndexSet::from([GroupName::new(DEFAULT_GROUP)]) } else { groups.clone() };
+        group::known_set(cloud, (vpc, subnet), &groups)?;
+        groups
+    } else {
+        if !groups.is_empty() {
+            let message = "Security groups can only be given to load balancers in a VPC";
+            return Err(refuse(RefusalCode::InvalidConfigurationRequest, message));
+        }
+        groups_of_classic(cloud, name, vpc, listeners.keys().copied().map(PortRange::single))
+    };
+    let private = address::private(cloud, vpc, subnet, &AddressRequest::Automatic)?;
+    let public = address::public(cloud)?;
+    cloud.counters.interface += 1;
+    let interface = Interface {
+        id: InterfaceId { instance: holder, device: 0 },
+        number: cloud.counters.interface,
+        vpc: vpc.clone(),
+        subnet: subnet.clone(),
+        groups,
+        private: Some(private),
+        public: Some(public),
+        automatic_public: AutomaticPublic::Given,
+        // Classic Load Balancers of a VPC speak IPv4 only.
+        ipv6: None,
+        source_dest_check: SourceDestCheck::On,
+    };
+    let balancer = LoadBalancer {
+        interface,
+        listeners: listeners.clone(),
+        health_check: *health_check,
+        registrations: IndexMap::new(),
+        place: place.clone(),
+    };
+    cloud.load_balancers.insert(name.clone(), balancer);
+    Ok(())
+}
+
+/// `RegisterInstancesWithLoadBalancer`. Who is registered stays as it is, with the address of its registration.
+///
+/// "The instance must be a running instance in the same network as the load balancer (EC2-Classic or the same VPC)"
+/// (RegisterInstancesWithLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
+pub(super) fn register(
+    cloud: &mut Cloud,
+    name: &LoadBalancerName,
+    instances: &IndexSet<InstanceName>,
+) -> Result<(), Refusal> {
+    let vpc = known(cloud, name)?.interface.vpc.clone();
+    let mut registered = Vec::new();
+    for instance in instances {
+        let found = cloud.instances.get(instance).ok_or_else(|| unknown_instance(instance))?;
+        let first = found.interfaces.first().filter(|first| first.vpc == vpc).ok_or_else(|| {
+            refuse(RefusalCode::InvalidInstance, format!("EC2 instance {instance} is not in the same VPC as ELB."))
+        })?;
+        let private = first.private.filter(|_| found.state == InstanceState::Running).ok_or_else(|| {
+            refuse(RefusalCode::InvalidInstance, format!("EC2 instance {instance} is not in a running state."))
+        })?;
+        registered.push((instance.clone(), private));
+    }
+    if let Some(balancer) = cloud.load_balancers.get_mut(name) {
+        for (instance, private) in registered {
+            balancer.registrations.entry(instance).or_insert(private);
+        }
+    }
+    Ok(())
+}
+
+/// `DeregisterInstancesFromLoadBalancer`.
+pub(super) fn deregister(
+    cloud: &mut Cloud,
+    name: &LoadBalancerName,
+    instances: &IndexSet<InstanceName>,
+) -> Result<(), Refusal> {
+    let balancer = known(cloud, name)?;
+    if let Some(stranger) = instances.iter().find(|instance| !balancer.registrations.contains_key(*instance)) {
+        let message = format!("The instance {stranger} is not registered with the load balancer {name}.");
+        return Err(refuse(RefusalCode::InvalidInstance, message));
+    }
+    if let Some(balancer) = cloud.load_balancers.get_mut(name) {
+        balancer.registrations.retain(|instance, _| !instances.contains(instance));
+    }
+    Ok(())
+}
+
+/// A terminated instance is behind no load balancer any more (sglab: at once).
+pub(super) fn terminated(cloud: &mut Cloud, instance: &InstanceName) {
+    for balancer in cloud.load_balancers.values_mut() {
+        balancer.registrations.shift_remove(instance);
+    }
+}
+
+/// Gives EC2-Classic the group of its load balancers: without a rule, since it is there to be named.
+pub(in crate::model) fn add_group(cloud: &mut Cloud, vpc: &VpcName) {
+    cloud.groups.insert(GroupName::new(ELB_GROUP), amazons(vpc, "the group of every load balancer"));
+}
+
+/// What Amazon owns, nobody else edits, deletes or wears.
+pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
+    if !group.as_str().contains('/') {
+        return Ok(());
+    }
+    Err(refuse(RefusalCode::InvalidGroupReserved, format!("The security group '{group}' is Amazon's own")))
+}
+
+/// A load balancer of EC2-Classic has no groups. What it does instead is written down as two of Amazon's own: that of
+/// all load balancers, and one of this, that opens its listeners to everybody.
+fn groups_of_classic(
+    cloud: &mut Cloud,
+    name: &LoadBalancerName,
+    vpc: &VpcName,
+    ports: impl Iterator<Item = PortRange>,
+) -> IndexSet<GroupName> {
+    let all = GroupName::new(ELB_GROUP);
+    if !cloud.groups.contains_key(&all) {
+        add_group(cloud, vpc);
+    }
+    let mut own = amazons(vpc, "the listeners of a load balancer, open to everybody");
+    for port in ports {
+        let (traffic, peer) = (Traffic::Tcp(port), Peer::Cidr(Ipv4Net::default().into()));
+        let (written, id) = (format!("{traffic} from {peer}"), group::next_rule_id(cloud));
+        own.ingress.push(Rule { id, traffic, peer, written, description: None, place: None });
+    }
+    let own_name = GroupName::new(format!("amazon-elb/{name}-listeners"));
+    cloud.groups.insert(own_name.clone(), own);
+    IndexSet::from([all, own_name])
+}
+
+fn amazons(vpc: &VpcName, description: &str) -> SecurityGroup {
+    SecurityGroup {
+        vpc: vpc.clone(),
+        description: Some(description.to_owned()),
+        ingress: Vec::new(),
+        egress: Vec::new(),
+        place: None,
+    }
+}
+
+fn known<'a>(cloud: &'a Cloud, name: &LoadBalancerName) -> Result<&'a LoadBalancer, Refusal> {
+    cloud.load_balancers.get(name).ok_or_else(|| {
+        refuse(RefusalCode::LoadBalancerNotFound, format!("There is no ACTIVE Load Balancer named '{name}'"))
+    })
+}
+
+fn unknown_instance(instance: &InstanceName) -> Refusal {
+    refuse(RefusalCode::InvalidInstance, format!("Could not find EC2 instance {instance}."))
+}

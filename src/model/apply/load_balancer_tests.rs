@@ -1,0 +1,141 @@
+//! Load balancers, as operations on a cloud.
+
+use std::net::Ipv4Addr;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::sample::Sample;
+use super::super::*;
+
+fn balancer(groups: &[&str]) -> Operation {
+    Operation::CreateLoadBalancer(CreateLoadBalancer {
+        name: LoadBalancerName::new("lb"),
+        vpc: VpcName::new("default"),
+        subnet: SubnetName::new("default"),
+        groups: groups.iter().map(GroupName::new).collect(),
+        listeners: IndexMap::from([(Port(80), Port(8080))]),
+        health_check: HealthCheck::of_port(Port(8080)),
+        place: None,
+    })
+}
+
+fn names(instances: &[&str]) -> IndexSet<InstanceName> {
+    instances.iter().map(InstanceName::new).collect()
+}
+
+fn register(instances: &[&str]) -> Operation {
+    Operation::RegisterInstances(LoadBalancerName::new("lb"), names(instances))
+}
+
+fn deregister(instances: &[&str]) -> Operation {
+    Operation::DeregisterInstances(LoadBalancerName::new("lb"), names(instances))
+}
+
+fn refusal(sample: &Sample, operation: &Operation) -> (RefusalCode, String) {
+    match sample.try_apply(operation) {
+        Ok(_) => panic!("{operation:?} was carried out"),
+        Err(refusal) => (refusal.code, refusal.message),
+    }
+}
+
+fn with_two(era: Era, groups: &[&str]) -> Sample {
+    let sample = Sample::new(era).group("ELB", &[]).group("WEB", &[]);
+    sample.instance("web1", &["WEB"]).instance("web2", &["WEB"]).with(balancer(groups)).with(register(&["web1"]))
+}
+
+fn registered(sample: &Sample) -> Vec<(String, Ipv4Addr)> {
+    let balancer = &sample.0.load_balancers["lb"];
+    balancer.registrations.iter().map(|(name, private)| (name.to_string(), private.0)).collect()
+}
+
+fn stop_and_start(sample: Sample, name: &str) -> Sample {
+    sample.with(Operation::Stop(InstanceName::new(name))).with(Operation::Start(InstanceName::new(name)))
+}
+
+#[test]
+fn in_a_vpc_it_wears_the_groups_it_was_given_and_has_both_addresses() {
+    let sample = with_two(Era::Vpc, &["ELB"]);
+    let interface = &sample.0.load_balancers["lb"].interface;
+    assert_eq!(interface.groups, IndexSet::from([GroupName::new("ELB")]));
+    assert!(interface.private.is_some() && interface.public.is_some() && interface.ipv6.is_none());
+}
+
+#[test]
+fn in_classic_it_has_amazons_groups_that_open_its_listeners_and_nothing_else() {
+    for era in [Era::Article, Era::Classic] {
+        let sample = with_two(era, &[]);
+        let interface = &sample.0.load_balancers["lb"].interface;
+        assert_eq!(interface.groups[0].as_str(), ELB_GROUP);
+        let rules: Vec<_> =
+            interface.groups.iter().flat_map(|name| &sample.0.groups[name].ingress).map(|it| &it.written).collect();
+        assert_eq!(rules, ["tcp 80 from anywhere"]);
+        let (code, _) = refusal(&Sample::new(era).group("ELB", &[]), &balancer(&["ELB"]));
+        assert_eq!(code, RefusalCode::InvalidConfigurationRequest);
+    }
+}
+
+#[test]
+fn a_load_balancer_called_like_amazons_group_does_not_get_into_its_place() {
+    let Operation::CreateLoadBalancer(request) = balancer(&[]) else { unreachable!() };
+    let request = CreateLoadBalancer { name: LoadBalancerName::new("amazon-elb-sg"), ..request };
+    let sample = Sample::new(Era::Classic).with(Operation::CreateLoadBalancer(request));
+    assert!(sample.0.groups[ELB_GROUP].ingress.is_empty());
+}
+
+#[test]
+fn a_registration_holds_the_address_of_its_moment() {
+    let before = with_two(Era::Classic, &[]);
+    let was = before.private("web1").expect("an address");
+    let after = stop_and_start(before, "web1");
+    assert_ne!(after.private("web1"), Some(was));
+    assert_eq!(registered(&after), [("web1".to_owned(), was.0)]);
+    let again = after.with(register(&["web1"]));
+    assert_eq!(registered(&again), [("web1".to_owned(), was.0)], "who is registered stays as it is");
+    let cured = again.with(deregister(&["web1"])).with(register(&["web1"]));
+    assert_eq!(registered(&cured), [("web1".to_owned(), cured.private("web1").expect("an address").0)]);
+}
+
+#[test]
+fn in_a_vpc_the_registration_stays_right() {
+    let after = stop_and_start(with_two(Era::Vpc, &["ELB"]), "web1");
+    assert_eq!(registered(&after), [("web1".to_owned(), after.private("web1").expect("an address").0)]);
+}
+
+#[test]
+fn who_is_terminated_is_behind_it_no_more() {
+    let after = with_two(Era::Vpc, &["ELB"]).with(Operation::Terminate(InstanceName::new("web1")));
+    assert_eq!(registered(&after), []);
+}
+
+#[test]
+fn what_cannot_be_registered_is_refused_and_nothing_of_the_request_is_done() {
+    let sample = with_two(Era::Vpc, &["ELB"]).with(Operation::Stop(InstanceName::new("web2")));
+    let code = |operation: &Operation| refusal(&sample, operation).0;
+    assert_eq!(code(&register(&["nobody"])), RefusalCode::InvalidInstance);
+    assert_eq!(code(&register(&["web2"])), RefusalCode::InvalidInstance);
+    assert_eq!(code(&deregister(&["web1", "web2"])), RefusalCode::InvalidInstance);
+    let elsewhere = Operation::RegisterInstances(LoadBalancerName::new("bl"), names(&["web1"]));
+    assert_eq!(
+        refusal(&sample, &elsewhere),
+        (RefusalCode::LoadBalancerNotFound, "There is no ACTIVE Load Balancer named 'bl'".to_owned())
+    );
+    assert_eq!(code(&balancer(&["ELB"])), RefusalCode::DuplicateLoadBalancerName);
+    assert_eq!(code(&Operation::Stop(InstanceName::new("lb"))), RefusalCode::InvalidInstanceIdNotFound);
+}
+
+#[test]
+fn a_group_that_a_load_balancer_wears_is_in_use() {
+    let sample = with_two(Era::Vpc, &["ELB"]);
+    let (code, _) = refusal(&sample, &Operation::DeleteGroup(GroupName::new("ELB")));
+    assert_eq!(code, RefusalCode::DependencyViolation);
+}
+
+#[test]
+fn amazons_groups_are_named_by_rules_and_neither_edited_nor_deleted_nor_worn() {
+    let sample = with_two(Era::Classic, &[]).allow("WEB", &["tcp 80 from amazon-elb/amazon-elb-sg"]);
+    let elb = || GroupName::new(ELB_GROUP);
+    let code = |operation: &Operation| refusal(&sample, operation).0;
+    assert_eq!(code(&Operation::DeleteGroup(elb())), RefusalCode::InvalidGroupReserved);
+    assert_eq!(code(&Operation::AuthorizeIngress(elb(), Vec::new())), RefusalCode::InvalidGroupReserved);
+    assert_eq!(code(&sample::launch("web3", &[ELB_GROUP])), RefusalCode::InvalidGroupReserved);
+}

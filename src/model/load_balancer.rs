@@ -1,0 +1,87 @@
+//! Load balancers: listeners, registered instances, and the health check by which they are in service or not.
+//!
+//! Source: "What is a Classic Load Balancer?", "Configure health checks for your Classic Load Balancer" (Classic Load
+//! Balancers user guide); the API of 2012.
+
+use std::time::Duration;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{GroupName, InstanceName, Interface, LoadBalancerName, Place, Port, PrivateIp, SubnetName, VpcName};
+
+/// The group of every load balancer of EC2-Classic, and Amazon's own: rules name it, and nobody edits it.
+///
+/// Source: "Security groups for instances in EC2-Classic" (Classic Load Balancers user guide).
+pub const ELB_GROUP: &str = "amazon-elb/amazon-elb-sg";
+
+/// A load balancer: a node that takes connections and opens its own to one of the instances behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadBalancer {
+    /// Its one network interface, with a private and a public address. Its id has the load balancer's name.
+    pub interface: Interface,
+    /// The TCP ports that it takes connections on, each with the port of the instances that it goes on to.
+    pub listeners: IndexMap<Port, Port>,
+    /// How it finds out who is in service.
+    pub health_check: HealthCheck,
+    /// The instances behind it, each with the private address that it held when it was registered: what becomes of
+    /// the instance's address later does not change it.
+    pub registrations: IndexMap<InstanceName, PrivateIp>,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}
+
+impl LoadBalancer {
+    /// The name that it has among the holders of interfaces.
+    pub fn node(&self) -> &InstanceName {
+        &self.interface.id.instance
+    }
+}
+
+/// A TCP health check: a connection that comes about is a pass.
+///
+/// Source: "Configure health checks for your Classic Load Balancer".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthCheck {
+    /// The port of the instances.
+    pub port: Port,
+    /// From one check of an instance to the next.
+    pub interval: Duration,
+    /// How long a connection may take to come about where nothing says that it never will.
+    pub timeout: Duration,
+    /// So many failures in a row take an instance out of service.
+    pub unhealthy_threshold: u32,
+    /// So many passes in a row bring it back. One is enough for an instance that has just been registered.
+    pub healthy_threshold: u32,
+}
+
+impl HealthCheck {
+    /// The defaults of the documents: every 30 s, a timeout of 5 s, out after 2 failures, back after 10 passes.
+    pub fn of_port(port: Port) -> Self {
+        Self {
+            port,
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(5),
+            unhealthy_threshold: 2,
+            healthy_threshold: 10,
+        }
+    }
+}
+
+/// What a new load balancer is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateLoadBalancer {
+    /// Its name.
+    pub name: LoadBalancerName,
+    /// Its VPC.
+    pub vpc: VpcName,
+    /// Its subnet.
+    pub subnet: SubnetName,
+    /// Its groups; none in EC2-Classic, and in a VPC `default` if there is none here.
+    pub groups: IndexSet<GroupName>,
+    /// Its ports, each with that of the instances.
+    pub listeners: IndexMap<Port, Port>,
+    /// Its health check.
+    pub health_check: HealthCheck,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}

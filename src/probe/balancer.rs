@@ -1,0 +1,374 @@
+//! A load balancer at work: takes connections in its namespace, opens its own to an instance in service, and finds out
+//! by health checks who that is. Sockets are made inside by a thread and driven by the one runtime.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+use super::Prober;
+use super::evidence::Board;
+use crate::compile::network::NodeName;
+use crate::fabric::packet::{TCP, Tuple};
+use crate::fabric::{FabricError, Namespace};
+use crate::model::{HealthCheck, InstanceName, Port};
+
+/// How long beyond its own thresholds a load balancer may take to make up its mind, before that is held against it.
+const SLACK: Duration = Duration::from_secs(5);
+/// How long one that has been turned away may go on talking.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a load balancer is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Its namespace.
+    pub node: Arc<Namespace>,
+    /// Its address there, from which it opens its own connections.
+    pub address: IpAddr,
+    /// Its ports, each with that of the instances.
+    pub listeners: IndexMap<Port, Port>,
+    /// How it finds out who is in service.
+    pub health_check: HealthCheck,
+}
+
+/// What a load balancer thinks of an instance behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// It gets connections.
+    InService,
+    /// It gets none.
+    OutOfService {
+        /// What the last health check came to.
+        why: String,
+    },
+    /// Health checks contradict it, and it has not made up its mind within its own time.
+    Undecided {
+        /// What was seen.
+        why: String,
+    },
+}
+
+/// A load balancer at work. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Balancer {
+    shared: Arc<Shared>,
+    _listeners: JoinSet<()>,
+    checks: IndexMap<InstanceName, (IpAddr, Abort)>,
+}
+
+/// Ends a task when it is dropped.
+#[derive(Debug)]
+struct Abort(AbortHandle);
+
+impl Drop for Abort {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    plan: Plan,
+    board: Arc<Board>,
+    state: Mutex<State>,
+    /// Counts the changes of state.
+    news: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    targets: IndexMap<InstanceName, Target>,
+    turn: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Target {
+    address: IpAddr,
+    in_service: bool,
+    /// Nothing is known of it yet: one pass brings it into service.
+    fresh: bool,
+    /// How many checks in a row contradict what is thought of it.
+    against: u32,
+    why: String,
+}
+
+impl Prober {
+    /// Puts a load balancer to work: its listeners take connections when this returns, and nobody is behind it yet.
+    ///
+    /// # Errors
+    /// The port that could not be had.
+    pub async fn balance(&mut self, plan: Plan) -> Result<(), FabricError> {
+        let name = plan.node.name.clone();
+        let balancer = Balancer::start(plan, Arc::clone(&self.board)).await?;
+        self.balancers.insert(name, balancer);
+        Ok(())
+    }
+
+    /// Whether a load balancer works in a namespace.
+    pub fn balances(&self, node: &NodeName) -> bool {
+        self.balancers.contains_key(node)
+    }
+
+    /// Says who is behind a load balancer from now on, by which address. Who was so already keeps its standing.
+    pub fn register_targets(&mut self, node: &NodeName, targets: &IndexMap<InstanceName, IpAddr>) {
+        if let Some(balancer) = self.balancers.get_mut(node) {
+            balancer.register(targets);
+        }
+    }
+
+    /// What a load balancer thinks of each instance behind it, once that is what one more check of each says too. A
+    /// changed world shows after as many checks as its thresholds ask for, and this waits for them.
+    pub async fn health(&self, node: &NodeName) -> IndexMap<InstanceName, Health> {
+        match self.balancers.get(node) {
+            Some(balancer) => balancer.shared.settled().await,
+            None => IndexMap::new(),
+        }
+    }
+}
+
+impl Balancer {
+    async fn start(plan: Plan, board: Arc<Board>) -> Result<Self, FabricError> {
+        let ports: Vec<(Port, Port)> = plan.listeners.iter().map(|(own, to)| (*own, *to)).collect();
+        let node = Arc::clone(&plan.node);
+        let opening =
+            move || ports.into_iter().map(|it| listen(it.0).map(|socket| (it, socket)).map_err(|e| (it.0, e)));
+        let opened = node.run(move || opening().collect::<Result<Vec<_>, _>>()).await?;
+        let failed = |(port, source): (Port, io::Error)| FabricError::Kernel {
+            attempt: format!("take connections on tcp {port}"),
+            node: node.name.clone(),
+            source,
+        };
+        let shared = Arc::new(Shared { plan, board, state: Mutex::default(), news: watch::Sender::new(0) });
+        let mut listeners = JoinSet::new();
+        for ((own, to), socket) in opened.map_err(failed)? {
+            let listener = TcpListener::from_std(socket.into()).map_err(|error| failed((own, error)))?;
+            listeners.spawn(serve(listener, Arc::clone(&shared), own, to));
+        }
+        Ok(Self { shared, _listeners: listeners, checks: IndexMap::new() })
+    }
+
+    fn register(&mut self, targets: &IndexMap<InstanceName, IpAddr>) {
+        self.checks.retain(|name, (address, _)| targets.get(name) == Some(address));
+        lock(&self.shared.state).targets.retain(|name, target| targets.get(name) == Some(&target.address));
+        for (name, address) in targets {
+            if self.checks.contains_key(name) {
+                continue;
+            }
+            let why = "its registration is in progress".to_owned();
+            let target = Target { address: *address, in_service: false, fresh: true, against: 0, why };
+            lock(&self.shared.state).targets.insert(name.clone(), target);
+            let task = tokio::spawn(check(Arc::clone(&self.shared), name.clone(), *address));
+            self.checks.insert(name.clone(), (*address, Abort(task.abort_handle())));
+        }
+    }
+}
+
+/// Checks one target for ever, the first time at once.
+async fn check(shared: Arc<Shared>, name: InstanceName, address: IpAddr) {
+    loop {
+        let began = Instant::now();
+        let result = shared.check_once(address).await;
+        shared.note(&name, address, result);
+        sleep_until(began + shared.plan.health_check.interval).await;
+    }
+}
+
+impl Shared {
+    async fn check_once(&self, address: IpAddr) -> Result<(), String> {
+        let check = &self.plan.health_check;
+        self.connect(SocketAddr::new(address, check.port.0)).await.map(drop)
+    }
+
+    /// Counts a scheduled check.
+    fn note(&self, name: &InstanceName, address: IpAddr, result: Result<(), String>) {
+        let check = &self.plan.health_check;
+        let mut state = lock(&self.state);
+        let Some(target) = state.targets.get_mut(name).filter(|target| target.address == address) else { return };
+        let passed = result.is_ok();
+        if let Err(why) = result {
+            target.why = why;
+        }
+        let needed = match (passed, target.fresh) {
+            (true, true) => 1,
+            (true, false) => check.healthy_threshold,
+            (false, _) => check.unhealthy_threshold,
+        };
+        target.fresh = false;
+        target.against = if passed == target.in_service { 0 } else { target.against + 1 };
+        if target.against >= needed {
+            target.in_service = passed;
+            target.against = 0;
+            drop(state);
+            self.news.send_modify(|count| *count += 1);
+        }
+    }
+
+    async fn settled(&self) -> IndexMap<InstanceName, Health> {
+        let names: Vec<(InstanceName, IpAddr)> =
+            lock(&self.state).targets.iter().map(|(name, target)| (name.clone(), target.address)).collect();
+        let settling = names.into_iter().map(|(name, address)| async move {
+            let health = self.settle(&name, address).await;
+            (name, health)
+        });
+        futures::future::join_all(settling).await.into_iter().collect()
+    }
+
+    /// Makes one more check, which counts for nothing but shows what the scheduled ones are going to say; and where
+    /// that is not what is thought of the target, waits until it is.
+    async fn settle(&self, name: &InstanceName, address: IpAddr) -> Health {
+        let check = &self.plan.health_check;
+        let most = check.unhealthy_threshold.max(check.healthy_threshold) + 1;
+        let deadline = Instant::now() + (check.interval + check.timeout) * most + SLACK;
+        let mut news = self.news.subscribe();
+        loop {
+            news.mark_unchanged();
+            let result = self.check_once(address).await;
+            let Some(target) = lock(&self.state).targets.get(name).cloned() else {
+                return Health::OutOfService { why: "it is not registered".to_owned() };
+            };
+            match (&result, target.in_service) {
+                (Ok(()), true) => return Health::InService,
+                (Err(why), false) => return Health::OutOfService { why: why.clone() },
+                _ => {}
+            }
+            let said = result.err().unwrap_or_else(|| "a health check passes".to_owned());
+            let thought = if target.in_service { "in service" } else { "out of service" };
+            if timeout_at(deadline, news.changed()).await.is_err() {
+                return Health::Undecided { why: format!("{said}, and yet it is still {thought}") };
+            }
+        }
+    }
+
+    /// Who gets the next connection: each in service in its turn.
+    fn next(&self) -> Option<IpAddr> {
+        let mut state = lock(&self.state);
+        let serving: Vec<IpAddr> = state.targets.values().filter(|it| it.in_service).map(|it| it.address).collect();
+        let turn = state.turn;
+        state.turn = turn.wrapping_add(1);
+        serving.get(turn.checked_rem(serving.len())?).copied()
+    }
+
+    /// Opens a connection from the load balancer's own address. That a filter dropped it is known from its record; only
+    /// where nobody says anything the timeout of the health check decides.
+    async fn connect(&self, to: SocketAddr) -> Result<TcpStream, String> {
+        let source = SocketAddr::new(self.plan.address, 0);
+        let opened = self.plan.node.run(move || open(source)).await.map_err(|error| error.to_string())?;
+        let socket = opened.map_err(|error| format!("no socket: {error}"))?;
+        let bound = socket.local_addr().ok().and_then(|at| at.as_socket());
+        let Some(bound) = bound else { return Err("a socket without an address".to_owned()) };
+        let tuple = Tuple {
+            protocol: TCP,
+            source: bound.ip(),
+            source_port: bound.port(),
+            destination: to.ip(),
+            destination_port: to.port(),
+        };
+        let case = self.board.register(&[tuple]);
+        let dropped = async {
+            while !case.has_drop() {
+                case.news.notified().await;
+            }
+        };
+        let connected = TcpSocket::from_std_stream(socket.into()).connect(to);
+        let outcome = timeout(self.plan.health_check.timeout, async {
+            tokio::select! {
+                biased;
+                connected = connected => connected.map_err(|error| format!("{to}: {}", in_words(&error))),
+                () = dropped => {
+                    let records = case.records();
+                    let last = records.iter().rev().find(|logged| logged.record.is_drop());
+                    Err(last.map_or_else(|| format!("{to}: dropped"), |it| format!("{to}: {}", it.record)))
+                }
+            }
+        });
+        let outcome = outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer")));
+        self.board.forget(&[tuple]);
+        outcome
+    }
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, peer)) => {
+                    connections.spawn(forward(Arc::clone(&shared), client, peer, own, to));
+                }
+                // Out of descriptors: those that wait are served when there are some again, which nobody tells.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Passes one connection on, or closes it. A TCP listener has no other way to say that it cannot.
+async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, own: Port, to: Port) {
+    let server = match shared.next() {
+        Some(address) => shared.connect(SocketAddr::new(address, to.0)).await,
+        None => Err("no instance behind it is in service".to_owned()),
+    };
+    match server {
+        // Each end has heard the other's end, or one of them is gone: nobody is left to tell.
+        Ok(mut server) => drop(copy_bidirectional(&mut client, &mut server).await),
+        Err(why) => {
+            let tuple = Tuple {
+                protocol: TCP,
+                source: peer.ip(),
+                source_port: peer.port(),
+                destination: shared.plan.address,
+                destination_port: own.0,
+            };
+            shared.board.post_turned_away(&tuple, &why);
+            turn_away(client).await;
+        }
+    }
+}
+
+/// Closes in peace: closing on what has not been read would send a reset.
+async fn turn_away(mut client: TcpStream) {
+    if client.shutdown().await.is_ok() {
+        let mut rest = [0; 1024];
+        let reading = async { while client.read(&mut rest).await.is_ok_and(|length| length > 0) {} };
+        drop(timeout(FAREWELL, reading).await);
+    }
+}
+
+fn listen(port: Port) -> io::Result<Socket> {
+    let any = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), port.0);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&any.into())?;
+    socket.listen(1024)?;
+    Ok(socket)
+}
+
+fn open(source: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(source), Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
+    // Nothing lingers in TIME_WAIT: there are many of these.
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.bind(&source.into())?;
+    Ok(socket)
+}
+
+fn in_words(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ECONNREFUSED | libc::ECONNRESET) => "refused",
+        Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => "unreachable",
+        _ => "failed",
+    }
+}
+
+/// A panic elsewhere leaves whole targets.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,141 @@
+//! What a step expects of load balancers: who answers behind them, and who is in service.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::cells;
+use super::results::{Class, Finding};
+use super::run::Cloudlike;
+use crate::lab::{HealthOfAll, LabError};
+use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};
+use crate::model::{Flow, InstanceName, LoadBalancerName, Place, Via};
+use crate::probe::{Health, Outcome};
+
+/// Whether something is as expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Proof {
+    /// It is.
+    Right,
+    /// It is not.
+    Wrong,
+    /// Nothing proves either.
+    Unproved,
+}
+
+/// What was expected of a load balancer, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalancedResult {
+    /// What was expected, in the words of the file.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// Whether that is the same.
+    pub proof: Proof,
+    /// Where the file says so.
+    pub place: Place,
+}
+
+impl BalancedResult {
+    /// Whether it is as expected.
+    pub fn is_right(&self) -> bool {
+        self.proof == Proof::Right
+    }
+}
+
+/// Examines whatever a step expects of load balancers, and gives the flows that select nothing now, which is a mistake.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Vec<BalancedResult>, Vec<Finding>), LabError> {
+    let (mut results, mut empty) = (Vec::new(), Vec::new());
+    for Placed { value, .. } in &step.expectations {
+        match value {
+            Expectation::Health(rotation, names) => {
+                let health = lab.health().await?;
+                results.extend(names.iter().map(|(placed, name)| of_health(*rotation, placed, name, &health)));
+            }
+            Expectation::AnsweredBy(all) => {
+                for expected in all {
+                    match cells::select(&expected.flow, Via::Private, lab.cloud()) {
+                        Ok(flows) => results.extend(answered_by(lab, expected, &flows).await?),
+                        Err(text) => empty.push(Finding { text, place: expected.flow.place.clone() }),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok((results, empty))
+}
+
+fn of_health(
+    rotation: Rotation,
+    balancer: &Placed<LoadBalancerName>,
+    name: &InstanceName,
+    health: &HealthOfAll,
+) -> BalancedResult {
+    let known = health.get(&balancer.value).and_then(|targets| targets.get(name));
+    let (is, found) = match known {
+        Some(Health::InService) => (Some(Rotation::In), "in service".to_owned()),
+        Some(Health::OutOfService { why }) => (Some(Rotation::Out), format!("out of service; {why}")),
+        Some(Health::Undecided { why }) => (None, why.clone()),
+        None => (Some(Rotation::Out), "out of service; it is not registered".to_owned()),
+    };
+    let proof = match is {
+        Some(is) if is == rotation => Proof::Right,
+        Some(_) => Proof::Wrong,
+        None => Proof::Unproved,
+    };
+    let expected = format!("{}: {{{}: {name}}}", rotation.as_str(), balancer.value);
+    BalancedResult { expected, found, proof, place: balancer.place.clone() }
+}
+
+/// Asks so often that everybody's turn comes twice: who is in service takes turns.
+async fn answered_by<L: Cloudlike>(
+    lab: &mut L,
+    expected: &AnsweredBy,
+    flows: &[Flow],
+) -> Result<Vec<BalancedResult>, LabError> {
+    let behind = lab.cloud().load_balancers.values().map(|balancer| balancer.registrations.len()).max();
+    let rounds = 2 * behind.unwrap_or_default().max(expected.by.len()).max(1);
+    let mut results = Vec::new();
+    for flow in flows {
+        let batch = lab.probe(&vec![flow.clone(); rounds]).await?;
+        let mut answerers: IndexSet<String> = IndexSet::new();
+        let mut others: IndexMap<Class, String> = IndexMap::new();
+        for seen in &batch.observations {
+            match (&seen.outcome, &seen.answered_by) {
+                (Outcome::Open { .. }, Some(by)) => drop(answerers.insert(by.clone())),
+                (Outcome::Open { .. }, None) => {
+                    others.insert(Class::Inconclusive, "an answer without a name".to_owned());
+                }
+                (outcome, _) => {
+                    let reason = super::explain::reason(flow, outcome, lab.cloud());
+                    let class = Class::of(outcome);
+                    let why = reason.map_or_else(String::new, |reason| format!("; {reason}"));
+                    others.insert(class, format!("{}{why}", class.as_str()));
+                }
+            }
+        }
+        let as_expected = answerers.len() == expected.by.len()
+            && expected.by.iter().all(|instance| answerers.contains(instance.as_str()));
+        let unproved = !batch.canaries_held || others.contains_key(&Class::Inconclusive);
+        let proof = match (as_expected && others.is_empty(), unproved) {
+            (_, true) => Proof::Unproved,
+            (true, false) => Proof::Right,
+            (false, false) => Proof::Wrong,
+        };
+        answerers.sort();
+        let named = Some(answerers.into_iter().collect::<Vec<_>>().join(" and ")).filter(|names| !names.is_empty());
+        let found: Vec<String> =
+            named.map(|names| format!("answered by {names}")).into_iter().chain(others.into_values()).collect();
+        let by = expected.by.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" and ");
+        results.push(BalancedResult {
+            expected: format!("{flow} answered by {by}"),
+            found: found.join("; "),
+            proof,
+            place: expected.flow.place.clone(),
+        });
+    }
+    Ok(results)
+}
