@@ -102,6 +102,12 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
         // Writing to a String cannot fail.
         let _ = writeln!(text, "  {name:<12} {state:<8} {private:<15} {public:<15} {}", groups.join(", "));
     }
+    for (name, balancer) in &cloud.load_balancers {
+        let groups: Vec<&str> = balancer.interface.groups.iter().map(|group| group.as_str()).collect();
+        let private = balancer.interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let public = balancer.interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
+        let _ = writeln!(text, "  {name:<12} {:<8} {private:<15} {public:<15} {}", "balances", groups.join(", "));
+    }
     let vpcs: Vec<String> = cloud.vpcs.keys().map(|vpc| format!("vpc-{vpc}")).collect();
     let some = cloud.instances.keys().next().map_or("web1", InstanceName::as_str);
     if let Some(name) = inside {

@@ -130,6 +130,19 @@ pub(crate) fn set_groups(instance: &str, groups: &[&str]) -> Operation {
     Operation::SetGroups(Target::Instance(InstanceName::new(instance)), groups.iter().map(GroupName::new).collect())
 }
 
+/// A load balancer `lb` that listens on 80 and goes on to 8080.
+pub(crate) fn balancer(groups: &[&str]) -> Operation {
+    Operation::CreateLoadBalancer(CreateLoadBalancer {
+        name: LoadBalancerName::new("lb"),
+        vpc: VpcName::new("default"),
+        subnet: SubnetName::new("default"),
+        groups: groups.iter().map(GroupName::new).collect(),
+        listeners: IndexMap::from([(Port(80), Port(8080))]),
+        health_check: HealthCheck::of_port(Port(8080)),
+        place: None,
+    })
+}
+
 pub(crate) fn allocate(name: &str) -> Operation {
     Operation::AllocateAddress(ElasticIpName::new(name))
 }

@@ -12,6 +12,8 @@
 //! A load balancer ends the flow that comes to it, and begins another to one of its instances. Each is judged by itself:
 //! a flow to it by its own groups, and one from it, with its private address, by those of the instance.
 
+#[cfg(test)]
+mod load_balancer_tests;
 mod routes;
 #[cfg(test)]
 mod tests;

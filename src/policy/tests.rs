@@ -40,7 +40,7 @@ fn verdict(sample: &Sample, words: &str) -> String {
 }
 
 #[track_caller]
-fn check(sample: &Sample, table: &[(&str, &str)]) {
+pub(super) fn check(sample: &Sample, table: &[(&str, &str)]) {
     for (words, expected) in table {
         assert_eq!(verdict(sample, words), *expected, "{}: {words}", sample.0.era);
     }

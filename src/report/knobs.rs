@@ -220,6 +220,14 @@ const ROWS: &[Row] = &[
     },
     Row {
         key: None,
+        what: "groups of a load balancer",
+        value: |era, _| is_vpc(era, "its own, in both directions", "none: its listeners are open to everybody"),
+        article: None,
+        amazon: Some("\"Security groups for your Classic Load Balancer\" (Classic Load Balancers user guide)"),
+        chosen: Some("in EC2-Classic rules name `amazon-elb/amazon-elb-sg`, the private addresses of all of them"),
+    },
+    Row {
+        key: None,
         what: "protocols of a rule",
         value: |era, _| is_vpc(era, "all, by name, by number or `all`", "tcp, udp, icmp"),
         article: None,

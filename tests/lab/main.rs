@@ -27,6 +27,7 @@ mod gotchas;
 mod ipv6;
 mod literal;
 mod mutants;
+mod load_balancers;
 mod protocols;
 mod regressions;
 mod scale;
@@ -61,6 +62,7 @@ const ALL: &[&[Case]] = &[
     ipv6::CASES,
     literal::CASES,
     mutants::CASES,
+    load_balancers::CASES,
     protocols::CASES,
     regressions::CASES,
     scale::CASES,

@@ -7,4 +7,5 @@ mod fixture;
 mod golden;
 mod interpreter;
 mod layouts;
+mod load_balancers;
 mod rules;

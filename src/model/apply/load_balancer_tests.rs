@@ -2,22 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 
-use super::super::sample::Sample;
+use super::super::sample::{self, Sample, balancer};
 use super::super::*;
-
-fn balancer(groups: &[&str]) -> Operation {
-    Operation::CreateLoadBalancer(CreateLoadBalancer {
-        name: LoadBalancerName::new("lb"),
-        vpc: VpcName::new("default"),
-        subnet: SubnetName::new("default"),
-        groups: groups.iter().map(GroupName::new).collect(),
-        listeners: IndexMap::from([(Port(80), Port(8080))]),
-        health_check: HealthCheck::of_port(Port(8080)),
-        place: None,
-    })
-}
 
 fn names(instances: &[&str]) -> IndexSet<InstanceName> {
     instances.iter().map(InstanceName::new).collect()

@@ -1,0 +1,119 @@
+//! Load balancers: who answers behind them, and by what a check of that goes red.
+
+use sglab::model::topology::Topology;
+use sglab::model::{Endpoint, Era, Flow, InstanceName, Operation, Via};
+use sglab::probe::{Health, Outcome};
+use sglab::scenario::{self, Options, Proof, RunResult};
+
+use crate::clouds::{boot, flow, probe, tcp, topology};
+
+cases![
+    a_wrong_word_about_a_load_balancer_goes_red,
+    a_silent_target_leaves_by_the_timeout_of_its_health_check,
+    who_gets_the_address_of_a_registration_gets_its_connections,
+    a_terminated_target_is_forgotten,
+    each_target_is_asked_from_the_load_balancers_own_address,
+];
+
+const CLASSIC: &str = "sglab: 1
+era: classic
+hosts: {world: 198.51.100.7}
+groups: {WEB: [tcp 80 from amazon-elb/amazon-elb-sg]}
+instances:
+  web1: {groups: WEB, listens: [tcp 80]}
+  web2: {groups: WEB, listens: [tcp 80]}
+load-balancers:
+  lb: {listeners: [tcp 8000 to 80], targets: [web1, web2], health-check: {interval: 0.1, timeout: 1, healthy: 2}}
+scenario:
+";
+
+fn cloud(steps: &str) -> Topology {
+    topology(&format!("{CLASSIC}{steps}"))
+}
+
+async fn run(steps: &str) -> RunResult {
+    let topology = cloud(steps);
+    let result = scenario::run(&topology, topology.eras[0], &Options::default(), &mut |_| {}).await;
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn from_world(topology: &Topology) -> Flow {
+    let (name, host) = topology.empty_cloud(Era::Classic).hosts.into_iter().next().expect("a host");
+    Flow { from: Endpoint::Host(name, host.addresses[0]), via: Via::Public, ..flow("web1", "lb", tcp(8000)) }
+}
+
+const RIGHT: &str = "  - {step: one, expect: {open: [world -> lb:8000 answered by web1 and web2]}}\n";
+
+async fn a_wrong_word_about_a_load_balancer_goes_red() {
+    let steps = "
+  - {step: one too few, expect: {open: [world -> lb:8000 answered by web1]}}
+  - {step: not out, expect: {out-of-service: {lb: web1}}}
+  - {step: stopped, do: {stop: web1}, expect: {in-service: {lb: web1}}}
+  - {step: one too many, expect: {open: [world -> lb:8000 answered by web1 and web2]}}
+  - {step: nobody, do: {stop: web2}, expect: {open: [world -> lb:8000 answered by web2], closed: [world -> lb:8000]}}
+";
+    let result = run(steps).await;
+    let found: Vec<_> = result.steps.iter().flat_map(|step| &step.balanced).collect();
+    assert_eq!(found.len(), 5);
+    for it in &found {
+        assert_eq!(it.proof, Proof::Wrong, "{it:?}");
+    }
+    assert_eq!(found[0].found, "answered by web1 and web2");
+    assert_eq!(found[1].found, "in service");
+    assert!(found[2].found.starts_with("out of service; 10.0.0.11:80: unreachable"), "{:?}", found[2]);
+    assert_eq!(found[3].found, "answered by web2");
+    assert!(found[4].found.contains("no instance behind it is in service"), "{:?}", found[4]);
+    assert_eq!(result.steps[4].counts.closed, 1);
+    assert_eq!(result.counts.timed_out, 0);
+}
+
+/// EC2-Classic keeps the address of a crashed machine, with a link behind which nobody answers: no record, no error.
+async fn a_silent_target_leaves_by_the_timeout_of_its_health_check() {
+    let topology = cloud(RIGHT);
+    let mut lab = boot(&topology, Era::Classic).await;
+    lab.apply(&Operation::Crash(InstanceName::new("web1"))).await.unwrap_or_else(|error| panic!("{error}"));
+    let health = lab.health().await.unwrap_or_else(|error| panic!("{error}"));
+    let of = |name: &str| health["lb"][&InstanceName::new(name)].clone();
+    assert_eq!(of("web1"), Health::OutOfService { why: "10.0.0.11:80: no answer".to_owned() });
+    assert_eq!(of("web2"), Health::InService);
+}
+
+async fn who_gets_the_address_of_a_registration_gets_its_connections() {
+    let steps = "
+  - step: web1 restarts elsewhere, and a stranger gets its address
+    do: [{stop: web1}, {start: web1}, {launch: {stranger: {groups: WEB, address: web1.previous}}}, {stop: web2}]
+    expect: {in-service: {lb: web1}}
+";
+    let topology = cloud(steps);
+    let mut lab = boot(&topology, Era::Classic).await;
+    for operation in topology.steps[0].operations() {
+        lab.apply(&operation.value).await.unwrap_or_else(|error| panic!("{error}"));
+    }
+    let seen = probe(&mut lab, from_world(&topology)).await;
+    assert_eq!(seen.outcome, Outcome::Misdelivered { answered_by: "stranger".to_owned() });
+}
+
+async fn a_terminated_target_is_forgotten() {
+    let topology = cloud(RIGHT);
+    let mut lab = boot(&topology, Era::Classic).await;
+    lab.apply(&Operation::Terminate(InstanceName::new("web1"))).await.unwrap_or_else(|error| panic!("{error}"));
+    let health = lab.health().await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(health["lb"].keys().map(InstanceName::as_str).collect::<Vec<_>>(), ["web2"]);
+    for _ in 0..4 {
+        let seen = probe(&mut lab, from_world(&topology)).await;
+        assert_eq!(seen.answered_by.as_deref(), Some("web2"), "{seen:?}");
+    }
+}
+
+/// The rule admits no other address, and yet a host outside is answered through the load balancer, and only so.
+async fn each_target_is_asked_from_the_load_balancers_own_address() {
+    let topology = cloud(RIGHT);
+    let mut lab = boot(&topology, Era::Classic).await;
+    let seen = probe(&mut lab, from_world(&topology)).await;
+    assert!(matches!(seen.outcome, Outcome::Open { admitted_by: Some(_) }), "{seen:?}");
+    let direct = Flow { to: Endpoint::Instance(InstanceName::new("web1")), service: tcp(80), ..from_world(&topology) };
+    assert!(matches!(probe(&mut lab, direct).await.outcome, Outcome::Dropped(_)));
+    let balancer = lab.cloud().load_balancers["lb"].interface.private.expect("an address");
+    let members = sglab::compile::render(lab.cloud()).expect("it compiles");
+    assert!(members.contains(&format!("{balancer}")));
+}
