@@ -173,6 +173,7 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         overrides: KnobOverrides::default(),
         initial: Vec::new(),
         default_group: None,
+        default_group_of_balancers: None,
         elb_group: None,
         empty: cloud(),
         tables: IndexMap::from([(TableName::new("two-tier"), two_tier), (TableName::new("replicating"), replicating)]),

@@ -59,7 +59,7 @@ impl Reading<'_> {
             self.elb_group_used = true;
             let place = self.place(key.span);
             // As an instance without groups, where there are any.
-            self.default_used |= groups.is_empty();
+            self.default_of_balancers |= groups.is_empty();
             let create = CreateLoadBalancer {
                 name: name.clone(),
                 vpc,

@@ -65,6 +65,8 @@ pub struct Topology {
     pub(crate) empty: Cloud,
     /// The VPC whose `default` group the file uses; one that no file names is not there, and no filter is made for it.
     pub default_group: Option<VpcName>,
+    /// The same where only load balancers wear it, which is in era vpc alone.
+    pub default_group_of_balancers: Option<VpcName>,
     /// The VPC to which EC2-Classic's load balancers belong, if the file has any or names their group.
     pub elb_group: Option<VpcName>,
     /// Truth tables by name.
@@ -344,7 +346,8 @@ impl Topology {
         let mut cloud = self.empty.clone();
         cloud.era = era;
         cloud.knobs = self.overrides.over(era.knobs());
-        if let Some(vpc) = &self.default_group {
+        let balanced = self.default_group_of_balancers.as_ref().filter(|_| era == Era::Vpc);
+        if let Some(vpc) = self.default_group.as_ref().or(balanced) {
             cloud.add_default_group(vpc);
         }
         if let Some(vpc) = self.elb_group.as_ref().filter(|_| era != Era::Vpc) {

@@ -163,6 +163,7 @@ impl Reading<'_> {
             overrides,
             initial,
             default_group: self.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
+            default_group_of_balancers: self.default_of_balancers.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             elb_group: self.elb_group_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             empty,
             tables: std::mem::take(&mut self.tables),

@@ -41,6 +41,8 @@ pub(super) struct Reading<'s> {
     pub connections: IndexMap<String, Span>,
     /// Whether something names the `default` group, or is in it.
     pub default_used: bool,
+    /// Whether a load balancer is in it for want of another.
+    pub default_of_balancers: bool,
     /// Whether there is a load balancer, or something names their group.
     pub elb_group_used: bool,
     /// Patterns with their places, to be checked once every membership is known.
@@ -83,6 +85,7 @@ impl<'s> Reading<'s> {
             members_unknown: false,
             connections: IndexMap::new(),
             default_used: false,
+            default_of_balancers: false,
             elb_group_used: false,
             patterns: Vec::new(),
         }

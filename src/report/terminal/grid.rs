@@ -57,7 +57,10 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
 
 fn legend(grid: &Grid, style: Style) -> String {
     let services = grid.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(" ");
-    let letters = "O open  . dropped  r refused  u unreachable  ? inconclusive  ! wrong";
+    // Only where there is a load balancer with nobody to pass on to.
+    let any_closed = grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().flatten());
+    let closed = if any_closed.into_iter().any(|cell| cell.class == Class::Closed) { "  c closed" } else { "" };
+    let letters = format!("O open  . dropped  r refused{closed}  u unreachable  ? inconclusive  ! wrong");
     format!("{INDENT}{}\n", style.paint(Tone::Faint, &format!("each cell: {services}    {letters}")))
 }
 
