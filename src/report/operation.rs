@@ -51,6 +51,13 @@ fn operation(operation: &Operation) -> String {
             let parts: Vec<String> = [part("add", add), part("remove", remove)].into_iter().flatten().collect();
             format!("in the prefix list {name}: {}", parts.join(", "))
         }
+        Operation::CreateLoadBalancer(balancer) => format!("create the load balancer {}", balancer.name),
+        Operation::RegisterInstances(name, instances) => {
+            format!("register {} with the load balancer {name}", list(instances))
+        }
+        Operation::DeregisterInstances(name, instances) => {
+            format!("deregister {} from the load balancer {name}", list(instances))
+        }
         Operation::AllocateAddress(name) => format!("allocate the Elastic IP {name}"),
         Operation::AssociateAddress { elastic_ip, to, reassociation } => {
             let only = match reassociation {

@@ -296,7 +296,7 @@ impl<'a> Paper<'a> {
     }
 
     fn class_in(&self, cloud: &Cloud, flow: &Flow) -> Class {
-        let state = |end: &Endpoint| end.instance().and_then(|name| cloud.instances.get(name)).map(|it| it.state);
+        let state = |end: &Endpoint| end.instance().and_then(|name| cloud.state_of(name));
         match policy::judge(cloud, flow) {
             // It keeps its address, and says nothing.
             Verdict::Open { .. } if state(&flow.to) == Some(InstanceState::Crashed) => Class::Inconclusive,
