@@ -123,7 +123,7 @@ pub(in crate::model) fn add_group(cloud: &mut Cloud, vpc: &VpcName) {
 
 /// What Amazon owns, nobody else edits, deletes or wears.
 pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
-    if !group.as_str().contains('/') {
+    if !group.as_str().starts_with("amazon-elb/") {
         return Ok(());
     }
     Err(refuse(RefusalCode::InvalidGroupReserved, format!("The security group '{group}' is Amazon's own")))

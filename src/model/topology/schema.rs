@@ -584,6 +584,6 @@ impl JsonSchema for Refusal {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let codes = crate::model::RefusalCode::ALL.map(crate::model::RefusalCode::as_str);
-        schemars::json_schema!({"type": "string", "enum": codes})
+        schemars::json_schema!({"type": "string", "enum": codes.as_slice()})
     }
 }

@@ -250,6 +250,7 @@ fn seen(outcome: &Outcome) -> String {
         },
         Outcome::Unreachable => "unreachable".to_owned(),
         Outcome::Misdelivered { .. } => "misdelivered".to_owned(),
+        Outcome::Closed { .. } => "closed".to_owned(),
         Outcome::Inconclusive { .. } => "inconclusive".to_owned(),
     }
 }
