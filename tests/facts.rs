@@ -157,6 +157,7 @@ fn verb(operation: &str) -> String {
         "RevokeIngress" => "revoke".to_owned(),
         "SetSourceDestCheck" => "source-dest-check".to_owned(),
         "CreatePrefixList" => "prefix-lists".to_owned(),
+        "CreateLoadBalancer" => "load-balancers".to_owned(),
         "ModifyPrefixList" => "edit-prefix-list".to_owned(),
         _ => operation.chars().fold(String::new(), |verb, c| match c.is_uppercase() && !verb.is_empty() {
             true => verb + "-" + &c.to_lowercase().to_string(),

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use indexmap::IndexSet;
 
-use super::super::sample::{self, Sample, balancer};
+use super::super::sample::{Sample, balancer, create, launch, launch_at, stop};
 use super::super::*;
 
 fn names(instances: &[&str]) -> IndexSet<InstanceName> {
@@ -19,10 +19,10 @@ fn deregister(instances: &[&str]) -> Operation {
     Operation::DeregisterInstances(LoadBalancerName::new("lb"), names(instances))
 }
 
-fn refusal(sample: &Sample, operation: &Operation) -> (RefusalCode, String) {
+fn refusal(sample: &Sample, operation: &Operation) -> String {
     match sample.try_apply(operation) {
         Ok(_) => panic!("{operation:?} was carried out"),
-        Err(refusal) => (refusal.code, refusal.message),
+        Err(refusal) => refusal.to_string(),
     }
 }
 
@@ -57,8 +57,10 @@ fn in_classic_it_has_amazons_groups_that_open_its_listeners_and_nothing_else() {
         let rules: Vec<_> =
             interface.groups.iter().flat_map(|name| &sample.0.groups[name].ingress).map(|it| &it.written).collect();
         assert_eq!(rules, ["tcp 80 from anywhere"]);
-        let (code, _) = refusal(&Sample::new(era).group("ELB", &[]), &balancer(&["ELB"]));
-        assert_eq!(code, RefusalCode::InvalidConfigurationRequest);
+        assert_eq!(
+            refusal(&Sample::new(era).group("ELB", &[]), &balancer(&["ELB"])),
+            "InvalidConfigurationRequest: Security groups can only be given to load balancers in a VPC"
+        );
     }
 }
 
@@ -98,32 +100,48 @@ fn who_is_terminated_is_behind_it_no_more() {
 #[test]
 fn what_cannot_be_registered_is_refused_and_nothing_of_the_request_is_done() {
     let sample = with_two(Era::Vpc, &["ELB"]).with(Operation::Stop(InstanceName::new("web2")));
-    let code = |operation: &Operation| refusal(&sample, operation).0;
-    assert_eq!(code(&register(&["nobody"])), RefusalCode::InvalidInstance);
-    assert_eq!(code(&register(&["web2"])), RefusalCode::InvalidInstance);
-    assert_eq!(code(&deregister(&["web1", "web2"])), RefusalCode::InvalidInstance);
-    let elsewhere = Operation::RegisterInstances(LoadBalancerName::new("bl"), names(&["web1"]));
-    assert_eq!(
-        refusal(&sample, &elsewhere),
-        (RefusalCode::LoadBalancerNotFound, "There is no ACTIVE Load Balancer named 'bl'".to_owned())
-    );
-    assert_eq!(code(&balancer(&["ELB"])), RefusalCode::DuplicateLoadBalancerName);
-    assert_eq!(code(&Operation::Stop(InstanceName::new("lb"))), RefusalCode::InvalidInstanceIdNotFound);
+    let elsewhere = |name: &str| Operation::RegisterInstances(LoadBalancerName::new(name), names(&["web1"]));
+    let foreign = sample.clone().with(create("THEIRS", "other"));
+    let foreign = foreign.with(launch_at("theirs", &["THEIRS"], "other", AddressRequest::Automatic));
+    for (sample, operation, expected) in [
+        (&sample, register(&["nobody"]), "InvalidInstance: Could not find EC2 instance nobody."),
+        (&sample, register(&["web2"]), "InvalidInstance: EC2 instance web2 is not in a running state."),
+        (&foreign, register(&["theirs"]), "InvalidInstance: EC2 instance theirs is not in the same VPC as ELB."),
+        (
+            &sample,
+            deregister(&["web1", "web2"]),
+            "InvalidInstance: The instance web2 is not registered with the load balancer lb.",
+        ),
+        (&sample, elsewhere("bl"), "LoadBalancerNotFound: There is no ACTIVE Load Balancer named 'bl'"),
+        (
+            &sample,
+            balancer(&["ELB"]),
+            "DuplicateLoadBalancerName: The load balancer 'lb' already exists and it is configured with different \
+             parameters",
+        ),
+        (&sample, stop("lb"), "InvalidInstanceID.NotFound: The instance ID 'lb' does not exist"),
+    ] {
+        assert_eq!(refusal(sample, &operation), expected);
+    }
 }
 
 #[test]
 fn a_group_that_a_load_balancer_wears_is_in_use() {
     let sample = with_two(Era::Vpc, &["ELB"]);
-    let (code, _) = refusal(&sample, &Operation::DeleteGroup(GroupName::new("ELB")));
-    assert_eq!(code, RefusalCode::DependencyViolation);
+    let delete = Operation::DeleteGroup(GroupName::new("ELB"));
+    assert_eq!(refusal(&sample, &delete), "DependencyViolation: resource ELB has a dependent object");
 }
 
 #[test]
 fn amazons_groups_are_named_by_rules_and_neither_edited_nor_deleted_nor_worn() {
     let sample = with_two(Era::Classic, &[]).allow("WEB", &["tcp 80 from amazon-elb/amazon-elb-sg"]);
     let elb = || GroupName::new(ELB_GROUP);
-    let code = |operation: &Operation| refusal(&sample, operation).0;
-    assert_eq!(code(&Operation::DeleteGroup(elb())), RefusalCode::InvalidGroupReserved);
-    assert_eq!(code(&Operation::AuthorizeIngress(elb(), Vec::new())), RefusalCode::InvalidGroupReserved);
-    assert_eq!(code(&sample::launch("web3", &[ELB_GROUP])), RefusalCode::InvalidGroupReserved);
+    for operation in
+        [Operation::DeleteGroup(elb()), Operation::AuthorizeIngress(elb(), Vec::new()), launch("web3", &[ELB_GROUP])]
+    {
+        assert_eq!(
+            refusal(&sample, &operation),
+            "InvalidGroup.Reserved: The security group 'amazon-elb/amazon-elb-sg' is Amazon's own"
+        );
+    }
 }
