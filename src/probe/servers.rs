@@ -192,8 +192,12 @@ async fn answer(stream: TcpStream, ours: Ours, streams: Arc<Streams>) -> io::Res
     read.read_exact(&mut first).await?;
     let mut answer = first.to_vec();
     answer.extend_from_slice(ours.name.as_bytes());
-    write.write_all(&answer).await?;
-    streams.lock().await.insert(first, write);
+    {
+        // Whoever has the answer may ask this end to send at once, so it must be found by then.
+        let mut streams = streams.lock().await;
+        write.write_all(&answer).await?;
+        streams.insert(first, write);
+    }
     // The prober has the last word, so that its side closes first; until then every token that comes is told.
     let mut token = Token::default();
     while read.read_exact(&mut token).await.is_ok() {

@@ -7,8 +7,8 @@ use sglab::compile::network::{Action, NodeName};
 use sglab::compile::nft::{Change, NftRule};
 use sglab::fabric::FabricError;
 use sglab::lab::{Lab, LabError};
-use sglab::model::{AddressRequest, Direction, Era, Service};
-use sglab::probe::Outcome;
+use sglab::model::{AddressRequest, ConnectionName, Direction, Era, Service};
+use sglab::probe::{Held, Outcome};
 
 use crate::bare::{Bare, inside, nft_script, table};
 use crate::clouds::*;
@@ -24,6 +24,7 @@ cases![
     a_sender_that_does_not_run_proves_nothing,
     a_port_that_nobody_listens_on_is_refused_and_never_dropped,
     a_listener_that_never_answers_proves_nothing,
+    a_connection_can_be_asked_as_soon_as_it_is_open,
 ];
 
 async fn an_egress_accept_does_not_skip_the_receivers_ingress() {
@@ -191,4 +192,20 @@ async fn a_listener_that_never_answers_proves_nothing() {
     let observation = probe(&mut lab, flow("web1", "db1", tcp(3306))).await;
     assert!(matches!(observation.outcome, Outcome::Inconclusive { .. }), "{observation:?}");
     answering.join().expect("no panic").expect("it answered");
+}
+
+/// The client had its answer before the server's end could be found: on a busy machine the connection read as gone.
+async fn a_connection_can_be_asked_as_soon_as_it_is_open() {
+    let topology = topology(
+        "sglab: 1\nera: vpc\ngroups: {A: [tcp 80 from A]}\ninstances: {a: {groups: A}, b: {groups: A}}\n\
+         scenario: [{step: s, expect: {open: ['a -> b:80']}}]\n",
+    );
+    let mut lab = boot(&topology, Era::Vpc).await;
+    for number in 0..100 {
+        let name = ConnectionName::new(&format!("c{number}"));
+        lab.open(&name, &flow("a", "b", tcp(80))).await.unwrap_or_else(|error| panic!("{error}"));
+        let held = lab.examine(&name).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(held, Held::Alive, "connection {number}");
+        lab.close(&name);
+    }
 }
