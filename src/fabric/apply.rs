@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -119,7 +119,7 @@ impl Fabric {
         }
         let one_by_one = self.names.faults().are_armed();
         // The filter and the wiring of a phase do not wait for one another: a deletion takes a grace period in each.
-        let wiring = wire(work.links, work.ends, work.settle, tolerance, one_by_one);
+        let wiring = wire(work.links, work.ends, work.settle, work.deliver, tolerance, one_by_one);
         let transactions = work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction));
         let transactions = side_by_side(one_by_one, transactions);
         let (wired, ended) =
@@ -231,6 +231,16 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
+                for (node, end) in [(upper, &link.upper), (lower, &link.lower)] {
+                    let ipv6 = end.addresses.iter().filter_map(|address| match address {
+                        IpAddr::V6(address) => Some(*address),
+                        IpAddr::V4(_) => None,
+                    });
+                    let ipv6: Vec<Ipv6Addr> = ipv6.collect();
+                    if !ipv6.is_empty() {
+                        Work::add(&mut work.deliver, node, ipv6);
+                    }
+                }
                 Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
             }
             Action::RemoveLink(_, link) => {
@@ -291,6 +301,7 @@ struct Work {
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
     settle: ByNode<(u32, String)>,
+    deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
     remove: Vec<NodeName>,
@@ -350,18 +361,20 @@ async fn kernel(
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-/// Links, then what is on them, then the wait until they are up.
+/// Links, then what is on them, then the wait until they are up and their addresses in use.
 async fn wire(
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
     settle: ByNode<(u32, String)>,
+    deliver: ByNode<Ipv6Addr>,
     tolerance: Tolerance,
     one_by_one: bool,
 ) -> Result<(), FabricError> {
     let requests = |work: ByNode<_>| work.into_values().map(|(node, requests)| kernel(node, requests, tolerance));
     all(side_by_side(one_by_one, requests(links)).await)?;
     all(side_by_side(one_by_one, requests(ends)).await)?;
-    all(side_by_side(one_by_one, settle.into_values().map(|(node, links)| settled(node, links))).await)
+    all(side_by_side(one_by_one, settle.into_values().map(|(node, links)| settled(node, links))).await)?;
+    all(side_by_side(one_by_one, deliver.into_values().map(|(node, addresses)| deliverable(node, addresses))).await)
 }
 
 /// The results of things that do not depend on one another: at the same time, or one by one.
@@ -393,6 +406,11 @@ async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), 
         None => done,
         Some(_) => Err(Refused { attempt: "see its links come up".to_owned(), source: faults::error() }),
     };
+    done.map_err(|refused| in_node(&node.name, refused))
+}
+
+async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
+    let done = node.run(move || settle::deliverable(&addresses)).await?;
     done.map_err(|refused| in_node(&node.name, refused))
 }
 

@@ -4,13 +4,15 @@
 //! before without a word. Newer kernels do that before they answer a question about the link; older ones only tell of it
 //! once it is done. So the answer is looked at, and the news is waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage, State};
+use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -21,6 +23,8 @@ use super::netlink::Refused;
 
 /// The kernel's group of news about links (`RTNLGRP_LINK`).
 const NEWS_OF_LINKS: u32 = 1;
+/// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
+const NEWS_OF_IPV6_ROUTES: u32 = 11;
 /// How long a link may take before something is wrong with it, in seconds.
 const PATIENCE: i64 = 5;
 /// So many questions before their answers are read: these must fit the receive buffer.
@@ -76,6 +80,63 @@ fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Waits until packets for these IPv6 addresses come up: the kernel makes their local routes by a worker, once the link
+/// carries. Until then what is sent there is lost without a word. Runs on a thread inside the namespace.
+pub(super) fn deliverable(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
+    let mut waiting: HashSet<Ipv6Addr> = addresses.iter().copied().collect();
+    wait_local(&mut waiting).map_err(|source| {
+        let mut addresses: Vec<String> = waiting.iter().map(ToString::to_string).collect();
+        addresses.sort_unstable();
+        Refused { attempt: format!("see the addresses {} come into use", addresses.join(", ")), source }
+    })
+}
+
+fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.add_membership(NEWS_OF_IPV6_ROUTES)?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    // All routes at once: a question for one address would be answered by whatever leads there.
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet6;
+    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(question));
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    while !waiting.is_empty() {
+        let (buffer, _) = socket.recv_from_full()?;
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+            rest = &rest[length..];
+            match answer.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
+                    if let Some(address) = local_address(&route) {
+                        waiting.remove(&address);
+                    }
+                }
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The address that a local route is of.
+fn local_address(route: &RouteMessage) -> Option<Ipv6Addr> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(RouteAddress::Inet6(address)) if route.header.kind == RouteType::Local => {
+            Some(*address)
+        }
+        _ => None,
+    })
 }
 
 fn is_up(link: &LinkMessage) -> bool {
