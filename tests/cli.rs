@@ -186,6 +186,87 @@ fn a_reader_that_leaves_early_is_no_failure() {
     }
 }
 
+#[test]
+fn a_full_disk_is_2_and_the_results_are_told_all_the_same() {
+    let program = Program::copy();
+    let said = sglab(&program, &["test", "example:two-rules", "--junit", "/dev/full"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("failed to write /dev/full") && said.err.contains("No space left"), "{said:?}");
+    assert!(said.out.contains("3 passed"), "{said:?}");
+    // A difference is worse than a missing report.
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--junit", "/dev/full"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.err.contains("failed to write /dev/full"), "{said:?}");
+    // And where the results themselves cannot be written, that is told.
+    let script = format!("{} test example:two-rules > /dev/full", program.path().display());
+    let full = said_of(&program, &script);
+    assert_eq!(full.code, Some(2), "{full:?}");
+    assert!(full.err.contains("No space left"), "{full:?}");
+}
+
+/// The clock of the machine is set forward and back by a year while a lab runs. It is the machine's own clock that is
+/// left alone: what the program is told of it is what jumps.
+#[test]
+fn a_clock_that_jumps_moves_no_verdict_and_no_duration() {
+    let program = Program::copy();
+    let shim = "
+        #define _GNU_SOURCE
+        #include <sys/syscall.h>
+        #include <sys/time.h>
+        #include <time.h>
+        #include <unistd.h>
+        static long jump(void) { static long n; return (n++ % 2 ? 1 : -1) * 31536000L; }
+        int clock_gettime(clockid_t id, struct timespec *t) {
+            int r = syscall(SYS_clock_gettime, id, t);
+            if (id == CLOCK_REALTIME) t->tv_sec += jump();
+            return r;
+        }
+        int gettimeofday(struct timeval *t, void *z) {
+            struct timespec s; clock_gettime(CLOCK_REALTIME, &s);
+            t->tv_sec = s.tv_sec; t->tv_usec = s.tv_nsec / 1000; return 0;
+        }
+        time_t time(time_t *t) { struct timespec s; clock_gettime(CLOCK_REALTIME, &s); if (t) *t = s.tv_sec; return s.tv_sec; }
+    ";
+    write(&program, "jump.c", shim);
+    let made = said_of(&program, "cc -shared -fPIC -o jump.so jump.c");
+    assert_eq!(made.code, Some(0), "{made:?}");
+    let clock = said_of(&program, "export LD_PRELOAD=$PWD/jump.so; date +%s; date +%s");
+    let years: Vec<i64> = clock.out.lines().filter_map(|line| line.parse().ok()).collect();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    assert!(years.iter().all(|told| (told - now).abs() > 30_000_000), "the clock jumps: {clock:?}");
+    let script = format!("LD_PRELOAD=$PWD/jump.so {} test example:two-rules --format json", program.path().display());
+    let said = said_of(&program, &script);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document = json(&said.out);
+    let milliseconds = |value: &Value| {
+        let durations = durations(value);
+        assert!(!durations.is_empty(), "{value}");
+        durations
+    };
+    assert!(milliseconds(&document).iter().all(|took| (0.0..600_000.0).contains(took)), "{document}");
+}
+
+/// Every number of milliseconds in a document.
+fn durations(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(key, value)| match value.as_f64() {
+                Some(number) if key.ends_with("_ms") => vec![number],
+                _ => durations(value),
+            })
+            .collect(),
+        Value::Array(values) => values.iter().flat_map(durations).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What a script says, in the folder of the program.
+fn said_of(program: &Program, script: &str) -> Said {
+    said(program.dress(User::Ours, Command::new("bash"), &["-c", script]))
+}
+
 // Reports.
 
 #[test]

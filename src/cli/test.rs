@@ -85,10 +85,7 @@ async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::
 
 /// Prints what is printed at the end, and gives the exit code.
 fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: usize) -> anyhow::Result<Exit> {
-    if let Some(path) = &arguments.junit {
-        let document = junit::junit(&entries).context("failed to write the JUnit report")?;
-        std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))?;
-    }
+    let reported = write_junit(arguments, &entries);
     let text = match entries.as_slice() {
         [Entry::Ran(result)] => terminal::foot(result, style),
         [broken @ Entry::Broken(_)] => terminal::entry(broken, style),
@@ -102,14 +99,29 @@ fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: u
         }
     };
     match arguments.format {
-        ResultFormat::Text => stdout().write_all(text.as_bytes())?,
-        ResultFormat::Json => writeln!(stdout(), "{}", json::json(&entries)?)?,
+        ResultFormat::Text => stdout().write_all(text.as_bytes()),
+        ResultFormat::Json => writeln!(stdout(), "{}", json::json(&entries)?),
         ResultFormat::Github => {
-            stderr().write_all(text.as_bytes())?;
-            stdout().write_all(github::github(&entries).as_bytes())?;
+            let told = stderr().write_all(text.as_bytes());
+            told.and_then(|()| stdout().write_all(github::github(&entries).as_bytes()))
         }
     }
-    Ok(report::exit_code(&entries).into())
+    .context("failed to write the results")?;
+    // The results have been told. A report that is missing does not make a difference less of one.
+    let code = report::exit_code(&entries);
+    if let Err(error) = reported {
+        if code != report::DIFFERS {
+            return Err(error);
+        }
+        eprintln!("error: {error:#}");
+    }
+    Ok(code.into())
+}
+
+fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
+    let Some(path) = &arguments.junit else { return Ok(()) };
+    let document = junit::junit(entries).context("failed to write the JUnit report")?;
+    std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))
 }
 
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {

@@ -1,8 +1,8 @@
-//! Carries out the compiler's phases on the kernel, side by side within a phase, and undoes them on failure.
+//! Carries out one phase of the compiler's on the kernel, its actions side by side.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,10 +12,13 @@ use indexmap::IndexMap;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 
+use super::conntrack::NotForgotten;
+use super::faults::Faults;
 use super::namespace::Names;
 use super::netlink::{self, Refused, Request};
-use super::{FabricError, Namespace, Sandbox, conntrack, nft, settle, sysctl, wiring};
-use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Phases, Timeouts};
+use super::nft::Effect;
+use super::{FabricError, Namespace, Sandbox, conntrack, faults, nft, settle, sysctl, wiring};
+use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Timeouts};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]
@@ -35,14 +38,26 @@ impl Fabric {
     ///
     /// # Errors
     /// [`FabricError::Folder`] if the sandbox has no place for its names.
-    pub fn new(_sandbox: Sandbox) -> Result<Self, FabricError> {
+    pub fn new(sandbox: Sandbox) -> Result<Self, FabricError> {
+        Self::with_faults(sandbox, Faults::default())
+    }
+
+    /// The same, where things fail on purpose.
+    #[doc(hidden)]
+    pub fn with_faults(_sandbox: Sandbox, faults: Faults) -> Result<Self, FabricError> {
         let number = LABS.fetch_add(1, Ordering::Relaxed);
         let folder = PathBuf::from(format!("/run/sglab/{number}"));
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
-        let names = Names::in_folders(net, folder.join("user"))
+        let names = Names::in_folders(net, folder.join("user"), faults)
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
         let hosts_file = folder.join("hosts");
         Ok(Self { nodes: HashMap::new(), names, hosts_file, folder, timeouts: None })
+    }
+
+    /// What is to fail in it, on purpose.
+    #[doc(hidden)]
+    pub fn faults(&self) -> &Faults {
+        self.names.faults()
     }
 
     /// Namespaces that are made from now on forget idle flows after these times; else after the kernel's own.
@@ -60,7 +75,7 @@ impl Fabric {
     /// # Errors
     /// The system's word.
     pub fn write_resolver_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
-        std::fs::write(self.resolver_file(router), text)
+        self.faults().around(router, "write the resolver file", || std::fs::write(self.resolver_file(router), text))
     }
 
     /// The hosts file of programs started in the lab's instances.
@@ -73,7 +88,8 @@ impl Fabric {
     /// # Errors
     /// The system's word.
     pub fn write_hosts_file(&self, text: &str) -> io::Result<()> {
-        std::fs::write(&self.hosts_file, text)
+        let every = NodeName("*".into());
+        self.faults().around(&every, "write the hosts file", || std::fs::write(&self.hosts_file, text))
     }
 
     /// A namespace by its name.
@@ -89,60 +105,74 @@ impl Fabric {
         self.nodes.values()
     }
 
-    /// Carries out phases in order. If one fails, it and those before it are taken back, last first.
-    ///
-    /// # Errors
-    /// What failed, with the tool's own words; [`FabricError::Broken`] if taking back failed too.
-    pub async fn execute(&mut self, phases: &Phases) -> Result<(), FabricError> {
-        for (number, phase) in phases.iter().enumerate() {
-            let mut committed = HashSet::new();
-            if let Err(failure) = self.phase(phase, Tolerance::Strict, &mut committed).await {
-                // A transaction is all or nothing: one that failed has nothing to be taken back.
-                let failed = |action: &Action| matches!(action, Action::Nft { node, .. } if !committed.contains(node));
-                let of_this = phase.iter().filter(|action| !failed(action)).collect::<Vec<_>>();
-                let earlier = phases[..number].iter().rev().map(|phase| phase.iter().collect());
-                for done in std::iter::once(of_this).chain(earlier) {
-                    let back: Vec<Action> = done.into_iter().rev().filter_map(inverse).collect();
-                    if let Err(undoing) = self.phase(&back, Tolerance::AlreadySo, &mut HashSet::new()).await {
-                        return Err(FabricError::Broken { failure: failure.into(), undoing: undoing.into() });
-                    }
-                }
-                return Err(failure);
-            }
-        }
-        Ok(())
-    }
-
     /// Carries out one phase; everything in it may run at the same time. Tells whose rulesets were changed.
-    async fn phase(
+    pub(super) async fn phase(
         &mut self,
-        phase: &[Action],
+        phase: &[&Action],
         tolerance: Tolerance,
-        committed: &mut HashSet<NodeName>,
+        committed: &mut Committed,
     ) -> Result<(), FabricError> {
         self.make_nodes(phase).await?;
         let mut work = Work::default();
         for action in phase {
             self.sort(action, &mut work)?;
         }
+        let one_by_one = self.names.faults().are_armed();
         // The filter and the wiring of a phase do not wait for one another: a deletion takes a grace period in each.
-        let wiring = wire(work.links, work.ends, work.settle, tolerance);
-        let transactions =
-            join_all(work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction)));
-        let (wired, ended) = futures::join!(wiring, transactions);
-        committed.extend(ended.iter().flatten().cloned());
-        wired?;
-        ended.into_iter().collect::<Result<Vec<_>, _>>()?;
-        let forgetting = work.forget.into_iter().map(|(_, (node, addresses))| forget(node, addresses));
-        all(join_all(forgetting).await)?;
+        let wiring = wire(work.links, work.ends, work.settle, work.deliver, tolerance, one_by_one);
+        let transactions = work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction));
+        let transactions = side_by_side(one_by_one, transactions);
+        let (wired, ended) =
+            if one_by_one { (wiring.await, transactions.await) } else { futures::join!(wiring, transactions) };
+        let mut refused = Ok(());
+        for ended in ended {
+            match ended {
+                Ok(node) => drop(committed.whole.insert(node)),
+                Err((node, nft::Failed { error, effect })) => {
+                    match effect {
+                        Effect::None => {}
+                        Effect::Whole => drop(committed.whole.insert(node)),
+                        Effect::Unknown => committed.unknown = Some(node),
+                    }
+                    refused = refused.and(Err(error));
+                }
+            }
+        }
+        wired.and(refused)?;
+        self.forget(work.forget, one_by_one).await?;
         for name in work.remove {
             self.nodes.remove(&name);
         }
         Ok(())
     }
 
+    /// Forgets flows in several namespaces. All are found before the first is forgotten, since there is no way back.
+    async fn forget(
+        &self,
+        flows: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
+        one_by_one: bool,
+    ) -> Result<(), FabricError> {
+        let finding = flows.into_values().map(|(node, addresses)| find(node, addresses));
+        let found: Result<Vec<_>, _> = side_by_side(one_by_one, finding).await.into_iter().collect();
+        let mut some_are = false;
+        for (node, addresses, found) in found? {
+            if found.is_empty() {
+                continue;
+            }
+            match forget(node, addresses, found).await {
+                Ok(()) => some_are = true,
+                Err((failure, some)) if some || some_are => {
+                    let undoing = FabricError::Forgotten.into();
+                    return Err(FabricError::Broken { failure: failure.into(), undoing });
+                }
+                Err((failure, _)) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the namespaces of a phase, a few at a time.
-    async fn make_nodes(&mut self, phase: &[Action]) -> Result<(), FabricError> {
+    async fn make_nodes(&mut self, phase: &[&Action]) -> Result<(), FabricError> {
         let wanted: Vec<(NodeName, NodeKind, Families)> = phase
             .iter()
             .filter_map(|action| match action {
@@ -155,7 +185,11 @@ impl Fabric {
         if wanted.is_empty() {
             return Ok(());
         }
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(8);
+        let threads = if self.names.faults().are_armed() {
+            1
+        } else {
+            std::thread::available_parallelism().map_or(2, usize::from).min(8)
+        };
         let share = wanted.len().div_ceil(threads);
         let makers = wanted.chunks(share).map(|share| {
             let share = share.to_vec();
@@ -197,18 +231,17 @@ impl Fabric {
                 };
                 dress(upper, &link.upper, false);
                 dress(lower, &link.lower, true);
-                let up = settle::Fact::Link(link.upper.index, link.upper.interface.clone());
-                Work::add(&mut work.settle, upper, [up]);
                 for (node, end) in [(upper, &link.upper), (lower, &link.lower)] {
                     let ipv6 = end.addresses.iter().filter_map(|address| match address {
+                        IpAddr::V6(address) => Some(*address),
                         IpAddr::V4(_) => None,
-                        IpAddr::V6(address) => Some(settle::Fact::Address(*address)),
                     });
-                    let ipv6: Vec<_> = ipv6.collect();
+                    let ipv6: Vec<Ipv6Addr> = ipv6.collect();
                     if !ipv6.is_empty() {
-                        Work::add(&mut work.settle, node, ipv6);
+                        Work::add(&mut work.deliver, node, ipv6);
                     }
                 }
+                Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
             }
             Action::RemoveLink(_, link) => {
                 Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
@@ -243,9 +276,18 @@ impl Fabric {
     }
 }
 
+/// Whose rulesets a phase has changed.
+#[derive(Debug, Default)]
+pub(super) struct Committed {
+    /// Those that took their transaction.
+    pub whole: HashSet<NodeName>,
+    /// One of which nobody knows.
+    pub unknown: Option<NodeName>,
+}
+
 /// Whether "it is so already" is an answer or an error: an undo meets what was never done.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tolerance {
+pub(super) enum Tolerance {
     Strict,
     AlreadySo,
 }
@@ -258,7 +300,8 @@ type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
 struct Work {
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
-    settle: ByNode<settle::Fact>,
+    settle: ByNode<(u32, String)>,
+    deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
     forget: IndexMap<NodeName, (Arc<Namespace>, HashSet<IpAddr>)>,
     remove: Vec<NodeName>,
@@ -276,22 +319,6 @@ impl Work {
     }
 }
 
-/// The action that takes another back, if it can be.
-fn inverse(action: &Action) -> Option<Action> {
-    match action.clone() {
-        Action::AddNode(name, ..) => Some(Action::RemoveNode(name)),
-        Action::AddLink(name, link) => Some(Action::RemoveLink(name, link)),
-        Action::RemoveLink(name, link) => Some(Action::AddLink(name, link)),
-        Action::AddRoute(node, route) => Some(Action::RemoveRoute(node, route)),
-        Action::RemoveRoute(node, route) => Some(Action::AddRoute(node, route)),
-        Action::AddPolicy(node, policy) => Some(Action::RemovePolicy(node, policy)),
-        Action::RemovePolicy(node, policy) => Some(Action::AddPolicy(node, policy)),
-        Action::Nft { node, forward, back } => Some(Action::Nft { node, forward: back, back: forward }),
-        // The namespace that it was loaded into goes with its own undo; a forgotten flow comes back by itself.
-        Action::LoadRuleset(..) | Action::ForgetFlows(..) | Action::RemoveNode(_) => None,
-    }
-}
-
 fn make(
     names: &Names,
     name: NodeName,
@@ -301,13 +328,15 @@ fn make(
 ) -> Result<Namespace, FabricError> {
     let namespace = Namespace::make(names, name, kind, families)?;
     let node = &namespace.name;
+    let faults = &namespace.faults;
     namespace.enter().map_err(|source| FabricError::Enter { node: node.clone(), source })?;
-    sysctl::write(kind, families, timeouts).map_err(|(attempt, source)| FabricError::Kernel {
-        attempt,
-        node: node.clone(),
-        source,
-    })?;
-    netlink::request(NETLINK_ROUTE, vec![wiring::loopback_up()]).map_err(|refused| in_node(node, refused))?;
+    let failed = |(attempt, source)| FabricError::Kernel { attempt, node: node.clone(), source };
+    if faults.step(node, "set what its kernel does").is_some() {
+        return Err(failed(("set what its kernel does".to_owned(), faults::error())));
+    }
+    sysctl::write(kind, families, timeouts).map_err(failed)?;
+    let up = wiring::loopback_up().counted(faults, node);
+    netlink::request(NETLINK_ROUTE, vec![up]).map_err(|refused| in_node(node, refused))?;
     Ok(namespace)
 }
 
@@ -316,6 +345,7 @@ async fn kernel(
     requests: Vec<Request<RouteNetlinkMessage>>,
     tolerance: Tolerance,
 ) -> Result<(), FabricError> {
+    let requests: Vec<_> = requests.into_iter().map(|request| request.counted(&node.faults, &node.name)).collect();
     let done = node
         .run(move || match tolerance {
             Tolerance::Strict => netlink::request(NETLINK_ROUTE, requests),
@@ -331,35 +361,83 @@ async fn kernel(
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-/// Links, then what is on them, then the wait until they carry packets.
+/// Links, then what is on them, then the wait until they are up and their addresses in use.
 async fn wire(
     links: ByNode<Request<RouteNetlinkMessage>>,
     ends: ByNode<Request<RouteNetlinkMessage>>,
-    settle: ByNode<settle::Fact>,
+    settle: ByNode<(u32, String)>,
+    deliver: ByNode<Ipv6Addr>,
     tolerance: Tolerance,
+    one_by_one: bool,
 ) -> Result<(), FabricError> {
-    all(join_all(links.into_values().map(|(node, requests)| kernel(node, requests, tolerance))).await)?;
-    all(join_all(ends.into_values().map(|(node, requests)| kernel(node, requests, tolerance))).await)?;
-    all(join_all(settle.into_values().map(|(node, links)| settled(node, links))).await)
+    let requests = |work: ByNode<_>| work.into_values().map(|(node, requests)| kernel(node, requests, tolerance));
+    all(side_by_side(one_by_one, requests(links)).await)?;
+    all(side_by_side(one_by_one, requests(ends)).await)?;
+    all(side_by_side(one_by_one, settle.into_values().map(|(node, links)| settled(node, links))).await)?;
+    all(side_by_side(one_by_one, deliver.into_values().map(|(node, addresses)| deliverable(node, addresses))).await)
 }
 
-/// Carries out a transaction, and gives the namespace whose ruleset is another now.
-async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<NodeName, FabricError> {
-    match transaction {
-        Transaction::Change(changes) => nft::change(&node, &changes).await?,
-        Transaction::Load(ruleset) => nft::load(&node, &ruleset).await?,
+/// The results of things that do not depend on one another: at the same time, or one by one.
+async fn side_by_side<F: Future>(one_by_one: bool, things: impl Iterator<Item = F>) -> Vec<F::Output> {
+    if !one_by_one {
+        return join_all(things).await;
     }
-    Ok(node.name.clone())
+    let mut results = Vec::new();
+    for thing in things {
+        results.push(thing.await);
+    }
+    results
 }
 
-async fn settled(node: Arc<Namespace>, facts: Vec<settle::Fact>) -> Result<(), FabricError> {
-    let done = node.run(move || settle::settle(&facts)).await?;
+/// Carries out a transaction, and gives the namespace whose ruleset it is about.
+async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<NodeName, (NodeName, nft::Failed)> {
+    let done = match transaction {
+        Transaction::Change(changes) => nft::change(&node, &changes).await,
+        Transaction::Load(ruleset) => nft::load(&node, &ruleset).await,
+    };
+    let name = node.name.clone();
+    done.map(|()| name.clone()).map_err(|failed| (name, failed))
+}
+
+async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), FabricError> {
+    let fault = node.faults.step(&node.name, "see its links come up");
+    let done = node.run(move || settle::settle(&links)).await?;
+    let done = match fault {
+        None => done,
+        Some(_) => Err(Refused { attempt: "see its links come up".to_owned(), source: faults::error() }),
+    };
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
-async fn forget(node: Arc<Namespace>, addresses: HashSet<IpAddr>) -> Result<(), FabricError> {
-    let done = node.run(move || conntrack::forget(&addresses)).await?;
+async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
+    let done = node.run(move || settle::deliverable(&addresses)).await?;
     done.map_err(|refused| in_node(&node.name, refused))
+}
+
+/// The flows of addresses in a namespace.
+async fn find(
+    node: Arc<Namespace>,
+    addresses: HashSet<IpAddr>,
+) -> Result<(Arc<Namespace>, HashSet<IpAddr>, Vec<conntrack::Flow>), FabricError> {
+    if node.faults.step(&node.name, conntrack::LIST).is_some() {
+        return Err(in_node(&node.name, Refused { attempt: conntrack::LIST.into(), source: faults::error() }));
+    }
+    let wanted = addresses.clone();
+    let found = node.run(move || conntrack::find(&wanted)).await?;
+    let found = found.map_err(|refused| in_node(&node.name, refused))?;
+    Ok((node, addresses, found))
+}
+
+/// Forgets flows of a namespace; where that fails, tells whether some are forgotten.
+async fn forget(
+    node: Arc<Namespace>,
+    addresses: HashSet<IpAddr>,
+    found: Vec<conntrack::Flow>,
+) -> Result<(), (FabricError, bool)> {
+    let (faults, name) = (node.faults.clone(), node.name.clone());
+    let done = node.run(move || conntrack::forget(&faults, &name, &addresses, found)).await;
+    let done = done.map_err(|error| (error, false))?;
+    done.map_err(|NotForgotten { refused, some_are }| (in_node(&node.name, refused), some_are))
 }
 
 pub(super) fn in_node(node: &NodeName, Refused { attempt, source }: Refused) -> FabricError {

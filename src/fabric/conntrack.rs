@@ -10,29 +10,73 @@ use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, 
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
 use super::apply::in_node;
+use super::faults::Faults;
 use super::netlink::{self, Refused, Request};
 use super::{FabricError, Namespace, packet};
+use crate::compile::network::NodeName;
 
 /// `NETLINK_NETFILTER`.
 const PROTOCOL: isize = netlink_sys::constants::NETLINK_NETFILTER;
+pub(super) const LIST: &str = "list tracked flows";
 
-/// Forgets every flow that has one of the addresses at either end, before or after translation. Runs on a thread
-/// inside the namespace.
-pub(super) fn forget(addresses: &HashSet<IpAddr>) -> Result<(), Refused> {
+/// A tracked flow of a family, as its first packet had it.
+pub(super) type Flow = (NetfilterProtoFamily, Vec<ConntrackAttribute>);
+
+/// Why flows could not be forgotten, and whether some were.
+#[derive(Debug)]
+pub(super) struct NotForgotten {
+    pub refused: Refused,
+    /// What is forgotten does not come back, so this cannot be taken back.
+    pub some_are: bool,
+}
+
+/// Finds every flow that has one of the addresses at either end, before or after translation. Runs on a thread inside
+/// the namespace.
+pub(super) fn find(addresses: &HashSet<IpAddr>) -> Result<Vec<Flow>, Refused> {
     let families = [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6];
     let of = |family: &NetfilterProtoFamily| {
         addresses.iter().any(|address| address.is_ipv4() == (*family == NetfilterProtoFamily::IPv4))
     };
-    families.into_iter().filter(of).try_for_each(|family| {
-        forget_where(family, &|attributes| {
-            attributes.iter().any(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(tuples) | ConntrackAttribute::CtaTupleReply(tuples) => {
-                    ends(tuples).any(|address| addresses.contains(&address))
-                }
-                _ => false,
-            })
+    let wanted = |attributes: &[ConntrackAttribute]| {
+        attributes.iter().any(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(tuples) | ConntrackAttribute::CtaTupleReply(tuples) => {
+                ends(tuples).any(|address| addresses.contains(&address))
+            }
+            _ => false,
         })
-    })
+    };
+    let found: Result<Vec<_>, _> = families.into_iter().filter(of).map(|family| find_where(family, &wanted)).collect();
+    Ok(found?.concat())
+}
+
+/// Forgets flows that were found. Runs on a thread inside the namespace.
+pub(super) fn forget(
+    faults: &Faults,
+    node: &NodeName,
+    addresses: &HashSet<IpAddr>,
+    mut found: Vec<Flow>,
+) -> Result<(), NotForgotten> {
+    let all = found.len();
+    loop {
+        let requests = found.into_iter().map(|flow| deletion(flow).counted(faults, node)).collect();
+        match netlink::request(PROTOCOL, requests) {
+            Ok(()) => return Ok(()),
+            // One ended by itself between the list and the deletion.
+            Err(refused) if refused.source.raw_os_error() == Some(libc::ENOENT) => {
+                found = find(addresses).map_err(|refused| NotForgotten { refused, some_are: true })?;
+            }
+            Err(refused) => {
+                // What counts is what is still there.
+                let some_are = find(addresses).map_or(true, |left| left.len() < all);
+                return Err(NotForgotten { refused, some_are });
+            }
+        }
+    }
+}
+
+/// Whether flows can be listed, on this thread, in this thread's namespace.
+pub(super) fn list_here() -> Result<(), Refused> {
+    find_where(NetfilterProtoFamily::IPv4, &|_| false).map(drop)
 }
 
 /// Forgets every flow of a protocol without ports that has such an end, in each of the namespaces. Tracking tells one
@@ -63,7 +107,7 @@ pub async fn remembered_for(node: &Arc<Namespace>, tuples: &[packet::Tuple]) -> 
 fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
     let mut longest = None;
     for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-        let flows = netlink::dump(PROTOCOL, "list tracked flows", message(family, ConntrackMessage::Get(vec![])))?;
+        let flows = netlink::dump(PROTOCOL, LIST, message(family, ConntrackMessage::Get(vec![])))?;
         for flow in flows {
             let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
             let is_it = attributes.iter().any(|attribute| match attribute {
@@ -113,21 +157,34 @@ fn forget_here(wanted: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {
 }
 
 fn forget_where(family: NetfilterProtoFamily, wanted: &dyn Fn(&[ConntrackAttribute]) -> bool) -> Result<(), Refused> {
-    let flows = netlink::dump(PROTOCOL, "list tracked flows", message(family, ConntrackMessage::Get(vec![])))?;
-    let mut requests = Vec::new();
-    for flow in flows {
-        let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
-        if wanted(&attributes) {
-            let original: Vec<_> =
-                attributes.into_iter().filter(|a| matches!(a, ConntrackAttribute::CtaTupleOrig(_))).collect();
-            let delete = message(family, ConntrackMessage::Delete(original));
-            requests.push(Request { attempt: "forget a tracked flow".into(), message: delete, flags: 0 });
-        }
-    }
+    let requests = find_where(family, wanted)?.into_iter().map(deletion).collect();
     match netlink::request(PROTOCOL, requests) {
         // It ended by itself between the list and the deletion.
         Err(refused) if refused.source.raw_os_error() == Some(libc::ENOENT) => forget_where(family, wanted),
         result => result,
+    }
+}
+
+fn find_where(
+    family: NetfilterProtoFamily,
+    wanted: &dyn Fn(&[ConntrackAttribute]) -> bool,
+) -> Result<Vec<Flow>, Refused> {
+    let flows = netlink::dump(PROTOCOL, LIST, message(family, ConntrackMessage::Get(vec![])))?;
+    let attributes = flows.into_iter().filter_map(|flow| match flow.inner {
+        NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => Some(attributes),
+        _ => None,
+    });
+    let original = |attribute: &ConntrackAttribute| matches!(attribute, ConntrackAttribute::CtaTupleOrig(_));
+    let wanted = attributes.filter(|attributes| wanted(attributes));
+    Ok(wanted.map(|attributes| (family, attributes.into_iter().filter(original).collect())).collect())
+}
+
+fn deletion((family, original): Flow) -> Request<NetfilterMessage> {
+    Request {
+        attempt: "forget a tracked flow".into(),
+        message: message(family, ConntrackMessage::Delete(original)),
+        flags: 0,
+        fault: None,
     }
 }
 

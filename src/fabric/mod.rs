@@ -4,8 +4,13 @@
 //! says, phase by phase, and takes it back where a phase fails.
 
 mod apply;
+mod change;
+mod child;
 pub mod conntrack;
 pub mod doctor;
+#[doc(hidden)]
+pub mod faults;
+mod generation;
 mod namespace;
 mod netlink;
 pub mod nflog;
@@ -77,6 +82,18 @@ pub enum FabricError {
         /// nft's own words.
         message: String,
     },
+    /// Something failed that is not the kernel's.
+    #[error("{0}")]
+    Beside(String),
+    /// Nobody knows whether a transaction took place: an undo might undo what was never done.
+    #[error("whether the ruleset of {node} was changed is unknown")]
+    Unknown {
+        /// In which namespace.
+        node: NodeName,
+    },
+    /// Flows have been forgotten, and do not come back.
+    #[error("some tracked flows are forgotten already")]
+    Forgotten,
     /// A change failed, and then taking it back failed too: nothing that is measured from now on counts.
     #[error("{failure}; and taking it back failed: {undoing}. The lab is broken")]
     Broken {

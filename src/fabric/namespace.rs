@@ -10,6 +10,7 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 
+use super::faults::Faults;
 use super::{FabricError, raw, sandbox};
 use crate::compile::network::{Families, NodeKind, NodeName};
 
@@ -22,6 +23,8 @@ pub struct Namespace {
     pub kind: NodeKind,
     /// Which families it speaks.
     pub families: Families,
+    /// What is to fail in it, on purpose.
+    pub(crate) faults: Faults,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -32,14 +35,20 @@ pub struct Namespace {
 pub(super) struct Names {
     net: PathBuf,
     users: PathBuf,
+    faults: Faults,
 }
 
 impl Names {
     /// Makes the folders.
-    pub(super) fn in_folders(net: PathBuf, users: PathBuf) -> io::Result<Self> {
+    pub(super) fn in_folders(net: PathBuf, users: PathBuf, faults: Faults) -> io::Result<Self> {
         fs::create_dir_all(&net)?;
         fs::create_dir_all(&users)?;
-        Ok(Self { net, users })
+        Ok(Self { net, users, faults })
+    }
+
+    /// What is to fail in the lab, on purpose.
+    pub(super) fn faults(&self) -> &Faults {
+        &self.faults
     }
 
     fn users(&self) -> &Path {
@@ -61,20 +70,30 @@ impl netns_rs::Env for Names {
 impl Namespace {
     /// Makes one. An instance's belongs to a user namespace of its own, so that root inside reaches nothing else.
     pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Self, FabricError> {
-        let failed = |source: io::Error| FabricError::Namespace { node: name.clone(), source };
+        let faults = names.faults();
+        let made = faults.around(&name, "make the namespace", || Self::made(names, &name, kind, families));
+        made.map_err(|source| FabricError::Namespace { node: name, source })
+    }
+
+    fn made(names: &Names, name: &NodeName, kind: NodeKind, families: Families) -> io::Result<Self> {
         let path = names.net.join(&name.0);
-        let (net, user) = if matches!(kind, NodeKind::Instance | NodeKind::Appliance) {
+        let faults = names.faults().clone();
+        if matches!(kind, NodeKind::Instance | NodeKind::Appliance) {
             let (uid_map, gid_map) = sandbox::instance_id_maps();
-            let fenced = raw::fenced_namespaces(&uid_map, &gid_map).map_err(|errno| failed(errno.into()))?;
-            let user_path = names.users().join(&name.0);
-            publish(&fenced.net, &path).and_then(|()| publish(&fenced.user, &user_path)).map_err(failed)?;
-            (fenced.net, Some((fenced.user, user_path)))
-        } else {
-            let named =
-                netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(|e| failed(io::Error::other(e)))?;
-            (named.file().as_fd().try_clone_to_owned().map_err(failed)?, None)
-        };
-        Ok(Self { name, kind, families, net, user, path })
+            let fenced = raw::fenced_namespaces(&uid_map, &gid_map)?;
+            let user = Some((fenced.user, names.users().join(&name.0)));
+            // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
+            let made = Self { name: name.clone(), kind, families, faults, net: fenced.net, user, path };
+            publish(&made.net, &made.path)?;
+            if let Some((user, path)) = &made.user {
+                publish(user, path)?;
+            }
+            return Ok(made);
+        }
+        let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(io::Error::other);
+        let net = named.and_then(|named| named.file().as_fd().try_clone_to_owned());
+        let net = net.inspect_err(|_| unpublish(&path))?;
+        Ok(Self { name: name.clone(), kind, families, faults, net, user: None, path })
     }
 
     /// Its network namespace.
@@ -128,12 +147,14 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // A name that is gone already is as good; the sandbox's end takes the rest.
-        for path in [Some(self.path()), self.user_path()].into_iter().flatten() {
-            let _ = umount2(path, MntFlags::MNT_DETACH);
-            drop(fs::remove_file(path));
-        }
+        [Some(self.path()), self.user_path()].into_iter().flatten().for_each(unpublish);
     }
+}
+
+/// Takes a name away. One that is gone already is as good; the sandbox's end takes the rest.
+fn unpublish(path: &Path) {
+    let _ = umount2(path, MntFlags::MNT_DETACH);
+    drop(fs::remove_file(path));
 }
 
 /// Gives a namespace a name that `ip netns` finds: a bind mount, as `netns-rs` does for those that it makes itself.

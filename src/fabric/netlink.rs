@@ -10,6 +10,9 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr};
 
+use super::faults::{self, Faults, Moment};
+use crate::compile::network::NodeName;
+
 /// A netlink request and what it is for, for the error.
 pub(super) struct Request<M> {
     /// What is attempted, `add link web1`.
@@ -18,6 +21,15 @@ pub(super) struct Request<M> {
     pub message: M,
     /// Beside `NLM_F_REQUEST | NLM_F_ACK`.
     pub flags: u16,
+    /// When it fails on purpose.
+    pub fault: Option<Moment>,
+}
+
+impl<M> Request<M> {
+    /// Counts it as a step of a namespace, which may be to fail.
+    pub fn counted(self, faults: &Faults, node: &NodeName) -> Self {
+        Self { fault: faults.step(node, &self.attempt), ..self }
+    }
 }
 
 /// A request that was refused.
@@ -30,12 +42,12 @@ pub(super) struct Refused {
 impl Request<RouteNetlinkMessage> {
     /// A request that makes something new.
     pub fn create(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
-        Self { attempt: attempt.into(), message, flags: NLM_F_CREATE | NLM_F_EXCL }
+        Self { attempt: attempt.into(), message, flags: NLM_F_CREATE | NLM_F_EXCL, fault: None }
     }
 
     /// A request that changes or removes something.
     pub fn change(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
-        Self { attempt: attempt.into(), message, flags: 0 }
+        Self { attempt: attempt.into(), message, flags: 0, fault: None }
     }
 }
 
@@ -55,18 +67,29 @@ where
     while requests.peek().is_some() {
         let mut bytes = Vec::new();
         let mut attempts = Vec::new();
-        for (number, request) in requests.by_ref().take(AT_ONCE).enumerate() {
+        let mut injected = None;
+        for request in requests.by_ref().take(AT_ONCE) {
+            if request.fault.is_some() && injected.is_none() {
+                injected = Some(Refused { attempt: request.attempt.clone(), source: faults::error() });
+            }
+            // Those behind it are carried out all the same, as the kernel would.
+            if request.fault == Some(Moment::Before) {
+                continue;
+            }
             let mut message = NetlinkMessage::from(WithType(request.message));
             message.header.flags = NLM_F_REQUEST | NLM_F_ACK | request.flags;
-            message.header.sequence_number = number as u32;
+            message.header.sequence_number = attempts.len() as u32;
             message.finalize();
             let start = bytes.len();
             bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
             message.serialize(&mut bytes[start..]);
             attempts.push(request.attempt);
         }
-        socket.send(&bytes, 0).map_err(|source| Refused { attempt: attempts.join(", "), source })?;
-        answers::<M>(&socket, &attempts)?;
+        if !attempts.is_empty() {
+            socket.send(&bytes, 0).map_err(|source| Refused { attempt: attempts.join(", "), source })?;
+            answers::<M>(&socket, &attempts)?;
+        }
+        injected.map_or(Ok(()), Err)?;
     }
     Ok(())
 }
@@ -92,6 +115,28 @@ fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[String]) -> Re
         }
     }
     first_refusal.map_or(Ok(()), Err)
+}
+
+/// Asks one question that has one answer.
+pub(super) fn ask<M>(protocol: isize, message: M) -> io::Result<M>
+where
+    M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
+{
+    let mut socket = Socket::new(protocol)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    let mut message = NetlinkMessage::from(WithType(message));
+    message.header.flags = NLM_F_REQUEST;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    let (buffer, _) = socket.recv_from_full()?;
+    match NetlinkMessage::<M>::deserialize(&buffer).map_err(io::Error::other)?.payload {
+        NetlinkPayload::InnerMessage(message) => Ok(message),
+        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+        _ => Err(io::Error::other("no answer to the question")),
+    }
 }
 
 /// Asks for a dump and gives every message of it.

@@ -12,6 +12,7 @@ use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, Netfilte
 use netlink_sys::constants::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
+use super::faults::LogFault;
 use super::{FabricError, Namespace};
 use crate::compile::record::{LOG_GROUP, Record};
 
@@ -49,7 +50,18 @@ pub struct Read {
 pub struct LogSocket {
     socket: Socket,
     buffer: Vec<u8>,
+    numbers: Numbers,
+    fault: Option<LogFault>,
+    reads: u64,
+}
+
+/// How a lost record is known: those of a log are numbered.
+#[derive(Debug, Default)]
+struct Numbers {
     next: Option<u32>,
+    /// Every so many are lost on purpose.
+    lose_every: Option<u64>,
+    come: u64,
 }
 
 impl LogSocket {
@@ -58,9 +70,18 @@ impl LogSocket {
     /// # Errors
     /// The kernel's word, with the namespace.
     pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
-        let opened = namespace.run(open_here).await?;
-        opened.map_err(|source| FabricError::Kernel {
-            attempt: "open the log of verdicts".into(),
+        const ATTEMPT: &str = "open the log of verdicts";
+        let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
+        let opened = namespace.run(move || {
+            let mut log = faults.around(&name, ATTEMPT, open_here)?;
+            log.fault = faults.log();
+            if let Some(LogFault::LoseEvery(every)) = log.fault {
+                log.numbers.lose_every = Some(every);
+            }
+            Ok(log)
+        });
+        opened.await?.map_err(|source| FabricError::Kernel {
+            attempt: ATTEMPT.into(),
             node: namespace.name.clone(),
             source,
         })
@@ -74,13 +95,28 @@ impl LogSocket {
         let mut read = Read::default();
         loop {
             let mut space = &mut self.buffer[..];
-            match self.socket.recv(&mut space, libc::MSG_DONTWAIT) {
-                Ok(length) => parse(&self.buffer[..length], &mut self.next, &mut read),
+            let received = self.socket.recv(&mut space, libc::MSG_DONTWAIT);
+            match received.and_then(|length| self.spoil(length)) {
+                Ok(length) => parse(&self.buffer[..length], &mut self.numbers, &mut read),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(read),
                 Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => read.lost += 1,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+}
+
+impl LogSocket {
+    /// Makes of a read what is to become of it, on purpose.
+    fn spoil(&mut self, length: usize) -> io::Result<usize> {
+        self.reads += 1;
+        match self.fault {
+            Some(LogFault::OverflowEvery(every)) if self.reads.is_multiple_of(every) => {
+                Err(io::Error::from_raw_os_error(libc::ENOBUFS))
+            }
+            Some(LogFault::Unreadable) => Err(super::faults::error()),
+            _ => Ok(length),
         }
     }
 }
@@ -113,11 +149,11 @@ fn open_here() -> io::Result<LogSocket> {
     let answer = NetlinkMessage::<NetfilterMessage>::deserialize(&buffer[..length]).map_err(io::Error::other)?;
     match answer.payload {
         NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
-        _ => Ok(LogSocket { socket, buffer, next: None }),
+        _ => Ok(LogSocket { socket, buffer, numbers: Numbers::default(), fault: None, reads: 0 }),
     }
 }
 
-fn parse(mut bytes: &[u8], next: &mut Option<u32>, read: &mut Read) {
+fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
     while bytes.len() >= 16 {
         let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
             // What cannot be read is lost.
@@ -133,6 +169,10 @@ fn parse(mut bytes: &[u8], next: &mut Option<u32>, read: &mut Read) {
         else {
             continue;
         };
+        numbers.come += 1;
+        if numbers.lose_every.is_some_and(|every| numbers.come.is_multiple_of(every)) {
+            continue;
+        }
         let mut record = LogRecord { record: None, in_index: None, out_index: None, packet: Vec::new() };
         for attribute in attributes {
             match attribute {
@@ -141,9 +181,9 @@ fn parse(mut bytes: &[u8], next: &mut Option<u32>, read: &mut Read) {
                 PacketNla::IfIndexOutDev(index) => record.out_index = Some(index),
                 PacketNla::Payload(packet) => record.packet = packet,
                 PacketNla::Seq(number) => {
-                    let expected = next.unwrap_or(number);
+                    let expected = numbers.next.unwrap_or(number);
                     read.lost += u64::from(number.wrapping_sub(expected));
-                    *next = Some(number.wrapping_add(1));
+                    numbers.next = Some(number.wrapping_add(1));
                 }
                 _ => {}
             }

@@ -1,46 +1,77 @@
 //! The one door to the nft program: a script goes in, nft's own words come out.
+//!
+//! What nft says of a transaction that failed is not the whole truth: killed, it may have committed first. So the
+//! kernel's own count of transactions is read before and after.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use nftables::schema::{NfListObject, Rule};
 
-use super::{FabricError, Namespace};
+use super::child::{self, Ended, Status};
+use super::faults::{self, Moment};
+use super::{FabricError, Namespace, generation};
 use crate::compile::nft::{Change, Ruleset};
 use crate::compile::text::{ADD_TABLE, transaction};
+
+/// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// At most so many rules in one batch: without root, nft 1.0.6 can send about 440.
 pub const MAX_RULES_PER_BATCH: usize = 200;
 
 /// Loads a ruleset into a namespace that has none, in as many batches as it takes; closed until the last.
-pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Result<(), FabricError> {
+pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Result<(), Failed> {
     for (number, batch) in ruleset.batches(MAX_RULES_PER_BATCH).into_iter().enumerate() {
         let mut script = if number == 0 { format!("{ADD_TABLE}\n") } else { String::new() };
         // Nothing is deleted in a first load, so no handle is asked for.
-        script.push_str(&transaction(&batch, &|_, _| None).map_err(|e| missing(namespace, e.to_string()))?);
-        run(namespace, &["-f", "-"], script).await?;
+        let text = transaction(&batch, &|_, _| None).map_err(|e| missing(namespace, e.to_string()));
+        script.push_str(&text.map_err(without_effect)?);
+        transact(namespace, script).await?;
     }
     Ok(())
 }
 
 /// Carries out one transaction: all of it or nothing.
-pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), FabricError> {
+pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), Failed> {
     if changes.is_empty() {
         return Ok(());
     }
     let handles = if changes.iter().any(|change| matches!(change, Change::DeleteRule(..))) {
-        rules(namespace).await?
+        rules(namespace).await.map_err(without_effect)?
     } else {
         Vec::new()
     };
     let find = |chain: &str, id: &str| {
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
-    let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string()))?;
-    run(namespace, &["-f", "-"], script).await.map(drop)
+    let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
+    transact(namespace, script).await
+}
+
+/// A transaction that failed, and what it did nevertheless.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub error: FabricError,
+    pub effect: Effect,
+}
+
+/// What a transaction that failed did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing: the kernel has not taken it.
+    None,
+    /// All of it.
+    Whole,
+    /// Nobody knows.
+    Unknown,
+}
+
+fn without_effect(error: FabricError) -> Failed {
+    Failed { error, effect: Effect::None }
 }
 
 /// A rule as the kernel holds it.
@@ -59,7 +90,7 @@ pub struct KernelRule {
 /// # Errors
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
-    let text = run(namespace, &["-j", "-a", "list", "table", "inet", "sglab"], String::new()).await?;
+    let text = list(namespace, &["-j", "-a", "list", "table", "inet", "sglab"]).await?;
     let unread = |e: serde_json::Error| missing(namespace, format!("nft's list could not be read: {e}"));
     // Object by object: the nftables crate gives up a whole list over one object that it does not know.
     let list: serde_json::Value = serde_json::from_str(&text).map_err(unread)?;
@@ -83,41 +114,87 @@ fn missing(namespace: &Namespace, message: String) -> FabricError {
     FabricError::Nft { node: namespace.name.clone(), script: String::new(), message }
 }
 
-/// Runs nft inside a namespace.
-async fn run(
-    namespace: &Arc<Namespace>,
-    arguments: &'static [&'static str],
-    script: String,
-) -> Result<String, FabricError> {
-    let node = namespace.name.clone();
-    let Some(program) = program() else {
-        return Err(FabricError::Nft { node, script: String::new(), message: "there is no nft program".into() });
-    };
+/// Carries out a script inside a namespace. If nft fails, the kernel tells whether it has taken the transaction.
+async fn transact(namespace: &Arc<Namespace>, script: String) -> Result<(), Failed> {
+    let (program, patience) = door(namespace).map_err(without_effect)?;
+    let fault = namespace.faults.step(&namespace.name, "carry out a transaction");
     let sent = script.clone();
-    let result = namespace.run(move || run_here(program, arguments, &sent)).await?;
-    match result {
-        Ok((true, output, _)) => Ok(output),
-        Ok((false, _, message)) => Err(FabricError::Nft { node, script, message: message.trim().into() }),
-        Err(error) => Err(FabricError::Nft { node, script, message: format!("failed to run nft: {error}") }),
+    let done = namespace.run(move || {
+        let before = generation::read().map_err(|error| (error.to_string(), Effect::None))?;
+        let ended = match fault {
+            Some(Moment::Before) => Err(faults::error()),
+            _ => run_here(&program, &["-f", "-"], &sent, patience),
+        };
+        let failure = match (ended, fault) {
+            (Ok(Ended { status: Status::Success, .. }), None) => return Ok(()),
+            (Ok(ended), None) => said(&ended, patience),
+            (Ok(_), Some(_)) => format!("failed to hear nft: {}", faults::error()),
+            (Err(error), _) => format!("failed to run nft: {error}"),
+        };
+        match generation::read() {
+            Ok(after) if after == before => Err((failure, Effect::None)),
+            Ok(after) if after == before.wrapping_add(1) => {
+                Err((format!("{failure}; the kernel has taken the transaction nevertheless"), Effect::Whole))
+            }
+            Ok(_) => Err((format!("{failure}; somebody else has changed the ruleset meanwhile"), Effect::Unknown)),
+            Err(error) => {
+                Err((format!("{failure}; whether the kernel has taken it is unknown: {error}"), Effect::Unknown))
+            }
+        }
+    });
+    let done = done.await.map_err(without_effect)?;
+    let node = namespace.name.clone();
+    done.map_err(|(message, effect)| Failed { error: FabricError::Nft { node, script, message }, effect })
+}
+
+/// Asks nft for a list inside a namespace.
+async fn list(namespace: &Arc<Namespace>, arguments: &'static [&'static str]) -> Result<String, FabricError> {
+    let (program, patience) = door(namespace)?;
+    let fault = namespace.faults.step(&namespace.name, "list the rules");
+    let listed = namespace.run(move || match fault {
+        Some(_) => Err(faults::error()),
+        None => run_here(&program, arguments, "", patience),
+    });
+    match listed.await? {
+        Ok(Ended { status: Status::Success, output, .. }) => Ok(output),
+        Ok(ended) => Err(missing(namespace, format!("failed to list the rules: {}", said(&ended, patience)))),
+        Err(error) => Err(missing(namespace, format!("failed to list the rules: {error}"))),
     }
 }
 
-/// Runs nft on this thread, in this thread's namespace: (success, stdout, stderr).
-pub(super) fn run_here(program: &PathBuf, arguments: &[&str], script: &str) -> io::Result<(bool, String, String)> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env("LC_ALL", "C")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    // nft reads its whole input before it writes, so one after the other cannot block.
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(script.as_bytes())?;
+/// The program that a namespace's rulesets go through, and how long it may take.
+fn door(namespace: &Namespace) -> Result<(PathBuf, Duration), FabricError> {
+    if let Some(nft) = namespace.faults.nft() {
+        return Ok((nft.program, nft.patience));
     }
-    let output = child.wait_with_output()?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Ok((output.status.success(), text(&output.stdout), text(&output.stderr)))
+    let program = program().ok_or_else(|| missing(namespace, "there is no nft program".into()))?;
+    Ok((program.clone(), PATIENCE))
+}
+
+/// What a run of nft that failed comes to, in words.
+fn said(ended: &Ended, patience: Duration) -> String {
+    let words = ended.errors.trim();
+    match ended.status {
+        Status::Success | Status::Failure if words.is_empty() => "nft failed without a word".to_owned(),
+        Status::Success | Status::Failure => words.to_owned(),
+        Status::Signalled(signal) => format!("nft was ended by signal {signal} {words}").trim().to_owned(),
+        Status::Overdue => format!("nft had not ended after {patience:?}, and was killed {words}").trim().to_owned(),
+    }
+}
+
+/// Runs nft on this thread, in this thread's namespace.
+pub(super) fn run_here(program: &Path, arguments: &[&str], script: &str, patience: Duration) -> std::io::Result<Ended> {
+    child::run(Command::new(program).args(arguments).env("LC_ALL", "C"), script.as_bytes(), patience)
+}
+
+/// Loads a script on this thread, in this thread's namespace; the first line of what nft says is the reason.
+pub(super) fn load_here(program: &Path, script: &str) -> Result<(), String> {
+    match run_here(program, &["-f", "-"], script, PATIENCE) {
+        Ok(Ended { status: Status::Success, .. }) => Ok(()),
+        // The rest points into a script that nobody sees.
+        Ok(ended) => Err(said(&ended, PATIENCE).lines().next().unwrap_or_default().to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Where nft is: on the path, or where Debian keeps it from ordinary users.

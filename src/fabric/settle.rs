@@ -1,20 +1,18 @@
-//! Waiting until links carry packets, and until addresses take them.
+//! Waiting until links carry packets.
 //!
 //! The kernel gives the side of a veth that was up first its queue later, by a worker of its own, and drops what is sent
 //! before without a word. Newer kernels do that before they answer a question about the link; older ones only tell of it
-//! once it is done. An IPv6 address gets its local route later too, by another worker: a packet that comes before finds no
-//! holder and is dropped, also in silence. So the answer is looked at, and the news is waited for.
+//! once it is done. So the answer is looked at, and the news is waited for.
 
-use std::fmt;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 
-use netlink_packet_core::{NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::AddressFamily;
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage, State};
 use netlink_packet_route::route::{RouteAddress, RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -26,59 +24,39 @@ use super::netlink::Refused;
 /// The kernel's group of news about links (`RTNLGRP_LINK`).
 const NEWS_OF_LINKS: u32 = 1;
 /// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
-const NEWS_OF_ROUTES: u32 = 11;
-/// How long a link or an address may take before something is wrong with it, in seconds.
+const NEWS_OF_IPV6_ROUTES: u32 = 11;
+/// How long a link may take before something is wrong with it, in seconds.
 const PATIENCE: i64 = 5;
 /// So many questions before their answers are read: these must fit the receive buffer.
 const AT_ONCE: usize = 32;
 
-/// What is waited for in a namespace.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fact {
-    /// A link is up, by its index and name.
-    Link(u32, String),
-    /// What comes to an address is taken.
-    Address(Ipv6Addr),
-}
-
-impl fmt::Display for Fact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Link(_, name) => write!(f, "the link {name} come up"),
-            Self::Address(address) => write!(f, "the address {address} take effect"),
-        }
-    }
-}
-
-/// Waits until all of it is so. Runs on a thread inside the namespace.
-pub(super) fn settle(facts: &[Fact]) -> Result<(), Refused> {
-    for facts in facts.chunks(AT_ONCE) {
-        let mut waiting = facts.to_vec();
+/// Waits until links, by their indexes and names, are up. Runs on a thread inside the namespace.
+pub(super) fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
+    for links in links.chunks(AT_ONCE) {
+        let mut waiting: HashMap<u32, &str> = links.iter().map(|(index, name)| (*index, name.as_str())).collect();
         let settled = wait(&mut waiting);
         settled.map_err(|source| {
-            let facts: Vec<String> = waiting.iter().map(ToString::to_string).collect();
-            Refused { attempt: format!("see {}", facts.join(", ")), source }
+            let mut names: Vec<&str> = waiting.into_values().collect();
+            names.sort_unstable();
+            Refused { attempt: format!("see the links {} come up", names.join(", ")), source }
         })?;
     }
     Ok(())
 }
 
-fn wait(waiting: &mut Vec<Fact>) -> io::Result<()> {
+fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     // The news first and then the question: what happens in between is not missed.
     socket.add_membership(NEWS_OF_LINKS)?;
-    socket.add_membership(NEWS_OF_ROUTES)?;
     setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
     let mut bytes = Vec::new();
-    for fact in waiting.iter() {
-        let mut message = NetlinkMessage::from(question(fact));
+    for index in waiting.keys() {
+        let mut question = LinkUnspec::new_with_index(*index).build();
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question));
         message.header.flags = NLM_F_REQUEST;
-        message.header.sequence_number = match fact {
-            Fact::Link(..) => ABOUT_A_LINK,
-            Fact::Address(_) => ABOUT_AN_ADDRESS,
-        };
         message.finalize();
         let start = bytes.len();
         bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
@@ -94,14 +72,8 @@ fn wait(waiting: &mut Vec<Fact>) -> io::Result<()> {
             rest = &rest[length..];
             match answer.payload {
                 NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if is_up(&link) => {
-                    waiting.retain(|fact| !matches!(fact, Fact::Link(index, _) if *index == link.header.index));
+                    waiting.remove(&link.header.index);
                 }
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
-                    let taken = taken(&route);
-                    waiting.retain(|fact| !matches!(fact, Fact::Address(address) if Some(*address) == taken));
-                }
-                // That no route leads to the address yet is an answer too.
-                NetlinkPayload::Error(_) if answer.header.sequence_number == ABOUT_AN_ADDRESS => {}
                 NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
                 _ => {}
             }
@@ -110,34 +82,59 @@ fn wait(waiting: &mut Vec<Fact>) -> io::Result<()> {
     Ok(())
 }
 
-/// The sequence numbers of the questions, by what they are about; news has none.
-const ABOUT_A_LINK: u32 = 1;
-const ABOUT_AN_ADDRESS: u32 = 2;
-
-fn question(fact: &Fact) -> RouteNetlinkMessage {
-    match fact {
-        Fact::Link(index, _) => {
-            let mut question = LinkUnspec::new_with_index(*index).build();
-            question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-            RouteNetlinkMessage::GetLink(question)
-        }
-        Fact::Address(address) => {
-            let mut question = RouteMessage::default();
-            question.header.address_family = AddressFamily::Inet6;
-            question.header.destination_prefix_length = 128;
-            question.attributes.push(RouteAttribute::Destination(RouteAddress::Inet6(*address)));
-            RouteNetlinkMessage::GetRoute(question)
-        }
-    }
+/// Waits until packets for these IPv6 addresses come up: the kernel makes their local routes by a worker, once the link
+/// carries. Until then what is sent there is lost without a word. Runs on a thread inside the namespace.
+pub(super) fn deliverable(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
+    let mut waiting: HashSet<Ipv6Addr> = addresses.iter().copied().collect();
+    wait_local(&mut waiting).map_err(|source| {
+        let mut addresses: Vec<String> = waiting.iter().map(ToString::to_string).collect();
+        addresses.sort_unstable();
+        Refused { attempt: format!("see the addresses {} come into use", addresses.join(", ")), source }
+    })
 }
 
-/// The address that a route takes packets for.
-fn taken(route: &RouteMessage) -> Option<Ipv6Addr> {
-    if route.header.kind != RouteType::Local {
-        return None;
+fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    socket.add_membership(NEWS_OF_IPV6_ROUTES)?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    // All routes at once: a question for one address would be answered by whatever leads there.
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet6;
+    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(question));
+    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
+    message.finalize();
+    let mut bytes = vec![0; message.buffer_len()];
+    message.serialize(&mut bytes);
+    socket.send(&bytes, 0)?;
+    while !waiting.is_empty() {
+        let (buffer, _) = socket.recv_from_full()?;
+        let mut rest = &buffer[..];
+        while !rest.is_empty() {
+            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+            rest = &rest[length..];
+            match answer.payload {
+                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
+                    if let Some(address) = local_address(&route) {
+                        waiting.remove(&address);
+                    }
+                }
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                _ => {}
+            }
+        }
     }
+    Ok(())
+}
+
+/// The address that a local route is of.
+fn local_address(route: &RouteMessage) -> Option<Ipv6Addr> {
     route.attributes.iter().find_map(|attribute| match attribute {
-        RouteAttribute::Destination(RouteAddress::Inet6(address)) => Some(*address),
+        RouteAttribute::Destination(RouteAddress::Inet6(address)) if route.header.kind == RouteType::Local => {
+            Some(*address)
+        }
         _ => None,
     })
 }

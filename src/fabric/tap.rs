@@ -24,13 +24,16 @@ impl Tap {
     /// # Errors
     /// The kernel's word, with the namespace.
     pub async fn open(namespace: &Arc<Namespace>) -> Result<Vec<Self>, FabricError> {
-        let families = namespace.families;
-        let opened = namespace.run(move || match families {
-            Families::Ipv4 => Ok(vec![open_here()?]),
-            Families::Both => Ok(vec![open_here()?, open_for(libc::ETH_P_IPV6)?]),
+        const ATTEMPT: &str = "open a packet socket";
+        let (families, faults, name) = (namespace.families, namespace.faults.clone(), namespace.name.clone());
+        let opened = namespace.run(move || {
+            faults.around(&name, ATTEMPT, || match families {
+                Families::Ipv4 => Ok(vec![open_here()?]),
+                Families::Both => Ok(vec![open_here()?, open_for(libc::ETH_P_IPV6)?]),
+            })
         });
         opened.await?.map_err(|source| FabricError::Kernel {
-            attempt: "open a packet socket".into(),
+            attempt: ATTEMPT.into(),
             node: namespace.name.clone(),
             source,
         })

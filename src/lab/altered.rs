@@ -6,10 +6,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::{Lab, LabError, Listeners};
 use crate::compile;
-use crate::compile::network::{Action, Network};
+use crate::compile::network::Network;
+use crate::fabric::faults::Faults;
 use crate::model::Cloud;
 
 /// What a test makes of every network that the compiler gives, at the boot and at each operation.
@@ -42,7 +44,7 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot_altered(cloud: Cloud, listeners: Listeners, alteration: Alteration) -> Result<Self, LabError> {
-        Self::boot_with(cloud, listeners, Some(alteration)).await
+        Self::boot_as(cloud, listeners, Some(alteration), Faults::default()).await
     }
 
     /// Alters a lab that is up, in place of what altered it before; without an alteration it is as compiled again.
@@ -61,16 +63,7 @@ impl Lab {
 
     async fn realter(&mut self) -> Result<(), LabError> {
         let network = self.compiled(&self.cloud)?;
-        let phases = compile::diff(&self.network, &network);
-        self.execute(&phases).await?;
-        self.attend(&network).await?;
-        for action in phases.iter().flatten() {
-            if let Action::ForgetFlows(_, address) = action {
-                self.prober.forget_sender(*address);
-            }
-        }
-        self.network = network;
-        Ok(())
+        self.become_of(None, self.cloud.clone(), network, Instant::now()).await.map(drop)
     }
 
     /// The network of a cloud, altered if this lab is.

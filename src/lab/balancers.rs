@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::model::{Flow, InstanceName, LoadBalancerName, Service};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
 use crate::probe::{Health, Plan};
 
 /// What each load balancer thinks of each instance behind it.
@@ -37,8 +37,8 @@ impl Lab {
     }
 
     /// Puts those to work that are not yet.
-    pub(super) async fn open_balancers(&mut self) -> Result<(), LabError> {
-        for balancer in self.cloud.load_balancers.values() {
+    pub(super) async fn open_balancers(&mut self, cloud: &Cloud) -> Result<(), LabError> {
+        for balancer in cloud.load_balancers.values() {
             let node = names::instance(balancer.node());
             let Some(private) = balancer.interface.private.filter(|_| !self.prober.balances(&node)) else { continue };
             let plan = Plan {

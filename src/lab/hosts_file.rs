@@ -1,23 +1,25 @@
 //! The names of the lab, as `/etc/hosts` and `/etc/resolv.conf` of the programs started in its instances.
 
 use std::fmt::Write;
-use std::io;
 
+use super::LabError;
 use crate::compile::{names, services};
 use crate::fabric::Fabric;
 use crate::model::{Cloud, CloudService, InstanceState, Interface};
 
 /// Writes the names of now, in place, so that programs which have the file open or mounted see the change.
-pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
-    fabric.write_hosts_file(&text(cloud))
+pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
+    let failed = |source| LabError::Names { file: "hosts file".into(), source };
+    fabric.write_hosts_file(&text(cloud)).map_err(failed)
 }
 
 /// Writes where the programs of each VPC find its resolver. It is the same as long as the lab is there.
-pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> io::Result<()> {
+pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     for (name, vpc) in &cloud.vpcs {
         if let Some(resolver) = services::address(cloud, vpc, CloudService::Dns) {
-            fabric
-                .write_resolver_file(&names::router(name), &format!("nameserver {resolver}\nsearch ec2.internal\n"))?;
+            let (router, text) = (names::router(name), format!("nameserver {resolver}\nsearch ec2.internal\n"));
+            let failed = |source| LabError::Names { file: format!("resolver file of {router}"), source };
+            fabric.write_resolver_file(&router, &text).map_err(failed)?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@
 
 mod altered;
 mod balancers;
+mod change;
 mod held;
 mod hosts_file;
 mod names;
@@ -13,15 +14,13 @@ mod services;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
+use crate::compile::network::{Network, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
-use crate::fabric::{Fabric, FabricError, Namespace, Sandbox, nft, sandbox};
+use crate::fabric::faults::Faults;
+use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, Operation, PrivateIp, PublicIp,
-    Refusal, Service, apply,
+    Cloud, ConnectionName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
 };
 use crate::probe::{Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
@@ -85,8 +84,13 @@ pub enum LabError {
     #[error("failed to start the witness: {0}")]
     Witness(io::Error),
     /// The names of the lab could not be written for its programs.
-    #[error("failed to write the hosts file: {0}")]
-    HostsFile(io::Error),
+    #[error("failed to write the {file}: {source}")]
+    Names {
+        /// Which file.
+        file: String,
+        /// The system's word.
+        source: io::Error,
+    },
     /// A connection that was to be held did not come about.
     #[error("the connection {name}, {flow}, could not be opened: {why}")]
     NotOpened {
@@ -116,13 +120,24 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot(cloud: Cloud, listeners: Listeners) -> Result<Self, LabError> {
-        Self::boot_with(cloud, listeners, None).await
+        Self::boot_as(cloud, listeners, None, Faults::default()).await
     }
 
-    async fn boot_with(cloud: Cloud, listeners: Listeners, alteration: Option<Alteration>) -> Result<Self, LabError> {
+    /// The same, where things fail on purpose.
+    #[doc(hidden)]
+    pub async fn boot_with(cloud: Cloud, listeners: Listeners, faults: Faults) -> Result<Self, LabError> {
+        Self::boot_as(cloud, listeners, None, faults).await
+    }
+
+    async fn boot_as(
+        cloud: Cloud,
+        listeners: Listeners,
+        alteration: Option<Alteration>,
+        faults: Faults,
+    ) -> Result<Self, LabError> {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let network = altered::compiled(&cloud, alteration.as_ref())?;
-        let mut fabric = Fabric::new(sandbox)?;
+        let mut fabric = Fabric::with_faults(sandbox, faults)?;
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
@@ -140,8 +155,8 @@ impl Lab {
             held: IndexMap::new(),
             broken: None,
         };
-        lab.attend(&network).await?;
-        hosts_file::write_resolvers(&lab.fabric, &lab.cloud).map_err(LabError::HostsFile)?;
+        lab.boot_up(&network).await?;
+        hosts_file::write_resolvers(&lab.fabric, &lab.cloud)?;
         lab.network = network;
         lab.register_targets();
         lab.remember();
@@ -156,37 +171,6 @@ impl Lab {
     /// The namespaces of the lab.
     pub fn fabric(&self) -> &Fabric {
         &self.fabric
-    }
-
-    /// Carries out an operation, and says how long it took until it was in force.
-    ///
-    /// # Errors
-    /// [`LabError::Refused`] in EC2's words; otherwise what the kernel or nft said. State and kernel are as before.
-    pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
-        self.refuse_broken()?;
-        let begun = Instant::now();
-        let cloud = apply(&self.cloud, operation)?;
-        let network = self.compiled(&cloud)?;
-        let phases = compile::diff(&self.network, &network);
-        self.execute(&phases).await?;
-        let in_force = begun.elapsed();
-        let before = std::mem::replace(&mut self.cloud, cloud);
-        if let Err(error) = self.follow(operation, &network).await {
-            self.cloud = before;
-            let back = compile::diff(&network, &self.network);
-            self.execute(&back).await?;
-            return Err(error);
-        }
-        for action in phases.iter().flatten() {
-            if let Action::ForgetFlows(_, address) = action {
-                self.prober.forget_sender(*address);
-            }
-        }
-        self.network = network;
-        self.services.follow(&self.cloud);
-        self.register_targets();
-        self.remember();
-        Ok(in_force)
     }
 
     /// Probes flows, all at once; every outcome rests on evidence.
@@ -232,94 +216,6 @@ impl Lab {
         match &self.broken {
             Some(why) => Err(LabError::Broken(why.clone())),
             None => Ok(()),
-        }
-    }
-
-    async fn execute(&mut self, phases: &Phases) -> Result<(), LabError> {
-        match self.fabric.execute(phases).await {
-            Err(error @ FabricError::Broken { .. }) => {
-                self.broken = Some(error.to_string());
-                Err(error.into())
-            }
-            result => Ok(result?),
-        }
-    }
-
-    /// Brings listeners and witnesses in line after an operation.
-    async fn follow(&mut self, operation: &Operation, network: &Network) -> Result<(), LabError> {
-        match operation {
-            // Its link went first, so its peers see silence and no farewell.
-            // A boot begins its programs anew.
-            Operation::Crash(name) | Operation::Reboot(name) | Operation::Start(name) => {
-                let node = NodeName(name.to_string());
-                self.prober.silence(&node).await;
-                self.end_connections(&node, "its programs have ended");
-            }
-            _ => {}
-        }
-        self.attend(network).await
-    }
-
-    /// Opens logs, taps and listeners of namespaces that have none, and leaves those that are gone.
-    async fn attend(&mut self, network: &Network) -> Result<(), LabError> {
-        let gone: Vec<NodeName> =
-            self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
-        for name in &gone {
-            self.end_connections(name, "it was stopped, or is gone");
-            self.prober.leave(name).await;
-        }
-        let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
-        let mut opening = Vec::new();
-        for (name, node) in new {
-            let namespace = self.fabric.node(name)?;
-            let prober = &self.prober;
-            opening.push(async move {
-                match node.kind {
-                    NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
-                    NodeKind::Instance
-                    | NodeKind::Appliance
-                    | NodeKind::LoadBalancer
-                    | NodeKind::Host
-                    | NodeKind::Canary => prober.watch_arrivals(namespace).await,
-                }
-            });
-        }
-        futures::future::join_all(opening).await.into_iter().collect::<Result<(), _>>()?;
-        let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
-        for (name, node) in &network.nodes {
-            if let Some(services) = self.services(name, node.kind).filter(|_| !self.prober.listens(name)) {
-                wanted.push((Arc::clone(self.fabric.node(name)?), services));
-            }
-        }
-        let tracking =
-            network.nodes.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
-        let tracking: Result<Vec<_>, _> = tracking.map(|(name, _)| self.fabric.node(name).cloned()).collect();
-        self.prober.tracks(tracking?);
-        self.prober.listen(wanted).await?;
-        self.open_balancers().await?;
-        hosts_file::write(&self.fabric, &self.cloud).map_err(LabError::HostsFile)
-    }
-
-    /// What is to listen in a namespace; nothing for routers and for instances that do not run.
-    fn services(&self, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
-        match kind {
-            NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
-            NodeKind::Instance | NodeKind::Appliance => {
-                let (name, instance) = self.cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
-                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
-                let all = self.listeners.columns.union(&instance.listens).copied();
-                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
-            }
-            // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
-            NodeKind::LoadBalancer => {
-                let name = InstanceName::new(&name.0);
-                let balancer = self.cloud.load_balancer_of(&name)?;
-                let own =
-                    |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
-                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
-                Some(self.listeners.columns.iter().copied().filter(|it| !own(it) && !deaf(it)).collect())
-            }
-            NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
         }
     }
 

@@ -157,23 +157,39 @@ impl Prober {
         Ok(())
     }
 
-    /// Listens in namespaces, in place of what listened there before.
+    /// Listens in namespaces where nothing of ours listens yet: in all of them or, if one fails, in none.
     ///
     /// # Errors
     /// The port that could not be had.
     pub async fn listen(&mut self, wanted: Vec<(Arc<Namespace>, Vec<Service>)>) -> Result<(), FabricError> {
-        for (node, _) in &wanted {
-            self.silence(&node.name).await;
-        }
+        let names: Vec<NodeName> = wanted.iter().map(|(node, _)| node.name.clone()).collect();
+        let one_by_one = wanted.iter().any(|(node, _)| node.faults.are_armed());
+        let at_once = if one_by_one { 1 } else { wanted.len().max(1) };
         let board = &self.board;
         let opening = wanted.into_iter().map(|(node, services)| async move {
             Servers::listen(&node, services, board).await.map(|servers| (node.name.clone(), servers))
         });
-        for opened in futures::future::join_all(opening).await {
-            let (name, servers) = opened?;
-            self.servers.insert(name, servers);
+        let opened: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
+        let mut failed = Ok(());
+        for opened in opened {
+            match opened {
+                Ok((name, servers)) => drop(self.servers.insert(name, servers)),
+                Err(error) => failed = failed.and(Err(error)),
+            }
         }
-        Ok(())
+        if failed.is_err() {
+            for name in names {
+                self.silence(&name).await;
+            }
+        }
+        failed
+    }
+
+    /// What listens in a namespace begins anew, as if its machine had.
+    pub async fn restart(&mut self, node: &NodeName) {
+        if let Some(servers) = self.servers.get_mut(node) {
+            servers.restart().await;
+        }
     }
 
     /// Whether something of ours listens in a namespace.
@@ -481,6 +497,11 @@ async fn until_evidence(mut pending: Pending, case: &Case) -> State {
         }
     };
     match timeout(PATIENCE, evidence).await {
+        Ok(Some(Answer::Unreachable)) => {
+            // A router that says so has a record of it, which may come a moment later.
+            canary::wait(case, Case::has_drop).await;
+            State::Answered(Answer::Unreachable)
+        }
         Ok(Some(answer)) => State::Answered(answer),
         Ok(None) => State::Recorded(pending),
         Err(_) => State::TimedOut,

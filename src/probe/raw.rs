@@ -73,7 +73,7 @@ pub(super) fn listen(service: Service, ipv6: bool) -> io::Result<Socket> {
 }
 
 /// Posts every token that comes, for as long as it runs.
-pub(super) async fn take(socket: UdpSocket, service: Service, ipv6: bool, node: NodeName, board: Arc<Board>) {
+pub(super) async fn take(socket: Arc<UdpSocket>, service: Service, ipv6: bool, node: NodeName, board: Arc<Board>) {
     let mut packet = [0; 512];
     loop {
         // An error here is somebody's answer to something else; it ends nothing.

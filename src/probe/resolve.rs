@@ -37,8 +37,14 @@ pub(super) fn outcome(
         Some(Answer::Refused) => {
             inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
         }
-        Some(Answer::Unreachable) if !finding.seen => Outcome::Unreachable,
-        Some(Answer::Unreachable) => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+        Some(Answer::Unreachable) if finding.records.iter().any(|it| it.record == Record::Unreachable) => {
+            match finding.seen {
+                false => Outcome::Unreachable,
+                true => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+            }
+        }
+        // The sender's own kernel may say so as well, and an instance that broke its own stack is none of EC2's.
+        Some(Answer::Unreachable) => inconclusive("unreachable, says the sender, and no router has a record of it"),
         Some(Answer::Failed(why)) => inconclusive(why),
         None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
             Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),

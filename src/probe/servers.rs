@@ -27,9 +27,20 @@ use crate::model::Service;
 /// The listeners of one namespace; they end when this is dropped, and [`Servers::close`] waits for it.
 #[derive(Debug)]
 pub(super) struct Servers {
+    doors: Vec<(Service, Door)>,
+    ours: Ours,
     tasks: JoinSet<()>,
     streams: Arc<Streams>,
     datagrams: HashMap<SocketAddr, Arc<UdpSocket>>,
+}
+
+/// A socket that listens, which outlives those who listen on it.
+#[derive(Clone, Debug)]
+enum Door {
+    Streams(Arc<TcpListener>),
+    Datagrams(Arc<UdpSocket>),
+    /// What nobody answers; and whether over IPv6.
+    Unanswered(Arc<UdpSocket>, bool),
 }
 
 /// The server's ends of TCP connections, by the first token that came over each.
@@ -50,39 +61,61 @@ impl Servers {
             Families::Both => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
         };
         let each = move |service| any.iter().map(move |at| open(service, *at));
-        let opened = namespace.run(move || services.into_iter().flat_map(each).collect::<Result<Vec<_>, _>>()).await?;
+        let (faults, node) = (namespace.faults.clone(), namespace.name.clone());
+        let opened = namespace.run(move || {
+            let opened = services.into_iter().flat_map(|service| {
+                let fault = faults.step(&node, &format!("listen on {service}"));
+                let failed = fault.map(|_| Err((service, io::ErrorKind::OutOfMemory.into())));
+                each(service).chain(failed)
+            });
+            opened.collect::<Result<Vec<_>, _>>()
+        });
         let failed = |(service, source): (Service, io::Error)| FabricError::Kernel {
             attempt: format!("listen on {service}"),
             node: namespace.name.clone(),
             source,
         };
-        let name: Arc<str> = Arc::from(format!(" {}\n", namespace.name));
-        let mut tasks = JoinSet::new();
-        let streams = Arc::new(Streams::default());
+        let mut doors = Vec::new();
         let mut datagrams = HashMap::new();
-        for Listening { service, ipv6, socket } in opened.map_err(failed)?.into_iter().flatten() {
-            let name = Arc::clone(&name);
-            match service {
-                Service::Icmp(_) | Service::Protocol(_) => {
-                    let (node, board) = (namespace.name.clone(), Arc::clone(board));
-                    let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    tasks.spawn(raw::take(socket, service, ipv6, node, board));
-                }
-                Service::Udp(_) => {
-                    let socket = UdpSocket::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    let socket = Arc::new(socket);
-                    datagrams.insert(socket.local_addr().map_err(|e| failed((service, e)))?, Arc::clone(&socket));
-                    let ours = Ours { name, node: namespace.name.clone(), board: Arc::clone(board) };
-                    tasks.spawn(serve_udp(socket, ours));
-                }
-                _ => {
-                    let socket = TcpListener::from_std(socket.into()).map_err(|e| failed((service, e)))?;
-                    let ours = Ours { name, node: namespace.name.clone(), board: Arc::clone(board) };
-                    tasks.spawn(serve_tcp(socket, ours, Arc::clone(&streams)));
-                }
+        for Listening { service, ipv6, socket } in opened.await?.map_err(failed)?.into_iter().flatten() {
+            let driven = |socket: Socket| UdpSocket::from_std(socket.into()).map(Arc::new);
+            let door = match service {
+                Service::Icmp(_) | Service::Protocol(_) => driven(socket).map(|socket| Door::Unanswered(socket, ipv6)),
+                Service::Udp(_) => driven(socket).map(Door::Datagrams),
+                _ => TcpListener::from_std(socket.into()).map(|listener| Door::Streams(Arc::new(listener))),
+            };
+            let door = door.map_err(|error| failed((service, error)))?;
+            if let Door::Datagrams(socket) = &door {
+                datagrams.insert(socket.local_addr().map_err(|e| failed((service, e)))?, Arc::clone(socket));
             }
+            doors.push((service, door));
         }
-        Ok(Self { tasks, streams, datagrams })
+        let name = Arc::from(format!(" {}\n", namespace.name));
+        let ours = Ours { name, node: namespace.name.clone(), board: Arc::clone(board) };
+        let mut servers = Self { doors, ours, tasks: JoinSet::new(), streams: Arc::default(), datagrams };
+        servers.begin();
+        Ok(servers)
+    }
+
+    fn begin(&mut self) {
+        for (service, door) in self.doors.clone() {
+            let ours = self.ours.clone();
+            match door {
+                Door::Streams(listener) => self.tasks.spawn(serve_tcp(listener, ours, Arc::clone(&self.streams))),
+                Door::Datagrams(socket) => self.tasks.spawn(serve_udp(socket, ours)),
+                Door::Unanswered(socket, ipv6) => {
+                    self.tasks.spawn(raw::take(socket, service, ipv6, ours.node, ours.board))
+                }
+            };
+        }
+    }
+
+    /// Begins anew, as programs do when their machine does: every connection ends, and the same ports are listened on.
+    /// It cannot fail.
+    pub async fn restart(&mut self) {
+        self.tasks.shutdown().await;
+        self.streams = Arc::default();
+        self.begin();
     }
 
     /// Ends them all: when this returns nothing listens there, and somebody else can.
@@ -122,7 +155,7 @@ impl Servers {
 }
 
 /// Who answers, and where it tells of what has come.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Ours {
     /// What follows the token in an answer.
     name: Arc<str>,
@@ -170,7 +203,7 @@ fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io
     open().map(|socket| Some(Listening { service, ipv6, socket })).map_err(|error| (service, error))
 }
 
-async fn serve_tcp(listener: TcpListener, ours: Ours, streams: Arc<Streams>) {
+async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>) {
     // Dropped with this task, and then the connections end too.
     let mut connections = JoinSet::new();
     loop {

@@ -22,8 +22,12 @@ mod clients;
 mod clouds;
 mod elastic_ips;
 mod evidence;
+mod faults_log;
+mod faults_nft;
+mod faults_operations;
 mod fence;
 mod gotchas;
+mod hostile_instances;
 mod ipv6;
 mod literal;
 mod load_balancers;
@@ -32,6 +36,7 @@ mod protocols;
 mod regressions;
 mod scale;
 mod services;
+mod snapshot;
 mod timeouts;
 mod topologies;
 mod tracking;
@@ -57,8 +62,12 @@ const ALL: &[&[Case]] = &[
     altered::CASES,
     elastic_ips::CASES,
     evidence::CASES,
+    faults_log::CASES,
+    faults_nft::CASES,
+    faults_operations::CASES,
     fence::CASES,
     gotchas::CASES,
+    hostile_instances::CASES,
     ipv6::CASES,
     literal::CASES,
     mutants::CASES,

@@ -1,6 +1,5 @@
 //! Trying what a lab needs, inside a sandbox that is thrown away afterwards.
 
-use std::collections::HashSet;
 use std::fs;
 use std::process::Command;
 
@@ -125,16 +124,11 @@ fn ruleset(name: &str, script: &str, matters: &str) -> Check {
 
 fn load(script: &str) -> Result<(), String> {
     let program = nft::program().ok_or("there is no nft program")?;
-    match nft::run_here(program, &["-f", "-"], script) {
-        Ok((true, ..)) => Ok(()),
-        // The first line is the reason; the rest points into a script that nobody sees.
-        Ok((false, _, message)) => Err(message.lines().next().unwrap_or("nft failed without a word").to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
+    nft::load_here(program, script)
 }
 
 fn list_flows() -> Check {
-    let listed = conntrack::forget(&HashSet::new()).map_err(|refused| refused.source.to_string());
+    let listed = conntrack::list_here().map_err(|refused| refused.source.to_string());
     let remedy = NEWER_KERNEL.replace("NAME", "nf_conntrack_netlink");
     needed("list of tracked flows", listed, "the flows of an address that moves are forgotten", &remedy)
 }

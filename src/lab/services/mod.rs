@@ -103,13 +103,15 @@ async fn open_all(
     node: &Arc<Namespace>,
     places: Vec<(CloudService, IpAddr)>,
 ) -> Result<Vec<(CloudService, Open)>, FabricError> {
+    let (faults, name) = (node.faults.clone(), node.name.clone());
     let opening = move || {
         let mut all = Vec::new();
         for (service, address) in places {
             for (protocol, port) in services::ports(service) {
                 let at = SocketAddr::new(address, *port);
-                let opened =
-                    if *protocol == "tcp" { listen(at).map(Open::Streams) } else { bind(at).map(Open::Datagrams) };
+                let open =
+                    || if *protocol == "tcp" { listen(at).map(Open::Streams) } else { bind(at).map(Open::Datagrams) };
+                let opened = faults.around(&name, &format!("serve at {at}"), open);
                 all.push((service, opened.map_err(|error| (at, error))?));
             }
         }

@@ -1,0 +1,219 @@
+//! An operation as a whole: first what can be taken back, then what may still fail beside the kernel, and only then
+//! what cannot be taken back.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+
+use super::{Lab, LabError, hosts_file};
+use crate::compile;
+use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
+use crate::fabric::{FabricError, Namespace};
+use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
+
+/// What was opened for an operation, and is closed again if it fails.
+#[derive(Debug, Default)]
+struct Opened {
+    /// Namespaces that are new.
+    nodes: Vec<NodeName>,
+    /// Where something listens that did not.
+    listening: Vec<NodeName>,
+}
+
+impl Lab {
+    /// Carries out an operation, and says how long it took until it was in force.
+    ///
+    /// # Errors
+    /// [`LabError::Refused`] in EC2's words; otherwise what the kernel or nft said. State and kernel are as before.
+    /// [`LabError::Broken`] from then on if they are not.
+    pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        self.refuse_broken()?;
+        let begun = Instant::now();
+        let cloud = apply(&self.cloud, operation)?;
+        let network = self.compiled(&cloud)?;
+        self.become_of(Some(operation), cloud, network, begun).await
+    }
+
+    /// Makes the lab one of another cloud and network, whole or not at all, and says how long it took since it was begun.
+    pub(super) async fn become_of(
+        &mut self,
+        operation: Option<&Operation>,
+        cloud: Cloud,
+        network: Network,
+        begun: Instant,
+    ) -> Result<Duration, LabError> {
+        let phases = compile::diff(&self.network, &network);
+        // Until it is known how it ends: who gives up waiting for this leaves something half done.
+        self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
+        let changed = self.change(&phases, &cloud, &network, begun).await;
+        let broken = match &changed {
+            Ok(_) => {
+                self.settle(operation, &phases, cloud, network).await;
+                None
+            }
+            Err(LabError::Fabric(error @ FabricError::Broken { .. })) => Some(error.to_string()),
+            Err(LabError::Broken(why)) => Some(why.clone()),
+            Err(_) => None,
+        };
+        self.broken = broken;
+        changed
+    }
+
+    /// All of an operation that may fail.
+    async fn change(
+        &mut self,
+        phases: &Phases,
+        cloud: &Cloud,
+        network: &Network,
+        begun: Instant,
+    ) -> Result<Duration, LabError> {
+        self.fabric.advance(phases).await?;
+        let in_force = begun.elapsed();
+        let mut opened = Opened::default();
+        let failure = match self.prepare(cloud, network, &mut opened).await {
+            Err(failure) => failure,
+            Ok(()) => match self.fabric.complete(phases).await {
+                Ok(()) => return Ok(in_force),
+                Err(broken @ FabricError::Broken { .. }) => return Err(broken.into()),
+                Err(failure) => failure.into(),
+            },
+        };
+        let closed = self.close_opened(opened).await;
+        let failure = match failure {
+            LabError::Fabric(failure) => self.fabric.retreat(phases, failure).await.into(),
+            // It is told in its own words, but broken is broken.
+            failure => match self.fabric.retreat(phases, FabricError::Beside(failure.to_string())).await {
+                FabricError::Beside(_) => failure,
+                broken => broken.into(),
+            },
+        };
+        match closed {
+            Ok(()) => Err(failure),
+            Err(undoing) => Err(LabError::Broken(format!("{failure}; and taking it back failed: {undoing}"))),
+        }
+    }
+
+    /// Opens logs, taps and listeners where there are none yet, and writes the hosts file.
+    pub(super) async fn boot_up(&mut self, network: &Network) -> Result<(), LabError> {
+        let cloud = self.cloud.clone();
+        self.prepare(&cloud, network, &mut Opened::default()).await?;
+        self.track(network);
+        Ok(())
+    }
+
+    async fn prepare(&mut self, cloud: &Cloud, network: &Network, opened: &mut Opened) -> Result<(), LabError> {
+        let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
+        let mut opening = Vec::new();
+        for (name, node) in new {
+            let namespace = self.fabric.node(name)?;
+            let prober = &self.prober;
+            opened.nodes.push(name.clone());
+            opening.push(async move {
+                match node.kind {
+                    NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
+                    NodeKind::Instance
+                    | NodeKind::Appliance
+                    | NodeKind::LoadBalancer
+                    | NodeKind::Host
+                    | NodeKind::Canary => prober.watch_arrivals(namespace).await,
+                }
+            });
+        }
+        let at_once = if self.fabric.faults().are_armed() { 1 } else { opening.len().max(1) };
+        let watched: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
+        watched.into_iter().collect::<Result<(), _>>()?;
+        let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
+        for (name, node) in &network.nodes {
+            if let Some(services) = self.services(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
+                wanted.push((Arc::clone(self.fabric.node(name)?), services));
+            }
+        }
+        opened.listening.extend(wanted.iter().map(|(node, _)| node.name.clone()));
+        self.prober.listen(wanted).await?;
+        self.open_balancers(cloud).await?;
+        hosts_file::write(&self.fabric, cloud)
+    }
+
+    /// Takes back what [`Lab::prepare`] has done, the last first.
+    async fn close_opened(&mut self, opened: Opened) -> Result<(), LabError> {
+        let written = hosts_file::write(&self.fabric, &self.cloud);
+        for name in &opened.listening {
+            self.prober.silence(name).await;
+        }
+        for name in &opened.nodes {
+            self.prober.leave(name).await;
+        }
+        written
+    }
+
+    /// What follows from an operation that has succeeded. None of it can fail.
+    async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Cloud, network: Network) {
+        let gone: Vec<NodeName> =
+            self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
+        for name in &gone {
+            self.end_connections(name, "it was stopped, or is gone");
+            self.prober.leave(name).await;
+        }
+        match operation {
+            // Its link went first, so its peers see silence and no farewell.
+            Some(Operation::Crash(name)) => {
+                let node = NodeName(name.to_string());
+                self.prober.silence(&node).await;
+                self.end_connections(&node, "its programs have ended");
+            }
+            // A boot begins its programs anew.
+            Some(Operation::Reboot(name)) => {
+                let node = NodeName(name.to_string());
+                self.prober.restart(&node).await;
+                self.end_connections(&node, "its programs have ended");
+            }
+            // What listens there was opened for this very start.
+            Some(Operation::Start(name)) => {
+                self.end_connections(&NodeName(name.to_string()), "its programs have ended");
+            }
+            _ => {}
+        }
+        for action in phases.iter().flatten() {
+            if let Action::ForgetFlows(_, address) = action {
+                self.prober.forget_sender(*address);
+            }
+        }
+        self.track(&network);
+        self.network = network;
+        self.services.follow(&cloud);
+        self.cloud = cloud;
+        self.register_targets();
+        self.remember();
+    }
+
+    /// Tells the prober where flows are tracked.
+    fn track(&mut self, network: &Network) {
+        let tracking =
+            network.nodes.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
+        self.prober.tracks(tracking.filter_map(|(name, _)| self.fabric.node(name).ok().cloned()).collect());
+    }
+
+    /// What is to listen in a namespace; nothing for routers and for instances that do not run.
+    fn services(&self, cloud: &Cloud, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
+        match kind {
+            NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
+            NodeKind::Instance | NodeKind::Appliance => {
+                let (name, instance) = cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
+                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
+                let all = self.listeners.columns.union(&instance.listens).copied();
+                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
+            }
+            // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
+            NodeKind::LoadBalancer => {
+                let name = InstanceName::new(&name.0);
+                let balancer = cloud.load_balancer_of(&name)?;
+                let own =
+                    |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
+                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
+                Some(self.listeners.columns.iter().copied().filter(|it| !own(it) && !deaf(it)).collect())
+            }
+            NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
+        }
+    }
+}
