@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run topologies on real packets and say whether they hold
     Test(TestArguments),
+    /// Predict the truth table after every step; needs no privilege and no kernel
+    Predict(PredictArguments),
+    /// Explain the verdict of one flow: who is asked on its way, and what would open it
+    Explain(ExplainArguments),
     /// Say what topologies are about; without names, those that are built in
     List(ListArguments),
     /// Take a class through a topology: each step is told, predicted, run on packets and revealed
@@ -92,6 +96,71 @@ pub(crate) struct TestArguments {
     /// Write a JUnit report too, one case a step
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Where to put a folder of evidence if model and kernel disagree
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub evidence: PathBuf,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sglab predict`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab predict two-tier.yaml               every step, and whether its expectations would hold
+  sglab predict two-tier.yaml --grid        with the whole truth table of every step
+  sglab predict two-tier.yaml --step 3 --format json
+  sglab predict self-trust.yaml --era classic,vpc
+
+No packet is sent: `sglab test` compares every cell with what is predicted here.")]
+pub(crate) struct PredictArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// Stop after the step with this number
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under these eras instead of the file's own; separate several by commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
+    pub era: Vec<EraName>,
+    /// Show the whole truth table of every step
+    #[arg(long)]
+    pub grid: bool,
+    /// How to print the predictions
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+    /// When to colour
+    #[arg(long, value_enum, default_value_t = When::Auto)]
+    pub color: When,
+}
+
+/// `sglab explain`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab explain two-tier.yaml 'web1 -> db1:3306'
+  sglab explain two-tier.yaml --step 4 'office -> web1:22'
+  sglab explain self-trust.yaml 'db1 -> db2:3306 by public address' --era classic
+  sglab explain two-tier.yaml 'any -> db1:ping' --format json
+
+A flow is written as in a topology file; a group or `any` explains each flow that it means. No packet is sent.")]
+pub(crate) struct ExplainArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// The flow, as in a topology file
+    #[arg(value_name = "FLOW")]
+    pub flow: String,
+    /// After the operations of this step; without it, as launched
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// How to print the explanation
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,

@@ -5,9 +5,11 @@ mod check;
 mod color;
 mod completions;
 mod doctor;
+mod explain;
 mod host;
 mod init;
 mod list;
+mod predict;
 mod render;
 mod schema;
 mod shell;
@@ -67,6 +69,8 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Test(arguments) => test::run(arguments),
+        Command::Predict(arguments) => predict::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Walk(arguments) => walk::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

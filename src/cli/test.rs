@@ -85,7 +85,8 @@ async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::
 
 /// Prints what is printed at the end, and gives the exit code.
 fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: usize) -> anyhow::Result<Exit> {
-    let reported = write_junit(arguments, &entries);
+    let kept = keep_evidence(arguments, &entries);
+    let reported = write_junit(arguments, &entries).and(kept);
     let text = match entries.as_slice() {
         [Entry::Ran(result)] => terminal::foot(result, style),
         [broken @ Entry::Broken(_)] => terminal::entry(broken, style),
@@ -122,6 +123,21 @@ fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<(
     let Some(path) = &arguments.junit else { return Ok(()) };
     let document = junit::junit(entries).context("failed to write the JUnit report")?;
     std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))
+}
+
+/// Writes what is kept of disagreements between model and kernel.
+fn keep_evidence(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
+    let ran = entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
+    for dossier in ran.flat_map(|result| &result.steps).filter_map(|step| step.dossier.as_ref()) {
+        let folder = arguments.evidence.join(&dossier.folder);
+        let failed = || format!("failed to write {}", folder.display());
+        std::fs::create_dir_all(&folder).with_context(failed)?;
+        for (name, text) in &dossier.files {
+            std::fs::write(folder.join(name), text).with_context(failed)?;
+        }
+        eprintln!("model and kernel disagree: evidence is in {}", folder.display());
+    }
+    Ok(())
 }
 
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {

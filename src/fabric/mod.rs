@@ -22,6 +22,7 @@ pub mod sandbox;
 mod settle;
 mod sysctl;
 pub mod tap;
+pub mod tracked;
 mod wiring;
 
 use std::io;

@@ -110,6 +110,14 @@ pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, Fabric
     Ok(found)
 }
 
+/// A namespace's ruleset in nft's own text.
+///
+/// # Errors
+/// nft's own words.
+pub async fn ruleset(namespace: &Arc<Namespace>) -> Result<String, FabricError> {
+    list(namespace, &["list", "ruleset"]).await
+}
+
 fn missing(namespace: &Namespace, message: String) -> FabricError {
     FabricError::Nft { node: namespace.name.clone(), script: String::new(), message }
 }

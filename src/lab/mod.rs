@@ -11,6 +11,7 @@ mod hosts_file;
 mod names;
 mod paths;
 mod services;
+mod testimony;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -28,6 +29,7 @@ use indexmap::{IndexMap, IndexSet};
 pub use altered::Alteration;
 pub use balancers::HealthOfAll;
 pub use services::Asked;
+pub use testimony::Testimony;
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
@@ -189,7 +191,7 @@ impl Lab {
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
         let mut batch = self.prober.probe(&asks, &known, &whose).await;
         for observation in &mut batch.observations {
-            observation.resolved = resolved.of(&observation.flow).and_then(Result::ok);
+            observation.resolved = resolved.resolution(&observation.flow);
         }
         Ok(batch)
     }

@@ -9,24 +9,35 @@ use futures::StreamExt;
 use indexmap::IndexMap;
 
 use super::paths::{Sender, first_interface};
+use super::services::NoAddress;
 use super::{Asked, Lab, LabError, services};
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
-use crate::fabric::{FabricError, Sandbox};
+use crate::fabric::{FabricError, Namespace, Sandbox};
 use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, LoadBalancerName, Via};
+use crate::probe::Resolution;
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
 
 /// What resolvers said, by who asked for whose name: flows that differ in their service only share an answer.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(IndexMap<(Endpoint, Endpoint), Result<IpAddr, String>>);
+pub(super) struct Resolved(IndexMap<(Endpoint, Endpoint), Result<IpAddr, NoAddress>>);
 
 impl Resolved {
     /// What was said to the sender of a flow, if it goes by name.
-    pub fn of(&self, flow: &Flow) -> Option<Result<IpAddr, String>> {
+    pub fn of(&self, flow: &Flow) -> Option<Result<IpAddr, NoAddress>> {
         let asked = (flow.via == Via::Dns).then(|| (flow.from.clone(), flow.to.clone()))?;
         self.0.get(&asked).cloned()
+    }
+
+    /// The same as a part of what was observed.
+    pub fn resolution(&self, flow: &Flow) -> Option<Resolution> {
+        Some(match self.of(flow)? {
+            Ok(address) => Resolution::Address(address),
+            Err(NoAddress::NoSuchName(_)) => Resolution::NoSuchName,
+            Err(NoAddress::NoAnswer(_)) => Resolution::NoAnswer,
+        })
     }
 }
 
@@ -41,7 +52,13 @@ impl Lab {
         Resolved(futures::stream::iter(asking).buffer_unordered(IN_FLIGHT).collect().await)
     }
 
-    async fn resolve_one(&self, flow: &Flow) -> Result<IpAddr, String> {
+    async fn resolve_one(&self, flow: &Flow) -> Result<IpAddr, NoAddress> {
+        let (from, source, resolver, name) = self.question(flow).map_err(NoAddress::NoAnswer)?;
+        services::resolve(&from, source, resolver, &name).await
+    }
+
+    /// Who asks whom about which name; in words, why nobody can.
+    fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
         let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
         // Of one that has lost its public address it is the name that it had: the resolver knows better.
         let public = self.last.get(&receiver).and_then(|last| last.public);
@@ -57,7 +74,7 @@ impl Lab {
             Some(name) => zone::balancer_name(&LoadBalancerName::new(name.as_str())),
             None => zone::public_name(public),
         };
-        services::resolve(&from, source, resolver, &name).await
+        Ok((from, source, resolver, name))
     }
 
     /// Where an instance finds a service.

@@ -27,7 +27,8 @@ impl Lab {
                 let behind = |address| (public.unwrap_or(source), private.unwrap_or(address));
                 match flow.via {
                     Via::Dns => {
-                        let address = resolved.of(flow).unwrap_or_else(|| Err(format!("{to} was not resolved")))?;
+                        let address = resolved.of(flow).ok_or_else(|| format!("{to} was not resolved"))?;
+                        let address = address.map_err(|none| none.to_string())?;
                         let inside = !outside && Some(address) == private;
                         (address, (!inside).then(|| behind(address)))
                     }

@@ -6,13 +6,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
-
 use super::routes::{NextHop, next_hop, passes_on};
-use super::{MOST_LEGS, Path, admitting_rules, holder_of, interface_of, judge};
+use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge};
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peer,
-    PortRange, PrivateIp, PublicIp, Rule, Service, SourceDestCheck, Traffic, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp,
+    PublicIp, Service, SourceDestCheck, Verdict, Via,
 };
 
 /// What the documented semantics say of a connection at a moment.
@@ -130,7 +128,7 @@ impl End {
     fn passes(&self, cloud: &Cloud, service: Service) -> bool {
         let Some(interface) = cloud.interface(&self.interface) else { return false };
         self.memory == Memory::Tracked
-            || !admitting_rules(cloud, interface, self.direction, self.other, service, self.path).is_empty()
+            || asked(cloud, interface, self.direction, self.other, service, self.path).admits()
     }
 }
 
@@ -252,62 +250,10 @@ impl<'a> Way<'a> {
         if direction == Direction::Egress && !self.cloud.has_egress_rules() {
             return;
         }
-        let memory = memory(self.cloud, interface, direction, other, self.service, path);
+        let asked = asked(self.cloud, interface, direction, other, self.service, path);
+        let tracked = super::memory(self.cloud, &asked, self.service).is_none_or(super::Memory::is_tracked);
+        let memory = if tracked { Memory::Tracked } else { Memory::Untracked };
         self.ends.push(End { interface: interface.id.clone(), direction, other, path, memory });
-    }
-}
-
-/// Whether an end tracks a flow that it admits: TCP and UDP are not tracked where a rule admits them from all addresses
-/// and the opposite direction is open to all addresses on all ports. The first rule that admits it decides, where a narrow
-/// one does as well (sglab: the documents are silent).
-fn memory(
-    cloud: &Cloud,
-    interface: &Interface,
-    direction: Direction,
-    other: IpAddr,
-    service: Service,
-    path: Path,
-) -> Memory {
-    let first = admitting_rules(cloud, interface, direction, other, service, path).into_iter().next();
-    let first = first.and_then(|id| cloud.rule(id)).map(|(_, rule)| rule);
-    let is_for_all = |rule: &Rule| names_all(rule, other) && matches!(service, Service::Tcp(_) | Service::Udp(_));
-    if first.is_some_and(is_for_all) && opposite_is_open(cloud, interface, direction, other, service) {
-        Memory::Untracked
-    } else {
-        Memory::Tracked
-    }
-}
-
-fn opposite_is_open(
-    cloud: &Cloud,
-    interface: &Interface,
-    direction: Direction,
-    other: IpAddr,
-    service: Service,
-) -> bool {
-    if !cloud.has_egress_rules() {
-        return direction == Direction::Ingress;
-    }
-    let every_port = |traffic: Traffic| match (traffic, service) {
-        (Traffic::All, _) => true,
-        (Traffic::Tcp(ports), Service::Tcp(_)) | (Traffic::Udp(ports), Service::Udp(_)) => ports == PortRange::ALL,
-        _ => false,
-    };
-    interface.groups.iter().filter_map(|name| cloud.groups.get(name)).any(|group| {
-        let opposite = match direction {
-            Direction::Ingress => &group.egress,
-            Direction::Egress => &group.ingress,
-        };
-        opposite.iter().any(|rule| names_all(rule, other) && every_port(rule.traffic))
-    })
-}
-
-/// Whether a rule is for all addresses of the family of this one.
-fn names_all(rule: &Rule, address: IpAddr) -> bool {
-    match rule.peer {
-        Peer::Cidr(IpNet::V4(block)) => block.prefix_len() == 0 && address.is_ipv4(),
-        Peer::Cidr(IpNet::V6(block)) => block.prefix_len() == 0 && address.is_ipv6(),
-        Peer::Group(_) | Peer::PrefixList(_) => false,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::fabric::packet::Tuple;
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Logged {
+pub struct Logged {
     /// In whose log it stood.
     pub node: NodeName,
     /// What the filter did.
@@ -24,6 +24,17 @@ pub(super) struct Logged {
     pub out_index: Option<u32>,
     /// The tuple as the filter saw it.
     pub tuple: Tuple,
+}
+
+impl std::fmt::Display for Logged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
+        let index = |index: Option<u32>| index.map_or_else(|| "-".to_owned(), |index| index.to_string());
+        let (from, to) = (index(self.in_index), index(self.out_index));
+        let (node, record) = (&self.node, &self.record);
+        write!(f, "{node}: {record}, protocol {protocol}, {source} {source_port} -> {destination} {destination_port}")?;
+        write!(f, ", in {from}, out {to}")
+    }
 }
 
 /// All that is known of one probe so far.

@@ -20,8 +20,9 @@ use std::time::Instant;
 
 pub use balancer::{Health, Plan};
 pub use canary::{KnownPath, Receiver};
+pub use evidence::Logged;
 pub use held::{Connection, Held};
-pub use outcome::{Batch, Drop, DropCause, Observation, Outcome};
+pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
 pub use prober::{Ask, Prober};
 pub use resolve::Whose;
 
@@ -51,16 +52,18 @@ impl Prober {
                     Some(attempt::Answer::Answered(Some(name))) => Some(name.clone()),
                     _ => None,
                 };
-                Ok((resolve::outcome(&finding, receiver, &ask.behind, whose), finding.timed_out, by))
+                let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
+                Ok((outcome, finding.timed_out, by, finding.records))
             });
-            let (outcome, timed_out, answered_by) = match found {
-                Ok(_) if !canaries_held => {
-                    (Outcome::Inconclusive { why: "a canary of known fate did not do as it must".into() }, false, None)
+            let (outcome, timed_out, answered_by, records) = match found {
+                Ok((.., records)) if !canaries_held => {
+                    let why = "a canary of known fate did not do as it must".into();
+                    (Outcome::Inconclusive { why }, false, None, records)
                 }
                 Ok(found) => found,
-                Err(why) => (Outcome::Inconclusive { why }, false, None),
+                Err(why) => (Outcome::Inconclusive { why }, false, None, Vec::new()),
             };
-            Observation { flow: flow.clone(), outcome, timed_out, resolved: None, answered_by }
+            Observation { flow: flow.clone(), outcome, timed_out, resolved: None, answered_by, records }
         });
         Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
     }

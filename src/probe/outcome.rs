@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::evidence::Logged;
 use crate::model::{Direction, Flow, GroupName, InstanceName, RuleId};
 
 /// One probed flow and what came of it.
@@ -14,10 +15,33 @@ pub struct Observation {
     pub outcome: Outcome,
     /// Whether the fallback timeout had to end the wait.
     pub timed_out: bool,
-    /// The address that a flow by DNS name went to.
-    pub resolved: Option<IpAddr>,
+    /// What the sender's resolver said of the receiver's name; nothing unless the flow goes by DNS name.
+    pub resolved: Option<Resolution>,
     /// Who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,
+    /// Everything that the filters recorded of it.
+    pub records: Vec<Logged>,
+}
+
+/// What a resolver said of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Resolution {
+    /// It is this address.
+    Address(IpAddr),
+    /// There is no such name.
+    NoSuchName,
+    /// Nothing that would be an answer.
+    NoAnswer,
+}
+
+impl Resolution {
+    /// The address, if that is what it said.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::NoSuchName | Self::NoAnswer => None,
+        }
+    }
 }
 
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].

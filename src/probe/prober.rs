@@ -207,6 +207,7 @@ impl Prober {
     /// Closes everything of a namespace.
     pub async fn leave(&mut self, node: &NodeName) {
         self.silence(node).await;
+        self.balancers.remove(node);
         self.witness.forget(node.clone());
     }
 

@@ -39,6 +39,19 @@ fn run(out: &mut String, result: &RunResult) {
         if step.status == StepStatus::NotRun {
             continue;
         }
+        if let Some(first) = step.disagreements.first() {
+            let mut text = format!(
+                "model and kernel disagree about {}, such as {}: the model says {}, the kernel {}",
+                text::count(step.disagreements.len(), "cell"),
+                first.flow,
+                text::outcome(&first.predicted.outcome),
+                text::outcome(&first.observed)
+            );
+            if let Some(dossier) = &step.dossier {
+                let _ = write!(text, "\nevidence in {}", dossier.folder);
+            }
+            annotate(out, "error", &step.place, &title, &text);
+        }
         for finding in &step.findings {
             annotate(out, "error", &finding.place, &title, &finding.text);
         }

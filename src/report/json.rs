@@ -16,8 +16,8 @@ use crate::model::{
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
 use crate::scenario::{
-    AddressChange, Class, Counts, DecidingRule, Finding, Grid, Proof, RunResult, RunVerdict, Said, StepResult,
-    StepStatus,
+    AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Grid, Proof, RunResult, RunVerdict, Said,
+    StepResult, StepStatus,
 };
 use crate::scenario::{answers, held};
 
@@ -55,6 +55,7 @@ struct Ran<'a> {
     topology: &'a str,
     era: Era,
     verdict: RunVerdict,
+    evidence: Evidence,
     instances: usize,
     addresses: usize,
     groups: usize,
@@ -122,6 +123,8 @@ pub(super) struct Step<'a> {
     grid: Option<Table<'a>>,
     flows: Vec<Cell<'a>>,
     wrong: Vec<Cell<'a>>,
+    disagreements: Vec<Disagreeing>,
+    evidence: Option<&'a str>,
     connections: Vec<Connection<'a>>,
     answers: Vec<Answer<'a>>,
     load_balancers: Vec<Balanced<'a>>,
@@ -169,6 +172,17 @@ struct Cell<'a> {
     rule: Option<&'a DecidingRule>,
     resolved: Option<IpAddr>,
     expected_by: Option<&'a Said>,
+}
+
+/// A flow of which model and kernel say different things.
+#[derive(Serialize)]
+struct Disagreeing {
+    #[serde(flatten)]
+    flow: Which,
+    predicted: Class,
+    predicted_detail: String,
+    observed: Class,
+    detail: String,
 }
 
 #[derive(Serialize)]
@@ -239,6 +253,7 @@ fn ran(result: &RunResult) -> Ran<'_> {
         topology: &head.topology,
         era: head.era,
         verdict: result.verdict,
+        evidence: head.evidence,
         instances: head.instances,
         addresses: head.addresses(),
         groups: head.groups,
@@ -296,6 +311,18 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
                 expected_by: Some(&it.said),
             })
             .collect(),
+        disagreements: step
+            .disagreements
+            .iter()
+            .map(|it| Disagreeing {
+                flow: which(&it.flow),
+                predicted: Class::of(&it.predicted.outcome),
+                predicted_detail: text::outcome(&it.predicted.outcome),
+                observed: Class::of(&it.observed),
+                detail: text::outcome(&it.observed),
+            })
+            .collect(),
+        evidence: step.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
         connections: step
             .held
             .iter()

@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::terminal;
-use super::{Broken, Entry, Style};
+use super::{Broken, Entry, Style, text};
 use crate::scenario::{RunResult, StepResult, StepStatus, answers, held};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
@@ -64,6 +64,10 @@ fn case(result: &RunResult, earlier: &[StepResult], step: &StepResult) -> TestCa
 /// A step's failure in one line.
 fn summary(step: &StepResult) -> String {
     let unproved = step.wrong.iter().filter(|cell| cell.is_inconclusive()).count();
+    if let Some(first) = step.disagreements.first() {
+        let count = text::count(step.disagreements.len(), "cell");
+        return format!("model and kernel disagree about {count}, such as {}", first.flow);
+    }
     if let Some(held) = step.held.iter().find(|held| !held.right) {
         let found = held::word(&held.found);
         return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());

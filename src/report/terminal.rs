@@ -7,7 +7,8 @@ mod tests;
 
 use super::text::{self, Tone};
 use super::{Entry, Style};
-use crate::scenario::{Head, RunResult, RunVerdict, StepResult, StepStatus};
+use crate::model::topology::write;
+use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
 
 pub use step::step;
 
@@ -38,6 +39,14 @@ pub fn entry(entry: &Entry, style: Style) -> String {
     }
 }
 
+/// One of a few that are each told in full.
+pub fn whole(entry: &Entry, style: Style) -> String {
+    match entry {
+        Entry::Ran(result) => run(result, style),
+        broken @ Entry::Broken(_) => self::entry(broken, style),
+    }
+}
+
 /// A whole run: head, steps, foot.
 pub fn run(result: &RunResult, style: Style) -> String {
     let mut out = head(&result.head, style);
@@ -50,16 +59,19 @@ pub fn run(result: &RunResult, style: Style) -> String {
 
 /// What was booted, before the first step.
 pub fn head(head: &Head, style: Style) -> String {
+    let up = match head.evidence {
+        Evidence::Packets => format!("up in {}", text::duration(head.boot)),
+        Evidence::Prediction => "predicted".to_owned(),
+    };
     format!(
-        "{}   era {}   {}, {} outside address{}, {}, {}    up in {}\n",
+        "{}   era {}   {}, {} outside address{}, {}, {}    {up}\n",
         style.paint(Tone::Strong, &head.topology),
         head.era,
         text::count(head.instances, "instance"),
         text::number(head.addresses()),
         if head.addresses() == 1 { "" } else { "es" },
         text::count(head.groups, "group"),
-        text::count(head.rules, "rule"),
-        text::duration(head.boot)
+        text::count(head.rules, "rule")
     )
 }
 
@@ -69,19 +81,22 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
     let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
-    let evidence = if counts.cells == 0 {
-        "nothing probed".to_owned()
-    } else {
-        format!(
+    let evidence = match (head.evidence, counts.cells) {
+        (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
+        (Evidence::Packets, 0) => "nothing probed".to_owned(),
+        (Evidence::Packets, _) => format!(
             "{} inconclusive, {} decided by timeout, {canaries}",
             text::number(counts.inconclusive),
             text::number(counts.timed_out)
-        )
+        ),
     };
-    let took = text::duration(*took);
+    let took = match head.evidence {
+        Evidence::Packets => format!("    {}", text::duration(*took)),
+        Evidence::Prediction => String::new(),
+    };
     match verdict {
         RunVerdict::Passed => format!(
-            "{}  {}, {cells}, {evidence}    {took}\n",
+            "{}  {}, {cells}, {evidence}{took}\n",
             style.paint(Tone::Good, "PASSED"),
             text::count(steps.len(), "step")
         ),
@@ -95,7 +110,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
                 (_, wrong) => format!(", {} of {cells} wrong", text::number(wrong)),
             };
             format!(
-                "{}  {} of {}{not_run}{wrong}, {evidence}    {took}    exit code {}\n{}",
+                "{}  {} of {}{not_run}{wrong}, {evidence}{took}    exit code {}\n{}",
                 style.paint(Tone::Bad, "FAILED"),
                 with(StepStatus::Failed),
                 text::count(steps.len(), "step"),
@@ -104,7 +119,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
             )
         }
         RunVerdict::Inconclusive => format!(
-            "{}  {} of {}, {cells}, {evidence}    {took}    exit code {}\n{}",
+            "{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n{}",
             style.paint(Tone::Unsure, "INCONCLUSIVE"),
             with(StepStatus::Inconclusive),
             text::count(steps.len(), "step"),
@@ -114,12 +129,15 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     }
 }
 
-/// How to stand where the first such step ends.
+/// How to ask about the first such step, and how to stand where the first such step ends.
 fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
-    steps
-        .iter()
-        .find(|step| step.status == status)
-        .map_or_else(String::new, |step| format!("  look: sglab shell {} --step {}\n", head.file, step.number))
+    let Some(step) = steps.iter().find(|step| step.status == status) else { return String::new() };
+    let era = if head.era == head.first_era { String::new() } else { format!(" --era {}", head.era) };
+    let at = format!("{} --step {}{era}", head.file, step.number);
+    let disagreeing = step.disagreements.iter().map(|it| &it.flow);
+    let flow = disagreeing.chain(step.wrong.iter().map(|it| &it.flow)).next();
+    let why = flow.map(|flow| format!("  why:  sglab explain {at} '{}'\n", write::flow(flow)));
+    format!("{}  look: sglab shell {at}\n", why.unwrap_or_default())
 }
 
 /// A passing run as one line.

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Color};
 use indexmap::IndexMap;
 
 use crate::model::{Endpoint, HostIp, HostName, Service};
-use crate::probe::{DropCause, Outcome};
+use crate::probe::{DropCause, Outcome, Resolution};
 use crate::scenario::{Class, DecidingRule};
 
 /// How a text report looks.
@@ -144,6 +144,11 @@ pub fn outcome(outcome: &Outcome) -> String {
 /// Where a flow by DNS name went: `, at 10.0.0.12 by its resolver`.
 pub fn resolved(address: Option<IpAddr>) -> String {
     address.map_or_else(String::new, |address| format!(", at {address} by its resolver"))
+}
+
+/// That there is no name to ask for.
+pub fn name_said(said: Option<Resolution>) -> &'static str {
+    if said == Some(Resolution::NoSuchName) { ", as there is no such name" } else { "" }
 }
 
 /// `SG-T-DB "tcp 3306 from SG-T-WEB"`.

@@ -2,7 +2,7 @@
 
 use crate::model::Verdict;
 use crate::policy::tracking::Standing;
-use crate::probe::{Drop, DropCause, Held, Outcome};
+use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution};
 
 /// What comparing a prediction with a measurement gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,18 @@ pub enum Agreement {
     Unproved,
 }
 
-/// Holds a predicted verdict against a measured outcome. Where rules decided, the rule on record must be among those
-/// that were predicted to; where groups dropped, it must be at the same end, for want of a rule in the same groups.
-pub fn compare(verdict: &Verdict, outcome: &Outcome) -> Agreement {
-    let agree = match (verdict, outcome) {
-        (Verdict::Unresolved, Outcome::Inconclusive { .. }) => true,
+/// Holds a predicted verdict against what was observed. Where rules decided, the rule on record must be among those
+/// that were predicted to; where groups dropped, it must be at the same end, for want of a rule in the same groups; where
+/// a name has no address, the resolver must have said so.
+pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
+    let unresolved = *verdict == Verdict::Unresolved;
+    match observation.resolved {
+        Some(Resolution::NoSuchName) if unresolved => return Agreement::Agree,
+        Some(Resolution::NoSuchName) => return Agreement::Disagree,
+        Some(Resolution::Address(_)) if unresolved => return Agreement::Disagree,
+        Some(Resolution::Address(_) | Resolution::NoAnswer) | None => {}
+    }
+    let agree = match (verdict, &observation.outcome) {
         (_, Outcome::Inconclusive { .. }) => return Agreement::Unproved,
         (
             Verdict::Open { admitted_by },
@@ -67,4 +74,49 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
 
 fn is_recorded_as(cause: &DropCause, words: &[&str]) -> bool {
     matches!(cause, DropCause::Other(word) if words.iter().any(|expected| word.starts_with(expected)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RuleId, Via};
+    use crate::scenario::testing::{cloud, pattern};
+
+    fn seen(outcome: Outcome, resolved: Option<Resolution>) -> Observation {
+        let flows = crate::scenario::cells::select(&pattern("web1 -> db1:3306"), Via::Private, &cloud());
+        let flow = flows.expect("a flow").remove(0);
+        Observation { flow, outcome, timed_out: false, resolved, answered_by: None, records: Vec::new() }
+    }
+
+    fn open(rules: &[u32]) -> Verdict {
+        Verdict::Open { admitted_by: rules.iter().copied().map(RuleId).collect() }
+    }
+
+    fn unproved() -> Outcome {
+        Outcome::Inconclusive { why: "nobody knows".to_owned() }
+    }
+
+    #[test]
+    fn a_rule_that_was_not_to_admit_it_is_no_agreement() {
+        let by = |rule| seen(Outcome::Open { admitted_by: Some(RuleId(rule)) }, None);
+        assert_eq!(compare(&open(&[1, 2]), &by(2)), Agreement::Agree);
+        assert_eq!(compare(&open(&[1, 2]), &by(3)), Agreement::Disagree);
+        assert_eq!(compare(&Verdict::Unreachable, &by(1)), Agreement::Disagree);
+    }
+
+    #[test]
+    fn what_was_not_proved_agrees_with_nothing() {
+        assert_eq!(compare(&open(&[1]), &seen(unproved(), None)), Agreement::Unproved);
+        assert_eq!(compare(&Verdict::Unresolved, &seen(unproved(), None)), Agreement::Unproved);
+        assert_eq!(compare(&Verdict::Unresolved, &seen(unproved(), Some(Resolution::NoAnswer))), Agreement::Unproved);
+    }
+
+    #[test]
+    fn that_there_is_no_such_name_is_evidence_of_its_own() {
+        let no_such_name = || seen(unproved(), Some(Resolution::NoSuchName));
+        assert_eq!(compare(&Verdict::Unresolved, &no_such_name()), Agreement::Agree);
+        assert_eq!(compare(&open(&[1]), &no_such_name()), Agreement::Disagree);
+        let an_address = seen(unproved(), Some(Resolution::Address([10, 0, 0, 21].into())));
+        assert_eq!(compare(&Verdict::Unresolved, &an_address), Agreement::Disagree);
+    }
 }

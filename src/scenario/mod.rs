@@ -2,7 +2,8 @@
 //!
 //! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
 //! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), which
-//! cells a class is asked to predict (`questions`), and where eras differ (`differences`).
+//! cells a class is asked to predict (`questions`), and where eras differ (`differences`). `predict` takes the same steps
+//! without a lab.
 
 pub mod agreement;
 pub mod answers;
@@ -10,13 +11,17 @@ mod balanced;
 pub mod cells;
 mod change;
 mod claims;
+mod compared;
 pub mod demand;
 pub mod differences;
+mod dossier;
 mod explain;
 pub mod held;
 pub mod judge;
+pub mod predict;
 pub mod predicted;
 pub mod questions;
+mod reproduce;
 mod results;
 mod run;
 #[cfg(test)]
@@ -24,5 +29,7 @@ pub(crate) mod testing;
 
 pub use answers::AnswerResult;
 pub use balanced::{BalancedResult, Proof};
+pub use compared::Disagreement;
+pub use dossier::Dossier;
 pub use results::*;
 pub use run::{Cloudlike, Options, Progress, RunError, Stepper, boot, run, run_on};

@@ -9,6 +9,8 @@ use serde::Serialize;
 
 use super::answers::AnswerResult;
 use super::balanced::BalancedResult;
+use super::compared::Disagreement;
+use super::dossier::Dossier;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
@@ -40,6 +42,8 @@ pub struct Head {
     pub file: Arc<str>,
     /// The era.
     pub era: Era,
+    /// The first era of the file, which commands are about unless told otherwise.
+    pub first_era: Era,
     /// Instances at boot.
     pub instances: usize,
     /// Hosts outside with their addresses.
@@ -50,6 +54,18 @@ pub struct Head {
     pub rules: usize,
     /// How long the lab took to come up.
     pub boot: Duration,
+    /// What the results rest on.
+    pub evidence: Evidence,
+}
+
+/// What results rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// Packets that crossed a kernel.
+    Packets,
+    /// What `policy` says of the same flows; no packet was sent.
+    Prediction,
 }
 
 impl Head {
@@ -114,6 +130,10 @@ pub struct StepResult {
     pub balanced: Vec<BalancedResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
+    /// Flows of which the model and the kernel say different things.
+    pub disagreements: Vec<Disagreement>,
+    /// What is kept of the first of them.
+    pub dossier: Option<Dossier>,
     /// What is wrong besides single cells.
     pub findings: Vec<Finding>,
     /// Cells whose outcome is another than at the step before.

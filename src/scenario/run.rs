@@ -9,18 +9,23 @@ use indexmap::{IndexMap, IndexSet};
 use super::balanced::Proof;
 use super::judge::{self, Moments};
 use super::results::{
-    Class, Counts, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
+    Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
-use super::{answers, balanced, cells, change, claims, demand, held};
-use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles};
+use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held};
+use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles, Testimony};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
-use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal};
-use crate::probe::{Batch, Held, Outcome};
+use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal, Verdict};
+use crate::policy;
+use crate::probe::{Batch, Held, Outcome, Resolution};
 
 /// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
 pub trait Cloudlike {
     /// The state of the cloud now.
     fn cloud(&self) -> &Cloud;
+    /// What its results rest on.
+    fn evidence(&self) -> Evidence {
+        Evidence::Packets
+    }
     /// Carries out an operation, and says how long it took until it was in force.
     fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
     /// Probes flows, all at once.
@@ -43,6 +48,17 @@ pub trait Cloudlike {
     ) -> impl Future<Output = Result<Asked, LabError>>;
     /// What each load balancer thinks of each instance behind it, once it has made up its mind.
     fn health(&mut self) -> impl Future<Output = Result<HealthOfAll, LabError>>;
+    /// What predicts its flows, where packets and predictions are to be held against each other.
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict>;
+    /// What the kernel holds now: rulesets, and the tracked flows of some addresses.
+    fn testify(&self, addresses: &[IpAddr]) -> impl Future<Output = Result<Testimony, LabError>>;
+    /// Probes one flow in a lab of its own with this cloud.
+    fn elsewhere(
+        &self,
+        cloud: &Cloud,
+        listeners: Listeners,
+        flow: &Flow,
+    ) -> impl Future<Output = Result<Batch, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
 }
@@ -86,6 +102,18 @@ impl Cloudlike for Lab {
 
     async fn health(&mut self) -> Result<HealthOfAll, LabError> {
         Self::health(self).await
+    }
+
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict> {
+        Some(policy::judge)
+    }
+
+    async fn testify(&self, addresses: &[IpAddr]) -> Result<Testimony, LabError> {
+        Self::testify(self, addresses).await
+    }
+
+    async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {
+        Self::elsewhere(self, cloud.clone(), listeners, flow).await
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
@@ -171,8 +199,7 @@ pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunE
         refusal,
         place: Some(place),
     })?;
-    let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
-    let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
+    let lab = Lab::boot(cloud, listeners(topology)).await.map_err(RunError::Boot)?;
     Ok((lab, began.elapsed()))
 }
 
@@ -200,6 +227,11 @@ pub async fn run_on<L: Cloudlike>(
     Ok(stepper.finish())
 }
 
+/// What the harness listens on in the labs of a file.
+pub(super) fn listeners(topology: &Topology) -> Listeners {
+    Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() }
+}
+
 fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
     let rules = cloud
         .groups
@@ -209,11 +241,13 @@ fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
         topology: topology.name.clone(),
         file: topology.file.clone(),
         era: cloud.era,
+        first_era: topology.eras.first().copied().unwrap_or(cloud.era),
         instances: cloud.instances.len(),
         hosts: cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect(),
         groups: cloud.groups.len(),
         rules: rules.sum(),
         boot,
+        evidence: Evidence::Packets,
     }
 }
 
@@ -232,16 +266,17 @@ fn verdict(steps: &[StepResult]) -> RunVerdict {
 async fn run_step<L: Cloudlike>(
     lab: &mut L,
     topology: &Topology,
-    number: usize,
+    (head, number): (&Head, usize),
     step: &Step,
     last: &IndexMap<Flow, Class>,
     asked: &[Flow],
+    known: &IndexSet<Flow>,
 ) -> Result<(StepResult, bool), LabError> {
     let began = Instant::now();
     let before = lab.cloud().clone();
     let mut result = blank(number, step);
     let changes = change_cloud(lab, step).await?;
-    result.in_force = changes.in_force;
+    result.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
     if let Some(finding) = changes.unexpected {
         result.findings.push(finding);
         result.status = StepStatus::Failed;
@@ -272,7 +307,13 @@ async fn run_step<L: Cloudlike>(
             Outcome::Inconclusive { why: "the canaries did not hold".to_owned() }
         };
         observed.insert(observation.flow.clone(), outcome);
-        resolved.extend(observation.resolved.map(|address| (observation.flow.clone(), address)));
+        let address = observation.resolved.and_then(Resolution::address);
+        resolved.extend(address.map(|address| (observation.flow.clone(), address)));
+    }
+    let listeners = listeners(topology);
+    result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
+    if result.disagreements.iter().any(|it| !known.contains(&it.flow)) {
+        result.dossier = dossier::gather(lab, head, number, &listeners, &result.disagreements).await?;
     }
     result.held = held::examine(lab, step).await?;
     let (answers, unasked) = answers::ask(lab, step).await?;
@@ -325,7 +366,8 @@ fn status(result: &StepResult) -> StepStatus {
     let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
         result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
     let balanced = |proof| result.balanced.iter().any(|it| it.proof == proof);
-    if !result.findings.is_empty()
+    if !result.disagreements.is_empty()
+        || !result.findings.is_empty()
         || result.counts.wrong > 0
         || !others.is_empty()
         || !answered_wrong.is_empty()
@@ -425,6 +467,8 @@ fn blank(number: usize, step: &Step) -> StepResult {
         answers: Vec::new(),
         balanced: Vec::new(),
         wrong: Vec::new(),
+        disagreements: Vec::new(),
+        dossier: None,
         findings: Vec::new(),
         changed: Vec::new(),
         addresses: Vec::new(),

@@ -1,14 +1,15 @@
 //! The two-tier cloud without a kernel: a topology made by hand, and a lab whose answers come from a closure.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
 use super::run::Cloudlike;
-use crate::lab::{Asked, HealthOfAll, LabError, RuleHandles};
+use crate::compile::network::NodeName;
+use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, Testimony};
 use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
@@ -231,6 +232,7 @@ pub(crate) struct Double {
     pub applied: Applied,
     pub canaries_held: bool,
     pub asked: Told,
+    pub predictor: Option<fn(&Cloud, &Flow) -> Verdict>,
 }
 
 impl Double {
@@ -241,6 +243,7 @@ impl Double {
             applied: Box::new(|_, _| Ok(())),
             canaries_held: true,
             asked: Box::new(|_, _| Asked::Answered { what: "as it must".to_owned() }),
+            predictor: None,
         }
     }
 
@@ -270,6 +273,7 @@ impl Cloudlike for Double {
             timed_out: false,
             resolved: None,
             answered_by: None,
+            records: Vec::new(),
         };
         Ok(Batch {
             observations: flows.iter().map(observe).collect(),
@@ -302,6 +306,29 @@ impl Cloudlike for Double {
 
     async fn health(&mut self) -> Result<HealthOfAll, LabError> {
         Ok(HealthOfAll::new())
+    }
+
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict> {
+        self.predictor
+    }
+
+    async fn testify(&self, _: &[IpAddr]) -> Result<Testimony, LabError> {
+        let node = NodeName("vpc-default".to_owned());
+        let tracked = vec![(node.clone(), vec!["a tracked flow".to_owned()])];
+        Ok(Testimony { rulesets: vec![(node, "table inet sglab {}\n".to_owned())], tracked })
+    }
+
+    async fn elsewhere(&self, cloud: &Cloud, _: Listeners, flow: &Flow) -> Result<Batch, LabError> {
+        let outcome = (self.answer)(cloud, flow);
+        let observations = vec![Observation {
+            flow: flow.clone(),
+            outcome,
+            timed_out: false,
+            resolved: None,
+            answered_by: None,
+            records: Vec::new(),
+        }];
+        Ok(Batch { observations, took: Duration::ZERO, canaries_held: self.canaries_held })
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {

@@ -67,7 +67,7 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
                 assert!(slow.is_empty(), "evidence and not patience decides: {slow:#?}");
                 let differ = batch.observations.iter().filter_map(|seen| {
                     let verdict = policy::judge(lab.cloud(), &seen.flow);
-                    (compare(&verdict, &seen.outcome) != Agreement::Agree)
+                    (compare(&verdict, seen) != Agreement::Agree)
                         .then(|| (seen.flow.to_string(), verdict, seen.outcome.clone()))
                 });
                 let differ: Vec<_> = differ.collect();

@@ -46,7 +46,7 @@ async fn never_wrong(fault: LogFault) {
         let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
         for seen in batch.observations {
             let verdict = policy::judge(lab.cloud(), &seen.flow);
-            match compare(&verdict, &seen.outcome) {
+            match compare(&verdict, &seen) {
                 Agreement::Agree => {}
                 Agreement::Disagree => panic!("{fault:?}, {}: {verdict:?} and {:?}", seen.flow, seen.outcome),
                 Agreement::Unproved => unproved += 1,

@@ -267,7 +267,7 @@ async fn as_the_policy_says(lab: &mut Lab, topology: &Topology, after: &Operatio
             .to
             .instance()
             .is_some_and(|name| lab.cloud().instances[name].state == sglab::model::InstanceState::Crashed);
-        let agreement = compare(&verdict, &seen.outcome);
+        let agreement = compare(&verdict, seen);
         let right = agreement == Agreement::Agree || (crashed && agreement == Agreement::Unproved);
         assert!(right, "after {after:?}, {}: {verdict:?} and {:?}", seen.flow, seen.outcome);
     }

@@ -91,7 +91,7 @@ async fn a_flood_makes_no_wrong_verdict() {
         let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
         for seen in &batch.observations {
             let verdict = policy::judge(lab.cloud(), &seen.flow);
-            let agreement = compare(&verdict, &seen.outcome);
+            let agreement = compare(&verdict, seen);
             assert!(agreement != Agreement::Disagree, "{}: {verdict:?} and {:?}", seen.flow, seen.outcome);
         }
         rounds += 1;

@@ -20,6 +20,7 @@ mod altered;
 mod bare;
 mod clients;
 mod clouds;
+mod disagreements;
 mod elastic_ips;
 mod evidence;
 mod faults_log;
@@ -60,6 +61,7 @@ const ALL: &[&[Case]] = &[
     addresses::CASES,
     agreement::CASES,
     altered::CASES,
+    disagreements::CASES,
     elastic_ips::CASES,
     evidence::CASES,
     faults_log::CASES,

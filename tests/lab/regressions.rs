@@ -202,7 +202,7 @@ async fn a_connection_can_be_asked_as_soon_as_it_is_open() {
     );
     let mut lab = boot(&topology, Era::Vpc).await;
     for number in 0..100 {
-        let name = ConnectionName::new(&format!("c{number}"));
+        let name = ConnectionName::new(format!("c{number}"));
         lab.open(&name, &flow("a", "b", tcp(80))).await.unwrap_or_else(|error| panic!("{error}"));
         let held = lab.examine(&name).await.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(held, Held::Alive, "connection {number}");

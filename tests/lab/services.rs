@@ -8,7 +8,7 @@ use sglab::compile::record::Record;
 use sglab::compile::services::zone::{private_name, public_name};
 use sglab::lab::{Asked, Lab};
 use sglab::model::{CloudService, Direction, Era, Flow, GroupName, InstanceName, Operation, Via};
-use sglab::probe::Outcome;
+use sglab::probe::{Outcome, Resolution};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bare::{Bare, PATIENCE, inside, nft_script};
@@ -294,13 +294,13 @@ async fn by_dns_name_the_group_matches_where_the_elastic_ip_does_not() {
         let mut lab = boot(&topology(CLOUD), era).await;
         let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
         assert!(is_open(&seen.outcome), "era {era}: {:?}", seen.outcome);
-        assert_eq!(seen.resolved, Some(private(lab.cloud(), "db1").0.into()));
+        assert_eq!(seen.resolved, Some(Resolution::Address(private(lab.cloud(), "db1").0.into())));
         let outcome = probe(&mut lab, by_public(flow("web1", "db1", tcp(3306)))).await.outcome;
         assert_eq!(dropped_at(&outcome), Some((Direction::Ingress, "db1".into())));
         let outside = Flow { via: Via::Dns, ..from_host(lab.cloud(), "office", "web1", tcp(80)) };
         let seen = probe(&mut lab, outside).await;
         assert!(is_open(&seen.outcome), "era {era}: {:?}", seen.outcome);
-        assert_eq!(seen.resolved, Some(public(lab.cloud(), "web1").0.into()));
+        assert_eq!(seen.resolved, Some(Resolution::Address(public(lab.cloud(), "web1").0.into())));
     }
 }
 
@@ -310,7 +310,7 @@ async fn a_name_that_is_gone_proves_nothing() {
     let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
     let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
     assert!(why.contains("there is no ec2-198-18-0-12"), "{why}");
-    assert_eq!(seen.resolved, None);
+    assert_eq!(seen.resolved, Some(Resolution::NoSuchName), "that there is no such name is evidence of its own");
 }
 
 async fn what_no_resolver_answers_proves_nothing() {
@@ -320,6 +320,7 @@ async fn what_no_resolver_answers_proves_nothing() {
     let seen = probe(&mut lab, by_name(flow("web1", "db1", tcp(3306)))).await;
     let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{:?}", seen.outcome) };
     assert!(why.contains("the resolver at 10.0.0.2 gave no answer"), "the question is on the wire: {why}");
+    assert_eq!(seen.resolved, Some(Resolution::NoAnswer));
     let outcome = probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome;
     assert!(is_open(&outcome), "by address nobody is asked: {outcome:?}");
 }

@@ -219,7 +219,7 @@ impl Run {
         }
         for seen in &batch.observations {
             let verdict = policy::judge(self.lab.cloud(), &seen.flow);
-            let kind = match compare(&verdict, &seen.outcome) {
+            let kind = match compare(&verdict, seen) {
                 Agreement::Disagree => Kind::Flow,
                 Agreement::Unproved => Kind::Inconclusive,
                 Agreement::Agree if seen.timed_out => Kind::TimedOut,

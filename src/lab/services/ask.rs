@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
+use super::dns::NoAddress;
 use super::{dns, http, time};
 use crate::compile::services::{metadata, zone};
 use crate::fabric::Namespace;
@@ -49,14 +50,17 @@ pub(in crate::lab) async fn resolve(
     source: IpAddr,
     resolver: IpAddr,
     name: &str,
-) -> Result<IpAddr, String> {
+) -> Result<IpAddr, NoAddress> {
     let [high, low, ..] = chance();
     let id = u16::from_be_bytes([high, low]);
-    let question = dns::question(id, name).ok_or_else(|| format!("{name} is no name to ask for"))?;
+    let question = dns::question(id, name);
+    let question = question.ok_or_else(|| NoAddress::NoAnswer(format!("{name} is no name to ask for")))?;
     let read = |message: &[u8]| dns::read_answer(message, id, name);
     match exchange(from, source, SocketAddr::new(resolver, 53), &question, read).await {
         Ok(answer) => answer,
-        Err(error) => Err(format!("the resolver at {resolver} gave no answer about {name}: {error}")),
+        Err(error) => {
+            Err(NoAddress::NoAnswer(format!("the resolver at {resolver} gave no answer about {name}: {error}")))
+        }
     }
 }
 
@@ -77,7 +81,7 @@ pub(in crate::lab) async fn ask(
                     Asked::Answered { what: format!("{name} is {address}") }
                 }
                 Ok(address) => Asked::Wrong { why: format!("{at} says that {name} is {address}") },
-                Err(why) => Asked::Inconclusive { why },
+                Err(why) => Asked::Inconclusive { why: why.to_string() },
             }
         }
         CloudService::Metadata => {

@@ -152,9 +152,20 @@ pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     query.build_bytes_vec().ok()
 }
 
+/// Why a name has no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(in crate::lab) enum NoAddress {
+    /// The resolver says so.
+    #[error("{0}")]
+    NoSuchName(String),
+    /// Nobody says anything that would be an answer.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
 /// What an answer to that question says: its first address, or in words that there is none. Nothing if the message is
 /// no answer to it.
-pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<IpAddr, String>> {
+pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<IpAddr, NoAddress>> {
     let packet = Packet::parse(message).ok()?;
     let asked = packet.questions.first()?.qname.to_string();
     if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !asked.eq_ignore_ascii_case(name) {
@@ -166,10 +177,10 @@ pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<
                 RData::A(a) => Some(IpAddr::V4(a.address.into())),
                 _ => None,
             });
-            address.ok_or_else(|| format!("the resolver knows no address of {name}"))
+            address.ok_or_else(|| NoAddress::NoSuchName(format!("the resolver knows no address of {name}")))
         }
-        RCODE::NameError => Err(format!("the resolver says that there is no {name}")),
-        other => Err(format!("the resolver has no answer for {name}: {other:?}")),
+        RCODE::NameError => Err(NoAddress::NoSuchName(format!("the resolver says that there is no {name}"))),
+        other => Err(NoAddress::NoAnswer(format!("the resolver has no answer for {name}: {other:?}"))),
     })
 }
 

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 
 pub use ask::Asked;
 pub(super) use ask::{ask, resolve};
+pub(in crate::lab) use dns::NoAddress;
 
 use crate::compile::names;
 use crate::compile::services::zone::View;

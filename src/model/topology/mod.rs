@@ -1,6 +1,7 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
 mod answers;
+mod asked;
 mod columns;
 mod connections;
 mod elastic_ips;
@@ -24,6 +25,7 @@ mod story;
 mod strangers;
 mod tracking;
 mod tree;
+pub mod write;
 
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};

@@ -41,6 +41,14 @@ pub(super) struct Scalar {
     start: Option<usize>,
 }
 
+impl Node {
+    /// A text that stands in a source letter by letter.
+    pub fn word(text: &str, span: Span) -> Self {
+        let scalar = Scalar { text: text.to_owned(), plain: false, start: Some(span.start) };
+        Self { value: Value::Scalar(scalar), span }
+    }
+}
+
 /// What YAML takes a scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {

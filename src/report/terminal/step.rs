@@ -10,8 +10,8 @@ use crate::report::Style;
 use crate::report::bundle;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
-    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, FlowResult, Head, Proof, StepResult, StepStatus,
-    WrongCell, answers, held,
+    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowResult, Head, Proof, StepResult,
+    StepStatus, WrongCell, answers, held,
 };
 
 const INDENT: &str = "       ";
@@ -31,7 +31,8 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     // The particulars stand below each other whatever the word.
     let title = format!("{:<width$}", step.name, width = NAME_WIDTH.saturating_sub(word.len()));
     let word = style.paint(tone, word);
-    let mut out = format!("{:>2} {word}  {title}  {}", step.number, particulars(earlier, step, style).join("     "));
+    let mut out =
+        format!("{:>2} {word}  {title}  {}", step.number, particulars(head, earlier, step, style).join("     "));
     out.truncate(out.trim_end().len());
     out.push('\n');
     if let Some(note) = &step.note {
@@ -52,6 +53,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
             out.push_str(&detail("see", &finding.place.to_string(), ""));
         }
     }
+    out.push_str(&disagreements(head, step, style));
     out.push_str(&wrong(head, earlier, step, style));
     out.push_str(&held(step, style));
     out.push_str(&answers(step, style));
@@ -62,7 +64,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out
 }
 
-fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<String> {
+fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<String> {
     let counts = &step.counts;
     let mut parts = Vec::new();
     let unproved = step.wrong.iter().filter(|cell| cell.is_inconclusive()).count();
@@ -72,6 +74,10 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
     }
     if unproved > 0 {
         parts.push(format!("{} of {} not proved", text::number(unproved), text::count(counts.cells, "cell")));
+    }
+    let disagree = step.disagreements.len();
+    if disagree > 0 {
+        parts.push(format!("model and kernel disagree about {}", text::count(disagree, "cell")));
     }
     let wrong_connections = step.held.iter().filter(|held| !held.right).count();
     if wrong_connections > 0 {
@@ -89,7 +95,7 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
         parts.push("the canaries did not hold".to_owned());
     }
     let as_before = earlier.last().is_some_and(|before| before.counts.cells == counts.cells);
-    if counts.wrong + unproved == 0 && counts.cells > 0 && (!as_before || style.verbose) {
+    if counts.wrong + unproved + disagree == 0 && counts.cells > 0 && (!as_before || style.verbose) {
         parts.push(format!("{}: {}", text::count(counts.cells, "cell"), outcomes(step)));
     }
     let several = step.addresses.len() > 1;
@@ -100,7 +106,8 @@ fn particulars(earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<S
     if let Some(took) = step.in_force.filter(|_| step.addresses.is_empty() || style.verbose) {
         parts.push(format!("in force after {}", text::duration(took)));
     }
-    if style.verbose || (earlier.is_empty() && step.status == StepStatus::Passed) {
+    let measured = head.evidence == Evidence::Packets;
+    if measured && (style.verbose || (earlier.is_empty() && step.status == StepStatus::Passed)) {
         parts.push(text::duration(step.took));
     }
     parts
@@ -134,6 +141,25 @@ fn address(change: &AddressChange, named: bool) -> String {
     };
     let name = if named { format!("{} ", change.instance) } else { String::new() };
     format!("{name}{} -> {}", word(before), word(now))
+}
+
+/// What the model says otherwise than the packets: a bug of the program, so nothing is cut short.
+fn disagreements(head: &Head, step: &StepResult, style: Style) -> String {
+    let fates = step.disagreements.iter().map(|it| {
+        let predicted = format!("{}{}", text::outcome(&it.predicted.outcome), text::name_said(it.predicted.resolved));
+        (&it.flow, (predicted, text::outcome(&it.observed)))
+    });
+    let mut out = String::new();
+    for it in bundle::bundle(fates) {
+        let (predicted, observed) = &it.key;
+        let word = style.paint(Tone::Bad, "DISAGREE");
+        let flows = it.text(&head.hosts);
+        out.push_str(&format!("{INDENT}{word}  {flows}      the model says {predicted}, the kernel {observed}\n"));
+    }
+    if let Some(dossier) = &step.dossier {
+        out.push_str(&detail("evidence", &format!("{}/", dossier.folder), ""));
+    }
+    out
 }
 
 type Signature<'a> = (&'a Flow, ExpectedOutcome, Class);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::{Cloudlike, Options, RunError, head, not_run, run_step, verdict};
 use crate::model::topology::{Step, Topology};
@@ -19,6 +19,8 @@ pub struct Stepper<'a, L> {
     behind: usize,
     steps: Vec<StepResult>,
     last: IndexMap<Flow, Class>,
+    /// Flows of which model and kernel have said different things.
+    known: IndexSet<Flow>,
     halted: Option<String>,
     began: Instant,
 }
@@ -26,7 +28,7 @@ pub struct Stepper<'a, L> {
 impl<'a, L: Cloudlike> Stepper<'a, L> {
     /// Before the first step of a lab that is up with the initial cloud; `boot` is for the record only.
     pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
-        let head = head(topology, lab.cloud(), boot);
+        let head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
         Self {
             lab,
             topology,
@@ -35,6 +37,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
             behind: 0,
             steps: Vec::new(),
             last: IndexMap::new(),
+            known: IndexSet::new(),
             halted: None,
             began: Instant::now(),
         }
@@ -78,15 +81,17 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         let result = match &self.halted {
             Some(why) => not_run(number, step, why),
             None => {
-                let (result, broken) = run_step(self.lab, self.topology, number, step, &self.last, asked)
-                    .await
-                    .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
+                let (result, broken) =
+                    run_step(self.lab, self.topology, (&self.head, number), step, &self.last, asked, &self.known)
+                        .await
+                        .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
                 if broken {
                     self.halted = Some(format!("step {number} did not get as far as its probes"));
                 } else if self.options.fail_fast && result.status == StepStatus::Failed {
                     self.halted = Some(format!("step {number} failed"));
                 }
                 self.last.clone_from(&result.observed);
+                self.known.extend(result.disagreements.iter().map(|it| it.flow.clone()));
                 result
             }
         };

@@ -71,7 +71,7 @@ impl Plan {
         let batch = lab.probe(&odd).await.map_err(|error| error.to_string())?;
         for seen in batch.observations {
             let verdict = policy::judge(lab.cloud(), &seen.flow);
-            if compare(&verdict, &seen.outcome) == Agreement::Unproved {
+            if compare(&verdict, &seen) == Agreement::Unproved {
                 self.all.retain(|(flow, _)| *flow != seen.flow);
             }
         }
@@ -115,7 +115,7 @@ async fn differing(lab: &mut Lab, asking: &Asking) -> (Option<String>, Asking) {
     };
     let mut unproved = Vec::new();
     for ((flow, verdict), seen) in asking.iter().zip(&batch.observations) {
-        match compare(verdict, &seen.outcome) {
+        match compare(verdict, seen) {
             Agreement::Agree => {}
             Agreement::Disagree => {
                 return (Some(format!("{flow}: {:?} in place of {verdict:?}", seen.outcome)), Vec::new());

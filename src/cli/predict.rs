@@ -1,0 +1,42 @@
+//! `sglab predict`.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use anyhow::bail;
+use sglab::model::Era;
+use sglab::report::{self, Broken, Entry, Style, json, terminal};
+use sglab::scenario::{Options, RunError, predict};
+
+use super::arguments::{PlainFormat, PredictArguments};
+use super::{Exit, color, sources};
+
+pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
+    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    if let Some(step) = arguments.step.filter(|step| *step > topology.steps.len()) {
+        bail!("{} has {} steps, and no step {step}", topology.file, topology.steps.len());
+    }
+    let color = color::wanted(arguments.color, stdout().is_terminal());
+    let style = Style { color, grid: arguments.grid, verbose: arguments.grid };
+    let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
+    let eras = if typed.is_empty() { topology.eras.clone() } else { typed };
+    let options = Options { until_step: arguments.step, fail_fast: false };
+    let predicted = eras.into_iter().map(|era| match predict::predict(&topology, era, &options, &mut |_| {}) {
+        Ok(result) => Entry::from(result),
+        Err(error) => Entry::Broken(Broken {
+            file: topology.file.clone(),
+            era: Some(era),
+            place: if let RunError::Initial { place, .. } = &error { place.clone() } else { None },
+            error: error.to_string(),
+            exit_code: report::BAD_INPUT,
+        }),
+    });
+    let entries: Vec<Entry> = predicted.collect();
+    match arguments.format {
+        PlainFormat::Json => write!(stdout(), "{}", json::json(&entries)?)?,
+        PlainFormat::Text => {
+            let told: String = entries.iter().map(|entry| terminal::whole(entry, style)).collect();
+            stdout().write_all(told.as_bytes())?;
+        }
+    }
+    Ok(report::exit_code(&entries).into())
+}

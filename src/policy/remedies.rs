@@ -1,0 +1,209 @@
+//! The smallest changes that would open a flow. Each is tried: it is carried out on a copy of the cloud, and the flow is
+//! judged again, so that only what opens is offered.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::walk::{Asked, Path, Stage};
+use super::{judge, walk};
+use crate::model::{
+    Cloud, Direction, ElasticIpName, Flow, GroupName, IcmpMatch, InstanceState, Interface, InterfaceId, Operation,
+    Peer, PeerRequest, Permission, PortRange, Reassociation, Service, SourceDestCheck, Target, Traffic, Verdict, Via,
+    apply,
+};
+
+/// Ends that one flow may have to pass, with appliances.
+const MOST_CHANGES: usize = 8;
+
+/// What opens a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remedy {
+    /// By which address to go instead, if another.
+    pub via: Option<Via>,
+    /// What to change; nothing where it is enough to go by the other address.
+    pub changes: Vec<Operation>,
+}
+
+/// What would open a flow that is not, the better remedy first: where instances go by public address and need not, the
+/// private address or the DNS name; then the change for the flow as it is.
+pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
+    if matches!(judge(cloud, flow), Verdict::Open { .. }) {
+        return Vec::new();
+    }
+    let both_inside = flow.from.interface().is_some() && flow.to.interface().is_some();
+    let others: &[Via] = match flow.via {
+        Via::Public if both_inside => &[Via::Private, Via::Dns],
+        Via::Dns if both_inside => &[Via::Private],
+        Via::Private if both_inside => &[],
+        _ => &[],
+    };
+    let mut remedies = Vec::new();
+    for via in others {
+        let other = Flow { via: *via, ..flow.clone() };
+        // By name is worth a word only where it changes nothing more.
+        let changes = changes(cloud, &other).filter(|changes| changes.is_empty() || *via == Via::Private);
+        remedies.extend(changes.map(|changes| Remedy { via: Some(*via), changes }));
+    }
+    remedies.extend(changes(cloud, flow).map(|changes| Remedy { via: None, changes }));
+    if flow.via == Via::Private && both_inside && remedies.is_empty() {
+        // In another VPC there is no private path.
+        let public = Flow { via: Via::Public, ..flow.clone() };
+        remedies.extend(changes(cloud, &public).map(|changes| Remedy { via: Some(Via::Public), changes }));
+    }
+    remedies
+}
+
+/// The changes, one after the other along the flow's way, that open it; none if it is open.
+fn changes(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
+    let mut cloud = cloud.clone();
+    let mut made = Vec::new();
+    for _ in 0..=MOST_CHANGES {
+        if matches!(judge(&cloud, flow), Verdict::Open { .. }) {
+            return Some(made);
+        }
+        let operations = next_change(&cloud, flow)?;
+        for operation in operations {
+            cloud = apply(&cloud, &operation).ok()?;
+            made.push(operation);
+        }
+    }
+    None
+}
+
+/// What gets the flow one stage further.
+fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
+    let walk = walk(cloud, flow);
+    match &walk.verdict {
+        Verdict::Open { .. } => None,
+        Verdict::Dropped { .. } => match walk.stages.last() {
+            Some(Stage::Asked(asked)) => rule_for(cloud, flow, asked).map(|rule| vec![rule]),
+            _ => None,
+        },
+        Verdict::FailsCheck { .. } => {
+            let checking = walk.stages.iter().rev().find_map(|stage| match stage {
+                Stage::Routed { to } => Some(to),
+                Stage::Sent { from, .. } => Some(from),
+                _ => None,
+            })?;
+            Some(vec![Operation::SetSourceDestCheck(target(cloud, checking), SourceDestCheck::Off)])
+        }
+        Verdict::Blackhole => {
+            let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
+            let mut stopped = routes.filter_map(|route| start(cloud, &route.target));
+            stopped.next().map(|start| vec![start])
+        }
+        Verdict::Untranslated => {
+            let sender = flow.from.interface()?;
+            let name = ElasticIpName::new(format!("eip-{}", sender.instance));
+            let to = target(cloud, &sender);
+            let associate =
+                Operation::AssociateAddress { elastic_ip: name.clone(), to, reassociation: Reassociation::Allowed };
+            let known = cloud.elastic_ips.contains_key(&name);
+            Some([Operation::AllocateAddress(name)].into_iter().filter(|_| !known).chain([associate]).collect())
+        }
+        Verdict::Unreachable | Verdict::Unresolved => {
+            let ends = [&flow.from, &flow.to].map(|end| end.interface());
+            ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
+        }
+    }
+}
+
+fn start(cloud: &Cloud, id: &InterfaceId) -> Option<Operation> {
+    let instance = cloud.instances.get(&id.instance)?;
+    let is_down = match instance.state {
+        InstanceState::Running => false,
+        InstanceState::Stopped => true,
+        // One that keeps its address is judged like any other.
+        InstanceState::Crashed => instance.interfaces.iter().all(|interface| interface.private.is_none()),
+    };
+    is_down.then(|| Operation::Start(id.instance.clone()))
+}
+
+/// The instance, where that is enough to say which interface.
+fn target(cloud: &Cloud, id: &InterfaceId) -> Target {
+    match cloud.instances.get(&id.instance) {
+        Some(instance) if instance.interfaces.len() == 1 => Target::Instance(id.instance.clone()),
+        _ => Target::Interface(id.clone()),
+    }
+}
+
+/// A rule that gets the flow past an end: a reference to a group of the other end where the path is private, else its
+/// address. In the group with the fewest members, for the group with the fewest.
+fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
+    let own = cloud.interface(&asked.interface)?;
+    let by_members = |groups: Vec<GroupName>| {
+        let mut groups = groups;
+        groups.sort_by_key(|group| cloud.network_interfaces().filter(|it| it.groups.contains(group)).count());
+        groups
+    };
+    let into = by_members(asked.groups.clone());
+    let is_the_other = |it: &Interface| {
+        let private = it.private.is_some_and(|private| IpAddr::V4(private.0) == asked.other);
+        it.vpc == own.vpc && (private || it.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == asked.other))
+    };
+    let other = cloud.network_interfaces().find(|it| is_the_other(it));
+    let members = other.filter(|_| asked.path == Path::Direct);
+    let named = members.map_or_else(Vec::new, |it| by_members(it.groups.iter().cloned().collect()));
+    let by_group = named.iter().map(|group| (PeerRequest::Peer(Peer::Group(group.clone())), group.to_string()));
+    let requests: Vec<(PeerRequest, String)> = by_group.chain([by_address(cloud, flow, asked)]).collect();
+    let traffic = traffic(flow.service, asked.other);
+    for (request, words) in requests {
+        for group in &into {
+            let operation = authorize(asked.at, group, traffic, request.clone(), &words);
+            let Ok(changed) = apply(cloud, &operation) else { continue };
+            let passed = walk(&changed, flow).stages.into_iter().find_map(|stage| match stage {
+                Stage::Asked(again) if again.interface == asked.interface && again.at == asked.at => Some(again),
+                _ => None,
+            });
+            if passed.is_some_and(|again| again.admits()) {
+                return Some(operation);
+            }
+        }
+    }
+    None
+}
+
+fn authorize(at: Direction, group: &GroupName, traffic: Traffic, request: PeerRequest, peer: &str) -> Operation {
+    let preposition = if at == Direction::Ingress { "from" } else { "to" };
+    let written = format!("{traffic} {preposition} {peer}");
+    let permission = Permission { traffic, peers: vec![(request, written)], description: None, place: None };
+    match at {
+        Direction::Ingress => Operation::AuthorizeIngress(group.clone(), vec![permission]),
+        Direction::Egress => Operation::AuthorizeEgress(group.clone(), vec![permission]),
+    }
+}
+
+/// The other end's address in the words of a file: `web1.public`, or as it stands.
+fn by_address(cloud: &Cloud, flow: &Flow, asked: &Asked) -> (PeerRequest, String) {
+    let ends = [&flow.from, &flow.to].map(|end| end.interface()).into_iter().flatten();
+    for id in ends.filter(|id| id.device == 0) {
+        let holds = |address: Option<IpAddr>| address == Some(asked.other);
+        let Some(interface) = cloud.interface(&id) else { continue };
+        let name = id.instance.clone();
+        if holds(interface.public.map(|it| it.0.into())) {
+            let words = format!("{name}.public");
+            return (PeerRequest::PublicAddressOf(name), words);
+        }
+        if holds(interface.ipv6.map(|it| it.0.into())) {
+            let words = format!("{name}.ipv6");
+            return (PeerRequest::Ipv6AddressOf(name), words);
+        }
+    }
+    (PeerRequest::Peer(Peer::Cidr(IpNet::from(asked.other))), asked.other.to_string())
+}
+
+/// The traffic of exactly this service.
+fn traffic(service: Service, other: IpAddr) -> Traffic {
+    let message = |ipv4: u8, ipv6: u8| match other {
+        IpAddr::V4(_) => Traffic::Icmp(IcmpMatch::Type(ipv4)),
+        IpAddr::V6(_) => Traffic::Icmpv6(IcmpMatch::Type(ipv6)),
+    };
+    match service {
+        Service::Tcp(port) => Traffic::Tcp(PortRange::single(port)),
+        Service::Udp(port) => Traffic::Udp(PortRange::single(port)),
+        Service::IcmpEcho => message(8, 128),
+        Service::Icmp(asked) => message(asked.kind, asked.kind),
+        Service::Protocol(number) => Traffic::Protocol(number),
+    }
+}

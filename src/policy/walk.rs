@@ -1,0 +1,144 @@
+//! The walk of a flow as data: who was asked on its way, rule by rule, and what became of its addresses.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::model::{Direction, GroupName, InterfaceId, RuleId, Verdict, VpcName};
+
+/// A new flow from its sender to where it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Walk {
+    /// What happened to it, in order.
+    pub stages: Vec<Stage>,
+    /// What it came to.
+    pub verdict: Verdict,
+}
+
+/// One thing that happened to a flow on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The sender asked its resolver, and was told this address of the receiver: inside the VPC the private one.
+    Resolved {
+        /// Whose name it was.
+        receiver: InterfaceId,
+        /// What it was told.
+        address: Ipv4Addr,
+    },
+    /// It left an interface with these addresses.
+    Sent {
+        /// Whose link it left by.
+        from: InterfaceId,
+        /// Its source.
+        source: IpAddr,
+        /// Its destination.
+        destination: IpAddr,
+    },
+    /// The groups of an interface were asked.
+    Asked(Asked),
+    /// Nobody asked for the sender's groups: the era has no egress rules.
+    NoEgressRules {
+        /// Who may send everything.
+        interface: InterfaceId,
+    },
+    /// The route table of the sender's subnet leads to an appliance.
+    Routed {
+        /// The appliance.
+        to: InterfaceId,
+    },
+    /// The appliance passed it on.
+    PassedOn {
+        /// The appliance.
+        by: InterfaceId,
+        /// The source that it has now.
+        source: Ipv4Addr,
+    },
+    /// It left the VPC, and the gateway wrote a public address over its source.
+    TranslatedSource {
+        /// Whose gateway.
+        vpc: VpcName,
+        /// The private address.
+        private: Ipv4Addr,
+        /// The public one.
+        public: Ipv4Addr,
+    },
+    /// The gateway of the receiver wrote the private address over its destination.
+    TranslatedDestination {
+        /// Whose gateway.
+        vpc: VpcName,
+        /// The public address.
+        public: Ipv4Addr,
+        /// The private one, while the receiver has one.
+        private: Option<Ipv4Addr>,
+    },
+}
+
+/// What the groups of an interface were asked, and what each of their rules said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Whose groups.
+    pub interface: InterfaceId,
+    /// At which end of the flow.
+    pub at: Direction,
+    /// The groups, in the interface's order.
+    pub groups: Vec<GroupName>,
+    /// The address of the other end as it is seen here.
+    pub other: IpAddr,
+    /// Whether the packet comes straight from there, or goes straight there.
+    pub path: Path,
+    /// Every rule of every group, in their order.
+    pub trials: Vec<Trial>,
+}
+
+impl Asked {
+    /// The rules that admit the flow; one is enough.
+    pub fn admitted_by(&self) -> impl Iterator<Item = RuleId> {
+        self.trials.iter().filter(|trial| trial.miss.is_none()).map(|trial| trial.rule)
+    }
+
+    /// Whether a rule admits the flow.
+    pub fn admits(&self) -> bool {
+        self.admitted_by().next().is_some()
+    }
+}
+
+/// A rule that was tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Its group.
+    pub group: GroupName,
+    /// Which.
+    pub rule: RuleId,
+    /// Why it does not admit the flow, if it does not: the first reason, traffic before address.
+    pub miss: Option<Miss>,
+}
+
+/// Why a rule does not admit a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Miss {
+    /// It is for another protocol.
+    Protocol,
+    /// It is for other ports.
+    Port,
+    /// It is for other ICMP messages.
+    Message,
+    /// It is for the ICMP of the other family of IP.
+    Family,
+    /// The other end's address is not in its block.
+    Block,
+    /// The other end's address is in no entry of its prefix list.
+    PrefixList,
+    /// The other end's address is not the private one of a member of the group that it names.
+    NoMember,
+    /// The group names itself, and in this world that matches nobody.
+    SelfReference,
+    /// An appliance is between the two ends, so that no group can be known.
+    Appliance,
+}
+
+/// Whether a packet goes straight between the two interfaces, or an appliance passes it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// Straight.
+    Direct,
+    /// An appliance is between them.
+    ThroughAnAppliance,
+}

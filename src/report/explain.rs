@@ -1,0 +1,224 @@
+//! The verdict of a flow in words: who was asked on its way, rule by rule, and what would open it.
+
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::json::{Which, which};
+use super::text::Tone;
+use super::{Style, text};
+use crate::model::topology::write;
+use crate::model::{Cloud, Direction, Era, Flow, GroupName, InstanceState, Place, RuleId, Verdict};
+use crate::policy::{self, Asked, Stage};
+
+/// The flow, its verdict and its walk, in words and as data.
+#[derive(Serialize)]
+pub struct Explanation {
+    #[serde(flatten)]
+    flow: Which,
+    /// The flow in the words of a file.
+    written: String,
+    /// `open`, `dropped`, `unreachable` or `unresolved`.
+    verdict: &'static str,
+    /// At which end groups dropped it.
+    at: Option<Direction>,
+    /// The verdict in a sentence.
+    summary: String,
+    walk: Vec<Told>,
+    remedies: Vec<Cure>,
+}
+
+/// A stage of the walk.
+#[derive(Serialize)]
+struct Told {
+    stage: &'static str,
+    text: String,
+    interface: Option<String>,
+    address: Option<IpAddr>,
+    groups: Vec<GroupName>,
+    rules: Vec<Tried>,
+    tracked: Option<bool>,
+    tracking: Option<String>,
+}
+
+/// A rule that was tried.
+#[derive(Serialize)]
+struct Tried {
+    group: GroupName,
+    id: RuleId,
+    written: String,
+    place: Option<Place>,
+    admits: bool,
+    why: Option<String>,
+}
+
+/// A remedy that was tried and opens the flow.
+#[derive(Serialize)]
+struct Cure {
+    text: String,
+    /// The flow as it is to be asked for.
+    flow: String,
+    /// Operations in the words of a file.
+    changes: Vec<String>,
+}
+
+/// When the flow is asked about.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Moment<'a> {
+    /// The file as the user named it.
+    pub file: &'a str,
+    /// The era.
+    pub era: Era,
+    /// After which step's operations; 0 for as launched.
+    pub step: usize,
+    /// The step's name.
+    pub name: Option<&'a str>,
+}
+
+/// Explains a flow as the cloud is now.
+pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
+    let walk = policy::walk(cloud, flow);
+    let (verdict, at) = match &walk.verdict {
+        Verdict::Open { .. } => ("open", None),
+        Verdict::Dropped { at, .. } => ("dropped", Some(*at)),
+        Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated => ("dropped", None),
+        Verdict::Unreachable => ("unreachable", None),
+        Verdict::Unresolved => ("unresolved", None),
+    };
+    let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {
+        text: words::remedy(flow, &remedy),
+        flow: write::flow(&Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() }),
+        changes: remedy.changes.iter().map(words::operation).collect(),
+    });
+    Explanation {
+        flow: which(flow),
+        written: write::flow(flow),
+        verdict,
+        at,
+        summary: words::verdict(cloud, flow, &walk) + &crashed(cloud, flow, &walk.verdict),
+        walk: walk.stages.iter().map(|stage| told(cloud, flow, stage)).collect(),
+        remedies: remedies.collect(),
+    }
+}
+
+/// An open door with nobody behind it.
+fn crashed(cloud: &Cloud, flow: &Flow, verdict: &Verdict) -> String {
+    let receiver = flow.to.instance().and_then(|name| cloud.instances.get(name));
+    let dead = receiver.is_some_and(|it| it.state == InstanceState::Crashed);
+    match verdict {
+        Verdict::Open { .. } if dead => format!("; but {} has crashed, and answers nothing", flow.to),
+        _ => String::new(),
+    }
+}
+
+fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
+    let mut told = Told {
+        stage: words::kind(stage),
+        text: words::stage(cloud, stage),
+        interface: None,
+        address: None,
+        groups: Vec::new(),
+        rules: Vec::new(),
+        tracked: None,
+        tracking: None,
+    };
+    if let Stage::Asked(asked) = stage {
+        let memory = policy::memory(cloud, asked, flow.service);
+        told.interface = Some(asked.interface.to_string());
+        told.address = Some(asked.other);
+        told.groups.clone_from(&asked.groups);
+        told.rules = tried(cloud, asked);
+        told.tracked = memory.map(policy::Memory::is_tracked);
+        told.tracking = memory.map(|memory| words::memory(cloud, memory));
+    }
+    told
+}
+
+/// Every rule that was tried, those that admit first.
+fn tried(cloud: &Cloud, asked: &Asked) -> Vec<Tried> {
+    let mut all: Vec<Tried> = asked
+        .trials
+        .iter()
+        .filter_map(|trial| {
+            let (group, rule) = cloud.rule(trial.rule)?;
+            Some(Tried {
+                group: group.clone(),
+                id: rule.id,
+                written: rule.written.clone(),
+                place: rule.place.clone(),
+                admits: trial.miss.is_none(),
+                why: trial.miss.map(|miss| words::miss(cloud, asked, rule, miss)),
+            })
+        })
+        .collect();
+    all.sort_by_key(|it| !it.admits);
+    all
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    format: u32,
+    #[serde(flatten)]
+    moment: Moment<'a>,
+    flows: &'a [Explanation],
+}
+
+/// The explanations as one JSON document.
+///
+/// # Errors
+/// None is known: every type here has a JSON form.
+pub fn json(moment: Moment<'_>, flows: &[Explanation]) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&Document { format: 1, moment, flows }).map(|text| text + "\n")
+}
+
+/// The explanations as text.
+pub fn text(moment: Moment<'_>, flows: &[Explanation], style: Style) -> String {
+    let when = match (moment.step, moment.name) {
+        (0, _) => "as launched".to_owned(),
+        (step, Some(name)) => format!("after step {step}, \"{name}\""),
+        (step, None) => format!("after step {step}"),
+    };
+    let mut out = format!("{}   era {}   {when}\n", moment.file, moment.era);
+    for it in flows {
+        out.push_str(&one(it, style));
+    }
+    out
+}
+
+fn one(it: &Explanation, style: Style) -> String {
+    let tone = if it.verdict == "open" { Tone::Good } else { Tone::Bad };
+    let mut out = format!("\n{}   {}\n", style.paint(Tone::Strong, &it.written), style.paint(tone, &it.summary));
+    for told in &it.walk {
+        line(&mut out, told.stage, &told.text);
+        for rule in &told.rules {
+            let what = format!("{} \"{}\"", rule.group, rule.written);
+            let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
+            let why = rule.why.as_deref().unwrap_or_default();
+            let (tone, word) = if rule.admits { (Tone::Good, "admits") } else { (Tone::Faint, "does not") };
+            let word = style.paint(tone, &format!("{word:<9}"));
+            let rest = format!("{word}  {what:<44}  {place:<24}  {why}");
+            out.push_str(&format!("             {}\n", rest.trim_end()));
+        }
+        if let Some(tracking) = &told.tracking {
+            line(&mut out, "", tracking);
+        }
+    }
+    for (number, cure) in it.remedies.iter().enumerate() {
+        line(&mut out, if number == 0 { "to open it" } else { "or" }, &cure.text);
+        cure.changes.iter().for_each(|change| out.push_str(&format!("             - {change}\n")));
+    }
+    if it.verdict != "open" && it.remedies.is_empty() {
+        line(&mut out, "to open it", "no change of rules, addresses or states that was tried does");
+    }
+    out
+}
+
+fn line(out: &mut String, label: &str, what: &str) {
+    for (number, part) in text::wrap(what, 100).iter().enumerate() {
+        out.push_str(&format!("  {:<10} {part}\n", if number == 0 { label } else { "" }));
+    }
+}

@@ -1,0 +1,132 @@
+//! Explanations as people read them: one table of flows over the documented cases.
+
+use super::*;
+use crate::model::Via;
+use crate::model::topology::{FlowPattern, Topology};
+use crate::scenario::{cells, predict};
+
+fn explained(text: &str, era: Era, step: usize, flows: &[&str]) -> String {
+    let topology = Topology::parse("shop.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let cloud = predict::cloud_at(&topology, era, step).unwrap_or_else(|error| panic!("{error}"));
+    let all: Vec<Explanation> = flows
+        .iter()
+        .flat_map(|words| {
+            let pattern = FlowPattern::parse(words, &cloud).unwrap_or_else(|problems| panic!("{problems}"));
+            cells::select(&pattern, Via::Private, &cloud).unwrap_or_else(|why| panic!("{why}"))
+        })
+        .map(|flow| explain(&cloud, &flow))
+        .collect();
+    super::text(Moment { file: "shop.yaml", era, step, name: None }, &all, Style::default())
+}
+
+const SHOP: &str = "sglab: 1
+era: [article, classic, vpc]
+hosts: {office: 203.0.113.10}
+groups:
+  WEB: [tcp 80 from anywhere]
+  DB: [tcp 3306 from WEB, tcp 22 from DB, icmp echo from 10.0.0.0/8]
+instances:
+  web1: {groups: [WEB]}
+  db1: {groups: [DB]}
+  db2: {groups: [DB]}
+scenario:
+  - step: db2 is stopped
+    do: {stop: db2}
+    expect: {dropped: ['office -> db1:22']}
+";
+
+#[test]
+fn what_is_open_and_what_is_not_and_what_would_open_it() {
+    let flows = [
+        "web1 -> db1:3306",
+        "office -> web1:80",
+        "web1 -> db1:3306 by public address",
+        "web1 -> db1:3306 by dns name",
+        "office -> db1:22",
+        "web1 -> db1:ping",
+        "db1 -> web1:53/udp",
+        "web1 -> office:443",
+    ];
+    insta::assert_snapshot!(explained(SHOP, Era::Vpc, 0, &flows));
+}
+
+#[test]
+fn a_group_that_names_itself_differs_by_era_and_what_is_stopped_is_unreachable() {
+    insta::assert_snapshot!(
+        [Era::Article, Era::Classic].map(|era| explained(SHOP, era, 0, &["db1 -> db2:22"])).concat()
+            + &explained(SHOP, Era::Vpc, 1, &["db1 -> db2:22", "web1 -> db2:3306 by dns name"])
+    );
+}
+
+const NETWORK: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10, six: '2001:db8:ffff::7'}
+vpcs:
+  main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {open: 10.0.1.0/24, behind: {cidr: 10.0.2.0/24, routes: {0.0.0.0/0: nat}}, middle: {cidr: 10.0.3.0/24, routes: {10.0.1.0/24: box}}}}
+prefix-lists: {partners: [192.0.2.0/24]}
+groups:
+  NAT: [all from APP]
+  APP: {ingress: [tcp 80 from partners, 'tcp 22 from ::/0', icmpv6 echo from APP], egress: [tcp 443 to anywhere]}
+  BOX: [tcp all from APP]
+instances:
+  nat: {groups: NAT, subnet: open, source-dest-check: off, forwards: nat}
+  box: {groups: BOX, subnet: open, source-dest-check: off, forwards: as-is}
+  app: {groups: APP, subnet: behind, public: no}
+  lone: {groups: APP, subnet: open, public: no}
+  via: {groups: APP, subnet: middle}
+  two: {groups: APP, subnet: open, interfaces: {eth1: {groups: BOX}}}
+scenario:
+  - step: as launched
+    expect: {dropped: ['office -> nat:22']}
+  - step: the NAT instance stops
+    do: {stop: nat}
+    expect: {dropped: ['office -> box:22']}
+";
+
+#[test]
+fn nat_instances_middleboxes_ipv6_forged_sources_and_second_interfaces() {
+    let flows = [
+        "app -> office:443",
+        "lone -> office:443",
+        "via -> two:443",
+        "six -> two:22",
+        "two -> via:ping by ipv6 address",
+        "two as 10.0.9.9 -> nat:53/udp",
+        "via -> two.eth1:443",
+        "office -> two:80",
+    ];
+    let before = explained(NETWORK, Era::Vpc, 1, &flows);
+    insta::assert_snapshot!(before + &explained(NETWORK, Era::Vpc, 2, &["app -> office:443"]));
+}
+
+#[test]
+fn every_remedy_opens_its_flow_in_a_file() {
+    let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap();
+    for era in Era::ALL {
+        let cloud = topology.initial_cloud(era).unwrap();
+        let vias = [Via::Private, Via::Public, Via::Dns].into();
+        for flow in cells::grid(&cloud, &topology.columns, &vias) {
+            let remedies = policy::remedies(&cloud, &flow);
+            let open = matches!(policy::judge(&cloud, &flow), Verdict::Open { .. });
+            assert_eq!(open, remedies.is_empty(), "{flow} under {era}");
+            for remedy in remedies {
+                let mut cured = cloud.clone();
+                for change in &remedy.changes {
+                    cured = crate::model::apply(&cured, change).unwrap();
+                }
+                let flow = Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() };
+                assert!(matches!(policy::judge(&cured, &flow), Verdict::Open { .. }), "{flow} under {era}: {remedy:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn words_that_are_no_flow_are_told_with_a_caret() {
+    let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap();
+    let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+    let told = |words: &str| FlowPattern::parse(words, &cloud).unwrap_err().to_string();
+    insta::assert_snapshot!(
+        [told("web1 -> bd1:22"), told("web1 - db1:22"), told("web1 -> db1"), told("web1 -> web1:80")].join("\n")
+    );
+}

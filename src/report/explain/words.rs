@@ -1,0 +1,214 @@
+//! The words of an explanation.
+
+use std::net::IpAddr;
+
+use crate::model::topology::write;
+use crate::model::{
+    Cloud, Direction, Flow, GroupName, InterfaceId, Operation, Peer, Permission, Rule, RuleId, SourceDestCheck, Target,
+    Verdict, Via,
+};
+use crate::policy::{Asked, Memory, Miss, Path, Remedy, Stage, Walk};
+
+/// What a flow came to.
+pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
+    match &walk.verdict {
+        Verdict::Open { admitted_by } if admitted_by.is_empty() => "open; no group judges at its end".to_owned(),
+        Verdict::Open { admitted_by } => {
+            let rules: Vec<String> = admitted_by.iter().map(|id| rule(cloud, *id)).collect();
+            format!("open, by {}", rules.join(", and by "))
+        }
+        Verdict::Dropped { at, instance, groups } => {
+            let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+            format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
+        }
+        Verdict::FailsCheck { instance } => {
+            format!("dropped by the source and destination check of {instance}, before any group is asked")
+        }
+        Verdict::Blackhole => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
+        Verdict::Untranslated => {
+            format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
+        }
+        Verdict::Unreachable => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
+        Verdict::Unresolved => format!("{} has no public DNS name to ask for", flow.to),
+    }
+}
+
+/// The label of a stage.
+pub(super) fn kind(stage: &Stage) -> &'static str {
+    match stage {
+        Stage::Resolved { .. } => "name",
+        Stage::Asked(asked) => match asked.at {
+            Direction::Egress => "egress",
+            Direction::Ingress => "ingress",
+        },
+        Stage::NoEgressRules { .. } => "egress",
+        Stage::Sent { .. } | Stage::Routed { .. } | Stage::PassedOn { .. } => "path",
+        Stage::TranslatedSource { .. } | Stage::TranslatedDestination { .. } => "gateway",
+    }
+}
+
+/// A stage in a sentence.
+pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
+    match stage {
+        Stage::Resolved { receiver, address } => {
+            let private = cloud.interface(receiver).and_then(|it| it.private).is_some_and(|it| it.0 == *address);
+            let which =
+                if private { "private, as both are in one VPC" } else { "public, as asked from outside the VPC" };
+            format!("the public DNS name of {} is {address}: {which}", named(receiver))
+        }
+        Stage::Sent { from, source, destination } => {
+            let vpc = cloud.interface(from).map(|it| &it.vpc);
+            let inside = vpc.and_then(|vpc| cloud.vpcs.get(vpc)).is_some_and(|vpc| match destination {
+                IpAddr::V4(address) => vpc.cidr.contains(address),
+                IpAddr::V6(_) => false,
+            });
+            let towards = match (inside, destination) {
+                (true, _) => "a private address, inside the VPC",
+                (false, IpAddr::V4(_)) => "a public address, out of the VPC through its gateway",
+                (false, IpAddr::V6(_)) => "an IPv6 address, which nothing translates",
+            };
+            format!("{} sends {source} -> {destination}: {towards}", named(from))
+        }
+        Stage::Asked(asked) => {
+            let groups: Vec<&str> = asked.groups.iter().map(GroupName::as_str).collect();
+            let (direction, preposition) = match asked.at {
+                Direction::Egress => ("let it out", "to"),
+                Direction::Ingress => ("let it in", "from"),
+            };
+            let who = owner(cloud, asked.other).map_or_else(String::new, |who| format!(", {who}"));
+            let appliance = match asked.path {
+                Path::Direct => "",
+                Path::ThroughAnAppliance => "; an appliance is between, so no rule that names a group counts",
+            };
+            let (name, list) = (named(&asked.interface), groups.join(", "));
+            format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{appliance}", asked.other)
+        }
+        Stage::NoEgressRules { interface } => {
+            format!("{} may send everything: this era has no rules for what goes out", named(interface))
+        }
+        Stage::Routed { to } => format!("the route table of the sender's subnet leads through {}", named(to)),
+        Stage::PassedOn { by, source } => format!("{} passes it on, from {source}", named(by)),
+        Stage::TranslatedSource { vpc, private, public } => {
+            format!("the gateway of {vpc} writes {public} over {private}: from here on it comes from a public address")
+        }
+        Stage::TranslatedDestination { vpc, public, private } => match private {
+            Some(private) => format!("the gateway of {vpc} writes {private} over {public}, and it goes in"),
+            None => format!("the gateway of {vpc} knows {public}"),
+        },
+    }
+}
+
+/// `web1`, or `web1.eth1` for a further interface.
+fn named(id: &InterfaceId) -> String {
+    if id.device == 0 { id.instance.to_string() } else { id.to_string() }
+}
+
+/// Whose address it is.
+fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
+    for it in cloud.network_interfaces() {
+        if it.private.is_some_and(|private| IpAddr::V4(private.0) == address) {
+            return Some(format!("the private address of {}", named(&it.id)));
+        }
+        if it.public.is_some_and(|public| IpAddr::V4(public.0) == address) {
+            return Some(format!("the public address of {}", named(&it.id)));
+        }
+        if it.ipv6.is_some_and(|ipv6| IpAddr::V6(ipv6.0) == address) {
+            return Some(format!("the IPv6 address of {}", named(&it.id)));
+        }
+    }
+    let host = cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| it.0 == address));
+    host.map(|(name, _)| format!("the address of {name}"))
+}
+
+/// `SG-T-DB "tcp 3306 from SG-T-WEB"`.
+fn rule(cloud: &Cloud, id: RuleId) -> String {
+    cloud.rule(id).map_or_else(|| id.to_string(), |(group, rule)| format!("{group} \"{}\"", rule.written))
+}
+
+/// Why a rule does not admit the flow.
+pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss) -> String {
+    let other = asked.other;
+    match miss {
+        Miss::Protocol => "another protocol".to_owned(),
+        Miss::Port => "other ports".to_owned(),
+        Miss::Message => "other ICMP messages".to_owned(),
+        Miss::Family => "the ICMP of the other family of IP".to_owned(),
+        Miss::Block => format!("{other} is not in {}", rule.peer),
+        Miss::PrefixList => format!("{other} is in no entry of {}", rule.peer),
+        Miss::SelfReference => "a group that names itself matches nobody in this world".to_owned(),
+        Miss::Appliance => "an appliance is between the two".to_owned(),
+        Miss::NoMember => {
+            let Peer::Group(group) = &rule.peer else { return format!("{other} is not of {}", rule.peer) };
+            let public = cloud.interfaces().find(|(_, _, it)| {
+                it.groups.contains(group) && it.public.is_some_and(|public| IpAddr::V4(public.0) == other)
+            });
+            match public {
+                Some((name, ..)) => {
+                    format!("{other} is the public address of {name}; a group means private addresses only")
+                }
+                None => format!("{other} is of no member of {group}"),
+            }
+        }
+    }
+}
+
+/// Whether an end remembers the flow, and why.
+pub(super) fn memory(cloud: &Cloud, memory: Memory) -> String {
+    match memory {
+        Memory::TrackedByProtocol => "tracked here: only TCP and UDP can go untracked".to_owned(),
+        Memory::TrackedByNarrowRule(id) => {
+            format!("tracked here: {} is not for all addresses; the flow would outlive the rule", rule(cloud, id))
+        }
+        Memory::TrackedByOpposite => {
+            "tracked here: the opposite direction is not open to all addresses on all ports; the flow would outlive the rule"
+                .to_owned()
+        }
+        Memory::Untracked(id) => format!(
+            "untracked here: {} is for all addresses, and the opposite direction is open to all; the flow is cut with the rule",
+            rule(cloud, id)
+        ),
+    }
+}
+
+/// A remedy in a sentence.
+pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
+    let changes = match remedy.changes.len() {
+        0 => "nothing else has to change",
+        1 => "with this change",
+        _ => "with these changes",
+    };
+    let asked = write::flow(&Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() });
+    match remedy.via {
+        Some(Via::Private) => format!("use the private address, `{asked}`; {changes}"),
+        Some(Via::Dns) => format!("use the DNS name, `{asked}`, which means the private address inside; {changes}"),
+        Some(Via::Public) => format!("use the public address, `{asked}`, as there is no private path; {changes}"),
+        Some(Via::Ipv6) => format!("use the IPv6 address, `{asked}`; {changes}"),
+        None => changes.to_owned(),
+    }
+}
+
+/// An operation as a file's `do:` has it.
+pub(super) fn operation(operation: &Operation) -> String {
+    let rules = |verb: &str, group: &GroupName, permissions: &[Permission]| {
+        let written = permissions.iter().flat_map(|it| &it.peers).map(|(_, written)| written.as_str());
+        format!("{verb}: {{{group}: [{}]}}", written.collect::<Vec<_>>().join(", "))
+    };
+    let target = |target: &Target| match target {
+        Target::Instance(name) => name.to_string(),
+        Target::Interface(id) => id.to_string(),
+    };
+    match operation {
+        Operation::AuthorizeIngress(group, permissions) => rules("authorize", group, permissions),
+        Operation::AuthorizeEgress(group, permissions) => rules("authorize-egress", group, permissions),
+        Operation::Start(name) => format!("start: {name}"),
+        Operation::SetSourceDestCheck(to, SourceDestCheck::Off) => {
+            format!("source-dest-check: {{{}: off}}", target(to))
+        }
+        Operation::AllocateAddress(name) => format!("allocate-address: {name}"),
+        Operation::AssociateAddress { elastic_ip, to, .. } => {
+            format!("associate-address: {{{elastic_ip}: {}}}", target(to))
+        }
+        // No remedy is made of others.
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,133 @@
+//! Every cell of a step held against what `policy` predicts of it.
+
+use super::agreement::{Agreement, compare};
+use super::predict;
+use super::run::Cloudlike;
+use crate::lab::Listeners;
+use crate::model::Flow;
+use crate::probe::{Batch, Logged, Observation, Outcome};
+
+/// A flow of which the model and the kernel say different things: a bug in one of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    /// Which.
+    pub flow: Flow,
+    /// What the model says.
+    pub predicted: Observation,
+    /// What the packets did.
+    pub observed: Outcome,
+    /// What the filters recorded of them.
+    pub records: Vec<Logged>,
+}
+
+/// The flows of a batch about which model and kernel disagree. What is not proved is compared with nothing, and neither is
+/// anything while the canaries do not hold. Nothing where `lab` has no packets to compare.
+pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec<Disagreement> {
+    let cloud = lab.cloud();
+    let Some(judge) = lab.predictor().filter(|_| batch.canaries_held) else { return Vec::new() };
+    let differs = |seen: &&Observation| compare(&judge(cloud, &seen.flow), seen) == Agreement::Disagree;
+    let disagreement = |seen: &Observation| Disagreement {
+        flow: seen.flow.clone(),
+        predicted: predict::observation(cloud, listeners, &seen.flow),
+        observed: seen.outcome.clone(),
+        records: seen.records.clone(),
+    };
+    batch.observations.iter().filter(differs).map(disagreement).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Cloud;
+    use crate::model::{Direction, Port, RuleId, Service};
+    use crate::policy;
+    use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
+    use crate::scenario::{Options, RunVerdict, StepResult, cells, predict, run_on};
+
+    /// What the policy says of everything, but for one flow.
+    fn all_but_one(cloud: &Cloud, flow: &Flow) -> Outcome {
+        let listeners = Listeners { columns: columns(), deaf: Default::default() };
+        if flow.to_string() == "web1 -> db1:22" {
+            open(3)
+        } else {
+            predict::observation(cloud, &listeners, flow).outcome
+        }
+    }
+
+    fn run(lab: Double) -> StepResult {
+        let mut lab = Double { predictor: Some(policy::judge), ..lab };
+        // What is written as a file needs its VPC.
+        let subnets = [(crate::model::SubnetName::new("default"), crate::model::DEFAULT_VPC_CIDR)].into();
+        let vpc =
+            crate::model::Vpc { cidr: crate::model::DEFAULT_VPC_CIDR, subnets, routes: Default::default(), ipv6: None };
+        lab.cloud.vpcs.insert(crate::model::VpcName::new("default"), vpc);
+        let topology = topology(vec![step("as launched", vec![table("two-tier")])]);
+        let (options, mut ignore) = (Options::default(), |_: crate::scenario::Progress<'_>| ());
+        let running = run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut ignore);
+        let result = futures::executor::block_on(running).expect("a result");
+        assert_eq!(result.verdict == RunVerdict::Passed, result.steps[0].disagreements.is_empty());
+        result.steps.into_iter().next().expect("a step")
+    }
+
+    #[test]
+    fn a_lab_that_does_as_predicted_agrees_in_every_cell() {
+        let lab = Double::new(|cloud, flow| {
+            let listeners = Listeners { columns: columns(), deaf: Default::default() };
+            predict::observation(cloud, &listeners, flow).outcome
+        });
+        assert_eq!(run(lab).disagreements, []);
+    }
+
+    #[test]
+    fn a_cell_that_the_kernel_opens_against_the_model_is_told_and_cut_down_to_a_file() {
+        let result = run(Double::new(all_but_one));
+        let told: Vec<String> = result.disagreements.iter().map(|it| it.flow.to_string()).collect();
+        assert_eq!(told, ["web1 -> db1:22"]);
+        let dossier = result.dossier.expect("a dossier");
+        assert_eq!(dossier.folder, "sglab-disagreement-two-tier-article-1");
+        let names: Vec<&str> = dossier.files.iter().map(|(name, _)| name.as_str()).collect();
+        let all =
+            ["README.txt", "reproduction.yaml", "records.txt", "compiled.nft", "tracked.txt", "kernel-vpc-default.nft"];
+        assert_eq!(names, all);
+        insta::assert_snapshot!(dossier.files[1].1);
+    }
+
+    #[test]
+    fn what_is_not_proved_and_what_broken_canaries_say_is_no_disagreement() {
+        let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "nobody knows".to_owned() };
+        let mut lab = Double::new(unproved);
+        lab.predictor = Some(policy::judge);
+        let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[crate::model::Via::Private].into()).collect();
+        let listeners = Listeners::default();
+        let batch = |lab: &mut Double| futures::executor::block_on(Cloudlike::probe(lab, &flows)).expect("a batch");
+        let seen = batch(&mut lab);
+        assert_eq!(super::flows(&lab, &listeners, &seen), []);
+        let mut lab = Double { canaries_held: false, predictor: lab.predictor, ..Double::new(|_, _| open(9)) };
+        let seen = batch(&mut lab);
+        assert_eq!(super::flows(&lab, &listeners, &seen), []);
+        lab.canaries_held = true;
+        let seen = batch(&mut lab);
+        assert_eq!(super::flows(&lab, &listeners, &seen).len(), flows.len(), "a rule that nobody knows admits nothing");
+    }
+
+    #[test]
+    fn a_drop_at_the_other_end_is_a_disagreement() {
+        let at_egress = |cloud: &Cloud, flow: &Flow| match dropped(cloud, flow) {
+            Outcome::Dropped(mut drop) => {
+                if let crate::probe::DropCause::Groups { at, .. } = &mut drop.cause {
+                    *at = Direction::Egress;
+                }
+                Outcome::Dropped(drop)
+            }
+            other => other,
+        };
+        let mut lab = Double::new(at_egress);
+        lab.predictor = Some(policy::judge);
+        let from = crate::scenario::testing::pattern("web1 -> db1:22");
+        let flows = cells::select(&from, crate::model::Via::Private, &cloud()).expect("a flow");
+        assert_eq!(flows[0].service, Service::Tcp(Port(22)));
+        assert!(policy::judge(&cloud(), &flows[0]) != crate::model::Verdict::Open { admitted_by: vec![RuleId(3)] });
+        let seen = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
+        assert_eq!(super::flows(&lab, &Listeners::default(), &seen).len(), 1);
+    }
+}

@@ -1,0 +1,126 @@
+//! What is kept of a disagreement between model and kernel: a file that shows it again, and the evidence.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::compared::Disagreement;
+use super::reproduce::{self, Reproduction};
+use super::results::Head;
+use super::run::Cloudlike;
+use crate::compile;
+use crate::lab::{LabError, Listeners};
+use crate::model::{Cloud, Endpoint};
+
+/// Files about the first disagreement of a step, to be kept together in one folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dossier {
+    /// The folder's name: `sglab-disagreement-two-tier-article-3`.
+    pub folder: String,
+    /// Names and texts.
+    pub files: Vec<(String, String)>,
+}
+
+/// Puts a dossier together while the lab still stands where it disagreed.
+///
+/// # Errors
+/// When the lab fails. That no small reproduction was found is no failure: the dossier says so.
+pub async fn gather<L: Cloudlike>(
+    lab: &mut L,
+    head: &Head,
+    number: usize,
+    listeners: &Listeners,
+    disagreements: &[Disagreement],
+) -> Result<Option<Dossier>, LabError> {
+    let Some(first) = disagreements.first() else { return Ok(None) };
+    let cloud = lab.cloud().clone();
+    let addresses = addresses(&cloud, first);
+    let testimony = lab.testify(&addresses).await?;
+    let folder = format!("sglab-disagreement-{}-{}-{number}", head.topology, head.era);
+    let mut files = Vec::new();
+    let reproduction = reproduce::reproduce(lab, &cloud, listeners, first).await;
+    let found = match &reproduction {
+        Reproduction::Shown { text, labs } => {
+            files.push(("reproduction.yaml".to_owned(), text.clone()));
+            format!(
+                "reproduction.yaml shows it again; it was cut down in {labs} labs. Run it: sglab test reproduction.yaml"
+            )
+        }
+        Reproduction::NotShown { text } => {
+            files.push(("reproduction.yaml".to_owned(), text.clone()));
+            format!(
+                "A fresh lab in this state does NOT show it (reproduction.yaml is that state): it takes the way there.\n\
+                 Run it: sglab test {} --era {} --step {number}",
+                head.file, head.era
+            )
+        }
+        Reproduction::None { why } => {
+            let again = format!("Run it: sglab test {} --era {} --step {number}", head.file, head.era);
+            format!("The state could not be written as a file of its own: {why}\n{again}")
+        }
+    };
+    files.insert(0, ("README.txt".to_owned(), readme(head, number, disagreements, &found)));
+    files.push(("records.txt".to_owned(), records(disagreements)));
+    // What the compiler says of this cloud, beside what the kernel has: they may differ, too.
+    let compiled = compile::render(&cloud).unwrap_or_else(|error| format!("# it does not compile: {error}\n"));
+    files.push(("compiled.nft".to_owned(), compiled));
+    let tracked =
+        testimony.tracked.iter().flat_map(|(node, lines)| lines.iter().map(move |line| format!("{node}: {line}\n")));
+    let tracked: String = tracked.collect();
+    files.push(("tracked.txt".to_owned(), if tracked.is_empty() { "none\n".to_owned() } else { tracked }));
+    for (node, ruleset) in testimony.rulesets {
+        files.push((format!("kernel-{node}.nft"), ruleset));
+    }
+    Ok(Some(Dossier { folder, files }))
+}
+
+fn readme(head: &Head, number: usize, disagreements: &[Disagreement], found: &str) -> String {
+    let mut out = format!(
+        "Model and kernel disagree: {} (era {}), step {number}.\n\n\
+         One of the two is wrong, and this is a bug of sglab. Please report it with this folder.\n\n",
+        head.file, head.era
+    );
+    for it in disagreements {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}\n  predicted: {:?}\n  observed:  {:?}", it.flow, it.predicted.outcome, it.observed);
+    }
+    let _ = write!(
+        out,
+        "\n{found}\n\n\
+         records.txt    what the filters recorded of these flows\n\
+         compiled.nft   the rulesets as compiled\n\
+         kernel-*.nft   the rulesets as the kernel has them\n\
+         tracked.txt    the tracked flows of the first one's addresses\n"
+    );
+    out
+}
+
+fn records(disagreements: &[Disagreement]) -> String {
+    let mut out = String::new();
+    for it in disagreements {
+        let _ = writeln!(out, "{}", it.flow);
+        if it.records.is_empty() {
+            out.push_str("  none\n");
+        }
+        for record in &it.records {
+            let _ = writeln!(out, "  {record}");
+        }
+    }
+    out
+}
+
+/// Every address that an end of the flow has.
+fn addresses(cloud: &Cloud, disagreement: &Disagreement) -> Vec<IpAddr> {
+    let mut all = Vec::new();
+    for end in [&disagreement.flow.from, &disagreement.flow.to] {
+        match (end, end.interface().and_then(|id| cloud.interface(&id))) {
+            (Endpoint::Host(_, address), _) => all.push(address.0),
+            (_, Some(interface)) => {
+                all.extend(interface.private.map(|it| IpAddr::V4(it.0)));
+                all.extend(interface.public.map(|it| IpAddr::V4(it.0)));
+                all.extend(interface.ipv6.map(|it| IpAddr::V6(it.0)));
+            }
+            _ => {}
+        }
+    }
+    all
+}

@@ -1,0 +1,243 @@
+//! A scenario without a kernel: the same steps and expectations, and the predictions of `policy` in place of packets.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::results::{Evidence, RunResult};
+use super::run::{self, Cloudlike, Options, Progress, RunError};
+use crate::compile::names;
+use crate::compile::record::Record;
+use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, Testimony};
+use crate::model::topology::Topology;
+use crate::model::{
+    Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
+    Service, Verdict, apply,
+};
+use crate::policy::{self, Stage, Walk};
+use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution};
+
+/// Predicts the steps of a file under an era, and whether its own expectations would hold.
+///
+/// # Errors
+/// When the initial cloud is refused under the era.
+pub fn predict(
+    topology: &Topology,
+    era: Era,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<RunResult, RunError> {
+    let mut predictor = Predictor::new(topology, era)?;
+    let running = run::run_on(&mut predictor, topology, Duration::ZERO, options, progress);
+    futures::executor::block_on(running)
+}
+
+/// The cloud as it stands at the end of a step's operations; before the first, for step 0. A refused operation leaves it
+/// as it is.
+///
+/// # Errors
+/// When the initial cloud is refused under the era.
+pub fn cloud_at(topology: &Topology, era: Era, step: usize) -> Result<Cloud, RunError> {
+    let mut cloud = initial(topology, era)?;
+    for step in topology.steps.iter().take(step).filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+        for operation in step.operations() {
+            cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
+        }
+    }
+    Ok(cloud)
+}
+
+fn initial(topology: &Topology, era: Era) -> Result<Cloud, RunError> {
+    topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial { era, refusal, place: Some(place) })
+}
+
+/// Stands where a lab would, and knows no kernel.
+#[derive(Debug)]
+struct Predictor {
+    cloud: Cloud,
+    listeners: Listeners,
+    held: IndexMap<ConnectionName, Flow>,
+}
+
+impl Predictor {
+    fn new(topology: &Topology, era: Era) -> Result<Self, RunError> {
+        Ok(Self { cloud: initial(topology, era)?, listeners: run::listeners(topology), held: IndexMap::new() })
+    }
+}
+
+impl Cloudlike for Predictor {
+    fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    fn evidence(&self) -> Evidence {
+        Evidence::Prediction
+    }
+
+    async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        self.cloud = apply(&self.cloud, operation)?;
+        Ok(Duration::ZERO)
+    }
+
+    async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
+        let observations = flows.iter().map(|flow| observation(&self.cloud, &self.listeners, flow)).collect();
+        Ok(Batch { observations, took: Duration::ZERO, canaries_held: true })
+    }
+
+    async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        let outcome = observation(&self.cloud, &self.listeners, flow).outcome;
+        if !matches!(outcome, Outcome::Open { .. }) {
+            let why = "it would not be open".to_owned();
+            return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
+        }
+        self.held.insert(name.clone(), flow.clone());
+        Ok(())
+    }
+
+    fn close(&mut self, name: &ConnectionName) {
+        self.held.shift_remove(name);
+    }
+
+    async fn idle(&mut self, _: &ConnectionName) -> Result<(), LabError> {
+        Ok(())
+    }
+
+    async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        self.examine(name).await
+    }
+
+    async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
+        Ok(Held::Inconclusive { why: "what becomes of connections under way is not predicted".to_owned() })
+    }
+
+    /// Groups never filter these ("Control traffic to your AWS resources using security groups", VPC).
+    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+        let runs = self.cloud.instances.get(from).is_some_and(|it| it.state == InstanceState::Running);
+        if !runs {
+            return Ok(Asked::Inconclusive { why: format!("{from} is not running, so it can ask nothing") });
+        }
+        Ok(Asked::Answered { what: format!("groups never filter {service}") })
+    }
+
+    /// Who is in service is nobody's prediction.
+    async fn health(&mut self) -> Result<HealthOfAll, LabError> {
+        let undecided = || Health::Undecided { why: "who is in service is not predicted".to_owned() };
+        let of =
+            |balancer: &LoadBalancer| balancer.registrations.keys().map(|name| (name.clone(), undecided())).collect();
+        Ok(self.cloud.load_balancers.iter().map(|(name, balancer)| (name.clone(), of(balancer))).collect())
+    }
+
+    /// It would be held against itself.
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict> {
+        None
+    }
+
+    async fn testify(&self, _: &[IpAddr]) -> Result<Testimony, LabError> {
+        Ok(Testimony::default())
+    }
+
+    async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {
+        let observations = vec![observation(cloud, &listeners, flow)];
+        Ok(Batch { observations, took: Duration::ZERO, canaries_held: true })
+    }
+
+    /// A rule keeps its id as long as it stands, as it keeps its handle in the kernel.
+    async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
+        let rules =
+            self.cloud.groups.iter().flat_map(|(group, it)| {
+                it.ingress.iter().chain(&it.egress).map(move |rule| (group.to_string(), rule.id))
+            });
+        Ok(rules.map(|(group, id)| ((group, id.to_string()), id.0.into())).collect::<BTreeMap<_, _>>())
+    }
+}
+
+/// What a probe of a flow would find.
+pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observation {
+    let walk = policy::walk(cloud, flow);
+    let resolved = walk.stages.iter().find_map(|stage| match stage {
+        Stage::Resolved { address, .. } => Some(Resolution::Address((*address).into())),
+        _ => None,
+    });
+    let resolved = if walk.verdict == Verdict::Unresolved { Some(Resolution::NoSuchName) } else { resolved };
+    let outcome = outcome(cloud, listeners, flow, &walk);
+    Observation { flow: flow.clone(), outcome, timed_out: false, resolved, answered_by: None, records: Vec::new() }
+}
+
+/// The outcome that a verdict comes to where somebody listens, or nobody does.
+fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Outcome {
+    let dropped = |cause| match source(walk) {
+        Some(source) => Outcome::Dropped(Drop { cause, source }),
+        None => Outcome::Inconclusive { why: "nothing was sent".to_owned() },
+    };
+    let recorded = |record: Record| DropCause::Other(format!("{record} at {}", place(cloud, flow, record)));
+    match &walk.verdict {
+        Verdict::Open { admitted_by } => {
+            let admitted_by = admitted_by.first().copied();
+            match ear(cloud, listeners, flow) {
+                Ear::Listens => Outcome::Open { admitted_by },
+                Ear::Deaf => Outcome::Refused { admitted_by },
+                Ear::Dead => {
+                    Outcome::Inconclusive { why: format!("{} has crashed, and would answer nothing", flow.to) }
+                }
+            }
+        }
+        Verdict::Dropped { at, instance, groups } => {
+            dropped(DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() })
+        }
+        Verdict::FailsCheck { .. } if matches!(walk.stages.last(), Some(Stage::Routed { .. })) => {
+            dropped(recorded(Record::NotItsOwn))
+        }
+        Verdict::FailsCheck { .. } => dropped(recorded(Record::Spoofed)),
+        Verdict::Blackhole => dropped(recorded(Record::Blackhole)),
+        Verdict::Untranslated => dropped(recorded(Record::Untranslated)),
+        Verdict::Unreachable => Outcome::Unreachable,
+        Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
+    }
+}
+
+/// Whether a receiver answers.
+enum Ear {
+    Listens,
+    Deaf,
+    Dead,
+}
+
+fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Ear {
+    let Some(name) = flow.to.instance() else { return Ear::Listens };
+    if let Some(balancer) = cloud.load_balancer_of(name) {
+        let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
+        let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
+        return if listens { Ear::Listens } else { Ear::Deaf };
+    }
+    let Some(instance) = cloud.instances.get(name) else { return Ear::Dead };
+    if instance.state != InstanceState::Running {
+        return Ear::Dead;
+    }
+    let listens = listeners.columns.contains(&flow.service) || instance.listens.contains(&flow.service);
+    let deaf = listeners.deaf.contains(&(name.clone(), flow.service));
+    // The kernel of an instance answers a ping by itself.
+    if flow.service == Service::IcmpEcho || listens && !deaf { Ear::Listens } else { Ear::Deaf }
+}
+
+/// The source of the flow where it was seen last.
+fn source(walk: &Walk) -> Option<IpAddr> {
+    walk.stages.iter().rev().find_map(|stage| match stage {
+        Stage::Sent { source, .. } => Some(*source),
+        Stage::TranslatedSource { public, .. } => Some((*public).into()),
+        Stage::Asked(asked) if asked.at == crate::model::Direction::Ingress => Some(asked.other),
+        _ => None,
+    })
+}
+
+/// The namespace that would record it.
+fn place(cloud: &Cloud, flow: &Flow, record: Record) -> String {
+    let sender = match &flow.from {
+        Endpoint::Host(..) => None,
+        other => other.interface().and_then(|id| cloud.interface(&id)),
+    };
+    let Some(sender) = sender else { return "internet".to_owned() };
+    let node = if record == Record::Untranslated { names::gateway(&sender.vpc) } else { names::router(&sender.vpc) };
+    node.to_string()
+}

@@ -1,0 +1,90 @@
+//! Model and kernel are held against each other in every run, and what they disagree about is kept.
+
+use sglab::compile::network::{Network, NodeName};
+use sglab::lab::{Alteration, Lab};
+use sglab::model::topology::Topology;
+use sglab::model::{Endpoint, Era, InstanceName};
+use sglab::scenario::{self, Options, RunVerdict};
+
+use crate::clouds::{boot, topology};
+
+cases![
+    a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file,
+    a_lab_that_does_not_follow_the_model_is_told_by_every_run,
+    a_lab_in_step_with_the_model_agrees
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+groups: {WEB: [tcp 80 from anywhere], DB: [tcp 3306 from WEB], IDLE: []}
+instances: {web1: {groups: [WEB]}, db1: {groups: [DB, IDLE]}, other: {groups: [IDLE]}}
+tables: {t: {open: ['any -> web1:80', 'web1 -> db1:3306']}}
+scenario: [{step: as launched, expect: {dropped: ['office -> db1:22']}}, {step: later, expect: {table: t}}]
+";
+
+async fn run(lab: &mut Lab, topology: &Topology) -> scenario::RunResult {
+    let result = scenario::run_on(lab, topology, std::time::Duration::ZERO, &Options::default(), &mut |_| {}).await;
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// As if the compiler had left the port of a rule away.
+fn without_the_port(mut network: Network) -> Network {
+    let router = network.nodes.get_mut(&NodeName("vpc-default".into())).and_then(|node| node.ruleset.as_mut());
+    let chain = router.and_then(|ruleset| ruleset.chains.get_mut("ingress/DB"));
+    for rule in chain.into_iter().flat_map(|chain| &mut chain.rules) {
+        rule.text = rule.text.replace("tcp dport 3306 ", "meta l4proto tcp ");
+    }
+    network
+}
+
+async fn a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file() {
+    let topology = topology(CLOUD);
+    let (cloud, listeners) = crate::clouds::initial_cloud(&topology, Era::Vpc);
+    let altered = Lab::boot_altered(cloud, listeners, Alteration::new(without_the_port)).await;
+    let mut lab = altered.unwrap_or_else(|error| panic!("{error}"));
+    let result = run(&mut lab, &topology).await;
+    assert_eq!(result.verdict, RunVerdict::Failed);
+    let dossier = result.steps[0].dossier.as_ref().expect("a dossier");
+    let file = |name: &str| &dossier.files.iter().find(|(it, _)| it == name).expect(name).1;
+    assert!(file("README.txt").contains("shows it again"), "{}", file("README.txt"));
+    let small = file("reproduction.yaml");
+    let cut = ["other:", "IDLE", "office", "tcp 80"].iter().all(|word| !small.contains(word));
+    assert!(cut && small.contains("tcp 3306 from WEB"), "{small}");
+}
+
+async fn a_lab_in_step_with_the_model_agrees() {
+    let topology = topology(CLOUD);
+    let mut lab = boot(&topology, Era::Vpc).await;
+    let result = run(&mut lab, &topology).await;
+    assert_eq!(result.verdict, RunVerdict::Passed);
+    assert!(result.steps.iter().all(|step| step.disagreements.is_empty() && step.dossier.is_none()));
+}
+
+/// The kernel's filter is changed behind the lab's back: a rule of db1's groups goes.
+async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
+    let topology = topology(CLOUD);
+    let mut lab = boot(&topology, Era::Vpc).await;
+    let router = crate::clouds::node(&lab, "vpc-default");
+    let flushed = router.run(|| {
+        let program = sglab::fabric::nft::program().expect("nft");
+        std::process::Command::new(program).args(["flush", "chain", "inet", "sglab", "ingress/DB"]).status()
+    });
+    assert!(flushed.await.expect("a thread").expect("nft").success());
+    let result = run(&mut lab, &topology).await;
+    assert_eq!(result.verdict, RunVerdict::Failed);
+    let first = &result.steps[0];
+    assert!(first.wrong.is_empty(), "the file itself has nothing to say about it: {:?}", first.wrong);
+    let [disagreement] = first.disagreements.as_slice() else { panic!("{:?}", first.disagreements) };
+    assert_eq!(disagreement.flow.from, Endpoint::Instance(InstanceName::new("web1")));
+    assert_eq!(disagreement.flow.to, Endpoint::Instance(InstanceName::new("db1")));
+    let dossier = first.dossier.as_ref().expect("a dossier");
+    let file = |name: &str| &dossier.files.iter().find(|(it, _)| it == name).expect(name).1;
+    // A fresh lab does not do it, and the dossier says so.
+    assert!(file("README.txt").contains("does NOT show it"), "{}", file("README.txt"));
+    assert!(file("records.txt").contains("ingress drop"), "{}", file("records.txt"));
+    assert!(file("compiled.nft").contains("3306") && !file("kernel-vpc-default.nft").contains("dport 3306"));
+    let again = Topology::parse("again.yaml", file("reproduction.yaml").as_bytes());
+    assert!(again.is_ok(), "{}", again.unwrap_err());
+    assert!(result.steps[1].dossier.is_none(), "the same flow is not kept twice");
+}
