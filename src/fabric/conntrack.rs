@@ -108,22 +108,29 @@ fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
     let mut longest = None;
     for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
         let flows = netlink::dump(PROTOCOL, LIST, message(family, ConntrackMessage::Get(vec![])))?;
-        for flow in flows {
-            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
-            let is_it = attributes.iter().any(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(parts) => tuples.iter().any(|tuple| is(parts, tuple)),
-                _ => false,
-            });
-            let left = attributes.iter().find_map(|attribute| match attribute {
-                ConntrackAttribute::CtaTimeout(seconds) => Some(Duration::from_secs((*seconds).into())),
-                _ => None,
-            });
-            if is_it {
-                longest = longest.max(Some(left.unwrap_or_default()));
-            }
-        }
+        longest = longest.max(longest_of(flows, tuples));
     }
     Ok(longest)
+}
+
+/// The longest rest of those among the flows that have one of these tuples.
+pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple]) -> Option<Duration> {
+    let mut longest = None;
+    for flow in flows {
+        let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
+        let is_it = attributes.iter().any(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(parts) => tuples.iter().any(|tuple| is(parts, tuple)),
+            _ => false,
+        });
+        let left = attributes.iter().find_map(|attribute| match attribute {
+            ConntrackAttribute::CtaTimeout(seconds) => Some(Duration::from_secs((*seconds).into())),
+            _ => None,
+        });
+        if is_it {
+            longest = longest.max(Some(left.unwrap_or_default()));
+        }
+    }
+    longest
 }
 
 /// Whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.

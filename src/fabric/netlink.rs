@@ -157,19 +157,26 @@ where
     let mut found = Vec::new();
     loop {
         let (buffer, _) = socket.recv_from_full().map_err(failed)?;
-        let mut rest = &buffer[..];
-        while !rest.is_empty() {
-            let answer = NetlinkMessage::<M>::deserialize(rest).map_err(|e| failed(io::Error::other(e)))?;
-            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
-            rest = &rest[length..];
-            match answer.payload {
-                NetlinkPayload::InnerMessage(message) => found.push(message),
-                NetlinkPayload::Done(_) => return Ok(found),
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(failed(error.to_io())),
-                _ => {}
-            }
+        if read(&buffer, &mut found).map_err(failed)? {
+            return Ok(found);
         }
     }
+}
+
+/// Reads a part of a dump; true if it is the last.
+pub(super) fn read<M: NetlinkDeserializable>(mut rest: &[u8], found: &mut Vec<M>) -> io::Result<bool> {
+    while !rest.is_empty() {
+        let answer = NetlinkMessage::<M>::deserialize(rest).map_err(io::Error::other)?;
+        let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+        rest = &rest[length..];
+        match answer.payload {
+            NetlinkPayload::InnerMessage(message) => found.push(message),
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// `NetlinkMessage::from` wants the payload itself; this says so for any protocol.

@@ -57,7 +57,7 @@ pub struct LogSocket {
 
 /// How a lost record is known: those of a log are numbered.
 #[derive(Debug, Default)]
-struct Numbers {
+pub(super) struct Numbers {
     next: Option<u32>,
     /// Every so many are lost on purpose.
     lose_every: Option<u64>,
@@ -153,7 +153,7 @@ fn open_here() -> io::Result<LogSocket> {
     }
 }
 
-fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
+pub(super) fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
     while bytes.len() >= 16 {
         let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
             // What cannot be read is lost.

@@ -10,6 +10,8 @@ mod held;
 mod hosts_file;
 mod names;
 mod paths;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod services;
 mod testimony;
 

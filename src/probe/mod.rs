@@ -12,6 +12,8 @@ mod outcome;
 mod ports;
 mod prober;
 mod raw;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod resolve;
 mod servers;
 mod witness;

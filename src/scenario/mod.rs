@@ -22,6 +22,8 @@ pub mod predict;
 pub mod predicted;
 pub mod questions;
 mod reproduce;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod results;
 mod run;
 #[cfg(test)]
