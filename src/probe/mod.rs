@@ -16,6 +16,7 @@ mod raw;
 pub mod readers;
 mod resolve;
 mod servers;
+mod traffic;
 mod witness;
 
 use std::time::Instant;
@@ -27,6 +28,7 @@ pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
 pub use prober::{Ask, Prober};
 pub use resolve::Whose;
+pub use traffic::{Course, Packet, Part, Streams, Trace};
 
 use crate::model::Flow;
 
