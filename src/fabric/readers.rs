@@ -33,7 +33,7 @@ pub fn log(bytes: &[u8]) {
 pub fn flows(bytes: &[u8]) {
     let mut found = Vec::<NetfilterMessage>::new();
     // A refusal of the kernel is a fine thing to read.
-    let _ = netlink::read(bytes, &mut found);
+    let _ = netlink::read(bytes, conntrack::SUBSYSTEM, &mut found);
     assert!(found.len() <= bytes.len() / 16, "more flows than headers");
     let end = |last| IpAddr::from([10, 0, 0, last]);
     let tuple =
