@@ -13,7 +13,7 @@ use crate::lab::LabError;
 use crate::model::topology::{Expectation, Step};
 use crate::model::{Cloud, Endpoint, Flow, InstanceState, Place, Verdict, Via};
 use crate::policy;
-use crate::probe::{Packet, Part, Streams, Trace};
+use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
 
 /// So many packets flow before the first operation, and so many after the last.
 const EACH_SIDE: usize = 200;
@@ -226,7 +226,7 @@ pub fn judge(
                     result.owed += 1;
                     result.lost += usize::from(!arrived);
                     if !arrived && result.because.is_none() {
-                        let recorded = packet.drop.as_ref().map(explain::cut);
+                        let recorded = packet.drop.as_ref().map(|drop| told(packet.part, flow, drop, moments.before));
                         result.because =
                             Some(recorded.unwrap_or_else(|| "it did not arrive, and no filter recorded it".to_owned()));
                     }
@@ -248,6 +248,17 @@ pub fn judge(
         result
     });
     judged.collect()
+}
+
+/// Where a packet was dropped, and for want of what.
+fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
+    match (part, &drop.cause) {
+        (Part::New, DropCause::Groups { .. }) => {
+            let why = explain::reason(flow, &Outcome::Dropped(drop.clone()), cloud).unwrap_or_default();
+            format!("{}; {why}", explain::unanswerable(drop))
+        }
+        _ => explain::cut(drop),
+    }
 }
 
 /// Whether each cloud admits a flow as something new; nothing from the first on in which an end of it is another.
