@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
-use std::os::fd::{FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 
@@ -23,6 +23,24 @@ pub(super) fn process(child: u32) -> nix::Result<OwnedFd> {
     let fd = RawFd::try_from(Errno::result(fd)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel opened it for us, close-on-exec, and nobody else knows its number.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// How many packets a packet socket had no place for since this was last asked. (Each packet could carry the count,
+/// `SO_RXQ_OVFL`, but a kernel built to check its copies kills the thread that reads it.)
+pub(super) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
+    let mut counts = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut length = libc::socklen_t::try_from(size_of_val(&counts)).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `counts`, which two numbers of any value fill.
+    let asked = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut counts).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(asked).map(|_| counts.tp_drops)
 }
 
 /// The namespaces of an instance: a user namespace of its own, and the network namespace that it owns.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::packet::Tuple;
@@ -18,8 +18,6 @@ use crate::compile::network::Families;
 pub struct Tap {
     socket: Socket,
     buffer: Vec<u8>,
-    control: Vec<u8>,
-    overflow: u32,
 }
 
 impl Tap {
@@ -60,20 +58,8 @@ impl Tap {
     pub fn read_each(&mut self, mut show: impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             // A short read is what is wanted: the headers are enough.
-            let mut parts = [io::IoSliceMut::new(&mut self.buffer)];
-            let flags = MsgFlags::MSG_DONTWAIT;
-            match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut self.control), flags) {
-                Ok(received) => {
-                    let length = received.bytes;
-                    let overflow = received.cmsgs().ok().and_then(|mut all| {
-                        all.find_map(|message| match message {
-                            ControlMessageOwned::RxqOvfl(count) => Some(count),
-                            _ => None,
-                        })
-                    });
-                    self.overflow = overflow.unwrap_or(self.overflow);
-                    show(&self.buffer[..length]);
-                }
+            match recv(self.socket.as_raw_fd(), &mut self.buffer, MsgFlags::MSG_DONTWAIT) {
+                Ok(length) => show(&self.buffer[..length]),
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
@@ -81,9 +67,12 @@ impl Tap {
         }
     }
 
-    /// How many packets had no place in the socket's buffer, as the last one that had says.
-    pub fn overflow(&self) -> u32 {
-        self.overflow
+    /// How many packets had no place in the socket's buffer since this was last asked.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn missed(&self) -> io::Result<u32> {
+        Ok(super::raw::packets_missed(self.socket.as_fd())?)
     }
 }
 
@@ -102,6 +91,5 @@ fn open_for(protocol: i32) -> io::Result<Tap> {
     // In network byte order, given at once: binding later would wait for a grace period of the kernel.
     let protocol = i32::from((protocol as u16).to_be());
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?;
-    setsockopt(&socket, sockopt::RxqOvfl, &1)?;
-    Ok(Tap { socket, buffer: vec![0; 256], control: nix::cmsg_space!(u32), overflow: 0 })
+    Ok(Tap { socket, buffer: vec![0; 256] })
 }

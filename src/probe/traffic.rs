@@ -376,7 +376,12 @@ fn read(
             }
         }
         if last {
-            read.missed = taps.iter().map(|(_, tap)| tap.overflow()).sum();
+            for (_, tap) in &taps {
+                match tap.missed() {
+                    Ok(missed) => read.missed += missed,
+                    Err(error) => read.failed = Some(error.to_string()),
+                }
+            }
             return read;
         }
     }
