@@ -23,7 +23,7 @@ use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
     Cloud, ConnectionName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
 };
-use crate::probe::{Batch, Prober};
+use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
 pub use altered::Alteration;
@@ -185,15 +185,48 @@ impl Lab {
             self.health().await?;
         }
         let resolved = self.resolve(flows).await;
-        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
+        let mut asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
         let known = self.known_paths()?;
+        self.listen_for(&mut asks).await?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
         let mut batch = self.prober.probe(&asks, &known, &whose).await;
+        self.prober.hush().await;
         for observation in &mut batch.observations {
             observation.resolved = resolved.resolution(&observation.flow);
         }
         Ok(batch)
+    }
+
+    /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
+    /// programs.
+    async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+        let mut wanted: IndexMap<NodeName, IndexSet<Service>> = IndexMap::new();
+        for (flow, ask) in asks.iter() {
+            let Some(receiver) = ask.as_ref().ok().and_then(|ask| ask.receiver.as_ref()) else { continue };
+            let instance = flow.to.interface().map(|id| id.instance);
+            let runs = |name| self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
+            let deaf = |name: &InstanceName| self.listeners.deaf.contains(&(name.clone(), flow.service));
+            let silent = instance.as_ref().is_some_and(|name| !runs(name) || deaf(name));
+            if !silent && !self.prober.serves(&receiver.node, flow.service) {
+                wanted.entry(receiver.node.clone()).or_default().insert(flow.service);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Result<Vec<_>, FabricError> = wanted
+            .into_iter()
+            .map(|(node, services)| Ok((Arc::clone(self.fabric.node(&node)?), services.into_iter().collect())))
+            .collect();
+        let held = self.prober.listen_briefly(wanted?).await?;
+        for ask in asks.iter_mut().filter_map(|(_, ask)| ask.as_mut().ok()) {
+            let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
+            if receiver.is_some_and(|node| held.contains(&(node, ask.service))) {
+                ask.answering = Answering::Program;
+            }
+        }
+        Ok(())
     }
 
     /// The handles of every rule of every security group in the kernel.

@@ -193,13 +193,22 @@ pub async fn run(
 /// # Errors
 /// When the cloud cannot be launched under the era, or the lab does not come up.
 pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunError> {
+    let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
+    boot_listening(topology, era, listeners).await
+}
+
+/// As [`boot`], but the harness listens on these ports, beside what the instances' own services hold.
+///
+/// # Errors
+/// As [`boot`].
+pub async fn boot_listening(topology: &Topology, era: Era, listeners: Listeners) -> Result<(Lab, Duration), RunError> {
     let began = Instant::now();
     let cloud = topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial {
         era,
         refusal,
         place: Some(place),
     })?;
-    let lab = Lab::boot(cloud, listeners(topology)).await.map_err(RunError::Boot)?;
+    let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
     Ok((lab, began.elapsed()))
 }
 

@@ -9,6 +9,7 @@ mod expectations;
 mod flows;
 mod instances;
 mod interfaces;
+mod live;
 mod load_balancers;
 mod names;
 mod networks;
@@ -27,6 +28,8 @@ mod tracking;
 mod tree;
 pub mod write;
 
+pub use columns::columns_of;
+pub use live::{read_flow, read_operations, read_services};
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
