@@ -4,6 +4,7 @@
 //!
 //! | room | what it is | touches the world? |
 //! |---|---|---|
+//! | [`testing`] | labs in tests of your own: `#[sglab::test]`, handles, assertions | through `lab` |
 //! | [`report`] | results as terminal text, JSON, JUnit, annotations | no |
 //! | [`scenario`] | steps and expectations, run against a lab | through `lab` |
 //! | [`lab`] | the running cloud: boot, stop, start, authorize, revoke ... | through `fabric` |
@@ -58,3 +59,6 @@ pub mod policy;
 pub mod probe;
 pub mod report;
 pub mod scenario;
+pub mod testing;
+
+pub use sglab_macros::test;

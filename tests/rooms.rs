@@ -21,6 +21,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("lab", false, &["probe", "fabric", "compile", "policy", "model"]),
     ("scenario", false, &["lab", "probe", "compile", "policy", "model"]),
     ("report", true, &["scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("testing", false, &["report", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
 ];
 
 /// What of `compile` the fabric may name: words for links and rulesets, and no group.

@@ -11,6 +11,7 @@ pub mod doctor;
 #[doc(hidden)]
 pub mod faults;
 mod generation;
+mod inside;
 mod namespace;
 mod netlink;
 pub mod nflog;
@@ -20,6 +21,7 @@ mod program;
 mod raw;
 pub mod sandbox;
 mod settle;
+pub mod summons;
 mod sysctl;
 pub mod tap;
 pub mod tracked;
@@ -28,6 +30,7 @@ mod wiring;
 use std::io;
 
 pub use apply::Fabric;
+pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
 pub use sandbox::{Sandbox, SandboxError};
 

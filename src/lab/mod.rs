@@ -8,6 +8,7 @@ mod balancers;
 mod change;
 mod held;
 mod hosts_file;
+mod inside;
 mod names;
 mod paths;
 mod services;
@@ -80,7 +81,10 @@ pub enum LabError {
     #[error(transparent)]
     Fabric(#[from] FabricError),
     /// The process is not in a sandbox, which must be entered before it has threads.
-    #[error("failed to boot a lab: the process is not in a sandbox. Call `sglab::fabric::sandbox::enter()` first")]
+    #[error(
+        "failed to boot a lab: the process is not in a sandbox. In a test, write `#[sglab::test]` in place of `#[test]` or \
+         `#[tokio::test]`, or begin it with `sglab::sandboxed!();`; in a `main`, wrap its work in `sglab::testing::main`"
+    )]
     NoSandbox,
     /// The witness of arrivals and verdicts could not be started.
     #[error("failed to start the witness: {0}")]
