@@ -94,7 +94,7 @@ pub(super) struct Finding {
 pub struct Prober {
     pub(super) board: Arc<Board>,
     witness: Witness,
-    servers: HashMap<NodeName, Servers>,
+    servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
     /// What listens for the probes under way only.
     brief: Vec<Servers>,
@@ -190,7 +190,7 @@ impl Prober {
         let mut failed = Ok(());
         for opened in opened {
             match opened {
-                Ok((name, servers)) => drop(self.servers.insert(name, servers)),
+                Ok((name, servers)) => drop(self.servers.insert(name, vec![servers])),
                 Err(error) => failed = failed.and(Err(error)),
             }
         }
@@ -204,7 +204,7 @@ impl Prober {
 
     /// What listens in a namespace begins anew, as if its machine had.
     pub async fn restart(&mut self, node: &NodeName) {
-        if let Some(servers) = self.servers.get_mut(node) {
+        for servers in self.servers.get_mut(node).into_iter().flatten() {
             servers.restart().await;
         }
     }
@@ -231,6 +231,21 @@ impl Prober {
         Ok(all_held)
     }
 
+    /// Listens at one more port of a namespace, until it is silenced. False if a program holds it.
+    ///
+    /// # Errors
+    /// The port that could not be had.
+    pub async fn listen_too(&mut self, namespace: &Arc<Namespace>, service: Service) -> Result<bool, FabricError> {
+        if self.serves(&namespace.name, service) {
+            return Ok(true);
+        }
+        let (servers, held) = Servers::listen_where_free(namespace, vec![service], &self.board).await?;
+        if held.is_empty() {
+            self.servers.entry(namespace.name.clone()).or_default().push(servers);
+        }
+        Ok(held.is_empty())
+    }
+
     /// Ends what listens for a while.
     pub async fn hush(&mut self) {
         let closing = std::mem::take(&mut self.brief).into_iter().map(Servers::close);
@@ -239,7 +254,8 @@ impl Prober {
 
     /// Whether something of ours listens at a port of a namespace.
     pub fn serves(&self, node: &NodeName, service: Service) -> bool {
-        service == Service::IcmpEcho || self.servers.get(node).is_some_and(|servers| servers.serves(service))
+        service == Service::IcmpEcho
+            || self.servers.get(node).is_some_and(|all| all.iter().any(|servers| servers.serves(service)))
     }
 
     /// Whether something of ours listens in a namespace.
@@ -249,9 +265,8 @@ impl Prober {
 
     /// Closes what listens in a namespace.
     pub async fn silence(&mut self, node: &NodeName) {
-        if let Some(servers) = self.servers.remove(node) {
-            servers.close().await;
-        }
+        let closing = self.servers.remove(node).unwrap_or_default().into_iter().map(Servers::close);
+        futures::future::join_all(closing).await;
     }
 
     /// Closes everything of a namespace.
@@ -449,8 +464,13 @@ impl Prober {
         client: SocketAddr,
         token: Token,
     ) -> io::Result<()> {
-        let servers = self.servers.get(server).ok_or(io::ErrorKind::NotConnected)?;
-        servers.send(service, connection, at, client, token).await
+        for servers in self.servers.get(server).into_iter().flatten().filter(|servers| servers.serves(service)) {
+            match servers.send(service, connection, at, client, token).await {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                sent => return sent,
+            }
+        }
+        Err(io::ErrorKind::NotConnected.into())
     }
 
     pub(super) fn token(&mut self) -> Token {

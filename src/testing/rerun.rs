@@ -1,5 +1,7 @@
 //! Tests that are run once more, inside a sandbox: the process outside, and the one inside.
 
+mod output;
+
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Read};
@@ -130,11 +132,11 @@ fn outside(what: &str, again: Again, timeout: Option<Duration>) -> io::Result<Op
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     // The command holds the other end of the report.
     drop(command);
-    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
     let (reported, status) = std::thread::scope(|scope| {
-        // As text that is printed, so that a harness which captures what tests print captures this too.
-        scope.spawn(|| pass_on(stdout.as_mut(), |text| print!("{text}")));
-        scope.spawn(|| pass_on(stderr.as_mut(), |text| eprint!("{text}")));
+        if let (Some(stdout), Some(stderr)) = (stdout, stderr) {
+            scope.spawn(|| output::pass_on(stdout, stderr));
+        }
         hear(&mut report, &mut child, timeout)
     })?;
     let why = match (reported, status) {
@@ -195,26 +197,6 @@ fn hear(
     }
     let word = Report::from_text(&String::from_utf8_lossy(&text));
     Ok((word.map_or(Heard::Nothing, Heard::Word), child.wait()?))
-}
-
-/// Reads to the end, and prints whole characters.
-fn pass_on(from: Option<&mut impl Read>, print: impl Fn(&str)) {
-    let Some(from) = from else { return };
-    let mut kept = Vec::new();
-    let mut buffer = [0; 8192];
-    while let Ok(read @ 1..) = from.read(&mut buffer) {
-        kept.extend_from_slice(&buffer[..read]);
-        // A character may be cut in two by the end of what was read.
-        let whole = match std::str::from_utf8(&kept) {
-            Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            _ => kept.len(),
-        };
-        print(&String::from_utf8_lossy(&kept[..whole]));
-        kept.drain(..whole);
-    }
-    if !kept.is_empty() {
-        print(&String::from_utf8_lossy(&kept));
-    }
 }
 
 /// The supervisor of a sandbox says 128 and the signal of a process that a signal has ended.
