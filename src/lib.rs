@@ -61,4 +61,5 @@ pub mod report;
 pub mod scenario;
 pub mod testing;
 
+#[doc(inline)]
 pub use sglab_macros::test;

@@ -46,9 +46,8 @@ pub fn run<F: Future<Output: TestResult>>(module: &str, name: &str, timeout: u64
     // libtest names tests without the crate.
     let path = module.split_once("::").map_or_else(|| name.to_owned(), |(_, module)| format!("{module}::{name}"));
     let timeout = (timeout > 0).then(|| Duration::from_secs(timeout));
-    match enter(&path, Again::Test, timeout) {
-        Ok(inside) => inside.drive(test),
-        Err(Passed) => {}
+    if let Ok(inside) = enter(&path, Again::Test, timeout) {
+        inside.drive(test);
     }
 }
 
@@ -66,9 +65,8 @@ pub fn run<F: Future<Output: TestResult>>(module: &str, name: &str, timeout: u64
 /// # Panics
 /// As [`run`].
 pub fn main<F: Future<Output: TestResult>>(work: impl FnOnce() -> F) {
-    match enter("main", Again::Main, None) {
-        Ok(inside) => inside.drive(work),
-        Err(Passed) => {}
+    if let Ok(inside) = enter("main", Again::Main, None) {
+        inside.drive(work);
     }
 }
 
@@ -226,9 +224,10 @@ impl Inside {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |info| {
-                if let Some(text) = info.payload_as_str() {
-                    *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
-                }
+                let payload = info.payload();
+                let text = payload.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = text;
                 before(info);
             }));
         });

@@ -30,10 +30,10 @@ impl ProbedFlow {
 impl fmt::Display for ProbedFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.flow, self.class().as_str())?;
-        if let Outcome::Dropped(drop) = &self.outcome {
-            if let DropCause::Groups { at, instance, .. } = &drop.cause {
-                write!(f, " at the {at} of {instance}")?;
-            }
+        if let Outcome::Dropped(drop) = &self.outcome
+            && let DropCause::Groups { at, instance, .. } = &drop.cause
+        {
+            write!(f, " at the {at} of {instance}")?;
         }
         if let Some(rule) = &self.rule {
             write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;
@@ -244,14 +244,14 @@ mod tests {
     fn a_drop_at_the_other_end_is_not_the_drop_that_was_meant() {
         let probed = probed(&[dropped(Direction::Egress)]);
         probed.assert_dropped().at_egress();
-        assert!(message(|| drop(probed.assert_dropped().at_ingress())).starts_with("expected dropped at ingress"));
+        assert!(message(|| _ = probed.assert_dropped().at_ingress()).starts_with("expected dropped at ingress"));
     }
 
     #[test]
     fn what_is_not_proved_satisfies_no_assertion() {
         let unproved = || probed(&[Outcome::Inconclusive { why: "it was not asked".to_owned() }]);
         message(|| unproved().assert_open());
-        message(|| drop(unproved().assert_dropped()));
+        message(|| _ = unproved().assert_dropped());
         message(|| unproved().assert_refused());
         message(|| unproved().assert_unreachable());
         message(|| probed(&[]).assert_open());
