@@ -71,6 +71,10 @@ impl Report {
 /// # Errors
 /// The system's word.
 pub fn summon(command: &mut Command, what: &str) -> io::Result<UnixStream> {
+    // Else it would start itself for ever.
+    if std::env::var(VARIABLE).is_ok_and(|value| wanted(&value).is_some()) {
+        return Err(io::Error::other("the process was started for that, and what it does before `main` was not done"));
+    }
     let (ours, theirs) = UnixStream::pair()?;
     command.env(VARIABLE, format!("{}:{what}", process::id())).stdin(Stdio::from(OwnedFd::from(theirs)));
     Ok(ours)
@@ -102,17 +106,19 @@ impl Summons {
     }
 }
 
+/// What the parent of this process wants of it; nothing if the variable is not from there.
+fn wanted(value: &str) -> Option<&str> {
+    let (parent, what) = value.split_once(':')?;
+    (parent.parse() == Ok(getppid().as_raw())).then_some(what)
+}
+
 /// Before `main`: enters a sandbox if the process was started for that. Returns in a process that is to go on.
 pub(super) fn answer() {
     let Ok(value) = std::env::var(VARIABLE) else { return };
-    let Some((parent, what)) = value.split_once(':') else { return };
-    let parent_lives = || parent.parse() == Ok(getppid().as_raw());
-    if !parent_lives() {
-        return;
-    }
+    let Some(what) = wanted(&value) else { return };
     raw::forget_variable(VARIABLE);
     // Whoever asked is gone: then nobody wants to know, and nothing may stay.
-    if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() || !parent_lives() {
+    if nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).is_err() || wanted(&value).is_none() {
         process::exit(137);
     }
     let summons = match receive(what) {
