@@ -443,5 +443,5 @@ fn when_the_test_is_killed_nothing_of_it_stays() {
     // The kernel gives the lock back when the last process that holds it is gone.
     let (told, gone) = std::sync::mpsc::channel();
     std::thread::spawn(move || told.send(file.as_file().lock()));
-    gone.recv_timeout(Duration::from_secs(60)).expect("the test inside still runs").unwrap();
+    gone.recv_timeout(Duration::from_secs(30)).expect("the test inside still runs").unwrap();
 }

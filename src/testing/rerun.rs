@@ -106,8 +106,11 @@ fn enter(what: &str, again: Again, timeout: Option<Duration>) -> Result<Inside, 
         // The caller's own `main` has entered it.
         None if sandbox::current().is_some() => Ok(Inside { summons: None }),
         None => {
-            let failure = outside(what, again, timeout)
-                .unwrap_or_else(|error| Some(format!("failed to run {what} inside a sandbox: {error}")));
+            let failure = outside(what, again, timeout).unwrap_or_else(|error| {
+                let why = format!("failed to run {what} inside a sandbox: {error}");
+                eprintln!("error: {why}");
+                Some(why)
+            });
             failure.map_or(Err(Passed), |why| fail(why))
         }
     }
