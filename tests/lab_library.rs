@@ -62,7 +62,7 @@ async fn what_ec2_refuses_is_an_error_with_its_code_and_changes_nothing() -> Res
     let before = lab.cloud();
     let again = lab.authorize("db", ["tcp 5432 from web"]).await.unwrap_err();
     assert_eq!(again.refusal(), Some(RefusalCode::InvalidPermissionDuplicate));
-    assert_eq!(lab.apply("start: web1").await.unwrap_err().refusal(), Some(RefusalCode::IncorrectInstanceState));
+    assert_eq!(lab.apply("delete-group: web").await.unwrap_err().refusal(), Some(RefusalCode::DependencyViolation));
     assert_eq!(lab.cloud(), before);
     Ok(())
 }
