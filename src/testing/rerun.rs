@@ -13,7 +13,11 @@ use std::time::{Duration, Instant};
 use crate::fabric::sandbox;
 use crate::fabric::summons::{self, Report, Summons};
 
-/// What a test gives back.
+/// What a test gives back: nothing, or a `Result` whose error has `Debug`.
+#[diagnostic::on_unimplemented(
+    message = "a test gives back nothing, or a `Result` whose error has `Debug`, and not `{Self}`",
+    label = "this gives back `{Self}`"
+)]
 pub trait TestResult {
     /// Why it is a failure, if it is.
     fn failure(self) -> Option<String>;
