@@ -221,6 +221,22 @@ async fn labs_with_the_same_addresses_are_up_side_by_side() -> Result<(), Error>
     Ok(())
 }
 
+/// The harness answers for instances. A load balancer has listeners of its own, and no others.
+#[sglab::test]
+async fn a_port_that_a_load_balancer_does_not_listen_at_is_refused() -> Result<(), Error> {
+    let balanced = Topology::builder(Era::Vpc)
+        .host("customer", ["198.51.100.7"])
+        .group("web", ["tcp 443 from anywhere"])
+        .instance("web1", NewInstance::in_groups(["web"]).listens(["tcp 443"]))
+        .yaml("load-balancers: {lb: {listeners: [tcp 443], targets: [web1]}}")
+        .build()?;
+    let lab = Lab::boot(&balanced).await?;
+    lab.apply("authorize: {default: [tcp 443-444 from anywhere]}").await?;
+    lab.probe("customer -> lb:443").await?.assert_open();
+    lab.probe("customer -> lb:444").await?.assert_refused();
+    Ok(())
+}
+
 #[sglab::test]
 async fn a_scenario_is_run_from_a_test() -> Result<(), Error> {
     let steps = "scenario:\n  - {step: as launched, expect: {open: [web1 -> db1:5432], dropped: [db1 -> web1:22]}}";

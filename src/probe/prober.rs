@@ -252,9 +252,10 @@ impl Prober {
         futures::future::join_all(closing).await;
     }
 
-    /// Whether something of ours listens at a port of a namespace.
+    /// Whether something of ours listens at a port of a namespace, or a load balancer is there, which has its own listeners.
     pub fn serves(&self, node: &NodeName, service: Service) -> bool {
         service == Service::IcmpEcho
+            || self.balancers.contains_key(node)
             || self.servers.get(node).is_some_and(|all| all.iter().any(|servers| servers.serves(service)))
     }
 

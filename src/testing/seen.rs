@@ -117,6 +117,15 @@ impl Probed {
         self.assert_all(Class::Refused);
     }
 
+    /// Each is taken by a load balancer, which has nobody to give it to.
+    ///
+    /// # Panics
+    /// With what each other flow came to, and why.
+    #[track_caller]
+    pub fn assert_closed(&self) {
+        self.assert_all(Class::Closed);
+    }
+
     #[track_caller]
     fn assert_all(&self, expected: Class) {
         self.assert_each(expected.as_str(), |flow| flow.class() == expected);
@@ -254,6 +263,7 @@ mod tests {
         message(|| _ = unproved().assert_dropped());
         message(|| unproved().assert_refused());
         message(|| unproved().assert_unreachable());
+        message(|| unproved().assert_closed());
         message(|| probed(&[]).assert_open());
     }
 }

@@ -109,6 +109,9 @@ fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
         reading.names.know(name.as_str(), Sort::ElasticIp);
         reading.world.elastic_ips.insert(name.clone());
     }
+    for name in cloud.load_balancers.keys() {
+        reading.names.know(name.as_str(), Sort::LoadBalancer);
+    }
     for name in cloud.prefix_lists.keys() {
         reading.names.know(name.as_str(), Sort::PrefixList);
     }
