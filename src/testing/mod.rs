@@ -62,15 +62,12 @@ pub use within::Running;
 /// ```
 #[macro_export]
 macro_rules! sandboxed {
-    () => {
-        $crate::sandboxed!(())
-    };
-    ($passed:expr) => {
+    ($($passed:expr)?) => {
         let _inside = {
             fn here() {}
             match $crate::testing::sandboxed(::core::any::type_name_of_val(&here)) {
                 ::core::result::Result::Ok(inside) => inside,
-                ::core::result::Result::Err($crate::testing::Passed) => return $passed,
+                ::core::result::Result::Err($crate::testing::Passed) => return $($passed)?,
             }
         };
     };

@@ -78,9 +78,9 @@ impl Builder {
         self.entry("elastic-ips", name, "none".to_owned())
     }
 
-    /// An Elastic IP of an instance, or an interface such as `web1.eth1`.
-    pub fn elastic_ip_of(self, name: &str, holder: &str) -> Self {
-        self.entry("elastic-ips", name, quote(holder))
+    /// An Elastic IP, associated with an instance.
+    pub fn elastic_ip_of(self, name: &str, instance: &str) -> Self {
+        self.entry("elastic-ips", name, quote(instance))
     }
 
     /// A prefix list with as many entries as it may have.
@@ -326,11 +326,11 @@ era: vpc
 knobs: {quotas: ignored}
 vpcs: {main: {cidr: 10.1.0.0/16, subnets: {a: 10.1.1.0/24, b: 10.1.2.0/24}, ipv6: yes}}
 hosts: {office: 203.0.113.10, world: [198.51.100.7, 192.0.2.99]}
-elastic-ips: {eip-web: web1, spare: none}
+elastic-ips: {eip-web: db1, spare: none}
 prefix-lists: {partners: [192.0.2.128/25]}
 groups:
   web: [tcp 443 from anywhere, tcp 22 from partners]
-  db: {description: 'it''s the database', ingress: [tcp 5432 from web], egress: []}
+  db: {description: 'databases: all of them', ingress: [tcp 5432 from web], egress: []}
 instances:
   web1: {groups: [web], listens: [tcp 443], subnet: b, interfaces: {eth1: {groups: [db], subnet: a}}}
   db1: {groups: [db, web], address: 10.1.1.50, public: no}
@@ -340,14 +340,14 @@ instances:
             .vpc("main", NewVpc::block("10.1.0.0/16").subnets([("a", "10.1.1.0/24"), ("b", "10.1.2.0/24")]).ipv6())
             .host("office", ["203.0.113.10"])
             .host("world", ["198.51.100.7", "192.0.2.99"])
-            .elastic_ip_of("eip-web", "web1")
+            .elastic_ip_of("eip-web", "db1")
             .elastic_ip("spare")
             .prefix_list("partners", ["192.0.2.128/25"])
             .group("web", ["tcp 443 from anywhere", "tcp 22 from partners"])
             .group_with(
                 "db",
                 NewGroup::new()
-                    .description("it's the database")
+                    .description("databases: all of them")
                     .ingress(["tcp 5432 from web"])
                     .egress(Vec::<String>::new()),
             )
@@ -376,13 +376,19 @@ instances:
 
     #[test]
     fn no_text_escapes_from_its_quotes() {
-        let hostile = "x\", egress: [], y: \"\n  z: [all from anywhere]\\";
-        let built = Topology::builder(Era::Vpc).group_with("g", NewGroup::new().description(hostile)).build().unwrap();
-        let described = built.initial.iter().find_map(|operation| match &operation.value {
+        let described =
+            |text: &str| Topology::builder(Era::Vpc).group_with("g", NewGroup::new().description(text)).build();
+        let hostile = "x, egress: [], y: {} #";
+        let built = described(hostile).unwrap();
+        let description = built.initial.iter().find_map(|operation| match &operation.value {
             Operation::CreateGroup(group) => group.description.clone(),
             _ => None,
         });
-        assert_eq!(described.as_deref(), Some(hostile));
+        assert_eq!(description.as_deref(), Some(hostile));
+        // EC2 takes no quotes there: it is refused as one text, and nothing else is found in it.
+        let refused = described("x\", egress: [], y: \"\n  z: [all from anywhere]\\").unwrap_err();
+        let words: Vec<&str> = refused.iter().map(|problem| problem.message()).collect();
+        assert!(matches!(words.as_slice(), [one] if one.contains("Invalid security group description")), "{words:?}");
     }
 
     #[test]
