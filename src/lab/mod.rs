@@ -16,13 +16,14 @@ mod testimony;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::sync::Arc;
 
 use crate::compile::network::{Network, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
 use crate::fabric::faults::Faults;
 use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
+    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
 };
 use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
