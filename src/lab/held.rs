@@ -1,6 +1,6 @@
 //! Connections that are held open while the cloud changes.
 
-use super::{Lab, LabError, paths};
+use super::{Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
 use crate::model::{ConnectionName, Flow, InstanceState, Service};
 use crate::probe::{Connection, Held};
@@ -42,9 +42,10 @@ impl Lab {
     /// Whether nothing is to listen at a port, or nothing runs there.
     fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
         let instance = self.cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
-        instance.is_some_and(|(name, instance)| {
-            instance.state != InstanceState::Running || self.listeners.deaf.contains(&(name.clone(), service))
-        })
+        self.unheld == Unheld::Refuses
+            || instance.is_some_and(|(name, instance)| {
+                instance.state != InstanceState::Running || self.listeners.deaf.contains(&(name.clone(), service))
+            })
     }
 
     /// Closes a connection that is held.

@@ -16,7 +16,7 @@ pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
 /// Writes where the programs of each VPC, and of hosts outside, find their resolver. It is the same as long as the lab is there.
 pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     let outside = format!("nameserver {}\n", services::OUTSIDE_RESOLVER);
-    let failed = |source| LabError::Names { file: "resolver file of hosts".into(), source };
+    let failed = |source| LabError::Names { file: format!("resolver file of {}", names::internet()), source };
     fabric.write_resolver_file(&names::internet(), &outside).map_err(failed)?;
     for (name, vpc) in &cloud.vpcs {
         if let Some(resolver) = services::address(cloud, vpc, CloudService::Dns) {

@@ -43,6 +43,7 @@ pub struct Lab {
     prober: Prober,
     services: services::Services,
     listeners: Listeners,
+    unheld: Unheld,
     /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InterfaceId, LastHeld>,
     held: IndexMap<ConnectionName, held::Holding>,
@@ -55,6 +56,16 @@ struct LastHeld {
     private: Option<PrivateIp>,
     public: Option<PublicIp>,
     ipv6: Option<Ipv6>,
+}
+
+/// What the harness does about a port that nobody holds when somebody asks there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Unheld {
+    /// Nothing: who is let in is refused.
+    #[default]
+    Refuses,
+    /// It answers for as long as the probes take.
+    Answers,
 }
 
 /// What the harness listens on, beside what the instances' own services hold.
@@ -158,6 +169,7 @@ impl Lab {
             prober,
             services,
             listeners,
+            unheld: Unheld::default(),
             last,
             held: IndexMap::new(),
             broken: None,
@@ -203,9 +215,18 @@ impl Lab {
         Ok(batch)
     }
 
+    /// From now on the harness answers probes also at ports where nobody listens, and holds none of them in between: so that
+    /// programs can, and what is let in is open.
+    pub fn answer_where_nobody_listens(&mut self) {
+        self.unheld = Unheld::Answers;
+    }
+
     /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
     /// programs.
     async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+        if self.unheld == Unheld::Refuses {
+            return Ok(());
+        }
         let mut wanted: IndexMap<NodeName, IndexSet<Service>> = IndexMap::new();
         for (flow, ask) in asks.iter() {
             let Some(receiver) = ask.as_ref().ok().and_then(|ask| ask.receiver.as_ref()) else { continue };
