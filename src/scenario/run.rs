@@ -193,8 +193,7 @@ pub async fn run(
 /// # Errors
 /// When the cloud cannot be launched under the era, or the lab does not come up.
 pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunError> {
-    let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
-    boot_with(topology, era, listeners).await
+    boot_with(topology, era, listeners(topology)).await
 }
 
 /// As [`boot`], but the harness listens on these ports, beside what the instances' own services hold, and answers probes at any
