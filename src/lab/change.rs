@@ -168,8 +168,8 @@ impl Lab {
                 self.prober.restart(&node).await;
                 self.end_connections(&node, "its programs have ended");
             }
-            // What listens there was opened for this very start.
-            Some(Operation::Start(name)) => {
+            // What listens there was opened for this very start; to start what runs does nothing.
+            Some(Operation::Start(name)) if !self.runs(name) => {
                 self.end_connections(&NodeName(name.to_string()), "its programs have ended");
             }
             _ => {}
@@ -185,6 +185,10 @@ impl Lab {
         self.cloud = cloud;
         self.register_targets();
         self.remember();
+    }
+
+    fn runs(&self, name: &InstanceName) -> bool {
+        self.cloud.instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
     }
 
     /// Tells the prober where flows are tracked.
