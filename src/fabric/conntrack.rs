@@ -18,6 +18,8 @@ use crate::compile::network::NodeName;
 /// `NETLINK_NETFILTER`.
 const PROTOCOL: isize = netlink_sys::constants::NETLINK_NETFILTER;
 pub(super) const LIST: &str = "list tracked flows";
+/// `NFNL_SUBSYS_CTNETLINK`.
+pub(super) const SUBSYSTEM: u8 = 1;
 
 /// A tracked flow of a family, as its first packet had it.
 pub(super) type Flow = (NetfilterProtoFamily, Vec<ConntrackAttribute>);
@@ -107,23 +109,30 @@ pub async fn remembered_for(node: &Arc<Namespace>, tuples: &[packet::Tuple]) -> 
 fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
     let mut longest = None;
     for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
-        let flows = netlink::dump(PROTOCOL, LIST, message(family, ConntrackMessage::Get(vec![])))?;
-        for flow in flows {
-            let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
-            let is_it = attributes.iter().any(|attribute| match attribute {
-                ConntrackAttribute::CtaTupleOrig(parts) => tuples.iter().any(|tuple| is(parts, tuple)),
-                _ => false,
-            });
-            let left = attributes.iter().find_map(|attribute| match attribute {
-                ConntrackAttribute::CtaTimeout(seconds) => Some(Duration::from_secs((*seconds).into())),
-                _ => None,
-            });
-            if is_it {
-                longest = longest.max(Some(left.unwrap_or_default()));
-            }
-        }
+        let flows = netlink::dump(PROTOCOL, SUBSYSTEM, LIST, message(family, ConntrackMessage::Get(vec![])))?;
+        longest = longest.max(longest_of(flows, tuples));
     }
     Ok(longest)
+}
+
+/// The longest rest of those among the flows that have one of these tuples.
+pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple]) -> Option<Duration> {
+    let mut longest = None;
+    for flow in flows {
+        let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
+        let is_it = attributes.iter().any(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(parts) => tuples.iter().any(|tuple| is(parts, tuple)),
+            _ => false,
+        });
+        let left = attributes.iter().find_map(|attribute| match attribute {
+            ConntrackAttribute::CtaTimeout(seconds) => Some(Duration::from_secs((*seconds).into())),
+            _ => None,
+        });
+        if is_it {
+            longest = longest.max(Some(left.unwrap_or_default()));
+        }
+    }
+    longest
 }
 
 /// Whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.
@@ -169,7 +178,7 @@ fn find_where(
     family: NetfilterProtoFamily,
     wanted: &dyn Fn(&[ConntrackAttribute]) -> bool,
 ) -> Result<Vec<Flow>, Refused> {
-    let flows = netlink::dump(PROTOCOL, LIST, message(family, ConntrackMessage::Get(vec![])))?;
+    let flows = netlink::dump(PROTOCOL, SUBSYSTEM, LIST, message(family, ConntrackMessage::Get(vec![])))?;
     let attributes = flows.into_iter().filter_map(|flow| match flow.inner {
         NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) => Some(attributes),
         _ => None,

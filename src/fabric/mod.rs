@@ -19,6 +19,8 @@ pub mod nft;
 pub mod packet;
 mod program;
 mod raw;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 pub mod sandbox;
 mod settle;
 pub mod summons;

@@ -117,7 +117,7 @@ impl Namespace {
     }
 
     /// Moves the calling thread into it, for good: for plain threads only, never for one of tokio's.
-    pub(super) fn enter(&self) -> io::Result<()> {
+    pub(crate) fn enter(&self) -> io::Result<()> {
         setns(&self.net, CloneFlags::CLONE_NEWNET).map_err(io::Error::from)
     }
 

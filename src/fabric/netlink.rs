@@ -4,8 +4,8 @@
 use std::io;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkDeserializable, NetlinkMessage,
-    NetlinkPayload, NetlinkSerializable,
+    ErrorMessage, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkDeserializable,
+    NetlinkMessage, NetlinkPayload, NetlinkSerializable,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr};
@@ -109,7 +109,7 @@ fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[String]) -> Re
                 waiting -= 1;
                 if error.code.is_some() && first_refusal.is_none() {
                     let attempt = attempts.get(answer.header.sequence_number as usize).cloned().unwrap_or_default();
-                    first_refusal = Some(Refused { attempt, source: error.to_io() });
+                    first_refusal = Some(Refused { attempt, source: refusal(&error) });
                 }
             }
         }
@@ -134,13 +134,13 @@ where
     let (buffer, _) = socket.recv_from_full()?;
     match NetlinkMessage::<M>::deserialize(&buffer).map_err(io::Error::other)?.payload {
         NetlinkPayload::InnerMessage(message) => Ok(message),
-        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+        NetlinkPayload::Error(error) if error.code.is_some() => Err(refusal(&error)),
         _ => Err(io::Error::other("no answer to the question")),
     }
 }
 
-/// Asks for a dump and gives every message of it.
-pub(super) fn dump<M>(protocol: isize, attempt: &str, message: M) -> Result<Vec<M>, Refused>
+/// Asks for a dump and gives every message of it, all of one subsystem of netfilter.
+pub(super) fn dump<M>(protocol: isize, subsystem: u8, attempt: &str, message: M) -> Result<Vec<M>, Refused>
 where
     M: NetlinkSerializable + NetlinkDeserializable + std::fmt::Debug,
 {
@@ -157,19 +157,45 @@ where
     let mut found = Vec::new();
     loop {
         let (buffer, _) = socket.recv_from_full().map_err(failed)?;
-        let mut rest = &buffer[..];
-        while !rest.is_empty() {
-            let answer = NetlinkMessage::<M>::deserialize(rest).map_err(|e| failed(io::Error::other(e)))?;
-            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
-            rest = &rest[length..];
-            match answer.payload {
-                NetlinkPayload::InnerMessage(message) => found.push(message),
-                NetlinkPayload::Done(_) => return Ok(found),
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(failed(error.to_io())),
-                _ => {}
-            }
+        if read(&buffer, subsystem, &mut found).map_err(failed)? {
+            return Ok(found);
         }
     }
+}
+
+/// Reads a part of a dump; true if it is the last.
+pub(super) fn read<M: NetlinkDeserializable>(mut rest: &[u8], subsystem: u8, found: &mut Vec<M>) -> io::Result<bool> {
+    while !rest.is_empty() {
+        if !is_of(rest, subsystem) {
+            return Err(io::Error::other("a message of another subsystem of netfilter"));
+        }
+        let answer = NetlinkMessage::<M>::deserialize(rest).map_err(io::Error::other)?;
+        let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
+        rest = &rest[length..];
+        match answer.payload {
+            NetlinkPayload::InnerMessage(message) => found.push(message),
+            NetlinkPayload::Done(_) => return Ok(true),
+            NetlinkPayload::Error(error) if error.code.is_some() => return Err(refusal(&error)),
+            _ => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a message is of a subsystem of netfilter, or one of netlink's own. Others are not asked for and not read: some
+/// of their readers panic at attributes that are cut off.
+pub(super) fn is_of(message: &[u8], subsystem: u8) -> bool {
+    let Some([low, high]) = message.get(4..6) else { return true };
+    let kind = u16::from_ne_bytes([*low, *high]);
+    kind < NETLINK_S_OWN || kind >> 8 == u16::from(subsystem)
+}
+
+/// Kinds of messages below this are the same for every protocol.
+const NETLINK_S_OWN: u16 = 16;
+
+/// The kernel's word. The crate's own reading overflows at the number that has no opposite.
+pub(super) fn refusal(error: &ErrorMessage) -> io::Error {
+    io::Error::from_raw_os_error(error.raw_code().saturating_abs())
 }
 
 /// `NetlinkMessage::from` wants the payload itself; this says so for any protocol.
@@ -178,5 +204,36 @@ struct WithType<M>(M);
 impl<M: NetlinkSerializable> From<WithType<M>> for NetlinkMessage<M> {
     fn from(WithType(message): WithType<M>) -> Self {
         Self::new(netlink_packet_core::NetlinkHeader::default(), NetlinkPayload::InnerMessage(message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_netfilter::NetfilterMessage;
+
+    use super::*;
+
+    /// A message of a kind.
+    fn message(kind: u16, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(16 + body.len()).expect("a short body");
+        [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], body].concat()
+    }
+
+    #[test]
+    fn an_error_whose_number_has_no_opposite_is_an_error_all_the_same() {
+        let error = message(2, &[&i32::MIN.to_ne_bytes()[..], &[0; 16]].concat());
+        let read = read::<NetfilterMessage>(&error, 1, &mut Vec::new());
+        assert_eq!(read.expect_err("an error").raw_os_error(), Some(i32::MAX));
+        let error = message(2, &[&(-2i32).to_ne_bytes()[..], &[0; 16]].concat());
+        let read = self::read::<NetfilterMessage>(&error, 1, &mut Vec::new());
+        assert_eq!(read.expect_err("an error").raw_os_error(), Some(2));
+    }
+
+    #[test]
+    fn a_message_that_was_not_asked_for_is_not_read() {
+        // A set of nftables, with an attribute that says to be longer than it is.
+        let set = message(0x0a << 8 | 9, &[1, 0, 0, 0, 12, 0, 17, 0, 2, 4, 4, 0, 3, 0, 8, 0]);
+        assert!(read::<NetfilterMessage>(&set, 1, &mut Vec::new()).is_err());
+        assert!(is_of(&message(1 << 8, &[]), 1) && is_of(&message(3, &[]), 1));
     }
 }

@@ -13,9 +13,11 @@ use netlink_sys::constants::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
 use super::faults::LogFault;
-use super::{FabricError, Namespace};
+use super::{FabricError, Namespace, netlink};
 use crate::compile::record::{LOG_GROUP, Record};
 
+/// `NFNL_SUBSYS_ULOG`.
+const SUBSYSTEM: u8 = 4;
 /// So much of each packet: its headers and a probe's token.
 const COPY_BYTES: u32 = 128;
 /// The kernel's buffer for one record; its default is a page, of which a receive buffer holds few.
@@ -57,7 +59,7 @@ pub struct LogSocket {
 
 /// How a lost record is known: those of a log are numbered.
 #[derive(Debug, Default)]
-struct Numbers {
+pub(super) struct Numbers {
     next: Option<u32>,
     /// Every so many are lost on purpose.
     lose_every: Option<u64>,
@@ -148,13 +150,17 @@ fn open_here() -> io::Result<LogSocket> {
     let length = socket.recv(&mut &mut buffer[..], 0)?;
     let answer = NetlinkMessage::<NetfilterMessage>::deserialize(&buffer[..length]).map_err(io::Error::other)?;
     match answer.payload {
-        NetlinkPayload::Error(error) if error.code.is_some() => Err(error.to_io()),
+        NetlinkPayload::Error(error) if error.code.is_some() => Err(netlink::refusal(&error)),
         _ => Ok(LogSocket { socket, buffer, numbers: Numbers::default(), fault: None, reads: 0 }),
     }
 }
 
-fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
+pub(super) fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
     while bytes.len() >= 16 {
+        if !netlink::is_of(bytes, SUBSYSTEM) {
+            read.lost += 1;
+            return;
+        }
         let Ok(message) = NetlinkMessage::<NetfilterMessage>::deserialize(bytes) else {
             // What cannot be read is lost.
             read.lost += 1;
@@ -189,5 +195,19 @@ fn parse(mut bytes: &[u8], numbers: &mut Numbers, read: &mut Read) {
             }
         }
         read.records.push(record);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_no_record_counts_as_lost_and_is_not_read() {
+        // Of nftables, with attributes that say to be longer than they are: what fuzzing found to panic.
+        let message = include_bytes!("../../fuzz/corpus/log/a-message-of-nftables");
+        let (mut numbers, mut read) = (Numbers::default(), Read::default());
+        parse(message, &mut numbers, &mut read);
+        assert_eq!((read.records.len(), read.lost), (0, 1));
     }
 }

@@ -91,14 +91,17 @@ pub struct KernelRule {
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
     let text = list(namespace, &["-j", "-a", "list", "table", "inet", "sglab"]).await?;
-    let unread = |e: serde_json::Error| missing(namespace, format!("nft's list could not be read: {e}"));
+    read_rules(&text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
+}
+
+/// The rules with a comment in nft's own list.
+pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Error> {
     // Object by object: the nftables crate gives up a whole list over one object that it does not know.
-    let list: serde_json::Value = serde_json::from_str(&text).map_err(unread)?;
+    let list: serde_json::Value = serde_json::from_str(text)?;
     let objects = list.get("nftables").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let mut found = Vec::new();
     for object in objects.into_iter().filter(|object| object.get("rule").is_some()) {
-        let NfListObject::Rule(Rule { chain, comment, handle, .. }) =
-            serde_json::from_value::<NfListObject>(object).map_err(unread)?
+        let NfListObject::Rule(Rule { chain, comment, handle, .. }) = serde_json::from_value::<NfListObject>(object)?
         else {
             continue;
         };

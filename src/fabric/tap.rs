@@ -1,9 +1,11 @@
 //! What arrives at a namespace's interfaces: the second witness of every drop.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::packet::Tuple;
@@ -16,6 +18,8 @@ use crate::compile::network::Families;
 pub struct Tap {
     socket: Socket,
     buffer: Vec<u8>,
+    control: Vec<u8>,
+    overflow: u32,
 }
 
 impl Tap {
@@ -45,19 +49,41 @@ impl Tap {
     /// The kernel's word.
     pub fn read(&mut self) -> io::Result<Vec<Tuple>> {
         let mut seen = Vec::new();
+        self.read_each(|packet| seen.extend(Tuple::parse(packet)))?;
+        Ok(seen)
+    }
+
+    /// Shows the beginning of each packet that has arrived.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn read_each(&mut self, mut show: impl FnMut(&[u8])) -> io::Result<()> {
         loop {
             // A short read is what is wanted: the headers are enough.
-            match nix::sys::socket::recv(
-                std::os::fd::AsRawFd::as_raw_fd(&self.socket),
-                &mut self.buffer,
-                nix::sys::socket::MsgFlags::MSG_DONTWAIT,
-            ) {
-                Ok(length) => seen.extend(Tuple::parse(&self.buffer[..length])),
-                Err(nix::errno::Errno::EAGAIN) => return Ok(seen),
-                Err(nix::errno::Errno::EINTR) => {}
+            let mut parts = [io::IoSliceMut::new(&mut self.buffer)];
+            let flags = MsgFlags::MSG_DONTWAIT;
+            match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut self.control), flags) {
+                Ok(received) => {
+                    let length = received.bytes;
+                    let overflow = received.cmsgs().ok().and_then(|mut all| {
+                        all.find_map(|message| match message {
+                            ControlMessageOwned::RxqOvfl(count) => Some(count),
+                            _ => None,
+                        })
+                    });
+                    self.overflow = overflow.unwrap_or(self.overflow);
+                    show(&self.buffer[..length]);
+                }
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// How many packets had no place in the socket's buffer, as the last one that had says.
+    pub fn overflow(&self) -> u32 {
+        self.overflow
     }
 }
 
@@ -76,5 +102,6 @@ fn open_for(protocol: i32) -> io::Result<Tap> {
     // In network byte order, given at once: binding later would wait for a grace period of the kernel.
     let protocol = i32::from((protocol as u16).to_be());
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?;
-    Ok(Tap { socket, buffer: vec![0; 256] })
+    setsockopt(&socket, sockopt::RxqOvfl, &1)?;
+    Ok(Tap { socket, buffer: vec![0; 256], control: nix::cmsg_space!(u32), overflow: 0 })
 }

@@ -8,7 +8,7 @@ use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessa
 
 use super::apply::in_node;
 use super::netlink::{self, Refused};
-use super::{FabricError, Namespace};
+use super::{FabricError, Namespace, conntrack};
 
 /// The tracked flows of a namespace that have one of these addresses at an end, a line each.
 ///
@@ -24,7 +24,8 @@ fn flows_here(addresses: &[IpAddr]) -> Result<Vec<String>, Refused> {
     let mut lines = Vec::new();
     for family in [NetfilterProtoFamily::IPv4, NetfilterProtoFamily::IPv6] {
         let all = NetfilterMessage::new(NetfilterHeader::new(family, 0, 0), ConntrackMessage::Get(vec![]));
-        let flows = netlink::dump(netlink_sys::constants::NETLINK_NETFILTER, "list tracked flows", all)?;
+        let flows =
+            netlink::dump(netlink_sys::constants::NETLINK_NETFILTER, conntrack::SUBSYSTEM, "list tracked flows", all)?;
         for flow in flows {
             let NetfilterMessageInner::Conntrack(ConntrackMessage::New(attributes)) = flow.inner else { continue };
             let both = attributes.iter().filter_map(|attribute| match attribute {

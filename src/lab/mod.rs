@@ -11,8 +11,11 @@ mod hosts_file;
 mod inside;
 mod names;
 mod paths;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod services;
 mod testimony;
+mod traffic;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -117,6 +120,14 @@ pub enum LabError {
         /// What it was to be.
         flow: String,
         /// What happened instead.
+        why: String,
+    },
+    /// Traffic that was to flow cannot.
+    #[error("no traffic can flow for {flow}: {why}")]
+    NoTraffic {
+        /// Which.
+        flow: String,
+        /// What is in its way.
         why: String,
     },
     /// A connection is remembered though it was idle for its time.

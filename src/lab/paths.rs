@@ -155,7 +155,8 @@ impl Lab {
                 names::router_ipv6(block.ok_or_else(|| format!("{} speaks no IPv6", router.name))?).into()
             }
         };
-        Ok(Some(Receiver { node, address, router: Arc::clone(router), router_address }))
+        let namespace = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
+        Ok(Some(Receiver { node, namespace, address, router: Arc::clone(router), router_address }))
     }
 
     /// A path of known fate through every VPC's filter.

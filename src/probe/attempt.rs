@@ -155,7 +155,7 @@ async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer
     }
 }
 
-fn read_answer(answer: &[u8], token: &Token) -> Answer {
+pub(super) fn read_answer(answer: &[u8], token: &Token) -> Answer {
     match answer.strip_prefix(token.as_slice()) {
         Some(name) => Answer::Answered(Some(String::from_utf8_lossy(name).trim().to_owned())),
         None => Answer::Failed("an answer with another token".into()),

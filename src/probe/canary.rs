@@ -24,8 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Who a batch of probes may reach, and from where its link is fed.
 #[derive(Clone, Debug)]
 pub struct Receiver {
-    /// Its namespace.
+    /// Its namespace's name.
     pub node: NodeName,
+    /// Its namespace.
+    pub namespace: Arc<Namespace>,
     /// Its address on its link.
     pub address: IpAddr,
     /// The router at the other end of its link.

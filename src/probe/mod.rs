@@ -12,8 +12,11 @@ mod outcome;
 mod ports;
 mod prober;
 mod raw;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod resolve;
 mod servers;
+mod traffic;
 mod witness;
 
 use std::time::Instant;
@@ -25,6 +28,7 @@ pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
 pub use prober::{Answering, Ask, Prober};
 pub use resolve::Whose;
+pub use traffic::{Course, Packet, Part, Streams, Trace};
 
 use crate::model::Flow;
 

@@ -85,7 +85,7 @@ pub(super) async fn take(socket: Arc<UdpSocket>, service: Service, ipv6: bool, n
 }
 
 /// The token of a received packet, if it is of this service. An IPv4 raw socket gives the IP header as well.
-fn token(packet: &[u8], service: Service, ipv6: bool) -> Option<Token> {
+pub(super) fn token(packet: &[u8], service: Service, ipv6: bool) -> Option<Token> {
     let start = if ipv6 { 0 } else { usize::from(packet.first()? & 0x0f) * 4 };
     let message = packet.get(start..)?;
     if let Service::Icmp(IcmpMessage { kind, code }) = service

@@ -62,6 +62,13 @@ fn run(out: &mut String, result: &RunResult) {
             let text = format!("connection {}: expected {expected}, observed {found}{because}", held.name);
             annotate(out, kind, &held.place, &title, &text);
         }
+        for it in step.traffic.iter().filter(|it| !it.is_right()) {
+            let kind = if it.is_wrong() { "error" } else { "warning" };
+            let because = it.why().map_or_else(String::new, |why| format!("\nbecause {why}"));
+            let text =
+                format!("traffic {}: expected {}, observed {}{because}", it.flow, it.expectations(), it.observed());
+            annotate(out, kind, &it.place, &title, &text);
+        }
         for answer in step.answers.iter().filter(|answer| !answer.is_right()) {
             let kind = if answer.is_inconclusive() { "warning" } else { "error" };
             let (found, why) = (answers::word(&answer.asked), answers::detail(&answer.asked));

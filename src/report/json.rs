@@ -15,6 +15,7 @@ use crate::model::{
 };
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
+use crate::scenario::traffic::Promise;
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Grid, Proof, RunResult, RunVerdict, Said,
     StepResult, StepStatus,
@@ -87,6 +88,23 @@ struct Connection<'a> {
     place: &'a Place,
 }
 
+/// What became of the traffic of one flow while the step did what it does.
+#[derive(Serialize)]
+struct Streamed<'a> {
+    flow: String,
+    sent: usize,
+    owed: usize,
+    lost: usize,
+    barred: usize,
+    leaked: usize,
+    either: usize,
+    expected: &'a [Promise],
+    observed: &'static str,
+    reason: Option<&'a str>,
+    right: bool,
+    place: &'a Place,
+}
+
 /// A question to a service that groups never filter.
 #[derive(Serialize)]
 struct Answer<'a> {
@@ -126,6 +144,7 @@ pub(super) struct Step<'a> {
     disagreements: Vec<Disagreeing>,
     evidence: Option<&'a str>,
     connections: Vec<Connection<'a>>,
+    traffic: Vec<Streamed<'a>>,
     answers: Vec<Answer<'a>>,
     load_balancers: Vec<Balanced<'a>>,
     findings: &'a [Finding],
@@ -332,6 +351,24 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
                 observed: held::word(&it.found),
                 reason: it.reason.as_deref(),
                 right: it.right,
+                place: &it.place,
+            })
+            .collect(),
+        traffic: step
+            .traffic
+            .iter()
+            .map(|it| Streamed {
+                flow: it.flow.to_string(),
+                sent: it.sent,
+                owed: it.owed,
+                lost: it.lost,
+                barred: it.barred,
+                leaked: it.leaked,
+                either: it.either,
+                expected: &it.expected,
+                observed: it.word(),
+                reason: it.why(),
+                right: it.is_right(),
                 place: &it.place,
             })
             .collect(),

@@ -72,6 +72,9 @@ fn summary(step: &StepResult) -> String {
         let found = held::word(&held.found);
         return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());
     }
+    if let Some(it) = step.traffic.iter().find(|it| !it.is_right()) {
+        return format!("traffic {}: expected {}, observed {}", it.flow, it.expectations(), it.observed());
+    }
     if let Some(answer) = step.answers.iter().find(|answer| !answer.is_right()) {
         let found = answers::word(&answer.asked);
         return format!("{} -> {}: expected answered, observed {found}", answer.from, answer.service);

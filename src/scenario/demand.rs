@@ -53,6 +53,8 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
             | Expectation::Answered(_)
             | Expectation::AnsweredBy(_)
             | Expectation::Health(..)
+            | Expectation::NoLeak
+            | Expectation::NoLoss
             | Expectation::RulesUnchanged
             | Expectation::Refusal(_) => {}
         }

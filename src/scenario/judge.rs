@@ -143,6 +143,8 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
             Expectation::Table(_)
             | Expectation::Flows(..)
             | Expectation::Connections(..)
+            | Expectation::NoLeak
+            | Expectation::NoLoss
             | Expectation::Answered(_)
             | Expectation::AnsweredBy(_)
             | Expectation::Health(..) => Vec::new(),

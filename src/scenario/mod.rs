@@ -21,11 +21,14 @@ pub mod judge;
 pub mod predict;
 pub mod predicted;
 pub mod questions;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod reproduce;
 mod results;
 mod run;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod traffic;
 
 pub use answers::AnswerResult;
 pub use balanced::{BalancedResult, Proof};
@@ -33,3 +36,4 @@ pub use compared::Disagreement;
 pub use dossier::Dossier;
 pub use results::*;
 pub use run::{Cloudlike, Options, Progress, RunError, Stepper, boot, boot_listening, run, run_on};
+pub use traffic::TrafficResult;

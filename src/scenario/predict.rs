@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::results::{Evidence, RunResult};
 use super::run::{self, Cloudlike, Options, Progress, RunError};
+use super::traffic;
 use crate::compile::names;
 use crate::compile::record::Record;
 use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, Testimony};
@@ -17,7 +18,7 @@ use crate::model::{
     Service, Verdict, apply,
 };
 use crate::policy::{self, Stage, Walk};
-use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution};
+use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution, Streams, Trace};
 
 /// Predicts the steps of a file under an era, and whether its own expectations would hold.
 ///
@@ -98,6 +99,20 @@ impl Cloudlike for Predictor {
 
     fn close(&mut self, name: &ConnectionName) {
         self.held.shift_remove(name);
+    }
+
+    /// It is never asked: what traffic meets in between is not predicted.
+    async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
+        let flow = flows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Err(LabError::NoTraffic { flow, why: traffic::NOT_PREDICTED.to_owned() })
+    }
+
+    async fn settle_traffic(&mut self, _: &Streams) -> bool {
+        false
+    }
+
+    async fn end_traffic(&mut self, _: Streams) -> Trace {
+        Trace::default()
     }
 
     async fn idle(&mut self, _: &ConnectionName) -> Result<(), LabError> {

@@ -11,6 +11,7 @@ use super::answers::AnswerResult;
 use super::balanced::BalancedResult;
 use super::compared::Disagreement;
 use super::dossier::Dossier;
+use super::traffic::TrafficResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     ConnectionName, Direction, Endpoint, Era, Flow, GroupName, HostIp, HostName, InstanceName, Place, PrivateIp,
@@ -124,6 +125,8 @@ pub struct StepResult {
     pub asked: Vec<Seen>,
     /// The held connections that the step asks about.
     pub held: Vec<HeldResult>,
+    /// What became of the traffic that flowed meanwhile, by flow.
+    pub traffic: Vec<TrafficResult>,
     /// The questions to services that groups never filter.
     pub answers: Vec<AnswerResult>,
     /// What load balancers do, and think of the instances behind them.

@@ -11,12 +11,13 @@ use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
-use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held};
+use super::traffic::TrafficResult;
+use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held, traffic};
 use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles, Testimony};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal, Verdict};
 use crate::policy;
-use crate::probe::{Batch, Held, Outcome, Resolution};
+use crate::probe::{Batch, Held, Outcome, Resolution, Streams, Trace};
 
 /// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
 pub trait Cloudlike {
@@ -40,6 +41,12 @@ pub trait Cloudlike {
     fn examine_answer(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
     /// Finds out what has become of a connection that is held.
     fn examine(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
+    /// Lets traffic flow, a stream for each flow.
+    fn begin_traffic(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Streams, LabError>>;
+    /// Proves that what the traffic has sent up to now has arrived, if it ever does.
+    fn settle_traffic(&mut self, traffic: &Streams) -> impl Future<Output = bool>;
+    /// Ends traffic and says what became of each packet.
+    fn end_traffic(&mut self, traffic: Streams) -> impl Future<Output = Trace>;
     /// Has an instance ask a service that groups never filter.
     fn ask_service(
         &mut self,
@@ -94,6 +101,18 @@ impl Cloudlike for Lab {
 
     async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         Self::examine(self, name).await
+    }
+
+    async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
+        Self::begin_traffic(self, flows).await
+    }
+
+    async fn settle_traffic(&mut self, traffic: &Streams) -> bool {
+        Self::settle_traffic(self, traffic).await
+    }
+
+    async fn end_traffic(&mut self, traffic: Streams) -> Trace {
+        Self::end_traffic(self, traffic).await
     }
 
     async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
@@ -290,7 +309,13 @@ async fn run_step<L: Cloudlike>(
     let began = Instant::now();
     let before = lab.cloud().clone();
     let mut result = blank(number, step);
+    let (running, obstacles) = traffic::begin(lab, step).await?;
     let changes = change_cloud(lab, step).await?;
+    if let Some(running) = running {
+        result.traffic = traffic::end(lab, step, running, &changes.clouds).await;
+    } else if lab.evidence() == Evidence::Prediction {
+        result.traffic = traffic::unpredicted(step, &before);
+    }
     result.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
     if let Some(finding) = changes.unexpected {
         result.findings.push(finding);
@@ -361,6 +386,7 @@ async fn run_step<L: Cloudlike>(
         refused: changes.refused.as_ref().map(|(refusal, unchanged)| (refusal, *unchanged)),
     };
     result.findings = demands.empty;
+    result.findings.extend(obstacles);
     result.findings.extend(unasked);
     result.findings.extend(selecting_nothing);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
@@ -381,12 +407,15 @@ fn status(result: &StepResult) -> StepStatus {
     let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
         result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
     let balanced = |proof| result.balanced.iter().any(|it| it.proof == proof);
+    let wrong_traffic = result.traffic.iter().any(TrafficResult::is_wrong);
+    let unproved_traffic = result.traffic.iter().any(|it| !it.is_right());
     if !result.disagreements.is_empty()
         || !result.findings.is_empty()
         || result.counts.wrong > 0
         || !others.is_empty()
         || !answered_wrong.is_empty()
         || balanced(Proof::Wrong)
+        || wrong_traffic
     {
         StepStatus::Failed
     } else if !result.wrong.is_empty()
@@ -394,6 +423,7 @@ fn status(result: &StepResult) -> StepStatus {
         || !unproved.is_empty()
         || !unanswered.is_empty()
         || balanced(Proof::Unproved)
+        || unproved_traffic
     {
         StepStatus::Inconclusive
     } else {
@@ -410,6 +440,8 @@ struct Changes {
     /// An operation was refused that must not have been.
     unexpected: Option<Finding>,
     rules: Option<(RuleHandles, RuleHandles)>,
+    /// The clouds after each operation, with the moment from which they held; only where traffic meets them.
+    clouds: Vec<(Instant, Cloud)>,
 }
 
 async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes, LabError> {
@@ -445,7 +477,12 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes,
         let watched =
             if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
         match lab.apply(&placed.value).await {
-            Ok(took) => changes.in_force = Some(changes.in_force.unwrap_or_default() + took),
+            Ok(took) => {
+                changes.in_force = Some(changes.in_force.unwrap_or_default() + took);
+                if !step.during.is_empty() {
+                    changes.clouds.push((Instant::now(), lab.cloud().clone()));
+                }
+            }
             Err(LabError::Refused(refusal)) => match watched {
                 Some((cloud, rules)) => {
                     let unchanged = *lab.cloud() == cloud && lab.rule_handles().await? == rules;
@@ -479,6 +516,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         flows: Vec::new(),
         asked: Vec::new(),
         held: Vec::new(),
+        traffic: Vec::new(),
         answers: Vec::new(),
         balanced: Vec::new(),
         wrong: Vec::new(),

@@ -14,7 +14,7 @@ use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
 use crate::model::*;
-use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome};
+use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
 
 pub(crate) fn place(line: u32, column: u32) -> Place {
     Place { file: Arc::from("two-tier.yaml"), line, column }
@@ -143,6 +143,7 @@ pub(crate) fn step(name: &str, expectations: Vec<Expectation>) -> Step {
         place: place(39, 5),
         eras: Vec::new(),
         actions: Vec::new(),
+        during: Vec::new(),
         expectations: expectations.into_iter().map(placed).collect(),
         note: None,
     }
@@ -298,6 +299,19 @@ impl Cloudlike for Double {
 
     async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
         Ok(Held::Alive)
+    }
+
+    async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
+        let flow = flows.iter().map(ToString::to_string).collect();
+        Err(LabError::NoTraffic { flow, why: "there is no kernel".to_owned() })
+    }
+
+    async fn settle_traffic(&mut self, _: &Streams) -> bool {
+        false
+    }
+
+    async fn end_traffic(&mut self, _: Streams) -> Trace {
+        Trace::default()
     }
 
     async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {

@@ -20,6 +20,7 @@ library![
     "an-idle-session-is-forgotten",
     "behind-a-load-balancer-in-classic",
     "behind-a-load-balancer-the-client-is-gone",
+    "no-blink-while-groups-change",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",
     "case-03-a-group-that-names-itself",

@@ -18,6 +18,7 @@ mod addresses;
 mod agreement;
 mod altered;
 mod bare;
+mod blink;
 mod clients;
 mod clouds;
 mod disagreements;
@@ -62,6 +63,7 @@ const ALL: &[&[Case]] = &[
     agreement::CASES,
     altered::CASES,
     disagreements::CASES,
+    blink::CASES,
     elastic_ips::CASES,
     evidence::CASES,
     faults_log::CASES,

@@ -67,13 +67,13 @@ fn look_up<'a>(now: &'a Now, view: &'a View) -> impl Fn(&str, Kind) -> Answer + 
 
 /// What a message came in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Carrier {
+pub(super) enum Carrier {
     Datagram,
     Stream,
 }
 
 /// The answer to a message; nothing to what is none, or is an answer itself.
-fn respond(asked: &[u8], carrier: Carrier, look_up: &dyn Fn(&str, Kind) -> Answer) -> Option<Vec<u8>> {
+pub(super) fn respond(asked: &[u8], carrier: Carrier, look_up: &dyn Fn(&str, Kind) -> Answer) -> Option<Vec<u8>> {
     let Ok(query) = Packet::parse(asked) else {
         let id = simple_dns::header_buffer::id(asked).ok()?;
         if simple_dns::header_buffer::has_flags(asked, PacketFlag::RESPONSE).ok()? {

@@ -74,17 +74,17 @@ async fn converse(mut stream: TcpStream, answer: impl Fn(&Request<'_>) -> Reply)
 }
 
 /// A request, as far as it matters here.
-struct Request<'r> {
+pub(super) struct Request<'r> {
     method: &'r str,
     path: &'r str,
     token: Option<&'r str>,
     ttl: Option<&'r str>,
     forwarded: bool,
     /// Whether the connection ends with it.
-    last: bool,
+    pub(super) last: bool,
 }
 
-enum Parsed<'r> {
+pub(super) enum Parsed<'r> {
     /// A request, and how many bytes it takes.
     Whole(Request<'r>, usize),
     Part,
@@ -92,7 +92,7 @@ enum Parsed<'r> {
 }
 
 /// Reads a head and passes over the body that it announces.
-fn parse(bytes: &[u8]) -> Parsed<'_> {
+pub(super) fn parse(bytes: &[u8]) -> Parsed<'_> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut head = httparse::Request::new(&mut headers);
     let length = match head.parse(bytes) {
@@ -139,7 +139,7 @@ const NOT_FOUND: Status = (404, "Not Found");
 const NOT_ALLOWED: Status = (405, "Method Not Allowed");
 
 #[derive(Debug, PartialEq, Eq)]
-struct Reply {
+pub(super) struct Reply {
     status: Status,
     body: String,
     /// How long the token lives that the body is.
@@ -151,7 +151,7 @@ impl Reply {
         Self { status, body: String::new(), ttl: None }
     }
 
-    fn bytes(&self, head_only: bool, last: bool) -> Vec<u8> {
+    pub(super) fn bytes(&self, head_only: bool, last: bool) -> Vec<u8> {
         let (number, words) = self.status;
         let ttl = self.ttl.map_or_else(String::new, |ttl| format!("{TTL}: {ttl}\r\n"));
         let connection = if last { "close" } else { "keep-alive" };
@@ -165,7 +165,7 @@ impl Reply {
 }
 
 /// The answer to whoever holds this interface; `now` is the time since any beginning.
-fn reply(request: &Request<'_>, whose: &Interface, tokens: &Tokens, now: Duration) -> Reply {
+pub(super) fn reply(request: &Request<'_>, whose: &Interface, tokens: &Tokens, now: Duration) -> Reply {
     match request.method {
         "PUT" if request.path == "/latest/api/token" => {
             // An open proxy that passes requests on says so, and gets none.

@@ -6,6 +6,8 @@
 mod ask;
 mod dns;
 mod http;
+#[cfg(any(test, fuzzing))]
+pub mod readers;
 mod time;
 mod tokens;
 

@@ -26,7 +26,7 @@ pub(super) async fn serve(socket: UdpSocket) {
 }
 
 /// What is answered at a time since 1970; nothing to what is no client's request.
-fn answer(asked: &[u8], now: Duration) -> Option<[u8; MESSAGE]> {
+pub(super) fn answer(asked: &[u8], now: Duration) -> Option<[u8; MESSAGE]> {
     let version = (asked.first()? >> 3) & 7;
     if asked.len() < MESSAGE || asked[0] & 7 != CLIENT || !(1..=4).contains(&version) {
         return None;

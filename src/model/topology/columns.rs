@@ -44,6 +44,8 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
             named.services.insert(opening.value.flow.service);
         }
     }
+    let during = topology.steps.iter().flat_map(|step| &step.during);
+    named.services.extend(during.map(|pattern| pattern.service));
     let open = topology.tables.values().flat_map(|table| &table.open);
     named.services.extend(expected.chain(open).map(|pattern| pattern.service));
 

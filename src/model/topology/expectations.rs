@@ -10,7 +10,7 @@ use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 20] = [
+const EXPECT: [&str; 22] = [
     "table",
     "open",
     "refused",
@@ -29,6 +29,8 @@ const EXPECT: [&str; 20] = [
     "same-private",
     "new-public",
     "same-public",
+    "leak",
+    "loss",
     "rules",
     "refusal",
 ];
@@ -129,6 +131,12 @@ impl Reading<'_> {
             if !names.is_empty() {
                 let place = self.place(key.span);
                 expectations.push(Placed { value: Expectation::Address(kind, fate, names), place });
+            }
+        }
+        for (word, expectation) in [("leak", Expectation::NoLeak), ("loss", Expectation::NoLoss)] {
+            let Some((key, said)) = fields.entry(word) else { continue };
+            if self.choice(said, "what traffic can suffer", &[("none", ())]).is_some() {
+                expectations.push(Placed { value: expectation, place: self.place(key.span) });
             }
         }
         if let Some((key, word)) = fields.entry("rules") {

@@ -5,6 +5,7 @@ mod asked;
 mod builder;
 mod columns;
 mod connections;
+mod during;
 mod elastic_ips;
 mod expectations;
 mod flows;
@@ -195,6 +196,8 @@ pub struct Step {
     pub eras: Vec<Era>,
     /// What it does, in order.
     pub actions: Vec<Action>,
+    /// Traffic that flows meanwhile.
+    pub during: Vec<FlowPattern>,
     /// What must hold then.
     pub expectations: Vec<Placed<Expectation>>,
     /// A word for the reader, printed with the result of the step.
@@ -278,6 +281,10 @@ pub enum Expectation {
     NewAddresses(Vec<InstanceName>),
     /// These instances hold another private or public address than before the step, or the same.
     Address(AddressKind, AddressFate, Vec<InstanceName>),
+    /// No packet of the traffic came through that none of the clouds admits which it can have met.
+    NoLeak,
+    /// Every packet of the traffic came through that all of the clouds admit which it can have met.
+    NoLoss,
     /// No rule was added, removed or replaced in the kernel by the step, compared by handles.
     RulesUnchanged,
     /// The last operation of the step is refused with this code, and nothing changed.

@@ -10,7 +10,7 @@ use super::rules::RuleContext;
 use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
 
-const STEP: [&str; 5] = ["step", "eras", "note", "do", "expect"];
+const STEP: [&str; 6] = ["step", "eras", "note", "do", "during", "expect"];
 const VERBS: [&str; 26] = [
     "launch",
     "stop",
@@ -124,14 +124,19 @@ impl Reading<'_> {
         let note = fields.get("note").and_then(|note| self.text(note, "a note").map(str::to_owned));
         let expect = fields.get("expect");
         let refusal = expect.and_then(|expect| quiet(expect, "refusal")).and_then(scalar);
+        // What flows meanwhile is there before.
+        let traffic = fields.entry("during");
+        let during = traffic.map_or_else(Vec::new, |(_, node)| self.during(node));
         let actions = fields.get("do").map_or_else(Vec::new, |node| self.actions(node, &eras, refusal));
         let does = fields.get("do").is_some();
+        let none = expect.and_then(|expect| quiet(expect, "leak").or_else(|| quiet(expect, "loss")));
+        self.refuse_idle_traffic(traffic.map(|(key, _)| key.span), none.map(|node| node.span), does);
         let expectations = expect.map_or_else(Vec::new, |node| self.expectations(node, does));
         if !does && expect.is_none() {
             self.report(Draft::new(node.span, "the step does nothing and expects nothing").help("`do:` or `expect:`"));
         }
         let (name, span) = name?;
-        Some(Step { name: name.to_owned(), place: self.place(span), eras, actions, expectations, note })
+        Some(Step { name: name.to_owned(), place: self.place(span), eras, actions, during, expectations, note })
     }
 
     /// One era or several, each once.

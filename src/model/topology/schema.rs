@@ -461,6 +461,8 @@ struct Step {
     note: Option<String>,
     /// What it does, in order.
     r#do: Option<OneOrMany<Action>>,
+    /// Traffic that flows meanwhile, over tcp or udp; `leak` and `loss` say what must hold of it.
+    during: Option<OneOrMany<Flow>>,
     /// What must hold then.
     expect: Option<Expect>,
 }
@@ -562,10 +564,20 @@ struct Expect {
     new_public: Option<OneOrMany<Name>>,
     /// Instances that hold the same public address as before the step.
     same_public: Option<OneOrMany<Name>>,
+    /// No packet of the traffic comes through that neither the cloud before nor any after it admits.
+    leak: Option<Nothing>,
+    /// Every packet of the traffic comes through that the cloud before and every one after it admits.
+    loss: Option<Nothing>,
     /// The step adds, removes and replaces no rule.
     rules: Option<Rules>,
     /// EC2's code, with which the last operation of the step is refused.
     refusal: Option<Refusal>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+enum Nothing {
+    None,
 }
 
 #[derive(JsonSchema)]

@@ -11,7 +11,7 @@ use crate::report::bundle;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
     AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowResult, Head, Proof, StepResult,
-    StepStatus, WrongCell, answers, held,
+    StepStatus, TrafficResult, WrongCell, answers, held,
 };
 
 const INDENT: &str = "       ";
@@ -56,6 +56,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&disagreements(head, step, style));
     out.push_str(&wrong(head, earlier, step, style));
     out.push_str(&held(step, style));
+    out.push_str(&traffic(step, style));
     out.push_str(&answers(step, style));
     out.push_str(&balanced(step, style));
     out.push_str(&flows(head, step, style));
@@ -90,6 +91,10 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     let wrong_answers = step.answers.iter().filter(|answer| !answer.is_right()).count();
     if wrong_answers > 0 {
         parts.push(format!("{} not answered", text::count(wrong_answers, "question")));
+    }
+    let bad_traffic = step.traffic.iter().filter(|it| !it.is_right()).count();
+    if bad_traffic > 0 {
+        parts.push(format!("traffic of {} not as expected", text::count(bad_traffic, "flow")));
     }
     if !step.canaries_held {
         parts.push("the canaries did not hold".to_owned());
@@ -237,6 +242,27 @@ fn held(step: &StepResult, style: Style) -> String {
         out.push_str(&detail("expected by", &format!("{expected}: {}", it.name), &it.place.to_string()));
     }
     out
+}
+
+/// What became of the traffic that flowed meanwhile.
+fn traffic(step: &StepResult, style: Style) -> String {
+    let (right, others): (Vec<_>, Vec<_>) = step.traffic.iter().partition(|it| it.is_right());
+    let mut out = String::new();
+    for it in others {
+        let (tone, word) = if it.is_wrong() { (Tone::Bad, "WRONG") } else { (Tone::Unsure, "UNPROVED") };
+        let (word, said) = (style.paint(tone, word), it.expectations());
+        out.push_str(&format!(
+            "{INDENT}{word}  traffic {}      expected {said}, observed {}\n",
+            it.flow,
+            it.observed()
+        ));
+        if let Some(why) = it.why() {
+            out.push_str(&detail("because", why, ""));
+        }
+        out.push_str(&detail("expected by", &format!("during: {}", it.flow), &it.place.to_string()));
+    }
+    let line = |it: &TrafficResult| format!("{INDENT}traffic {}  {}\n", it.flow, it.observed());
+    out + &few(right.into_iter().map(line).collect(), style)
 }
 
 /// What the services told that groups never filter.

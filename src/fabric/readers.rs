@@ -1,0 +1,49 @@
+//! What reads the kernel's and nft's words, for whoever feeds it any bytes at all.
+
+use std::net::IpAddr;
+
+use netlink_packet_netfilter::NetfilterMessage;
+
+use super::packet::{self, Tuple};
+use super::{conntrack, netlink, nflog, nft};
+
+/// nft's own list of a table.
+pub fn rules(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(rules) = nft::read_rules(text) {
+        assert!(rules.len() <= bytes.len(), "more rules than bytes");
+    }
+}
+
+/// What the log of verdicts gives to one read.
+pub fn log(bytes: &[u8]) {
+    let (mut numbers, mut read) = (nflog::Numbers::default(), nflog::Read::default());
+    nflog::parse(bytes, &mut numbers, &mut read);
+    assert!(read.records.len() <= bytes.len() / 16, "more records than headers");
+    for record in &read.records {
+        assert!(record.packet.len() <= bytes.len());
+        Tuple::parse(&record.packet);
+        if let Some(record) = record.record {
+            assert_eq!(record.to_string().parse(), Ok(record), "what was read is not what is written");
+        }
+    }
+}
+
+/// What connection tracking gives to one read of its list.
+pub fn flows(bytes: &[u8]) {
+    let mut found = Vec::<NetfilterMessage>::new();
+    // A refusal of the kernel is a fine thing to read.
+    let _ = netlink::read(bytes, conntrack::SUBSYSTEM, &mut found);
+    assert!(found.len() <= bytes.len() / 16, "more flows than headers");
+    let end = |last| IpAddr::from([10, 0, 0, last]);
+    let tuple =
+        Tuple { protocol: packet::UDP, source: end(11), source_port: 1024, destination: end(12), destination_port: 53 };
+    conntrack::longest_of(found, &[tuple]);
+}
+
+/// A packet as a tap or the log shows it.
+pub fn packet(bytes: &[u8]) {
+    if let Some(tuple) = Tuple::parse(bytes) {
+        assert_eq!(tuple.source.is_ipv4(), tuple.destination.is_ipv4(), "a packet of two families");
+    }
+}

@@ -1,0 +1,38 @@
+//! Traffic that flows while the cloud changes.
+
+use super::{Lab, LabError, paths};
+use crate::compile::network::NodeName;
+use crate::model::Flow;
+use crate::probe::{Course, Streams, Trace};
+
+impl Lab {
+    /// Lets traffic flow, a stream for each flow, until [`Lab::end_traffic`]. When this returns, something of every stream
+    /// is on its way.
+    ///
+    /// # Errors
+    /// [`LabError::Broken`]; [`LabError::NoTraffic`] with the reason why a stream cannot flow.
+    pub async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
+        self.refuse_broken()?;
+        let resolved = self.resolve(flows).await;
+        let mut courses = Vec::new();
+        for flow in flows {
+            let none = |why| LabError::NoTraffic { flow: flow.to_string(), why };
+            let ask = self.ask(flow, &resolved).map_err(none)?;
+            courses.push(Course { ask, client: self.client(flow).map_err(none)? });
+        }
+        let all = flows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        Streams::start(&mut self.prober, courses).await.map_err(|why| LabError::NoTraffic { flow: all, why })
+    }
+
+    /// Proves that what the traffic has sent up to now has arrived, if it ever does.
+    pub async fn settle_traffic(&mut self, traffic: &Streams) -> bool {
+        traffic.settle(&mut self.prober).await
+    }
+
+    /// Ends traffic and says what became of each packet.
+    pub async fn end_traffic(&mut self, traffic: Streams) -> Trace {
+        let (network, cloud) = (&self.network, &self.cloud);
+        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        traffic.finish(&mut self.prober, &whose).await
+    }
+}

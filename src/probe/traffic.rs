@@ -1,0 +1,398 @@
+//! Traffic that flows while the cloud changes: a packet each millisecond, in turn of every stream.
+//!
+//! A stream is one flow. Of each millisecond's packets some begin a new connection, from a source port of its own; over
+//! UDP the others belong to one that is held, and go both ways by themselves. Which arrive is read at the receivers by
+//! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
+
+mod sending;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use super::Drop;
+use super::attempt;
+use super::canary::{self, Receiver};
+use super::evidence::Case;
+use super::prober::{Ask, Prober, tuples};
+use super::resolve::{self, SentBy, Whose};
+use crate::compile::network::NodeName;
+use crate::fabric::packet::Tuple;
+use crate::fabric::tap::Tap;
+use crate::model::Service;
+use sending::{Lane, TICK, answering, send};
+
+/// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
+/// not used twice.
+const MOST: usize = 6_000;
+/// Begins the payload of every packet of ours.
+const MAGIC: [u8; 4] = *b"\xb1iNK";
+
+/// What a packet of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// It begins a connection.
+    New,
+    /// It belongs to the held one, from the sender.
+    Forth,
+    /// It belongs to the held one, from the receiver.
+    Back,
+}
+
+/// A packet that was sent.
+#[derive(Clone, Debug)]
+pub struct Packet {
+    /// What it is.
+    pub part: Part,
+    /// The moment before it was sent.
+    pub before: Instant,
+    /// The moment after.
+    pub after: Instant,
+    /// Whether it has come to the receiver's interface.
+    pub arrived: bool,
+    /// The filter's record of its drop; of the held connection's packets, of the last that was dropped.
+    pub drop: Option<Drop>,
+}
+
+/// What became of the traffic.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    /// Each stream's packets in the order they were sent.
+    pub streams: Vec<Vec<Packet>>,
+    /// What kept the instrument from seeing all, in words. Then nothing that is missing is proved lost.
+    pub blind: Option<String>,
+}
+
+/// Where a stream flows.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Its flow, as a probe would ask.
+    pub ask: Ask,
+    /// The way back.
+    pub client: Receiver,
+}
+
+/// Identifies a packet on its way: stream, part and number.
+type Mark = (u32, Part, u32);
+
+/// Traffic under way. Dropping it ends it.
+#[derive(Debug)]
+pub struct Streams {
+    courses: Vec<Course>,
+    cases: HashMap<Mark, Arc<Case>>,
+    registered: Vec<Tuple>,
+    lost_before: u64,
+    crowded_before: Option<u64>,
+    sent: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    wake: Arc<EventFd>,
+    sender: Option<JoinHandle<Vec<(Mark, Instant, Instant)>>>,
+    reader: Option<JoinHandle<Read>>,
+}
+
+/// What the packet sockets have shown.
+#[derive(Debug, Default)]
+struct Read {
+    arrived: std::collections::HashSet<Mark>,
+    missed: u32,
+    failed: Option<String>,
+}
+
+impl Streams {
+    /// Opens sockets and begins to send.
+    ///
+    /// # Errors
+    /// In words, what could not be opened, and of which stream.
+    pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, String> {
+        let (mut cases, mut registered, mut syns) = (HashMap::new(), Vec::new(), HashMap::new());
+        let (mut lanes, mut taps): (Vec<Lane>, Vec<(NodeName, Tap)>) = (Vec::new(), Vec::new());
+        let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
+        let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
+        for (number, Course { ask, client }) in courses.iter().enumerate() {
+            let stream = u32::try_from(number).unwrap_or(u32::MAX);
+            let receiver = ask.receiver.as_ref().ok_or("nobody holds the address")?;
+            let (port, is_tcp) = match ask.service {
+                Service::Tcp(port) => (port, true),
+                Service::Udp(port) => (port, false),
+                _ => return Err("traffic flows over tcp or udp".to_owned()),
+            };
+            let mut ports = Vec::new();
+            for number in 0..most {
+                let fresh = prober.ports.take(ask.ports_of, attempt::protocol(ask.service, ask.source));
+                let fresh = fresh.map_err(|error| error.to_string())?;
+                let ways = tuples(ask, fresh);
+                let mark = (stream, Part::New, number);
+                cases.insert(mark, prober.board.register(&ways));
+                syns.extend(ways.iter().filter(|_| is_tcp).map(|way| (*way, mark)));
+                registered.extend(ways);
+                ports.push((number, fresh));
+            }
+            let (mut forth, mut back) = (None, None);
+            if !is_tcp {
+                let (socket, held) = prober.open_socket(ask).await?;
+                let ways = tuples(ask, held);
+                cases.insert((stream, Part::Forth, 0), prober.board.register(&ways));
+                let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
+                cases.insert((stream, Part::Back, 0), prober.board.register(&turned));
+                registered.extend(ways.into_iter().chain(turned));
+                forth = Some(socket);
+                if ask.source.is_ipv4() {
+                    let namespace = Arc::clone(&receiver.namespace);
+                    let seen = ask.translated.map_or(ask.source, |(source, _)| source);
+                    let own = receiver.address;
+                    let opened = namespace.run(move || answering(own)).await.map_err(|error| error.to_string())?;
+                    let socket = opened.map_err(|error| format!("failed to open the way back: {error}"))?;
+                    let [a, b] = port.0.to_be_bytes();
+                    let [c, d] = held.to_be_bytes();
+                    back = Some((socket, SocketAddr::new(seen, 0), [a, b, c, d]));
+                }
+            }
+            for (node, namespace) in [(&receiver.node, &receiver.namespace), (&client.node, &client.namespace)] {
+                if !taps.iter().any(|(known, _)| known == node) {
+                    let opened = Tap::open(namespace).await.map_err(|error| error.to_string())?;
+                    taps.extend(opened.into_iter().map(|tap| (node.clone(), tap)));
+                }
+            }
+            lanes.push(Lane {
+                stream,
+                from: Arc::clone(&ask.sender),
+                source: ask.source,
+                to: SocketAddr::new(ask.destination, port.0),
+                is_tcp,
+                parts: parts(&courses[number]),
+                ports: ports.into_iter(),
+                forth,
+                back,
+            });
+        }
+        let ends = courses.iter().map(|course| {
+            let receiver = course.ask.receiver.as_ref().map(|receiver| receiver.node.clone());
+            (receiver, course.client.node.clone())
+        });
+        let ends: Vec<(Option<NodeName>, NodeName)> = ends.collect();
+        let text = |error: io::Error| error.to_string();
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|errno| errno.to_string())?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let sent = Arc::new(AtomicUsize::new(0));
+        let (waker, stopped, count) = (Arc::clone(&wake), Arc::clone(&stop), Arc::clone(&sent));
+        let reading = std::thread::Builder::new().name("traffic-in".to_owned());
+        let reader = reading.spawn(move || read(taps, &waker, &syns, &ends)).map_err(text)?;
+        let sending = std::thread::Builder::new().name("traffic-out".to_owned());
+        let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
+        Ok(Self {
+            courses,
+            cases,
+            registered,
+            lost_before: prober.lost(),
+            crowded_before: crowded(),
+            sent,
+            stop,
+            wake,
+            sender: Some(sender),
+            reader: Some(reader),
+        })
+    }
+
+    /// Waits until so many more packets have been sent, and of every stream some.
+    pub async fn flows_on(&self, packets: usize) {
+        let at_least = packets.max(self.courses.len() * 9);
+        let until = self.sent.load(Ordering::Relaxed) + at_least;
+        while self.sent.load(Ordering::Relaxed) < until && self.sender.as_ref().is_some_and(|it| !it.is_finished()) {
+            // The clock is what it waits for: one packet each millisecond.
+            tokio::time::sleep(TICK * 5).await;
+        }
+    }
+
+    /// Proves that what has been sent up to now has arrived, if it ever does; false if nothing proves it.
+    pub async fn settle(&self, prober: &mut Prober) -> bool {
+        let receivers = self.receivers();
+        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers).await.unwrap_or_default();
+        receivers.iter().all(|receiver| held.contains(&receiver.link()))
+    }
+
+    /// Ends the traffic and says what became of it.
+    pub async fn finish(mut self, prober: &mut Prober, whose: Whose<'_>) -> Trace {
+        self.stop.store(true, Ordering::Relaxed);
+        let sent = join(self.sender.take()).await.unwrap_or_default();
+        let settled = self.settle(prober).await;
+        let _ = self.wake.write(1);
+        let read = join(self.reader.take()).await.unwrap_or_default();
+        let mut trace = Trace { streams: vec![Vec::new(); self.courses.len()], blind: None };
+        let (mut unexplained, mut ends) = (0, 0);
+        for (mark, before, after) in sent {
+            let (stream, part, _) = mark;
+            let arrived = read.arrived.contains(&mark);
+            let case = self.cases.get(&if part == Part::New { mark } else { (stream, part, 0) });
+            let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
+            let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
+            let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
+            ends += 1;
+            unexplained += usize::from(!arrived && drop.is_none());
+            if let Some(packets) = trace.streams.get_mut(stream as usize) {
+                packets.push(Packet { part, before, after, arrived, drop });
+            }
+        }
+        prober.board.forget(&self.registered);
+        let lost = prober.lost() - self.lost_before;
+        let crowded = match (self.crowded_before, crowded()) {
+            (Some(before), Some(now)) => now.saturating_sub(before),
+            _ => 0,
+        };
+        trace.blind = if let Some(why) = read.failed {
+            Some(format!("what arrived could not be read: {why}"))
+        } else if read.missed > 0 {
+            Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
+        } else if unexplained > 0 && crowded > 0 {
+            Some(format!("this machine itself lost {crowded} packets, of all its namespaces, for want of time"))
+        } else if unexplained > 0 && !settled {
+            Some("a link carried no canary behind the last packets".to_owned())
+        } else if unexplained > 0 && lost > 0 {
+            Some(format!("{lost} log records were lost meanwhile"))
+        } else if ends == 0 {
+            Some("nothing could be sent".to_owned())
+        } else {
+            None
+        };
+        trace
+    }
+
+    fn receivers(&self) -> Vec<Receiver> {
+        let mut receivers: Vec<Receiver> = Vec::new();
+        for course in &self.courses {
+            for receiver in course.ask.receiver.iter().chain([&course.client]) {
+                if !receivers.iter().any(|known| known.link() == receiver.link()) {
+                    receivers.push(receiver.clone());
+                }
+            }
+        }
+        receivers
+    }
+}
+
+impl std::ops::Drop for Streams {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let _ = self.wake.write(1);
+    }
+}
+
+/// What a stream's packets are, in turn.
+fn parts(course: &Course) -> &'static [Part] {
+    match (course.ask.service, course.ask.source) {
+        (Service::Udp(_), IpAddr::V4(_)) => &[Part::New, Part::Forth, Part::Back],
+        (Service::Udp(_), IpAddr::V6(_)) => &[Part::New, Part::Forth],
+        _ => &[Part::New],
+    }
+}
+
+/// Waits for a thread without keeping the runtime's.
+async fn join<T: Send + 'static>(thread: Option<JoinHandle<T>>) -> Option<T> {
+    let thread = thread?;
+    tokio::task::spawn_blocking(move || thread.join().ok()).await.ok().flatten()
+}
+
+fn turn(tuple: Tuple) -> Tuple {
+    Tuple {
+        source: tuple.destination,
+        source_port: tuple.destination_port,
+        destination: tuple.source,
+        destination_port: tuple.source_port,
+        ..tuple
+    }
+}
+
+fn payload((stream, part, number): Mark) -> [u8; 13] {
+    let mut bytes = [0; 13];
+    bytes[..4].copy_from_slice(&MAGIC);
+    bytes[4..8].copy_from_slice(&stream.to_be_bytes());
+    bytes[8] = part as u8;
+    bytes[9..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// The mark of a packet of ours.
+fn mark(packet: &[u8]) -> Option<Mark> {
+    let at = packet.windows(MAGIC.len()).position(|window| window == MAGIC)?;
+    let bytes: &[u8; 13] = packet.get(at..at + 13)?.try_into().ok()?;
+    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let part = [Part::New, Part::Forth, Part::Back].into_iter().find(|part| *part as u8 == bytes[8])?;
+    Some((number(4), part, number(9)))
+}
+
+/// How many packets the machine has ever lost since its queues were full; of all namespaces, and by processor.
+fn crowded() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/net/softnet_stat").ok()?;
+    text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()
+}
+
+/// Reads until it is woken, and then what is left.
+fn read(
+    mut taps: Vec<(NodeName, Tap)>,
+    wake: &EventFd,
+    syns: &HashMap<Tuple, Mark>,
+    ends: &[(Option<NodeName>, NodeName)],
+) -> Read {
+    let mut read = Read::default();
+    loop {
+        let ready: Vec<bool> = {
+            let mut fds: Vec<PollFd<'_>> =
+                taps.iter().map(|(_, tap)| PollFd::new(tap.as_fd(), PollFlags::POLLIN)).collect();
+            fds.push(PollFd::new(wake.as_fd(), PollFlags::POLLIN));
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => fds.iter().map(|fd| fd.any().unwrap_or(true)).collect(),
+                Err(errno) => {
+                    read.failed = Some(errno.to_string());
+                    return read;
+                }
+            }
+        };
+        let last = ready.last().copied().unwrap_or(true);
+        for ((node, tap), ready) in taps.iter_mut().zip(ready) {
+            if !(ready || last) {
+                continue;
+            }
+            let shown = tap.read_each(|packet| {
+                let found = mark(packet).or_else(|| Tuple::parse(packet).and_then(|tuple| syns.get(&tuple).copied()));
+                let Some((stream, part, number)) = found else { return };
+                let Some((receiver, client)) = ends.get(stream as usize) else { return };
+                let expected = if part == Part::Back { Some(client) } else { receiver.as_ref() };
+                if expected == Some(node) {
+                    read.arrived.insert((stream, part, number));
+                }
+            });
+            // A link that goes down with its instance says so once.
+            if let Err(error) = shown
+                && error.raw_os_error() != Some(libc::ENETDOWN)
+            {
+                read.failed = Some(error.to_string());
+            }
+        }
+        if last {
+            read.missed = taps.iter().map(|(_, tap)| tap.overflow()).sum();
+            return read;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_of_ours_is_known_by_its_mark_behind_any_header() {
+        for part in [Part::New, Part::Forth, Part::Back] {
+            let packet = [&[0x45; 28][..], &payload((7, part, 70_000))].concat();
+            assert_eq!(mark(&packet), Some((7, part, 70_000)));
+            assert_eq!(mark(&packet[..40]), None, "cut off");
+        }
+        assert_eq!(mark(b"somebody else's packet"), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! The thread that sends: one packet each millisecond, in turn of every part of every stream.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{Mark, Part, payload};
+use crate::fabric::Namespace;
+
+/// One packet each, over all streams.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+/// Who was kept from sending for longer does not make up for it in one burst.
+const LATE: Duration = Duration::from_millis(20);
+/// What the sending thread needs of a stream.
+pub(super) struct Lane {
+    pub stream: u32,
+    pub from: Arc<Namespace>,
+    pub source: IpAddr,
+    pub to: SocketAddr,
+    pub is_tcp: bool,
+    pub parts: &'static [Part],
+    pub ports: std::vec::IntoIter<(u32, u16)>,
+    pub forth: Option<Socket>,
+    pub back: Option<(Socket, SocketAddr, [u8; 4])>,
+}
+
+/// A socket that sends datagrams with whatever ports its bytes say: the port of the service is a listener's.
+pub(super) fn answering(own: IpAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::RAW.cloexec(), Some(Protocol::UDP))?;
+    socket.bind(&SocketAddr::new(own, 0).into())?;
+    // It is for sending only, and nothing is to pile up in it.
+    socket.set_recv_buffer_size(0)?;
+    Ok(socket)
+}
+
+/// Sends until it is told to stop; gives what was sent, between which moments.
+pub(super) fn send(mut lanes: Vec<Lane>, stop: &AtomicBool, count: &AtomicUsize) -> Vec<(Mark, Instant, Instant)> {
+    let mut sent = Vec::new();
+    let mut turns = Vec::new();
+    for (lane, it) in lanes.iter().enumerate() {
+        turns.extend(it.parts.iter().map(|part| (lane, *part)));
+    }
+    if turns.is_empty() {
+        return sent;
+    }
+    let mut due = Instant::now();
+    let mut round = 0u32;
+    while !stop.load(Ordering::Relaxed) {
+        for (lane, part) in &turns {
+            let now = Instant::now();
+            match due.checked_duration_since(now) {
+                Some(early) => std::thread::sleep(early),
+                None if now.duration_since(due) > LATE => due = now,
+                None => {}
+            }
+            due += TICK;
+            // An attempt that fails is one too, else nobody would ever go on.
+            count.fetch_add(1, Ordering::Relaxed);
+            // The way back begins once the way there is known.
+            if *part == Part::Back && round < 2 {
+                continue;
+            }
+            let before = Instant::now();
+            if let Ok(mark) = lanes[*lane].send(*part, round) {
+                sent.push((mark, before, Instant::now()));
+            }
+        }
+        round += 1;
+    }
+    sent
+}
+
+impl Lane {
+    /// Sends the next packet of a part. What cannot be sent is not lost: it was never on its way.
+    fn send(&mut self, part: Part, round: u32) -> io::Result<Mark> {
+        match part {
+            Part::New => {
+                let (number, port) = self.ports.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let mark = (self.stream, part, number);
+                self.from.enter()?;
+                self.begin(port, mark)?;
+                Ok(mark)
+            }
+            Part::Forth => {
+                let mark = (self.stream, part, round);
+                let socket = self.forth.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+                again(|| socket.send_to(&payload(mark), &self.to.into()))?;
+                Ok(mark)
+            }
+            Part::Back => {
+                let mark = (self.stream, part, round);
+                let (socket, to, ports) = self.back.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+                let content = payload(mark);
+                let length = u16::try_from(8 + content.len()).unwrap_or(u16::MAX).to_be_bytes();
+                // A checksum of zero: none.
+                let bytes = [ports.as_slice(), &length, &[0, 0], &content].concat();
+                again(|| socket.send_to(&bytes, &(*to).into()))?;
+                Ok(mark)
+            }
+        }
+    }
+
+    fn begin(&self, port: u16, mark: Mark) -> io::Result<()> {
+        let (kind, protocol) = if self.is_tcp { (Type::STREAM, Protocol::TCP) } else { (Type::DGRAM, Protocol::UDP) };
+        let own = SocketAddr::new(self.source, port);
+        let socket = Socket::new(Domain::for_address(own), kind.nonblocking().cloexec(), Some(protocol))?;
+        if self.is_tcp {
+            socket.set_linger(Some(Duration::ZERO))?;
+        }
+        socket.bind(&own.into())?;
+        if self.is_tcp {
+            // Its first packet is all that is asked for: closed at once, it sends no second.
+            return match socket.connect(&self.to.into()) {
+                Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+                connected => connected,
+            };
+        }
+        again(|| socket.send_to(&payload(mark), &self.to.into())).map(drop)
+    }
+}
+
+/// Sends again where the first try only told of an earlier packet's fate.
+fn again(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    match send() {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::EHOSTUNREACH)) => send(),
+        sent => sent,
+    }
+}

@@ -1,0 +1,118 @@
+//! Every reader of outside text by its name, for whoever feeds it any bytes at all: `fuzz/`, and the test that replays
+//! what it has found. A reader must come to an end without a panic, and what it says must hold together.
+
+use std::sync::LazyLock;
+
+use super::{cells, demand};
+use crate::lab::readers;
+use crate::model::topology::{Action, Topology};
+use crate::model::{Cloud, Era, apply};
+use crate::{compile, policy};
+
+/// A reader of any bytes.
+pub type Reader = fn(&[u8]);
+
+/// All of them: what a user writes, what instances send, what the kernel and its tools say.
+pub const READERS: [(&str, Reader); 9] = [
+    ("topology", topology),
+    ("dns", |bytes| readers::dns(&CLOUD, bytes)),
+    ("http", |bytes| readers::http(&CLOUD, bytes)),
+    ("time", readers::time),
+    ("answer", readers::answer),
+    ("packet", readers::packet),
+    ("log", readers::log),
+    ("flows", readers::flows),
+    ("rules", readers::rules),
+];
+
+/// Feeds bytes to the reader of a name; false where there is none.
+pub fn read(name: &str, bytes: &[u8]) -> bool {
+    let reader = READERS.iter().find(|(known, _)| *known == name);
+    reader.map(|(_, reader)| reader(bytes)).is_some()
+}
+
+/// A small cloud for those who answer questions about one.
+static CLOUD: LazyLock<Cloud> = LazyLock::new(|| {
+    let file = "
+sglab: 1
+era: vpc
+vpcs: {one: {cidr: 10.0.0.0/16, ipv6: '2600:1f00:1::/56'}, two: {cidr: 10.0.0.0/16}}
+groups: {WEB: {vpc: one, ingress: [tcp 80 from anywhere]}, OTHER: {vpc: two, ingress: [tcp 80 from OTHER]}}
+instances: {web1: {vpc: one, groups: WEB}, web2: {vpc: one, groups: WEB}, other: {vpc: two, groups: OTHER}}
+scenario: [{step: as launched, expect: {open: ['web1 -> web2:80']}}]
+";
+    match Topology::parse("readers.yaml", file.as_bytes()).map(|topology| topology.initial_cloud(Era::Vpc)) {
+        Ok(Ok(cloud)) => cloud,
+        other => unreachable!("the cloud of the readers is one: {other:?}"),
+    }
+});
+
+/// Beyond so many instances the cells of a file are not counted, only its cloud is made.
+const FEW: usize = 8;
+
+/// A topology file, and all that is done with it before a packet is sent.
+fn topology(bytes: &[u8]) {
+    let topology = match Topology::parse("fuzz.yaml", bytes) {
+        Ok(topology) => topology,
+        Err(problems) => {
+            let told = problems.to_string();
+            assert!(told.starts_with("error: "), "{told}");
+            return;
+        }
+    };
+    for era in topology.eras.iter().copied() {
+        let Ok(mut cloud) = topology.initial_cloud(era) else { continue };
+        let mut network = compile::network(&cloud).ok();
+        for step in topology.steps.iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+            for action in &step.actions {
+                let Action::Operation(operation) = action else { continue };
+                let Ok(changed) = apply(&cloud, &operation.value) else { continue };
+                cloud = changed;
+                let now = compile::network(&cloud).ok();
+                if let (Some(before), Some(now)) = (&network, &now) {
+                    compile::diff(before, now);
+                }
+                network = now;
+            }
+            if cloud.instances.len() <= FEW {
+                let demands = demand::demands(&topology, step, &cloud);
+                let grid: Vec<_> = cells::grid(&cloud, &topology.columns, &demand::vias(&topology)).collect();
+                let demanded = demands.demands.iter().map(|demand| &demand.flow);
+                for flow in grid.iter().chain(demanded) {
+                    policy::judge(&cloud, flow);
+                }
+            }
+        }
+        // A cloud that cannot be compiled is told so by a name.
+        if let Err(error) = compile::render(&cloud) {
+            assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_reader_bears_all_that_fuzzing_has_kept() {
+        let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+        let mut kept = 0;
+        for (name, reader) in READERS {
+            assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "there is a target for {name}");
+            let folder = fuzz.join("corpus").join(name);
+            for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+                let path = entry.expect("an entry").path();
+                // Named before it is read: a hang or an abort says nothing of itself.
+                eprintln!("{}", path.display());
+                reader(&fs::read(&path).expect("it can be read"));
+                kept += 1;
+            }
+        }
+        assert!(kept >= READERS.len() * 3, "the corpus has only {kept} files");
+        assert!(!read("nobody", b""), "there is no such reader");
+    }
+}

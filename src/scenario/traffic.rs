@@ -1,0 +1,370 @@
+//! Traffic during a step: which clouds each packet can have met, and what they say of it together.
+//!
+//! What all of them admit must come through, what none admits must not, and what only some admit may do either. Before
+//! the first operation and after each one is acknowledged a packet meets fewer of them, so the word of the new cloud
+//! holds for every packet from then on.
+
+use std::time::Instant;
+
+use super::results::{Evidence, Finding};
+use super::run::Cloudlike;
+use super::{cells, explain};
+use crate::lab::LabError;
+use crate::model::topology::{Expectation, Step};
+use crate::model::{Cloud, Endpoint, Flow, InstanceState, Place, Verdict, Via};
+use crate::policy;
+use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
+
+/// So many packets flow before the first operation, and so many after the last.
+const EACH_SIDE: usize = 200;
+
+/// What a file expects of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promise {
+    /// `leak: none`.
+    NoLeak,
+    /// `loss: none`.
+    NoLoss,
+}
+
+/// What became of the traffic of one flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrafficResult {
+    /// Which.
+    pub flow: Flow,
+    /// How many packets were sent.
+    pub sent: usize,
+    /// Those that every cloud admits which they can have met.
+    pub owed: usize,
+    /// Those of them that did not come through.
+    pub lost: usize,
+    /// Those that no cloud admits which they can have met.
+    pub barred: usize,
+    /// Those of them that came through.
+    pub leaked: usize,
+    /// The others: one cloud admits them and another does not, or an end of the flow changed.
+    pub either: usize,
+    /// What was expected.
+    pub expected: Vec<Promise>,
+    /// Why the first was lost, as the filter recorded it.
+    pub because: Option<String>,
+    /// What kept the instrument from proving anything.
+    pub blind: Option<String>,
+    /// Where the file names the flow.
+    pub place: Place,
+}
+
+impl TrafficResult {
+    /// Whether a promise is known to be broken.
+    pub fn is_wrong(&self) -> bool {
+        self.leaked > 0 && self.expected.contains(&Promise::NoLeak)
+            || self.lost > 0 && self.blind.is_none() && self.expected.contains(&Promise::NoLoss)
+    }
+
+    /// Whether every promise is known to be kept.
+    pub fn is_right(&self) -> bool {
+        !self.is_wrong() && self.blind.is_none()
+    }
+
+    /// What was expected, in the words of the file.
+    pub fn expectations(&self) -> String {
+        let word = |promise: &Promise| match promise {
+            Promise::NoLeak => "leak: none",
+            Promise::NoLoss => "loss: none",
+        };
+        self.expected.iter().map(word).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// One word for it.
+    pub fn word(&self) -> &'static str {
+        match (self.is_right(), self.is_wrong(), self.leaked > 0) {
+            (true, ..) => "as-expected",
+            (_, true, true) => "leaked",
+            (_, true, false) => "lost",
+            _ => "inconclusive",
+        }
+    }
+
+    /// The numbers, in words.
+    pub fn observed(&self) -> String {
+        let of = |number: usize, all: usize, what: &str| match number {
+            0 => format!("none {what}"),
+            number => format!("{number} of {all} {what}"),
+        };
+        format!(
+            "{} packets: {}, {}",
+            self.sent,
+            of(self.leaked, self.barred, "leaked"),
+            of(self.lost, self.owed, "lost")
+        )
+    }
+
+    /// What the evidence says, where something is wrong or unproved.
+    pub fn why(&self) -> Option<&str> {
+        if self.is_right() { None } else { self.blind.as_deref().or(self.because.as_deref()) }
+    }
+}
+
+/// Traffic of a step under way.
+#[derive(Debug)]
+pub struct Running {
+    flows: Vec<(Flow, Place)>,
+    traffic: Streams,
+    before: Cloud,
+    /// What was sent up to here has met the cloud before, and no other.
+    quiet: Option<Instant>,
+}
+
+/// Lets the traffic of a step flow, if it has any; and what is in the way.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Running>, Vec<Finding>), LabError> {
+    let (mut flows, mut obstacles) = (Vec::new(), Vec::new());
+    if lab.evidence() == Evidence::Prediction {
+        return Ok((None, obstacles));
+    }
+    for pattern in &step.during {
+        match cells::select(pattern, Via::Private, lab.cloud()) {
+            Ok(selected) => flows.extend(selected.into_iter().map(|flow| (flow, pattern.place.clone()))),
+            Err(why) => {
+                let text = format!("`{}` is no traffic: {why}", pattern.written);
+                obstacles.push(Finding { text, place: pattern.place.clone() });
+            }
+        }
+    }
+    let Some((_, place)) = flows.first().cloned() else { return Ok((None, obstacles)) };
+    let all: Vec<Flow> = flows.iter().map(|(flow, _)| flow.clone()).collect();
+    let before = lab.cloud().clone();
+    let traffic = match lab.begin_traffic(&all).await {
+        Ok(traffic) => traffic,
+        Err(error @ LabError::NoTraffic { .. }) => {
+            obstacles.push(Finding { text: error.to_string(), place });
+            return Ok((None, obstacles));
+        }
+        Err(error) => return Err(error),
+    };
+    traffic.flows_on(EACH_SIDE).await;
+    let now = Instant::now();
+    let quiet = lab.settle_traffic(&traffic).await.then_some(now);
+    Ok((Some(Running { flows, traffic, before, quiet }), obstacles))
+}
+
+/// Ends it, and judges every packet. `clouds` are those after each operation, with the moment from which they held.
+pub async fn end<L: Cloudlike>(
+    lab: &mut L,
+    step: &Step,
+    running: Running,
+    clouds: &[(Instant, Cloud)],
+) -> Vec<TrafficResult> {
+    let Running { flows, traffic, before, quiet } = running;
+    traffic.flows_on(EACH_SIDE).await;
+    let trace = lab.end_traffic(traffic).await;
+    let expected = promises(step);
+    judge(&flows, &trace, &Moments { before: &before, quiet, clouds }, &expected)
+}
+
+/// What a step expects of its traffic.
+fn promises(step: &Step) -> Vec<Promise> {
+    let has = |wanted: &Expectation| step.expectations.iter().any(|it| it.value == *wanted);
+    let all = [(Expectation::NoLeak, Promise::NoLeak), (Expectation::NoLoss, Promise::NoLoss)];
+    all.iter().filter(|(said, _)| has(said)).map(|(_, promise)| *promise).collect()
+}
+
+/// Why a prediction says nothing of traffic.
+pub const NOT_PREDICTED: &str = "what traffic meets while the cloud changes is not predicted";
+
+/// What a prediction says of the traffic of a step.
+pub fn unpredicted(step: &Step, before: &Cloud) -> Vec<TrafficResult> {
+    let flows = step.during.iter().flat_map(|pattern| {
+        let selected = cells::select(pattern, Via::Private, before).unwrap_or_default();
+        selected.into_iter().map(|flow| (flow, pattern.place.clone()))
+    });
+    let flows: Vec<(Flow, Place)> = flows.collect();
+    let trace = Trace { streams: vec![Vec::new(); flows.len()], blind: Some(NOT_PREDICTED.to_owned()) };
+    judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, &promises(step))
+}
+
+/// The clouds that packets can have met.
+#[derive(Clone, Copy, Debug)]
+pub struct Moments<'a> {
+    /// The one before the first operation.
+    pub before: &'a Cloud,
+    /// What was sent up to here has met that one only.
+    pub quiet: Option<Instant>,
+    /// Those after each operation, with the moment at which it was acknowledged.
+    pub clouds: &'a [(Instant, Cloud)],
+}
+
+/// Judges every packet of every flow.
+pub fn judge(
+    flows: &[(Flow, Place)],
+    trace: &Trace,
+    moments: &Moments<'_>,
+    expected: &[Promise],
+) -> Vec<TrafficResult> {
+    let judged = flows.iter().zip(&trace.streams).map(|((flow, place), packets)| {
+        let verdicts = verdicts(flow, moments);
+        let mut result = TrafficResult {
+            flow: flow.clone(),
+            sent: packets.len(),
+            owed: 0,
+            lost: 0,
+            barred: 0,
+            leaked: 0,
+            either: 0,
+            expected: expected.to_vec(),
+            because: None,
+            blind: trace.blind.clone(),
+            place: place.clone(),
+        };
+        for packet in packets {
+            let arrived = packet.arrived;
+            match says(packet, &verdicts, moments) {
+                Some(true) => {
+                    result.owed += 1;
+                    result.lost += usize::from(!arrived);
+                    if !arrived && result.because.is_none() {
+                        let recorded = packet.drop.as_ref().map(|drop| told(packet.part, flow, drop, moments.before));
+                        result.because =
+                            Some(recorded.unwrap_or_else(|| "it did not arrive, and no filter recorded it".to_owned()));
+                    }
+                }
+                Some(false) => {
+                    result.barred += 1;
+                    result.leaked += usize::from(arrived);
+                }
+                None => result.either += 1,
+            }
+        }
+        let last = moments.clouds.last().map(|(acknowledged, _)| *acknowledged);
+        let after = |packet: &&Packet| last.is_none_or(|last| packet.before >= last);
+        if result.blind.is_none() && result.owed + result.barred == 0 {
+            result.blind = Some("of no packet is it known what must become of it".to_owned());
+        } else if result.blind.is_none() && packets.iter().filter(after).count() == 0 {
+            result.blind = Some("nothing was sent after the last operation".to_owned());
+        }
+        result
+    });
+    judged.collect()
+}
+
+/// Where a packet was dropped, and for want of what.
+fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
+    match (part, &drop.cause) {
+        (Part::New, DropCause::Groups { .. }) => {
+            let why = explain::reason(flow, &Outcome::Dropped(drop.clone()), cloud).unwrap_or_default();
+            format!("{}; {why}", explain::unanswerable(drop))
+        }
+        _ => explain::cut(drop),
+    }
+}
+
+/// Whether each cloud admits a flow as something new; nothing from the first on in which an end of it is another.
+fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
+    let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
+    let first = ends(flow, moments.before);
+    let mut same = true;
+    let verdict = clouds.map(|cloud| {
+        same &= ends(flow, cloud) == first;
+        same.then(|| matches!(policy::judge(cloud, flow), Verdict::Open { .. }))
+    });
+    verdict.collect()
+}
+
+/// What a packet's addresses are made of, and whether those who have them run.
+fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
+    let of = |end: &Endpoint| {
+        let id = end.interface()?;
+        let running = cloud.instances.get(&id.instance).is_some_and(|it| it.state == InstanceState::Running);
+        let interface = cloud.interface(&id).filter(|_| running)?;
+        Some(match flow.via {
+            Via::Private => format!("{:?}", interface.private),
+            _ => format!("{:?} {:?} {:?}", interface.private, interface.public, interface.ipv6),
+        })
+    };
+    vec![of(&flow.from), of(&flow.to)]
+}
+
+/// What all the clouds say of a packet that it can have met; nothing where they differ.
+fn says(packet: &Packet, verdicts: &[Option<bool>], moments: &Moments<'_>) -> Option<bool> {
+    let acknowledged = moments.clouds.iter().filter(|(at, _)| *at <= packet.before).count();
+    let last = if moments.quiet.is_some_and(|quiet| packet.after <= quiet) { 0 } else { moments.clouds.len() };
+    let all = |range: &[Option<bool>], wanted: bool| range.iter().all(|verdict| *verdict == Some(wanted));
+    let met = verdicts.get(acknowledged.min(last)..=last)?;
+    // A held connection remembers what an earlier cloud has admitted.
+    let ever = verdicts.get(..=last)?;
+    let (admitted, barred) = match packet.part {
+        Part::New => (all(met, true), all(met, false)),
+        Part::Forth => (all(met, true), all(ever, false)),
+        // An answer needs a question that came through; without one it is a new flow, of which nothing is said here.
+        Part::Back => (all(ever, true), false),
+    };
+    match (admitted, barred) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::sample::Sample;
+    use crate::model::{Era, InstanceName, Port, Service};
+
+    /// `a` may ask `b` for UDP 53 before, and not after; operations are acknowledged 10 ms after the beginning.
+    fn judged(part: Part, at: u64, arrived: bool) -> TrafficResult {
+        let base = Sample::new(Era::Vpc).group("G", &[]).group("H", &["udp 53 from G"]);
+        let before = base.instance("a", &["G"]).instance("b", &["H"]);
+        let mut after = before.clone();
+        for group in after.0.groups.values_mut() {
+            group.ingress.clear();
+        }
+        let begin = Instant::now();
+        let moment = |at| begin + Duration::from_millis(at);
+        let flow = Flow {
+            from: Endpoint::Instance(InstanceName::new("a")),
+            to: Endpoint::Instance(InstanceName::new("b")),
+            via: Via::Private,
+            service: Service::Udp(Port(53)),
+        };
+        let packet = Packet { part, before: moment(at), after: moment(at), arrived, drop: None };
+        // One of after the last operation, of which nothing is said, so that the packet alone decides.
+        let later = Packet { part: Part::Back, before: moment(30), after: moment(30), arrived: false, drop: None };
+        let trace = Trace { streams: vec![vec![packet, later]], blind: None };
+        let clouds = [(moment(10), after.0)];
+        let moments = Moments { before: &before.0, quiet: Some(moment(5)), clouds: &clouds };
+        let place = Place { file: Arc::from("t.yaml"), line: 1, column: 1 };
+        judge(&[(flow, place)], &trace, &moments, &[Promise::NoLeak, Promise::NoLoss]).remove(0)
+    }
+
+    #[test]
+    fn before_the_old_rule_holds_after_the_new_one_and_in_between_either() {
+        assert_eq!(judged(Part::New, 1, false).word(), "lost");
+        assert_eq!(judged(Part::New, 1, true).word(), "as-expected");
+        for arrived in [false, true] {
+            assert_eq!(judged(Part::New, 7, arrived).either, 2, "on its way while the operation was");
+        }
+        assert_eq!(judged(Part::New, 20, true).word(), "leaked");
+        assert_eq!(judged(Part::New, 20, false).word(), "as-expected");
+    }
+
+    #[test]
+    fn a_held_connection_may_outlive_its_rule_or_be_cut() {
+        for arrived in [false, true] {
+            let result = judged(Part::Forth, 20, arrived);
+            assert_eq!((result.either, result.is_wrong()), (2, false));
+        }
+        assert_eq!(judged(Part::Forth, 1, false).word(), "lost");
+    }
+
+    #[test]
+    fn what_nobody_can_say_anything_about_is_inconclusive() {
+        assert_eq!(judged(Part::New, 7, true).word(), "inconclusive");
+    }
+}
