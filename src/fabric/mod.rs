@@ -4,6 +4,7 @@
 //! says, phase by phase, and takes it back where a phase fails.
 
 mod apply;
+pub mod background;
 mod change;
 mod child;
 pub mod conntrack;
