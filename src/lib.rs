@@ -4,6 +4,8 @@
 //!
 //! | room | what it is | touches the world? |
 //! |---|---|---|
+//! | [`testing`] | labs in tests of your own: `#[sglab::test]`, handles, assertions | through `lab` |
+//! | [`control`] | a lab that stays up: its supervisor, its socket, its place | yes |
 //! | [`report`] | results as terminal text, JSON, JUnit, annotations | no |
 //! | [`scenario`] | steps and expectations, run against a lab | through `lab` |
 //! | [`lab`] | the running cloud: boot, stop, start, authorize, revoke ... | through `fabric` |
@@ -51,6 +53,7 @@
 //! ```
 
 pub mod compile;
+pub mod control;
 pub mod fabric;
 pub mod lab;
 pub mod model;
@@ -58,3 +61,7 @@ pub mod policy;
 pub mod probe;
 pub mod report;
 pub mod scenario;
+pub mod testing;
+
+#[doc(inline)]
+pub use sglab_macros::test;

@@ -20,7 +20,9 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("probe", false, &["fabric", "compile", "model"]),
     ("lab", false, &["probe", "fabric", "compile", "policy", "model"]),
     ("scenario", false, &["lab", "probe", "compile", "policy", "model"]),
-    ("report", true, &["scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("control", false, &["scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("report", true, &["control", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("testing", false, &["report", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
 ];
 
 /// What of `compile` the fabric may name: words for links and rulesets, and no group.

@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Init(InitArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
+    #[command(flatten)]
+    Live(super::live::LiveCommand),
 }
 
 /// `sglab test`.

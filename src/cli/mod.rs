@@ -9,6 +9,7 @@ mod explain;
 mod host;
 mod init;
 mod list;
+mod live;
 mod predict;
 mod render;
 mod schema;
@@ -80,6 +81,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
+        Command::Live(command) => live::run(command),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -4,6 +4,7 @@
 //! says, phase by phase, and takes it back where a phase fails.
 
 mod apply;
+pub mod background;
 mod change;
 mod child;
 pub mod conntrack;
@@ -11,6 +12,7 @@ pub mod doctor;
 #[doc(hidden)]
 pub mod faults;
 mod generation;
+mod inside;
 mod namespace;
 mod netlink;
 pub mod nflog;
@@ -22,6 +24,7 @@ mod raw;
 pub mod readers;
 pub mod sandbox;
 mod settle;
+pub mod summons;
 mod sysctl;
 pub mod tap;
 pub mod tracked;
@@ -30,6 +33,7 @@ mod wiring;
 use std::io;
 
 pub use apply::Fabric;
+pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
 pub use sandbox::{Sandbox, SandboxError};
 

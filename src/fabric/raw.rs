@@ -1,5 +1,5 @@
-//! The one module with `unsafe`: forking before there are threads, and making namespaces from a child that shares
-//! this process's memory and descriptors. Everything here is small enough to be checked by eye.
+//! The one module with `unsafe`: work before `main`, forking before there are threads, and making namespaces from a child
+//! that shares this process's memory and descriptors. Everything here is small enough to be checked by eye.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
@@ -9,6 +9,25 @@ use nix::errno::Errno;
 
 use nix::sched::CloneFlags;
 use nix::unistd::{ForkResult, Pid};
+
+/// Called by the C library before `main`, when the process has one thread: the last moment at which a process that was
+/// started for a test of a library's user can enter a sandbox.
+// SAFETY: the loader calls what stands in `.init_array`, functions of the C calling convention; this one takes none of the
+// arguments that it is given. It never unwinds: `extern "C"` aborts instead.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = {
+    extern "C" fn before_main() {
+        super::summons::answer();
+    }
+    before_main
+};
+
+/// Takes a variable out of the environment, so that programs started from here do not find it.
+pub(super) fn forget_variable(name: &str) {
+    // SAFETY: called before `main` only, where no other thread exists that could read the environment.
+    unsafe { std::env::remove_var(name) };
+}
 
 /// Forks. The caller must still be single-threaded: the child may then do whatever the parent could.
 pub(super) fn fork_single_threaded() -> nix::Result<ForkResult> {

@@ -1,8 +1,8 @@
 //! Connections that are held open while the cloud changes.
 
-use super::{Lab, LabError, paths};
+use super::{Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
-use crate::model::{ConnectionName, Flow};
+use crate::model::{ConnectionName, Flow, InstanceState, Service};
 use crate::probe::{Connection, Held};
 
 /// What is held under a name.
@@ -25,9 +25,27 @@ impl Lab {
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
+        if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
+            // Its end of the connection is the harness's, for as long as the connection is held.
+            let namespace = std::sync::Arc::clone(self.fabric.node(&receiver.node)?);
+            if !self.prober.listen_too(&namespace, flow.service).await? {
+                return Err(not_opened(
+                    "a program holds the port, and what is held are connections to the harness".into(),
+                ));
+            }
+        }
         let connection = Connection::open(&mut self.prober, ask, client).await.map_err(not_opened)?;
         self.held.insert(name.clone(), Holding::Open(Box::new(connection)));
         Ok(())
+    }
+
+    /// Whether nothing is to listen at a port, or nothing runs there.
+    fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
+        let instance = self.cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
+        self.unheld == Unheld::Refuses
+            || instance.is_some_and(|(name, instance)| {
+                instance.state != InstanceState::Running || self.listeners.deaf.contains(&(name.clone(), service))
+            })
     }
 
     /// Closes a connection that is held.

@@ -13,8 +13,11 @@ pub(super) fn write(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
     fabric.write_hosts_file(&text(cloud)).map_err(failed)
 }
 
-/// Writes where the programs of each VPC find its resolver. It is the same as long as the lab is there.
+/// Writes where the programs of each VPC, and of hosts outside, find their resolver. It is the same as long as the lab is there.
 pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabError> {
+    let outside = format!("nameserver {}\n", services::OUTSIDE_RESOLVER);
+    let failed = |source| LabError::Names { file: format!("resolver file of {}", names::internet()), source };
+    fabric.write_resolver_file(&names::internet(), &outside).map_err(failed)?;
     for (name, vpc) in &cloud.vpcs {
         if let Some(resolver) = services::address(cloud, vpc, CloudService::Dns) {
             let (router, text) = (names::router(name), format!("nameserver {resolver}\nsearch ec2.internal\n"));

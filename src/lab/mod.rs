@@ -8,6 +8,7 @@ mod balancers;
 mod change;
 mod held;
 mod hosts_file;
+mod inside;
 mod names;
 mod paths;
 #[cfg(any(test, fuzzing))]
@@ -18,15 +19,16 @@ mod traffic;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::sync::Arc;
 
 use crate::compile::network::{Network, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
 use crate::fabric::faults::Faults;
 use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
+    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
 };
-use crate::probe::{Batch, Prober};
+use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
 pub use altered::Alteration;
@@ -44,6 +46,7 @@ pub struct Lab {
     prober: Prober,
     services: services::Services,
     listeners: Listeners,
+    unheld: Unheld,
     /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InterfaceId, LastHeld>,
     held: IndexMap<ConnectionName, held::Holding>,
@@ -56,6 +59,16 @@ struct LastHeld {
     private: Option<PrivateIp>,
     public: Option<PublicIp>,
     ipv6: Option<Ipv6>,
+}
+
+/// What the harness does about a port that nobody holds when somebody asks there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Unheld {
+    /// Nothing: who is let in is refused.
+    #[default]
+    Refuses,
+    /// It answers for as long as the probes take.
+    Answers,
 }
 
 /// What the harness listens on, beside what the instances' own services hold.
@@ -83,7 +96,10 @@ pub enum LabError {
     #[error(transparent)]
     Fabric(#[from] FabricError),
     /// The process is not in a sandbox, which must be entered before it has threads.
-    #[error("failed to boot a lab: the process is not in a sandbox. Call `sglab::fabric::sandbox::enter()` first")]
+    #[error(
+        "failed to boot a lab: the process is not in a sandbox. In a test, write `#[sglab::test]` in place of `#[test]` or \
+         `#[tokio::test]`, or begin it with `sglab::sandboxed!();`; in a `main`, wrap its work in `sglab::testing::main`"
+    )]
     NoSandbox,
     /// The witness of arrivals and verdicts could not be started.
     #[error("failed to start the witness: {0}")]
@@ -164,6 +180,7 @@ impl Lab {
             prober,
             services,
             listeners,
+            unheld: Unheld::default(),
             last,
             held: IndexMap::new(),
             broken: None,
@@ -196,15 +213,57 @@ impl Lab {
             self.health().await?;
         }
         let resolved = self.resolve(flows).await;
-        let asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
+        let mut asks: Vec<_> = flows.iter().map(|flow| (flow.clone(), self.ask(flow, &resolved))).collect();
         let known = self.known_paths()?;
+        self.listen_for(&mut asks).await?;
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
         let mut batch = self.prober.probe(&asks, &known, &whose).await;
+        self.prober.hush().await;
         for observation in &mut batch.observations {
             observation.resolved = resolved.resolution(&observation.flow);
         }
         Ok(batch)
+    }
+
+    /// From now on the harness answers probes also at ports where nobody listens, and holds none of them in between: so that
+    /// programs can, and what is let in is open.
+    pub fn answer_where_nobody_listens(&mut self) {
+        self.unheld = Unheld::Answers;
+    }
+
+    /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
+    /// programs.
+    async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+        if self.unheld == Unheld::Refuses {
+            return Ok(());
+        }
+        let mut wanted: IndexMap<NodeName, IndexSet<Service>> = IndexMap::new();
+        for (flow, ask) in asks.iter() {
+            let Some(receiver) = ask.as_ref().ok().and_then(|ask| ask.receiver.as_ref()) else { continue };
+            let instance = flow.to.interface().map(|id| id.instance);
+            let runs = |name| self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
+            let deaf = |name: &InstanceName| self.listeners.deaf.contains(&(name.clone(), flow.service));
+            let silent = instance.as_ref().is_some_and(|name| !runs(name) || deaf(name));
+            if !silent && !self.prober.serves(&receiver.node, flow.service) {
+                wanted.entry(receiver.node.clone()).or_default().insert(flow.service);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let wanted: Result<Vec<_>, FabricError> = wanted
+            .into_iter()
+            .map(|(node, services)| Ok((Arc::clone(self.fabric.node(&node)?), services.into_iter().collect())))
+            .collect();
+        let held = self.prober.listen_briefly(wanted?).await?;
+        for ask in asks.iter_mut().filter_map(|(_, ask)| ask.as_mut().ok()) {
+            let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
+            if receiver.is_some_and(|node| held.contains(&(node, ask.service))) {
+                ask.answering = Answering::Program;
+            }
+        }
+        Ok(())
     }
 
     /// The handles of every rule of every security group in the kernel.

@@ -10,7 +10,7 @@ use crate::compile::network::{End, Network, NodeKind, NodeName};
 use crate::model::{
     Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
 };
-use crate::probe::{Ask, KnownPath, Receiver};
+use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
 impl Lab {
     /// What a probe of a flow has to ask; in words, what it lacks. `resolved` is what resolvers said of the
@@ -61,6 +61,7 @@ impl Lab {
             service: flow.service,
             receiver,
             behind,
+            answering: Answering::Harness,
         })
     }
 

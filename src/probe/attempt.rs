@@ -8,8 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
-use super::TOKEN_BYTES;
-use super::raw;
+use super::prober::Answering;
+use super::{TOKEN_BYTES, raw};
 use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::model::Service;
 
@@ -21,6 +21,8 @@ pub(super) type Token = [u8; TOKEN_BYTES];
 pub(super) enum Answer {
     /// The peer repeated the token and gave its name; an echo names nobody.
     Answered(Option<String>),
+    /// A program has taken the connection, or the datagram.
+    Connected,
     /// A reset, or port unreachable.
     Refused,
     /// No route, or host or net unreachable.
@@ -87,10 +89,16 @@ pub(super) async fn ask(
     destination: IpAddr,
     source_port: u16,
     token: Token,
+    answering: Answering,
 ) -> Answer {
     let asked = match service {
+        Service::Tcp(port) if answering == Answering::Program => {
+            // Not a word: it could be the wrong one.
+            let connecting = TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(destination, port.0));
+            connecting.await.map(|_| Answer::Connected)
+        }
         Service::Tcp(port) => ask_tcp(socket, SocketAddr::new(destination, port.0), token).await,
-        Service::Udp(port) => ask_udp(socket, SocketAddr::new(destination, port.0), token).await,
+        Service::Udp(port) => ask_udp(socket, SocketAddr::new(destination, port.0), token, answering).await,
         Service::IcmpEcho => ask_echo(socket, destination, token).await,
         Service::Icmp(message) => {
             raw::tell(socket, raw::icmp(message, destination, source_port, &token), destination).await
@@ -119,13 +127,16 @@ async fn ask_tcp(socket: Socket, to: SocketAddr, token: Token) -> io::Result<Ans
     Ok(read_answer(&answer[..length], &token))
 }
 
-async fn ask_udp(socket: Socket, to: SocketAddr, token: Token) -> io::Result<Answer> {
+async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answering) -> io::Result<Answer> {
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(to).await?;
     socket.send(&token).await?;
     let mut answer = [0; 256];
     let length = socket.recv(&mut answer).await?;
-    Ok(read_answer(&answer[..length], &token))
+    Ok(match answering {
+        Answering::Program => Answer::Connected,
+        Answering::Harness => read_answer(&answer[..length], &token),
+    })
 }
 
 async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer> {

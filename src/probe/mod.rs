@@ -26,7 +26,7 @@ pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
-pub use prober::{Ask, Prober};
+pub use prober::{Answering, Ask, Prober};
 pub use resolve::Whose;
 pub use traffic::{Course, Packet, Part, Streams, Trace};
 

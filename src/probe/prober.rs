@@ -56,6 +56,18 @@ pub struct Ask {
     pub receiver: Option<Receiver>,
     /// Who may answer in its place: the instances behind a load balancer.
     pub behind: Vec<NodeName>,
+    /// What answers there, if anything does.
+    pub answering: Answering,
+}
+
+/// What answers at the receiver's port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answering {
+    /// A listener of ours, which repeats the token and names itself; or nothing.
+    #[default]
+    Harness,
+    /// A program of the user's, which knows nothing of tokens: nothing is said to it that its protocol may not have.
+    Program,
 }
 
 /// What came of an [`Ask`].
@@ -82,8 +94,10 @@ pub(super) struct Finding {
 pub struct Prober {
     pub(super) board: Arc<Board>,
     witness: Witness,
-    servers: HashMap<NodeName, Servers>,
+    servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
+    /// What listens for the probes under way only.
+    brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
     tracking: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
@@ -103,6 +117,8 @@ enum State {
     Answered(Answer),
     /// A filter recorded a drop; the socket still waits, in case the record lies.
     Recorded(Pending),
+    /// A datagram for a program has arrived, which need not answer; the socket still waits, in case nobody takes it.
+    Arrived(Pending),
     TimedOut,
 }
 
@@ -120,6 +136,7 @@ impl Prober {
             witness,
             servers,
             balancers: HashMap::new(),
+            brief: Vec::new(),
             ports: SourcePorts::default(),
             tracking: Vec::new(),
             tokens: Default::default(),
@@ -173,7 +190,7 @@ impl Prober {
         let mut failed = Ok(());
         for opened in opened {
             match opened {
-                Ok((name, servers)) => drop(self.servers.insert(name, servers)),
+                Ok((name, servers)) => drop(self.servers.insert(name, vec![servers])),
                 Err(error) => failed = failed.and(Err(error)),
             }
         }
@@ -187,9 +204,59 @@ impl Prober {
 
     /// What listens in a namespace begins anew, as if its machine had.
     pub async fn restart(&mut self, node: &NodeName) {
-        if let Some(servers) = self.servers.get_mut(node) {
+        for servers in self.servers.get_mut(node).into_iter().flatten() {
             servers.restart().await;
         }
+    }
+
+    /// Listens for the probes to come where nothing of ours does: at a port of each of these namespaces. Says which of them
+    /// programs hold. [`Self::hush`] ends it.
+    ///
+    /// # Errors
+    /// The port that could not be had.
+    pub async fn listen_briefly(
+        &mut self,
+        wanted: Vec<(Arc<Namespace>, Vec<Service>)>,
+    ) -> Result<HashSet<(NodeName, Service)>, FabricError> {
+        let board = &self.board;
+        let opening = wanted.into_iter().map(|(node, services)| async move {
+            Servers::listen_where_free(&node, services, board).await.map(|opened| (node.name.clone(), opened))
+        });
+        let mut all_held = HashSet::new();
+        for opened in futures::future::join_all(opening).await {
+            let (name, (servers, held)) = opened?;
+            self.brief.push(servers);
+            all_held.extend(held.into_iter().map(|service| (name.clone(), service)));
+        }
+        Ok(all_held)
+    }
+
+    /// Listens at one more port of a namespace, until it is silenced. False if a program holds it.
+    ///
+    /// # Errors
+    /// The port that could not be had.
+    pub async fn listen_too(&mut self, namespace: &Arc<Namespace>, service: Service) -> Result<bool, FabricError> {
+        if self.serves(&namespace.name, service) {
+            return Ok(true);
+        }
+        let (servers, held) = Servers::listen_where_free(namespace, vec![service], &self.board).await?;
+        if held.is_empty() {
+            self.servers.entry(namespace.name.clone()).or_default().push(servers);
+        }
+        Ok(held.is_empty())
+    }
+
+    /// Ends what listens for a while.
+    pub async fn hush(&mut self) {
+        let closing = std::mem::take(&mut self.brief).into_iter().map(Servers::close);
+        futures::future::join_all(closing).await;
+    }
+
+    /// Whether something of ours listens at a port of a namespace, or a load balancer is there, which has its own listeners.
+    pub fn serves(&self, node: &NodeName, service: Service) -> bool {
+        service == Service::IcmpEcho
+            || self.balancers.contains_key(node)
+            || self.servers.get(node).is_some_and(|all| all.iter().any(|servers| servers.serves(service)))
     }
 
     /// Whether something of ours listens in a namespace.
@@ -199,9 +266,8 @@ impl Prober {
 
     /// Closes what listens in a namespace.
     pub async fn silence(&mut self, node: &NodeName) {
-        if let Some(servers) = self.servers.remove(node) {
-            servers.close().await;
-        }
+        let closing = self.servers.remove(node).unwrap_or_default().into_iter().map(Servers::close);
+        futures::future::join_all(closing).await;
     }
 
     /// Closes everything of a namespace.
@@ -268,8 +334,8 @@ impl Prober {
         let running = started.into_iter().enumerate().map(|(number, (ask, socket, token, tuples, case))| async move {
             let state = match socket {
                 Ok((socket, port)) => {
-                    let pending = Box::pin(attempt::ask(socket, ask.service, ask.destination, port, token));
-                    until_evidence(pending, &case).await
+                    let asking = attempt::ask(socket, ask.service, ask.destination, port, token, ask.answering);
+                    until_evidence(ask, Box::pin(asking), &case).await
                 }
                 Err(why) => State::Answered(Answer::Failed(why)),
             };
@@ -399,8 +465,13 @@ impl Prober {
         client: SocketAddr,
         token: Token,
     ) -> io::Result<()> {
-        let servers = self.servers.get(server).ok_or(io::ErrorKind::NotConnected)?;
-        servers.send(service, connection, at, client, token).await
+        for servers in self.servers.get(server).into_iter().flatten().filter(|servers| servers.serves(service)) {
+            match servers.send(service, connection, at, client, token).await {
+                Err(error) if error.kind() == io::ErrorKind::NotConnected => {}
+                sent => return sent,
+            }
+        }
+        Err(io::ErrorKind::NotConnected.into())
     }
 
     pub(super) fn token(&mut self) -> Token {
@@ -480,31 +551,42 @@ pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
 }
 
 /// Waits for an answer, a delivery, a record of a drop, or the end of patience.
-async fn until_evidence(mut pending: Pending, case: &Case) -> State {
+async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case) -> State {
+    enum Seen {
+        Answer(Answer),
+        Drop,
+        Arrival,
+    }
+    let need_not_answer = ask.answering == Answering::Program && matches!(ask.service, Service::Udp(_));
     let evidence = async {
         loop {
             tokio::select! {
                 biased;
-                answer = &mut pending => return Some(answer),
+                answer = &mut pending => return Seen::Answer(answer),
                 () = case.news.notified() => {
                     if let Some(node) = case.delivered_to() {
-                        return Some(Answer::Answered(Some(node.0)));
+                        return Seen::Answer(Answer::Answered(Some(node.0)));
                     }
                     if case.has_drop() {
-                        return None;
+                        return Seen::Drop;
+                    }
+                    let arrived = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address);
+                    if need_not_answer && ask.receiver.as_ref().is_some_and(arrived) {
+                        return Seen::Arrival;
                     }
                 }
             }
         }
     };
     match timeout(PATIENCE, evidence).await {
-        Ok(Some(Answer::Unreachable)) => {
+        Ok(Seen::Answer(Answer::Unreachable)) => {
             // A router that says so has a record of it, which may come a moment later.
             canary::wait(case, Case::has_drop).await;
             State::Answered(Answer::Unreachable)
         }
-        Ok(Some(answer)) => State::Answered(answer),
-        Ok(None) => State::Recorded(pending),
+        Ok(Seen::Answer(answer)) => State::Answered(answer),
+        Ok(Seen::Drop) => State::Recorded(pending),
+        Ok(Seen::Arrival) => State::Arrived(pending),
         Err(_) => State::TimedOut,
     }
 }
@@ -516,6 +598,8 @@ async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, 
     let (answer, timed_out) = match state {
         State::Answered(answer) => (Some(answer), false),
         State::TimedOut => (None, true),
+        // The canary behind it has come, so "port unreachable" would have come back by now.
+        State::Arrived(mut pending) => (Some(now_or(&mut pending, Answer::Connected).await), false),
         // The record says dropped, and yet it has arrived: then only the socket tells.
         State::Recorded(pending) if seen => match timeout(PATIENCE, pending).await {
             Ok(answer) => (Some(answer), false),
@@ -526,4 +610,12 @@ async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, 
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
     let (records, turned_away) = (case.records(), case.turned_away());
     (Finding { answer, records, seen, canary_arrived, turned_away, timed_out, lost }, tuples)
+}
+
+/// What has come by now, or else this.
+async fn now_or(pending: &mut Pending, otherwise: Answer) -> Answer {
+    match futures::poll!(pending) {
+        std::task::Poll::Ready(answer) => answer,
+        std::task::Poll::Pending => otherwise,
+    }
 }

@@ -31,6 +31,7 @@ pub(super) fn outcome(
     }
     match &finding.answer {
         Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, whose),
+        Some(Answer::Connected) => connected(finding, receiver, whose),
         Some(Answer::Refused) if finding.seen => {
             Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) }
         }
@@ -77,6 +78,21 @@ fn answered(
         // An echo's answer names nobody: that the receiver has seen the request does.
         None if finding.seen => open(),
         None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
+    }
+}
+
+/// A program says nothing of who it is: that the filter passed the packet on to the receiver's interface, and that it arrived
+/// there, does.
+fn connected(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
+    let passed_to_receiver = |logged: &Logged| {
+        let to = logged.out_index.and_then(|index| whose(&logged.node, index));
+        matches!(logged.record, Record::Accept(Direction::Ingress, _))
+            && to.is_some_and(|(instance, _)| receiver.is_some_and(|receiver| receiver.0 == instance.as_str()))
+    };
+    if finding.seen && finding.records.iter().any(passed_to_receiver) {
+        Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) }
+    } else {
+        Outcome::Inconclusive { why: "a program took it, and nothing proves that it was the receiver's".to_owned() }
     }
 }
 

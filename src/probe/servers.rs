@@ -56,28 +56,44 @@ impl Servers {
         services: Vec<Service>,
         board: &Arc<Board>,
     ) -> Result<Self, FabricError> {
-        let any: &[IpAddr] = match namespace.families {
-            Families::Ipv4 => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
-            Families::Both => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
-        };
-        let each = move |service| any.iter().map(move |at| open(service, *at));
-        let (faults, node) = (namespace.faults.clone(), namespace.name.clone());
-        let opened = namespace.run(move || {
-            let opened = services.into_iter().flat_map(|service| {
-                let fault = faults.step(&node, &format!("listen on {service}"));
-                let failed = fault.map(|_| Err((service, io::ErrorKind::OutOfMemory.into())));
-                each(service).chain(failed)
-            });
-            opened.collect::<Result<Vec<_>, _>>()
-        });
-        let failed = |(service, source): (Service, io::Error)| FabricError::Kernel {
-            attempt: format!("listen on {service}"),
-            node: namespace.name.clone(),
-            source,
-        };
+        let opened = open_all(namespace, services).await?;
+        let listening = opened.into_iter().map(|(service, opened)| opened.map_err(|source| (service, source)));
+        let listening = listening.collect::<Result<Vec<_>, _>>().map_err(|failed| cannot(namespace, failed))?;
+        Self::start(namespace, listening.into_iter().flatten(), board)
+    }
+
+    /// As [`Self::listen`], but leaves alone what a program holds already, and says what that is.
+    ///
+    /// # Errors
+    /// As [`Self::listen`], for every other reason.
+    pub async fn listen_where_free(
+        namespace: &Arc<Namespace>,
+        services: Vec<Service>,
+        board: &Arc<Board>,
+    ) -> Result<(Self, Vec<Service>), FabricError> {
+        let (mut listening, mut held) = (Vec::new(), Vec::new());
+        for (service, opened) in open_all(namespace, services).await? {
+            match opened {
+                Ok(opened) => listening.extend(opened),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => held.push(service),
+                Err(error) => return Err(cannot(namespace, (service, error))),
+            }
+        }
+        // Held for one family is held: the program answers there.
+        listening.retain(|listening: &Listening| !held.contains(&listening.service));
+        Ok((Self::start(namespace, listening.into_iter(), board)?, held))
+    }
+
+    /// Serves what listens.
+    fn start(
+        namespace: &Arc<Namespace>,
+        listening: impl Iterator<Item = Listening>,
+        board: &Arc<Board>,
+    ) -> Result<Self, FabricError> {
+        let failed = |failed| cannot(namespace, failed);
         let mut doors = Vec::new();
         let mut datagrams = HashMap::new();
-        for Listening { service, ipv6, socket } in opened.await?.map_err(failed)?.into_iter().flatten() {
+        for Listening { service, ipv6, socket } in listening {
             let driven = |socket: Socket| UdpSocket::from_std(socket.into()).map(Arc::new);
             let door = match service {
                 Service::Icmp(_) | Service::Protocol(_) => driven(socket).map(|socket| Door::Unanswered(socket, ipv6)),
@@ -116,6 +132,11 @@ impl Servers {
         self.tasks.shutdown().await;
         self.streams = Arc::default();
         self.begin();
+    }
+
+    /// Whether it is among them.
+    pub fn serves(&self, service: Service) -> bool {
+        self.doors.iter().any(|(served, _)| *served == service)
     }
 
     /// Ends them all: when this returns nothing listens there, and somebody else can.
@@ -170,19 +191,41 @@ struct Listening {
     socket: Socket,
 }
 
+/// Opens the sockets of services, in one visit to the namespace.
+async fn open_all(
+    namespace: &Arc<Namespace>,
+    services: Vec<Service>,
+) -> Result<Vec<(Service, io::Result<Option<Listening>>)>, FabricError> {
+    let any: &[IpAddr] = match namespace.families {
+        Families::Ipv4 => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
+        Families::Both => &[IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+    };
+    let (faults, node) = (namespace.faults.clone(), namespace.name.clone());
+    let each = move |service: Service| {
+        let fault = faults.step(&node, &format!("listen on {service}"));
+        let failed = fault.map(|_| (service, Err(io::ErrorKind::OutOfMemory.into())));
+        any.iter().map(move |at| (service, open(service, *at))).chain(failed)
+    };
+    namespace.run(move || services.into_iter().flat_map(each).collect()).await
+}
+
+fn cannot(namespace: &Namespace, (service, source): (Service, io::Error)) -> FabricError {
+    FabricError::Kernel { attempt: format!("listen on {service}"), node: namespace.name.clone(), source }
+}
+
 /// Opens a listening socket of a family on the calling thread's namespace; the kernel itself answers an echo.
-fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io::Error)> {
+fn open(service: Service, any: IpAddr) -> io::Result<Option<Listening>> {
     let ipv6 = any.is_ipv6();
     let (kind, protocol, port) = match service {
         Service::Tcp(port) => (Type::STREAM, Protocol::TCP, port),
         Service::Udp(port) => (Type::DGRAM, Protocol::UDP, port),
         Service::IcmpEcho => return Ok(None),
         Service::Icmp(_) | Service::Protocol(_) => {
-            let socket = raw::listen(service, ipv6).map_err(|error| (service, error))?;
+            let socket = raw::listen(service, ipv6)?;
             return Ok(Some(Listening { service, ipv6, socket }));
         }
     };
-    let open = || {
+    let open = || -> io::Result<Socket> {
         let any = SocketAddr::new(any, port.0);
         let socket = Socket::new(Domain::for_address(any), kind.nonblocking().cloexec(), Some(protocol))?;
         if ipv6 {
@@ -200,7 +243,7 @@ fn open(service: Service, any: IpAddr) -> Result<Option<Listening>, (Service, io
         }
         Ok(socket)
     };
-    open().map(|socket| Some(Listening { service, ipv6, socket })).map_err(|error| (service, error))
+    open().map(|socket| Some(Listening { service, ipv6, socket }))
 }
 
 async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>) {

@@ -8,6 +8,7 @@ pub mod github;
 pub mod json;
 pub mod junit;
 pub mod knobs;
+pub mod live;
 mod operation;
 pub mod terminal;
 #[cfg(test)]

@@ -54,7 +54,8 @@ pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Vec<HeldR
     Ok(results)
 }
 
-fn is(found: &Held, expected: Fate) -> bool {
+/// Whether it is what was expected.
+pub fn is(found: &Held, expected: Fate) -> bool {
     match found {
         Held::Alive => expected == Fate::Alive,
         Held::Cut(_) => expected == Fate::Cut,
@@ -64,7 +65,8 @@ fn is(found: &Held, expected: Fate) -> bool {
     }
 }
 
-fn reason(found: &Held) -> Option<String> {
+/// What there is to say of it beyond its word.
+pub fn reason(found: &Held) -> Option<String> {
     match found {
         Held::Alive => None,
         Held::Cut(drops) => {

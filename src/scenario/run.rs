@@ -212,13 +212,28 @@ pub async fn run(
 /// # Errors
 /// When the cloud cannot be launched under the era, or the lab does not come up.
 pub async fn boot(topology: &Topology, era: Era) -> Result<(Lab, Duration), RunError> {
+    boot_with(topology, era, listeners(topology)).await
+}
+
+/// As [`boot`], but the harness listens on these ports, beside what the instances' own services hold, and answers probes at any
+/// other that nobody holds.
+///
+/// # Errors
+/// As [`boot`].
+pub async fn boot_listening(topology: &Topology, era: Era, listeners: Listeners) -> Result<(Lab, Duration), RunError> {
+    let (mut lab, took) = boot_with(topology, era, listeners).await?;
+    lab.answer_where_nobody_listens();
+    Ok((lab, took))
+}
+
+async fn boot_with(topology: &Topology, era: Era, listeners: Listeners) -> Result<(Lab, Duration), RunError> {
     let began = Instant::now();
     let cloud = topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial {
         era,
         refusal,
         place: Some(place),
     })?;
-    let lab = Lab::boot(cloud, listeners(topology)).await.map_err(RunError::Boot)?;
+    let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
     Ok((lab, began.elapsed()))
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexSet;
 
-use super::super::{Operation, Permission, Port, PortRange, Service, Traffic};
+use super::super::{Cloud, Operation, Port, PortRange, Service, Traffic};
 use super::{Action, Expectation, Step, Topology};
 
 /// Where the search for a port begins that nothing names.
@@ -23,7 +23,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
             | Operation::RevokeIngress(_, rules)
             | Operation::AuthorizeEgress(_, rules)
             | Operation::RevokeEgress(_, rules) => {
-                rules.iter().for_each(|rule| named.rule(rule));
+                rules.iter().for_each(|rule| named.rule(rule.traffic));
             }
             Operation::CreateLoadBalancer(balancer) => {
                 let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
@@ -49,16 +49,17 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     let open = topology.tables.values().flat_map(|table| &table.open);
     named.services.extend(expected.chain(open).map(|pattern| pattern.service));
 
-    let serves = |service: &&Service| matches!(service, Service::Tcp(port) if !named.names(*port));
-    let free = match extra.iter().find(serves) {
-        Some(service) => Some(*service),
-        None => (FREE_PORT..=u16::MAX).chain(1..FREE_PORT).map(Port).find(|port| !named.names(*port)).map(Service::Tcp),
-    };
-    let mut columns = named.services;
-    columns.extend(extra);
-    columns.extend(free);
-    columns.insert(Service::IcmpEcho);
-    columns.into_iter().collect()
+    named.columns(extra)
+}
+
+/// The same for a cloud that runs: what its rules and listeners have to say something about.
+pub fn columns_of(cloud: &Cloud) -> IndexSet<Service> {
+    let mut named = Named::default();
+    for group in cloud.groups.values() {
+        group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
+    }
+    named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
+    named.columns(&[])
 }
 
 #[derive(Default)]
@@ -69,8 +70,8 @@ struct Named {
 }
 
 impl Named {
-    fn rule(&mut self, rule: &Permission) {
-        let (range, make): (PortRange, fn(Port) -> Service) = match rule.traffic {
+    fn rule(&mut self, traffic: Traffic) {
+        let (range, make): (PortRange, fn(Port) -> Service) = match traffic {
             Traffic::Tcp(range) => {
                 if range != PortRange::ALL {
                     self.ranges.insert(range);
@@ -92,6 +93,22 @@ impl Named {
         }
         // Port 0 cannot be asked for: port 1 stands for the lower edge of a range that begins there.
         self.services.extend(ports.into_iter().filter(|port| *port != 0 && to != 0).map(|port| make(Port(port))));
+    }
+
+    /// With what is named by hand, a port that nothing names, and ping.
+    fn columns(self, extra: &[Service]) -> IndexSet<Service> {
+        let serves = |service: &&Service| matches!(service, Service::Tcp(port) if !self.names(*port));
+        let free = match extra.iter().find(serves) {
+            Some(service) => Some(*service),
+            None => {
+                (FREE_PORT..=u16::MAX).chain(1..FREE_PORT).map(Port).find(|port| !self.names(*port)).map(Service::Tcp)
+            }
+        };
+        let mut columns = self.services;
+        columns.extend(extra);
+        columns.extend(free);
+        columns.insert(Service::IcmpEcho);
+        columns.into_iter().collect()
     }
 
     fn names(&self, port: Port) -> bool {

@@ -5,6 +5,7 @@ use super::Placed;
 use super::names::Sort;
 use super::problem::{Draft, quote};
 use super::reading::Reading;
+use super::scenario::may_be_refused;
 use super::tree::{Node, Value};
 
 impl Reading<'_> {
@@ -91,7 +92,7 @@ impl Reading<'_> {
     fn elastic_ip(&mut self, node: &Node, refusal: Option<&str>) -> Option<ElasticIpName> {
         let word = self.text(node, "the name of an Elastic IP")?;
         let name = ElasticIpName::new(word);
-        let may_be_unknown = refusal == Some(RefusalCode::InvalidAddressNotFound.as_str());
+        let may_be_unknown = may_be_refused(refusal, RefusalCode::InvalidAddressNotFound);
         if self.world.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }

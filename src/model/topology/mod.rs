@@ -2,6 +2,7 @@
 
 mod answers;
 mod asked;
+mod builder;
 mod columns;
 mod connections;
 mod during;
@@ -10,6 +11,7 @@ mod expectations;
 mod flows;
 mod instances;
 mod interfaces;
+mod live;
 mod load_balancers;
 mod names;
 mod networks;
@@ -28,9 +30,13 @@ mod tracking;
 mod tree;
 pub mod write;
 
+pub use builder::{Builder, NewGroup, NewInstance, NewVpc};
+pub use columns::columns_of;
+pub use live::{read_flow, read_operations, read_services};
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
+pub(crate) use reading::suggest;
 pub use schema::schema;
 pub use story::{Part, Story};
 

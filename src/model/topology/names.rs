@@ -57,7 +57,8 @@ impl Sort {
 /// Where a name comes from.
 struct Named {
     sort: Sort,
-    span: Span,
+    /// Nothing where a running cloud has it, and no file.
+    span: Option<Span>,
     /// The eras of the step that makes it; empty: all.
     eras: Vec<Era>,
     /// Whether a step before the one being read terminates it: then its name may be launched again.
@@ -80,7 +81,18 @@ impl Names {
     }
 
     pub fn span(&self, name: &str) -> Option<Span> {
-        self.named.get(name).map(|named| named.span)
+        self.named.get(name).and_then(|named| named.span)
+    }
+
+    /// Takes up a name that a running cloud has.
+    pub fn know(&mut self, name: &str, sort: Sort) {
+        self.named.insert(name.to_owned(), Named { sort, span: None, eras: Vec::new(), gone: false });
+    }
+
+    /// Takes up the name of an instance that a running cloud had: it may be launched again.
+    pub fn know_gone(&mut self, name: &str) {
+        self.know(name, Sort::Instance);
+        self.terminate(name);
     }
 
     /// A step terminates an instance.
@@ -193,14 +205,14 @@ impl Reading<'_> {
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
             let draft = Draft::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
-                .related("first given here", first.span);
+                .maybe_related("first given here", first.span);
             return self.report(draft);
         }
         if self.names.named.len() == MAX_NAMES {
             let message = format!("the file names more than {MAX_NAMES} hosts, instances and groups");
             return self.report(Draft::new(key.span, message));
         }
-        self.names.named.insert(name, Named { sort, span: key.span, eras: eras.to_vec(), gone: false });
+        self.names.named.insert(name, Named { sort, span: Some(key.span), eras: eras.to_vec(), gone: false });
     }
 
     /// A name as a key, checked for its characters.
@@ -248,14 +260,14 @@ impl Reading<'_> {
         let draft = match self.names.named.get(word) {
             Some(named) if named.sort != wanted => {
                 Draft::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
-                    .related("it is named here", named.span)
+                    .maybe_related("it is named here", named.span)
             }
-            Some(named) if named.span > span => {
+            Some(named) if named.span > Some(span) => {
                 Draft::new(span, format!("the {noun} {} does not exist yet", quote(word)))
-                    .related("a later step makes it here", named.span)
+                    .maybe_related("a later step makes it here", named.span)
             }
             Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
-                .related("it was made here, and terminated since", named.span),
+                .maybe_related("it was made here, and terminated since", named.span),
             None if self.incomplete => return,
             None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),

@@ -43,6 +43,18 @@ impl Topology {
     /// # Errors
     /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
+        Self::read(file, bytes, Promise::Demanded)
+    }
+
+    /// As [`Self::parse`], for whoever wants the cloud only: the file need not have a scenario, nor expect anything.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_cloud(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
+        Self::read(file, bytes, Promise::Optional)
+    }
+
+    fn read(file: &str, bytes: &[u8], promise: Promise) -> Result<Self, Problems> {
         let text = match text(bytes) {
             Ok(text) => text,
             // The lines of such a file are not fit to be shown.
@@ -60,7 +72,7 @@ impl Topology {
         let mut reading = Reading::new(&source, problems);
         let topology = match &root {
             Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
-                reading.topology(root)
+                reading.topology(root, promise)
             }
             _ => {
                 reading.report(Draft::new(START, "the file is empty").help("`sglab init` writes one to start from"));
@@ -72,6 +84,13 @@ impl Topology {
             _ => Err(Problems::new(&source, reading.problems)),
         }
     }
+}
+
+/// Whether a file must expect something.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Promise {
+    Demanded,
+    Optional,
 }
 
 /// The file as text.
@@ -94,7 +113,7 @@ fn text(bytes: &[u8]) -> Result<&str, Draft> {
 }
 
 impl Reading<'_> {
-    fn topology(&mut self, root: &Node) -> Option<Topology> {
+    fn topology(&mut self, root: &Node, promise: Promise) -> Option<Topology> {
         let fields = self.fields(root, "a topology, such as `sglab init` writes", &KEYS)?;
         self.version(root, &fields);
         match fields.get("era") {
@@ -143,7 +162,9 @@ impl Reading<'_> {
         self.read_tables(fields.get("tables"));
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
         self.refuse_empty_patterns();
-        self.refuse_no_promise(root, &fields);
+        if promise == Promise::Demanded {
+            self.refuse_no_promise(root, &fields);
+        }
         let deaf = self.deaf(&initial, &steps);
 
         // None of it is used if a problem was found; so nothing here needs to be told twice.

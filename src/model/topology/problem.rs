@@ -51,6 +51,14 @@ impl Draft {
         self.related = Some((words.into(), span));
         self
     }
+
+    /// As [`Self::related`], where there is such a place.
+    pub fn maybe_related(self, words: &str, span: Option<Span>) -> Self {
+        match span {
+            Some(span) => self.related(words, span),
+            None => self,
+        }
+    }
 }
 
 /// One thing that is wrong.

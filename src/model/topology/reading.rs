@@ -222,7 +222,7 @@ impl<'s> Reading<'s> {
 }
 
 /// "did you mean ...?", where one of the candidates is close.
-pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let length = word.chars().count();
     if length > 63 {
         return None;

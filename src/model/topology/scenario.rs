@@ -53,25 +53,33 @@ impl Reading<'_> {
             });
             let refused = quiet(step, "expect").and_then(|expect| quiet(expect, "refusal")).is_some();
             let operations = quiet(step, "do").map_or(&[][..], items);
-            for (index, operation) in operations.iter().enumerate() {
-                let terminated = quiet(operation, "terminate").map_or(&[][..], items);
-                terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
-                let allocated = quiet(operation, "allocate-address").map_or(&[][..], items);
-                for item in allocated {
-                    let again =
-                        refused && index + 1 == operations.len() && self.declared(item, Sort::ElasticIp).is_some();
-                    if !again {
-                        self.declare(item, Sort::ElasticIp, &eras);
-                    }
+            self.declare_made(operations, &eras, refused);
+        }
+    }
+
+    /// The names that typed operations will make.
+    pub fn declare_in(&mut self, operations: &Node) {
+        self.declare_made(items(operations), &[], true);
+    }
+
+    fn declare_made(&mut self, operations: &[Node], eras: &[Era], refused: bool) {
+        for (index, operation) in operations.iter().enumerate() {
+            let terminated = quiet(operation, "terminate").map_or(&[][..], items);
+            terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
+            let allocated = quiet(operation, "allocate-address").map_or(&[][..], items);
+            for item in allocated {
+                let again = refused && index + 1 == operations.len() && self.declared(item, Sort::ElasticIp).is_some();
+                if !again {
+                    self.declare(item, Sort::ElasticIp, eras);
                 }
-                for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
-                    let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
-                    for (key, _) in entries {
-                        // To make a group twice is how one sees `InvalidGroup.Duplicate`.
-                        let again = refused && index + 1 == operations.len() && self.declared(key, sort).is_some();
-                        if !again || sort == Sort::Instance {
-                            self.declare(key, sort, &eras);
-                        }
+            }
+            for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
+                let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
+                for (key, _) in entries {
+                    // To make a group twice is how one sees `InvalidGroup.Duplicate`.
+                    let again = refused && index + 1 == operations.len() && self.declared(key, sort).is_some();
+                    if !again || sort == Sort::Instance {
+                        self.declare(key, sort, eras);
                     }
                 }
             }
@@ -145,7 +153,7 @@ impl Reading<'_> {
         eras
     }
 
-    fn actions(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Action> {
+    pub(super) fn actions(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Action> {
         let entries = match &node.value {
             Value::Mapping(_) => std::slice::from_ref(node),
             _ => self.some(node, "an operation or a list of operations"),
@@ -196,8 +204,8 @@ impl Reading<'_> {
         if matches!(&value.value, Value::Mapping(entries) if entries.is_empty()) {
             self.report(Draft::new(value.span, format!("`{verb}` names nothing")));
         }
-        let unknown_group = refusal == Some(RefusalCode::InvalidGroupNotFound.as_str());
-        let unknown_instance = refusal == Some(RefusalCode::InvalidInstanceIdNotFound.as_str());
+        let unknown_group = may_be_refused(refusal, RefusalCode::InvalidGroupNotFound);
+        let unknown_instance = may_be_refused(refusal, RefusalCode::InvalidInstanceIdNotFound);
         let simple: fn(InstanceName) -> Operation = match verb {
             "stop" => Operation::Stop,
             "start" => Operation::Start,
@@ -301,6 +309,14 @@ impl Reading<'_> {
         }
         operations
     }
+}
+
+/// In place of the code that a step expects: a running cloud refuses what it refuses, in EC2's words.
+pub(super) const ANY_REFUSAL: &str = "any";
+
+/// Whether what is unknown here is to be refused by EC2, and not by the reader.
+pub(super) fn may_be_refused(expected: Option<&str>, code: RefusalCode) -> bool {
+    expected.is_some_and(|expected| expected == ANY_REFUSAL || expected == code.as_str())
 }
 
 /// A field of a mapping, without a complaint if it is none: for looking ahead.

@@ -1,0 +1,174 @@
+//! The commands for labs that stay up: what can be typed. Each is a file below; the operations are in `operations`.
+
+pub(super) mod down;
+pub(super) mod operations;
+pub(super) mod probe;
+pub(super) mod ps;
+mod speak;
+pub(super) mod up;
+
+use clap::{Args, Subcommand};
+
+use super::Exit;
+use super::arguments::{EraName, PlainFormat};
+
+/// Commands for labs that stay up.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LiveCommand {
+    /// Boot a lab that stays up, in the background
+    Up(UpArguments),
+    /// Take a lab down
+    Down(DownArguments),
+    /// List the labs that are up, and their instances
+    Ps(PsArguments),
+    /// Print what a lab's supervisor said
+    Logs(LogsArguments),
+    /// Print the whole state of a lab
+    State(StateArguments),
+    /// Probe a flow of a lab
+    Probe(ProbeArguments),
+    /// Probe everybody to everybody
+    Matrix(MatrixArguments),
+    #[command(flatten)]
+    Operation(operations::OperationCommand),
+}
+
+/// Which lab is meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Which {
+    /// The lab, if several are up; `SGLAB_LAB` does as well
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<String>,
+}
+
+/// `sglab up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab up two-tier.yaml                    a lab named two-tier
+  sglab up example:two-tier --name demo     several labs may be up, each under its name
+  sglab ps; sglab stop web1; sglab down")]
+pub(crate) struct UpArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// The lab's name; without it, the file's
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<String>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// Carry out the operations of the steps up to and with this one
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+}
+
+/// `sglab down`.
+#[derive(Debug, Args)]
+pub(crate) struct DownArguments {
+    /// The lab; may be left out if only one is up
+    #[arg(value_name = "LAB")]
+    pub lab: Option<String>,
+    /// Every lab
+    #[arg(long, conflicts_with = "lab")]
+    pub all: bool,
+}
+
+/// `sglab ps`.
+#[derive(Debug, Args)]
+pub(crate) struct PsArguments {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArguments {
+    /// The lab; may be left out if only one is up
+    #[arg(value_name = "LAB")]
+    pub lab: Option<String>,
+}
+
+/// `sglab state`.
+#[derive(Debug, Args)]
+pub(crate) struct StateArguments {
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab probe`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab probe web1 db1:3306
+  sglab probe web1 db1:53/udp
+  sglab probe office web1:ping
+  sglab probe web1 db1:3306 --by public       by public address; also: private, ipv6, dns")]
+pub(crate) struct ProbeArguments {
+    /// Who asks: an instance, a group or a host
+    #[arg(value_name = "FROM")]
+    pub from: String,
+    /// Whom, and for what: `db1:3306`, `db1:53/udp`, `db1:ping`
+    #[arg(value_name = "TO:PORT")]
+    pub to: String,
+    /// By which address of the receiver
+    #[arg(long, value_enum, value_name = "ADDRESS")]
+    pub by: Option<By>,
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab matrix`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab matrix                                every port that rules and listeners name
+  sglab matrix --ports 'tcp 80' --ports ping
+  sglab matrix --by private --by public")]
+pub(crate) struct MatrixArguments {
+    /// These ports instead of those that rules and listeners name
+    #[arg(long, value_name = "PORT")]
+    pub ports: Vec<String>,
+    /// By which address of the receivers; several make several tables
+    #[arg(long, value_enum, value_name = "ADDRESS")]
+    pub by: Vec<By>,
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// A kind of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The private address
+    Private,
+    /// The public address, through the gateway
+    Public,
+    /// The IPv6 address
+    Ipv6,
+    /// The public DNS name
+    Dns,
+}
+
+/// Carries out one of them.
+pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
+    match command {
+        LiveCommand::Up(arguments) => up::run(arguments),
+        LiveCommand::Down(arguments) => down::run(&arguments),
+        LiveCommand::Ps(arguments) => ps::run(&arguments),
+        LiveCommand::Logs(arguments) => ps::logs(&arguments),
+        LiveCommand::State(arguments) => ps::state(&arguments),
+        LiveCommand::Probe(arguments) => probe::run(&arguments),
+        LiveCommand::Matrix(arguments) => probe::matrix(&arguments),
+        LiveCommand::Operation(command) => operations::run(command),
+    }
+}

@@ -1,0 +1,355 @@
+//! EC2's operations on a lab that is up, each in the words of a file's `do:`.
+
+use std::io::{Write, stdout};
+
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use sglab::control::protocol::{Reply, Request};
+use sglab::report::live;
+
+use super::{Which, speak};
+use crate::cli::Exit;
+use crate::cli::arguments::PlainFormat;
+
+/// What is common to them.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    which: Which,
+    /// How to print what has changed
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    format: PlainFormat,
+}
+
+/// One instance or several.
+#[derive(Debug, Args)]
+pub(crate) struct Instances {
+    /// The instances
+    #[arg(required = true, value_name = "INSTANCE")]
+    instances: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Rules of a group.
+#[derive(Debug, Args)]
+pub(crate) struct Rules {
+    /// The security group
+    #[arg(value_name = "GROUP")]
+    group: String,
+    /// The rules, such as 'tcp 3306 from WEB'; all of them or none
+    #[arg(required = true, value_name = "RULE")]
+    rules: Vec<String>,
+    /// For what goes out: 'tcp 443 to anywhere'
+    #[arg(long)]
+    egress: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Names of one kind.
+#[derive(Debug, Args)]
+pub(crate) struct Names {
+    /// The names
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab launch`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab launch web3 --group WEB --group ADMIN --listens 'tcp 80'
+  sglab launch stranger --group OTHER --address web1.previous")]
+pub(crate) struct Launch {
+    /// The new instance
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// Its security groups; without any, `default`
+    #[arg(long, value_name = "GROUP")]
+    group: Vec<String>,
+    /// What answers on it
+    #[arg(long, value_name = "PORT")]
+    listens: Vec<String>,
+    /// Its subnet
+    #[arg(long, value_name = "SUBNET")]
+    subnet: Option<String>,
+    /// Its private address, or `web1.previous`
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// Without a public address
+    #[arg(long)]
+    no_public: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab create-group`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateGroup {
+    /// The new group
+    #[arg(value_name = "GROUP")]
+    group: String,
+    /// Its rules for what comes in
+    #[arg(value_name = "RULE")]
+    rules: Vec<String>,
+    /// A free text
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// Its VPC, if there are several
+    #[arg(long, value_name = "VPC")]
+    vpc: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab set-groups`.
+#[derive(Debug, Args)]
+pub(crate) struct SetGroups {
+    /// The instance, or an interface such as `web1.eth1`
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// All of its groups from now on
+    #[arg(required = true, value_name = "GROUP")]
+    groups: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab associate-address`.
+#[derive(Debug, Args)]
+pub(crate) struct AssociateAddress {
+    /// The Elastic IP
+    #[arg(value_name = "ELASTIC-IP")]
+    elastic_ip: String,
+    /// The instance, or an interface such as `web1.eth1`
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// Refuse to take it from another instance
+    #[arg(long)]
+    no_reassociation: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab attach-interface`.
+#[derive(Debug, Args)]
+pub(crate) struct AttachInterface {
+    /// The instance
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// The device, `eth1` or higher
+    #[arg(value_name = "DEVICE")]
+    device: String,
+    /// Its security groups
+    #[arg(long, required = true, value_name = "GROUP")]
+    group: Vec<String>,
+    /// Its subnet
+    #[arg(long, value_name = "SUBNET")]
+    subnet: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `on` or `off`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Switch {
+    /// It checks
+    On,
+    /// It passes on what is not its own
+    Off,
+}
+
+/// `sglab source-dest-check`.
+#[derive(Debug, Args)]
+pub(crate) struct SourceDestCheck {
+    /// The instance, or an interface such as `web1.eth1`
+    #[arg(value_name = "INSTANCE")]
+    instance: String,
+    /// Whether it checks
+    #[arg(value_enum)]
+    check: Switch,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab edit-prefix-list`.
+#[derive(Debug, Args)]
+pub(crate) struct EditPrefixList {
+    /// The prefix list
+    #[arg(value_name = "PREFIX-LIST")]
+    list: String,
+    /// Entries that it gets
+    #[arg(long, value_name = "BLOCK")]
+    add: Vec<String>,
+    /// Entries that it loses
+    #[arg(long, value_name = "BLOCK")]
+    remove: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// `sglab apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab apply '[{stop: web1}, {start: web1}]'")]
+pub(crate) struct Apply {
+    /// What a step's `do:` says
+    #[arg(value_name = "OPERATIONS")]
+    operations: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The operations.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperationCommand {
+    /// Launch an instance
+    Launch(Launch),
+    /// Stop instances
+    Stop(Instances),
+    /// Start instances, crashed ones too
+    Start(Instances),
+    /// Reboot instances: every address is kept
+    Reboot(Instances),
+    /// Let the operating system of instances die
+    Crash(Instances),
+    /// Terminate instances
+    Terminate(Instances),
+    /// Add rules to a security group
+    Authorize(Rules),
+    /// Remove rules from a security group
+    Revoke(Rules),
+    /// Create a security group
+    CreateGroup(CreateGroup),
+    /// Delete security groups
+    DeleteGroup(Names),
+    /// Replace the security groups of an instance
+    SetGroups(SetGroups),
+    /// Allocate Elastic IPs under names of your own
+    AllocateAddress(Names),
+    /// Associate an Elastic IP with an instance
+    AssociateAddress(AssociateAddress),
+    /// Take Elastic IPs from whoever has them
+    DisassociateAddress(Names),
+    /// Give Elastic IPs back
+    ReleaseAddress(Names),
+    /// Give an instance another interface
+    AttachInterface(AttachInterface),
+    /// Take interfaces such as `web1.eth1` away
+    DetachInterface(Names),
+    /// Switch the check of source and destination
+    SourceDestCheck(SourceDestCheck),
+    /// Change the entries of a prefix list
+    EditPrefixList(EditPrefixList),
+    /// Carry out operations in the words of a topology file
+    Apply(Apply),
+}
+
+pub(super) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
+    let (words, common) = words(command);
+    match speak::ask(&common.which, Request::Apply { operations: words })? {
+        Reply::Applied(done) => {
+            match common.format {
+                PlainFormat::Text => stdout().write_all(live::applied(&done).as_bytes())?,
+                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&done)?)?,
+            }
+            Ok(Exit::Ok)
+        }
+        Reply::Refused { code, message, help, before } => {
+            stdout().write_all(live::applied(&before).as_bytes())?;
+            speak::otherwise(Reply::Refused { code, message, help, before })
+        }
+        other => speak::otherwise(other),
+    }
+}
+
+/// The words of a `do:`. JSON is YAML, and quotes what needs quotes.
+fn words(command: OperationCommand) -> (String, Common) {
+    use OperationCommand as Command;
+    let entry = |verb: &str, value: Value| json!({ verb: value }).to_string();
+    let under = |verb: &str, key: &str, value: Value| json!({ verb: { key: value } }).to_string();
+    let instances = |verb, Instances { instances, common }| (entry(verb, json!(instances)), common);
+    let names = |verb, Names { names, common }| (entry(verb, json!(names)), common);
+    match command {
+        Command::Launch(launch) => {
+            let mut fields = serde_json::Map::new();
+            let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
+            if !launch.group.is_empty() {
+                say("groups", json!(launch.group));
+            }
+            if !launch.listens.is_empty() {
+                say("listens", json!(launch.listens));
+            }
+            if let Some(subnet) = launch.subnet {
+                say("subnet", json!(subnet));
+            }
+            if let Some(address) = launch.address {
+                say("address", json!(address));
+            }
+            if launch.no_public {
+                say("public", json!("no"));
+            }
+            (under("launch", &launch.instance, fields.into()), launch.common)
+        }
+        Command::Stop(arguments) => instances("stop", arguments),
+        Command::Start(arguments) => instances("start", arguments),
+        Command::Reboot(arguments) => instances("reboot", arguments),
+        Command::Crash(arguments) => instances("crash", arguments),
+        Command::Terminate(arguments) => instances("terminate", arguments),
+        Command::Authorize(Rules { group, rules, egress, common }) => {
+            (under(if egress { "authorize-egress" } else { "authorize" }, &group, json!(rules)), common)
+        }
+        Command::Revoke(Rules { group, rules, egress, common }) => {
+            (under(if egress { "revoke-egress" } else { "revoke" }, &group, json!(rules)), common)
+        }
+        Command::CreateGroup(group) => {
+            let mut fields = serde_json::Map::new();
+            fields.insert("ingress".to_owned(), json!(group.rules));
+            fields.extend(group.description.map(|text| ("description".to_owned(), json!(text))));
+            fields.extend(group.vpc.map(|vpc| ("vpc".to_owned(), json!(vpc))));
+            (under("create-group", &group.group, fields.into()), group.common)
+        }
+        Command::DeleteGroup(arguments) => names("delete-group", arguments),
+        Command::SetGroups(SetGroups { instance, groups, common }) => {
+            (under("set-groups", &instance, json!(groups)), common)
+        }
+        Command::AllocateAddress(arguments) => names("allocate-address", arguments),
+        Command::AssociateAddress(AssociateAddress { elastic_ip, instance, no_reassociation, common }) => {
+            let to = match no_reassociation {
+                true => json!({ "instance": instance, "allow-reassociation": "no" }),
+                false => json!(instance),
+            };
+            (under("associate-address", &elastic_ip, to), common)
+        }
+        Command::DisassociateAddress(arguments) => names("disassociate-address", arguments),
+        Command::ReleaseAddress(arguments) => names("release-address", arguments),
+        Command::AttachInterface(AttachInterface { instance, device, group, subnet, common }) => {
+            let mut fields = serde_json::Map::new();
+            fields.insert("groups".to_owned(), json!(group));
+            fields.extend(subnet.map(|subnet| ("subnet".to_owned(), json!(subnet))));
+            (under("attach-interface", &instance, json!({ device: fields })), common)
+        }
+        Command::DetachInterface(arguments) => names("detach-interface", arguments),
+        Command::SourceDestCheck(SourceDestCheck { instance, check, common }) => {
+            let check = match check {
+                Switch::On => "on",
+                Switch::Off => "off",
+            };
+            (under("source-dest-check", &instance, json!(check)), common)
+        }
+        Command::EditPrefixList(EditPrefixList { list, add, remove, common }) => {
+            let mut fields = serde_json::Map::new();
+            for (key, entries) in [("add", add), ("remove", remove)] {
+                if !entries.is_empty() {
+                    fields.insert(key.to_owned(), json!(entries));
+                }
+            }
+            (under("edit-prefix-list", &list, fields.into()), common)
+        }
+        Command::Apply(Apply { operations, common }) => (operations, common),
+    }
+}

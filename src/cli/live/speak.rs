@@ -1,0 +1,67 @@
+//! Choosing a lab, and what every command does with its answer.
+
+use anyhow::{Context, bail};
+use sglab::control::protocol::{Reply, Request};
+use sglab::control::{Client, LabName, Place, place};
+
+use super::Which;
+use crate::cli::Exit;
+
+/// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
+pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
+    let from_environment = std::env::var("SGLAB_LAB").ok().filter(|name| !name.is_empty());
+    if let Some(name) = named.map(str::to_owned).or(from_environment) {
+        let Some(lab) = LabName::new(&name) else { bail!("`{name}` cannot be the name of a lab") };
+        let place = Place::of(lab)?;
+        if place.is_up()? {
+            return Ok(place);
+        }
+        bail!("no lab named `{name}` is up{}", also()?);
+    }
+    let mut up = place::all()?;
+    match up.len() {
+        1 => up.pop().context("there is one"),
+        0 => bail!("no lab is up; `sglab up FILE` boots one"),
+        _ => {
+            let names: Vec<&str> = up.iter().map(|place| place.name.as_str()).collect();
+            bail!("several labs are up: {}; choose one with --name or SGLAB_LAB", names.join(", "))
+        }
+    }
+}
+
+fn also() -> anyhow::Result<String> {
+    let up = place::all()?;
+    let names: Vec<&str> = up.iter().map(|place| place.name.as_str()).collect();
+    Ok(if names.is_empty() {
+        "; `sglab up FILE` boots one".to_owned()
+    } else {
+        format!("; there are {}", names.join(", "))
+    })
+}
+
+/// Asks the lab that is meant.
+pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
+    let place = choose(which.name.as_deref())?;
+    Ok(Client::connect(&place)?.ask(request)?)
+}
+
+/// What every answer that is not the wanted one comes to.
+pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
+    match reply {
+        Reply::Refused { code, message, help, .. } => {
+            eprintln!("refused: {code}: {message}");
+            if let Some(help) = help {
+                eprintln!("         {help}");
+            }
+            Ok(Exit::Differs)
+        }
+        Reply::Invalid(problems) => {
+            eprintln!("{}", problems.trim_end());
+            Ok(Exit::BadInput)
+        }
+        Reply::Failed(why) => bail!("{why}"),
+        Reply::State(_) | Reply::Applied(_) | Reply::Probed(_) | Reply::Matrix(_) | Reply::Text(_) | Reply::Done => {
+            bail!("the lab answered something else than it was asked")
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `sglab up`.
+
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use nix::sys::stat::{Mode, umask};
+use sglab::control::supervisor::{self, Start};
+use sglab::control::{LabName, Place, Taken};
+use sglab::fabric::background::{self, Ready, Side};
+use sglab::lab::{Lab, LabError, Listeners};
+use sglab::model::Era;
+use sglab::model::topology::Topology;
+use sglab::scenario;
+
+use super::UpArguments;
+use crate::cli::{Exit, host, signals, sources};
+
+pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
+    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let steps = arguments.step.unwrap_or(0);
+    if steps > topology.steps.len() {
+        bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
+    }
+    // A built-in one is named `example:two-tier`.
+    let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
+    let name = arguments.name.as_deref().unwrap_or(of_file);
+    let name = LabName::new(name).with_context(|| {
+        format!(
+            "`{name}` cannot be the name of a lab: it is made of letters, digits, `-` and `_`, at most 63; use --name"
+        )
+    })?;
+    let place = Place::of(name)?;
+    let taken = place
+        .take()
+        .with_context(|| format!("`sglab down {0}` takes it down, and --name gives another name", place.name))?;
+    // Nobody else may speak to it, also before its mode could be set.
+    let before = umask(Mode::from_bits_truncate(0o177));
+    let listener = UnixListener::bind(place.socket());
+    umask(before);
+    let listener = listener.with_context(|| format!("failed to listen at {}", place.socket().display()))?;
+    match background::detach(&place.log()).context("failed to go on in the background")? {
+        Side::Caller(word) => {
+            // Its copy of the lock goes with this process; the lab's stays.
+            drop(listener);
+            match word.wait().context("failed to wait for the lab")? {
+                Some(word) => {
+                    println!("{word}");
+                    Ok(Exit::Ok)
+                }
+                None => {
+                    eprint!("{}", std::fs::read_to_string(place.log()).unwrap_or_default());
+                    place.wait_until_down()?;
+                    Ok(Exit::CannotHost)
+                }
+            }
+        }
+        Side::Background(ready) => {
+            let start =
+                Start { name: place.name.clone(), file: arguments.topology.clone(), pid: std::process::id(), listener };
+            let era = arguments.era.map_or(topology.eras[0], Era::from);
+            supervise(&topology, era, steps, start, ready, taken)
+        }
+    }
+}
+
+/// The lab's own process: it never comes back to the caller's terminal.
+fn supervise(
+    topology: &Topology,
+    era: Era,
+    steps: usize,
+    start: Start,
+    ready: Ready,
+    _place: Taken,
+) -> anyhow::Result<Exit> {
+    let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let done = runtime.block_on(async {
+        let (lab, took) = boot(topology, era, steps).await?;
+        let instances = lab.cloud().instances.len();
+        let word = format!("{} is up, era {era}, {instances} instances    {:.0} ms", start.name, millis(took));
+        ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
+        tokio::select! {
+            signal = signals::received() => signal,
+            served = supervisor::serve(lab, start) => served.map(|()| Exit::Ok).context("the socket failed"),
+        }
+    });
+    runtime.shutdown_background();
+    done
+}
+
+/// Boots the lab and carries out the operations up to a step.
+async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<(Lab, Duration)> {
+    // Ports that nobody names are left to the programs that are started in it; probes listen there for a moment.
+    let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
+    for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+        for operation in step.operations() {
+            match lab.apply(&operation.value).await {
+                Ok(_) => {}
+                Err(LabError::Refused(refusal)) => eprintln!("{}: refused: {refusal}", operation.place),
+                Err(error) => return Err(error).with_context(|| operation.place.to_string()),
+            }
+        }
+    }
+    Ok((lab, took))
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}

@@ -1,0 +1,79 @@
+//! Speaks to a lab that is up.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+
+use super::place::{LabName, Place};
+use super::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request};
+
+/// Why a lab did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens at its place.
+    #[error("no lab named `{lab}` is up: {source}")]
+    NotUp {
+        /// Which.
+        lab: LabName,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// It was spoken to, and something went wrong.
+    #[error("failed to speak to the lab `{lab}`: {source}")]
+    Frame {
+        /// Which.
+        lab: LabName,
+        /// What went wrong.
+        source: FrameError,
+    },
+}
+
+/// A connection to a lab, for one request.
+#[derive(Debug)]
+pub struct Client {
+    lab: LabName,
+    stream: UnixStream,
+}
+
+impl Client {
+    /// Connects to the lab of a place.
+    ///
+    /// # Errors
+    /// [`ClientError::NotUp`].
+    pub fn connect(place: &Place) -> Result<Self, ClientError> {
+        let lab = place.name.clone();
+        match UnixStream::connect(place.socket()) {
+            Ok(stream) => Ok(Self { lab, stream }),
+            Err(source) => Err(ClientError::NotUp { lab, source }),
+        }
+    }
+
+    /// Asks, and gives the one answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Frame`].
+    pub fn ask(mut self, request: Request) -> Result<Reply, ClientError> {
+        self.send(request)?;
+        self.receive()
+    }
+
+    /// Sends the request; [`Self::receive`] has the answers.
+    ///
+    /// # Errors
+    /// [`ClientError::Frame`].
+    pub fn send(&mut self, request: Request) -> Result<(), ClientError> {
+        let envelope = Envelope { sglab: protocol::VERSION, request };
+        protocol::write(&mut self.stream, &envelope, MAX_REQUEST).map_err(|source| self.failed(source))
+    }
+
+    /// The next answer.
+    ///
+    /// # Errors
+    /// [`ClientError::Frame`].
+    pub fn receive(&mut self) -> Result<Reply, ClientError> {
+        protocol::read(&mut self.stream, MAX_REPLY).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: FrameError) -> ClientError {
+        ClientError::Frame { lab: self.lab.clone(), source }
+    }
+}

@@ -1,0 +1,237 @@
+//! Where the labs of a user are on this machine: for each a lock, a socket and a log, in a folder that is the user's alone.
+//!
+//! Whether a lab lives is a fact of its lock, which its processes hold and the kernel lets go with the last of them: a socket
+//! beside a free lock is stale.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+/// The name of a lab that stays up: letters, digits, `-` and `_`, at most 63.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LabName(String);
+
+impl LabName {
+    /// The name, if it is one.
+    pub fn new(name: &str) -> Option<Self> {
+        let spelled = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+        let begins = name.starts_with(|c: char| c.is_ascii_alphanumeric());
+        (spelled && begins && name.len() <= 63).then(|| Self(name.to_owned()))
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for LabName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Why a place is not to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// The folder is not there or not ours.
+    #[error("failed to use the folder of labs {}: {why}", folder.display())]
+    Folder {
+        /// Which.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A lab of that name is up.
+    #[error("a lab named `{0}` is up already")]
+    Up(LabName),
+    /// A file of the place failed.
+    #[error("failed to {attempt} {}: {source}", path.display())]
+    File {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+}
+
+/// The place of one lab.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Whose.
+    pub name: LabName,
+    folder: PathBuf,
+}
+
+/// A place that a lab holds, as long as the lock's descriptor is open anywhere.
+#[derive(Debug)]
+pub struct Taken {
+    /// Which.
+    pub place: Place,
+    _lock: File,
+}
+
+impl Place {
+    /// The place of a name, in the user's folder, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`PlaceError::Folder`] if it cannot be made, or others could write in it.
+    pub fn of(name: LabName) -> Result<Self, PlaceError> {
+        Ok(Self { name, folder: folder()? })
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> PathBuf {
+        self.file("sock")
+    }
+
+    /// What the lab's supervisor said.
+    pub fn log(&self) -> PathBuf {
+        self.file("log")
+    }
+
+    fn lock(&self) -> PathBuf {
+        self.file("lock")
+    }
+
+    fn file(&self, ending: &str) -> PathBuf {
+        self.folder.join(format!("{}.{ending}", self.name))
+    }
+
+    /// Takes the place for a lab, and clears what a dead one has left.
+    ///
+    /// # Errors
+    /// [`PlaceError::Up`] if a lab lives there.
+    pub fn take(&self) -> Result<Taken, PlaceError> {
+        loop {
+            let lock = self.open_lock()?;
+            match lock.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(PlaceError::Up(self.name.clone())),
+                Err(TryLockError::Error(source)) => return Err(self.failed("lock", self.lock(), source)),
+            }
+            // Somebody may have cleared the place between opening and locking: then the lock is nobody's file.
+            if self.is_current(&lock) {
+                remove(&self.socket());
+                return Ok(Taken { place: self.clone(), _lock: lock });
+            }
+        }
+    }
+
+    /// Whether a lab lives here. Clears what a dead one has left, but for its log.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn is_up(&self) -> Result<bool, PlaceError> {
+        if !self.lock().exists() {
+            return Ok(false);
+        }
+        match self.take() {
+            Ok(taken) => {
+                taken.clear();
+                Ok(false)
+            }
+            Err(PlaceError::Up(_)) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Waits until no lab lives here any more, and clears the place.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn wait_until_down(&self) -> Result<(), PlaceError> {
+        if !self.lock().exists() {
+            return Ok(());
+        }
+        let lock = self.open_lock()?;
+        lock.lock().map_err(|source| self.failed("wait for", self.lock(), source))?;
+        if self.is_current(&lock) {
+            Taken { place: self.clone(), _lock: lock }.clear();
+        }
+        Ok(())
+    }
+
+    fn open_lock(&self) -> Result<File, PlaceError> {
+        let path = self.lock();
+        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        opened.map_err(|source| self.failed("open", path, source))
+    }
+
+    fn is_current(&self, lock: &File) -> bool {
+        let (Ok(held), Ok(named)) = (lock.metadata(), fs::metadata(self.lock())) else { return false };
+        held.ino() == named.ino() && held.dev() == named.dev()
+    }
+
+    fn failed(&self, attempt: &'static str, path: PathBuf, source: io::Error) -> PlaceError {
+        PlaceError::File { attempt, path, source }
+    }
+}
+
+impl Taken {
+    /// Removes what is there, but for the log.
+    fn clear(self) {
+        remove(&self.place.socket());
+        remove(&self.place.lock());
+    }
+}
+
+/// What is not there is as good as removed; what cannot be removed is found stale next time.
+fn remove(path: &Path) {
+    drop(fs::remove_file(path));
+}
+
+/// Every place of the user where a lab lives, by name. What dead labs have left is cleared.
+///
+/// # Errors
+/// The system's word.
+pub fn all() -> Result<Vec<Place>, PlaceError> {
+    let folder = folder()?;
+    let failed = |source: io::Error| PlaceError::Folder { folder: folder.clone(), why: source.to_string() };
+    let mut places = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        if path.extension().is_none_or(|ending| ending != "lock") {
+            continue;
+        }
+        let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(LabName::new) else { continue };
+        let place = Place { name, folder: folder.clone() };
+        if place.is_up()? {
+            places.push(place);
+        }
+    }
+    places.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(places)
+}
+
+/// The user's folder of labs: `$SGLAB_RUNTIME_DIR`, or below the session's runtime folder, or below `/tmp`.
+fn folder() -> Result<PathBuf, PlaceError> {
+    let given = std::env::var_os("SGLAB_RUNTIME_DIR").map(PathBuf::from);
+    let session = || {
+        let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
+        folder.is_dir().then(|| folder.join("sglab"))
+    };
+    let user = geteuid();
+    let of_user = || if user.is_root() { "/run/sglab".into() } else { format!("/tmp/sglab-{user}").into() };
+    let folder: PathBuf = given.or_else(session).unwrap_or_else(of_user);
+    let failed = |why: String| PlaceError::Folder { folder: folder.clone(), why };
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    // Below /tmp anybody could have made it first.
+    let found = fs::symlink_metadata(&folder).map_err(|error| failed(error.to_string()))?;
+    if !found.is_dir() {
+        return Err(failed("it is no folder".to_owned()));
+    }
+    if found.uid() != user.as_raw() || found.mode() & 0o022 != 0 {
+        return Err(failed("it is not this user's alone".to_owned()));
+    }
+    Ok(folder)
+}

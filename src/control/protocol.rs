@@ -1,0 +1,279 @@
+//! What is said over a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
+//!
+//! A frame is its length in four bytes, most significant first, and so many bytes of JSON. A client sends one [`Envelope`]; the
+//! lab answers with [`Reply`] frames, of which the last is any but [`Reply::Item`], and closes.
+
+use std::io::{self, Read, Write};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
+pub const VERSION: u32 = 1;
+/// The largest request, in bytes.
+pub const MAX_REQUEST: usize = 1 << 20;
+/// The largest reply, in bytes.
+pub const MAX_REPLY: usize = 64 << 20;
+
+/// A request in its envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Envelope {
+    /// [`VERSION`].
+    pub sglab: u32,
+    /// What is asked.
+    pub request: Request,
+}
+
+/// What can be asked of a lab.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Request {
+    /// How it is: [`Reply::State`].
+    State,
+    /// To carry out operations, in the words of a file's `do:`; one after the other, up to the first that is refused.
+    Apply {
+        /// `{stop: web1}`, or a list of such.
+        operations: String,
+    },
+    /// To probe flows, such as `web1 -> db1:3306 by public address`.
+    Probe {
+        /// The flows.
+        flows: Vec<String>,
+    },
+    /// To probe everybody to everybody.
+    Matrix {
+        /// The ports; without any, those that rules and listeners name.
+        ports: Vec<String>,
+        /// `private`, `public`, `ipv6` or `dns`; without any, private.
+        by: Vec<String>,
+    },
+    /// The compiled rulesets: [`Reply::Text`].
+    Render,
+    /// To end: the lab is gone when the lock of its place is free.
+    Down,
+}
+
+/// What a lab says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// How it is.
+    State(State),
+    /// What operations have changed.
+    Applied(Vec<Applied>),
+    /// What probes found, one for each flow.
+    Probed(Vec<Probed>),
+    /// What everybody's probes to everybody found.
+    Matrix(Matrix),
+    /// A text.
+    Text(String),
+    /// EC2 refuses an operation; those before it have been carried out.
+    Refused {
+        /// EC2's code.
+        code: String,
+        /// EC2's text.
+        message: String,
+        /// What may have been meant.
+        help: Option<String>,
+        /// What was carried out before.
+        before: Vec<Applied>,
+    },
+    /// The request's words are wrong: every problem, with carets.
+    Invalid(String),
+    /// It could not be done.
+    Failed(String),
+    /// It is done, and there is nothing to tell.
+    Done,
+}
+
+/// How a lab is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Its name.
+    pub lab: String,
+    /// The topology file, as it was named.
+    pub file: String,
+    /// The era.
+    pub era: String,
+    /// Its supervisor's process, as the machine sees it.
+    pub pid: u32,
+    /// Seconds since it came up.
+    pub uptime: f64,
+    /// Its instances, in the order of their launch.
+    pub instances: Vec<InstanceState>,
+}
+
+/// How an instance is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceState {
+    /// Its name.
+    pub name: String,
+    /// `running`, `stopped` or `crashed`.
+    pub state: String,
+    /// Seconds since it was launched or started, while it runs.
+    pub uptime: Option<f64>,
+    /// Its interfaces; the first is `eth0`.
+    pub interfaces: Vec<InterfaceState>,
+}
+
+/// How an interface is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InterfaceState {
+    /// `eth0`, `eth1` ...
+    pub device: String,
+    /// Its private address, while it has one.
+    pub private: Option<String>,
+    /// Its public address, while it has one.
+    pub public: Option<String>,
+    /// Its IPv6 address, if it has one.
+    pub ipv6: Option<String>,
+    /// Its groups.
+    pub groups: Vec<String>,
+}
+
+/// One operation that was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Applied {
+    /// What it was, in a few words.
+    pub operation: String,
+    /// What it changed, a line each: `web1: private 10.0.0.11 -> 10.0.0.13`.
+    pub changes: Vec<String>,
+    /// Seconds until it was in force.
+    pub in_force: f64,
+}
+
+/// What a probe found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The flow.
+    pub flow: String,
+    /// `open`, `dropped`, `refused`, `unreachable`, `misdelivered` or `inconclusive`.
+    pub outcome: String,
+    /// The rule that let it in, where one did.
+    pub rule: Option<String>,
+    /// Why it is so, where there is more to say.
+    pub reason: Option<String>,
+    /// Where a DNS name led.
+    pub address: Option<String>,
+}
+
+/// A truth table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Matrix {
+    /// The cells of a block.
+    pub ports: Vec<String>,
+    /// The receivers.
+    pub to: Vec<String>,
+    /// The senders.
+    pub rows: Vec<MatrixRow>,
+}
+
+/// A sender of a truth table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MatrixRow {
+    /// Who.
+    pub from: String,
+    /// By which address of the receivers.
+    pub by: String,
+    /// For each receiver an outcome for each port; nothing where there is no such path.
+    pub cells: Vec<Option<Vec<String>>>,
+}
+
+/// Why a frame could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// The other side has closed.
+    #[error("the other side closed the connection")]
+    Closed,
+    /// The connection failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The other side announced more than is allowed.
+    #[error("a message of {announced} bytes was announced, and {most} are the most")]
+    TooLarge {
+        /// What was announced.
+        announced: usize,
+        /// What is allowed.
+        most: usize,
+    },
+    /// It is no message of this protocol.
+    #[error("this is no message of the protocol: {0}")]
+    Garbled(#[from] serde_json::Error),
+}
+
+/// A message as a frame.
+///
+/// # Errors
+/// [`FrameError::TooLarge`] for one that nobody would take.
+pub fn frame<T: Serialize>(message: &T, most: usize) -> Result<Vec<u8>, FrameError> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message)?;
+    let length = bytes.len() - 4;
+    let announced = u32::try_from(length).ok().filter(|_| length <= most);
+    let announced = announced.ok_or(FrameError::TooLarge { announced: length, most })?;
+    bytes[..4].copy_from_slice(&announced.to_be_bytes());
+    Ok(bytes)
+}
+
+/// The length that a frame announces, if it is allowed.
+///
+/// # Errors
+/// [`FrameError::TooLarge`].
+pub fn announced(head: [u8; 4], most: usize) -> Result<usize, FrameError> {
+    let announced = u32::from_be_bytes(head) as usize;
+    if announced > most { Err(FrameError::TooLarge { announced, most }) } else { Ok(announced) }
+}
+
+/// Writes a message.
+///
+/// # Errors
+/// [`FrameError`].
+pub fn write<T: Serialize>(to: &mut impl Write, message: &T, most: usize) -> Result<(), FrameError> {
+    to.write_all(&frame(message, most)?)?;
+    Ok(to.flush()?)
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// [`FrameError::Closed`] where the other side ended before one began; else what is wrong with it.
+pub fn read<T: DeserializeOwned>(from: &mut impl Read, most: usize) -> Result<T, FrameError> {
+    let mut head = [0; 4];
+    from.read_exact(&mut head).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => FrameError::Closed,
+        _ => FrameError::Io(error),
+    })?;
+    let mut bytes = vec![0; announced(head, most)?];
+    from.read_exact(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_comes_back_as_it_went() {
+        let request = Envelope { sglab: VERSION, request: Request::Apply { operations: "{stop: web1}".to_owned() } };
+        let mut bytes = Vec::new();
+        write(&mut bytes, &request, MAX_REQUEST).unwrap();
+        assert_eq!(read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap(), request);
+    }
+
+    #[test]
+    fn what_is_announced_too_large_is_not_read() {
+        let huge = [0xff; 8];
+        assert!(matches!(read::<Envelope>(&mut huge.as_slice(), MAX_REQUEST), Err(FrameError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_truncated_or_garbled_message_is_an_error() {
+        let whole = frame(&Envelope { sglab: VERSION, request: Request::State }, MAX_REQUEST).unwrap();
+        for end in 0..whole.len() {
+            assert!(read::<Envelope>(&mut &whole[..end], MAX_REQUEST).is_err(), "cut at {end}");
+        }
+        let garbage = [0, 0, 0, 3, b'{', b'}', b'!'];
+        assert!(matches!(read::<Envelope>(&mut garbage.as_slice(), MAX_REQUEST), Err(FrameError::Garbled(_))));
+    }
+}

@@ -1,0 +1,143 @@
+//! Holds one lab and answers at its socket. Requests come in on many connections, and are carried out one by one: a lab has
+//! one state.
+
+mod changes;
+mod connection;
+mod probing;
+mod state;
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::time::Instant;
+
+use tokio::net::UnixListener;
+use tokio::sync::{mpsc, oneshot};
+
+use super::place::LabName;
+use super::protocol::{Applied, Reply, Request};
+use crate::lab::{Lab, LabError};
+use crate::model::topology::{Problems, read_operations};
+use crate::model::{InstanceName, Operation, Refusal, RefusalCode};
+
+/// So many requests wait for their turn; more wait in their sockets.
+const QUEUE: usize = 64;
+
+/// What a supervisor is told at its start.
+#[derive(Debug)]
+pub struct Start {
+    /// The lab's name.
+    pub name: LabName,
+    /// The topology file, as it was named.
+    pub file: String,
+    /// The supervisor's process, as the machine sees it.
+    pub pid: u32,
+    /// The socket, listening.
+    pub listener: StdListener,
+}
+
+/// A request and where its answer goes.
+type Job = (Request, oneshot::Sender<Reply>);
+
+/// A lab and what is known of it beside its cloud.
+struct Supervised {
+    lab: Lab,
+    name: LabName,
+    file: String,
+    pid: u32,
+    up: Instant,
+    /// Since when the instances run.
+    since: HashMap<InstanceName, Instant>,
+}
+
+/// Serves a lab until somebody asks it to end.
+///
+/// # Errors
+/// Where the socket cannot be driven.
+pub async fn serve(lab: Lab, start: Start) -> io::Result<()> {
+    start.listener.set_nonblocking(true)?;
+    let listener = UnixListener::from_std(start.listener)?;
+    let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+    let accepting = tokio::spawn(connection::accept(listener, jobs));
+    let now = Instant::now();
+    let since = lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect();
+    let mut supervised = Supervised { lab, name: start.name, file: start.file, pid: start.pid, up: now, since };
+    while let Some((request, answer)) = queue.recv().await {
+        let last = request == Request::Down;
+        let reply = supervised.answer(request).await;
+        // Who asked may have gone; what was done is done.
+        drop(answer.send(reply));
+        if last {
+            break;
+        }
+    }
+    accepting.abort();
+    Ok(())
+}
+
+impl Supervised {
+    async fn answer(&mut self, request: Request) -> Reply {
+        match request {
+            Request::State => Reply::State(state::of(self)),
+            Request::Apply { operations } => self.apply(&operations).await,
+            Request::Probe { flows } => self.probe(&flows).await,
+            Request::Matrix { ports, by } => self.matrix(&ports, &by).await,
+            Request::Render => match crate::compile::render(self.lab.cloud()) {
+                Ok(text) => Reply::Text(text),
+                Err(error) => Reply::Failed(error.to_string()),
+            },
+            Request::Down => Reply::Done,
+        }
+    }
+
+    /// Carries out operations, up to the first that is refused.
+    async fn apply(&mut self, words: &str) -> Reply {
+        let operations = match read_operations(self.lab.cloud(), words) {
+            Ok(operations) => operations,
+            Err(problems) => return invalid(&problems),
+        };
+        let mut done = Vec::new();
+        for operation in operations.into_iter().map(|placed| placed.value) {
+            let before = self.lab.cloud().clone();
+            match self.lab.apply(&operation).await {
+                Ok(took) => {
+                    self.remember(&operation);
+                    let changes = changes::between(&before, self.lab.cloud());
+                    let operation = changes::words(&operation);
+                    done.push(Applied { operation, changes, in_force: took.as_secs_f64() });
+                }
+                Err(LabError::Refused(refusal)) => return self.refused(refusal, done),
+                Err(error) => return Reply::Failed(error.to_string()),
+            }
+        }
+        Reply::Applied(done)
+    }
+
+    /// Since when instances run.
+    fn remember(&mut self, operation: &Operation) {
+        if let Operation::Start(name) | Operation::Reboot(name) = operation {
+            self.since.insert(name.clone(), Instant::now());
+        }
+        if let Operation::Launch(launch) = operation {
+            self.since.insert(launch.name.clone(), Instant::now());
+        }
+        if let Operation::Terminate(name) = operation {
+            self.since.remove(name);
+        }
+    }
+
+    fn refused(&self, refusal: Refusal, before: Vec<Applied>) -> Reply {
+        let unknown = matches!(
+            refusal.code,
+            RefusalCode::InvalidInstanceIdNotFound
+                | RefusalCode::InvalidGroupNotFound
+                | RefusalCode::InvalidAddressNotFound
+        );
+        let help = unknown.then(|| state::names(self.lab.cloud(), refusal.code)).flatten();
+        Reply::Refused { code: refusal.code.as_str().to_owned(), message: refusal.message, help, before }
+    }
+}
+
+fn invalid(problems: &Problems) -> Reply {
+    Reply::Invalid(problems.to_string())
+}

@@ -1,0 +1,84 @@
+//! The connections of a lab's socket: whose they are, one request each, and its answer.
+
+use std::time::Duration;
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::geteuid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+
+use super::Job;
+use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, VERSION};
+
+/// So many connections are open at the same time; others wait until one closes.
+const MOST: usize = 256;
+/// Who connects has so long to send a request: a silent one must not hold a place for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Accepts connections until it is dropped.
+pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if open.len() < MOST => match accepted {
+                Ok((stream, _)) => drop(open.spawn(converse(stream, jobs.clone()))),
+                // Out of descriptors: those that wait are served when there are some again, which nobody tells.
+                Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+            },
+            Some(_) = open.join_next() => {}
+        }
+    }
+}
+
+/// One request and its answer. What goes wrong with the connection is the client's own affair.
+async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>) {
+    let reply = match tokio::time::timeout(PATIENCE, request(&mut stream)).await {
+        Ok(Ok(envelope)) => {
+            let (answer, reply) = oneshot::channel();
+            match jobs.send((envelope.request, answer)).await {
+                Ok(()) => reply.await.unwrap_or_else(|_| Reply::Failed("the lab has gone down".to_owned())),
+                Err(_) => Reply::Failed("the lab has gone down".to_owned()),
+            }
+        }
+        Ok(Err(None)) => return,
+        Ok(Err(Some(why))) => Reply::Failed(why),
+        Err(_) => Reply::Failed(format!("no request came within {} seconds", PATIENCE.as_secs())),
+    };
+    let frame = protocol::frame(&reply, MAX_REPLY)
+        .or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
+    if let Ok(frame) = frame {
+        drop(stream.write_all(&frame).await);
+        drop(stream.shutdown().await);
+        // Closing with something unread would take the answer from a client that still writes.
+        let mut rest = stream.take(MAX_REQUEST as u64);
+        drop(tokio::time::timeout(PATIENCE, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
+    }
+}
+
+/// The request of a connection; nothing if it closed without a word, else why it is none.
+async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
+    let theirs = getsockopt(stream, PeerCredentials).map_err(|errno| Some(errno.to_string()))?;
+    if theirs.uid() != geteuid().as_raw() {
+        return Err(Some("this lab is another user's".to_owned()));
+    }
+    let why = |error: FrameError| Some(error.to_string());
+    let mut head = [0; 4];
+    if let Err(error) = stream.read_exact(&mut head).await {
+        return Err((error.kind() != std::io::ErrorKind::UnexpectedEof).then(|| error.to_string()));
+    }
+    let mut bytes = vec![0; protocol::announced(head, MAX_REQUEST).map_err(why)?];
+    stream.read_exact(&mut bytes).await.map_err(|error| Some(format!("the request was cut short: {error}")))?;
+    let version = serde_json::from_slice::<AnyVersion>(&bytes).map_err(|error| why(error.into()))?.sglab;
+    if version != VERSION {
+        return Err(Some(format!("this lab speaks version {VERSION} of the protocol, and not {version}")));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| why(error.into()))
+}
+
+/// What an envelope of every version has.
+#[derive(serde::Deserialize)]
+struct AnyVersion {
+    sglab: u32,
+}

@@ -1,0 +1,124 @@
+//! Probes on a lab that is up.
+
+use indexmap::IndexSet;
+
+use super::{Supervised, invalid};
+use crate::control::protocol::{Matrix, MatrixRow, Probed, Reply};
+use crate::model::topology::{read_flow, read_services};
+use crate::model::{Endpoint, Flow, Service, Via};
+use crate::probe::{Batch, Outcome, Resolution};
+use crate::scenario::{Class, cells, explain};
+
+impl Supervised {
+    /// Probes flows.
+    pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
+        let mut flows: IndexSet<Flow> = IndexSet::new();
+        for words in words {
+            let pattern = match read_flow(self.lab.cloud(), words) {
+                Ok(pattern) => pattern,
+                Err(problems) => return invalid(&problems),
+            };
+            match cells::select(&pattern, Via::Private, self.lab.cloud()) {
+                Ok(selected) => flows.extend(selected),
+                Err(why) => return Reply::Invalid(format!("error: {why}")),
+            }
+        }
+        let flows: Vec<Flow> = flows.into_iter().collect();
+        match self.lab.probe(&flows).await {
+            Ok(batch) => Reply::Probed(self.probed(&batch)),
+            Err(error) => Reply::Failed(error.to_string()),
+        }
+    }
+
+    fn probed(&self, batch: &Batch) -> Vec<Probed> {
+        let cloud = self.lab.cloud();
+        let one = |seen: &crate::probe::Observation| Probed {
+            flow: seen.flow.to_string(),
+            outcome: Class::of(&seen.outcome).as_str().to_owned(),
+            rule: explain::deciding_rule(&seen.outcome, cloud)
+                .map(|rule| format!("{} \"{}\"", rule.group, rule.written)),
+            reason: explain::reason(&seen.flow, &seen.outcome, cloud),
+            address: seen.resolved.and_then(Resolution::address).map(|address| address.to_string()),
+        };
+        batch.observations.iter().map(one).collect()
+    }
+
+    /// Probes everybody to everybody, at these ports, or at those that rules and listeners name.
+    pub(super) async fn matrix(&mut self, ports: &[String], by: &[String]) -> Reply {
+        let mut columns: IndexSet<Service> = IndexSet::new();
+        for words in ports {
+            match read_services(self.lab.cloud(), words) {
+                Ok(services) => columns.extend(services),
+                Err(problems) => return invalid(&problems),
+            }
+        }
+        if columns.is_empty() {
+            columns = crate::model::topology::columns_of(self.lab.cloud());
+        }
+        let mut vias: IndexSet<Via> = IndexSet::new();
+        for word in by {
+            match word.as_str() {
+                "private" => vias.insert(Via::Private),
+                "public" => vias.insert(Via::Public),
+                "ipv6" => vias.insert(Via::Ipv6),
+                "dns" => vias.insert(Via::Dns),
+                other => {
+                    return Reply::Invalid(format!(
+                        "error: `{other}` is no kind of address: private, public, ipv6, dns"
+                    ));
+                }
+            };
+        }
+        if vias.is_empty() {
+            vias.insert(Via::Private);
+        }
+        let flows: Vec<Flow> = cells::grid(self.lab.cloud(), &columns, &vias).collect();
+        let batch = match self.lab.probe(&flows).await {
+            Ok(batch) => batch,
+            Err(error) => return Reply::Failed(error.to_string()),
+        };
+        Reply::Matrix(self.grid(&batch, &columns, &vias))
+    }
+
+    fn grid(&self, batch: &Batch, columns: &IndexSet<Service>, vias: &IndexSet<Via>) -> Matrix {
+        let cloud = self.lab.cloud();
+        let outcomes: indexmap::IndexMap<&Flow, &Outcome> =
+            batch.observations.iter().map(|seen| (&seen.flow, &seen.outcome)).collect();
+        let receivers: Vec<_> = cells::running(cloud).cloned().collect();
+        let rows = cells::senders(cloud, vias).into_iter().map(|(from, via)| {
+            let block = |to: &crate::model::InstanceName| {
+                cells::has_path(cloud, &from, to, via).then(|| {
+                    let class = |service: &Service| {
+                        let flow =
+                            Flow { from: from.clone(), to: Endpoint::Instance(to.clone()), via, service: *service };
+                        outcomes
+                            .get(&flow)
+                            .map_or(Class::Inconclusive, |outcome| Class::of(outcome))
+                            .as_str()
+                            .to_owned()
+                    };
+                    columns.iter().map(class).collect()
+                })
+            };
+            let name = match &from {
+                Endpoint::Host(name, address) => format!("{name} ({address})"),
+                other => other.to_string(),
+            };
+            MatrixRow { from: name, by: via_word(via).to_owned(), cells: receivers.iter().map(block).collect() }
+        });
+        Matrix {
+            ports: columns.iter().map(ToString::to_string).collect(),
+            to: receivers.iter().map(ToString::to_string).collect(),
+            rows: rows.collect(),
+        }
+    }
+}
+
+fn via_word(via: Via) -> &'static str {
+    match via {
+        Via::Private => "private",
+        Via::Public => "public",
+        Via::Ipv6 => "ipv6",
+        Via::Dns => "dns",
+    }
+}

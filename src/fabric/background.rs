@@ -1,0 +1,75 @@
+//! Going on in the background: a child that outlives its terminal, and a word from it when it is ready.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+
+use super::raw;
+
+/// Which of the two processes this is.
+#[derive(Debug)]
+pub enum Side {
+    /// The caller's, which may wait for the other's word.
+    Caller(Word),
+    /// The one in the background.
+    Background(Ready),
+}
+
+/// What the process in the background says.
+#[derive(Debug)]
+pub struct Word(BufReader<File>);
+
+/// By which the process in the background says that it is ready.
+#[derive(Debug)]
+pub struct Ready(File);
+
+/// Splits in two. The process in the background has a session of its own, reads nothing, and writes to the log. For a
+/// process without threads only.
+///
+/// # Errors
+/// The system's word; [`io::ErrorKind::Other`] where there are threads.
+pub fn detach(log: &Path) -> io::Result<Side> {
+    if std::fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1) != 1 {
+        return Err(io::Error::other("the process has threads, and cannot be split"));
+    }
+    let log = File::create(log)?;
+    let nothing = File::open("/dev/null")?;
+    let (read, write): (OwnedFd, OwnedFd) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
+    match raw::fork_single_threaded()? {
+        ForkResult::Parent { .. } => Ok(Side::Caller(Word(BufReader::new(File::from(read))))),
+        ForkResult::Child => {
+            setsid()?;
+            dup2_stdin(&nothing)?;
+            dup2_stdout(&log)?;
+            dup2_stderr(&log)?;
+            // A folder that somebody wants to unmount is not held by a lab.
+            std::env::set_current_dir("/")?;
+            Ok(Side::Background(Ready(File::from(write))))
+        }
+    }
+}
+
+impl Word {
+    /// Waits for the word; nothing if the process in the background ended without one.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn wait(mut self) -> io::Result<Option<String>> {
+        let mut word = String::new();
+        self.0.read_line(&mut word)?;
+        Ok(word.strip_suffix('\n').map(str::to_owned))
+    }
+}
+
+impl Ready {
+    /// Says a word, one line.
+    ///
+    /// # Errors
+    /// The system's word: nobody waits any more.
+    pub fn say(mut self, word: &str) -> io::Result<()> {
+        writeln!(self.0, "{word}")
+    }
+}

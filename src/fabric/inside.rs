@@ -1,0 +1,136 @@
+//! A caller's own code inside a namespace: a future on a thread of its own, with sockets and names of that place.
+
+use std::any::Any;
+use std::fs::{self, File};
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use tokio::sync::oneshot;
+
+use super::{FabricError, Namespace};
+
+/// A namespace, and what code in it finds in `/etc`.
+#[derive(Clone, Debug)]
+pub struct Inside {
+    /// Where.
+    pub namespace: Arc<Namespace>,
+    /// Its `/etc/hosts`.
+    pub hosts: PathBuf,
+    /// Its `/etc/resolv.conf`.
+    pub resolver: PathBuf,
+}
+
+/// How a future inside ended.
+#[derive(Debug)]
+pub enum Ending<T> {
+    /// It gave this.
+    Done(T),
+    /// It panicked with this.
+    Panicked(Box<dyn Any + Send>),
+    /// It was dropped before its end: the place that it ran in is no more.
+    Stopped,
+}
+
+/// A future under way inside. Dropping this drops the future.
+#[derive(Debug)]
+pub struct Task<T> {
+    ending: oneshot::Receiver<io::Result<Ending<T>>>,
+    namespace: Arc<Namespace>,
+}
+
+impl Inside {
+    /// Drives a future on a thread that is inside, with a runtime of its own, until it is done, `gone` is, or the [`Task`] is
+    /// dropped. Threads that the future starts, for resolving names too, are born there and are inside as well.
+    ///
+    /// # Errors
+    /// [`FabricError::Enter`] if no thread can be started.
+    pub fn drive<T, F>(
+        self,
+        make: impl FnOnce() -> F + Send + 'static,
+        gone: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Task<T>, FabricError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T>,
+    {
+        let (done, ending) = oneshot::channel();
+        let namespace = Arc::clone(&self.namespace);
+        let thread = std::thread::Builder::new().name(namespace.name.0.clone());
+        let started = thread.spawn(move || self.run(make, gone, done));
+        started.map_err(|source| FabricError::Enter { node: namespace.name.clone(), source })?;
+        Ok(Task { ending, namespace })
+    }
+
+    /// The thread's work.
+    fn run<T, F: Future<Output = T>>(
+        &self,
+        make: impl FnOnce() -> F,
+        gone: impl Future<Output = ()>,
+        mut done: oneshot::Sender<io::Result<Ending<T>>>,
+    ) {
+        let entered = self.namespace.enter().and_then(|()| self.show_files());
+        let runtime = entered.and_then(|()| tokio::runtime::Builder::new_current_thread().enable_all().build());
+        let runtime = match runtime {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(done.send(Err(error))),
+        };
+        let driven = catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    value = async { make().await } => Ending::Done(value),
+                    () = gone => Ending::Stopped,
+                    () = done.closed() => Ending::Stopped,
+                }
+            })
+        }));
+        // What it has spawned ends here; a blocking call that hangs is not waited for.
+        runtime.shutdown_background();
+        drop(done.send(Ok(driven.unwrap_or_else(Ending::Panicked))));
+    }
+
+    /// Gives the calling thread mounts of its own, with the lab's names in them.
+    fn show_files(&self) -> io::Result<()> {
+        unshare(CloneFlags::CLONE_NEWNS)?;
+        show(&self.hosts, Path::new("/etc/hosts"))?;
+        show(&self.resolver, Path::new("/etc/resolv.conf"))
+    }
+}
+
+/// Shows a file in place of another, where the system has that. Many have `/etc/resolv.conf` as a link into `/run`, which is the
+/// sandbox's own and has nothing there yet.
+fn show(file: &Path, place: &Path) -> io::Result<()> {
+    let mut target = place.to_owned();
+    if let Ok(link) = fs::read_link(place) {
+        target = place.parent().unwrap_or(Path::new("/")).join(link);
+        if !target.exists() {
+            let Some(folder) = target.parent() else { return Ok(()) };
+            // Nowhere to be made: then there is no such file, as on this system outside.
+            if fs::create_dir_all(folder).and_then(|()| File::create(&target)).is_err() {
+                return Ok(());
+            }
+        }
+    }
+    if !target.exists() {
+        return Ok(());
+    }
+    const NONE: Option<&str> = None;
+    mount(Some(file), &target, NONE, MsFlags::MS_BIND, NONE).map_err(io::Error::from)
+}
+
+impl<T> Task<T> {
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// [`FabricError::Enter`] if the thread could not get inside.
+    pub async fn ending(&mut self) -> Result<Ending<T>, FabricError> {
+        let ended = (&mut self.ending).await;
+        let ended = ended.unwrap_or_else(|_| Err(io::Error::other("the thread inside has gone")));
+        ended.map_err(|source| FabricError::Enter { node: self.namespace.name.clone(), source })
+    }
+}

@@ -1,0 +1,124 @@
+//! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
+
+use super::super::{Cloud, Forwarding, Operation, Service};
+use super::flows::Within;
+use super::names::Sort;
+use super::problem::{Draft, Problems, Source, Span};
+use super::reading::Reading;
+use super::scenario::ANY_REFUSAL;
+use super::tree::{self, Node};
+use super::{Action, FlowPattern, MAX_BYTES, Placed};
+
+/// Where the words come from, for messages.
+const TYPED: &str = "command";
+
+/// Reads the operations of a `do:`, such as `{stop: web1}` or a list of such, for a running cloud. What EC2 itself would refuse,
+/// an unknown instance for example, is left to [`apply`](fn@crate::model::apply).
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_operations(cloud: &Cloud, text: &str) -> Result<Vec<Placed<Operation>>, Problems> {
+    read(cloud, text, |reading, node| {
+        let actions = reading.actions(node, &[], Some(ANY_REFUSAL));
+        let operations = actions.into_iter().filter_map(|action| match action {
+            Action::Operation(operation) => Some(operation),
+            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
+        });
+        let operations: Vec<_> = operations.collect();
+        if operations.is_empty() {
+            reading.report(Draft::new(node.span, "this is not an operation on the cloud"));
+        }
+        operations
+    })
+}
+
+/// Reads a flow, such as `web1 -> db1:3306 by public address`, for a running cloud.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_flow(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
+    // As a quoted scalar: what is typed is no YAML.
+    let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let flow = read(cloud, &quoted, |reading, node| reading.flow(node, Within::Step { dropped: false }))?;
+    flow.ok_or_else(|| nothing(text))
+}
+
+/// Reads ports, such as `tcp 80` or `ping`.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
+    read(cloud, text, |reading, node| {
+        let items = reading.one_or_many(node, "a port or a list of ports");
+        items.iter().filter_map(|item| reading.service(item)).collect()
+    })
+}
+
+fn read<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &Node) -> T) -> Result<T, Problems> {
+    let source = Source::new(TYPED, text);
+    let mut problems = Vec::new();
+    if text.len() > MAX_BYTES {
+        return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
+    }
+    let root = match tree::parse(text, &mut problems) {
+        Ok(Some(root)) => root,
+        Ok(None) => return Err(nothing(text)),
+        Err(draft) => return Err(Problems::new(&source, vec![draft])),
+    };
+    let mut reading = Reading::new(&source, problems);
+    know(&mut reading, cloud);
+    reading.declare_in(&root);
+    let taken = take(&mut reading, &root);
+    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+}
+
+const START: Span = Span { start: 0, end: 0 };
+
+fn too_long() -> Draft {
+    Draft::new(START, format!("this is longer than {MAX_BYTES} bytes"))
+}
+
+fn nothing(text: &str) -> Problems {
+    Problems::new(&Source::new(TYPED, text), vec![Draft::new(START, "nothing is said")])
+}
+
+/// Tells a reading what the cloud has.
+fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
+    reading.eras = vec![cloud.era];
+    reading.vpcs.clone_from(&cloud.vpcs);
+    reading.hosts.clone_from(&cloud.hosts);
+    for name in cloud.hosts.keys() {
+        reading.names.know(name.as_str(), Sort::Host);
+    }
+    for (name, group) in &cloud.groups {
+        reading.names.know(name.as_str(), Sort::Group);
+        reading.world.groups.insert(name.clone(), Some(group.vpc.clone()));
+    }
+    for (name, instance) in &cloud.instances {
+        reading.names.know(name.as_str(), Sort::Instance);
+        reading.world.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
+        reading.listens.insert(name.clone(), instance.listens.clone());
+        if instance.forwarding != Forwarding::None {
+            reading.forwarders.insert(name.clone(), instance.forwarding);
+        }
+        for group in instance.interfaces.iter().flat_map(|interface| &interface.groups) {
+            reading.world.members.entry(group.clone()).or_default().insert(name.clone());
+        }
+    }
+    for name in cloud.elastic_ips.keys() {
+        reading.names.know(name.as_str(), Sort::ElasticIp);
+        reading.world.elastic_ips.insert(name.clone());
+    }
+    for name in cloud.load_balancers.keys() {
+        reading.names.know(name.as_str(), Sort::LoadBalancer);
+    }
+    for name in cloud.prefix_lists.keys() {
+        reading.names.know(name.as_str(), Sort::PrefixList);
+    }
+    // An instance that is gone may have left an address behind it, which its name still stands for.
+    for name in cloud.previous_addresses.keys() {
+        if !cloud.instances.contains_key(name) {
+            reading.names.know_gone(name.as_str());
+        }
+    }
+}

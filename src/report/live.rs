@@ -1,0 +1,126 @@
+//! Labs that are up, and what operations on them have changed, for people.
+
+use std::fmt::Write;
+
+use crate::control::protocol::{Applied, InstanceState, Matrix, Probed, State};
+
+/// Every lab with its instances.
+pub fn labs(states: &[State]) -> String {
+    if states.is_empty() {
+        return "no lab is up\n".to_owned();
+    }
+    let mut text = String::new();
+    for state in states {
+        let up = duration(state.uptime);
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}   era {}   {}   up {up}   process {}", state.lab, state.era, state.file, state.pid);
+        let rows: Vec<[String; 6]> = state.instances.iter().flat_map(rows).collect();
+        let widths: [usize; 6] =
+            std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
+        for row in rows {
+            let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
+        }
+    }
+    text
+}
+
+/// A row for each interface of an instance: name, state, uptime, private and public address, groups.
+fn rows(instance: &InstanceState) -> Vec<[String; 6]> {
+    let or_dash = |address: &Option<String>| address.clone().unwrap_or_else(|| "-".to_owned());
+    let row = |(number, interface): (usize, &crate::control::protocol::InterfaceState)| {
+        let first = number == 0;
+        [
+            if first { instance.name.clone() } else { format!("{}.{}", instance.name, interface.device) },
+            if first { instance.state.clone() } else { String::new() },
+            if first { instance.uptime.map(duration).unwrap_or_default() } else { String::new() },
+            or_dash(&interface.private),
+            or_dash(&interface.public),
+            interface.groups.join(", "),
+        ]
+    };
+    instance.interfaces.iter().enumerate().map(row).collect()
+}
+
+/// What operations have changed, and how long each took until it was in force.
+pub fn applied(done: &[Applied]) -> String {
+    let mut text = String::new();
+    for Applied { operation, changes, in_force } in done {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force * 1000.0);
+        for change in changes {
+            let _ = writeln!(text, "  {change}");
+        }
+    }
+    text
+}
+
+/// What probes found, a line each.
+pub fn probed(all: &[Probed]) -> String {
+    let mut text = String::new();
+    let width = all.iter().map(|one| one.flow.chars().count()).max().unwrap_or(0);
+    for Probed { flow, outcome, rule, reason, address } in all {
+        let mut more = String::new();
+        let said = [
+            rule.as_ref().map(|rule| format!("by {rule}")),
+            reason.clone(),
+            address.as_ref().map(|to| format!("at {to}")),
+        ];
+        for said in said.into_iter().flatten() {
+            more = if more.is_empty() { said } else { format!("{more}; {said}") };
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", format!("{flow:<width$}  {outcome}  {more}").trim_end());
+    }
+    text
+}
+
+/// A truth table.
+pub fn matrix(matrix: &Matrix) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(
+        text,
+        "each cell: {}    O open  . dropped  r refused  u unreachable  ? inconclusive  ! misdelivered",
+        matrix.ports.join(", ")
+    );
+    let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
+    let label = |row: &crate::control::protocol::MatrixRow| {
+        if several { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
+    };
+    let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
+    let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;
+    let heads: String = matrix.to.iter().map(|to| format!("{to:<width$}")).collect();
+    let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
+    for row in &matrix.rows {
+        let block = |cells: &Option<Vec<String>>| {
+            let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
+            format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
+        };
+        let blocks: String = row.cells.iter().map(block).collect();
+        let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
+    }
+    text
+}
+
+fn letter(outcome: &str) -> char {
+    match outcome {
+        "open" => 'O',
+        "dropped" => '.',
+        "refused" => 'r',
+        "unreachable" => 'u',
+        "misdelivered" => '!',
+        _ => '?',
+    }
+}
+
+/// `5s`, `3m 20s`, `2h 5m`.
+fn duration(seconds: f64) -> String {
+    // A lab is not up for longer than a u64 of seconds, nor for less than none.
+    let seconds = seconds as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, seconds) => format!("{seconds}s"),
+        (0, minutes, seconds) => format!("{minutes}m {seconds}s"),
+        (hours, minutes, _) => format!("{hours}h {minutes}m"),
+    }
+}

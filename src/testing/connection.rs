@@ -1,0 +1,88 @@
+//! Connections of a test that are held open while the cloud changes.
+
+use std::panic::Location;
+
+use super::seen::fail_at;
+use super::{Error, Lab};
+use crate::model::topology::Fate;
+use crate::model::{ConnectionName, Flow};
+use crate::probe::Held;
+use crate::scenario::held;
+
+/// A connection that is held.
+#[derive(Debug)]
+pub struct Connection<'lab> {
+    lab: &'lab Lab,
+    name: ConnectionName,
+    flow: Flow,
+}
+
+impl<'lab> Connection<'lab> {
+    pub(super) fn new(lab: &'lab Lab, name: ConnectionName, flow: Flow) -> Self {
+        Self { lab, name, flow }
+    }
+
+    /// The flow that it is.
+    pub fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// Has each end send something, and finds out what becomes of it.
+    ///
+    /// # Errors
+    /// [`Error::Lab`].
+    pub async fn examine(&self) -> Result<Held, Error> {
+        Ok(self.lab.running().await.examine(&self.name).await?)
+    }
+
+    /// What each end sends arrives.
+    ///
+    /// # Errors
+    /// As [`Self::examine`].
+    ///
+    /// # Panics
+    /// With what has become of it instead, and why.
+    #[track_caller]
+    pub fn assert_alive(&self) -> impl Future<Output = Result<(), Error>> {
+        self.assert(Fate::Alive, Location::caller())
+    }
+
+    /// What each end sends is dropped, by proof.
+    ///
+    /// # Errors
+    /// As [`Self::examine`].
+    ///
+    /// # Panics
+    /// With what has become of it instead, and why.
+    #[track_caller]
+    pub fn assert_cut(&self) -> impl Future<Output = Result<(), Error>> {
+        self.assert(Fate::Cut, Location::caller())
+    }
+
+    /// An end of it is no more.
+    ///
+    /// # Errors
+    /// As [`Self::examine`].
+    ///
+    /// # Panics
+    /// With what has become of it instead, and why.
+    #[track_caller]
+    pub fn assert_gone(&self) -> impl Future<Output = Result<(), Error>> {
+        self.assert(Fate::Gone, Location::caller())
+    }
+
+    /// Closes it.
+    pub async fn close(self) {
+        self.lab.running().await.close(&self.name);
+    }
+
+    async fn assert(&self, fate: Fate, caller: &Location<'_>) -> Result<(), Error> {
+        let found = self.examine().await?;
+        if !held::is(&found, fate) {
+            let reason = held::reason(&found).map_or_else(String::new, |reason| format!("\n    {reason}"));
+            let text = format!("expected {}\n  {}: {}{reason}", fate.as_str(), self.flow, held::word(&found));
+            fail_at(caller, &text);
+        }
+        Ok(())
+    }
+}

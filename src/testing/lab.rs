@@ -1,0 +1,248 @@
+//! The lab of a test: one value, whose handles can be held side by side.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
+
+use super::{Connection, Error, Instance, Probed};
+use crate::lab::{self, Listeners};
+use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, suggest};
+use crate::model::{Cloud, ConnectionName, Era, Flow, HostName, InstanceName, Operation, Via};
+use crate::report::{Style, terminal};
+use crate::scenario::{self, Options, RunVerdict, cells};
+
+/// A running cloud. Dropping it takes it down, with everything that runs in it.
+///
+/// Any number of labs may be up in one process, with the same addresses too: none sees another's packets.
+#[derive(Debug)]
+pub struct Lab {
+    running: AsyncMutex<lab::Lab>,
+    cloud: RwLock<Arc<Cloud>>,
+    /// What runs in an instance ends when its sender is dropped.
+    lives: Mutex<HashMap<InstanceName, watch::Sender<()>>>,
+    connections: AtomicU64,
+}
+
+impl Lab {
+    /// Boots the cloud of a topology, under the first of its eras.
+    ///
+    /// # Errors
+    /// [`Error::Lab`], outside of a sandbox too: see [`testing`](crate::testing).
+    pub async fn boot(topology: &Topology) -> Result<Self, Error> {
+        Self::boot_under(topology, topology.eras[0]).await
+    }
+
+    /// Boots the cloud of a topology under an era.
+    ///
+    /// # Errors
+    /// As [`Self::boot`], and where the era does not take that cloud.
+    pub async fn boot_under(topology: &Topology, era: Era) -> Result<Self, Error> {
+        // No columns: what the harness does not hold, a program of the test can.
+        let listeners = Listeners { columns: Default::default(), deaf: topology.deaf.clone() };
+        let (running, _) = scenario::boot_listening(topology, era, listeners).await?;
+        let cloud = RwLock::new(Arc::new(running.cloud().clone()));
+        Ok(Self { running: AsyncMutex::new(running), cloud, lives: Mutex::default(), connections: AtomicU64::new(0) })
+    }
+
+    /// Reads a topology file and boots its cloud; it need not have a scenario.
+    ///
+    /// # Errors
+    /// [`Error::File`]; [`Error::Words`]; and as [`Self::boot`].
+    pub async fn boot_file(file: impl AsRef<Path>) -> Result<Self, Error> {
+        let file = file.as_ref();
+        let name = file.display().to_string();
+        let bytes = std::fs::read(file).map_err(|source| Error::File { file: name.clone(), source })?;
+        Self::boot(&Topology::parse_cloud(&name, &bytes)?).await
+    }
+
+    /// The state of the cloud now: instances, groups, rules, addresses.
+    pub fn cloud(&self) -> Arc<Cloud> {
+        Arc::clone(&self.cloud.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// An instance, by name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn instance(&self, name: &str) -> Result<Instance<'_>, Error> {
+        let cloud = self.cloud();
+        match cloud.instances.get_key_value(&InstanceName::new(name)) {
+            Some((name, _)) => Ok(Instance::new(self, name.clone())),
+            None => Err(unknown("instance", name, cloud.instances.keys().map(InstanceName::as_str))),
+        }
+    }
+
+    /// Carries out operations, in the words of a file's `do:`, one or a list: `stop: web1`,
+    /// `authorize: {db: [tcp 5432 from office]}`. The first that is refused ends it.
+    ///
+    /// # Errors
+    /// [`Error::Words`]; [`Error::Refused`] in EC2's words, and then that operation has changed nothing.
+    pub async fn apply(&self, operations: &str) -> Result<(), Error> {
+        let read = read_operations(&self.cloud(), operations)?;
+        for Placed { value, .. } in read {
+            self.carry_out(&value).await?;
+        }
+        Ok(())
+    }
+
+    /// Carries out one operation.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] in EC2's words; [`Error::Lab`]. Cloud and kernel are as before then.
+    pub async fn carry_out(&self, operation: &Operation) -> Result<(), Error> {
+        let mut running = self.running.lock().await;
+        running.apply(operation).await?;
+        if let Operation::Stop(name) | Operation::Crash(name) | Operation::Reboot(name) | Operation::Terminate(name) =
+            operation
+        {
+            self.lives.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        }
+        *self.cloud.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(running.cloud().clone());
+        Ok(())
+    }
+
+    /// Adds ingress rules to a group: `lab.authorize("db", ["tcp 5432 from web"])`.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn authorize(&self, group: &str, rules: impl IntoIterator<Item: AsRef<str>>) -> Result<(), Error> {
+        self.apply(&sentence("authorize", group, &list(rules))).await
+    }
+
+    /// Takes ingress rules from a group.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn revoke(&self, group: &str, rules: impl IntoIterator<Item: AsRef<str>>) -> Result<(), Error> {
+        self.apply(&sentence("revoke", group, &list(rules))).await
+    }
+
+    /// Launches another instance.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn launch(&self, name: &str, instance: NewInstance) -> Result<Instance<'_>, Error> {
+        self.apply(&sentence("launch", name, &instance.to_text())).await?;
+        self.instance(name)
+    }
+
+    /// Probes a flow, in the words of a file: `web1 -> db1:5432`, `any -> web:443`, `web1 -> db1:22 by public address`.
+    /// Where no program holds the port the harness answers, so that what the groups let through is open.
+    ///
+    /// # Errors
+    /// [`Error::Words`]; [`Error::NoFlow`] if it means nobody now; [`Error::Lab`].
+    pub async fn probe(&self, flow: &str) -> Result<Probed, Error> {
+        self.probe_all([flow]).await
+    }
+
+    /// Probes many flows, all at the same time.
+    ///
+    /// # Errors
+    /// As [`Self::probe`].
+    pub async fn probe_all(&self, flows: impl IntoIterator<Item: AsRef<str>>) -> Result<Probed, Error> {
+        let mut running = self.running.lock().await;
+        let mut all: Vec<Flow> = Vec::new();
+        for words in flows {
+            for flow in select(running.cloud(), words.as_ref())? {
+                if !all.contains(&flow) {
+                    all.push(flow);
+                }
+            }
+        }
+        let batch = running.probe(&all).await?;
+        Ok(Probed::new(&batch, running.cloud()))
+    }
+
+    /// Opens a connection by a flow's words, and holds it while the cloud changes.
+    ///
+    /// # Errors
+    /// As [`Self::probe`], and [`Error::Lab`] if it does not come about.
+    pub async fn open(&self, flow: &str) -> Result<Connection<'_>, Error> {
+        let mut running = self.running.lock().await;
+        let flows = select(running.cloud(), flow)?;
+        let [one] = flows.as_slice() else {
+            return Err(Error::NoFlow(format!("`{flow}` means {} flows, and a connection is one", flows.len())));
+        };
+        let name = ConnectionName::new(format!("connection-{}", self.connections.fetch_add(1, Ordering::Relaxed)));
+        running.open(&name, one).await?;
+        Ok(Connection::new(self, name, one.clone()))
+    }
+
+    pub(super) async fn running(&self) -> MutexGuard<'_, lab::Lab> {
+        self.running.lock().await
+    }
+
+    /// Ends with the present life of an instance.
+    pub(super) fn life(&self, name: &InstanceName) -> watch::Receiver<()> {
+        let mut lives = self.lives.lock().unwrap_or_else(PoisonError::into_inner);
+        lives.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe()
+    }
+
+    /// Who has this name: an instance or a host.
+    pub(super) fn place(&self, name: &str) -> Result<Place, Error> {
+        let cloud = self.cloud();
+        if let Some((name, _)) = cloud.instances.get_key_value(&InstanceName::new(name)) {
+            return Ok(Place::Instance(name.clone()));
+        }
+        if let Some((name, _)) = cloud.hosts.get_key_value(&HostName::new(name)) {
+            return Ok(Place::Host(name.clone()));
+        }
+        let names = cloud.instances.keys().map(InstanceName::as_str).chain(cloud.hosts.keys().map(HostName::as_str));
+        Err(unknown("instance or host", name, names))
+    }
+}
+
+/// Where something of the caller's can run.
+pub(super) enum Place {
+    Instance(InstanceName),
+    Host(HostName),
+}
+
+/// Runs the scenario of a topology under each of its eras, as `sglab test` does.
+///
+/// # Errors
+/// [`Error::Lab`] and [`Error::Scenario`] if it cannot be run to its end.
+///
+/// # Panics
+/// With the report, if something is not as the file expects, or not proved.
+#[track_caller]
+pub fn assert_scenario(topology: &Topology) -> impl Future<Output = Result<(), Error>> {
+    let caller = std::panic::Location::caller();
+    async move {
+        for era in &topology.eras {
+            let result = scenario::run(topology, *era, &Options::default(), &mut |_| {}).await?;
+            if result.verdict != RunVerdict::Passed {
+                let report = terminal::run(&result, Style::default());
+                super::seen::fail_at(caller, &format!("{} does not hold\n{report}", topology.file));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The flows that the words mean now.
+fn select(cloud: &Cloud, words: &str) -> Result<Vec<Flow>, Error> {
+    cells::select(&read_flow(cloud, words)?, Via::Private, cloud).map_err(Error::NoFlow)
+}
+
+fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    Error::Unknown { what, name: name.to_owned(), suggestion: suggest(name, known) }
+}
+
+/// `{verb: {name: said}}`, in the words of a file.
+fn sentence(verb: &str, name: &str, said: &str) -> String {
+    format!("{verb}: {{{}: {said}}}", quote(name))
+}
+
+pub(super) fn list(words: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| quote(word.as_ref())).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// JSON's quotes are among YAML's.
+pub(super) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,463 @@
+//! Written as a user of the crate writes tests: nothing here is known but the public API.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use sglab::model::topology::{NewInstance, Topology};
+use sglab::model::{Era, InstanceState, RefusalCode};
+use sglab::testing::{Error, Lab};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+fn shop() -> Topology {
+    Topology::builder(Era::Vpc)
+        .host("customer", ["198.51.100.7"])
+        .group("web", ["tcp 443 from anywhere"])
+        .group("db", ["tcp 5432 from web"])
+        .instance("web1", NewInstance::in_groups(["web"]).listens(["tcp 443"]))
+        .instance("db1", NewInstance::in_groups(["db"]))
+        .build()
+        .unwrap()
+}
+
+#[sglab::test]
+async fn only_the_web_reaches_the_database() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    lab.probe("web1 -> db1:5432").await?.assert_open();
+    lab.probe("customer -> db1:5432").await?.assert_dropped().at_ingress();
+    lab.probe_all(["any -> web1:443", "web1 -> db1:5432"]).await?.assert_open();
+    Ok(())
+}
+
+#[sglab::test]
+async fn handles_follow_an_instance_through_its_life() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let (web1, db1) = (lab.instance("web1")?, lab.instance("db1")?);
+    let (private, public) = (web1.private_ip(), web1.public_ip());
+    web1.stop().await?;
+    assert_eq!((web1.state(), web1.public_ip()), (Some(InstanceState::Stopped), None));
+    web1.start().await?;
+    assert_eq!(web1.private_ip(), private, "a VPC's private address stays");
+    assert_ne!(web1.public_ip(), public, "an automatic public address does not");
+    lab.probe("web1 -> db1:5432").await?.assert_open();
+
+    let web2 = lab.launch("web2", NewInstance::in_groups(["web"])).await?;
+    lab.probe("web2 -> db1:5432").await?.assert_open();
+    web2.set_groups(["db"]).await?;
+    assert_eq!(web2.groups(), ["db"]);
+    lab.probe("web2 -> db1:5432").await?.assert_dropped().at_ingress();
+    db1.stop().await?;
+    lab.probe("web1 -> db1:5432").await?.assert_unreachable();
+    web2.terminate().await?;
+    assert_eq!(format!("{:?}", lab.instance("web2").unwrap_err()), "there is no instance `web2`; did you mean `web1`?");
+    Ok(())
+}
+
+#[sglab::test]
+async fn what_ec2_refuses_is_an_error_with_its_code_and_changes_nothing() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let before = lab.cloud();
+    let again = lab.authorize("db", ["tcp 5432 from web"]).await.unwrap_err();
+    assert_eq!(again.refusal(), Some(RefusalCode::InvalidPermissionDuplicate));
+    assert_eq!(lab.apply("delete-group: web").await.unwrap_err().refusal(), Some(RefusalCode::DependencyViolation));
+    assert_eq!(lab.cloud(), before);
+    Ok(())
+}
+
+#[sglab::test]
+async fn what_is_misspelt_is_told_with_a_suggestion() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let said = |error: Error| format!("{error:?}");
+    assert_eq!(said(lab.instance("wbe1").unwrap_err()), "there is no instance `wbe1`; did you mean `web1`?");
+    let flow = said(lab.probe("web1 -> bd1:5432").await.unwrap_err());
+    assert!(flow.contains("did you mean `db1`?"), "{flow}");
+    let verb = said(lab.apply("sotp: web1").await.unwrap_err());
+    assert!(verb.contains("did you mean `stop`?"), "{verb}");
+    let place = said(lab.run_in("custmer", async {}).await.unwrap_err());
+    assert_eq!(place, "there is no instance or host `custmer`; did you mean `customer`?");
+    Ok(())
+}
+
+#[sglab::test]
+async fn connections_are_held_while_the_cloud_changes() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let session = lab.open("web1 -> db1:5432").await?;
+    lab.revoke("db", ["tcp 5432 from web"]).await?;
+    lab.probe("web1 -> db1:5432").await?.assert_dropped().at_ingress();
+    session.assert_alive().await?;
+    lab.instance("db1")?.stop().await?;
+    session.assert_gone().await?;
+    Ok(())
+}
+
+/// A server as people write them: it tells each client which address it came from.
+async fn serve(up: oneshot::Sender<()>, port: u16) {
+    let listener = TcpListener::bind(("0.0.0.0", port)).await.unwrap();
+    up.send(()).unwrap();
+    loop {
+        let (mut stream, client) = listener.accept().await.unwrap();
+        tokio::spawn(async move {
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                match stream.read_u8().await {
+                    Ok(byte) => request.push(byte),
+                    Err(_) => return,
+                }
+            }
+            let body = client.ip().to_string();
+            let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
+        });
+    }
+}
+
+/// A client as people write them: blocking, and by name.
+async fn get(url: &'static str, patience: Duration) -> Result<String, ureq::Error> {
+    let get = move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(patience)).build().into();
+        agent.get(url).call()?.body_mut().read_to_string()
+    };
+    tokio::task::spawn_blocking(get).await.unwrap()
+}
+
+#[sglab::test]
+async fn a_client_of_http_reaches_a_real_server_by_name_once_a_rule_admits_it() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let (up, ready) = oneshot::channel();
+    let _server = lab.spawn_in("db1", serve(up, 8080)).await?;
+    ready.await.unwrap();
+
+    lab.probe("web1 -> db1:8080").await?.assert_dropped().at_ingress();
+    let silence = lab.run_in("web1", get("http://db1:8080/", Duration::from_millis(200))).await?;
+    assert!(matches!(silence, Err(ureq::Error::Timeout(_))), "{silence:?}");
+
+    lab.authorize("db", ["tcp 8080 from web"]).await?;
+    lab.probe("web1 -> db1:8080").await?.assert_open();
+    let answer = lab.run_in("web1", get("http://db1:8080/", Duration::from_secs(60))).await?.unwrap();
+    assert_eq!(answer, lab.instance("web1")?.private_ip().unwrap().to_string());
+    Ok(())
+}
+
+#[sglab::test]
+async fn names_resolve_inside_as_they_do_for_an_instance() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    async fn lookup(name: String) -> Vec<IpAddr> {
+        let found: Vec<_> = tokio::net::lookup_host((name, 0)).await.unwrap().map(|address| address.ip()).collect();
+        found
+    }
+    let db1 = lab.instance("db1")?;
+    let (private, public) = (IpAddr::from(db1.private_ip().unwrap()), IpAddr::from(db1.public_ip().unwrap()));
+    let dashed = |address: IpAddr| address.to_string().replace('.', "-");
+    assert_eq!(lab.run_in("web1", lookup("db1".to_owned())).await?, [private]);
+    assert_eq!(lab.run_in("web1", lookup(format!("ip-{}.ec2.internal", dashed(private)))).await?, [private]);
+    // The public name is the private address inside, and the public one outside.
+    let name = format!("ec2-{}.compute-1.amazonaws.com", dashed(public));
+    assert_eq!(lab.run_in("web1", lookup(name.clone())).await?, [private]);
+    assert_eq!(lab.run_in("customer", lookup(name)).await?, [public]);
+    Ok(())
+}
+
+#[sglab::test]
+async fn what_runs_inside_has_that_instances_sockets_and_ends_with_it() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let (db1, web1) = (lab.instance("db1")?, lab.instance("web1")?);
+    let at = SocketAddr::from((db1.private_ip().unwrap(), 5432));
+    // A socket stays in the instance that it was opened in, wherever it is used.
+    let listener = db1.run(async { std::net::TcpListener::bind("0.0.0.0:5432") }).await?.unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = TcpListener::from_std(listener).unwrap();
+    let client = web1.spawn(async move {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        // Nobody ever answers.
+        stream.read_u8().await
+    });
+    let client = client.await?;
+    let (mut stream, from) = listener.accept().await.unwrap();
+    assert_eq!(from.ip(), IpAddr::from(web1.private_ip().unwrap()));
+    let mut hello = [0; 5];
+    stream.read_exact(&mut hello).await.unwrap();
+    assert_eq!(&hello, b"hello");
+    web1.stop().await?;
+    assert_eq!(format!("{:?}", client.done().await.unwrap_err()), "web1 was stopped, and what ran in it has ended");
+    assert_eq!(format!("{:?}", web1.run(async {}).await.unwrap_err()), "web1 does not run");
+    Ok(())
+}
+
+#[sglab::test]
+async fn a_future_that_cannot_be_sent_is_made_inside() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let counted = lab.run_local_in("web1", || async {
+        let here = std::rc::Rc::new(5);
+        tokio::task::yield_now().await;
+        *here
+    });
+    assert_eq!(counted.await?, 5);
+    Ok(())
+}
+
+#[sglab::test]
+#[should_panic(expected = "from inside")]
+async fn a_panic_inside_is_the_tests_own() {
+    let lab = Lab::boot(&shop()).await.unwrap();
+    lab.run_in("web1", async { panic!("from inside") }).await.unwrap()
+}
+
+#[sglab::test]
+async fn labs_with_the_same_addresses_are_up_side_by_side() -> Result<(), Error> {
+    let labs = futures::future::join_all((0..8).map(|_| async { Lab::boot(&shop()).await })).await;
+    let labs: Vec<Lab> = labs.into_iter().collect::<Result<_, _>>()?;
+    labs[3].revoke("db", ["tcp 5432 from web"]).await?;
+    let probed = futures::future::join_all(labs.iter().map(|lab| lab.probe("web1 -> db1:5432"))).await;
+    for (number, probed) in probed.into_iter().enumerate() {
+        match number {
+            3 => drop(probed?.assert_dropped()),
+            _ => probed?.assert_open(),
+        }
+    }
+    Ok(())
+}
+
+/// The harness answers for instances. A load balancer has listeners of its own, and no others.
+#[sglab::test]
+async fn a_port_that_a_load_balancer_does_not_listen_at_is_refused() -> Result<(), Error> {
+    let balanced = Topology::builder(Era::Vpc)
+        .host("customer", ["198.51.100.7"])
+        .group("web", ["tcp 443 from anywhere"])
+        .instance("web1", NewInstance::in_groups(["web"]).listens(["tcp 443"]))
+        .yaml("load-balancers: {lb: {listeners: [tcp 443], targets: [web1]}}")
+        .build()?;
+    let lab = Lab::boot(&balanced).await?;
+    lab.apply("authorize: {default: [tcp 443-444 from anywhere]}").await?;
+    lab.probe("customer -> lb:443").await?.assert_open();
+    lab.probe("customer -> lb:444").await?.assert_refused();
+    Ok(())
+}
+
+#[sglab::test]
+async fn a_scenario_is_run_from_a_test() -> Result<(), Error> {
+    let steps = "scenario:\n  - {step: as launched, expect: {open: [web1 -> db1:5432], dropped: [db1 -> web1:22]}}";
+    let topology = Topology::builder(Era::Vpc)
+        .also_under(Era::Classic)
+        .group("web", ["tcp 443 from anywhere"])
+        .group("db", ["tcp 5432 from web"])
+        .instance("web1", NewInstance::in_groups(["web"]))
+        .instance("db1", NewInstance::in_groups(["db"]))
+        .yaml(steps)
+        .build()?;
+    sglab::testing::assert_scenario(&topology).await
+}
+
+#[tokio::test]
+async fn a_test_of_another_harness_gets_inside_by_a_guard() -> Result<(), Error> {
+    sglab::sandboxed!(Ok(()));
+    Lab::boot(&shop()).await?.probe("web1 -> db1:5432").await?.assert_open();
+    Ok(())
+}
+
+#[test]
+fn a_test_without_a_runtime_gets_inside_by_a_guard() {
+    sglab::sandboxed!();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime
+        .block_on(async { Lab::boot(&shop()).await.unwrap().probe("web1 -> db1:5432").await.unwrap().assert_open() });
+}
+
+#[tokio::test]
+async fn outside_of_a_sandbox_the_error_names_the_cure() {
+    let error = Lab::boot(&shop()).await.unwrap_err().to_string();
+    assert!(error.contains("#[sglab::test]") && error.contains("sandboxed!"), "{error}");
+}
+
+/// Sixteen tests, each with a lab of the same addresses; whatever runs them may run them all at once.
+macro_rules! sixteen {
+    ($($name:ident)*) => {
+        mod side_by_side {
+            $(#[sglab::test]
+            async fn $name() -> Result<(), sglab::testing::Error> {
+                let lab = sglab::testing::Lab::boot(&super::shop()).await?;
+                lab.probe("web1 -> db1:5432").await?.assert_open();
+                lab.revoke("db", ["tcp 5432 from web"]).await?;
+                lab.probe("web1 -> db1:5432").await?.assert_dropped().at_ingress();
+                Ok(())
+            })*
+        }
+    };
+}
+sixteen!(a b c d e f g h i j k l m n o p);
+
+/// Tests that fail, for the tests below, which run them and read what is said of them.
+mod failing {
+    use super::*;
+
+    /// Without it they do nothing, so that `--ignored` alone is no red build.
+    pub const ON_PURPOSE: &str = "FAIL_ON_PURPOSE";
+
+    fn on_purpose() -> bool {
+        std::env::var_os(ON_PURPOSE).is_some()
+    }
+
+    #[sglab::test]
+    #[ignore = "fails on purpose"]
+    async fn an_assertion() -> Result<(), Error> {
+        if on_purpose() {
+            println!("said before");
+            let lab = Lab::boot(&shop()).await?;
+            lab.probe("customer -> db1:5432").await?.assert_open();
+        }
+        Ok(())
+    }
+
+    #[sglab::test]
+    #[ignore = "fails on purpose"]
+    async fn too_open() -> Result<(), Error> {
+        if on_purpose() {
+            let lab = Lab::boot(&shop()).await?;
+            let _ = lab.probe("web1 -> db1:5432").await?.assert_dropped();
+        }
+        Ok(())
+    }
+
+    #[sglab::test]
+    #[ignore = "fails on purpose"]
+    async fn an_error() -> Result<(), Error> {
+        match on_purpose() {
+            true => Lab::boot(&shop()).await?.apply("stop: nobody").await,
+            false => Ok(()),
+        }
+    }
+
+    #[sglab::test(timeout = 1)]
+    #[ignore = "fails on purpose"]
+    async fn for_ever() {
+        if on_purpose() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[sglab::test]
+    #[ignore = "fails on purpose"]
+    async fn an_abort() {
+        if on_purpose() {
+            std::process::abort();
+        }
+    }
+
+    #[sglab::test]
+    #[ignore = "fails on purpose"]
+    async fn an_early_exit() {
+        if on_purpose() {
+            std::process::exit(0);
+        }
+    }
+
+    #[test]
+    #[ignore = "fails on purpose"]
+    fn behind_a_guard() {
+        sglab::sandboxed!();
+        assert!(!on_purpose(), "as was meant");
+    }
+
+    #[sglab::test]
+    #[ignore = "runs until it is killed"]
+    async fn with_a_locked_file() -> Result<(), Error> {
+        if let Some(file) = std::env::var_os(ON_PURPOSE) {
+            let file = std::fs::File::options().write(true).open(file).unwrap();
+            file.lock().unwrap();
+            let _lab = Lab::boot(&shop()).await?;
+            println!("locked");
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+}
+
+fn failing(name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([&format!("failing::{name}"), "--exact", "--ignored", "--color", "never"]);
+    command
+}
+
+/// What libtest says of one of them.
+fn failed(name: &str) -> String {
+    let Output { status, stdout, .. } = failing(name).env(failing::ON_PURPOSE, "1").output().unwrap();
+    let text = String::from_utf8(stdout).unwrap();
+    assert_eq!(status.code(), Some(101), "{text}");
+    assert!(text.contains("0 passed; 1 failed"), "{text}");
+    text
+}
+
+#[test]
+fn a_failed_assertion_is_passed_on_with_what_was_printed_and_which_rule_was_missing() {
+    let text = failed("an_assertion");
+    let order = [
+        "---- failing::an_assertion stdout ----",
+        "said before",
+        "panicked at tests/lab_library.rs:",
+        "expected open\n  customer -> db1:5432: dropped at the ingress of db1\n    no rule of db admits 198.51.100.7",
+        "failures:",
+    ];
+    let mut at = 0;
+    for said in order {
+        at += text[at..].find(said).unwrap_or_else(|| panic!("{said} is missing, or too early, in\n{text}"));
+    }
+    assert_eq!(text.matches("running 1 test").count(), 1, "the harness inside is heard too:\n{text}");
+}
+
+#[test]
+fn a_flow_that_is_too_open_is_told_with_the_rule_that_let_it_in() {
+    let text = failed("too_open");
+    let said = "expected dropped\n  web1 -> db1:5432: open\n    admitted by db \"tcp 5432 from web\"   builder:";
+    assert!(text.contains(said), "{text}");
+}
+
+#[test]
+fn an_error_is_shown_as_people_read_it() {
+    let text = failed("an_error");
+    assert!(text.contains("Error: InvalidInstanceID.NotFound: "), "{text}");
+}
+
+#[test]
+fn a_test_that_never_ends_is_ended_at_its_time() {
+    assert!(failed("for_ever").contains("failing::for_ever still ran after 1 s, and was ended"));
+}
+
+#[test]
+fn a_process_that_ends_early_is_no_passed_test() {
+    let aborted = failed("an_abort");
+    assert!(aborted.contains("failing::an_abort ended early: ended by SIGABRT"), "{aborted}");
+    let exited = failed("an_early_exit");
+    assert!(exited.contains("failing::an_early_exit inside a sandbox, and ended without"), "{exited}");
+}
+
+#[test]
+fn a_failure_behind_a_guard_is_passed_on() {
+    assert!(failed("behind_a_guard").contains("as was meant"));
+}
+
+#[test]
+fn what_fails_on_purpose_does_nothing_otherwise() {
+    let output = failing("an_assertion").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn when_the_test_is_killed_nothing_of_it_stays() {
+    use std::io::{BufRead, BufReader};
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut command = failing("with_a_locked_file");
+    command.arg("--nocapture").env(failing::ON_PURPOSE, file.path()).stdout(std::process::Stdio::piped());
+    let mut outside = command.spawn().unwrap();
+    let lines = BufReader::new(outside.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("locked")), "it never came so far");
+    assert!(file.as_file().try_lock().is_err(), "the test holds it");
+    outside.kill().unwrap();
+    outside.wait().unwrap();
+    // The kernel gives the lock back when the last process that holds it is gone.
+    let (told, gone) = std::sync::mpsc::channel();
+    std::thread::spawn(move || told.send(file.as_file().lock()));
+    gone.recv_timeout(Duration::from_secs(30)).expect("the test inside still runs").unwrap();
+}

@@ -1,0 +1,252 @@
+//! Labs that stay up, from outside: the commands, the socket, and what is left when one ends.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod program;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use program::{Program, User, users};
+use serde_json::Value;
+use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+
+/// A user's labs: a copy of the program, and a folder of labs of its own. What is still up at the end is taken down.
+struct Labs {
+    program: Program,
+    user: User,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Labs {
+    fn of(user: User) -> Self {
+        Self { program: Program::copy(), user }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.program.scratch().join("labs")
+    }
+
+    fn socket(&self, lab: &str) -> PathBuf {
+        self.folder().join(format!("{lab}.sock"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = self.program.run(self.user, arguments);
+        command.env("SGLAB_RUNTIME_DIR", self.folder());
+        command
+    }
+
+    fn say(&self, arguments: &[&str]) -> Said {
+        let output = self.command(arguments).output().expect("the program");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    fn ok(&self, arguments: &[&str]) -> String {
+        let said = self.say(arguments);
+        assert_eq!(said.code, Some(0), "{arguments:?} as {:?}: {said:?}", self.user);
+        said.out
+    }
+
+    fn states(&self) -> Vec<Value> {
+        serde_json::from_str(&self.ok(&["ps", "--format", "json"])).expect("JSON")
+    }
+
+    fn pid(&self, lab: &str) -> Pid {
+        let states = self.states();
+        let state = states.iter().find(|state| state["lab"] == lab).expect("the lab");
+        Pid::from_raw(i32::try_from(state["pid"].as_u64().expect("a number")).expect("a process"))
+    }
+
+    /// Sends bytes to a lab's socket, and gives what it answers until it closes.
+    fn raw(&self, lab: &str, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = UnixStream::connect(self.socket(lab)).expect("the socket");
+        // It may close before it has read all of what it does not want.
+        drop(stream.write_all(bytes));
+        drop(stream.shutdown(std::net::Shutdown::Write));
+        let mut answer = Vec::new();
+        drop(stream.read_to_end(&mut answer));
+        answer
+    }
+}
+
+impl Drop for Labs {
+    fn drop(&mut self) {
+        drop(self.command(&["down", "--all"]).output());
+    }
+}
+
+fn failed(answer: &[u8]) -> String {
+    match protocol::read::<Reply>(&mut &answer[..], MAX_REPLY) {
+        Ok(Reply::Failed(why)) => why,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_lab_comes_up_is_changed_and_probed_and_goes_down() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let up = labs.ok(&["up", "example:two-tier"]);
+        assert!(up.starts_with("two-tier is up, era article, 4 instances"), "{up}");
+        assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  by SG-T-DB"));
+        let stopped = labs.ok(&["stop", "web1"]);
+        assert!(stopped.contains("web1 running -> stopped\n  web1 private 10.0.0.11 -> none"), "{stopped}");
+        assert!(labs.ok(&["start", "web1"]).contains("web1 private none -> 10.0.0.15"));
+        assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  by SG-T-DB"), "the group follows web1");
+        assert!(labs.ok(&["probe", "world", "db1:3306"]).contains("  dropped  "));
+        labs.ok(&["authorize", "SG-T-DB", "tcp 3306 from world"]);
+        assert!(labs.ok(&["probe", "world", "db1:3306"]).contains("  open  by SG-T-DB \"tcp 3306 from world\""));
+        let state = &labs.states()[0]["instances"][0];
+        assert_eq!((state["name"].as_str(), state["state"].as_str()), (Some("web1"), Some("running")));
+        assert_eq!(labs.ok(&["down"]), "two-tier is down\n");
+        assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
+        assert!(!labs.socket("two-tier").exists());
+    }
+}
+
+#[test]
+fn ec2_refuses_in_its_own_words_and_nothing_has_changed() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let before = labs.states()[0]["instances"].clone();
+    let refused = labs.say(&["set-groups", "web1", "SG-T-WEB"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.err.starts_with("refused: IncorrectInstanceState: "), "{refused:?}");
+    let refused = labs.say(&["stop", "web9"]);
+    assert_eq!(
+        refused.err,
+        "refused: InvalidInstanceID.NotFound: The instance ID 'web9' does not exist\n         there are web1, web2, db1, db2\n"
+    );
+    let now = labs.states()[0]["instances"].clone();
+    for (before, now) in before.as_array().unwrap().iter().zip(now.as_array().unwrap()) {
+        assert_eq!((&before["name"], &before["interfaces"]), (&now["name"], &now["interfaces"]));
+    }
+}
+
+#[test]
+fn bad_words_are_told_with_their_place_and_exit_code_2() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let said = labs.say(&["authorize", "SG-T-DB", "tcpp 3306 from web1.private"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("^^^^ did you mean `tcp`?"), "{said:?}");
+    let said = labs.say(&["probe", "web1", "db9:3306"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("did you mean `db1`?"), "{said:?}");
+}
+
+#[test]
+fn several_labs_are_up_at_once_and_one_must_be_chosen() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    labs.ok(&["up", "example:two-tier", "--name", "other"]);
+    let said = labs.say(&["stop", "web1"]);
+    assert_eq!(said.code, Some(2));
+    assert_eq!(said.err, "error: several labs are up: other, two-tier; choose one with --name or SGLAB_LAB\n");
+    labs.ok(&["stop", "web1", "--name", "other"]);
+    let by_environment = labs.command(&["start", "web1"]).env("SGLAB_LAB", "other").output().expect("the program");
+    assert!(by_environment.status.success());
+    assert!(labs.ok(&["probe", "web1", "db1:3306", "--name", "two-tier"]).contains("  open  "));
+    let said = labs.say(&["up", "example:two-tier"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("a lab named `two-tier` is up already"), "{said:?}");
+}
+
+#[test]
+fn whichever_process_of_a_lab_is_killed_nothing_is_left_and_its_place_is_free() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let pid = labs.pid("two-tier");
+        kill(pid, Signal::SIGKILL).expect("a process to kill");
+        // The lock is free once the last of its processes is gone; taking the place waits for nothing else.
+        let again = loop {
+            let said = labs.say(&["up", "example:two-tier"]);
+            if said.code != Some(2) {
+                break said;
+            }
+        };
+        assert_eq!(again.code, Some(0), "{again:?}");
+        labs.ok(&["down"]);
+    }
+}
+
+#[test]
+fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let framed = |text: &str| [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat();
+    assert!(failed(&labs.raw("two-tier", &[0xff; 64])).contains("1048576 are the most"));
+    assert!(failed(&labs.raw("two-tier", &framed("{]"))).contains("no message of the protocol"));
+    assert!(failed(&labs.raw("two-tier", &framed("{\"sglab\":1,\"request\":\"fly\"}"))).contains("unknown variant"));
+    assert!(failed(&labs.raw("two-tier", &framed("{\"sglab\":9,\"request\":\"state\"}"))).contains("version 1"));
+    let whole = framed("{\"sglab\":1,\"request\":\"state\"}");
+    assert!(failed(&labs.raw("two-tier", &whole[..10])).contains("cut short"));
+    assert!(labs.raw("two-tier", &[]).is_empty(), "a connection that says nothing is no request");
+    assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
+}
+
+#[test]
+fn another_user_is_refused_even_where_the_file_modes_would_let_it_in() {
+    if !nix::unistd::geteuid().is_root() {
+        // There is nobody else to be; the same runs where the tests run as root.
+        return;
+    }
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    assert_eq!(fs::metadata(labs.socket("two-tier")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::metadata(labs.folder()).unwrap().permissions().mode() & 0o777, 0o700);
+    fs::set_permissions(labs.folder(), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(labs.socket("two-tier"), fs::Permissions::from_mode(0o666)).unwrap();
+    let mut other = Command::new("nc.openbsd");
+    other.args(["-NU"]).arg(labs.socket("two-tier")).uid(65534).gid(65534);
+    let mut other = other.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("nc.openbsd");
+    let request = Envelope { sglab: VERSION, request: Request::Down };
+    protocol::write(other.stdin.as_mut().unwrap(), &request, MAX_REQUEST).unwrap();
+    let output = other.wait_with_output().unwrap();
+    assert_eq!(failed(&output.stdout), "this lab is another user's");
+    assert_eq!(labs.states().len(), 1, "it is still up");
+}
+
+#[test]
+fn fifty_clients_at_once_are_all_served() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let socket = labs.socket("two-tier");
+    let clients: Vec<_> = (0..50)
+        .map(|number| {
+            let socket = socket.clone();
+            thread::spawn(move || {
+                for turn in 0..4 {
+                    let group = format!("G-{number}-{turn}");
+                    let operations = format!("{{create-group: {{{group}: [tcp 80 from anywhere]}}}}");
+                    let mut stream = UnixStream::connect(&socket).expect("the socket");
+                    let request = Envelope { sglab: VERSION, request: Request::Apply { operations } };
+                    protocol::write(&mut stream, &request, MAX_REQUEST).expect("to be heard");
+                    match protocol::read::<Reply>(&mut stream, MAX_REPLY).expect("an answer") {
+                        Reply::Applied(done) => assert_eq!(done.len(), 2, "made, and its rule"),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| client.join().expect("a client that was served"));
+    assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
+}
