@@ -114,11 +114,7 @@ fn kill_at_every_moment(target: Target) {
         let moments: Vec<Moment> = MOMENTS.iter().copied().filter(|moment| *moment >= target.birth()).collect();
         assert!(moments.len() >= 10, "{moments:?} are too few");
         for moment in moments {
-            let mut run = Run::start(&program, *user);
-            run.wait_for(moment);
-            let victim = run.process(target).unwrap_or_else(|| panic!("no {target:?} at {moment:?}"));
-            kill(victim, Signal::SIGKILL).expect("a process to kill");
-            let status = run.end();
+            let (run, status) = signalled(&program, *user, moment, Signal::SIGKILL, target);
             let what = format!("{target:?} killed at {moment:?} as {user:?}");
             match target {
                 Target::Caller => assert_eq!(status.signal(), Some(9), "{what}: {}", run.words()),
@@ -133,10 +129,7 @@ fn signal_at_some_moments(signal: Signal, code: i32) {
     for user in users() {
         let program = Program::copy();
         for moment in [Moment::Spawned, Moment::Program, Moment::Nft, Moment::Booted, Moment::Stranger] {
-            let mut run = Run::start(&program, *user);
-            run.wait_for(moment);
-            kill(run.caller(), signal).expect("a process to signal");
-            let status = run.end();
+            let (run, status) = signalled(&program, *user, moment, signal, Target::Caller);
             // Before it has anything to tear down the signal itself may end it: a shell says the same code then.
             let early = moment < Moment::Booted && status.signal() == Some(signal as i32);
             let what = format!("{signal} at {moment:?} as {user:?}");
@@ -144,6 +137,23 @@ fn signal_at_some_moments(signal: Signal, code: i32) {
             run.assert_nothing_left(&what);
         }
     }
+}
+
+/// A run with a signal at a moment to one of its processes, and how it ended. A run that was over before the signal
+/// came says nothing of it: it is done again.
+fn signalled(program: &Program, user: User, moment: Moment, signal: Signal, target: Target) -> (Run<'_>, ExitStatus) {
+    for _ in 0..20 {
+        let mut run = Run::start(program, user);
+        run.wait_for(moment);
+        if let Some(victim) = run.process(target) {
+            kill(victim, signal).expect("a process to signal");
+        }
+        let status = run.end();
+        if status.code() != Some(0) {
+            return (run, status);
+        }
+    }
+    panic!("{signal} at {moment:?} never came before the run's end");
 }
 
 /// The three processes of a run.

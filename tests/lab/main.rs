@@ -100,7 +100,10 @@ fn main() -> ExitCode {
     if let Some(code) = mutants::main(&names) {
         return code;
     }
-    let arguments = Arguments::from_args();
+    let mut arguments = Arguments::from_args();
+    // A lab waits for the kernel more than it computes.
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    arguments.test_threads.get_or_insert(3 * cores);
     let copy = Copy::of_this_program();
     let users: &[(&str, Option<u32>)] = if nix::unistd::geteuid().is_root() {
         &[("root", None), ("an ordinary user", Some(NOBODY))]
