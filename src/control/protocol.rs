@@ -1,7 +1,7 @@
 //! What is said over a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
 //!
 //! A frame is its length in four bytes, most significant first, and so many bytes of JSON. A client sends one [`Envelope`]; the
-//! lab answers with [`Reply`] frames, of which the last is any but [`Reply::Item`], and closes.
+//! lab answers with one [`Reply`] and closes.
 
 use std::io::{self, Read, Write};
 
