@@ -1,6 +1,7 @@
 //! The commands for labs that stay up: what can be typed. Each is a file below; the operations are in `operations`.
 
 pub(super) mod down;
+pub(super) mod exec;
 pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod ps;
@@ -29,6 +30,8 @@ pub(crate) enum LiveCommand {
     Probe(ProbeArguments),
     /// Probe everybody to everybody
     Matrix(MatrixArguments),
+    /// Run a program in an instance
+    Exec(ExecArguments),
     #[command(flatten)]
     Operation(operations::OperationCommand),
 }
@@ -146,6 +149,31 @@ pub(crate) struct MatrixArguments {
     pub format: PlainFormat,
 }
 
+/// `sglab exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab exec web1 -- curl -s http://db1:8080
+  sglab exec --tty web1 -- bash
+  sglab exec db1 -- mariadb-dump --all-databases >dump.sql
+
+The program is root in the instance and nowhere else; it has this command's input, output, errors, environment and folder, and
+the lab's names. Signals are passed on. Its exit code is the command's: 128 and the number of the signal that ended it, 127 if there
+is no such program, 126 if it cannot be run. It is killed when this command is, and when its instance stops or crashes.")]
+pub(crate) struct ExecArguments {
+    /// The instance
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    /// Give the program a terminal of its own, for shells and editors
+    #[arg(short, long)]
+    pub tty: bool,
+    #[command(flatten)]
+    pub which: Which,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
 /// A kind of address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum By {
@@ -169,6 +197,7 @@ pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
         LiveCommand::State(arguments) => ps::state(&arguments),
         LiveCommand::Probe(arguments) => probe::run(&arguments),
         LiveCommand::Matrix(arguments) => probe::matrix(&arguments),
+        LiveCommand::Exec(arguments) => exec::run(arguments),
         LiveCommand::Operation(command) => operations::run(command),
     }
 }

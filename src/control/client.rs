@@ -1,10 +1,13 @@
 //! Speaks to a lab that is up.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
 use super::place::{LabName, Place};
 use super::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request};
+
+use crate::fabric::descriptors;
 
 /// Why a lab did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +76,31 @@ impl Client {
         protocol::read(&mut self.stream, MAX_REPLY).map_err(|source| self.failed(source))
     }
 
+    /// Sends descriptors, when the lab asks for them.
+    ///
+    /// # Errors
+    /// [`ClientError::Frame`].
+    pub fn send_descriptors(&self, sent: &[&dyn AsFd]) -> Result<(), ClientError> {
+        descriptors::send(&self.stream, sent).map_err(|error| self.failed(error.into()))
+    }
+
+    /// Sends a signal to the program that this connection has started.
+    ///
+    /// # Errors
+    /// [`ClientError::Frame`].
+    pub fn signal(&mut self, signal: i32) -> Result<(), ClientError> {
+        let sent = protocol::write(&mut self.stream, &protocol::Signal { signal }, MAX_REQUEST);
+        sent.map_err(|source| self.failed(source))
+    }
+
     fn failed(&self, source: FrameError) -> ClientError {
         ClientError::Frame { lab: self.lab.clone(), source }
+    }
+}
+
+/// To wait for its answers among other things.
+impl AsFd for Client {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.stream.as_fd()
     }
 }

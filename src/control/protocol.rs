@@ -1,9 +1,10 @@
 //! What is said over a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
 //!
 //! A frame is its length in four bytes, most significant first, and so many bytes of JSON. A client sends one [`Envelope`]; the
-//! lab answers with one [`Reply`] and closes.
+//! lab answers with one [`Reply`] and closes. Only [`Request::Exec`] is a longer conversation.
 
 use std::io::{self, Read, Write};
+use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -50,8 +51,36 @@ pub enum Request {
     },
     /// The compiled rulesets: [`Reply::Text`].
     Render,
+    /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
+    /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
+    /// the client closes.
+    Exec(Box<Exec>),
     /// To end: the lab is gone when the lock of its place is free.
     Down,
+}
+
+/// A program for an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec {
+    /// In which.
+    pub instance: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// All of its environment.
+    pub environment: Vec<(String, String)>,
+    /// Its working directory; where there is none such, the root.
+    pub folder: PathBuf,
+    /// Whether its input is a terminal, which it is to have as its own.
+    pub terminal: bool,
+}
+
+/// A signal for the program that this connection has started, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signal {
+    /// Its number.
+    pub signal: i32,
 }
 
 /// What a lab says.
@@ -85,6 +114,19 @@ pub enum Reply {
     Failed(String),
     /// It is done, and there is nothing to tell.
     Done,
+    /// The descriptors may come.
+    GoOn,
+    /// The program runs.
+    Started,
+    /// The program could not be started: exit code 127 if there is none such, 126 otherwise.
+    NotStarted {
+        /// Why.
+        why: String,
+        /// As a shell would end.
+        code: i32,
+    },
+    /// The program has ended: its exit code, or 128 and the signal that ended it.
+    Ended(i32),
 }
 
 /// How a lab is.

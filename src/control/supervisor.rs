@@ -4,6 +4,7 @@
 mod changes;
 mod connection;
 mod probing;
+mod programs;
 mod state;
 
 use std::collections::HashMap;
@@ -58,11 +59,22 @@ pub async fn serve(lab: Lab, start: Start) -> io::Result<()> {
     start.listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(start.listener)?;
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
-    let accepting = tokio::spawn(connection::accept(listener, jobs));
+    let (programs, mut starts) = mpsc::channel(QUEUE);
+    let accepting = tokio::spawn(connection::accept(listener, jobs, programs));
     let now = Instant::now();
     let since = lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect();
     let mut supervised = Supervised { lab, name: start.name, file: start.file, pid: start.pid, up: now, since };
-    while let Some((request, answer)) = queue.recv().await {
+    loop {
+        let (request, answer) = tokio::select! {
+            job = queue.recv() => match job {
+                Some(job) => job,
+                None => break,
+            },
+            Some(start) = starts.recv() => {
+                supervised.start(start).await;
+                continue;
+            }
+        };
         let last = request == Request::Down;
         let reply = supervised.answer(request).await;
         // Who asked may have gone; what was done is done.
@@ -86,6 +98,7 @@ impl Supervised {
                 Ok(text) => Reply::Text(text),
                 Err(error) => Reply::Failed(error.to_string()),
             },
+            Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
             Request::Down => Reply::Done,
         }
     }

@@ -104,7 +104,7 @@ impl Inside {
 
 /// Shows a file in place of another, where the system has that. Many have `/etc/resolv.conf` as a link into `/run`, which is the
 /// sandbox's own and has nothing there yet.
-fn show(file: &Path, place: &Path) -> io::Result<()> {
+pub(super) fn show(file: &Path, place: &Path) -> io::Result<()> {
     let mut target = place.to_owned();
     if let Ok(link) = fs::read_link(place) {
         target = place.parent().unwrap_or(Path::new("/")).join(link);

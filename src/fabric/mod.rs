@@ -8,11 +8,13 @@ pub mod background;
 mod change;
 mod child;
 pub mod conntrack;
+pub mod descriptors;
 pub mod doctor;
 #[doc(hidden)]
 pub mod faults;
 mod generation;
 mod inside;
+pub mod machine;
 mod namespace;
 mod netlink;
 pub mod nflog;
@@ -27,6 +29,7 @@ mod settle;
 pub mod summons;
 mod sysctl;
 pub mod tap;
+pub mod terminal;
 pub mod tracked;
 mod wiring;
 

@@ -18,6 +18,7 @@ use nix::unistd::{ForkResult, Pid};
 #[unsafe(link_section = ".init_array")]
 static BEFORE_MAIN: extern "C" fn() = {
     extern "C" fn before_main() {
+        super::machine::roles::answer();
         super::summons::answer();
     }
     before_main
@@ -60,6 +61,46 @@ pub(super) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
         )
     };
     Errno::result(asked).map(|_| counts.tp_drops)
+}
+
+/// A descriptor that has just come over a socket.
+pub(super) fn received(number: RawFd) -> OwnedFd {
+    // SAFETY: the kernel opened it for us with the message, and nobody else knows its number.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Has everything but standard input, output and errors closed where a program is started, whoever opened it.
+pub(super) fn keep_descriptors_from_programs() {
+    // SAFETY: a system call with three numbers; descriptors stay open. An old kernel refuses, and what the lab was started with
+    // shows in its programs.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Makes standard input the terminal of this process's session, which it must lead.
+pub(super) fn take_terminal() -> nix::Result<()> {
+    // SAFETY: a system call with two numbers.
+    Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
+}
+
+/// How a terminal's window is.
+pub(super) fn window(terminal: BorrowedFd<'_>) -> nix::Result<libc::winsize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the kernel fills `size`, which four numbers of any value fill.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) }).map(|_| size)
+}
+
+/// Changes a terminal's window; its programs are told.
+pub(super) fn set_window(terminal: BorrowedFd<'_>, size: &libc::winsize) -> nix::Result<()> {
+    // SAFETY: the kernel reads `size`.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) }).map(drop)
+}
+
+/// Signals do what they do by default, as a program expects that begins.
+pub(super) fn default_signals() {
+    for signal in nix::sys::signal::Signal::iterator() {
+        // SAFETY: no handler of ours is in the way, and none is installed. For those that cannot be changed this fails.
+        let _ = unsafe { nix::sys::signal::signal(signal, nix::sys::signal::SigHandler::SigDfl) };
+    }
 }
 
 /// The namespaces of an instance: a user namespace of its own, and the network namespace that it owns.

@@ -153,6 +153,7 @@ impl Lab {
             self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for name in &gone {
             self.end_connections(name, "it was stopped, or is gone");
+            self.end_programs(&InstanceName::new(&name.0)).await;
             self.prober.leave(name).await;
         }
         match operation {
@@ -160,17 +161,20 @@ impl Lab {
             Some(Operation::Crash(name)) => {
                 let node = NodeName(name.to_string());
                 self.prober.silence(&node).await;
+                self.end_programs(name).await;
                 self.end_connections(&node, "its programs have ended");
             }
             // A boot begins its programs anew.
             Some(Operation::Reboot(name)) => {
                 let node = NodeName(name.to_string());
                 self.prober.restart(&node).await;
+                self.end_programs(name).await;
                 self.end_connections(&node, "its programs have ended");
             }
             // What listens there was opened for this very start; to start what runs does nothing.
             Some(Operation::Start(name)) if !self.runs(name) => {
                 self.end_connections(&NodeName(name.to_string()), "its programs have ended");
+                self.end_programs(name).await;
             }
             _ => {}
         }

@@ -11,6 +11,7 @@ mod hosts_file;
 mod inside;
 mod names;
 mod paths;
+mod programs;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod services;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use crate::compile::network::{Network, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
 use crate::fabric::faults::Faults;
+use crate::fabric::machine::Machine;
 use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
     Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
@@ -33,6 +35,7 @@ use indexmap::{IndexMap, IndexSet};
 
 pub use altered::Alteration;
 pub use balancers::HealthOfAll;
+pub use programs::ProgramError;
 pub use services::Asked;
 pub use testimony::Testimony;
 
@@ -50,6 +53,8 @@ pub struct Lab {
     /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InterfaceId, LastHeld>,
     held: IndexMap<ConnectionName, held::Holding>,
+    /// The first processes of the instances in which programs were started.
+    machines: IndexMap<InstanceName, Machine>,
     broken: Option<String>,
 }
 
@@ -183,6 +188,7 @@ impl Lab {
             unheld: Unheld::default(),
             last,
             held: IndexMap::new(),
+            machines: IndexMap::new(),
             broken: None,
         };
         lab.boot_up(&network).await?;

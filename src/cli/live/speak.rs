@@ -60,7 +60,16 @@ pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
             Ok(Exit::BadInput)
         }
         Reply::Failed(why) => bail!("{why}"),
-        Reply::State(_) | Reply::Applied(_) | Reply::Probed(_) | Reply::Matrix(_) | Reply::Text(_) | Reply::Done => {
+        Reply::State(_)
+        | Reply::Applied(_)
+        | Reply::Probed(_)
+        | Reply::Matrix(_)
+        | Reply::Text(_)
+        | Reply::Done
+        | Reply::GoOn
+        | Reply::Started
+        | Reply::NotStarted { .. }
+        | Reply::Ended(_) => {
             bail!("the lab answered something else than it was asked")
         }
     }

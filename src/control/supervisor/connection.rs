@@ -10,20 +10,21 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::Job;
-use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, VERSION};
+use super::programs::{self, StartProgram};
+use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// So many connections are open at the same time; others wait until one closes.
 const MOST: usize = 256;
 /// Who connects has so long to send a request: a silent one must not hold a place for ever.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Accepts connections until it is dropped.
-pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>) {
+pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if open.len() < MOST => match accepted {
-                Ok((stream, _)) => drop(open.spawn(converse(stream, jobs.clone()))),
+                Ok((stream, _)) => drop(open.spawn(converse(stream, jobs.clone(), starts.clone()))),
                 // Out of descriptors: those that wait are served when there are some again, which nobody tells.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
@@ -33,8 +34,14 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>) {
 }
 
 /// One request and its answer. What goes wrong with the connection is the client's own affair.
-async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>) {
+async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let reply = match tokio::time::timeout(PATIENCE, request(&mut stream)).await {
+        Ok(Ok(Envelope { request: Request::Exec(exec), .. })) => {
+            match programs::converse(&mut stream, *exec, &starts).await {
+                Some(last) => last,
+                None => return,
+            }
+        }
         Ok(Ok(envelope)) => {
             let (answer, reply) = oneshot::channel();
             match jobs.send((envelope.request, answer)).await {

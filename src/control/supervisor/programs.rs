@@ -1,0 +1,115 @@
+//! Programs that a client starts in an instance: with its own input, output and errors, for as long as it stays connected.
+
+use std::os::fd::OwnedFd;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::Supervised;
+use super::connection::PATIENCE;
+use crate::control::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
+use crate::fabric::descriptors;
+use crate::fabric::machine::{Program, Running};
+use crate::lab::ProgramError;
+use crate::model::InstanceName;
+
+/// The largest message of a client while its program runs, in bytes.
+const MAX_SIGNAL: usize = 1 << 10;
+
+/// A program to be started, and where it is told how that went.
+pub(super) struct StartProgram {
+    exec: Exec,
+    stdio: [OwnedFd; 3],
+    started: oneshot::Sender<Result<Running, Reply>>,
+}
+
+impl Supervised {
+    /// Starts a program.
+    pub(super) async fn start(&mut self, start: StartProgram) {
+        let StartProgram { exec, stdio, started } = start;
+        let Exec { instance, command, environment, folder, terminal } = exec;
+        let program = Program { command, environment, folder, terminal };
+        let running = self.lab.start_program(&InstanceName::new(&instance), program, stdio).await;
+        // Who asked may have gone; then the program goes too.
+        drop(started.send(running.map_err(|error| self.not_started(&error))));
+    }
+
+    fn not_started(&self, error: &ProgramError) -> Reply {
+        match error {
+            ProgramError::Start { source, .. } => {
+                let code = if source.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+                Reply::NotStarted { why: error.to_string(), code }
+            }
+            ProgramError::NoInstance(_) => {
+                let known: Vec<&str> = self.lab.cloud().instances.keys().map(InstanceName::as_str).collect();
+                Reply::Invalid(format!("error: {error}; there are {}", known.join(", ")))
+            }
+            ProgramError::NotRunning(_) | ProgramError::Lab(_) => Reply::Failed(error.to_string()),
+        }
+    }
+}
+
+/// The conversation about a program; gives the last word, if somebody is there to hear it.
+pub(super) async fn converse(
+    stream: &mut UnixStream,
+    exec: Exec,
+    starts: &mpsc::Sender<StartProgram>,
+) -> Option<Reply> {
+    if exec.command.is_empty() {
+        return Some(Reply::Failed("there is no program to start".to_owned()));
+    }
+    say(stream, &Reply::GoOn).await?;
+    let receiving = stream.async_io(Interest::READABLE, || descriptors::receive::<3>(stream));
+    let stdio = match tokio::time::timeout(PATIENCE, receiving).await {
+        Ok(Ok(stdio)) => stdio,
+        Ok(Err(error)) => return Some(Reply::Failed(format!("input, output and errors did not come: {error}"))),
+        Err(_) => return Some(Reply::Failed("input, output and errors did not come".to_owned())),
+    };
+    let (started, running) = oneshot::channel();
+    let gone = || Reply::Failed("the lab has gone down".to_owned());
+    if starts.send(StartProgram { exec, stdio, started }).await.is_err() {
+        return Some(gone());
+    }
+    let mut running = match running.await {
+        Ok(Ok(running)) => running,
+        Ok(Err(reply)) => return Some(reply),
+        Err(_) => return Some(gone()),
+    };
+    say(stream, &Reply::Started).await?;
+    let (mut read, _) = stream.split();
+    let (signals, mut wanted) = mpsc::channel(1);
+    // Reading a frame must not be given up half way: it has a place of its own in the turn below.
+    let reading = async move {
+        let mut frame = Vec::new();
+        while let Some(signal) = signal(&mut read, &mut frame).await {
+            if signals.send(signal).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::pin!(reading);
+    loop {
+        tokio::select! {
+            biased;
+            code = running.ended() => return Some(Reply::Ended(code)),
+            Some(signal) = wanted.recv() => running.signal(signal).await,
+            // The client has gone, and so the program goes.
+            () = &mut reading => return None,
+        }
+    }
+}
+
+/// The next signal; nothing at the end, or where something else is said.
+async fn signal(read: &mut (impl AsyncReadExt + Unpin), frame: &mut Vec<u8>) -> Option<i32> {
+    let mut head = [0; 4];
+    read.read_exact(&mut head).await.ok()?;
+    frame.resize(protocol::announced(head, MAX_SIGNAL).ok()?, 0);
+    read.read_exact(frame).await.ok()?;
+    serde_json::from_slice::<Signal>(frame).ok().map(|it| it.signal)
+}
+
+async fn say(stream: &mut UnixStream, reply: &Reply) -> Option<()> {
+    let frame = protocol::frame(reply, MAX_REPLY).ok()?;
+    stream.write_all(&frame).await.ok()
+}

@@ -1,0 +1,81 @@
+//! Descriptors that travel over a Unix socket, beside one byte.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::cmsg_space;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+
+use super::raw;
+
+/// So many at the most.
+const MOST: usize = 4;
+
+/// Sends copies of descriptors.
+///
+/// # Errors
+/// The system's word.
+pub fn send(over: &impl AsFd, descriptors: &[&dyn AsFd]) -> io::Result<()> {
+    let numbers: Vec<i32> = descriptors.iter().map(|descriptor| descriptor.as_fd().as_raw_fd()).collect();
+    let rights = [ControlMessage::ScmRights(&numbers)];
+    let sent = sendmsg::<()>(over.as_fd().as_raw_fd(), &[IoSlice::new(&[0])], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    if sent == 1 { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}
+
+/// Takes what [`send`] has sent, if it was so many; they are closed where a program is started.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] if it was not `N` descriptors, [`io::ErrorKind::UnexpectedEof`] if the other side has closed.
+pub fn receive<const N: usize>(over: &impl AsFd) -> io::Result<[OwnedFd; N]> {
+    let wrong = |received: Vec<OwnedFd>| {
+        let why = format!("{N} descriptors are wanted, and {} came", received.len());
+        io::Error::new(io::ErrorKind::InvalidData, why)
+    };
+    receive_all(over)?.try_into().map_err(wrong)
+}
+
+/// Takes what [`send`] has sent.
+///
+/// # Errors
+/// [`io::ErrorKind::UnexpectedEof`] if the other side has closed.
+pub(super) fn receive_all(over: &impl AsFd) -> io::Result<Vec<OwnedFd>> {
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    let mut space = cmsg_space!([i32; MOST]);
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(over.as_fd().as_raw_fd(), &mut into, Some(&mut space), flags)?;
+    let mut received = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(numbers) = control {
+            received.extend(numbers.into_iter().map(raw::received));
+        }
+    }
+    if message.bytes == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(received)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn what_is_sent_comes_and_anything_else_is_an_error() {
+        let (mut ours, theirs) = UnixStream::pair().unwrap();
+        let null = File::open("/dev/null").unwrap();
+        send(&ours, &[&null, &ours]).unwrap();
+        let received: [OwnedFd; 2] = receive(&theirs).unwrap();
+        assert_ne!(received[0].as_raw_fd(), null.as_raw_fd());
+        ours.write_all(b"x").unwrap();
+        assert_eq!(receive::<2>(&theirs).unwrap_err().kind(), io::ErrorKind::InvalidData, "none came");
+        send(&ours, &[&null]).unwrap();
+        assert_eq!(receive::<2>(&theirs).unwrap_err().kind(), io::ErrorKind::InvalidData, "one is missing");
+        drop((ours, received));
+        assert_eq!(receive::<2>(&theirs).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

@@ -1,0 +1,195 @@
+//! The processes of an instance: a first one, which has process, mount, host name and IPC namespaces of its own, and the programs
+//! that are started beside it. With the first all of them end.
+//!
+//! No process with threads can enter a user namespace, and this one has threads: so it starts its own executable anew, which
+//! does what is wanted before `main` (`roles`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
+//! about. Nobody of ours has to wait for them: they are the lab's first process's children.
+
+pub(super) mod roles;
+
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdStream;
+use std::path::PathBuf;
+use std::process::{self, Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::{Inside, Sandbox, descriptors, raw};
+
+/// Says who starts the process: a variable that has strayed here names another parent.
+const VARIABLE: &str = "SGLAB_MACHINE";
+
+/// What a process that was started for an instance is to do.
+#[derive(Debug, Serialize, Deserialize)]
+enum Job {
+    /// To be the first. Beside it come its user and its network namespace.
+    First { name: String, hosts: PathBuf, resolver: PathBuf, fresh_proc: bool },
+    /// To start a program beside the first, and to say how it ends. Beside it come the first's descriptor and the program's
+    /// input, output and errors.
+    Program(Program),
+}
+
+/// What such a process says.
+#[derive(Debug, Serialize, Deserialize)]
+enum Word {
+    /// The first, by its number in the lab.
+    Up(u32),
+    /// The program has begun.
+    Begun,
+    /// It could not be done: an error of the system, and at what.
+    Failed(String, i32),
+    /// The program has ended: its exit code, or 128 and the signal.
+    Ended(i32),
+}
+
+/// A program to be started in an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// It and its arguments; never empty.
+    pub command: Vec<String>,
+    /// All of its environment.
+    pub environment: Vec<(String, String)>,
+    /// Its working directory, where there is such a folder; else the root.
+    pub folder: PathBuf,
+    /// Its input is a terminal, which becomes that of its session.
+    pub terminal: bool,
+}
+
+/// Why a program could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to {attempt}: {source}")]
+pub struct StartError {
+    /// At what.
+    pub attempt: String,
+    /// The system's word.
+    pub source: io::Error,
+}
+
+/// The first process of an instance. Dropping it ends it, and with it every program of the instance.
+#[derive(Debug)]
+pub struct Machine {
+    stream: Stream,
+    first: OwnedFd,
+}
+
+/// A program under way. Dropping it kills the program.
+#[derive(Debug)]
+pub struct Running(Stream);
+
+impl Machine {
+    /// Starts the first process of an instance.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(inside: &Inside, sandbox: Sandbox) -> Result<Self, StartError> {
+        let namespace = &inside.namespace;
+        let attempt = || format!("start the first process of {}", namespace.name);
+        let failed = |source| StartError { attempt: attempt(), source };
+        let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is no instance")))?;
+        let job = Job::First {
+            name: namespace.name.to_string(),
+            hosts: inside.hosts.clone(),
+            resolver: inside.resolver.clone(),
+            fresh_proc: sandbox.fresh_proc,
+        };
+        let sent = [user.try_clone(), namespace.net().try_clone()];
+        let [user, net] = sent.map(|cloned| cloned.map_err(failed));
+        let mut stream = Stream::start(job, vec![user?, net?]).await.map_err(failed)?;
+        match stream.word().await {
+            Ok(Word::Up(first)) => Ok(Self { stream, first: raw::process(first).map_err(|e| failed(e.into()))? }),
+            other => Err(unexpected(other, attempt())),
+        }
+    }
+
+    /// Starts a program beside it, with this input, output and errors.
+    ///
+    /// # Errors
+    /// [`StartError`]; of the kind [`ErrorKind::NotFound`] where there is no such program.
+    pub async fn run(&self, program: Program, stdio: [OwnedFd; 3]) -> Result<Running, StartError> {
+        let attempt = format!("start `{}`", program.command.first().map_or("", String::as_str));
+        let failed = |source| StartError { attempt: attempt.clone(), source };
+        let first = self.first.try_clone().map_err(failed)?;
+        let sent = [first].into_iter().chain(stdio).collect();
+        let mut stream = Stream::start(Job::Program(program), sent).await.map_err(failed)?;
+        match stream.word().await {
+            Ok(Word::Begun) => Ok(Running(stream)),
+            other => Err(unexpected(other, attempt)),
+        }
+    }
+
+    /// Ends it, and waits until none of its processes is left.
+    pub async fn end(mut self) {
+        drop(self.stream.write.shutdown().await);
+        // It says no more; the stream is closed by its end.
+        while self.stream.word().await.is_ok() {}
+    }
+}
+
+impl Running {
+    /// Sends it a signal, by its number. One that has ended hears nothing.
+    pub async fn signal(&mut self, signal: i32) {
+        drop(self.0.write.write_all(format!("{signal}\n").as_bytes()).await);
+    }
+
+    /// Waits for its end: its exit code, or 128 and the signal that ended it. May be given up and asked again.
+    pub async fn ended(&mut self) -> i32 {
+        match self.0.word().await {
+            Ok(Word::Ended(code)) => code,
+            // Whoever watched it was killed with the whole instance.
+            _ => 128 + libc::SIGKILL,
+        }
+    }
+}
+
+fn unexpected(word: io::Result<Word>, attempt: String) -> StartError {
+    match word {
+        Ok(Word::Failed(attempt, errno)) => StartError { attempt, source: io::Error::from_raw_os_error(errno) },
+        Ok(other) => StartError { attempt, source: io::Error::other(format!("it said {other:?}")) },
+        Err(source) => StartError { attempt, source },
+    }
+}
+
+/// A process that was started for an instance, to speak with.
+#[derive(Debug)]
+struct Stream {
+    write: OwnedWriteHalf,
+    read: Lines<BufReader<OwnedReadHalf>>,
+}
+
+impl Stream {
+    async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<Self> {
+        let started = tokio::task::spawn_blocking(move || start(&job, &sent)).await.map_err(io::Error::other)?;
+        let stream = started?;
+        stream.set_nonblocking(true)?;
+        let (read, write) = UnixStream::from_std(stream)?.into_split();
+        Ok(Self { write, read: BufReader::new(read).lines() })
+    }
+
+    /// May be given up and asked again.
+    async fn word(&mut self) -> io::Result<Word> {
+        let line = self.read.next_line().await?.ok_or(ErrorKind::UnexpectedEof)?;
+        serde_json::from_str(&line).map_err(io::Error::other)
+    }
+}
+
+/// Starts this executable anew for a job. What was started goes on in a child of its own, so that nobody here waits for it.
+fn start(job: &Job, sent: &[OwnedFd]) -> io::Result<StdStream> {
+    use std::io::Write;
+    let (mut ours, theirs) = StdStream::pair()?;
+    // Before it reads: a stream has room for it.
+    descriptors::send(&ours, &sent.iter().map(|one| one as &dyn std::os::fd::AsFd).collect::<Vec<_>>())?;
+    let mut command = Command::new("/proc/self/exe");
+    command.env(VARIABLE, process::id().to_string()).stdin(Stdio::from(OwnedFd::from(theirs)));
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+    drop(command);
+    if !status.success() {
+        return Err(io::Error::other(format!("the process for it ended with {status}")));
+    }
+    serde_json::to_writer(&mut ours, job).map_err(io::Error::other)?;
+    ours.write_all(b"\n")?;
+    Ok(ours)
+}

@@ -1,0 +1,292 @@
+//! What a process does that was started for an instance, before `main` and with one thread: be the instance's first process, or
+//! start a program beside that and watch it.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::mount::{MsFlags, mount};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, sethostname, setsid};
+
+use super::{Job, Program, VARIABLE, Word};
+use crate::fabric::inside::show;
+use crate::fabric::{descriptors, raw};
+
+const NONE: Option<&str> = None;
+
+/// Does what the process was started for, and ends; returns in a process that was started for something else.
+pub(in crate::fabric) fn answer() {
+    let Ok(parent) = std::env::var(VARIABLE) else { return };
+    if parent.parse() != Ok(getppid().as_raw()) {
+        return;
+    }
+    raw::forget_variable(VARIABLE);
+    // Whoever started this waits for no more than this: what goes on is the lab's first process's child.
+    match raw::fork_single_threaded() {
+        Ok(ForkResult::Parent { .. }) => process::exit(0),
+        Ok(ForkResult::Child) => {}
+        Err(errno) => process::exit(errno as i32),
+    }
+    let code = match Talk::begin().and_then(Talk::work) {
+        Ok(()) => 0,
+        Err(_) => 3,
+    };
+    process::exit(code);
+}
+
+/// The stream to whoever started this.
+struct Talk {
+    stream: BufReader<UnixStream>,
+}
+
+/// An error, and at what.
+type Failed = (String, io::Error);
+
+fn at(attempt: &str) -> impl Fn(Errno) -> Failed {
+    move |errno| (attempt.to_owned(), errno.into())
+}
+
+impl Talk {
+    /// Puts the stream aside, so that nobody uses it by mistake.
+    fn begin() -> io::Result<Self> {
+        let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        dup2_stdin(File::open("/dev/null")?)?;
+        setsid()?;
+        raw::keep_descriptors_from_programs();
+        Ok(Self { stream: BufReader::new(stream) })
+    }
+
+    fn say(&mut self, word: &Word) -> io::Result<()> {
+        let mut line = serde_json::to_vec(word).map_err(io::Error::other)?;
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line)
+    }
+
+    fn work(mut self) -> io::Result<()> {
+        // They come with the first byte, before anything of the job is read.
+        let mut descriptors = descriptors::receive_all(self.stream.get_ref())?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let done = match serde_json::from_str(&line).map_err(io::Error::other)? {
+            Job::First { name, hosts, resolver, fresh_proc } => {
+                let shown = Shown { name, hosts, resolver, fresh_proc };
+                self.first(&shown, &descriptors)
+            }
+            Job::Program(program) => {
+                let stdio = descriptors.split_off(1.min(descriptors.len()));
+                let first = descriptors.first().ok_or(ErrorKind::UnexpectedEof)?;
+                self.program(&program, first, stdio)
+            }
+        };
+        match done {
+            Ok(()) => Ok(()),
+            Err((attempt, error)) => self.say(&Word::Failed(attempt, error.raw_os_error().unwrap_or(libc::EIO))),
+        }
+    }
+
+    /// The first process of an instance is a child of this one, which ends it when the stream closes.
+    fn first(&mut self, shown: &Shown, namespaces: &[OwnedFd]) -> Result<(), Failed> {
+        let [user, net] = namespaces else {
+            return Err(("take two namespaces".to_owned(), ErrorKind::NotFound.into()));
+        };
+        setns(user, CloneFlags::CLONE_NEWUSER).map_err(at("enter its user namespace"))?;
+        setns(net, CloneFlags::CLONE_NEWNET).map_err(at("enter its network namespace"))?;
+        let own =
+            CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID;
+        unshare(own).map_err(at("make its namespaces"))?;
+        shown.prepare()?;
+        let (alive, ours) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
+        match raw::fork_single_threaded().map_err(at("fork"))? {
+            ForkResult::Child => {
+                drop(ours);
+                // With the one above it goes, also if that ended a moment ago.
+                if set_pdeathsig(Signal::SIGKILL).is_err() || closed(&alive) {
+                    process::exit(137);
+                }
+                // It holds the stream open too: that closes when all of them have ended.
+                if shown.fresh_proc && mount_proc().is_err() {
+                    process::exit(3);
+                }
+                reap_for_ever()
+            }
+            ForkResult::Parent { child } => {
+                drop(alive);
+                let up = self.say(&Word::Up(child.as_raw().unsigned_abs()));
+                // Nothing comes: only the end does.
+                let mut rest = [0; 64];
+                while up.is_ok() && self.stream.read(&mut rest).is_ok_and(|read| read > 0) {}
+                let _ = kill(child, Signal::SIGKILL);
+                // Comes back when every process of its namespace is gone.
+                waitpid(child, None).map(drop).map_err(at("wait for its end"))
+            }
+        }
+    }
+
+    /// Starts the program beside the first process, passes signals on, and says how it ended.
+    fn program(&mut self, program: &Program, first: &OwnedFd, stdio: Vec<OwnedFd>) -> Result<(), Failed> {
+        let all = CloneFlags::CLONE_NEWUSER
+            | CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWPID;
+        setns(first, all).map_err(at("enter the instance: its first process"))?;
+        let mut watched = SigSet::empty();
+        watched.add(Signal::SIGCHLD);
+        let mut before = SigSet::empty();
+        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before)).map_err(at("block signals"))?;
+        let ended = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC).map_err(at("await the program's end"))?;
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
+        match raw::fork_single_threaded().map_err(at("fork"))? {
+            ForkResult::Child => {
+                let error = become_program(program, &stdio);
+                drop(File::from(write).write_all(&error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes()));
+                process::exit(127);
+            }
+            ForkResult::Parent { child } => {
+                drop((write, stdio));
+                let mut errno = [0; 4];
+                // Closed by its beginning, or it says why there is none.
+                if File::from(read).read_exact(&mut errno).is_ok() {
+                    let _ = waitpid(child, None);
+                    let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
+                    return Err((format!("start `{}`", program.command.join(" ")), error));
+                }
+                self.watch(child, &ended).map_err(|error| ("watch the program".to_owned(), error))
+            }
+        }
+    }
+
+    /// Until the program has ended, or nobody cares for it any more.
+    fn watch(&mut self, child: Pid, ended: &SignalFd) -> io::Result<()> {
+        self.say(&Word::Begun)?;
+        let mut pending = self.stream.buffer().to_vec();
+        loop {
+            match waitpid(child, Some(WaitPidFlag::WNOHANG))? {
+                WaitStatus::Exited(_, code) => return self.say(&Word::Ended(code)),
+                WaitStatus::Signaled(_, signal, _) => return self.say(&Word::Ended(128 + signal as i32)),
+                _ => {}
+            }
+            let stream = self.stream.get_ref();
+            let mut fds =
+                [PollFd::new(ended.as_fd(), PollFlags::POLLIN), PollFd::new(stream.as_fd(), PollFlags::POLLIN)];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            let [child_ended, spoken] = fds.map(|fd| fd.any().unwrap_or(false));
+            if child_ended {
+                let _ = ended.read_signal();
+            }
+            if spoken {
+                let mut bytes = [0; 64];
+                let read = self.stream.get_mut().read(&mut bytes).unwrap_or(0);
+                if read == 0 {
+                    let _ = killpg(child, Signal::SIGKILL);
+                    waitpid(child, None)?;
+                    return Ok(());
+                }
+                pending.extend_from_slice(&bytes[..read]);
+                while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                    let line: Vec<u8> = pending.drain(..=end).collect();
+                    let number = String::from_utf8_lossy(&line).trim().parse::<i32>().ok();
+                    if let Some(signal) = number.and_then(|number| Signal::try_from(number).ok()) {
+                        let _ = kill(child, signal);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Reaps what is orphaned.
+fn reap_for_ever() -> ! {
+    let mut ended = SigSet::empty();
+    ended.add(Signal::SIGCHLD);
+    let _ = ended.thread_block();
+    loop {
+        while matches!(waitpid(None, Some(WaitPidFlag::WNOHANG)), Ok(status) if status != WaitStatus::StillAlive) {}
+        let _ = ended.wait();
+    }
+}
+
+/// What an instance shows to its programs.
+struct Shown {
+    name: String,
+    hosts: PathBuf,
+    resolver: PathBuf,
+    fresh_proc: bool,
+}
+
+impl Shown {
+    /// In mounts and with a name of its own.
+    fn prepare(&self) -> Result<(), Failed> {
+        sethostname(&self.name).map_err(at("set its host name"))?;
+        mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
+        // The files lie below /run, which is the lab's: they are opened before /run is the instance's own.
+        let open = |path: &Path| File::open(path).map_err(|error| (format!("open {}", path.display()), error));
+        let (hosts, resolver) = (open(&self.hosts)?, open(&self.resolver)?);
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        mount(Some("tmpfs"), "/run", Some("tmpfs"), flags, Some("mode=0755")).map_err(at("mount its /run"))?;
+        if Path::new("/dev/shm").is_dir() {
+            mount(Some("tmpfs"), "/dev/shm", Some("tmpfs"), flags, Some("mode=1777"))
+                .map_err(at("mount its /dev/shm"))?;
+        }
+        for (file, place) in [(&hosts, "/etc/hosts"), (&resolver, "/etc/resolv.conf")] {
+            let source = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+            show(&source, Path::new(place)).map_err(|error| (format!("show its {place}"), error))?;
+        }
+        // A comfort: what /sys/class/net shows.
+        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), flags | MsFlags::MS_NOEXEC, NONE);
+        Ok(())
+    }
+}
+
+fn mount_proc() -> nix::Result<()> {
+    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), "/proc", Some("proc"), quiet, NONE)
+}
+
+/// Whether the other end of a pipe is closed.
+fn closed(pipe: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_err() || fds[0].revents().is_some_and(|it| it.contains(PollFlags::POLLHUP))
+}
+
+/// The calling process becomes the program; returns if it cannot.
+fn become_program(program: &Program, stdio: &[OwnedFd]) -> io::Error {
+    let prepared = || -> io::Result<()> {
+        let [input, output, errors] = stdio else { return Err(ErrorKind::NotFound.into()) };
+        setsid()?;
+        dup2_stdin(input)?;
+        dup2_stdout(output)?;
+        dup2_stderr(errors)?;
+        if program.terminal {
+            raw::take_terminal()?;
+        }
+        if std::env::set_current_dir(&program.folder).is_err() {
+            std::env::set_current_dir("/")?;
+        }
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
+        raw::default_signals();
+        Ok(())
+    };
+    if let Err(error) = prepared() {
+        return error;
+    }
+    let Some((name, arguments)) = program.command.split_first() else { return ErrorKind::NotFound.into() };
+    let variables = program.environment.iter().map(|(name, value)| (name, value));
+    Command::new(name).args(arguments).env_clear().envs(variables).exec()
+}

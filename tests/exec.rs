@@ -1,0 +1,223 @@
+//! Programs in instances of a lab that is up, from outside: what goes in and comes out, how they end, and with whom.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+#[path = "program/labs.rs"]
+mod labs;
+mod program;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Stdio};
+
+use labs::Labs;
+use nix::pty::{Winsize, openpty};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::termios::{LocalFlags, tcgetattr};
+use nix::unistd::Pid;
+use program::{User, users};
+use sglab::control::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+
+/// A program that waits for ever, started in an instance; it has said `begun`.
+fn waiting(labs: &Labs, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = labs.command(arguments).stdin(Stdio::piped()).spawn().expect("the program");
+    let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut line = String::new();
+    out.read_line(&mut line).expect("a line");
+    assert_eq!(line, "begun\n", "{arguments:?} as {:?}", labs.user);
+    (child, out)
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().try_into().expect("a process")), signal).expect("a process to signal");
+}
+
+const FOR_EVER: &str = "echo begun; exec sleep 1000000";
+
+#[test]
+fn a_program_is_root_in_its_instance_and_has_the_callers_input_output_environment_and_folder() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let script = "cat; hostname; id -u; pwd; echo $MARK; echo oops >&2; exit 7";
+        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", script]);
+        let mut child = command.env("MARK", "ours").stdin(Stdio::piped()).spawn().expect("the program");
+        child.stdin.take().unwrap().write_all(b"given\n").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let folder = labs.program.scratch().canonicalize().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(said, format!("given\nweb1\n0\n{}\nours\n", folder.display()), "as {user:?}");
+        assert_eq!(output.stderr, b"oops\n");
+        assert_eq!(output.status.code(), Some(7));
+    }
+}
+
+#[test]
+fn the_names_the_resolver_and_the_metadata_service_of_the_lab_work_inside() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let hosts = labs.ok(&["exec", "web1", "--", "cat", "/etc/hosts"]);
+        assert!(hosts.contains("10.0.0.13 db1\n"), "{hosts}");
+        let resolver = labs.ok(&["exec", "web1", "--", "cat", "/etc/resolv.conf"]);
+        assert!(resolver.starts_with("nameserver 172.16.0.23\n"), "{resolver}");
+        let asked =
+            "printf 'GET /latest/meta-data/local-ipv4 HTTP/1.0\\r\\n\\r\\n' | nc.openbsd -q 1 169.254.169.254 80";
+        assert!(labs.ok(&["exec", "web1", "--", "sh", "-c", asked]).ends_with("\r\n10.0.0.11"));
+        labs.ok(&["stop", "db1"]);
+        labs.ok(&["start", "db1"]);
+        let hosts = labs.ok(&["exec", "web1", "--", "cat", "/etc/hosts"]);
+        assert!(hosts.contains("10.0.0.15 db1\n"), "its new address, while web1 runs on: {hosts}");
+    }
+}
+
+#[test]
+fn how_a_program_ends_is_told_as_a_shell_tells_it() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    assert_eq!(labs.say(&["exec", "web1", "--", "sh", "-c", "kill -9 $$"]).code, Some(137));
+    assert_eq!(labs.say(&["exec", "web1", "--", "sh", "-c", "kill -TERM $$"]).code, Some(143));
+    let none = labs.say(&["exec", "web1", "--", "no-such-program"]);
+    assert_eq!(none.code, Some(127));
+    assert!(none.err.starts_with("error: in web1: failed to start `no-such-program`: No such file"), "{none:?}");
+    assert_eq!(labs.say(&["exec", "web1", "--", "/etc/passwd"]).code, Some(126));
+    let nobody = labs.say(&["exec", "web9", "--", "true"]);
+    assert_eq!(nobody.code, Some(2));
+    assert_eq!(nobody.err, "error: there is no instance `web9`; there are web1, web2, db1, db2\n");
+    labs.ok(&["stop", "web1"]);
+    let stopped = labs.say(&["exec", "web1", "--", "true"]);
+    assert_eq!(
+        (stopped.code, stopped.err.as_str()),
+        (Some(2), "error: web1 does not run; `sglab start web1` starts it\n")
+    );
+}
+
+#[test]
+fn signals_are_passed_on_and_the_program_decides() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let (mut child, _out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", FOR_EVER]);
+        signal(&child, Signal::SIGTERM);
+        assert_eq!(child.wait().unwrap().code(), Some(143), "what it does not handle ends it, as {user:?}");
+        // The shell is in a built-in that a signal ends.
+        let handles = "trap 'echo heard; exit 5' INT; echo begun; while read line; do :; done";
+        let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", handles]);
+        signal(&child, Signal::SIGINT);
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("heard\n", Some(5)));
+    }
+}
+
+/// Its output closes when its last process has ended.
+#[test]
+fn programs_end_with_their_instance_and_with_their_caller() {
+    for user in users() {
+        for how in ["stop", "crash", "reboot", "terminate"] {
+            let labs = Labs::of(*user);
+            labs.ok(&["up", "example:two-tier"]);
+            // One that a program has left behind, and one under way.
+            labs.ok(&["exec", "web1", "--", "sh", "-c", "setsid sleep 1000000 </dev/null >/dev/null 2>&1 &"]);
+            let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", FOR_EVER]);
+            labs.ok(&[how, "web1"]);
+            assert_eq!(child.wait().unwrap().code(), Some(137), "{how}, as {user:?}");
+            assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0);
+            if how == "reboot" {
+                assert!(!labs.ok(&["exec", "web1", "--", "ps", "-e"]).contains("sleep"), "none of before");
+            }
+        }
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", FOR_EVER]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0, "it is awaited here: its output is ours alone");
+        let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", FOR_EVER]);
+        labs.ok(&["down"]);
+        assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0);
+        assert!(matches!(child.wait().unwrap().code(), Some(2 | 137)));
+    }
+}
+
+#[test]
+fn with_a_terminal_the_program_has_one_of_its_own_of_the_same_size_and_ours_is_as_it_was() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let size = Winsize { ws_row: 33, ws_col: 101, ws_xpixel: 0, ws_ypixel: 0 };
+        let pty = openpty(&size, None).unwrap();
+        let before = tcgetattr(&pty.slave).unwrap();
+        assert!(before.local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON));
+        let script = "trap 'stty size; exit 3' WINCH; stty size; tty -s && echo terminal; while read line; do echo \"<$line>\"; done";
+        let mut command = labs.command(&["exec", "--tty", "web1", "--", "sh", "-c", script]);
+        let ends = || Stdio::from(pty.slave.try_clone().unwrap());
+        let mut child = command.stdin(ends()).stdout(ends()).stderr(ends()).spawn().unwrap();
+        let ours: OwnedFd = pty.master;
+        let mut typing = File::from(ours.try_clone().unwrap());
+        let mut lines = BufReader::new(File::from(ours.try_clone().unwrap())).lines();
+        let mut line = || lines.next().unwrap().unwrap();
+        assert_eq!((line().as_str(), line().as_str()), ("33 101", "terminal"), "as {user:?}");
+        assert!(
+            !tcgetattr(&pty.slave).unwrap().local_flags.contains(LocalFlags::ICANON),
+            "keys are passed on one by one"
+        );
+        typing.write_all(b"typed\r").unwrap();
+        assert_eq!((line().as_str(), line().as_str()), ("typed", "<typed>"), "the program's terminal echoes");
+        let wider = Winsize { ws_col: 120, ..size };
+        set_size(&ours, wider);
+        signal(&child, Signal::SIGWINCH);
+        assert_eq!(line(), "33 120");
+        assert_eq!(child.wait().unwrap().code(), Some(3));
+        assert_eq!(tcgetattr(&pty.slave).unwrap(), before);
+        // Also where the lab goes down meanwhile.
+        let mut command = labs.command(&["exec", "--tty", "web1", "--", "sh", "-c", FOR_EVER]);
+        let mut child = command.stdin(ends()).stdout(ends()).stderr(Stdio::piped()).spawn().unwrap();
+        assert_eq!(line(), "begun");
+        labs.ok(&["down"]);
+        child.wait().unwrap();
+        assert_eq!(tcgetattr(&pty.slave).unwrap(), before);
+        let said = labs.say(&["exec", "--tty", "web1", "--", "true"]);
+        assert!(said.code == Some(2) && said.err.starts_with("error: --tty needs a terminal"), "{said:?}");
+    }
+}
+
+fn set_size(terminal: &OwnedFd, size: Winsize) {
+    sglab::fabric::terminal::set_size(terminal, &size).unwrap();
+}
+
+#[test]
+fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let exec = |command: &[&str]| {
+        Request::Exec(Box::new(Exec {
+            instance: "web1".to_owned(),
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            environment: Vec::new(),
+            folder: "/nowhere".into(),
+            terminal: false,
+        }))
+    };
+    let ask = |request: Request| {
+        let mut stream = UnixStream::connect(labs.folder().join("two-tier.sock")).unwrap();
+        protocol::write(&mut stream, &Envelope { sglab: VERSION, request }, MAX_REQUEST).unwrap();
+        stream
+    };
+    let reply = |stream: &mut UnixStream| protocol::read::<Reply>(stream, MAX_REPLY).unwrap();
+    assert!(matches!(reply(&mut ask(exec(&[]))), Reply::Failed(why) if why.contains("no program")));
+    let mut stream = ask(exec(&["true"]));
+    assert_eq!(reply(&mut stream), Reply::GoOn);
+    stream.write_all(b"x").unwrap();
+    assert!(matches!(reply(&mut stream), Reply::Failed(why) if why.contains("3 descriptors are wanted, and 0 came")));
+    let mut stream = ask(exec(&["sleep", "1000000"]));
+    assert_eq!(reply(&mut stream), Reply::GoOn);
+    let (mut held, given) = UnixStream::pair().unwrap();
+    sglab::fabric::descriptors::send(&stream, &[&given, &given, &given]).unwrap();
+    drop(given);
+    assert_eq!(reply(&mut stream), Reply::Started);
+    stream.write_all(&[0xff; 64]).unwrap();
+    assert_eq!(held.read(&mut [0]).unwrap(), 0, "who speaks nonsense has its program ended");
+    assert_eq!(labs.ok(&["exec", "web1", "--", "echo", "up"]), "up\n");
+}
