@@ -57,13 +57,16 @@ pub(super) fn associate(
     Ok(())
 }
 
-/// `DisassociateAddress`. What runs gets an automatic public address in its place; doing it again changes nothing.
+/// `DisassociateAddress`. What is up gets an automatic public address in its place, unless a crash has taken its private
+/// one, which is what a public address stands for; doing it again changes nothing.
 pub(super) fn disassociate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
     known(cloud, name)?;
     let association = cloud.elastic_ips.get_mut(name).and_then(|elastic| elastic.association.take());
     let Some(interface) = association else { return Ok(()) };
     let alone = interface::is_up(cloud, &interface.instance) && interface::is_single(cloud, &interface.instance);
-    let automatic = cloud.interface(&interface).is_some_and(|i| i.automatic_public == AutomaticPublic::Given);
+    let automatic = cloud
+        .interface(&interface)
+        .is_some_and(|i| i.automatic_public == AutomaticPublic::Given && i.private.is_some());
     let public = if alone && automatic { Some(address::public(cloud)?) } else { None };
     set_public(cloud, &interface, public);
     Ok(())

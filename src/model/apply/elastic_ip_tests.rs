@@ -113,6 +113,20 @@ fn classic_associates_with_what_runs_and_a_vpc_with_what_is_stopped_too() {
 }
 
 #[test]
+fn who_crashed_and_lost_its_addresses_gets_no_automatic_one_in_place_of_an_elastic_ip() {
+    for (era, kept) in [(Era::Article, false), (Era::Classic, true), (Era::Vpc, true)] {
+        let crashed = sample(era).with(associate("e", "a")).with(crash("a"));
+        assert_eq!(crashed.public("a"), Some(elastic(&crashed, "e")), "{era}");
+        for without in [disassociate("e"), release("e"), associate("e", "b")] {
+            let without = crashed.clone().with(without);
+            assert_eq!(without.private("a").is_some(), kept, "{era}");
+            assert_eq!(without.public("a").is_some(), kept, "a public address is that of a private one: {era}");
+            assert!(without.with(start("a")).public("a").is_some(), "{era}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_there_is_refused_by_name() {
     for (era, unknown) in [
         (Era::Vpc, "InvalidAllocationID.NotFound: The allocation ID 'none' does not exist"),
