@@ -1,5 +1,7 @@
 //! Namespaces, links and routes of a cloud.
 
+mod route_tables;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::{IndexMap, IndexSet};
@@ -308,29 +310,6 @@ impl Builder {
         self.route(&names::gateway(vpc), address, by(2, names::ROUTER_ADDRESS));
         self.route(&canary, EVERYWHERE, by_from(2, names::ROUTER_ADDRESS, names::CANARY_ADDRESS));
         Ok(())
-    }
-
-    /// The route tables of subnets: packets from their interfaces go by a table of the subnet. The block of the VPC is in it as
-    /// a way back to the main table, so that only what is longer takes precedence over the local route.
-    fn subnet_routes(&mut self, name: &VpcName, vpc: &Vpc, attached: &[&Interface]) {
-        let router = names::router(name);
-        for (number, (subnet, _)) in (1..).zip(&vpc.subnets) {
-            let Some(routes) = vpc.routes.get(subnet).filter(|routes| !routes.is_empty()) else { continue };
-            let table = Table(number);
-            self.route_in(table, &router, vpc.cidr.trunc(), Way::Main);
-            for route in routes {
-                let target = attached.iter().find(|interface| interface.id == route.target);
-                let way = match target.and_then(|target| Some((target, target.private?))) {
-                    Some((target, private)) => by(names::port_index(target.number), private.0),
-                    // What leads nowhere is dropped, on record, on the way to the canary.
-                    None => by(CANARY_INDEX, names::CANARY_ADDRESS),
-                };
-                self.route_in(table, &router, route.destination, way);
-            }
-            for interface in attached.iter().filter(|interface| interface.subnet == *subnet) {
-                self.policy(&router, Selected::From(names::port(&interface.id, interface.number)), table);
-            }
-        }
     }
 
     fn interface(&mut self, cloud: &Cloud, interface: &Interface, families: Families) -> Result<(), CompileError> {

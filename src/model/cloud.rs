@@ -34,6 +34,9 @@ pub struct Cloud {
     pub prefix_lists: IndexMap<PrefixListName, PrefixList>,
     /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
+    /// The public address that each interface gave back last: who asks for it by public address while it has none asks
+    /// there.
+    pub last_public: IndexMap<InterfaceId, PublicIp>,
     /// How long idle flows are remembered.
     pub tracking: TrackingTimeouts,
     /// Automatic public addresses come from here.
@@ -263,6 +266,7 @@ impl Cloud {
             elastic_ips: IndexMap::new(),
             prefix_lists: IndexMap::new(),
             previous_addresses: IndexMap::new(),
+            last_public: IndexMap::new(),
             tracking: TrackingTimeouts::default(),
             public_pool: DEFAULT_PUBLIC_POOL,
             counters: Counters::default(),

@@ -28,8 +28,8 @@ mod walk;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Service, SourceDestCheck, Verdict, Via,
-    VpcName,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PublicIp, Service, SourceDestCheck,
+    Verdict, Via, VpcName,
 };
 pub use memory::{Memory, memory};
 pub use remedies::{Remedy, remedies};
@@ -69,8 +69,9 @@ impl<'a> Walker<'a> {
             },
             (_, Some(sender), _, Some(receiver)) => match flow.via {
                 Via::Private => self.by_private_address(flow, &sender, &receiver),
-                // An Elastic IP leads to a stopped instance too, and only behind the gateway to nobody.
-                Via::Public => match self.cloud.interface(&receiver).and_then(|receiver| receiver.public) {
+                // An Elastic IP leads to a stopped instance too, and only behind the gateway to nobody. So does the address
+                // that it has given back, and whoever holds that now gets the packet.
+                Via::Public => match asked_at(self.cloud, &receiver) {
                     Some(address) => self.by_address(flow, &sender, address.0),
                     None => Verdict::Unreachable,
                 },
@@ -85,13 +86,17 @@ impl<'a> Walker<'a> {
     /// From a host to the public address of an instance: only the receiver's groups judge.
     fn outside_in(&mut self, sender: Ipv4Addr, receiver: &InterfaceId, via: Via) -> Verdict {
         let nobody = if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable };
-        let Some(receiver) = interface_of(self.cloud, receiver) else { return nobody };
-        let Some(public) = receiver.public else { return nobody };
+        let address = match via {
+            Via::Dns => interface_of(self.cloud, receiver).and_then(|receiver| receiver.public),
+            _ => asked_at(self.cloud, receiver),
+        };
+        let Some(public) = address else { return nobody };
         if via == Via::Dns {
-            self.stages.push(Stage::Resolved { receiver: receiver.id.clone(), address: public.0 });
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });
         }
-        self.arrive(public.0, receiver);
-        self.ingress(sender.into(), receiver, Path::Direct)
+        let Some(holder) = public_holder_of(self.cloud, public.0) else { return nobody };
+        self.arrive(public.0, holder);
+        self.ingress(sender.into(), holder, Path::Direct)
     }
 
     /// From instance to instance by private address.
@@ -147,6 +152,8 @@ impl<'a> Walker<'a> {
         }
         match (hop, local) {
             (NextHop::Nobody, _) => Verdict::Blackhole,
+            // What it sends would come back to it, and go round for ever: nobody gets it.
+            (NextHop::Interface(appliance), _) if appliance.id == sender.id => Verdict::Blackhole,
             (NextHop::Interface(appliance), _) => {
                 self.stages.push(Stage::Routed { to: appliance.id.clone() });
                 if appliance.source_dest_check == SourceDestCheck::On {
@@ -182,12 +189,9 @@ impl<'a> Walker<'a> {
             return Verdict::Untranslated;
         };
         self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
-        for interface in self.cloud.network_interfaces() {
-            let up = self.cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped);
-            if up && interface.public.is_some_and(|public| public.0 == leg.destination) {
-                self.arrive(leg.destination, interface);
-                return self.ingress(public.0.into(), interface, Path::Direct);
-            }
+        if let Some(holder) = public_holder_of(self.cloud, leg.destination) {
+            self.arrive(leg.destination, holder);
+            return self.ingress(public.0.into(), holder, Path::Direct);
         }
         let hosts = &self.cloud.hosts;
         let is_a_host = |address: IpAddr| hosts.values().any(|host| host.addresses.iter().any(|a| a.0 == address));
@@ -304,6 +308,19 @@ fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&
         .network_interfaces()
         .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
         .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
+}
+
+/// Who holds a public address, with a link behind it.
+fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
+    cloud
+        .network_interfaces()
+        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
+        .find(|interface| interface.public.is_some_and(|public| public.0 == address))
+}
+
+/// Where somebody asks who asks for an interface by public address: at the one that it has, or else had last.
+fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
+    cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id).copied())
 }
 
 /// An interface of a load balancer, or of an instance that is not stopped.

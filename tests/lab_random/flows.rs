@@ -54,15 +54,13 @@ pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
     flows.into_iter().collect()
 }
 
-/// Whether a prediction and a probe speak of the same. A receiver without a public address is asked at the one that it had,
-/// of which no cloud knows; and where a route table sends the answer another way than the question came, the groups
-/// admit what nobody can see answered.
+/// Whether a prediction and a probe speak of the same: where a route table sends the answer another way than the question
+/// came, the groups admit what nobody can see answered.
 fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     let interface = |end: &Endpoint| end.interface().and_then(|id| cloud.interface(&id));
     let Some(receiver) = interface(&flow.to) else { return true };
     let routed = cloud.vpcs.get(&receiver.vpc).is_some_and(|vpc| vpc.routes.contains_key(&receiver.subnet));
     match (flow.via, interface(&flow.from)) {
-        (Via::Public, Some(_)) if receiver.public.is_none() => false,
         (Via::Public | Via::Dns, None) => !routed,
         (Via::Public, Some(_)) => !routed,
         (Via::Dns, Some(sender)) => !routed || sender.vpc == receiver.vpc,

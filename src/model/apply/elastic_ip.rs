@@ -91,7 +91,8 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
 }
 
 fn set_public(cloud: &mut Cloud, id: &InterfaceId, public: Option<super::super::PublicIp>) {
-    if let Some(interface) = interface::mutable(cloud, id) {
-        interface.public = public;
+    let Some(interface) = interface::mutable(cloud, id) else { return };
+    if let Some(lost) = std::mem::replace(&mut interface.public, public) {
+        cloud.last_public.insert(id.clone(), lost);
     }
 }

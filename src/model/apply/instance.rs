@@ -120,6 +120,7 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.association.take_if(|interface| interface.instance == *name);
     }
+    cloud.last_public.retain(|interface, _| interface.instance != *name);
     load_balancer::terminated(cloud, name);
     cloud.instances.shift_remove(name);
     Ok(())
@@ -192,7 +193,7 @@ fn release_addresses(cloud: &mut Cloud, name: &InstanceName, private_too: bool) 
     if let Some(instance) = cloud.instances.get_mut(name) {
         for interface in &mut instance.interfaces {
             if !elastic.contains(&interface.id) {
-                interface.public = None;
+                cloud.last_public.extend(interface.public.take().map(|lost| (interface.id.clone(), lost)));
             }
             if private_too {
                 given_back.push(interface.private.take());

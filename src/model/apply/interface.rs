@@ -54,6 +54,7 @@ pub(super) fn detach(cloud: &mut Cloud, id: &InterfaceId) -> Result<(), Refusal>
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.association.take_if(|interface| interface == id);
     }
+    cloud.last_public.shift_remove(id);
     if let Some(instance) = cloud.instances.get_mut(&id.instance) {
         instance.interfaces.retain(|interface| interface.id != *id);
     }

@@ -132,6 +132,7 @@ fn plain(cloud: &Cloud) -> Cloud {
     let mut cloud = cloud.clone();
     cloud.counters = Counters::default();
     cloud.previous_addresses.clear();
+    cloud.last_public.clear();
     cloud.hosts.values_mut().for_each(|host| host.place = None);
     for group in cloud.groups.values_mut() {
         group.place = None;
