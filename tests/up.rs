@@ -1,95 +1,20 @@
 //! Labs that stay up, from outside: the commands, the socket, and what is left when one ends.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod labs;
 mod program;
 
 use std::fs;
-use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use labs::Labs;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use program::{Program, User, users};
-use serde_json::Value;
+use program::{User, users};
 use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
-
-/// A user's labs: a copy of the program, and a folder of labs of its own. What is still up at the end is taken down.
-struct Labs {
-    program: Program,
-    user: User,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-impl Labs {
-    fn of(user: User) -> Self {
-        Self { program: Program::copy(), user }
-    }
-
-    fn folder(&self) -> PathBuf {
-        self.program.scratch().join("labs")
-    }
-
-    fn socket(&self, lab: &str) -> PathBuf {
-        self.folder().join(format!("{lab}.sock"))
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = self.program.run(self.user, arguments);
-        command.env("SGLAB_RUNTIME_DIR", self.folder());
-        command
-    }
-
-    fn say(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().expect("the program");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-    }
-
-    fn ok(&self, arguments: &[&str]) -> String {
-        let said = self.say(arguments);
-        assert_eq!(said.code, Some(0), "{arguments:?} as {:?}: {said:?}", self.user);
-        said.out
-    }
-
-    fn states(&self) -> Vec<Value> {
-        serde_json::from_str(&self.ok(&["ps", "--format", "json"])).expect("JSON")
-    }
-
-    fn pid(&self, lab: &str) -> Pid {
-        let states = self.states();
-        let state = states.iter().find(|state| state["lab"] == lab).expect("the lab");
-        Pid::from_raw(i32::try_from(state["pid"].as_u64().expect("a number")).expect("a process"))
-    }
-
-    /// Sends bytes to a lab's socket, and gives what it answers until it closes.
-    fn raw(&self, lab: &str, bytes: &[u8]) -> Vec<u8> {
-        let mut stream = UnixStream::connect(self.socket(lab)).expect("the socket");
-        // It may close before it has read all of what it does not want.
-        drop(stream.write_all(bytes));
-        drop(stream.shutdown(std::net::Shutdown::Write));
-        let mut answer = Vec::new();
-        drop(stream.read_to_end(&mut answer));
-        answer
-    }
-}
-
-impl Drop for Labs {
-    fn drop(&mut self) {
-        drop(self.command(&["down", "--all"]).output());
-    }
-}
 
 fn failed(answer: &[u8]) -> String {
     match protocol::read::<Reply>(&mut &answer[..], MAX_REPLY) {

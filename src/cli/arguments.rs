@@ -145,15 +145,24 @@ Examples:
   sglab explain two-tier.yaml --step 4 'office -> web1:22'
   sglab explain self-trust.yaml 'db1 -> db2:3306 by public address' --era classic
   sglab explain two-tier.yaml 'any -> db1:ping' --format json
+  sglab explain web1 db1:3306                on the lab that is up: predicted, and what a packet really met
+  sglab explain 'web1 -> db1:3306 by public address'
 
-A flow is written as in a topology file; a group or `any` explains each flow that it means. No packet is sent.")]
+A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent.
+It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/`
+or begins with `example:`.")]
 pub(crate) struct ExplainArguments {
-    /// A topology file or a built-in one
-    #[arg(value_name = "FILE|example:NAME")]
-    pub topology: String,
-    /// The flow, as in a topology file
-    #[arg(value_name = "FLOW")]
-    pub flow: String,
+    /// A topology file or a built-in one; on a lab that is up, who asks, or the whole flow
+    #[arg(value_name = "FILE|example:NAME|FROM")]
+    pub subject: String,
+    /// The flow, as in a topology file; on a lab that is up, whom, and for what
+    #[arg(value_name = "FLOW|TO:PORT")]
+    pub flow: Option<String>,
+    /// By which address of the receiver, on a lab that is up
+    #[arg(long, value_enum, value_name = "ADDRESS", conflicts_with_all = ["step", "era"])]
+    pub by: Option<super::live::By>,
+    #[command(flatten)]
+    pub which: super::live::Which,
     /// After the operations of this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
@@ -256,17 +265,20 @@ pub(crate) struct CheckArguments {
 #[command(after_help = "\
 Examples:
   sglab render two-tier.yaml            as launched
-  sglab render two-tier.yaml --step 3   as it stands after the third step's operations")]
+  sglab render two-tier.yaml --step 3   as it stands after the third step's operations
+  sglab render                          of the lab that is up, as it stands now")]
 pub(crate) struct RenderArguments {
-    /// A topology file or a built-in one
-    #[arg(value_name = "FILE|example:NAME")]
-    pub topology: String,
+    /// A topology file or a built-in one; without it, the lab that is up
+    #[arg(value_name = "FILE|example:NAME", conflicts_with = "name")]
+    pub topology: Option<String>,
     /// After the operations of this step; without it, as launched
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", requires = "topology")]
     pub step: Option<usize>,
     /// Under this era instead of the file's first
-    #[arg(long, value_enum, value_name = "ERA")]
+    #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
     pub era: Option<EraName>,
+    #[command(flatten)]
+    pub which: super::live::Which,
 }
 
 /// `sglab shell`.

@@ -10,17 +10,22 @@ use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 
 use super::arguments::{ExplainArguments, PlainFormat};
-use super::{Exit, color, sources};
+use super::{Exit, color, live, sources};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
-    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let (file, written) = match subject(arguments) {
+        Subject::File(file, flow) => (file, flow),
+        Subject::Lab(flow) => return live::explain::run(arguments, &flow),
+        Subject::Neither(why) => bail!("{why}"),
+    };
+    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let step = arguments.step.unwrap_or(0);
     if step > topology.steps.len() {
         bail!("{} has {} steps, and no step {step}", topology.file, topology.steps.len());
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let cloud = predict::cloud_at(&topology, era, step)?;
-    let pattern = match FlowPattern::parse(&arguments.flow, &cloud) {
+    let pattern = match FlowPattern::parse(written, &cloud) {
         Ok(pattern) => pattern,
         Err(problems) => {
             eprint!("{problems}");
@@ -43,4 +48,37 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     };
     stdout().write_all(told.as_bytes())?;
     Ok(Exit::Ok)
+}
+
+/// What is to be explained, by the form of the words alone: whatever files and labs there are, the same words mean the same.
+enum Subject<'a> {
+    /// A flow of a file.
+    File(&'a str, &'a str),
+    /// A flow of a lab that is up.
+    Lab(String),
+    /// What is wrong.
+    Neither(String),
+}
+
+fn subject(arguments: &ExplainArguments) -> Subject<'_> {
+    let ExplainArguments { subject, flow, by, .. } = arguments;
+    let is_flow = |words: &str| words.contains("->");
+    let is_file = |word: &str| {
+        let ending = [".yaml", ".yml"].iter().any(|ending| word.ends_with(ending));
+        !is_flow(word) && (ending || word.contains('/') || word.starts_with("example:"))
+    };
+    let of_file = |flow| match (by, &arguments.which.name) {
+        (None, None) => Subject::File(subject, flow),
+        _ => Subject::Neither("--by and --name are for a lab that is up, and not for a file".to_owned()),
+    };
+    match flow.as_deref() {
+        Some(flow) if is_file(subject) || is_flow(flow) && !is_flow(subject) => of_file(flow),
+        None if is_file(subject) => Subject::Neither(format!("which flow of {subject}? `'web1 -> db1:3306'` is one")),
+        None if !is_flow(subject) => Subject::Neither(format!("`{subject}` is no flow; `'web1 -> db1:3306'` is one")),
+        Some(_) if is_flow(subject) => Subject::Neither("that is one flow too many, or a file too few".to_owned()),
+        _ if arguments.step.is_some() || arguments.era.is_some() => {
+            Subject::Neither("--step and --era are for a file, and not for a lab that is up".to_owned())
+        }
+        to => Subject::Lab(live::flow(subject, to, *by)),
+    }
 }

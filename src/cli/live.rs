@@ -1,7 +1,11 @@
 //! The commands for labs that stay up: what can be typed. Each is a file below; the operations are in `operations`.
 
 pub(super) mod down;
+pub(super) mod events;
 pub(super) mod exec;
+pub(super) mod explain;
+pub(super) mod export;
+pub(super) mod logs;
 pub(super) mod operations;
 pub(super) mod probe;
 pub(super) mod ps;
@@ -32,6 +36,10 @@ pub(crate) enum LiveCommand {
     Matrix(MatrixArguments),
     /// Run a program in an instance
     Exec(ExecArguments),
+    /// Write a lab back as a topology file
+    Export(export::ExportArguments),
+    /// Print what has happened in a lab: changes, verdicts and probes
+    Events(events::EventsArguments),
     #[command(flatten)]
     Operation(operations::OperationCommand),
 }
@@ -91,6 +99,9 @@ pub(crate) struct LogsArguments {
     /// The lab; may be left out if only one is up
     #[arg(value_name = "LAB")]
     pub lab: Option<String>,
+    /// Go on with what it says, until Ctrl-C or the end of the lab
+    #[arg(short, long)]
+    pub follow: bool,
 }
 
 /// `sglab state`.
@@ -134,7 +145,8 @@ pub(crate) struct ProbeArguments {
 Examples:
   sglab matrix                                every port that rules and listeners name
   sglab matrix --ports 'tcp 80' --ports ping
-  sglab matrix --by private --by public")]
+  sglab matrix --by private --by public
+  sglab matrix --watch                        drawn anew after each change, until Ctrl-C")]
 pub(crate) struct MatrixArguments {
     /// These ports instead of those that rules and listeners name
     #[arg(long, value_name = "PORT")]
@@ -142,6 +154,9 @@ pub(crate) struct MatrixArguments {
     /// By which address of the receivers; several make several tables
     #[arg(long, value_enum, value_name = "ADDRESS")]
     pub by: Vec<By>,
+    /// Probe again after each change, until Ctrl-C or the end of the lab
+    #[arg(short, long)]
+    pub watch: bool,
     #[command(flatten)]
     pub which: Which,
     /// How to print
@@ -193,11 +208,25 @@ pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
         LiveCommand::Up(arguments) => up::run(arguments),
         LiveCommand::Down(arguments) => down::run(&arguments),
         LiveCommand::Ps(arguments) => ps::run(&arguments),
-        LiveCommand::Logs(arguments) => ps::logs(&arguments),
+        LiveCommand::Logs(arguments) => logs::run(&arguments),
         LiveCommand::State(arguments) => ps::state(&arguments),
         LiveCommand::Probe(arguments) => probe::run(&arguments),
         LiveCommand::Matrix(arguments) => probe::matrix(&arguments),
         LiveCommand::Exec(arguments) => exec::run(arguments),
+        LiveCommand::Export(arguments) => export::run(&arguments),
+        LiveCommand::Events(arguments) => events::run(&arguments),
         LiveCommand::Operation(command) => operations::run(command),
     }
+}
+
+/// A flow in the words of a file.
+pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> String {
+    let by = match by {
+        None => "",
+        Some(By::Private) => " by private address",
+        Some(By::Public) => " by public address",
+        Some(By::Ipv6) => " by ipv6 address",
+        Some(By::Dns) => " by dns name",
+    };
+    to.map_or_else(|| format!("{from}{by}"), |to| format!("{from} -> {to}{by}"))
 }

@@ -7,10 +7,11 @@ use sglab::compile;
 use sglab::model::{Era, apply};
 
 use super::arguments::RenderArguments;
-use super::{Exit, sources};
+use super::{Exit, live, sources};
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
-    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };
+    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {

@@ -1,13 +1,15 @@
 //! What is said over a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
 //!
 //! A frame is its length in four bytes, most significant first, and so many bytes of JSON. A client sends one [`Envelope`]; the
-//! lab answers with one [`Reply`] and closes. Only [`Request::Exec`] is a longer conversation.
+//! lab answers with one [`Reply`], or for what has no end with many, and closes. Only [`Request::Exec`] is a longer conversation.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use super::told::{Event, Explained};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
 pub const VERSION: u32 = 1;
@@ -49,12 +51,28 @@ pub enum Request {
         /// `private`, `public`, `ipv6` or `dns`; without any, private.
         by: Vec<String>,
     },
+    /// To explain flows and to probe them: [`Reply::Explained`].
+    Explain {
+        /// The flows.
+        flows: Vec<String>,
+        /// Whether the words for people are to be coloured.
+        color: bool,
+    },
     /// The compiled rulesets: [`Reply::Text`].
     Render,
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
     /// the client closes.
     Exec(Box<Exec>),
+    /// The cloud as a topology file: [`Reply::Text`].
+    Export,
+    /// What has happened: a [`Reply::Event`] for each, then [`Reply::Done`].
+    Events {
+        /// Whether to go on with what happens from then on, until either side closes.
+        follow: bool,
+    },
+    /// A [`Reply::State`], then a [`Reply::Event`] for each change from then on, until either side closes.
+    Changes,
     /// To end: the lab is gone when the lock of its place is free.
     Down,
 }
@@ -95,6 +113,10 @@ pub enum Reply {
     Probed(Vec<Probed>),
     /// What everybody's probes to everybody found.
     Matrix(Matrix),
+    /// Flows explained and probed.
+    Explained(Vec<Explained>),
+    /// Something that happened. More replies follow.
+    Event(Box<Event>),
     /// A text.
     Text(String),
     /// EC2 refuses an operation; those before it have been carried out.

@@ -3,6 +3,10 @@
 
 mod changes;
 mod connection;
+mod events;
+mod explaining;
+mod export;
+mod feed;
 mod probing;
 mod programs;
 mod state;
@@ -17,9 +21,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::place::LabName;
 use super::protocol::{Applied, Reply, Request};
-use crate::lab::{Lab, LabError};
+use super::told::Happening;
+use crate::lab::{Lab, LabError, Verdicts};
 use crate::model::topology::{Problems, read_operations};
-use crate::model::{InstanceName, Operation, Refusal, RefusalCode};
+use crate::model::{Cloud, Flow, InstanceName, Operation, Refusal, RefusalCode};
+use events::Events;
+use feed::Answer;
 
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
@@ -35,10 +42,15 @@ pub struct Start {
     pub pid: u32,
     /// The socket, listening.
     pub listener: StdListener,
+    /// How flows are explained.
+    pub explain: Explain,
 }
 
+/// Explains a flow as a cloud is now: in words for people, coloured or not, and as data.
+pub type Explain = fn(&Cloud, &Flow, bool) -> (String, serde_json::Value);
+
 /// A request and where its answer goes.
-type Job = (Request, oneshot::Sender<Reply>);
+type Job = (Request, oneshot::Sender<Answer>);
 
 /// A lab and what is known of it beside its cloud.
 struct Supervised {
@@ -49,13 +61,16 @@ struct Supervised {
     up: Instant,
     /// Since when the instances run.
     since: HashMap<InstanceName, Instant>,
+    explain: Explain,
+    events: Events,
+    verdicts: Verdicts,
 }
 
 /// Serves a lab until somebody asks it to end.
 ///
 /// # Errors
 /// Where the socket cannot be driven.
-pub async fn serve(lab: Lab, start: Start) -> io::Result<()> {
+pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     start.listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(start.listener)?;
     let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
@@ -63,24 +78,25 @@ pub async fn serve(lab: Lab, start: Start) -> io::Result<()> {
     let accepting = tokio::spawn(connection::accept(listener, jobs, programs));
     let now = Instant::now();
     let since = lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect();
-    let mut supervised = Supervised { lab, name: start.name, file: start.file, pid: start.pid, up: now, since };
+    let verdicts = lab.verdicts();
+    let Start { name, file, pid, explain, .. } = start;
+    let events = Events::default();
+    let mut supervised = Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts };
     loop {
-        let (request, answer) = tokio::select! {
-            job = queue.recv() => match job {
-                Some(job) => job,
-                None => break,
-            },
-            Some(start) = starts.recv() => {
-                supervised.start(start).await;
-                continue;
+        tokio::select! {
+            job = queue.recv() => {
+                let Some((request, answer)) = job else { break };
+                let last = request == Request::Down;
+                supervised.hear_all();
+                let reply = supervised.answer(request).await;
+                // Who asked may have gone; what was done is done.
+                drop(answer.send(reply));
+                if last {
+                    break;
+                }
             }
-        };
-        let last = request == Request::Down;
-        let reply = supervised.answer(request).await;
-        // Who asked may have gone; what was done is done.
-        drop(answer.send(reply));
-        if last {
-            break;
+            Some(start) = starts.recv() => supervised.start(start).await,
+            Some(logged) = supervised.verdicts.next() => supervised.hear(&logged),
         }
     }
     accepting.abort();
@@ -88,8 +104,14 @@ pub async fn serve(lab: Lab, start: Start) -> io::Result<()> {
 }
 
 impl Supervised {
-    async fn answer(&mut self, request: Request) -> Reply {
-        match request {
+    async fn answer(&mut self, request: Request) -> Answer {
+        if let Request::Events { follow } = request {
+            return self.events.feed(follow);
+        }
+        if request == Request::Changes {
+            return self.events.changes(Reply::State(state::of(self)));
+        }
+        let reply = match request {
             Request::State => Reply::State(state::of(self)),
             Request::Apply { operations } => self.apply(&operations).await,
             Request::Probe { flows } => self.probe(&flows).await,
@@ -99,8 +121,11 @@ impl Supervised {
                 Err(error) => Reply::Failed(error.to_string()),
             },
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
-            Request::Down => Reply::Done,
-        }
+            Request::Explain { flows, color } => self.explain(&flows, color).await,
+            Request::Export => export::of(self.lab.cloud(), &self.name),
+            Request::Events { .. } | Request::Changes | Request::Down => Reply::Done,
+        };
+        Answer::Once(reply)
     }
 
     /// Carries out operations, up to the first that is refused.
@@ -117,9 +142,16 @@ impl Supervised {
                     self.remember(&operation);
                     let changes = changes::between(&before, self.lab.cloud());
                     let operation = changes::words(&operation);
-                    done.push(Applied { operation, changes, in_force: took.as_secs_f64() });
+                    let in_force = took.as_secs_f64();
+                    let (told, what) = (operation.clone(), changes.clone());
+                    self.events.tell(Happening::Change { operation: told, changes: what, in_force });
+                    done.push(Applied { operation, changes, in_force });
                 }
-                Err(LabError::Refused(refusal)) => return self.refused(refusal, done),
+                Err(LabError::Refused(refusal)) => {
+                    let (operation, code) = (changes::words(&operation), refusal.code.as_str().to_owned());
+                    self.events.tell(Happening::Refused { operation, code, message: refusal.message.clone() });
+                    return self.refused(refusal, done);
+                }
                 Err(error) => return Reply::Failed(error.to_string()),
             }
         }

@@ -32,6 +32,15 @@ pub const ECHO_REQUEST: u16 = 8;
 /// The ICMPv6 type of an echo request.
 pub const ECHO_REQUEST_IPV6: u16 = 128;
 
+/// The length that a packet's IP header states, in bytes: of the packet, however much of it is at hand.
+pub fn length(packet: &[u8]) -> u32 {
+    match packet {
+        [first, _, high, low, ..] if first >> 4 == 4 => u16::from_be_bytes([*high, *low]).into(),
+        [first, _, _, _, high, low, ..] if first >> 4 == 6 => 40 + u32::from(u16::from_be_bytes([*high, *low])),
+        _ => 0,
+    }
+}
+
 impl Tuple {
     /// Reads a packet that begins with its IP header; its end may be cut off. Nothing for other packets.
     pub fn parse(packet: &[u8]) -> Option<Self> {
@@ -78,6 +87,7 @@ mod tests {
         builder.write(&mut packet, &[0; 200]).expect("a vector takes it");
         let tuple = Tuple::parse(&packet[..60]).expect("a UDP packet");
         assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (UDP, 4000, 3306));
+        assert_eq!(length(&packet[..60]), 228);
         assert_eq!(tuple.destination, IpAddr::from([10, 0, 0, 21]));
     }
 
@@ -101,6 +111,7 @@ mod tests {
         etherparse::PacketBuilder::ipv6(from, to, 64).tcp(4000, 80, 1, 1).write(&mut packet, &[]).expect("it fits");
         let tuple = Tuple::parse(&packet).expect("a TCP packet");
         assert_eq!((tuple.source, tuple.destination_port), (IpAddr::from(from), 80));
+        assert_eq!(length(&packet), 60);
         let header = etherparse::Ipv4Header::new(4, 64, etherparse::IpNumber::GRE, [10, 0, 0, 11], [10, 0, 0, 21]);
         let packet = [header.expect("a header").to_bytes().as_slice(), &[0; 4]].concat();
         let tuple = Tuple::parse(&packet).expect("a packet of protocol 47");

@@ -17,6 +17,7 @@ pub mod readers;
 mod services;
 mod testimony;
 mod traffic;
+mod verdicts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
@@ -38,6 +39,7 @@ pub use balancers::HealthOfAll;
 pub use programs::ProgramError;
 pub use services::Asked;
 pub use testimony::Testimony;
+pub use verdicts::{Verdicts, Where};
 
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]

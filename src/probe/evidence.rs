@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use super::attempt::Token;
 use crate::compile::network::NodeName;
@@ -24,6 +24,8 @@ pub struct Logged {
     pub out_index: Option<u32>,
     /// The tuple as the filter saw it.
     pub tuple: Tuple,
+    /// The length of the packet in bytes, with its IP header.
+    pub length: u32,
 }
 
 impl std::fmt::Display for Logged {
@@ -91,9 +93,22 @@ pub(super) struct Board {
     cases: Mutex<HashMap<Tuple, Arc<Case>>>,
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
     lost: std::sync::atomic::AtomicU64,
+    listener: Mutex<Option<mpsc::Sender<Logged>>>,
+    unheard: std::sync::atomic::AtomicU64,
 }
 
 impl Board {
+    /// Gives every record of every filter to whoever is at the other end, from now on. Where there is no place, it is
+    /// counted and goes by: the witness waits for nobody.
+    pub fn tell(&self, listener: mpsc::Sender<Logged>) {
+        *lock(&self.listener) = Some(listener);
+    }
+
+    /// How many records were not told, or lost before that, since this was last asked.
+    pub fn unheard(&self) -> u64 {
+        self.unheard.swap(0, std::sync::atomic::Ordering::Relaxed)
+    }
+
     /// Registers every tuple that a probe can have.
     pub fn register(&self, tuples: &[Tuple]) -> Arc<Case> {
         let case = Arc::new(Case::default());
@@ -141,6 +156,10 @@ impl Board {
 
     /// A filter's record.
     pub fn post_record(&self, logged: Logged) {
+        let untold = lock(&self.listener).as_ref().is_some_and(|listener| listener.try_send(logged.clone()).is_err());
+        if untold {
+            self.unheard.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
         let case = lock(&self.cases).get(&logged.tuple).cloned();
         if let Some(case) = case {
             let drop = logged.record.is_drop();
@@ -163,6 +182,7 @@ impl Board {
     /// Counts records that were lost.
     pub fn post_lost(&self, count: u64) {
         self.lost.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
+        self.unheard.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// How many records were ever lost.

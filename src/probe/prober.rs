@@ -144,6 +144,16 @@ impl Prober {
         })
     }
 
+    /// Gives every record of every filter to a listener from now on.
+    pub fn tell(&self, listener: tokio::sync::mpsc::Sender<Logged>) {
+        self.board.tell(listener);
+    }
+
+    /// How many records no listener was told of since this was last asked.
+    pub fn unheard(&self) -> u64 {
+        self.board.unheard()
+    }
+
     /// Reads a namespace's log from now on.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use nix::sys::eventfd::EventFd;
 use super::evidence::{Board, Logged};
 use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
-use crate::fabric::packet::Tuple;
+use crate::fabric::packet::{self, Tuple};
 use crate::fabric::tap::Tap;
 
 /// What a witness looks at.
@@ -162,6 +162,7 @@ fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<(
             in_index: logged.in_index,
             out_index: logged.out_index,
             tuple,
+            length: packet::length(&logged.packet),
         });
     }
     Ok(())

@@ -189,6 +189,14 @@ pub fn text(moment: Moment<'_>, flows: &[Explanation], style: Style) -> String {
     out
 }
 
+/// One explanation as text, and as data.
+pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, serde_json::Value) {
+    let told = explain(cloud, flow);
+    // Every type here has a JSON form.
+    let data = serde_json::to_value(&told).unwrap_or_default();
+    (one(&told, style), data)
+}
+
 fn one(it: &Explanation, style: Style) -> String {
     let tone = if it.verdict == "open" { Tone::Good } else { Tone::Bad };
     let mut out = format!("\n{}   {}\n", style.paint(Tone::Strong, &it.written), style.paint(tone, &it.summary));

@@ -3,6 +3,7 @@
 mod bundle;
 pub mod catalogue;
 pub mod eras;
+pub mod events;
 pub mod explain;
 pub mod github;
 pub mod json;

@@ -1,13 +1,12 @@
-//! `sglab ps`, `sglab state` and `sglab logs`.
+//! `sglab ps` and `sglab state`.
 
 use std::io::{Write, stdout};
 
-use anyhow::Context;
 use sglab::control::protocol::{Reply, Request, State};
-use sglab::control::{Client, LabName, Place, place};
+use sglab::control::{Client, place};
 use sglab::report::live;
 
-use super::{LogsArguments, PsArguments, StateArguments, speak};
+use super::{PsArguments, StateArguments, speak};
 use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
 
@@ -39,16 +38,4 @@ pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
         }
         other => speak::otherwise(other),
     }
-}
-
-/// The log outlives its lab, so that one that ended by itself can be asked why.
-pub(super) fn logs(arguments: &LogsArguments) -> anyhow::Result<Exit> {
-    let place = match arguments.lab.as_deref().and_then(LabName::new) {
-        Some(name) => Place::of(name)?,
-        None => speak::choose(arguments.lab.as_deref())?,
-    };
-    let text =
-        std::fs::read(place.log()).with_context(|| format!("there is no log of a lab named `{}`", place.name))?;
-    stdout().write_all(&text)?;
-    Ok(Exit::Ok)
 }

@@ -1,8 +1,8 @@
 //! Choosing a lab, and what every command does with its answer.
 
 use anyhow::{Context, bail};
-use sglab::control::protocol::{Reply, Request};
-use sglab::control::{Client, LabName, Place, place};
+use sglab::control::protocol::{FrameError, Reply, Request};
+use sglab::control::{Client, ClientError, LabName, Place, place};
 
 use super::Which;
 use crate::cli::Exit;
@@ -45,6 +45,35 @@ pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
     Ok(Client::connect(&place)?.ask(request)?)
 }
 
+/// Asks for what comes in many answers, and takes each until the last; gives what `take` does not take. Ends well where the
+/// lab goes down meanwhile.
+pub(super) fn follow(
+    which: &Which,
+    request: Request,
+    mut take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
+) -> anyhow::Result<Exit> {
+    let place = choose(which.name.as_deref())?;
+    let mut client = Client::connect(&place)?;
+    client.send(request)?;
+    loop {
+        match client.receive() {
+            Ok(Reply::Done) => return Ok(Exit::Ok),
+            Ok(reply) => {
+                if let Some(other) = take(reply)? {
+                    return otherwise(other);
+                }
+            }
+            // Without a last word only a lab ends that is going down, however it goes.
+            Err(ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. }) => {
+                place.wait_until_down()?;
+                eprintln!("{} has gone down", place.name);
+                return Ok(Exit::Ok);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
 /// What every answer that is not the wanted one comes to.
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
@@ -60,17 +89,6 @@ pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
             Ok(Exit::BadInput)
         }
         Reply::Failed(why) => bail!("{why}"),
-        Reply::State(_)
-        | Reply::Applied(_)
-        | Reply::Probed(_)
-        | Reply::Matrix(_)
-        | Reply::Text(_)
-        | Reply::Done
-        | Reply::GoOn
-        | Reply::Started
-        | Reply::NotStarted { .. }
-        | Reply::Ended(_) => {
-            bail!("the lab answered something else than it was asked")
-        }
+        _ => bail!("the lab answered something else than it was asked"),
     }
 }

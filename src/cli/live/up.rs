@@ -11,6 +11,7 @@ use sglab::fabric::background::{self, Ready, Side};
 use sglab::lab::{Lab, LabError, Listeners};
 use sglab::model::Era;
 use sglab::model::topology::Topology;
+use sglab::report::{Style, explain};
 use sglab::scenario;
 
 use super::UpArguments;
@@ -56,8 +57,13 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
             }
         }
         Side::Background(ready) => {
-            let start =
-                Start { name: place.name.clone(), file: arguments.topology.clone(), pid: std::process::id(), listener };
+            let start = Start {
+                name: place.name.clone(),
+                file: arguments.topology.clone(),
+                pid: std::process::id(),
+                listener,
+                explain: |cloud, flow, color| explain::both(cloud, flow, Style { color, ..Style::default() }),
+            };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
             supervise(&topology, era, steps, start, ready, taken)
         }

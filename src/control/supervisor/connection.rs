@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::Job;
+use super::feed::Answer;
 use super::programs::{self, StartProgram};
 use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
@@ -35,33 +36,41 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, star
 
 /// One request and its answer. What goes wrong with the connection is the client's own affair.
 async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
-    let reply = match tokio::time::timeout(PATIENCE, request(&mut stream)).await {
+    let answer = match tokio::time::timeout(PATIENCE, request(&mut stream)).await {
         Ok(Ok(Envelope { request: Request::Exec(exec), .. })) => {
             match programs::converse(&mut stream, *exec, &starts).await {
-                Some(last) => last,
+                Some(last) => Answer::Once(last),
                 None => return,
             }
         }
         Ok(Ok(envelope)) => {
             let (answer, reply) = oneshot::channel();
             match jobs.send((envelope.request, answer)).await {
-                Ok(()) => reply.await.unwrap_or_else(|_| Reply::Failed("the lab has gone down".to_owned())),
-                Err(_) => Reply::Failed("the lab has gone down".to_owned()),
+                Ok(()) => reply.await.unwrap_or_else(|_| Answer::failed("the lab has gone down")),
+                Err(_) => Answer::failed("the lab has gone down"),
             }
         }
         Ok(Err(None)) => return,
-        Ok(Err(Some(why))) => Reply::Failed(why),
-        Err(_) => Reply::Failed(format!("no request came within {} seconds", PATIENCE.as_secs())),
+        Ok(Err(Some(why))) => Answer::failed(&why),
+        Err(_) => Answer::failed(&format!("no request came within {} seconds", PATIENCE.as_secs())),
     };
-    let frame = protocol::frame(&reply, MAX_REPLY)
-        .or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
-    if let Ok(frame) = frame {
-        drop(stream.write_all(&frame).await);
+    let said = match answer {
+        Answer::Once(reply) => stream.write_all(&frame(&reply)).await,
+        Answer::Many(feed) => feed.pour(&mut stream).await,
+    };
+    if said.is_ok() {
         drop(stream.shutdown().await);
         // Closing with something unread would take the answer from a client that still writes.
         let mut rest = stream.take(MAX_REQUEST as u64);
         drop(tokio::time::timeout(PATIENCE, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
     }
+}
+
+/// A reply as a frame; one that is too large as the word that it is.
+pub(super) fn frame(reply: &Reply) -> Vec<u8> {
+    let frame = protocol::frame(reply, MAX_REPLY);
+    let frame = frame.or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
+    frame.unwrap_or_default()
 }
 
 /// The request of a connection; nothing if it closed without a word, else why it is none.

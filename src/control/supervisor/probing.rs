@@ -4,6 +4,7 @@ use indexmap::IndexSet;
 
 use super::{Supervised, invalid};
 use crate::control::protocol::{Matrix, MatrixRow, Probed, Reply};
+use crate::control::told::Happening;
 use crate::model::topology::{read_flow, read_services};
 use crate::model::{Endpoint, Flow, Service, Via};
 use crate::probe::{Batch, Outcome, Resolution};
@@ -12,25 +13,34 @@ use crate::scenario::{Class, cells, explain};
 impl Supervised {
     /// Probes flows.
     pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
-        let mut flows: IndexSet<Flow> = IndexSet::new();
-        for words in words {
-            let pattern = match read_flow(self.lab.cloud(), words) {
-                Ok(pattern) => pattern,
-                Err(problems) => return invalid(&problems),
-            };
-            match cells::select(&pattern, Via::Private, self.lab.cloud()) {
-                Ok(selected) => flows.extend(selected),
-                Err(why) => return Reply::Invalid(format!("error: {why}")),
-            }
-        }
-        let flows: Vec<Flow> = flows.into_iter().collect();
+        let flows = match self.flows(words) {
+            Ok(flows) => flows,
+            Err(reply) => return reply,
+        };
         match self.lab.probe(&flows).await {
             Ok(batch) => Reply::Probed(self.probed(&batch)),
             Err(error) => Reply::Failed(error.to_string()),
         }
     }
 
-    fn probed(&self, batch: &Batch) -> Vec<Probed> {
+    /// The flows that words mean now.
+    pub(super) fn flows(&self, words: &[String]) -> Result<Vec<Flow>, Reply> {
+        let mut flows: IndexSet<Flow> = IndexSet::new();
+        for words in words {
+            let pattern = match read_flow(self.lab.cloud(), words) {
+                Ok(pattern) => pattern,
+                Err(problems) => return Err(invalid(&problems)),
+            };
+            match cells::select(&pattern, Via::Private, self.lab.cloud()) {
+                Ok(selected) => flows.extend(selected),
+                Err(why) => return Err(Reply::Invalid(format!("error: {why}"))),
+            }
+        }
+        Ok(flows.into_iter().collect())
+    }
+
+    /// What probes found, told to whoever follows the events as well.
+    pub(super) fn probed(&mut self, batch: &Batch) -> Vec<Probed> {
         let cloud = self.lab.cloud();
         let one = |seen: &crate::probe::Observation| Probed {
             flow: seen.flow.to_string(),
@@ -40,7 +50,10 @@ impl Supervised {
             reason: explain::reason(&seen.flow, &seen.outcome, cloud),
             address: seen.resolved.and_then(Resolution::address).map(|address| address.to_string()),
         };
-        batch.observations.iter().map(one).collect()
+        let all: Vec<Probed> = batch.observations.iter().map(one).collect();
+        self.hear_all();
+        all.iter().for_each(|probed| self.events.tell(Happening::Probe(probed.clone())));
+        all
     }
 
     /// Probes everybody to everybody, at these ports, or at those that rules and listeners name.
@@ -77,6 +90,7 @@ impl Supervised {
             Ok(batch) => batch,
             Err(error) => return Reply::Failed(error.to_string()),
         };
+        self.probed(&batch);
         Reply::Matrix(self.grid(&batch, &columns, &vias))
     }
 

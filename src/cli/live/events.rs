@@ -1,0 +1,40 @@
+//! `sglab events`.
+
+use std::io::{Write, stdout};
+
+use clap::Args;
+use sglab::control::protocol::{Reply, Request};
+use sglab::report::events;
+
+use super::{Which, speak};
+use crate::cli::Exit;
+use crate::cli::arguments::PlainFormat;
+
+/// `sglab events`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab events                        what has happened, a line each
+  sglab events --follow               and what happens from now on, until Ctrl-C
+  sglab events --follow --format json | jq 'select(.event == \"verdict\" and .verdict == \"drop\")'")]
+pub(crate) struct EventsArguments {
+    /// Go on with what happens, until Ctrl-C or the end of the lab
+    #[arg(short, long)]
+    pub follow: bool,
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print: for people, or a JSON object a line
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+pub(super) fn run(arguments: &EventsArguments) -> anyhow::Result<Exit> {
+    speak::follow(&arguments.which, Request::Events { follow: arguments.follow }, |reply| {
+        let Reply::Event(event) = reply else { return Ok(Some(reply)) };
+        match arguments.format {
+            PlainFormat::Text => stdout().write_all(events::event(&event).as_bytes())?,
+            PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string(&event)?)?,
+        }
+        Ok(None)
+    })
+}

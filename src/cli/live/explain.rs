@@ -1,0 +1,31 @@
+//! `sglab explain` on a lab that is up.
+
+use std::io::{IsTerminal, Write, stdout};
+
+use sglab::control::protocol::{Reply, Request};
+use sglab::report::events;
+
+use super::speak;
+use crate::cli::arguments::{ExplainArguments, PlainFormat};
+use crate::cli::{Exit, color};
+
+pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::Result<Exit> {
+    let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());
+    match speak::ask(&arguments.which, Request::Explain { flows: vec![flow.to_owned()], color })? {
+        Reply::Explained(all) => {
+            match arguments.format {
+                PlainFormat::Text => {
+                    all.iter().try_for_each(|it| stdout().write_all(events::explained(it).as_bytes()))?
+                }
+                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
+            }
+            let any = |word: &str| all.iter().any(|it| it.agreement == word);
+            Ok(match (any("disagree"), any("unproved")) {
+                (true, _) => Exit::Differs,
+                (false, true) => Exit::Inconclusive,
+                (false, false) => Exit::Ok,
+            })
+        }
+        other => speak::otherwise(other),
+    }
+}

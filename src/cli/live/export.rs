@@ -1,0 +1,52 @@
+//! `sglab export`, and `sglab render` of a lab that is up.
+
+use std::fs::OpenOptions;
+use std::io::{Write, stdout};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use sglab::control::protocol::{Reply, Request};
+
+use super::{Which, speak};
+use crate::cli::Exit;
+
+/// `sglab export`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab export > now.yaml; sglab test now.yaml    the same cloud and the same truth table, in a lab of its own
+  sglab export -o now.yaml --name demo")]
+pub(crate) struct ExportArguments {
+    /// Write to this file, which must not be there yet, instead of the output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub which: Which,
+}
+
+pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
+    let text = match speak::ask(&arguments.which, Request::Export)? {
+        Reply::Text(text) => text,
+        other => return speak::otherwise(other),
+    };
+    match &arguments.output {
+        None => stdout().write_all(text.as_bytes())?,
+        Some(path) => {
+            let file = OpenOptions::new().write(true).create_new(true).open(path);
+            let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+            written.with_context(|| format!("failed to write {}", path.display()))?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+pub(in crate::cli) fn render(which: &Which) -> anyhow::Result<Exit> {
+    match speak::ask(which, Request::Render)? {
+        Reply::Text(text) => {
+            stdout().write_all(text.as_bytes())?;
+            Ok(Exit::Ok)
+        }
+        other => speak::otherwise(other),
+    }
+}

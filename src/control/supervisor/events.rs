@@ -1,0 +1,104 @@
+//! What happens in a lab: kept for a while, and told to whoever follows.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::broadcast;
+
+use super::Supervised;
+use super::explaining::verdict;
+use super::feed::{Answer, Feed};
+use crate::control::protocol::Reply;
+use crate::control::told::{Event, Happening};
+use crate::probe::Logged;
+
+/// So many events are kept for who asks later, and so many wait for a slow reader.
+const KEPT: usize = 4096;
+/// So many may follow at the same time.
+const MOST_FOLLOWERS: usize = 64;
+
+/// The events of a lab.
+pub(super) struct Events {
+    kept: VecDeque<Arc<Reply>>,
+    news: broadcast::Sender<Arc<Reply>>,
+    /// Changes only: probes are many, and must not hide one.
+    changes: broadcast::Sender<Arc<Reply>>,
+    told: u64,
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { kept: VecDeque::new(), news: broadcast::channel(KEPT).0, changes: broadcast::channel(KEPT).0, told: 0 }
+    }
+}
+
+impl Events {
+    /// Something has happened.
+    pub fn tell(&mut self, what: Happening) {
+        self.told += 1;
+        let changes = matches!(what, Happening::Change { .. });
+        let event = Arc::new(Reply::Event(Box::new(Event { number: self.told, time: now(), what })));
+        if self.kept.len() == KEPT {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Arc::clone(&event));
+        // Nobody may be following.
+        if changes {
+            drop(self.changes.send(Arc::clone(&event)));
+        }
+        drop(self.news.send(event));
+    }
+
+    /// What is kept, and what comes.
+    pub fn feed(&self, follow: bool) -> Answer {
+        if follow && self.is_full() {
+            return too_many();
+        }
+        let news = follow.then(|| self.news.subscribe());
+        Answer::Many(Feed { kept: self.kept.iter().cloned().collect(), news })
+    }
+
+    /// A first word, then changes as they come.
+    pub fn changes(&self, first: Reply) -> Answer {
+        if self.is_full() {
+            return too_many();
+        }
+        Answer::Many(Feed { kept: vec![Arc::new(first)], news: Some(self.changes.subscribe()) })
+    }
+
+    fn is_full(&self) -> bool {
+        self.news.receiver_count() + self.changes.receiver_count() >= MOST_FOLLOWERS
+    }
+}
+
+fn too_many() -> Answer {
+    Answer::failed(&format!("{MOST_FOLLOWERS} follow this lab already, and more may not"))
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+}
+
+impl Supervised {
+    /// Hears what the filters have recorded so far: what came before is told before what comes.
+    pub(super) fn hear_all(&mut self) {
+        while let Some(logged) = self.verdicts.ready() {
+            self.hear(&logged);
+        }
+    }
+
+    /// A filter has recorded something. What concerns no interface of the cloud is the instrument's own.
+    pub(super) fn hear(&mut self, logged: &Logged) {
+        let missed = self.lab.unheard();
+        if missed > 0 {
+            self.events.tell(Happening::Missed { events: missed });
+        }
+        let whereabouts = self.lab.whereabouts(logged);
+        if whereabouts.from.is_some() || whereabouts.to.is_some() {
+            let verdict = verdict(&self.lab, logged);
+            self.events.tell(Happening::Verdict(verdict));
+        }
+    }
+}

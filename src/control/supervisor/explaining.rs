@@ -1,0 +1,82 @@
+//! A flow explained on a lab that is up: what is predicted, what its packets met, and whether the two say the same.
+
+use super::Supervised;
+use crate::compile::record::Record;
+use crate::control::protocol::Reply;
+use crate::control::told::{Explained, Verdict};
+use crate::lab::Lab;
+use crate::policy;
+use crate::probe::Logged;
+use crate::scenario::agreement::{Agreement, compare};
+
+impl Supervised {
+    /// Explains flows and probes them.
+    pub(super) async fn explain(&mut self, words: &[String], color: bool) -> Reply {
+        let flows = match self.flows(words) {
+            Ok(flows) => flows,
+            Err(reply) => return reply,
+        };
+        let batch = match self.lab.probe(&flows).await {
+            Ok(batch) => batch,
+            Err(error) => return Reply::Failed(error.to_string()),
+        };
+        let probed = self.probed(&batch);
+        let cloud = self.lab.cloud();
+        let one = |(seen, probed): (&crate::probe::Observation, _)| {
+            let (text, predicted) = (self.explain)(cloud, &seen.flow, color);
+            let agreement = match compare(&policy::judge(cloud, &seen.flow), seen) {
+                Agreement::Agree => "agree",
+                Agreement::Disagree => "disagree",
+                Agreement::Unproved => "unproved",
+            };
+            Explained {
+                flow: seen.flow.to_string(),
+                agreement: agreement.to_owned(),
+                predicted,
+                text,
+                probed,
+                met: seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect(),
+            }
+        };
+        Reply::Explained(batch.observations.iter().zip(probed).map(one).collect())
+    }
+}
+
+/// A filter's record in the cloud's words.
+pub(super) fn verdict(lab: &Lab, logged: &Logged) -> Verdict {
+    let (record, tuple) = (logged.record, logged.tuple);
+    let interface = lab.whereabouts(logged).judged_by(record);
+    let at = match record {
+        Record::Accept(at, _) | Record::Pass(at) | Record::Drop(at) | Record::Cut(at) | Record::Unclaimed(at) => {
+            Some(at.to_string())
+        }
+        _ => None,
+    };
+    let word = match record {
+        Record::Accept(..) | Record::Pass(_) => "accept".to_owned(),
+        Record::Drop(_) => "drop".to_owned(),
+        Record::Cut(_) => "cut".to_owned(),
+        Record::Unclaimed(_) => "unclaimed".to_owned(),
+        other => other.to_string(),
+    };
+    let id = if let Record::Accept(_, id) = record { Some(id) } else { None };
+    let rule = id.and_then(|id| lab.cloud().rule(id)).map(|(group, rule)| format!("{group} \"{}\"", rule.written));
+    let named = |interface: &crate::model::Interface| match interface.id.device {
+        0 => interface.id.instance.to_string(),
+        _ => interface.id.to_string(),
+    };
+    Verdict {
+        verdict: word,
+        at,
+        interface: interface.map(named),
+        groups: interface.into_iter().flat_map(|it| &it.groups).map(ToString::to_string).collect(),
+        rule,
+        rule_id: id.map(|id| id.to_string()),
+        filter: logged.node.to_string(),
+        protocol: tuple.protocol,
+        source: tuple.source.to_string(),
+        source_port: tuple.source_port,
+        destination: tuple.destination.to_string(),
+        destination_port: tuple.destination_port,
+    }
+}

@@ -1,0 +1,65 @@
+//! Answers of many frames: what is kept, and then what comes, for as long as somebody reads.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::connection::frame;
+use crate::control::protocol::Reply;
+use crate::control::told::{Event, Happening};
+
+/// What a connection is answered.
+pub(super) enum Answer {
+    /// One reply.
+    Once(Reply),
+    /// Many, until the feed ends.
+    Many(Feed),
+}
+
+impl Answer {
+    pub fn failed(why: &str) -> Self {
+        Self::Once(Reply::Failed(why.to_owned()))
+    }
+}
+
+/// Replies that are there, and those that come. The lab never waits for a reader: who reads too slowly is told how much went by.
+pub(super) struct Feed {
+    /// What is there.
+    pub kept: Vec<Arc<Reply>>,
+    /// What comes.
+    pub news: Option<Receiver<Arc<Reply>>>,
+}
+
+impl Feed {
+    /// Writes it all, and at its end [`Reply::Done`]. Ends also when the reader closes.
+    pub async fn pour(self, stream: &mut UnixStream) -> io::Result<()> {
+        for reply in &self.kept {
+            stream.write_all(&frame(reply)).await?;
+        }
+        if let Some(mut news) = self.news {
+            let mut byte = [0];
+            loop {
+                let reply = tokio::select! {
+                    told = news.recv() => match told {
+                        Ok(reply) => reply,
+                        Err(RecvError::Lagged(missed)) => Arc::new(went_by(missed)),
+                        Err(RecvError::Closed) => break,
+                    },
+                    // Nothing more is asked on this connection: whatever comes is its end.
+                    _ = stream.read(&mut byte) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                };
+                stream.write_all(&frame(&reply)).await?;
+            }
+        }
+        stream.write_all(&frame(&Reply::Done)).await
+    }
+}
+
+/// The word that so many replies went by.
+fn went_by(replies: u64) -> Reply {
+    let what = Happening::Missed { events: replies };
+    Reply::Event(Box::new(Event { number: 0, time: super::events::now(), what }))
+}
