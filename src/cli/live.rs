@@ -5,6 +5,7 @@ pub(super) mod events;
 pub(super) mod exec;
 pub(super) mod explain;
 pub(super) mod export;
+pub(super) mod flow_logs;
 pub(super) mod logs;
 pub(super) mod operations;
 pub(super) mod probe;
@@ -40,6 +41,8 @@ pub(crate) enum LiveCommand {
     Export(export::ExportArguments),
     /// Print what has happened in a lab: changes, verdicts and probes
     Events(events::EventsArguments),
+    /// Print the VPC flow log of a lab
+    FlowLogs(flow_logs::FlowLogsArguments),
     #[command(flatten)]
     Operation(operations::OperationCommand),
 }
@@ -72,6 +75,8 @@ pub(crate) struct UpArguments {
     /// Carry out the operations of the steps up to and with this one
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
+    #[command(flatten)]
+    pub keeping: flow_logs::KeepingArguments,
 }
 
 /// `sglab down`.
@@ -215,6 +220,7 @@ pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
         LiveCommand::Exec(arguments) => exec::run(arguments),
         LiveCommand::Export(arguments) => export::run(&arguments),
         LiveCommand::Events(arguments) => events::run(&arguments),
+        LiveCommand::FlowLogs(arguments) => flow_logs::run(&arguments),
         LiveCommand::Operation(command) => operations::run(command),
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::told::{Event, Explained};
+use super::told::{Event, Explained, FlowLogRecord};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
 pub const VERSION: u32 = 1;
@@ -73,6 +73,11 @@ pub enum Request {
     },
     /// A [`Reply::State`], then a [`Reply::Event`] for each change from then on, until either side closes.
     Changes,
+    /// The flow log, its window of this moment with it: a [`Reply::FlowLog`] for each window, then [`Reply::Done`].
+    FlowLogs {
+        /// Whether to go on with each window as it ends, until either side closes.
+        follow: bool,
+    },
     /// To end: the lab is gone when the lock of its place is free.
     Down,
 }
@@ -117,6 +122,8 @@ pub enum Reply {
     Explained(Vec<Explained>),
     /// Something that happened. More replies follow.
     Event(Box<Event>),
+    /// The records of one window of the flow log. More replies follow.
+    FlowLog(Vec<FlowLogRecord>),
     /// A text.
     Text(String),
     /// EC2 refuses an operation; those before it have been carried out.

@@ -7,6 +7,7 @@ mod events;
 mod explaining;
 mod export;
 mod feed;
+mod flow_logs;
 mod probing;
 mod programs;
 mod state;
@@ -27,6 +28,8 @@ use crate::model::topology::{Problems, read_operations};
 use crate::model::{Cloud, Flow, InstanceName, Operation, Refusal, RefusalCode};
 use events::Events;
 use feed::Answer;
+use flow_logs::Windows;
+pub use flow_logs::{Keeping, Write};
 
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
@@ -44,6 +47,8 @@ pub struct Start {
     pub listener: StdListener,
     /// How flows are explained.
     pub explain: Explain,
+    /// How its flow log is kept.
+    pub flow_logs: Keeping,
 }
 
 /// Explains a flow as a cloud is now: in words for people, coloured or not, and as data.
@@ -64,6 +69,7 @@ struct Supervised {
     explain: Explain,
     events: Events,
     verdicts: Verdicts,
+    windows: Windows,
 }
 
 /// Serves a lab until somebody asks it to end.
@@ -79,9 +85,11 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let now = Instant::now();
     let since = lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect();
     let verdicts = lab.verdicts();
-    let Start { name, file, pid, explain, .. } = start;
+    let Start { name, file, pid, explain, flow_logs, .. } = start;
+    let windows = lab.flow_logs().await.map_err(io::Error::other)?;
+    let windows = Windows::new(windows, flow_logs);
     let events = Events::default();
-    let mut supervised = Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts };
+    let mut supervised = Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts, windows };
     loop {
         tokio::select! {
             job = queue.recv() => {
@@ -97,8 +105,12 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
             }
             Some(start) = starts.recv() => supervised.start(start).await,
             Some(logged) = supervised.verdicts.next() => supervised.hear(&logged),
+            () = supervised.windows.logs.ended() => {}
+            _ = supervised.windows.clock.tick() => supervised.end_window_by_clock().await,
         }
     }
+    // The last window is written too.
+    supervised.end_window_by_clock().await;
     accepting.abort();
     Ok(())
 }
@@ -107,6 +119,9 @@ impl Supervised {
     async fn answer(&mut self, request: Request) -> Answer {
         if let Request::Events { follow } = request {
             return self.events.feed(follow);
+        }
+        if let Request::FlowLogs { follow } = request {
+            return self.feed_flow_logs(follow).await;
         }
         if request == Request::Changes {
             return self.events.changes(Reply::State(state::of(self)));
@@ -123,7 +138,7 @@ impl Supervised {
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
             Request::Explain { flows, color } => self.explain(&flows, color).await,
             Request::Export => export::of(self.lab.cloud(), &self.name),
-            Request::Events { .. } | Request::Changes | Request::Down => Reply::Done,
+            Request::Events { .. } | Request::FlowLogs { .. } | Request::Changes | Request::Down => Reply::Done,
         };
         Answer::Once(reply)
     }

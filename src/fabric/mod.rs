@@ -8,6 +8,7 @@ pub mod background;
 mod change;
 mod child;
 pub mod conntrack;
+pub mod counted;
 pub mod descriptors;
 pub mod doctor;
 #[doc(hidden)]

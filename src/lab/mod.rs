@@ -6,6 +6,7 @@
 mod altered;
 mod balancers;
 mod change;
+pub mod flow_log;
 mod held;
 mod hosts_file;
 mod inside;

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod eras;
 pub mod events;
 pub mod explain;
+pub mod flow_logs;
 pub mod github;
 pub mod json;
 pub mod junit;

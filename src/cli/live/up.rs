@@ -31,6 +31,8 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
             "`{name}` cannot be the name of a lab: it is made of letters, digits, `-` and `_`, at most 63; use --name"
         )
     })?;
+    // Before the lab's own process leaves this folder.
+    let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else { return Ok(Exit::BadInput) };
     let place = Place::of(name)?;
     let taken = place
         .take()
@@ -62,6 +64,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 file: arguments.topology.clone(),
                 pid: std::process::id(),
                 listener,
+                flow_logs,
                 explain: |cloud, flow, color| explain::both(cloud, flow, Style { color, ..Style::default() }),
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);

@@ -94,7 +94,9 @@ impl Supervised {
         let missed = self.lab.unheard();
         if missed > 0 {
             self.events.tell(Happening::Missed { events: missed });
+            self.windows.logs.lose();
         }
+        self.windows.logs.hear(&self.lab, logged);
         let whereabouts = self.lab.whereabouts(logged);
         if whereabouts.from.is_some() || whereabouts.to.is_some() {
             let verdict = verdict(&self.lab, logged);

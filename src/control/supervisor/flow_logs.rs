@@ -1,0 +1,146 @@
+//! The flow log of a lab that is up: windows that end by the clock or because somebody asks, kept for a while, told to whoever
+//! follows, and written to a file.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+
+use super::Supervised;
+use super::feed::{Answer, Feed};
+use crate::control::protocol::Reply;
+use crate::control::told::FlowLogRecord;
+use crate::lab::flow_log::{Action, Eni, FlowLogs, FlowRecord, LogStatus};
+use crate::model::{Cloud, Direction};
+
+/// So many windows are kept for who asks later, and so many wait for a slow reader.
+const KEPT: usize = 256;
+/// So many may follow at the same time.
+const MOST_FOLLOWERS: usize = 32;
+
+/// Writes records, a line each.
+pub type Write = Box<dyn FnMut(&[FlowLogRecord]) -> io::Result<()> + Send>;
+
+/// How a lab's flow log is kept.
+pub struct Keeping {
+    /// The longest window, in seconds; EC2 has 60 and 600.
+    pub seconds: u32,
+    /// Where the records go as well.
+    pub write: Option<Write>,
+}
+
+impl std::fmt::Debug for Keeping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keeping").field("seconds", &self.seconds).finish_non_exhaustive()
+    }
+}
+
+/// The flow log and its windows.
+pub(super) struct Windows {
+    pub logs: FlowLogs,
+    pub clock: Interval,
+    keeping: Keeping,
+    kept: VecDeque<Arc<Reply>>,
+    news: broadcast::Sender<Arc<Reply>>,
+}
+
+impl Windows {
+    pub fn new(logs: FlowLogs, keeping: Keeping) -> Self {
+        let longest = Duration::from_secs(keeping.seconds.max(1).into());
+        let mut clock = interval_at(Instant::now() + longest, longest);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { logs, clock, keeping, kept: VecDeque::new(), news: broadcast::channel(KEPT).0 }
+    }
+}
+
+impl Supervised {
+    /// What the flow log has, the window of this moment with it, and what comes.
+    pub(super) async fn feed_flow_logs(&mut self, follow: bool) -> Answer {
+        if follow && self.windows.news.receiver_count() >= MOST_FOLLOWERS {
+            return Answer::failed(&format!("{MOST_FOLLOWERS} follow this lab's flow log already, and more may not"));
+        }
+        if let Err(why) = self.end_window().await {
+            return Answer::failed(&why);
+        }
+        let news = follow.then(|| self.windows.news.subscribe());
+        Answer::Many(Feed { kept: self.windows.kept.iter().cloned().collect(), news })
+    }
+
+    /// Ends the window; that it cannot be counted is said where the supervisor says things, and the next has it too.
+    pub(super) async fn end_window_by_clock(&mut self) {
+        if let Err(why) = self.end_window().await {
+            eprintln!("the window of the flow log does not end: {why}");
+        }
+    }
+
+    /// Ends the window.
+    async fn end_window(&mut self) -> Result<(), String> {
+        self.hear_all();
+        self.windows.clock.reset();
+        let ended = self.windows.logs.close(&self.lab).await.map_err(|error| error.to_string())?;
+        let cloud = self.lab.cloud();
+        let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
+        let windows = &mut self.windows;
+        // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.
+        if let Some(Err(error)) = windows.keeping.write.as_mut().map(|write| write(&records)) {
+            eprintln!("the flow log is not written any more: {error}");
+            windows.keeping.write = None;
+        }
+        if windows.kept.len() == KEPT {
+            windows.kept.pop_front();
+        }
+        let reply = Arc::new(Reply::FlowLog(records));
+        windows.kept.push_back(Arc::clone(&reply));
+        // Nobody may be following.
+        drop(windows.news.send(reply));
+        Ok(())
+    }
+}
+
+fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
+    let Eni { id, eni, instance, vpc, subnet, groups, .. } = &*record.eni;
+    let traffic = record.traffic;
+    let tuple = traffic.map(|it| it.tuple);
+    let out = traffic.is_some_and(|it| it.direction == Direction::Egress);
+    let rule = |id| cloud.rule(id).map_or_else(|| id.to_string(), |(group, _)| format!("{group}/{id}"));
+    FlowLogRecord {
+        interface: if id.device == 0 { id.instance.to_string() } else { id.to_string() },
+        interface_id: eni.clone(),
+        instance_id: instance.clone(),
+        vpc_id: vpc.clone(),
+        subnet_id: subnet.clone(),
+        // The interface's own side is always its own address; `pkt-` has the packet's.
+        srcaddr: tuple.map(|it| if out { own(&record.eni, it.source) } else { it.source }),
+        dstaddr: tuple.map(|it| if out { it.destination } else { own(&record.eni, it.destination) }),
+        pkt_srcaddr: tuple.map(|it| it.source),
+        pkt_dstaddr: tuple.map(|it| it.destination),
+        srcport: tuple.map(|it| it.source_port),
+        dstport: tuple.map(|it| it.destination_port),
+        protocol: tuple.map(|it| it.protocol),
+        packets: tuple.map(|_| record.amount.packets),
+        bytes: tuple.map(|_| record.amount.bytes),
+        start: record.start,
+        end: record.end,
+        action: traffic.map(|it| match it.action {
+            Action::Accept => "ACCEPT".to_owned(),
+            Action::Reject => "REJECT".to_owned(),
+        }),
+        log_status: match record.status {
+            LogStatus::Ok => "OK",
+            LogStatus::NoData => "NODATA",
+            LogStatus::SkipData => "SKIPDATA",
+        }
+        .to_owned(),
+        flow_direction: traffic.map(|it| it.direction.to_string()),
+        groups: groups.clone(),
+        rules: record.rules.iter().map(|id| rule(*id)).collect(),
+    }
+}
+
+fn own(eni: &Eni, address: IpAddr) -> IpAddr {
+    eni.addresses.iter().copied().find(|own| own.is_ipv4() == address.is_ipv4()).unwrap_or(address)
+}

@@ -1,0 +1,127 @@
+//! The flow log of a lab that runs: it listens to the ends of flows, and counts what stands where a window ends.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use tokio::sync::mpsc;
+
+use super::{FlowLog, FlowRecord};
+use crate::compile::network::{NodeKind, NodeName};
+use crate::fabric::counted::{self, Ended, Ends};
+use crate::lab::{Lab, LabError};
+use crate::probe::Logged;
+
+/// So many readings wait; the kernel keeps the others, and says if it cannot.
+const WAITING: usize = 64;
+
+/// The flow log of a lab, and what it hears. Whoever holds it gives it the filter's records: [`FlowLogs::hear`].
+#[derive(Debug)]
+pub struct FlowLogs {
+    log: FlowLog,
+    ended: mpsc::Receiver<(NodeName, Ended)>,
+    stop: Arc<EventFd>,
+}
+
+impl Lab {
+    /// Keeps a flow log of what begins from now on. Its namespaces' routers count packets and bytes from now on.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn flow_logs(&self) -> Result<FlowLogs, LabError> {
+        let (tell, ended) = mpsc::channel(WAITING);
+        let mut all = Vec::new();
+        for (name, _) in self.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            all.push((name.clone(), counted::count(self.fabric.node(name)?).await?));
+        }
+        let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::Builder::new().name("flow-logs".into());
+        thread.spawn(move || listen(all, &stopped, &tell)).map_err(LabError::Witness)?;
+        Ok(FlowLogs { log: FlowLog::new(now()), ended, stop })
+    }
+}
+
+impl FlowLogs {
+    /// A filter of the lab recorded something.
+    pub fn hear(&mut self, lab: &Lab, logged: &Logged) {
+        self.log.record(logged, lab.whereabouts(logged));
+    }
+
+    /// Records were lost.
+    pub fn lose(&mut self) {
+        self.log.lose();
+    }
+
+    /// Flows have ended; waits until some have.
+    pub async fn ended(&mut self) {
+        match self.ended.recv().await {
+            Some((node, ended)) => self.take(&node, ended),
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends the window: what has passed since the last, and in which window of connection tracking's counts it has.
+    ///
+    /// # Errors
+    /// The kernel's word; what was counted is then in the next window.
+    pub async fn close(&mut self, lab: &Lab) -> Result<Vec<FlowRecord>, LabError> {
+        let mut standing = Vec::new();
+        for (name, _) in lab.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            standing.push((name.clone(), counted::standing(lab.fabric.node(name)?).await?));
+        }
+        for (name, flows) in standing {
+            flows.into_iter().for_each(|counted| self.log.count(&name, counted, false));
+        }
+        // What has ended before the list was made is not in it.
+        while let Ok((node, ended)) = self.ended.try_recv() {
+            self.take(&node, ended);
+        }
+        Ok(self.log.close(lab.cloud(), now()))
+    }
+
+    fn take(&mut self, node: &NodeName, ended: Ended) {
+        if ended.lost {
+            self.log.lose();
+        }
+        ended.flows.into_iter().for_each(|counted| self.log.count(node, counted, true));
+    }
+}
+
+/// Reads the ends of flows as they come, until `stop` is written to or nobody takes them any more.
+fn listen(mut all: Vec<(NodeName, Ends)>, stop: &EventFd, tell: &mpsc::Sender<(NodeName, Ended)>) {
+    loop {
+        let news = all.iter().map(|(_, ends)| ends.as_fd()).chain([stop.as_fd()]);
+        let mut news: Vec<PollFd<'_>> = news.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut news, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(_) => return,
+        }
+        let ready: Vec<bool> = news.iter().map(|fd| fd.any().unwrap_or(true)).collect();
+        if ready.last() == Some(&true) {
+            return;
+        }
+        for ((node, ends), _) in all.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+            // What cannot be read is lost.
+            let read = ends.read().unwrap_or(Ended { flows: Vec::new(), lost: true });
+            if tell.blocking_send((node.clone(), read)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for FlowLogs {
+    fn drop(&mut self) {
+        // It ends also where nobody takes what it reads.
+        let _ = self.stop.write(1);
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,204 @@
+//! VPC flow log records as text, in EC2's default format or one of chosen fields.
+//!
+//! Source: "Flow log records" (Amazon VPC user guide).
+
+use std::net::IpAddr;
+
+use crate::control::told::FlowLogRecord;
+
+/// The account of every record: sglab has one, and it is nobody's.
+const ACCOUNT: &str = "123456789012";
+/// The default format, of version 2.
+const DEFAULT: [&str; 14] = [
+    "version",
+    "account-id",
+    "interface-id",
+    "srcaddr",
+    "dstaddr",
+    "srcport",
+    "dstport",
+    "protocol",
+    "packets",
+    "bytes",
+    "start",
+    "end",
+    "action",
+    "log-status",
+];
+/// Every field that is recorded, and the version that brought it; `groups` and `rule-id` are sglab's own.
+const FIELDS: [(&str, u8); 23] = [
+    ("version", 2),
+    ("account-id", 2),
+    ("interface-id", 2),
+    ("srcaddr", 2),
+    ("dstaddr", 2),
+    ("srcport", 2),
+    ("dstport", 2),
+    ("protocol", 2),
+    ("packets", 2),
+    ("bytes", 2),
+    ("start", 2),
+    ("end", 2),
+    ("action", 2),
+    ("log-status", 2),
+    ("vpc-id", 3),
+    ("subnet-id", 3),
+    ("instance-id", 3),
+    ("type", 3),
+    ("pkt-srcaddr", 3),
+    ("pkt-dstaddr", 3),
+    ("flow-direction", 5),
+    ("group-id", 2),
+    ("rule-id", 2),
+];
+/// Fields of EC2 that nothing here could fill.
+const NOT_RECORDED: [&str; 9] = [
+    "tcp-flags",
+    "region",
+    "az-id",
+    "sublocation-type",
+    "sublocation-id",
+    "pkt-src-aws-service",
+    "pkt-dst-aws-service",
+    "traffic-path",
+    "reject-reason",
+];
+
+/// A format: fields in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Format(Vec<&'static str>);
+
+impl Default for Format {
+    fn default() -> Self {
+        Self(DEFAULT.to_vec())
+    }
+}
+
+impl Format {
+    /// Reads `${srcaddr} ${dstaddr}`, or `srcaddr dstaddr`.
+    ///
+    /// # Errors
+    /// Every field that is none, each with what may have been meant.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let (mut fields, mut wrong) = (Vec::new(), Vec::new());
+        for word in text.split_whitespace() {
+            let name = word.strip_prefix("${").and_then(|word| word.strip_suffix('}')).unwrap_or(word);
+            if let Some((field, _)) = FIELDS.iter().find(|(field, _)| *field == name) {
+                fields.push(*field);
+            } else if NOT_RECORDED.contains(&name) {
+                wrong.push(format!("`{name}` is a field of EC2 that is not recorded here"));
+            } else {
+                let near = FIELDS.iter().map(|(field, _)| *field).min_by_key(|field| strsim::levenshtein(field, name));
+                let near = near.filter(|near| strsim::levenshtein(near, name) <= 3);
+                let all = || FIELDS.map(|(field, _)| field).join(" ");
+                let help =
+                    near.map_or_else(|| format!("there are {}", all()), |near| format!("did you mean `{near}`?"));
+                wrong.push(format!("`{name}` is no field of a flow log; {help}"));
+            }
+        }
+        if fields.is_empty() && wrong.is_empty() {
+            wrong.push("a format has at least one field, such as `srcaddr`".to_owned());
+        }
+        if wrong.is_empty() { Ok(Self(fields)) } else { Err(wrong.join("\n")) }
+    }
+
+    /// A record, its fields by spaces; `-` for what it does not have.
+    pub fn line(&self, record: &FlowLogRecord) -> String {
+        let known = |field: &&str| FIELDS.iter().find(|(known, _)| known == field);
+        let version = self.0.iter().filter_map(known).map(|(_, version)| *version).max().unwrap_or(2);
+        let fields: Vec<String> = self.0.iter().map(|field| value(record, field, version)).collect();
+        fields.join(" ")
+    }
+}
+
+fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
+    fn some<T: ToString>(value: Option<T>) -> String {
+        value.map_or_else(|| "-".to_owned(), |value| value.to_string())
+    }
+    fn list(all: &[String]) -> String {
+        if all.is_empty() { "-".to_owned() } else { all.join(",") }
+    }
+    match field {
+        "version" => version.to_string(),
+        "account-id" => ACCOUNT.to_owned(),
+        "interface-id" => it.interface_id.clone(),
+        "srcaddr" => some(it.srcaddr),
+        "dstaddr" => some(it.dstaddr),
+        "srcport" => some(it.srcport),
+        "dstport" => some(it.dstport),
+        "protocol" => some(it.protocol),
+        "packets" => some(it.packets),
+        "bytes" => some(it.bytes),
+        "start" => it.start.to_string(),
+        "end" => it.end.to_string(),
+        "action" => some(it.action.as_ref()),
+        "log-status" => it.log_status.clone(),
+        "vpc-id" => it.vpc_id.clone(),
+        "subnet-id" => it.subnet_id.clone(),
+        "instance-id" => it.instance_id.clone(),
+        "type" => some(it.srcaddr.map(|address| if matches!(address, IpAddr::V4(_)) { "IPv4" } else { "IPv6" })),
+        "pkt-srcaddr" => some(it.pkt_srcaddr),
+        "pkt-dstaddr" => some(it.pkt_dstaddr),
+        "flow-direction" => some(it.flow_direction.as_ref()),
+        "group-id" => list(&it.groups),
+        _ => list(&it.rules),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(action: Option<&str>) -> FlowLogRecord {
+        let some = action.is_some();
+        FlowLogRecord {
+            interface: "db1".to_owned(),
+            interface_id: "eni-1235b8ca123456789".to_owned(),
+            instance_id: "i-1235b8ca123456789".to_owned(),
+            vpc_id: "default".to_owned(),
+            subnet_id: "default".to_owned(),
+            srcaddr: some.then(|| [172, 31, 16, 139].into()),
+            dstaddr: some.then(|| [172, 31, 16, 21].into()),
+            pkt_srcaddr: some.then(|| [172, 31, 16, 139].into()),
+            pkt_dstaddr: some.then(|| [172, 31, 16, 21].into()),
+            srcport: some.then_some(20641),
+            dstport: some.then_some(22),
+            protocol: some.then_some(6),
+            packets: some.then_some(20),
+            bytes: some.then_some(4249),
+            start: 1_418_530_010,
+            end: 1_418_530_070,
+            action: action.map(str::to_owned),
+            log_status: if some { "OK" } else { "NODATA" }.to_owned(),
+            flow_direction: some.then(|| "ingress".to_owned()),
+            groups: vec!["DB".to_owned()],
+            rules: vec![],
+        }
+    }
+
+    #[test]
+    fn the_default_format_is_that_of_the_guide() {
+        let line = Format::default().line(&record(Some("ACCEPT")));
+        let guide = "2 123456789012 eni-1235b8ca123456789 172.31.16.139 172.31.16.21 20641 22 6 20 4249 1418530010 1418530070 ACCEPT OK";
+        assert_eq!(line, guide);
+        let guide = "2 123456789012 eni-1235b8ca123456789 - - - - - - - 1418530010 1418530070 - NODATA";
+        assert_eq!(Format::default().line(&record(None)), guide);
+    }
+
+    #[test]
+    fn the_version_of_a_custom_format_is_the_highest_of_its_fields() {
+        let format = Format::parse("${version} ${flow-direction} group-id rule-id").expect("a format");
+        assert_eq!(format.line(&record(Some("REJECT"))), "5 ingress DB -");
+    }
+
+    #[test]
+    fn every_field_that_is_none_is_told_at_once() {
+        let wrong = Format::parse("srcadr ${tcp-flags} ${bytes} zzzzzzzzzz").expect_err("three are wrong");
+        assert!(
+            wrong.contains("did you mean `srcaddr`?") && wrong.contains("`tcp-flags` is a field of EC2"),
+            "{wrong}"
+        );
+        assert!(wrong.contains("`zzzzzzzzzz` is no field") && wrong.lines().count() == 3, "{wrong}");
+        assert!(Format::parse(" ").is_err());
+    }
+}
