@@ -184,3 +184,42 @@ fn a_log_is_followed_until_its_lab_is_down() {
     let mut child = following.child;
     assert!(child.wait().expect("its end").success());
 }
+
+#[test]
+fn a_capture_is_a_whole_file_that_tcpdump_reads_and_ends_with_its_instance() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let capture = || {
+            let mut child = labs.command(&["capture", "db1", "-w", "db1.pcap"]).spawn().expect("the program");
+            let mut said = BufReader::new(child.stderr.take().expect("its errors")).lines();
+            assert!(said.next().expect("a word").unwrap().starts_with("capturing what db1"));
+            (child, said)
+        };
+        let read = || {
+            let mut tcpdump = std::process::Command::new("tcpdump");
+            tcpdump.args(["-n", "-r"]).arg(labs.program.scratch().join("db1.pcap"));
+            let output = tcpdump.output().expect("tcpdump");
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let (mut child, mut said) = capture();
+        labs.ok(&["probe", "web1", "db1:3306"]);
+        kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("a process");
+        assert!(child.wait().expect("its end").success());
+        assert!(said.next().expect("a word").unwrap().ends_with(" packets"));
+        let packets = read();
+        assert!(
+            packets.contains("10.0.0.13.3306: Flags [S]") && packets.contains("10.0.0.13.3306 > 10.0.0.11"),
+            "{packets}"
+        );
+        let (mut child, _said) = capture();
+        labs.ok(&["stop", "db1"]);
+        assert!(child.wait().expect("its end").success(), "it ends with its instance");
+        read();
+        let said = labs.say(&["capture", "db1", "-w", "no.pcap"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains("nothing can be captured of what does not run: `db1`"), "{said:?}");
+        assert!(!labs.program.scratch().join("no.pcap").exists());
+    }
+}

@@ -1,5 +1,6 @@
 //! The commands for labs that stay up: what can be typed. Each is a file below; the operations are in `operations`.
 
+pub(super) mod capture;
 pub(super) mod down;
 pub(super) mod events;
 pub(super) mod exec;
@@ -41,6 +42,8 @@ pub(crate) enum LiveCommand {
     Export(export::ExportArguments),
     /// Print what has happened in a lab: changes, verdicts and probes
     Events(events::EventsArguments),
+    /// Capture an instance's packets, for tcpdump and Wireshark
+    Capture(capture::CaptureArguments),
     /// Print the VPC flow log of a lab
     FlowLogs(flow_logs::FlowLogsArguments),
     #[command(flatten)]
@@ -220,6 +223,7 @@ pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
         LiveCommand::Exec(arguments) => exec::run(arguments),
         LiveCommand::Export(arguments) => export::run(&arguments),
         LiveCommand::Events(arguments) => events::run(&arguments),
+        LiveCommand::Capture(arguments) => capture::run(&arguments),
         LiveCommand::FlowLogs(arguments) => flow_logs::run(&arguments),
         LiveCommand::Operation(command) => operations::run(command),
     }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::told::{Event, Explained, FlowLogRecord};
+use super::told::{CapturedFrame, Event, Explained, FlowLogRecord};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
 pub const VERSION: u32 = 1;
@@ -78,6 +78,12 @@ pub enum Request {
         /// Whether to go on with each window as it ends, until either side closes.
         follow: bool,
     },
+    /// What an instance's interfaces send and receive from now on: an empty [`Reply::Frames`] once it is under way, then more,
+    /// until the client closes or the instance stops.
+    Capture {
+        /// Whose.
+        instance: String,
+    },
     /// To end: the lab is gone when the lock of its place is free.
     Down,
 }
@@ -122,6 +128,8 @@ pub enum Reply {
     Explained(Vec<Explained>),
     /// Something that happened. More replies follow.
     Event(Box<Event>),
+    /// Packets that were captured. More replies follow.
+    Frames(Vec<CapturedFrame>),
     /// The records of one window of the flow log. More replies follow.
     FlowLog(Vec<FlowLogRecord>),
     /// A text.

@@ -1,6 +1,7 @@
 //! Holds one lab and answers at its socket. Requests come in on many connections, and are carried out one by one: a lab has
 //! one state.
 
+mod capturing;
 mod changes;
 mod connection;
 mod events;
@@ -70,6 +71,7 @@ struct Supervised {
     events: Events,
     verdicts: Verdicts,
     windows: Windows,
+    captures: Vec<capturing::UnderWay>,
 }
 
 /// Serves a lab until somebody asks it to end.
@@ -89,7 +91,8 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let windows = lab.flow_logs().await.map_err(io::Error::other)?;
     let windows = Windows::new(windows, flow_logs);
     let events = Events::default();
-    let mut supervised = Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts, windows };
+    let mut supervised =
+        Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts, windows, captures: Vec::new() };
     loop {
         tokio::select! {
             job = queue.recv() => {
@@ -123,6 +126,9 @@ impl Supervised {
         if let Request::FlowLogs { follow } = request {
             return self.feed_flow_logs(follow).await;
         }
+        if let Request::Capture { instance } = &request {
+            return self.capture(instance).await;
+        }
         if request == Request::Changes {
             return self.events.changes(Reply::State(state::of(self)));
         }
@@ -138,7 +144,11 @@ impl Supervised {
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
             Request::Explain { flows, color } => self.explain(&flows, color).await,
             Request::Export => export::of(self.lab.cloud(), &self.name),
-            Request::Events { .. } | Request::FlowLogs { .. } | Request::Changes | Request::Down => Reply::Done,
+            Request::Events { .. }
+            | Request::FlowLogs { .. }
+            | Request::Capture { .. }
+            | Request::Changes
+            | Request::Down => Reply::Done,
         };
         Answer::Once(reply)
     }
@@ -155,6 +165,7 @@ impl Supervised {
             match self.lab.apply(&operation).await {
                 Ok(took) => {
                     self.remember(&operation);
+                    self.end_captures();
                     let changes = changes::between(&before, self.lab.cloud());
                     let operation = changes::words(&operation);
                     let in_force = took.as_secs_f64();

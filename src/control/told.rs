@@ -143,3 +143,14 @@ pub struct FlowLogRecord {
     /// The rules that admitted the flow: `DB/sgr-7`.
     pub rules: Vec<String>,
 }
+
+/// A packet as it stood on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CapturedFrame {
+    /// When the kernel saw it, in seconds since 1970.
+    pub seconds: u64,
+    /// And nanoseconds.
+    pub nanoseconds: u32,
+    /// From the Ethernet header on, two digits a byte.
+    pub hex: String,
+}

@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod background;
+pub mod capture;
 mod change;
 mod child;
 pub mod conntrack;

@@ -56,7 +56,7 @@ impl Events {
             return too_many();
         }
         let news = follow.then(|| self.news.subscribe());
-        Answer::Many(Feed { kept: self.kept.iter().cloned().collect(), news })
+        Answer::Many(Feed { kept: self.kept.iter().cloned().collect(), news, source: None })
     }
 
     /// A first word, then changes as they come.
@@ -64,7 +64,7 @@ impl Events {
         if self.is_full() {
             return too_many();
         }
-        Answer::Many(Feed { kept: vec![Arc::new(first)], news: Some(self.changes.subscribe()) })
+        Answer::Many(Feed { kept: vec![Arc::new(first)], news: Some(self.changes.subscribe()), source: None })
     }
 
     fn is_full(&self) -> bool {

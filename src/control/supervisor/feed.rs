@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::eventfd::EventFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
@@ -31,11 +32,25 @@ pub(super) struct Feed {
     pub kept: Vec<Arc<Reply>>,
     /// What comes.
     pub news: Option<Receiver<Arc<Reply>>>,
+    /// What makes them for this one reader, and ends with it.
+    pub source: Option<Source>,
+}
+
+/// Something that is to stop when nobody reads it any more.
+pub(super) struct Source(pub Arc<EventFd>);
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        // It may have stopped by itself.
+        let _ = self.0.write(1);
+    }
 }
 
 impl Feed {
     /// Writes it all, and at its end [`Reply::Done`]. Ends also when the reader closes.
     pub async fn pour(self, stream: &mut UnixStream) -> io::Result<()> {
+        // Stops with this.
+        let _source = self.source;
         for reply in &self.kept {
             stream.write_all(&frame(reply)).await?;
         }

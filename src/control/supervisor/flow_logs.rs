@@ -67,7 +67,7 @@ impl Supervised {
             return Answer::failed(&why);
         }
         let news = follow.then(|| self.windows.news.subscribe());
-        Answer::Many(Feed { kept: self.windows.kept.iter().cloned().collect(), news })
+        Answer::Many(Feed { kept: self.windows.kept.iter().cloned().collect(), news, source: None })
     }
 
     /// Ends the window; that it cannot be counted is said where the supervisor says things, and the next has it too.

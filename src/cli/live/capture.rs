@@ -1,0 +1,160 @@
+//! `sglab capture`.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write, stdout};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use nix::sys::signal::{SigSet, Signal};
+use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
+use pcap_file::{DataLink, Endianness, TsResolution};
+use sglab::control::protocol::{Reply, Request};
+use sglab::control::told::{CapturedFrame, Happening};
+
+use super::{Which, speak};
+use crate::cli::Exit;
+
+/// `sglab capture`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab capture web1 -w web1.pcap             until Ctrl-C; tcpdump and Wireshark read it
+  sglab capture web1 | tcpdump -n -r -        as it happens
+  sglab capture db1 | wireshark -k -i -")]
+pub(crate) struct CaptureArguments {
+    /// Whose packets: all that its interfaces send and receive
+    #[arg(value_name = "INSTANCE")]
+    pub instance: String,
+    /// The file; `-` for the output
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    pub write: String,
+    #[command(flatten)]
+    pub which: Which,
+}
+
+type File = PcapWriter<Vec<u8>>;
+
+/// A pcap file that is whole after every write.
+struct Output {
+    file: Box<dyn Write + Send>,
+    packets: u64,
+}
+
+pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
+    let to_output = arguments.write == "-";
+    if to_output && stdout().is_terminal() {
+        bail!("packets are nothing for a terminal: name a file with -w, or pipe them to `tcpdump -n -r -`");
+    }
+    // Before there is a thread that they could end: they are waited for.
+    let mut ends = SigSet::empty();
+    ends.add(Signal::SIGINT);
+    ends.add(Signal::SIGTERM);
+    ends.thread_block().context("failed to hold back signals")?;
+    let output: Arc<Mutex<Option<Output>>> = Arc::default();
+    let (which, instance, path) = (arguments.which.clone(), arguments.instance.clone(), arguments.write.clone());
+    let shared = Arc::clone(&output);
+    std::thread::spawn(move || {
+        let done = follow(&which, &instance, &path, &shared);
+        let code = match done {
+            Ok(exit) => {
+                say(&shared);
+                exit
+            }
+            // Whoever reads has gone, as after `| head`.
+            Err(error) if super::super::is_closed_pipe(&error) => Exit::Ok,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                Exit::BadInput
+            }
+        };
+        std::process::exit(i32::from(code as u8));
+    });
+    ends.wait().context("failed to wait for a signal")?;
+    // Whoever writes has this lock, and so nothing is half written.
+    say(&output);
+    std::process::exit(0)
+}
+
+fn follow(which: &Which, instance: &str, path: &str, shared: &Mutex<Option<Output>>) -> anyhow::Result<Exit> {
+    speak::follow(which, Request::Capture { instance: instance.to_owned() }, |reply| {
+        let mut output = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match reply {
+            // Before any is there: it is under way.
+            Reply::Frames(_) if output.is_none() => {
+                *output = Some(begin(path)?);
+                eprintln!("capturing what {instance} sends and receives; Ctrl-C ends it");
+            }
+            Reply::Frames(frames) => {
+                if let Some(output) = output.as_mut() {
+                    write(output, &frames)?;
+                }
+            }
+            Reply::Event(event) => {
+                if let Happening::Missed { events } = event.what {
+                    eprintln!("{events} packets or readings are missing here: they came too fast");
+                }
+            }
+            other => return Ok(Some(other)),
+        }
+        Ok(None)
+    })
+}
+
+/// How many there are. The lock is kept: nothing is written after it.
+fn say(output: &Mutex<Option<Output>>) {
+    let output = output.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(output) = output.as_ref() {
+        eprintln!("{} packets", output.packets);
+    }
+    std::mem::forget(output);
+}
+
+fn begin(path: &str) -> anyhow::Result<Output> {
+    let mut file: Box<dyn Write + Send> = if path == "-" {
+        Box::new(stdout())
+    } else {
+        let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
+        Box::new(opened.with_context(|| format!("failed to open {path}"))?)
+    };
+    file.write_all(&header()?.into_writer())?;
+    file.flush()?;
+    Ok(Output { file, packets: 0 })
+}
+
+fn header() -> anyhow::Result<File> {
+    let header = PcapHeader {
+        version_major: 2,
+        version_minor: 4,
+        ts_correction: 0,
+        ts_accuracy: 0,
+        snaplen: 262_144,
+        datalink: DataLink::ETHERNET,
+        ts_resolution: TsResolution::NanoSecond,
+        endianness: Endianness::Little,
+    };
+    Ok(PcapWriter::with_header(Vec::new(), header)?)
+}
+
+/// All in one piece, so that the file is whole whenever it ends.
+fn write(output: &mut Output, frames: &[CapturedFrame]) -> anyhow::Result<()> {
+    let mut memory = header()?;
+    for frame in frames {
+        let bytes = bytes(&frame.hex).context("the lab told no packet")?;
+        let length = u32::try_from(bytes.len())?;
+        memory.write_packet(&PcapPacket::new(Duration::new(frame.seconds, frame.nanoseconds), length, &bytes))?;
+    }
+    let memory = memory.into_writer();
+    // Its own header is in the file already.
+    let begins = header()?.into_writer().len();
+    output.file.write_all(memory.get(begins..).unwrap_or_default())?;
+    output.file.flush()?;
+    output.packets += frames.len() as u64;
+    Ok(())
+}
+
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let pairs = hex.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}

@@ -1,0 +1,121 @@
+//! Captures of what an instance's interfaces see, each on a thread of its own, until its reader closes or the instance stops.
+
+use std::os::fd::AsFd;
+use std::sync::{Arc, Weak};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+use tokio::sync::broadcast;
+
+use super::Supervised;
+use super::events::now;
+use super::feed::{Answer, Feed, Source};
+use crate::compile::network::NodeName;
+use crate::control::protocol::Reply;
+use crate::control::told::{CapturedFrame, Event, Happening};
+use crate::fabric::Namespace;
+use crate::fabric::capture::{Capture, Frame};
+use crate::model::{InstanceName, InstanceState};
+
+/// So many readings wait for a slow reader.
+const WAITING: usize = 256;
+/// So many may be under way at the same time.
+const MOST: usize = 32;
+
+/// A capture under way. Its socket would keep the namespace of an instance that has stopped.
+pub(super) struct UnderWay {
+    namespace: Weak<Namespace>,
+    node: NodeName,
+    stop: Arc<EventFd>,
+    /// Its thread holds this as long as it runs.
+    runs: Weak<()>,
+}
+
+impl Supervised {
+    /// Begins a capture: an empty [`Reply::Frames`] once it is under way, then more.
+    pub(super) async fn capture(&mut self, instance: &str) -> Answer {
+        let cloud = self.lab.cloud();
+        let name = InstanceName::new(instance);
+        let state = cloud.instances.get(&name).map(|instance| instance.state);
+        if state != Some(InstanceState::Running) {
+            let running = cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
+            let names: Vec<&str> = running.map(|(name, _)| name.as_str()).collect();
+            let why =
+                if state.is_none() { "there is no instance" } else { "nothing can be captured of what does not run:" };
+            return Answer::Once(Reply::Invalid(format!("error: {why} `{instance}`; {} run", names.join(", "))));
+        }
+        self.captures.retain(|it| it.runs.strong_count() > 0);
+        if self.captures.len() >= MOST {
+            return Answer::failed(&format!("{MOST} captures are under way already, and more may not"));
+        }
+        let node = NodeName(name.to_string());
+        let begun = match self.lab.fabric().node(&node) {
+            Ok(namespace) => Capture::open(namespace).await.map(|capture| (Arc::downgrade(namespace), capture)),
+            Err(error) => Err(error),
+        };
+        let (namespace, capture) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Answer::failed(&error.to_string()),
+        };
+        let stop = match EventFd::new() {
+            Ok(stop) => Arc::new(stop),
+            Err(errno) => return Answer::failed(&errno.to_string()),
+        };
+        let (tell, news) = broadcast::channel(WAITING);
+        let (running, stopped) = (Arc::new(()), Arc::clone(&stop));
+        let runs = Arc::downgrade(&running);
+        let thread = std::thread::Builder::new().name("capture".into()).spawn(move || {
+            watch(&capture, &stopped, &tell);
+            drop(running);
+        });
+        if let Err(error) = thread {
+            return Answer::failed(&error.to_string());
+        }
+        let source = Some(Source(Arc::clone(&stop)));
+        self.captures.push(UnderWay { namespace, node, stop, runs });
+        Answer::Many(Feed { kept: vec![Arc::new(Reply::Frames(Vec::new()))], news: Some(news), source })
+    }
+
+    /// Ends the captures of namespaces that are no more.
+    pub(super) fn end_captures(&mut self) {
+        let fabric = self.lab.fabric();
+        for it in &self.captures {
+            let now = fabric.node(&it.node).ok();
+            if !now.is_some_and(|now| std::ptr::eq(Arc::as_ptr(now), it.namespace.as_ptr())) {
+                // It ends by itself where nobody reads it any more.
+                let _ = it.stop.write(1);
+            }
+        }
+    }
+}
+
+fn watch(capture: &Capture, stop: &EventFd, tell: &broadcast::Sender<Arc<Reply>>) {
+    loop {
+        let mut news = [PollFd::new(capture.as_fd(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut news, PollTimeout::NONE) {
+            Ok(_) => {}
+            Err(nix::errno::Errno::EINTR) => continue,
+            Err(_) => return,
+        }
+        let over = news[1].any().unwrap_or(true);
+        let Ok(frames) = capture.read() else { return };
+        let missed = capture.missed().unwrap_or(1);
+        if missed > 0 {
+            let what = Happening::Missed { events: missed.into() };
+            drop(tell.send(Arc::new(Reply::Event(Box::new(Event { number: 0, time: now(), what })))));
+        }
+        let frames: Vec<CapturedFrame> = frames.iter().map(told).collect();
+        // Nobody reads any more: what is captured is for this one reader.
+        let unread = !frames.is_empty() && tell.send(Arc::new(Reply::Frames(frames))).is_err();
+        if over || unread {
+            return;
+        }
+    }
+}
+
+fn told(Frame { at, bytes }: &Frame) -> CapturedFrame {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    let hex = bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect();
+    CapturedFrame { seconds: at.as_secs(), nanoseconds: at.subsec_nanos(), hex }
+}

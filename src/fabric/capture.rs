@@ -1,0 +1,115 @@
+//! Whole packets of a namespace, to be read by people: what goes in and out by each of its interfaces.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::{FabricError, Namespace};
+
+/// A longer frame does not come over a veth pair of the lab, but by offloading, where the largest is this.
+const LONGEST_FRAME: usize = 65_600;
+
+/// Room for what a probe and its canaries send, many times over.
+const BUFFER: usize = 4 << 20;
+
+/// A packet as it stood on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// When the kernel saw it, since 1970.
+    pub at: Duration,
+    /// From the Ethernet header on.
+    pub bytes: Vec<u8>,
+}
+
+/// Takes down every packet of a namespace from the moment it is opened, in both directions.
+#[derive(Debug)]
+pub struct Capture {
+    socket: Socket,
+}
+
+impl Capture {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// The kernel's word, with the namespace.
+    pub async fn open(namespace: &Arc<Namespace>) -> Result<Self, FabricError> {
+        const ATTEMPT: &str = "open a capture";
+        let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
+        let opened = namespace.run(move || faults.around(&name, ATTEMPT, open_here));
+        let socket = opened.await?.map_err(|source| FabricError::Kernel {
+            attempt: ATTEMPT.into(),
+            node: namespace.name.clone(),
+            source,
+        })?;
+        Ok(Self { socket })
+    }
+
+    /// How many packets had no place in the socket's buffer since this was last asked.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn missed(&self) -> io::Result<u32> {
+        Ok(super::raw::packets_missed(self.socket.as_fd())?)
+    }
+
+    /// All that was seen so far. Frames of the loopback interface are not among them.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub fn read(&self) -> io::Result<Vec<Frame>> {
+        let mut frames = Vec::new();
+        let mut buffer = vec![0; LONGEST_FRAME];
+        loop {
+            let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
+            let mut parts = [io::IoSliceMut::new(&mut buffer)];
+            let received =
+                recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_DONTWAIT);
+            let (length, at) = match received {
+                Ok(message) => {
+                    let at = message.cmsgs()?.find_map(|part| match part {
+                        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+                        _ => None,
+                    });
+                    (message.bytes, at.unwrap_or_default())
+                }
+                Err(Errno::EAGAIN) => break,
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            let bytes = buffer.get(..length).unwrap_or_default();
+            // On the loopback interface both hardware addresses are none.
+            if bytes.iter().take(12).any(|byte| *byte != 0) {
+                frames.push(Frame { at, bytes: bytes.to_vec() });
+            }
+        }
+        // The kernel begins to stamp packets a moment after it is asked to, and those before have the time of their reading.
+        for number in (1..frames.len()).rev() {
+            if let Some([frame, next]) = frames.get_mut(number - 1..=number) {
+                frame.at = frame.at.min(next.at);
+            }
+        }
+        Ok(frames)
+    }
+}
+
+impl AsFd for Capture {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn open_here() -> io::Result<Socket> {
+    // In network byte order, given at once: binding later would wait for a grace period of the kernel.
+    let all = i32::from((libc::ETH_P_ALL as u16).to_be());
+    let socket = Socket::new(Domain::PACKET, Type::RAW.nonblocking().cloexec(), Some(Protocol::from(all)))?;
+    setsockopt(&socket, ReceiveTimestampns, &true)?;
+    // An ordinary user gets as much as the system's limit allows.
+    socket.set_recv_buffer_size(BUFFER)?;
+    Ok(socket)
+}
