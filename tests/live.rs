@@ -223,3 +223,134 @@ fn a_capture_is_a_whole_file_that_tcpdump_reads_and_ends_with_its_instance() {
         assert!(!labs.program.scratch().join("no.pcap").exists());
     }
 }
+
+#[test]
+fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
+    let labs = Labs::of(User::Ours);
+    let script = labs.ok(&["completions", "bash"]);
+    std::fs::write(labs.program.scratch().join("completions"), script).unwrap();
+    // As bash does it for `sglab WORDS<tab>`.
+    let offered = |words: &[&str]| {
+        let program = labs.program.path();
+        let place = program.parent().unwrap().display().to_string();
+        let all = [&["sglab"], words].concat();
+        let quoted: Vec<String> = all.iter().map(|word| format!("'{word}'")).collect();
+        let line = format!(
+            "PATH={place}:$PATH; . ./completions; COMP_WORDS=({}); COMP_CWORD={}; COMP_TYPE=9; \
+             _clap_complete_sglab sglab '{}' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            quoted.join(" "),
+            all.len() - 1,
+            all.last().unwrap(),
+        );
+        let mut bash = labs.program.dress(User::Ours, std::process::Command::new("bash"), &["-c", &line]);
+        let output = bash.env("SGLAB_RUNTIME_DIR", labs.folder()).output().expect("bash");
+        String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(offered(&["stop", "we"]).iter().all(|word| !word.starts_with("web")), "none is up");
+    labs.ok(&["up", "example:two-tier"]);
+    assert_eq!(offered(&["stop", "we"]), ["web1", "web2"]);
+    assert_eq!(offered(&["authorize", "SG-T-"]), ["SG-T-WEB", "SG-T-DB", "SG-T-ADMIN"]);
+    assert_eq!(offered(&["probe", "off"]), ["office"]);
+    assert_eq!(offered(&["probe", "web1", "db2"]), ["db2:"]);
+    assert_eq!(offered(&["down", "two"]), ["two-tier"]);
+    labs.ok(&["launch", "late", "--group", "SG-T-DB"]);
+    assert_eq!(offered(&["explain", "la"]), ["late"]);
+    assert_eq!(offered(&["matri"]), ["matrix"]);
+}
+
+/// What a lab answers to bytes, until it closes.
+fn answers(labs: &Labs, bytes: &[u8]) -> Vec<Reply> {
+    let answer = labs.raw("two-tier", bytes);
+    let mut rest = answer.as_slice();
+    std::iter::from_fn(|| protocol::read::<Reply>(&mut rest, MAX_REPLY).ok()).collect()
+}
+
+fn framed(text: &str) -> Vec<u8> {
+    [&u32::try_from(text.len()).unwrap().to_be_bytes(), text.as_bytes()].concat()
+}
+
+#[test]
+fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let ask = |request: &str| answers(&labs, &framed(&format!("{{\"sglab\":1,\"request\":{request}}}")));
+    let many = format!("{{\"probe\":{{\"flows\":[{}\"x\"]}}}}", "\"web1 -> db1:22\",".repeat(2_000));
+    let nested = format!("{{\"apply\":{{\"operations\":\"{}\"}}}}", "[".repeat(100_000));
+    for (request, wanted) in [
+        ("{\"explain\":{\"flows\":[\"web1\"],\"color\":false}}", "Invalid"),
+        ("{\"explain\":{\"flows\":[\"web1 -> \\u0000:22\"],\"color\":true}}", "Invalid"),
+        ("{\"explain\":{\"flows\":\"web1\"}}", "Failed"),
+        ("{\"capture\":{\"instance\":\"../../etc\"}}", "Invalid"),
+        ("{\"capture\":{\"instance\":\"\"}}", "Invalid"),
+        ("{\"capture\":{\"instance\":\"internet\"}}", "Invalid"),
+        ("{\"capture\":{}}", "Failed"),
+        ("{\"events\":{\"follow\":\"yes\"}}", "Failed"),
+        ("{\"flow-logs\":{\"follow\":1}}", "Failed"),
+        ("{\"changes\":1}", "Failed"),
+        ("{\"matrix\":{\"ports\":[\"tcp 99999\"],\"by\":[]}}", "Invalid"),
+        ("{\"matrix\":{\"ports\":[],\"by\":[\"post\"]}}", "Invalid"),
+        ("[\"state\"]", "Failed"),
+        ("null", "Failed"),
+        (&many, "Invalid"),
+        (&nested, "Invalid"),
+    ] {
+        let shown = &request[..request.len().min(60)];
+        let told = ask(request);
+        assert_eq!(told.len(), 1, "{shown}: {told:?}");
+        assert!(format!("{:?}", told[0]).starts_with(wanted), "{shown}: {:?}", told[0]);
+    }
+    // Largest and too large, deeply nested, of no version, and not even JSON's characters.
+    for (bytes, wanted) in [
+        (framed(&"x".repeat(MAX_REQUEST)), "no message of the protocol"),
+        ((MAX_REQUEST as u32 + 1).to_be_bytes().to_vec(), "1048576 are the most"),
+        (framed(&"[".repeat(MAX_REQUEST)), "no message of the protocol"),
+        (framed("{\"request\":\"state\"}"), "no message of the protocol"),
+        (framed("{\"sglab\":-1,\"request\":\"state\"}"), "no message of the protocol"),
+        (framed("{\"sglab\":2,\"request\":{\"new\":1}}"), "version 1"),
+        (framed(""), "no message of the protocol"),
+        ([&8u32.to_be_bytes()[..], &[0xff; 8]].concat(), "no message of the protocol"),
+        (1000u32.to_be_bytes().to_vec(), "cut short"),
+    ] {
+        match answers(&labs, &bytes).as_slice() {
+            [Reply::Failed(why)] => assert!(why.contains(wanted), "{wanted}: {why}"),
+            other => panic!("{wanted}: {other:?}"),
+        }
+    }
+    // Who follows and says more than was asked is let go.
+    let more = [framed("{\"sglab\":1,\"request\":\"changes\"}"), vec![b'x'; 100]].concat();
+    assert!(matches!(answers(&labs, &more).as_slice(), [Reply::State(_)]));
+    // Those who connect and say nothing keep nobody out.
+    let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(labs.socket("two-tier")).unwrap()).collect();
+    assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
+    drop(silent);
+    assert_eq!(labs.states()[0]["instances"].as_array().unwrap().len(), 4);
+}
+
+#[test]
+fn bad_words_on_every_command_are_exit_code_2_with_a_reason() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    for (words, wanted) in [
+        (&["explain", "web1", "db9:22"][..], "did you mean `db1`?"),
+        (&["explain", "web1", "db1:port"], "^"),
+        (&["explain", "web1", "db1:22", "--by", "post"], "invalid value 'post'"),
+        (&["matrix", "--ports", "tcp"], "^"),
+        (&["capture", "web9", "-w", "x.pcap"], "there is no instance `web9`; web1, web2, db1, db2 run"),
+        (&["capture"], "<INSTANCE>"),
+        (&["capture", "web1", "-w", "/no/such/folder/x.pcap"], "failed to open /no/such/folder/x.pcap"),
+        (&["flow-logs", "--format", ""], "at least one field"),
+        (&["events", "--format", "xml"], "invalid value 'xml'"),
+        (&["logs", "nobody"], "no log of a lab named `nobody`"),
+        (&["export", "-o", "/no/such/folder/x.yaml"], "failed to write /no/such/folder/x.yaml"),
+        (&["export", "--name", "nobody"], "no lab named `nobody` is up; there are two-tier"),
+        (&["render", "--name", "nobody"], "no lab named `nobody` is up"),
+        (&["up", "example:two-tier", "--name", "b", "--aggregation", "0"], "0 is not in 1..=600"),
+        (&["up", "example:two-tier", "--name", "b", "--flow-logs-format", "srcaddr"], "--flow-logs <FILE>"),
+        (&["up", "example:two-tier", "--name", "b", "--flow-logs", "/no/such/folder/x"], "failed to open"),
+    ] {
+        let said = labs.say(words);
+        assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
+        assert!(said.err.contains(wanted), "{words:?}: {said:?}");
+    }
+    assert_eq!(labs.states().len(), 1);
+}

@@ -2,15 +2,19 @@
 
 use std::io::{Write, stdout};
 
-use clap::CommandFactory;
+use anyhow::bail;
+use clap_complete::env::Shells;
 
-use super::Exit;
-use super::arguments::{Arguments, CompletionsArguments};
+use super::arguments::CompletionsArguments;
+use super::{Exit, completing};
 
 pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<Exit> {
-    // To memory first: clap panics over a reader that leaves early.
+    let shells = Shells::builtins();
+    let name = arguments.shell.to_string();
+    let Some(shell) = shells.completer(&name) else { bail!("there are no completions for {name}") };
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Arguments::command(), "sglab", &mut script);
+    // The script asks the program itself: what there is to offer changes with the lab.
+    shell.write_registration(completing::VARIABLE, "sglab", "sglab", "sglab", &mut script)?;
     stdout().write_all(&script)?;
     Ok(Exit::Ok)
 }

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod color;
+mod completing;
 mod completions;
 mod doctor;
 mod explain;
@@ -67,6 +68,7 @@ impl From<Exit> for ExitCode {
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
+    completing::answer();
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Test(arguments) => test::run(arguments),

@@ -50,6 +50,14 @@ impl Client {
         }
     }
 
+    /// Gives up where the lab says nothing for so long.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn give_up_after(&self, patience: std::time::Duration) -> io::Result<()> {
+        self.stream.set_read_timeout(Some(patience))
+    }
+
     /// Asks, and gives the one answer.
     ///
     /// # Errors

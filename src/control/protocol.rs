@@ -181,6 +181,14 @@ pub struct State {
     pub uptime: f64,
     /// Its instances, in the order of their launch.
     pub instances: Vec<InstanceState>,
+    /// The names of its groups.
+    pub groups: Vec<String>,
+    /// The names of its hosts outside.
+    pub hosts: Vec<String>,
+    /// The names of its Elastic IPs.
+    pub elastic_ips: Vec<String>,
+    /// The names of its prefix lists.
+    pub prefix_lists: Vec<String>,
 }
 
 /// How an instance is.

@@ -14,7 +14,7 @@ impl Supervised {
     pub(super) async fn explain(&mut self, words: &[String], color: bool) -> Reply {
         let flows = match self.flows(words) {
             Ok(flows) => flows,
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
         let batch = match self.lab.probe(&flows).await {
             Ok(batch) => batch,

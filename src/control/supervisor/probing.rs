@@ -15,7 +15,7 @@ impl Supervised {
     pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
         let flows = match self.flows(words) {
             Ok(flows) => flows,
-            Err(reply) => return reply,
+            Err(reply) => return *reply,
         };
         match self.lab.probe(&flows).await {
             Ok(batch) => Reply::Probed(self.probed(&batch)),
@@ -24,16 +24,16 @@ impl Supervised {
     }
 
     /// The flows that words mean now.
-    pub(super) fn flows(&self, words: &[String]) -> Result<Vec<Flow>, Reply> {
+    pub(super) fn flows(&self, words: &[String]) -> Result<Vec<Flow>, Box<Reply>> {
         let mut flows: IndexSet<Flow> = IndexSet::new();
         for words in words {
             let pattern = match read_flow(self.lab.cloud(), words) {
                 Ok(pattern) => pattern,
-                Err(problems) => return Err(invalid(&problems)),
+                Err(problems) => return Err(Box::new(invalid(&problems))),
             };
             match cells::select(&pattern, Via::Private, self.lab.cloud()) {
                 Ok(selected) => flows.extend(selected),
-                Err(why) => return Err(Reply::Invalid(format!("error: {why}"))),
+                Err(why) => return Err(Box::new(Reply::Invalid(format!("error: {why}")))),
             }
         }
         Ok(flows.into_iter().collect())

@@ -26,6 +26,10 @@ pub(super) fn of(supervised: &Supervised) -> State {
         pid: supervised.pid,
         uptime: supervised.up.elapsed().as_secs_f64(),
         instances: instances.collect(),
+        groups: cloud.groups.keys().map(ToString::to_string).collect(),
+        hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
+        elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
+        prefix_lists: cloud.prefix_lists.keys().map(ToString::to_string).collect(),
     }
 }
 

@@ -1,0 +1,78 @@
+//! What a shell is offered: commands and options, and the names of the lab that is up.
+
+use std::time::Duration;
+
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use sglab::control::protocol::{Reply, Request, State};
+use sglab::control::{Client, LabName, Place, place};
+
+use super::arguments::Arguments;
+
+/// By which the script of `sglab completions` asks this program.
+pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
+/// A lab that is busy for longer offers nothing: somebody has pressed a key and waits.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Answers a shell that asks, and ends then; else does nothing.
+pub(super) fn answer() {
+    if std::env::var_os(VARIABLE).is_some() {
+        CompleteEnv::with_factory(command).var(VARIABLE).complete();
+    }
+}
+
+/// The command line, with what can stand in it.
+fn command() -> Command {
+    Arguments::command().mut_subcommands(|command| command.mut_args(offer))
+}
+
+/// What an argument is says what can stand there.
+fn offer(argument: Arg) -> Arg {
+    let names: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
+    let [name] = names.as_slice() else { return argument };
+    let offered: fn() -> Vec<CompletionCandidate> = match name.as_str() {
+        "INSTANCE" => || of_lab(|state| state.instances.into_iter().map(|it| it.name).collect()),
+        "GROUP" => || of_lab(|state| state.groups),
+        "ELASTIC-IP" => || of_lab(|state| state.elastic_ips),
+        "PREFIX-LIST" => || of_lab(|state| state.prefix_lists),
+        "FROM" | "FILE|example:NAME|FROM" => || of_lab(ends),
+        "TO:PORT" | "FLOW|TO:PORT" => || of_lab(|state| ends(state).into_iter().map(|name| name + ":").collect()),
+        "LAB" => || candidates(place::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
+        _ => return argument,
+    };
+    argument.add(ArgValueCandidates::new(offered))
+}
+
+/// Who can ask and be asked.
+fn ends(state: State) -> Vec<String> {
+    state.instances.into_iter().map(|it| it.name).chain(state.groups).chain(state.hosts).collect()
+}
+
+fn of_lab(names: impl FnOnce(State) -> Vec<String>) -> Vec<CompletionCandidate> {
+    state().map_or_else(Vec::new, |state| candidates(names(state)))
+}
+
+fn candidates(names: Vec<String>) -> Vec<CompletionCandidate> {
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// How the lab is that the words mean. Nothing is said where there is none: somebody is typing.
+fn state() -> Option<State> {
+    let words: Vec<String> = std::env::args().collect();
+    let named = words.windows(2).find(|pair| pair[0] == "--name").map(|pair| pair[1].clone());
+    let named = named.or_else(|| std::env::var("SGLAB_LAB").ok()).filter(|name| !name.is_empty());
+    let place = match named {
+        Some(name) => Place::of(LabName::new(&name)?).ok()?,
+        None => match place::all().ok()?.as_slice() {
+            [only] => only.clone(),
+            _ => return None,
+        },
+    };
+    let client = Client::connect(&place).ok()?;
+    client.give_up_after(PATIENCE).ok()?;
+    match client.ask(Request::State).ok()? {
+        Reply::State(state) => Some(state),
+        _ => None,
+    }
+}
