@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netlink_packet_netfilter::NetfilterMessage;
 
 use super::packet::{self, Tuple};
-use super::{conntrack, netlink, nflog, nft};
+use super::{conntrack, counted, netlink, nflog, nft};
 
 /// nft's own list of a table.
 pub fn rules(bytes: &[u8]) {
@@ -39,6 +39,9 @@ pub fn flows(bytes: &[u8]) {
     let tuple =
         Tuple { protocol: packet::UDP, source: end(11), source_port: 1024, destination: end(12), destination_port: 53 };
     conntrack::longest_of(found, &[tuple]);
+    let mut ended = counted::Ended::default();
+    counted::parse(bytes, &mut ended);
+    assert!(ended.flows.len() <= bytes.len() / 16, "more ends than headers");
 }
 
 /// A packet as a tap or the log shows it.

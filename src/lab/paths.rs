@@ -199,20 +199,11 @@ pub(super) fn whose(
     node: &NodeName,
     index: u32,
 ) -> Option<(InstanceName, Vec<GroupName>)> {
-    let interface = interface_at(network, cloud, node, index)?;
-    Some((interface.id.instance.clone(), interface.groups.iter().cloned().collect()))
-}
-
-/// The interface that has its link at an index of a router.
-pub(super) fn interface_at<'a>(
-    network: &Network,
-    cloud: &'a Cloud,
-    node: &NodeName,
-    index: u32,
-) -> Option<&'a Interface> {
     let link = network.links.values().find(|link| link.upper.node == *node && link.upper.index == index)?;
     let device = link.lower.index.checked_sub(FIRST_INSTANCE_INDEX)?;
-    cloud.network_interfaces().find(|interface| {
-        names::instance(&interface.id.instance) == link.lower.node && u32::from(interface.id.device) == device
+    cloud.network_interfaces().find_map(|interface| {
+        let name = &interface.id.instance;
+        let its = names::instance(name) == link.lower.node && u32::from(interface.id.device) == device;
+        its.then(|| (name.clone(), interface.groups.iter().cloned().collect()))
     })
 }

@@ -2,7 +2,8 @@
 
 use tokio::sync::mpsc;
 
-use super::{Lab, paths};
+use super::Lab;
+use crate::compile::names;
 use crate::compile::record::Record;
 use crate::model::{Direction, Interface};
 use crate::probe::Logged;
@@ -69,7 +70,12 @@ impl Lab {
 
     /// Where a record was made, as the cloud is now.
     pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
-        let at = |index: Option<u32>| paths::interface_at(&self.network, &self.cloud, &logged.node, index?);
+        // By number first: records are many, and a link's name is text.
+        let at = |index: Option<u32>| {
+            let number = index?;
+            let mut interfaces = self.cloud.network_interfaces();
+            interfaces.find(|it| names::port_index(it.number) == number && names::router(&it.vpc) == logged.node)
+        };
         Where { from: at(logged.in_index), to: at(logged.out_index) }
     }
 }
