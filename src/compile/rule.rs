@@ -34,6 +34,9 @@ pub fn track(direction: Direction) -> String {
     format!("ct mark set ct mark | {}", tracked_bit(direction))
 }
 
+/// Every rule of a group counts its packets: what none matched, nothing has exercised.
+const COUNTED: &str = "counter";
+
 /// Connection tracking gives no state to most ICMP messages that begin something. Each is then judged by itself.
 pub const UNPLACED: &str = "ct state invalid,untracked";
 
@@ -159,7 +162,7 @@ impl<'a> Compiling<'a> {
             Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => return Ok(Vec::new()),
         };
         let rules = self.peers("ct original ")?.into_iter().map(|(family, peer)| NftRule {
-            text: words([&peer, &matched, "accept"]),
+            text: words([&peer, &matched, COUNTED, "accept"]),
             id: format!("{}{}", self.rule.id, self.suffix(family, "")),
             note: self.note(),
         });
@@ -170,7 +173,7 @@ impl<'a> Compiling<'a> {
         let log = log(Record::Accept(self.direction, self.rule.id));
         let track = track.unwrap_or_default();
         NftRule {
-            text: words([peer, matched, &track, &log, "accept"]),
+            text: words([peer, matched, &track, &log, COUNTED, "accept"]),
             id: format!("{}{suffix}", self.rule.id),
             note: self.note(),
         }

@@ -16,6 +16,10 @@ pub fn changes(old: &Ruleset, new: &Ruleset) -> Vec<Change> {
     let mut rules = Vec::new();
     for (name, chain) in &old.chains {
         match new.chains.get(name) {
+            // Rule by rule, as an edit does: what the rules of a group have counted is read when they go.
+            None if names::is_group_chain(name) => {
+                changes.extend(chain.rules.iter().map(|rule| Change::DeleteRule(name.clone(), rule.id.clone())));
+            }
             None => changes.extend((!chain.rules.is_empty()).then(|| Change::FlushChain(name.clone()))),
             Some(new) if new.rules == chain.rules => {}
             Some(new) if names::is_group_chain(name) => edit(name, chain, new, &mut changes, &mut rules),

@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::oneshot;
 
 use super::faults::Faults;
+use super::nft::Counted;
 use super::{FabricError, raw, sandbox};
 use crate::compile::network::{Families, NodeKind, NodeName};
 
@@ -25,6 +26,8 @@ pub struct Namespace {
     pub families: Families,
     /// What is to fail in it, on purpose.
     pub(crate) faults: Faults,
+    /// What rules that are gone had counted.
+    pub(super) counted: Mutex<Counted>,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -83,7 +86,8 @@ impl Namespace {
             let fenced = raw::fenced_namespaces(&uid_map, &gid_map)?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
-            let made = Self { name: name.clone(), kind, families, faults, net: fenced.net, user, path };
+            let counted = Mutex::default();
+            let made = Self { name: name.clone(), kind, families, faults, counted, net: fenced.net, user, path };
             publish(&made.net, &made.path)?;
             if let Some((user, path)) = &made.user {
                 publish(user, path)?;
@@ -93,7 +97,7 @@ impl Namespace {
         let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(io::Error::other);
         let net = named.and_then(|named| named.file().as_fd().try_clone_to_owned());
         let net = net.inspect_err(|_| unpublish(&path))?;
-        Ok(Self { name: name.clone(), kind, families, faults, net, user: None, path })
+        Ok(Self { name: name.clone(), kind, families, faults, counted: Mutex::default(), net, user: None, path })
     }
 
     /// Its network namespace.

@@ -3,13 +3,14 @@
 //! What nft says of a transaction that failed is not the whole truth: killed, it may have committed first. So the
 //! kernel's own count of transactions is read before and after.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use nftables::schema::{NfListObject, Rule};
+use nftables::stmt::{Counter, Statement};
 
 use super::child::{self, Ended, Status};
 use super::faults::{self, Moment};
@@ -41,7 +42,10 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
         return Ok(());
     }
     let handles = if changes.iter().any(|change| matches!(change, Change::DeleteRule(..))) {
-        rules(namespace).await.map_err(without_effect)?
+        let rules = rules(namespace).await.map_err(without_effect)?;
+        // The last time that they can be asked what they counted.
+        keep_counts(namespace, &rules);
+        rules
     } else {
         Vec::new()
     };
@@ -83,6 +87,29 @@ pub struct KernelRule {
     pub id: String,
     /// The kernel's handle, never used twice in a table.
     pub handle: u64,
+    /// How many packets came to its end, if it counts them.
+    pub packets: Option<u64>,
+}
+
+/// Rules with what each had counted when it was last read, by handle.
+pub(super) type Counted = BTreeMap<u64, KernelRule>;
+
+/// Every rule that a namespace's table has, or had, and that counts packets. A rule that is deleted is read in time, from the
+/// list in which its handle is looked up; so this costs one list, and the deletion none.
+///
+/// # Errors
+/// As [`rules`].
+pub async fn counted(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
+    let now = rules(namespace).await?;
+    keep_counts(namespace, &now);
+    let counted = namespace.counted.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(counted.values().cloned().collect())
+}
+
+fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
+    let mut counted = namespace.counted.lock().unwrap_or_else(PoisonError::into_inner);
+    let counting = rules.iter().filter(|rule| rule.packets.is_some());
+    counted.extend(counting.map(|rule| (rule.handle, rule.clone())));
 }
 
 /// Every rule with a comment in a namespace's table, with its handle.
@@ -101,24 +128,30 @@ pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Erro
     let objects = list.get("nftables").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let mut found = Vec::new();
     for object in objects.into_iter().filter(|object| object.get("rule").is_some()) {
-        let NfListObject::Rule(Rule { chain, comment, handle, .. }) = serde_json::from_value::<NfListObject>(object)?
+        let NfListObject::Rule(Rule { chain, comment, handle, expr, .. }) = serde_json::from_value::<NfListObject>(object)?
         else {
             continue;
         };
         if let (Some(comment), Some(handle)) = (comment, handle) {
             let id = comment.split(' ').next().unwrap_or_default().to_owned();
-            found.push(KernelRule { chain: chain.into_owned(), id, handle: u64::from(handle) });
+            let packets = expr.iter().find_map(|statement| match statement {
+                Statement::Counter(Counter::Anonymous(counter)) => {
+                    Some(counter.as_ref().and_then(|counter| counter.packets).unwrap_or(0) as u64)
+                }
+                _ => None,
+            });
+            found.push(KernelRule { chain: chain.into_owned(), id, handle: u64::from(handle), packets });
         }
     }
     Ok(found)
 }
 
-/// A namespace's ruleset in nft's own text.
+/// A namespace's ruleset in nft's own text, without what its rules have counted.
 ///
 /// # Errors
 /// nft's own words.
 pub async fn ruleset(namespace: &Arc<Namespace>) -> Result<String, FabricError> {
-    list(namespace, &["list", "ruleset"]).await
+    list(namespace, &["-s", "list", "ruleset"]).await
 }
 
 fn missing(namespace: &Namespace, message: String) -> FabricError {
