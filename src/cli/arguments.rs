@@ -89,6 +89,9 @@ pub(crate) struct TestArguments {
     /// Run under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
     pub era: Vec<EraName>,
+    /// Fail a run that leaves a rule of its file unexercised: no packet of any step matched it
+    #[arg(long, conflicts_with = "step")]
+    pub require_rule_coverage: bool,
     /// Show the whole truth table of every step
     #[arg(long)]
     pub grid: bool,

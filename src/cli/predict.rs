@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let style = Style { color, grid: arguments.grid, verbose: arguments.grid };
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
     let eras = if typed.is_empty() { topology.eras.clone() } else { typed };
-    let options = Options { until_step: arguments.step, fail_fast: false };
+    let options = Options { until_step: arguments.step, ..Options::default() };
     let predicted = eras.into_iter().map(|era| match predict::predict(&topology, era, &options, &mut |_| {}) {
         Ok(result) => Entry::from(result),
         Err(error) => Entry::Broken(Broken {

@@ -61,7 +61,11 @@ async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::
             eras.into_iter().map(move |era| Job { topology, era })
         })
         .collect();
-    let options = Options { until_step: arguments.step, fail_fast: arguments.fail_fast };
+    let options = Options {
+        until_step: arguments.step,
+        fail_fast: arguments.fail_fast,
+        require_rule_coverage: arguments.require_rule_coverage,
+    };
     let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
     let mut entries = Vec::new();
     if let [job] = jobs.as_slice() {

@@ -128,7 +128,8 @@ pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Erro
     let objects = list.get("nftables").and_then(serde_json::Value::as_array).cloned().unwrap_or_default();
     let mut found = Vec::new();
     for object in objects.into_iter().filter(|object| object.get("rule").is_some()) {
-        let NfListObject::Rule(Rule { chain, comment, handle, expr, .. }) = serde_json::from_value::<NfListObject>(object)?
+        let NfListObject::Rule(Rule { chain, comment, handle, expr, .. }) =
+            serde_json::from_value::<NfListObject>(object)?
         else {
             continue;
         };

@@ -30,7 +30,8 @@ use crate::fabric::faults::Faults;
 use crate::fabric::machine::Machine;
 use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, Service,
+    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, RuleId,
+    Service,
 };
 use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
@@ -90,6 +91,9 @@ pub struct Listeners {
 
 /// A rule in the kernel: its chain, its id, and the handle that the kernel gave it.
 pub type RuleHandles = BTreeMap<(String, String), u64>;
+
+/// How many packets the rules of security groups matched, those that are gone too.
+pub type RulePackets = BTreeMap<RuleId, u64>;
 
 /// Why an operation on a lab failed.
 #[derive(Debug, thiserror::Error)]
@@ -291,6 +295,24 @@ impl Lab {
             }
         }
         Ok(handles)
+    }
+
+    /// How many packets each rule of a security group matched, new flows and untracked ones under way, in all of the lab's
+    /// life.
+    ///
+    /// # Errors
+    /// nft's own words.
+    pub async fn rule_packets(&self) -> Result<RulePackets, LabError> {
+        let mut packets = RulePackets::new();
+        for (name, _) in self.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            for rule in nft::counted(self.fabric.node(name)?).await? {
+                let id = rule.id.split('/').next().and_then(|id| id.parse().ok());
+                if let Some(id) = id.filter(|_| compile::names::is_group_chain(&rule.chain)) {
+                    *packets.entry(id).or_default() += rule.packets.unwrap_or(0);
+                }
+            }
+        }
+        Ok(packets)
     }
 
     fn refuse_broken(&self) -> Result<(), LabError> {

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Entry;
-use super::{bundle, text};
+use super::{bundle, coverage, text};
 use crate::model::Place;
 use crate::probe::Held;
 use crate::scenario::{Class, Proof, RunResult, StepStatus, answers, held};
@@ -103,6 +103,9 @@ fn run(out: &mut String, result: &RunResult) {
             annotate(out, "warning", &step.place, &title, "the canaries did not hold, so nothing is proved");
         }
     }
+    if let Some(it) = &result.coverage {
+        coverage::annotate(out, it, result.head.era);
+    }
     if let Some(step) = result.steps.iter().find(|step| !step.claims.is_empty()) {
         for claim in &step.claims {
             annotate(out, "notice", &step.place, "sglab", claim);
@@ -110,7 +113,7 @@ fn run(out: &mut String, result: &RunResult) {
     }
 }
 
-fn annotate(out: &mut String, kind: &str, place: &Place, title: &str, text: &str) {
+pub(super) fn annotate(out: &mut String, kind: &str, place: &Place, title: &str, text: &str) {
     let _ = writeln!(
         out,
         "::{kind} file={},line={},col={},title={}::{}",

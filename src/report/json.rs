@@ -7,8 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::text;
-use super::{Broken, Entry};
+use super::{Broken, Entry, coverage, text};
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     CloudService, ConnectionName, Direction, Endpoint, Era, Flow, HostIp, InstanceName, Place, Service, Via,
@@ -65,6 +64,7 @@ struct Ran<'a> {
     took_ms: f64,
     counts: Counts,
     claims: Vec<&'a str>,
+    coverage: Option<coverage::Json<'a>>,
     steps: Vec<Step<'a>>,
 }
 
@@ -281,6 +281,7 @@ fn ran(result: &RunResult) -> Ran<'_> {
         took_ms: ms(result.took),
         counts: result.counts,
         claims: result.claims(),
+        coverage: result.coverage.as_ref().map(coverage::json),
         steps: result.steps.iter().map(step).collect(),
     }
 }

@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::terminal;
-use super::{Broken, Entry, Style, text};
+use super::{Broken, Entry, Style, coverage, text};
 use crate::scenario::{RunResult, StepResult, StepStatus, answers, held};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
@@ -32,6 +32,9 @@ fn suite(result: &RunResult) -> TestSuite {
     for (index, step) in result.steps.iter().enumerate() {
         let earlier = result.steps.get(..index).unwrap_or_default();
         suite.add_test_case(case(result, earlier, step));
+    }
+    if let Some(it) = &result.coverage {
+        coverage::junit(&mut suite, it, &format!("{}.{}", head.topology, head.era));
     }
     suite
 }

@@ -2,6 +2,7 @@
 
 mod bundle;
 pub mod catalogue;
+mod coverage;
 pub mod eras;
 pub mod events;
 pub mod explain;

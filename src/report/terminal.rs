@@ -6,7 +6,7 @@ mod step;
 mod tests;
 
 use super::text::{self, Tone};
-use super::{Entry, Style};
+use super::{Entry, Style, coverage};
 use crate::model::topology::write;
 use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
 
@@ -77,7 +77,9 @@ pub fn head(head: &Head, style: Style) -> String {
 
 /// The verdict, and where to go from there.
 pub fn foot(result: &RunResult, style: Style) -> String {
-    let RunResult { head, steps, counts, took, verdict } = result;
+    let RunResult { head, steps, counts, took, verdict, coverage } = result;
+    let rules = coverage.as_ref().map_or_else(String::new, |it| coverage::section(it, style));
+    let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
     let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
@@ -96,7 +98,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     };
     match verdict {
         RunVerdict::Passed => format!(
-            "{}  {}, {cells}, {evidence}{took}\n",
+            "{rules}{}  {}, {cells}, {evidence}{took}\n",
             style.paint(Tone::Good, "PASSED"),
             text::count(steps.len(), "step")
         ),
@@ -109,8 +111,11 @@ pub fn foot(result: &RunResult, style: Style) -> String {
                 (0, _) => String::new(),
                 (_, wrong) => format!(", {} of {cells} wrong", text::number(wrong)),
             };
+            let unexercised = unexercised.map_or_else(String::new, |it| {
+                format!(", {} unexercised", text::count(it.unexercised().len(), "rule"))
+            });
             format!(
-                "{}  {} of {}{not_run}{wrong}, {evidence}{took}    exit code {}\n{}",
+                "{rules}{}  {} of {}{not_run}{wrong}{unexercised}, {evidence}{took}    exit code {}\n{}",
                 style.paint(Tone::Bad, "FAILED"),
                 with(StepStatus::Failed),
                 text::count(steps.len(), "step"),
@@ -119,7 +124,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
             )
         }
         RunVerdict::Inconclusive => format!(
-            "{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n{}",
+            "{rules}{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n{}",
             style.paint(Tone::Unsure, "INCONCLUSIVE"),
             with(StepStatus::Inconclusive),
             text::count(steps.len(), "step"),

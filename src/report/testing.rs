@@ -5,14 +5,19 @@ use std::time::Duration;
 
 use crate::model::topology::{Expectation, ExpectedOutcome, Step};
 use crate::model::{
-    Cloud, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
+    Cloud, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp, Refusal, RefusalCode, RuleId,
+    Service,
 };
 use crate::probe::Outcome;
 use crate::scenario::testing::{Double, by_the_article, doing, dropped, flows, open, step, table, topology};
 use crate::scenario::{Options, Progress, RunResult, run_on};
 
-fn ran(mut lab: Double, steps: Vec<Step>) -> RunResult {
-    let (topology, options) = (topology(steps), Options::default());
+fn ran(lab: Double, steps: Vec<Step>) -> RunResult {
+    ran_with(lab, steps, Options::default())
+}
+
+fn ran_with(mut lab: Double, steps: Vec<Step>, options: Options) -> RunResult {
+    let topology = topology(steps);
     let mut ignore = |_: Progress<'_>| ();
     let running = run_on(&mut lab, &topology, Duration::from_millis(24), &options, &mut ignore);
     let mut result = futures::executor::block_on(running).expect("a result");
@@ -64,6 +69,14 @@ fn unfold(cloud: &mut Cloud, _: &Operation) -> Result<(), Refusal> {
 
 fn answer(cloud: &Cloud, flow: &Flow) -> Outcome {
     if between_dbs(flow) && cloud.counters.rule > 0 { open(2) } else { by_the_article(cloud, flow) }
+}
+
+/// Every step as expected, and the third rule matched no packet.
+pub(crate) fn unexercised(required: bool) -> RunResult {
+    let mut lab = Double::new(answer).applying(unfold);
+    lab.packets = Some([(RuleId(1), 7), (RuleId(2), 3), (RuleId(3), 0)].into());
+    let options = Options { require_rule_coverage: required, ..Options::default() };
+    ran_with(lab, vec![step("as launched", vec![table("two-tier")])], options)
 }
 
 /// Every step as expected.

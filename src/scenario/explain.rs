@@ -18,12 +18,12 @@ pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
 }
 
 fn rule(id: RuleId, cloud: &Cloud) -> Option<DecidingRule> {
-    cloud.rule(id).map(|(group, rule)| DecidingRule {
-        group: group.clone(),
-        id,
-        written: rule.written.clone(),
-        place: rule.place.clone(),
-    })
+    cloud.rule(id).map(|(group, rule)| of_group(group, rule))
+}
+
+/// A group's rule as reports name it.
+pub fn of_group(group: &GroupName, rule: &Rule) -> DecidingRule {
+    DecidingRule { group: group.clone(), id: rule.id, written: rule.written.clone(), place: rule.place.clone() }
 }
 
 /// What there is to say of an outcome beyond its class.

@@ -11,7 +11,7 @@ use super::run::{self, Cloudlike, Options, Progress, RunError};
 use super::traffic;
 use crate::compile::names;
 use crate::compile::record::Record;
-use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, Testimony};
+use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
@@ -156,6 +156,10 @@ impl Cloudlike for Predictor {
     async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {
         let observations = vec![observation(cloud, &listeners, flow)];
         Ok(Batch { observations, took: Duration::ZERO, canaries_held: true })
+    }
+
+    async fn rule_packets(&self) -> Result<Option<RulePackets>, LabError> {
+        Ok(None)
     }
 
     /// A rule keeps its id as long as it stands, as it keeps its handle in the kernel.

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::answers::AnswerResult;
 use super::balanced::BalancedResult;
 use super::compared::Disagreement;
+use super::coverage::Coverage;
 use super::dossier::Dossier;
 use super::traffic::TrafficResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
@@ -32,6 +33,8 @@ pub struct RunResult {
     pub took: Duration,
     /// What it all comes to.
     pub verdict: RunVerdict,
+    /// Which rules were exercised; nothing where no packet was sent.
+    pub coverage: Option<Coverage>,
 }
 
 /// What was booted: known before the first step.

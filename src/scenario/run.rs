@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 
 use super::balanced::Proof;
+use super::coverage::Met;
 use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
 use super::traffic::TrafficResult;
 use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held, traffic};
-use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles, Testimony};
+use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal, Verdict};
 use crate::policy;
@@ -68,6 +69,8 @@ pub trait Cloudlike {
     ) -> impl Future<Output = Result<Batch, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
+    /// How many packets each rule matched that stands or stood; nothing where there are none.
+    fn rule_packets(&self) -> impl Future<Output = Result<Option<RulePackets>, LabError>>;
 }
 
 impl Cloudlike for Lab {
@@ -138,6 +141,10 @@ impl Cloudlike for Lab {
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
         Self::rule_handles(self).await
     }
+
+    async fn rule_packets(&self) -> Result<Option<RulePackets>, LabError> {
+        Self::rule_packets(self).await.map(Some)
+    }
 }
 
 /// How to run a scenario.
@@ -147,6 +154,8 @@ pub struct Options {
     pub until_step: Option<usize>,
     /// Stop at the first step that fails; the others are reported as not run.
     pub fail_fast: bool,
+    /// A rule that no packet matched fails the run.
+    pub require_rule_coverage: bool,
 }
 
 /// What is under way, for whoever wants to watch.
@@ -258,6 +267,7 @@ pub async fn run_on<L: Cloudlike>(
             progress(Progress::Done(result));
         }
     }
+    stepper.measure_coverage().await;
     Ok(stepper.finish())
 }
 
@@ -296,21 +306,30 @@ fn verdict(steps: &[StepResult]) -> RunVerdict {
     }
 }
 
+/// What the steps before left for those after.
+#[derive(Default)]
+struct Past {
+    /// The cells of the step before.
+    last: IndexMap<Flow, Class>,
+    /// Flows of which model and kernel have said different things.
+    known: IndexSet<Flow>,
+    met: Met,
+}
+
 /// Runs one step; says besides whether it broke off before its probes.
 async fn run_step<L: Cloudlike>(
     lab: &mut L,
     topology: &Topology,
     (head, number): (&Head, usize),
     step: &Step,
-    last: &IndexMap<Flow, Class>,
     asked: &[Flow],
-    known: &IndexSet<Flow>,
+    past: &mut Past,
 ) -> Result<(StepResult, bool), LabError> {
     let began = Instant::now();
     let before = lab.cloud().clone();
     let mut result = blank(number, step);
     let (running, obstacles) = traffic::begin(lab, step).await?;
-    let changes = change_cloud(lab, step).await?;
+    let changes = change_cloud(lab, step, past).await?;
     if let Some(running) = running {
         result.traffic = traffic::end(lab, step, running, &changes.clouds).await;
     } else if lab.evidence() == Evidence::Prediction {
@@ -338,6 +357,7 @@ async fn run_step<L: Cloudlike>(
     let canaries_held = batch.as_ref().is_none_or(|batch| batch.canaries_held);
     let mut observed: IndexMap<Flow, Outcome> = IndexMap::new();
     let mut resolved: IndexMap<Flow, IpAddr> = IndexMap::new();
+    past.met.record(batch.as_ref().map_or(&[], |batch| &batch.observations));
     for observation in batch.iter().flat_map(|batch| &batch.observations) {
         result.counts.timed_out += usize::from(observation.timed_out);
         // A broken instrument shows nothing, whatever it reads.
@@ -352,7 +372,7 @@ async fn run_step<L: Cloudlike>(
     }
     let listeners = listeners(topology);
     result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
-    if result.disagreements.iter().any(|it| !known.contains(&it.flow)) {
+    if result.disagreements.iter().any(|it| !past.known.contains(&it.flow)) {
         result.dossier = dossier::gather(lab, head, number, &listeners, &result.disagreements).await?;
     }
     result.held = held::examine(lab, step).await?;
@@ -375,7 +395,7 @@ async fn run_step<L: Cloudlike>(
     result.flows = judged.flows;
     result.wrong = judged.wrong;
     result.counts.wrong = wrong_cells(&result.wrong);
-    result.changed = change::cells(last, &observed, &now);
+    result.changed = change::cells(&past.last, &observed, &now);
     result.addresses = change::addresses(&before, &now);
     result.rules_edited = changes.rules.as_ref().map(|(before, now)| change::rules(before, now));
     result.claims = claims::claims(&now);
@@ -444,7 +464,7 @@ struct Changes {
     clouds: Vec<(Instant, Cloud)>,
 }
 
-async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes, LabError> {
+async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -> Result<Changes, LabError> {
     let has = |wanted: fn(&Expectation) -> bool| step.expectations.iter().any(|placed| wanted(&placed.value));
     let refusal_expected = has(|expectation| matches!(expectation, Expectation::Refusal(_)));
     let unchanged_expected = has(|expectation| matches!(expectation, Expectation::RulesUnchanged));
@@ -479,6 +499,7 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Changes,
         match lab.apply(&placed.value).await {
             Ok(took) => {
                 changes.in_force = Some(changes.in_force.unwrap_or_default() + took);
+                past.met.meet(lab.cloud());
                 if !step.during.is_empty() {
                     changes.clouds.push((Instant::now(), lab.cloud().clone()));
                 }

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::run::Cloudlike;
 use crate::compile::network::NodeName;
-use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, Testimony};
+use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
@@ -234,6 +234,7 @@ pub(crate) struct Double {
     pub canaries_held: bool,
     pub asked: Told,
     pub predictor: Option<fn(&Cloud, &Flow) -> Verdict>,
+    pub packets: Option<RulePackets>,
 }
 
 impl Double {
@@ -245,6 +246,7 @@ impl Double {
             canaries_held: true,
             asked: Box::new(|_, _| Asked::Answered { what: "as it must".to_owned() }),
             predictor: None,
+            packets: None,
         }
     }
 
@@ -343,6 +345,10 @@ impl Cloudlike for Double {
             records: Vec::new(),
         }];
         Ok(Batch { observations, took: Duration::ZERO, canaries_held: self.canaries_held })
+    }
+
+    async fn rule_packets(&self) -> Result<Option<RulePackets>, LabError> {
+        Ok(self.packets.clone())
     }
 
     async fn rule_handles(&self) -> Result<RuleHandles, LabError> {

@@ -21,6 +21,7 @@ mod bare;
 mod blink;
 mod clients;
 mod clouds;
+mod coverage;
 mod disagreements;
 mod elastic_ips;
 mod evidence;
@@ -64,6 +65,7 @@ const ALL: &[&[Case]] = &[
     altered::CASES,
     disagreements::CASES,
     blink::CASES,
+    coverage::CASES,
     elastic_ips::CASES,
     evidence::CASES,
     faults_log::CASES,

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use indexmap::{IndexMap, IndexSet};
-
-use super::{Cloudlike, Options, RunError, head, not_run, run_step, verdict};
+use super::{Cloudlike, Options, Past, RunError, head, not_run, run_step, verdict};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
-use crate::scenario::results::{Class, Counts, Head, RunResult, StepResult, StepStatus};
+use crate::scenario::coverage::Coverage;
+use crate::scenario::results::{Counts, Head, RunResult, RunVerdict, StepResult, StepStatus};
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
 pub struct Stepper<'a, L> {
@@ -18,9 +17,8 @@ pub struct Stepper<'a, L> {
     /// How many steps of the file are behind, those of other eras too.
     behind: usize,
     steps: Vec<StepResult>,
-    last: IndexMap<Flow, Class>,
-    /// Flows of which model and kernel have said different things.
-    known: IndexSet<Flow>,
+    past: Past,
+    coverage: Option<Coverage>,
     halted: Option<String>,
     began: Instant,
 }
@@ -28,6 +26,8 @@ pub struct Stepper<'a, L> {
 impl<'a, L: Cloudlike> Stepper<'a, L> {
     /// Before the first step of a lab that is up with the initial cloud; `boot` is for the record only.
     pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
+        let mut past = Past::default();
+        past.met.meet(lab.cloud());
         let head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
         Self {
             lab,
@@ -36,8 +36,8 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
             head,
             behind: 0,
             steps: Vec::new(),
-            last: IndexMap::new(),
-            known: IndexSet::new(),
+            past,
+            coverage: None,
             halted: None,
             began: Instant::now(),
         }
@@ -82,7 +82,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
             Some(why) => not_run(number, step, why),
             None => {
                 let (result, broken) =
-                    run_step(self.lab, self.topology, (&self.head, number), step, &self.last, asked, &self.known)
+                    run_step(self.lab, self.topology, (&self.head, number), step, asked, &mut self.past)
                         .await
                         .map_err(|error| RunError::Lab { step: number, place: step.place.clone(), error })?;
                 if broken {
@@ -90,8 +90,8 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
                 } else if self.options.fail_fast && result.status == StepStatus::Failed {
                     self.halted = Some(format!("step {number} failed"));
                 }
-                self.last.clone_from(&result.observed);
-                self.known.extend(result.disagreements.iter().map(|it| it.flow.clone()));
+                self.past.last.clone_from(&result.observed);
+                self.past.known.extend(result.disagreements.iter().map(|it| it.flow.clone()));
                 result
             }
         };
@@ -99,10 +99,22 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         Ok(self.steps.last())
     }
 
+    /// Reads which rules the packets up to now have exercised: once, at the end.
+    pub async fn measure_coverage(&mut self) {
+        self.coverage = self.past.met.measure(self.lab, self.options.require_rule_coverage).await;
+    }
+
     /// What the steps that were taken come to.
     pub fn finish(self) -> RunResult {
         let counts = self.steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.counts));
-        let verdict = verdict(&self.steps);
-        RunResult { head: self.head, steps: self.steps, counts, took: self.began.elapsed(), verdict }
+        let of_steps = verdict(&self.steps);
+        let has = |what: fn(&Coverage) -> bool| self.coverage.as_ref().is_some_and(what);
+        let verdict = match of_steps {
+            RunVerdict::Passed | RunVerdict::Inconclusive if has(Coverage::is_wanting) => RunVerdict::Failed,
+            RunVerdict::Passed if has(Coverage::is_unproved) => RunVerdict::Inconclusive,
+            of_steps => of_steps,
+        };
+        let took = self.began.elapsed();
+        RunResult { head: self.head, steps: self.steps, counts, took, verdict, coverage: self.coverage }
     }
 }

@@ -1,0 +1,167 @@
+//! Which rules nothing exercised, as text, JSON, a JUnit case and annotations.
+
+use std::fmt::Write as _;
+
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+
+use super::text::{self, Tone};
+use super::{Style, github};
+use crate::model::{Direction, Era};
+use crate::scenario::{CountedRule, Coverage, DecidingRule};
+
+#[derive(Serialize)]
+pub(super) struct Json<'a> {
+    required: bool,
+    unread: Option<&'a str>,
+    unexercised: Option<usize>,
+    rules: Vec<Counted<'a>>,
+}
+
+#[derive(Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    rule: &'a DecidingRule,
+    direction: Direction,
+    packets: Option<u64>,
+    recorded: bool,
+    exercised: Option<bool>,
+}
+
+/// The section of a run in the JSON form.
+pub(super) fn json(coverage: &Coverage) -> Json<'_> {
+    let known = coverage.unread.is_none();
+    Json {
+        required: coverage.required,
+        unread: coverage.unread.as_deref(),
+        unexercised: known.then(|| coverage.unexercised().len()),
+        rules: coverage
+            .rules
+            .iter()
+            .map(|it| Counted {
+                rule: &it.rule,
+                direction: it.direction,
+                packets: known.then_some(it.packets),
+                recorded: it.recorded,
+                exercised: known.then(|| it.is_exercised()),
+            })
+            .collect(),
+    }
+}
+
+/// The section before the verdict; nothing where there is nothing to tell.
+pub(super) fn section(coverage: &Coverage, style: Style) -> String {
+    let mut out = String::new();
+    if let Some(why) = &coverage.unread {
+        let head = style.paint(Tone::Unsure, "RULES");
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{head}  what no packet matched is not known: {why}");
+        return out;
+    }
+    let unexercised = coverage.unexercised();
+    if !unexercised.is_empty() {
+        let tone = if coverage.required { Tone::Bad } else { Tone::Unsure };
+        let _ = writeln!(out, "{}  {}", style.paint(tone, "UNEXERCISED"), summary(coverage));
+        unexercised.iter().for_each(|it| out.push_str(&line(it)));
+    } else if coverage.required {
+        let _ = writeln!(out, "{}  {}", style.paint(Tone::Good, "RULES"), summary(coverage));
+    }
+    for it in coverage.contradicted() {
+        let rule = text::rule(&it.rule);
+        let head = style.paint(Tone::Bad, "RULES");
+        let _ = writeln!(out, "{head}  a log record names {rule}, and its own counters show no packet: a bug of sglab");
+    }
+    out
+}
+
+fn line(it: &CountedRule) -> String {
+    let place = it.rule.place.as_ref().map_or_else(String::new, ToString::to_string);
+    format!("       {:<50}  {place}", text::rule(&it.rule)).trim_end().to_owned() + "\n"
+}
+
+/// In a sentence.
+pub(super) fn summary(coverage: &Coverage) -> String {
+    let all = text::count(coverage.rules.len(), "rule");
+    match (coverage.unread.as_ref(), coverage.unexercised().len()) {
+        (Some(why), _) => format!("which of {all} were exercised is not known: {why}"),
+        (None, 0) => format!("packets of this run matched each of {all}"),
+        (None, none) => format!("{} of {all} matched no packet of this run", text::number(none)),
+    }
+}
+
+/// A case where coverage is required; else a property for each rule that nothing exercised.
+pub(super) fn junit(suite: &mut TestSuite, coverage: &Coverage, class: &str) {
+    if !coverage.required {
+        for it in coverage.unexercised() {
+            suite.add_property(Property::new("unexercised-rule", text::rule(&it.rule)));
+        }
+        return;
+    }
+    let mut status = match (coverage.is_wanting(), coverage.is_unproved()) {
+        (true, _) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        (_, true) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        _ => TestCaseStatus::success(),
+    };
+    if coverage.is_wanting() || coverage.is_unproved() {
+        status.set_message(summary(coverage));
+        status.set_description(section(coverage, Style::default()));
+    }
+    let mut case = TestCase::new("every rule is exercised", status);
+    case.set_classname(class);
+    case.set_assertions(coverage.rules.len());
+    suite.add_test_case(case);
+}
+
+/// Where each rule stands: an error where coverage is required.
+pub(super) fn annotate(out: &mut String, coverage: &Coverage, era: Era) {
+    let kind = if coverage.required { "error" } else { "notice" };
+    for it in coverage.unexercised() {
+        if let Some(place) = &it.rule.place {
+            let title = format!("sglab: unexercised rule (era {era})");
+            github::annotate(out, kind, place, &title, &format!("no packet matched {}", text::rule(&it.rule)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::{DIFFERS, Entry, PASSED, exit_code, github::github, junit::junit, terminal, testing};
+
+    fn told(required: bool) -> String {
+        let result = testing::unexercised(required);
+        let coverage = result.coverage.clone().expect("counters");
+        let json = serde_json::to_string_pretty(&json(&coverage)).expect("JSON");
+        let foot = terminal::foot(&result, Style::default());
+        let entry = [Entry::from(result)];
+        assert_eq!(exit_code(&entry), if required { DIFFERS } else { PASSED });
+        format!("{foot}\n{json}\n{}\n{}", junit(&entry).expect("XML"), github(&entry))
+    }
+
+    #[test]
+    fn a_rule_that_nothing_exercised_is_told_and_changes_no_verdict() {
+        insta::assert_snapshot!(told(false));
+    }
+
+    #[test]
+    fn where_coverage_is_required_it_fails_the_run_in_every_form() {
+        insta::assert_snapshot!(told(true));
+    }
+
+    #[test]
+    fn where_the_counters_could_not_be_read_nothing_is_called_unexercised_and_what_was_required_is_unproved() {
+        let mut coverage = testing::unexercised(true).coverage.expect("counters");
+        coverage.unread = Some("nft failed".to_owned());
+        assert!(coverage.unexercised().is_empty() && !coverage.is_wanting() && coverage.is_unproved());
+        let text = section(&coverage, Style::default());
+        assert_eq!(text, "RULES  what no packet matched is not known: nft failed\n");
+    }
+
+    #[test]
+    fn a_record_of_a_rule_whose_counters_show_nothing_is_told() {
+        let mut coverage = testing::unexercised(false).coverage.expect("counters");
+        coverage.rules[2].recorded = true;
+        assert!(coverage.unexercised().is_empty());
+        insta::assert_snapshot!(section(&coverage, Style::default()));
+    }
+}
