@@ -35,6 +35,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Run topologies on real packets and say whether they hold
     Test(TestArguments),
+    /// Run again what `sglab test --evidence` kept, and say what differs
+    Replay(ReplayArguments),
     /// Predict the truth table after every step; needs no privilege and no kernel
     Predict(PredictArguments),
     /// Explain the verdict of one flow: who is asked on its way, and what would open it
@@ -69,7 +71,9 @@ Examples:
   sglab test two-tier.yaml --grid           with the whole truth table of every step
   sglab test two-tier.yaml --step 3         up to the third step
   sglab test self-trust.yaml --era classic  under one era
-  sglab test topologies --junit results.xml --format github")]
+  sglab test topologies --junit results.xml --format github
+  sglab test topologies --require-rule-coverage
+  sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`")]
 pub(crate) struct TestArguments {
     /// Topology files, folders of them, or built-in ones such as `example:two-tier`
     #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
@@ -101,12 +105,31 @@ pub(crate) struct TestArguments {
     /// Write a JUnit report too, one case a step
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
-    /// Where to put a folder of evidence if model and kernel disagree
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    pub evidence: PathBuf,
+    /// Keep all evidence in this folder, for `sglab replay`: scenarios, compiled rulesets, probes, packets of failing cells
+    #[arg(long, value_name = "DIR")]
+    pub evidence: Option<PathBuf>,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,
+}
+
+/// `sglab replay`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab test two-tier.yaml --evidence kept  keep a run
+  sglab replay kept                         run it again: here, later, or with another sglab, kernel or nft
+  sglab replay kept --format json
+
+Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a
+lab. Another version of sglab, the kernel or nft is told, and is no difference by itself.")]
+pub(crate) struct ReplayArguments {
+    /// The folder
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+    /// How to print what differs
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
 }
 
 /// `sglab predict`.

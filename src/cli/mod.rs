@@ -6,6 +6,7 @@ mod color;
 mod completing;
 mod completions;
 mod doctor;
+mod evidence;
 mod explain;
 mod host;
 mod init;
@@ -13,6 +14,7 @@ mod list;
 mod live;
 mod predict;
 mod render;
+mod replay;
 mod schema;
 mod shell;
 mod signals;
@@ -72,6 +74,7 @@ pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Command::Test(arguments) => test::run(arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Predict(arguments) => predict::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::List(arguments) => list::run(&arguments),

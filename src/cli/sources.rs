@@ -16,6 +16,8 @@ pub(super) struct Read {
     pub topologies: Vec<Topology>,
     /// What is wrong with the others.
     pub problems: Vec<Problems>,
+    /// All of them as they were read, by name.
+    pub texts: Vec<(String, Vec<u8>)>,
 }
 
 /// Reads every topology that is named.
@@ -35,22 +37,23 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
             texts.push((name.clone(), read_file(Path::new(name))?));
         }
     }
-    Ok(parse(&texts))
+    Ok(parse(texts))
 }
 
 /// Reads every topology that is built in.
 pub(super) fn read_built_in() -> Read {
-    parse(&EXAMPLES.iter().map(named).collect::<Vec<_>>())
+    parse(EXAMPLES.iter().map(named).collect())
 }
 
-fn parse(texts: &[(String, Vec<u8>)]) -> Read {
-    let mut read = Read { topologies: Vec::new(), problems: Vec::new() };
-    for (name, text) in texts {
+fn parse(texts: Vec<(String, Vec<u8>)>) -> Read {
+    let mut read = Read { topologies: Vec::new(), problems: Vec::new(), texts: Vec::new() };
+    for (name, text) in &texts {
         match Topology::parse(name, text) {
             Ok(topology) => read.topologies.push(topology),
             Err(problems) => read.problems.push(problems),
         }
     }
+    read.texts = texts;
     read
 }
 

@@ -1,6 +1,7 @@
 //! `sglab test`.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
@@ -8,11 +9,12 @@ use sglab::fabric::doctor;
 use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
+use sglab::report::evidence::bundle;
 use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, terminal};
 use sglab::scenario::{self, Options, Progress, RunError, RunResult};
 
 use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, host, signals, sources};
+use super::{Exit, color, evidence, host, replay, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -32,12 +34,16 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     if let Some(step) = arguments.step.filter(|step| *step > longest) {
         bail!("there is no step {step}; the longest scenario has {longest} steps");
     }
+    if let Some(folder) = &arguments.evidence {
+        // Before anything is run: what is found out afterwards would cost the run.
+        evidence::check_target(folder)?;
+    }
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
     let done = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal,
-            exit = run_all(&arguments, &read.topologies) => exit,
+            exit = run_all(&arguments, &read) => exit,
         }
     });
     // The labs go with this process; waiting for their parts one by one would only take longer.
@@ -51,7 +57,8 @@ struct Job<'a> {
     era: Era,
 }
 
-async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::Result<Exit> {
+async fn run_all(arguments: &TestArguments, read: &sources::Read) -> anyhow::Result<Exit> {
+    let topologies = &read.topologies;
     let style = style(arguments);
     let jobs: Vec<Job<'_>> = topologies
         .iter()
@@ -65,6 +72,7 @@ async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::
         until_step: arguments.step,
         fail_fast: arguments.fail_fast,
         require_rule_coverage: arguments.require_rule_coverage,
+        keep: arguments.evidence.is_some(),
     };
     let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
     let mut entries = Vec::new();
@@ -84,12 +92,22 @@ async fn run_all(arguments: &TestArguments, topologies: &[Topology]) -> anyhow::
             }
         }
     }
-    finish(arguments, style, entries, topologies.len())
+    finish(arguments, style, entries, &options, read)
 }
 
 /// Prints what is printed at the end, and gives the exit code.
-fn finish(arguments: &TestArguments, style: Style, entries: Vec<Entry>, files: usize) -> anyhow::Result<Exit> {
-    let kept = keep_evidence(arguments, &entries);
+fn finish(
+    arguments: &TestArguments,
+    style: Style,
+    entries: Vec<Entry>,
+    options: &Options,
+    read: &sources::Read,
+) -> anyhow::Result<Exit> {
+    let files = read.topologies.len();
+    let kept = match &arguments.evidence {
+        Some(folder) => keep_all(folder, &entries, options, read),
+        None => keep_disagreements(&entries),
+    };
     let reported = write_junit(arguments, &entries).and(kept);
     let text = match entries.as_slice() {
         [Entry::Ran(result)] => terminal::foot(result, style),
@@ -129,11 +147,19 @@ fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<(
     std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))
 }
 
+/// Writes all that is kept of the runs.
+fn keep_all(folder: &Path, entries: &[Entry], options: &Options, read: &sources::Read) -> anyhow::Result<()> {
+    let files = bundle(entries, &read.texts, replay::versions(), options)?;
+    evidence::write(folder, &files)?;
+    eprintln!("evidence is in {}; run it again: sglab replay {}", folder.display(), folder.display());
+    Ok(())
+}
+
 /// Writes what is kept of disagreements between model and kernel.
-fn keep_evidence(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
+fn keep_disagreements(entries: &[Entry]) -> anyhow::Result<()> {
     let ran = entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
     for dossier in ran.flat_map(|result| &result.steps).filter_map(|step| step.dossier.as_ref()) {
-        let folder = arguments.evidence.join(&dossier.folder);
+        let folder = Path::new(".").join(&dossier.folder);
         let failed = || format!("failed to write {}", folder.display());
         std::fs::create_dir_all(&folder).with_context(failed)?;
         for (name, text) in &dossier.files {

@@ -84,8 +84,19 @@ pub fn examine() -> Examination {
 
 const A_LAB_LIVES_IN_IT: &str = "a lab lives in namespaces of its own; without them there is none";
 
+/// The kernel's release; empty where it does not say.
+pub fn kernel_release() -> String {
+    read("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
+}
+
+/// What nft says of its version; empty where it says nothing.
+pub fn nft_version() -> String {
+    let said = program().and_then(|program| Command::new(program).arg("--version").output().ok());
+    said.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 fn kernel() -> Check {
-    let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = kernel_release();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let ok = if version >= (5, 7) { Standing::Yes } else { Standing::No };

@@ -5,6 +5,7 @@
 
 mod altered;
 mod balancers;
+mod captured;
 mod change;
 pub mod flow_log;
 mod held;
@@ -38,6 +39,7 @@ use indexmap::{IndexMap, IndexSet};
 
 pub use altered::Alteration;
 pub use balancers::HealthOfAll;
+pub use captured::Captured;
 pub use programs::ProgramError;
 pub use services::Asked;
 pub use testimony::Testimony;

@@ -125,7 +125,7 @@ impl Lab {
     }
 
     /// Who holds the receiver's address, if it has a link.
-    fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
+    pub(super) fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
         self.holder(&flow.to, flow.via)
     }
 

@@ -5,6 +5,7 @@ pub mod catalogue;
 mod coverage;
 pub mod eras;
 pub mod events;
+pub mod evidence;
 pub mod explain;
 pub mod flow_logs;
 pub mod github;

@@ -11,7 +11,7 @@ use super::run::{self, Cloudlike, Options, Progress, RunError};
 use super::traffic;
 use crate::compile::names;
 use crate::compile::record::Record;
-use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
@@ -85,6 +85,10 @@ impl Cloudlike for Predictor {
     async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         let observations = flows.iter().map(|flow| observation(&self.cloud, &self.listeners, flow)).collect();
         Ok(Batch { observations, took: Duration::ZERO, canaries_held: true })
+    }
+
+    async fn probe_captured(&mut self, _: &Flow) -> Result<Option<Captured>, LabError> {
+        Ok(None)
     }
 
     async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {

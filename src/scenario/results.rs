@@ -12,6 +12,7 @@ use super::balanced::BalancedResult;
 use super::compared::Disagreement;
 use super::coverage::Coverage;
 use super::dossier::Dossier;
+use super::kept::Kept;
 use super::traffic::TrafficResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
@@ -91,6 +92,17 @@ pub enum RunVerdict {
     Inconclusive,
 }
 
+impl RunVerdict {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
 /// What a step comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -140,6 +152,8 @@ pub struct StepResult {
     pub disagreements: Vec<Disagreement>,
     /// What is kept of the first of them.
     pub dossier: Option<Dossier>,
+    /// What is kept of the step for later; nothing unless the run was to keep it.
+    pub kept: Option<Arc<Kept>>,
     /// What is wrong besides single cells.
     pub findings: Vec<Finding>,
     /// Cells whose outcome is another than at the step before.

@@ -13,8 +13,8 @@ use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
 use super::traffic::TrafficResult;
-use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held, traffic};
-use crate::lab::{Asked, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held, kept, traffic};
+use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, CloudService, ConnectionName, Era, Flow, InstanceName, Operation, Place, Refusal, Verdict};
 use crate::policy;
@@ -32,6 +32,8 @@ pub trait Cloudlike {
     fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
     /// Probes flows, all at once.
     fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
+    /// Probes one flow under a capture; nothing where there are no packets.
+    fn probe_captured(&mut self, flow: &Flow) -> impl Future<Output = Result<Option<Captured>, LabError>>;
     /// Opens a connection and holds it.
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Closes a connection that is held.
@@ -84,6 +86,10 @@ impl Cloudlike for Lab {
 
     async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
         Self::probe(self, flows).await
+    }
+
+    async fn probe_captured(&mut self, flow: &Flow) -> Result<Option<Captured>, LabError> {
+        Self::probe_captured(self, flow).await.map(Some)
     }
 
     async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
@@ -156,6 +162,8 @@ pub struct Options {
     pub fail_fast: bool,
     /// A rule that no packet matched fails the run.
     pub require_rule_coverage: bool,
+    /// Keep every probe and compiled ruleset in the results, and capture the packets of failing cells.
+    pub keep: bool,
 }
 
 /// What is under way, for whoever wants to watch.
@@ -314,6 +322,8 @@ struct Past {
     /// Flows of which model and kernel have said different things.
     known: IndexSet<Flow>,
     met: Met,
+    /// Whether results are to be kept.
+    keeps: bool,
 }
 
 /// Runs one step; says besides whether it broke off before its probes.
@@ -340,6 +350,9 @@ async fn run_step<L: Cloudlike>(
         result.findings.push(finding);
         result.status = StepStatus::Failed;
         result.addresses = change::addresses(&before, lab.cloud());
+        if past.keeps {
+            result.kept = Some(kept::gather(lab, Vec::new(), &result).await?.into());
+        }
         result.took = began.elapsed();
         return Ok((result, true));
     }
@@ -412,6 +425,10 @@ async fn run_step<L: Cloudlike>(
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
     result.findings.extend(judge::others(step, moments));
     result.status = status(&result);
+    if past.keeps {
+        let probes = batch.map(|batch| batch.observations).unwrap_or_default();
+        result.kept = Some(kept::gather(lab, probes, &result).await?.into());
+    }
     result.took = began.elapsed();
     Ok((result, false))
 }
@@ -543,6 +560,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         wrong: Vec::new(),
         disagreements: Vec::new(),
         dossier: None,
+        kept: None,
         findings: Vec::new(),
         changed: Vec::new(),
         addresses: Vec::new(),

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::run::Cloudlike;
 use crate::compile::network::NodeName;
-use crate::lab::{Asked, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
 };
@@ -283,6 +283,10 @@ impl Cloudlike for Double {
             took: Duration::from_millis(6),
             canaries_held: self.canaries_held,
         })
+    }
+
+    async fn probe_captured(&mut self, _: &Flow) -> Result<Option<Captured>, LabError> {
+        Ok(None)
     }
 
     async fn open(&mut self, _: &ConnectionName, _: &Flow) -> Result<(), LabError> {

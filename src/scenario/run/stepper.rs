@@ -26,7 +26,7 @@ pub struct Stepper<'a, L> {
 impl<'a, L: Cloudlike> Stepper<'a, L> {
     /// Before the first step of a lab that is up with the initial cloud; `boot` is for the record only.
     pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
-        let mut past = Past::default();
+        let mut past = Past { keeps: options.keep, ..Past::default() };
         past.met.meet(lab.cloud());
         let head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
         Self {

@@ -1,0 +1,307 @@
+//! A run as it is kept in a folder, and what another run of the same does otherwise. Pure: names and bytes of files.
+
+mod packets;
+pub mod replay;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, json, text};
+use crate::model::Endpoint;
+use crate::model::topology::write;
+use crate::probe::{DropCause, Observation, Outcome};
+use crate::scenario::{Class, Kept, Options, RunResult, StepResult, answers, held};
+
+/// The file by which a folder is known as a bundle.
+pub const MANIFEST: &str = "sglab-evidence.json";
+
+/// The version of the shape.
+pub const FORMAT: u32 = 1;
+
+/// What a bundle holds, and what it was made by and with.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Manifest {
+    /// The version of the shape.
+    pub format: u32,
+    /// By what it was made.
+    pub versions: Versions,
+    /// How the scenarios were run.
+    pub options: Asked,
+    /// The exit code that the results came to.
+    pub exit_code: u8,
+    /// Every run, by its folder.
+    pub runs: Vec<RunRecord>,
+}
+
+/// What results may depend on, beside the file.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// Of sglab.
+    pub sglab: String,
+    /// Of the kernel.
+    pub kernel: String,
+    /// Of nft, in its own words.
+    pub nft: String,
+}
+
+/// The options of `sglab test` that decide what is run.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The last step.
+    pub step: Option<usize>,
+    /// Whether it ends at the first failure.
+    pub fail_fast: bool,
+    /// Whether every rule has to be exercised.
+    pub require_rule_coverage: bool,
+}
+
+impl Asked {
+    /// What was asked for.
+    pub fn of(options: &Options) -> Self {
+        let Options { until_step, fail_fast, require_rule_coverage, keep: _ } = *options;
+        Self { step: until_step, fail_fast, require_rule_coverage }
+    }
+
+    /// The same again.
+    pub fn again(self) -> Options {
+        let Self { step, fail_fast, require_rule_coverage } = self;
+        Options { until_step: step, fail_fast, require_rule_coverage, keep: true }
+    }
+}
+
+/// One file under one era.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct RunRecord {
+    /// Its folder in the bundle.
+    pub folder: String,
+    /// The file as the user named it.
+    pub file: String,
+    /// The era.
+    pub era: String,
+    /// What it came to.
+    pub verdict: String,
+    /// Why it could not be run to its end.
+    pub error: Option<String>,
+    /// The numbers of its steps, each a folder below.
+    pub steps: Vec<usize>,
+}
+
+/// One step: `probes.json` in its folder.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct StepRecord {
+    /// Its number in the file.
+    pub number: usize,
+    /// Its name.
+    pub name: String,
+    /// What it came to.
+    pub status: String,
+    /// Every probe.
+    pub probes: Vec<ProbeRecord>,
+    /// Whatever else was looked at: connections, services, load balancers, traffic, findings.
+    pub others: Vec<OtherRecord>,
+    /// The failing cells that were probed again under a capture.
+    pub captures: Vec<CaptureRecord>,
+    /// Failing cells beyond the first few, of which there is no capture.
+    pub not_captured: usize,
+}
+
+/// A probe with its evidence.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct ProbeRecord {
+    /// In the words of a topology file; a host with its address.
+    pub flow: String,
+    /// What was found, in a word.
+    pub observed: String,
+    /// By which rule, or where and for want of what.
+    pub detail: String,
+    /// Whether the fallback timeout decided.
+    pub timed_out: bool,
+    /// What the sender's resolver said.
+    pub resolved: Option<String>,
+    /// Who answered.
+    pub answered_by: Option<String>,
+    /// The filters' records.
+    pub records: Vec<String>,
+}
+
+/// Something looked at that is no probe.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct OtherRecord {
+    /// What.
+    pub what: String,
+    /// What was found.
+    pub observed: String,
+}
+
+/// A failing cell, probed again.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct CaptureRecord {
+    /// The folder with the packets, by namespace.
+    pub folder: String,
+    /// The probe that they are of.
+    pub again: ProbeRecord,
+}
+
+/// A file of a bundle: its path below the folder, and its bytes.
+pub type BundleFile = (String, Vec<u8>);
+
+/// The files of a bundle. `sources` are the topology files as they were read, by name.
+///
+/// # Errors
+/// None is known: every type here has a JSON form.
+pub fn bundle(
+    entries: &[Entry],
+    sources: &[(String, Vec<u8>)],
+    versions: Versions,
+    options: &Options,
+) -> Result<Vec<BundleFile>, serde_json::Error> {
+    let mut files = vec![("results.json".to_owned(), json::json(entries)?.into_bytes())];
+    let mut runs = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let (file, era) = match entry {
+            Entry::Ran(result) => (&result.head.file, Some(result.head.era)),
+            Entry::Broken(broken) => (&broken.file, broken.era),
+        };
+        let era = era.map_or_else(String::new, |era| era.to_string());
+        let folder = format!("{:03}-{}-{era}", index + 1, stem(file));
+        if let Some((_, source)) = sources.iter().find(|(name, _)| **name == **file) {
+            files.push((format!("{folder}/scenario.yaml"), source.clone()));
+        }
+        let mut record = RunRecord {
+            folder: folder.clone(),
+            file: file.to_string(),
+            era,
+            verdict: "error".to_owned(),
+            error: None,
+            steps: Vec::new(),
+        };
+        match entry {
+            Entry::Ran(result) => {
+                record.verdict = result.verdict.as_str().to_owned();
+                for step in &result.steps {
+                    record.steps.push(step.number);
+                    add_step(&mut files, &folder, step)?;
+                }
+            }
+            Entry::Broken(broken) => record.error = Some(broken.error.clone()),
+        }
+        runs.push(record);
+    }
+    let manifest =
+        Manifest { format: FORMAT, versions, options: Asked::of(options), exit_code: super::exit_code(entries), runs };
+    files.push((MANIFEST.to_owned(), pretty(&manifest)?));
+    Ok(files)
+}
+
+/// Where the files of a step are.
+pub fn step_folder(run: &str, number: usize) -> String {
+    format!("{run}/step-{number:03}")
+}
+
+fn add_step(files: &mut Vec<BundleFile>, run: &str, step: &StepResult) -> Result<(), serde_json::Error> {
+    let folder = step_folder(run, step.number);
+    let record = record(step);
+    if let Some(Kept { compiled, captured, .. }) = step.kept.as_deref() {
+        files.push((format!("{folder}/compiled.nft"), compiled.clone().into_bytes()));
+        for (cell, capture) in captured.iter().zip(&record.captures) {
+            for (node, frames) in &cell.boxes {
+                files.push((format!("{folder}/{}/{node}.pcap", capture.folder), packets::pcap(frames)));
+            }
+        }
+    }
+    if let Some(dossier) = &step.dossier {
+        let texts = dossier.files.iter();
+        files.extend(
+            texts.map(|(name, text)| (format!("{folder}/{}/{name}", dossier.folder), text.clone().into_bytes())),
+        );
+    }
+    files.push((format!("{folder}/probes.json"), pretty(&record)?));
+    Ok(())
+}
+
+fn pretty(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_string_pretty(value).map(|text| (text + "\n").into_bytes())
+}
+
+/// The file's name without folders and ending, of letters that every file system takes.
+fn stem(file: &str) -> String {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let name = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")).unwrap_or(name);
+    let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '-' };
+    let name: String = name.chars().map(plain).take(60).collect();
+    name.trim_start_matches('.').to_owned()
+}
+
+/// The one word that a value has in JSON.
+fn word(value: &impl Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
+    }
+}
+
+/// A step as it is kept.
+pub fn record(step: &StepResult) -> StepRecord {
+    let other = |what: String, observed: &str| OtherRecord { what, observed: observed.to_owned() };
+    let mut others = Vec::new();
+    others.extend(step.held.iter().map(|it| other(format!("connection {}", it.name), held::word(&it.found))));
+    others.extend(step.traffic.iter().map(|it| other(format!("traffic {}", it.flow), it.word())));
+    let answered = step.answers.iter();
+    others.extend(answered.map(|it| other(format!("{} -> {}", it.from, it.service), answers::word(&it.asked))));
+    others.extend(step.balanced.iter().map(|it| other(it.expected.clone(), &word(&it.proof))));
+    others.extend(step.findings.iter().map(|it| other(format!("finding at {}", it.place), &it.text)));
+    others.push(other("canaries".to_owned(), if step.canaries_held { "held" } else { "did not hold" }));
+    let kept = step.kept.as_deref();
+    let captured = kept.map(|kept| kept.captured.as_slice()).unwrap_or_default();
+    let captures = captured.iter().enumerate().map(|(index, cell)| CaptureRecord {
+        folder: format!("cell-{:02}", index + 1),
+        again: probe(&cell.observation),
+    });
+    StepRecord {
+        number: step.number,
+        name: step.name.clone(),
+        status: word(&step.status),
+        probes: kept.map(|kept| kept.probes.iter().map(probe).collect()).unwrap_or_default(),
+        others,
+        captures: captures.collect(),
+        not_captured: kept.map_or(0, |kept| kept.not_captured),
+    }
+}
+
+fn probe(seen: &Observation) -> ProbeRecord {
+    let host = match &seen.flow.from {
+        Endpoint::Host(_, address) => format!(" from {address}"),
+        _ => String::new(),
+    };
+    ProbeRecord {
+        flow: write::flow(&seen.flow) + &host,
+        observed: Class::of(&seen.outcome).as_str().to_owned(),
+        detail: detail(&seen.outcome),
+        timed_out: seen.timed_out,
+        resolved: seen.resolved.map(|it| format!("{it:?}")),
+        answered_by: seen.answered_by.clone(),
+        records: seen.records.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// What of an outcome has to be the same in another run.
+fn detail(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Open { admitted_by } | Outcome::Refused { admitted_by } | Outcome::Closed { admitted_by, .. } => {
+            admitted_by.map_or_else(String::new, |rule| format!("by {rule}"))
+        }
+        Outcome::Dropped(drop) => match &drop.cause {
+            DropCause::Groups { at, instance, groups } => {
+                let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
+                format!("at {at} of {instance}, groups {}, source {}", groups.join(", "), drop.source)
+            }
+            DropCause::Other(why) => format!("{why}, source {}", drop.source),
+        },
+        Outcome::Inconclusive { .. } | Outcome::Misdelivered { .. } | Outcome::Unreachable => text::outcome(outcome),
+    }
+}
+
+/// The steps of a run as they are kept, with the compiled ruleset of each.
+pub fn steps(result: &RunResult) -> Vec<(StepRecord, Option<String>)> {
+    let compiled = |step: &StepResult| step.kept.as_ref().map(|kept| kept.compiled.clone());
+    result.steps.iter().map(|step| (record(step), compiled(step))).collect()
+}

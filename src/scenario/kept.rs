@@ -1,0 +1,46 @@
+//! What is kept of a step for whoever wants to look at it later: the compiled ruleset, every probe, and packets of what
+//! failed.
+
+use indexmap::IndexSet;
+
+use super::results::StepResult;
+use super::run::Cloudlike;
+use crate::compile;
+use crate::lab::{Captured, LabError};
+use crate::model::Flow;
+use crate::probe::Observation;
+
+/// At most so many cells of a step are probed again under a capture: a ruleset that opens everything fails everywhere.
+pub const MOST_CAPTURED: usize = 16;
+
+/// What is kept of a step.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The ruleset that the compiler makes of the cloud at the end of the step, as text.
+    pub compiled: String,
+    /// Every probe.
+    pub probes: Vec<Observation>,
+    /// Failing cells, probed again under a capture.
+    pub captured: Vec<Captured>,
+    /// Failing cells beyond [`MOST_CAPTURED`].
+    pub not_captured: usize,
+}
+
+/// Keeps what there is to be kept while the lab still stands at the end of the step.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn gather<L: Cloudlike>(
+    lab: &mut L,
+    probes: Vec<Observation>,
+    result: &StepResult,
+) -> Result<Kept, LabError> {
+    let compiled = compile::render(lab.cloud())?;
+    let wrong = result.disagreements.iter().map(|it| &it.flow).chain(result.wrong.iter().map(|it| &it.flow));
+    let failing: IndexSet<&Flow> = wrong.collect();
+    let mut captured = Vec::new();
+    for flow in failing.iter().take(MOST_CAPTURED) {
+        captured.extend(lab.probe_captured(flow).await?);
+    }
+    Ok(Kept { compiled, probes, captured, not_captured: failing.len().saturating_sub(MOST_CAPTURED) })
+}
