@@ -73,6 +73,7 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read) -> anyhow::Res
         fail_fast: arguments.fail_fast,
         require_rule_coverage: arguments.require_rule_coverage,
         keep: arguments.evidence.is_some(),
+        tell_waits: tell_waits(),
     };
     let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
     let mut entries = Vec::new();
@@ -168,6 +169,12 @@ fn keep_disagreements(entries: &[Entry]) -> anyhow::Result<()> {
         eprintln!("model and kernel disagree: evidence is in {}", folder.display());
     }
     Ok(())
+}
+
+/// On a terminal a wait of more than a second has a word on stderr.
+fn tell_waits() -> Option<fn(&str)> {
+    let tell: fn(&str) = |what| eprintln!("{what}");
+    stderr().is_terminal().then_some(tell)
 }
 
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {

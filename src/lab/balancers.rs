@@ -2,13 +2,17 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
+use crate::model::{Cloud, Flow, HealthCheck, InstanceName, LoadBalancerName, Service};
 use crate::probe::{Health, Plan};
+
+/// A wait that is longer than this wants a word.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 
 /// What each load balancer thinks of each instance behind it.
 pub type HealthOfAll = IndexMap<LoadBalancerName, IndexMap<InstanceName, Health>>;
@@ -22,9 +26,31 @@ impl Lab {
     pub async fn health(&self) -> Result<HealthOfAll, LabError> {
         self.refuse_broken()?;
         let all = self.cloud.load_balancers.iter().map(|(name, balancer)| async move {
-            (name.clone(), self.prober.health(&names::instance(balancer.node())).await)
+            let node = names::instance(balancer.node());
+            let health = self.prober.health(&node);
+            (name.clone(), self.telling(name, &balancer.health_check, health).await)
         });
         Ok(futures::future::join_all(all).await.into_iter().collect())
+    }
+
+    /// Who waits longer than a second for health checks has this told from now on, in a sentence, once each time.
+    pub fn tell_waits(&mut self, tell: Option<fn(&str)>) {
+        self.tell_waits = tell;
+    }
+
+    async fn telling<T>(&self, name: &LoadBalancerName, check: &HealthCheck, wait: impl Future<Output = T>) -> T {
+        tokio::pin!(wait);
+        let Some(tell) = self.tell_waits else { return wait.await };
+        if let Ok(done) = tokio::time::timeout(WORTH_TELLING, &mut wait).await {
+            return done;
+        }
+        tell(&format!(
+            "waiting for the health checks of {name}: one every {} s, {} that pass or {} that fail in a row decide",
+            check.interval.as_secs_f64(),
+            check.healthy_threshold,
+            check.unhealthy_threshold
+        ));
+        wait.await
     }
 
     /// Whether a flow comes to a listener of a load balancer.

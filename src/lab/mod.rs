@@ -58,6 +58,8 @@ pub struct Lab {
     unheld: Unheld,
     /// The addresses that interfaces hold or held last: a flow to a stopped one asks there.
     last: IndexMap<InterfaceId, LastHeld>,
+    /// Is told what is waited for.
+    tell_waits: Option<fn(&str)>,
     held: IndexMap<ConnectionName, held::Holding>,
     /// The first processes of the instances in which programs were started.
     machines: IndexMap<InstanceName, Machine>,
@@ -196,6 +198,7 @@ impl Lab {
             listeners,
             unheld: Unheld::default(),
             last,
+            tell_waits: None,
             held: IndexMap::new(),
             machines: IndexMap::new(),
             broken: None,

@@ -57,14 +57,14 @@ pub struct Asked {
 impl Asked {
     /// What was asked for.
     pub fn of(options: &Options) -> Self {
-        let Options { until_step, fail_fast, require_rule_coverage, keep: _ } = *options;
+        let Options { until_step, fail_fast, require_rule_coverage, keep: _, tell_waits: _ } = *options;
         Self { step: until_step, fail_fast, require_rule_coverage }
     }
 
     /// The same again.
     pub fn again(self) -> Options {
         let Self { step, fail_fast, require_rule_coverage } = self;
-        Options { until_step: step, fail_fast, require_rule_coverage, keep: true }
+        Options { until_step: step, fail_fast, require_rule_coverage, keep: true, tell_waits: None }
     }
 }
 

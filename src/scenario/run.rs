@@ -154,7 +154,7 @@ impl Cloudlike for Lab {
 }
 
 /// How to run a scenario.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
     /// Stop after the step of this number in the file, from 1.
     pub until_step: Option<usize>,
@@ -164,6 +164,8 @@ pub struct Options {
     pub require_rule_coverage: bool,
     /// Keep every probe and compiled ruleset in the results, and capture the packets of failing cells.
     pub keep: bool,
+    /// Is told, in a sentence, what a step waits for, once that takes longer than a second.
+    pub tell_waits: Option<fn(&str)>,
 }
 
 /// What is under way, for whoever wants to watch.
@@ -221,6 +223,7 @@ pub async fn run(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunResult, RunError> {
     let (mut lab, took) = boot(topology, era).await?;
+    lab.tell_waits(options.tell_waits);
     run_on(&mut lab, topology, took, options, progress).await
 }
 

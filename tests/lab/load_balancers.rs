@@ -13,6 +13,7 @@ cases![
     who_gets_the_address_of_a_registration_gets_its_connections,
     a_terminated_target_is_forgotten,
     each_target_is_asked_from_the_load_balancers_own_address,
+    a_wait_for_slow_health_checks_is_told,
 ];
 
 const CLASSIC: &str = "sglab: 1
@@ -116,4 +117,18 @@ async fn each_target_is_asked_from_the_load_balancers_own_address() {
     let balancer = lab.cloud().load_balancers["lb"].interface.private.expect("an address");
     let members = sglab::compile::render(lab.cloud()).expect("it compiles");
     assert!(members.contains(&format!("{balancer}")));
+}
+
+static TOLD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
+
+/// Two checks must fail of one that is silent, and each waits for longer than a second before it does.
+async fn a_wait_for_slow_health_checks_is_told() {
+    let steps = "  - {step: silent, do: {crash: web1}, expect: {out-of-service: {lb: web1}}}\n";
+    let topology = topology(&format!("{CLASSIC}{steps}").replace("timeout: 1,", "timeout: 1.5,"));
+    let tell: fn(&str) = |what| TOLD.lock().expect("no panic").push(what.to_owned());
+    let options = Options { tell_waits: Some(tell), ..Options::default() };
+    let result = scenario::run(&topology, topology.eras[0], &options, &mut |_| {}).await;
+    assert_eq!(result.unwrap_or_else(|error| panic!("{error}")).verdict, scenario::RunVerdict::Passed);
+    let expected = "waiting for the health checks of lb: one every 0.1 s, 2 that pass or 2 that fail in a row decide";
+    assert_eq!(*TOLD.lock().expect("no panic"), [expected]);
 }
