@@ -11,7 +11,7 @@ use sglab::lab::{Lab, LabError};
 use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Direction, Era, InstanceName, Operation, Via};
 use sglab::policy;
-use sglab::probe::Outcome;
+use sglab::probe::{Health, Outcome};
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
 
@@ -130,7 +130,18 @@ async fn instances_of_the_article_come_and_go_whole_or_not_at_all() {
 /// Connections that no failure may end.
 struct Held {
     pairs: Vec<(TcpStream, TcpStream)>,
+    in_service: Vec<(String, bool)>,
 }
+
+/// Whom each load balancer has in service, once its health checks agree about it.
+async fn in_service(lab: &Lab) -> Vec<(String, bool)> {
+    let all = lab.health().await.unwrap_or_else(|error| panic!("{error}"));
+    let targets = all.iter().flat_map(|(balancer, targets)| targets.iter().map(move |target| (balancer, target)));
+    targets.map(|(balancer, (name, health))| (format!("{name} of {balancer}"), *health == Health::InService)).collect()
+}
+
+/// Every so many steps the load balancers are asked: they take their time.
+const STEPS_BETWEEN_HEALTH: usize = 12;
 
 impl Held {
     /// As many as there are running instances for.
@@ -151,7 +162,7 @@ impl Held {
             let office = Ipv4Addr::new(203, 0, 113, 10);
             pairs.push(connection(&node(lab, "office"), office, &node(lab, "web1"), at).await);
         }
-        Self { pairs }
+        Self { pairs, in_service: in_service(lab).await }
     }
 
     fn all_pass(&mut self) -> bool {
@@ -165,7 +176,7 @@ fn forgets(step: &Step) -> bool {
 }
 
 /// Carries out each operation of a topology's second step. Before it succeeds it fails at every step that it has.
-async fn whole_or_not_at_all(template: &str, operations: &str, era: Era) {
+pub async fn whole_or_not_at_all(template: &str, operations: &str, era: Era) {
     let topology = topology(&template.replace("\n  OPERATIONS", operations));
     let faults = Faults::default();
     let operations: Vec<Operation> = topology.steps[1].operations().map(|it| it.value.clone()).collect();
@@ -250,6 +261,9 @@ async fn fails(
     assert!(of_nft || text.contains(&step.attempt), "it names what was attempted, {told}: {text}");
     assert!(held.all_pass(), "every connection lives, after {told}");
     before.assert_is_now(lab, &told).await;
+    if !held.in_service.is_empty() && number.is_multiple_of(STEPS_BETWEEN_HEALTH) {
+        assert_eq!(in_service(lab).await, held.in_service, "who is in service, after {told}");
+    }
     Some(step)
 }
 
@@ -266,7 +280,7 @@ async fn as_the_policy_says(lab: &mut Lab, topology: &Topology, after: &Operatio
             .flow
             .to
             .instance()
-            .is_some_and(|name| lab.cloud().instances[name].state == sglab::model::InstanceState::Crashed);
+            .is_some_and(|name| lab.cloud().state_of(name) == Some(sglab::model::InstanceState::Crashed));
         let agreement = compare(&verdict, seen);
         let right = agreement == Agreement::Agree || (crashed && agreement == Agreement::Unproved);
         assert!(right, "after {after:?}, {}: {verdict:?} and {:?}", seen.flow, seen.outcome);

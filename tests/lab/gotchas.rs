@@ -3,7 +3,12 @@
 use crate::agreement::is_as_the_policy_says;
 use crate::topologies::holds;
 
-cases![every_gotcha_holds, every_gotcha_is_as_the_policy_says, the_library_is_whole];
+cases![
+    every_gotcha_holds,
+    every_gotcha_is_as_the_policy_says,
+    the_library_is_whole,
+    of_every_gotcha_it_is_written_how_it_was_seen_to_fail,
+];
 
 macro_rules! library {
     ($($name:literal),* $(,)?) => {
@@ -80,4 +85,12 @@ async fn the_library_is_whole() {
         let name = file.trim_end_matches(".yaml");
         assert!(LIBRARY.iter().any(|(known, _)| *known == name), "{file} is not among the tests");
     }
+}
+
+async fn of_every_gotcha_it_is_written_how_it_was_seen_to_fail() {
+    let listed =
+        include_str!("mutants/gotchas.md").lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let listed: std::collections::BTreeSet<&str> = listed.skip(1).collect();
+    let library = LIBRARY.iter().map(|(name, _)| *name).collect();
+    assert_eq!(listed, library, "a row of mutants/gotchas.md for each, and for nothing else");
 }

@@ -25,6 +25,7 @@ mod coverage;
 mod disagreements;
 mod elastic_ips;
 mod evidence;
+mod faults_load_balancers;
 mod faults_log;
 mod faults_nft;
 mod faults_operations;
@@ -68,6 +69,7 @@ const ALL: &[&[Case]] = &[
     coverage::CASES,
     elastic_ips::CASES,
     evidence::CASES,
+    faults_load_balancers::CASES,
     faults_log::CASES,
     faults_nft::CASES,
     faults_operations::CASES,

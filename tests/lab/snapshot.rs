@@ -34,7 +34,7 @@ impl Snapshot {
     pub async fn of(lab: &Lab) -> Self {
         let nodes = lab.fabric().nodes().map(|node| async move {
             let mut kernel = inside(node, wiring).await;
-            if !matches!(node.kind, NodeKind::Instance | NodeKind::Host | NodeKind::Canary) {
+            if matches!(node.kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet) {
                 kernel.insert("rules", ruleset(node).await);
             }
             kernel.into_iter().map(|(kind, lines)| (format!("{} {kind}", node.name), lines)).collect::<Vec<_>>()
