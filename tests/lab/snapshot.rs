@@ -9,7 +9,7 @@ use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayl
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAttribute, NeighbourMessage, NeighbourState};
-use netlink_packet_route::route::{RouteAttribute, RouteMessage};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteType};
 use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::constants::NETLINK_ROUTE;
@@ -142,6 +142,10 @@ fn wiring() -> BTreeMap<&'static str, Vec<String>> {
         question.header.address_family = family;
         for message in dump(RouteNetlinkMessage::GetRoute(question)) {
             let RouteNetlinkMessage::NewRoute(mut route) = message else { continue };
+            // Each link that is up has one of the kernel's own, which a worker of its makes when it comes to it.
+            if route.header.kind == RouteType::Multicast {
+                continue;
+            }
             route.attributes.retain(|attribute| !matches!(attribute, RouteAttribute::CacheInfo(_)));
             routes.push(line(&route));
         }
