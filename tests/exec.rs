@@ -221,3 +221,104 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
     assert_eq!(held.read(&mut [0]).unwrap(), 0, "who speaks nonsense has its program ended");
     assert_eq!(labs.ok(&["exec", "web1", "--", "echo", "up"]), "up\n");
 }
+
+/// A lab of one instance with services, in a file of the labs' own folder.
+fn with_services(labs: &Labs, services: &str) -> String {
+    let file = labs.program.scratch().join("services.yaml");
+    let text = format!(
+        "sglab: 1\nera: vpc\nhosts: {{office: 203.0.113.10}}\ngroups: {{WEB: [tcp 80 from office]}}\ninstances:\n  \
+         web1:\n    groups: WEB\n    services: {services}\nscenario: [{{step: up, expect: {{open: ['office -> web1:80']}}}}]\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn services_come_up_with_their_instance_and_begin_anew_when_it_does() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let serve = "echo $SGLAB_INSTANCE up; echo x >>$SGLAB_DATA/boots; exec nc.openbsd -lk 80";
+        let file =
+            with_services(&labs, &format!("{{first: 'touch /run/first', web: {{command: '{serve}', port: tcp 80}}}}"));
+        let bad = labs.say(&["up", &file]);
+        assert!(bad.code == Some(2) && bad.err.contains("expected a service"), "{bad:?}");
+        let file = with_services(
+            &labs,
+            &format!("{{web: {{command: '{serve}', port: tcp 80}}, sleeper: {{command: [sleep, 1000000]}}}}"),
+        );
+        labs.ok(&["up", &file]);
+        let pids = || labs.ok(&["exec", "web1", "--", "ps", "-eo", "pid,comm"]);
+        assert!(pids().contains("nc.openbsd") && pids().contains("sleep"), "as {user:?}: {}", pids());
+        assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "what listens is the service");
+        assert_eq!(labs.ok(&["logs", "--service", "web1/web"]), "web1 up\n");
+        let none = labs.say(&["logs", "--service", "web1/wbe"]);
+        assert_eq!(none.err, "error: web1 has no service `wbe`; there are web, sleeper\n");
+        for how in [&["reboot"][..], &["stop", "start"], &["crash", "start"]] {
+            how.iter().for_each(|verb| drop(labs.ok(&[verb, "web1"])));
+            assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "after {how:?}");
+        }
+        let boots = labs.ok(&["exec", "web1", "--", "cat", "/run/data/boots"]);
+        assert_eq!(boots, "x\nx\nx\nx\n", "one each time, and its data outlives restarts");
+    }
+}
+
+#[test]
+fn a_service_that_does_not_come_up_is_an_error_with_its_last_words_and_the_lab_is_gone() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let file = with_services(&labs, "{web: {command: 'echo first; echo no such luck >&2; exit 3', port: tcp 80}}");
+        let said = labs.say(&["up", &file]);
+        assert_eq!(said.code, Some(3), "{said:?}");
+        let expected = "error: web1 runs, but its service web did not come up: it ended with exit code 3 before it listened \
+                        on tcp 80\n  | first\n  | no such luck\n";
+        assert!(said.err.starts_with(expected), "as {user:?}: {said:?}");
+        assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
+        // It comes up at first, and not again.
+        let once = "[ ! -e $SGLAB_DATA/been ] || exit 4; touch $SGLAB_DATA/been; exec nc.openbsd -lk 80";
+        let file = with_services(&labs, &format!("{{web: {{command: '{once}', port: tcp 80, log: web.log}}}}"));
+        labs.ok(&["up", &file]);
+        let said = labs.say(&["reboot", "web1"]);
+        assert!(said.code == Some(2) && said.err.contains("it ended with exit code 4"), "{said:?}");
+        assert!(labs.ok(&["exec", "web1", "--", "hostname"]) == "web1\n", "the instance runs all the same");
+        assert!(labs.program.scratch().join("web.log").exists(), "beside the file");
+    }
+}
+
+#[test]
+fn programs_can_change_users_as_root_and_where_a_range_is_granted_and_doctor_says_where_not() {
+    if !nix::unistd::geteuid().is_root() {
+        // Nobody could grant a range; the same runs where the tests run as root.
+        return;
+    }
+    let change = ["exec", "web1", "--", "setpriv", "--reuid=33", "--regid=33", "--clear-groups", "id", "-u"];
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    assert_eq!(labs.ok(&change), "33\n");
+    let labs = Labs::of(User::Nobody);
+    labs.ok(&["up", "example:two-tier"]);
+    assert_ne!(labs.say(&change).code, Some(0), "one id is all that nobody has");
+    labs.ok(&["down"]);
+    assert!(labs.ok(&["doctor"]).contains("LESS user ids of an instance"));
+    // In mounts of its own, where a range is granted to nobody.
+    let granted = labs.program.scratch().join("granted");
+    std::fs::write(&granted, "nobody:100000:65536\n").unwrap();
+    let script = "for file in /etc/subuid /etc/subgid; do [ -e $file ] || touch $file; mount --bind \"$0\" $file; done; \
+                  exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";
+    let mut command = std::process::Command::new("unshare");
+    let path = labs.program.path();
+    let words =
+        ["-m", "sh", "-ec", script, granted.to_str().unwrap(), path.to_str().unwrap(), "up", "example:two-tier"];
+    let mut command = labs.program.dress(
+        User::Ours,
+        {
+            command.arg("--propagation=private");
+            command
+        },
+        &words,
+    );
+    let output = command.env("SGLAB_RUNTIME_DIR", labs.folder()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(labs.ok(&change), "33\n");
+    let map = labs.ok(&["exec", "web1", "--", "cat", "/proc/self/uid_map"]);
+    assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "65534", "1", "1", "100000", "65535"]);
+}

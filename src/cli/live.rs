@@ -110,6 +110,9 @@ pub(crate) struct LogsArguments {
     /// Go on with what it says, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub follow: bool,
+    /// What a service of an instance has said, instead; for the last megabyte of it
+    #[arg(long, value_name = "INSTANCE/SERVICE", conflicts_with = "follow")]
+    pub service: Option<String>,
 }
 
 /// `sglab state`.

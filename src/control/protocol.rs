@@ -60,6 +60,13 @@ pub enum Request {
     },
     /// The compiled rulesets: [`Reply::Text`].
     Render,
+    /// What a service of an instance has said, at least the last of it: [`Reply::Text`].
+    ServiceLog {
+        /// Of which instance.
+        instance: String,
+        /// Which.
+        service: String,
+    },
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
     /// the client closes.

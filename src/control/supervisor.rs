@@ -141,6 +141,7 @@ impl Supervised {
                 Ok(text) => Reply::Text(text),
                 Err(error) => Reply::Failed(error.to_string()),
             },
+            Request::ServiceLog { instance, service } => self.service_log(&instance, &service),
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
             Request::Explain { flows, color } => self.explain(&flows, color).await,
             Request::Export => export::of(self.lab.cloud(), &self.name),
@@ -162,6 +163,7 @@ impl Supervised {
         let mut done = Vec::new();
         for operation in operations.into_iter().map(|placed| placed.value) {
             let before = self.lab.cloud().clone();
+            let begun = Instant::now();
             match self.lab.apply(&operation).await {
                 Ok(took) => {
                     self.remember(&operation);
@@ -177,6 +179,19 @@ impl Supervised {
                     let (operation, code) = (changes::words(&operation), refusal.code.as_str().to_owned());
                     self.events.tell(Happening::Refused { operation, code, message: refusal.message.clone() });
                     return self.refused(refusal, done);
+                }
+                // It was carried out all the same, and in force before the service was waited for.
+                Err(error @ LabError::Daemon { .. }) => {
+                    self.remember(&operation);
+                    self.end_captures();
+                    let what = changes::between(&before, self.lab.cloud());
+                    let operation = changes::words(&operation);
+                    self.events.tell(Happening::Change {
+                        operation,
+                        changes: what,
+                        in_force: begun.elapsed().as_secs_f64(),
+                    });
+                    return Reply::Failed(error.to_string());
                 }
                 Err(error) => return Reply::Failed(error.to_string()),
             }

@@ -78,6 +78,17 @@ impl Fabric {
         self.faults().around(router, "write the resolver file", || std::fs::write(self.resolver_file(router), text))
     }
 
+    /// The folder of the lab for something; it goes with the lab.
+    ///
+    /// # Errors
+    /// [`FabricError::Folder`].
+    pub fn folder_for(&self, what: &Path) -> Result<PathBuf, FabricError> {
+        let folder = self.folder.join(what);
+        let made = std::fs::create_dir_all(&folder);
+        made.map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
+        Ok(folder)
+    }
+
     /// The hosts file of programs started in the lab's instances.
     pub fn hosts_file(&self) -> &Path {
         &self.hosts_file

@@ -14,8 +14,11 @@ pub mod descriptors;
 pub mod doctor;
 #[doc(hidden)]
 pub mod faults;
+mod fence;
 mod generation;
+pub mod ids;
 mod inside;
+pub mod listening;
 pub mod machine;
 mod namespace;
 mod netlink;

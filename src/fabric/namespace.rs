@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::faults::Faults;
 use super::nft::Counted;
-use super::{FabricError, raw, sandbox};
+use super::{FabricError, fence, ids};
 use crate::compile::network::{Families, NodeKind, NodeName};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
@@ -82,8 +82,7 @@ impl Namespace {
         let path = names.net.join(&name.0);
         let faults = names.faults().clone();
         if matches!(kind, NodeKind::Instance | NodeKind::Appliance) {
-            let (uid_map, gid_map) = sandbox::instance_id_maps();
-            let fenced = raw::fenced_namespaces(&uid_map, &gid_map)?;
+            let fenced = fence::fenced_namespaces(&ids::of_instances())?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
             let counted = Mutex::default();

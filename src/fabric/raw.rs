@@ -117,21 +117,40 @@ struct Report {
     errno: i32,
 }
 
+/// Who writes the id maps of new namespaces.
+pub(super) enum MapsBy {
+    /// Their own process: each map has one id, the caller's.
+    Itself { uids: CString, gids: CString },
+    /// Another one, which is told the namespace's folder of `/proc`, a descriptor, and answers with one byte that is not 0.
+    Other { tell: RawFd, answered: RawFd },
+}
+
+impl MapsBy {
+    pub(super) fn itself(uids: &str, gids: &str) -> nix::Result<Self> {
+        let text = |text: &str| CString::new(text).map_err(|_| Errno::EINVAL);
+        Ok(Self::Itself { uids: text(uids)?, gids: text(gids)? })
+    }
+}
+
+/// A descriptor that another process of the same table has opened.
+pub(super) fn borrowed<'a>(number: RawFd) -> BorrowedFd<'a> {
+    // SAFETY: the child of [`fenced_namespaces`] has opened it, and closes it only when it is answered.
+    unsafe { BorrowedFd::borrow_raw(number) }
+}
+
 /// Makes a user namespace with a network namespace in it, and gives their descriptors.
 ///
 /// Threads cannot unshare a user namespace, so a child does it. The child shares memory and the descriptor table
-/// (`CLONE_VM | CLONE_FILES`), writes its own id maps, opens its namespaces and leaves; the caller's thread waits
-/// (`CLONE_VFORK`). So no page table is copied, however large the process.
-pub(super) fn fenced_namespaces(uid_map: &str, gid_map: &str) -> nix::Result<Fenced> {
-    let uid_map = CString::new(uid_map).map_err(|_| Errno::EINVAL)?;
-    let gid_map = CString::new(gid_map).map_err(|_| Errno::EINVAL)?;
+/// (`CLONE_VM | CLONE_FILES`), writes its own id maps or has them written, opens its namespaces and leaves; the caller's
+/// thread waits (`CLONE_VFORK`). So no page table is copied, however large the process.
+pub(super) fn fenced_namespaces(maps: &MapsBy) -> nix::Result<Fenced> {
     let mut report = Report { user: -1, net: -1, errno: 0 };
     let mut stack = vec![0u8; 64 * 1024];
     let shared: *mut Report = &raw mut report;
     let child = Box::new(|| {
         // SAFETY: `report` outlives the child, since the parent is suspended until the child is gone.
         let report = unsafe { &mut *shared };
-        match fill(report, &uid_map, &gid_map) {
+        match fill(report, maps) {
             Ok(()) => 0,
             Err(errno) => {
                 report.errno = errno as i32;
@@ -163,13 +182,32 @@ pub(super) fn fenced_namespaces(uid_map: &str, gid_map: &str) -> nix::Result<Fen
 }
 
 /// Runs in the child: system calls only.
-fn fill(report: &mut Report, uid_map: &CStr, gid_map: &CStr) -> Result<(), Errno> {
-    write_file(c"/proc/self/setgroups", c"deny")?;
-    write_file(c"/proc/self/uid_map", uid_map)?;
-    write_file(c"/proc/self/gid_map", gid_map)?;
+fn fill(report: &mut Report, maps: &MapsBy) -> Result<(), Errno> {
+    match maps {
+        MapsBy::Itself { uids, gids } => {
+            write_file(c"/proc/self/setgroups", c"deny")?;
+            write_file(c"/proc/self/uid_map", uids)?;
+            write_file(c"/proc/self/gid_map", gids)?;
+        }
+        MapsBy::Other { tell, answered } => have_maps_written(*tell, *answered)?,
+    }
     report.user = open_file(c"/proc/self/ns/user", libc::O_RDONLY)?;
     report.net = open_file(c"/proc/self/ns/net", libc::O_RDONLY)?;
     Ok(())
+}
+
+fn have_maps_written(tell: RawFd, answered: RawFd) -> Result<(), Errno> {
+    let folder = open_file(c"/proc/self", libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let told = folder.to_ne_bytes();
+    let mut answer = 0u8;
+    // SAFETY: system calls on descriptors of the caller's, each with a buffer of its own and its length.
+    let heard = unsafe {
+        libc::write(tell, told.as_ptr().cast(), told.len()) == told.len() as isize
+            && libc::read(answered, (&raw mut answer).cast(), 1) == 1
+    };
+    // SAFETY: closes the descriptor opened above, once.
+    unsafe { libc::close(folder) };
+    if heard && answer != 0 { Ok(()) } else { Err(Errno::EPERM) }
 }
 
 fn open_file(path: &CStr, mode: i32) -> Result<RawFd, Errno> {

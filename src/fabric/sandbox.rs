@@ -18,7 +18,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid};
 
-use super::raw;
+use super::{ids, raw};
 
 /// Proof that this process is inside a sandbox; a [`Fabric`](super::Fabric) asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -131,13 +131,24 @@ fn unshare_namespaces() -> Result<bool, SandboxError> {
             Err(errno) => return Err(SandboxError::Unshare(errno)),
         }
     }
-    unshare(wanted | CloneFlags::CLONE_NEWUSER).map_err(SandboxError::Unshare)?;
+    let mapper = ids::Mapper::start();
+    let unshared = unshare(wanted | CloneFlags::CLONE_NEWUSER).map_err(SandboxError::Unshare);
+    // Without the namespace it ends unheard, as its pipe closes.
+    unshared?;
+    let mapped = mapper.is_some_and(ids::Mapper::map);
     let write = |path: &str, text: String| {
         fs::write(path, text).map_err(|source| SandboxError::Withheld { attempt: "map the user", source })
     };
+    if mapped {
+        return Ok(true);
+    }
     write("/proc/self/setgroups", "deny".into())?;
     // The caller's own ids and not 0: tcpdump and servers that change users fail where they look like root.
-    write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+    // What a mapper has half done stays.
+    let unmapped = |path: &str| fs::read_to_string(path).is_ok_and(|map| map.trim().is_empty());
+    if unmapped("/proc/self/uid_map") {
+        write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+    }
     write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     Ok(true)
 }
@@ -216,9 +227,4 @@ fn mount_private() -> Result<bool, SandboxError> {
     // Both are comforts: without them the host's stay visible, read-only for us. `doctor` says so.
     let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), quiet, NONE);
     Ok(mount(Some("proc"), "/proc", Some("proc"), quiet, NONE).is_ok())
-}
-
-/// The id maps of an instance's user namespace: root inside is the lab's user.
-pub(super) fn instance_id_maps() -> (String, String) {
-    (format!("0 {} 1", geteuid()), format!("0 {} 1", getegid()))
 }

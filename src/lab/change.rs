@@ -57,6 +57,9 @@ impl Lab {
             Err(_) => None,
         };
         self.broken = broken;
+        if changed.is_ok() {
+            self.start_missing_services().await?;
+        }
         changed
     }
 

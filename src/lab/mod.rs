@@ -7,6 +7,7 @@ mod altered;
 mod balancers;
 mod captured;
 mod change;
+mod daemons;
 pub mod flow_log;
 mod held;
 mod hosts_file;
@@ -31,8 +32,8 @@ use crate::fabric::faults::Faults;
 use crate::fabric::machine::Machine;
 use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, RuleId,
-    Service,
+    Cloud, ConnectionName, DaemonName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp,
+    Refusal, RuleId, Service,
 };
 use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
@@ -63,6 +64,7 @@ pub struct Lab {
     held: IndexMap<ConnectionName, held::Holding>,
     /// The first processes of the instances in which programs were started.
     machines: IndexMap<InstanceName, Machine>,
+    daemons: daemons::Daemons,
     broken: Option<String>,
 }
 
@@ -154,6 +156,21 @@ pub enum LabError {
         /// What is known of it.
         why: String,
     },
+    /// A service of an instance did not come up; the instance runs, and so does everything else.
+    #[error("{instance} runs, but its service {daemon} did not come up: {why}{last_words}")]
+    Daemon {
+        /// Of which instance.
+        instance: InstanceName,
+        /// Which.
+        daemon: DaemonName,
+        /// Why.
+        why: String,
+        /// What it said at last, indented lines.
+        last_words: String,
+    },
+    /// The first process of an instance could not be started.
+    #[error("no service was started: {0}")]
+    Machine(String),
     /// An earlier change could neither be finished nor taken back.
     #[error("the lab is broken: {0}")]
     Broken(String),
@@ -201,6 +218,7 @@ impl Lab {
             tell_waits: None,
             held: IndexMap::new(),
             machines: IndexMap::new(),
+            daemons: daemons::Daemons::default(),
             broken: None,
         };
         lab.boot_up(&network).await?;

@@ -1,6 +1,7 @@
 //! Programs of the caller's own in instances: they live as long as their instance runs.
 
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 use super::{Lab, LabError};
 use crate::fabric::machine::{Machine, Program, Running, StartError};
@@ -51,19 +52,24 @@ impl Lab {
             Some(_) => return Err(ProgramError::NotRunning(instance.clone())),
         }
         let failed = |source| ProgramError::Start { instance: instance.clone(), source };
+        self.machine(instance).await?.run(program, stdio).await.map_err(failed)
+    }
+
+    /// The first process of an instance that runs, started if it is not there.
+    pub(super) async fn machine(&mut self, instance: &InstanceName) -> Result<&Machine, ProgramError> {
         if !self.machines.contains_key(instance) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-            let machine = Machine::start(&self.in_instance(instance)?, sandbox).await.map_err(failed)?;
+            let data = self.fabric.folder_for(&Path::new("data").join(instance.as_str())).map_err(LabError::from)?;
+            let started = Machine::start(&self.in_instance(instance)?, data, sandbox).await;
+            let machine = started.map_err(|source| ProgramError::Start { instance: instance.clone(), source })?;
             self.machines.insert(instance.clone(), machine);
         }
-        match self.machines.get(instance) {
-            Some(machine) => machine.run(program, stdio).await.map_err(failed),
-            None => Err(ProgramError::NotRunning(instance.clone())),
-        }
+        self.machines.get(instance).ok_or_else(|| ProgramError::NotRunning(instance.clone()))
     }
 
     /// Ends every program of an instance; none is left after that.
     pub(super) async fn end_programs(&mut self, instance: &InstanceName) {
+        self.daemons.leave(instance);
         if let Some(machine) = self.machines.shift_remove(instance) {
             machine.end().await;
         }

@@ -6,9 +6,9 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
-    ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs, LoadBalancer,
-    LoadBalancerName, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName, TrackingTimeouts,
-    VpcName,
+    Daemon, DaemonName, ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs,
+    LoadBalancer, LoadBalancerName, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName,
+    TrackingTimeouts, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -221,6 +221,8 @@ pub struct Instance {
     pub interfaces: Vec<Interface>,
     /// What listens on it, besides what the harness adds.
     pub listens: IndexSet<Service>,
+    /// The programs that it runs by itself, in the order of their start.
+    pub daemons: IndexMap<DaemonName, Daemon>,
     /// What it does with packets for others.
     pub forwarding: Forwarding,
     /// Where the file says so.

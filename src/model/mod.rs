@@ -6,6 +6,7 @@
 mod address;
 mod apply;
 mod cloud;
+mod daemon;
 mod era;
 mod flow;
 mod load_balancer;
@@ -20,6 +21,7 @@ mod tracking;
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
 pub use cloud::*;
+pub use daemon::Daemon;
 pub use era::*;
 pub use flow::{CloudService, Direction, Endpoint, Flow, IcmpMessage, Service, Verdict, Via};
 pub use load_balancer::*;

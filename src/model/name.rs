@@ -80,6 +80,10 @@ name!(
     LoadBalancerName
 );
 name!(
+    /// The name of a program that an instance runs by itself.
+    DaemonName
+);
+name!(
     /// The name of a connection that a scenario holds open.
     ConnectionName
 );

@@ -1,12 +1,12 @@
 //! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply) carries them out.
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::{
-    AutomaticPublic, CreateLoadBalancer, ElasticIpName, Forwarding, GroupName, InstanceName, InterfaceId,
-    LoadBalancerName, Permission, PrefixFamily, PrefixListName, PrivateIp, Service, SourceDestCheck, SubnetName,
-    VpcName,
+    AutomaticPublic, CreateLoadBalancer, Daemon, DaemonName, ElasticIpName, Forwarding, GroupName, InstanceName,
+    InterfaceId, LoadBalancerName, Permission, PrefixFamily, PrefixListName, PrivateIp, Service, SourceDestCheck,
+    SubnetName, VpcName,
 };
 
 /// One change to a cloud.
@@ -160,6 +160,8 @@ pub struct Launch {
     pub groups: IndexSet<GroupName>,
     /// What listens on it.
     pub listens: IndexSet<Service>,
+    /// The programs that it runs by itself, in the order of their start.
+    pub daemons: IndexMap<DaemonName, Daemon>,
     /// Which private address it asks for.
     pub address: AddressRequest,
     /// Whether it gets a public address.

@@ -56,6 +56,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: IndexSet::new(),
+        daemons: Default::default(),
         forwarding: Forwarding::None,
         place: None,
     };

@@ -148,6 +148,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         subnet: SubnetName::new("default"),
         groups: groups.iter().map(GroupName::new).collect(),
         listens: IndexSet::new(),
+        daemons: Default::default(),
         address,
         public: sglab::model::AutomaticPublic::Given,
         source_dest_check: sglab::model::SourceDestCheck::On,

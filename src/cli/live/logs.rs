@@ -9,13 +9,17 @@ use anyhow::Context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use sglab::control::{LabName, Place};
+use sglab::control::protocol::{Reply, Request};
+use sglab::control::{Client, LabName, Place};
 
 use super::{LogsArguments, speak};
 use crate::cli::Exit;
 
 /// The log outlives its lab, so that one that ended by itself can be asked why.
 pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
+    if let Some(service) = &arguments.service {
+        return of_service(arguments.lab.as_deref(), service);
+    }
     let place = match arguments.lab.as_deref().and_then(LabName::new) {
         Some(name) => Place::of(name)?,
         None => speak::choose(arguments.lab.as_deref())?,
@@ -27,6 +31,21 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
     }
     io::copy(&mut log, &mut stdout())?;
     Ok(Exit::Ok)
+}
+
+/// What a service has said; the lab has it.
+fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
+    let (instance, service) = service
+        .split_once('/')
+        .with_context(|| format!("`{service}` is no service: write INSTANCE/SERVICE, such as web1/nginx"))?;
+    let request = Request::ServiceLog { instance: instance.to_owned(), service: service.to_owned() };
+    match Client::connect(&speak::choose(lab)?)?.ask(request)? {
+        Reply::Text(text) => {
+            stdout().write_all(text.as_bytes())?;
+            Ok(Exit::Ok)
+        }
+        other => speak::otherwise(other),
+    }
 }
 
 /// Prints what is written as it is written, until the lab is down.

@@ -1,6 +1,7 @@
 //! `sglab up`.
 
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -25,6 +26,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     }
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
+    let folder = folder_of(&arguments.topology)?;
     let name = arguments.name.as_deref().unwrap_or(of_file);
     let name = LabName::new(name).with_context(|| {
         format!(
@@ -44,8 +46,8 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let listener = listener.with_context(|| format!("failed to listen at {}", place.socket().display()))?;
     match background::detach(&place.log()).context("failed to go on in the background")? {
         Side::Caller(word) => {
-            // Its copy of the lock goes with this process; the lab's stays.
-            drop(listener);
+            // The lab has its own copies; with the lock's, this process would wait for itself where the lab does not come up.
+            drop((listener, taken));
             match word.wait().context("failed to wait for the lab")? {
                 Some(word) => {
                     println!("{word}");
@@ -68,7 +70,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 explain: |cloud, flow, color| explain::both(cloud, flow, Style { color, ..Style::default() }),
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
-            supervise(&topology, era, steps, start, ready, taken)
+            supervise(&topology, (era, steps, folder), start, ready, taken)
         }
     }
 }
@@ -76,8 +78,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
 /// The lab's own process: it never comes back to the caller's terminal.
 fn supervise(
     topology: &Topology,
-    era: Era,
-    steps: usize,
+    (era, steps, folder): (Era, usize, PathBuf),
     start: Start,
     ready: Ready,
     _place: Taken,
@@ -85,7 +86,7 @@ fn supervise(
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
     let done = runtime.block_on(async {
-        let (lab, took) = boot(topology, era, steps).await?;
+        let (lab, took) = boot(topology, era, steps, folder).await?;
         let instances = lab.cloud().instances.len();
         let word = format!("{} is up, era {era}, {instances} instances    {:.0} ms", start.name, millis(took));
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
@@ -98,8 +99,15 @@ fn supervise(
     done
 }
 
+/// Where the paths of a topology's services begin: the file's own folder, and for a built-in one the present one.
+fn folder_of(topology: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_dir().context("failed to find the present folder")?;
+    let file = Path::new(topology);
+    Ok(if file.is_file() { here.join(file.parent().unwrap_or(Path::new(""))) } else { here })
+}
+
 /// Boots the lab and carries out the operations up to a step.
-async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<(Lab, Duration)> {
+async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> anyhow::Result<(Lab, Duration)> {
     // Ports that nobody names are left to the programs that are started in it; probes listen there for a moment.
     let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
     for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
@@ -111,6 +119,7 @@ async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<(La
             }
         }
     }
+    lab.start_services(folder).await?;
     Ok((lab, took))
 }
 

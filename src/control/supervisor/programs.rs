@@ -12,7 +12,7 @@ use crate::control::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 use crate::fabric::descriptors;
 use crate::fabric::machine::{Program, Running};
 use crate::lab::ProgramError;
-use crate::model::InstanceName;
+use crate::model::{DaemonName, InstanceName};
 
 /// The largest message of a client while its program runs, in bytes.
 const MAX_SIGNAL: usize = 1 << 10;
@@ -33,6 +33,14 @@ impl Supervised {
         let running = self.lab.start_program(&InstanceName::new(&instance), program, stdio).await;
         // Who asked may have gone; then the program goes too.
         drop(started.send(running.map_err(|error| self.not_started(&error))));
+    }
+
+    /// What a service has said.
+    pub(super) fn service_log(&self, instance: &str, service: &str) -> Reply {
+        match self.lab.service_log(&InstanceName::new(instance), &DaemonName::new(service)) {
+            Ok(text) => Reply::Text(text),
+            Err(why) => Reply::Failed(why),
+        }
     }
 
     fn not_started(&self, error: &ProgramError) -> Reply {

@@ -10,7 +10,7 @@ use rtnetlink::LinkVeth;
 use super::{Check, Standing};
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
-use crate::fabric::{conntrack, nft, raw, sandbox, tap};
+use crate::fabric::{conntrack, fence, ids, nft, tap};
 
 const NEWER_KERNEL: &str = "load the kernel's module (sudo modprobe NAME), or use a kernel that has it";
 
@@ -18,6 +18,7 @@ pub(super) fn examine(sandbox: Sandbox) -> Vec<Check> {
     let mut checks = vec![
         proc(sandbox),
         fence(),
+        many_ids(),
         ruleset("sets and verdict maps", SETS, "groups are sets, interfaces are found by a map"),
         ruleset("connection tracking", TRACKING, "groups are stateful"),
         ruleset("address translation", TRANSLATION, "public addresses are translated in the gateway"),
@@ -57,13 +58,23 @@ fn proc(sandbox: Sandbox) -> Check {
 }
 
 fn fence() -> Check {
-    let (uid_map, gid_map) = sandbox::instance_id_maps();
-    let made = raw::fenced_namespaces(&uid_map, &gid_map).map(drop).map_err(|errno| errno.to_string());
+    let made = fence::fenced_namespaces(&ids::of_instances()).map(drop).map_err(|error| error.to_string());
     needed(
         "user namespace of an instance",
         made,
         "root inside an instance must not reach the filter",
         "allow more nested user namespaces (user.max_user_namespaces)",
+    )
+}
+
+fn many_ids() -> Check {
+    let (ok, found) = if ids::are_many() { (Standing::Yes, "a range") } else { (Standing::Degraded, "one") };
+    Check::new(
+        "user ids of an instance",
+        ok,
+        found,
+        "programs that change users (nginx, mariadbd, sshd) need several; nothing that is tested depends on it",
+        ids::remedy(),
     )
 }
 

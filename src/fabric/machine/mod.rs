@@ -23,11 +23,14 @@ use super::{Inside, Sandbox, descriptors, raw};
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";
 
+/// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
+pub const DATA: &str = "/run/data";
+
 /// What a process that was started for an instance is to do.
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
     /// To be the first. Beside it come its user and its network namespace.
-    First { name: String, hosts: PathBuf, resolver: PathBuf, fresh_proc: bool },
+    First { name: String, hosts: PathBuf, resolver: PathBuf, data: PathBuf, fresh_proc: bool },
     /// To start a program beside the first, and to say how it ends. Beside it come the first's descriptor and the program's
     /// input, output and errors.
     Program(Program),
@@ -81,11 +84,11 @@ pub struct Machine {
 pub struct Running(Stream);
 
 impl Machine {
-    /// Starts the first process of an instance.
+    /// Starts the first process of an instance, whose [`DATA`] is this folder.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(inside: &Inside, sandbox: Sandbox) -> Result<Self, StartError> {
+    pub async fn start(inside: &Inside, data: PathBuf, sandbox: Sandbox) -> Result<Self, StartError> {
         let namespace = &inside.namespace;
         let attempt = || format!("start the first process of {}", namespace.name);
         let failed = |source| StartError { attempt: attempt(), source };
@@ -94,6 +97,7 @@ impl Machine {
             name: namespace.name.to_string(),
             hosts: inside.hosts.clone(),
             resolver: inside.resolver.clone(),
+            data,
             fresh_proc: sandbox.fresh_proc,
         };
         let sent = [user.try_clone(), namespace.net().try_clone()];

@@ -1,7 +1,7 @@
 //! What a process does that was started for an instance, before `main` and with one thread: be the instance's first process, or
 //! start a program beside that and watch it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -20,7 +20,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, sethostname, setsid};
 
-use super::{Job, Program, VARIABLE, Word};
+use super::{DATA, Job, Program, VARIABLE, Word};
 use crate::fabric::inside::show;
 use crate::fabric::{descriptors, raw};
 
@@ -80,8 +80,8 @@ impl Talk {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let done = match serde_json::from_str(&line).map_err(io::Error::other)? {
-            Job::First { name, hosts, resolver, fresh_proc } => {
-                let shown = Shown { name, hosts, resolver, fresh_proc };
+            Job::First { name, hosts, resolver, data, fresh_proc } => {
+                let shown = Shown { name, hosts, resolver, data, fresh_proc };
                 self.first(&shown, &descriptors)
             }
             Job::Program(program) => {
@@ -227,6 +227,7 @@ struct Shown {
     name: String,
     hosts: PathBuf,
     resolver: PathBuf,
+    data: PathBuf,
     fresh_proc: bool,
 }
 
@@ -237,7 +238,7 @@ impl Shown {
         mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
         // The files lie below /run, which is the lab's: they are opened before /run is the instance's own.
         let open = |path: &Path| File::open(path).map_err(|error| (format!("open {}", path.display()), error));
-        let (hosts, resolver) = (open(&self.hosts)?, open(&self.resolver)?);
+        let (hosts, resolver, data) = (open(&self.hosts)?, open(&self.resolver)?, open(&self.data)?);
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         mount(Some("tmpfs"), "/run", Some("tmpfs"), flags, Some("mode=0755")).map_err(at("mount its /run"))?;
         if Path::new("/dev/shm").is_dir() {
@@ -245,13 +246,19 @@ impl Shown {
                 .map_err(at("mount its /dev/shm"))?;
         }
         for (file, place) in [(&hosts, "/etc/hosts"), (&resolver, "/etc/resolv.conf")] {
-            let source = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
-            show(&source, Path::new(place)).map_err(|error| (format!("show its {place}"), error))?;
+            show(&opened(file), Path::new(place)).map_err(|error| (format!("show its {place}"), error))?;
         }
+        fs::create_dir(DATA).map_err(|error| (format!("make {DATA}"), error))?;
+        mount(Some(&opened(&data)), DATA, NONE, MsFlags::MS_BIND, NONE).map_err(at("show its data folder"))?;
         // A comfort: what /sys/class/net shows.
         let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), flags | MsFlags::MS_NOEXEC, NONE);
         Ok(())
     }
+}
+
+/// A path of a file that is open.
+fn opened(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn mount_proc() -> nix::Result<()> {

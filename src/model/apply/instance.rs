@@ -41,6 +41,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         state: InstanceState::Running,
         interfaces: vec![first],
         listens: listens.clone(),
+        daemons: request.daemons.clone(),
         forwarding: request.forwarding,
         place: place.clone(),
     };

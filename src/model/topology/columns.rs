@@ -29,7 +29,10 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
                 let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
                 named.services.extend(ports.chain([balancer.health_check.port]).map(Service::Tcp));
             }
-            Operation::Launch(launch) => named.services.extend(&launch.listens),
+            Operation::Launch(launch) => {
+                named.services.extend(&launch.listens);
+                named.services.extend(launch.daemons.values().filter_map(|daemon| daemon.port));
+            }
             _ => {}
         }
     }
@@ -59,6 +62,8 @@ pub fn columns_of(cloud: &Cloud) -> IndexSet<Service> {
         group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
     }
     named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
+    let daemons = cloud.instances.values().flat_map(|instance| instance.daemons.values());
+    named.services.extend(daemons.filter_map(|daemon| daemon.port));
     named.columns(&[])
 }
 

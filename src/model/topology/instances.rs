@@ -167,8 +167,18 @@ impl Reading<'_> {
             // Known from here on, whatever else may be wrong with it.
             self.world.instances.entry(name.clone()).or_insert(None);
         }
-        let known =
-            ["groups", "listens", "address", "public", "vpc", "subnet", "source-dest-check", "forwards", "interfaces"];
+        let known = [
+            "groups",
+            "listens",
+            "address",
+            "public",
+            "vpc",
+            "subnet",
+            "source-dest-check",
+            "forwards",
+            "interfaces",
+            "services",
+        ];
         let fields = self.fields(value, "an instance", &known)?;
         let vpc = self.vpc_name(fields.get("vpc"), key.span);
         let groups = match fields.get("groups") {
@@ -202,6 +212,11 @@ impl Reading<'_> {
         if let Some(name) = &name {
             self.listens.entry(name.clone()).or_default().extend(&listens);
         }
+        let daemons = self.daemons(fields.get("services"), &listens);
+        if let Some(name) = &name {
+            let ports = daemons.values().filter_map(|daemon| daemon.port);
+            self.listens.entry(name.clone()).or_default().extend(ports);
+        }
         let source_dest_check = self.check(fields.get("source-dest-check"));
         let forwarding = self.forwarding(fields.get("forwards"));
         if let Some(name) = &name {
@@ -225,6 +240,7 @@ impl Reading<'_> {
             subnet,
             groups,
             listens,
+            daemons,
             address: request,
             public,
             source_dest_check,

@@ -98,6 +98,8 @@ fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
         reading.names.know(name.as_str(), Sort::Instance);
         reading.world.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
         reading.listens.insert(name.clone(), instance.listens.clone());
+        let ports = instance.daemons.values().filter_map(|daemon| daemon.port);
+        reading.listens.entry(name.clone()).or_default().extend(ports);
         if instance.forwarding != Forwarding::None {
             reading.forwarders.insert(name.clone(), instance.forwarding);
         }

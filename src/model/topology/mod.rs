@@ -5,6 +5,7 @@ mod asked;
 mod builder;
 mod columns;
 mod connections;
+mod daemons;
 mod during;
 mod elastic_ips;
 mod expectations;

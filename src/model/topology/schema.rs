@@ -376,6 +376,8 @@ struct Instance {
     groups: Option<OneOrMany<Name>>,
     /// What listens on it, besides what the harness adds.
     listens: Option<Services>,
+    /// The programs that it runs by itself, started in this order, each once the one before is ready.
+    services: Option<BTreeMap<Name, Daemon>>,
     /// The private address that it asks for, or `web1.previous` in a step.
     address: Option<String>,
     /// Whether it gets a public address; `yes` if left out.
@@ -390,6 +392,33 @@ struct Instance {
     forwards: Option<Forwards>,
     /// Interfaces beside the first, `eth1` and so on. Era vpc only.
     interfaces: Option<BTreeMap<String, Interface>>,
+}
+
+/// A program that stays in the foreground. `sglab up` starts it with its instance, and ends it with that.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
+struct Daemon {
+    /// A line for the shell, or a list of words.
+    command: CommandWords,
+    /// It is ready once it listens here; without, once it has begun.
+    port: Option<Service>,
+    /// A file that its output is added to; without, `sglab logs --service` shows it while the lab is up.
+    log: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CommandWords {
+    Line(#[schemars(length(min = 1))] String),
+    Words(#[schemars(length(min = 1))] Vec<CommandWord>),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum CommandWord {
+    Word(String),
+    Number(f64),
+    Truth(bool),
 }
 
 /// Services; none at all is fine.

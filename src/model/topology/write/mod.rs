@@ -165,6 +165,11 @@ fn scalar(word: &str) -> String {
     if plain || address { word.to_owned() } else { serde_json::Value::from(word).to_string() }
 }
 
+/// A text in quotes, whatever it looks like.
+fn in_quotes(words: &str) -> String {
+    serde_json::Value::from(words).to_string()
+}
+
 fn knobs(cloud: &Cloud) -> Vec<String> {
     use super::super::{ChangeGroups, ElasticIpOnStop, GroupReferenceIpv6, OnCrash, OnStart, Quotas, SelfReference};
     let (own, preset) = (cloud.knobs, cloud.era.knobs());
@@ -373,6 +378,16 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<S
     if !instance.listens.is_empty() {
         let listens = instance.listens.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         fields.push(format!("listens: [{listens}]"));
+    }
+    if !instance.daemons.is_empty() {
+        let daemons = instance.daemons.iter().map(|(name, daemon)| {
+            let words: Vec<String> = daemon.command.iter().map(|word| in_quotes(word)).collect();
+            let mut fields = vec![format!("command: [{}]", words.join(", "))];
+            fields.extend(daemon.port.map(|port| format!("port: {port}")));
+            fields.extend(daemon.log.as_ref().map(|log| format!("log: {}", in_quotes(log))));
+            format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", "))
+        });
+        fields.push(format!("services: {{{}}}", daemons.collect::<Vec<_>>().join(", ")));
     }
     if first.automatic_public == AutomaticPublic::None {
         fields.push("public: no".to_owned());

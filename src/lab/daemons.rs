@@ -1,0 +1,208 @@
+//! `services:` of instances: programs that start with their instance and end with it.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::future::join_all;
+use indexmap::IndexMap;
+use tokio::task::JoinHandle;
+
+use super::{Lab, LabError, ProgramError};
+use crate::compile::names;
+use crate::fabric::machine::{DATA, Program, Running};
+use crate::fabric::{ids, listening};
+use crate::model::{Daemon, DaemonName, InstanceName, InstanceState};
+
+/// A service that neither listens nor ends is waited for so long.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// So much of a log is shown, from its end, in bytes.
+const SHOWN: u64 = 1 << 20;
+/// So many lines of it are a service's last words.
+const LAST_WORDS: usize = 12;
+
+/// The services of a lab.
+#[derive(Debug, Default)]
+pub(super) struct Daemons {
+    /// From where paths are meant; nothing where services are not started at all.
+    folder: Option<PathBuf>,
+    /// Those of the instances that run, each watched by a task.
+    up: IndexMap<InstanceName, Vec<JoinHandle<()>>>,
+}
+
+impl Daemons {
+    /// Forgets those of an instance.
+    pub(super) fn leave(&mut self, instance: &InstanceName) {
+        self.up.shift_remove(instance).into_iter().flatten().for_each(|watched| watched.abort());
+    }
+}
+
+impl Lab {
+    /// Starts the services of the instances that run, those of one instance in their order, each once the one before is ready;
+    /// from now on they are started with their instance. Their paths are meant from `folder`.
+    ///
+    /// Without this the harness listens in their place where it is told to.
+    ///
+    /// # Errors
+    /// [`LabError::Daemon`] for the first that did not come up. Everything else goes on.
+    pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
+        self.daemons.folder = Some(folder);
+        self.start_missing_services().await
+    }
+
+    /// Starts the services of instances that run without.
+    pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
+        let Some(folder) = self.daemons.folder.clone() else { return Ok(()) };
+        let runs_without = |name: &InstanceName| !self.daemons.up.contains_key(name);
+        let running = self.cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
+        let missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
+            .filter(|(name, instance)| !instance.daemons.is_empty() && runs_without(name))
+            .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
+            .collect();
+        for (name, _) in &missing {
+            self.machine(name).await.map_err(|error| match error {
+                ProgramError::Lab(error) => error,
+                other => LabError::Machine(other.to_string()),
+            })?;
+        }
+        let lab = &*self;
+        let starting = missing.iter().map(|(name, daemons)| lab.start_in_order(name, daemons, &folder));
+        let mut failed = None;
+        for ((name, _), (watched, failure)) in missing.iter().zip(join_all(starting).await) {
+            self.daemons.up.insert(name.clone(), watched);
+            failed = failed.or(failure);
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn start_in_order(
+        &self,
+        instance: &InstanceName,
+        daemons: &IndexMap<DaemonName, Daemon>,
+        folder: &Path,
+    ) -> (Vec<JoinHandle<()>>, Option<LabError>) {
+        let mut watched = Vec::new();
+        for (name, daemon) in daemons {
+            match self.start_daemon(instance, name, daemon, folder).await {
+                Ok(running) => watched.push(watch(instance.clone(), name.clone(), running)),
+                Err((why, last_words)) => {
+                    let (instance, daemon) = (instance.clone(), name.clone());
+                    return (watched, Some(LabError::Daemon { instance, daemon, why, last_words }));
+                }
+            }
+        }
+        (watched, None)
+    }
+
+    /// Starts one and waits until it is ready; else why not, and what it said.
+    async fn start_daemon(
+        &self,
+        instance: &InstanceName,
+        name: &DaemonName,
+        daemon: &Daemon,
+        folder: &Path,
+    ) -> Result<Running, (String, String)> {
+        let plain = |why: String| (why, String::new());
+        let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
+        let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
+        let mut log = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(in_log)?;
+        let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
+        let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
+        let nothing = File::open("/dev/null").map_err(in_log)?.into();
+        let program = Program {
+            command: daemon.command.clone(),
+            environment: environment(instance),
+            folder: folder.to_owned(),
+            terminal: false,
+        };
+        let machine = self.machines.get(instance).ok_or_else(|| plain("the instance does not run".to_owned()))?;
+        let started = machine.run(program, [nothing, output()?, output()?]).await;
+        let mut running = started.map_err(|error| plain(error.to_string()))?;
+        let Some(port) = daemon.port else { return Ok(running) };
+        let namespace = self.fabric.node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
+        let why = tokio::select! {
+            code = running.ended() => format!("it ended with exit code {code} before it listened on {port}"),
+            listens = listening::awaited(namespace, port) => match listens {
+                Ok(()) => return Ok(running),
+                Err(error) => error.to_string(),
+            },
+            () = tokio::time::sleep(PATIENCE) => {
+                format!("it runs, and does not listen on {port} after {} s", PATIENCE.as_secs())
+            }
+        };
+        Err((why, last_words(&path, begins)))
+    }
+
+    fn log_of(
+        &self,
+        instance: &InstanceName,
+        name: &DaemonName,
+        daemon: &Daemon,
+        folder: &Path,
+    ) -> io::Result<PathBuf> {
+        if let Some(log) = &daemon.log {
+            return Ok(folder.join(log));
+        }
+        let logs = self.fabric.folder_for(Path::new("logs")).map_err(io::Error::other)?;
+        Ok(logs.join(format!("{instance}.{name}.log")))
+    }
+
+    /// What a service has said, at least the last of it.
+    ///
+    /// # Errors
+    /// In words, why there is nothing.
+    pub fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Result<String, String> {
+        let known = self.cloud.instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
+        let daemon = known.daemons.get(service).ok_or_else(|| {
+            let names: Vec<&str> = known.daemons.keys().map(DaemonName::as_str).collect();
+            let there =
+                if names.is_empty() { "it has none".to_owned() } else { format!("there are {}", names.join(", ")) };
+            format!("{instance} has no service `{service}`; {there}")
+        })?;
+        let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
+        let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
+        let size = std::fs::metadata(&path).map_or(0, |found| found.len());
+        since(&path, size.saturating_sub(SHOWN)).map_err(|error| format!("{}: {error}", path.display()))
+    }
+}
+
+/// Tells of one that ends while its instance runs on.
+fn watch(instance: InstanceName, name: DaemonName, mut running: Running) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let code = running.ended().await;
+        eprintln!("{instance}: the service {name} has ended with exit code {code}");
+    })
+}
+
+fn environment(instance: &InstanceName) -> Vec<(String, String)> {
+    let variables = [
+        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        ("HOME", "/root"),
+        ("SGLAB_INSTANCE", instance.as_str()),
+        ("SGLAB_DATA", DATA),
+    ];
+    variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn since(path: &Path, begin: u64) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(begin))?;
+    let mut bytes = Vec::new();
+    file.take(SHOWN).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The end of what was said, each line indented; and what may be the cause where programs cannot change users.
+fn last_words(log: &Path, begins: u64) -> String {
+    let said = since(log, begins).unwrap_or_default();
+    let lines: Vec<&str> = said.lines().collect();
+    let mut words: String =
+        lines[lines.len().saturating_sub(LAST_WORDS)..].iter().map(|line| format!("\n  | {line}")).collect();
+    if !ids::are_many() {
+        words +=
+            &format!("\n  here instances have one user id, and programs that change users fail: {}", ids::remedy());
+    }
+    words
+}

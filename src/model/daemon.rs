@@ -1,0 +1,14 @@
+//! Programs that an instance runs by itself: `services:` of a topology file.
+
+use super::Service;
+
+/// A program that runs as long as its instance does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// It and its arguments; never empty. It stays in the foreground.
+    pub command: Vec<String>,
+    /// It is ready once it listens here; without, once it has begun. tcp or udp.
+    pub port: Option<Service>,
+    /// Where what it says is added, from the folder of the topology file; without, the lab keeps it as long as it is up.
+    pub log: Option<String>,
+}
