@@ -19,7 +19,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use rtnetlink::LinkUnspec;
 
-use super::netlink::Refused;
+use super::netlink::{Refused, refusal};
 
 /// The kernel's group of news about links (`RTNLGRP_LINK`).
 const NEWS_OF_LINKS: u32 = 1;
@@ -45,41 +45,18 @@ pub(super) fn settle(links: &[(u32, String)]) -> Result<(), Refused> {
 }
 
 fn wait(waiting: &mut HashMap<u32, &str>) -> io::Result<()> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    // The news first and then the question: what happens in between is not missed.
-    socket.add_membership(NEWS_OF_LINKS)?;
-    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
-    let mut bytes = Vec::new();
-    for index in waiting.keys() {
+    let questions = waiting.keys().map(|index| {
         let mut question = LinkUnspec::new_with_index(*index).build();
         question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetLink(question));
-        message.header.flags = NLM_F_REQUEST;
-        message.finalize();
-        let start = bytes.len();
-        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
-        message.serialize(&mut bytes[start..]);
-    }
-    socket.send(&bytes, 0)?;
-    while !waiting.is_empty() {
-        let (buffer, _) = socket.recv_from_full()?;
-        let mut rest = &buffer[..];
-        while !rest.is_empty() {
-            let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
-            let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
-            rest = &rest[length..];
-            match answer.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if is_up(&link) => {
-                    waiting.remove(&link.header.index);
-                }
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
-                _ => {}
-            }
+        (RouteNetlinkMessage::GetLink(question), NLM_F_REQUEST)
+    });
+    until(NEWS_OF_LINKS, &questions.collect::<Vec<_>>(), |news| {
+        match news {
+            Some(RouteNetlinkMessage::NewLink(link)) if is_up(&link) => drop(waiting.remove(&link.header.index)),
+            _ => {}
         }
-    }
-    Ok(())
+        waiting.is_empty()
+    })
 }
 
 /// Waits until packets for these IPv6 addresses come up: the kernel makes their local routes by a worker, once the link
@@ -94,21 +71,45 @@ pub(super) fn deliverable(addresses: &[Ipv6Addr]) -> Result<(), Refused> {
 }
 
 fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
-    socket.add_membership(NEWS_OF_IPV6_ROUTES)?;
-    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
     // All routes at once: a question for one address would be answered by whatever leads there.
     let mut question = RouteMessage::default();
     question.header.address_family = AddressFamily::Inet6;
-    let mut message = NetlinkMessage::from(RouteNetlinkMessage::GetRoute(question));
-    message.header.flags = NLM_F_REQUEST | NLM_F_DUMP;
-    message.finalize();
-    let mut bytes = vec![0; message.buffer_len()];
-    message.serialize(&mut bytes);
+    let question = (RouteNetlinkMessage::GetRoute(question), NLM_F_REQUEST | NLM_F_DUMP);
+    until(NEWS_OF_IPV6_ROUTES, &[question], |news| {
+        if let Some(RouteNetlinkMessage::NewRoute(route)) = news
+            && let Some(address) = local_address(&route)
+        {
+            waiting.remove(&address);
+        }
+        waiting.is_empty()
+    })
+}
+
+/// Asks, and shows every answer and all later news of a group until one is enough. First it shows nothing: there may be
+/// nothing to wait for.
+fn until(
+    group: u32,
+    questions: &[(RouteNetlinkMessage, u16)],
+    mut is_enough: impl FnMut(Option<RouteNetlinkMessage>) -> bool,
+) -> io::Result<()> {
+    let mut socket = Socket::new(NETLINK_ROUTE)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    // The news first and then the question: what happens in between is not missed.
+    socket.add_membership(group)?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    let mut bytes = Vec::new();
+    for (question, flags) in questions {
+        let mut message = NetlinkMessage::from(question.clone());
+        message.header.flags = *flags;
+        message.finalize();
+        let start = bytes.len();
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut bytes[start..]);
+    }
     socket.send(&bytes, 0)?;
-    while !waiting.is_empty() {
+    let mut enough = is_enough(None);
+    while !enough {
         let (buffer, _) = socket.recv_from_full()?;
         let mut rest = &buffer[..];
         while !rest.is_empty() {
@@ -116,12 +117,8 @@ fn wait_local(waiting: &mut HashSet<Ipv6Addr>) -> io::Result<()> {
             let length = (answer.header.length as usize).next_multiple_of(4).max(16).min(rest.len());
             rest = &rest[length..];
             match answer.payload {
-                NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) => {
-                    if let Some(address) = local_address(&route) {
-                        waiting.remove(&address);
-                    }
-                }
-                NetlinkPayload::Error(error) if error.code.is_some() => return Err(error.to_io()),
+                NetlinkPayload::InnerMessage(message) => enough = is_enough(Some(message)),
+                NetlinkPayload::Error(error) if error.code.is_some() => return Err(refusal(&error)),
                 _ => {}
             }
         }

@@ -13,10 +13,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
+use super::ask::{Ask, tuples};
 use super::attempt::Token;
 use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged};
-use super::prober::{Ask, Prober, tuples};
+use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;

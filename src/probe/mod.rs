@@ -3,11 +3,13 @@
 //! A drop has two witnesses: the filter's own record of the tuple, and the receiver, whose link has carried a later
 //! canary and not the packet. A timeout is a fallback and proves nothing.
 
+mod ask;
 mod attempt;
 mod balancer;
 mod canary;
 mod evidence;
 mod held;
+mod listening;
 mod outcome;
 mod ports;
 mod prober;
@@ -17,16 +19,18 @@ pub mod readers;
 mod resolve;
 mod servers;
 mod traffic;
+mod waiting;
 mod witness;
 
 use std::time::Instant;
 
+pub use ask::{Answering, Ask};
 pub use balancer::{Health, Plan};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
-pub use prober::{Answering, Ask, Prober};
+pub use prober::Prober;
 pub use resolve::Whose;
 pub use traffic::{Course, Packet, Part, Streams, Trace};
 

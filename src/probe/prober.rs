@@ -1,23 +1,21 @@
 //! Probes in batches: sockets first, evidence while they wait, canaries behind them, and only then the outcomes.
 
 use std::collections::{HashMap, HashSet};
-use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt;
 use socket2::Socket;
-use tokio::time::timeout;
 
+use super::ask::{Ask, is_unanswered, next_chunk, portless, tuples};
 use super::attempt::{self, Answer, Token};
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
-use super::evidence::{Board, Case, Logged};
+use super::evidence::Board;
 use super::ports::SourcePorts;
 use super::servers::Servers;
+use super::waiting::{Finding, Probe, State, finish, until_evidence};
 use super::witness::{Eye, Witness};
 use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
@@ -26,100 +24,22 @@ use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace, conntrack};
 use crate::model::Service;
 
-/// So many probes share their canaries and are open at once.
-const CHUNK: usize = 1024;
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
-/// The fallback: how long a probe waits that neither an answer nor a record resolves.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a probe is to ask, with every address that it can have.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// The sender's namespace.
-    pub sender: Arc<Namespace>,
-    /// The sender's address there.
-    pub source: IpAddr,
-    /// The address that it asks.
-    pub destination: IpAddr,
-    /// (source, destination) behind the gateway, if the path leads through it.
-    pub translated: Option<(IpAddr, IpAddr)>,
-    /// Whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
-    pub ports_of: IpAddr,
-    /// Whether the source is not an address of the sender, who then sees no answer.
-    pub forged: bool,
-    /// The addresses of appliances that may pass it on as their own.
-    pub passed_on_by: Vec<IpAddr>,
-    /// What it asks for.
-    pub service: Service,
-    /// Who holds the address, if anybody has a link for it.
-    pub receiver: Option<Receiver>,
-    /// Who may answer in its place: the instances behind a load balancer.
-    pub behind: Vec<NodeName>,
-    /// What answers there, if anything does.
-    pub answering: Answering,
-}
-
-/// What answers at the receiver's port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Answering {
-    /// A listener of ours, which repeats the token and names itself; or nothing.
-    #[default]
-    Harness,
-    /// A program of the user's, which knows nothing of tokens: nothing is said to it that its protocol may not have.
-    Program,
-}
-
-/// What came of an [`Ask`].
-#[derive(Clone, Debug)]
-pub(super) struct Finding {
-    /// What the socket came to, if it came to anything.
-    pub answer: Option<Answer>,
-    /// What the filters recorded.
-    pub records: Vec<Logged>,
-    /// Whether a packet of it arrived at the receiver.
-    pub seen: bool,
-    /// Whether the receiver's canaries arrived, so that "not seen" means something.
-    pub canary_arrived: bool,
-    /// Why a load balancer closed it, where one did.
-    pub turned_away: Option<String>,
-    /// Whether the fallback ended the wait.
-    pub timed_out: bool,
-    /// Whether log records were lost meanwhile.
-    pub lost: u64,
-}
 
 /// Probes, listeners and witnesses of a lab.
 #[derive(Debug)]
 pub struct Prober {
     pub(super) board: Arc<Board>,
     witness: Witness,
-    servers: HashMap<NodeName, Vec<Servers>>,
+    pub(super) servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
     /// What listens for the probes under way only.
-    brief: Vec<Servers>,
+    pub(super) brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
     tracking: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
     asked: u64,
-}
-
-type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
-
-/// A probe under way.
-struct Probe {
-    case: Arc<Case>,
-    tuples: Vec<Tuple>,
-    state: State,
-}
-
-enum State {
-    Answered(Answer),
-    /// A filter recorded a drop; the socket still waits, in case the record lies.
-    Recorded(Pending),
-    /// A datagram for a program has arrived, which need not answer; the socket still waits, in case nobody takes it.
-    Arrived(Pending),
-    TimedOut,
 }
 
 impl Prober {
@@ -182,102 +102,6 @@ impl Prober {
             self.witness.watch(node.name.clone(), Eye::Tap(tap));
         }
         Ok(())
-    }
-
-    /// Listens in namespaces where nothing of ours listens yet: in all of them or, if one fails, in none.
-    ///
-    /// # Errors
-    /// The port that could not be had.
-    pub async fn listen(&mut self, wanted: Vec<(Arc<Namespace>, Vec<Service>)>) -> Result<(), FabricError> {
-        let names: Vec<NodeName> = wanted.iter().map(|(node, _)| node.name.clone()).collect();
-        let one_by_one = wanted.iter().any(|(node, _)| node.faults.are_armed());
-        let at_once = if one_by_one { 1 } else { wanted.len().max(1) };
-        let board = &self.board;
-        let opening = wanted.into_iter().map(|(node, services)| async move {
-            Servers::listen(&node, services, board).await.map(|servers| (node.name.clone(), servers))
-        });
-        let opened: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
-        let mut failed = Ok(());
-        for opened in opened {
-            match opened {
-                Ok((name, servers)) => drop(self.servers.insert(name, vec![servers])),
-                Err(error) => failed = failed.and(Err(error)),
-            }
-        }
-        if failed.is_err() {
-            for name in names {
-                self.silence(&name).await;
-            }
-        }
-        failed
-    }
-
-    /// What listens in a namespace begins anew, as if its machine had.
-    pub async fn restart(&mut self, node: &NodeName) {
-        for servers in self.servers.get_mut(node).into_iter().flatten() {
-            servers.restart().await;
-        }
-    }
-
-    /// Listens for the probes to come where nothing of ours does: at a port of each of these namespaces. Says which of them
-    /// programs hold. [`Self::hush`] ends it.
-    ///
-    /// # Errors
-    /// The port that could not be had.
-    pub async fn listen_briefly(
-        &mut self,
-        wanted: Vec<(Arc<Namespace>, Vec<Service>)>,
-    ) -> Result<HashSet<(NodeName, Service)>, FabricError> {
-        let board = &self.board;
-        let opening = wanted.into_iter().map(|(node, services)| async move {
-            Servers::listen_where_free(&node, services, board).await.map(|opened| (node.name.clone(), opened))
-        });
-        let mut all_held = HashSet::new();
-        for opened in futures::future::join_all(opening).await {
-            let (name, (servers, held)) = opened?;
-            self.brief.push(servers);
-            all_held.extend(held.into_iter().map(|service| (name.clone(), service)));
-        }
-        Ok(all_held)
-    }
-
-    /// Listens at one more port of a namespace, until it is silenced. False if a program holds it.
-    ///
-    /// # Errors
-    /// The port that could not be had.
-    pub async fn listen_too(&mut self, namespace: &Arc<Namespace>, service: Service) -> Result<bool, FabricError> {
-        if self.serves(&namespace.name, service) {
-            return Ok(true);
-        }
-        let (servers, held) = Servers::listen_where_free(namespace, vec![service], &self.board).await?;
-        if held.is_empty() {
-            self.servers.entry(namespace.name.clone()).or_default().push(servers);
-        }
-        Ok(held.is_empty())
-    }
-
-    /// Ends what listens for a while.
-    pub async fn hush(&mut self) {
-        let closing = std::mem::take(&mut self.brief).into_iter().map(Servers::close);
-        futures::future::join_all(closing).await;
-    }
-
-    /// Whether something of ours listens at a port of a namespace, or a load balancer is there, which has its own listeners.
-    pub fn serves(&self, node: &NodeName, service: Service) -> bool {
-        service == Service::IcmpEcho
-            || self.balancers.contains_key(node)
-            || self.servers.get(node).is_some_and(|all| all.iter().any(|servers| servers.serves(service)))
-    }
-
-    /// Whether something of ours listens in a namespace.
-    pub fn listens(&self, node: &NodeName) -> bool {
-        self.servers.contains_key(node)
-    }
-
-    /// Closes what listens in a namespace.
-    pub async fn silence(&mut self, node: &NodeName) {
-        let closing = self.servers.remove(node).unwrap_or_default().into_iter().map(Servers::close);
-        futures::future::join_all(closing).await;
     }
 
     /// Closes everything of a namespace.
@@ -494,38 +318,6 @@ impl Prober {
     }
 }
 
-/// The asks that may be under way together, and those that come later. Without ports one flow is told from another by
-/// addresses alone: two that would look alike on some part of their way are not asked at once.
-fn next_chunk(asks: &[Ask], rest: &[usize]) -> (Vec<usize>, Vec<usize>) {
-    let (mut chunk, mut later) = (Vec::new(), Vec::new());
-    let mut taken: HashSet<Tuple> = HashSet::new();
-    for number in rest {
-        let ask = &asks[*number];
-        let alike = portless(ask).unwrap_or_default();
-        if chunk.len() == CHUNK || alike.iter().any(|tuple| taken.contains(tuple)) {
-            later.push(*number);
-        } else {
-            taken.extend(alike);
-            chunk.push(*number);
-        }
-    }
-    (chunk, later)
-}
-
-/// Every tuple of an ask without ports, in both directions: what goes back looks like what somebody else begins.
-fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
-    matches!(ask.service, Service::Protocol(_)).then(|| {
-        let there = tuples(ask, 0);
-        let back = there.iter().map(|tuple| Tuple { source: tuple.destination, destination: tuple.source, ..*tuple });
-        back.chain(there.iter().copied()).collect()
-    })
-}
-
-/// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
-fn is_unanswered(ask: &Ask) -> bool {
-    ask.forged || matches!(ask.service, Service::Icmp(_) | Service::Protocol(_))
-}
-
 /// What [`open_one`] says of a source port that somebody holds.
 const PORT_TAKEN: &str = "its source port is taken";
 
@@ -540,92 +332,4 @@ fn open_one(
             format!("failed to bind {source}:{port}: {error}")
         }
     })
-}
-
-/// Every tuple that a probe can have, before and behind the gateway.
-pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
-    let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
-    let behind = ask.translated;
-    let sources = [Some(ask.source), behind.map(|(source, _)| source)];
-    let sources = sources.into_iter().flatten().chain(ask.passed_on_by.iter().copied());
-    for source in sources {
-        // With a public address on one side only, the translation changes one end at a time.
-        for destination in [Some(ask.destination), behind.map(|(_, destination)| destination)].into_iter().flatten() {
-            let tuple = attempt::tuple(ask.service, source, port, destination);
-            if !tuples.contains(&tuple) {
-                tuples.push(tuple);
-            }
-        }
-    }
-    tuples
-}
-
-/// Waits for an answer, a delivery, a record of a drop, or the end of patience.
-async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case) -> State {
-    enum Seen {
-        Answer(Answer),
-        Drop,
-        Arrival,
-    }
-    let need_not_answer = ask.answering == Answering::Program && matches!(ask.service, Service::Udp(_));
-    let evidence = async {
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut pending => return Seen::Answer(answer),
-                () = case.news.notified() => {
-                    if let Some(node) = case.delivered_to() {
-                        return Seen::Answer(Answer::Answered(Some(node.0)));
-                    }
-                    if case.has_drop() {
-                        return Seen::Drop;
-                    }
-                    let arrived = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address);
-                    if need_not_answer && ask.receiver.as_ref().is_some_and(arrived) {
-                        return Seen::Arrival;
-                    }
-                }
-            }
-        }
-    };
-    match timeout(PATIENCE, evidence).await {
-        Ok(Seen::Answer(Answer::Unreachable)) => {
-            // A router that says so has a record of it, which may come a moment later.
-            canary::wait(case, Case::has_drop).await;
-            State::Answered(Answer::Unreachable)
-        }
-        Ok(Seen::Answer(answer)) => State::Answered(answer),
-        Ok(Seen::Drop) => State::Recorded(pending),
-        Ok(Seen::Arrival) => State::Arrived(pending),
-        Err(_) => State::TimedOut,
-    }
-}
-
-/// Puts together what is known of a probe, now that the canaries behind it have arrived.
-async fn finish(ask: &Ask, probe: Probe, arrived: &HashSet<(NodeName, IpAddr)>, lost: u64) -> (Finding, Vec<Tuple>) {
-    let Probe { case, tuples, state } = probe;
-    let seen = ask.receiver.as_ref().is_some_and(|receiver| case.seen_by(&receiver.node, receiver.address));
-    let (answer, timed_out) = match state {
-        State::Answered(answer) => (Some(answer), false),
-        State::TimedOut => (None, true),
-        // The canary behind it has come, so "port unreachable" would have come back by now.
-        State::Arrived(mut pending) => (Some(now_or(&mut pending, Answer::Connected).await), false),
-        // The record says dropped, and yet it has arrived: then only the socket tells.
-        State::Recorded(pending) if seen => match timeout(PATIENCE, pending).await {
-            Ok(answer) => (Some(answer), false),
-            Err(_) => (None, true),
-        },
-        State::Recorded(_) => (None, false),
-    };
-    let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
-    let (records, turned_away) = (case.records(), case.turned_away());
-    (Finding { answer, records, seen, canary_arrived, turned_away, timed_out, lost }, tuples)
-}
-
-/// What has come by now, or else this.
-async fn now_or(pending: &mut Pending, otherwise: Answer) -> Answer {
-    match futures::poll!(pending) {
-        std::task::Poll::Ready(answer) => answer,
-        std::task::Poll::Pending => otherwise,
-    }
 }

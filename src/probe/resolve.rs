@@ -2,7 +2,7 @@
 
 use super::attempt::Answer;
 use super::evidence::Logged;
-use super::prober::Finding;
+use super::waiting::Finding;
 use super::{Drop, DropCause, Outcome};
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;

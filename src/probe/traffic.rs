@@ -19,10 +19,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Drop;
+use super::ask::{Ask, tuples};
 use super::attempt;
 use super::canary::{self, Receiver};
 use super::evidence::Case;
-use super::prober::{Ask, Prober, tuples};
+use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;

@@ -1,0 +1,102 @@
+//! What a probe is to ask, and how it looks on every part of its way.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::attempt;
+use super::canary::Receiver;
+use crate::compile::network::NodeName;
+use crate::fabric::Namespace;
+use crate::fabric::packet::Tuple;
+use crate::model::Service;
+
+/// So many probes share their canaries and are open at once.
+const CHUNK: usize = 1024;
+
+/// What a probe is to ask, with every address that it can have.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The sender's namespace.
+    pub sender: Arc<Namespace>,
+    /// The sender's address there.
+    pub source: IpAddr,
+    /// The address that it asks.
+    pub destination: IpAddr,
+    /// (source, destination) behind the gateway, if the path leads through it.
+    pub translated: Option<(IpAddr, IpAddr)>,
+    /// Whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
+    pub ports_of: IpAddr,
+    /// Whether the source is not an address of the sender, who then sees no answer.
+    pub forged: bool,
+    /// The addresses of appliances that may pass it on as their own.
+    pub passed_on_by: Vec<IpAddr>,
+    /// What it asks for.
+    pub service: Service,
+    /// Who holds the address, if anybody has a link for it.
+    pub receiver: Option<Receiver>,
+    /// Who may answer in its place: the instances behind a load balancer.
+    pub behind: Vec<NodeName>,
+    /// What answers there, if anything does.
+    pub answering: Answering,
+}
+
+/// What answers at the receiver's port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Answering {
+    /// A listener of ours, which repeats the token and names itself; or nothing.
+    #[default]
+    Harness,
+    /// A program of the user's, which knows nothing of tokens: nothing is said to it that its protocol may not have.
+    Program,
+}
+
+/// The asks that may be under way together, and those that come later. Without ports one flow is told from another by
+/// addresses alone: two that would look alike on some part of their way are not asked at once.
+pub(super) fn next_chunk(asks: &[Ask], rest: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let (mut chunk, mut later) = (Vec::new(), Vec::new());
+    let mut taken: HashSet<Tuple> = HashSet::new();
+    for number in rest {
+        let ask = &asks[*number];
+        let alike = portless(ask).unwrap_or_default();
+        if chunk.len() == CHUNK || alike.iter().any(|tuple| taken.contains(tuple)) {
+            later.push(*number);
+        } else {
+            taken.extend(alike);
+            chunk.push(*number);
+        }
+    }
+    (chunk, later)
+}
+
+/// Every tuple of an ask without ports, in both directions: what goes back looks like what somebody else begins.
+pub(super) fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
+    matches!(ask.service, Service::Protocol(_)).then(|| {
+        let there = tuples(ask, 0);
+        let back = there.iter().map(|tuple| Tuple { source: tuple.destination, destination: tuple.source, ..*tuple });
+        back.chain(there.iter().copied()).collect()
+    })
+}
+
+/// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
+pub(super) fn is_unanswered(ask: &Ask) -> bool {
+    ask.forged || matches!(ask.service, Service::Icmp(_) | Service::Protocol(_))
+}
+
+/// Every tuple that a probe can have, before and behind the gateway.
+pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
+    let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
+    let behind = ask.translated;
+    let sources = [Some(ask.source), behind.map(|(source, _)| source)];
+    let sources = sources.into_iter().flatten().chain(ask.passed_on_by.iter().copied());
+    for source in sources {
+        // With a public address on one side only, the translation changes one end at a time.
+        for destination in [Some(ask.destination), behind.map(|(_, destination)| destination)].into_iter().flatten() {
+            let tuple = attempt::tuple(ask.service, source, port, destination);
+            if !tuples.contains(&tuple) {
+                tuples.push(tuple);
+            }
+        }
+    }
+    tuples
+}
