@@ -200,9 +200,11 @@ impl Lab {
 
     /// Tells the prober where flows are tracked.
     fn track(&mut self, network: &Network) {
-        let tracking =
-            network.nodes.iter().filter(|(_, node)| matches!(node.kind, NodeKind::Router | NodeKind::Gateway));
-        self.prober.tracks(tracking.filter_map(|(name, _)| self.fabric.node(name).ok().cloned()).collect());
+        let of = |kinds: &[NodeKind]| {
+            let nodes = network.nodes.iter().filter(|(_, node)| kinds.contains(&node.kind));
+            nodes.filter_map(|(name, _)| self.fabric.node(name).ok().cloned()).collect()
+        };
+        self.prober.tracks(of(&[NodeKind::Router, NodeKind::Gateway]), of(&[NodeKind::Appliance]));
     }
 
     /// What is to listen in a namespace; nothing for routers and for instances that do not run.

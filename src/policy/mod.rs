@@ -119,10 +119,14 @@ impl<'a> Walker<'a> {
     fn by_address(&mut self, flow: &Flow, sender: &InterfaceId, destination: Ipv4Addr) -> Verdict {
         let Some(sender) = interface_of(self.cloud, sender) else { return Verdict::Unreachable };
         let Some(own) = sender.private else { return Verdict::Unreachable };
-        let source = match flow.from {
-            Endpoint::Forged(_, source) => source,
-            _ => own.0,
+        let Endpoint::Forged(_, source) = flow.from else {
+            return self.leg(&Leg { sender, source: own.0, destination }, 0);
         };
+        // With the address of another interface of its own it forges nothing: it sends by that interface.
+        let is_the_sources = |interface: &&Interface| {
+            interface.id.instance == sender.id.instance && interface.private.is_some_and(|own| own.0 == source)
+        };
+        let sender = self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender);
         self.leg(&Leg { sender, source, destination }, 0)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -68,17 +69,25 @@ pub(super) fn open(service: Service, source: IpAddr, source_port: u16, forged: b
     if kind == Type::STREAM {
         // Closing sends a reset: nothing lingers in TIME_WAIT.
         socket.set_linger(Some(Duration::ZERO))?;
-    } else if source.is_ipv4() {
-        // Else host unreachable never reaches a datagram socket.
-        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv4RecvErr, &true)?;
-    } else {
-        nix::sys::socket::setsockopt(&socket, nix::sys::socket::sockopt::Ipv6RecvErr, &true)?;
+    } else if kind == Type::DGRAM {
+        receive_errors(&socket, source)?;
     }
     if forged && source.is_ipv4() {
         socket.set_ip_transparent_v4(true)?;
     }
     socket.bind(&bound.into())?;
     Ok(socket)
+}
+
+/// Else host unreachable never reaches a socket of datagrams.
+pub(super) fn receive_errors(socket: &impl AsFd, source: IpAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    if source.is_ipv4() {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+    } else {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+    }
+    Ok(())
 }
 
 /// Asks, and waits for the answer without end: evidence or the caller's patience ends the wait. `source_port` is the

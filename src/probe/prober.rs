@@ -12,7 +12,7 @@ use super::ask::{Ask, is_unanswered, next_chunk, portless, tuples};
 use super::attempt::{self, Answer, Token};
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
-use super::evidence::Board;
+use super::evidence::{Board, Logged};
 use super::ports::SourcePorts;
 use super::servers::Servers;
 use super::waiting::{Finding, Probe, State, finish, until_evidence};
@@ -38,6 +38,7 @@ pub struct Prober {
     pub(super) brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
     tracking: Vec<Arc<Namespace>>,
+    appliances: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
     asked: u64,
 }
@@ -59,6 +60,7 @@ impl Prober {
             brief: Vec::new(),
             ports: SourcePorts::default(),
             tracking: Vec::new(),
+            appliances: Vec::new(),
             tokens: Default::default(),
             asked: 0,
         })
@@ -83,9 +85,10 @@ impl Prober {
         Ok(())
     }
 
-    /// Where flows are tracked from now on.
-    pub fn tracks(&mut self, nodes: Vec<Arc<Namespace>>) {
+    /// Where the lab tracks flows from now on, and which instances track what they pass on.
+    pub fn tracks(&mut self, nodes: Vec<Arc<Namespace>>, appliances: Vec<Arc<Namespace>>) {
         self.tracking = nodes;
+        self.appliances = appliances;
     }
 
     /// Where connections are tracked.
@@ -200,7 +203,8 @@ impl Prober {
         if ends.is_empty() {
             return Ok(());
         }
-        conntrack::forget_portless(&self.tracking, &ends).await.map_err(|error| error.to_string())
+        let nodes = [&self.tracking[..], &self.appliances].concat();
+        conntrack::forget_portless(&nodes, &ends).await.map_err(|error| error.to_string())
     }
 
     /// A canary behind the packets of every receiver of a chunk.

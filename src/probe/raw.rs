@@ -22,6 +22,8 @@ pub(super) async fn tell(socket: Socket, message: Vec<u8>, to: IpAddr) -> io::Re
     // A raw socket sends and receives as a datagram socket does.
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(SocketAddr::new(to, 0)).await?;
+    // Not before: without a peer it would receive the errors that others bring back.
+    attempt::receive_errors(&socket, to)?;
     socket.send(&message).await?;
     let mut other = [0; 256];
     loop {

@@ -7,7 +7,7 @@ use sglab::compile::network::{Action, NodeName};
 use sglab::compile::nft::{Change, NftRule};
 use sglab::fabric::FabricError;
 use sglab::lab::{Lab, LabError};
-use sglab::model::{AddressRequest, ConnectionName, Direction, Era, Service};
+use sglab::model::{AddressRequest, ConnectionName, Direction, Era, InstanceName, Operation, Service};
 use sglab::probe::{Held, Outcome};
 
 use crate::bare::{Bare, inside, nft_script, table};
@@ -25,7 +25,30 @@ cases![
     a_port_that_nobody_listens_on_is_refused_and_never_dropped,
     a_listener_that_never_answers_proves_nothing,
     a_connection_can_be_asked_as_soon_as_it_is_open,
+    an_error_that_another_packet_brought_back_is_no_answer,
 ];
+
+/// Messages without ports have no socket of their own: what a router said of one was heard by all of the same sender.
+async fn an_error_that_another_packet_brought_back_is_no_answer() {
+    let names: Vec<String> = (0..40).map(|number| format!("b{number}: {{groups: [CLOSED]}}")).collect();
+    let topology = topology(&format!(
+        "sglab: 1
+era: vpc
+groups: {{CLOSED: []}}
+instances: {{a: {{groups: [CLOSED]}}, {}}}
+scenario: [{{step: as launched, expect: {{dropped: ['a -> b1:protocol 47']}}}}]
+",
+        names.join(", ")
+    ));
+    let mut lab = boot(&topology, Era::Vpc).await;
+    change(&mut lab, &Operation::Stop(InstanceName::new("b0"))).await;
+    let flows: Vec<_> = (0..40).map(|number| flow("a", &format!("b{number}"), Service::Protocol(47))).collect();
+    let found = outcomes(&mut lab, &flows).await;
+    assert_eq!(found[0], Outcome::Unreachable);
+    for outcome in &found[1..] {
+        assert!(is_dropped(outcome), "{outcome:?}");
+    }
+}
 
 async fn an_egress_accept_does_not_skip_the_receivers_ingress() {
     // Both orders: a peer's fault showed in one of them only.

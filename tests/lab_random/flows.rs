@@ -55,14 +55,18 @@ pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
 }
 
 /// Whether a prediction and a probe speak of the same: where a route table sends the answer another way than the question
-/// came, the groups admit what nobody can see answered.
+/// came, the groups admit what nobody can see answered; and what a NAT instance sends to its own public address, without
+/// ports, comes back looking like the answer to it (docs/semantics.md, "Tracked and untracked flows").
 fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     let interface = |end: &Endpoint| end.interface().and_then(|id| cloud.interface(&id));
     let Some(receiver) = interface(&flow.to) else { return true };
     let routed = cloud.vpcs.get(&receiver.vpc).is_some_and(|vpc| vpc.routes.contains_key(&receiver.subnet));
     match (flow.via, interface(&flow.from)) {
         (Via::Public | Via::Dns, None) => !routed,
-        (Via::Public, Some(_)) => !routed,
+        (Via::Public, Some(_)) => {
+            let nat = cloud.instances.get(&receiver.id.instance).is_some_and(|it| it.forwarding == Forwarding::Nat);
+            !(routed || nat && matches!(flow.service, Service::Protocol(_)))
+        }
         (Via::Dns, Some(sender)) => !routed || sender.vpc == receiver.vpc,
         _ => true,
     }
