@@ -19,7 +19,7 @@ use crate::fabric::packet::{Tuple, UDP};
 use crate::fabric::{FabricError, Namespace};
 
 /// How long a canary may take before the instrument counts as broken.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Who a batch of probes may reach, and from where its link is fed.
 #[derive(Clone, Debug)]

@@ -18,7 +18,7 @@ use crate::fabric::packet::Tuple;
 use crate::model::Service;
 
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What came of an [`Ask`].
 #[derive(Clone, Debug)]
