@@ -336,8 +336,9 @@ fn a_folder_is_a_line_for_each_topology_and_era_in_order_whatever_runs_at_once()
     let mut names: Vec<String> = said.out.lines().filter_map(named).collect();
     assert!(names.is_sorted(), "{names:?}");
     names.dedup();
-    let files = [folder, concat!(env!("CARGO_MANIFEST_DIR"), "/topologies/gotchas")].map(topologies_in);
-    assert_eq!(names.len(), files.iter().sum::<usize>(), "every file of the folder and of those in it: {names:?}");
+    let inner = ["/gotchas", "/real"].map(|inner| topologies_in(&format!("{folder}{inner}")));
+    let files = [topologies_in(folder)].into_iter().chain(inner);
+    assert_eq!(names.len(), files.sum::<usize>(), "every file of the folder and of those in it: {names:?}");
 }
 
 fn topologies_in(folder: &str) -> usize {
