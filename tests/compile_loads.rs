@@ -3,6 +3,7 @@
 //! Where user namespaces or nft are not to be had they fail, with the tool's own words; none is skipped.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::Command;
 
@@ -19,6 +20,27 @@ use model::*;
 
 /// Feeds files to nft, one after another, in a namespace of its own. Gives what the kernel has then.
 fn load(texts: &[String]) -> String {
+    load_and(texts, "nft list ruleset")
+}
+
+/// The handles by chain and rule that the kernel gives when it has read these files: the same each time.
+fn handles_after(texts: &[String]) -> HashMap<(String, String), u64> {
+    let mut chain = String::new();
+    let mut handles = HashMap::new();
+    for line in load_and(texts, "nft -a list ruleset").lines() {
+        if let Some(named) = line.trim().strip_prefix("chain ") {
+            chain = named.split(' ').next().unwrap().to_owned();
+        } else if let (Some((_, comment)), Some((_, handle))) =
+            (line.split_once("comment \""), line.rsplit_once(" handle "))
+        {
+            let id = comment.split([' ', '"']).next().unwrap().to_owned();
+            handles.insert((chain.clone(), id), handle.parse().unwrap());
+        }
+    }
+    handles
+}
+
+fn load_and(texts: &[String], last: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let mut script = "set -e\n".to_owned();
     for (i, text) in texts.iter().enumerate() {
@@ -26,7 +48,7 @@ fn load(texts: &[String]) -> String {
         std::fs::write(&path, text).unwrap();
         writeln!(script, "nft -f '{}'", path.display()).unwrap();
     }
-    script += "nft list ruleset";
+    script += last;
     // Debian keeps nft from the paths of ordinary users.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
     let output = Command::new("unshare").args(["-Urn", "sh", "-c", &script]).env("PATH", path).output().unwrap();
@@ -40,7 +62,13 @@ fn rulesets(cloud: &Cloud) -> Vec<Ruleset> {
 }
 
 fn batch(changes: &[Change]) -> String {
-    format!("{ADD_TABLE}\n{}", transaction(changes, &|_, _| None).unwrap())
+    batch_after(&HashMap::new(), changes)
+}
+
+/// A batch for a kernel that has given its rules these handles.
+fn batch_after(handles: &HashMap<(String, String), u64>, changes: &[Change]) -> String {
+    let of = |chain: &str, id: &str| handles.get(&(chain.to_owned(), id.to_owned())).copied();
+    format!("{ADD_TABLE}\n{}", transaction(changes, &of).unwrap())
 }
 
 /// The kernel lists chains in the order of their making, which differs, and so does the order of elements.
@@ -135,7 +163,9 @@ fn a_group_with_a_member_comes_and_goes() {
         authorize(&mut new, "SG-NEW", tcp(444), of("SG-NEW"));
         instance(&mut new, "web1").interfaces[0].groups.insert(GroupName::new("SG-NEW"));
         for (old, new) in rulesets(&old).iter().zip(rulesets(&new)) {
-            let (there, back) = (batch(&changes(old, &new)), batch(&changes(&new, old)));
+            let there = batch(&changes(old, &new));
+            let handles = handles_after(&[old.to_string(), there.clone()]);
+            let back = batch_after(&handles, &changes(&new, old));
             let (before, after) = (load(&[old.to_string()]), load(&[old.to_string(), there, back]));
             assert_eq!(sorted(&before), sorted(&after));
         }

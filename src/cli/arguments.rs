@@ -6,6 +6,8 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sglab::model::Era;
 
+use super::shard::Shard;
+
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Yellow.on_default().bold()).literal(AnsiColor::Green.on_default());
 
@@ -72,6 +74,7 @@ Examples:
   sglab test two-tier.yaml --step 3         up to the third step
   sglab test self-trust.yaml --era classic  under one era
   sglab test topologies --junit results.xml --format github
+  sglab test topologies --shard 2/3         the second of three machines' share
   sglab test topologies --require-rule-coverage
   sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`")]
 pub(crate) struct TestArguments {
@@ -84,6 +87,9 @@ pub(crate) struct TestArguments {
     /// Only topologies whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
+    /// Only this machine's share of the topologies: `2/3` is the second of three
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Stop at the first step, and the first file, that fails
     #[arg(long)]
     pub fail_fast: bool,

@@ -16,6 +16,7 @@ mod predict;
 mod render;
 mod replay;
 mod schema;
+mod shard;
 mod shell;
 mod signals;
 mod sources;
