@@ -78,7 +78,7 @@ fn answered(
         // An echo's answer names nobody: that the receiver has seen the request does.
         None if finding.seen => open(),
         // What was to see it may have lost it.
-        None if finding.lost > 0 || (receiver.is_some() && !finding.canary_arrived) => {
+        None if finding.lost > 0 => {
             let why = "an answer that names nobody, and nothing proves that the receiver was asked".to_owned();
             Outcome::Inconclusive { why }
         }
