@@ -5,55 +5,12 @@ mod program;
 
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use program::{Program, User, users};
+use program::{Program, Said, User, json, mistake, run, said, sglab, users, write};
 use serde_json::Value;
 
-const TWO_TIER: &str = include_str!("../topologies/two-tier.yaml");
 const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
-
-/// What a run of the program came to.
-#[derive(Debug)]
-struct Said {
-    code: Option<i32>,
-    out: String,
-    err: String,
-}
-
-fn said(mut command: Command) -> Said {
-    let output = command.output().expect("the program");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-fn sglab(program: &Program, arguments: &[&str]) -> Said {
-    said(program.run(User::Ours, arguments))
-}
-
-/// Runs it once in a scratch folder of its own.
-fn run(arguments: &[&str]) -> Said {
-    sglab(&Program::copy(), arguments)
-}
-
-fn write(program: &Program, name: &str, text: &str) -> PathBuf {
-    let path = program.scratch().join(name);
-    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-    fs::write(&path, text).expect("a file");
-    path
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
-}
-
-/// The sketch's mistake: the office's whole network in place of the office.
-fn mistake() -> String {
-    let text = TWO_TIER.replace("tcp 22 from office", "tcp 22 from 203.0.113.0/24");
-    assert_ne!(text, TWO_TIER);
-    text
-}
 
 // Exit codes.
 
@@ -267,63 +224,6 @@ fn said_of(program: &Program, script: &str) -> Said {
     said(program.dress(User::Ours, Command::new("bash"), &["-c", script]))
 }
 
-// Reports.
-
-#[test]
-fn json_is_one_document_of_the_documented_shape() {
-    let program = Program::copy();
-    write(&program, "two-tier.yaml", &mistake());
-    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "json"]);
-    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
-    let document = json(&said.out);
-    assert_eq!((&document["format"], &document["exit_code"]), (&Value::from(1), &Value::from(1)));
-    let run = &document["runs"][0];
-    assert_eq!(
-        (&run["topology"], &run["era"], &run["verdict"]),
-        (&"two-tier".into(), &"article".into(), &"failed".into())
-    );
-    assert_eq!(run["counts"]["cells"], 1170);
-    assert_eq!(run["counts"]["wrong"], 26);
-    assert!(run["boot_ms"].as_f64().is_some_and(|time| time > 0.0));
-    let steps = run["steps"].as_array().expect("steps");
-    assert_eq!(steps.len(), 7);
-    let numbers: Vec<_> = steps.iter().map(|step| step["number"].as_u64().expect("a number")).collect();
-    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
-    let wrong = &steps[0]["wrong"][0];
-    assert_eq!((&wrong["expected"], &wrong["observed"]), (&"dropped".into(), &"open".into()));
-    assert_eq!((&wrong["from"], &wrong["service"]), (&"neighbour".into(), &"tcp 22".into()));
-    assert_eq!(wrong["rule"]["group"], "SG-T-ADMIN");
-    assert_eq!(wrong["rule"]["place"]["file"], "two-tier.yaml");
-    assert_eq!(steps[3]["addresses"][0]["instance"], "web1");
-    assert_eq!(steps[3]["rules_edited"], 0);
-    let row = &steps[0]["grid"]["rows"][0];
-    assert_eq!(row["cells"][0].as_str().map(str::len), steps[0]["grid"]["services"].as_array().map(Vec::len));
-}
-
-#[test]
-fn junit_is_xml_with_a_case_for_each_step() {
-    let program = Program::copy();
-    write(&program, "two-tier.yaml", &mistake());
-    let said = sglab(&program, &["test", "two-tier.yaml", "--junit", "results.xml"]);
-    assert_eq!(said.code, Some(1));
-    let text = fs::read_to_string(program.scratch().join("results.xml")).expect("a report");
-    let report = quick_junit::Report::deserialize_from_str(&text).expect("a JUnit report");
-    let [suite] = report.test_suites.as_slice() else { panic!("one suite for one file and era: {text}") };
-    assert_eq!(suite.test_cases.len(), 7);
-    assert_eq!((report.failures, report.errors), (6, 0), "wrong is a failure");
-}
-
-#[test]
-fn github_annotations_stand_where_the_expectation_does() {
-    let program = Program::copy();
-    write(&program, "two-tier.yaml", &mistake());
-    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "github", "--step", "1"]);
-    assert_eq!(said.code, Some(1));
-    assert!(said.out.lines().all(|line| line.starts_with("::")), "annotations only on stdout: {}", said.out);
-    assert!(said.out.starts_with("::error file=two-tier.yaml,line="), "{}", said.out);
-    assert!(said.err.contains("FAILED"), "the report for people on stderr: {}", said.err);
-}
-
 // What to run.
 
 #[test]
@@ -361,6 +261,26 @@ fn filter_step_and_era_choose_what_runs() {
     let document = json(&eras.out);
     let eras: Vec<_> = document["runs"].as_array().expect("runs").iter().map(|run| run["era"].clone()).collect();
     assert_eq!(eras, ["article", "classic"]);
+}
+
+#[test]
+fn the_shares_of_several_machines_are_the_whole_and_have_nothing_in_common() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/topologies");
+    let share = |shard: &[&str]| {
+        let all = [&["test", folder, "--filter", "case-0", "--step", "1", "--format", "json"], shard].concat();
+        let document = json(&run(&all).out);
+        let runs = document["runs"].as_array().expect("runs").clone();
+        runs.iter().map(|run| format!("{} {}", run["topology"], run["era"])).collect::<Vec<_>>()
+    };
+    let (whole, mut both) = (share(&[]), [share(&["--shard", "1/2"]), share(&["--shard", "2/2"])].concat());
+    both.sort();
+    let mut sorted = whole.clone();
+    sorted.sort();
+    assert_eq!(both, sorted);
+    assert!(share(&["--shard", "1/2"]).len() < whole.len(), "{whole:?}");
+    let said = run(&["test", folder, "--filter", "two-tier", "--shard", "99/99", "--step", "1"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    assert!(said.err.contains("this share has no topology"), "{said:?}");
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! Programs in instances of a lab that is up, from outside: what goes in and comes out, how they end, and with whom.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
-#[path = "program/labs.rs"]
 mod labs;
 mod program;
 

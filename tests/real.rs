@@ -2,7 +2,6 @@
 //! `scripts/prerequisites` installs them.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
-#[path = "program/labs.rs"]
 mod labs;
 mod program;
 

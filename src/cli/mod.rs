@@ -20,6 +20,7 @@ mod shard;
 mod shell;
 mod signals;
 mod sources;
+mod steps;
 mod test;
 mod walk;
 

@@ -1,6 +1,6 @@
 //! `sglab replay`.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 
 use anyhow::Context;
@@ -61,8 +61,12 @@ fn read<'a>(folder: &Path, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
         let step = folder.join(step_folder(&record.folder, *number));
         let text = std::fs::read(step.join("probes.json")).with_context(broken)?;
         let probes: StepRecord = serde_json::from_slice(&text).with_context(broken)?;
-        // A step that was not run has none.
-        let compiled = std::fs::read_to_string(step.join("compiled.nft")).ok();
+        let compiled = match std::fs::read_to_string(step.join("compiled.nft")) {
+            Ok(compiled) => Some(compiled),
+            // A step that was not run has none.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(broken),
+        };
         steps.push((probes, compiled));
     }
     Ok(Kept { record, topology, era, steps })

@@ -6,13 +6,13 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use sglab::fabric::Sandbox;
-use sglab::lab::{Lab, LabError};
+use sglab::lab::Lab;
 use sglab::model::topology::Topology;
 use sglab::model::{Era, InstanceName};
 use sglab::scenario;
 
 use super::arguments::ShellArguments;
-use super::{Exit, host, sources};
+use super::{Exit, host, sources, steps};
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -44,16 +44,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
 /// Boots the lab and carries out the operations up to a step.
 async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
     let (mut lab, _) = scenario::boot(topology, era).await?;
-    for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
-        for operation in step.operations() {
-            match lab.apply(&operation.value).await {
-                Ok(_) => {}
-                // A step may want to see the refusal; nothing has changed then.
-                Err(LabError::Refused(refusal)) => eprintln!("{}: refused: {refusal}", operation.place),
-                Err(error) => return Err(error).with_context(|| operation.place.to_string()),
-            }
-        }
-    }
+    steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.fabric().publish_hosts_file().context("failed to show the lab's names as /etc/hosts")?;
     Ok(lab)
 }

@@ -30,15 +30,15 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
             bail!("no topology has `{text}` in its name");
         }
     }
+    let longest = read.topologies.iter().map(|topology| topology.steps.len()).max().unwrap_or(0);
+    if let Some(step) = arguments.step.filter(|step| *step > longest) {
+        bail!("there is no step {step}; the longest scenario has {longest} steps");
+    }
     if let Some(shard) = arguments.shard {
         read.topologies = shard.share(read.topologies);
         if read.topologies.is_empty() {
             eprintln!("this share has no topology; there are more machines than topologies");
         }
-    }
-    let longest = read.topologies.iter().map(|topology| topology.steps.len()).max().unwrap_or(0);
-    if let Some(step) = arguments.step.filter(|step| *step > longest) {
-        bail!("there is no step {step}; the longest scenario has {longest} steps");
     }
     if let Some(folder) = &arguments.evidence {
         // Before anything is run: what is found out afterwards would cost the run.

@@ -82,6 +82,9 @@ impl AsFd for Tap {
     }
 }
 
+/// Room for what comes while nobody has the time to look, in bytes; the kernel gives what it allows.
+const BUFFER: usize = 4 << 20;
+
 /// Opens one for IPv4 in the calling thread's namespace.
 pub(super) fn open_here() -> io::Result<Tap> {
     open_for(libc::ETH_P_IP)
@@ -91,5 +94,6 @@ fn open_for(protocol: i32) -> io::Result<Tap> {
     // In network byte order, given at once: binding later would wait for a grace period of the kernel.
     let protocol = i32::from((protocol as u16).to_be());
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?;
+    socket.set_recv_buffer_size(BUFFER)?;
     Ok(Tap { socket, buffer: vec![0; 256] })
 }

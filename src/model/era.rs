@@ -135,6 +135,33 @@ pub enum GroupReferenceIpv6 {
     MatchesNobody,
 }
 
+/// The values of a knob, each with its word in a topology file.
+macro_rules! words {
+    ($($knob:ident: $($value:ident $word:literal),+;)+) => {$(
+        impl $knob {
+            /// Every value with its word in a topology file.
+            pub const WORDS: &[(&str, Self)] = &[$(($word, Self::$value)),+];
+
+            /// The word for it in a topology file.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$value => $word),+
+                }
+            }
+        }
+    )+};
+}
+
+words! {
+    ChangeGroups: WhileStopped "while-stopped", Never "never", AnyTime "any-time";
+    SelfReference: MatchesNobody "matches-nobody", MatchesMembers "matches-members";
+    OnStart: New "new", Kept "kept";
+    OnCrash: Released "released", Kept "kept";
+    ElasticIpOnStop: Stays "stays", Dissociated "dissociated";
+    Quotas: Enforced "enforced", Ignored "ignored";
+    GroupReferenceIpv6: MatchesMembers "matches-members", MatchesNobody "matches-nobody";
+}
+
 /// The differences between the eras, each overridable by itself in a topology file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Knobs {

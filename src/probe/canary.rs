@@ -119,7 +119,7 @@ pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &Kn
     sending.await?.map_err(|source| CanaryError::Send { node: path.from.name.clone(), source })?;
     let arrived = arrived(&open_case, &path.to).await;
     let recorded = wait(&dropped_case, Case::has_drop).await;
-    let kept_out = !dropped_case.seen_at(&path.to);
+    let kept_out = !dropped_case.seen_at(&path.to) && !dropped_case.overlooked_at(&path.to);
     board.forget(&[dropped, open]);
     Ok(arrived && recorded && kept_out)
 }

@@ -53,6 +53,7 @@ struct Known {
     seen_at: Vec<(NodeName, IpAddr)>,
     delivered_to: Option<NodeName>,
     turned_away: Option<String>,
+    overlooked_at: Vec<NodeName>,
 }
 
 impl Case {
@@ -74,6 +75,12 @@ impl Case {
     /// Why a load balancer closed it, where one did.
     pub fn turned_away(&self) -> Option<String> {
         lock(&self.known).turned_away.clone()
+    }
+
+    /// Whether packets that came to a namespace since this was registered found no place in what watches its interfaces:
+    /// then it proves nothing that none of this was seen there.
+    pub fn overlooked_at(&self, node: &NodeName) -> bool {
+        lock(&self.known).overlooked_at.contains(node)
     }
 
     /// Whether a packet of it has arrived at a namespace.
@@ -176,6 +183,16 @@ impl Board {
         if let Some(case) = case {
             lock(&case.known).seen_at.push((node.clone(), tuple.destination));
             case.news.notify_one();
+        }
+    }
+
+    /// Packets that came to a namespace have not been looked at, whosesoever they were.
+    pub fn post_overlooked(&self, node: &NodeName) {
+        for case in lock(&self.cases).values() {
+            let mut known = lock(&case.known);
+            if !known.overlooked_at.contains(node) {
+                known.overlooked_at.push(node.clone());
+            }
         }
     }
 

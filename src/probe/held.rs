@@ -284,6 +284,10 @@ impl Connection {
                     format!("a drop is on record, but {}'s link carried no canary to prove it silent", receiver.node);
                 return Held::Inconclusive { why };
             }
+            if case.overlooked_at(&receiver.node) {
+                let why = format!("a drop is on record, but more came to {} than could be looked at", receiver.node);
+                return Held::Inconclusive { why };
+            }
             if case.seen_by(&receiver.node, receiver.address) {
                 let why = format!("a drop is on record, and yet {} has seen it", receiver.node);
                 return Held::Inconclusive { why };

@@ -54,6 +54,9 @@ pub(super) fn outcome(
             Some(_) if receiver.is_some() && !finding.canary_arrived => {
                 inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
             }
+            Some(_) if finding.overlooked => {
+                inconclusive("the filter recorded a drop, but more came to the receiver than could be looked at")
+            }
             Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
             None if finding.seen => inconclusive("the receiver has seen it and gave no answer"),
             None => inconclusive("no answer, and no filter has a record of it"),
@@ -77,9 +80,8 @@ fn answered(
         Some(name) => Outcome::Misdelivered { answered_by: name.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.
         None if finding.seen => open(),
-        // What was to see it may have lost it.
-        None if finding.lost > 0 => {
-            let why = "an answer that names nobody, and nothing proves that the receiver was asked".to_owned();
+        None if finding.overlooked => {
+            let why = "an answer that names nobody, and more came to the receiver than could be looked at".to_owned();
             Outcome::Inconclusive { why }
         }
         None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
@@ -141,4 +143,38 @@ pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Dro
         None => DropCause::Other(format!("{} at {}", logged.record, logged.node)),
     };
     Drop { cause, source: logged.tuple.source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fabric::packet::{Tuple, UDP};
+
+    fn found(answer: Option<Answer>, overlooked: bool) -> Outcome {
+        let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(std::net::IpAddr::from);
+        let dropped = Logged {
+            node: NodeName("vpc".to_owned()),
+            record: Record::Drop(Direction::Ingress),
+            in_index: None,
+            out_index: None,
+            tuple: Tuple { protocol: UDP, source, source_port: 4000, destination, destination_port: 53 },
+            length: 40,
+        };
+        let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
+        let (seen, canary_arrived, timed_out, lost) = (false, true, false, 0);
+        let finding = Finding { answer, records, seen, canary_arrived, overlooked, turned_away: None, timed_out, lost };
+        outcome(&finding, Some(&NodeName("db1".to_owned())), &[], &|_, _| None)
+    }
+
+    #[test]
+    fn a_receiver_of_more_than_could_be_looked_at_was_not_proved_silent() {
+        assert!(matches!(found(None, false), Outcome::Dropped(_)));
+        assert!(matches!(found(None, true), Outcome::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn an_echo_is_nobody_elses_answer_where_its_receiver_may_have_been_overlooked() {
+        assert!(matches!(found(Some(Answer::Answered(None)), false), Outcome::Misdelivered { .. }));
+        assert!(matches!(found(Some(Answer::Answered(None)), true), Outcome::Inconclusive { .. }));
+    }
 }

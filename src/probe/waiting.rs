@@ -31,6 +31,8 @@ pub(super) struct Finding {
     pub seen: bool,
     /// Whether the receiver's canaries arrived, so that "not seen" means something.
     pub canary_arrived: bool,
+    /// Whether more came to the receiver than could be looked at, so that it means nothing.
+    pub overlooked: bool,
     /// Why a load balancer closed it, where one did.
     pub turned_away: Option<String>,
     /// Whether the fallback ended the wait.
@@ -120,8 +122,9 @@ pub(super) async fn finish(
         State::Recorded(_) => (None, false),
     };
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
+    let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
     let (records, turned_away) = (case.records(), case.turned_away());
-    (Finding { answer, records, seen, canary_arrived, turned_away, timed_out, lost }, tuples)
+    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, timed_out, lost }, tuples)
 }
 
 /// What has come by now, or else this.

@@ -172,6 +172,8 @@ fn read_tap(node: &NodeName, tap: &mut Tap, board: &Board) -> io::Result<()> {
     for tuple in tap.read()? {
         board.post_sighting(node, &tuple);
     }
-    board.post_lost(tap.missed()?.into());
+    if tap.missed()? > 0 {
+        board.post_overlooked(node);
+    }
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! A run as it is kept in a folder, and what another run of the same does otherwise. Pure: names and bytes of files.
 
-mod packets;
 pub mod replay;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, json, text};
+use super::{Entry, json, pcap, text};
 use crate::model::Endpoint;
 use crate::model::topology::write;
 use crate::probe::{DropCause, Observation, Outcome};
@@ -204,7 +203,7 @@ fn add_step(files: &mut Vec<BundleFile>, run: &str, step: &StepResult) -> Result
         files.push((format!("{folder}/compiled.nft"), compiled.clone().into_bytes()));
         for (cell, capture) in captured.iter().zip(&record.captures) {
             for (node, frames) in &cell.boxes {
-                files.push((format!("{folder}/{}/{node}.pcap", capture.folder), packets::pcap(frames)));
+                files.push((format!("{folder}/{}/{node}.pcap", capture.folder), pcap::pcap(frames)));
             }
         }
     }

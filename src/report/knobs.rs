@@ -5,9 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::model::topology::Topology;
-use crate::model::{
-    ChangeGroups, ElasticIpOnStop, Era, GroupReferenceIpv6, Knobs, OnCrash, OnStart, Quotas, SelfReference,
-};
+use crate::model::{Era, Knobs, Quotas};
 
 /// One difference between the eras, or one thing in which they do not differ and people expect it.
 struct Row {
@@ -85,14 +83,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("change-groups"),
         what: "change an instance's groups",
-        value: |_, knobs| {
-            match knobs.change_groups {
-                ChangeGroups::WhileStopped => "while-stopped",
-                ChangeGroups::Never => "never",
-                ChangeGroups::AnyTime => "any-time",
-            }
-            .to_owned()
-        },
+        value: |_, knobs| knobs.change_groups.as_str().to_owned(),
         article: Some("only while it is stopped (gotcha 4)"),
         amazon: Some(
             "never after launch in EC2-Classic (\"EC2-Classic\", EC2 user guide 2018); any time in a VPC (\"Change the \
@@ -103,13 +94,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("self-reference"),
         what: "a rule whose source is its own group",
-        value: |_, knobs| {
-            match knobs.self_reference {
-                SelfReference::MatchesNobody => "matches-nobody",
-                SelfReference::MatchesMembers => "matches-members",
-            }
-            .to_owned()
-        },
+        value: |_, knobs| knobs.self_reference.as_str().to_owned(),
         article: Some("accepted, and its members \"just refuse to talk to each other\" (gotcha 6)"),
         amazon: Some("lets the members talk (\"Default security groups\", VPC user guide)"),
         chosen: Some("a special case of era article alone; that a group fails by public address is no case in any era"),
@@ -117,13 +102,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("private-address-on-start"),
         what: "private address after stop and start",
-        value: |_, knobs| {
-            match knobs.private_address_on_start {
-                OnStart::New => "new",
-                OnStart::Kept => "kept",
-            }
-            .to_owned()
-        },
+        value: |_, knobs| knobs.private_address_on_start.as_str().to_owned(),
         article: Some("a new one: it \"can, and most probably will change\""),
         amazon: Some("a new one in EC2-Classic, kept in a VPC (\"Stop and start\", EC2 user guide 2018)"),
         chosen: Some("a new one is one that nobody ever had; `address: web1.previous` hands an old one on"),
@@ -131,13 +110,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("address-on-crash"),
         what: "addresses of an instance whose operating system dies",
-        value: |_, knobs| {
-            match knobs.address_on_crash {
-                OnCrash::Released => "released",
-                OnCrash::Kept => "kept",
-            }
-            .to_owned()
-        },
+        value: |_, knobs| knobs.address_on_crash.as_str().to_owned(),
         article: Some("released (\"should the instance ever crash\")"),
         amazon: Some("only a stop or a termination releases them (\"Amazon EC2 instance IP addressing\")"),
         chosen: Some("where they are kept they answer nothing"),
@@ -145,13 +118,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("elastic-ip-on-stop"),
         what: "Elastic IP on stop",
-        value: |_, knobs| {
-            match knobs.elastic_ip_on_stop {
-                ElasticIpOnStop::Stays => "stays",
-                ElasticIpOnStop::Dissociated => "dissociated",
-            }
-            .to_owned()
-        },
+        value: |_, knobs| knobs.elastic_ip_on_stop.as_str().to_owned(),
         article: Some("stays"),
         amazon: Some("dissociated in EC2-Classic (EC2 user guide 2018); stays in a VPC (\"Elastic IP addresses\")"),
         chosen: None,
@@ -168,7 +135,7 @@ const ROWS: &[Row] = &[
                 };
                 format!("enforced: {of}; 5 Elastic IPs")
             }
-            Quotas::Ignored => "ignored".to_owned(),
+            Quotas::Ignored => knobs.quotas.as_str().to_owned(),
         },
         article: Some("five Elastic IPs"),
         amazon: Some("\"Amazon VPC quotas\" (VPC user guide); \"EC2-Classic\" (EC2 user guide 2018)"),
@@ -177,11 +144,7 @@ const ROWS: &[Row] = &[
     Row {
         key: Some("group-reference-ipv6"),
         what: "IPv6 addresses of the members of a group that a rule names",
-        value: |era, knobs| match knobs.group_reference_ipv6 {
-            _ if era != Era::Vpc => "none to match".to_owned(),
-            GroupReferenceIpv6::MatchesMembers => "matches-members".to_owned(),
-            GroupReferenceIpv6::MatchesNobody => "matches-nobody".to_owned(),
-        },
+        value: |era, knobs| is_vpc(era, knobs.group_reference_ipv6.as_str(), "none to match"),
         article: None,
         amazon: Some("\"private IP addresses\", which leaves it open (\"Security group referencing\", VPC user guide)"),
         chosen: Some("they match, as is commonly held; a file may take the words to the letter"),

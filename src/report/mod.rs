@@ -14,6 +14,7 @@ pub mod junit;
 pub mod knobs;
 pub mod live;
 mod operation;
+pub mod pcap;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

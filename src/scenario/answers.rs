@@ -1,8 +1,8 @@
 //! What instances are told by the services that groups never filter.
 
 use super::cells;
+use super::cloudlike::Cloudlike;
 use super::results::Finding;
-use super::run::Cloudlike;
 use crate::lab::{Asked, LabError};
 use crate::model::topology::{Expectation, Placed, Step};
 use crate::model::{CloudService, InstanceName, Place};

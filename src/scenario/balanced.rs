@@ -3,8 +3,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
+use super::cloudlike::Cloudlike;
 use super::results::{Class, Finding};
-use super::run::Cloudlike;
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};
 use crate::model::{Flow, InstanceName, LoadBalancerName, Place, Via};

@@ -1,8 +1,8 @@
 //! Every cell of a step held against what `policy` predicts of it.
 
 use super::agreement::{Agreement, compare};
+use super::cloudlike::Cloudlike;
 use super::predict;
-use super::run::Cloudlike;
 use crate::lab::Listeners;
 use crate::model::Flow;
 use crate::probe::{Batch, Logged, Observation, Outcome};

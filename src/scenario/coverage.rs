@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use super::cloudlike::Cloudlike;
 use super::explain;
 use super::results::DecidingRule;
-use super::run::Cloudlike;
 use crate::compile::record::Record;
 use crate::model::{Cloud, Direction, RuleId};
 use crate::probe::Observation;

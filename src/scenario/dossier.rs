@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use super::cloudlike::Cloudlike;
 use super::compared::Disagreement;
 use super::reproduce::{self, Reproduction};
 use super::results::Head;
-use super::run::Cloudlike;
 use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint};

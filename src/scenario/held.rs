@@ -1,7 +1,7 @@
 //! Connections that a scenario holds open: opening them, and what a step expects of them.
 
+use super::cloudlike::Cloudlike;
 use super::results::HeldResult;
-use super::run::Cloudlike;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::Via;

@@ -3,8 +3,8 @@
 
 use indexmap::IndexSet;
 
+use super::cloudlike::Cloudlike;
 use super::results::StepResult;
-use super::run::Cloudlike;
 use crate::compile;
 use crate::lab::{Captured, LabError};
 use crate::model::Flow;

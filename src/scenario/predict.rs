@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::cloudlike::Cloudlike;
 use super::results::{Evidence, RunResult};
-use super::run::{self, Cloudlike, Options, Progress, RunError};
+use super::run::{self, Options, Progress, RunError};
 use super::traffic;
 use crate::compile::names;
 use crate::compile::record::Record;

@@ -1,8 +1,8 @@
 //! A disagreement cut down to what it takes: the present state as a file, and smaller ones as long as they show it.
 
 use super::agreement::{Agreement, compare};
+use super::cloudlike::Cloudlike;
 use super::compared::Disagreement;
-use super::run::Cloudlike;
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, Peer, RuleId, Verdict, apply};

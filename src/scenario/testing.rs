@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::run::Cloudlike;
+use super::cloudlike::Cloudlike;
 use crate::compile::network::NodeName;
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::{

@@ -6,8 +6,8 @@
 
 use std::time::Instant;
 
+use super::cloudlike::Cloudlike;
 use super::results::{Evidence, Finding};
-use super::run::Cloudlike;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::topology::{Expectation, Step};

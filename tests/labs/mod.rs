@@ -9,20 +9,12 @@ use std::process::Command;
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::program::{Program, User};
+use super::program::{Program, Said, User, said};
 
 /// A user's labs: a copy of the program, and a folder of labs of its own. What is still up at the end is taken down.
 pub struct Labs {
     pub program: Program,
     pub user: User,
-}
-
-/// What a command came to.
-#[derive(Debug)]
-pub struct Said {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
 }
 
 impl Labs {
@@ -45,9 +37,7 @@ impl Labs {
     }
 
     pub fn say(&self, arguments: &[&str]) -> Said {
-        let output = self.command(arguments).output().expect("the program");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
-        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        said(self.command(arguments))
     }
 
     pub fn ok(&self, arguments: &[&str]) -> String {

@@ -1,10 +1,13 @@
-//! The program as its users meet it: a copy where an ordinary user can run it, and who runs it.
+//! The program as its users meet it: a copy where an ordinary user can run it, who runs it, and what it says.
+#![allow(dead_code, reason = "not every test that meets the program asks all of it")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 /// An ordinary user that every system has: `nobody`.
 const NOBODY: u32 = 65534;
@@ -75,4 +78,48 @@ impl Program {
         }
         command
     }
+}
+
+/// What a run of the program came to.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+pub fn said(mut command: Command) -> Said {
+    let output = command.output().expect("the program");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+pub fn sglab(program: &Program, arguments: &[&str]) -> Said {
+    said(program.run(User::Ours, arguments))
+}
+
+/// Runs it once in a scratch folder of its own.
+pub fn run(arguments: &[&str]) -> Said {
+    sglab(&Program::copy(), arguments)
+}
+
+/// Writes a file where the program runs.
+pub fn write(program: &Program, name: &str, text: &str) -> PathBuf {
+    let path = program.scratch().join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    fs::write(&path, text).expect("a file");
+    path
+}
+
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+pub const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
+
+/// The two-tier cloud with a mistake: the office's whole network in place of the office.
+pub fn mistake() -> String {
+    let text = TWO_TIER.replace("tcp 22 from office", "tcp 22 from 203.0.113.0/24");
+    assert_ne!(text, TWO_TIER);
+    text
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
-use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
-use pcap_file::{DataLink, Endianness, TsResolution};
 use sglab::control::protocol::{Reply, Request};
 use sglab::control::told::{CapturedFrame, Happening};
+use sglab::fabric::capture::Frame;
+use sglab::report::pcap;
 
 use super::{Which, speak};
 use crate::cli::Exit;
@@ -33,8 +33,6 @@ pub(crate) struct CaptureArguments {
     #[command(flatten)]
     pub which: Which,
 }
-
-type File = PcapWriter<Vec<u8>>;
 
 /// A pcap file that is whole after every write.
 struct Output {
@@ -118,37 +116,19 @@ fn begin(path: &str) -> anyhow::Result<Output> {
         let opened = OpenOptions::new().write(true).create(true).truncate(true).open(path);
         Box::new(opened.with_context(|| format!("failed to open {path}"))?)
     };
-    file.write_all(&header()?.into_writer())?;
+    file.write_all(&pcap::pcap(&[]))?;
     file.flush()?;
     Ok(Output { file, packets: 0 })
 }
 
-fn header() -> anyhow::Result<File> {
-    let header = PcapHeader {
-        version_major: 2,
-        version_minor: 4,
-        ts_correction: 0,
-        ts_accuracy: 0,
-        snaplen: 262_144,
-        datalink: DataLink::ETHERNET,
-        ts_resolution: TsResolution::NanoSecond,
-        endianness: Endianness::Little,
-    };
-    Ok(PcapWriter::with_header(Vec::new(), header)?)
-}
-
 /// All in one piece, so that the file is whole whenever it ends.
 fn write(output: &mut Output, frames: &[CapturedFrame]) -> anyhow::Result<()> {
-    let mut memory = header()?;
-    for frame in frames {
-        let bytes = bytes(&frame.hex).context("the lab told no packet")?;
-        let length = u32::try_from(bytes.len())?;
-        memory.write_packet(&PcapPacket::new(Duration::new(frame.seconds, frame.nanoseconds), length, &bytes))?;
-    }
-    let memory = memory.into_writer();
-    // Its own header is in the file already.
-    let begins = header()?.into_writer().len();
-    output.file.write_all(memory.get(begins..).unwrap_or_default())?;
+    let frame = |told: &CapturedFrame| {
+        let at = Duration::new(told.seconds, told.nanoseconds);
+        Some(Frame { at, bytes: bytes(&told.hex)? })
+    };
+    let frames: Vec<Frame> = frames.iter().map(frame).collect::<Option<_>>().context("the lab told no packet")?;
+    output.file.write_all(&pcap::more(&frames))?;
     output.file.flush()?;
     output.packets += frames.len() as u64;
     Ok(())

@@ -9,14 +9,14 @@ use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, Taken};
 use sglab::fabric::background::{self, Ready, Side};
-use sglab::lab::{Lab, LabError, Listeners};
+use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::{Style, explain};
 use sglab::scenario;
 
 use super::UpArguments;
-use crate::cli::{Exit, host, signals, sources};
+use crate::cli::{Exit, host, signals, sources, steps};
 
 pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -110,15 +110,7 @@ fn folder_of(topology: &str) -> anyhow::Result<PathBuf> {
 async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> anyhow::Result<(Lab, Duration)> {
     // Ports that nobody names are left to the programs that are started in it; probes listen there for a moment.
     let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
-    for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
-        for operation in step.operations() {
-            match lab.apply(&operation.value).await {
-                Ok(_) => {}
-                Err(LabError::Refused(refusal)) => eprintln!("{}: refused: {refusal}", operation.place),
-                Err(error) => return Err(error).with_context(|| operation.place.to_string()),
-            }
-        }
-    }
+    steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.start_services(folder).await?;
     Ok((lab, took))
 }

@@ -239,29 +239,24 @@ impl Reading<'_> {
             "group-reference-ipv6",
         ];
         let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
-        let change = [
-            ("while-stopped", ChangeGroups::WhileStopped),
-            ("never", ChangeGroups::Never),
-            ("any-time", ChangeGroups::AnyTime),
-        ];
-        let own =
-            [("matches-nobody", SelfReference::MatchesNobody), ("matches-members", SelfReference::MatchesMembers)];
-        let start = [("new", OnStart::New), ("kept", OnStart::Kept)];
-        let crash = [("released", OnCrash::Released), ("kept", OnCrash::Kept)];
-        let elastic = [("stays", ElasticIpOnStop::Stays), ("dissociated", ElasticIpOnStop::Dissociated)];
-        let quotas = [("enforced", Quotas::Enforced), ("ignored", Quotas::Ignored)];
-        let ipv6 = [
-            ("matches-members", GroupReferenceIpv6::MatchesMembers),
-            ("matches-nobody", GroupReferenceIpv6::MatchesNobody),
-        ];
         KnobOverrides {
-            change_groups: fields.get(keys[0]).and_then(|n| self.choice(n, "a value of this knob", &change)),
-            self_reference: fields.get(keys[1]).and_then(|n| self.choice(n, "a value of this knob", &own)),
-            private_address_on_start: fields.get(keys[2]).and_then(|n| self.choice(n, "a value of this knob", &start)),
-            address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", &crash)),
-            elastic_ip_on_stop: fields.get(keys[4]).and_then(|n| self.choice(n, "a value of this knob", &elastic)),
-            quotas: fields.get(keys[5]).and_then(|n| self.choice(n, "a value of this knob", &quotas)),
-            group_reference_ipv6: fields.get(keys[6]).and_then(|n| self.choice(n, "a value of this knob", &ipv6)),
+            change_groups: fields
+                .get(keys[0])
+                .and_then(|n| self.choice(n, "a value of this knob", ChangeGroups::WORDS)),
+            self_reference: fields
+                .get(keys[1])
+                .and_then(|n| self.choice(n, "a value of this knob", SelfReference::WORDS)),
+            private_address_on_start: fields
+                .get(keys[2])
+                .and_then(|n| self.choice(n, "a value of this knob", OnStart::WORDS)),
+            address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", OnCrash::WORDS)),
+            elastic_ip_on_stop: fields
+                .get(keys[4])
+                .and_then(|n| self.choice(n, "a value of this knob", ElasticIpOnStop::WORDS)),
+            quotas: fields.get(keys[5]).and_then(|n| self.choice(n, "a value of this knob", Quotas::WORDS)),
+            group_reference_ipv6: fields
+                .get(keys[6])
+                .and_then(|n| self.choice(n, "a value of this knob", GroupReferenceIpv6::WORDS)),
         }
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Cloudlike, Options, Past, RunError, head, not_run, run_step, verdict};
+use super::super::cloudlike::Cloudlike;
+use super::{Options, Past, RunError, head, not_run, run_step, verdict};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
 use crate::scenario::coverage::Coverage;

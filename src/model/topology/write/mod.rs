@@ -171,51 +171,20 @@ fn in_quotes(words: &str) -> String {
 }
 
 fn knobs(cloud: &Cloud) -> Vec<String> {
-    use super::super::{ChangeGroups, ElasticIpOnStop, GroupReferenceIpv6, OnCrash, OnStart, Quotas, SelfReference};
     let (own, preset) = (cloud.knobs, cloud.era.knobs());
-    let mut knobs = Vec::new();
-    let mut knob = |key: &str, differs: bool, value: &str| {
-        if differs {
-            knobs.push(format!("{key}: {value}"));
-        }
-    };
-    let value = match own.change_groups {
-        ChangeGroups::WhileStopped => "while-stopped",
-        ChangeGroups::Never => "never",
-        ChangeGroups::AnyTime => "any-time",
-    };
-    knob("change-groups", own.change_groups != preset.change_groups, value);
-    let value = match own.self_reference {
-        SelfReference::MatchesNobody => "matches-nobody",
-        SelfReference::MatchesMembers => "matches-members",
-    };
-    knob("self-reference", own.self_reference != preset.self_reference, value);
-    let value = match own.private_address_on_start {
-        OnStart::New => "new",
-        OnStart::Kept => "kept",
-    };
-    knob("private-address-on-start", own.private_address_on_start != preset.private_address_on_start, value);
-    let value = match own.address_on_crash {
-        OnCrash::Released => "released",
-        OnCrash::Kept => "kept",
-    };
-    knob("address-on-crash", own.address_on_crash != preset.address_on_crash, value);
-    let value = match own.elastic_ip_on_stop {
-        ElasticIpOnStop::Stays => "stays",
-        ElasticIpOnStop::Dissociated => "dissociated",
-    };
-    knob("elastic-ip-on-stop", own.elastic_ip_on_stop != preset.elastic_ip_on_stop, value);
-    let value = match own.quotas {
-        Quotas::Enforced => "enforced",
-        Quotas::Ignored => "ignored",
-    };
-    knob("quotas", own.quotas != preset.quotas, value);
-    let value = match own.group_reference_ipv6 {
-        GroupReferenceIpv6::MatchesMembers => "matches-members",
-        GroupReferenceIpv6::MatchesNobody => "matches-nobody",
-    };
-    knob("group-reference-ipv6", own.group_reference_ipv6 != preset.group_reference_ipv6, value);
-    knobs
+    [
+        ("change-groups", own.change_groups.as_str(), preset.change_groups.as_str()),
+        ("self-reference", own.self_reference.as_str(), preset.self_reference.as_str()),
+        ("private-address-on-start", own.private_address_on_start.as_str(), preset.private_address_on_start.as_str()),
+        ("address-on-crash", own.address_on_crash.as_str(), preset.address_on_crash.as_str()),
+        ("elastic-ip-on-stop", own.elastic_ip_on_stop.as_str(), preset.elastic_ip_on_stop.as_str()),
+        ("quotas", own.quotas.as_str(), preset.quotas.as_str()),
+        ("group-reference-ipv6", own.group_reference_ipv6.as_str(), preset.group_reference_ipv6.as_str()),
+    ]
+    .into_iter()
+    .filter(|(_, own, preset)| own != preset)
+    .map(|(key, own, _)| format!("{key}: {own}"))
+    .collect()
 }
 
 fn tracking(cloud: &Cloud) -> Vec<String> {

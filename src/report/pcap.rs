@@ -6,7 +6,8 @@ use pcap_file::{DataLink, Endianness, TsResolution};
 use crate::fabric::capture::Frame;
 
 /// The file of some frames.
-pub(super) fn pcap(frames: &[Frame]) -> Vec<u8> {
+#[must_use]
+pub fn pcap(frames: &[Frame]) -> Vec<u8> {
     let header = PcapHeader {
         version_major: 2,
         version_minor: 4,
@@ -26,6 +27,12 @@ pub(super) fn pcap(frames: &[Frame]) -> Vec<u8> {
     writer.into_writer()
 }
 
+/// More frames for a file that has been begun.
+#[must_use]
+pub fn more(frames: &[Frame]) -> Vec<u8> {
+    pcap(frames).split_off(pcap(&[]).len())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -37,7 +44,8 @@ mod tests {
     #[test]
     fn what_is_written_is_read_again() {
         let frames = [1, 2].map(|n| Frame { at: Duration::new(n, 5), bytes: vec![u8::try_from(n).unwrap_or(0); 60] });
-        let file = pcap(&frames);
+        let file = [pcap(&frames[..1]), more(&frames[1..])].concat();
+        assert_eq!(file, pcap(&frames), "at once or one after the other");
         let mut reader = PcapReader::new(file.as_slice()).expect("a pcap");
         let mut read = Vec::new();
         while let Some(packet) = reader.next_packet() {

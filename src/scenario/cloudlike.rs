@@ -1,0 +1,144 @@
+//! What a scenario asks of a running cloud.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::results::Evidence;
+use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Verdict};
+use crate::policy;
+use crate::probe::{Batch, Held, Streams, Trace};
+
+/// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
+pub trait Cloudlike {
+    /// The state of the cloud now.
+    fn cloud(&self) -> &Cloud;
+    /// What its results rest on.
+    fn evidence(&self) -> Evidence {
+        Evidence::Packets
+    }
+    /// Carries out an operation, and says how long it took until it was in force.
+    fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
+    /// Probes flows, all at once.
+    fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
+    /// Probes one flow under a capture; nothing where there are no packets.
+    fn probe_captured(&mut self, flow: &Flow) -> impl Future<Output = Result<Option<Captured>, LabError>>;
+    /// Opens a connection and holds it.
+    fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
+    /// Closes a connection that is held.
+    fn close(&mut self, name: &ConnectionName);
+    /// Waits, in silence, until a connection is not tracked any more.
+    fn idle(&mut self, name: &ConnectionName) -> impl Future<Output = Result<(), LabError>>;
+    /// Finds out what becomes of what the server alone sends over a connection.
+    fn examine_answer(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
+    /// Finds out what has become of a connection that is held.
+    fn examine(&mut self, name: &ConnectionName) -> impl Future<Output = Result<Held, LabError>>;
+    /// Lets traffic flow, a stream for each flow.
+    fn begin_traffic(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Streams, LabError>>;
+    /// Proves that what the traffic has sent up to now has arrived, if it ever does.
+    fn settle_traffic(&mut self, traffic: &Streams) -> impl Future<Output = bool>;
+    /// Ends traffic and says what became of each packet.
+    fn end_traffic(&mut self, traffic: Streams) -> impl Future<Output = Trace>;
+    /// Has an instance ask a service that groups never filter.
+    fn ask_service(
+        &mut self,
+        from: &InstanceName,
+        service: CloudService,
+    ) -> impl Future<Output = Result<Asked, LabError>>;
+    /// What each load balancer thinks of each instance behind it, once it has made up its mind.
+    fn health(&mut self) -> impl Future<Output = Result<HealthOfAll, LabError>>;
+    /// What predicts its flows, where packets and predictions are to be held against each other.
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict>;
+    /// What the kernel holds now: rulesets, and the tracked flows of some addresses.
+    fn testify(&self, addresses: &[IpAddr]) -> impl Future<Output = Result<Testimony, LabError>>;
+    /// Probes one flow in a lab of its own with this cloud.
+    fn elsewhere(
+        &self,
+        cloud: &Cloud,
+        listeners: Listeners,
+        flow: &Flow,
+    ) -> impl Future<Output = Result<Batch, LabError>>;
+    /// The handles of every rule of every security group in the kernel.
+    fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
+    /// How many packets each rule matched that stands or stood; nothing where there are none.
+    fn rule_packets(&self) -> impl Future<Output = Result<Option<RulePackets>, LabError>>;
+}
+
+impl Cloudlike for Lab {
+    fn cloud(&self) -> &Cloud {
+        Self::cloud(self)
+    }
+
+    async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        Self::apply(self, operation).await
+    }
+
+    async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
+        Self::probe(self, flows).await
+    }
+
+    async fn probe_captured(&mut self, flow: &Flow) -> Result<Option<Captured>, LabError> {
+        Self::probe_captured(self, flow).await.map(Some)
+    }
+
+    async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        Self::open(self, name, flow).await
+    }
+
+    fn close(&mut self, name: &ConnectionName) {
+        Self::close(self, name);
+    }
+
+    async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
+        Self::idle(self, name).await
+    }
+
+    async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Self::examine_answer(self, name).await
+    }
+
+    async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Self::examine(self, name).await
+    }
+
+    async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
+        Self::begin_traffic(self, flows).await
+    }
+
+    async fn settle_traffic(&mut self, traffic: &Streams) -> bool {
+        Self::settle_traffic(self, traffic).await
+    }
+
+    async fn end_traffic(&mut self, traffic: Streams) -> Trace {
+        Self::end_traffic(self, traffic).await
+    }
+
+    async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
+        Self::ask_service(self, from, service).await
+    }
+
+    async fn health(&mut self) -> Result<HealthOfAll, LabError> {
+        Self::health(self).await
+    }
+
+    fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict> {
+        Some(policy::judge)
+    }
+
+    async fn testify(&self, addresses: &[IpAddr]) -> Result<Testimony, LabError> {
+        Self::testify(self, addresses).await
+    }
+
+    async fn elsewhere(&self, cloud: &Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {
+        Self::elsewhere(self, cloud.clone(), listeners, flow).await
+    }
+
+    async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
+        Self::rule_handles(self).await
+    }
+
+    async fn rule_packets(&self) -> Result<Option<RulePackets>, LabError> {
+        Self::rule_packets(self).await.map(Some)
+    }
+}

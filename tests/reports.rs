@@ -1,0 +1,64 @@
+//! What programs read of a run: JSON, JUnit, annotations. See `docs/output.md`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod program;
+
+use std::fs;
+
+use program::{Program, json, mistake, sglab, write};
+use serde_json::Value;
+
+#[test]
+fn json_is_one_document_of_the_documented_shape() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "json"]);
+    assert_eq!((said.code, said.err.as_str()), (Some(1), ""));
+    let document = json(&said.out);
+    assert_eq!((&document["format"], &document["exit_code"]), (&Value::from(1), &Value::from(1)));
+    let run = &document["runs"][0];
+    assert_eq!(
+        (&run["topology"], &run["era"], &run["verdict"]),
+        (&"two-tier".into(), &"article".into(), &"failed".into())
+    );
+    assert_eq!(run["counts"]["cells"], 1170);
+    assert_eq!(run["counts"]["wrong"], 26);
+    assert!(run["boot_ms"].as_f64().is_some_and(|time| time > 0.0));
+    let steps = run["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 7);
+    let numbers: Vec<_> = steps.iter().map(|step| step["number"].as_u64().expect("a number")).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7]);
+    let wrong = &steps[0]["wrong"][0];
+    assert_eq!((&wrong["expected"], &wrong["observed"]), (&"dropped".into(), &"open".into()));
+    assert_eq!((&wrong["from"], &wrong["service"]), (&"neighbour".into(), &"tcp 22".into()));
+    assert_eq!(wrong["rule"]["group"], "SG-T-ADMIN");
+    assert_eq!(wrong["rule"]["place"]["file"], "two-tier.yaml");
+    assert_eq!(steps[3]["addresses"][0]["instance"], "web1");
+    assert_eq!(steps[3]["rules_edited"], 0);
+    let row = &steps[0]["grid"]["rows"][0];
+    assert_eq!(row["cells"][0].as_str().map(str::len), steps[0]["grid"]["services"].as_array().map(Vec::len));
+}
+
+#[test]
+fn junit_is_xml_with_a_case_for_each_step() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--junit", "results.xml"]);
+    assert_eq!(said.code, Some(1));
+    let text = fs::read_to_string(program.scratch().join("results.xml")).expect("a report");
+    let report = quick_junit::Report::deserialize_from_str(&text).expect("a JUnit report");
+    let [suite] = report.test_suites.as_slice() else { panic!("one suite for one file and era: {text}") };
+    assert_eq!(suite.test_cases.len(), 7);
+    assert_eq!((report.failures, report.errors), (6, 0), "wrong is a failure");
+}
+
+#[test]
+fn github_annotations_stand_where_the_expectation_does() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let said = sglab(&program, &["test", "two-tier.yaml", "--format", "github", "--step", "1"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.out.lines().all(|line| line.starts_with("::")), "annotations only on stdout: {}", said.out);
+    assert!(said.out.starts_with("::error file=two-tier.yaml,line="), "{}", said.out);
+    assert!(said.err.contains("FAILED"), "the report for people on stderr: {}", said.err);
+}
