@@ -7,8 +7,8 @@ use ipnet::IpNet;
 
 use super::error::CompileError;
 use super::names::{
-    self, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6, SOURCES,
-    SOURCES_IPV6, UNCHECKED, UNREACHABLE,
+    self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
+    SOURCES, SOURCES_IPV6, UNCHECKED, UNREACHABLE,
 };
 use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset, Set};
@@ -78,6 +78,9 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     ruleset.chains.insert("input".to_owned(), input(families));
     for direction in DIRECTIONS {
         ruleset.chains.insert(direction.to_string(), base_chain(direction));
+    }
+    if cloud.has_egress_rules() {
+        ruleset.chains.insert(AGAIN.to_owned(), again());
     }
     // Routes lead packets for others to these. The check is of every packet, of connections under way as well.
     if vpc.routes.values().any(|routes| !routes.is_empty()) {
@@ -310,6 +313,26 @@ fn base_chain(direction: Direction) -> Chain {
             own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
             own("new", format!("ct state new {opener} vmap @{direction}-of")),
             own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))),
+        ],
+    }
+}
+
+/// What the egress chain may have admitted by rules that have gone since. A transaction comes into force between two
+/// packets for each base chain, and not for both: a packet that is between them just then would meet the old egress and the
+/// new ingress, and neither cloud may admit it. So egress is asked once more behind ingress. What both clouds admit
+/// passes, and nobody's word is on record twice: these are the chains of flows under way, which log nothing but a cut, and
+/// which know TCP and UDP.
+fn again() -> Chain {
+    let bit = tracked_bit(Direction::Egress);
+    let live = format!("@{}-live-of", Direction::Egress);
+    Chain {
+        hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
+        rules: vec![
+            own("new-tcp", format!("ct state new meta l4proto tcp iifname vmap {live}")),
+            own("new-udp", format!("ct state new meta l4proto udp iifname vmap {live}")),
+            own("tracked", format!("ct state established ct mark & {bit} == {bit} accept")),
+            own("original", format!("ct state established ct direction original iifname vmap {live}")),
+            own("reply", format!("ct state established ct direction reply oifname vmap {live}")),
         ],
     }
 }

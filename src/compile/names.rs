@@ -57,6 +57,8 @@ pub const SERVICES_IPV6: &str = "services-ipv6";
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.
 pub const OPEN_EGRESS: &str = "from/any";
+/// The base chain that asks for egress once more.
+pub const AGAIN: &str = "egress-again";
 /// The chain that answers for addresses that nobody holds.
 pub const UNREACHABLE: &str = "unreachable";
 /// The gateway's map from public to private addresses.

@@ -17,6 +17,7 @@ cases![
     a_change_in_two_parts_with_a_gap_is_seen_as_loss,
     a_change_that_adds_before_it_removes_is_seen_as_a_leak,
     what_is_admitted_against_the_word_of_a_file_is_told,
+    what_egress_has_admitted_by_rules_that_have_gone_since_is_asked_again,
 ];
 
 /// 100 instances and a host; steps of every kind of change, of instances that are not the traffic's.
@@ -166,11 +167,27 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
     let topology = topology(&text);
     let mut lab = boot(&topology, Era::Vpc).await;
     let router = node(&lab, "vpc-default");
-    crate::bare::run(&router, "nft", "insert rule inet sglab egress accept").await;
+    for chain in ["egress", "egress-again"] {
+        crate::bare::run(&router, "nft", &format!("insert rule inet sglab {chain} accept")).await;
+    }
     let result =
         sglab::scenario::run_on(&mut lab, &topology, Default::default(), &Options::default(), &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
     eprintln!("{:?}", result.steps[0].traffic);
     assert_eq!(result.steps[0].status, StepStatus::Failed);
     assert!(result.steps[0].traffic[0].leaked > 0);
+}
+
+/// A transaction comes into force for each base chain by itself. A packet that was between the two just then had met the old
+/// egress, which let it out, and met the new ingress, which let it in; neither the old nor the new cloud admits it. Seen
+/// once in some hundred changes on a busy machine; here the egress chain is as the old one was.
+async fn what_egress_has_admitted_by_rules_that_have_gone_since_is_asked_again() {
+    let mut lab = boot(&topology(APART), Era::Vpc).await;
+    crate::bare::run(&node(&lab, "vpc-default"), "nft", "insert rule inet sglab egress accept").await;
+    let flows = [flow("app", "db", tcp(5432)), flow("app", "db", udp(53)), flow("other", "db", tcp(80))];
+    let found = outcomes(&mut lab, &flows).await;
+    for barred in &found[..2] {
+        assert_eq!(dropped_at(barred), Some((sglab::model::Direction::Egress, "app".into())), "{barred:?}");
+    }
+    assert!(is_open(&found[2]), "{:?}", found[2]);
 }
