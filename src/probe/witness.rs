@@ -84,19 +84,25 @@ impl Drop for Witness {
 fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) {
     let mut eyes: HashMap<u64, (NodeName, Eye)> = HashMap::new();
     let mut next = 0u64;
-    let mut events = vec![EpollEvent::empty(); 256];
+    let mut events = Vec::new();
     loop {
+        // Room for all that can be ready, so that no log waits behind a tap.
+        events.resize(eyes.len() + 1, EpollEvent::empty());
         let ready = match epoll.wait(&mut events, EpollTimeout::NONE) {
             Ok(ready) => ready,
             Err(nix::errno::Errno::EINTR) => continue,
             Err(_) => return,
         };
-        for event in &events[..ready] {
-            if event.data() == WAKE {
+        // Logs first: what a filter recorded of a packet was there before the packet went on, so whoever sees a canary
+        // arrive finds on record all that came before it.
+        let is_log = |key: &u64| matches!(eyes.get(key), Some((_, Eye::Log(_))));
+        let (logs, others): (Vec<u64>, Vec<u64>) = events[..ready].iter().map(EpollEvent::data).partition(is_log);
+        for key in logs.into_iter().chain(others) {
+            if key == WAKE {
                 let _ = wake.read();
                 continue;
             }
-            let Some((node, eye)) = eyes.get_mut(&event.data()) else { continue };
+            let Some((node, eye)) = eyes.get_mut(&key) else { continue };
             let read = match eye {
                 Eye::Log(log) => read_log(node, log, board),
                 Eye::Tap(tap) => read_tap(node, tap, board),
@@ -104,7 +110,7 @@ fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) 
             if read.is_err() {
                 // A socket that cannot be read is evidence lost, not evidence of nothing.
                 board.post_lost(1);
-                if let Some((_, eye)) = eyes.remove(&event.data()) {
+                if let Some((_, eye)) = eyes.remove(&key) {
                     close(epoll, eye);
                 }
             }
