@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -101,13 +101,7 @@ impl<'a> Run<'a> {
     pub fn of(program: &'a Program, user: User, arguments: &[&str]) -> Self {
         // Before the first run, so that what the host was like is known.
         LazyLock::force(&HOST);
-        // Whoever runs the tests may have it ignore an interrupt, as a shell does with what it runs in the background.
-        let path = program.path();
-        let all: Vec<&str> = ["--default-signal=INT,TERM", path.to_str().expect("a path of text")]
-            .into_iter()
-            .chain(arguments.iter().copied())
-            .collect();
-        let mut command = program.dress(user, Command::new("env"), &all);
+        let mut command = program.run(user, arguments);
         // A group of its own, as a shell gives it.
         let mut child = command.process_group(0).stdin(Stdio::null()).spawn().expect("a run");
         let pipes: Vec<Box<dyn Read + Send>> =

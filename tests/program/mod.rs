@@ -62,9 +62,12 @@ impl Program {
         self.folder.path().join("scratch")
     }
 
-    /// A run of it: not started yet, without input, its output piped, in an environment of its own.
+    /// A run of it: not started yet, without input, its output piped, in an environment of its own. Whoever runs the tests
+    /// may have an interrupt ignored, as a shell does with what it runs in the background; the run does not.
     pub fn run(&self, user: User, arguments: &[&str]) -> Command {
-        self.dress(user, Command::new(self.path()), arguments)
+        let mut command = Command::new("env");
+        command.arg("--default-signal=INT,TERM").arg(self.path());
+        self.dress(user, command, arguments)
     }
 
     /// Another program, run in the same way.
