@@ -65,6 +65,8 @@ pub struct Lab {
     /// The first processes of the instances in which programs were started.
     machines: IndexMap<InstanceName, Machine>,
     daemons: daemons::Daemons,
+    /// The flow log that it keeps by itself.
+    journal: Option<flow_log::Journal>,
     broken: Option<String>,
 }
 
@@ -219,6 +221,7 @@ impl Lab {
             held: IndexMap::new(),
             machines: IndexMap::new(),
             daemons: daemons::Daemons::default(),
+            journal: None,
             broken: None,
         };
         lab.boot_up(&network).await?;

@@ -119,6 +119,11 @@ impl Prober {
         self.ports.reset(address);
     }
 
+    /// Waits until whatever the filters of these paths have recorded up to now is read; false where a canary says nothing.
+    pub async fn settles(&mut self, paths: &[KnownPath]) -> bool {
+        self.canaries_hold(paths).await
+    }
+
     /// Sends canaries down the paths of known fate; true if all did as they must.
     pub(super) async fn canaries_hold(&mut self, paths: &[KnownPath]) -> bool {
         for path in paths {

@@ -247,6 +247,8 @@ pub fn record(step: &StepResult) -> StepRecord {
     let answered = step.answers.iter();
     others.extend(answered.map(|it| other(format!("{} -> {}", it.from, it.service), answers::word(&it.asked))));
     others.extend(step.balanced.iter().map(|it| other(it.expected.clone(), &word(&it.proof))));
+    let logged = step.flow_logs.iter();
+    others.extend(logged.map(|it| other(format!("flow log of {}: {}", it.interface, it.expected), &word(&it.proof))));
     others.extend(step.findings.iter().map(|it| other(format!("finding at {}", it.place), &it.text)));
     others.push(other("canaries".to_owned(), if step.canaries_held { "held" } else { "did not hold" }));
     let kept = step.kept.as_deref();

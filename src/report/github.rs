@@ -80,6 +80,11 @@ fn run(out: &mut String, result: &RunResult) {
             let kind = if it.proof == Proof::Unproved { "warning" } else { "error" };
             annotate(out, kind, &it.place, &title, &format!("expected {}, observed {}", it.expected, it.found));
         }
+        for it in step.flow_logs.iter().filter(|it| !it.is_right()) {
+            let kind = if it.proof == Proof::Unproved { "warning" } else { "error" };
+            let text = format!("flow log of {}: expected {}, observed {}", it.interface, it.expected, it.found);
+            annotate(out, kind, &it.place, &title, &text);
+        }
         for (bundle, cells) in bundle::wrong(&step.wrong) {
             let fate = &bundle.key;
             let kind = if fate.class == Class::Inconclusive { "warning" } else { "error" };

@@ -126,6 +126,17 @@ struct Balanced<'a> {
     place: &'a Place,
 }
 
+/// What is expected of the flow log of an interface.
+#[derive(Serialize)]
+struct Log<'a> {
+    interface: &'a str,
+    expected: &'a str,
+    observed: &'a str,
+    proof: Proof,
+    right: bool,
+    place: &'a Place,
+}
+
 #[derive(Serialize)]
 pub(super) struct Step<'a> {
     number: usize,
@@ -147,6 +158,7 @@ pub(super) struct Step<'a> {
     traffic: Vec<Streamed<'a>>,
     answers: Vec<Answer<'a>>,
     load_balancers: Vec<Balanced<'a>>,
+    flow_logs: Vec<Log<'a>>,
     findings: &'a [Finding],
     changed: Vec<Changed<'a>>,
     addresses: &'a [AddressChange],
@@ -389,6 +401,18 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
             .balanced
             .iter()
             .map(|it| Balanced {
+                expected: &it.expected,
+                observed: &it.found,
+                proof: it.proof,
+                right: it.is_right(),
+                place: &it.place,
+            })
+            .collect(),
+        flow_logs: step
+            .flow_logs
+            .iter()
+            .map(|it| Log {
+                interface: &it.interface,
                 expected: &it.expected,
                 observed: &it.found,
                 proof: it.proof,

@@ -85,6 +85,9 @@ fn summary(step: &StepResult) -> String {
     if let Some(it) = step.balanced.iter().find(|it| !it.is_right()) {
         return format!("expected {}, observed {}", it.expected, it.found);
     }
+    if let Some(it) = step.flow_logs.iter().find(|it| !it.is_right()) {
+        return format!("flow log of {}: expected {}, observed {}", it.interface, it.expected, it.found);
+    }
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
         (None, 0) if unproved == 0 => "the canaries did not hold".to_owned(),

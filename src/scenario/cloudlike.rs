@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::results::Evidence;
+use crate::lab::flow_log::FlowRecord;
 use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Verdict};
 use crate::policy;
@@ -46,6 +47,18 @@ pub trait Cloudlike {
         from: &InstanceName,
         service: CloudService,
     ) -> impl Future<Output = Result<Asked, LabError>>;
+    /// Keeps flow logs from now on, where there are packets.
+    fn keep_flow_log(&mut self) -> impl Future<Output = Result<(), LabError>> {
+        std::future::ready(Ok(()))
+    }
+    /// Notes what was recorded so far, before the cloud changes.
+    fn note_flow_log(&mut self) -> impl Future<Output = Result<(), LabError>> {
+        std::future::ready(Ok(()))
+    }
+    /// What was recorded since this was last asked; nothing where there are no packets.
+    fn end_flow_log_window(&mut self) -> impl Future<Output = Result<Option<Vec<FlowRecord>>, LabError>> {
+        std::future::ready(Ok(None))
+    }
     /// What each load balancer thinks of each instance behind it, once it has made up its mind.
     fn health(&mut self) -> impl Future<Output = Result<HealthOfAll, LabError>>;
     /// What predicts its flows, where packets and predictions are to be held against each other.
@@ -116,6 +129,18 @@ impl Cloudlike for Lab {
 
     async fn ask_service(&mut self, from: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
         Self::ask_service(self, from, service).await
+    }
+
+    async fn keep_flow_log(&mut self) -> Result<(), LabError> {
+        Self::keep_flow_log(self).await
+    }
+
+    async fn note_flow_log(&mut self) -> Result<(), LabError> {
+        Self::note_flow_log(self).await
+    }
+
+    async fn end_flow_log_window(&mut self) -> Result<Option<Vec<FlowRecord>>, LabError> {
+        Self::end_flow_log_window(self).await.map(Some)
     }
 
     async fn health(&mut self) -> Result<HealthOfAll, LabError> {

@@ -53,6 +53,7 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
             | Expectation::Answered(_)
             | Expectation::AnsweredBy(_)
             | Expectation::Health(..)
+            | Expectation::FlowLogs(_)
             | Expectation::NoLeak
             | Expectation::NoLoss
             | Expectation::RulesUnchanged

@@ -147,6 +147,7 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
             | Expectation::NoLoss
             | Expectation::Answered(_)
             | Expectation::AnsweredBy(_)
+            | Expectation::FlowLogs(_)
             | Expectation::Health(..) => Vec::new(),
             Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
             Expectation::Address(kind, fate, names) => {

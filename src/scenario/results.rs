@@ -12,6 +12,7 @@ use super::balanced::BalancedResult;
 use super::compared::Disagreement;
 use super::coverage::Coverage;
 use super::dossier::Dossier;
+use super::flow_logs::FlowLogResult;
 use super::kept::Kept;
 use super::traffic::TrafficResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
@@ -146,6 +147,8 @@ pub struct StepResult {
     pub answers: Vec<AnswerResult>,
     /// What load balancers do, and think of the instances behind them.
     pub balanced: Vec<BalancedResult>,
+    /// What the flow logs of interfaces say.
+    pub flow_logs: Vec<FlowLogResult>,
     /// Cells that are not as expected, or that nothing proves.
     pub wrong: Vec<WrongCell>,
     /// Flows of which the model and the kernel say different things.

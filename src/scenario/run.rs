@@ -13,7 +13,7 @@ use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
 use super::traffic::TrafficResult;
-use super::{answers, balanced, cells, change, claims, compared, demand, dossier, held, kept, traffic};
+use super::{answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
 use crate::lab::{Lab, LabError, Listeners, RuleHandles};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, Era, Flow, Place, Refusal};
@@ -207,6 +207,12 @@ async fn run_step<L: Cloudlike>(
     let began = Instant::now();
     let before = lab.cloud().clone();
     let mut result = blank(number, step);
+    let logging = flow_logs::are_asked_for(topology);
+    if logging {
+        lab.keep_flow_log().await?;
+        // The window is that of the step.
+        lab.end_flow_log_window().await?;
+    }
     let (running, obstacles) = traffic::begin(lab, step).await?;
     let changes = change_cloud(lab, step, past).await?;
     if let Some(running) = running {
@@ -262,6 +268,11 @@ async fn run_step<L: Cloudlike>(
     result.answers = answers;
     let (balanced, selecting_nothing) = balanced::examine(lab, step).await?;
     result.balanced = balanced;
+    let mut logged_of_nobody = Vec::new();
+    if logging {
+        let window = lab.end_flow_log_window().await?;
+        (result.flow_logs, logged_of_nobody) = flow_logs::judge(step, window.as_deref(), &now);
+    }
     result.canaries_held = canaries_held;
     result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
     for class in result.observed.values() {
@@ -291,6 +302,7 @@ async fn run_step<L: Cloudlike>(
     result.findings.extend(obstacles);
     result.findings.extend(unasked);
     result.findings.extend(selecting_nothing);
+    result.findings.extend(logged_of_nobody);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
     result.findings.extend(judge::others(step, moments));
     result.status = status(&result);
@@ -312,7 +324,9 @@ fn status(result: &StepResult) -> StepStatus {
     let (unproved, others): (Vec<_>, Vec<_>) = result.held.iter().filter(|held| !held.right).partition(unproved);
     let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
         result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
-    let balanced = |proof| result.balanced.iter().any(|it| it.proof == proof);
+    let balanced = |proof| {
+        result.balanced.iter().any(|it| it.proof == proof) || result.flow_logs.iter().any(|it| it.proof == proof)
+    };
     let wrong_traffic = result.traffic.iter().any(TrafficResult::is_wrong);
     let unproved_traffic = result.traffic.iter().any(|it| !it.is_right());
     if !result.disagreements.is_empty()
@@ -382,6 +396,7 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -
         };
         let watched =
             if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
+        lab.note_flow_log().await?;
         match lab.apply(&placed.value).await {
             Ok(took) => {
                 changes.in_force = Some(changes.in_force.unwrap_or_default() + took);
@@ -426,6 +441,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         traffic: Vec::new(),
         answers: Vec::new(),
         balanced: Vec::new(),
+        flow_logs: Vec::new(),
         wrong: Vec::new(),
         disagreements: Vec::new(),
         dossier: None,

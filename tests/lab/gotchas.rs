@@ -56,6 +56,7 @@ library![
     "case-28-classic-groups-are-for-life",
     "case-29-classic-lets-everything-out",
     "case-30-the-source-is-checked-first",
+    "case-39-a-ping-that-is-refused-is-one-record",
     "case-41-refused-is-not-dropped",
     "editing-a-prefix-list-edits-the-rules",
     "elastic-ip-trap-for-databases",

@@ -30,6 +30,7 @@ mod faults_log;
 mod faults_nft;
 mod faults_operations;
 mod fence;
+mod flow_logs;
 mod gotchas;
 mod hostile_instances;
 mod ipv6;
@@ -74,6 +75,7 @@ const ALL: &[&[Case]] = &[
     faults_nft::CASES,
     faults_operations::CASES,
     fence::CASES,
+    flow_logs::CASES,
     gotchas::CASES,
     hostile_instances::CASES,
     ipv6::CASES,

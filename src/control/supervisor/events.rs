@@ -87,15 +87,21 @@ impl Supervised {
         while let Some(logged) = self.verdicts.ready() {
             self.hear(&logged);
         }
+        self.hear_of_lost();
     }
 
-    /// A filter has recorded something. What concerns no interface of the cloud is the instrument's own.
-    pub(super) fn hear(&mut self, logged: &Logged) {
+    /// Records that were lost are told of, also where none comes behind them.
+    fn hear_of_lost(&mut self) {
         let missed = self.lab.unheard();
         if missed > 0 {
             self.events.tell(Happening::Missed { events: missed });
             self.windows.logs.lose();
         }
+    }
+
+    /// A filter has recorded something. What concerns no interface of the cloud is the instrument's own.
+    pub(super) fn hear(&mut self, logged: &Logged) {
+        self.hear_of_lost();
         self.windows.logs.hear(&self.lab, logged);
         let whereabouts = self.lab.whereabouts(logged);
         if whereabouts.from.is_some() || whereabouts.to.is_some() {

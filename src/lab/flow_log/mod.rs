@@ -3,6 +3,7 @@
 //!
 //! Source: "Flow log records", "Flow log limitations" (Amazon VPC user guide).
 
+mod journal;
 mod recording;
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,15 @@ use super::Where;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::counted::{Amount, Counted};
-use crate::fabric::packet::{ICMP, ICMPV6, Tuple};
+use crate::fabric::packet::Tuple;
 use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
 use crate::probe::Logged;
 
+pub(super) use journal::Journal;
 pub use recording::FlowLogs;
+
+/// The numbers of protocols in a record.
+pub use crate::fabric::packet::{ICMP, ICMPV6, TCP, UDP};
 
 /// What became of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -71,6 +76,25 @@ pub struct Traffic {
     pub tuple: Tuple,
     /// What became of them.
     pub action: Action,
+}
+
+impl std::fmt::Display for Traffic {
+    /// `REJECT 10.0.0.11 -> 10.0.0.12 icmp at ingress`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
+        let action = match self.action {
+            Action::Accept => "ACCEPT",
+            Action::Reject => "REJECT",
+        };
+        match protocol {
+            TCP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} tcp")?,
+            UDP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} udp")?,
+            ICMP => write!(f, "{action} {source} -> {destination} icmp")?,
+            ICMPV6 => write!(f, "{action} {source} -> {destination} icmpv6")?,
+            other => write!(f, "{action} {source} -> {destination} protocol {other}")?,
+        }
+        write!(f, " at {}", self.direction)
+    }
 }
 
 /// A record of a flow log.

@@ -21,8 +21,18 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub struct FlowLogs {
     log: FlowLog,
-    ended: mpsc::Receiver<(NodeName, Ended)>,
+    ended: mpsc::Receiver<Heard>,
     stop: Arc<EventFd>,
+    ask: Arc<EventFd>,
+}
+
+/// What the listener tells.
+#[derive(Debug)]
+enum Heard {
+    /// Flows of a namespace have ended.
+    Ended(NodeName, Ended),
+    /// All that had ended when this was asked for is told.
+    All,
 }
 
 impl Lab {
@@ -38,9 +48,11 @@ impl Lab {
         }
         let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
         let stopped = Arc::clone(&stop);
+        let ask = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
+        let asked = Arc::clone(&ask);
         let thread = std::thread::Builder::new().name("flow-logs".into());
-        thread.spawn(move || listen(all, &stopped, &tell)).map_err(LabError::Witness)?;
-        Ok(FlowLogs { log: FlowLog::new(now()), ended, stop })
+        thread.spawn(move || listen(all, (&asked, &stopped), &tell)).map_err(LabError::Witness)?;
+        Ok(FlowLogs { log: FlowLog::new(now()), ended, stop, ask })
     }
 }
 
@@ -58,7 +70,8 @@ impl FlowLogs {
     /// Flows have ended; waits until some have.
     pub async fn ended(&mut self) {
         match self.ended.recv().await {
-            Some((node, ended)) => self.take(&node, ended),
+            Some(Heard::Ended(node, ended)) => self.take(&node, ended),
+            Some(Heard::All) => {}
             None => std::future::pending().await,
         }
     }
@@ -76,10 +89,22 @@ impl FlowLogs {
             flows.into_iter().for_each(|counted| self.log.count(&name, counted, false));
         }
         // What has ended before the list was made is not in it.
-        while let Ok((node, ended)) = self.ended.try_recv() {
-            self.take(&node, ended);
-        }
+        self.hear_all().await;
         Ok(self.log.close(lab.cloud(), now()))
+    }
+
+    /// Hears of all that has ended up to now; what the listener has not read yet it reads first.
+    async fn hear_all(&mut self) {
+        let mut asked = self.ask.write(1).is_ok();
+        while asked {
+            match self.ended.recv().await {
+                Some(Heard::Ended(node, ended)) => self.take(&node, ended),
+                Some(Heard::All) => return,
+                None => asked = false,
+            }
+        }
+        // Nobody listens any more.
+        self.log.lose();
     }
 
     fn take(&mut self, node: &NodeName, ended: Ended) {
@@ -90,10 +115,11 @@ impl FlowLogs {
     }
 }
 
-/// Reads the ends of flows as they come, until `stop` is written to or nobody takes them any more.
-fn listen(mut all: Vec<(NodeName, Ends)>, stop: &EventFd, tell: &mpsc::Sender<(NodeName, Ended)>) {
+/// Reads the ends of flows as they come, until `stop` is written to or nobody takes them any more. Where it is asked to, it
+/// says that it has read all.
+fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), tell: &mpsc::Sender<Heard>) {
     loop {
-        let news = all.iter().map(|(_, ends)| ends.as_fd()).chain([stop.as_fd()]);
+        let news = all.iter().map(|(_, ends)| ends.as_fd()).chain([asked.as_fd(), stop.as_fd()]);
         let mut news: Vec<PollFd<'_>> = news.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         match poll(&mut news, PollTimeout::NONE) {
             Ok(_) => {}
@@ -104,12 +130,19 @@ fn listen(mut all: Vec<(NodeName, Ends)>, stop: &EventFd, tell: &mpsc::Sender<(N
         if ready.last() == Some(&true) {
             return;
         }
-        for ((node, ends), _) in all.iter_mut().zip(ready).filter(|(_, ready)| *ready) {
+        let is_asked = ready.get(all.len()) == Some(&true);
+        for ((node, ends), ready) in all.iter_mut().zip(ready) {
+            if !ready && !is_asked {
+                continue;
+            }
             // What cannot be read is lost.
             let read = ends.read().unwrap_or(Ended { flows: Vec::new(), lost: true });
-            if tell.blocking_send((node.clone(), read)).is_err() {
+            if tell.blocking_send(Heard::Ended(node.clone(), read)).is_err() {
                 return;
             }
+        }
+        if is_asked && (asked.read().is_err() || tell.blocking_send(Heard::All).is_err()) {
+            return;
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     let expected = expectations.flat_map(|expectation| match &expectation.value {
         Expectation::Flows(_, flows) => flows.iter().collect(),
         Expectation::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
+        Expectation::FlowLogs(all) => all.iter().filter_map(|it| it.wanted.flow()).collect(),
         _ => Vec::new(),
     });
     for action in topology.steps.iter().flat_map(|step| &step.actions) {

@@ -10,7 +10,7 @@ use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
 use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
 
-const EXPECT: [&str; 22] = [
+const EXPECT: [&str; 23] = [
     "table",
     "open",
     "refused",
@@ -24,6 +24,7 @@ const EXPECT: [&str; 22] = [
     "cut",
     "gone",
     "unanswerable",
+    "flow-logs",
     "new-addresses",
     "new-private",
     "same-private",
@@ -114,6 +115,9 @@ impl Reading<'_> {
                 let place = self.place(key.span);
                 expectations.push(Placed { value: Expectation::Connections(fate, names), place });
             }
+        }
+        if let Some((key, logs)) = fields.entry("flow-logs") {
+            expectations.extend(self.flow_logs(key, logs));
         }
         if let Some((key, list)) = fields.entry("new-addresses") {
             let items = self.some(list, "at least one instance");

@@ -9,6 +9,7 @@ mod daemons;
 mod during;
 mod elastic_ips;
 mod expectations;
+mod flow_logs;
 mod flows;
 mod instances;
 mod interfaces;
@@ -33,6 +34,7 @@ pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewVpc};
 pub use columns::columns_of;
+pub use flow_logs::{ExpectedLog, LogAction, LogPart, LogWanted};
 pub use live::{read_flow, read_operations, read_services};
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
@@ -278,6 +280,8 @@ pub enum Expectation {
     AnsweredBy(Vec<AnsweredBy>),
     /// These instances are in service behind a load balancer, or out of it.
     Health(Rotation, Vec<(Placed<LoadBalancerName>, InstanceName)>),
+    /// The flow logs of interfaces say this of the step.
+    FlowLogs(Vec<ExpectedLog>),
     /// These instances hold another private address than before the step, and another public one.
     NewAddresses(Vec<InstanceName>),
     /// These instances hold another private or public address than before the step, or the same.

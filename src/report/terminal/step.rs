@@ -10,8 +10,8 @@ use crate::report::Style;
 use crate::report::bundle;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
-    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowResult, Head, Proof, StepResult,
-    StepStatus, TrafficResult, WrongCell, answers, held,
+    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowLogResult, FlowResult, Head, Proof,
+    StepResult, StepStatus, TrafficResult, WrongCell, answers, held,
 };
 
 const INDENT: &str = "       ";
@@ -59,6 +59,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&traffic(step, style));
     out.push_str(&answers(step, style));
     out.push_str(&balanced(step, style));
+    out.push_str(&flow_logs(step, style));
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
     out.push_str(&the_grid(head, earlier, step, style));
@@ -87,6 +88,10 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     let wrong_balanced = step.balanced.iter().filter(|it| !it.is_right()).count();
     if wrong_balanced > 0 {
         parts.push(format!("{} of load balancers not as expected", text::count(wrong_balanced, "matter")));
+    }
+    let wrong_logs = step.flow_logs.iter().filter(|it| !it.is_right()).count();
+    if wrong_logs > 0 {
+        parts.push(format!("{} of flow logs not as expected", text::count(wrong_logs, "line")));
     }
     let wrong_answers = step.answers.iter().filter(|answer| !answer.is_right()).count();
     if wrong_answers > 0 {
@@ -304,6 +309,24 @@ fn balanced(step: &StepResult, style: Style) -> String {
         true => format!("{INDENT}{}\n", it.expected),
         false => format!("{INDENT}{}  {}\n", it.expected, it.found),
     };
+    out + &few(right.into_iter().map(line).collect(), style)
+}
+
+/// What flow logs say.
+fn flow_logs(step: &StepResult, style: Style) -> String {
+    let (right, others): (Vec<_>, Vec<_>) = step.flow_logs.iter().partition(|it| it.is_right());
+    let mut out = String::new();
+    for (index, it) in others.iter().enumerate() {
+        let unproved = it.proof == Proof::Unproved;
+        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
+        out.push_str(&format!("{INDENT}{word}  flow log of {}  {}\n", it.interface, it.expected));
+        // What is said of many in a row is said once.
+        if others.get(index + 1).is_none_or(|next| next.found != it.found) {
+            out.push_str(&detail("observed", &it.found, ""));
+            out.push_str(&detail("see", &it.place.to_string(), ""));
+        }
+    }
+    let line = |it: &FlowLogResult| format!("{INDENT}flow log of {}  {}\n", it.interface, it.expected);
     out + &few(right.into_iter().map(line).collect(), style)
 }
 

@@ -479,8 +479,10 @@ fn first_red(result: &scenario::RunResult) -> String {
         if let Some(first) = wrong.chain(findings).next() {
             return format!("step {}: {first}", step.number);
         }
+        let logs = step.flow_logs.iter().filter(|it| !it.is_right());
+        let logs = logs.map(|it| format!("flow log of {}: {}: {}", it.interface, it.expected, it.found));
         if step.status != scenario::StepStatus::Passed {
-            return format!("step {}: {:?}", step.number, held.collect::<Vec<_>>());
+            return format!("step {}: {:?}", step.number, held.chain(logs).collect::<Vec<_>>());
         }
     }
     "no step, and yet it has not passed".to_owned()

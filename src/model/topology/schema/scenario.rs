@@ -19,6 +19,16 @@ struct Flow(#[schemars(regex(pattern = r"^\s*\S+(\s+as\s+\S+)?\s*<?->\s*\S+\s*:\
 #[schemars(transparent)]
 struct Question(#[schemars(regex(pattern = r"^\s*\S+\s*->\s*(dns|metadata|time)\s*$"))] String);
 
+/// `ACCEPT FROM -> TO:PORT`, `REJECT ...`, `ACCEPT response to FROM -> TO:PORT`; `no` before it; `no REJECT`; `NODATA`.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct LogLine(
+    #[schemars(regex(
+        pattern = r"^\s*(NODATA|no\s+(ACCEPT|REJECT)|(no\s+)?(ACCEPT|REJECT)\s+(response to\s+)?\S+\s*<?->\s*\S+\s*:\s*\S.*)\s*$"
+    ))]
+    String,
+);
+
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct Table {
@@ -153,6 +163,8 @@ struct Expect {
     gone: Option<OneOrMany<Name>>,
     /// Held connections over which what the server alone sends is dropped, by proof.
     unanswerable: Option<OneOrMany<Name>>,
+    /// What the flow logs of interfaces say of the step, by instance or interface.
+    flow_logs: Option<BTreeMap<Holder, OneOrMany<LogLine>>>,
     /// Instances that hold other addresses than before the step.
     new_addresses: Option<OneOrMany<Name>>,
     /// Instances that hold another private address than before the step.

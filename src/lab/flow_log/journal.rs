@@ -1,0 +1,62 @@
+//! A flow log that a lab keeps by itself, for who changes the lab and asks in between: each window ends when it is asked for.
+
+use super::{FlowLogs, FlowRecord};
+use crate::lab::{Lab, LabError, Verdicts};
+
+/// The flow log and where it hears the filters.
+#[derive(Debug)]
+pub(in crate::lab) struct Journal {
+    verdicts: Verdicts,
+    logs: FlowLogs,
+}
+
+impl Lab {
+    /// Keeps a flow log from now on, in place of whoever listened to the filters before.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn keep_flow_log(&mut self) -> Result<(), LabError> {
+        if self.journal.is_none() {
+            let logs = self.flow_logs().await?;
+            let verdicts = self.verdicts();
+            // What was lost before is no part of it.
+            self.unheard();
+            self.journal = Some(Journal { verdicts, logs });
+        }
+        Ok(())
+    }
+
+    /// Notes all that the filters have recorded so far, as the cloud is now: before it changes.
+    ///
+    /// # Errors
+    /// A lab without its namespaces.
+    pub async fn note_flow_log(&mut self) -> Result<(), LabError> {
+        let Some(mut journal) = self.journal.take() else { return Ok(()) };
+        let known = self.known_paths();
+        // Each filter's log is read in order: behind the record of a canary nothing is missing that was there before it.
+        let whole = match &known {
+            Ok(known) => self.prober.settles(known).await,
+            Err(_) => false,
+        };
+        while let Some(logged) = journal.verdicts.ready() {
+            journal.logs.hear(self, &logged);
+        }
+        if !whole || self.unheard() > 0 {
+            journal.logs.lose();
+        }
+        self.journal = Some(journal);
+        known.map(drop)
+    }
+
+    /// Ends the window of the flow log that is kept; empty where none is.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn end_flow_log_window(&mut self) -> Result<Vec<FlowRecord>, LabError> {
+        self.note_flow_log().await?;
+        let Some(mut journal) = self.journal.take() else { return Ok(Vec::new()) };
+        let records = journal.logs.close(self).await;
+        self.journal = Some(journal);
+        records
+    }
+}

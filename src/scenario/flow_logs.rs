@@ -1,0 +1,211 @@
+//! What a step expects of flow logs: records that the filters and connection tracking have made of its packets.
+
+use std::net::IpAddr;
+
+use super::balanced::Proof;
+use super::cells;
+use super::results::Finding;
+use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
+use crate::model::topology::{
+    Expectation, ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Placed, Step, Topology,
+};
+use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Place, Service, Via};
+
+/// What was expected in the flow log of an interface, and what was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowLogResult {
+    /// Whose flow log: `b` by its first interface, or `b.eth1`.
+    pub interface: String,
+    /// What was expected, in the words of the file.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+    /// Whether that is as expected.
+    pub proof: Proof,
+    /// Where the file says so.
+    pub place: Place,
+}
+
+impl FlowLogResult {
+    /// Whether it is as expected.
+    pub fn is_right(&self) -> bool {
+        self.proof == Proof::Right
+    }
+}
+
+/// So many records are told of an interface that has others than expected.
+const TOLD: usize = 4;
+const LOST: &str = "records were lost (SKIPDATA)";
+
+/// Whether any step of a file asks: then the flow log is kept from the beginning, since a connection may be older than the
+/// step.
+pub fn are_asked_for(topology: &Topology) -> bool {
+    let mut all = topology.steps.iter().flat_map(|step| &step.expectations);
+    all.any(|it| matches!(it.value, Expectation::FlowLogs(_)))
+}
+
+/// Judges a window, or says that there is none; gives besides the flows that select nothing now, which is a mistake.
+pub fn judge(step: &Step, window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<FlowLogResult>, Vec<Finding>) {
+    let (mut results, mut empty) = (Vec::new(), Vec::new());
+    for Placed { value, .. } in &step.expectations {
+        let Expectation::FlowLogs(all) = value else { continue };
+        for expected in all {
+            let (proof, found) = match window {
+                None => (Proof::Unproved, "what flow logs say is not predicted".to_owned()),
+                Some(records) => match (Window { records, cloud }).says(expected) {
+                    Ok(found) => found,
+                    Err(text) => {
+                        empty.push(Finding { text, place: expected.place.clone() });
+                        continue;
+                    }
+                },
+            };
+            let interface = match &expected.interface {
+                InterfaceId { instance, device: 0 } => instance.to_string(),
+                further => further.to_string(),
+            };
+            let (expected, place) = (expected.written.clone(), expected.place.clone());
+            results.push(FlowLogResult { interface, expected, found, proof, place });
+        }
+    }
+    (results, empty)
+}
+
+/// The records of a step, and the cloud behind it.
+#[derive(Clone, Copy)]
+struct Window<'a> {
+    records: &'a [FlowRecord],
+    cloud: &'a Cloud,
+}
+
+impl Window<'_> {
+    fn says(self, expected: &ExpectedLog) -> Result<(Proof, String), String> {
+        let own: Vec<&FlowRecord> = self.records.iter().filter(|it| it.eni.id == expected.interface).collect();
+        let lost = self.records.iter().any(|it| it.status == LogStatus::SkipData);
+        Ok(match &expected.wanted {
+            LogWanted::Record(action, part, pattern) => {
+                let flows = cells::select(pattern, Via::Private, self.cloud)?;
+                let has = |flow: &&Flow| own.iter().any(|it| acts(it, *action) && self.is_of(it, flow, *part, pattern));
+                match flows.iter().find(|flow| !has(flow)) {
+                    None => (Proof::Right, "it is there".to_owned()),
+                    Some(_) if lost => (Proof::Unproved, LOST.to_owned()),
+                    Some(flow) if flows.len() > 1 => (Proof::Wrong, format!("none of {flow}; {}", told(&own))),
+                    Some(_) => (Proof::Wrong, told(&own)),
+                }
+            }
+            LogWanted::NoRecord(action, part, pattern) => {
+                let flows = cells::select(pattern, Via::Private, self.cloud)?;
+                let of = |it: &FlowRecord, part| flows.iter().any(|flow| self.is_of(it, flow, part, pattern));
+                let there: Vec<_> = own.iter().copied().filter(|it| acts(it, *action) && of(it, *part)).collect();
+                let anywhere = |it: &FlowRecord| {
+                    let pattern = &FlowPattern { at: None, ..pattern.clone() };
+                    let parts = [LogPart::Request, LogPart::Response];
+                    flows.iter().any(|flow| parts.iter().any(|part| self.is_of(it, flow, *part, pattern)))
+                };
+                if !there.is_empty() {
+                    (Proof::Wrong, told(&there))
+                } else if lost {
+                    (Proof::Unproved, LOST.to_owned())
+                } else if self.records.iter().any(anywhere) {
+                    (Proof::Right, "there is none".to_owned())
+                } else {
+                    // That what was never sent was not recorded is no news.
+                    (Proof::Unproved, format!("no interface recorded anything of `{}`", pattern.written))
+                }
+            }
+            LogWanted::None(action) => {
+                let there: Vec<_> = own.iter().copied().filter(|it| acts(it, *action)).collect();
+                if !there.is_empty() {
+                    (Proof::Wrong, told(&there))
+                } else if lost {
+                    (Proof::Unproved, LOST.to_owned())
+                } else if own.iter().any(|it| it.traffic.is_some()) {
+                    (Proof::Right, "there is none".to_owned())
+                } else {
+                    (Proof::Unproved, "nothing was recorded there at all, which is `NODATA`".to_owned())
+                }
+            }
+            LogWanted::NoData => {
+                let traffic: Vec<_> = own.iter().copied().filter(|it| it.traffic.is_some()).collect();
+                if !traffic.is_empty() {
+                    (Proof::Wrong, told(&traffic))
+                } else if lost {
+                    (Proof::Unproved, LOST.to_owned())
+                } else if own.iter().any(|it| it.status == LogStatus::NoData) {
+                    (Proof::Right, "it had no traffic".to_owned())
+                } else {
+                    (Proof::Wrong, "there is no such interface".to_owned())
+                }
+            }
+        })
+    }
+
+    /// Whether a record counts packets of a flow, as they are at that interface.
+    fn is_of(self, record: &FlowRecord, flow: &Flow, part: LogPart, pattern: &FlowPattern) -> bool {
+        let Some(traffic) = record.traffic else { return false };
+        let tuple = traffic.tuple;
+        let (source, destination, port) = match part {
+            LogPart::Request => (tuple.source, tuple.destination, tuple.destination_port),
+            LogPart::Response => (tuple.destination, tuple.source, tuple.source_port),
+        };
+        let asked = match flow.service {
+            Service::Tcp(asked) => tuple.protocol == TCP && port == asked.0,
+            Service::Udp(asked) => tuple.protocol == UDP && port == asked.0,
+            // The ports of ICMP are 0 0 in a record.
+            Service::IcmpEcho | Service::Icmp(_) => {
+                tuple.protocol == if tuple.source.is_ipv4() { ICMP } else { ICMPV6 }
+            }
+            Service::Protocol(number) => tuple.protocol == number,
+        };
+        asked
+            && pattern.at.is_none_or(|at| at == traffic.direction)
+            && self.addresses(&flow.from, flow, &record.eni.id).contains(&source)
+            && self.addresses(&flow.to, flow, &record.eni.id).contains(&destination)
+    }
+
+    /// The addresses of an end in packets at an interface: there its own is always private.
+    fn addresses(self, end: &Endpoint, flow: &Flow, at: &InterfaceId) -> Vec<IpAddr> {
+        match end {
+            Endpoint::Host(_, address) => return vec![address.0],
+            Endpoint::Forged(_, source) => return vec![(*source).into()],
+            Endpoint::Instance(_) | Endpoint::Interface(_) => {}
+        }
+        let Some(interface) = end.interface().and_then(|id| self.cloud.interface(&id)) else { return Vec::new() };
+        let private = || interface.private.map(|it| IpAddr::V4(it.0));
+        let public = || interface.public.map(|it| IpAddr::V4(it.0));
+        let is_other = [&flow.from, &flow.to].iter().any(|it| it.interface().is_some_and(|id| id == *at));
+        let outside = matches!(flow.from, Endpoint::Host(..)) || matches!(flow.to, Endpoint::Host(..));
+        match flow.via {
+            Via::Ipv6 => interface.ipv6.map(|it| IpAddr::V6(it.0)).into_iter().collect(),
+            Via::Private => private().into_iter().collect(),
+            // Inside, a public DNS name means the private address.
+            Via::Dns if !outside => private().into_iter().collect(),
+            Via::Public | Via::Dns if interface.id == *at => private().into_iter().collect(),
+            Via::Public | Via::Dns if is_other => public().into_iter().collect(),
+            // On the way, before and behind the translation.
+            Via::Public | Via::Dns => private().into_iter().chain(public()).collect(),
+        }
+    }
+}
+
+fn acts(record: &FlowRecord, action: LogAction) -> bool {
+    let wanted = match action {
+        LogAction::Accept => Action::Accept,
+        LogAction::Reject => Action::Reject,
+    };
+    record.traffic.is_some_and(|it| it.action == wanted)
+}
+
+/// Records in words.
+fn told(records: &[&FlowRecord]) -> String {
+    let mut lines: Vec<String> = records.iter().filter_map(|it| Some(it.traffic?.to_string())).collect();
+    if lines.is_empty() {
+        return "no record at all".to_owned();
+    }
+    let rest = lines.len().saturating_sub(TOLD);
+    lines.truncate(TOLD);
+    if rest > 0 {
+        lines.push(format!("and {rest} more"));
+    }
+    lines.join(", ")
+}

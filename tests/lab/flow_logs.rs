@@ -1,0 +1,146 @@
+//! Flow logs as steps expect them: by what a wrong word goes red, and what lost records do to them.
+
+use sglab::fabric::faults::{Faults, LogFault};
+use sglab::lab::Lab;
+use sglab::lab::flow_log::LogStatus;
+use sglab::model::Era;
+use sglab::scenario::{self, FlowLogResult, Options, Proof, RunVerdict, StepStatus};
+
+use crate::clouds::{boot, flow, initial_cloud, private, probe, tcp, topology};
+
+cases![
+    a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof,
+    a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries,
+    where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so,
+    what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right,
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+groups: {A: [], B: [tcp 22 from A, icmp echo from A]}
+instances: {a: {groups: A}, b: {groups: B}, idle: {groups: B}}
+scenario:
+";
+
+async fn logs(steps: &str) -> Vec<FlowLogResult> {
+    let topology = topology(&format!("{CLOUD}{steps}"));
+    let result = scenario::run(&topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
+    let steps = result.unwrap_or_else(|error| panic!("{error}")).steps;
+    // A step is worth no more than its flow logs.
+    for step in &steps {
+        let any = |proof| step.flow_logs.iter().any(|it| it.proof == proof);
+        let worth = match (any(Proof::Wrong), any(Proof::Unproved)) {
+            (true, _) => StepStatus::Failed,
+            (false, true) => StepStatus::Inconclusive,
+            (false, false) => StepStatus::Passed,
+        };
+        assert_eq!(step.status, worth, "{}: {:?}", step.name, step.findings);
+    }
+    steps.into_iter().flat_map(|step| step.flow_logs).collect()
+}
+
+async fn a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof() {
+    let steps = "
+  - step: each of these is wrong
+    expect:
+      open: ['a -> b:22']
+      dropped: ['a -> b:23', 'b -> a:22']
+      flow-logs:
+        a: ['REJECT a -> b:22', 'no ACCEPT a -> b:22', 'no ACCEPT response to a -> b:22', 'ACCEPT a -> b:ping', 'no REJECT',
+            'ACCEPT a -> b:22 at ingress', 'ACCEPT a -> b:22 by public address', 'ACCEPT b -> a:22']
+        b: ['ACCEPT a -> b:23', 'no REJECT a -> b:23', 'ACCEPT response to a -> b:23', 'no ACCEPT']
+        idle: ['ACCEPT a -> b:22']
+  - step: and this
+    expect: {open: ['a -> b:22'], flow-logs: {a: NODATA}}
+  - step: nobody asked, so that it proves nothing
+    expect: {open: ['a -> b:22'], flow-logs: {a: ['no REJECT a -> idle:22', 'no ACCEPT a -> b:ping'], idle: [no REJECT]}}
+  - step: all of this is right
+    expect:
+      open: ['a -> b:22']
+      dropped: ['a -> b:23', 'b -> a:22']
+      flow-logs:
+        a: ['ACCEPT a -> b:22', 'ACCEPT a -> b:22 at egress', 'ACCEPT response to a -> b:22', 'no REJECT a -> b:22',
+            'ACCEPT a -> b:23', 'REJECT b -> a:22', 'no ACCEPT response to a -> b:23']
+        b: ['REJECT a -> b:23', 'no ACCEPT a -> b:23', 'ACCEPT response to a -> b:22 at egress']
+        idle: NODATA
+";
+    let found = logs(steps).await;
+    let proofs: Vec<_> = found.iter().map(|it| it.proof).collect();
+    let wanted = [vec![Proof::Wrong; 14], vec![Proof::Unproved; 3], vec![Proof::Right; 11]].concat();
+    assert_eq!(proofs, wanted, "{found:#?}");
+    assert!(
+        found[8].found.contains("REJECT 10.0.0.11 ") && found[8].found.contains(" 23 tcp at ingress"),
+        "{found:#?}"
+    );
+    assert_eq!(found[12].found, "no record at all");
+}
+
+async fn a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries() {
+    let steps = "
+  - {step: opened, do: [{open: {session: 'a -> b:22'}}], expect: {alive: session}}
+  - step: it carries
+    expect: {alive: session, flow-logs: {a: ['ACCEPT a -> b:22', 'ACCEPT response to a -> b:22'], b: ['ACCEPT a -> b:22']}}
+  - step: it is closed, and a ends
+    do: [{close: session}, {terminate: a}]
+    expect: {flow-logs: {b: ['no REJECT'], idle: NODATA}}
+";
+    let found = logs(steps).await;
+    assert!(found.iter().all(FlowLogResult::is_right), "{found:#?}");
+}
+
+async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so() {
+    let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
+    let mut lab = boot(&topology, Era::Vpc).await;
+    lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    let nothing = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(nothing.len(), 3);
+    assert!(nothing.iter().all(|it| it.status == LogStatus::NoData && it.traffic.is_none()), "{nothing:?}");
+    probe(&mut lab, flow("a", "b", tcp(22))).await;
+    let some = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    let no_data: Vec<_> = some.iter().filter(|it| it.status == LogStatus::NoData).collect();
+    assert_eq!(no_data.len(), 1, "{some:?}");
+    assert_eq!(no_data[0].eni.id.instance.as_str(), "idle");
+    drop(lab);
+
+    let faults = Faults::default();
+    let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
+    faults.spoil_logs(Some(LogFault::LoseEvery(2)));
+    let mut lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
+    lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    probe(&mut lab, flow("a", "b", tcp(22))).await;
+    let spoilt = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    let skipped = spoilt.iter().filter(|it| it.status == LogStatus::SkipData);
+    let skipped: Vec<&str> = skipped.map(|it| it.eni.id.instance.as_str()).collect();
+    assert_eq!(skipped, ["a", "b", "idle"], "{spoilt:?}");
+    assert!(spoilt.iter().all(|it| it.status != LogStatus::NoData), "nothing is known to be absent: {spoilt:?}");
+    assert_eq!(private(lab.cloud(), "a").to_string(), "10.0.0.11");
+}
+
+async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right() {
+    let steps = "
+  - step: some of it is lost
+    expect:
+      leak: none
+      flow-logs:
+        a: ['ACCEPT a -> b:22', 'REJECT a -> b:22', 'no REJECT a -> b:22', no REJECT]
+        b: ['ACCEPT a -> b:22', 'no REJECT']
+        idle: NODATA
+    during: ['a -> b:22']
+    do: [{stop: idle}]
+";
+    let topology = topology(&format!("{CLOUD}{steps}"));
+    let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
+    let faults = Faults::default();
+    faults.spoil_logs(Some(LogFault::LoseEvery(3)));
+    let mut lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
+    let options = Options::default();
+    let result = scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut |_| {}).await;
+    let result = result.unwrap_or_else(|error| panic!("{error}"));
+    let found = &result.steps[0].flow_logs;
+    assert_eq!(result.verdict, RunVerdict::Inconclusive, "{found:#?}");
+    assert!(found.iter().all(|it| it.proof != Proof::Wrong), "{found:#?}");
+    // What is there is there.
+    assert!(found[0].is_right() && found[4].is_right(), "{found:#?}");
+    let others = found.iter().enumerate().filter(|(index, _)| ![0, 4].contains(index));
+    assert!(others.clone().all(|(_, it)| it.found == "records were lost (SKIPDATA)"), "{found:#?}");
+}
