@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage, State};
@@ -25,8 +26,8 @@ use super::netlink::{Refused, refusal};
 const NEWS_OF_LINKS: u32 = 1;
 /// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
 const NEWS_OF_IPV6_ROUTES: u32 = 11;
-/// How long a link may take before something is wrong with it, in seconds.
-const PATIENCE: i64 = 5;
+/// How long a link may take before something is wrong with it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const AT_ONCE: usize = 32;
 
@@ -92,12 +93,32 @@ fn until(
     questions: &[(RouteNetlinkMessage, u16)],
     mut is_enough: impl FnMut(Option<RouteNetlinkMessage>) -> bool,
 ) -> io::Result<()> {
+    again_if_overrun(|| listen(group, questions, &mut is_enough))
+}
+
+/// Tries again where the kernel had more to tell than a socket's buffer holds, as it has where many links come up while this
+/// thread waits for its turn: what was lost is asked for once more.
+fn again_if_overrun(mut attempt: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match attempt() {
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) && begun.elapsed() < PATIENCE => {}
+            other => return other,
+        }
+    }
+}
+
+fn listen(
+    group: u32,
+    questions: &[(RouteNetlinkMessage, u16)],
+    is_enough: &mut impl FnMut(Option<RouteNetlinkMessage>) -> bool,
+) -> io::Result<()> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
     // The news first and then the question: what happens in between is not missed.
     socket.add_membership(group)?;
-    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE))?;
+    setsockopt(&socket.as_fd(), sockopt::ReceiveTimeout, &TimeVal::seconds(PATIENCE.as_secs().cast_signed()))?;
     let mut bytes = Vec::new();
     for (question, flags) in questions {
         let mut message = NetlinkMessage::from(question.clone());
@@ -138,4 +159,18 @@ fn local_address(route: &RouteMessage) -> Option<Ipv6Addr> {
 
 fn is_up(link: &LinkMessage) -> bool {
     link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::OperState(State::Up)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seen where 200 instances boot on a busy machine.
+    #[test]
+    fn what_the_kernel_could_not_tell_is_asked_for_again_and_any_other_error_is_passed_on() {
+        let mut answers = vec![Ok(()), Err(libc::ENOBUFS), Err(libc::ENOBUFS)];
+        again_if_overrun(|| answers.pop().expect("an answer").map_err(io::Error::from_raw_os_error)).unwrap();
+        let refused = again_if_overrun(|| Err(io::Error::from_raw_os_error(libc::EPERM))).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(libc::EPERM));
+    }
 }
