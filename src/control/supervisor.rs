@@ -111,6 +111,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
             () = supervised.windows.logs.ended() => {}
             _ = supervised.windows.clock.tick() => supervised.end_window_by_clock().await,
         }
+        supervised.end_full_window().await;
     }
     // The last window is written too.
     supervised.end_window_by_clock().await;

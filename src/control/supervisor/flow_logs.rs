@@ -14,11 +14,13 @@ use super::Supervised;
 use super::feed::{Answer, Feed};
 use crate::control::protocol::Reply;
 use crate::control::told::FlowLogRecord;
-use crate::lab::flow_log::{Action, Eni, FlowLogs, FlowRecord, LogStatus};
+use crate::lab::flow_log::{Action, Eni, FULL, FlowLogs, FlowRecord, LogStatus};
 use crate::model::{Cloud, Direction};
 
-/// So many windows are kept for who asks later, and so many wait for a slow reader.
-const KEPT: usize = 256;
+/// So many records are kept for who asks later.
+const KEPT: usize = 65_536;
+/// So many replies wait for a slow reader.
+const WAITING: usize = 64;
 /// So many may follow at the same time.
 const MOST_FOLLOWERS: usize = 32;
 
@@ -44,7 +46,7 @@ pub(super) struct Windows {
     pub logs: FlowLogs,
     pub clock: Interval,
     keeping: Keeping,
-    kept: VecDeque<Arc<Reply>>,
+    kept: Kept,
     news: broadcast::Sender<Arc<Reply>>,
 }
 
@@ -53,7 +55,29 @@ impl Windows {
         let longest = Duration::from_secs(keeping.seconds.max(1).into());
         let mut clock = interval_at(Instant::now() + longest, longest);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { logs, clock, keeping, kept: VecDeque::new(), news: broadcast::channel(KEPT).0 }
+        Self { logs, clock, keeping, kept: Kept::default(), news: broadcast::channel(WAITING).0 }
+    }
+}
+
+/// The last replies, and how many records each has.
+#[derive(Default)]
+struct Kept {
+    windows: VecDeque<(Arc<Reply>, usize)>,
+    records: usize,
+}
+
+impl Kept {
+    /// Keeps one more, and those before it as far as there is room.
+    fn add(&mut self, window: Arc<Reply>, records: usize) {
+        self.windows.push_back((window, records));
+        self.records += records;
+        while self.records > KEPT && self.windows.len() > 1 {
+            self.records -= self.windows.pop_front().map_or(0, |(_, records)| records);
+        }
+    }
+
+    fn all(&self) -> Vec<Arc<Reply>> {
+        self.windows.iter().map(|(window, _)| Arc::clone(window)).collect()
     }
 }
 
@@ -67,7 +91,14 @@ impl Supervised {
             return Answer::failed(&why);
         }
         let news = follow.then(|| self.windows.news.subscribe());
-        Answer::Many(Feed { kept: self.windows.kept.iter().cloned().collect(), news, source: None })
+        Answer::Many(Feed { kept: self.windows.kept.all(), news, source: None })
+    }
+
+    /// Ends the window if it has as much as it may hold.
+    pub(super) async fn end_full_window(&mut self) {
+        if self.windows.logs.is_full() {
+            self.end_window_by_clock().await;
+        }
     }
 
     /// Ends the window; that it cannot be counted is said where the supervisor says things, and the next has it too.
@@ -90,13 +121,13 @@ impl Supervised {
             eprintln!("the flow log is not written any more: {error}");
             windows.keeping.write = None;
         }
-        if windows.kept.len() == KEPT {
-            windows.kept.pop_front();
+        // One request can have probed everybody at once: a reply has a size that can be sent.
+        for records in records.chunks(FULL) {
+            let reply = Arc::new(Reply::FlowLog(records.to_vec()));
+            windows.kept.add(Arc::clone(&reply), records.len());
+            // Nobody may be following.
+            drop(windows.news.send(reply));
         }
-        let reply = Arc::new(Reply::FlowLog(records));
-        windows.kept.push_back(Arc::clone(&reply));
-        // Nobody may be following.
-        drop(windows.news.send(reply));
         Ok(())
     }
 }
@@ -143,4 +174,25 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
 
 fn own(eni: &Eni, address: IpAddr) -> IpAddr {
     eni.addresses.iter().copied().find(|own| own.is_ipv4() == address.is_ipv4()).unwrap_or(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_of_the_flow_log_is_bounded_by_its_records_and_the_last_window_is_always_there() {
+        let mut kept = Kept::default();
+        for number in 0..100 {
+            kept.add(Arc::new(Reply::Text(number.to_string())), KEPT / 4 + number);
+            assert!(kept.records <= KEPT, "{} records after window {number}", kept.records);
+            assert_eq!(kept.all().last().map(|it| (**it).clone()), Some(Reply::Text(number.to_string())));
+        }
+        assert_eq!(kept.windows.len(), 3);
+        kept.add(Arc::new(Reply::Done), 2 * KEPT);
+        assert_eq!(kept.all().len(), 1, "however large it is");
+        // Windows without traffic have their records of that too: none is kept for ever.
+        let idle = (0..2 * KEPT).map(|_| kept.add(Arc::new(Reply::Done), 1)).count();
+        assert_eq!((idle, kept.windows.len()), (2 * KEPT, KEPT));
+    }
 }

@@ -28,6 +28,9 @@ pub use recording::FlowLogs;
 /// The numbers of protocols in a record.
 pub use crate::fabric::packet::{ICMP, ICMPV6, TCP, UDP};
 
+/// So many kinds of traffic fill a window: then it should end, however long it was to be.
+pub const FULL: usize = 4096;
+
 /// What became of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -258,6 +261,11 @@ impl FlowLog {
             self.add(&side, direction, counted.original, there_now);
             self.add(&side, other, answer(counted.original), back_now);
         }
+    }
+
+    /// Whether the window should end, by what it holds.
+    pub fn is_full(&self) -> bool {
+        self.window.len() >= FULL || self.early.len() >= FULL
     }
 
     /// Records were lost: this window is not whole.

@@ -62,6 +62,11 @@ impl FlowLogs {
         self.log.record(logged, lab.whereabouts(logged));
     }
 
+    /// Whether the window should end now: it has [`FULL`](super::FULL) kinds of traffic.
+    pub fn is_full(&self) -> bool {
+        self.log.is_full()
+    }
+
     /// Records were lost.
     pub fn lose(&mut self) {
         self.log.lose();

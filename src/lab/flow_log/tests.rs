@@ -144,3 +144,19 @@ fn the_ports_of_icmp_are_none_and_pings_of_one_pair_are_one_record() {
     assert_eq!((rejected[0].0.tuple.source_port, rejected[0].0.tuple.destination_port), (0, 0));
     assert_eq!(rejected[0].1, amount(2, 168));
 }
+
+#[test]
+fn a_window_is_full_with_so_many_kinds_of_traffic_and_empty_once_it_has_ended() {
+    let cloud = cloud();
+    let mut told = Told::of(&cloud);
+    let from = |port| Tuple { source_port: port, ..flow(&cloud) };
+    for port in 1..FULL as u16 {
+        told.record(Record::Drop(Direction::Ingress), from(port));
+        told.record(Record::Drop(Direction::Ingress), from(port));
+    }
+    assert!(!told.log.is_full(), "a packet more of the same is no other record");
+    told.record(Record::Drop(Direction::Ingress), from(FULL as u16));
+    assert!(told.log.is_full());
+    told.close();
+    assert!(!told.log.is_full());
+}
