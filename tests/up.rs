@@ -1,6 +1,7 @@
 //! Labs that stay up, from outside: the commands, the socket, and what is left when one ends.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod endurance;
 mod labs;
 mod program;
 
@@ -11,6 +12,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
+use endurance::{Asked, Until};
 use labs::Labs;
 use nix::sys::signal::{Signal, kill};
 use program::{User, users};
@@ -174,4 +176,18 @@ fn fifty_clients_at_once_are_all_served() {
         .collect();
     clients.into_iter().for_each(|client| client.join().expect("a client that was served"));
     assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
+}
+
+#[test]
+fn what_a_lab_holds_does_not_grow_with_what_was_done_in_it() {
+    let asked = Asked { instances: 3, until: Until::Operations(112), probers: 0, watchers: 0, aloud: false };
+    let complaints = endurance::endure(User::Ours, &asked);
+    assert!(complaints.is_empty(), "{complaints:#?}");
+}
+
+#[test]
+#[ignore = "as long as it is asked to: scripts/endure"]
+fn endures_as_long_as_it_is_asked_to() {
+    let complaints = endurance::endure(User::Ours, &endurance::asked_by_environment());
+    assert!(complaints.is_empty(), "{complaints:#?}");
 }

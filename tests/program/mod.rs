@@ -38,7 +38,8 @@ impl Program {
         let program = Self { folder };
         // By another process: with the copy open for writing in this one, a child that another test starts just then
         // would hold it open too, and it could not be run ("text file busy").
-        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_sglab")).arg(program.path()).status();
+        let built = std::env::var_os("SGLAB_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_sglab").into());
+        let copied = Command::new("cp").arg(built).arg(program.path()).status();
         assert!(copied.expect("cp").success(), "a copy of the program");
         for (path, mode) in [(program.folder(), 0o755), (&program.path(), 0o755)] {
             fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("permissions");

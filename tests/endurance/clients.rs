@@ -1,0 +1,242 @@
+//! The clients of a lab: who changes it, who probes it, who looks on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+use sglab::control::protocol::{self, Applied, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+
+use super::super::labs::Labs;
+use super::cloud;
+
+/// What is said of a sender that does not run.
+const STOPPED: &str = "is stopped, and opens nothing";
+/// So many flows of a request.
+const FLOWS: u64 = 8;
+
+/// Every way to look on.
+pub const WATCHES: [&str; 10] =
+    ["events", "changes", "flow-logs", "capture", "exec", "matrix", "state", "export", "render", "garbage"];
+
+/// Asks a lab.
+pub struct Asker {
+    socket: PathBuf,
+    instances: u64,
+    probes: AtomicU64,
+    /// Who asks holds it; who wants silence holds it alone.
+    silence: RwLock<()>,
+}
+
+/// What clients were told.
+#[derive(Debug, Default)]
+pub struct Told {
+    verdicts: BTreeMap<String, u64>,
+    agreements: BTreeMap<String, u64>,
+    /// What watchers did.
+    watched: BTreeMap<&'static str, u64>,
+    odd: Vec<String>,
+}
+
+impl Asker {
+    pub fn new(socket: PathBuf, instances: usize) -> Self {
+        Self { socket, instances: instances as u64, probes: AtomicU64::new(0), silence: RwLock::new(()) }
+    }
+
+    pub fn probes(&self) -> u64 {
+        self.probes.load(Ordering::Relaxed)
+    }
+
+    /// Does something while nobody asks the lab anything.
+    pub fn in_silence<T>(&self, what: impl FnOnce() -> T) -> T {
+        let _silence = self.silence.write().expect("no panic");
+        what()
+    }
+
+    /// Asks, and reads answers until one is the last.
+    fn converse(&self, request: Request, mut is_last: impl FnMut(Reply) -> bool) {
+        let mut stream = UnixStream::connect(&self.socket).expect("the socket");
+        protocol::write(&mut stream, &Envelope { sglab: VERSION, request }, MAX_REQUEST).expect("to be heard");
+        while !is_last(protocol::read::<Reply>(&mut stream, MAX_REPLY).expect("an answer")) {}
+    }
+
+    pub fn ask(&self, request: Request) -> Reply {
+        let mut answer = None;
+        self.converse(request, |reply| {
+            answer = Some(reply);
+            true
+        });
+        answer.expect("an answer")
+    }
+
+    /// How many frames answer a request that has many.
+    pub fn count(&self, request: Request) -> (u64, u64) {
+        let (mut frames, mut records) = (0, 0);
+        self.converse(request, |reply| {
+            frames += 1;
+            match reply {
+                Reply::Done => true,
+                Reply::FlowLog(those) => {
+                    records += those.len() as u64;
+                    false
+                }
+                Reply::Event(_) => false,
+                other => panic!("{other:?}"),
+            }
+        });
+        (frames - 1, records)
+    }
+
+    /// Carries out operations: after how many seconds that was answered, and each.
+    pub fn apply(&self, operations: &str) -> (f64, Vec<Applied>) {
+        let _asking = self.silence.read().expect("no panic");
+        let begun = Instant::now();
+        let operations = operations.to_owned();
+        match self.ask(Request::Apply { operations: operations.clone() }) {
+            Reply::Applied(done) => (begun.elapsed().as_secs_f64(), done),
+            other => panic!("{operations}: {other:?}"),
+        }
+    }
+
+    /// Asks for what EC2 refuses and what is no operation at all; gives how often it was refused.
+    pub fn be_refused(&self) -> u64 {
+        let _asking = self.silence.read().expect("no panic");
+        for operations in ["stop: nobody", "delete-group: WEB", "sotp: i1"] {
+            match self.ask(Request::Apply { operations: operations.to_owned() }) {
+                Reply::Refused { .. } | Reply::Invalid(_) => {}
+                other => panic!("{operations}: {other:?}"),
+            }
+        }
+        3
+    }
+
+    /// Probes until it is over.
+    pub fn probe_until(&self, over: &AtomicBool, number: u64) -> Told {
+        let mut told = Told::default();
+        for turn in number << 40.. {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            self.probe(turn, &mut told);
+        }
+        told
+    }
+
+    /// Probes some flows, others each turn; every tenth turn it asks for an explanation as well.
+    pub fn probe(&self, turn: u64, told: &mut Told) {
+        let flows: Vec<String> =
+            (0..FLOWS).map(|it| cloud::flow(turn.wrapping_mul(FLOWS) + it, self.instances)).collect();
+        let _asking = self.silence.read().expect("no panic");
+        match self.ask(Request::Probe { flows: flows.clone() }) {
+            Reply::Probed(found) => {
+                self.probes.fetch_add(found.len() as u64, Ordering::Relaxed);
+                for one in found {
+                    if !["open", "dropped", "refused", "unreachable"].contains(&one.outcome.as_str()) {
+                        told.odd.push(format!("{one:?}"));
+                    }
+                    *told.verdicts.entry(one.outcome).or_default() += 1;
+                }
+            }
+            // One of the senders is.
+            Reply::Invalid(why) if why.contains(STOPPED) => {
+                *told.verdicts.entry("(sender stopped)".to_owned()).or_default() += 1;
+            }
+            other => told.odd.push(format!("{flows:?}: {other:?}")),
+        }
+        if turn.is_multiple_of(10) {
+            match self.ask(Request::Explain { flows: flows[..1].to_vec(), color: false }) {
+                Reply::Explained(flows) => {
+                    for one in flows {
+                        if one.agreement != "agree" {
+                            told.odd.push(format!("{one:?}"));
+                        }
+                        *told.agreements.entry(one.agreement).or_default() += 1;
+                    }
+                }
+                Reply::Invalid(why) if why.contains(STOPPED) => {}
+                other => told.odd.push(format!("{other:?}")),
+            }
+        }
+    }
+
+    /// Looks on until it is over, at most so often that there is time for anything else.
+    pub fn watch_until(&self, over: &AtomicBool, labs: &Labs, number: usize) -> Told {
+        let mut told = Told::default();
+        for turn in number.. {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            self.watch(WATCHES[turn % WATCHES.len()], labs, &mut told);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        told
+    }
+
+    /// Looks on in one of the ways there are, and goes away again, with everything unread but the first word.
+    pub fn watch(&self, what: &'static str, labs: &Labs, told: &mut Told) {
+        let _asking = self.silence.read().expect("no panic");
+        let instance = || "i0".to_owned();
+        let request = match what {
+            "events" => Request::Events { follow: true },
+            "changes" => Request::Changes,
+            "flow-logs" => Request::FlowLogs { follow: true },
+            "capture" => Request::Capture { instance: instance() },
+            // As many cells as there are pairs of instances.
+            "matrix" if self.instances <= 20 => Request::Matrix { ports: vec!["tcp 443".to_owned()], by: Vec::new() },
+            "export" => Request::Export,
+            "render" => Request::Render,
+            "garbage" => {
+                drop(labs.raw("endurance", &[0xff; 64]));
+                *told.watched.entry(what).or_default() += 1;
+                return;
+            }
+            "exec" => {
+                drop(labs.ok(&["exec", &instance(), "--", "true"]));
+                *told.watched.entry(what).or_default() += 1;
+                return;
+            }
+            _ => Request::State,
+        };
+        match self.ask(request) {
+            // Its load balancer cannot be written as a file yet.
+            Reply::Failed(why) if what == "export" && why.contains("cannot be written yet") => {}
+            bad @ (Reply::Failed(_) | Reply::Invalid(_)) => told.odd.push(format!("{what}: {bad:?}")),
+            _ => *told.watched.entry(what).or_default() += 1,
+        }
+    }
+}
+
+impl Told {
+    pub fn add(&mut self, other: Self) {
+        for (word, number) in other.verdicts {
+            *self.verdicts.entry(word).or_default() += number;
+        }
+        for (word, number) in other.agreements {
+            *self.agreements.entry(word).or_default() += number;
+        }
+        for (word, number) in other.watched {
+            *self.watched.entry(word).or_default() += number;
+        }
+        self.odd.extend(other.odd);
+    }
+
+    /// What is no verdict, is nobody's agreement, or is missing altogether.
+    pub fn complaints(&self) -> Vec<String> {
+        let mut complaints: Vec<String> = self.odd.iter().take(20).cloned().collect();
+        for wanted in ["open", "dropped"] {
+            if !self.verdicts.contains_key(wanted) {
+                complaints.push(format!("no probe was {wanted}: {self}"));
+            }
+        }
+        complaints
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "verdicts {:?}, explained {:?}, watched {:?}", self.verdicts, self.agreements, self.watched)
+    }
+}
