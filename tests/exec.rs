@@ -261,6 +261,107 @@ fn services_come_up_with_their_instance_and_begin_anew_when_it_does() {
     }
 }
 
+/// Of each service of web1: its name, its state, its exit code.
+fn states(labs: &Labs) -> Vec<(String, String, Option<i64>)> {
+    let all: serde_json::Value = serde_json::from_str(&labs.ok(&["ps", "--format", "json"])).unwrap();
+    let services = all[0]["instances"][0]["services"].as_array().expect("services");
+    let word = |it: &serde_json::Value, field: &str| it[field].as_str().unwrap().to_owned();
+    services.iter().map(|it| (word(it, "name"), word(it, "state"), it["exit_code"].as_i64())).collect()
+}
+
+#[test]
+fn ps_says_of_each_service_how_it_is_also_while_it_is_waited_for() {
+    let labs = Labs::of(User::Ours);
+    let wait = "until [ -e go ]; do sleep 0.01; done; exec nc.openbsd -lk 80";
+    let services = format!("{{short: {{command: exit 5}}, web: {{command: '{wait}', port: tcp 80}}}}");
+    let file = with_services(&labs, &services);
+    let go = labs.program.scratch().join("go");
+    std::fs::write(&go, "").unwrap();
+    labs.ok(&["up", &file]);
+    let is = |name: &str, state: &str, code| (name.to_owned(), state.to_owned(), code);
+    // That it has ended is heard of by itself.
+    let ended = [is("short", "exited", Some(5)), is("web", "ready", None)];
+    while states(&labs) != ended {
+        assert_eq!(states(&labs)[1], is("web", "ready", None));
+    }
+    assert!(labs.ok(&["ps"]).contains("short exited with code 5, web ready"), "{}", labs.ok(&["ps"]));
+    labs.ok(&["stop", "web1"]);
+    assert_eq!(states(&labs), [is("short", "not-started", None), is("web", "not-started", None)]);
+    std::fs::remove_file(&go).unwrap();
+    let mut starting = labs.command(&["start", "web1"]).spawn().unwrap();
+    while states(&labs)[1] != is("web", "starting", None) {
+        assert!(starting.try_wait().unwrap().is_none(), "it waits for its service");
+    }
+    std::fs::write(&go, "").unwrap();
+    assert!(starting.wait().unwrap().success());
+    assert_eq!(states(&labs)[1], is("web", "ready", None));
+}
+
+#[test]
+fn sglab_test_starts_services_where_it_is_asked_to_and_else_says_that_it_does_not() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let told = |words: &[&str]| {
+            let said = labs.say(words);
+            let document: serde_json::Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{said:?}"));
+            (said.code, said.err, document["runs"][0].clone())
+        };
+        // Whoever looks for a listener finds one, and yet nobody from outside can reach it.
+        let file = with_services(&labs, "{web: {command: 'exec nc.openbsd -lk 127.0.0.1 80', port: tcp 80}}");
+        let (code, note, run) = told(&["test", &file, "--format", "json"]);
+        assert_eq!((code, run["services"].as_str()), (Some(0), Some("not-started")), "the harness answers: {note}");
+        assert!(note.contains("services.yaml are not started") && note.contains("--services starts them"), "{note}");
+        let (code, note, run) = told(&["test", &file, "--services", "--format", "json"]);
+        assert_eq!((code, run["services"].as_str(), note.as_str()), (Some(1), Some("started"), ""));
+        assert_eq!(run["steps"][0]["wrong"][0]["observed"], "refused", "the program itself, as {user:?}: {run}");
+        let file = with_services(&labs, "{web: {command: 'exit 3', port: tcp 80}}");
+        let (code, _, run) = told(&["test", &file, "--services", "--format", "json"]);
+        assert_eq!((code, run["verdict"].as_str()), (Some(3), Some("error")));
+        assert!(run["error"].as_str().unwrap().contains("it ended with exit code 3 before it listened"), "{run}");
+    }
+}
+
+const BALANCED: &str = "\
+sglab: 1
+era: vpc
+hosts: {world: 198.51.100.7}
+groups: {LB: [tcp 80 from anywhere], WEB: [tcp 8080 from LB]}
+instances:
+  web1: &web
+    groups: WEB
+    # nc would serve one connection after the other.
+    services: {web: {command: [perl, -MIO::Socket::INET, -e, 'PERL'], port: tcp 8080}}
+  web2: *web
+load-balancers:
+  site: {groups: LB, listeners: [tcp 80 to 8080], targets: [web1, web2], health-check: {interval: 0.1, healthy: 2}}
+scenario:
+  - {step: in turn, expect: {open: ['world -> site:80 answered by web1 and web2', 'world -> site:80', 'site -> web1:8080']}}
+  - {step: one is left, do: [{stop: web1}], expect: {open: ['world -> site:80 answered by web2']}}
+  - {step: it comes back, do: [{start: web1}], expect: {open: ['world -> site:80 answered by web1 and web2']}}
+  - {step: nobody, do: [{revoke: {WEB: [tcp 8080 from LB]}}], expect: {closed: ['world -> site:80']}}
+";
+
+#[test]
+fn programs_behind_a_load_balancer_prove_who_took_a_connection() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("balanced.yaml");
+    let serve = "my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 64, ReuseAddr => 1) or die; \
+                 while (my $c = $s->accept) { close $c }";
+    let balanced = BALANCED.replace("PERL", serve);
+    std::fs::write(&file, &balanced).unwrap();
+    let file = file.display().to_string();
+    let said = labs.say(&["test", &file, "--services"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    labs.ok(&["up", &file]);
+    assert!(labs.ok(&["probe", "world", "site:80"]).contains("  open  "));
+    labs.ok(&["revoke", "WEB", "tcp 8080 from LB"]);
+    assert!(!labs.say(&["probe", "world", "site:80"]).out.contains("  open  "));
+    // A word that is wrong is seen to be.
+    let wrong = balanced.replace("by web2']", "by web1']");
+    std::fs::write(&file, wrong).unwrap();
+    assert_eq!(labs.say(&["test", &file, "--services"]).code, Some(1));
+}
+
 #[test]
 fn a_service_that_does_not_come_up_is_an_error_with_its_last_words_and_the_lab_is_gone() {
     for user in users() {

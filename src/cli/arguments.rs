@@ -76,6 +76,7 @@ Examples:
   sglab test topologies --junit results.xml --format github
   sglab test topologies --shard 2/3         the second of three machines' share
   sglab test topologies --require-rule-coverage
+  sglab test shop.yaml --services           with the programs that its instances run by themselves
   sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`")]
 pub(crate) struct TestArguments {
     /// Topology files, folders of them, or built-in ones such as `example:two-tier`
@@ -99,6 +100,9 @@ pub(crate) struct TestArguments {
     /// Run under these eras instead of the file's own; separate several by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "ERA")]
     pub era: Vec<EraName>,
+    /// Start the services of instances, from the file's folder, and ask these; without, the harness answers in their place
+    #[arg(long)]
+    pub services: bool,
     /// Fail a run that leaves a rule of its file unexercised: no packet of any step matched it
     #[arg(long, conflicts_with = "step")]
     pub require_rule_coverage: bool,

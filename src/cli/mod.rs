@@ -13,6 +13,7 @@ mod init;
 mod list;
 mod live;
 mod predict;
+mod progress;
 mod render;
 mod replay;
 mod schema;

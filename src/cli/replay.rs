@@ -9,10 +9,10 @@ use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
-use sglab::scenario;
+use sglab::scenario::{self, Options};
 
 use super::arguments::{PlainFormat, ReplayArguments};
-use super::{Exit, evidence, host, signals, sources};
+use super::{Exit, evidence, host, progress, signals, sources};
 
 /// A run as it was kept.
 struct Kept<'a> {
@@ -105,7 +105,8 @@ async fn again(manifest: &Manifest, kept: &Kept<'_>) -> Vec<Differs> {
         now: after,
     };
     let mut all = Vec::new();
-    match scenario::run(&kept.topology, kept.era, &manifest.options.again(), &mut |_| {}).await {
+    let options = Options { tell_waits: progress::tell_waits(), ..manifest.options.again() };
+    match scenario::run(&kept.topology, kept.era, &options, &mut |_| {}).await {
         Ok(result) => {
             let verdict = result.verdict.as_str();
             if verdict != kept.record.verdict {

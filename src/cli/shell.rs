@@ -12,7 +12,7 @@ use sglab::model::{Era, InstanceName};
 use sglab::scenario;
 
 use super::arguments::ShellArguments;
-use super::{Exit, host, sources, steps};
+use super::{Exit, host, progress, sources, steps};
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -44,6 +44,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
 /// Boots the lab and carries out the operations up to a step.
 async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
     let (mut lab, _) = scenario::boot(topology, era).await?;
+    lab.tell_waits(progress::tell_waits());
     steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.fabric().publish_hosts_file().context("failed to show the lab's names as /etc/hosts")?;
     Ok(lab)

@@ -11,10 +11,10 @@ use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::bundle;
 use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, terminal};
-use sglab::scenario::{self, Options, Progress, RunError, RunResult};
+use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 
 use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, evidence, host, replay, signals, sources};
+use super::{Exit, color, evidence, host, progress, replay, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -79,8 +79,10 @@ async fn run_all(arguments: &TestArguments, read: &sources::Read) -> anyhow::Res
         fail_fast: arguments.fail_fast,
         require_rule_coverage: arguments.require_rule_coverage,
         keep: arguments.evidence.is_some(),
-        tell_waits: tell_waits(),
+        services: if arguments.services { StartServices::Yes } else { StartServices::No },
+        tell_waits: progress::tell_waits(),
     };
+    tell_of_services(arguments, topologies);
     let mut printer = Printer::new(arguments, style, jobs.len(), topologies.len());
     let mut entries = Vec::new();
     if let [job] = jobs.as_slice() {
@@ -177,10 +179,18 @@ fn keep_disagreements(entries: &[Entry]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// On a terminal a wait of more than a second has a word on stderr.
-fn tell_waits() -> Option<fn(&str)> {
-    let tell: fn(&str) = |what| eprintln!("{what}");
-    stderr().is_terminal().then_some(tell)
+/// That programs of a file are not started is no result, and yet nobody should take it for one.
+fn tell_of_services(arguments: &TestArguments, topologies: &[Topology]) {
+    if arguments.services {
+        return;
+    }
+    let files: Vec<&str> = topologies.iter().filter(|it| services::has_services(it)).map(|it| &*it.file).collect();
+    if !files.is_empty() {
+        let names = files.join(", ");
+        eprintln!(
+            "note: the services of {names} are not started, and the harness answers in their place; --services starts them"
+        );
+    }
 }
 
 async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progress<'_>)) -> Entry {

@@ -14,7 +14,7 @@ use sglab::scenario::{self, Cloudlike, Options, RunError, Stepper};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{PlainFormat, WalkArguments};
-use super::{Exit, color, host, signals, sources, test};
+use super::{Exit, color, host, progress, signals, sources, test};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -104,6 +104,7 @@ impl Walk<'_> {
             Ok(booted) => booted,
             Err(error) => return Ok(broken(&error)),
         };
+        lab.tell_waits(progress::tell_waits());
         let mut stepper = Stepper::new(&mut lab, self.topology, boot, Options::default());
         self.say(&terminal::head(stepper.head(), self.style))?;
         self.say(&told::opening(self.topology, self.style))?;

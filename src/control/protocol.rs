@@ -209,6 +209,22 @@ pub struct InstanceState {
     pub uptime: Option<f64>,
     /// Its interfaces; the first is `eth0`.
     pub interfaces: Vec<InterfaceState>,
+    /// The programs that it runs by itself, in the order of their starts.
+    #[serde(default)]
+    pub services: Vec<ServiceState>,
+}
+
+/// How a service of an instance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceState {
+    /// Its name.
+    pub name: String,
+    /// `tcp 80`: it is ready once it listens there; without, once it has begun.
+    pub port: Option<String>,
+    /// `not-started`, `starting`, `ready`, `exited`, or `given-up` where it did not listen in time.
+    pub state: String,
+    /// With which exit code it has ended by itself.
+    pub exit_code: Option<i32>,
 }
 
 /// How an interface is.

@@ -13,7 +13,7 @@ mod probing;
 mod programs;
 mod state;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::time::Instant;
@@ -93,23 +93,51 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let events = Events::default();
     let mut supervised =
         Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts, windows, captures: Vec::new() };
+    // What came while another request was carried out.
+    let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
-        tokio::select! {
-            job = queue.recv() => {
-                let Some((request, answer)) = job else { break };
-                let last = request == Request::Down;
-                supervised.hear_all();
-                let reply = supervised.answer(request).await;
-                // Who asked may have gone; what was done is done.
-                drop(answer.send(reply));
-                if last {
-                    break;
+        let job = tokio::select! {
+            () = std::future::ready(()), if !waiting.is_empty() => waiting.pop_front(),
+            job = queue.recv(), if waiting.is_empty() => job,
+            Some(start) = starts.recv() => {
+                supervised.start(start).await;
+                continue;
+            }
+            Some(logged) = supervised.verdicts.next() => {
+                supervised.hear(&logged);
+                continue;
+            }
+            () = supervised.windows.logs.ended() => continue,
+            _ = supervised.windows.clock.tick() => {
+                supervised.end_window_by_clock().await;
+                continue;
+            }
+        };
+        let Some((request, answer)) = job else { break };
+        let last = request == Request::Down;
+        supervised.hear_all();
+        let glimpse = state::Glimpse::of(&supervised);
+        let reply = {
+            let answering = supervised.answer(request);
+            tokio::pin!(answering);
+            loop {
+                tokio::select! {
+                    biased;
+                    reply = &mut answering => break reply,
+                    // How a service is that is waited for, is told meanwhile.
+                    Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE && glimpse.is_some() => {
+                        match glimpse.as_ref().filter(|_| request == Request::State) {
+                            Some(glimpse) => drop(answer.send(Answer::Once(Reply::State(glimpse.now())))),
+                            None => waiting.push_back((request, answer)),
+                        }
+                    }
                 }
             }
-            Some(start) = starts.recv() => supervised.start(start).await,
-            Some(logged) = supervised.verdicts.next() => supervised.hear(&logged),
-            () = supervised.windows.logs.ended() => {}
-            _ = supervised.windows.clock.tick() => supervised.end_window_by_clock().await,
+        };
+        // Who asked may have gone; what was done is done.
+        drop(answer.send(reply));
+        if last {
+            break;
         }
         supervised.end_full_window().await;
     }

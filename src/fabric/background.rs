@@ -22,6 +22,9 @@ pub enum Side {
 #[derive(Debug)]
 pub struct Word(BufReader<File>);
 
+/// What begins a line that says what is waited for, and not that all is ready.
+const WAITS: char = '\t';
+
 /// By which the process in the background says that it is ready.
 #[derive(Debug)]
 pub struct Ready(File);
@@ -53,23 +56,34 @@ pub fn detach(log: &Path) -> io::Result<Side> {
 }
 
 impl Word {
-    /// Waits for the word; nothing if the process in the background ended without one.
+    /// Waits for the word, and tells meanwhile what the other waits for; nothing if the process in the background ended without one.
     ///
     /// # Errors
     /// The system's word.
-    pub fn wait(mut self) -> io::Result<Option<String>> {
-        let mut word = String::new();
-        self.0.read_line(&mut word)?;
-        Ok(word.strip_suffix('\n').map(str::to_owned))
+    pub fn wait(mut self, mut tell: impl FnMut(&str)) -> io::Result<Option<String>> {
+        loop {
+            let mut word = String::new();
+            self.0.read_line(&mut word)?;
+            let Some(word) = word.strip_suffix('\n') else { return Ok(None) };
+            match word.strip_prefix(WAITS) {
+                Some(waits) => tell(waits),
+                None => return Ok(Some(word.to_owned())),
+            }
+        }
     }
 }
 
 impl Ready {
+    /// Says what is waited for, one line. Nobody need be there to hear it.
+    pub fn tell(&self, waits: &str) {
+        drop(writeln!(&self.0, "{WAITS}{waits}"));
+    }
+
     /// Says a word, one line.
     ///
     /// # Errors
     /// The system's word: nobody waits any more.
-    pub fn say(mut self, word: &str) -> io::Result<()> {
-        writeln!(self.0, "{word}")
+    pub fn say(&self, word: &str) -> io::Result<()> {
+        writeln!(&self.0, "{word}")
     }
 }

@@ -44,7 +44,7 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot_altered(cloud: Cloud, listeners: Listeners, alteration: Alteration) -> Result<Self, LabError> {
-        Self::boot_as(cloud, listeners, Some(alteration), Faults::default()).await
+        Self::boot_as(cloud, listeners, Some(alteration), Faults::default(), None).await
     }
 
     /// Alters a lab that is up, in place of what altered it before; without an alteration it is as compiled again.

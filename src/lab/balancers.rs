@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::model::{Cloud, Flow, HealthCheck, InstanceName, LoadBalancerName, Service};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
 use crate::probe::{Health, Plan};
 
 /// A wait that is longer than this wants a word.
@@ -28,28 +28,33 @@ impl Lab {
         let all = self.cloud.load_balancers.iter().map(|(name, balancer)| async move {
             let node = names::instance(balancer.node());
             let health = self.prober.health(&node);
-            (name.clone(), self.telling(name, &balancer.health_check, health).await)
+            let check = &balancer.health_check;
+            let sentence = || {
+                format!(
+                    "waiting for the health checks of {name}: one every {} s, {} that pass or {} that fail in a row decide",
+                    check.interval.as_secs_f64(),
+                    check.healthy_threshold,
+                    check.unhealthy_threshold
+                )
+            };
+            (name.clone(), self.telling(sentence, health).await)
         });
         Ok(futures::future::join_all(all).await.into_iter().collect())
     }
 
-    /// Who waits longer than a second for health checks has this told from now on, in a sentence, once each time.
+    /// Who waits longer than a second has this told from now on, in a sentence, once each time: for health checks, for services
+    /// to be ready, for a connection to be forgotten.
     pub fn tell_waits(&mut self, tell: Option<fn(&str)>) {
         self.tell_waits = tell;
     }
 
-    async fn telling<T>(&self, name: &LoadBalancerName, check: &HealthCheck, wait: impl Future<Output = T>) -> T {
+    pub(super) async fn telling<T>(&self, sentence: impl Fn() -> String, wait: impl Future<Output = T>) -> T {
         tokio::pin!(wait);
         let Some(tell) = self.tell_waits else { return wait.await };
         if let Ok(done) = tokio::time::timeout(WORTH_TELLING, &mut wait).await {
             return done;
         }
-        tell(&format!(
-            "waiting for the health checks of {name}: one every {} s, {} that pass or {} that fail in a row decide",
-            check.interval.as_secs_f64(),
-            check.healthy_threshold,
-            check.unhealthy_threshold
-        ));
+        tell(&sentence());
         wait.await
     }
 

@@ -213,7 +213,9 @@ impl Lab {
             NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
             NodeKind::Instance | NodeKind::Appliance => {
                 let (name, instance) = cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
-                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
+                let deaf = |service: &Service| {
+                    self.listeners.deaf.contains(&(name.clone(), *service)) || self.daemons.hold(cloud, name, *service)
+                };
                 let all = self.listeners.columns.union(&instance.listens).copied();
                 (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
             }

@@ -1,9 +1,11 @@
 //! `services:` of instances: programs that start with their instance and end with it.
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -14,7 +16,7 @@ use super::{Lab, LabError, ProgramError};
 use crate::compile::names;
 use crate::fabric::machine::{DATA, Program, Running};
 use crate::fabric::{ids, listening};
-use crate::model::{Daemon, DaemonName, InstanceName, InstanceState};
+use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
 
 /// A service that neither listens nor ends is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,6 +25,42 @@ const SHOWN: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
 const LAST_WORDS: usize = 12;
 
+/// How a service of an instance is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DaemonState {
+    /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
+    #[default]
+    NotStarted,
+    /// It was started, and does not listen on its port yet.
+    Starting,
+    /// It listens on its port; without one, it has begun.
+    Ready,
+    /// It has ended by itself, with this exit code.
+    Exited(i32),
+    /// It ran, did not listen on its port for so long that nobody waited any more, and was ended.
+    GivenUp,
+}
+
+/// How every service of a lab is, at any moment, also while somebody waits for one.
+#[derive(Clone, Debug, Default)]
+pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);
+
+impl DaemonStates {
+    /// How a service is now.
+    pub fn of(&self, instance: &InstanceName, daemon: &DaemonName) -> DaemonState {
+        self.all().get(&(instance.clone(), daemon.clone())).copied().unwrap_or_default()
+    }
+
+    fn set(&self, instance: &InstanceName, daemon: &DaemonName, state: DaemonState) {
+        self.all().insert((instance.clone(), daemon.clone()), state);
+    }
+
+    /// Each entry is whole, whatever happened elsewhere.
+    fn all(&self) -> MutexGuard<'_, HashMap<(InstanceName, DaemonName), DaemonState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// The services of a lab.
 #[derive(Debug, Default)]
 pub(super) struct Daemons {
@@ -30,12 +68,25 @@ pub(super) struct Daemons {
     folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task.
     up: IndexMap<InstanceName, Vec<JoinHandle<()>>>,
+    states: DaemonStates,
 }
 
 impl Daemons {
+    /// Of a lab that starts them from a folder, or not at all.
+    pub(super) fn of(folder: Option<PathBuf>) -> Self {
+        Self { folder, ..Self::default() }
+    }
+
+    /// Whether a port is for a service of an instance, and services are started.
+    pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
+        let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
+        self.folder.is_some() && daemons.is_some_and(|all| all.values().any(|daemon| daemon.port == Some(service)))
+    }
+
     /// Forgets those of an instance.
     pub(super) fn leave(&mut self, instance: &InstanceName) {
         self.up.shift_remove(instance).into_iter().flatten().for_each(|watched| watched.abort());
+        self.states.all().retain(|(of, _), _| of != instance);
     }
 }
 
@@ -86,7 +137,10 @@ impl Lab {
         let mut watched = Vec::new();
         for (name, daemon) in daemons {
             match self.start_daemon(instance, name, daemon, folder).await {
-                Ok(running) => watched.push(watch(instance.clone(), name.clone(), running)),
+                Ok(running) => {
+                    self.daemons.states.set(instance, name, DaemonState::Ready);
+                    watched.push(watch(self.daemons.states.clone(), instance.clone(), name.clone(), running));
+                }
                 Err((why, last_words)) => {
                     let (instance, daemon) = (instance.clone(), name.clone());
                     return (watched, Some(LabError::Daemon { instance, daemon, why, last_words }));
@@ -120,19 +174,35 @@ impl Lab {
         let machine = self.machines.get(instance).ok_or_else(|| plain("the instance does not run".to_owned()))?;
         let started = machine.run(program, [nothing, output()?, output()?]).await;
         let mut running = started.map_err(|error| plain(error.to_string()))?;
+        let state = |state| self.daemons.states.set(instance, name, state);
         let Some(port) = daemon.port else { return Ok(running) };
+        state(DaemonState::Starting);
         let namespace = self.fabric.node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
-        let why = tokio::select! {
-            code = running.ended() => format!("it ended with exit code {code} before it listened on {port}"),
-            listens = listening::awaited(namespace, port) => match listens {
-                Ok(()) => return Ok(running),
-                Err(error) => error.to_string(),
-            },
-            () = tokio::time::sleep(PATIENCE) => {
-                format!("it runs, and does not listen on {port} after {} s", PATIENCE.as_secs())
+        let ready = async {
+            tokio::select! {
+                code = running.ended() => {
+                    state(DaemonState::Exited(code));
+                    Err(format!("it ended with exit code {code} before it listened on {port}"))
+                }
+                listens = listening::awaited(namespace, port) => {
+                    listens.inspect_err(|_| state(DaemonState::GivenUp)).map_err(|error| error.to_string())
+                }
+                () = tokio::time::sleep(PATIENCE) => {
+                    state(DaemonState::GivenUp);
+                    Err(format!("it runs, and does not listen on {port} after {} s", PATIENCE.as_secs()))
+                }
             }
         };
-        Err((why, last_words(&path, begins)))
+        let sentence = || format!("waiting for the service {name} of {instance} to listen on {port}");
+        match self.telling(sentence, ready).await {
+            Ok(()) => Ok(running),
+            Err(why) => Err((why, last_words(&path, begins))),
+        }
+    }
+
+    /// How its services are, now and later.
+    pub fn services_states(&self) -> DaemonStates {
+        self.daemons.states.clone()
     }
 
     fn log_of(
@@ -169,9 +239,10 @@ impl Lab {
 }
 
 /// Tells of one that ends while its instance runs on.
-fn watch(instance: InstanceName, name: DaemonName, mut running: Running) -> JoinHandle<()> {
+fn watch(states: DaemonStates, instance: InstanceName, name: DaemonName, mut running: Running) -> JoinHandle<()> {
     tokio::spawn(async move {
         let code = running.ended().await;
+        states.set(&instance, &name, DaemonState::Exited(code));
         eprintln!("{instance}: the service {name} has ended with exit code {code}");
     })
 }

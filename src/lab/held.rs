@@ -25,6 +25,9 @@ impl Lab {
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
+        if flow.to.instance().is_some_and(|to| self.daemons.hold(&self.cloud, to, flow.service)) {
+            return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
+        }
         if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
             // Its end of the connection is the harness's, for as long as the connection is held.
             let namespace = std::sync::Arc::clone(self.fabric.node(&receiver.node)?);
@@ -62,7 +65,8 @@ impl Lab {
         let Some(Holding::Open(connection)) = self.held.get(name) else { return Ok(()) };
         let tracking = self.prober.tracking();
         let not_forgotten = |why| LabError::NotForgotten { name: name.clone(), why };
-        connection.until_forgotten(tracking).await.map_err(not_forgotten)
+        let sentence = || format!("waiting until the connection {name} is tracked no more");
+        self.telling(sentence, connection.until_forgotten(tracking)).await.map_err(not_forgotten)
     }
 
     /// Finds out what becomes of what the server alone sends over a connection that is held.

@@ -24,6 +24,7 @@ mod verdicts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::compile::network::{Network, NodeKind, NodeName};
@@ -41,6 +42,7 @@ use indexmap::{IndexMap, IndexSet};
 pub use altered::Alteration;
 pub use balancers::HealthOfAll;
 pub use captured::Captured;
+pub use daemons::{DaemonState, DaemonStates};
 pub use programs::ProgramError;
 pub use services::Asked;
 pub use testimony::Testimony;
@@ -184,13 +186,21 @@ impl Lab {
     /// # Errors
     /// [`LabError`]; nothing is left of a lab that did not boot.
     pub async fn boot(cloud: Cloud, listeners: Listeners) -> Result<Self, LabError> {
-        Self::boot_as(cloud, listeners, None, Faults::default()).await
+        Self::boot_as(cloud, listeners, None, Faults::default(), None).await
+    }
+
+    /// The same, and the ports of the instances' services are left to them, which [`Lab::start_services`] starts.
+    ///
+    /// # Errors
+    /// As [`Lab::boot`].
+    pub async fn boot_for_services(cloud: Cloud, listeners: Listeners, folder: PathBuf) -> Result<Self, LabError> {
+        Self::boot_as(cloud, listeners, None, Faults::default(), Some(folder)).await
     }
 
     /// The same, where things fail on purpose.
     #[doc(hidden)]
     pub async fn boot_with(cloud: Cloud, listeners: Listeners, faults: Faults) -> Result<Self, LabError> {
-        Self::boot_as(cloud, listeners, None, faults).await
+        Self::boot_as(cloud, listeners, None, faults, None).await
     }
 
     async fn boot_as(
@@ -198,6 +208,7 @@ impl Lab {
         listeners: Listeners,
         alteration: Option<Alteration>,
         faults: Faults,
+        services_from: Option<PathBuf>,
     ) -> Result<Self, LabError> {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let network = altered::compiled(&cloud, alteration.as_ref())?;
@@ -220,7 +231,7 @@ impl Lab {
             tell_waits: None,
             held: IndexMap::new(),
             machines: IndexMap::new(),
-            daemons: daemons::Daemons::default(),
+            daemons: daemons::Daemons::of(services_from),
             journal: None,
             broken: None,
         };
@@ -274,6 +285,11 @@ impl Lab {
     /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
     /// programs.
     async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+        for (flow, ask) in asks.iter_mut() {
+            if let Ok(ask) = ask {
+                ask.answering = self.answering(flow, ask);
+            }
+        }
         if self.unheld == Unheld::Refuses {
             return Ok(());
         }
@@ -283,7 +299,9 @@ impl Lab {
             let instance = flow.to.interface().map(|id| id.instance);
             let runs = |name| self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
             let deaf = |name: &InstanceName| self.listeners.deaf.contains(&(name.clone(), flow.service));
-            let silent = instance.as_ref().is_some_and(|name| !runs(name) || deaf(name));
+            // What a service is to hold is its own, also where it has ended: nobody answers in its place.
+            let own = |name: &InstanceName| self.daemons.hold(&self.cloud, name, flow.service);
+            let silent = instance.as_ref().is_some_and(|name| !runs(name) || deaf(name) || own(name));
             if !silent && !self.prober.serves(&receiver.node, flow.service) {
                 wanted.entry(receiver.node.clone()).or_default().insert(flow.service);
             }

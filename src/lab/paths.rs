@@ -77,6 +77,23 @@ impl Lab {
         }
     }
 
+    /// What answers at the other end: who is asked, or who is behind the load balancer that is.
+    pub(super) fn answering(&self, flow: &Flow, ask: &Ask) -> Answering {
+        let port = |service| if let Service::Tcp(port) = service { Some(port) } else { None };
+        let balancer = flow.to.instance().and_then(|name| self.cloud.load_balancer_of(name));
+        let listener = balancer.and_then(|balancer| balancer.listeners.get(&port(flow.service)?));
+        let runs = |node: &NodeName| self.cloud.state_of(&InstanceName::new(&node.0)) == Some(InstanceState::Running);
+        if let Some(to) = listener.filter(|_| !ask.behind.is_empty()) {
+            let ours = |node: &NodeName| self.prober.serves(node, Service::Tcp(*to));
+            let programs = ask.behind.iter().any(|node| runs(node) && !ours(node));
+            return if programs { Answering::ProgramBehind } else { Answering::Harness };
+        }
+        match flow.to.instance().is_some_and(|name| self.daemons.hold(&self.cloud, name, flow.service)) {
+            true => Answering::Program,
+            false => Answering::Harness,
+        }
+    }
+
     /// The addresses of the appliances that the sender's route table may send a flow through.
     fn appliances(&self, flow: &Flow) -> Vec<IpAddr> {
         let sender = flow.from.interface().and_then(|id| self.cloud.interface(&id));

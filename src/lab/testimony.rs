@@ -42,7 +42,7 @@ impl Lab {
     /// # Errors
     /// As [`Lab::boot`] and [`Lab::probe`].
     pub async fn elsewhere(&self, cloud: Cloud, listeners: Listeners, flow: &Flow) -> Result<Batch, LabError> {
-        let mut lab = Self::boot_as(cloud, listeners, self.alteration.clone(), Faults::default()).await?;
+        let mut lab = Self::boot_as(cloud, listeners, self.alteration.clone(), Faults::default(), None).await?;
         lab.probe(std::slice::from_ref(flow)).await
     }
 }

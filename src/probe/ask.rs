@@ -49,6 +49,8 @@ pub enum Answering {
     Harness,
     /// A program of the user's, which knows nothing of tokens: nothing is said to it that its protocol may not have.
     Program,
+    /// The same behind a load balancer, which takes the connection before it has asked anybody.
+    ProgramBehind,
 }
 
 /// The asks that may be under way together, and those that come later. Without ports one flow is told from another by

@@ -106,6 +106,9 @@ pub(super) async fn ask(
             let connecting = TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(destination, port.0));
             connecting.await.map(|_| Answer::Connected)
         }
+        Service::Tcp(port) if answering == Answering::ProgramBehind => {
+            listen_tcp(socket, SocketAddr::new(destination, port.0)).await
+        }
         Service::Tcp(port) => ask_tcp(socket, SocketAddr::new(destination, port.0), token).await,
         Service::Udp(port) => ask_udp(socket, SocketAddr::new(destination, port.0), token, answering).await,
         Service::IcmpEcho => ask_echo(socket, destination, token).await,
@@ -136,6 +139,12 @@ async fn ask_tcp(socket: Socket, to: SocketAddr, token: Token) -> io::Result<Ans
     Ok(read_answer(&answer[..length], &token))
 }
 
+/// Says nothing, and stays until the other end says a word or ends it: what that means, somebody in between knows.
+async fn listen_tcp(socket: Socket, to: SocketAddr) -> io::Result<Answer> {
+    let mut stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
+    stream.read(&mut [0; 1]).await.map(|_| Answer::Connected)
+}
+
 async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answering) -> io::Result<Answer> {
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(to).await?;
@@ -143,7 +152,7 @@ async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answer
     let mut answer = [0; 256];
     let length = socket.recv(&mut answer).await?;
     Ok(match answering {
-        Answering::Program => Answer::Connected,
+        Answering::Program | Answering::ProgramBehind => Answer::Connected,
         Answering::Harness => read_answer(&answer[..length], &token),
     })
 }

@@ -15,7 +15,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Prober;
-use super::evidence::Board;
+use super::evidence::{Board, PassedOn};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace};
@@ -184,7 +184,7 @@ async fn check(shared: Arc<Shared>, name: InstanceName, address: IpAddr) {
 impl Shared {
     async fn check_once(&self, address: IpAddr) -> Result<(), String> {
         let check = &self.plan.health_check;
-        self.connect(SocketAddr::new(address, check.port.0)).await.map(drop)
+        self.check(SocketAddr::new(address, check.port.0)).await
     }
 
     /// Counts a scheduled check.
@@ -258,7 +258,7 @@ impl Shared {
 
     /// Opens a connection from the load balancer's own address. That a filter dropped it is known from its record; only
     /// where nobody says anything the timeout of the health check decides.
-    async fn connect(&self, to: SocketAddr) -> Result<TcpStream, String> {
+    async fn connect(&self, to: SocketAddr) -> Result<(TcpStream, PassedOn), String> {
         let source = SocketAddr::new(self.plan.address, 0);
         let opened = self.plan.node.run(move || open(source)).await.map_err(|error| error.to_string())?;
         let socket = opened.map_err(|error| format!("no socket: {error}"))?;
@@ -289,9 +289,20 @@ impl Shared {
                 }
             }
         });
-        let outcome = outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer")));
+        match outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer"))) {
+            Ok(stream) => Ok((stream, PassedOn { tuple, case })),
+            Err(why) => {
+                self.board.forget(&[tuple]);
+                Err(why)
+            }
+        }
+    }
+
+    /// A health check: a connection that is opened, and ended.
+    async fn check(&self, to: SocketAddr) -> Result<(), String> {
+        let (_, PassedOn { tuple, .. }) = self.connect(to).await?;
         self.board.forget(&[tuple]);
-        outcome
+        Ok(())
     }
 }
 
@@ -317,17 +328,24 @@ async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, o
         Some(address) => shared.connect(SocketAddr::new(address, to.0)).await,
         None => Err("no instance behind it is in service".to_owned()),
     };
+    let tuple = Tuple {
+        protocol: TCP,
+        source: peer.ip(),
+        source_port: peer.port(),
+        destination: shared.plan.address,
+        destination_port: own.0,
+    };
     match server {
-        // Each end has heard the other's end, or one of them is gone: nobody is left to tell.
-        Ok(mut server) => drop(copy_bidirectional(&mut client, &mut server).await),
+        Ok((mut server, on)) => {
+            let own = on.tuple;
+            let is_asked_for = shared.board.post_passed_on(&tuple, on);
+            // Each end has heard the other's end, or one of them is gone: nobody is left to tell.
+            drop(copy_bidirectional(&mut client, &mut server).await);
+            if !is_asked_for {
+                shared.board.forget(&[own]);
+            }
+        }
         Err(why) => {
-            let tuple = Tuple {
-                protocol: TCP,
-                source: peer.ip(),
-                source_port: peer.port(),
-                destination: shared.plan.address,
-                destination_port: own.0,
-            };
             shared.board.post_turned_away(&tuple, &why);
             turn_away(client).await;
         }

@@ -47,12 +47,22 @@ pub(super) struct Case {
     pub news: Notify,
 }
 
+/// The load balancer's own connection to an instance, made for one that it took.
+#[derive(Clone, Debug)]
+pub(super) struct PassedOn {
+    /// How it looks.
+    pub tuple: Tuple,
+    /// What is known of it.
+    pub case: Arc<Case>,
+}
+
 #[derive(Debug, Default)]
 struct Known {
     records: Vec<Logged>,
     seen_at: Vec<(NodeName, IpAddr)>,
     delivered_to: Option<NodeName>,
     turned_away: Option<String>,
+    passed_on: Option<PassedOn>,
     overlooked_at: Vec<NodeName>,
 }
 
@@ -75,6 +85,11 @@ impl Case {
     /// Why a load balancer closed it, where one did.
     pub fn turned_away(&self) -> Option<String> {
         lock(&self.known).turned_away.clone()
+    }
+
+    /// The connection by which a load balancer passed it on, where one did.
+    pub fn passed_on(&self) -> Option<PassedOn> {
+        lock(&self.known).passed_on.clone()
     }
 
     /// Whether packets that came to a namespace since this was registered found no place in what watches its interfaces:
@@ -146,6 +161,15 @@ impl Board {
         if let Some(case) = case {
             lock(&case.known).turned_away = Some(why.to_owned());
         }
+    }
+
+    /// A load balancer has opened a connection of its own for one that it took. Whoever asked for that one forgets this one
+    /// too; false where nobody did.
+    pub fn post_passed_on(&self, tuple: &Tuple, on: PassedOn) -> bool {
+        let Some(case) = lock(&self.cases).get(tuple).cloned() else { return false };
+        lock(&case.known).passed_on = Some(on);
+        case.news.notify_one();
+        true
     }
 
     /// Forgets a token that never came.

@@ -58,7 +58,7 @@ impl Prober {
                 let receiver = ask.receiver.as_ref().map(|receiver| &receiver.node);
                 let by = match &finding.answer {
                     Some(attempt::Answer::Answered(Some(name))) => Some(name.clone()),
-                    _ => None,
+                    _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),
                 };
                 let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
                 Ok((outcome, finding.timed_out, by, finding.records))

@@ -31,6 +31,10 @@ pub(super) fn outcome(
     }
     match &finding.answer {
         Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, whose),
+        Some(Answer::Connected) if !behind.is_empty() => match passed_on_to(finding, behind, whose) {
+            Some(_) if finding.seen => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
+            _ => inconclusive("the load balancer took it, and nothing proves that it passed it on to one of its own"),
+        },
         Some(Answer::Connected) => connected(finding, receiver, whose),
         Some(Answer::Refused) if finding.seen => {
             Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) }
@@ -86,6 +90,16 @@ fn answered(
         }
         None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
     }
+}
+
+/// To which instance a load balancer passed it on: its own connection there was made, and the filter's record of that names
+/// the interface of an instance that is registered with it.
+pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<'_>) -> Option<NodeName> {
+    finding.passed_on.as_ref()?.iter().find_map(|logged| {
+        let (instance, _) = logged.out_index.and_then(|index| whose(&logged.node, index))?;
+        let admitted = matches!(logged.record, Record::Accept(Direction::Ingress, _));
+        behind.iter().find(|node| admitted && node.0 == instance.as_str()).cloned()
+    })
 }
 
 /// A program says nothing of who it is: that the filter passed the packet on to the receiver's interface, and that it arrived
@@ -162,7 +176,17 @@ mod tests {
         };
         let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
         let (seen, canary_arrived, timed_out, lost) = (false, true, false, 0);
-        let finding = Finding { answer, records, seen, canary_arrived, overlooked, turned_away: None, timed_out, lost };
+        let finding = Finding {
+            answer,
+            records,
+            seen,
+            canary_arrived,
+            overlooked,
+            turned_away: None,
+            passed_on: None,
+            timed_out,
+            lost,
+        };
         outcome(&finding, Some(&NodeName("db1".to_owned())), &[], &|_, _| None)
     }
 

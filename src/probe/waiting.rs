@@ -35,6 +35,8 @@ pub(super) struct Finding {
     pub overlooked: bool,
     /// Why a load balancer closed it, where one did.
     pub turned_away: Option<String>,
+    /// What the filters recorded of the connection by which a load balancer passed it on, where one did.
+    pub passed_on: Option<Vec<Logged>>,
     /// Whether the fallback ended the wait.
     pub timed_out: bool,
     /// Whether log records were lost meanwhile.
@@ -78,6 +80,9 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
                     }
                     if case.has_drop() {
                         return Seen::Drop;
+                    }
+                    if ask.answering == Answering::ProgramBehind && case.passed_on().is_some() {
+                        return Seen::Answer(Answer::Connected);
                     }
                     let arrived = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address);
                     if need_not_answer && ask.receiver.as_ref().is_some_and(arrived) {
@@ -123,8 +128,10 @@ pub(super) async fn finish(
     };
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
     let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
-    let (records, turned_away) = (case.records(), case.turned_away());
-    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, timed_out, lost }, tuples)
+    let (records, turned_away, passed_on) = (case.records(), case.turned_away(), case.passed_on());
+    let known = passed_on.iter().map(|on| on.tuple).chain(tuples).collect();
+    let passed_on = passed_on.map(|on| on.case.records());
+    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, passed_on, timed_out, lost }, known)
 }
 
 /// What has come by now, or else this.

@@ -8,7 +8,7 @@ use super::{Entry, json, pcap, text};
 use crate::model::Endpoint;
 use crate::model::topology::write;
 use crate::probe::{DropCause, Observation, Outcome};
-use crate::scenario::{Class, Kept, Options, RunResult, StepResult, answers, held};
+use crate::scenario::{Class, Kept, Options, RunResult, StartServices, StepResult, answers, held};
 
 /// The file by which a folder is known as a bundle.
 pub const MANIFEST: &str = "sglab-evidence.json";
@@ -51,19 +51,23 @@ pub struct Asked {
     pub fail_fast: bool,
     /// Whether every rule has to be exercised.
     pub require_rule_coverage: bool,
+    /// Whether the services of instances are started.
+    #[serde(default)]
+    pub services: bool,
 }
 
 impl Asked {
     /// What was asked for.
     pub fn of(options: &Options) -> Self {
-        let Options { until_step, fail_fast, require_rule_coverage, keep: _, tell_waits: _ } = *options;
-        Self { step: until_step, fail_fast, require_rule_coverage }
+        let Options { until_step, fail_fast, require_rule_coverage, services, keep: _, tell_waits: _ } = *options;
+        Self { step: until_step, fail_fast, require_rule_coverage, services: services == StartServices::Yes }
     }
 
     /// The same again.
     pub fn again(self) -> Options {
-        let Self { step, fail_fast, require_rule_coverage } = self;
-        Options { until_step: step, fail_fast, require_rule_coverage, keep: true, tell_waits: None }
+        let Self { step, fail_fast, require_rule_coverage, services } = self;
+        let services = if services { StartServices::Yes } else { StartServices::No };
+        Options { until_step: step, fail_fast, require_rule_coverage, services, keep: true, tell_waits: None }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::scenario::questions::Subject;
 use crate::scenario::traffic::Promise;
 use crate::scenario::{
     AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Grid, Proof, RunResult, RunVerdict, Said,
-    StepResult, StepStatus,
+    ServicesTold, StepResult, StepStatus,
 };
 use crate::scenario::{answers, held};
 
@@ -56,6 +56,7 @@ struct Ran<'a> {
     era: Era,
     verdict: RunVerdict,
     evidence: Evidence,
+    services: Option<ServicesTold>,
     instances: usize,
     addresses: usize,
     groups: usize,
@@ -285,6 +286,7 @@ fn ran(result: &RunResult) -> Ran<'_> {
         era: head.era,
         verdict: result.verdict,
         evidence: head.evidence,
+        services: head.services,
         instances: head.instances,
         addresses: head.addresses(),
         groups: head.groups,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::control::protocol::{Applied, InstanceState, Matrix, Probed, State};
+use crate::control::protocol::{Applied, InstanceState, Matrix, Probed, ServiceState, State};
 
 /// Every lab with its instances.
 pub fn labs(states: &[State]) -> String {
@@ -14,8 +14,8 @@ pub fn labs(states: &[State]) -> String {
         let up = duration(state.uptime);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}   era {}   {}   up {up}   process {}", state.lab, state.era, state.file, state.pid);
-        let rows: Vec<[String; 6]> = state.instances.iter().flat_map(rows).collect();
-        let widths: [usize; 6] =
+        let rows: Vec<[String; 7]> = state.instances.iter().flat_map(rows).collect();
+        let widths: [usize; 7] =
             std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
         for row in rows {
             let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
@@ -25,8 +25,8 @@ pub fn labs(states: &[State]) -> String {
     text
 }
 
-/// A row for each interface of an instance: name, state, uptime, private and public address, groups.
-fn rows(instance: &InstanceState) -> Vec<[String; 6]> {
+/// A row for each interface of an instance: name, state, uptime, private and public address, groups, services.
+fn rows(instance: &InstanceState) -> Vec<[String; 7]> {
     let or_dash = |address: &Option<String>| address.clone().unwrap_or_else(|| "-".to_owned());
     let row = |(number, interface): (usize, &crate::control::protocol::InterfaceState)| {
         let first = number == 0;
@@ -37,9 +37,19 @@ fn rows(instance: &InstanceState) -> Vec<[String; 6]> {
             or_dash(&interface.private),
             or_dash(&interface.public),
             interface.groups.join(", "),
+            if first { services(&instance.services) } else { String::new() },
         ]
     };
     instance.interfaces.iter().enumerate().map(row).collect()
+}
+
+/// `nginx ready, agent exited with code 1`.
+fn services(services: &[ServiceState]) -> String {
+    let one = |it: &ServiceState| match it.exit_code {
+        Some(code) => format!("{} exited with code {code}", it.name),
+        None => format!("{} {}", it.name, it.state.replace('-', " ")),
+    };
+    services.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// What operations have changed, and how long each took until it was in force.

@@ -30,6 +30,7 @@ pub mod readers;
 mod reproduce;
 mod results;
 mod run;
+pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod traffic;
@@ -44,4 +45,5 @@ pub use flow_logs::FlowLogResult;
 pub use kept::{Kept, MOST_CAPTURED};
 pub use results::*;
 pub use run::{Options, Progress, RunError, Stepper, boot, boot_listening, run, run_on};
+pub use services::{ServicesTold, StartServices};
 pub use traffic::TrafficResult;

@@ -14,6 +14,7 @@ use super::coverage::Coverage;
 use super::dossier::Dossier;
 use super::flow_logs::FlowLogResult;
 use super::kept::Kept;
+use super::services::ServicesTold;
 use super::traffic::TrafficResult;
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
@@ -62,6 +63,8 @@ pub struct Head {
     pub boot: Duration,
     /// What the results rest on.
     pub evidence: Evidence,
+    /// What became of the services of the file; nothing where it has none.
+    pub services: Option<ServicesTold>,
 }
 
 /// What results rest on.

@@ -12,8 +12,11 @@ use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
 };
+use super::services::{ServicesTold, StartServices};
 use super::traffic::TrafficResult;
-use super::{answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
+use super::{
+    answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, services, traffic,
+};
 use crate::lab::{Lab, LabError, Listeners, RuleHandles};
 use crate::model::topology::{Action, Expectation, Placed, Step, Topology};
 use crate::model::{Cloud, Era, Flow, Place, Refusal};
@@ -30,6 +33,8 @@ pub struct Options {
     pub require_rule_coverage: bool,
     /// Keep every probe and compiled ruleset in the results, and capture the packets of failing cells.
     pub keep: bool,
+    /// Whether the services of the file are started.
+    pub services: StartServices,
     /// Is told, in a sentence, what a step waits for, once that takes longer than a second.
     pub tell_waits: Option<fn(&str)>,
 }
@@ -88,9 +93,35 @@ pub async fn run(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunResult, RunError> {
-    let (mut lab, took) = boot(topology, era).await?;
-    lab.tell_waits(options.tell_waits);
+    let (mut lab, took) = boot_as_asked(topology, era, options).await?;
     run_on(&mut lab, topology, took, options, progress).await
+}
+
+/// Boots the initial cloud of a file, and starts its services where that is asked for.
+///
+/// # Errors
+/// As [`boot`], and where a service does not come up.
+pub async fn boot_as_asked(topology: &Topology, era: Era, options: &Options) -> Result<(Lab, Duration), RunError> {
+    let starts = options.services == StartServices::Yes && services::has_services(topology);
+    let (mut lab, took) = if starts {
+        let folder = services::folder_of(&topology.file);
+        let folder = folder.map_err(|source| LabError::Machine(source.to_string())).map_err(RunError::Boot)?;
+        let (cloud, began) = (initial_cloud(topology, era)?, Instant::now());
+        let booted = Lab::boot_for_services(cloud, listeners(topology), folder.clone()).await;
+        let mut lab = booted.map_err(RunError::Boot)?;
+        lab.tell_waits(options.tell_waits);
+        lab.start_services(folder).await.map_err(RunError::Boot)?;
+        (lab, began.elapsed())
+    } else {
+        boot(topology, era).await?
+    };
+    lab.tell_waits(options.tell_waits);
+    Ok((lab, took))
+}
+
+fn initial_cloud(topology: &Topology, era: Era) -> Result<Cloud, RunError> {
+    let failed = |(refusal, place)| RunError::Initial { era, refusal, place: Some(place) };
+    topology.initial_cloud(era).map_err(failed)
 }
 
 /// Boots the initial cloud of a file, and says how long that took.
@@ -114,11 +145,7 @@ pub async fn boot_listening(topology: &Topology, era: Era, listeners: Listeners)
 
 async fn boot_with(topology: &Topology, era: Era, listeners: Listeners) -> Result<(Lab, Duration), RunError> {
     let began = Instant::now();
-    let cloud = topology.initial_cloud(era).map_err(|(refusal, place)| RunError::Initial {
-        era,
-        refusal,
-        place: Some(place),
-    })?;
+    let cloud = initial_cloud(topology, era)?;
     let lab = Lab::boot(cloud, listeners).await.map_err(RunError::Boot)?;
     Ok((lab, began.elapsed()))
 }
@@ -169,6 +196,7 @@ fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
         rules: rules.sum(),
         boot,
         evidence: Evidence::Packets,
+        services: services::has_services(topology).then_some(ServicesTold::NotStarted),
     }
 }
 

@@ -58,6 +58,17 @@ impl Lab {
         Self::boot(&Topology::parse_cloud(&name, &bytes)?).await
     }
 
+    /// Starts the services of the instances that run, and waits until each is ready; from now on they start and end with their
+    /// instance. Their paths are meant from `folder`. Without this, none is started.
+    ///
+    /// # Errors
+    /// [`Error::Lab`] with the last words of the first that did not come up. Everything else goes on.
+    pub async fn start_services(&self, folder: impl AsRef<Path>) -> Result<(), Error> {
+        let folder = std::path::absolute(folder.as_ref())
+            .map_err(|source| Error::File { file: folder.as_ref().display().to_string(), source })?;
+        Ok(self.running.lock().await.start_services(folder).await?)
+    }
+
     /// The state of the cloud now: instances, groups, rules, addresses.
     pub fn cloud(&self) -> Arc<Cloud> {
         Arc::clone(&self.cloud.read().unwrap_or_else(PoisonError::into_inner))

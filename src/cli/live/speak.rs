@@ -5,7 +5,7 @@ use sglab::control::protocol::{FrameError, Reply, Request};
 use sglab::control::{Client, ClientError, LabName, Place, place};
 
 use super::Which;
-use crate::cli::Exit;
+use crate::cli::{Exit, progress};
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
 pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
@@ -42,6 +42,7 @@ fn also() -> anyhow::Result<String> {
 /// Asks the lab that is meant.
 pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
+    let _telling = progress::waiting(format!("waiting for {}, which does one thing after the other", place.name));
     Ok(Client::connect(&place)?.ask(request)?)
 }
 

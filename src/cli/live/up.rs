@@ -1,7 +1,8 @@
 //! `sglab up`.
 
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -16,7 +17,10 @@ use sglab::report::{Style, explain};
 use sglab::scenario;
 
 use super::UpArguments;
-use crate::cli::{Exit, host, signals, sources, steps};
+use crate::cli::{Exit, host, progress, signals, sources, steps};
+
+/// Who waits until the lab is ready.
+static CALLER: OnceLock<Ready> = OnceLock::new();
 
 pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -26,7 +30,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     }
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
-    let folder = folder_of(&arguments.topology)?;
+    let folder = scenario::services::folder_of(&arguments.topology).context("failed to find the present folder")?;
     let name = arguments.name.as_deref().unwrap_or(of_file);
     let name = LabName::new(name).with_context(|| {
         format!(
@@ -48,7 +52,9 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
         Side::Caller(word) => {
             // The lab has its own copies; with the lock's, this process would wait for itself where the lab does not come up.
             drop((listener, taken));
-            match word.wait().context("failed to wait for the lab")? {
+            let tell = progress::tell_waits();
+            let word = word.wait(|waits| tell.into_iter().for_each(|tell| tell(waits)));
+            match word.context("failed to wait for the lab")? {
                 Some(word) => {
                     println!("{word}");
                     Ok(Exit::Ok)
@@ -85,8 +91,10 @@ fn supervise(
 ) -> anyhow::Result<Exit> {
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let ready = CALLER.get_or_init(|| ready);
     let done = runtime.block_on(async {
-        let (lab, took) = boot(topology, era, steps, folder).await?;
+        let (mut lab, took) = boot(topology, era, steps, folder).await?;
+        lab.tell_waits(None);
         let instances = lab.cloud().instances.len();
         let word = format!("{} is up, era {era}, {instances} instances    {:.0} ms", start.name, millis(took));
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
@@ -99,17 +107,11 @@ fn supervise(
     done
 }
 
-/// Where the paths of a topology's services begin: the file's own folder, and for a built-in one the present one.
-fn folder_of(topology: &str) -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir().context("failed to find the present folder")?;
-    let file = Path::new(topology);
-    Ok(if file.is_file() { here.join(file.parent().unwrap_or(Path::new(""))) } else { here })
-}
-
 /// Boots the lab and carries out the operations up to a step.
 async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> anyhow::Result<(Lab, Duration)> {
     // Ports that nobody names are left to the programs that are started in it; probes listen there for a moment.
     let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
+    lab.tell_waits(Some(|waits| CALLER.get().into_iter().for_each(|caller| caller.tell(waits))));
     steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.start_services(folder).await?;
     Ok((lab, took))

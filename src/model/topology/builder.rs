@@ -198,7 +198,11 @@ impl NewGroup {
 /// An instance to be launched, by a [`Builder`] or on a lab that is up.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct NewInstance(Fields, Fields);
+pub struct NewInstance {
+    said: Fields,
+    interfaces: Fields,
+    services: Fields,
+}
 
 impl NewInstance {
     /// In the group `default`.
@@ -208,7 +212,7 @@ impl NewInstance {
 
     /// In these groups.
     pub fn in_groups(groups: words!()) -> Self {
-        Self(Fields::default().with("groups", list(groups)), Fields::default())
+        Self { said: Fields::default().with("groups", list(groups)), ..Self::default() }
     }
 
     /// Ports at which the harness answers for it all the time: `tcp 443`. Leave out those that a program of yours is to hold.
@@ -239,13 +243,18 @@ impl NewInstance {
     /// A further interface, `eth1`, in these groups.
     pub fn interface(self, name: &str, groups: words!()) -> Self {
         let interface = Fields::default().with("groups", list(groups));
-        Self(self.0, self.1.with(name, interface.to_text()))
+        Self { interfaces: self.interfaces.with(name, interface.to_text()), ..self }
     }
 
     /// A further interface in a subnet of its own.
     pub fn interface_in(self, name: &str, groups: words!(), subnet: &str) -> Self {
         let interface = Fields::default().with("groups", list(groups)).with("subnet", quote(subnet));
-        Self(self.0, self.1.with(name, interface.to_text()))
+        Self { interfaces: self.interfaces.with(name, interface.to_text()), ..self }
+    }
+
+    /// A program that it runs by itself, where services are started: after those named before, once these are ready.
+    pub fn service(self, name: &str, service: NewService) -> Self {
+        Self { services: self.services.with(name, service.0.to_text()), ..self }
     }
 
     /// It may send and receive what is not its own, and passes it on with its own address, as a NAT instance does.
@@ -260,14 +269,44 @@ impl NewInstance {
 
     /// As the file says it.
     pub fn to_text(&self) -> String {
-        match self.1.0.is_empty() {
-            true => self.0.to_text(),
-            false => self.0.clone().with("interfaces", self.1.to_text()).to_text(),
+        let mut all = self.said.clone();
+        for (key, part) in [("interfaces", &self.interfaces), ("services", &self.services)] {
+            if !part.0.is_empty() {
+                all = all.with(key, part.to_text());
+            }
         }
+        all.to_text()
     }
 
     fn with(self, key: &str, said: String) -> Self {
-        Self(self.0.with(key, said), self.1)
+        Self { said: self.said.with(key, said), ..self }
+    }
+}
+
+/// A program that an instance runs by itself.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct NewService(Fields);
+
+impl NewService {
+    /// It and its arguments; it stays in the foreground.
+    pub fn command(words: words!()) -> Self {
+        Self(Fields::default().with("command", list(words)))
+    }
+
+    /// A line for the shell.
+    pub fn line(line: &str) -> Self {
+        Self(Fields::default().with("command", quote(line)))
+    }
+
+    /// It is ready once it listens there: `tcp 80`. Without, once it has begun.
+    pub fn port(self, port: &str) -> Self {
+        Self(self.0.with("port", quote(port)))
+    }
+
+    /// The file that its output is added to, from the folder that services are started from.
+    pub fn log(self, file: &str) -> Self {
+        Self(self.0.with("log", quote(file)))
     }
 }
 
@@ -333,7 +372,11 @@ groups:
   db: {description: 'databases: all of them', ingress: [tcp 5432 from web], egress: []}
 instances:
   web1: {groups: [web], listens: [tcp 443], subnet: b, interfaces: {eth1: {groups: [db], subnet: a}}}
-  db1: {groups: [db, web], address: 10.1.1.50, public: no}
+  db1:
+    groups: [db, web]
+    address: 10.1.1.50
+    public: no
+    services: {db: {command: [dbd, -v, '1'], port: tcp 5432, log: db.log}, agent: {command: exec ./agent --verbose}}
 ";
         let built = Topology::builder(Era::Vpc)
             .knob("quotas", "ignored")
@@ -355,7 +398,14 @@ instances:
                 "web1",
                 NewInstance::in_groups(["web"]).listens(["tcp 443"]).subnet("b").interface_in("eth1", ["db"], "a"),
             )
-            .instance("db1", NewInstance::in_groups(["db", "web"]).address("10.1.1.50").private_only());
+            .instance(
+                "db1",
+                NewInstance::in_groups(["db", "web"])
+                    .service("db", NewService::command(["dbd", "-v", "1"]).port("tcp 5432").log("db.log"))
+                    .service("agent", NewService::line("exec ./agent --verbose"))
+                    .address("10.1.1.50")
+                    .private_only(),
+            );
         let read = Topology::parse_cloud("file", file.as_bytes()).unwrap();
         assert_eq!(meaning(&built.build().unwrap()), meaning(&read));
     }

@@ -32,7 +32,7 @@ mod tracking;
 mod tree;
 pub mod write;
 
-pub use builder::{Builder, NewGroup, NewInstance, NewVpc};
+pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use columns::columns_of;
 pub use flow_logs::{ExpectedLog, LogAction, LogPart, LogWanted};
 pub use live::{read_flow, read_operations, read_services};

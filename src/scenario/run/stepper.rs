@@ -8,6 +8,7 @@ use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
 use crate::scenario::coverage::Coverage;
 use crate::scenario::results::{Counts, Head, RunResult, RunVerdict, StepResult, StepStatus};
+use crate::scenario::services::{ServicesTold, StartServices};
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
 pub struct Stepper<'a, L> {
@@ -29,7 +30,10 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
     pub fn new(lab: &'a mut L, topology: &'a Topology, boot: Duration, options: Options) -> Self {
         let mut past = Past { keeps: options.keep, ..Past::default() };
         past.met.meet(lab.cloud());
-        let head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
+        let mut head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
+        if options.services == StartServices::Yes {
+            head.services = head.services.map(|_| ServicesTold::Started);
+        }
         Self {
             lab,
             topology,

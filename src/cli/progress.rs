@@ -1,0 +1,34 @@
+//! A word on stderr about what takes longer than a second, where somebody sits at a terminal.
+
+use std::io::{IsTerminal, stderr};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+/// What is waited for longer than this wants a word.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
+
+/// How the waits of a lab are told.
+pub(super) fn tell_waits() -> Option<fn(&str)> {
+    let tell: fn(&str) = |what| eprintln!("{what}");
+    stderr().is_terminal().then_some(tell)
+}
+
+/// Tells what is waited for, unless this is dropped before.
+pub(super) struct Waiting {
+    _over: Option<Sender<()>>,
+}
+
+/// Waits for somebody else from now on.
+pub(super) fn waiting(what: String) -> Waiting {
+    if !stderr().is_terminal() {
+        return Waiting { _over: None };
+    }
+    let (over, ended) = channel();
+    // Where no thread is to be had, nothing is told.
+    let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
+        if ended.recv_timeout(WORTH_TELLING) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("{what}");
+        }
+    });
+    Waiting { _over: thread.is_ok().then_some(over) }
+}
