@@ -1,6 +1,8 @@
 //! Written as a user of the crate writes tests: nothing here is known but the public API.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
 
+mod runners;
+
 use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Output};
 use std::time::Duration;
