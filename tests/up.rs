@@ -78,6 +78,66 @@ fn bad_words_are_told_with_their_place_and_exit_code_2() {
     assert!(said.err.contains("did you mean `db1`?"), "{said:?}");
 }
 
+/// Wrong words for each command that needs a lab: what a shell may well pass on.
+const WRONG: &[&[&str]] = &[
+    &["launch", "we b"],
+    &["launch", "web1"],
+    &["launch", "x", "--group", "NOPE"],
+    &["launch", "x", "--address", "999.1.1.1"],
+    &["stop", "\u{1b}[31mweb1"],
+    &["start", ""],
+    &["reboot", "web1 web2"],
+    &["crash", "'"],
+    &["terminate", "{web1: web2}"],
+    &["authorize", "SG-T-DB", ""],
+    &["authorize", "SG-T-DB", "tcp 99999 from anywhere"],
+    &["revoke", "SG-T-DB", "tcp 80 form anywhere"],
+    &["create-group", "*"],
+    &["delete-group", "\u{202e}"],
+    &["set-groups", "web1", "NOPE"],
+    &["allocate-address", "a.b"],
+    &["associate-address", "", "web1"],
+    &["disassociate-address", "[]"],
+    &["release-address", "a\nb"],
+    &["attach-interface", "web1", "ethx", "--group", "SG-T-DB"],
+    &["detach-interface", "web1.eth0.eth1"],
+    &["source-dest-check", "web1", "maybe"],
+    &["edit-prefix-list", "nope", "--add", "1.2.3"],
+    &["apply", "{"],
+    &["apply", ""],
+    &["apply", "[{stop: web1}, {fly: web1}]"],
+    &["apply", "[{stop: web1}, {open: {session: 'web1 -> db1:3306'}}]"],
+    &["probe", "web1", "db1:0"],
+    &["probe", "\u{1b}]0;x\u{7}", "db1:1"],
+    &["explain", "web1", "nope:1"],
+    &["matrix", "--ports", "x"],
+    &["exec", "nope", "--", "true"],
+    &["export", "-o", "/nope/x"],
+    &["events", "--format", "x"],
+    &["capture", "nope"],
+    &["flow-logs", "--format", "${x}"],
+    &["logs", "../x"],
+    &["state", "--name", "nope"],
+    &["down", "nope"],
+];
+
+#[test]
+fn every_command_says_what_is_wrong_with_its_words_and_leaves_the_lab_alone() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let before = labs.ok(&["export"]);
+    for words in WRONG {
+        let said = labs.say(words);
+        assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
+        assert!(said.out.is_empty() && said.err.starts_with("error: "), "{words:?}: {said:?}");
+        assert!(!said.err.chars().any(|it| it.is_control() && it != '\n'), "{words:?}: {said:?}");
+        let empty_words = said.err.contains("not an operation on the cloud") && said.err.matches("error: ").count() > 1;
+        assert!(!empty_words, "{words:?} are told twice: {said:?}");
+    }
+    assert_eq!(labs.ok(&["export"]), before);
+    assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
+}
+
 #[test]
 fn several_labs_are_up_at_once_and_one_must_be_chosen() {
     let labs = Labs::of(User::Ours);
@@ -125,6 +185,14 @@ fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
     assert!(failed(&labs.raw("two-tier", &framed("{\"sglab\":9,\"request\":\"state\"}"))).contains("version 1"));
     let whole = framed("{\"sglab\":1,\"request\":\"state\"}");
     assert!(failed(&labs.raw("two-tier", &whole[..10])).contains("cut short"));
+    assert!(failed(&labs.raw("two-tier", &framed(&"[".repeat(1 << 20)))).contains("no message of the protocol"));
+    assert!(failed(&labs.raw("two-tier", &[0, 0, 0, 2, 0xff, 0xfe])).contains("no message of the protocol"));
+    assert!(failed(&labs.raw("two-tier", &framed(""))).contains("no message of the protocol"));
+    assert!(failed(&labs.raw("two-tier", b"GET / HTTP/1.1\r\n\r\n")).contains("1048576 are the most"));
+    // A program whose input, output and errors never come.
+    let exec = "{\"instance\":\"web1\",\"command\":[\"true\"],\"environment\":[],\"folder\":\"/\",\"terminal\":false}";
+    let answer = labs.raw("two-tier", &framed(&format!("{{\"sglab\":1,\"request\":{{\"exec\":{exec}}}}}")));
+    assert!(failed(&answer[4 + "\"go-on\"".len()..]).contains("did not come"));
     assert!(labs.raw("two-tier", &[]).is_empty(), "a connection that says nothing is no request");
     assert!(labs.ok(&["probe", "web1", "db1:3306"]).contains("  open  "));
 }

@@ -20,13 +20,17 @@ const TYPED: &str = "command";
 pub fn read_operations(cloud: &Cloud, text: &str) -> Result<Vec<Placed<Operation>>, Problems> {
     read(cloud, text, |reading, node| {
         let actions = reading.actions(node, &[], Some(ANY_REFUSAL));
+        let all = actions.len();
         let operations = actions.into_iter().filter_map(|action| match action {
             Action::Operation(operation) => Some(operation),
             Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
         });
         let operations: Vec<_> = operations.collect();
-        if operations.is_empty() {
-            reading.report(Draft::new(node.span, "this is not an operation on the cloud"));
+        // What could not be read is told already.
+        if operations.len() < all || operations.is_empty() && reading.problems.is_empty() {
+            let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
+            let what = Draft::new(node.span, "this is not an operation on the cloud");
+            reading.report(what.maybe_help((operations.len() < all).then_some(help)));
         }
         operations
     })
