@@ -29,6 +29,9 @@ struct Arguments {
     /// The seed, if nothing is to be resumed.
     #[arg(long)]
     seed: Option<u64>,
+    /// To end before its time, with so many clouds from the first on.
+    #[arg(long)]
+    clouds: Option<u64>,
     /// Where progress and findings are kept.
     #[arg(long, default_value = "target/soak")]
     folder: PathBuf,
@@ -58,6 +61,7 @@ struct Progress {
 struct Soak {
     folder: PathBuf,
     until: Instant,
+    clouds: u64,
     begun: Instant,
     /// Before this sitting.
     seconds: f64,
@@ -81,6 +85,7 @@ fn soak(arguments: &Arguments) -> Result<ExitCode, String> {
     let time = Duration::try_from_secs_f64(arguments.hours * 3600.0).map_err(|error| error.to_string())?;
     let folder = arguments.folder.clone();
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let _alone = alone_in(&folder)?;
     let mut progress = read(&folder)?;
     match (&mut progress, arguments.seed) {
         (Some(known), Some(seed)) if known.seed != seed => {
@@ -101,7 +106,8 @@ fn soak(arguments: &Arguments) -> Result<ExitCode, String> {
     let begun = Instant::now();
     let again = Mutex::new(progress.under_way.iter().copied().collect());
     let seconds = progress.seconds;
-    let soak = Soak { folder, until: begun + time, begun, seconds, again, progress: Mutex::new(progress) };
+    let clouds = arguments.clouds.unwrap_or(u64::MAX);
+    let soak = Soak { folder, until: begun + time, clouds, begun, seconds, again, progress: Mutex::new(progress) };
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| while soak.one() {});
@@ -115,6 +121,18 @@ fn soak(arguments: &Arguments) -> Result<ExitCode, String> {
         () if seen(&[Kind::Inconclusive, Kind::TimedOut]) => ExitCode::from(4),
         () => ExitCode::SUCCESS,
     })
+}
+
+/// Holds the folder, until it is dropped or this process is gone, however that ends: two would count each other's clouds.
+fn alone_in(folder: &Path) -> Result<fs::File, String> {
+    let path = folder.join("lock");
+    let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+    let lock = fs::File::create(&path).map_err(|error| told(&error))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => Err(format!("another soak runs in {}", folder.display())),
+        Err(fs::TryLockError::Error(error)) => Err(told(&error)),
+    }
 }
 
 fn fresh_seed() -> u64 {
@@ -133,38 +151,41 @@ fn read(folder: &Path) -> Result<Option<Progress>, String> {
 }
 
 impl Soak {
-    /// Takes the next cloud; false when the time is over.
+    /// Takes the next cloud; false when the time is over, or there is none.
     fn one(&self) -> bool {
         if Instant::now() >= self.until {
             return false;
         }
-        let (seed, number) = self.change(|progress| {
-            let number = self.again.lock().expect("no panic").pop().unwrap_or(progress.next);
+        let taken = self.change(|progress| {
+            let again = self.again.lock().expect("no panic").pop();
+            let number = again.or((progress.next < self.clouds).then_some(progress.next))?;
             progress.next = progress.next.max(number + 1);
             progress.under_way.insert(number);
-            (progress.seed, number)
+            Some((progress.seed, number))
         });
-        if let Some((draft, _)) = seed::draw(seed, number) {
+        let Some((seed, number)) = taken else { return false };
+        let done = seed::draw(seed, number).map(|(draft, _)| {
             let report = apart::run(&draft.text());
             let kinds = self.look_into(number, &draft, &report);
-            self.change(|progress| {
-                progress.clouds += 1;
-                progress.steps += report.steps;
-                progress.refused += report.refused;
-                progress.cells += report.cells;
-                progress.opened += report.opened;
-                progress.examined += report.examined;
-                for (kind, again) in &kinds {
-                    *progress.findings.entry(word(*kind)).or_default() += 1;
-                    if !again {
-                        progress.not_again.insert(number);
-                    }
-                }
-            });
-        }
+            (report, kinds)
+        });
+        // Counted and not under way any more, in one: whenever this process is killed, the next takes it again or has it.
         let told = self.change(|progress| {
             progress.under_way.remove(&number);
-            (progress.clouds.is_multiple_of(20)).then(|| told(progress))
+            let (report, kinds) = done?;
+            progress.clouds += 1;
+            progress.steps += report.steps;
+            progress.refused += report.refused;
+            progress.cells += report.cells;
+            progress.opened += report.opened;
+            progress.examined += report.examined;
+            for (kind, again) in &kinds {
+                *progress.findings.entry(word(*kind)).or_default() += 1;
+                if !again {
+                    progress.not_again.insert(number);
+                }
+            }
+            progress.clouds.is_multiple_of(20).then(|| told(progress))
         });
         if let Some(told) = told {
             eprintln!("{told}");
