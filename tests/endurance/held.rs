@@ -4,12 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use nix::unistd::Pid;
 use serde_json::Value;
 use sglab::control::protocol::Request;
 
 use super::clients::Asker;
+
+/// So many times processes are looked at again ...
+const LOOKS: usize = 6;
+/// ... so long after one another: closing a tap waits for a grace period of the kernel.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
 
 /// A thing of which a lab holds some.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +78,6 @@ impl Kind {
         match self {
             // Threads of the runtime's that wait for work.
             Self::Threads => Allowance::Few(4),
-            // A connection that is just closing.
             Self::Descriptors => Allowance::Few(2),
             Self::Processes
             | Self::Namespaces
@@ -98,6 +103,22 @@ pub struct Held(BTreeMap<Kind, u64>);
 impl Held {
     /// What the lab of this supervisor holds now; kinds that this user cannot see are left out.
     pub fn by(supervisor: Pid, log: &Path, asker: &Asker) -> Self {
+        let mut held = Self::of_processes(supervisor);
+        // A connection, a program or a tap that is just closing is no leak: the fewest of some looks count.
+        for _ in 0..LOOKS {
+            std::thread::sleep(BETWEEN_LOOKS);
+            for (kind, figure) in Self::of_processes(supervisor).0 {
+                held.0.entry(kind).and_modify(|least| *least = figure.min(*least));
+            }
+        }
+        held.add(Kind::Log, fs::metadata(log).map_or(0, |it| it.len()));
+        held.look_into_filters(supervisor);
+        held.add(Kind::Events, asker.count(Request::Events { follow: false }).0);
+        held.add(Kind::FlowRecords, asker.count(Request::FlowLogs { follow: false }).1);
+        held
+    }
+
+    fn of_processes(supervisor: Pid) -> Self {
         let processes = family(supervisor);
         let mut namespaces = BTreeSet::new();
         let mut held = Self::default();
@@ -118,16 +139,11 @@ impl Held {
         namespaces.retain(|it| !["socket:", "pipe:"].iter().any(|other| it.starts_with(other)));
         // All its own processes see the same mounts; those of instances have others.
         let mounts = fs::read_to_string(format!("/proc/{supervisor}/mountinfo")).unwrap_or_default();
-        namespaces.extend(
-            mounts.lines().filter_map(|line| line.split(' ').nth(3)).filter(|it| it.contains(":[")).map(str::to_owned),
-        );
+        let mounted = mounts.lines().filter_map(|line| line.split(' ').nth(3)).filter(|it| it.contains(":["));
+        namespaces.extend(mounted.map(str::to_owned));
         held.add(Kind::Processes, processes.len() as u64);
         held.add(Kind::Namespaces, namespaces.len() as u64);
         held.add(Kind::Mounts, mounts.lines().count() as u64);
-        held.add(Kind::Log, fs::metadata(log).map_or(0, |it| it.len()));
-        held.look_into_filters(supervisor);
-        held.add(Kind::Events, asker.count(Request::Events { follow: false }).0);
-        held.add(Kind::FlowRecords, asker.count(Request::FlowLogs { follow: false }).1);
         held
     }
 
