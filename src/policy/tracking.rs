@@ -28,8 +28,8 @@ pub enum Standing {
         /// Whose check.
         instance: InstanceName,
     },
-    /// An address that it goes by has left its holder, and whoever gets it inherits nothing: what is sent now belongs to
-    /// no connection.
+    /// It was idle for too long, or an address that it goes by has left its holder, and whoever gets it inherits nothing:
+    /// what is sent now belongs to no connection.
     Forgotten,
     /// An end is no more: its instance or its interface has gone, or its programs have ended.
     Gone,
@@ -44,6 +44,7 @@ pub struct Connection {
     parties: Vec<Hold>,
     appliances: Vec<Hold>,
     is_over: bool,
+    is_forgotten: bool,
 }
 
 /// An end that has judged a connection: the sender's egress or a receiver's ingress. An appliance is two more.
@@ -90,6 +91,7 @@ impl Connection {
             parties: way.parties,
             appliances: way.passed,
             is_over: false,
+            is_forgotten: false,
         })
     }
 
@@ -104,13 +106,18 @@ impl Connection {
         self.is_over |= rebooted || self.parties.iter().any(|party| !party.is_there(cloud));
     }
 
+    /// Takes note that it was idle until nobody remembered it. How long that takes is not the model's matter.
+    pub fn forget(&mut self) {
+        self.is_forgotten = true;
+    }
+
     /// What has become of it.
     pub fn standing(&self, cloud: &Cloud) -> Standing {
         if self.is_over {
             return Standing::Gone;
         }
         let mut all = self.parties.iter().chain(&self.appliances);
-        if !all.all(|hold| hold.is_there(cloud) && hold.is_known_outside(cloud)) {
+        if self.is_forgotten || !all.all(|hold| hold.is_there(cloud) && hold.is_known_outside(cloud)) {
             return Standing::Forgotten;
         }
         for Hold { interface, .. } in &self.appliances {

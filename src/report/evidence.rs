@@ -247,6 +247,9 @@ pub fn record(step: &StepResult) -> StepRecord {
     let other = |what: String, observed: &str| OtherRecord { what, observed: observed.to_owned() };
     let mut others = Vec::new();
     others.extend(step.held.iter().map(|it| other(format!("connection {}", it.name), held::word(&it.found))));
+    let differ = step.followed.disagreements.iter();
+    others
+        .extend(differ.map(|it| other(format!("connection {} against the model", it.name), held::word(&it.observed))));
     others.extend(step.traffic.iter().map(|it| other(format!("traffic {}", it.flow), it.word())));
     let answered = step.answers.iter();
     others.extend(answered.map(|it| other(format!("{} -> {}", it.from, it.service), answers::word(&it.asked))));

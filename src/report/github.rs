@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use super::Entry;
-use super::{bundle, coverage, text};
+use super::{bundle, coverage, followed, text};
 use crate::model::Place;
 use crate::probe::Held;
 use crate::scenario::{Class, Proof, RunResult, StepStatus, answers, held};
@@ -51,6 +51,17 @@ fn run(out: &mut String, result: &RunResult) {
                 let _ = write!(text, "\nevidence in {}", dossier.folder);
             }
             annotate(out, "error", &step.place, &title, &text);
+        }
+        for it in &step.followed.disagreements {
+            let mut text = format!("model and kernel disagree about a {}", followed::sentence(it));
+            if let Some(dossier) = &step.dossier {
+                let _ = write!(text, "\nevidence in {}", dossier.folder);
+            }
+            annotate(out, "error", &step.place, &title, &text);
+        }
+        for it in step.followed.not_compared.iter().filter(|it| it.is_unproved()) {
+            let text = format!("connection {}: not compared with the model: {}", it.name, it.reason);
+            annotate(out, "warning", &step.place, &title, &text);
         }
         for finding in &step.findings {
             annotate(out, "error", &finding.place, &title, &finding.text);

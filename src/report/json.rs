@@ -7,7 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Broken, Entry, coverage, text};
+use super::{Broken, Entry, coverage, followed, text};
 use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{
     CloudService, ConnectionName, Direction, Endpoint, Era, Flow, HostIp, InstanceName, Place, Service, Via,
@@ -155,6 +155,8 @@ pub(super) struct Step<'a> {
     wrong: Vec<Cell<'a>>,
     disagreements: Vec<Disagreeing>,
     evidence: Option<&'a str>,
+    connection_disagreements: Vec<followed::Disagreeing<'a>>,
+    connections_not_compared: Vec<followed::Uncompared<'a>>,
     connections: Vec<Connection<'a>>,
     traffic: Vec<Streamed<'a>>,
     answers: Vec<Answer<'a>>,
@@ -357,6 +359,8 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
             })
             .collect(),
         evidence: step.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
+        connection_disagreements: followed::disagreements(step),
+        connections_not_compared: followed::not_compared(step),
         connections: step
             .held
             .iter()

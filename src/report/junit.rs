@@ -3,7 +3,7 @@
 use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::terminal;
-use super::{Broken, Entry, Style, coverage, text};
+use super::{Broken, Entry, Style, coverage, followed, text};
 use crate::scenario::{RunResult, StepResult, StepStatus, answers, held};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
@@ -71,6 +71,9 @@ fn summary(step: &StepResult) -> String {
         let count = text::count(step.disagreements.len(), "cell");
         return format!("model and kernel disagree about {count}, such as {}", first.flow);
     }
+    if let Some(first) = step.followed.disagreements.first() {
+        return format!("model and kernel disagree about a {}", followed::sentence(first));
+    }
     if let Some(held) = step.held.iter().find(|held| !held.right) {
         let found = held::word(&held.found);
         return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());
@@ -90,6 +93,10 @@ fn summary(step: &StepResult) -> String {
     }
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
+        (None, 0) if unproved == 0 && step.canaries_held => {
+            let unproved = step.followed.not_compared.iter().find(|it| it.is_unproved());
+            unproved.map_or_else(String::new, |it| format!("connection {} not proved: {}", it.name, it.reason))
+        }
         (None, 0) if unproved == 0 => "the canaries did not hold".to_owned(),
         (None, 0) => format!("{unproved} of {} cells not proved", step.counts.cells),
         (None, wrong) => format!("{wrong} of {} cells wrong", step.counts.cells),

@@ -8,6 +8,7 @@ pub mod events;
 pub mod evidence;
 pub mod explain;
 pub mod flow_logs;
+mod followed;
 pub mod github;
 pub mod json;
 pub mod junit;

@@ -6,7 +6,7 @@ mod step;
 mod tests;
 
 use super::text::{self, Tone};
-use super::{Entry, Style, coverage};
+use super::{Entry, Style, coverage, followed};
 use crate::model::topology::write;
 use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
 
@@ -85,11 +85,12 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
     let evidence = match (head.evidence, counts.cells) {
         (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
-        (Evidence::Packets, 0) => "nothing probed".to_owned(),
+        (Evidence::Packets, 0) => format!("nothing probed{}", followed::foot(steps)),
         (Evidence::Packets, _) => format!(
-            "{} inconclusive, {} decided by timeout, {canaries}",
+            "{} inconclusive, {} decided by timeout, {canaries}{}",
             text::number(counts.inconclusive),
-            text::number(counts.timed_out)
+            text::number(counts.timed_out),
+            followed::foot(steps)
         ),
     };
     let took = match head.evidence {

@@ -3,13 +3,15 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::model::topology::{Expectation, ExpectedOutcome, Step};
+use crate::model::topology::{Action, Expectation, ExpectedOutcome, Opening, Step};
 use crate::model::{
-    Cloud, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp, Refusal, RefusalCode, RuleId,
-    Service,
+    Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp,
+    Refusal, RefusalCode, RuleId, Service,
 };
-use crate::probe::Outcome;
-use crate::scenario::testing::{Double, by_the_article, doing, dropped, flows, open, step, table, topology};
+use crate::probe::{Drop, DropCause, Held, Outcome};
+use crate::scenario::testing::{
+    Double, by_the_article, doing, dropped, flows, open, pattern, placed, step, table, topology,
+};
 use crate::scenario::{Options, Progress, RunResult, run_on};
 
 fn ran(lab: Double, steps: Vec<Step>) -> RunResult {
@@ -113,6 +115,26 @@ pub(crate) fn refused() -> RunResult {
     let steps =
         vec![doing(vec![operation()], step("web1 starts twice", vec![])), step("as launched", vec![table("two-tier")])];
     ran(lab, steps)
+}
+
+/// Of two sessions that the file opens and expects nothing of, the kernel cuts one against the model, and proves nothing of
+/// the other.
+pub(crate) fn disagreeing() -> RunResult {
+    let fate = |_: &Cloud, name: &ConnectionName| match name.as_str() {
+        "session" => {
+            let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
+            let cause = DropCause::Groups { at: Direction::Ingress, instance: InstanceName::new("db1"), groups };
+            Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
+        }
+        _ => Held::Inconclusive { why: "what the client sent neither arrived nor is recorded".to_owned() },
+    };
+    let mut lab = Double::new(answer);
+    lab.fate = Box::new(fate);
+    lab.predictor = Some(crate::policy::judge);
+    let open =
+        |name: &str, flow: &str| Action::Open(placed(Opening { name: ConnectionName::new(name), flow: pattern(flow) }));
+    let actions = vec![open("session", "web1 -> db1:3306"), open("other", "web2 -> db1:3306")];
+    ran(lab, vec![Step { actions, ..step("two sessions", vec![]) }])
 }
 
 /// db1 and db2 in a group that contains itself, in the article's world.

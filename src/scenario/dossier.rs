@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use super::cloudlike::Cloudlike;
 use super::compared::Disagreement;
+use super::followed::HeldDisagreement;
 use super::reproduce::{self, Reproduction};
 use super::results::Head;
 use crate::compile;
 use crate::lab::{LabError, Listeners};
-use crate::model::{Cloud, Endpoint};
+use crate::model::{Cloud, Endpoint, Flow};
 
 /// Files about the first disagreement of a step, to be kept together in one folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +19,22 @@ pub struct Dossier {
     pub folder: String,
     /// Names and texts.
     pub files: Vec<(String, String)>,
+}
+
+/// What model and kernel disagree about at a step.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    /// Flows.
+    pub flows: &'a [Disagreement],
+    /// Connections that are held.
+    pub connections: &'a [HeldDisagreement],
+}
+
+impl Found<'_> {
+    fn first(&self) -> Option<&Flow> {
+        let connections = self.connections.iter().map(|it| &it.flow);
+        self.flows.iter().map(|it| &it.flow).chain(connections).next()
+    }
 }
 
 /// Puts a dossier together while the lab still stands where it disagreed.
@@ -29,15 +46,19 @@ pub async fn gather<L: Cloudlike>(
     head: &Head,
     number: usize,
     listeners: &Listeners,
-    disagreements: &[Disagreement],
+    disagree: Found<'_>,
 ) -> Result<Option<Dossier>, LabError> {
-    let Some(first) = disagreements.first() else { return Ok(None) };
+    let Some(first) = disagree.first() else { return Ok(None) };
     let cloud = lab.cloud().clone();
     let addresses = addresses(&cloud, first);
     let testimony = lab.testify(&addresses).await?;
     let folder = format!("sglab-disagreement-{}-{}-{number}", head.topology, head.era);
     let mut files = Vec::new();
-    let reproduction = reproduce::reproduce(lab, &cloud, listeners, first).await;
+    let again = format!("Run it: sglab test {} --era {} --step {number}", head.file, head.era);
+    let reproduction = match disagree.flows.first() {
+        Some(first) => reproduce::reproduce(lab, &cloud, listeners, first).await,
+        None => Reproduction::None { why: "a connection that is held takes its whole past".to_owned() },
+    };
     let found = match &reproduction {
         Reproduction::Shown { text, labs } => {
             files.push(("reproduction.yaml".to_owned(), text.clone()));
@@ -49,17 +70,15 @@ pub async fn gather<L: Cloudlike>(
             files.push(("reproduction.yaml".to_owned(), text.clone()));
             format!(
                 "A fresh lab in this state does NOT show it (reproduction.yaml is that state): it takes the way there.\n\
-                 Run it: sglab test {} --era {} --step {number}",
-                head.file, head.era
+                 {again}"
             )
         }
         Reproduction::None { why } => {
-            let again = format!("Run it: sglab test {} --era {} --step {number}", head.file, head.era);
             format!("The state could not be written as a file of its own: {why}\n{again}")
         }
     };
-    files.insert(0, ("README.txt".to_owned(), readme(head, number, disagreements, &found)));
-    files.push(("records.txt".to_owned(), records(disagreements)));
+    files.insert(0, ("README.txt".to_owned(), readme(head, number, disagree, &found)));
+    files.push(("records.txt".to_owned(), records(disagree)));
     // What the compiler says of this cloud, beside what the kernel has: they may differ, too.
     let compiled = compile::render(&cloud).unwrap_or_else(|error| format!("# it does not compile: {error}\n"));
     files.push(("compiled.nft".to_owned(), compiled));
@@ -73,15 +92,22 @@ pub async fn gather<L: Cloudlike>(
     Ok(Some(Dossier { folder, files }))
 }
 
-fn readme(head: &Head, number: usize, disagreements: &[Disagreement], found: &str) -> String {
+fn readme(head: &Head, number: usize, disagree: Found<'_>, found: &str) -> String {
     let mut out = format!(
         "Model and kernel disagree: {} (era {}), step {number}.\n\n\
          One of the two is wrong, and this is a bug of sglab. Please report it with this folder.\n\n",
         head.file, head.era
     );
-    for it in disagreements {
+    for it in disagree.flows {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "{}\n  predicted: {:?}\n  observed:  {:?}", it.flow, it.predicted.outcome, it.observed);
+    }
+    for it in disagree.connections {
+        let _ = writeln!(
+            out,
+            "connection {}: {}\n  predicted: {:?}\n  observed:  {:?}",
+            it.name, it.flow, it.predicted, it.observed
+        );
     }
     let _ = write!(
         out,
@@ -94,9 +120,9 @@ fn readme(head: &Head, number: usize, disagreements: &[Disagreement], found: &st
     out
 }
 
-fn records(disagreements: &[Disagreement]) -> String {
+fn records(disagree: Found<'_>) -> String {
     let mut out = String::new();
-    for it in disagreements {
+    for it in disagree.flows {
         let _ = writeln!(out, "{}", it.flow);
         if it.records.is_empty() {
             out.push_str("  none\n");
@@ -105,13 +131,18 @@ fn records(disagreements: &[Disagreement]) -> String {
             let _ = writeln!(out, "  {record}");
         }
     }
+    for it in disagree.connections {
+        let _ = writeln!(out, "connection {}: {}", it.name, it.flow);
+        let said = super::held::reason(&it.observed);
+        let _ = writeln!(out, "  {}", said.as_deref().unwrap_or("none"));
+    }
     out
 }
 
 /// Every address that an end of the flow has.
-fn addresses(cloud: &Cloud, disagreement: &Disagreement) -> Vec<IpAddr> {
+fn addresses(cloud: &Cloud, flow: &Flow) -> Vec<IpAddr> {
     let mut all = Vec::new();
-    for end in [&disagreement.flow.from, &disagreement.flow.to] {
+    for end in [&flow.from, &flow.to] {
         match (end, end.interface().and_then(|id| cloud.interface(&id))) {
             (Endpoint::Host(_, address), _) => all.push(address.0),
             (_, Some(interface)) => {

@@ -1,6 +1,7 @@
 //! Connections that a scenario holds open: opening them, and what a step expects of them.
 
 use super::cloudlike::Cloudlike;
+use super::followed::Followed;
 use super::results::HeldResult;
 use super::{cells, explain};
 use crate::lab::LabError;
@@ -8,11 +9,15 @@ use crate::model::Via;
 use crate::model::topology::{Expectation, Fate, Opening, Placed, Step};
 use crate::probe::Held;
 
-/// Opens a connection; in words, why it did not come about.
+/// Opens a connection, which the model follows from there; in words, why it did not come about.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn open<L: Cloudlike>(lab: &mut L, opening: &Opening) -> Result<Option<String>, LabError> {
+pub async fn open<L: Cloudlike>(
+    lab: &mut L,
+    opening: &Opening,
+    followed: &mut Followed,
+) -> Result<Option<String>, LabError> {
     let flows = match cells::select(&opening.flow, Via::Private, lab.cloud()) {
         Ok(flows) => flows,
         Err(why) => return Ok(Some(why)),
@@ -22,7 +27,12 @@ pub async fn open<L: Cloudlike>(lab: &mut L, opening: &Opening) -> Result<Option
         return Ok(Some(format!("`{}` means {count} flows, and a connection is one", opening.flow.written)));
     };
     match lab.open(&opening.name, flow).await {
-        Ok(()) => Ok(None),
+        Ok(()) => {
+            if lab.predictor().is_some() {
+                followed.open(lab.cloud(), &opening.name, flow);
+            }
+            Ok(None)
+        }
         Err(error @ LabError::NotOpened { .. }) => Ok(Some(error.to_string())),
         Err(error) => Err(error),
     }

@@ -13,6 +13,7 @@ use super::compared::Disagreement;
 use super::coverage::Coverage;
 use super::dossier::Dossier;
 use super::flow_logs::FlowLogResult;
+use super::followed::Compared;
 use super::kept::Kept;
 use super::services::ServicesTold;
 use super::traffic::TrafficResult;
@@ -156,7 +157,9 @@ pub struct StepResult {
     pub wrong: Vec<WrongCell>,
     /// Flows of which the model and the kernel say different things.
     pub disagreements: Vec<Disagreement>,
-    /// What is kept of the first of them.
+    /// What the model says of every connection that is held, against what the packets say.
+    pub followed: Compared,
+    /// What is kept of the first disagreement.
     pub dossier: Option<Dossier>,
     /// What is kept of the step for later; nothing unless the run was to keep it.
     pub kept: Option<Arc<Kept>>,
@@ -203,6 +206,10 @@ pub struct Counts {
     pub timed_out: usize,
     /// Not as expected.
     pub wrong: usize,
+    /// Held connections that were compared with the model, each once a step.
+    pub connections: usize,
+    /// Held connections that were not, each once a step.
+    pub connections_not_compared: usize,
 }
 
 impl Counts {
@@ -233,6 +240,8 @@ impl Counts {
             inconclusive: self.inconclusive + other.inconclusive,
             timed_out: self.timed_out + other.timed_out,
             wrong: self.wrong + other.wrong,
+            connections: self.connections + other.connections,
+            connections_not_compared: self.connections_not_compared + other.connections_not_compared,
         }
     }
 }

@@ -8,6 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::balanced::Proof;
 use super::cloudlike::Cloudlike;
 use super::coverage::Met;
+use super::followed::{Compared, Followed};
 use super::judge::{self, Moments};
 use super::results::{
     Class, Counts, Evidence, Finding, Grid, Head, HeldResult, RunResult, RunVerdict, StepResult, StepStatus, WrongCell,
@@ -218,6 +219,8 @@ struct Past {
     last: IndexMap<Flow, Class>,
     /// Flows of which model and kernel have said different things.
     known: IndexSet<Flow>,
+    /// The connections that are held, with what the model remembers of them.
+    followed: Followed,
     met: Met,
     /// Whether results are to be kept.
     keeps: bool,
@@ -288,10 +291,17 @@ async fn run_step<L: Cloudlike>(
     }
     let listeners = listeners(topology);
     result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
-    if result.disagreements.iter().any(|it| !past.known.contains(&it.flow)) {
-        result.dossier = dossier::gather(lab, head, number, &listeners, &result.disagreements).await?;
-    }
     result.held = held::examine(lab, step).await?;
+    result.followed = match canaries_held {
+        true => past.followed.compare(lab, &result.held).await?,
+        false => past.followed.not_compared("the canaries did not hold"),
+    };
+    if result.disagreements.iter().any(|it| !past.known.contains(&it.flow))
+        || result.followed.disagreements.iter().any(|it| it.is_new)
+    {
+        let found = dossier::Found { flows: &result.disagreements, connections: &result.followed.disagreements };
+        result.dossier = dossier::gather(lab, head, number, &listeners, found).await?;
+    }
     let (answers, unasked) = answers::ask(lab, step).await?;
     result.answers = answers;
     let (balanced, selecting_nothing) = balanced::examine(lab, step).await?;
@@ -316,6 +326,8 @@ async fn run_step<L: Cloudlike>(
     result.flows = judged.flows;
     result.wrong = judged.wrong;
     result.counts.wrong = wrong_cells(&result.wrong);
+    result.counts.connections = result.followed.compared;
+    result.counts.connections_not_compared = result.followed.not_compared.len();
     result.changed = change::cells(&past.last, &observed, &now);
     result.addresses = change::addresses(&before, &now);
     result.rules_edited = changes.rules.as_ref().map(|(before, now)| change::rules(before, now));
@@ -358,6 +370,7 @@ fn status(result: &StepResult) -> StepStatus {
     let wrong_traffic = result.traffic.iter().any(TrafficResult::is_wrong);
     let unproved_traffic = result.traffic.iter().any(|it| !it.is_right());
     if !result.disagreements.is_empty()
+        || !result.followed.disagreements.is_empty()
         || !result.findings.is_empty()
         || result.counts.wrong > 0
         || !others.is_empty()
@@ -369,6 +382,7 @@ fn status(result: &StepResult) -> StepStatus {
     } else if !result.wrong.is_empty()
         || !result.canaries_held
         || !unproved.is_empty()
+        || result.followed.is_unproved()
         || !unanswered.is_empty()
         || balanced(Proof::Unproved)
         || unproved_traffic
@@ -403,7 +417,7 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -
         let placed = match action {
             Action::Operation(placed) => placed,
             Action::Open(Placed { value, place }) => {
-                if let Some(text) = held::open(lab, value).await? {
+                if let Some(text) = held::open(lab, value, &mut past.followed).await? {
                     changes.unexpected = Some(Finding { text, place: place.clone() });
                     return Ok(changes);
                 }
@@ -411,10 +425,14 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -
             }
             Action::Close(name) => {
                 lab.close(&name.value);
+                past.followed.close(&name.value);
                 continue;
             }
             Action::Idle(Placed { value, place }) => match lab.idle(value).await {
-                Ok(()) => continue,
+                Ok(()) => {
+                    past.followed.idle(value);
+                    continue;
+                }
                 Err(error @ LabError::NotForgotten { .. }) => {
                     changes.unexpected = Some(Finding { text: error.to_string(), place: place.clone() });
                     return Ok(changes);
@@ -429,6 +447,7 @@ async fn change_cloud<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -
             Ok(took) => {
                 changes.in_force = Some(changes.in_force.unwrap_or_default() + took);
                 past.met.meet(lab.cloud());
+                past.followed.follow(&placed.value, lab.cloud());
                 if !step.during.is_empty() {
                     changes.clouds.push((Instant::now(), lab.cloud().clone()));
                 }
@@ -472,6 +491,7 @@ fn blank(number: usize, step: &Step) -> StepResult {
         flow_logs: Vec::new(),
         wrong: Vec::new(),
         disagreements: Vec::new(),
+        followed: Compared::default(),
         dossier: None,
         kept: None,
         findings: Vec::new(),

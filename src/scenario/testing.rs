@@ -225,6 +225,7 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
 
 type Answer = Box<dyn Fn(&Cloud, &Flow) -> Outcome>;
 type Told = Box<dyn Fn(&InstanceName, CloudService) -> Asked>;
+type Fated = Box<dyn Fn(&Cloud, &ConnectionName) -> Held>;
 type Applied = Box<dyn Fn(&mut Cloud, &Operation) -> Result<(), Refusal>>;
 
 /// A lab without a kernel.
@@ -236,6 +237,7 @@ pub(crate) struct Double {
     pub asked: Told,
     pub predictor: Option<fn(&Cloud, &Flow) -> Verdict>,
     pub packets: Option<RulePackets>,
+    pub fate: Fated,
 }
 
 impl Double {
@@ -248,6 +250,7 @@ impl Double {
             asked: Box::new(|_, _| Asked::Answered { what: "as it must".to_owned() }),
             predictor: None,
             packets: None,
+            fate: Box::new(|_, _| Held::Alive),
         }
     }
 
@@ -304,8 +307,8 @@ impl Cloudlike for Double {
         Ok(Held::Alive)
     }
 
-    async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
-        Ok(Held::Alive)
+    async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Ok((self.fate)(&self.cloud, name))
     }
 
     async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {

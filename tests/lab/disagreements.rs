@@ -1,6 +1,7 @@
 //! Model and kernel are held against each other in every run, and what they disagree about is kept.
 
 use sglab::compile::network::{Network, NodeName};
+use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab};
 use sglab::model::topology::Topology;
 use sglab::model::{Endpoint, Era, InstanceName};
@@ -11,7 +12,9 @@ use crate::clouds::{boot, topology};
 cases![
     a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file,
     a_lab_that_does_not_follow_the_model_is_told_by_every_run,
-    a_lab_in_step_with_the_model_agrees
+    a_lab_in_step_with_the_model_agrees,
+    a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_expects_nothing,
+    a_kernel_that_lets_a_session_live_against_the_model_is_told_where_the_file_expects_nothing,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -87,4 +90,56 @@ async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
     let again = Topology::parse("again.yaml", file("reproduction.yaml").as_bytes());
     assert!(again.is_ok(), "{}", again.unwrap_err());
     assert!(result.steps[1].dossier.is_none(), "the same flow is not kept twice");
+}
+
+const SESSION: &str = "sglab: 1
+era: classic
+groups: {WEB: [], DB: [udp 53 from anywhere, udp 53 from WEB]}
+instances: {web1: {groups: [WEB]}, db1: {groups: [DB]}}
+scenario:
+  - {step: a session that is not tracked, do: {open: {session: 'web1 -> db1:53/udp'}}, expect: {open: ['web1 -> db1:53/udp']}}
+  - {step: the rule goes, do: {revoke: {DB: [udp 53 from anywhere]}}}
+  - {step: the other goes too, do: {revoke: {DB: [udp 53 from WEB]}}}
+";
+
+/// Runs the story of a session on a lab that is altered, whose new flows are judged as they must be.
+async fn session_with(alter: fn(Network) -> Network) -> scenario::RunResult {
+    let topology = topology(SESSION);
+    let (cloud, listeners) = crate::clouds::initial_cloud(&topology, Era::Classic);
+    let altered = Lab::boot_altered(cloud, listeners, Alteration::new(alter)).await;
+    let mut lab = altered.unwrap_or_else(|error| panic!("{error}"));
+    run(&mut lab, &topology).await
+}
+
+fn rules_of<'a>(network: &'a mut Network, chain: &str) -> &'a mut Vec<NftRule> {
+    let node = network.nodes.get_mut(&NodeName("vpc-default".into())).expect("the router");
+    &mut node.ruleset.as_mut().expect("its ruleset").chains.get_mut(chain).expect("the chain").rules
+}
+
+fn told(result: &scenario::RunResult) -> Vec<usize> {
+    result.steps.iter().map(|step| step.followed.disagreements.len()).collect()
+}
+
+async fn a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_expects_nothing() {
+    let result = session_with(|network| network).await;
+    assert_eq!((told(&result), result.counts.connections), (vec![0, 0, 0], 3), "as compiled the two agree");
+    // As if the compiler had forgotten, of what is under way, the rule that names a group.
+    let result = session_with(|mut network| {
+        rules_of(&mut network, "ingress-live/DB").retain(|rule| !rule.text.contains("members/WEB"));
+        network
+    });
+    let result = result.await;
+    assert_eq!((told(&result), result.verdict), (vec![0, 1, 0], RunVerdict::Failed));
+    let dossier = result.steps[1].dossier.as_ref().expect("a dossier");
+    assert!(dossier.files[0].1.contains("connection session: web1 -> db1:53/udp"), "{}", dossier.files[0].1);
+}
+
+async fn a_kernel_that_lets_a_session_live_against_the_model_is_told_where_the_file_expects_nothing() {
+    let result = session_with(|mut network| {
+        let cut = rules_of(&mut network, "to-live/db1.eth0");
+        cut.retain(|rule| !rule.text.contains("drop"));
+        network
+    });
+    let result = result.await;
+    assert_eq!((told(&result), result.verdict), (vec![0, 0, 1], RunVerdict::Failed));
 }

@@ -4,7 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, InterfaceId, Service, Via, apply};
 use sglab::policy;
-use sglab::scenario::cells;
+use sglab::scenario::{cells, followed};
 
 use crate::draft::{Draft, Line};
 
@@ -169,26 +169,14 @@ fn holdable(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
     let mut by_service: IndexMap<Service, Vec<Flow>> = IndexMap::new();
     for flow in all(cloud, columns) {
         let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
-        if held && can_be_held(cloud, &flow) && policy::tracking::Connection::open(cloud, &flow).is_some() {
+        if held && followed::limit(cloud, &flow).is_none() && policy::tracking::Connection::open(cloud, &flow).is_some()
+        {
             by_service.entry(flow.service).or_default().push(flow);
         }
     }
     let longest = by_service.values().map(Vec::len).max().unwrap_or(0);
     let turn = |number: usize| by_service.values().map(move |flows| flows[number % flows.len()].clone());
     (0..longest).flat_map(turn).collect()
-}
-
-/// Not what forges; and, through an appliance, not what the lab is known to be unable to tell (docs/semantics.md, "Tracked and
-/// untracked flows"): the two crossings of a middlebox are one flow to the kernel, and the server of a datagram does not
-/// know the address that a NAT instance has given it.
-fn can_be_held(cloud: &Cloud, flow: &Flow) -> bool {
-    let routed = [&flow.from, &flow.to].into_iter().any(|end| {
-        let interface = end.interface().and_then(|id| cloud.interface(&id));
-        interface.is_some_and(|i| cloud.vpcs.get(&i.vpc).is_some_and(|vpc| vpc.routes.contains_key(&i.subnet)))
-    });
-    let middlebox = cloud.instances.values().any(|instance| instance.forwarding == Forwarding::Plain);
-    let datagrams = matches!(flow.service, Service::Udp(_));
-    !matches!(flow.from, Endpoint::Forged(..)) && !(routed && (middlebox || datagrams))
 }
 
 /// A flow as a file says it.

@@ -1,14 +1,13 @@
 //! Runs one file on a lab of its own, and holds everything that can be measured against the prediction, step by step.
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use sglab::lab::{Lab, LabError};
 use sglab::model::topology::{Action, Opening, Topology};
-use sglab::model::{ConnectionName, Flow, Operation, Service, Via, apply};
+use sglab::model::{ConnectionName, Operation, Via, apply};
 use sglab::policy;
-use sglab::policy::tracking::{Connection, Standing};
-use sglab::probe::Held;
-use sglab::scenario::agreement::{Agreement, compare, compare_held};
+use sglab::policy::tracking::Connection;
+use sglab::scenario::agreement::{Agreement, compare};
+use sglab::scenario::followed::Followed;
 use sglab::scenario::{self, cells};
 
 use crate::flows;
@@ -63,21 +62,10 @@ pub enum Kind {
     Failure,
 }
 
-/// A connection that is held, with what the prediction remembers of it.
-struct Followed {
-    prediction: Connection,
-    flow: Flow,
-    cuts: u32,
-}
-
-/// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
-/// more, to see whether it comes back, and then closed.
-const MOST_CUTS: u32 = 2;
-
 struct Run {
     lab: Lab,
     report: Report,
-    followed: IndexMap<ConnectionName, Followed>,
+    followed: Followed,
     step: String,
 }
 
@@ -91,7 +79,7 @@ pub async fn run(topology: &Topology) -> Report {
             return report;
         }
     };
-    let mut run = Run { lab, report, followed: IndexMap::new(), step: "boot".to_owned() };
+    let mut run = Run { lab, report, followed: Followed::default(), step: "boot".to_owned() };
     if let Err(error) = run.steps(topology).await {
         run.report.findings.push(failure(&run.step, &error));
     }
@@ -133,7 +121,7 @@ impl Run {
                     Action::Open(opening) => self.open(&opening.value).await?,
                     Action::Close(name) => {
                         self.lab.close(&name.value);
-                        self.followed.shift_remove(&name.value);
+                        self.followed.close(&name.value);
                     }
                     Action::Idle(_) => {}
                 }
@@ -163,9 +151,7 @@ impl Run {
                 if cloud != *self.lab.cloud() {
                     self.find(Kind::Failure, format!("{operation:?}"), "the cloud as on paper", "another cloud");
                 }
-                for followed in self.followed.values_mut() {
-                    followed.prediction.follow(operation, &cloud);
-                }
+                self.followed.follow(operation, &cloud);
             }
             (Err(refusal), Err(LabError::Refused(refused))) if refusal == refused => {
                 self.report.refused += 1;
@@ -188,15 +174,14 @@ impl Run {
             self.report.passed_over.push(self.step.clone());
             return Ok(());
         };
-        let Some(prediction) = Connection::open(self.lab.cloud(), flow) else {
+        if Connection::open(self.lab.cloud(), flow).is_none() {
             self.report.passed_over.push(self.step.clone());
             return Ok(());
-        };
+        }
         match self.lab.open(&opening.name, flow).await {
             Ok(()) => {
                 self.report.opened += 1;
-                let followed = Followed { prediction, flow: flow.clone(), cuts: 0 };
-                self.followed.insert(opening.name.clone(), followed);
+                self.followed.open(self.lab.cloud(), &opening.name, flow);
             }
             Err(LabError::NotOpened { why, .. }) => {
                 self.find(Kind::Connection, format!("{}: {flow}", opening.name), "it is opened", why);
@@ -230,42 +215,28 @@ impl Run {
         Ok(())
     }
 
+    /// As every run does; what could not be compared, and what has been found wrong, is looked at no more.
     async fn examine(&mut self) -> Result<(), LabError> {
-        for name in self.followed.keys().cloned().collect::<Vec<_>>() {
-            let Some(followed) = self.followed.get(&name) else { continue };
-            let standing = followed.prediction.standing(self.lab.cloud());
-            let flow = followed.flow.clone();
-            // What is sent over a forgotten flow that is not TCP begins a new one, and those are probed anyhow.
-            if standing == Standing::Forgotten && !matches!(flow.service, Service::Tcp(_)) {
-                self.close(&name);
-                continue;
+        let compared = self.followed.compare(&mut self.lab, &[]).await?;
+        self.report.examined += compared.compared as u64;
+        for it in compared.disagreements {
+            let what = format!("{}: {}", it.name, flows::written(&it.flow));
+            self.find(Kind::Connection, what, format!("{:?}", it.predicted), format!("{:?}", it.observed));
+            self.close(&it.name);
+        }
+        for it in compared.not_compared {
+            if it.is_unproved() {
+                self.report.examined += 1;
+                let what = format!("{}: {}", it.name, flows::written(&it.flow));
+                self.find(Kind::Inconclusive, what, "what the model says", it.reason);
             }
-            let held = self.lab.examine(&name).await?;
-            self.report.examined += 1;
-            let kind = match compare_held(&standing, &held) {
-                Agreement::Agree => None,
-                Agreement::Disagree => Some(Kind::Connection),
-                Agreement::Unproved => Some(Kind::Inconclusive),
-            };
-            if let Some(kind) = kind {
-                let what = format!("{name}: {}", flows::written(&flow));
-                self.find(kind, what, format!("{standing:?}"), format!("{held:?}"));
-            }
-            let cut = matches!(held, Held::Cut(_));
-            let cuts = self.followed.get_mut(&name).map_or(0, |followed| {
-                followed.cuts += u32::from(cut && matches!(flow.service, Service::Tcp(_)));
-                followed.cuts
-            });
-            let over = matches!(held, Held::Gone { .. }) || standing == Standing::Forgotten;
-            if kind.is_some() || over || cuts >= MOST_CUTS {
-                self.close(&name);
-            }
+            self.close(&it.name);
         }
         Ok(())
     }
 
     fn close(&mut self, name: &ConnectionName) {
         self.lab.close(name);
-        self.followed.shift_remove(name);
+        self.followed.close(name);
     }
 }

@@ -8,6 +8,7 @@ use crate::model::topology::ExpectedOutcome;
 use crate::probe::Held;
 use crate::report::Style;
 use crate::report::bundle;
+use crate::report::followed;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
     AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowLogResult, FlowResult, Head, Proof,
@@ -53,7 +54,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
             out.push_str(&detail("see", &finding.place.to_string(), ""));
         }
     }
-    out.push_str(&disagreements(head, step, style));
+    out.push_str(&disagreements(head, earlier, step, style));
     out.push_str(&wrong(head, earlier, step, style));
     out.push_str(&held(step, style));
     out.push_str(&traffic(step, style));
@@ -77,9 +78,8 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     if unproved > 0 {
         parts.push(format!("{} of {} not proved", text::number(unproved), text::count(counts.cells, "cell")));
     }
-    let disagree = step.disagreements.len();
-    if disagree > 0 {
-        parts.push(format!("model and kernel disagree about {}", text::count(disagree, "cell")));
+    if let Some(counted) = followed::disagreeing(step) {
+        parts.push(format!("model and kernel disagree about {counted}"));
     }
     let wrong_connections = step.held.iter().filter(|held| !held.right).count();
     if wrong_connections > 0 {
@@ -105,7 +105,7 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
         parts.push("the canaries did not hold".to_owned());
     }
     let as_before = earlier.last().is_some_and(|before| before.counts.cells == counts.cells);
-    if counts.wrong + unproved + disagree == 0 && counts.cells > 0 && (!as_before || style.verbose) {
+    if counts.wrong + unproved + step.disagreements.len() == 0 && counts.cells > 0 && (!as_before || style.verbose) {
         parts.push(format!("{}: {}", text::count(counts.cells, "cell"), outcomes(step)));
     }
     let several = step.addresses.len() > 1;
@@ -154,7 +154,7 @@ fn address(change: &AddressChange, named: bool) -> String {
 }
 
 /// What the model says otherwise than the packets: a bug of the program, so nothing is cut short.
-fn disagreements(head: &Head, step: &StepResult, style: Style) -> String {
+fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
     let fates = step.disagreements.iter().map(|it| {
         let predicted = format!("{}{}", text::outcome(&it.predicted.outcome), text::name_said(it.predicted.resolved));
         (&it.flow, (predicted, text::outcome(&it.observed)))
@@ -166,6 +166,7 @@ fn disagreements(head: &Head, step: &StepResult, style: Style) -> String {
         let flows = it.text(&head.hosts);
         out.push_str(&format!("{INDENT}{word}  {flows}      the model says {predicted}, the kernel {observed}\n"));
     }
+    out.push_str(&followed::lines(INDENT, earlier, step, style));
     if let Some(dossier) = &step.dossier {
         out.push_str(&detail("evidence", &format!("{}/", dossier.folder), ""));
     }

@@ -1,0 +1,160 @@
+//! Connections that are held, by the model and by the packets, in words.
+
+use serde::Serialize;
+
+use super::Style;
+use super::text::{self, Tone};
+use crate::model::topology::Fate;
+use crate::policy::tracking::Standing;
+use crate::scenario::followed::{Compared, Foretold, HeldDisagreement, NotCompared};
+use crate::scenario::{StepResult, held};
+
+/// The one word for what the model says.
+pub fn predicted_word(foretold: &Foretold) -> &'static str {
+    match foretold {
+        Foretold::NotOpened(_) => "not-opened",
+        Foretold::Stands(Standing::Alive) => Fate::Alive.as_str(),
+        Foretold::Stands(Standing::Cut { .. } | Standing::FailsCheck { .. }) => Fate::Cut.as_str(),
+        Foretold::Stands(Standing::Forgotten) => "forgotten",
+        Foretold::Stands(Standing::Gone) => Fate::Gone.as_str(),
+    }
+}
+
+/// What the model says: `cut at the ingress of db1`.
+pub fn predicted(foretold: &Foretold) -> String {
+    match foretold {
+        Foretold::NotOpened(_) => "it cannot have been opened".to_owned(),
+        Foretold::Stands(Standing::Cut { at }) => {
+            let ends: Vec<String> = at.iter().map(|(at, instance)| format!("the {at} of {instance}")).collect();
+            format!("cut at {}", ends.join(" or "))
+        }
+        Foretold::Stands(Standing::FailsCheck { instance }) => {
+            format!("cut by the check of source and destination of {instance}")
+        }
+        other => predicted_word(other).to_owned(),
+    }
+}
+
+/// What the packets say: `alive`, `cut; untracked at the ingress of db1, and ...`.
+pub fn observed(it: &HeldDisagreement) -> String {
+    let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {reason}"));
+    format!("{}{because}", held::word(&it.observed))
+}
+
+/// One disagreement as a sentence.
+pub fn sentence(it: &HeldDisagreement) -> String {
+    format!(
+        "connection {} ({}): the model says {}, the kernel {}",
+        it.name,
+        it.flow,
+        predicted(&it.predicted),
+        observed(it)
+    )
+}
+
+/// `1 cell`, `1 cell and 2 connections`: of what model and kernel say different things at a step.
+pub fn disagreeing(step: &StepResult) -> Option<String> {
+    let kinds = [(step.disagreements.len(), "cell"), (step.followed.disagreements.len(), "connection")];
+    let counted: Vec<String> =
+        kinds.iter().filter(|(count, _)| *count > 0).map(|(count, word)| text::count(*count, word)).collect();
+    (!counted.is_empty()).then(|| counted.join(" and "))
+}
+
+/// Lines of a step: each disagreement, and what was not compared unless a step before has said so.
+pub fn lines(indent: &str, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
+    let mut out = String::new();
+    for it in &step.followed.disagreements {
+        let word = style.paint(Tone::Bad, "DISAGREE");
+        out.push_str(&format!("{indent}{word}  {}\n", sentence(it)));
+    }
+    let is_said = |it: &NotCompared| earlier.iter().any(|before| before.followed.not_compared.contains(it));
+    for it in step.followed.not_compared.iter().filter(|it| style.verbose || !is_said(it)) {
+        let word = if it.is_unproved() { style.paint(Tone::Unsure, "UNPROVED") + "  " } else { String::new() };
+        out.push_str(&format!("{indent}{word}connection {}  not compared with the model: {}\n", it.name, it.reason));
+    }
+    out
+}
+
+/// What the foot of a run says: `2 connections as the model says`, as far as there are any; each is counted at each step.
+pub fn foot(steps: &[StepResult]) -> String {
+    let sum = |count: fn(&Compared) -> usize| steps.iter().map(|step| count(&step.followed)).sum::<usize>();
+    let (compared, others) = (sum(|it| it.compared), sum(|it| it.not_compared.len()));
+    match (compared, others) {
+        (0, 0) => String::new(),
+        (compared, 0) => format!(", {} compared", text::count(compared, "connection")),
+        (compared, others) => {
+            format!(", {} compared and {} not", text::count(compared, "connection"), text::number(others))
+        }
+    }
+}
+
+/// A connection of which model and kernel say different things.
+#[derive(Serialize)]
+pub struct Disagreeing<'a> {
+    connection: &'a str,
+    flow: String,
+    predicted: &'static str,
+    predicted_detail: String,
+    observed: &'static str,
+    detail: String,
+}
+
+/// A connection that was not held against the model.
+#[derive(Serialize)]
+pub struct Uncompared<'a> {
+    connection: &'a str,
+    flow: String,
+    why: &'static str,
+    reason: &'a str,
+}
+
+/// For JSON: those that differ.
+pub fn disagreements(step: &StepResult) -> Vec<Disagreeing<'_>> {
+    fn one(it: &HeldDisagreement) -> Disagreeing<'_> {
+        let HeldDisagreement { name, flow, predicted: foretold, observed: held, is_new: _ } = it;
+        Disagreeing {
+            connection: name.as_str(),
+            flow: flow.to_string(),
+            predicted: predicted_word(foretold),
+            predicted_detail: predicted(foretold),
+            observed: held::word(held),
+            detail: observed(it),
+        }
+    }
+    step.followed.disagreements.iter().map(one).collect()
+}
+
+/// For JSON: those that were not compared.
+pub fn not_compared(step: &StepResult) -> Vec<Uncompared<'_>> {
+    fn one(it: &NotCompared) -> Uncompared<'_> {
+        Uncompared {
+            connection: it.name.as_str(),
+            flow: it.flow.to_string(),
+            why: if it.is_unproved() { "unproved" } else { "limit" },
+            reason: &it.reason,
+        }
+    }
+    step.followed.not_compared.iter().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Style, github, json, junit, terminal, testing};
+
+    #[test]
+    fn a_connection_of_which_model_and_kernel_say_different_things_is_in_every_report() {
+        let all = [testing::disagreeing().into()];
+        insta::assert_snapshot!("disagreeing-text", terminal::entries(&all, Style::default()));
+        let document: serde_json::Value = serde_json::from_str(&json::json(&all).unwrap()).unwrap();
+        let step = &document["runs"][0]["steps"][0];
+        let counts = &step["counts"];
+        let parts = serde_json::json!({
+            "counts": [&counts["connections"], &counts["connections_not_compared"]],
+            "connection_disagreements": &step["connection_disagreements"],
+            "connections_not_compared": &step["connections_not_compared"],
+        });
+        insta::assert_snapshot!("disagreeing-json", format!("{parts:#}"));
+        insta::assert_snapshot!("disagreeing-junit", junit::junit(&all).unwrap());
+        insta::assert_snapshot!("disagreeing-github", github::github(&all));
+    }
+}

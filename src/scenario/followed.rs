@@ -1,0 +1,312 @@
+//! Connections that are held, followed through every change by the model, and held against what the packets say at each step.
+//!
+//! What the model cannot speak about is told by name, with the reason: it is neither agreement nor silence.
+
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+
+use super::agreement::{Agreement, compare_held};
+use super::cloudlike::Cloudlike;
+use super::results::HeldResult;
+use crate::lab::LabError;
+use crate::model::topology::Fate;
+use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Service, Verdict};
+use crate::policy;
+use crate::policy::tracking::{Connection, Standing};
+use crate::probe::Held;
+
+/// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
+/// more, to see whether it comes back, and then only when somebody asks.
+const MOST_CUTS: u32 = 2;
+/// One that has been cut as long may pause for longer than an examination waits.
+const SOON: Duration = Duration::from_secs(2);
+
+/// What model and kernel say of the connections that are held at a step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Compared {
+    /// How many were held against the model.
+    pub compared: usize,
+    /// The others, each with the reason.
+    pub not_compared: Vec<NotCompared>,
+    /// Those of which the two say different things.
+    pub disagreements: Vec<HeldDisagreement>,
+}
+
+impl Compared {
+    /// Whether something was looked at that nothing proves.
+    pub fn is_unproved(&self) -> bool {
+        self.not_compared.iter().any(NotCompared::is_unproved)
+    }
+}
+
+/// A connection that was not held against the model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotCompared {
+    /// Its name.
+    pub name: ConnectionName,
+    /// What it is.
+    pub flow: Flow,
+    /// Why not, as a kind.
+    pub why: Why,
+    /// Why not, in words.
+    pub reason: String,
+}
+
+impl NotCompared {
+    /// Whether it was examined, and nothing was proved.
+    pub fn is_unproved(&self) -> bool {
+        self.why == Why::Unproved
+    }
+}
+
+/// Why a connection was not held against the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// The model, or the kernel, cannot tell (docs/semantics.md, "Tracked and untracked flows").
+    Limit,
+    /// It has been examined, and nothing was proved.
+    Unproved,
+}
+
+/// A connection of which the model and the kernel say different things: a bug in one of the two.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldDisagreement {
+    /// Its name.
+    pub name: ConnectionName,
+    /// What it is.
+    pub flow: Flow,
+    /// What the model says.
+    pub predicted: Foretold,
+    /// What the packets say.
+    pub observed: Held,
+    /// Whether it is the first time that this is said of it.
+    pub is_new: bool,
+}
+
+/// What the model says of a connection that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Foretold {
+    /// It could never have been opened.
+    NotOpened(Verdict),
+    /// What has become of it.
+    Stands(Standing),
+}
+
+/// Every connection that is held, with what the model remembers of it.
+#[derive(Debug, Default)]
+pub struct Followed(IndexMap<ConnectionName, One>);
+
+#[derive(Debug)]
+struct One {
+    flow: Flow,
+    prediction: Prediction,
+    cuts: u32,
+    cut_since: Option<Instant>,
+    used: Instant,
+    /// Whether the cloud has changed since it was looked at.
+    is_stale: bool,
+    is_known: bool,
+}
+
+#[derive(Debug)]
+enum Prediction {
+    Follows(Box<Connection>),
+    NotOpened(Verdict),
+    Unknown(&'static str),
+}
+
+/// What the model and the lab are known to be unable to tell of a connection, if it is opened now: the two crossings of a
+/// middlebox are one flow to the kernel, and the server of a datagram does not know the address that a NAT instance has
+/// given it.
+pub fn limit(cloud: &Cloud, flow: &Flow) -> Option<&'static str> {
+    let routed = [&flow.from, &flow.to].into_iter().any(|end| {
+        let interface = end.interface().and_then(|id| cloud.interface(&id));
+        interface.is_some_and(|i| cloud.vpcs.get(&i.vpc).is_some_and(|vpc| vpc.routes.contains_key(&i.subnet)))
+    });
+    let middlebox = cloud.instances.values().any(|instance| instance.forwarding == Forwarding::Plain);
+    if matches!(flow.from, Endpoint::Forged(..)) {
+        Some("it begins with a forged source")
+    } else if routed && middlebox {
+        Some("it may be held through a middlebox, whose two crossings are one flow to the kernel")
+    } else if routed && matches!(flow.service, Service::Udp(_)) {
+        Some("it is held over UDP and may lead through a NAT instance, whose address its server does not know")
+    } else {
+        None
+    }
+}
+
+impl Followed {
+    /// A connection that has been opened; `cloud` is the one of that moment.
+    pub fn open(&mut self, cloud: &Cloud, name: &ConnectionName, flow: &Flow) {
+        let prediction = match (policy::judge(cloud, flow), limit(cloud, flow)) {
+            (_, Some(why)) => Prediction::Unknown(why),
+            (Verdict::Open { .. }, None) => match Connection::open(cloud, flow) {
+                Some(connection) => Prediction::Follows(Box::new(connection)),
+                None => Prediction::Unknown("the model does not follow what goes this way"),
+            },
+            (verdict, None) => Prediction::NotOpened(verdict),
+        };
+        let one = One {
+            flow: flow.clone(),
+            prediction,
+            cuts: 0,
+            cut_since: None,
+            used: Instant::now(),
+            is_stale: false,
+            is_known: false,
+        };
+        self.0.insert(name.clone(), one);
+    }
+
+    /// A connection that has been closed.
+    pub fn close(&mut self, name: &ConnectionName) {
+        self.0.shift_remove(name);
+    }
+
+    /// A connection that was idle until nobody remembered it.
+    pub fn idle(&mut self, name: &ConnectionName) {
+        if let Some(One { prediction: Prediction::Follows(connection), .. }) = self.0.get_mut(name) {
+            connection.forget();
+        }
+    }
+
+    /// A change that has been carried out; `cloud` is the one after it.
+    pub fn follow(&mut self, operation: &Operation, cloud: &Cloud) {
+        for one in self.0.values_mut() {
+            one.is_stale = true;
+            if let Prediction::Follows(connection) = &mut one.prediction {
+                connection.follow(operation, cloud);
+            }
+        }
+    }
+
+    /// Nothing is compared at this step.
+    pub fn not_compared(&self, reason: &str) -> Compared {
+        let one = |(name, one): (&ConnectionName, &One)| NotCompared {
+            name: name.clone(),
+            flow: one.flow.clone(),
+            why: Why::Unproved,
+            reason: reason.to_owned(),
+        };
+        Compared { not_compared: self.0.iter().map(one).collect(), ..Compared::default() }
+    }
+
+    /// Holds each against the model: by what the step itself has found of it, or by examining it, which takes a packet or
+    /// two.
+    ///
+    /// # Errors
+    /// When the lab fails.
+    pub async fn compare<L: Cloudlike>(&mut self, lab: &mut L, found: &[HeldResult]) -> Result<Compared, LabError> {
+        let mut compared = Compared::default();
+        for (name, one) in &mut self.0 {
+            let mut not = |flow: &Flow, why: Why, reason: String| {
+                compared.not_compared.push(NotCompared { name: name.clone(), flow: flow.clone(), why, reason });
+            };
+            let foretold = match one.foretold(lab.cloud()) {
+                Ok(foretold) => foretold,
+                Err(reason) => {
+                    not(&one.flow, Why::Limit, reason.to_owned());
+                    continue;
+                }
+            };
+            let is_it = |it: &&HeldResult| it.name == *name && it.expected != Fate::Unanswerable;
+            let held = match found.iter().rev().find(is_it) {
+                Some(result) => result.found.clone(),
+                None => {
+                    if let Some(reason) = one.is_better_left_alone(lab.cloud(), &foretold) {
+                        not(&one.flow, Why::Limit, reason);
+                        continue;
+                    }
+                    lab.examine(name).await?
+                }
+            };
+            let agreement = match &foretold {
+                Foretold::NotOpened(_) => Agreement::Disagree,
+                Foretold::Stands(standing) => compare_held(standing, &held),
+            };
+            // A slow machine is no bug: whoever comes too late finds that it has been forgotten.
+            if let Some(reason) = one.may_be_forgotten(lab.cloud(), 1).filter(|_| agreement != Agreement::Agree) {
+                not(&one.flow, Why::Limit, reason);
+                continue;
+            }
+            one.note(&held);
+            match (agreement, held) {
+                (Agreement::Agree, _) => compared.compared += 1,
+                (Agreement::Unproved, Held::Inconclusive { why }) => not(&one.flow, Why::Unproved, why),
+                (_, observed) => {
+                    compared.compared += 1;
+                    let is_new = !std::mem::replace(&mut one.is_known, true);
+                    let (name, flow) = (name.clone(), one.flow.clone());
+                    compared.disagreements.push(HeldDisagreement { name, flow, predicted: foretold, observed, is_new });
+                }
+            }
+        }
+        Ok(compared)
+    }
+}
+
+impl One {
+    fn foretold(&self, cloud: &Cloud) -> Result<Foretold, &'static str> {
+        match &self.prediction {
+            Prediction::Unknown(why) => Err(why),
+            Prediction::NotOpened(verdict) => Ok(Foretold::NotOpened(verdict.clone())),
+            Prediction::Follows(connection) => match connection.standing(cloud) {
+                Standing::Forgotten if !self.is_tcp() => {
+                    Err("nobody remembers it, so that what is sent over it begins a new flow")
+                }
+                standing => Ok(Foretold::Stands(standing)),
+            },
+        }
+    }
+
+    fn is_tcp(&self) -> bool {
+        matches!(self.flow.service, Service::Tcp(_))
+    }
+
+    /// Why it is not to be examined unless the file asks.
+    fn is_better_left_alone(&self, cloud: &Cloud, foretold: &Foretold) -> Option<String> {
+        let alive = *foretold == Foretold::Stands(Standing::Alive);
+        let gone = *foretold == Foretold::Stands(Standing::Gone);
+        let for_long = self.cut_since.is_some_and(|since| since.elapsed() > SOON);
+        if gone {
+            None
+        } else if self.is_tcp() && self.cuts > 0 && !self.is_stale {
+            Some("nothing has changed since it was found cut".to_owned())
+        } else if self.is_tcp() && (for_long || self.cuts >= MOST_CUTS && !alive) {
+            Some("it has been cut, and its ends repeat what was lost after ever longer pauses".to_owned())
+        } else {
+            self.may_be_forgotten(cloud, 2)
+        }
+    }
+
+    /// Whether it was silent for so long, or for a part of so long, that it may be tracked no more: the model has no clock.
+    fn may_be_forgotten(&self, cloud: &Cloud, part: u32) -> Option<String> {
+        let seconds = match self.flow.service {
+            Service::Tcp(_) => cloud.tracking.tcp_established,
+            Service::Udp(_) => cloud.tracking.udp.min(cloud.tracking.udp_stream),
+            Service::IcmpEcho | Service::Icmp(_) => cloud.tracking.icmp,
+            Service::Protocol(_) => cloud.tracking.other,
+        };
+        let limit = Duration::from_secs(seconds.into()) / cloud.tracking.clock_factor.max(1);
+        // The kernel counts in whole seconds.
+        let limit = limit.max(Duration::from_secs(1)) / part.max(1);
+        let too_long = self.used.elapsed() >= limit;
+        too_long.then(|| "it has been silent for so long that it may have been forgotten".to_owned())
+    }
+
+    fn note(&mut self, held: &Held) {
+        (self.used, self.is_stale) = (Instant::now(), false);
+        match held {
+            Held::Alive => (self.cuts, self.cut_since) = (0, None),
+            Held::Cut(_) => {
+                self.cuts += 1;
+                self.cut_since.get_or_insert_with(Instant::now);
+            }
+            Held::Unanswerable(_) | Held::Gone { .. } | Held::Inconclusive { .. } => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

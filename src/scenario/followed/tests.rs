@@ -1,0 +1,113 @@
+use super::*;
+use crate::model::topology::{Action, Opening, Step};
+use crate::model::{Direction, GroupName, InstanceName, SubnetName, VpcName};
+use crate::probe::{Drop, DropCause};
+use crate::scenario::testing::{Double, columns, pattern, placed, step, topology};
+use crate::scenario::{Options, RunResult, RunVerdict, predict, run_on};
+
+fn session() -> ConnectionName {
+    ConnectionName::new("session")
+}
+
+fn opening(flow: &str) -> Step {
+    let open = Action::Open(placed(Opening { name: session(), flow: pattern(flow) }));
+    Step { actions: vec![open], ..step("a session", vec![]) }
+}
+
+fn cut() -> Held {
+    let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
+    let cause = DropCause::Groups { at: Direction::Ingress, instance: InstanceName::new("db1"), groups };
+    Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
+}
+
+/// A lab whose new flows do as the model says.
+fn obeying() -> Double {
+    Double::new(|cloud, flow| {
+        let listeners = crate::lab::Listeners { columns: columns(), deaf: Default::default() };
+        predict::observation(cloud, &listeners, flow).outcome
+    })
+}
+
+/// Two steps over one session, about which the file itself expects nothing.
+fn run_in(mut lab: Double, steps: Vec<Step>) -> RunResult {
+    lab.predictor = Some(policy::judge);
+    let topology = topology(steps);
+    let (options, mut ignore) = (Options::default(), |_: crate::scenario::Progress<'_>| ());
+    let running = run_on(&mut lab, &topology, Duration::ZERO, &options, &mut ignore);
+    futures::executor::block_on(running).expect("a result")
+}
+
+fn run(flow: &str, fate: Held) -> RunResult {
+    let lab = Double { fate: Box::new(move |_, _| fate.clone()), ..obeying() };
+    run_in(lab, vec![opening(flow), step("later", vec![])])
+}
+
+const ADMITTED: &str = "web1 -> db1:3306";
+
+#[test]
+fn what_lives_as_the_model_says_is_counted_at_each_step() {
+    let result = run(ADMITTED, Held::Alive);
+    assert_eq!(result.verdict, RunVerdict::Passed);
+    assert_eq!((result.counts.connections, result.counts.connections_not_compared), (2, 0));
+}
+
+#[test]
+fn what_the_kernel_cuts_against_the_model_fails_each_step_and_is_kept_once() {
+    let result = run(ADMITTED, cut());
+    assert_eq!(result.verdict, RunVerdict::Failed);
+    let [first, later] = result.steps.as_slice() else { panic!("two steps") };
+    let [disagreement] = first.followed.disagreements.as_slice() else { panic!("{:?}", first.followed) };
+    assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Alive));
+    assert_eq!((&disagreement.observed, disagreement.is_new), (&cut(), true));
+    let dossier = first.dossier.as_ref().expect("a dossier");
+    assert!(dossier.files[0].1.contains("connection session: web1 -> db1:3306"), "{}", dossier.files[0].1);
+    assert!(later.dossier.is_none());
+}
+
+#[test]
+fn what_the_model_cuts_and_the_kernel_lets_live_is_told() {
+    let idle = Step { actions: vec![Action::Idle(placed(session()))], ..step("for too long", vec![]) };
+    let result = run_in(obeying(), vec![opening(ADMITTED), idle]);
+    let [disagreement] = result.steps[1].followed.disagreements.as_slice() else { panic!("{:?}", result.steps[1]) };
+    assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Forgotten));
+    assert_eq!(result.verdict, RunVerdict::Failed);
+}
+
+#[test]
+fn what_could_not_have_been_opened_and_was_is_told() {
+    let result = run("db1 -> db2:3306", Held::Alive);
+    let [disagreement] = result.steps[0].followed.disagreements.as_slice() else { panic!("{:?}", result.steps[0]) };
+    assert!(matches!(disagreement.predicted, Foretold::NotOpened(Verdict::Dropped { .. })));
+}
+
+#[test]
+fn what_nothing_proves_is_inconclusive() {
+    let result = run(ADMITTED, Held::Inconclusive { why: "nobody knows".to_owned() });
+    assert_eq!(result.verdict, RunVerdict::Inconclusive);
+    assert_eq!((result.counts.connections, result.counts.connections_not_compared), (0, 2));
+}
+
+#[test]
+fn broken_canaries_compare_nothing() {
+    let lab = Double { fate: Box::new(|_, _| cut()), canaries_held: false, ..obeying() };
+    let asked = crate::scenario::testing::flows(crate::model::topology::ExpectedOutcome::Open, &[ADMITTED]);
+    let probing = Step { expectations: vec![placed(asked)], ..opening(ADMITTED) };
+    let result = run_in(lab, vec![probing]);
+    assert_eq!((result.verdict, result.counts.connections), (RunVerdict::Inconclusive, 0));
+    assert_eq!(result.counts.connections_not_compared, 1, "and says so");
+}
+
+#[test]
+fn what_may_lead_through_a_middlebox_is_named_and_not_compared() {
+    let mut lab = Double { fate: Box::new(|_, _| cut()), ..obeying() };
+    let block: ipnet::Ipv4Net = "10.0.0.0/24".parse().expect("a block");
+    let subnet = SubnetName::new("default");
+    let routes = IndexMap::from([(subnet.clone(), Vec::new())]);
+    let vpc = crate::model::Vpc { cidr: block, subnets: [(subnet, block)].into(), routes, ipv6: None };
+    lab.cloud.vpcs.insert(VpcName::new("default"), vpc);
+    lab.cloud.instances[&InstanceName::new("web2")].forwarding = Forwarding::Plain;
+    let result = run_in(lab, vec![opening(ADMITTED)]);
+    let [it] = result.steps[0].followed.not_compared.as_slice() else { panic!("{:?}", result.steps[0]) };
+    assert!(it.name == session() && it.reason.contains("middlebox"), "{it:?}");
+    assert_eq!((result.verdict, result.counts.connections), (RunVerdict::Passed, 0));
+}
