@@ -37,6 +37,8 @@ pub struct Cloud {
     /// The public address that each interface gave back last: who asks for it by public address while it has none asks
     /// there.
     pub last_public: IndexMap<InterfaceId, PublicIp>,
+    /// The private address that an interface has given back, until it gets another: who has it written down asks there.
+    pub last_private: IndexMap<InterfaceId, PrivateIp>,
     /// How long idle flows are remembered.
     pub tracking: TrackingTimeouts,
     /// Automatic public addresses come from here.
@@ -269,6 +271,7 @@ impl Cloud {
             prefix_lists: IndexMap::new(),
             previous_addresses: IndexMap::new(),
             last_public: IndexMap::new(),
+            last_private: IndexMap::new(),
             tracking: TrackingTimeouts::default(),
             public_pool: DEFAULT_PUBLIC_POOL,
             counters: Counters::default(),

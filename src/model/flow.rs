@@ -225,6 +225,11 @@ pub enum Verdict {
     Blackhole,
     /// It leaves the sender, and the gateway has no public address to send it on with.
     Untranslated,
+    /// The receiver has given its private address back; another holds it now, and lets it in.
+    Misdelivered {
+        /// Who.
+        to: InstanceName,
+    },
     /// Nobody holds the address.
     Unreachable,
     /// The receiver has no public DNS name, so there is no address to go to.

@@ -28,8 +28,8 @@ mod walk;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PublicIp, Service, SourceDestCheck,
-    Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Service,
+    SourceDestCheck, Verdict, Via, VpcName,
 };
 pub use memory::{Memory, memory};
 pub use remedies::{Remedy, remedies};
@@ -103,16 +103,18 @@ impl<'a> Walker<'a> {
     ///
     /// A private address means something only inside a VPC. What the sender asks for is the *number* that the receiver
     /// holds; where the receiver is in another VPC, whoever holds that number in the sender's own VPC gets the packet,
-    /// and the verdict is that holder's. With nobody there, nothing is reached.
+    /// and the verdict is that holder's. With nobody there, nothing is reached. An address that the receiver has given back
+    /// leads to whoever holds it by now; in Classic a stop gives it back ("Stop and start", EC2, 2018).
     fn by_private_address(&mut self, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
-        let (Some(from), Some(to)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver)) else {
-            return Verdict::Unreachable;
-        };
-        let Some(destination) = to.private else { return Verdict::Unreachable };
-        if holder_of(self.cloud, &from.vpc, destination.0).is_none() {
-            return Verdict::Unreachable;
+        let Some(from) = interface_of(self.cloud, sender) else { return Verdict::Unreachable };
+        let given_back = given_back(self.cloud, receiver);
+        let held = interface_of(self.cloud, receiver).and_then(|to| to.private);
+        let Some(destination) = held.or(given_back) else { return Verdict::Unreachable };
+        let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else { return Verdict::Unreachable };
+        match self.by_address(flow, sender, destination.0) {
+            Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.instance.clone() },
+            other => other,
         }
-        self.by_address(flow, sender, destination.0)
     }
 
     /// From an instance to an IPv4 address, wherever that is.
@@ -325,6 +327,12 @@ fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
 /// Where somebody asks who asks for an interface by public address: at the one that it has, or else had last.
 fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
     cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id).copied())
+}
+
+/// The private address that an interface held last, where it holds none.
+fn given_back(cloud: &Cloud, id: &InterfaceId) -> Option<PrivateIp> {
+    let holds_none = cloud.interface(id).is_some_and(|interface| interface.private.is_none());
+    cloud.last_private.get(id).copied().filter(|_| holds_none)
 }
 
 /// An interface of a load balancer, or of an instance that is not stopped.

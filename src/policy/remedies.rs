@@ -102,7 +102,7 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
             let known = cloud.elastic_ips.contains_key(&name);
             Some([Operation::AllocateAddress(name)].into_iter().filter(|_| !known).chain([associate]).collect())
         }
-        Verdict::Unreachable | Verdict::Unresolved => {
+        Verdict::Misdelivered { .. } | Verdict::Unreachable | Verdict::Unresolved => {
             let ends = [&flow.from, &flow.to].map(|end| end.interface());
             ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
         }

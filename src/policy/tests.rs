@@ -34,6 +34,7 @@ fn verdict(sample: &Sample, words: &str) -> String {
         Verdict::FailsCheck { instance } => format!("fails the check of {instance}"),
         Verdict::Blackhole => "blackhole".to_owned(),
         Verdict::Untranslated => "untranslated".to_owned(),
+        Verdict::Misdelivered { to } => format!("comes to {to}"),
         Verdict::Unreachable => "unreachable".to_owned(),
         Verdict::Unresolved => "unresolved".to_owned(),
     }
@@ -342,4 +343,14 @@ fn a_verdict_names_every_rule_that_admits_and_every_group_consulted() {
             groups: vec![GroupName::new("g"), GroupName::new("h")],
         }
     );
+}
+
+#[test]
+fn a_private_address_that_was_given_back_leads_to_its_new_holder_or_to_nobody() {
+    let sample = Sample::new(Era::Classic).group("A", &["tcp 80 from anywhere"]).instance("a", &["A"]);
+    let stopped = sample.instance("b", &["A"]).with(stop("a"));
+    check(&stopped, &[("b -> a 80", "unreachable")]);
+    let given = stopped.with(launch_at("c", &["A"], "default", previous("a")));
+    check(&given, &[("b -> a 80", "comes to c"), ("b -> a 22", "dropped at c's ingress"), ("c -> a 22", "comes to c")]);
+    check(&given.with(start("a")), &[("b -> a 80", "open"), ("c -> a 22", "dropped at a's ingress")]);
 }

@@ -29,7 +29,7 @@ pub use balancer::{Health, Plan};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held};
-pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution};
+pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution, SOMEBODY_ELSE};
 pub use prober::Prober;
 pub use resolve::Whose;
 pub use traffic::{Course, Packet, Part, Streams, Trace};

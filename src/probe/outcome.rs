@@ -44,6 +44,9 @@ impl Resolution {
     }
 }
 
+/// Who answered where an answer names nobody, as that to a ping, and the receiver has not seen the question.
+pub const SOMEBODY_ELSE: &str = "somebody other than the receiver";
+
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -3,7 +3,7 @@
 use super::attempt::Answer;
 use super::evidence::Logged;
 use super::waiting::Finding;
-use super::{Drop, DropCause, Outcome};
+use super::{Drop, DropCause, Outcome, SOMEBODY_ELSE};
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::model::{Direction, GroupName, InstanceName, RuleId};
@@ -88,7 +88,7 @@ fn answered(
             let why = "an answer that names nobody, and more came to the receiver than could be looked at".to_owned();
             Outcome::Inconclusive { why }
         }
-        None => Outcome::Misdelivered { answered_by: "somebody other than the receiver".into() },
+        None => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Explanation {
     flow: Which,
     /// The flow in the words of a file.
     written: String,
-    /// `open`, `dropped`, `unreachable` or `unresolved`.
+    /// `open`, `dropped`, `misdelivered`, `unreachable` or `unresolved`.
     verdict: &'static str,
     /// At which end groups dropped it.
     at: Option<Direction>,
@@ -86,6 +86,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
         Verdict::Open { .. } => ("open", None),
         Verdict::Dropped { at, .. } => ("dropped", Some(*at)),
         Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated => ("dropped", None),
+        Verdict::Misdelivered { .. } => ("misdelivered", None),
         Verdict::Unreachable => ("unreachable", None),
         Verdict::Unresolved => ("unresolved", None),
     };

@@ -2,7 +2,7 @@
 
 use crate::model::Verdict;
 use crate::policy::tracking::Standing;
-use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution};
+use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
 
 /// What comparing a prediction with a measurement gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,11 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
             is_recorded_as(&drop.cause, &["spoofed", "not-its-own"])
         }
         (Verdict::Blackhole, Outcome::Dropped(drop)) => is_recorded_as(&drop.cause, &["blackhole"]),
+        // The answer to a ping names nobody, and neither does a port where nobody listens.
+        (Verdict::Misdelivered { to }, Outcome::Misdelivered { answered_by }) => {
+            *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE
+        }
+        (Verdict::Misdelivered { .. }, Outcome::Refused { .. }) => true,
         (Verdict::Unreachable, Outcome::Unreachable) => true,
         _ => false,
     };

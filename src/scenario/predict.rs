@@ -216,6 +216,7 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
         Verdict::FailsCheck { .. } => dropped(recorded(Record::Spoofed)),
         Verdict::Blackhole => dropped(recorded(Record::Blackhole)),
         Verdict::Untranslated => dropped(recorded(Record::Untranslated)),
+        Verdict::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
         Verdict::Unreachable => Outcome::Unreachable,
         Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
     }

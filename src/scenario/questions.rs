@@ -307,6 +307,7 @@ impl<'a> Paper<'a> {
             Verdict::Dropped { .. } | Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated => {
                 Class::Dropped
             }
+            Verdict::Misdelivered { .. } => Class::Misdelivered,
             Verdict::Unreachable => Class::Unreachable,
             Verdict::Unresolved => Class::Inconclusive,
         }

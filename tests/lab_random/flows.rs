@@ -2,7 +2,9 @@
 
 use indexmap::{IndexMap, IndexSet};
 use sglab::model::topology::Topology;
-use sglab::model::{Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, InterfaceId, Service, Via, apply};
+use sglab::model::{
+    Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, InterfaceId, Service, Via, apply,
+};
 use sglab::policy;
 use sglab::scenario::{cells, followed};
 
@@ -61,6 +63,13 @@ fn can_be_told(cloud: &Cloud, flow: &Flow) -> bool {
     let interface = |end: &Endpoint| end.interface().and_then(|id| cloud.interface(&id));
     let Some(receiver) = interface(&flow.to) else { return true };
     let routed = cloud.vpcs.get(&receiver.vpc).is_some_and(|vpc| vpc.routes.contains_key(&receiver.subnet));
+    // The address that it has given back may be that of a machine which has crashed: an open door with silence behind it.
+    let given_back = cloud.last_private.get(&receiver.id).filter(|_| receiver.private.is_none());
+    let crashed = |it: &Interface| cloud.state_of(&it.id.instance) == Some(InstanceState::Crashed);
+    let silent = |it: &Interface| it.vpc == receiver.vpc && it.private.as_ref() == given_back && crashed(it);
+    if flow.via == Via::Private && given_back.is_some() && cloud.network_interfaces().any(silent) {
+        return false;
+    }
     match (flow.via, interface(&flow.from)) {
         (Via::Public | Via::Dns, None) => !routed,
         (Via::Public, Some(_)) => {

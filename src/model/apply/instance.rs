@@ -122,6 +122,7 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
         elastic.association.take_if(|interface| interface.instance == *name);
     }
     cloud.last_public.retain(|interface, _| interface.instance != *name);
+    cloud.last_private.retain(|interface, _| interface.instance != *name);
     load_balancer::terminated(cloud, name);
     cloud.instances.shift_remove(name);
     Ok(())
@@ -197,7 +198,9 @@ fn release_addresses(cloud: &mut Cloud, name: &InstanceName, private_too: bool) 
                 cloud.last_public.extend(interface.public.take().map(|lost| (interface.id.clone(), lost)));
             }
             if private_too {
-                given_back.push(interface.private.take());
+                let private = interface.private.take();
+                cloud.last_private.extend(private.map(|lost| (interface.id.clone(), lost)));
+                given_back.push(private);
             }
         }
     }

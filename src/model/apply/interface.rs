@@ -55,6 +55,7 @@ pub(super) fn detach(cloud: &mut Cloud, id: &InterfaceId) -> Result<(), Refusal>
         elastic.association.take_if(|interface| interface == id);
     }
     cloud.last_public.shift_remove(id);
+    cloud.last_private.shift_remove(id);
     if let Some(instance) = cloud.instances.get_mut(&id.instance) {
         instance.interfaces.retain(|interface| interface.id != *id);
     }

@@ -28,6 +28,9 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
         Verdict::Untranslated => {
             format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
         }
+        Verdict::Misdelivered { to } => {
+            format!("it comes to {to}, which lets it in: {} has given the address back, and {to} holds it now", flow.to)
+        }
         Verdict::Unreachable => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
         Verdict::Unresolved => format!("{} has no public DNS name to ask for", flow.to),
     }

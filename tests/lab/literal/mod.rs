@@ -236,6 +236,7 @@ fn said(verdict: &Verdict) -> String {
         Verdict::Blackhole => "blackhole".to_owned(),
         Verdict::Untranslated => "untranslated".to_owned(),
         Verdict::Unreachable => "unreachable".to_owned(),
+        Verdict::Misdelivered { to } => format!("comes to {to}"),
         Verdict::Unresolved => "unresolved".to_owned(),
     }
 }

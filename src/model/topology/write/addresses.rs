@@ -133,6 +133,7 @@ fn plain(cloud: &Cloud) -> Cloud {
     cloud.counters = Counters::default();
     cloud.previous_addresses.clear();
     cloud.last_public.clear();
+    cloud.last_private.clear();
     cloud.hosts.values_mut().for_each(|host| host.place = None);
     for group in cloud.groups.values_mut() {
         group.place = None;
