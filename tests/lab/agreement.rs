@@ -8,6 +8,7 @@ use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
 
 use crate::clouds::boot;
+use crate::dealt::is_ours;
 
 cases![
     two_tier_is_as_the_policy_says,
@@ -39,9 +40,10 @@ pub fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
     cells
 }
 
+/// By every kind of address and after each single operation, also under eras that a file is not about. Eras are dealt out.
 pub async fn is_as_the_policy_says(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
-    for era in Era::ALL {
+    for (_, era) in Era::ALL.into_iter().enumerate().filter(|(number, _)| is_ours(*number)) {
         // Some files are of one era only: EC2 refuses what they are made of in the others.
         if topology.initial_cloud(era).is_err() {
             assert!(!topology.eras.contains(&era), "{name} cannot be launched under its own era {era}");

@@ -17,6 +17,7 @@ use sglab::scenario::cells;
 
 use crate::bare::{connection, inside, is_silent, passes, run};
 use crate::clouds::*;
+use crate::dealt::is_ours;
 use crate::snapshot::Snapshot;
 
 cases![
@@ -175,7 +176,8 @@ fn forgets(step: &Step) -> bool {
     step.attempt == "forget a tracked flow"
 }
 
-/// Carries out each operation of a topology's second step. Before it succeeds it fails at every step that it has.
+/// Carries out each operation of a topology's second step. Before it succeeds it fails at every step that it has (that is
+/// ours: with two users, one has the even ones and the other the odd).
 pub async fn whole_or_not_at_all(template: &str, operations: &str, era: Era) {
     let topology = topology(&template.replace("\n  OPERATIONS", operations));
     let faults = Faults::default();
@@ -187,6 +189,10 @@ pub async fn whole_or_not_at_all(template: &str, operations: &str, era: Era) {
         let before = Snapshot::of(&lab).await;
         let mut number = 0;
         loop {
+            if !is_ours(number) {
+                number += 1;
+                continue;
+            }
             // First what it would meet; then the same again, where it has its effect and fails nevertheless.
             let Some(step) = fails(&mut lab, &faults, operation, number, Moment::Before, &before, &mut held).await
             else {

@@ -1,7 +1,7 @@
 //! Tests on real packets. Each runs in a process of its own, which enters the sandbox before it has threads.
 //!
-//! Started as root, every case runs twice: as root, and as an ordinary user. A case that cannot run fails with the
-//! reason; none is skipped.
+//! Started as root, every case runs twice: as root, and as an ordinary user; long sweeps are dealt out among the two. A
+//! case that cannot run fails with the reason; none is skipped.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
 /// `cases![a_function, another]`: every async function a case of its own name.
@@ -22,6 +22,7 @@ mod blink;
 mod clients;
 mod clouds;
 mod coverage;
+mod dealt;
 mod disagreements;
 mod elastic_ips;
 mod evidence;
@@ -118,9 +119,9 @@ fn main() -> ExitCode {
     };
     let program = &copy.program;
     let trials = ALL.iter().copied().flatten().flat_map(|case| {
-        users.iter().map(move |(who, uid)| {
-            let (program, uid) = (program.clone(), *uid);
-            Trial::test(format!("{} as {who}", case.name), move || run_apart(&program, case.name, uid))
+        users.iter().enumerate().map(move |(share, (who, uid))| {
+            let (program, uid, dealt) = (program.clone(), *uid, format!("{share}/{}", users.len()));
+            Trial::test(format!("{} as {who}", case.name), move || run_apart(&program, case.name, uid, &dealt))
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
@@ -137,9 +138,9 @@ fn run_here(case: &Case) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn run_apart(program: &Path, name: &str, uid: Option<u32>) -> Result<(), Failed> {
+fn run_apart(program: &Path, name: &str, uid: Option<u32>, dealt: &str) -> Result<(), Failed> {
     let mut command = Command::new(program);
-    command.env(CASE, name).current_dir("/");
+    command.env(CASE, name).env(dealt::DEALT, dealt).current_dir("/");
     if let Some(uid) = uid {
         command.uid(uid).gid(uid);
     }
