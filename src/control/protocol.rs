@@ -359,9 +359,30 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read, most: usize) -> Result<T,
     Ok(serde_json::from_slice(&bytes)?)
 }
 
+/// Reads any bytes as what a client may send, for whoever feeds it such: what can be read is what is written again.
+pub fn read_any(bytes: &[u8]) {
+    let mut rest = bytes;
+    if let Ok(envelope) = read::<Envelope>(&mut rest, MAX_REQUEST) {
+        let again = frame(&envelope, MAX_REPLY).ok().and_then(|bytes| read(&mut bytes.as_slice(), MAX_REPLY).ok());
+        assert_eq!(Some(envelope), again);
+    }
+    while let Ok(Signal { .. }) = read::<Signal>(&mut rest, MAX_REQUEST) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_bear_all_that_fuzzing_has_kept() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/request");
+        let mut kept = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            read_any(&std::fs::read(entry.unwrap().path()).unwrap());
+            kept += 1;
+        }
+        assert!(kept >= 3, "the corpus has only {kept} files");
+    }
 
     #[test]
     fn a_message_comes_back_as_it_went() {

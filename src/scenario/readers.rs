@@ -5,16 +5,17 @@ use std::sync::LazyLock;
 
 use super::{cells, demand};
 use crate::lab::readers;
-use crate::model::topology::{Action, Topology};
-use crate::model::{Cloud, Era, apply};
+use crate::model::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
+use crate::model::{Cloud, Era, Via, apply};
 use crate::{compile, policy};
 
 /// A reader of any bytes.
 pub type Reader = fn(&[u8]);
 
 /// All of them: what a user writes, what instances send, what the kernel and its tools say.
-pub const READERS: [(&str, Reader); 9] = [
+pub const READERS: [(&str, Reader); 10] = [
     ("topology", topology),
+    ("live", live),
     ("dns", |bytes| readers::dns(&CLOUD, bytes)),
     ("http", |bytes| readers::http(&CLOUD, bytes)),
     ("time", readers::time),
@@ -87,6 +88,37 @@ fn topology(bytes: &[u8]) {
         if let Err(error) = compile::render(&cloud) {
             assert!(!error.to_string().is_empty());
         }
+    }
+}
+
+/// What is typed for a lab that is up: operations, flows and ports, and the flow that `explain` is asked about.
+fn live(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    match read_operations(&CLOUD, &text) {
+        Ok(operations) => {
+            let mut cloud = CLOUD.clone();
+            for operation in operations {
+                let Ok(changed) = apply(&cloud, &operation.value) else { continue };
+                if let (Ok(before), Ok(now)) = (compile::network(&cloud), compile::network(&changed)) {
+                    compile::diff(&before, &now);
+                }
+                cloud = changed;
+            }
+        }
+        Err(problems) => assert!(problems.to_string().starts_with("error: "), "{problems}"),
+    }
+    for pattern in [read_flow(&CLOUD, &text), FlowPattern::parse(&text, &CLOUD)] {
+        match pattern {
+            Ok(pattern) => {
+                for flow in cells::select(&pattern, Via::Private, &CLOUD).unwrap_or_default() {
+                    policy::judge(&CLOUD, &flow);
+                }
+            }
+            Err(problems) => assert!(problems.to_string().starts_with("error: "), "{problems}"),
+        }
+    }
+    if let Err(problems) = read_services(&CLOUD, &text) {
+        assert!(problems.to_string().starts_with("error: "), "{problems}");
     }
 }
 
