@@ -110,6 +110,26 @@ fn an_exported_lab_has_the_same_truth_table_where_it_is_brought_up_again() {
 }
 
 #[test]
+fn an_exported_load_balancer_has_whom_it_had_behind_it_and_closes_what_it_closed() {
+    let labs = Labs::of(User::Ours);
+    for example in ["behind-a-load-balancer-the-client-is-gone", "behind-a-load-balancer-in-classic"] {
+        labs.ok(&["up", &format!("example:gotchas/{example}"), "--name", "first"]);
+        for (file, closes) in [("closing.yaml", true), ("serving.yaml", false)] {
+            if !closes {
+                labs.ok(&["authorize", "WEB", "tcp 80 from anywhere"]);
+            }
+            labs.ok(&["export", "--name", "first", "-o", file]);
+            let text = std::fs::read_to_string(labs.program.scratch().join(file)).unwrap();
+            assert!(text.contains("closed: [") == closes && text.contains("targets: [web1, web2]"), "{text}");
+            let tested = labs.ok(&["test", file]);
+            assert!(tested.contains("PASSED"), "{tested}\n{text}");
+            std::fs::remove_file(labs.program.scratch().join(file)).unwrap();
+        }
+        labs.ok(&["down", "--all"]);
+    }
+}
+
+#[test]
 fn events_tell_every_change_verdict_and_probe_in_their_order() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier"]);

@@ -5,7 +5,9 @@ use super::cloudlike::Cloudlike;
 use super::compared::Disagreement;
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
-use crate::model::{Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, Peer, RuleId, Verdict, apply};
+use crate::model::{
+    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Verdict, apply,
+};
 use crate::probe::{Batch, Outcome};
 
 /// So many labs are booted to cut one down.
@@ -134,6 +136,8 @@ impl<L: Cloudlike> Trial<'_, L> {
 /// Something that a disagreement may do without.
 enum Part {
     Instance(InstanceName),
+    LoadBalancer(LoadBalancerName),
+    Registration(LoadBalancerName, InstanceName),
     Group(GroupName),
     Rule(RuleId),
     Membership(InstanceName, GroupName),
@@ -147,6 +151,13 @@ fn parts(cloud: &Cloud, flow: &Flow) -> Vec<Part> {
     let is_end = |name: &InstanceName| [&flow.from, &flow.to].iter().any(|end| end.instance() == Some(name));
     let mut parts: Vec<Part> = Vec::new();
     parts.extend(cloud.instances.keys().filter(|name| !is_end(name)).cloned().map(Part::Instance));
+    for (name, balancer) in &cloud.load_balancers {
+        if !is_end(balancer.node()) {
+            parts.push(Part::LoadBalancer(name.clone()));
+        }
+        let registered = balancer.registrations.keys().cloned();
+        parts.extend(registered.map(|instance| Part::Registration(name.clone(), instance)));
+    }
     parts.extend(rules(cloud).map(|(_, id, _)| Part::Rule(id)));
     for (name, _, interface) in cloud.interfaces().filter(|(_, _, interface)| interface.groups.len() > 1) {
         if interface.id.device == 0 {
@@ -154,7 +165,7 @@ fn parts(cloud: &Cloud, flow: &Flow) -> Vec<Part> {
         }
     }
     let is_used = |group: &GroupName| {
-        cloud.interfaces().any(|(_, _, it)| it.groups.contains(group))
+        cloud.network_interfaces().any(|it| it.groups.contains(group))
             || rules(cloud).any(|(of, _, peer)| of != group && *peer == Peer::Group(group.clone()))
     };
     parts.extend(cloud.groups.keys().filter(|group| !is_used(group)).cloned().map(Part::Group));
@@ -182,6 +193,12 @@ fn without(cloud: &Cloud, part: &Part) -> Cloud {
     let mut cloud = cloud.clone();
     match part {
         Part::Instance(name) => remove_instance(&mut cloud, name),
+        Part::LoadBalancer(name) => drop(cloud.load_balancers.shift_remove(name)),
+        Part::Registration(name, instance) => {
+            if let Some(balancer) = cloud.load_balancers.get_mut(name) {
+                balancer.registrations.shift_remove(instance);
+            }
+        }
         Part::Group(name) => drop(cloud.groups.shift_remove(name)),
         Part::Rule(id) => remove_rules(&mut cloud, |rule, _| rule == *id),
         Part::Membership(name, group) => {
@@ -209,14 +226,20 @@ fn remove_instance(cloud: &mut Cloud, name: &InstanceName) {
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.association.take_if(|id| id.instance == *name);
     }
+    for balancer in cloud.load_balancers.values_mut() {
+        balancer.registrations.shift_remove(name);
+    }
     for routes in cloud.vpcs.values_mut().flat_map(|vpc| vpc.routes.values_mut()) {
         routes.retain(|route| route.target.instance != *name);
     }
 }
 
-/// The two ends and whom routes lead through, with their groups, the groups that these name, and nothing else.
+/// The two ends, whom routes lead through and who is behind a load balancer that is an end, with their groups, the groups that these name, and nothing else.
 fn involved(cloud: &Cloud, flow: &Flow) -> Cloud {
     let mut small = cloud.clone();
+    small.load_balancers.retain(|_, it| [&flow.from, &flow.to].iter().any(|end| end.instance() == Some(it.node())));
+    let behind: Vec<InstanceName> =
+        small.load_balancers.values().flat_map(|it| it.registrations.keys().cloned()).collect();
     let is_end = |name: &InstanceName| [&flow.from, &flow.to].iter().any(|end| end.instance() == Some(name));
     let routed: Vec<InstanceName> = cloud
         .vpcs
@@ -224,10 +247,11 @@ fn involved(cloud: &Cloud, flow: &Flow) -> Cloud {
         .flat_map(|vpc| vpc.routes.values().flatten())
         .map(|it| it.target.instance.clone())
         .collect();
-    for name in cloud.instances.keys().filter(|name| !is_end(name) && !routed.contains(name)) {
+    for name in cloud.instances.keys().filter(|name| !is_end(name) && !routed.contains(name) && !behind.contains(name))
+    {
         remove_instance(&mut small, name);
     }
-    let worn: Vec<GroupName> = small.interfaces().flat_map(|(_, _, it)| it.groups.iter().cloned()).collect();
+    let worn: Vec<GroupName> = small.network_interfaces().flat_map(|it| it.groups.iter().cloned()).collect();
     let named: Vec<GroupName> = rules(&small)
         .filter(|(group, ..)| worn.contains(group))
         .filter_map(|(_, _, peer)| if let Peer::Group(group) = peer { Some(group.clone()) } else { None })

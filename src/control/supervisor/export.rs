@@ -4,44 +4,119 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::control::LabName;
 use crate::control::protocol::Reply;
+use crate::lab::Listeners;
 use crate::model::topology::{columns_of, write};
-use crate::model::{Cloud, Endpoint, Flow, Service, Verdict, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, InstanceState, LoadBalancer, Port, Service, Verdict, Via};
 use crate::policy;
-use crate::scenario::cells;
+use crate::probe::Outcome;
+use crate::scenario::{cells, predict};
+
+/// Listeners of load balancers.
+type Closing = IndexSet<(InstanceName, Service)>;
 
 /// The file: as the cloud stands, and what is open in it, which `sglab test` holds against the packets.
 pub(super) fn of(cloud: &Cloud, lab: &LabName) -> Reply {
     let title = format!("The lab {lab} as it stood when it was exported.");
-    let whole = write::write(cloud, &title, &format!("{{table: as-it-stands}}\n{}", table(cloud)));
-    // A host may be let in by one of its addresses only, for which a table has no words.
-    match whole.or_else(|_| write::write(cloud, &title, "{rules: unchanged}")) {
-        Ok(text) => Reply::Text(text.trim_end().to_owned() + "\n"),
-        Err(why) => Reply::Failed(format!("this lab cannot be written as a file: {why}")),
+    // A table brings strangers, which a cloud that never had one has not; and a host may be let in by one of its addresses
+    // only, for which a table has no words.
+    let promises = closing(cloud).map(|closing| [table(cloud, &closing), lists(cloud, &closing)]);
+    let promises = promises.into_iter().flatten();
+    let mut failed = None;
+    for promise in promises.chain(["{rules: unchanged}".to_owned()]) {
+        match write::write(cloud, &title, &promise) {
+            Ok(text) => return Reply::Text(text.trim_end().to_owned() + "\n"),
+            Err(why) => failed = failed.or(Some(why)),
+        }
+    }
+    let why = failed.map_or_else(String::new, |why| why.to_string());
+    Reply::Failed(format!("this lab cannot be written as a file: {why}"))
+}
+
+/// The listeners of load balancers that close what they take, having nobody in service. Nothing where what they do depends
+/// on whose turn it is.
+fn closing(cloud: &Cloud) -> Option<Closing> {
+    let columns = columns_of(cloud);
+    let listeners = Listeners { columns, deaf: IndexSet::new() };
+    let passes = |balancer: &LoadBalancer, to: &InstanceName, port: Port| {
+        let runs = cloud.instances.get(to).is_some_and(|it| it.state == InstanceState::Running);
+        let private = cloud.instances.get(to).and_then(|it| it.interfaces.first()?.private);
+        let flow = Flow {
+            from: Endpoint::Instance(balancer.node().clone()),
+            to: Endpoint::Instance(to.clone()),
+            via: Via::Private,
+            service: Service::Tcp(port),
+        };
+        let outcome = || predict::observation(cloud, &listeners, &flow).outcome;
+        runs && private == balancer.registrations.get(to).copied() && matches!(outcome(), Outcome::Open { .. })
+    };
+    let mut closed = IndexSet::new();
+    for balancer in cloud.load_balancers.values() {
+        let port = balancer.health_check.port;
+        let in_service: Vec<_> = balancer.registrations.keys().filter(|to| passes(balancer, to, port)).collect();
+        for (own, to) in &balancer.listeners {
+            if in_service.is_empty() {
+                closed.insert((balancer.node().clone(), Service::Tcp(*own)));
+            } else if !in_service.iter().all(|name| passes(balancer, name, *to)) {
+                return None;
+            }
+        }
+    }
+    Some(closed)
+}
+
+/// As a table, and what of it is closed.
+fn table(cloud: &Cloud, closing: &Closing) -> String {
+    let open = lines(cloud, |_, verdict| matches!(verdict, Verdict::Open { .. }));
+    let closed = said("closed", &lines(cloud, closed(closing))).map_or_else(String::new, |said| format!(", {said}"));
+    let head = match (open.is_empty(), columns_of(cloud).first()) {
+        (true, Some(column)) => format!("    ports: ['{column}']\n"),
+        _ => "    open:\n".to_owned(),
+    };
+    let open: String = open.iter().map(|line| format!("      - {line}\n")).collect();
+    format!("{{table: as-it-stands{closed}}}\ntables:\n  as-it-stands:\n{head}{open}")
+}
+
+/// As lists of what is open, closed and dropped. A host that is let in by one of its addresses only is on none.
+fn lists(cloud: &Cloud, closing: &Closing) -> String {
+    let is_closed = closed(closing);
+    let closed = lines(cloud, &is_closed);
+    let open = lines(cloud, |flow, verdict| matches!(verdict, Verdict::Open { .. }) && !is_closed(flow, verdict));
+    let dropped = lines(cloud, |_, verdict| matches!(verdict, Verdict::Dropped { .. }));
+    let let_in: IndexSet<String> = open.union(&closed).cloned().collect();
+    let but = |own: IndexSet<String>, other: &IndexSet<String>| own.difference(other).cloned().collect();
+    let lists = [("open", but(open, &dropped)), ("closed", but(closed, &dropped)), ("dropped", but(dropped, &let_in))];
+    let fields: Vec<String> = lists.iter().filter_map(|(word, lines)| said(word, lines)).collect();
+    format!("{{{}}}", fields.join(", "))
+}
+
+fn said(word: &str, lines: &IndexSet<String>) -> Option<String> {
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    (!lines.is_empty()).then(|| format!("{word}: [{}]", lines.join(", ")))
+}
+
+fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
+    |flow, verdict| {
+        let to = flow.to.instance().map(|to| (to.clone(), flow.service));
+        matches!(verdict, Verdict::Open { .. }) && to.is_some_and(|to| closing.contains(&to))
     }
 }
 
-/// What is open by private address, as a table: a line for what everybody may, and else one for each who may.
-fn table(cloud: &Cloud) -> String {
+/// The flows by private address of which something holds: a line for what holds of everybody, and else one for each.
+fn lines(cloud: &Cloud, holds: impl Fn(&Flow, &Verdict) -> bool) -> IndexSet<String> {
     let (columns, vias) = (columns_of(cloud), IndexSet::from([Via::Private]));
     let mut cells: IndexMap<(Endpoint, Service), Vec<(Flow, bool)>> = IndexMap::new();
     for flow in cells::grid(cloud, &columns, &vias) {
-        let open = matches!(policy::judge(cloud, &flow), Verdict::Open { .. });
-        cells.entry((flow.to.clone(), flow.service)).or_default().push((flow, open));
+        let holds = holds(&flow, &policy::judge(cloud, &flow));
+        cells.entry((flow.to.clone(), flow.service)).or_default().push((flow, holds));
     }
     let mut lines: IndexSet<String> = IndexSet::new();
     for flows in cells.values() {
-        let all = flows.iter().all(|(_, open)| *open);
-        for (flow, _) in flows.iter().filter(|(_, open)| *open) {
+        let all = flows.iter().all(|(_, holds)| *holds);
+        for (flow, _) in flows.iter().filter(|(_, holds)| *holds) {
             let written = write::flow(flow);
             let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
-            lines.insert(if all { format!("any -> {to}") } else { written.clone() });
+            lines.insert(if all { format!("'any -> {to}'") } else { format!("'{written}'") });
         }
     }
-    let mut text = "tables:\n  as-it-stands:\n".to_owned();
-    match (lines.is_empty(), columns.first()) {
-        (true, Some(column)) => text.push_str(&format!("    ports: ['{column}']\n")),
-        _ => text.push_str("    open:\n"),
-    }
-    let lines: String = lines.iter().map(|line| format!("      - '{line}'\n")).collect();
-    text + &lines
+    lines
 }

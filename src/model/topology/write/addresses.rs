@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 use super::super::super::{Cloud, Counters, Peer, PublicIp, RuleId};
-use super::Unwritable;
+use super::{Unwritable, balancers};
 
 /// The cloud with the public and IPv6 addresses that the reader gave out, also where rules and prefix lists name them.
 pub(super) fn rename(cloud: &Cloud, given: &Cloud) -> Result<Cloud, Unwritable> {
@@ -27,22 +27,32 @@ pub(super) fn rename(cloud: &Cloud, given: &Cloud) -> Result<Cloud, Unwritable> 
             }
         }
     }
+    for (name, balancer) in &mut renamed.load_balancers {
+        let Some(now) = given.load_balancers.get(name).map(|now| &now.interface) else { continue };
+        if let (Some(was), Some(is)) = (balancer.interface.public, now.public) {
+            names.insert(was.0.into(), is.0.into());
+        }
+        balancer.interface.public = now.public;
+        balancer.interface.private = now.private;
+    }
     for (name, elastic) in &mut renamed.elastic_ips {
         if let Some(is) = given.elastic_ips.get(name) {
             names.insert(elastic.address.0.into(), is.address.0.into());
             elastic.address = is.address;
         }
     }
+    let moved = balancers::moved(cloud, given);
     let mut renaming = Renaming { cloud, given, names, nobody: 0 };
     for group in renamed.groups.values_mut() {
         for rule in group.ingress.iter_mut().chain(&mut group.egress) {
             if let Peer::Cidr(net) = &mut rule.peer {
-                *net = renaming.block(*net)?;
+                *net = renaming.block(balancers::follow(&moved, Some(&group.vpc), *net)?)?;
             }
         }
     }
     for list in renamed.prefix_lists.values_mut() {
-        list.entries = list.entries.iter().map(|net| renaming.block(*net)).collect::<Result<_, _>>()?;
+        let entries = list.entries.iter().map(|net| renaming.block(balancers::follow(&moved, None, *net)?));
+        list.entries = entries.collect::<Result<_, _>>()?;
     }
     Ok(renamed)
 }
@@ -113,13 +123,14 @@ pub(super) fn difference(a: &Cloud, b: &Cloud) -> Option<String> {
     if a == b {
         return None;
     }
-    let parts: [(&str, bool); 9] = [
+    let parts: [(&str, bool); 10] = [
         ("era", a.era == b.era),
         ("knobs", a.knobs == b.knobs),
         ("hosts", a.hosts == b.hosts),
         ("vpcs", a.vpcs == b.vpcs),
         ("groups", a.groups == b.groups),
         ("instances", a.instances == b.instances),
+        ("load-balancers", a.load_balancers == b.load_balancers),
         ("elastic-ips", a.elastic_ips == b.elastic_ips),
         ("prefix-lists", a.prefix_lists == b.prefix_lists),
         ("tracking", a.tracking == b.tracking),
@@ -150,6 +161,10 @@ fn plain(cloud: &Cloud) -> Cloud {
         instance.place = None;
         instance.interfaces.iter_mut().for_each(|interface| interface.number = 0);
         instance.interfaces.sort_by_key(|interface| interface.id.device);
+    }
+    for balancer in cloud.load_balancers.values_mut() {
+        balancer.place = None;
+        balancer.interface.number = 0;
     }
     cloud
 }

@@ -1,10 +1,11 @@
 //! A cloud written back as a topology file: the reader makes an equal one of it.
 //!
-//! Private addresses are written down. Public and IPv6 ones cannot be asked for, so an instance gets others, and a rule
-//! that names one by its address names the new one instead. Whatever cannot be said in a file is an error, and what was
+//! Private addresses of instances are written down. Public and IPv6 ones cannot be asked for, nor those of load balancers,
+//! so others are given, and a rule that names one by its address names the new one instead. Whatever cannot be said in a file is an error, and what was
 //! written is read again before it is given out: a file never says something else.
 
 mod addresses;
+mod balancers;
 #[cfg(test)]
 mod tests;
 
@@ -14,8 +15,8 @@ use ipnet::IpNet;
 
 use super::super::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
-    Instance, InstanceName, InstanceState, Interface, Peer, Rule, SecurityGroup, Service, SourceDestCheck, Traffic,
-    Via, Vpc, VpcName,
+    Instance, InstanceName, InstanceState, Interface, Peer, PrivateIp, Rule, SecurityGroup, Service, SourceDestCheck,
+    Traffic, Via, Vpc, VpcName,
 };
 use super::Topology;
 
@@ -36,14 +37,10 @@ pub enum Unwritable {
 /// # Errors
 /// [`Unwritable`]; nothing is left out silently.
 pub fn write(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> {
-    if let Some(name) = cloud.load_balancers.keys().next() {
-        return Err(Unwritable::NoWords(format!("the load balancer {name} cannot be written yet")));
-    }
-    if let Some(name) = cloud.groups.keys().find(|name| super::names::fault(name.as_str()).is_some()) {
-        return Err(Unwritable::NoWords(format!("the group {name} is Amazon's own")));
-    }
     let mut cloud = cloud.clone();
     forget_unused_default(&mut cloud);
+    balancers::forget_unused_groups(&mut cloud);
+    balancers::refuse_elsewhere(&cloud)?;
     let first = text(&cloud, title, expect)?;
     let renamed = addresses::rename(&cloud, &read(&first)?)?;
     let written = text(&renamed, title, expect)?;
@@ -89,13 +86,18 @@ pub(super) fn read(text: &str) -> Result<Cloud, Unwritable> {
 /// A file has its `default` group only where something uses it.
 fn forget_unused_default(cloud: &mut Cloud) {
     let name = GroupName::new(DEFAULT_GROUP);
-    let worn = cloud.interfaces().any(|(_, _, interface)| interface.groups.contains(&name));
+    let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(&name));
     let named = cloud.groups.iter().any(|(other, group)| {
         *other != name && group.ingress.iter().chain(&group.egress).any(|rule| rule.peer == Peer::Group(name.clone()))
     });
     if !worn && !named {
         cloud.groups.shift_remove(&name);
     }
+}
+
+/// Whether a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
+fn is_amazons(group: &GroupName) -> bool {
+    super::names::fault(group.as_str()).is_some()
 }
 
 fn text(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> {
@@ -120,11 +122,13 @@ fn text(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> 
     });
     section(&mut out, "prefix-lists", lists.collect());
     let default = GroupName::new(DEFAULT_GROUP);
-    let groups = cloud.groups.iter().filter(|(name, _)| **name != default);
+    let groups = cloud.groups.iter().filter(|(name, _)| **name != default && !is_amazons(name));
     section(&mut out, "groups", groups.map(|(name, it)| group(cloud, name, it)).collect());
     let instances: Result<Vec<String>, _> =
         cloud.instances.iter().map(|(name, it)| instance(cloud, name, it)).collect();
     section(&mut out, "instances", instances?);
+    let balancers = cloud.load_balancers.iter().map(|(name, it)| balancers::entry(cloud, name, it));
+    section(&mut out, "load-balancers", balancers.collect());
     if let Some(group) = cloud.groups.get(&default) {
         last.extend(edits_of_default(cloud, group));
     }
@@ -340,7 +344,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<S
         let why = format!("{name} has got a public address since it crashed, in place of an Elastic IP");
         return Err(Unwritable::NoWords(why));
     }
-    let mut fields = interface(cloud, first);
+    let mut fields = interface(cloud, first, balancers::launched_with(cloud, name, first)?);
     if cloud.vpcs.len() > 1 {
         fields.insert(0, format!("vpc: {}", scalar(first.vpc.as_str())));
     }
@@ -367,19 +371,20 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<S
         Forwarding::Nat => fields.push("forwards: nat".to_owned()),
     }
     if !more.is_empty() {
-        let more = more.iter().map(|it| format!("eth{}: {{{}}}", it.id.device, interface(cloud, it).join(", ")));
+        let more =
+            more.iter().map(|it| format!("eth{}: {{{}}}", it.id.device, interface(cloud, it, it.private).join(", ")));
         fields.push(format!("interfaces: {{{}}}", more.collect::<Vec<_>>().join(", ")));
     }
     Ok(format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", ")))
 }
 
-fn interface(cloud: &Cloud, interface: &Interface) -> Vec<String> {
+fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -> Vec<String> {
     let groups: Vec<String> = interface.groups.iter().map(|group| scalar(group.as_str())).collect();
     let mut fields = vec![format!("groups: [{}]", groups.join(", "))];
     if cloud.vpcs.get(&interface.vpc).is_some_and(|vpc| vpc.subnets.keys().next() != Some(&interface.subnet)) {
         fields.push(format!("subnet: {}", scalar(interface.subnet.as_str())));
     }
-    if let Some(private) = interface.private {
+    if let Some(private) = private {
         fields.push(format!("address: {private}"));
     }
     if interface.source_dest_check == SourceDestCheck::Off {

@@ -59,6 +59,39 @@ fn what_a_file_cannot_say_is_an_error() {
     );
 }
 
+fn register(balancer: &str, instances: &[&str]) -> Operation {
+    Operation::RegisterInstances(LoadBalancerName::new(balancer), instances.iter().map(InstanceName::new).collect())
+}
+
+/// A load balancer, with groups or without, which one half of the eras refuses.
+fn balancer_at() -> impl Strategy<Value = Operation> {
+    let port = || (1_u16..4).prop_map(Port);
+    let millis = || prop::sample::select(vec![50, 200, 1_001, 30_000]).prop_map(std::time::Duration::from_millis);
+    let groups = prop::sample::subsequence(vec!["g", "h", "default"], 0..3);
+    let check = (port(), millis(), millis(), 2_u32..4, 2_u32..11).prop_map(
+        |(port, interval, timeout, unhealthy_threshold, healthy_threshold)| HealthCheck {
+            port,
+            interval,
+            timeout,
+            unhealthy_threshold,
+            healthy_threshold,
+        },
+    );
+    let check = (prop::bool::ANY, check);
+    (prop::sample::select(vec!["x", "y"]), groups, prop::collection::vec((port(), port()), 1..3), check).prop_map(
+        |(name, groups, listeners, (usual, check))| {
+            let usual_check = HealthCheck::of_port(listeners[0].1);
+            let Operation::CreateLoadBalancer(request) = balancer(&groups) else { unreachable!() };
+            Operation::CreateLoadBalancer(CreateLoadBalancer {
+                name: LoadBalancerName::new(name),
+                listeners: listeners.into_iter().collect(),
+                health_check: if usual { usual_check } else { check },
+                ..request
+            })
+        },
+    )
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let name = || prop::sample::select(vec!["a", "b", "c"]);
     let group = || prop::sample::select(vec!["g", "h", "far", "default"]);
@@ -72,6 +105,9 @@ fn operation() -> impl Strategy<Value = Operation> {
             "icmp echo from 10.0.0.0/8",
             "icmp 3/4 from anywhere",
             "tcp 2 from default",
+            "tcp 3 from amazon-elb/amazon-elb-sg",
+            "tcp 4 from 10.0.0.11",
+            "tcp 5 from 198.18.0.12",
         ])
     };
     prop_oneof![
@@ -87,6 +123,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => prop::sample::select(vec!["e", "f"]).prop_map(allocate),
         2 => (prop::sample::select(vec!["e", "f"]), name()).prop_map(|(elastic, name)| associate(elastic, name)),
         1 => prop::sample::select(vec!["e", "f"]).prop_map(disassociate),
+        2 => balancer_at(),
+        3 => (prop::sample::select(vec!["x", "y"]), name()).prop_map(|(balancer, name)| register(balancer, &[name])),
+        1 => (prop::sample::select(vec!["x", "y"]), name()).prop_map(|(balancer, name)| {
+            Operation::DeregisterInstances(LoadBalancerName::new(balancer), [InstanceName::new(name)].into())
+        }),
         2 => (name(), 1_u8..3, group()).prop_map(|(name, device, group)| Operation::AttachInterface(
             InstanceName::new(name),
             NewInterface {
@@ -98,6 +139,68 @@ fn operation() -> impl Strategy<Value = Operation> {
             },
         )),
     ]
+}
+
+#[test]
+fn a_load_balancer_is_written_with_all_that_it_has() {
+    let mut sample = Sample::new(Era::Vpc).group("ELB", &["tcp 80 from anywhere"]).group("WEB", &["tcp 8080 from ELB"]);
+    sample.0.vpcs.shift_remove(&VpcName::new("other"));
+    let sample = sample.instance("a", &["WEB"]).instance("b", &["WEB"]).with(balancer(&["ELB"]));
+    let mut sample = sample.with(register("lb", &["b", "a"])).with(stop("b"));
+    insta::assert_snapshot!(written(&sample.0).unwrap());
+    let check = &mut sample.0.load_balancers["lb"].health_check;
+    (check.interval, check.healthy_threshold) = (std::time::Duration::from_millis(200), 2);
+    let text = written(&sample.0).unwrap();
+    assert!(text.contains("health-check: {port: 8080, interval: 0.2, timeout: 5, unhealthy: 2, healthy: 2}"), "{text}");
+}
+
+#[test]
+fn a_load_balancer_of_classic_is_written_without_amazons_groups_which_rules_still_name() {
+    for era in [Era::Article, Era::Classic] {
+        let sample = Sample::new(era).group("WEB", &[]).instance("a", &["WEB"]).with(balancer(&[]));
+        let sample = sample.with(register("lb", &["a"])).allow("WEB", &["tcp 8080 from amazon-elb/amazon-elb-sg"]);
+        let text = written(&sample.0).unwrap();
+        assert!(
+            !text.contains("listeners:\n") && text.contains("lb: {vpc: default, listeners: [tcp 80 to 8080]"),
+            "{text}"
+        );
+        assert_eq!(read(&text).unwrap().groups[ELB_GROUP].ingress, []);
+    }
+}
+
+#[test]
+fn amazons_group_that_nothing_uses_is_left_out() {
+    let mut sample = Sample::new(Era::Classic).group("WEB", &[]).instance("a", &["WEB"]);
+    sample.0.add_elb_group(&VpcName::new("default"));
+    assert!(!read(&written(&sample.0).unwrap()).unwrap().groups.contains_key(ELB_GROUP));
+}
+
+#[test]
+fn who_was_registered_and_has_given_its_address_back_is_registered_with_it_again() {
+    let sample = Sample::new(Era::Classic).group("WEB", &[]).instance("a", &["WEB"]).with(balancer(&[]));
+    let sample = sample.with(register("lb", &["a"])).with(stop("a"));
+    let (was, text) = (sample.0.load_balancers["lb"].registrations.clone(), written(&sample.0).unwrap());
+    assert_eq!(read(&text).unwrap().load_balancers["lb"].registrations, was);
+    let left = Sample::with(sample.with(start("a")), authorize("WEB", "tcp 1 from anywhere"));
+    let error = written(&left.0).unwrap_err().to_string();
+    assert_eq!(error, format!("lb has registered a with {}, an address that it has left", was[0].0));
+}
+
+#[test]
+fn a_rule_for_a_load_balancers_private_address_follows_it_and_one_for_some_of_the_block_is_an_error() {
+    let sample = Sample::new(Era::Vpc).group("G", &[]).instance("gone", &["G"]).instance("a", &["G"]);
+    let sample = sample.with(balancer(&["G"])).with(terminate("gone"));
+    let private = |cloud: &Cloud| cloud.load_balancers["lb"].interface.private.unwrap().0;
+    let was = private(&sample.0);
+    let named = sample.clone().allow("G", &[&format!("tcp 1 from {was}")]);
+    let again = read(&written(&named.0).unwrap()).unwrap();
+    assert_ne!(private(&again), was);
+    let peer = Peer::Cidr(IpNet::from(std::net::IpAddr::V4(private(&again))));
+    assert_eq!(again.groups[&GroupName::new("G")].ingress[0].peer, peer);
+    for part in [format!("tcp 1 from {was}/31"), format!("tcp 1 from {}", private(&again))] {
+        let error = written(&sample.clone().allow("G", &[&part]).0).unwrap_err();
+        assert!(error.to_string().contains("a load balancer in default would have the private address"), "{error}");
+    }
 }
 
 proptest! {
