@@ -71,6 +71,32 @@ fn the_names_the_resolver_and_the_metadata_service_of_the_lab_work_inside() {
     }
 }
 
+/// It tells each client from which address it came.
+const WHO: &str = "my $s = IO::Socket::INET->new(LocalPort => 80, Listen => 8, ReuseAddr => 1) or die; \
+                   while (my $c = $s->accept) { my $line = <$c>; print $c $c->peerhost . \"\\n\"; close $c }";
+
+#[test]
+fn in_a_host_a_program_is_outside_of_the_cloud_with_the_hosts_address_names_and_nothing_else_in_reach() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let service = format!("{{web: {{command: [perl, -MIO::Socket::INET, -e, '{WHO}'], port: tcp 80}}}}");
+        labs.ok(&["up", &with_services(&labs, &service)]);
+        let public = labs.states()[0]["instances"][0]["interfaces"][0]["public"].as_str().unwrap().to_owned();
+        let ask = format!("echo hello | nc.openbsd -q 1 {public} 80");
+        let in_office = |script: &str| labs.say(&["exec", "office", "--", "sh", "-c", script]);
+        assert_eq!(in_office(&ask).out, "203.0.113.10\n", "whom web1 sees, as {user:?}");
+        let said = in_office("hostname; id -u; cat /etc/resolv.conf; exit 7");
+        assert!(said.out.starts_with("office\n0\nnameserver 198.18.0.2\n") && said.code == Some(7), "{said:?}");
+        assert!(in_office("cat /etc/hosts").out.contains(" web1\n"), "{:?}", in_office("cat /etc/hosts"));
+        let missing = in_office("exec no-such-program");
+        assert_eq!(missing.code, Some(127), "{missing:?}");
+        let (mut child, mut out) = waiting(&labs, &["exec", "office", "--", "sh", "-c", FOR_EVER]);
+        labs.ok(&["down"]);
+        assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0, "it ends with the lab");
+        child.wait().unwrap();
+    }
+}
+
 #[test]
 fn how_a_program_ends_is_told_as_a_shell_tells_it() {
     let labs = Labs::of(User::Ours);
@@ -83,7 +109,10 @@ fn how_a_program_ends_is_told_as_a_shell_tells_it() {
     assert_eq!(labs.say(&["exec", "web1", "--", "/etc/passwd"]).code, Some(126));
     let nobody = labs.say(&["exec", "web9", "--", "true"]);
     assert_eq!(nobody.code, Some(2));
-    assert_eq!(nobody.err, "error: there is no instance `web9`; there are web1, web2, db1, db2\n");
+    assert_eq!(
+        nobody.err,
+        "error: there is no instance or host `web9`; there are web1, web2, db1, db2, office, neighbour, world\n"
+    );
     labs.ok(&["stop", "web1"]);
     let stopped = labs.say(&["exec", "web1", "--", "true"]);
     assert_eq!(

@@ -117,7 +117,8 @@ async fn serve(up: oneshot::Sender<()>, port: u16) {
 }
 
 /// A client as people write them: blocking, and by name.
-async fn get(url: &'static str, patience: Duration) -> Result<String, ureq::Error> {
+async fn get(url: impl Into<String>, patience: Duration) -> Result<String, ureq::Error> {
+    let url = url.into();
     let get = move || {
         let agent: ureq::Agent = ureq::Agent::config_builder().timeout_global(Some(patience)).build().into();
         agent.get(url).call()?.body_mut().read_to_string()
@@ -140,6 +141,19 @@ async fn a_client_of_http_reaches_a_real_server_by_name_once_a_rule_admits_it() 
     lab.probe("web1 -> db1:8080").await?.assert_open();
     let answer = lab.run_in("web1", get("http://db1:8080/", Duration::from_secs(60))).await?.unwrap();
     assert_eq!(answer, lab.instance("web1")?.private_ip().unwrap().to_string());
+    Ok(())
+}
+
+#[sglab::test]
+async fn a_client_in_a_host_outside_reaches_a_public_address_and_is_seen_with_its_own() -> Result<(), Error> {
+    let lab = Lab::boot(&shop()).await?;
+    let (up, ready) = oneshot::channel();
+    let _server = lab.spawn_in("web1", serve(up, 8080)).await?;
+    ready.await.unwrap();
+    lab.authorize("web", ["tcp 8080 from customer"]).await?;
+    let url = format!("http://{}:8080/", lab.instance("web1")?.public_ip().unwrap());
+    let seen = lab.run_in("customer", get(url, Duration::from_secs(60))).await?.unwrap();
+    assert_eq!(seen, "198.51.100.7");
     Ok(())
 }
 

@@ -271,6 +271,8 @@ fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
     assert_eq!(offered(&["stop", "we"]), ["web1", "web2"]);
     assert_eq!(offered(&["authorize", "SG-T-"]), ["SG-T-WEB", "SG-T-DB", "SG-T-ADMIN"]);
     assert_eq!(offered(&["probe", "off"]), ["office"]);
+    assert_eq!(offered(&["exec", "off"]), ["office"]);
+    assert_eq!(offered(&["exec", "db"]), ["db1", "db2"]);
     assert_eq!(offered(&["probe", "web1", "db2"]), ["db2:"]);
     assert_eq!(offered(&["down", "two"]), ["two-tier"]);
     labs.ok(&["launch", "late", "--group", "SG-T-DB"]);

@@ -33,6 +33,7 @@ fn offer(argument: Arg) -> Arg {
     let [name] = names.as_slice() else { return argument };
     let offered: fn() -> Vec<CompletionCandidate> = match name.as_str() {
         "INSTANCE" => || of_lab(|state| state.instances.into_iter().map(|it| it.name).collect()),
+        "INSTANCE|HOST" => || of_lab(places),
         "GROUP" => || of_lab(|state| state.groups),
         "ELASTIC-IP" => || of_lab(|state| state.elastic_ips),
         "PREFIX-LIST" => || of_lab(|state| state.prefix_lists),
@@ -42,6 +43,11 @@ fn offer(argument: Arg) -> Arg {
         _ => return argument,
     };
     argument.add(ArgValueCandidates::new(offered))
+}
+
+/// Where programs can run.
+fn places(state: State) -> Vec<String> {
+    state.instances.into_iter().map(|it| it.name).chain(state.hosts).collect()
 }
 
 /// Who can ask and be asked.

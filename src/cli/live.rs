@@ -36,7 +36,7 @@ pub(crate) enum LiveCommand {
     Probe(ProbeArguments),
     /// Probe everybody to everybody
     Matrix(MatrixArguments),
-    /// Run a program in an instance
+    /// Run a program in an instance, or in a host outside
     Exec(ExecArguments),
     /// Write a lab back as a topology file
     Export(export::ExportArguments),
@@ -180,16 +180,17 @@ pub(crate) struct MatrixArguments {
 #[command(after_help = "\
 Examples:
   sglab exec web1 -- curl -s http://db1:8080
+  sglab exec office -- curl -s http://198.18.0.11    # from outside the cloud: a host of the file
   sglab exec --tty web1 -- bash
   sglab exec db1 -- mariadb-dump --all-databases >dump.sql
 
-The program is root in the instance and nowhere else; it has this command's input, output, errors, environment and folder, and
+The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors, environment and folder, and
 the lab's names. Signals are passed on. Its exit code is the command's: 128 and the number of the signal that ended it, 127 if there
 is no such program, 126 if it cannot be run. It is killed when this command is, and when its instance stops or crashes.")]
 pub(crate) struct ExecArguments {
-    /// The instance
-    #[arg(value_name = "INSTANCE")]
-    pub instance: String,
+    /// The instance, or the host outside
+    #[arg(value_name = "INSTANCE|HOST")]
+    pub site: String,
     /// Give the program a terminal of its own, for shells and editors
     #[arg(short, long)]
     pub tty: bool,

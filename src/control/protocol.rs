@@ -95,11 +95,11 @@ pub enum Request {
     Down,
 }
 
-/// A program for an instance.
+/// A program for an instance or a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exec {
-    /// In which.
+    /// In which, by its name.
     pub instance: String,
     /// The program and its arguments.
     pub command: Vec<String>,

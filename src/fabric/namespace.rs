@@ -71,7 +71,8 @@ impl netns_rs::Env for Names {
 }
 
 impl Namespace {
-    /// Makes one. An instance's belongs to a user namespace of its own, so that root inside reaches nothing else.
+    /// Makes one. Where programs of a user's run, in instances and hosts, it belongs to a user namespace of its own, so that
+    /// root inside reaches nothing else.
     pub(super) fn make(names: &Names, name: NodeName, kind: NodeKind, families: Families) -> Result<Self, FabricError> {
         let faults = names.faults();
         let made = faults.around(&name, "make the namespace", || Self::made(names, &name, kind, families));
@@ -81,7 +82,7 @@ impl Namespace {
     fn made(names: &Names, name: &NodeName, kind: NodeKind, families: Families) -> io::Result<Self> {
         let path = names.net.join(&name.0);
         let faults = names.faults().clone();
-        if matches!(kind, NodeKind::Instance | NodeKind::Appliance) {
+        if matches!(kind, NodeKind::Instance | NodeKind::Appliance | NodeKind::Host) {
             let fenced = fence::fenced_namespaces(&ids::of_instances())?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
@@ -104,7 +105,7 @@ impl Namespace {
         &self.net
     }
 
-    /// The user namespace that owns it, if it is an instance's.
+    /// The user namespace that owns it, if it is an instance's or a host's.
     pub fn user(&self) -> Option<&OwnedFd> {
         self.user.as_ref().map(|(user, _)| user)
     }

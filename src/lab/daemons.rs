@@ -12,7 +12,7 @@ use futures::future::join_all;
 use indexmap::IndexMap;
 use tokio::task::JoinHandle;
 
-use super::{Lab, LabError, ProgramError};
+use super::{Lab, LabError, ProgramError, Site};
 use crate::compile::names;
 use crate::fabric::machine::{DATA, Program, Running};
 use crate::fabric::{ids, listening};
@@ -113,7 +113,7 @@ impl Lab {
             .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
             .collect();
         for (name, _) in &missing {
-            self.machine(name).await.map_err(|error| match error {
+            self.machine(&Site::Instance(name.clone())).await.map_err(|error| match error {
                 ProgramError::Lab(error) => error,
                 other => LabError::Machine(other.to_string()),
             })?;
@@ -171,7 +171,10 @@ impl Lab {
             folder: folder.to_owned(),
             terminal: false,
         };
-        let machine = self.machines.get(instance).ok_or_else(|| plain("the instance does not run".to_owned()))?;
+        let machine = self
+            .machines
+            .get(&names::instance(instance))
+            .ok_or_else(|| plain("the instance does not run".to_owned()))?;
         let started = machine.run(program, [nothing, output()?, output()?]).await;
         let mut running = started.map_err(|error| plain(error.to_string()))?;
         let state = |state| self.daemons.states.set(instance, name, state);

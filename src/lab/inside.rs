@@ -5,9 +5,60 @@ use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::NodeName;
 use crate::fabric::Inside;
-use crate::model::{HostName, InstanceName};
+use crate::model::{Cloud, HostName, InstanceName};
+
+/// Where programs and code of a caller's own can run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// An instance, while it runs.
+    Instance(InstanceName),
+    /// A host outside the cloud, for as long as the lab is up.
+    Host(HostName),
+}
+
+impl Site {
+    /// Who has this name.
+    pub fn named(cloud: &Cloud, name: &str) -> Option<Self> {
+        let instance = cloud.instances.get_key_value(&InstanceName::new(name)).map(|(name, _)| name.clone());
+        let host = || cloud.hosts.get_key_value(&HostName::new(name)).map(|(name, _)| name.clone());
+        instance.map(Self::Instance).or_else(|| host().map(Self::Host))
+    }
+
+    /// The names of all there are, instances first.
+    pub fn names(cloud: &Cloud) -> impl Iterator<Item = &str> {
+        cloud.instances.keys().map(InstanceName::as_str).chain(cloud.hosts.keys().map(HostName::as_str))
+    }
+
+    /// Its namespace.
+    pub(super) fn node(&self) -> NodeName {
+        match self {
+            Self::Instance(name) => names::instance(name),
+            Self::Host(name) => NodeName(name.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for Site {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Instance(name) => name.fmt(f),
+            Self::Host(name) => name.fmt(f),
+        }
+    }
+}
 
 impl Lab {
+    /// A running instance or a host, for code of the caller's own.
+    ///
+    /// # Errors
+    /// [`FabricError::NoNode`](crate::fabric::FabricError::NoNode) if there is none of that name, or it does not run.
+    pub fn in_site(&self, site: &Site) -> Result<Inside, LabError> {
+        match site {
+            Site::Instance(name) => self.in_instance(name),
+            Site::Host(name) => self.in_host(name),
+        }
+    }
+
     /// A running instance, for code of the caller's own.
     ///
     /// # Errors

@@ -43,6 +43,7 @@ pub use altered::Alteration;
 pub use balancers::HealthOfAll;
 pub use captured::Captured;
 pub use daemons::{DaemonState, DaemonStates};
+pub use inside::Site;
 pub use programs::ProgramError;
 pub use services::Asked;
 pub use testimony::Testimony;
@@ -64,8 +65,8 @@ pub struct Lab {
     /// Is told what is waited for.
     tell_waits: Option<fn(&str)>,
     held: IndexMap<ConnectionName, held::Holding>,
-    /// The first processes of the instances in which programs were started.
-    machines: IndexMap<InstanceName, Machine>,
+    /// The first processes of the instances and hosts in which programs were started.
+    machines: IndexMap<NodeName, Machine>,
     daemons: daemons::Daemons,
     /// The flow log that it keeps by itself.
     journal: Option<flow_log::Journal>,

@@ -1,27 +1,28 @@
-//! Programs of the caller's own in instances: they live as long as their instance runs.
+//! Programs of the caller's own: in an instance they live as long as it runs, in a host outside as long as the lab.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use super::{Lab, LabError};
+use super::{Lab, LabError, Site};
+use crate::compile::names;
 use crate::fabric::machine::{Machine, Program, Running, StartError};
 use crate::fabric::sandbox;
 use crate::model::{InstanceName, InstanceState};
 
-/// Why a program was not started in an instance.
+/// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
-    /// There is no such instance.
-    #[error("there is no instance `{0}`")]
-    NoInstance(InstanceName),
-    /// It does not run.
+    /// Nobody has this name.
+    #[error("there is no instance or host `{0}`")]
+    Nobody(String),
+    /// The instance does not run.
     #[error("{0} does not run; `sglab start {0}` starts it")]
     NotRunning(InstanceName),
     /// The system's word.
-    #[error("in {instance}: {source}")]
+    #[error("in {site}: {source}")]
     Start {
-        /// In which instance.
-        instance: InstanceName,
+        /// Where.
+        site: Site,
         /// The system's word.
         source: StartError,
     },
@@ -31,46 +32,48 @@ pub enum ProgramError {
 }
 
 impl Lab {
-    /// Starts a program in an instance, with this input, output and errors. It is root there, and fenced off from everything else;
-    /// it finds the lab's names and resolver in `/etc`, and the metadata service at its address.
+    /// Starts a program in an instance or a host outside, with this input, output and errors. It is root there, and fenced off from
+    /// everything else; it finds the lab's names and resolver in `/etc`, and in an instance the metadata service at its address.
     ///
-    /// It ends with its instance: when that is stopped, crashes, is rebooted or terminated, or the lab goes down.
+    /// It ends with its instance, when that is stopped, crashes, is rebooted or terminated; and when the lab goes down.
     ///
     /// # Errors
     /// [`ProgramError`].
     pub async fn start_program(
         &mut self,
-        instance: &InstanceName,
+        name: &str,
         program: Program,
         stdio: [OwnedFd; 3],
     ) -> Result<Running, ProgramError> {
         self.refuse_broken()?;
-        let state = self.cloud.instances.get(instance).map(|it| it.state);
-        match state {
-            None => return Err(ProgramError::NoInstance(instance.clone())),
-            Some(InstanceState::Running) => {}
-            Some(_) => return Err(ProgramError::NotRunning(instance.clone())),
+        let site = Site::named(&self.cloud, name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
+        if let Site::Instance(name) = &site {
+            let state = self.cloud.instances.get(name).map(|it| it.state);
+            if state != Some(InstanceState::Running) {
+                return Err(ProgramError::NotRunning(name.clone()));
+            }
         }
-        let failed = |source| ProgramError::Start { instance: instance.clone(), source };
-        self.machine(instance).await?.run(program, stdio).await.map_err(failed)
+        let machine = self.machine(&site).await?;
+        machine.run(program, stdio).await.map_err(|source| ProgramError::Start { site, source })
     }
 
-    /// The first process of an instance that runs, started if it is not there.
-    pub(super) async fn machine(&mut self, instance: &InstanceName) -> Result<&Machine, ProgramError> {
-        if !self.machines.contains_key(instance) {
+    /// The first process of an instance that runs, or of a host; started if it is not there.
+    pub(super) async fn machine(&mut self, site: &Site) -> Result<&Machine, ProgramError> {
+        let node = site.node();
+        if !self.machines.contains_key(&node) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-            let data = self.fabric.folder_for(&Path::new("data").join(instance.as_str())).map_err(LabError::from)?;
-            let started = Machine::start(&self.in_instance(instance)?, data, sandbox).await;
-            let machine = started.map_err(|source| ProgramError::Start { instance: instance.clone(), source })?;
-            self.machines.insert(instance.clone(), machine);
+            let data = self.fabric.folder_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
+            let started = Machine::start(&self.in_site(site)?, data, sandbox).await;
+            let machine = started.map_err(|source| ProgramError::Start { site: site.clone(), source })?;
+            self.machines.insert(node.clone(), machine);
         }
-        self.machines.get(instance).ok_or_else(|| ProgramError::NotRunning(instance.clone()))
+        self.machines.get(&node).ok_or_else(|| ProgramError::Nobody(site.to_string()))
     }
 
     /// Ends every program of an instance; none is left after that.
     pub(super) async fn end_programs(&mut self, instance: &InstanceName) {
         self.daemons.leave(instance);
-        if let Some(machine) = self.machines.shift_remove(instance) {
+        if let Some(machine) = self.machines.shift_remove(&names::instance(instance)) {
             machine.end().await;
         }
     }

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
 use super::{Connection, Error, Instance, Probed};
-use crate::lab::{self, Listeners};
+use crate::lab::{self, Listeners, Site};
 use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, suggest};
-use crate::model::{Cloud, ConnectionName, Era, Flow, HostName, InstanceName, Operation, Via};
+use crate::model::{Cloud, ConnectionName, Era, Flow, InstanceName, Operation, Via};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, Options, RunVerdict, cells};
 
@@ -193,23 +193,10 @@ impl Lab {
     }
 
     /// Who has this name: an instance or a host.
-    pub(super) fn place(&self, name: &str) -> Result<Place, Error> {
+    pub(super) fn site(&self, name: &str) -> Result<Site, Error> {
         let cloud = self.cloud();
-        if let Some((name, _)) = cloud.instances.get_key_value(&InstanceName::new(name)) {
-            return Ok(Place::Instance(name.clone()));
-        }
-        if let Some((name, _)) = cloud.hosts.get_key_value(&HostName::new(name)) {
-            return Ok(Place::Host(name.clone()));
-        }
-        let names = cloud.instances.keys().map(InstanceName::as_str).chain(cloud.hosts.keys().map(HostName::as_str));
-        Err(unknown("instance or host", name, names))
+        Site::named(&cloud, name).ok_or_else(|| unknown("instance or host", name, Site::names(&cloud)))
     }
-}
-
-/// Where something of the caller's can run.
-pub(super) enum Place {
-    Instance(InstanceName),
-    Host(HostName),
 }
 
 /// Runs the scenario of a topology under each of its eras, as `sglab test` does.

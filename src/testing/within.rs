@@ -2,10 +2,9 @@
 
 use std::panic::resume_unwind;
 
-use super::lab::Place;
 use super::{Error, Lab};
 use crate::fabric::{self, Ending, FabricError, Task};
-use crate::lab::LabError;
+use crate::lab::{LabError, Site};
 
 /// A future under way in an instance or a host. Dropping this ends it.
 #[derive(Debug)]
@@ -65,14 +64,14 @@ impl Lab {
         place: &str,
         make: impl FnOnce() -> F + Send + 'static,
     ) -> Result<Running<T>, Error> {
-        let known = self.place(place)?;
+        let site = self.site(place)?;
         // Held, so that the instance cannot be stopped between the two.
         let running = self.running().await;
-        let (inside, life) = match &known {
-            Place::Instance(name) => (running.in_instance(name), Some(self.life(name))),
-            Place::Host(name) => (running.in_host(name), None),
+        let life = match &site {
+            Site::Instance(name) => Some(self.life(name)),
+            Site::Host(_) => None,
         };
-        let inside: fabric::Inside = inside.map_err(|error| match error {
+        let inside: fabric::Inside = running.in_site(&site).map_err(|error| match error {
             LabError::Fabric(FabricError::NoNode(_)) => Error::NotRunning(place.to_owned()),
             other => other.into(),
         })?;

@@ -21,6 +21,7 @@ cases![
     root_in_an_instance_cannot_see_or_delete_the_filter,
     root_in_an_instance_cannot_enter_the_vpc_or_another_instance,
     root_in_an_instance_cannot_move_its_link_away,
+    root_in_a_host_outside_is_fenced_off_too,
     a_neighbours_address_as_source_is_dropped_and_on_record,
     a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record,
     a_spoofed_reset_does_not_end_anothers_flow,
@@ -104,6 +105,19 @@ async fn root_in_an_instance_cannot_move_its_link_away() {
         assert!(said(&output).contains("Operation not permitted"), "{other}: {}", said(&output));
     }
     run(&web1, "ip", "link show eth0").await;
+}
+
+async fn root_in_a_host_outside_is_fenced_off_too() {
+    let bare = cloud().await;
+    let office = bare.node("office");
+    assert!(as_root_in(&office, "ip address add 10.9.9.9/32 dev lo").await.status.success());
+    for other in ["vpc-default", "gateway-default", "internet", "neighbour", "web1"] {
+        for words in [format!("nsenter --net=/run/netns/{other} -- true"), format!("ip link set eth0 netns {other}")] {
+            let output = as_root_in(&office, &words).await;
+            assert!(said(&output).contains("Operation not permitted"), "{words}: {}", said(&output));
+        }
+    }
+    run(&office, "ip", "link show eth0").await;
 }
 
 /// Sends a packet as it is, whatever its source says.

@@ -1,4 +1,4 @@
-//! `sglab exec`: a program in an instance of a lab that is up, with this process's input, output and errors.
+//! `sglab exec`: a program in an instance or a host of a lab that is up, with this process's input, output and errors.
 
 use std::io::{self, ErrorKind, Read, Write, stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
     let signals = signals(arguments.tty).context("failed to listen for signals")?;
     let pty = arguments.tty.then(Pty::like_ours).transpose().context("failed to make a terminal")?;
     client.send(Request::Exec(Box::new(Exec {
-        instance: arguments.instance,
+        instance: arguments.site,
         command: arguments.command,
         environment: environment(place.name.as_str()),
         folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),

@@ -1,4 +1,4 @@
-//! Programs that a client starts in an instance: with its own input, output and errors, for as long as it stays connected.
+//! Programs that a client starts in an instance or a host: with its own input, output and errors, for as long as it stays connected.
 
 use std::os::fd::OwnedFd;
 
@@ -11,7 +11,7 @@ use super::connection::PATIENCE;
 use crate::control::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 use crate::fabric::descriptors;
 use crate::fabric::machine::{Program, Running};
-use crate::lab::ProgramError;
+use crate::lab::{ProgramError, Site};
 use crate::model::{DaemonName, InstanceName};
 
 /// The largest message of a client while its program runs, in bytes.
@@ -30,7 +30,7 @@ impl Supervised {
         let StartProgram { exec, stdio, started } = start;
         let Exec { instance, command, environment, folder, terminal } = exec;
         let program = Program { command, environment, folder, terminal };
-        let running = self.lab.start_program(&InstanceName::new(&instance), program, stdio).await;
+        let running = self.lab.start_program(&instance, program, stdio).await;
         // Who asked may have gone; then the program goes too.
         drop(started.send(running.map_err(|error| self.not_started(&error))));
     }
@@ -49,8 +49,8 @@ impl Supervised {
                 let code = if source.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
                 Reply::NotStarted { why: error.to_string(), code }
             }
-            ProgramError::NoInstance(_) => {
-                let known: Vec<&str> = self.lab.cloud().instances.keys().map(InstanceName::as_str).collect();
+            ProgramError::Nobody(_) => {
+                let known: Vec<&str> = Site::names(self.lab.cloud()).collect();
                 Reply::Invalid(format!("error: {error}; there are {}", known.join(", ")))
             }
             ProgramError::NotRunning(_) | ProgramError::Lab(_) => Reply::Failed(error.to_string()),

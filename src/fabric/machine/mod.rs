@@ -92,7 +92,7 @@ impl Machine {
         let namespace = &inside.namespace;
         let attempt = || format!("start the first process of {}", namespace.name);
         let failed = |source| StartError { attempt: attempt(), source };
-        let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is no instance")))?;
+        let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
         let job = Job::First {
             name: namespace.name.to_string(),
             hosts: inside.hosts.clone(),
