@@ -1,13 +1,14 @@
 //! Connection tracking's own count of the packets and bytes of each flow: of those that stand, and of each that ends.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use netlink_packet_core::{NetlinkMessage, NetlinkPayload, Nla};
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 use netlink_sys::Socket;
+use nix::poll::{PollFd, PollFlags};
 
 use super::apply::in_node;
 use super::conntrack::SUBSYSTEM;
@@ -57,6 +58,7 @@ pub struct Ended {
 pub struct Ends {
     socket: Socket,
     buffer: Vec<u8>,
+    news: PollFlags,
 }
 
 /// Counts the flows of a namespace that begin from now on, and listens to their ends.
@@ -64,13 +66,14 @@ pub struct Ends {
 /// # Errors
 /// The kernel's word, with the namespace.
 pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
-    let opened = node.run(|| {
+    let news = if node.faults.ends_are_late() { PollFlags::empty() } else { PollFlags::POLLIN };
+    let opened = node.run(move || {
         std::fs::write("/proc/sys/net/netfilter/nf_conntrack_acct", "1")?;
         let mut socket = Socket::new(netlink_sys::constants::NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         nix::sys::socket::setsockopt(&socket.as_fd(), nix::sys::socket::sockopt::RcvBuf, &RECEIVE_BYTES)?;
         socket.add_membership(ENDS)?;
-        Ok(Ends { socket, buffer: vec![0; 64 << 10] })
+        Ok(Ends { socket, buffer: vec![0; 64 << 10], news })
     });
     let failed = |source| FabricError::Kernel { attempt: "count flows".into(), node: node.name.clone(), source };
     opened.await?.map_err(failed)
@@ -95,6 +98,11 @@ pub async fn standing(node: &Arc<Namespace>) -> Result<Vec<Counted>, FabricError
 }
 
 impl Ends {
+    /// What says that there is something to read.
+    pub fn news(&self) -> PollFd<'_> {
+        PollFd::new(self.socket.as_fd(), self.news)
+    }
+
     /// Reads all that is there.
     ///
     /// # Errors
@@ -110,12 +118,6 @@ impl Ends {
                 Err(error) => return Err(error),
             }
         }
-    }
-}
-
-impl AsFd for Ends {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }
 

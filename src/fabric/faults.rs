@@ -29,6 +29,7 @@ struct Plan {
     taken: Vec<Step>,
     nft: Option<Nft>,
     log: Option<LogFault>,
+    late_ends: bool,
 }
 
 /// Another program in the place of nft, and how long it may run.
@@ -97,6 +98,12 @@ impl Faults {
         self.plan().log = fault;
     }
 
+    /// From now on, who listens to the ends of flows does not hear of one by itself, and has read none before it is asked to: as
+    /// a thread to which a busy machine gives no time.
+    pub fn delay_ends(&self) {
+        self.plan().late_ends = true;
+    }
+
     /// Whether steps are counted, and therefore taken one by one.
     pub(crate) fn are_armed(&self) -> bool {
         self.0.armed.load(Ordering::Relaxed)
@@ -134,6 +141,10 @@ impl Faults {
 
     pub(super) fn log(&self) -> Option<LogFault> {
         self.plan().log
+    }
+
+    pub(super) fn ends_are_late(&self) -> bool {
+        self.plan().late_ends
     }
 
     fn plan(&self) -> MutexGuard<'_, Plan> {

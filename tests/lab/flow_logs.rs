@@ -1,18 +1,26 @@
 //! Flow logs as steps expect them: by what a wrong word goes red, and what lost records do to them.
 
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+
+use sglab::control::LabName;
+use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use sglab::control::supervisor::{self, Keeping, Start};
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
-use sglab::model::Era;
+use sglab::model::{Era, InstanceName, Operation};
 use sglab::scenario::{self, FlowLogResult, Options, Proof, RunVerdict, StepStatus};
 
-use crate::clouds::{boot, flow, initial_cloud, private, probe, tcp, topology};
+use crate::clouds::{boot, change, flow, initial_cloud, private, probe, tcp, topology};
 
 cases![
     a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof,
     a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries,
     where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so,
     what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right,
+    a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time,
+    in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -143,4 +151,72 @@ async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong
     assert!(found[0].is_right() && found[4].is_right(), "{found:#?}");
     let others = found.iter().enumerate().filter(|(index, _)| ![0, 4].contains(index));
     assert!(others.clone().all(|(_, it)| it.found == "records were lost (SKIPDATA)"), "{found:#?}");
+}
+
+async fn a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time() {
+    let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
+    let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
+    let faults = Faults::default();
+    faults.delay_ends();
+    let mut lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
+    lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    probe(&mut lab, flow("a", "b", tcp(22))).await;
+    lab.note_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    // With its address its flows go, and connection tracking's list has them no more.
+    change(&mut lab, &Operation::Terminate(InstanceName::new("a"))).await;
+    let records = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    let of_b: Vec<_> = records.iter().filter(|it| it.eni.id.instance.as_str() == "b").collect();
+    let [there, back] = of_b.as_slice() else { panic!("a flow and its answer: {records:#?}") };
+    // A handshake, a word and its answer.
+    assert!(there.amount.packets >= 3 && back.amount.packets >= 2, "{of_b:#?}");
+    let later = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    assert!(later.iter().all(|it| it.status == LogStatus::NoData), "it is of one window: {later:?}");
+}
+
+/// What a lab that is up answers at its socket.
+async fn asked(lab: Lab, requests: Vec<Request>) -> Vec<Reply> {
+    // Of the sandbox's own network: nobody else's has this name.
+    let place = SocketAddr::from_abstract_name("spoilt").expect("a name");
+    let listener = UnixListener::bind_addr(&place).expect("a socket");
+    let asking = tokio::task::spawn_blocking(move || {
+        let mut replies = Vec::new();
+        for request in requests {
+            let mut stream = UnixStream::connect_addr(&place).expect("the lab");
+            protocol::write(&mut stream, &Envelope { sglab: VERSION, request }, MAX_REQUEST).expect("asked");
+            while let Ok(reply) = protocol::read::<Reply>(&mut stream, MAX_REPLY) {
+                replies.push(reply);
+            }
+        }
+        replies
+    });
+    let start = Start {
+        name: LabName::new("spoilt").expect("a name"),
+        file: "spoilt.yaml".to_owned(),
+        pid: std::process::id(),
+        listener,
+        explain: |_, _, _| (String::new(), serde_json::Value::Null),
+        flow_logs: Keeping { seconds: 600, write: None },
+    };
+    tokio::select! {
+        replies = asking => replies.expect("answers"),
+        served = supervisor::serve(lab, start) => panic!("it ended: {served:?}"),
+    }
+}
+
+async fn in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data() {
+    let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
+    let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
+    let faults = Faults::default();
+    // No record ever comes.
+    faults.spoil_logs(Some(LogFault::OverflowEvery(1)));
+    let lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
+    let flows = vec!["a -> b:22".to_owned()];
+    let replies = asked(lab, vec![Request::Probe { flows }, Request::FlowLogs { follow: false }]).await;
+    let records: Vec<_> = replies
+        .iter()
+        .filter_map(|reply| if let Reply::FlowLog(records) = reply { Some(records) } else { None })
+        .flatten()
+        .collect();
+    let skipped = |it: &str| records.iter().any(|record| record.interface == it && record.log_status == "SKIPDATA");
+    assert!(["a", "b", "idle"].into_iter().all(skipped), "{replies:#?}");
 }

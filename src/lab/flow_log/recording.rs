@@ -124,8 +124,8 @@ impl FlowLogs {
 /// says that it has read all.
 fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), tell: &mpsc::Sender<Heard>) {
     loop {
-        let news = all.iter().map(|(_, ends)| ends.as_fd()).chain([asked.as_fd(), stop.as_fd()]);
-        let mut news: Vec<PollFd<'_>> = news.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let told = [asked, stop].map(|it| PollFd::new(it.as_fd(), PollFlags::POLLIN));
+        let mut news: Vec<PollFd<'_>> = all.iter().map(|(_, ends)| ends.news()).chain(told).collect();
         match poll(&mut news, PollTimeout::NONE) {
             Ok(_) => {}
             Err(nix::errno::Errno::EINTR) => continue,
