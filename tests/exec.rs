@@ -321,9 +321,38 @@ fn ps_says_of_each_service_how_it_is_also_while_it_is_waited_for() {
     while states(&labs)[1] != is("web", "starting", None) {
         assert!(starting.try_wait().unwrap().is_none(), "it waits for its service");
     }
+    let instance = |number: usize| {
+        let it = &labs.states()[0]["instances"][number];
+        (it["name"].as_str().unwrap().to_owned(), it["state"].as_str().unwrap().to_owned(), it["uptime"].is_null())
+    };
+    let is_in = |name: &str, state: &str, no_uptime| (name.to_owned(), state.to_owned(), no_uptime);
+    assert_eq!(instance(0), is_in("web1", "pending", true), "EC2's word");
+    assert!(labs.states()[0]["instances"][0]["interfaces"][0]["public"].is_string(), "it has its address already");
+    assert!(labs.ok(&["ps"]).contains("web1  pending"), "{}", labs.ok(&["ps"]));
     std::fs::write(&go, "").unwrap();
     assert!(starting.wait().unwrap().success());
     assert_eq!(states(&labs)[1], is("web", "ready", None));
+    assert_eq!(instance(0), is_in("web1", "running", false));
+    // One that is launched is there before its service is; one that is rebooted runs all the time.
+    std::fs::remove_file(&go).unwrap();
+    let launch = format!("launch: {{web2: {{groups: WEB, services: {{web: {{command: '{wait}', port: tcp 80}}}}}}}}");
+    for (words, at, wanted) in [
+        (&["reboot", "web1"][..], 0, is_in("web1", "running", false)),
+        (&["apply", &launch][..], 1, is_in("web2", "pending", true)),
+    ] {
+        let mut waits = labs.command(words).spawn().unwrap();
+        while labs.states()[0]["instances"][at]["services"]
+            .as_array()
+            .is_none_or(|all| all.last().unwrap()["state"] != "starting")
+        {
+            assert!(waits.try_wait().unwrap().is_none(), "{words:?} waits for its service");
+        }
+        assert_eq!(instance(at), wanted, "{words:?}");
+        std::fs::write(&go, "").unwrap();
+        assert!(waits.wait().unwrap().success());
+        std::fs::remove_file(&go).unwrap();
+    }
+    assert_eq!(instance(1), is_in("web2", "running", false));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use sglab::model::topology::{NewInstance, Topology};
+use sglab::model::topology::{NewInstance, NewService, Topology};
 use sglab::model::{Era, InstanceState, RefusalCode};
 use sglab::testing::{Error, Lab};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -200,6 +200,67 @@ async fn what_runs_inside_has_that_instances_sockets_and_ends_with_it() -> Resul
     web1.stop().await?;
     assert_eq!(format!("{:?}", client.done().await.unwrap_err()), "web1 was stopped, and what ran in it has ended");
     assert_eq!(format!("{:?}", web1.run(async {}).await.unwrap_err()), "web1 does not run");
+    Ok(())
+}
+
+/// A shop whose first web server runs a service, which writes a line at each of its starts.
+fn serving(script: &str) -> Topology {
+    let service = NewService::command(["perl", "-MIO::Socket::INET", "-e", script]).port("tcp 443").log("web.log");
+    Topology::builder(Era::Vpc)
+        .host("customer", ["198.51.100.7"])
+        .group("web", ["tcp 443 from anywhere"])
+        .instance("web1", NewInstance::in_groups(["web"]).service("web", service))
+        .build()
+        .unwrap()
+}
+
+#[sglab::test]
+async fn services_are_started_when_it_is_asked_for_and_again_with_their_instance() -> Result<(), Error> {
+    // It counts its starts in its instance's own folder, and says to each client the how manyeth it is.
+    let script = r#"
+        my $starts = "$ENV{SGLAB_DATA}/starts";
+        open my $f, '>>', $starts or die; print $f 'x'; close $f;
+        my $n = -s $starts; $| = 1; print "start $n\n";
+        my $s = IO::Socket::INET->new(LocalPort => 443, Listen => 8, ReuseAddr => 1) or die;
+        while (my $c = $s->accept) { print $c "$n"; close $c }"#;
+    let lab = Lab::boot(&serving(script)).await?;
+    let folder = tempfile::tempdir().unwrap();
+    let web1 = lab.instance("web1")?;
+    async fn answer(at: SocketAddr) -> std::io::Result<String> {
+        let mut said = String::new();
+        TcpStream::connect(at).await?.read_to_string(&mut said).await?;
+        Ok(said)
+    }
+    let at = || SocketAddr::from((lab.instance("web1").unwrap().public_ip().unwrap(), 443));
+    let refused = lab.run_in("customer", answer(at())).await?.unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused, "until then none is started");
+    lab.start_services(&folder).await?;
+    // No waiting here: it is ready.
+    assert_eq!(lab.run_in("customer", answer(at())).await?.unwrap(), "1");
+    lab.probe("customer -> web1:443").await?.assert_open();
+    web1.stop().await?;
+    web1.start().await?;
+    assert_eq!(lab.run_in("customer", answer(at())).await?.unwrap(), "2");
+    web1.reboot().await?;
+    assert_eq!(lab.run_in("customer", answer(at())).await?.unwrap(), "3");
+    assert_eq!(std::fs::read_to_string(folder.path().join("web.log")).unwrap(), "start 1\nstart 2\nstart 3\n");
+    Ok(())
+}
+
+#[sglab::test]
+async fn a_service_that_dies_before_it_is_ready_is_an_error_that_names_it_and_has_its_last_words() -> Result<(), Error>
+{
+    let lab = Lab::boot(&serving("print STDERR 'no such luck'; exit 3")).await?;
+    let folder = tempfile::tempdir().unwrap();
+    let died = format!("{:?}", lab.start_services(&folder).await.unwrap_err());
+    let why = "web1 runs, but its service web did not come up: it ended with exit code 3 before it listened on tcp 443";
+    assert!(died.starts_with(why) && died.contains("| no such luck"), "{died}");
+    // The same where it is started with its instance, which runs.
+    let web1 = lab.instance("web1")?;
+    web1.stop().await?;
+    let died = format!("{:?}", web1.start().await.unwrap_err());
+    assert!(died.starts_with(why), "{died}");
+    assert_eq!(web1.state(), Some(InstanceState::Running));
     Ok(())
 }
 

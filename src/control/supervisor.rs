@@ -16,6 +16,7 @@ mod state;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::net::UnixListener;
@@ -66,7 +67,7 @@ struct Supervised {
     pid: u32,
     up: Instant,
     /// Since when the instances run.
-    since: HashMap<InstanceName, Instant>,
+    since: Arc<HashMap<InstanceName, Instant>>,
     explain: Explain,
     events: Events,
     verdicts: Verdicts,
@@ -85,7 +86,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let (programs, mut starts) = mpsc::channel(QUEUE);
     let accepting = tokio::spawn(connection::accept(listener, jobs, programs));
     let now = Instant::now();
-    let since = lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect();
+    let since = Arc::new(lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect());
     let verdicts = lab.verdicts();
     let Start { name, file, pid, explain, flow_logs, .. } = start;
     let windows = lab.flow_logs().await.map_err(io::Error::other)?;
@@ -124,11 +125,12 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                 tokio::select! {
                     biased;
                     reply = &mut answering => break reply,
-                    // How a service is that is waited for, is told meanwhile.
-                    Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE && glimpse.is_some() => {
-                        match glimpse.as_ref().filter(|_| request == Request::State) {
-                            Some(glimpse) => drop(answer.send(Answer::Once(Reply::State(glimpse.now())))),
-                            None => waiting.push_back((request, answer)),
+                    // How the lab is, and a service that is waited for, is told meanwhile.
+                    Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
+                        if request == Request::State {
+                            drop(answer.send(Answer::Once(Reply::State(glimpse.now()))));
+                        } else {
+                            waiting.push_back((request, answer));
                         }
                     }
                 }
@@ -210,7 +212,7 @@ impl Supervised {
                     return self.refused(refusal, done);
                 }
                 // It was carried out all the same, and in force before the service was waited for.
-                Err(error @ LabError::Daemon { .. }) => {
+                Err(error) if error.came_after() => {
                     self.remember(&operation);
                     self.end_captures();
                     let what = changes::between(&before, self.lab.cloud());
@@ -230,14 +232,15 @@ impl Supervised {
 
     /// Since when instances run.
     fn remember(&mut self, operation: &Operation) {
+        let since = Arc::make_mut(&mut self.since);
         if let Operation::Start(name) | Operation::Reboot(name) = operation {
-            self.since.insert(name.clone(), Instant::now());
+            since.insert(name.clone(), Instant::now());
         }
         if let Operation::Launch(launch) = operation {
-            self.since.insert(launch.name.clone(), Instant::now());
+            since.insert(launch.name.clone(), Instant::now());
         }
         if let Operation::Terminate(name) = operation {
-            self.since.remove(name);
+            since.remove(name);
         }
     }
 

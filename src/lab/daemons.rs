@@ -41,6 +41,13 @@ pub enum DaemonState {
     GivenUp,
 }
 
+impl DaemonState {
+    /// Whether it is still to be started, or to be ready.
+    pub fn is_coming(self) -> bool {
+        matches!(self, Self::NotStarted | Self::Starting)
+    }
+}
+
 /// How every service of a lab is, at any moment, also while somebody waits for one.
 #[derive(Clone, Debug, Default)]
 pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);

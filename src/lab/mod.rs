@@ -45,7 +45,7 @@ pub use captured::Captured;
 pub use daemons::{DaemonState, DaemonStates};
 pub use inside::Site;
 pub use programs::ProgramError;
-pub use services::Asked;
+pub use services::{Asked, Now};
 pub use testimony::Testimony;
 pub use verdicts::{Verdicts, Where};
 
@@ -181,6 +181,13 @@ pub enum LabError {
     Broken(String),
 }
 
+impl LabError {
+    /// Whether the operation was carried out, and only what was to come up after it did not.
+    pub fn came_after(&self) -> bool {
+        matches!(self, Self::Daemon { .. } | Self::Machine(_))
+    }
+}
+
 impl Lab {
     /// Boots a cloud: namespaces, links, addresses, rulesets in force, listeners bound.
     ///
@@ -247,6 +254,11 @@ impl Lab {
     /// The state of the cloud now.
     pub fn cloud(&self) -> &Cloud {
         &self.cloud
+    }
+
+    /// The state of the cloud at any moment, for who cannot have the lab meanwhile.
+    pub fn now(&self) -> Now {
+        self.services.now()
     }
 
     /// The namespaces of the lab.

@@ -102,17 +102,22 @@ impl Lab {
     /// Carries out one operation.
     ///
     /// # Errors
-    /// [`Error::Refused`] in EC2's words; [`Error::Lab`]. Cloud and kernel are as before then.
+    /// [`Error::Refused`] in EC2's words; [`Error::Lab`]. Cloud and kernel are as before then, but where a service did not come
+    /// up: its instance runs.
     pub async fn carry_out(&self, operation: &Operation) -> Result<(), Error> {
         let mut running = self.running.lock().await;
-        running.apply(operation).await?;
+        let done = match running.apply(operation).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.came_after() => Err(error),
+            Err(error) => return Err(error.into()),
+        };
         if let Operation::Stop(name) | Operation::Crash(name) | Operation::Reboot(name) | Operation::Terminate(name) =
             operation
         {
             self.lives.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         }
         *self.cloud.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(running.cloud().clone());
-        Ok(())
+        Ok(done?)
     }
 
     /// Adds ingress rules to a group: `lab.authorize("db", ["tcp 5432 from web"])`.

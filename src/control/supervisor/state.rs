@@ -1,39 +1,80 @@
 //! How a lab is, as data.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::Supervised;
 use crate::control::protocol::{InstanceState, InterfaceState, ServiceState, State};
-use crate::lab::{DaemonState, DaemonStates};
+use crate::lab::{DaemonState, DaemonStates, Now};
 use crate::model::{
     Cloud, Daemon, DaemonName, Instance, InstanceName, InstanceState as Running, Interface, RefusalCode,
 };
 
 /// The state of a lab now.
 pub(super) fn of(supervised: &Supervised) -> State {
-    let cloud = supervised.lab.cloud();
-    let instances = cloud.instances.iter().map(|(name, instance)| InstanceState {
-        name: name.to_string(),
-        state: format!("{:?}", instance.state).to_lowercase(),
-        uptime: supervised
-            .since
-            .get(name)
-            .filter(|_| instance.state == Running::Running)
-            .map(|since| Instant::now().duration_since(*since).as_secs_f64()),
-        interfaces: instance.interfaces.iter().map(interface).collect(),
-        services: services(name, instance, &supervised.lab.services_states()),
-    });
-    State {
-        lab: supervised.name.to_string(),
-        file: supervised.file.clone(),
-        era: cloud.era.to_string(),
-        pid: supervised.pid,
-        uptime: supervised.up.elapsed().as_secs_f64(),
-        instances: instances.collect(),
-        groups: cloud.groups.keys().map(ToString::to_string).collect(),
-        hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
-        elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
-        prefix_lists: cloud.prefix_lists.keys().map(ToString::to_string).collect(),
+    Glimpse::of(supervised).now()
+}
+
+/// What the state of a lab is made of, also while a request is carried out: the cloud is that of the operation in force, and
+/// services are as they are.
+pub(super) struct Glimpse {
+    lab: String,
+    file: String,
+    pid: u32,
+    up: Instant,
+    before: Arc<Cloud>,
+    since: Arc<HashMap<InstanceName, Instant>>,
+    now: Now,
+    services: DaemonStates,
+}
+
+impl Glimpse {
+    /// Of a lab, before a request.
+    pub fn of(supervised: &Supervised) -> Self {
+        let now = supervised.lab.now();
+        Self {
+            lab: supervised.name.to_string(),
+            file: supervised.file.clone(),
+            pid: supervised.pid,
+            up: supervised.up,
+            before: now.cloud(),
+            since: Arc::clone(&supervised.since),
+            now,
+            services: supervised.lab.services_states(),
+        }
+    }
+
+    /// Now.
+    pub fn now(&self) -> State {
+        let cloud = self.now.cloud();
+        State {
+            lab: self.lab.clone(),
+            file: self.file.clone(),
+            era: cloud.era.to_string(),
+            pid: self.pid,
+            uptime: self.up.elapsed().as_secs_f64(),
+            instances: cloud.instances.iter().map(|(name, instance)| self.instance(name, instance)).collect(),
+            groups: cloud.groups.keys().map(ToString::to_string).collect(),
+            hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
+            elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
+            prefix_lists: cloud.prefix_lists.keys().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn instance(&self, name: &InstanceName, instance: &Instance) -> InstanceState {
+        let ran = self.before.instances.get(name).is_some_and(|it| it.state == Running::Running);
+        let runs = instance.state == Running::Running;
+        let since = self.since.get(name).filter(|_| ran && runs);
+        let coming = runs && !ran && instance.daemons.keys().any(|daemon| self.services.of(name, daemon).is_coming());
+        InstanceState {
+            name: name.to_string(),
+            // EC2's word for one that does not run yet.
+            state: if coming { "pending".to_owned() } else { format!("{:?}", instance.state).to_lowercase() },
+            uptime: since.map(|since| since.elapsed().as_secs_f64()),
+            interfaces: instance.interfaces.iter().map(interface).collect(),
+            services: services(name, instance, &self.services),
+        }
     }
 }
 
@@ -54,38 +95,6 @@ fn words(state: DaemonState) -> (String, Option<i32>) {
         DaemonState::GivenUp => ("given-up", None),
     };
     (word.to_owned(), code)
-}
-
-/// The state of a lab as it was before a request that is under way, with its services as they are.
-pub(super) struct Glimpse {
-    before: State,
-    since: Instant,
-    services: DaemonStates,
-}
-
-impl Glimpse {
-    /// Before a request; nothing where there is no service that it could wait for.
-    pub fn of(supervised: &Supervised) -> Option<Self> {
-        let mut instances = supervised.lab.cloud().instances.values();
-        let any = instances.any(|instance| !instance.daemons.is_empty());
-        any.then(|| Self { before: of(supervised), since: Instant::now(), services: supervised.lab.services_states() })
-    }
-
-    /// Now.
-    pub fn now(&self) -> State {
-        let mut state = self.before.clone();
-        let passed = self.since.elapsed().as_secs_f64();
-        state.uptime += passed;
-        for instance in &mut state.instances {
-            instance.uptime = instance.uptime.map(|uptime| uptime + passed);
-            let name = InstanceName::new(&instance.name);
-            for service in &mut instance.services {
-                let now = words(self.services.of(&name, &DaemonName::new(&service.name)));
-                (service.state, service.exit_code) = now;
-            }
-        }
-        state
-    }
 }
 
 fn interface(interface: &Interface) -> InterfaceState {

@@ -36,12 +36,13 @@ pub(super) struct Services {
     _tasks: JoinSet<()>,
 }
 
-/// The cloud of now, as every service sees it.
+/// The cloud of now, as every service sees it: also while an operation that is in force waits for something.
 #[derive(Clone, Debug)]
-struct Now(Arc<RwLock<Arc<Cloud>>>);
+pub struct Now(Arc<RwLock<Arc<Cloud>>>);
 
 impl Now {
-    fn cloud(&self) -> Arc<Cloud> {
+    /// The cloud.
+    pub fn cloud(&self) -> Arc<Cloud> {
         // A panic elsewhere leaves a whole cloud: it is replaced and never written to.
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -93,6 +94,11 @@ impl Services {
             }
         }
         Ok(Self { now, _tasks: tasks })
+    }
+
+    /// The cloud that they speak of, at any moment.
+    pub fn now(&self) -> Now {
+        self.now.clone()
     }
 
     /// From now on the services speak of this cloud.
