@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::super::cloudlike::Cloudlike;
-use super::{Options, Past, RunError, head, not_run, run_step, verdict};
+use super::step::{Past, not_run, run_step};
+use super::{Options, RunError, head, verdict};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
 use crate::scenario::coverage::Coverage;

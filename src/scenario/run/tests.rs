@@ -2,8 +2,10 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::lab::Asked;
-use crate::model::topology::{ExpectedOutcome, Question, Selector};
+use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector};
 use crate::model::{CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, RefusalCode, Service};
+use crate::probe::Outcome;
+use crate::scenario::results::Class;
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };

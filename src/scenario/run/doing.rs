@@ -1,0 +1,92 @@
+//! Carries out the operations of a step.
+
+use std::time::{Duration, Instant};
+
+use super::super::cloudlike::Cloudlike;
+use super::super::held;
+use super::super::results::Finding;
+use super::step::Past;
+use crate::lab::{LabError, RuleHandles};
+use crate::model::topology::{Action, Expectation, Placed, Step};
+use crate::model::{Cloud, Refusal};
+
+/// What the operations of a step came to.
+#[derive(Default)]
+pub(super) struct Changes {
+    pub(super) in_force: Option<Duration>,
+    /// The last operation was refused as expected, and whether everything stayed as it was.
+    pub(super) refused: Option<(Refusal, bool)>,
+    /// An operation was refused that must not have been.
+    pub(super) unexpected: Option<Finding>,
+    pub(super) rules: Option<(RuleHandles, RuleHandles)>,
+    /// The clouds after each operation, with the moment from which they held; only where traffic meets them.
+    pub(super) clouds: Vec<(Instant, Cloud)>,
+}
+
+/// Carries out what a step does, up to the first refusal that the step does not expect.
+pub(super) async fn carry_out<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -> Result<Changes, LabError> {
+    let has = |wanted: fn(&Expectation) -> bool| step.expectations.iter().any(|placed| wanted(&placed.value));
+    let refusal_expected = has(|expectation| matches!(expectation, Expectation::Refusal(_)));
+    let unchanged_expected = has(|expectation| matches!(expectation, Expectation::RulesUnchanged));
+    let mut changes = Changes::default();
+    let rules_before = if unchanged_expected { Some(lab.rule_handles().await?) } else { None };
+    for (index, action) in step.actions.iter().enumerate() {
+        let is_last = index + 1 == step.actions.len();
+        let placed = match action {
+            Action::Operation(placed) => placed,
+            Action::Open(Placed { value, place }) => {
+                if let Some(text) = held::open(lab, value, &mut past.followed).await? {
+                    changes.unexpected = Some(Finding { text, place: place.clone() });
+                    return Ok(changes);
+                }
+                continue;
+            }
+            Action::Close(name) => {
+                lab.close(&name.value);
+                past.followed.close(&name.value);
+                continue;
+            }
+            Action::Idle(Placed { value, place }) => match lab.idle(value).await {
+                Ok(()) => {
+                    past.followed.idle(value);
+                    continue;
+                }
+                Err(error @ LabError::NotForgotten { .. }) => {
+                    changes.unexpected = Some(Finding { text: error.to_string(), place: place.clone() });
+                    return Ok(changes);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let watched =
+            if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
+        lab.note_flow_log().await?;
+        match lab.apply(&placed.value).await {
+            Ok(took) => {
+                changes.in_force = Some(changes.in_force.unwrap_or_default() + took);
+                past.met.meet(lab.cloud());
+                past.followed.follow(&placed.value, lab.cloud());
+                if !step.during.is_empty() {
+                    changes.clouds.push((Instant::now(), lab.cloud().clone()));
+                }
+            }
+            Err(LabError::Refused(refusal)) => match watched {
+                Some((cloud, rules)) => {
+                    let unchanged = *lab.cloud() == cloud && lab.rule_handles().await? == rules;
+                    changes.refused = Some((refusal, unchanged));
+                }
+                None => {
+                    changes.unexpected =
+                        Some(Finding { text: format!("refused: {refusal}"), place: placed.place.clone() });
+                    return Ok(changes);
+                }
+            },
+            #[allow(unreachable_patterns, reason = "a lab without a kernel has no other errors")]
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(before) = rules_before {
+        changes.rules = Some((before, lab.rule_handles().await?));
+    }
+    Ok(changes)
+}
