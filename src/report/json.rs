@@ -1,232 +1,24 @@
 //! Results for programs: the shape is documented in `docs/output.md`, and `format` counts its versions.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde::Serialize;
 
 use super::{Broken, Entry, coverage, followed, text};
-use crate::model::topology::{ExpectedOutcome, Fate};
-use crate::model::{
-    CloudService, ConnectionName, Direction, Endpoint, Era, Flow, HostIp, InstanceName, Place, Service, Via,
-};
+use crate::model::{Endpoint, Era, Flow, HostIp};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
-use crate::scenario::traffic::Promise;
-use crate::scenario::{
-    AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Grid, Proof, RunResult, RunVerdict, Said,
-    ServicesTold, StepResult, StepStatus,
-};
+use crate::scenario::{Class, Grid, RunResult, StepResult};
 use crate::scenario::{answers, held};
+
+mod document;
+
+use document::*;
+pub(super) use document::{Step, Which};
 
 /// The version of the shape.
 const FORMAT: u32 = 1;
-
-#[derive(Serialize)]
-struct Document<'a> {
-    format: u32,
-    exit_code: u8,
-    runs: Vec<Run<'a>>,
-    differences: Vec<Differing>,
-}
-
-/// What the eras of a file decide otherwise.
-#[derive(Serialize)]
-struct Differing {
-    file: Arc<str>,
-    steps: IndexMap<Era, Option<usize>>,
-    flow: Option<Which>,
-    connection: Option<ConnectionName>,
-    outcomes: IndexMap<Era, Option<&'static str>>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Run<'a> {
-    Ran(Box<Ran<'a>>),
-    Broken(Failure<'a>),
-}
-
-#[derive(Serialize)]
-struct Ran<'a> {
-    file: &'a str,
-    topology: &'a str,
-    era: Era,
-    verdict: RunVerdict,
-    evidence: Evidence,
-    services: Option<ServicesTold>,
-    instances: usize,
-    addresses: usize,
-    groups: usize,
-    rules: usize,
-    boot_ms: f64,
-    took_ms: f64,
-    counts: Counts,
-    claims: Vec<&'a str>,
-    coverage: Option<coverage::Json<'a>>,
-    steps: Vec<Step<'a>>,
-}
-
-#[derive(Serialize)]
-struct Failure<'a> {
-    file: &'a str,
-    era: Option<Era>,
-    verdict: &'static str,
-    error: &'a str,
-    place: Option<&'a Place>,
-}
-
-/// A connection that is held open over steps.
-#[derive(Serialize)]
-struct Connection<'a> {
-    name: &'a ConnectionName,
-    expected: Fate,
-    observed: &'static str,
-    reason: Option<&'a str>,
-    right: bool,
-    place: &'a Place,
-}
-
-/// What became of the traffic of one flow while the step did what it does.
-#[derive(Serialize)]
-struct Streamed<'a> {
-    flow: String,
-    sent: usize,
-    owed: usize,
-    lost: usize,
-    barred: usize,
-    leaked: usize,
-    either: usize,
-    expected: &'a [Promise],
-    observed: &'static str,
-    reason: Option<&'a str>,
-    right: bool,
-    place: &'a Place,
-}
-
-/// A question to a service that groups never filter.
-#[derive(Serialize)]
-struct Answer<'a> {
-    from: &'a InstanceName,
-    service: CloudService,
-    observed: &'static str,
-    detail: &'a str,
-    right: bool,
-    place: &'a Place,
-}
-
-/// What is expected of a load balancer.
-#[derive(Serialize)]
-struct Balanced<'a> {
-    expected: &'a str,
-    observed: &'a str,
-    proof: Proof,
-    right: bool,
-    place: &'a Place,
-}
-
-/// What is expected of the flow log of an interface.
-#[derive(Serialize)]
-struct Log<'a> {
-    interface: &'a str,
-    expected: &'a str,
-    observed: &'a str,
-    proof: Proof,
-    right: bool,
-    place: &'a Place,
-}
-
-#[derive(Serialize)]
-pub(super) struct Step<'a> {
-    number: usize,
-    name: &'a str,
-    place: &'a Place,
-    note: Option<&'a str>,
-    status: StepStatus,
-    counts: Counts,
-    canaries_held: bool,
-    rules_edited: Option<usize>,
-    in_force_ms: Option<f64>,
-    took_ms: f64,
-    grid: Option<Table<'a>>,
-    flows: Vec<Cell<'a>>,
-    wrong: Vec<Cell<'a>>,
-    disagreements: Vec<Disagreeing>,
-    evidence: Option<&'a str>,
-    connection_disagreements: Vec<followed::Disagreeing<'a>>,
-    connections_not_compared: Vec<followed::Uncompared<'a>>,
-    connections: Vec<Connection<'a>>,
-    traffic: Vec<Streamed<'a>>,
-    answers: Vec<Answer<'a>>,
-    load_balancers: Vec<Balanced<'a>>,
-    flow_logs: Vec<Log<'a>>,
-    findings: &'a [Finding],
-    changed: Vec<Changed<'a>>,
-    addresses: &'a [AddressChange],
-    claims: &'a [String],
-}
-
-#[derive(Serialize)]
-struct Table<'a> {
-    services: &'a [Service],
-    targets: &'a [InstanceName],
-    rows: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    from: String,
-    address: Option<HostIp>,
-    via: Via,
-    cells: Vec<Option<String>>,
-}
-
-#[derive(Serialize)]
-pub(super) struct Which {
-    from: String,
-    from_address: Option<HostIp>,
-    to: String,
-    to_address: Option<HostIp>,
-    via: Via,
-    service: Service,
-}
-
-#[derive(Serialize)]
-struct Cell<'a> {
-    #[serde(flatten)]
-    flow: Which,
-    expected: ExpectedOutcome,
-    expected_at: Option<Direction>,
-    observed: Class,
-    detail: String,
-    reason: Option<&'a str>,
-    right: bool,
-    rule: Option<&'a DecidingRule>,
-    resolved: Option<IpAddr>,
-    expected_by: Option<&'a Said>,
-}
-
-/// A flow of which model and kernel say different things.
-#[derive(Serialize)]
-struct Disagreeing {
-    #[serde(flatten)]
-    flow: Which,
-    predicted: Class,
-    predicted_detail: String,
-    observed: Class,
-    detail: String,
-}
-
-#[derive(Serialize)]
-struct Changed<'a> {
-    #[serde(flatten)]
-    flow: Which,
-    was: Class,
-    now: Class,
-    rule: Option<&'a DecidingRule>,
-}
 
 /// The results as one JSON document.
 ///

@@ -1,0 +1,219 @@
+//! The shape of the document, as `docs/output.md` tells it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+
+use super::super::{coverage, followed};
+use crate::model::topology::{ExpectedOutcome, Fate};
+use crate::model::{CloudService, ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
+use crate::scenario::traffic::Promise;
+use crate::scenario::{
+    AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Proof, RunVerdict, Said, ServicesTold, StepStatus,
+};
+
+#[derive(Serialize)]
+pub struct Document<'a> {
+    pub format: u32,
+    pub exit_code: u8,
+    pub runs: Vec<Run<'a>>,
+    pub differences: Vec<Differing>,
+}
+
+/// What the eras of a file decide otherwise.
+#[derive(Serialize)]
+pub struct Differing {
+    pub file: Arc<str>,
+    pub steps: IndexMap<Era, Option<usize>>,
+    pub flow: Option<Which>,
+    pub connection: Option<ConnectionName>,
+    pub outcomes: IndexMap<Era, Option<&'static str>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Run<'a> {
+    Ran(Box<Ran<'a>>),
+    Broken(Failure<'a>),
+}
+
+#[derive(Serialize)]
+pub struct Ran<'a> {
+    pub file: &'a str,
+    pub topology: &'a str,
+    pub era: Era,
+    pub verdict: RunVerdict,
+    pub evidence: Evidence,
+    pub services: Option<ServicesTold>,
+    pub instances: usize,
+    pub addresses: usize,
+    pub groups: usize,
+    pub rules: usize,
+    pub boot_ms: f64,
+    pub took_ms: f64,
+    pub counts: Counts,
+    pub claims: Vec<&'a str>,
+    pub coverage: Option<coverage::Json<'a>>,
+    pub steps: Vec<Step<'a>>,
+}
+
+#[derive(Serialize)]
+pub struct Failure<'a> {
+    pub file: &'a str,
+    pub era: Option<Era>,
+    pub verdict: &'static str,
+    pub error: &'a str,
+    pub place: Option<&'a Place>,
+}
+
+/// A connection that is held open over steps.
+#[derive(Serialize)]
+pub struct Connection<'a> {
+    pub name: &'a ConnectionName,
+    pub expected: Fate,
+    pub observed: &'static str,
+    pub reason: Option<&'a str>,
+    pub right: bool,
+    pub place: &'a Place,
+}
+
+/// What became of the traffic of one flow while the step did what it does.
+#[derive(Serialize)]
+pub struct Streamed<'a> {
+    pub flow: String,
+    pub sent: usize,
+    pub owed: usize,
+    pub lost: usize,
+    pub barred: usize,
+    pub leaked: usize,
+    pub either: usize,
+    pub expected: &'a [Promise],
+    pub observed: &'static str,
+    pub reason: Option<&'a str>,
+    pub right: bool,
+    pub place: &'a Place,
+}
+
+/// A question to a service that groups never filter.
+#[derive(Serialize)]
+pub struct Answer<'a> {
+    pub from: &'a InstanceName,
+    pub service: CloudService,
+    pub observed: &'static str,
+    pub detail: &'a str,
+    pub right: bool,
+    pub place: &'a Place,
+}
+
+/// What is expected of a load balancer.
+#[derive(Serialize)]
+pub struct Balanced<'a> {
+    pub expected: &'a str,
+    pub observed: &'a str,
+    pub proof: Proof,
+    pub right: bool,
+    pub place: &'a Place,
+}
+
+/// What is expected of the flow log of an interface.
+#[derive(Serialize)]
+pub struct Log<'a> {
+    pub interface: &'a str,
+    pub expected: &'a str,
+    pub observed: &'a str,
+    pub proof: Proof,
+    pub right: bool,
+    pub place: &'a Place,
+}
+
+#[derive(Serialize)]
+pub struct Step<'a> {
+    pub number: usize,
+    pub name: &'a str,
+    pub place: &'a Place,
+    pub note: Option<&'a str>,
+    pub status: StepStatus,
+    pub counts: Counts,
+    pub canaries_held: bool,
+    pub rules_edited: Option<usize>,
+    pub in_force_ms: Option<f64>,
+    pub took_ms: f64,
+    pub grid: Option<Table<'a>>,
+    pub flows: Vec<Cell<'a>>,
+    pub wrong: Vec<Cell<'a>>,
+    pub disagreements: Vec<Disagreeing>,
+    pub evidence: Option<&'a str>,
+    pub connection_disagreements: Vec<followed::Disagreeing<'a>>,
+    pub connections_not_compared: Vec<followed::Uncompared<'a>>,
+    pub connections: Vec<Connection<'a>>,
+    pub traffic: Vec<Streamed<'a>>,
+    pub answers: Vec<Answer<'a>>,
+    pub load_balancers: Vec<Balanced<'a>>,
+    pub flow_logs: Vec<Log<'a>>,
+    pub findings: &'a [Finding],
+    pub changed: Vec<Changed<'a>>,
+    pub addresses: &'a [AddressChange],
+    pub claims: &'a [String],
+}
+
+#[derive(Serialize)]
+pub struct Table<'a> {
+    pub services: &'a [Service],
+    pub targets: &'a [InstanceName],
+    pub rows: Vec<Row>,
+}
+
+#[derive(Serialize)]
+pub struct Row {
+    pub from: String,
+    pub address: Option<HostIp>,
+    pub via: Via,
+    pub cells: Vec<Option<String>>,
+}
+
+#[derive(Serialize)]
+pub struct Which {
+    pub from: String,
+    pub from_address: Option<HostIp>,
+    pub to: String,
+    pub to_address: Option<HostIp>,
+    pub via: Via,
+    pub service: Service,
+}
+
+#[derive(Serialize)]
+pub struct Cell<'a> {
+    #[serde(flatten)]
+    pub flow: Which,
+    pub expected: ExpectedOutcome,
+    pub expected_at: Option<Direction>,
+    pub observed: Class,
+    pub detail: String,
+    pub reason: Option<&'a str>,
+    pub right: bool,
+    pub rule: Option<&'a DecidingRule>,
+    pub resolved: Option<IpAddr>,
+    pub expected_by: Option<&'a Said>,
+}
+
+/// A flow of which model and kernel say different things.
+#[derive(Serialize)]
+pub struct Disagreeing {
+    #[serde(flatten)]
+    pub flow: Which,
+    pub predicted: Class,
+    pub predicted_detail: String,
+    pub observed: Class,
+    pub detail: String,
+}
+
+#[derive(Serialize)]
+pub struct Changed<'a> {
+    #[serde(flatten)]
+    pub flow: Which,
+    pub was: Class,
+    pub now: Class,
+    pub rule: Option<&'a DecidingRule>,
+}
