@@ -308,5 +308,6 @@ impl One {
     }
 }
 
+mod foreseen;
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 use super::cloudlike::Cloudlike;
-use super::results::{Evidence, RunResult};
+use super::followed::Followed;
+use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
-use super::traffic;
+use super::{explain, traffic};
 use crate::compile::names;
 use crate::compile::record::Record;
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
@@ -60,12 +59,12 @@ fn initial(topology: &Topology, era: Era) -> Result<Cloud, RunError> {
 struct Predictor {
     cloud: Cloud,
     listeners: Listeners,
-    held: IndexMap<ConnectionName, Flow>,
+    followed: Followed,
 }
 
 impl Predictor {
     fn new(topology: &Topology, era: Era) -> Result<Self, RunError> {
-        Ok(Self { cloud: initial(topology, era)?, listeners: run::listeners(topology), held: IndexMap::new() })
+        Ok(Self { cloud: initial(topology, era)?, listeners: run::listeners(topology), followed: Followed::default() })
     }
 }
 
@@ -80,6 +79,7 @@ impl Cloudlike for Predictor {
 
     async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
         self.cloud = apply(&self.cloud, operation)?;
+        self.followed.follow(operation, &self.cloud);
         Ok(Duration::ZERO)
     }
 
@@ -95,15 +95,16 @@ impl Cloudlike for Predictor {
     async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let outcome = observation(&self.cloud, &self.listeners, flow).outcome;
         if !matches!(outcome, Outcome::Open { .. }) {
-            let why = "it would not be open".to_owned();
+            let reason = explain::reason(flow, &outcome, &self.cloud);
+            let why = reason.unwrap_or_else(|| format!("it would be {}", Class::of(&outcome).as_str()));
             return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
         }
-        self.held.insert(name.clone(), flow.clone());
+        self.followed.open(&self.cloud, name, flow);
         Ok(())
     }
 
     fn close(&mut self, name: &ConnectionName) {
-        self.held.shift_remove(name);
+        self.followed.close(name);
     }
 
     /// It is never asked: what traffic meets in between is not predicted.
@@ -120,16 +121,17 @@ impl Cloudlike for Predictor {
         Trace::default()
     }
 
-    async fn idle(&mut self, _: &ConnectionName) -> Result<(), LabError> {
+    async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
+        self.followed.idle(name);
         Ok(())
     }
 
-    async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
-        self.examine(name).await
+    async fn examine_answer(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
+        Ok(Held::Inconclusive { why: "what the server alone sends over it is not predicted".to_owned() })
     }
 
-    async fn examine(&mut self, _: &ConnectionName) -> Result<Held, LabError> {
-        Ok(Held::Inconclusive { why: "what becomes of connections under way is not predicted".to_owned() })
+    async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
+        Ok(self.followed.foresee(name, &self.cloud))
     }
 
     /// Groups never filter these ("Control traffic to your AWS resources using security groups", VPC).

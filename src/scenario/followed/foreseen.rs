@@ -1,0 +1,126 @@
+//! What an examination of a connection would find, by the model alone.
+
+use std::net::IpAddr;
+
+use super::{Followed, Foretold, One};
+use crate::model::{Cloud, ConnectionName, Direction, InstanceName};
+use crate::policy::tracking::Standing;
+use crate::policy::{self, Stage};
+use crate::probe::{Drop, DropCause, Held};
+
+impl Followed {
+    /// What an examination would find; inconclusive, with the reason, where the model cannot tell.
+    pub fn foresee(&self, name: &ConnectionName, cloud: &Cloud) -> Held {
+        let inconclusive = |why: &str| Held::Inconclusive { why: why.to_owned() };
+        let Some(one) = self.0.get(name) else { return Held::Gone { why: "it was closed".to_owned() } };
+        match one.foretold(cloud) {
+            Err(why) => inconclusive(&format!("not predicted: {why}")),
+            Ok(Foretold::NotOpened(_)) => inconclusive("it would not have opened"),
+            Ok(Foretold::Stands(standing)) => one.found(&standing, cloud),
+        }
+    }
+}
+
+impl One {
+    fn found(&self, standing: &Standing, cloud: &Cloud) -> Held {
+        let causes = match standing {
+            Standing::Alive => return Held::Alive,
+            Standing::Gone => return Held::Gone { why: "an end is no more".to_owned() },
+            Standing::Cut { at } => at.iter().map(|(at, name)| self.refused(*at, name, cloud)).collect(),
+            Standing::FailsCheck { instance } => vec![DropCause::Other(format!("not-its-own at {instance}"))],
+            // What nobody remembers is in no connection's place, and begins none.
+            Standing::Forgotten => vec![DropCause::Other("invalid".to_owned())],
+        };
+        match self.source(cloud) {
+            Some(source) => Held::Cut(causes.into_iter().map(|cause| Drop { cause, source }).collect()),
+            None => Held::Inconclusive { why: format!("not predicted: {} has no address now", self.flow.from) },
+        }
+    }
+
+    fn refused(&self, at: Direction, instance: &InstanceName, cloud: &Cloud) -> DropCause {
+        let end = [&self.flow.from, &self.flow.to].into_iter().find(|end| end.instance() == Some(instance));
+        let interface = end.and_then(|end| end.interface()).and_then(|id| cloud.interface(&id));
+        let groups = interface.map(|it| it.groups.iter().cloned().collect()).unwrap_or_default();
+        DropCause::Groups { at, instance: instance.clone(), groups }
+    }
+
+    /// The address that whoever opened it sends from.
+    fn source(&self, cloud: &Cloud) -> Option<IpAddr> {
+        policy::walk(cloud, &self.flow).stages.iter().find_map(|stage| match stage {
+            Stage::Sent { source, .. } => Some(*source),
+            _ => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::model::topology::{Fate, Topology};
+    use crate::probe::Held;
+    use crate::scenario::results::RunResult;
+    use crate::scenario::{Options, RunVerdict, held, predict};
+
+    const IDLE: &str = include_str!("../../../topologies/gotchas/an-idle-session-is-forgotten.yaml");
+    const UNTRACKED: &str = include_str!("../../../topologies/gotchas/case-17-an-untracked-session-is-cut.yaml");
+    const TRACKED: &str = include_str!("../../../topologies/gotchas/case-16-a-tracked-session-outlives-its-rule.yaml");
+
+    fn predicted(name: &str, text: &str) -> Vec<RunResult> {
+        let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let one = |era| predict::predict(&topology, era, &Options::default(), &mut |_| {});
+        topology.eras.iter().map(|era| one(*era).unwrap_or_else(|error| panic!("{name}: {error}"))).collect()
+    }
+
+    /// Every connection that a file asks about, and what it says of it against what is foretold.
+    fn wrong(name: &str, text: &str) -> (usize, Vec<String>) {
+        let runs = predicted(name, text);
+        let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.held).collect();
+        let wrong = asked.iter().filter(|it| !it.right && it.expected != Fate::Unanswerable);
+        let say = |it: &&&crate::scenario::results::HeldResult| {
+            let (expected, found) = (it.expected.as_str(), held::word(&it.found));
+            format!("{name}: {} {expected}, foretold {found} {:?}", it.name, it.reason)
+        };
+        (asked.len(), wrong.map(|it| say(&it)).collect())
+    }
+
+    #[test]
+    fn what_is_foretold_of_connections_is_what_every_topology_expects() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("topologies");
+        let (mut all, mut wrongs) = (0, Vec::new());
+        for folder in [root.clone(), root.join("gotchas")] {
+            for entry in std::fs::read_dir(folder).expect("a folder") {
+                let path = entry.expect("an entry").path();
+                if path.extension().is_none_or(|it| it != "yaml") {
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).expect("a file");
+                let (asked, wrong) = wrong(&path.display().to_string(), &text);
+                all += asked;
+                wrongs.extend(wrong);
+            }
+        }
+        assert!(all > 10, "{all} connections are asked about");
+        // The model has no memory of a datagram that nobody remembers: a limit, and told as one.
+        let (limits, wrongs): (Vec<_>, Vec<_>) = wrongs.into_iter().partition(|it| it.contains("nobody remembers it"));
+        assert_eq!(wrongs, Vec::<String>::new());
+        assert_eq!(limits.len(), 1, "{limits:#?}");
+        assert!(
+            limits[0].contains("case-23") && limits[0].contains("question alive, foretold inconclusive"),
+            "{limits:#?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_expects_otherwise_is_wrong() {
+        for (text, is, other) in [(UNTRACKED, "cut:", "alive:"), (TRACKED, "alive:", "cut:"), (IDLE, "alive:", "gone:")]
+        {
+            assert!(text.contains(is), "{text}");
+            let changed = text.replace(is, other);
+            let runs = predicted("changed.yaml", &changed);
+            assert!(runs.iter().any(|run| run.verdict == RunVerdict::Failed), "{is} {other}");
+            let held: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.held).collect();
+            assert!(held.iter().any(|it| !it.right && !matches!(it.found, Held::Inconclusive { .. })));
+        }
+    }
+}
