@@ -1,6 +1,7 @@
 //! Every gotcha of the library holds under each of its eras, and the two readings agree about every step of it.
 
 use crate::agreement::is_as_the_policy_says;
+use crate::dealt::is_ours;
 use crate::topologies::holds;
 
 cases![
@@ -67,7 +68,7 @@ library![
 ];
 
 async fn every_gotcha_holds() {
-    for (name, text) in LIBRARY {
+    for (_, (name, text)) in LIBRARY.iter().enumerate().filter(|(number, _)| is_ours(*number)) {
         holds(&format!("{name}.yaml"), text).await;
     }
 }
