@@ -1,6 +1,7 @@
 //! Speaks to a lab that is up.
 
 use std::io;
+use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 
@@ -84,6 +85,14 @@ impl Client {
         protocol::read(&mut self.stream, MAX_REPLY).map_err(|source| self.failed(source))
     }
 
+    /// By which somebody else ends what comes in many answers.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn ender(&self) -> io::Result<Ender> {
+        self.stream.try_clone().map(Ender)
+    }
+
     /// Sends descriptors, when the lab asks for them.
     ///
     /// # Errors
@@ -103,6 +112,20 @@ impl Client {
 
     fn failed(&self, source: FrameError) -> ClientError {
         ClientError::Frame { lab: self.lab.clone(), source }
+    }
+}
+
+/// Ends a request that has many answers: the lab sends what it has, and then its last word.
+#[derive(Debug)]
+pub struct Ender(UnixStream);
+
+impl Ender {
+    /// Asks the lab to end.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn end(&self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
     }
 }
 

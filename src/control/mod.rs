@@ -9,5 +9,5 @@ pub mod protocol;
 pub mod supervisor;
 pub mod told;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Ender};
 pub use place::{LabName, Place, PlaceError, Taken};

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
+use sglab::control::Ender;
 use sglab::control::protocol::{Reply, Request};
 use sglab::control::told::{CapturedFrame, Happening};
 use sglab::fabric::capture::Frame;
@@ -53,8 +54,10 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
     let output: Arc<Mutex<Option<Output>>> = Arc::default();
     let (which, instance, path) = (arguments.which.clone(), arguments.instance.clone(), arguments.write.clone());
     let shared = Arc::clone(&output);
+    let ender: Arc<Mutex<Option<Ender>>> = Arc::default();
+    let begun = Arc::clone(&ender);
     std::thread::spawn(move || {
-        let done = follow(&which, &instance, &path, &shared);
+        let done = follow(&which, &instance, &path, &shared, &begun);
         let code = match done {
             Ok(exit) => {
                 say(&shared);
@@ -70,13 +73,24 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
         std::process::exit(i32::from(code as u8));
     });
     ends.wait().context("failed to wait for a signal")?;
+    // What has been captured by now is still to come; who cannot wait for it asks twice.
+    if ender.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.end().is_ok()) {
+        ends.wait().context("failed to wait for a signal")?;
+    }
     // Whoever writes has this lock, and so nothing is half written.
     say(&output);
     std::process::exit(0)
 }
 
-fn follow(which: &Which, instance: &str, path: &str, shared: &Mutex<Option<Output>>) -> anyhow::Result<Exit> {
-    speak::follow(which, Request::Capture { instance: instance.to_owned() }, |reply| {
+fn follow(
+    which: &Which,
+    instance: &str,
+    path: &str,
+    shared: &Mutex<Option<Output>>,
+    ender: &Mutex<Option<Ender>>,
+) -> anyhow::Result<Exit> {
+    let begun = |it| *ender.lock().unwrap_or_else(PoisonError::into_inner) = Some(it);
+    speak::follow_until(which, Request::Capture { instance: instance.to_owned() }, begun, |reply| {
         let mut output = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match reply {
             // Before any is there: it is under way.

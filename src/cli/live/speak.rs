@@ -2,7 +2,7 @@
 
 use anyhow::{Context, bail};
 use sglab::control::protocol::{FrameError, Reply, Request};
-use sglab::control::{Client, ClientError, LabName, Place, place};
+use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
 
 use super::Which;
 use crate::cli::{Exit, progress};
@@ -51,11 +51,22 @@ pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
 pub(super) fn follow(
     which: &Which,
     request: Request,
+    take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
+) -> anyhow::Result<Exit> {
+    follow_until(which, request, |_| (), take)
+}
+
+/// As [`follow`], and gives to `begun` by what it can be ended.
+pub(super) fn follow_until(
+    which: &Which,
+    request: Request,
+    begun: impl FnOnce(Ender),
     mut take: impl FnMut(Reply) -> anyhow::Result<Option<Reply>>,
 ) -> anyhow::Result<Exit> {
     let place = choose(which.name.as_deref())?;
     let mut client = Client::connect(&place)?;
     client.send(request)?;
+    begun(client.ender()?);
     loop {
         match client.receive() {
             Ok(Reply::Done) => return Ok(Exit::Ok),

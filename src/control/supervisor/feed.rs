@@ -47,15 +47,17 @@ impl Drop for Source {
 }
 
 impl Feed {
-    /// Writes it all, and at its end [`Reply::Done`]. Ends also when the reader closes.
+    /// Writes it all, and at its end [`Reply::Done`]. Ends also when the reader closes; what is made for this reader alone is
+    /// told to stop then, and what it had by that moment is written to a reader that has closed its own side only.
     pub async fn pour(self, stream: &mut UnixStream) -> io::Result<()> {
         // Stops with this.
-        let _source = self.source;
+        let mut source = self.source;
         for reply in &self.kept {
             stream.write_all(&frame(reply)).await?;
         }
         if let Some(mut news) = self.news {
             let mut byte = [0];
+            let mut is_ending = false;
             loop {
                 let reply = tokio::select! {
                     told = news.recv() => match told {
@@ -64,7 +66,14 @@ impl Feed {
                         Err(RecvError::Closed) => break,
                     },
                     // Nothing more is asked on this connection: whatever comes is its end.
-                    _ = stream.read(&mut byte) => return Err(io::ErrorKind::ConnectionAborted.into()),
+                    _ = stream.read(&mut byte), if !is_ending => match source.take() {
+                        Some(source) => {
+                            drop(source);
+                            is_ending = true;
+                            continue;
+                        }
+                        None => return Err(io::ErrorKind::ConnectionAborted.into()),
+                    },
                 };
                 stream.write_all(&frame(&reply)).await?;
             }
