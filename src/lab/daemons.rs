@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use super::{Lab, LabError, ProgramError, Site};
 use crate::compile::names;
@@ -73,8 +73,8 @@ impl DaemonStates {
 pub(super) struct Daemons {
     /// From where paths are meant; nothing where services are not started at all.
     folder: Option<PathBuf>,
-    /// Those of the instances that run, each watched by a task.
-    up: IndexMap<InstanceName, Vec<JoinHandle<()>>>,
+    /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
+    up: IndexMap<InstanceName, JoinSet<()>>,
     states: DaemonStates,
 }
 
@@ -92,7 +92,7 @@ impl Daemons {
 
     /// Forgets those of an instance.
     pub(super) fn leave(&mut self, instance: &InstanceName) {
-        self.up.shift_remove(instance).into_iter().flatten().for_each(|watched| watched.abort());
+        self.up.shift_remove(instance);
         self.states.all().retain(|(of, _), _| of != instance);
     }
 }
@@ -140,13 +140,13 @@ impl Lab {
         instance: &InstanceName,
         daemons: &IndexMap<DaemonName, Daemon>,
         folder: &Path,
-    ) -> (Vec<JoinHandle<()>>, Option<LabError>) {
-        let mut watched = Vec::new();
+    ) -> (JoinSet<()>, Option<LabError>) {
+        let mut watched = JoinSet::new();
         for (name, daemon) in daemons {
             match self.start_daemon(instance, name, daemon, folder).await {
                 Ok(running) => {
                     self.daemons.states.set(instance, name, DaemonState::Ready);
-                    watched.push(watch(self.daemons.states.clone(), instance.clone(), name.clone(), running));
+                    watched.spawn(watch(self.daemons.states.clone(), instance.clone(), name.clone(), running));
                 }
                 Err((why, last_words)) => {
                     let (instance, daemon) = (instance.clone(), name.clone());
@@ -249,12 +249,10 @@ impl Lab {
 }
 
 /// Tells of one that ends while its instance runs on.
-fn watch(states: DaemonStates, instance: InstanceName, name: DaemonName, mut running: Running) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let code = running.ended().await;
-        states.set(&instance, &name, DaemonState::Exited(code));
-        eprintln!("{instance}: the service {name} has ended with exit code {code}");
-    })
+async fn watch(states: DaemonStates, instance: InstanceName, name: DaemonName, mut running: Running) {
+    let code = running.ended().await;
+    states.set(&instance, &name, DaemonState::Exited(code));
+    eprintln!("{instance}: the service {name} has ended with exit code {code}");
 }
 
 fn environment(instance: &InstanceName) -> Vec<(String, String)> {

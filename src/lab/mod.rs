@@ -52,6 +52,8 @@ pub use verdicts::{Verdicts, Where};
 /// A running cloud. Dropping it takes it down.
 #[derive(Debug)]
 pub struct Lab {
+    /// Dropped before all that they run in: that they end with it is no news.
+    daemons: daemons::Daemons,
     cloud: Cloud,
     network: Network,
     alteration: Option<Alteration>,
@@ -67,7 +69,6 @@ pub struct Lab {
     held: IndexMap<ConnectionName, held::Holding>,
     /// The first processes of the instances and hosts in which programs were started.
     machines: IndexMap<NodeName, Machine>,
-    daemons: daemons::Daemons,
     /// The flow log that it keeps by itself.
     journal: Option<flow_log::Journal>,
     broken: Option<String>,
