@@ -360,6 +360,7 @@ pub fn read<T: DeserializeOwned>(from: &mut impl Read, most: usize) -> Result<T,
 }
 
 /// Reads any bytes as what a client may send, for whoever feeds it such: what can be read is what is written again.
+#[cfg(any(test, fuzzing))]
 pub fn read_any(bytes: &[u8]) {
     let mut rest = bytes;
     if let Ok(envelope) = read::<Envelope>(&mut rest, MAX_REQUEST) {

@@ -50,6 +50,8 @@ pub enum LogFault {
     OverflowEvery(u64),
     /// It cannot be read any more.
     Unreadable,
+    /// It never says that there is something to read; who reads it all the same finds it.
+    Silent,
 }
 
 /// When a step fails.

@@ -89,6 +89,11 @@ impl LogSocket {
         })
     }
 
+    /// Whether it says by itself that there is something to read, as it does unless that fails on purpose.
+    pub fn announces(&self) -> bool {
+        self.fault != Some(LogFault::Silent)
+    }
+
     /// Reads all that is there.
     ///
     /// # Errors

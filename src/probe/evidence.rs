@@ -163,10 +163,11 @@ impl Board {
         }
     }
 
-    /// A load balancer has opened a connection of its own for one that it took. Whoever asked for that one forgets this one
-    /// too; false where nobody did.
+    /// A load balancer has opened a connection of its own for one that it took. It is forgotten with that one; false where
+    /// nobody has asked for that one.
     pub fn post_passed_on(&self, tuple: &Tuple, on: PassedOn) -> bool {
-        let Some(case) = lock(&self.cases).get(tuple).cloned() else { return false };
+        let cases = lock(&self.cases);
+        let Some(case) = cases.get(tuple) else { return false };
         lock(&case.known).passed_on = Some(on);
         case.news.notify_one();
         true
@@ -177,11 +178,13 @@ impl Board {
         lock(&self.tokens).remove(token);
     }
 
-    /// Forgets tuples.
+    /// Forgets tuples, and the connections by which load balancers passed them on.
     pub fn forget(&self, tuples: &[Tuple]) {
         let mut cases = lock(&self.cases);
         for tuple in tuples {
-            cases.remove(tuple);
+            if let Some(on) = cases.remove(tuple).and_then(|case| case.passed_on()) {
+                cases.remove(&on.tuple);
+            }
         }
     }
 

@@ -128,10 +128,9 @@ pub(super) async fn finish(
     };
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
     let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
-    let (records, turned_away, passed_on) = (case.records(), case.turned_away(), case.passed_on());
-    let known = passed_on.iter().map(|on| on.tuple).chain(tuples).collect();
-    let passed_on = passed_on.map(|on| on.case.records());
-    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, passed_on, timed_out, lost }, known)
+    let (records, turned_away) = (case.records(), case.turned_away());
+    let passed_on = case.passed_on().map(|on| on.case.records());
+    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, passed_on, timed_out, lost }, tuples)
 }
 
 /// What has come by now, or else this.

@@ -81,67 +81,101 @@ impl Drop for Witness {
     }
 }
 
+/// All eyes, by their keys in epoll. Logs are few: routers, gateways and the internet have them.
+#[derive(Default)]
+struct Eyes {
+    logs: HashMap<u64, (NodeName, LogSocket)>,
+    taps: HashMap<u64, (NodeName, Tap)>,
+    next: u64,
+}
+
 fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) {
-    let mut eyes: HashMap<u64, (NodeName, Eye)> = HashMap::new();
-    let mut next = 0u64;
-    let mut events = Vec::new();
+    let mut eyes = Eyes::default();
+    let mut events = vec![EpollEvent::empty(); 256];
     loop {
-        // Room for all that can be ready, so that no log waits behind a tap.
-        events.resize(eyes.len() + 1, EpollEvent::empty());
         let ready = match epoll.wait(&mut events, EpollTimeout::NONE) {
             Ok(ready) => ready,
             Err(nix::errno::Errno::EINTR) => continue,
             Err(_) => return,
         };
-        // Logs first: what a filter recorded of a packet was there before the packet went on, so whoever sees a canary
-        // arrive finds on record all that came before it.
-        let is_log = |key: &u64| matches!(eyes.get(key), Some((_, Eye::Log(_))));
-        let (logs, others): (Vec<u64>, Vec<u64>) = events[..ready].iter().map(EpollEvent::data).partition(is_log);
-        for key in logs.into_iter().chain(others) {
-            if key == WAKE {
-                let _ = wake.read();
-                continue;
-            }
-            let Some((node, eye)) = eyes.get_mut(&key) else { continue };
-            let read = match eye {
-                Eye::Log(log) => read_log(node, log, board),
-                Eye::Tap(tap) => read_tap(node, tap, board),
-            };
-            if read.is_err() {
-                // A socket that cannot be read is evidence lost, not evidence of nothing.
-                board.post_lost(1);
-                if let Some((_, eye)) = eyes.remove(&key) {
-                    close(epoll, eye);
-                }
-            }
+        let ready: Vec<u64> = events[..ready].iter().map(EpollEvent::data).collect();
+        if ready.contains(&WAKE) {
+            let _ = wake.read();
         }
+        eyes.look(&ready, epoll, board);
         while let Ok(order) = inbox.try_recv() {
             match order {
                 Order::Stop => {
                     // All at once: their grace periods overlap.
-                    let closing: Vec<_> = eyes.into_values().filter_map(|(_, eye)| close(epoll, eye)).collect();
+                    let closing: Vec<_> = eyes.take(|_| true).into_iter().filter_map(|eye| close(epoll, eye)).collect();
                     closing.into_iter().for_each(|thread| drop(thread.join()));
                     return;
                 }
                 Order::Forget(node) => {
-                    let leaving: Vec<u64> =
-                        eyes.iter().filter(|(_, (owner, _))| *owner == node).map(|(key, _)| *key).collect();
-                    for (_, eye) in leaving.iter().filter_map(|key| eyes.remove(key)) {
+                    for eye in eyes.take(|owner| *owner == node) {
                         close(epoll, eye);
                     }
                 }
                 Order::Watch(node, eye) => {
-                    let added = match &eye {
-                        Eye::Log(log) => epoll.add(log, EpollEvent::new(EpollFlags::EPOLLIN, next)),
-                        Eye::Tap(tap) => epoll.add(tap, EpollEvent::new(EpollFlags::EPOLLIN, next)),
-                    };
-                    if added.is_err() {
+                    if eyes.open(epoll, node, eye).is_err() {
                         board.post_lost(1);
                     }
-                    eyes.insert(next, (node, eye));
-                    next += 1;
                 }
             }
+        }
+    }
+}
+
+impl Eyes {
+    fn open(&mut self, epoll: &Epoll, node: NodeName, eye: Eye) -> nix::Result<()> {
+        let event = |flags| EpollEvent::new(flags, self.next);
+        let added = match eye {
+            Eye::Log(log) => {
+                let flags = if log.announces() { EpollFlags::EPOLLIN } else { EpollFlags::empty() };
+                let added = epoll.add(&log, event(flags));
+                self.logs.insert(self.next, (node, log));
+                added
+            }
+            Eye::Tap(tap) => {
+                let added = epoll.add(&tap, event(EpollFlags::EPOLLIN));
+                self.taps.insert(self.next, (node, tap));
+                added
+            }
+        };
+        self.next += 1;
+        added
+    }
+
+    /// Takes out those of some namespaces.
+    fn take(&mut self, whose: impl Fn(&NodeName) -> bool) -> Vec<Eye> {
+        let logs = self.logs.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, log))| Eye::Log(log));
+        let taps = self.taps.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, tap))| Eye::Tap(tap));
+        logs.chain(taps).collect()
+    }
+
+    /// Reads what is there and posts it: taps are read first, and what they saw is posted last. What a filter recorded of a packet
+    /// was there before the packet went on, so whoever sees a canary arrive finds on record all that came before it.
+    fn look(&mut self, ready: &[u64], epoll: &Epoll, board: &Board) {
+        let (mut seen, mut blind) = (Vec::new(), Vec::new());
+        for key in ready {
+            let Some((node, tap)) = self.taps.get_mut(key) else { continue };
+            match tap.read().and_then(|tuples| Ok((tuples, tap.missed()?))) {
+                Ok((tuples, missed)) => seen.push((node.clone(), tuples, missed)),
+                Err(_) => blind.extend(self.taps.remove(key).map(|(_, tap)| Eye::Tap(tap))),
+            }
+        }
+        let unread = self.logs.extract_if(|_, (node, log)| read_log(node, log, board).is_err());
+        blind.extend(unread.map(|(_, (_, log))| Eye::Log(log)));
+        for (node, tuples, missed) in seen {
+            tuples.iter().for_each(|tuple| board.post_sighting(&node, tuple));
+            if missed > 0 {
+                board.post_overlooked(&node);
+            }
+        }
+        for eye in blind {
+            // A socket that cannot be read is evidence lost, not evidence of nothing.
+            board.post_lost(1);
+            close(epoll, eye);
         }
     }
 }
@@ -170,16 +204,6 @@ fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<(
             tuple,
             length: packet::length(&logged.packet),
         });
-    }
-    Ok(())
-}
-
-fn read_tap(node: &NodeName, tap: &mut Tap, board: &Board) -> io::Result<()> {
-    for tuple in tap.read()? {
-        board.post_sighting(node, &tuple);
-    }
-    if tap.missed()? > 0 {
-        board.post_overlooked(node);
     }
     Ok(())
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{Broken, Entry, coverage, followed, text};
-use crate::model::{Endpoint, Era, Flow, HostIp};
+use crate::model::{Endpoint, Era, Flow, HostIp, Place};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
-use crate::scenario::{Class, Grid, RunResult, StepResult};
+use crate::scenario::{Class, Grid, Proof, RunResult, StepResult};
 use crate::scenario::{answers, held};
 
 mod document;
@@ -195,28 +195,11 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
                 place: &it.place,
             })
             .collect(),
-        load_balancers: step
-            .balanced
-            .iter()
-            .map(|it| Balanced {
-                expected: &it.expected,
-                observed: &it.found,
-                proof: it.proof,
-                right: it.is_right(),
-                place: &it.place,
-            })
-            .collect(),
+        load_balancers: step.balanced.iter().map(|it| proved(&it.expected, &it.found, it.proof, &it.place)).collect(),
         flow_logs: step
             .flow_logs
             .iter()
-            .map(|it| Log {
-                interface: &it.interface,
-                expected: &it.expected,
-                observed: &it.found,
-                proof: it.proof,
-                right: it.is_right(),
-                place: &it.place,
-            })
+            .map(|it| Log { interface: &it.interface, said: proved(&it.expected, &it.found, it.proof, &it.place) })
             .collect(),
         findings: &step.findings,
         changed: step
@@ -227,6 +210,10 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
         addresses: &step.addresses,
         claims: &step.claims,
     }
+}
+
+fn proved<'a>(expected: &'a str, observed: &'a str, proof: Proof, place: &'a Place) -> Proved<'a> {
+    Proved { expected, observed, proof, right: proof == Proof::Right, place }
 }
 
 fn table(grid: &Grid) -> Table<'_> {

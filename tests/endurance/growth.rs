@@ -81,6 +81,7 @@ fn growth(figures: &[u64], allowance: Allowance) -> Option<String> {
         Allowance::Few(few) => first + few,
         Allowance::Part(part, few) => first + (first as f64 * part) as u64 + few,
         Allowance::UpTo(most) => most,
+        Allowance::NotJudged => return None,
     };
     (last > most).then(|| format!("from {first} to {last}, and {most} is the most"))
 }

@@ -50,6 +50,8 @@ pub enum Allowance {
     Part(f64, u64),
     /// It fills up to this, and no further.
     UpTo(u64),
+    /// It is only shown.
+    NotJudged,
 }
 
 impl Kind {
@@ -88,8 +90,8 @@ impl Kind {
             | Self::Elements => Allowance::Few(0),
             Self::Log => Allowance::Few(200),
             Self::Memory => Allowance::Part(0.1, 4096),
-            // As many as there are probes in the longest time that idle flows are remembered.
-            Self::Tracked => Allowance::UpTo(u64::MAX),
+            // As many as there were probes in the longest time that idle flows are remembered: it depends on the clients.
+            Self::Tracked => Allowance::NotJudged,
             Self::Events => Allowance::UpTo(4096),
             Self::FlowRecords => Allowance::UpTo(65_536),
         }

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::fabric::nflog::LogSocket;
 use sglab::lab::Lab;
-use sglab::model::{Era, Via};
+use sglab::model::{Era, Verdict, Via};
 use sglab::policy;
 use sglab::probe::Outcome;
 use sglab::scenario::agreement::{Agreement, compare};
@@ -20,6 +20,7 @@ cases![
     a_log_that_loses_every_seventh_record_makes_no_wrong_verdict,
     a_log_that_overflows_makes_no_wrong_verdict,
     a_log_that_cannot_be_read_makes_no_wrong_verdict,
+    what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of,
     a_log_that_nobody_reads_tells_that_it_lost_records,
     without_descriptors_nothing_is_proved_and_nothing_is_changed,
 ];
@@ -70,6 +71,23 @@ async fn a_log_that_overflows_makes_no_wrong_verdict() {
 
 async fn a_log_that_cannot_be_read_makes_no_wrong_verdict() {
     never_wrong(LogFault::Unreadable).await;
+}
+
+/// Once `open` was told now and then without the rule that admitted it: the receiver's tap was read before the log.
+async fn what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of() {
+    let topology = topology(CLOUD);
+    let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
+    let faults = Faults::default();
+    faults.spoil_logs(Some(LogFault::Silent));
+    let mut lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
+    let vias = IndexSet::from([Via::Private]);
+    let all = cells::grid(lab.cloud(), &topology.columns, &vias);
+    let open: Vec<_> = all.filter(|flow| matches!(policy::judge(lab.cloud(), flow), Verdict::Open { .. })).collect();
+    assert!(open.len() > 3, "{open:?}");
+    let batch = lab.probe(&open).await.unwrap_or_else(|error| panic!("{error}"));
+    for seen in batch.observations {
+        assert!(matches!(seen.outcome, Outcome::Open { admitted_by: Some(_) }), "{}: {:?}", seen.flow, seen.outcome);
+    }
 }
 
 async fn a_log_that_nobody_reads_tells_that_it_lost_records() {

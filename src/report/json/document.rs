@@ -107,9 +107,9 @@ pub struct Answer<'a> {
     pub place: &'a Place,
 }
 
-/// What is expected of a load balancer.
+/// What is expected of something that is no flow, and whether it was proved.
 #[derive(Serialize)]
-pub struct Balanced<'a> {
+pub struct Proved<'a> {
     pub expected: &'a str,
     pub observed: &'a str,
     pub proof: Proof,
@@ -121,11 +121,8 @@ pub struct Balanced<'a> {
 #[derive(Serialize)]
 pub struct Log<'a> {
     pub interface: &'a str,
-    pub expected: &'a str,
-    pub observed: &'a str,
-    pub proof: Proof,
-    pub right: bool,
-    pub place: &'a Place,
+    #[serde(flatten)]
+    pub said: Proved<'a>,
 }
 
 #[derive(Serialize)]
@@ -150,7 +147,7 @@ pub struct Step<'a> {
     pub connections: Vec<Connection<'a>>,
     pub traffic: Vec<Streamed<'a>>,
     pub answers: Vec<Answer<'a>>,
-    pub load_balancers: Vec<Balanced<'a>>,
+    pub load_balancers: Vec<Proved<'a>>,
     pub flow_logs: Vec<Log<'a>>,
     pub findings: &'a [Finding],
     pub changed: Vec<Changed<'a>>,

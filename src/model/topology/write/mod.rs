@@ -1,8 +1,8 @@
 //! A cloud written back as a topology file: the reader makes an equal one of it.
 //!
 //! Private addresses of instances are written down. Public and IPv6 ones cannot be asked for, nor those of load balancers,
-//! so others are given, and a rule that names one by its address names the new one instead. Whatever cannot be said in a file is an error, and what was
-//! written is read again before it is given out: a file never says something else.
+//! so others are given, and a rule that names one by its address names the new one instead. Whatever cannot be said in a
+//! file is an error, and what was written is read again before it is given out: a file never says something else.
 
 mod addresses;
 mod balancers;
