@@ -1,35 +1,54 @@
-//! All mutations of all files: each file under each of its eras in a process of its own, resumable and in shards.
+//! All mutations of all files: each file under each of its eras in a process of its own, several at a time, resumable and
+//! in shards.
 
-use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::io::Write;
+use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::{Mutex, PoisonError};
 
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 
 use super::COMMON;
-use super::equivalent::claims;
-use super::unit::{self, Fate, Task};
+use super::report;
+use super::results::{Commons, Fate, File, Task, Word, files, is_done, is_gotcha, of_witnesses, out_of, read, results};
+use super::unit;
 
-/// The unit that this process is to run: file, era and where the results go.
+/// The unit that this process is to run: file and era.
 const UNIT: &str = "SGLAB_MUTANTS_UNIT";
 
-const HELP: &str = "Usage: scripts/mutants [--shard I/N] [--only WORD] [--report] [--gotchas]
+const HELP: &str = "Usage: scripts/mutants [--shard I/N] [--jobs N] [--only WORD] [--again] [--report] [--gotchas]
        scripts/mutants --code [--shard I/N]
 
 Alters the compiled rulesets of every topology in one place at a time, and says what noticed. What is done is kept in
 target/mutants and not done again.
 
   --shard I/N   only the files of this shard, from 1
+  --jobs N      so many files at a time; most of the time is spent waiting (default 4 for each processor)
   --only WORD   only files with this word in their name
+  --again       try once more what nothing noticed
   --report      only say what is known so far
   --gotchas     say of each gotcha what breaks it, by its own expectations
   --code        alter the code of `policy` and `compile` instead, with cargo-mutants
 ";
 
 /// What of the lab's tests looks at what all clouds have in common, and at nothing else.
-const WITNESSES: [&str; 5] = ["fence", "tracking", "evidence", "services", "protocols"];
+const WITNESSES: [&str; 7] = ["fence", "tracking", "evidence", "services", "protocols", "ipv6", "flow_logs"];
+
+struct Options {
+    shard: (usize, usize),
+    jobs: usize,
+    only: String,
+    again: bool,
+    report: bool,
+    gotchas: bool,
+}
+
+impl Options {
+    fn task(&self) -> Task {
+        if self.gotchas { Task::Gotcha } else { Task::Mutations }
+    }
+}
 
 /// Runs the campaign, or a unit of it, if this process is meant to.
 pub fn main(cases: &[&'static str]) -> Option<ExitCode> {
@@ -40,7 +59,9 @@ pub fn main(cases: &[&'static str]) -> Option<ExitCode> {
     if arguments.next().as_deref() != Some("mutants") {
         return None;
     }
-    let mut options = Options { shard: (1, 1), only: String::new(), report: false, gotchas: false };
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = 4 * processors;
+    let mut options = Options { shard: (1, 1), jobs, only: String::new(), again: false, report: false, gotchas: false };
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--shard" => {
@@ -49,20 +70,19 @@ pub fn main(cases: &[&'static str]) -> Option<ExitCode> {
                 let Some((i, n)) = parts.filter(|(i, n)| *i >= 1 && i <= n) else { return Some(usage(&shard)) };
                 options.shard = (i, n);
             }
+            "--jobs" => {
+                let jobs = arguments.next().unwrap_or_default();
+                let Some(number) = jobs.parse().ok().filter(|number| *number > 0) else { return Some(usage(&jobs)) };
+                options.jobs = number;
+            }
             "--only" => options.only = arguments.next().unwrap_or_default(),
+            "--again" => options.again = true,
             "--report" => options.report = true,
             "--gotchas" => options.gotchas = true,
             other => return Some(usage(other)),
         }
     }
     Some(campaign(&options, cases))
-}
-
-struct Options {
-    shard: (usize, usize),
-    only: String,
-    report: bool,
-    gotchas: bool,
 }
 
 fn usage(what: &str) -> ExitCode {
@@ -74,69 +94,14 @@ fn usage(what: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn root() -> PathBuf {
-    PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()))
-}
-
-fn results() -> PathBuf {
-    root().join("target/mutants")
-}
-
-/// Every file with each of its eras.
-fn units() -> Vec<(PathBuf, Era)> {
-    let mut files: Vec<PathBuf> = ["topologies", "topologies/gotchas"]
-        .iter()
-        .flat_map(|folder| std::fs::read_dir(root().join(folder)).expect("the topologies"))
-        .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
-        .collect();
-    files.sort();
-    let of = |path: PathBuf| {
-        let text = std::fs::read(&path).expect("a topology");
-        let topology = Topology::parse("", &text).unwrap_or_else(|problems| panic!("{}: {problems}", path.display()));
-        topology.eras.into_iter().map(move |era| (path.clone(), era)).collect::<Vec<_>>()
-    };
-    files.into_iter().flat_map(of).collect()
-}
-
-fn out_of(task: Task, path: &Path, era: Era) -> PathBuf {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let end = if task == Task::Gotcha { "breaks" } else { "jsonl" };
-    results().join(format!("{stem}@{era}.{end}"))
-}
-
-fn read(path: &Path) -> Vec<Fate> {
-    let Ok(file) = std::fs::File::open(path) else { return Vec::new() };
-    BufReader::new(file).lines().map_while(Result::ok).filter_map(|line| serde_json::from_str(&line).ok()).collect()
-}
-
-fn is_done(path: &Path) -> bool {
-    read(path).iter().any(|fate| fate.fate == "done")
-}
-
-fn everything() -> Vec<Fate> {
-    let Ok(folder) = std::fs::read_dir(results()) else { return Vec::new() };
-    let mut paths: Vec<_> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
-    paths.sort();
-    paths.iter().flat_map(|path| read(path)).collect()
-}
-
-/// What some file has noticed of what all have in common.
-fn noticed_commons() -> HashSet<String> {
-    everything().into_iter().filter(|fate| fate.fate == "red").filter_map(|fate| fate.common).collect()
-}
-
 fn run_unit(unit: &str) -> ExitCode {
     let words: Vec<&str> = unit.split('|').collect();
-    let [task, path, era, out] = words.as_slice() else { panic!("{unit}") };
+    let [task, path, era] = words.as_slice() else { panic!("{unit}") };
     let era = Era::ALL.into_iter().find(|known| known.as_str() == *era).expect("an era");
     let task = if *task == "gotcha" { Task::Gotcha } else { Task::Mutations };
-    let common = noticed_commons();
-    let mut out = std::fs::File::create(out).expect("the results can be written");
     sglab::fabric::sandbox::enter().unwrap_or_else(|error| panic!("this machine cannot host a lab: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(unit::run(task, Path::new(path), era, &mut out, common)) {
+    match runtime.block_on(unit::run(task, &(path.into(), era))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{path} under {era}: {error}");
@@ -147,147 +112,116 @@ fn run_unit(unit: &str) -> ExitCode {
 
 fn campaign(options: &Options, cases: &[&'static str]) -> ExitCode {
     std::fs::create_dir_all(results()).expect("a folder for the results");
-    let program = std::env::current_exe().expect("this program");
-    let task = if options.gotchas { Task::Gotcha } else { Task::Mutations };
-    let mut units: Vec<_> =
-        units().into_iter().filter(|(path, _)| task == Task::Mutations || is_gotcha(path)).collect();
+    let task = options.task();
+    let mut all: Vec<File> = files();
     if task == Task::Gotcha {
         // The last of its eras tells of each file.
-        let last: BTreeMap<PathBuf, Era> = units.into_iter().collect();
-        units = last.into_iter().collect();
+        let gotchas: BTreeMap<_, Era> = all.into_iter().filter(|(path, _)| is_gotcha(path)).collect();
+        all = gotchas.into_iter().collect();
     }
     let (i, n) = options.shard;
+    let ours: Vec<File> = all.iter().skip(i - 1).step_by(n).cloned().collect();
     let mut failed = 0;
-    for (path, era) in units.iter().skip(i - 1).step_by(n).filter(|_| !options.report) {
-        let out = out_of(task, path, *era);
-        if is_done(&out) || !path.to_string_lossy().contains(&options.only) {
-            continue;
+    if !options.report {
+        // What all clouds have in common is tried in few files, and then by the tests that look at it.
+        let (gotchas, others): (Vec<File>, Vec<File>) = ours.into_iter().partition(|(path, _)| is_gotcha(path));
+        for files in [others, gotchas] {
+            failed += run_files(options, files);
+            if task == Task::Mutations && options.only.is_empty() {
+                ask_the_witnesses(options, cases);
+            }
         }
+    }
+    match task {
+        Task::Gotcha => report::gotchas(&all, failed),
+        Task::Mutations => report::mutations(&all, failed),
+    }
+}
+
+/// Runs what is to do of some files, several at a time. Gives how many failed.
+fn run_files(options: &Options, files: Vec<File>) -> usize {
+    let task = options.task();
+    let program = std::env::current_exe().expect("this program");
+    let to_do = files.into_iter().filter(|file| {
+        let out = out_of(task, file);
+        let survived = || read(&out).iter().any(|fate| fate.fate == Word::Survived && fate.by.is_empty());
+        file.0.to_string_lossy().contains(&options.only) && (!is_done(&out) || (options.again && survived()))
+    });
+    let to_do: Vec<File> = to_do.collect();
+    if options.again {
+        to_do.iter().for_each(|file| forget_survivors(&out_of(task, file)));
+    }
+    let failed = Mutex::new(0);
+    several(options.jobs, to_do, |file| {
+        let (path, era) = &file;
         let begun = std::time::Instant::now();
         let word = if task == Task::Gotcha { "gotcha" } else { "mutations" };
-        let unit = format!("{word}|{}|{era}|{}", path.display(), out.display());
+        let unit = format!("{word}|{}|{era}", path.display());
         let status = Command::new(&program).env(UNIT, unit).status().expect("a process");
+        let out = out_of(task, &file);
         let fates = read(&out);
-        let counts = ["red", "survived", "refused", "breaks"].map(|word| {
+        let counts = [Word::Red, Word::Survived, Word::Refused, Word::Breaks].map(|word| {
             let count = fates.iter().filter(|fate| fate.fate == word).count();
-            format!("{count} {word}")
+            format!("{count} {word:?}").to_lowercase()
         });
         let name = out.file_stem().unwrap_or_default().to_string_lossy();
         eprintln!("{name}: {} in {:.1?}", counts.join(", "), begun.elapsed());
-        failed += usize::from(!status.success());
-    }
-    if task == Task::Gotcha {
-        return gotchas(&units, failed);
-    }
-    let whole = units.iter().all(|(path, era)| is_done(&out_of(task, path, *era)));
-    if whole && !options.report {
-        ask_the_witnesses(&program, cases);
-    }
-    report(&units, failed, whole)
+        if !status.success() {
+            *failed.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        }
+    });
+    failed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn is_gotcha(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "gotchas")
+/// Keeps only what is settled.
+fn forget_survivors(out: &Path) {
+    let settled = read(out).into_iter().filter(|fate| matches!(fate.fate, Word::Red | Word::Refused));
+    let lines: Vec<String> = settled.map(|fate| serde_json::to_string(&fate).expect("JSON") + "\n").collect();
+    std::fs::write(out, lines.concat()).expect("the results can be written");
+}
+
+/// Does several things at a time.
+fn several<T: Send>(jobs: usize, things: Vec<T>, work: impl Fn(T) + Sync) {
+    let queue = Mutex::new(VecDeque::from(things));
+    let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                while let Some(thing) = next() {
+                    work(thing);
+                }
+            });
+        }
+    });
 }
 
 /// Runs tests of the lab on what all clouds have in common and no file has noticed.
-fn ask_the_witnesses(program: &Path, cases: &[&'static str]) {
-    let (commons, done) = (unnoticed_commons(), results().join("witnesses.jsonl"));
-    let asked: HashSet<String> = read(&done).into_iter().map(|fate| fate.mutation).collect();
-    let mut out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");
-    for common in commons.into_iter().filter(|common| !asked.contains(common)) {
-        let of_witness = |case: &&&str| WITNESSES.iter().any(|module| case.contains(&format!("{module}::")));
-        let red = cases.iter().filter(of_witness).find(|case| {
-            let output = Command::new(program).env(crate::CASE, case).env(COMMON, &common).output();
-            !output.expect("a process").status.success()
-        });
+fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
+    let program = std::env::current_exe().expect("this program");
+    let done = of_witnesses();
+    let before = if options.again { Vec::new() } else { read(&done) };
+    let asked: HashSet<String> = before.into_iter().map(|fate| fate.mutation).collect();
+    let commons = Commons::known().survived.into_keys().filter(|common| !asked.contains(common)).collect();
+    let out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");
+    let out = Mutex::new(out);
+    let is_of_witness = |case: &&&str| WITNESSES.iter().any(|module| case.contains(&format!("{module}::")));
+    several(options.jobs, commons, |common: String| {
+        let red = cases.iter().filter(is_of_witness).find(|case| is_red(&program, case, &common));
         let fate = Fate {
             file: String::new(),
             era: String::new(),
             mutation: common.clone(),
+            id: 0,
             common: Some(common),
-            fate: if red.is_some() { "red" } else { "survived" }.to_owned(),
+            fate: if red.is_some() { Word::Red } else { Word::Survived },
             by: red.map(|case| format!("test {case}")).unwrap_or_default(),
         };
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(out, "{}", serde_json::to_string(&fate).expect("JSON")).expect("the results can be written");
-    }
+    });
 }
 
-fn unnoticed_commons() -> Vec<String> {
-    let all = everything();
-    let noticed: HashSet<&String> =
-        all.iter().filter(|fate| fate.fate == "red").filter_map(|fate| fate.common.as_ref()).collect();
-    let survived = all.iter().filter(|fate| fate.fate == "survived").filter_map(|fate| fate.common.as_ref());
-    let left: std::collections::BTreeSet<&String> = survived.filter(|common| !noticed.contains(common)).collect();
-    left.into_iter().cloned().collect()
-}
-
-/// Says what became of all, and which survivors nothing explains.
-fn report(units: &[(PathBuf, Era)], failed: usize, whole: bool) -> ExitCode {
-    let claims = claims();
-    let noticed = noticed_commons();
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut used = vec![false; claims.len()];
-    let mut unexplained = std::collections::BTreeSet::new();
-    for fate in everything() {
-        let survived = fate.fate == "survived" && !fate.common.as_ref().is_some_and(|common| noticed.contains(common));
-        let word = match fate.fate.as_str() {
-            "red" => "noticed",
-            "refused" => "refused by nft",
-            "survived" if !survived => "noticed in another file",
-            "survived" => {
-                let label = match &fate.common {
-                    Some(common) => format!("* {common}"),
-                    None => format!("{} {} {} {}", fate.file, fate.era, fate.mutation, fate.by).trim_end().to_owned(),
-                };
-                let mut claimed = false;
-                for (used, claim) in used.iter_mut().zip(&claims) {
-                    if claim.claims(&label) {
-                        (*used, claimed) = (true, true);
-                    }
-                }
-                if !claimed {
-                    unexplained.insert(label);
-                }
-                if claimed { "equivalent" } else { "survived" }
-            }
-            _ => continue,
-        };
-        *counts.entry(word).or_default() += 1;
-    }
-    for label in &unexplained {
-        println!("SURVIVED  {label}");
-    }
-    let idle: Vec<_> = claims.iter().zip(&used).filter(|(_, used)| !**used).map(|(claim, _)| claim).collect();
-    for claim in idle.iter().filter(|_| whole) {
-        println!("IDLE      {claim} claims nothing");
-    }
-    let done = units.iter().filter(|(path, era)| is_done(&out_of(Task::Mutations, path, *era))).count();
-    let counts: Vec<String> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    println!("{done} of {} files and eras: {}", units.len(), counts.join(", "));
-    if failed > 0 || !unexplained.is_empty() || (whole && !idle.is_empty()) {
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
-}
-
-/// Says of each gotcha what breaks it by its own expectations; one that nothing breaks is toothless.
-fn gotchas(units: &[(PathBuf, Era)], failed: usize) -> ExitCode {
-    let mut by_file: BTreeMap<String, Vec<Fate>> = BTreeMap::new();
-    let mut done = 0;
-    for (path, era) in units {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let fates = read(&out_of(Task::Gotcha, path, *era));
-        done += usize::from(fates.iter().any(|fate| fate.fate == "done"));
-        by_file.entry(stem).or_default().extend(fates.into_iter().filter(|fate| fate.fate == "breaks"));
-    }
-    for (file, breakers) in &by_file {
-        println!("{file}");
-        for fate in breakers {
-            println!("    {}  {}\n        {}", fate.era, fate.mutation, fate.by);
-        }
-    }
-    let toothless = by_file.values().filter(|breakers| breakers.is_empty()).count();
-    println!("{done} of {} gotchas and eras; of {} files nothing breaks {toothless}", units.len(), by_file.len());
-    if failed > 0 || toothless > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+fn is_red(program: &Path, case: &str, common: &str) -> bool {
+    let output = Command::new(program).env(crate::CASE, case).env(COMMON, common).output();
+    !output.expect("a process").status.success()
 }

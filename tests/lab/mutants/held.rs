@@ -1,203 +1,243 @@
-//! Connections that everybody may open, held while the rule that let everybody in goes: what then still lives is what the
-//! present rules admit, and the chains of flows under way decide it.
+//! Connections that live on while rules change: what is judged anew and what is remembered, each with and without a mutation.
+
+use std::collections::{HashMap, HashSet};
 
 use sglab::compile::network::Network;
+use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab, LabError};
-use sglab::model::{
-    ConnectionName, Flow, GroupName, InstanceState, Operation, Peer, PortRange, Service, Traffic, Verdict,
-};
+use sglab::model::topology::Topology;
+use sglab::model::{Cloud, ConnectionName, Flow, InstanceState, Port, Service, Verdict, Via};
 use sglab::policy;
-use sglab::probe::Held;
+use sglab::probe::{DropCause, Held};
 
-use super::mutation::{Mutation, Of};
-use crate::clouds::{block, permission};
+use super::concerning::{concerns, mentions};
+use super::mutation::Mutation;
+use super::noticing::columns;
+use crate::agreement::cells;
 
 /// So many connections at most are held at a time.
-const MOST: usize = 24;
+const MOST: usize = 60;
 
-/// Whether a mutation is of what judges flows under way.
-pub fn is_of_flows_under_way(mutation: &Mutation) -> bool {
-    match &mutation.of {
-        Of::Rule { chain, .. } | Of::Chain(chain) => chain.contains("gress") || chain.contains("-live/"),
-        Of::Entry { map, .. } => map.ends_with("-live-of"),
-        Of::Element { set, .. } => set.starts_with("members") || set.starts_with("prefixes"),
-    }
+/// How connections come to be judged by what a mutation may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Way {
+    /// Everybody was let in, untracked; then the rules as they are judge each packet, with the mutation.
+    Anew,
+    /// The rules as they are let in what they admit, with the mutation; then every rule goes.
+    Remembered,
 }
 
-/// Lets everybody in, opens connections, and takes that back. Gives what each connection is expected to come to: true is alive.
-async fn hold(lab: &mut Lab, columns: &[Service]) -> Result<Vec<(ConnectionName, String)>, String> {
-    let flows = some_flows(lab, columns);
-    let mut taken_back: Vec<Operation> = Vec::new();
-    let groups: Vec<GroupName> = lab.cloud().groups.keys().cloned().collect();
-    for group in groups {
-        for traffic in [Traffic::Tcp(PortRange::ALL), Traffic::Udp(PortRange::ALL)] {
-            for everybody in ["0.0.0.0/0", "::/0"] {
-                let of = |peer: Peer| permission(traffic, peer);
-                let authorize = Operation::AuthorizeIngress(group.clone(), of(block(everybody)));
-                match lab.apply(&authorize).await {
-                    Ok(_) => taken_back.push(Operation::RevokeIngress(group.clone(), of(block(everybody)))),
-                    // It is there already, or the era knows no IPv6.
-                    Err(LabError::Refused(_)) => {}
-                    Err(error) => return Err(error.to_string()),
-                }
+/// What can be held in a state of a cloud, and what becomes of it as compiled.
+pub struct Holding {
+    flows: Vec<(Flow, Verdict)>,
+    as_compiled: HashMap<(Way, Flow), String>,
+    asked: usize,
+}
+
+impl Holding {
+    /// Everything that groups decide here and that a connection can be held over.
+    pub fn of(lab: &Lab, topology: &Topology) -> Self {
+        let cloud = lab.cloud();
+        let mut topology = topology.clone();
+        topology.columns = columns(&topology, cloud);
+        let both = topology.columns.iter().copied().flat_map(|service| match service {
+            Service::Tcp(port) | Service::Udp(port) => vec![Service::Tcp(port), Service::Udp(port)],
+            Service::IcmpEcho => vec![service],
+            Service::Icmp(_) | Service::Protocol(_) => Vec::new(),
+        });
+        topology.columns =
+            both.filter(|service| !matches!(service, Service::Tcp(Port(0)) | Service::Udp(Port(0)))).collect();
+        let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns);
+        let can_answer = |flow: &Flow| {
+            let to = flow.to.instance().and_then(|name| cloud.instances.get(name));
+            to.is_some_and(|instance| instance.state == InstanceState::Running)
+        };
+        let judged = by_address.filter(can_answer).map(|flow| {
+            let verdict = policy::judge(cloud, &flow);
+            (flow, verdict)
+        });
+        let decided = |verdict: &Verdict| matches!(verdict, Verdict::Open { .. } | Verdict::Dropped { .. });
+        let flows = judged.filter(|(_, verdict)| decided(verdict)).collect();
+        Self { flows, as_compiled: HashMap::new(), asked: 0 }
+    }
+
+    /// How many connections were opened since this was last asked.
+    pub fn spent(&mut self) -> usize {
+        std::mem::take(&mut self.asked)
+    }
+
+    /// What a mutation makes of held connections that is not as compiled, twice.
+    ///
+    /// # Errors
+    /// What a lab that is as compiled gets wrong, or that the lab cannot be altered.
+    pub async fn red(&mut self, lab: &mut Lab, mutation: &Mutation) -> Result<Option<String>, String> {
+        for way in [Way::Anew, Way::Remembered] {
+            let flows = self.concerned(lab.cloud(), mutation, way);
+            self.know(lab, way, &flows).await?;
+            if self.first_difference(lab, way, &flows, mutation).await?.is_some()
+                && let Some(red) = self.first_difference(lab, way, &flows, mutation).await?
+            {
+                return Ok(Some(red));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The flows that a mutation may concern: all services to, or from, a few of those whose rules it changes. Those that
+    /// the rules admit come first: they show what a rule does; the others show what it does not.
+    fn concerned(&self, cloud: &Cloud, mutation: &Mutation, way: Way) -> Vec<Flow> {
+        let mut pairs = HashSet::new();
+        let mut of_kind = |flow: &Flow, verdict: &Verdict| {
+            let kind = match verdict {
+                Verdict::Open { admitted_by } => format!("{admitted_by:?}"),
+                other => format!("{other:?}"),
+            };
+            pairs.insert((flow.from.clone(), flow.service, flow.via, kind.clone()))
+                || pairs.insert((flow.to.clone(), flow.service, flow.via, kind))
+        };
+        let mut concerned: Vec<_> = self.flows.iter().filter(|(flow, _)| concerns(mutation, cloud, flow)).collect();
+        concerned.sort_by_key(|(flow, _)| !mentions(mutation, flow.service));
+        let (open, closed): (Vec<_>, Vec<_>) = concerned
+            .into_iter()
+            .filter(|(flow, verdict)| of_kind(flow, verdict))
+            .partition(|(_, verdict)| is_open(verdict));
+        let flows = |some: Vec<&(Flow, Verdict)>, most: usize| -> Vec<Flow> {
+            some.into_iter().take(most).map(|(flow, _)| flow.clone()).collect()
+        };
+        match way {
+            Way::Remembered => flows(open, MOST),
+            Way::Anew => {
+                let open = flows(open, MOST / 2);
+                let rest = MOST - open.len();
+                [open, flows(closed, rest)].concat()
             }
         }
     }
-    // A rule that remembers what it admits would hide what judges the rest.
-    lab.alter(Some(Alteration::new(untracked_only))).await.map_err(|error| error.to_string())?;
-    let mut held = Vec::new();
-    for (number, flow) in flows.iter().enumerate() {
-        let name = ConnectionName::new(format!("c{number}"));
-        match lab.open(&name, flow).await {
-            Ok(()) => held.push((name, flow.to_string())),
-            Err(LabError::NotOpened { .. }) => {}
-            Err(error) => return Err(error.to_string()),
+
+    /// Finds out what becomes of flows as compiled, where that is not known yet.
+    async fn know(&mut self, lab: &mut Lab, way: Way, flows: &[Flow]) -> Result<(), String> {
+        let new: Vec<Flow> =
+            flows.iter().filter(|flow| !self.as_compiled.contains_key(&(way, (*flow).clone()))).cloned().collect();
+        for (flow, fate) in self.fates(lab, way, &new, None).await? {
+            let verdict = self.flows.iter().find(|(known, _)| *known == flow).map(|(_, verdict)| verdict);
+            // Where nobody listens, what is open is refused.
+            if way == Way::Anew && verdict.is_some_and(is_open) && fate != ALIVE && fate != NOT_OPENED {
+                return Err(format!("as compiled, held: {flow} is {fate}, and the rules admit it"));
+            }
+            self.as_compiled.insert((way, flow), fate);
         }
+        Ok(())
     }
-    lab.alter(None).await.map_err(|error| error.to_string())?;
-    for operation in &taken_back {
-        lab.apply(operation).await.map_err(|error| error.to_string())?;
+
+    async fn first_difference(
+        &mut self,
+        lab: &mut Lab,
+        way: Way,
+        flows: &[Flow],
+        mutation: &Mutation,
+    ) -> Result<Option<String>, String> {
+        let fates = self.fates(lab, way, flows, Some(mutation)).await?;
+        let differs = fates.into_iter().find_map(|(flow, is)| {
+            let was = self.as_compiled.get(&(way, flow.clone()))?;
+            (*was != is).then(|| format!("held {flow} is {is} in place of {was}"))
+        });
+        Ok(differs)
     }
-    Ok(held)
+
+    /// Opens connections, changes the rules, and says what each has come to.
+    async fn fates(
+        &mut self,
+        lab: &mut Lab,
+        way: Way,
+        flows: &[Flow],
+        mutation: Option<&Mutation>,
+    ) -> Result<Vec<(Flow, String)>, String> {
+        self.asked += flows.len();
+        let mutation = mutation.cloned();
+        let mutated = move |network: Network| match &mutation {
+            Some(mutation) => mutation.of(network),
+            None => network,
+        };
+        let (before, after) = match way {
+            Way::Anew => (Alteration::new(open_to_everybody), Alteration::new(mutated)),
+            Way::Remembered => {
+                let all = mutated.clone();
+                (Alteration::new(mutated), Alteration::new(move |network| without_rules(all(network))))
+            }
+        };
+        let text = |error: LabError| error.to_string();
+        lab.alter(Some(before)).await.map_err(text)?;
+        let name = |number: usize| ConnectionName::new(format!("c{number}"));
+        let mut fates = Vec::new();
+        for (number, flow) in flows.iter().enumerate() {
+            match lab.open(&name(number), flow).await {
+                Ok(()) => {}
+                Err(LabError::NotOpened { .. }) => fates.push((flow.clone(), NOT_OPENED.to_owned())),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        lab.alter(Some(after)).await.map_err(text)?;
+        for (number, flow) in flows.iter().enumerate() {
+            if fates.iter().any(|(not_opened, _)| not_opened == flow) {
+                continue;
+            }
+            let fate = lab.examine(&name(number)).await.map_err(text)?;
+            fates.push((flow.clone(), word(&fate)));
+            lab.close(&name(number));
+        }
+        Ok(fates)
+    }
 }
 
-/// Without the ingress rules that track what they admit.
-fn untracked_only(mut network: Network) -> Network {
+fn is_open(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Open { .. })
+}
+
+/// Every group admits everything, and remembers nothing of it: what comes next is judged by the rules that then are.
+fn open_to_everybody(mut network: Network) -> Network {
     let rulesets = network.nodes.values_mut().filter_map(|node| node.ruleset.as_mut());
     for (name, chain) in rulesets.flat_map(|ruleset| &mut ruleset.chains) {
-        if name.starts_with("ingress/") {
-            chain.rules.retain(|rule| !rule.text.contains("ct mark set"));
+        let text = match name.split_once('/') {
+            Some((direction @ ("ingress" | "egress"), _)) => {
+                format!("log prefix \"{direction} accept\" group 1 queue-threshold 1 accept")
+            }
+            Some(("ingress-live" | "egress-live", _)) => "accept".to_owned(),
+            _ => continue,
+        };
+        chain.rules.insert(0, NftRule { text, id: "everybody".to_owned(), note: String::new() });
+    }
+    network
+}
+
+/// No group admits anything.
+fn without_rules(mut network: Network) -> Network {
+    let rulesets = network.nodes.values_mut().filter_map(|node| node.ruleset.as_mut());
+    for (name, chain) in rulesets.flat_map(|ruleset| &mut ruleset.chains) {
+        if matches!(name.split_once('/'), Some(("ingress" | "egress" | "ingress-live" | "egress-live", _))) {
+            chain.rules.clear();
         }
     }
     network
 }
 
-/// To each receiver by each service, one flow that the present rules admit and one that they do not.
-fn some_flows(lab: &Lab, columns: &[Service]) -> Vec<Flow> {
-    let cloud = lab.cloud();
-    let columns: indexmap::IndexSet<Service> =
-        columns.iter().filter(|service| matches!(service, Service::Tcp(_) | Service::Udp(_))).copied().collect();
-    let vias = indexmap::IndexSet::from([sglab::model::Via::Private, sglab::model::Via::Ipv6]);
-    let mut seen = std::collections::HashSet::new();
-    let mut flows: Vec<(bool, Flow)> = Vec::new();
-    for flow in sglab::scenario::cells::grid(cloud, &columns, &vias) {
-        let up = flow.to.instance().and_then(|name| cloud.instances.get(name));
-        if up.is_none_or(|instance| instance.state != InstanceState::Running) {
-            continue;
-        }
-        let verdict = policy::judge(cloud, &flow);
-        let kind = match &verdict {
-            Verdict::Open { admitted_by } => format!("{admitted_by:?}"),
-            Verdict::Dropped { at, .. } => at.to_string(),
-            _ => continue,
-        };
-        if seen.insert((flow.to.clone(), flow.service, kind)) {
-            flows.push((!matches!(verdict, Verdict::Open { .. }), flow));
-        }
-    }
-    // Those that are admitted first: they show what a rule does; the others show what it does not.
-    flows.sort_by_key(|(closed, _)| *closed);
-    let (open, closed): (Vec<_>, Vec<_>) = flows.into_iter().partition(|(closed, _)| !closed);
-    open.into_iter().take(MOST / 2).chain(closed.into_iter().take(MOST / 2)).map(|(_, flow)| flow).collect()
-}
+const ALIVE: &str = "alive";
+const NOT_OPENED: &str = "not opened";
 
-fn word(held: &Held) -> &'static str {
+fn word(held: &Held) -> String {
     match held {
-        Held::Alive => "alive",
-        Held::Cut(_) => "cut",
-        Held::Unanswerable(_) => "unanswerable",
-        Held::Gone { .. } => "gone",
-        Held::Inconclusive { .. } => "inconclusive",
-    }
-}
-
-/// Holds connections and says what each comes to, with a mutation if there is one: the first that is not as `expected`.
-async fn fates(
-    lab: &mut Lab,
-    columns: &[Service],
-    mutation: Option<&std::sync::Arc<Mutation>>,
-) -> Result<Vec<(String, &'static str)>, String> {
-    let held = hold(lab, columns).await?;
-    if let Some(mutation) = mutation {
-        lab.alter(Some(mutation.alteration())).await.map_err(|error| error.to_string())?;
-    }
-    let mut fates = Vec::new();
-    for (name, flow) in &held {
-        let fate = lab.examine(name).await.map_err(|error| error.to_string())?;
-        fates.push((flow.clone(), word(&fate)));
-    }
-    lab.alter(None).await.map_err(|error| error.to_string())?;
-    for (name, _) in &held {
-        lab.close(name);
-    }
-    Ok(fates)
-}
-
-/// What connections come to as compiled; it must be what the policy says of those that it admits.
-pub async fn as_compiled(lab: &mut Lab, columns: &[Service]) -> Result<Vec<(String, &'static str)>, String> {
-    let admitted: std::collections::HashSet<String> = some_flows(lab, columns)
-        .into_iter()
-        .filter(|flow| matches!(policy::judge(lab.cloud(), flow), Verdict::Open { .. }))
-        .map(|flow| flow.to_string())
-        .collect();
-    let fates = fates(lab, columns, None).await?;
-    match fates.iter().find(|(flow, fate)| admitted.contains(flow) && *fate != "alive") {
-        Some((flow, fate)) => Err(format!("as compiled, held: {flow} is {fate}, and the rules admit it")),
-        None => Ok(fates),
-    }
-}
-
-/// What a mutation makes of held connections that is not as compiled.
-pub async fn red(
-    lab: &mut Lab,
-    columns: &[Service],
-    expected: &[(String, &'static str)],
-    mutation: &std::sync::Arc<Mutation>,
-) -> Result<Option<String>, String> {
-    let fates = fates(lab, columns, Some(mutation)).await?;
-    Ok(first_difference(expected, &fates))
-}
-
-/// The first connection that came to something else.
-pub fn first_difference(expected: &[(String, &'static str)], fates: &[(String, &'static str)]) -> Option<String> {
-    if expected.len() != fates.len() {
-        return Some(format!("{} connections could be opened in place of {}", fates.len(), expected.len()));
-    }
-    let differs = expected.iter().zip(fates).find(|(expected, is)| expected != is);
-    differs.map(|((flow, was), (_, is))| format!("held {flow} is {is} in place of {was}"))
-}
-
-/// Opens what the present rules admit, takes every rule away, and says what each connection comes to.
-pub async fn without_rules(lab: &mut Lab, columns: &[Service]) -> Result<Vec<(String, &'static str)>, String> {
-    let mut held = Vec::new();
-    for (number, flow) in some_flows(lab, columns).iter().enumerate() {
-        if !matches!(policy::judge(lab.cloud(), flow), Verdict::Open { .. }) {
-            continue;
+        Held::Alive => ALIVE.to_owned(),
+        Held::Cut(drops) | Held::Unanswerable(drops) => {
+            // At which of the ends is chance: either may be the first to meet the filter.
+            let of = |cause: &DropCause| match cause {
+                DropCause::Groups { .. } => "by groups".to_owned(),
+                DropCause::Other(word) => word.clone(),
+            };
+            let mut causes: Vec<String> = drops.iter().map(|drop| of(&drop.cause)).collect();
+            causes.sort();
+            causes.dedup();
+            format!("cut {}", causes.join(", "))
         }
-        let name = ConnectionName::new(format!("r{number}"));
-        if lab.open(&name, flow).await.is_ok() {
-            held.push((name, flow.to_string()));
-        }
+        Held::Gone { .. } => "gone".to_owned(),
+        Held::Inconclusive { .. } => "inconclusive".to_owned(),
     }
-    let groups: Vec<_> = lab.cloud().groups.iter().map(|(name, group)| (name.clone(), group.clone())).collect();
-    for (name, group) in groups {
-        let revokes = group
-            .ingress
-            .iter()
-            .map(|rule| Operation::RevokeIngress(name.clone(), permission(rule.traffic, rule.peer.clone())));
-        let of_egress = group
-            .egress
-            .iter()
-            .filter(|_| lab.cloud().has_egress_rules())
-            .map(|rule| Operation::RevokeEgress(name.clone(), permission(rule.traffic, rule.peer.clone())));
-        for operation in revokes.chain(of_egress).collect::<Vec<_>>() {
-            lab.apply(&operation).await.map_err(|error| error.to_string())?;
-        }
-    }
-    let mut fates = Vec::new();
-    for (name, flow) in held {
-        let fate = lab.examine(&name).await.map_err(|error| error.to_string())?;
-        fates.push((flow, word(&fate)));
-    }
-    Ok(fates)
 }

@@ -34,6 +34,7 @@ impl Mutation {
         let of = match &self.of {
             Of::Rule { chain, id, .. } => format!("rule {chain} {id}"),
             Of::Element { set, element, .. } => format!("element {set} {element}"),
+            Of::Entry { map, key, .. } if is_of_the_lab(key) => format!("entry {map} {key} of the lab"),
             Of::Entry { map, key, .. } => format!("entry {map} {key}"),
             Of::Chain(chain) => format!("chain {chain}"),
         };
@@ -43,19 +44,32 @@ impl Mutation {
     /// Whether it is of what the compiler writes alike for every cloud, so that one cloud that notices is enough.
     /// Addresses of a cloud in the text make it another change.
     pub fn common(&self) -> Option<String> {
-        let chain = match &self.of {
-            Of::Rule { chain, .. } | Of::Chain(chain) => chain,
-            Of::Element { .. } | Of::Entry { .. } => return None,
-        };
         let of_the_cloud =
             ["ingress/", "egress/", "ingress-live/", "egress-live/", "to/", "from/", "to-live/", "from-live/"];
-        let is_common =
-            chain == "to/canary" || chain == "from/any" || !of_the_cloud.iter().any(|of| chain.starts_with(of));
-        is_common.then(|| {
-            let kind = format!("{:?}", self.kind).to_lowercase();
-            let id = if let Of::Rule { id, .. } = &self.of { id.as_str() } else { "whole chain" };
-            format!("{kind} {chain} {id}: {}", self.change)
-        })
+        let of = match &self.of {
+            Of::Rule { chain, .. } | Of::Chain(chain) => {
+                let is_common =
+                    chain == "to/canary" || chain == "from/any" || !of_the_cloud.iter().any(|of| chain.starts_with(of));
+                let id = if let Of::Rule { id, .. } = &self.of { id.as_str() } else { "whole chain" };
+                is_common.then(|| format!("{chain} {id}"))
+            }
+            Of::Element { set, element, .. } => {
+                (set == "services" || is_of_the_lab(element)).then(|| format!("{set} {element}"))
+            }
+            Of::Entry { map, key, .. } => is_of_the_lab(key).then(|| format!("{map} {key}")),
+        };
+        let kind = format!("{:?}", self.kind).to_lowercase();
+        of.map(|of| format!("{kind} {of}: {}", self.change))
+    }
+
+    /// Whether it is of what judges packets of flows that are known.
+    pub fn is_of_flows_under_way(&self) -> bool {
+        match &self.of {
+            Of::Rule { chain, text, .. } => chain.contains("-live/") || text.contains("ct state established"),
+            Of::Chain(chain) => chain.contains("-live/"),
+            Of::Entry { map, .. } => map.contains("-live-of"),
+            Of::Element { .. } => false,
+        }
     }
 
     /// The network with this change, where what it changes stands in it.
@@ -111,6 +125,11 @@ impl Mutation {
             }
         }
     }
+}
+
+/// Whether an element or entry is of an interface that every lab has: the gateway's, or that of the canaries.
+fn is_of_the_lab(key: &str) -> bool {
+    key.starts_with("\"gw") || key.starts_with("\"canary\"")
 }
 
 /// Every mutation of a network.

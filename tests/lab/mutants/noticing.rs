@@ -1,5 +1,7 @@
 //! What is held against a lab: every cell by each address, forged senders and the services, against the policy.
 
+use std::collections::{HashMap, HashSet};
+
 use indexmap::IndexSet;
 use sglab::lab::{Asked, Lab};
 use sglab::model::topology::Topology;
@@ -8,8 +10,11 @@ use sglab::model::{
     Traffic, Verdict, Via,
 };
 use sglab::policy;
+use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
 
+use super::concerning::{concerns, mentions};
+use super::mutation::Mutation;
 use crate::agreement::cells;
 
 /// What a state of a cloud is asked, and what the policy says.
@@ -18,13 +23,21 @@ pub struct Plan {
     few: Asking,
     /// All of them.
     all: Asking,
+    /// Who let each of the few pass, where somebody recorded it.
+    passed: Passed,
     asks: Vec<(InstanceName, CloudService)>,
 }
 
 type Asking = Vec<(Flow, Verdict)>;
 
+/// By flow, the filters that recorded that they let it pass, and at which end.
+type Passed = HashMap<Flow, HashSet<String>>;
+
 /// A message that connection tracking gives no state to.
 const ODD_MESSAGE: Service = Service::Icmp(IcmpMessage { kind: 13, code: 0 });
+
+/// So many flows at most are asked for the sake of one mutation.
+const MOST: usize = 400;
 
 /// So many flows that prove nothing are asked once more.
 const ASKED_AGAIN: usize = 8;
@@ -47,18 +60,21 @@ impl Plan {
         });
         let running = cloud.instances.iter().filter(|(_, instance)| instance.state == InstanceState::Running);
         let asks = running.flat_map(|(name, _)| CloudService::ALL.map(|service| (name.clone(), service)));
-        let mut plan = Self { few: Vec::new(), all: judged.collect(), asks: asks.collect() };
+        let (few, passed) = (Vec::new(), Passed::new());
+        let mut plan = Self { few, all: judged.collect(), passed, asks: asks.collect() };
         plan.leave_out_what_nobody_answers(lab).await?;
         plan.few = one_of_a_kind(&plan.all);
-        match plan.red(lab, true).await {
-            Some(red) => Err(red),
-            None => Ok(plan),
-        }
+        plan.passed = who_lets_pass(lab, &plan.few).await?;
+        let red = match plan.red(lab).await {
+            Some(red) => Some(red),
+            None => flows_red(lab, &plan.all, &Passed::new()).await,
+        };
+        red.map_or(Ok(plan), Err)
     }
 
     /// How many flows it takes to ask all.
     pub fn flows(&self) -> usize {
-        self.few.len() + self.all.len()
+        self.few.len() + self.all.len().min(MOST)
     }
 
     /// A forged sender sees no answer, and a host answers no odd message: where nobody listens nothing is proved.
@@ -78,57 +94,99 @@ impl Plan {
         Ok(())
     }
 
-    /// What is not as the policy says, if anything; `ask` also asks the services.
-    pub async fn red(&self, lab: &mut Lab, ask: bool) -> Option<String> {
-        if let Some(red) = flows_red(lab, &self.few).await {
-            return Some(red);
+    /// What is not as the policy says, if anything.
+    pub async fn red(&self, lab: &mut Lab) -> Option<String> {
+        match self.few_red(lab).await {
+            Some(red) => Some(red),
+            None => self.services_red(lab).await,
         }
-        for (from, service) in self.asks.iter().filter(|_| ask) {
+    }
+
+    /// What one flow of each kind shows.
+    pub async fn few_red(&self, lab: &mut Lab) -> Option<String> {
+        flows_red(lab, &self.few, &self.passed).await
+    }
+
+    /// What the services show.
+    pub async fn services_red(&self, lab: &mut Lab) -> Option<String> {
+        for (from, service) in &self.asks {
             match lab.ask_service(from, *service).await {
                 Ok(Asked::Answered { .. }) => {}
                 Ok(other) => return Some(format!("{from} -> {service}: {other:?}")),
                 Err(error) => return Some(error.to_string()),
             }
         }
-        flows_red(lab, &self.all).await
+        None
     }
+
+    /// What the flows show that a mutation may concern.
+    pub async fn concerned_red(&self, lab: &mut Lab, mutation: &Mutation) -> Option<String> {
+        let mut concerned: Asking =
+            self.all.iter().filter(|(flow, _)| concerns(mutation, lab.cloud(), flow)).cloned().collect();
+        concerned.sort_by_key(|(flow, _)| !mentions(mutation, flow.service));
+        concerned.truncate(MOST);
+        flows_red(lab, &concerned, &Passed::new()).await
+    }
+}
+
+/// Who records that they let flows pass. What is not recorded each time is chance, and expected of nobody.
+async fn who_lets_pass(lab: &mut Lab, asking: &Asking) -> Result<Passed, String> {
+    let mut passed = Passed::new();
+    for time in 0..2 {
+        let flows: Vec<Flow> = asking.iter().map(|(flow, _)| flow.clone()).collect();
+        let batch = lab.probe(&flows).await.map_err(|error| error.to_string())?;
+        for seen in batch.observations {
+            let by: HashSet<String> = passes(&seen).collect();
+            if time == 0 {
+                passed.insert(seen.flow, by);
+            } else if let Some(before) = passed.get_mut(&seen.flow) {
+                before.retain(|it| by.contains(it));
+            }
+        }
+    }
+    Ok(passed)
+}
+
+fn passes(seen: &Observation) -> impl Iterator<Item = String> {
+    let records = seen.records.iter().filter(|logged| !logged.record.is_drop());
+    records.map(|logged| format!("{} at {}", logged.record, logged.node))
 }
 
 /// What flows show that the policy does not say. What proves nothing is asked twice: a machine may be busy for a moment.
-async fn flows_red(lab: &mut Lab, asking: &Asking) -> Option<String> {
-    let (contradicted, unproved) = differing(lab, asking).await;
-    if contradicted.is_some() || unproved.is_empty() {
-        return contradicted;
-    }
-    let again: Asking = unproved.into_iter().take(ASKED_AGAIN).collect();
-    let (contradicted, unproved) = differing(lab, &again).await;
-    let silent = unproved.first().map(|(flow, _)| format!("{flow} proves nothing, twice"));
-    contradicted.or(silent)
-}
-
-/// The first flow that contradicts, and those that prove nothing.
-async fn differing(lab: &mut Lab, asking: &Asking) -> (Option<String>, Asking) {
-    let flows: Vec<Flow> = asking.iter().map(|(flow, _)| flow.clone()).collect();
-    let batch = match lab.probe(&flows).await {
-        Ok(batch) => batch,
-        Err(error) => return (Some(error.to_string()), Vec::new()),
-    };
-    let mut unproved = Vec::new();
-    for ((flow, verdict), seen) in asking.iter().zip(&batch.observations) {
-        match compare(verdict, seen) {
-            Agreement::Agree => {}
-            Agreement::Disagree => {
-                return (Some(format!("{flow}: {:?} in place of {verdict:?}", seen.outcome)), Vec::new());
-            }
-            Agreement::Unproved => unproved.push((flow.clone(), verdict.clone())),
+async fn flows_red(lab: &mut Lab, asking: &Asking, passed: &Passed) -> Option<String> {
+    let mut again: Asking = asking.clone();
+    let mut lacking = None;
+    for _ in 0..2 {
+        let flows: Vec<Flow> = again.iter().map(|(flow, _)| flow.clone()).collect();
+        let batch = match lab.probe(&flows).await {
+            Ok(batch) => batch,
+            Err(error) => return Some(error.to_string()),
+        };
+        let mut unproved = Vec::new();
+        for ((flow, verdict), seen) in again.iter().zip(&batch.observations) {
+            let by: HashSet<String> = passes(seen).collect();
+            let unrecorded = passed.get(flow).and_then(|expected| expected.iter().find(|it| !by.contains(*it)));
+            let lacks = match (compare(verdict, seen), unrecorded) {
+                (Agreement::Disagree, _) => return Some(format!("{flow}: {:?} in place of {verdict:?}", seen.outcome)),
+                (Agreement::Unproved, _) => format!("{flow} proves nothing, twice"),
+                (Agreement::Agree, Some(record)) => format!("{flow} is without a record of `{record}`, twice"),
+                (Agreement::Agree, None) => continue,
+            };
+            lacking.get_or_insert(lacks);
+            unproved.push((flow.clone(), verdict.clone()));
         }
+        if unproved.is_empty() {
+            return None;
+        }
+        unproved.truncate(ASKED_AGAIN);
+        again = unproved;
     }
-    (None, unproved)
+    lacking
 }
 
 /// Flows that between them meet each rule at each receiver from each sender, and little twice.
 fn one_of_a_kind(all: &Asking) -> Asking {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let kinds = |flow: &Flow, verdict: &Verdict| {
         let decided = match verdict {
             Verdict::Open { admitted_by } => format!("{admitted_by:?}"),

@@ -1,0 +1,128 @@
+//! The labs that mutations are tried in.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sglab::lab::{Lab, LabError, Listeners};
+use sglab::model::topology::Topology;
+use sglab::model::{Era, Host, HostIp, HostName, Operation};
+use sglab::scenario::{self, Options, RunVerdict};
+use tokio::time::timeout;
+
+use super::mutation::Mutation;
+use super::noticing::columns;
+
+/// A lab that is booted anew before its senders run out of source ports that were not used yet.
+pub struct Bench<'a> {
+    pub lab: Lab,
+    topology: &'a Topology,
+    era: Era,
+    done: Vec<Operation>,
+    asked: usize,
+}
+
+/// Each sender has some thirty thousand source ports.
+const MOST_ASKED: usize = 20_000;
+
+impl<'a> Bench<'a> {
+    pub async fn boot(topology: &'a Topology, era: Era) -> Self {
+        Self { lab: with_witnesses(topology, era).await, topology, era, done: Vec::new(), asked: 0 }
+    }
+
+    /// Carries out an operation; false if it is refused.
+    pub async fn apply(&mut self, operation: &Operation) -> Result<bool, String> {
+        match self.lab.apply(operation).await {
+            Ok(_) => self.done.push(operation.clone()),
+            Err(LabError::Refused(_)) => return Ok(false),
+            Err(error) => return Err(error.to_string()),
+        }
+        Ok(true)
+    }
+
+    /// Makes sure that so many flows can be asked.
+    pub async fn spend(&mut self, flows: usize) -> Result<(), String> {
+        self.asked += flows;
+        if self.asked > MOST_ASKED {
+            self.asked = flows;
+            self.lab = with_witnesses(self.topology, self.era).await;
+            for operation in &self.done {
+                self.lab.apply(operation).await.map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The initial cloud with two hosts more, for a file that has none, and listeners on everything that will be asked.
+async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
+    let mut cloud = topology.initial_cloud(era).unwrap_or_else(|(refusal, _)| panic!("{refusal}"));
+    let ipv6 = cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
+    for (name, four, six) in
+        [("witness-1", "203.0.113.201", "2001:db8:ffff::1"), ("witness-2", "198.51.100.201", "2001:db8:fffe::1")]
+    {
+        let addresses = [Some(four), ipv6.then_some(six)].into_iter().flatten();
+        let addresses = addresses.map(|text| HostIp(text.parse().expect("an address"))).collect();
+        cloud.hosts.insert(HostName::new(name), Host { addresses, place: None });
+    }
+    let listeners = Listeners { columns: columns(topology, &cloud), deaf: topology.deaf.clone() };
+    Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Runs a file as it is, which has to pass, and gives how long an altered one may take.
+pub async fn as_it_is(topology: &Topology, era: Era) -> Result<Duration, String> {
+    let begun = Instant::now();
+    match by_its_own(topology, era, None, Duration::from_secs(120)).await {
+        Some(red) => Err(format!("the file as it is: {red}")),
+        None => Ok((begun.elapsed() * 6).max(Duration::from_secs(2))),
+    }
+}
+
+/// What of a file's own expectations goes red.
+pub async fn by_its_own(
+    topology: &Topology,
+    era: Era,
+    mutation: Option<&Arc<Mutation>>,
+    limit: Duration,
+) -> Option<String> {
+    let running = async {
+        let cloud = match topology.initial_cloud(era) {
+            Ok(cloud) => cloud,
+            Err((refusal, _)) => return Some(format!("it cannot be launched: {refusal}")),
+        };
+        let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
+        let lab = match mutation {
+            Some(mutation) => Lab::boot_altered(cloud, listeners, mutation.alteration()).await,
+            None => Lab::boot(cloud, listeners).await,
+        };
+        let mut lab = match lab {
+            Ok(lab) => lab,
+            Err(error) => return Some(format!("it does not boot: {error}")),
+        };
+        let options = Options { fail_fast: true, ..Options::default() };
+        match scenario::run_on(&mut lab, topology, Duration::ZERO, &options, &mut |_| {}).await {
+            Err(error) => Some(error.to_string()),
+            Ok(result) if result.verdict == RunVerdict::Passed => None,
+            Ok(result) => Some(first_red(&result)),
+        }
+    };
+    timeout(limit, running).await.unwrap_or_else(|_| Some(format!("it has not ended after {limit:?}")))
+}
+
+/// The first thing that is not as expected, in one line.
+fn first_red(result: &scenario::RunResult) -> String {
+    for step in &result.steps {
+        let wrong =
+            step.wrong.iter().map(|cell| format!("{}: {:?} in place of {:?}", cell.flow, cell.outcome, cell.expected));
+        let findings = step.findings.iter().map(|finding| finding.text.clone());
+        let held = step.held.iter().map(|held| format!("{held:?}"));
+        if let Some(first) = wrong.chain(findings).next() {
+            return format!("step {}: {first}", step.number);
+        }
+        let logs = step.flow_logs.iter().filter(|it| !it.is_right());
+        let logs = logs.map(|it| format!("flow log of {}: {}: {}", it.interface, it.expected, it.found));
+        if step.status != scenario::StepStatus::Passed {
+            return format!("step {}: {:?}", step.number, held.chain(logs).collect::<Vec<_>>());
+        }
+    }
+    "no step, and yet it has not passed".to_owned()
+}
