@@ -32,8 +32,9 @@ target/mutants and not done again.
   --code        alter the code of `policy` and `compile` instead, with cargo-mutants
 ";
 
-/// What of the lab's tests looks at what all clouds have in common, and at nothing else.
-const WITNESSES: [&str; 7] = ["fence", "tracking", "evidence", "services", "protocols", "ipv6", "flow_logs"];
+/// What of the lab's tests looks at what all clouds have in common; the most telling come first.
+const WITNESSES: [&str; 9] =
+    ["fence", "tracking", "services", "protocols", "evidence", "hostile_instances", "ipv6", "flow_logs", "literal"];
 
 struct Options {
     shard: (usize, usize),
@@ -204,9 +205,12 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
     let commons = Commons::known().survived.into_keys().filter(|common| !asked.contains(common)).collect();
     let out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");
     let out = Mutex::new(out);
-    let is_of_witness = |case: &&&str| WITNESSES.iter().any(|module| case.contains(&format!("{module}::")));
+    let of = |module: &&str| {
+        let module = format!("{module}::");
+        cases.iter().filter(move |case| case.contains(&module))
+    };
     several(options.jobs, commons, |common: String| {
-        let red = cases.iter().filter(is_of_witness).find(|case| is_red(&program, case, &common));
+        let red = WITNESSES.iter().flat_map(|module| of(&module)).find(|case| is_red(&program, case, &common));
         let fate = Fate {
             file: String::new(),
             era: String::new(),

@@ -1,5 +1,7 @@
 //! Which flows a mutation may change anything for.
 
+use std::collections::HashMap;
+
 use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Service};
 
 use super::mutation::{Mutation, Of};
@@ -42,14 +44,38 @@ pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
     }
 }
 
-/// Whether the text that a mutation changes speaks of the port of a service, before or after.
-pub fn mentions(mutation: &Mutation, service: Service) -> bool {
-    let (Service::Tcp(port) | Service::Udp(port)) = service else { return false };
-    let texts = match &mutation.of {
-        Of::Rule { text, new, .. } => [Some(text), new.as_ref()],
-        Of::Element { element, new, .. } => [Some(element), new.as_ref()],
-        Of::Entry { .. } | Of::Chain(_) => [None, None],
+/// How near a service is to what a mutation changes: 0 if one of the texts before and after speaks of its port and the
+/// other does not, 1 if both do, else 2. Where a condition is gone there is nothing near.
+pub fn nearness(mutation: &Mutation, service: Service) -> u8 {
+    let (Service::Tcp(port) | Service::Udp(port)) = service else { return 2 };
+    if mutation.change.starts_with("drop ") {
+        return 2;
+    }
+    let (before, after) = match &mutation.of {
+        Of::Rule { text, new, .. } => (text, new.as_deref().unwrap_or_default()),
+        Of::Element { element, new, .. } => (element, new.as_deref().unwrap_or_default()),
+        Of::Entry { .. } | Of::Chain(_) => return 2,
     };
     let port = port.0.to_string();
-    texts.into_iter().flatten().any(|text| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port))
+    let speaks = |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port);
+    match (speaks(before), speaks(after)) {
+        (true, true) => 1,
+        (false, false) => 2,
+        _ => 0,
+    }
+}
+
+/// The nearest first, of these the first from each sender, then the second of each, and so on: where only some are taken,
+/// every sender is among them.
+pub fn in_turn<'a, T>(mutation: &Mutation, things: Vec<T>, flow: impl Fn(&T) -> &'a Flow) -> Vec<T> {
+    let mut of_sender: HashMap<(u8, Endpoint), usize> = HashMap::new();
+    let mut numbered: Vec<((u8, usize), T)> = Vec::new();
+    for thing in things {
+        let near = nearness(mutation, flow(&thing).service);
+        let number = of_sender.entry((near, flow(&thing).from.clone())).or_default();
+        numbered.push(((near, *number), thing));
+        *number += 1;
+    }
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered.into_iter().map(|(_, thing)| thing).collect()
 }

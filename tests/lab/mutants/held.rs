@@ -10,9 +10,9 @@ use sglab::model::{Cloud, ConnectionName, Flow, InstanceState, Port, Service, Ve
 use sglab::policy;
 use sglab::probe::{DropCause, Held};
 
-use super::concerning::{concerns, mentions};
+use super::concerning::{concerns, in_turn};
 use super::mutation::Mutation;
-use super::noticing::columns;
+use super::noticing::{columns, is_forged, of_other_ends};
 use crate::agreement::cells;
 
 /// So many connections at most are held at a time.
@@ -40,17 +40,16 @@ impl Holding {
         let cloud = lab.cloud();
         let mut topology = topology.clone();
         topology.columns = columns(&topology, cloud);
-        let both = topology.columns.iter().copied().flat_map(|service| match service {
-            Service::Tcp(port) | Service::Udp(port) => vec![Service::Tcp(port), Service::Udp(port)],
-            Service::IcmpEcho => vec![service],
-            Service::Icmp(_) | Service::Protocol(_) => Vec::new(),
+        topology.columns.retain(|service| match service {
+            Service::Tcp(port) | Service::Udp(port) => *port != Port(0),
+            Service::IcmpEcho => true,
+            Service::Icmp(_) | Service::Protocol(_) => false,
         });
-        topology.columns =
-            both.filter(|service| !matches!(service, Service::Tcp(Port(0)) | Service::Udp(Port(0)))).collect();
-        let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns);
+        let others = of_other_ends(lab, &topology).into_iter().filter(|flow| !is_forged(flow));
+        let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns).chain(others);
         let can_answer = |flow: &Flow| {
-            let to = flow.to.instance().and_then(|name| cloud.instances.get(name));
-            to.is_some_and(|instance| instance.state == InstanceState::Running)
+            let to = flow.to.instance().map(|name| cloud.instances.get(name));
+            to.is_none_or(|instance| instance.is_some_and(|it| it.state == InstanceState::Running))
         };
         let judged = by_address.filter(can_answer).map(|flow| {
             let verdict = policy::judge(cloud, &flow);
@@ -95,8 +94,8 @@ impl Holding {
             pairs.insert((flow.from.clone(), flow.service, flow.via, kind.clone()))
                 || pairs.insert((flow.to.clone(), flow.service, flow.via, kind))
         };
-        let mut concerned: Vec<_> = self.flows.iter().filter(|(flow, _)| concerns(mutation, cloud, flow)).collect();
-        concerned.sort_by_key(|(flow, _)| !mentions(mutation, flow.service));
+        let concerned: Vec<_> = self.flows.iter().filter(|(flow, _)| concerns(mutation, cloud, flow)).collect();
+        let concerned = in_turn(mutation, concerned, |(flow, _)| flow);
         let (open, closed): (Vec<_>, Vec<_>) = concerned
             .into_iter()
             .filter(|(flow, verdict)| of_kind(flow, verdict))

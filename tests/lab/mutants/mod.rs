@@ -8,6 +8,7 @@ mod campaign;
 mod concerning;
 mod equivalent;
 mod held;
+mod idle;
 mod mutation;
 mod noticing;
 mod report;

@@ -13,7 +13,7 @@ use sglab::policy;
 use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
 
-use super::concerning::{concerns, mentions};
+use super::concerning::{concerns, in_turn};
 use super::mutation::Mutation;
 use crate::agreement::cells;
 
@@ -33,8 +33,9 @@ type Asking = Vec<(Flow, Verdict)>;
 /// By flow, the filters that recorded that they let it pass, and at which end.
 type Passed = HashMap<Flow, HashSet<String>>;
 
-/// A message that connection tracking gives no state to.
-const ODD_MESSAGE: Service = Service::Icmp(IcmpMessage { kind: 13, code: 0 });
+/// Messages that nobody answers: one that connection tracking knows as a question, and one that it gives no state to.
+const ODD_MESSAGES: [Service; 2] =
+    [Service::Icmp(IcmpMessage { kind: 13, code: 0 }), Service::Icmp(IcmpMessage { kind: 9, code: 0 })];
 
 /// So many flows at most are asked for the sake of one mutation.
 const MOST: usize = 400;
@@ -79,7 +80,8 @@ impl Plan {
 
     /// A forged sender sees no answer, and a host answers no odd message: where nobody listens nothing is proved.
     async fn leave_out_what_nobody_answers(&mut self, lab: &mut Lab) -> Result<(), String> {
-        let odd = |flow: &Flow| is_forged(flow) || flow.service == ODD_MESSAGE || flow.to.interface().is_none();
+        let odd =
+            |flow: &Flow| is_forged(flow) || ODD_MESSAGES.contains(&flow.service) || flow.to.interface().is_none();
         let odd: Vec<Flow> = self.all.iter().map(|(flow, _)| flow).filter(|flow| odd(flow)).cloned().collect();
         if odd.is_empty() {
             return Ok(());
@@ -121,10 +123,8 @@ impl Plan {
 
     /// What the flows show that a mutation may concern.
     pub async fn concerned_red(&self, lab: &mut Lab, mutation: &Mutation) -> Option<String> {
-        let mut concerned: Asking =
-            self.all.iter().filter(|(flow, _)| concerns(mutation, lab.cloud(), flow)).cloned().collect();
-        concerned.sort_by_key(|(flow, _)| !mentions(mutation, flow.service));
-        concerned.truncate(MOST);
+        let concerned: Vec<_> = self.all.iter().filter(|(flow, _)| concerns(mutation, lab.cloud(), flow)).collect();
+        let concerned = in_turn(mutation, concerned, |(flow, _)| flow).into_iter().take(MOST).cloned().collect();
         flows_red(lab, &concerned, &Passed::new()).await
     }
 }
@@ -220,18 +220,20 @@ pub fn columns(topology: &Topology, cloud: &Cloud) -> IndexSet<Service> {
             let edges =
                 [ports.from().0.saturating_sub(1).max(1), ports.from().0, ports.to().0, ports.to().0.saturating_add(1)];
             columns.extend(edges.map(|port| of(Port(port))));
+            columns.extend([Service::Tcp(ports.from()), Service::Udp(ports.from())]);
         }
     }
-    columns.extend([Service::Udp(Port(4001)), ODD_MESSAGE]);
+    columns.insert(Service::Udp(Port(4001)));
+    columns.extend(ODD_MESSAGES);
     columns
 }
 
-fn is_forged(flow: &Flow) -> bool {
+pub fn is_forged(flow: &Flow) -> bool {
     matches!(flow.from, Endpoint::Forged(..))
 }
 
 /// Flows that the grid has not: from and to further interfaces, to hosts, and from forged sources.
-fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
+pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
     let cloud = lab.cloud();
     let up: Vec<&Interface> = cloud
         .interfaces()

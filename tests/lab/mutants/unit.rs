@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use sglab::compile::network::{Network, NodeKind};
 use sglab::lab::{Lab, LabError};
-use sglab::model::Era;
 use sglab::model::topology::Topology;
+use sglab::model::Era;
 
 use super::bench::{Bench, as_it_is, by_its_own};
 use super::breaking;
 use super::equivalent::{Claim, claims};
 use super::held::Holding;
+use super::idle::idle_in;
 use super::mutation::{Mutation, Of, all};
 use super::noticing::Plan;
 use super::results::{Commons, Fate, File, Task, Word, out_of, read};
@@ -171,7 +172,7 @@ impl Found {
         let mut candidates = Vec::new();
         let mut idle: HashMap<Arc<Mutation>, &'static str> = HashMap::new();
         for mutation in self.candidates(&network, results) {
-            match idle_in(&network, &mutation) {
+            match idle_in(bench.lab.cloud(), &network, &mutation) {
                 Some(why) => drop(idle.insert(mutation, why)),
                 None => candidates.push(mutation),
             }
@@ -282,32 +283,6 @@ async fn by_scenario(
 
 /// The list of equivalent mutations has it: one state that does not notice it is enough.
 const CLAIMED: &str = "claimed";
-
-/// Why nothing could notice a mutation in a network, where the network shows it.
-fn idle_in(network: &Network, mutation: &Mutation) -> Option<&'static str> {
-    if mutation.common().is_some() {
-        return None;
-    }
-    let ruleset = network.nodes.get(&mutation.node)?.ruleset.as_ref()?;
-    let rules = || ruleset.chains.values().flat_map(|chain| &chain.rules).map(|rule| &rule.text);
-    let values = || ruleset.maps.values().flat_map(|map| map.elements.values());
-    let is_named = |name: &str| {
-        rules().chain(values()).any(|text| text.split(' ').any(|word| word.trim_start_matches('@') == name))
-    };
-    let name = match &mutation.of {
-        Of::Rule { text, new: None, .. } if leads_nowhere(ruleset, text) => return Some("leads to an empty chain"),
-        Of::Rule { chain: name, .. } | Of::Chain(name) | Of::Element { set: name, .. } => name,
-        Of::Entry { .. } => return None,
-    };
-    let is_base = ruleset.chains.get(name).is_some_and(|chain| chain.hook.is_some());
-    (!is_base && !is_named(name)).then_some("nothing names it")
-}
-
-/// Whether a rule jumps to a chain that has no rules.
-fn leads_nowhere(ruleset: &sglab::compile::nft::Ruleset, text: &str) -> bool {
-    let target = text.strip_prefix("jump ").and_then(|name| ruleset.chains.get(name));
-    target.is_some_and(|chain| chain.rules.is_empty())
-}
 
 /// Whether a mutation could be noticed by who asks a service: not if it is of a group.
 fn asks(mutation: &Mutation) -> bool {

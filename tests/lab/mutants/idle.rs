@@ -1,0 +1,148 @@
+//! Why nothing could notice a mutation, where the network itself shows that: what no packet comes to, and what matches none.
+
+use sglab::compile::network::Network;
+use sglab::compile::nft::{NftRule, Ruleset};
+use sglab::model::Cloud;
+
+use super::mutation::{Mutation, Of};
+use super::rewriting::parts;
+
+/// The reason, if there is one. What all clouds have in common is never idle: other clouds ask more of it.
+pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<&'static str> {
+    if mutation.common().is_some() {
+        return None;
+    }
+    let ruleset = network.nodes.get(&mutation.node)?.ruleset.as_ref()?;
+    let only_ipv4 = cloud.vpcs.values().all(|vpc| vpc.ipv6.is_none());
+    let here = Here { ruleset, only_ipv4 };
+    match &mutation.of {
+        Of::Rule { chain, text, new, .. } => here.rule(chain, text, new.as_deref(), &mutation.change),
+        Of::Chain(chain) => here.chain(chain),
+        Of::Element { set, .. } => (!here.is_named(set)).then_some(UNNAMED),
+        Of::Entry { .. } => None,
+    }
+}
+
+const UNNAMED: &str = "nothing names it";
+const LATE: &str = "everything is accepted before it";
+
+struct Here<'a> {
+    ruleset: &'a Ruleset,
+    only_ipv4: bool,
+}
+
+impl<'a> Here<'a> {
+    fn chain(&self, chain: &str) -> Option<&'static str> {
+        if self.ruleset.chains.get(chain).is_some_and(|chain| chain.hook.is_some()) {
+            return None;
+        }
+        if !self.is_named(chain) {
+            return Some(UNNAMED);
+        }
+        self.is_late(chain).then_some(LATE)
+    }
+
+    fn rule(&self, chain: &str, text: &str, new: Option<&str>, change: &str) -> Option<&'static str> {
+        if let Some(why) = self.chain(chain) {
+            return Some(why);
+        }
+        let rules = &self.ruleset.chains.get(chain)?.rules;
+        let at = rules.iter().position(|rule| rule.text == text)?;
+        if self.accepts_all_within(&rules[..at]) {
+            return Some(LATE);
+        }
+        if self.only_ipv4 && change == "drop `meta nfproto ipv4`" {
+            return Some("of the VPCs none has IPv6");
+        }
+        if new.is_none() && jump(text).is_some_and(|to| self.rules(to).is_empty()) {
+            return Some("leads to an empty chain");
+        }
+        if text.starts_with("meta mark set ") {
+            let is_asked = rules.iter().filter_map(|rule| jump(&rule.text)).any(|to| self.asks_for_a_mark(to));
+            if !is_asked {
+                return Some("no rule behind it asks for the mark");
+            }
+            if chain.starts_with("from/") && text == "meta mark set 0x0" && new.is_none() {
+                return Some("sets what is there already");
+            }
+        }
+        let stays = |condition: &String| new.is_none_or(|new| parts(new).conditions.contains(condition));
+        let conditions = parts(text).conditions;
+        conditions.iter().filter(|condition| stays(condition)).find_map(|condition| {
+            if condition.rsplit_once('@').is_some_and(|(_, set)| self.is_empty(set)) {
+                return Some("matches an empty set");
+            }
+            let bit = condition.strip_prefix("meta mark & ")?.split(' ').next()?;
+            self.nobody_marks(chain, bit).then_some("nobody sets the mark that it asks for")
+        })
+    }
+
+    fn rules(&self, chain: &str) -> &'a [NftRule] {
+        self.ruleset.chains.get(chain).map_or(&[], |chain| &chain.rules)
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        let rules = self.ruleset.chains.values().flat_map(|chain| &chain.rules).map(|rule| &rule.text);
+        let values = self.ruleset.maps.values().flat_map(|map| map.elements.values());
+        rules.chain(values).any(|text| text.split(' ').any(|word| word.trim_start_matches('@') == name))
+    }
+
+    fn is_empty(&self, set: &str) -> bool {
+        self.ruleset.sets.get(set).is_some_and(|set| set.elements.is_empty())
+    }
+
+    /// Whether wherever a rule leads to a chain, everything has been accepted.
+    fn is_late(&self, chain: &str) -> bool {
+        let from_a_map = self.ruleset.maps.values().flat_map(|map| map.elements.values());
+        if from_a_map.into_iter().any(|value| jump(value) == Some(chain)) {
+            return false;
+        }
+        self.ruleset.chains.values().all(|from| {
+            let at = from.rules.iter().position(|rule| jump(&rule.text) == Some(chain));
+            at.is_none_or(|at| self.accepts_all_within(&from.rules[..at]))
+        })
+    }
+
+    /// Whether what these rules do not accept is nothing, whether connection tracking knows it or not.
+    fn accepts_all_within(&self, rules: &[NftRule]) -> bool {
+        let (mut tracked, mut untracked) = (false, false);
+        for rule in rules {
+            if jump(&rule.text).is_some_and(|to| self.accepts_all_within(self.rules(to))) {
+                return true;
+            }
+            let parts = parts(&rule.text);
+            let of_the_family = |condition: &String| condition == "meta nfproto ipv4" && self.only_ipv4;
+            let rest: Vec<&String> = parts.conditions.iter().filter(|condition| !of_the_family(condition)).collect();
+            if !parts.statements.ends_with("accept") {
+                continue;
+            }
+            match rest.as_slice() {
+                // What marks a flow fails where there is none.
+                [] => {
+                    tracked = true;
+                    untracked |= !parts.statements.contains("ct mark set");
+                }
+                [state] if *state == "ct state invalid,untracked" => untracked = true,
+                _ => {}
+            }
+        }
+        tracked && untracked
+    }
+
+    fn asks_for_a_mark(&self, chain: &str) -> bool {
+        self.rules(chain).iter().any(|rule| rule.text.contains("meta mark & "))
+    }
+
+    /// Whether no chain that leads here sets a bit of the mark.
+    fn nobody_marks(&self, chain: &str, bit: &str) -> bool {
+        let number = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(u32::MAX);
+        let leads_here = |rules: &[NftRule]| rules.iter().any(|rule| jump(&rule.text) == Some(chain));
+        let leading = self.ruleset.chains.values().filter(|from| leads_here(&from.rules));
+        let marks = leading.flat_map(|from| &from.rules).filter_map(|rule| rule.text.strip_prefix("meta mark set "));
+        marks.into_iter().all(|mark| number(mark) & number(bit) == 0)
+    }
+}
+
+fn jump(text: &str) -> Option<&str> {
+    text.strip_prefix("jump ")
+}
