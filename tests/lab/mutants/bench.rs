@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use indexmap::IndexSet;
 use sglab::lab::{Lab, LabError, Listeners};
 use sglab::model::topology::Topology;
-use sglab::model::{Era, Host, HostIp, HostName, Operation};
+use sglab::model::{Cloud, Era, Host, HostIp, HostName, Operation, Service, apply};
 use sglab::scenario::{self, Options, RunVerdict};
 use tokio::time::timeout;
 
@@ -64,8 +65,22 @@ async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
         let addresses = addresses.map(|text| HostIp(text.parse().expect("an address"))).collect();
         cloud.hosts.insert(HostName::new(name), Host { addresses, place: None });
     }
-    let listeners = Listeners { columns: columns(topology, &cloud), deaf: topology.deaf.clone() };
+    let listeners = Listeners { columns: of_all_states(topology, era, &cloud), deaf: topology.deaf.clone() };
     Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What will be asked for in the states that the steps bring about, by what they are on paper.
+fn of_all_states(topology: &Topology, era: Era, initial: &Cloud) -> IndexSet<Service> {
+    let mut cloud = initial.clone();
+    let mut all = columns(topology, &cloud);
+    let steps = topology.steps.iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era));
+    for operation in steps.flat_map(|step| step.operations()) {
+        if let Ok(after) = apply(&cloud, &operation.value) {
+            cloud = after;
+            all.extend(columns(topology, &cloud));
+        }
+    }
+    all
 }
 
 /// Runs a file as it is, which has to pass, and gives how long an altered one may take.

@@ -49,7 +49,8 @@ impl Holding {
         let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns).chain(others);
         let can_answer = |flow: &Flow| {
             let to = flow.to.instance().map(|name| cloud.instances.get(name));
-            to.is_none_or(|instance| instance.is_some_and(|it| it.state == InstanceState::Running))
+            // A load balancer and a host are up for as long as they are there.
+            to.is_none_or(|instance| instance.is_none_or(|it| it.state == InstanceState::Running))
         };
         let judged = by_address.filter(can_answer).map(|flow| {
             let verdict = policy::judge(cloud, &flow);

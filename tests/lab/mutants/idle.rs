@@ -19,12 +19,16 @@ pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<
         Of::Rule { chain, text, new, .. } => here.rule(chain, text, new.as_deref(), &mutation.change),
         Of::Chain(chain) => here.chain(chain),
         Of::Element { set, .. } => (!here.is_named(set)).then_some(UNNAMED),
+        Of::Entry { value, new: Some(new), .. } if new == "accept" => {
+            jump(value).is_some_and(|to| here.accepts_all_within(here.rules(to))).then_some(ACCEPTS)
+        }
         Of::Entry { .. } => None,
     }
 }
 
 const UNNAMED: &str = "nothing names it";
 const LATE: &str = "everything is accepted before it";
+const ACCEPTS: &str = "leads to where everything is accepted";
 
 struct Here<'a> {
     ruleset: &'a Ruleset,
@@ -50,6 +54,14 @@ impl<'a> Here<'a> {
         let at = rules.iter().position(|rule| rule.text == text)?;
         if self.accepts_all_within(&rules[..at]) {
             return Some(LATE);
+        }
+        let leads_to_all = jump(text).is_some_and(|to| self.accepts_all_within(self.rules(to)));
+        if change == "flip" && leads_to_all && !chain.starts_with("from/") && !chain.starts_with("to/") {
+            return Some(ACCEPTS);
+        }
+        let is_wider = change == "match all" || change.starts_with("drop ");
+        if is_wider && text.ends_with("accept") && self.accepts_all_within(&rules[..=at]) {
+            return Some("everything else is accepted before it");
         }
         if self.only_ipv4 && change == "drop `meta nfproto ipv4`" {
             return Some("of the VPCs none has IPv6");

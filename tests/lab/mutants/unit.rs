@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use sglab::compile::network::{Network, NodeKind};
 use sglab::lab::{Lab, LabError};
-use sglab::model::topology::Topology;
 use sglab::model::Era;
+use sglab::model::topology::Topology;
 
 use super::bench::{Bench, as_it_is, by_its_own};
 use super::breaking;
