@@ -210,7 +210,7 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
         cases.iter().filter(move |case| case.contains(&module))
     };
     several(options.jobs, commons, |common: String| {
-        let red = WITNESSES.iter().flat_map(|module| of(&module)).find(|case| is_red(&program, case, &common));
+        let red = WITNESSES.iter().flat_map(|module| of(module)).find(|case| is_red(&program, case, &common));
         let fate = Fate {
             file: String::new(),
             era: String::new(),

@@ -95,7 +95,10 @@ impl Holding {
             pairs.insert((flow.from.clone(), flow.service, flow.via, kind.clone()))
                 || pairs.insert((flow.to.clone(), flow.service, flow.via, kind))
         };
-        let concerned: Vec<_> = self.flows.iter().filter(|(flow, _)| concerns(mutation, cloud, flow)).collect();
+        // A ping that was admitted is always remembered ("Security group connection tracking", EC2), so none is judged anew.
+        let is_judged = |flow: &Flow| way == Way::Remembered || flow.service != Service::IcmpEcho;
+        let concerned = self.flows.iter().filter(|(flow, _)| is_judged(flow) && concerns(mutation, cloud, flow));
+        let concerned: Vec<_> = concerned.collect();
         let concerned = in_turn(mutation, concerned, |(flow, _)| flow);
         let (open, closed): (Vec<_>, Vec<_>) = concerned
             .into_iter()

@@ -25,12 +25,17 @@ use sglab::model::topology::Topology;
 
 use crate::clouds::{boot, topology};
 use equivalent::claims;
+use idle::idle_in;
 use mutation::{Mutation, Of, all};
 use noticing::Plan;
 
 pub use campaign::main;
 
-cases![a_sample_of_mutations_is_noticed, every_claim_of_equivalence_has_its_reason];
+cases![
+    a_sample_of_mutations_is_noticed,
+    every_claim_of_equivalence_has_its_reason,
+    the_network_shows_what_no_packet_comes_to_and_nothing_else,
+];
 
 /// A mutation, by what is common to it in all clouds, that every lab of this process has.
 const COMMON: &str = "SGLAB_MUTATION";
@@ -83,5 +88,30 @@ async fn is_noticed(plan: &Plan, lab: &mut Lab, mutation: &Mutation) -> bool {
 async fn every_claim_of_equivalence_has_its_reason() {
     for claim in claims() {
         assert!(!claim.to_string().trim_matches(['*', ' ']).is_empty(), "{claim} claims everything");
+    }
+}
+
+/// Of the two tiers in a VPC, with their groups' rules for all that goes out, and no IPv6.
+async fn the_network_shows_what_no_packet_comes_to_and_nothing_else() {
+    let cloud = topology(TWO_TIER).initial_cloud(Era::Vpc).expect("the two tiers are launched in a VPC");
+    let network = sglab::compile::network(&cloud).expect("a cloud that compiles");
+    let why = |label: &str| {
+        let label = format!("router vpc-default {label}");
+        let mutation = all(&network).into_iter().find(|mutation| mutation.label() == label);
+        idle_in(&cloud, &network, &mutation.unwrap_or_else(|| panic!("there is no {label}")))
+    };
+    for (label, expected) in [
+        ("rule to/web1.eth0 drop: delete", None),
+        ("rule from/web1.eth0 drop: delete", Some("everything is accepted before it")),
+        ("rule from/web1.eth0 group/SG-T-WEB: delete", None),
+        ("rule from/web1.eth0 group/SG-T-ADMIN: delete", Some("everything is accepted before it")),
+        ("rule to-live/db1.eth0 cut: flip", None),
+        ("rule to/web1.eth0 group/SG-I-WEB1: delete", Some("leads to an empty chain")),
+        ("rule to/web1.eth0 group/SG-I-WEB1: flip", None),
+        ("rule ingress/SG-T-DB sgr-11: delete", None),
+        ("element members/SG-T-WEB 10.0.0.11: delete", None),
+        ("element members/SG-T-DB 10.0.0.13: delete", Some("nothing names it")),
+    ] {
+        assert_eq!(why(label), expected, "{label}");
     }
 }
