@@ -7,7 +7,7 @@ use sglab::model::topology::Topology;
 
 /// Carries out the operations up to a step, of those steps that are of this era.
 pub(super) async fn carry_out(lab: &mut Lab, topology: &Topology, era: Era, steps: usize) -> anyhow::Result<()> {
-    for step in topology.steps[..steps].iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+    for step in topology.steps[..steps].iter().filter(|step| step.is_of(era)) {
         for operation in step.operations() {
             match lab.apply(&operation.value).await {
                 Ok(_) => {}

@@ -42,7 +42,7 @@ pub fn predict(
 /// When the initial cloud is refused under the era.
 pub fn cloud_at(topology: &Topology, era: Era, step: usize) -> Result<Cloud, RunError> {
     let mut cloud = initial(topology, era)?;
-    for step in topology.steps.iter().take(step).filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+    for step in topology.steps.iter().take(step).filter(|step| step.is_of(era)) {
         for operation in step.operations() {
             cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
         }

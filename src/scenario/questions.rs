@@ -119,7 +119,7 @@ pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, Place
     let mut known: IndexMap<Flow, Class> = IndexMap::new();
     let mut all = Vec::new();
     for (index, step) in topology.steps.iter().enumerate() {
-        if !step.eras.is_empty() && !step.eras.contains(&era) {
+        if !step.is_of(era) {
             continue;
         }
         let before = cloud.clone();

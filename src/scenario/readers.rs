@@ -64,7 +64,7 @@ fn topology(bytes: &[u8]) {
     for era in topology.eras.iter().copied() {
         let Ok(mut cloud) = topology.initial_cloud(era) else { continue };
         let mut network = compile::network(&cloud).ok();
-        for step in topology.steps.iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era)) {
+        for step in topology.steps.iter().filter(|step| step.is_of(era)) {
             for action in &step.actions {
                 let Action::Operation(operation) = action else { continue };
                 let Ok(changed) = apply(&cloud, &operation.value) else { continue };

@@ -51,7 +51,7 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
         }
         let mut lab = boot(&topology, era).await;
         for step in &topology.steps {
-            if !step.eras.is_empty() && !step.eras.contains(&era) {
+            if !step.is_of(era) {
                 continue;
             }
             for operation in step.operations() {

@@ -230,6 +230,11 @@ pub struct Opening {
 }
 
 impl Step {
+    /// Whether an era takes this step: those that it names, or every one.
+    pub fn is_of(&self, era: Era) -> bool {
+        self.eras.is_empty() || self.eras.contains(&era)
+    }
+
     /// The changes to the cloud, in order.
     pub fn operations(&self) -> impl Iterator<Item = &Placed<Operation>> {
         self.actions.iter().filter_map(|action| match action {

@@ -73,7 +73,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
     pub fn upcoming(&self) -> Option<(usize, &'a Step)> {
         let topology = self.topology;
         let rest = topology.steps.iter().enumerate().skip(self.behind).map(|(index, step)| (index + 1, step));
-        let mut of_era = rest.filter(|(_, step)| step.eras.is_empty() || step.eras.contains(&self.head.era));
+        let mut of_era = rest.filter(|(_, step)| step.is_of(self.head.era));
         of_era.next().filter(|(number, _)| self.options.until_step.is_none_or(|until| *number <= until))
     }
 

@@ -69,18 +69,21 @@ async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
     Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What will be asked for in the states that the steps bring about, by what they are on paper.
+/// What will be asked for in the states that the steps bring about.
 fn of_all_states(topology: &Topology, era: Era, initial: &Cloud) -> IndexSet<Service> {
-    let mut cloud = initial.clone();
-    let mut all = columns(topology, &cloud);
-    let steps = topology.steps.iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era));
+    states(topology, era, initial.clone()).iter().flat_map(|cloud| columns(topology, cloud)).collect()
+}
+
+/// A cloud, and what each operation of the steps makes of it, on paper.
+pub fn states(topology: &Topology, era: Era, initial: Cloud) -> Vec<Cloud> {
+    let mut states = vec![initial];
+    let steps = topology.steps.iter().filter(|step| step.is_of(era));
     for operation in steps.flat_map(|step| step.operations()) {
-        if let Ok(after) = apply(&cloud, &operation.value) {
-            cloud = after;
-            all.extend(columns(topology, &cloud));
-        }
+        let before = states.last().into_iter();
+        let after = before.filter_map(|cloud| apply(cloud, &operation.value).ok()).next();
+        states.extend(after);
     }
-    all
+    states
 }
 
 /// Runs a file as it is, which has to pass, and gives how long an altered one may take.

@@ -6,10 +6,9 @@ use sglab::compile::network::NodeKind;
 use sglab::model::topology::Topology;
 use sglab::model::{ChangeGroups, ElasticIpOnStop, Era, OnCrash, OnStart, Quotas, SelfReference};
 
-use super::bench::{as_it_is, by_its_own};
+use super::bench::{as_it_is, by_its_own, states};
 use super::mutation::{Mutation, Of, all};
-use super::results::Word;
-use super::unit::Results;
+use super::results::{Results, Word};
 
 /// Finds which mutations and knobs the file's own expectations notice.
 pub async fn run(topology: &Topology, era: Era, results: &mut Results) -> Result<(), String> {
@@ -38,18 +37,11 @@ const ENOUGH: usize = 8;
 /// The mutations that say something about a semantic: of rules of groups, of what is tracked, of members and translations;
 /// a rule that is gone, that says the opposite, or that has lost a condition.
 fn telling(topology: &Topology, era: Era) -> Result<Vec<Arc<Mutation>>, String> {
-    let mut cloud = topology.initial_cloud(era).map_err(|(refusal, _)| refusal.to_string())?;
+    let cloud = topology.initial_cloud(era).map_err(|(refusal, _)| refusal.to_string())?;
     let mut found: indexmap::IndexSet<Arc<Mutation>> = indexmap::IndexSet::new();
-    let steps = topology.steps.iter().filter(|step| step.eras.is_empty() || step.eras.contains(&era));
-    let operations = steps.flat_map(|step| step.operations());
-    let mut next = operations.map(|operation| operation.value.clone());
-    loop {
+    for cloud in states(topology, era, cloud) {
         let network = sglab::compile::network(&cloud).map_err(|error| error.to_string())?;
         found.extend(all(&network).into_iter().filter(is_telling).map(Arc::new));
-        let Some(operation) = next.next() else { break };
-        if let Ok(after) = sglab::model::apply(&cloud, &operation) {
-            cloud = after;
-        }
     }
     Ok(found.into_iter().collect())
 }

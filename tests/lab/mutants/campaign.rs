@@ -124,6 +124,9 @@ fn campaign(options: &Options, cases: &[&'static str]) -> ExitCode {
     let ours: Vec<File> = all.iter().skip(i - 1).step_by(n).cloned().collect();
     let mut failed = 0;
     if !options.report {
+        if options.again {
+            forget_survivors(&of_witnesses());
+        }
         // What all clouds have in common is tried in few files, and then by the tests that look at it.
         let (gotchas, others): (Vec<File>, Vec<File>) = ours.into_iter().partition(|(path, _)| is_gotcha(path));
         for files in [others, gotchas] {
@@ -176,7 +179,7 @@ fn run_files(options: &Options, files: Vec<File>) -> usize {
 
 /// Keeps only what is settled.
 fn forget_survivors(out: &Path) {
-    let settled = read(out).into_iter().filter(|fate| matches!(fate.fate, Word::Red | Word::Refused));
+    let settled = read(out).into_iter().filter(Fate::is_settled);
     let lines: Vec<String> = settled.map(|fate| serde_json::to_string(&fate).expect("JSON") + "\n").collect();
     std::fs::write(out, lines.concat()).expect("the results can be written");
 }
@@ -200,8 +203,7 @@ fn several<T: Send>(jobs: usize, things: Vec<T>, work: impl Fn(T) + Sync) {
 fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
     let program = std::env::current_exe().expect("this program");
     let done = of_witnesses();
-    let before = if options.again { Vec::new() } else { read(&done) };
-    let asked: HashSet<String> = before.into_iter().map(|fate| fate.mutation).collect();
+    let asked: HashSet<String> = read(&done).into_iter().map(|fate| fate.mutation).collect();
     let commons = Commons::known().survived.into_keys().filter(|common| !asked.contains(common)).collect();
     let out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");
     let out = Mutex::new(out);

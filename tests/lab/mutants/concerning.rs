@@ -2,18 +2,15 @@
 
 use std::collections::HashMap;
 
-use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Service};
+use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Interface, Service};
 
 use super::mutation::{Mutation, Of};
 
 /// Whether a mutation may change what becomes of a flow.
 pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
     let (from, to) = (flow.from.instance(), flow.to.instance());
-    let in_group = |name: Option<&InstanceName>, group: &str| {
-        let instance = name.and_then(|name| cloud.instances.get(name));
-        let mut groups = instance.into_iter().flat_map(|it| &it.interfaces).flat_map(|it| &it.groups);
-        groups.any(|name| name.as_str() == group)
-    };
+    let interfaces = |name| interfaces_of(cloud, name);
+    let in_group = |name, group: &str| interfaces(name).flat_map(|it| &it.groups).any(|name| name.as_str() == group);
     let is = |name: Option<&InstanceName>, interface: &str| {
         name.is_some_and(|name| interface.rsplit_once('.').map_or(interface, |(name, _)| name) == name.as_str())
     };
@@ -27,21 +24,24 @@ pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
         },
         Of::Entry { key, .. } => {
             let key = key.trim_matches('"');
-            let known = cloud.instances.keys().any(|name| is(Some(name), key));
+            let known = cloud.network_interfaces().any(|it| is(Some(&it.id.instance), key));
             !known || is(from, key) || is(to, key)
         }
         Of::Element { element, new, .. } => {
-            let has = |end: &Endpoint, text: &str| {
-                let instance = end.instance().and_then(|name| cloud.instances.get(name));
-                let mut addresses = instance.into_iter().flat_map(|it| &it.interfaces).filter_map(|it| it.private);
-                addresses.any(|address| text.ends_with(&address.0.to_string()))
+            let spoken_of = |interface: &Interface| {
+                let own = interface.private.map(|private| private.0.to_string());
+                let texts = [Some(element), new.as_ref()].into_iter().flatten();
+                own.is_some_and(|own| texts.into_iter().any(|text| text.ends_with(&own)))
             };
-            let texts: Vec<&String> = [Some(element), new.as_ref()].into_iter().flatten().collect();
-            let known =
-                cloud.instances.keys().cloned().map(Endpoint::Instance).any(|end| texts.iter().any(|t| has(&end, t)));
-            !known || texts.iter().any(|text| has(&flow.from, text) || has(&flow.to, text))
+            let known = cloud.network_interfaces().any(spoken_of);
+            !known || interfaces(from).any(spoken_of) || interfaces(to).any(spoken_of)
         }
     }
+}
+
+/// The interfaces of an instance. A load balancer is named as an instance is, and its interface is in groups as well.
+fn interfaces_of<'a>(cloud: &'a Cloud, name: Option<&'a InstanceName>) -> impl Iterator<Item = &'a Interface> {
+    cloud.network_interfaces().filter(move |interface| name.is_some_and(|name| interface.id.instance == *name))
 }
 
 /// How near a service is to what a mutation changes: 0 if one of the texts before and after speaks of its port and the

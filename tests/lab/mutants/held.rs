@@ -155,6 +155,9 @@ impl Holding {
         flows: &[Flow],
         mutation: Option<&Mutation>,
     ) -> Result<Vec<(Flow, String)>, String> {
+        if flows.is_empty() {
+            return Ok(Vec::new());
+        }
         self.asked += flows.len();
         let mutation = mutation.cloned();
         let mutated = move |network: Network| match &mutation {

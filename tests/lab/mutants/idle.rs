@@ -19,9 +19,7 @@ pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<
         Of::Rule { chain, text, new, .. } => here.rule(chain, text, new.as_deref(), &mutation.change),
         Of::Chain(chain) => here.chain(chain),
         Of::Element { set, .. } => (!here.is_named(set)).then_some(UNNAMED),
-        Of::Entry { value, new: Some(new), .. } if new == "accept" => {
-            jump(value).is_some_and(|to| here.accepts_all_within(here.rules(to))).then_some(ACCEPTS)
-        }
+        Of::Entry { value, new: Some(new), .. } if new == "accept" => here.is_as_an_accept(value).then_some(ACCEPTS),
         Of::Entry { .. } => None,
     }
 }
@@ -55,8 +53,7 @@ impl<'a> Here<'a> {
         if self.accepts_all_within(&rules[..at]) {
             return Some(LATE);
         }
-        let leads_to_all = jump(text).is_some_and(|to| self.accepts_all_within(self.rules(to)));
-        if change == "flip" && leads_to_all && !chain.starts_with("from/") && !chain.starts_with("to/") {
+        if change == "flip" && self.is_as_an_accept(text) {
             return Some(ACCEPTS);
         }
         let is_wider = change == "match all" || change.starts_with("drop ");
@@ -70,8 +67,12 @@ impl<'a> Here<'a> {
             return Some("leads to an empty chain");
         }
         if text.starts_with("meta mark set ") {
-            let is_asked = rules.iter().filter_map(|rule| jump(&rule.text)).any(|to| self.asks_for_a_mark(to));
-            if !is_asked {
+            let leads_to_who_asks =
+                |rules: &[NftRule]| rules.iter().filter_map(|rule| jump(&rule.text)).any(|to| self.asks_for_a_mark(to));
+            // A chain that sets none of its own meets the mark of the one before.
+            let others =
+                self.ruleset.chains.values().any(|it| mark(&it.rules).is_none() && leads_to_who_asks(&it.rules));
+            if !others && !leads_to_who_asks(rules) {
                 return Some("no rule behind it asks for the mark");
             }
             if chain.starts_with("from/") && text == "meta mark set 0x0" && new.is_none() {
@@ -101,6 +102,11 @@ impl<'a> Here<'a> {
 
     fn is_empty(&self, set: &str) -> bool {
         self.ruleset.sets.get(set).is_some_and(|set| set.elements.is_empty())
+    }
+
+    /// Whether a jump leads to a chain that accepts everything, and neither remembers nor records it: those of flows under way.
+    fn is_as_an_accept(&self, text: &str) -> bool {
+        jump(text).is_some_and(|to| to.contains("-live/") && self.accepts_all_within(self.rules(to)))
     }
 
     /// Whether wherever a rule leads to a chain, everything has been accepted.
@@ -145,14 +151,18 @@ impl<'a> Here<'a> {
         self.rules(chain).iter().any(|rule| rule.text.contains("meta mark & "))
     }
 
-    /// Whether no chain that leads here sets a bit of the mark.
+    /// Whether every chain that leads here sets the mark, and leaves a bit of it unset.
     fn nobody_marks(&self, chain: &str, bit: &str) -> bool {
         let number = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(u32::MAX);
         let leads_here = |rules: &[NftRule]| rules.iter().any(|rule| jump(&rule.text) == Some(chain));
-        let leading = self.ruleset.chains.values().filter(|from| leads_here(&from.rules));
-        let marks = leading.flat_map(|from| &from.rules).filter_map(|rule| rule.text.strip_prefix("meta mark set "));
-        marks.into_iter().all(|mark| number(mark) & number(bit) == 0)
+        let mut leading = self.ruleset.chains.values().filter(|from| leads_here(&from.rules));
+        leading.all(|from| mark(&from.rules).is_some_and(|mark| number(mark) & number(bit) == 0))
     }
+}
+
+/// The mark that a chain sets, if it sets one.
+fn mark(rules: &[NftRule]) -> Option<&str> {
+    rules.iter().find_map(|rule| rule.text.strip_prefix("meta mark set "))
 }
 
 fn jump(text: &str) -> Option<&str> {

@@ -23,11 +23,14 @@ use sglab::lab::Lab;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
 
+use crate::agreement::cells;
 use crate::clouds::{boot, topology};
+use concerning::concerns;
 use equivalent::claims;
 use idle::idle_in;
 use mutation::{Mutation, Of, all};
 use noticing::Plan;
+use unit::Found;
 
 pub use campaign::main;
 
@@ -35,6 +38,8 @@ cases![
     a_sample_of_mutations_is_noticed,
     every_claim_of_equivalence_has_its_reason,
     the_network_shows_what_no_packet_comes_to_and_nothing_else,
+    why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it,
+    a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer,
 ];
 
 /// A mutation, by what is common to it in all clouds, that every lab of this process has.
@@ -111,7 +116,44 @@ async fn the_network_shows_what_no_packet_comes_to_and_nothing_else() {
         ("rule ingress/SG-T-DB sgr-11: delete", None),
         ("element members/SG-T-WEB 10.0.0.11: delete", None),
         ("element members/SG-T-DB 10.0.0.13: delete", Some("nothing names it")),
+        ("rule ingress/SG-T-WEB sgr-10: drop `meta nfproto ipv4`", Some("of the VPCs none has IPv6")),
+        ("rule from/web1.eth0 opposite: delete", Some("sets what is there already")),
+        ("rule from/web1.eth0 opposite: mark all", None),
+        ("rule to/web1.eth0 opposite: delete", None),
+        ("rule egress/SG-T-WEB sgr-1/tcp: delete", Some("nobody sets the mark that it asks for")),
+        ("rule egress/SG-T-WEB sgr-1/tcp: drop `meta mark & 0x1 == 0x1`", None),
+        ("rule ingress/SG-T-WEB sgr-10: delete", None),
+        ("rule egress/SG-T-WEB sgr-1/unplaced: delete", None),
+        ("rule egress/SG-T-WEB sgr-1/unplaced: match all", Some("everything else is accepted before it")),
+        ("entry egress-live-of \"web1\": is accept", Some("leads to where everything is accepted")),
+        ("entry egress-of \"web1\": is accept", None),
+        ("entry ingress-live-of \"web1\": is accept", None),
     ] {
         assert_eq!(why(label), expected, "{label}");
     }
+}
+
+async fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it() {
+    let cloud = topology(TWO_TIER).initial_cloud(Era::Vpc).expect("the two tiers are launched in a VPC");
+    let network = sglab::compile::network(&cloud).expect("a cloud that compiles");
+    let [tried, never] = [0, 1].map(|number| Arc::new(all(&network).swap_remove(number)));
+    let mut found = Found::default();
+    found.tried.insert(Arc::clone(&tried), 1);
+    found.leave(vec![(Arc::clone(&tried), "idle"), (Arc::clone(&never), "idle")]);
+    assert_eq!(found.alive, [(tried, None), (never, Some("idle"))]);
+}
+
+const BEHIND_A_LOAD_BALANCER: &str = include_str!("../../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml");
+
+async fn a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer() {
+    let file = topology(BEHIND_A_LOAD_BALANCER);
+    let cloud = file.initial_cloud(Era::Classic).expect("a cloud that is launched");
+    let network = sglab::compile::network(&cloud).expect("a cloud that compiles");
+    let is_of_its_group = |mutation: &&Mutation| matches!(&mutation.of, Of::Rule { chain, .. } if chain.starts_with("ingress/amazon-elb/"));
+    let mutations = all(&network);
+    let mutation = mutations.iter().find(is_of_its_group).expect("a rule of the load balancer's group");
+    let flows = cells(&cloud, &file);
+    let concerned = flows.iter().filter(|flow| concerns(mutation, &cloud, flow));
+    let receivers: std::collections::BTreeSet<String> = concerned.map(|flow| flow.to.to_string()).collect();
+    assert_eq!(receivers.into_iter().collect::<Vec<_>>(), ["lb"]);
 }

@@ -157,6 +157,7 @@ async fn flows_red(lab: &mut Lab, asking: &Asking, passed: &Passed) -> Option<St
     let mut again: Asking = asking.clone();
     let mut lacking = None;
     for _ in 0..2 {
+        lacking = None;
         let flows: Vec<Flow> = again.iter().map(|(flow, _)| flow.clone()).collect();
         let batch = match lab.probe(&flows).await {
             Ok(batch) => batch,

@@ -21,7 +21,7 @@ pub fn mutations(files: &[File], failed: usize) -> ExitCode {
                 "noticed in another file"
             }
             Word::Survived => {
-                let label = label(&fate);
+                let label = fate.label();
                 let mut claimed = false;
                 for (used, claim) in used.iter_mut().zip(&claims) {
                     if claim.claims(&label) {
@@ -52,14 +52,6 @@ pub fn mutations(files: &[File], failed: usize) -> ExitCode {
         return ExitCode::FAILURE;
     }
     ExitCode::SUCCESS
-}
-
-/// A survivor as the list of equivalent mutations names it.
-fn label(fate: &Fate) -> String {
-    match &fate.common {
-        Some(common) => format!("* {common}"),
-        None => format!("{} {} {} {}", fate.file, fate.era, fate.mutation, fate.by).trim_end().to_owned(),
-    }
 }
 
 /// Says of each gotcha what breaks it by its own expectations; one that nothing breaks is toothless.

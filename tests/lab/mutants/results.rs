@@ -1,12 +1,15 @@
 //! What became of mutations, kept in files: one for each topology under each of its eras, a line for each mutation.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, BufReader};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sglab::model::Era;
 use sglab::model::topology::Topology;
+
+use super::mutation::Mutation;
 
 /// What became of a mutation.
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
@@ -22,6 +25,21 @@ pub struct Fate {
     pub fate: Word,
     /// What noticed it, or why nothing could.
     pub by: String,
+}
+
+impl Fate {
+    /// A survivor as the list of equivalent mutations names it.
+    pub fn label(&self) -> String {
+        match &self.common {
+            Some(common) => format!("* {common}"),
+            None => format!("{} {} {} {}", self.file, self.era, self.mutation, self.by).trim_end().to_owned(),
+        }
+    }
+
+    /// Whether it need not be tried again.
+    pub fn is_settled(&self) -> bool {
+        matches!(self.fate, Word::Red | Word::Refused)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -103,6 +121,68 @@ pub fn everything() -> Vec<Fate> {
     paths.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
     paths.sort();
     paths.iter().flat_map(|path| read(path)).collect()
+}
+
+/// Where the fates of a file's mutations are written.
+pub struct Results {
+    file: String,
+    era: String,
+    out: std::fs::File,
+    /// What need not be tried again.
+    settled: HashSet<u64>,
+}
+
+impl Results {
+    /// Keeps what is settled of what is there, and goes on behind it.
+    pub fn open(path: PathBuf, file: String, era: Era) -> Result<Self, String> {
+        let text = |error: std::io::Error| format!("{}: {error}", path.display());
+        let is_kept = |fate: &Fate| fate.is_settled() || (fate.fate == Word::Survived && fate.common.is_some());
+        let kept: Vec<Fate> = read(&path).into_iter().filter(is_kept).collect();
+        let out = std::fs::File::create(&path).map_err(text)?;
+        let settled = kept.iter().filter(|fate| fate.is_settled()).map(|fate| fate.id).collect();
+        let mut results = Self { file, era: era.to_string(), out, settled };
+        kept.iter().try_for_each(|fate| results.put(fate))?;
+        Ok(results)
+    }
+
+    /// Says it.
+    pub fn put(&mut self, fate: &Fate) -> Result<(), String> {
+        let line = serde_json::to_string(fate).map_err(|error| error.to_string())?;
+        writeln!(self.out, "{line}").map_err(|error| error.to_string())
+    }
+
+    /// Says what became of a mutation.
+    pub fn write(&mut self, mutation: &Mutation, word: Word, by: &str) -> Result<(), String> {
+        let fate = self.fate(mutation, word, by);
+        self.put(&fate)
+    }
+
+    /// What is said of a mutation.
+    pub fn fate(&self, mutation: &Mutation, word: Word, by: &str) -> Fate {
+        Fate { id: id_of(mutation), common: mutation.common(), ..self.line(mutation.label(), word, by) }
+    }
+
+    /// Whether a mutation need not be tried again.
+    pub fn has_settled(&self, mutation: &Mutation) -> bool {
+        self.settled.contains(&id_of(mutation))
+    }
+
+    /// Says what became of something else.
+    pub fn write_line(&mut self, line: String, word: Word, by: &str) -> Result<(), String> {
+        let fate = self.line(line, word, by);
+        self.put(&fate)
+    }
+
+    fn line(&self, mutation: String, word: Word, by: &str) -> Fate {
+        let by = by.chars().take(300).collect();
+        Fate { file: self.file.clone(), era: self.era.clone(), mutation, id: 0, common: None, fate: word, by }
+    }
+}
+
+fn id_of(mutation: &Mutation) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    mutation.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What tests of the lab noticed of what all clouds have in common and no file has noticed.

@@ -1,9 +1,6 @@
 //! One file under one era: every mutation of every state that its steps bring about.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use sglab::compile::network::{Network, NodeKind};
@@ -18,62 +15,7 @@ use super::held::Holding;
 use super::idle::idle_in;
 use super::mutation::{Mutation, Of, all};
 use super::noticing::Plan;
-use super::results::{Commons, Fate, File, Task, Word, out_of, read};
-
-/// Where the fates of a file's mutations are written.
-pub struct Results {
-    file: String,
-    era: String,
-    out: std::fs::File,
-    /// What need not be tried again.
-    settled: HashSet<u64>,
-}
-
-impl Results {
-    /// Keeps what is settled of what is there, and goes on behind it.
-    fn open(path: PathBuf, file: String, era: Era) -> Result<Self, String> {
-        let text = |error: std::io::Error| format!("{}: {error}", path.display());
-        let is_kept = |fate: &Fate| match fate.fate {
-            Word::Red | Word::Refused => true,
-            Word::Survived => fate.common.is_some(),
-            Word::Breaks | Word::Done => false,
-        };
-        let kept: Vec<Fate> = read(&path).into_iter().filter(is_kept).collect();
-        let out = std::fs::File::create(&path).map_err(text)?;
-        let settled = kept.iter().filter(|fate| fate.fate != Word::Survived).map(|fate| fate.id).collect();
-        let mut results = Self { file, era: era.to_string(), out, settled };
-        kept.iter().try_for_each(|fate| results.put(fate))?;
-        Ok(results)
-    }
-
-    fn put(&mut self, fate: &Fate) -> Result<(), String> {
-        let line = serde_json::to_string(fate).map_err(|error| error.to_string())?;
-        writeln!(self.out, "{line}").map_err(|error| error.to_string())
-    }
-
-    /// Says what became of a mutation.
-    pub fn write(&mut self, mutation: &Mutation, word: Word, by: &str) -> Result<(), String> {
-        let fate = Fate { id: id_of(mutation), common: mutation.common(), ..self.fate(mutation.label(), word, by) };
-        self.put(&fate)
-    }
-
-    /// Says what became of something else.
-    pub fn write_line(&mut self, line: String, word: Word, by: &str) -> Result<(), String> {
-        let fate = self.fate(line, word, by);
-        self.put(&fate)
-    }
-
-    fn fate(&self, mutation: String, word: Word, by: &str) -> Fate {
-        let by = by.chars().take(300).collect();
-        Fate { file: self.file.clone(), era: self.era.clone(), mutation, id: 0, common: None, fate: word, by }
-    }
-}
-
-fn id_of(mutation: &Mutation) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    mutation.hash(&mut hasher);
-    hasher.finish()
-}
+use super::results::{Commons, File, Results, Task, Word, out_of};
 
 /// Runs a unit and writes what becomes of each mutation.
 pub async fn run(task: Task, file: &File) -> Result<(), String> {
@@ -94,13 +36,13 @@ pub async fn run(task: Task, file: &File) -> Result<(), String> {
 
 /// The mutations of a file so far.
 #[derive(Default)]
-struct Found {
+pub struct Found {
     known: HashSet<Arc<Mutation>>,
     states: HashSet<String>,
     /// What nothing has noticed, and why nothing could, if that is known.
-    alive: Vec<(Arc<Mutation>, Option<&'static str>)>,
+    pub alive: Vec<(Arc<Mutation>, Option<&'static str>)>,
     /// In how many states each was tried.
-    tried: HashMap<Arc<Mutation>, usize>,
+    pub tried: HashMap<Arc<Mutation>, usize>,
     claims: Vec<Claim>,
     commons: Commons,
 }
@@ -118,7 +60,7 @@ async fn by_state(
     let mut found = Found { claims: claims(), ..Found::default() };
     found.try_all(&mut bench, topology, results).await?;
     for step in &topology.steps {
-        if !step.eras.is_empty() && !step.eras.contains(&era) {
+        if !step.is_of(era) {
             continue;
         }
         for operation in step.operations() {
@@ -147,8 +89,7 @@ impl Found {
         }
         for mutation in all(network).into_iter().map(Arc::new) {
             let is_new = self.known.insert(Arc::clone(&mutation));
-            let is_settled = results.settled.contains(&id_of(&mutation));
-            if is_new && !is_settled {
+            if is_new && !results.has_settled(&mutation) {
                 candidates.push(mutation);
             }
         }
@@ -161,6 +102,14 @@ impl Found {
         mutation.common().is_some_and(|common| self.commons.now().is_settled(&common))
     }
 
+    /// Leaves what is idle in a state. Why it is so there explains nothing of a state in which it was tried.
+    pub fn leave(&mut self, idle: Vec<(Arc<Mutation>, &'static str)>) {
+        for (mutation, why) in idle {
+            let was_tried = self.tried.contains_key(&mutation);
+            self.alive.push((mutation, (!was_tried).then_some(why)));
+        }
+    }
+
     /// Tries what there is to try in the state of a bench.
     async fn try_all(
         &mut self,
@@ -170,14 +119,14 @@ impl Found {
     ) -> Result<(), String> {
         let network = sglab::compile::network(bench.lab.cloud()).map_err(|error| error.to_string())?;
         let mut candidates = Vec::new();
-        let mut idle: HashMap<Arc<Mutation>, &'static str> = HashMap::new();
+        let mut idle = Vec::new();
         for mutation in self.candidates(&network, results) {
             match idle_in(bench.lab.cloud(), &network, &mutation) {
-                Some(why) => drop(idle.insert(mutation, why)),
+                Some(why) => idle.push((mutation, why)),
                 None => candidates.push(mutation),
             }
         }
-        self.alive.extend(idle.into_iter().map(|(mutation, why)| (mutation, Some(why))));
+        self.leave(idle);
         if candidates.is_empty() {
             return Ok(());
         }
@@ -198,11 +147,13 @@ impl Found {
                         self.commons.noticed.extend(mutation.common());
                     }
                     None => {
-                        if mutation.common().is_some() {
+                        let fate = results.fate(&mutation, Word::Survived, "");
+                        let is_first = self.tried.get(&mutation) == Some(&1);
+                        if fate.common.is_some() && is_first {
                             // Said at once: the other files wait for it.
-                            results.write(&mutation, Word::Survived, "")?;
+                            results.put(&fate)?;
                         }
-                        let claimed = self.claims.iter().any(|claim| claim.claims(&results.label(&mutation)));
+                        let claimed = self.claims.iter().any(|claim| claim.claims(&fate.label()));
                         self.alive.push((mutation, claimed.then_some(CLAIMED)));
                     }
                 },
@@ -246,16 +197,6 @@ async fn what_is_red(
     }
 }
 
-impl Results {
-    /// A survivor as the list of equivalent mutations names it.
-    fn label(&self, mutation: &Mutation) -> String {
-        match mutation.common() {
-            Some(common) => format!("* {common}"),
-            None => format!("{} {} {}", self.file, self.era, mutation.label()),
-        }
-    }
-}
-
 /// Runs the whole file, with its held connections, on what no state has noticed.
 async fn by_scenario(
     topology: &Topology,
@@ -266,7 +207,8 @@ async fn by_scenario(
     let limit = as_it_is(topology, era).await?;
     let mut commons = Commons::default();
     for (mutation, why) in survivors {
-        if mutation.common().is_some_and(|common| commons.now().is_settled(&common)) {
+        let common = mutation.common();
+        if common.as_ref().is_some_and(|common| commons.now().noticed.contains(common)) {
             continue;
         }
         let red = match why {
@@ -275,6 +217,8 @@ async fn by_scenario(
         };
         match red {
             Some(red) => results.write(&mutation, Word::Red, &format!("by its scenario: {red}"))?,
+            // Of what all clouds have in common it has been said.
+            None if common.is_some() => {}
             None => results.write(&mutation, Word::Survived, why.filter(|why| *why != CLAIMED).unwrap_or_default())?,
         }
     }
