@@ -1,6 +1,5 @@
 //! Entering the sandbox, and what to say where this machine cannot host a lab.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sglab::fabric::{Sandbox, doctor, nft, sandbox};
 
 /// Enters a sandbox. Nothing if this machine cannot host a lab; then the reason and its remedy have been printed.
@@ -9,10 +8,6 @@ pub(super) fn enter() -> Option<Sandbox> {
         eprintln!("error: this machine cannot host a lab: there is no nft program");
         eprintln!("{}", doctor::NO_NFT);
         return None;
-    }
-    // A lab of hundreds of instances holds more descriptors than the usual soft limit; without, it holds fewer.
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
     match sandbox::enter() {
         Ok(sandbox) => Some(sandbox),

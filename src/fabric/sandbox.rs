@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid};
@@ -56,6 +57,7 @@ pub fn current() -> Option<Sandbox> {
 }
 
 /// Enters a sandbox. Returns in the lab's own process only; the two others end with its exit code.
+/// That process may open as many files as the hard limit lets it.
 ///
 /// # Errors
 /// [`SandboxError`], in the calling process or in the lab's; nothing was changed outside.
@@ -80,7 +82,15 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
         raise_ambient_capabilities()?;
     }
     let fresh_proc = mount_private()?;
+    raise_descriptor_limit();
     Ok(*CURRENT.get_or_init(|| Sandbox { rootless, fresh_proc }))
+}
+
+/// A lab of hundreds of instances holds more descriptors than the usual soft limit; where that stays, it holds fewer.
+fn raise_descriptor_limit() {
+    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
 }
 
 /// Does some work in a sandbox of its own, made by a child of this process, and gives back what it came to.

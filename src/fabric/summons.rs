@@ -11,7 +11,6 @@ use std::os::unix::net::UnixStream;
 use std::process::{self, Command, Stdio};
 use std::sync::Mutex;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stdin, dup2_stdout, getppid};
 
@@ -152,10 +151,6 @@ fn receive(what: &str) -> io::Result<Summons> {
 fn enter() -> Result<(), String> {
     if nft::program().is_none() {
         return Err(format!("there is no nft program\n{}", doctor::NO_NFT));
-    }
-    // A lab of hundreds of instances holds more descriptors than the usual soft limit; without, it holds fewer.
-    if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
     sandbox::enter().map(drop).map_err(|error| format!("{error}\n{}", doctor::remedy()))
 }

@@ -54,6 +54,7 @@ use std::pin::Pin;
 use std::process::{Command, ExitCode};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// One test: its name is a sentence. It runs inside the sandbox, on a tokio runtime.
 pub struct Case {
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
     // A lab waits for the kernel more than it computes.
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(3 * cores);
+    with_the_usual_limits();
     let copy = Copy::of_this_program();
     let users: &[(&str, Option<u32>)] = if nix::unistd::geteuid().is_root() {
         &[("root", None), ("an ordinary user", Some(NOBODY))]
@@ -125,6 +127,12 @@ fn main() -> ExitCode {
         })
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+/// Has the cases begin with as few descriptors as a shell usually gives; a lab takes what it may have itself.
+fn with_the_usual_limits() {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
+    setrlimit(Resource::RLIMIT_NOFILE, hard.min(1024), hard).expect("a limit below the hard one");
 }
 
 /// Runs a case in this process: sandbox first, threads after.
