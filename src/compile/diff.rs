@@ -50,8 +50,7 @@ impl Differ<'_> {
     fn same_boxes(&self) -> bool {
         let same = |name: &NodeName, node: &Node| {
             self.old.nodes.get(name).is_some_and(|old| {
-                old.kind == node.kind
-                    && old.routes == node.routes
+                old.routes == node.routes
                     && old.policies == node.policies
                     && old.ruleset.is_some() == node.ruleset.is_some()
             })

@@ -90,3 +90,43 @@ impl FromStr for Record {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIRECTIONS: [Direction; 2] = [Direction::Ingress, Direction::Egress];
+
+    #[test]
+    fn what_the_filter_writes_is_what_the_prober_reads() {
+        let mut all = vec![
+            Record::Spoofed,
+            Record::NotItsOwn,
+            Record::Blackhole,
+            Record::Invalid,
+            Record::Untranslated,
+            Record::Unreachable,
+            Record::Unserved,
+        ];
+        for direction in DIRECTIONS {
+            all.extend([Record::Accept(direction, RuleId(7)), Record::Pass(direction), Record::Drop(direction)]);
+            all.extend([Record::Cut(direction), Record::Unclaimed(direction)]);
+        }
+        for record in all {
+            assert_eq!(record.to_string().parse(), Ok(record));
+        }
+        for nothing in ["", "sideways drop", "ingress", "ingress drop sgr-7", "egress accept web1", "ingress vanish"] {
+            assert_eq!(nothing.parse::<Record>(), Err(()), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_not_admitted_ended_there() {
+        for direction in DIRECTIONS {
+            assert!(!Record::Accept(direction, RuleId(7)).is_drop());
+            assert!(!Record::Pass(direction).is_drop());
+            assert!(Record::Drop(direction).is_drop() && Record::Cut(direction).is_drop());
+        }
+        assert!(Record::Unreachable.is_drop() && Record::Spoofed.is_drop());
+    }
+}

@@ -24,6 +24,8 @@ mod rules;
 mod tests;
 pub mod tracking;
 mod walk;
+#[cfg(test)]
+mod way_tests;
 
 use std::net::{IpAddr, Ipv4Addr};
 

@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 use proptest::prelude::*;
 
+use super::files::{after, everything};
 use super::fixture::*;
 use super::interpreter::carry_out;
 use crate::compile::network::*;
@@ -166,6 +167,90 @@ fn a_crash_that_keeps_the_address_changes_the_link_and_no_ruleset() {
     instance(&mut new, "db1").state = InstanceState::Crashed;
     let phases = steps(&old, &new);
     assert_eq!(kinds(&phases), ["-route", "-link", "+link", "+route"]);
+}
+
+/// A membership goes and another comes: one transaction, and nobody meets half of it.
+#[test]
+fn what_changes_rulesets_alone_is_one_transaction() {
+    let cloud = everything();
+    for operation in [
+        "set-groups: {db: WEB}",
+        "[{revoke: {DB: [tcp 3306 from WEB]}}, {authorize: {DB: [tcp 3307 from WEB]}}]",
+        "edit-prefix-list: {partners: {remove: 192.0.2.0/25, add: 203.0.113.0/24}}",
+        "source-dest-check: {firewall: off}",
+    ] {
+        let new = after(&cloud, operation);
+        assert_eq!(kinds(&steps(&cloud, &new)), ["nft"], "{operation}");
+        assert_eq!(kinds(&steps(&new, &cloud)), ["nft"], "{operation}, undone");
+    }
+}
+
+#[test]
+fn an_elastic_ip_is_routes_of_the_internet_and_rulesets_and_no_link() {
+    let cloud = after(&everything(), "allocate-address: eip-new");
+    let bound = after(&cloud, "associate-address: {eip-new: db}");
+    assert_eq!(kinds(&steps(&cloud, &bound)), ["+route", "nft"]);
+    assert_eq!(kinds(&steps(&bound, &cloud)), ["-route", "nft", "forget"]);
+    // It takes the place of another, which has to be forgotten.
+    let moved = after(&cloud, "associate-address: {eip-new: far}");
+    assert_eq!(kinds(&steps(&cloud, &moved)), ["-route", "nft", "+route", "nft", "forget"]);
+}
+
+#[test]
+fn an_interface_comes_and_goes_with_its_policies_and_routes() {
+    let cloud = everything();
+    let less = after(&cloud, "detach-interface: web.eth1");
+    assert_eq!(kinds(&steps(&cloud, &less)), ["-route -policy", "nft -link", "forget"]);
+    assert_eq!(kinds(&steps(&less, &cloud)), ["+link", "+route +policy", "nft"]);
+}
+
+#[test]
+fn without_its_next_hop_a_route_leads_to_the_canary_and_nothing_else_of_the_subnet_moves() {
+    let cloud = everything();
+    let stopped = after(&cloud, "stop: firewall");
+    let phases = steps(&cloud, &stopped);
+    let routes = phases.iter().flatten().filter_map(|action| match action {
+        Action::AddRoute(node, Route { destination, way, .. }) => Some(format!("{node} {destination} {way:?}")),
+        _ => None,
+    });
+    let added = ["vpc-main 10.0.2.0/24 Gateway { index: 3, gateway: 169.254.4.1, source: None }"];
+    assert_eq!(routes.collect::<Vec<_>>(), added);
+}
+
+/// By networks made by hand: no operation changes these alone.
+#[test]
+fn a_node_a_route_a_policy_or_a_ruleset_alone_is_more_than_rulesets() {
+    let old = network(&everything()).unwrap();
+    let node = |name: &str| NodeName(name.to_owned());
+    let altered = |alter: &dyn Fn(&mut Network)| {
+        let mut new = old.clone();
+        alter(&mut new);
+        let (there, back) = (diff(&old, &new), diff(&new, &old));
+        assert_eq!(play(&old, &there), new);
+        assert_eq!(play(&new, &back), old);
+        (kinds(&there), kinds(&back))
+    };
+    let words = |word: &str| vec![word.to_owned()];
+    let more = altered(&|new| {
+        let route = Route { table: Table(9), destination: "192.0.2.1/32".parse().unwrap(), way: Way::Unreachable };
+        new.nodes[&node("web")].routes.insert(route);
+    });
+    assert_eq!(more, (words("+route"), words("-route")));
+    let more = altered(&|new| {
+        let policy = Policy { of: Selected::From("eth0".to_owned()), table: Table(9) };
+        new.nodes[&node("web")].policies.insert(policy);
+    });
+    assert_eq!(more, (words("+policy"), words("-policy")));
+    let more = altered(&|new| {
+        let alone = new.nodes[&node("web")].clone();
+        let (routes, policies) = (IndexSet::new(), IndexSet::new());
+        new.nodes.insert(node("alone"), Node { routes, policies, ..alone });
+    });
+    assert_eq!(more, (words("+node"), words("-node")));
+    let mut new = old.clone();
+    new.nodes[&node("web")].ruleset = old.nodes[&node("vpc-other")].ruleset.clone();
+    assert_eq!(play(&old, &diff(&old, &new)), new);
+    assert_eq!(kinds(&diff(&old, &new)), words("load"));
 }
 
 /// What each phase does, in words; the same word twice in a row is said once.

@@ -1,5 +1,6 @@
 //! The whole text of a small cloud, to be read by a person when it changes.
 
+use super::files::{boxes, everything};
 use super::fixture::*;
 use crate::compile::nft::Change;
 use crate::compile::{network, render, transaction};
@@ -13,6 +14,16 @@ fn the_articles_two_tiers() {
 #[test]
 fn the_same_in_a_vpc() {
     insta::assert_snapshot!(render(&two_tier(Era::Vpc)).unwrap());
+}
+
+#[test]
+fn everything_there_is_as_rulesets() {
+    insta::assert_snapshot!(render(&everything()).unwrap());
+}
+
+#[test]
+fn everything_there_is_as_boxes() {
+    insta::assert_snapshot!(boxes(&network(&everything()).unwrap()));
 }
 
 #[test]

@@ -125,3 +125,40 @@ fn a_name_that_is_taken_is_an_error() {
     launch(&mut cloud, "long-name-4", 99, &["SG-T-WEB"]);
     assert!(matches!(network(&cloud), Err(CompileError::Taken { .. })));
 }
+
+#[test]
+fn a_name_is_one_that_a_namespace_and_a_chain_can_have() {
+    let with = |name: &str| {
+        let mut cloud = two_tier(Era::Vpc);
+        launch(&mut cloud, name, 99, &["SG-T-WEB"]);
+        network(&cloud)
+    };
+    let longest = "x".repeat(200);
+    for name in ["a", "a.b_c-9", "...", &longest] {
+        assert!(with(name).is_ok(), "{name}");
+    }
+    let too_long = "x".repeat(201);
+    for name in ["", ".", "..", "a/b", "../a", "a b", "a\"b", "\u{e4}", &too_long] {
+        assert!(matches!(with(name), Err(CompileError::Name { what: "instance", .. })), "{name}");
+    }
+    // Amazon's own groups have a slash.
+    let mut cloud = two_tier(Era::Classic);
+    add_group(&mut cloud, "amazon-elb/amazon-elb-sg");
+    assert!(network(&cloud).is_ok());
+    add_group(&mut cloud, "amazon elb");
+    assert!(matches!(network(&cloud), Err(CompileError::Name { what: "group", .. })));
+}
+
+#[test]
+fn an_idle_flow_is_never_forgotten_before_its_time() {
+    let mut cloud = two_tier(Era::Vpc);
+    let times = |cloud: &Cloud| {
+        let Timeouts { tcp_established, udp, udp_stream, icmp, other } = network(cloud).unwrap().timeouts;
+        [tcp_established, udp, udp_stream, icmp, other]
+    };
+    assert_eq!(times(&cloud), [432_000, 30, 180, 30, 600]);
+    cloud.tracking.clock_factor = 7;
+    assert_eq!(times(&cloud), [61_715, 5, 26, 5, 86]);
+    cloud.tracking.clock_factor = 1_000_000;
+    assert_eq!(times(&cloud), [1; 5]);
+}

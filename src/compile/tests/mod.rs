@@ -3,6 +3,7 @@
 use crate::model;
 
 mod diffs;
+mod files;
 mod fixture;
 mod golden;
 mod interpreter;
