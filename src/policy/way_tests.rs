@@ -6,7 +6,8 @@ use crate::model::topology::Topology;
 use crate::model::*;
 
 fn cloud(yaml: &str) -> Cloud {
-    let file = format!("sglab: 1\nera: vpc\n{yaml}\nscenario: [{{step: nothing, expect: {{answered: [any -> dns]}}}}]\n");
+    let file =
+        format!("sglab: 1\nera: vpc\n{yaml}\nscenario: [{{step: nothing, expect: {{answered: [any -> dns]}}}}]\n");
     let topology = Topology::parse("way.yaml", file.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     topology.initial_cloud(Era::Vpc).unwrap()
 }
@@ -111,12 +112,7 @@ fn an_appliance_whose_groups_or_check_say_no_passes_nothing_on() {
     let end = |last: &[&'static str]| [&routed[..], last].concat();
     let rules = &mut cloud.groups[&GroupName::new("FIREWALL")].ingress;
     let kept = std::mem::take(rules);
-    check(
-        &cloud,
-        way.clone(),
-        2,
-        &end(&["firewall.eth0's ingress drops 10.0.1.11", "dropped at firewall's ingress"]),
-    );
+    check(&cloud, way.clone(), 2, &end(&["firewall.eth0's ingress drops 10.0.1.11", "dropped at firewall's ingress"]));
     cloud.groups[&GroupName::new("FIREWALL")].ingress = kept;
     cloud.instances[&InstanceName::new("firewall")].forwarding = Forwarding::None;
     let keeps = ["firewall.eth0's ingress admits 10.0.1.11", "blackhole"];

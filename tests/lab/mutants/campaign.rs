@@ -151,7 +151,10 @@ fn run_files(options: &Options, files: Vec<File>) -> usize {
         let survived = || read(&out).iter().any(|fate| fate.fate == Word::Survived && fate.by.is_empty());
         file.0.to_string_lossy().contains(&options.only) && (!is_done(&out) || (options.again && survived()))
     });
-    let to_do: Vec<File> = to_do.collect();
+    let mut to_do: Vec<File> = to_do.collect();
+    // What takes longest should not be left for last.
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |it| it.len());
+    to_do.sort_by_key(|(path, _)| std::cmp::Reverse(size(path)));
     if options.again {
         to_do.iter().for_each(|file| forget_survivors(&out_of(task, file)));
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Interface, Service};
+use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Interface, Service, Via};
 
 use super::mutation::{Mutation, Of};
 
@@ -65,14 +65,15 @@ pub fn nearness(mutation: &Mutation, service: Service) -> u8 {
     }
 }
 
-/// The nearest first, of these the first from each sender, then the second of each, and so on: where only some are taken,
-/// every sender is among them.
+/// The nearest first, of these the first from each sender by each of the receivers' addresses, then the second of each, and so
+/// on: where only some are taken, every sender is among them.
 pub fn in_turn<'a, T>(mutation: &Mutation, things: Vec<T>, flow: impl Fn(&T) -> &'a Flow) -> Vec<T> {
-    let mut of_sender: HashMap<(u8, Endpoint), usize> = HashMap::new();
+    let mut of_sender: HashMap<(u8, Endpoint, Via), usize> = HashMap::new();
     let mut numbered: Vec<((u8, usize), T)> = Vec::new();
     for thing in things {
-        let near = nearness(mutation, flow(&thing).service);
-        let number = of_sender.entry((near, flow(&thing).from.clone())).or_default();
+        let Flow { from, via, service, .. } = flow(&thing);
+        let near = nearness(mutation, *service);
+        let number = of_sender.entry((near, from.clone(), *via)).or_default();
         numbered.push(((near, *number), thing));
         *number += 1;
     }

@@ -26,6 +26,10 @@ pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<
 
 const UNNAMED: &str = "nothing names it";
 const LATE: &str = "everything is accepted before it";
+const COVERED: &str = "what it matches is accepted before it";
+const BEHIND: &str = "everything is accepted behind it";
+const UNASKED: &str = "no rule behind it asks for the mark";
+const MARKED: &str = "whoever comes here has the mark that it asks for";
 const ACCEPTS: &str = "leads to where everything is accepted";
 
 struct Here<'a> {
@@ -60,20 +64,33 @@ impl<'a> Here<'a> {
         if is_wider && text.ends_with("accept") && self.accepts_all_within(&rules[..=at]) {
             return Some("everything else is accepted before it");
         }
+        if self.is_covered(chain, &rules[..at], new.unwrap_or(text), text) {
+            return Some(COVERED);
+        }
+        if new.is_none_or(|new| new.ends_with("accept")) && self.accepts_all_behind(chain, at) {
+            return Some(BEHIND);
+        }
+        let wanted = change.strip_prefix("drop `").and_then(|condition| wanted_mark(condition.trim_end_matches('`')));
+        if wanted.is_some_and(|bit| self.everybody_marks(chain, bit)) {
+            return Some(MARKED);
+        }
         if self.only_ipv4 && change == "drop `meta nfproto ipv4`" {
             return Some("of the VPCs none has IPv6");
         }
         if new.is_none() && jump(text).is_some_and(|to| self.rules(to).is_empty()) {
             return Some("leads to an empty chain");
         }
-        if text.starts_with("meta mark set ") {
-            let leads_to_who_asks =
-                |rules: &[NftRule]| rules.iter().filter_map(|rule| jump(&rule.text)).any(|to| self.asks_for_a_mark(to));
+        if let Some(marks) = text.strip_prefix("meta mark set ") {
+            let other = new.and_then(|new| new.strip_prefix("meta mark set "));
+            let changed = other.map_or(u32::MAX, |other| bits(marks) ^ bits(other));
+            let leads_to_who_asks = |rules: &[NftRule]| {
+                rules.iter().filter_map(|rule| jump(&rule.text)).any(|to| self.asks_for_a_mark(to, changed))
+            };
             // A chain that sets none of its own meets the mark of the one before.
             let others =
                 self.ruleset.chains.values().any(|it| mark(&it.rules).is_none() && leads_to_who_asks(&it.rules));
             if !others && !leads_to_who_asks(rules) {
-                return Some("no rule behind it asks for the mark");
+                return Some(UNASKED);
             }
             if chain.starts_with("from/") && text == "meta mark set 0x0" && new.is_none() {
                 return Some("sets what is there already");
@@ -85,8 +102,7 @@ impl<'a> Here<'a> {
             if condition.rsplit_once('@').is_some_and(|(_, set)| self.is_empty(set)) {
                 return Some("matches an empty set");
             }
-            let bit = condition.strip_prefix("meta mark & ")?.split(' ').next()?;
-            self.nobody_marks(chain, bit).then_some("nobody sets the mark that it asks for")
+            self.nobody_marks(chain, wanted_mark(condition)?).then_some("nobody sets the mark that it asks for")
         })
     }
 
@@ -147,22 +163,77 @@ impl<'a> Here<'a> {
         tracked && untracked
     }
 
-    fn asks_for_a_mark(&self, chain: &str) -> bool {
-        self.rules(chain).iter().any(|rule| rule.text.contains("meta mark & "))
+    /// Whether one of these rules, of the chain's first ones, accepts all that another matches, as it is and as it would be.
+    /// What marks a flow fails where there is none, and covers nothing.
+    fn is_covered(&self, chain: &str, before: &[NftRule], new: &str, old: &str) -> bool {
+        let (new, old) = (parts(new).conditions, parts(old).conditions);
+        let is_given = |condition: &String| {
+            (condition == "meta nfproto ipv4" && self.only_ipv4)
+                || wanted_mark(condition).is_some_and(|bit| self.everybody_marks(chain, bit))
+        };
+        before.iter().map(|rule| parts(&rule.text)).any(|earlier| {
+            let mut wants = earlier.conditions.iter().filter(|condition| !is_given(condition));
+            earlier.statements.ends_with("accept")
+                && !earlier.statements.contains("ct mark set")
+                && wants.all(|condition| new.contains(condition) && old.contains(condition))
+        })
+    }
+
+    /// Whether what a rule of a chain for flows under way leaves is accepted all the same, wherever the chain is led to. These
+    /// chains remember and record nothing, so that it does not matter which rule accepts.
+    fn accepts_all_behind(&self, chain: &str, at: usize) -> bool {
+        let behind = |chain: &str, at: usize| self.accepts_all_within(&self.rules(chain)[at + 1..]);
+        let mut leading = self.ruleset.chains.iter().filter_map(|(from, it)| {
+            let at = it.rules.iter().position(|rule| jump(&rule.text) == Some(chain))?;
+            Some((from, at))
+        });
+        chain.contains("-live/")
+            && (behind(chain, at) || (self.is_led_to(chain) && leading.all(|(from, at)| behind(from, at))))
+    }
+
+    /// Whether a rule leads to a chain, and no map does.
+    fn is_led_to(&self, chain: &str) -> bool {
+        let mut values = self.ruleset.maps.values().flat_map(|map| map.elements.values());
+        self.leading_to(chain).next().is_some() && !values.any(|value| jump(value) == Some(chain))
+    }
+
+    fn asks_for_a_mark(&self, chain: &str, bits: u32) -> bool {
+        let conditions = self.rules(chain).iter().flat_map(|rule| parts(&rule.text).conditions);
+        conditions.into_iter().any(|condition| wanted_mark(&condition).is_some_and(|wanted| wanted & bits != 0))
+    }
+
+    /// The rules of every chain that leads to another.
+    fn leading_to(&self, chain: &str) -> impl Iterator<Item = &'a [NftRule]> {
+        let leads = move |rules: &&[NftRule]| rules.iter().any(|rule| jump(&rule.text) == Some(chain));
+        let chains: Vec<&[NftRule]> =
+            self.ruleset.chains.values().map(|it| it.rules.as_slice()).filter(leads).collect();
+        chains.into_iter()
     }
 
     /// Whether every chain that leads here sets the mark, and leaves a bit of it unset.
-    fn nobody_marks(&self, chain: &str, bit: &str) -> bool {
-        let number = |text: &str| u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(u32::MAX);
-        let leads_here = |rules: &[NftRule]| rules.iter().any(|rule| jump(&rule.text) == Some(chain));
-        let mut leading = self.ruleset.chains.values().filter(|from| leads_here(&from.rules));
-        leading.all(|from| mark(&from.rules).is_some_and(|mark| number(mark) & number(bit) == 0))
+    fn nobody_marks(&self, chain: &str, bit: u32) -> bool {
+        self.leading_to(chain).all(|from| mark(from).is_some_and(|mark| mark & bit == 0))
+    }
+
+    /// Whether every chain that leads here sets a bit of the mark.
+    fn everybody_marks(&self, chain: &str, bit: u32) -> bool {
+        self.is_led_to(chain) && self.leading_to(chain).all(|from| mark(from).is_some_and(|mark| mark & bit == bit))
     }
 }
 
 /// The mark that a chain sets, if it sets one.
-fn mark(rules: &[NftRule]) -> Option<&str> {
-    rules.iter().find_map(|rule| rule.text.strip_prefix("meta mark set "))
+fn mark(rules: &[NftRule]) -> Option<u32> {
+    rules.iter().find_map(|rule| rule.text.strip_prefix("meta mark set ")).map(bits)
+}
+
+/// The bit of the mark that a condition asks for.
+fn wanted_mark(condition: &str) -> Option<u32> {
+    condition.strip_prefix("meta mark & ")?.split(' ').next().map(bits)
+}
+
+/// What it does not understand is every bit.
+fn bits(text: &str) -> u32 {
+    u32::from_str_radix(text.trim_start_matches("0x"), 16).unwrap_or(u32::MAX)
 }
 
 fn jump(text: &str) -> Option<&str> {

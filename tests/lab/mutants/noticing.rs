@@ -194,13 +194,16 @@ fn one_of_a_kind(all: &Asking) -> Asking {
             Verdict::Dropped { at, .. } => at.to_string(),
             other => format!("{other:?}"),
         };
+        // What has no state is recorded by a rule of its own at each end.
+        let odd = ODD_MESSAGES.contains(&flow.service).then(|| format!("{:?} {:?}", flow.from, flow.service));
         [
-            format!("{:?} {:?} {decided}", flow.to, flow.service),
-            format!("{:?} {:?} {:?} {}", flow.from, flow.to, flow.via, matches!(verdict, Verdict::Open { .. })),
+            Some(format!("{:?} {:?} {decided}", flow.to, flow.service)),
+            Some(format!("{:?} {:?} {:?} {}", flow.from, flow.to, flow.via, matches!(verdict, Verdict::Open { .. }))),
+            odd,
         ]
     };
     let is_new = |(flow, verdict): &&(Flow, Verdict)| {
-        kinds(flow, verdict).into_iter().filter(|kind| seen.insert(kind.clone())).count() > 0
+        kinds(flow, verdict).into_iter().flatten().filter(|kind| seen.insert(kind.clone())).count() > 0
     };
     all.iter().filter(is_new).cloned().collect()
 }
