@@ -328,7 +328,8 @@ pub fn opens_all(rule: &Rule) -> u32 {
                     Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => false,
                 }
         })
-        .fold(0, |bits, (_, _, bit)| bits | bit)
+        .map(|(_, _, bit)| bit)
+        .sum()
 }
 
 /// Whether a rule covers messages that connection tracking does not place.

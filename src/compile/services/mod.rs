@@ -60,3 +60,25 @@ pub fn ports(service: CloudService) -> &'static [(&'static str, u16)] {
         CloudService::Time => &[("udp", 123)],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::Sample;
+    use crate::model::{Era, VpcName};
+
+    #[test]
+    fn an_instance_is_told_the_first_address_of_a_service() {
+        let told = |era, block: &str| {
+            let sample = Sample::new(era);
+            let vpc = Vpc { cidr: block.parse().unwrap(), ..sample.0.vpcs[&VpcName::new("default")].clone() };
+            CloudService::ALL.map(|service| address(&sample.0, &vpc, service).map(|address| address.to_string()))
+        };
+        let told = |era, block| told(era, block).map(|address| address.unwrap_or_default());
+        assert_eq!(CloudService::ALL, [CloudService::Dns, CloudService::Metadata, CloudService::Time]);
+        assert_eq!(told(Era::Vpc, "10.7.0.0/16"), ["10.7.0.2", "169.254.169.254", "169.254.169.123"]);
+        assert_eq!(told(Era::Classic, "10.7.0.0/16"), ["172.16.0.23", "169.254.169.254", "169.254.169.123"]);
+        // An instance may have that address there.
+        assert_eq!(told(Era::Classic, "172.16.0.0/16")[0], "172.16.0.2");
+    }
+}

@@ -185,6 +185,29 @@ fn what_changes_rulesets_alone_is_one_transaction() {
     }
 }
 
+/// What the rules of a group have counted is read as they go, one by one; nobody reads what the others have.
+#[test]
+fn the_rules_of_a_group_come_and_go_one_by_one_and_those_of_an_interface_all_at_once() {
+    let cloud = everything();
+    let less = after(
+        &cloud,
+        "[{detach-interface: web.eth1}, {terminate: db}, {revoke: {DB: [all from DB]}}, {delete-group: DB}]",
+    );
+    let gone = transactions(&steps(&cloud, &less)).concat();
+    let rules = network(&cloud).unwrap().nodes[&NodeName("vpc-main".to_owned())].ruleset.clone().unwrap().chains;
+    for (name, chain) in rules.iter().filter(|(name, _)| name.ends_with("/DB")) {
+        let one_by_one = chain.rules.iter().map(|rule| Change::DeleteRule(name.clone(), rule.id.clone()));
+        let of_chain = gone
+            .iter()
+            .filter(|change| matches!(change, Change::DeleteRule(of, _) | Change::FlushChain(of) if of == name));
+        assert_eq!(of_chain.cloned().collect::<Vec<_>>(), one_by_one.collect::<Vec<_>>(), "{name}");
+    }
+    assert!(gone.contains(&Change::FlushChain("to/db.eth0".to_owned())));
+    let other = after(&cloud, "set-groups: {db: WEB}");
+    let changed = transactions(&steps(&cloud, &other)).concat();
+    assert!(changed.contains(&Change::FlushChain("to/db.eth0".to_owned())), "{changed:?}");
+}
+
 #[test]
 fn an_elastic_ip_is_routes_of_the_internet_and_rulesets_and_no_link() {
     let cloud = after(&everything(), "allocate-address: eip-new");

@@ -2,6 +2,7 @@
 
 use super::files::{boxes, everything};
 use super::fixture::*;
+use crate::compile::network::NodeName;
 use crate::compile::nft::Change;
 use crate::compile::{network, render, transaction};
 use crate::model::*;
@@ -80,4 +81,14 @@ fn a_thousand_rules_load_in_batches_that_stay_closed_until_the_last() {
             }
         }
     }
+}
+
+/// What opens goes into one batch where one holds it, and nothing else waits for it.
+#[test]
+fn a_batch_is_filled_before_the_next_begins() {
+    let ruleset = network(&everything()).unwrap().nodes[&NodeName("vpc-main".to_owned())].ruleset.clone().unwrap();
+    let sizes = |max| ruleset.batches(max).iter().map(Vec::len).collect::<Vec<_>>();
+    let expected: [&[usize]; 4] =
+        [&[245], &[107, 60, 35, 43], &[87, 40, 40, 39, 39], &[49, 38, 20, 20, 20, 20, 20, 19, 20, 19]];
+    assert_eq!([1000, 60, 40, 20].map(sizes), expected);
 }
