@@ -97,6 +97,11 @@ pub fn is_gotcha(path: &Path) -> bool {
     path.components().any(|part| part.as_os_str() == "gotchas")
 }
 
+/// Files of what few clouds have, and all compiled rulesets have rules for: translation by an instance, no public address, and
+/// IPv6. They are asked of whatever nothing has noticed.
+const TELLING: [&str; 3] =
+    ["case-24-behind-nat-the-group-is-lost", "case-13-icmp-is-not-icmpv6", "case-14-anywhere-is-not-ipv6"];
+
 /// Where the results of a file are.
 pub fn out_of(task: Task, (path, era): &File) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -229,8 +234,9 @@ impl Commons {
         self
     }
 
-    /// Whether no more file need be asked.
-    pub fn is_settled(&self, common: &str) -> bool {
-        self.noticed.contains(common) || self.survived.get(common).is_some_and(|files| files.len() >= ENOUGH)
+    /// Whether a file need not be asked any more.
+    pub fn is_settled(&self, common: &str, file: &str) -> bool {
+        let survived = || self.survived.get(common).is_some_and(|files| files.len() >= ENOUGH);
+        self.noticed.contains(common) || (!TELLING.contains(&file) && survived())
     }
 }

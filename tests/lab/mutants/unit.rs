@@ -37,6 +37,7 @@ pub async fn run(task: Task, file: &File) -> Result<(), String> {
 /// The mutations of a file so far.
 #[derive(Default)]
 pub struct Found {
+    file: String,
     known: HashSet<Arc<Mutation>>,
     states: HashSet<String>,
     /// What nothing has noticed, and why nothing could, if that is known.
@@ -57,7 +58,7 @@ async fn by_state(
     results: &mut Results,
 ) -> Result<Vec<(Arc<Mutation>, Option<&'static str>)>, String> {
     let mut bench = Bench::boot(topology, era).await;
-    let mut found = Found { claims: claims(), ..Found::default() };
+    let mut found = Found { file: topology.name.clone(), claims: claims(), ..Found::default() };
     found.try_all(&mut bench, topology, results).await?;
     for step in &topology.steps {
         if !step.is_of(era) {
@@ -99,7 +100,7 @@ impl Found {
 
     /// Whether what all clouds have in common need not be tried here, by what the other files have found by now.
     fn is_settled(&mut self, mutation: &Mutation) -> bool {
-        mutation.common().is_some_and(|common| self.commons.now().is_settled(&common))
+        mutation.common().is_some_and(|common| self.commons.now().is_settled(&common, &self.file))
     }
 
     /// Leaves what is idle in a state. Why it is so there explains nothing of a state in which it was tried.
