@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use etherparse::PacketBuilder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sglab::compile::network::{Network, NodeName};
 use sglab::compile::record::Record;
@@ -60,6 +61,11 @@ pub struct Log(LogSocket);
 impl Log {
     /// Waits for the next record of a drop, whatever it is about, and gives it with the interface it came in by.
     pub fn next_drop(&mut self) -> (Record, Tuple, Option<u32>) {
+        self.wait().swap_remove(0)
+    }
+
+    /// Waits until there is a record of a drop, and gives those that have come by then.
+    fn wait(&mut self) -> Vec<(Record, Tuple, Option<u32>)> {
         loop {
             let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
             let ready = poll(&mut fds, PollTimeout::try_from(PATIENCE).expect("a short time")).expect("poll");
@@ -70,10 +76,20 @@ impl Log {
                 let record = logged.record.filter(|record| record.is_drop())?;
                 Some((record, Tuple::parse(&logged.packet)?, logged.in_index))
             });
-            if let Some(first) = drops.into_iter().next() {
-                return first;
+            let drops: Vec<_> = drops.collect();
+            if !drops.is_empty() {
+                return drops;
             }
         }
+    }
+
+    /// Waits for so many records of drops.
+    pub fn next_drops(&mut self, count: usize) -> Vec<(Record, Tuple)> {
+        let mut drops = Vec::new();
+        while drops.len() < count {
+            drops.extend(self.wait().into_iter().map(|(record, tuple, _)| (record, tuple)));
+        }
+        drops
     }
 
     /// Every record of a drop so far.
@@ -158,6 +174,37 @@ pub async fn connection(
         end.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     }
     (client, server)
+}
+
+/// Sends packets as they are, whatever their headers say.
+pub async fn send_raw(from: &Arc<Namespace>, packets: Vec<Vec<u8>>) {
+    let sent = inside(from, move || {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
+        for packet in packets {
+            let to = SocketAddrV4::new(Ipv4Addr::from([packet[16], packet[17], packet[18], packet[19]]), 0);
+            socket.send_to(&packet, &to.into())?;
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    sent.await.expect("they leave the sender");
+}
+
+/// Sets of flags that no stack begins a connection with. FIN is 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32: null, xmas, and others.
+pub const ODD_FLAGS: [u8; 11] = [0, 1, 4, 16, 1 | 8 | 32, 1 | 2, 2 | 4, 1 | 4, 63, 2 | 16, 1 | 16];
+
+/// A TCP segment with these flags.
+pub fn segment(source: SocketAddrV4, destination: SocketAddrV4, flags: u8) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv4(source.ip().octets(), destination.ip().octets(), 64);
+    let builder = builder.tcp(source.port(), destination.port(), 1, 1024);
+    builder.write(&mut packet, &[]).expect("a vector takes it");
+    packet[33] = flags;
+    // The checksum without flags, less what they add.
+    let sum = u32::from(u16::from_be_bytes([packet[36], packet[37]]));
+    let sum = sum + 0xffff - u32::from(flags);
+    let sum = ((sum & 0xffff) + (sum >> 16)) as u16;
+    packet[36..38].copy_from_slice(&sum.to_be_bytes());
+    packet
 }
 
 /// Sends a word one way and reads it there.

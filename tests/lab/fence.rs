@@ -13,7 +13,7 @@ use sglab::fabric::tap::Tap;
 use sglab::model::{Era, InstanceName};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::bare::{Bare, connection, inside, is_silent, passes, run, table};
+use crate::bare::{Bare, connection, inside, is_silent, passes, run, send_raw, table};
 use crate::clouds::*;
 
 cases![
@@ -120,16 +120,6 @@ async fn root_in_a_host_outside_is_fenced_off_too() {
     run(&office, "ip", "link show eth0").await;
 }
 
-/// Sends a packet as it is, whatever its source says.
-async fn send_raw(from: &Arc<Namespace>, packet: Vec<u8>) {
-    let to = SocketAddrV4::new(Ipv4Addr::from([packet[16], packet[17], packet[18], packet[19]]), 0);
-    let sent = inside(from, move || {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
-        socket.send_to(&packet, &to.into())
-    });
-    sent.await.expect("it leaves the sender");
-}
-
 fn udp_packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
     let mut packet = Vec::new();
     let builder = PacketBuilder::ipv4(source.octets(), destination.octets(), 64).udp(5000, 53);
@@ -165,7 +155,7 @@ async fn a_neighbours_address_as_source_is_dropped_and_on_record() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web2, db1) = (private(&bare.cloud, "web2").0, private(&bare.cloud, "db1").0);
-    send_raw(&bare.node("web1"), udp_packet(web2, db1)).await;
+    send_raw(&bare.node("web1"), vec![udp_packet(web2, db1)]).await;
     let (record, tuple, by) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web2.into(), db1.into()));
     let number = bare.cloud.instances[&InstanceName::new("web1")].interfaces[0].number;
@@ -207,7 +197,7 @@ async fn a_spoofed_reset_does_not_end_anothers_flow() {
     let mut reset = Vec::new();
     let builder = PacketBuilder::ipv4(web2.octets(), db1.octets(), 64).tcp(port, 3306, next, 0).rst();
     builder.write(&mut reset, &[]).expect("a vector takes it");
-    send_raw(&bare.node("web1"), reset.clone()).await;
+    send_raw(&bare.node("web1"), vec![reset.clone()]).await;
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.source_port), (Record::Spoofed, web2.into(), port));
     assert!(is_silent(&mut server));
@@ -217,7 +207,7 @@ async fn a_spoofed_reset_does_not_end_anothers_flow() {
     let mut reset = Vec::new();
     let builder = PacketBuilder::ipv4(web2.octets(), db1.octets(), 64).tcp(port, 3306, next, 0).rst();
     builder.write(&mut reset, &[]).expect("a vector takes it");
-    send_raw(&bare.node("web2"), reset).await;
+    send_raw(&bare.node("web2"), vec![reset]).await;
     let ended = std::io::Read::read(&mut server, &mut [0; 4]).expect_err("a reset");
     assert_eq!(ended.kind(), std::io::ErrorKind::ConnectionReset);
 }
@@ -242,7 +232,7 @@ async fn a_host_cannot_bear(source: impl FnOnce(&Bare) -> Ipv4Addr) {
     let (mut log, mut tap) = (bare.log("internet").await, tap(&bare.node("gateway-default")).await);
     let (source, db1) = (source(&bare), public(&bare.cloud, "db1").0);
     let neighbour = bare.node("neighbour");
-    send_raw(&neighbour, udp_packet(source, db1)).await;
+    send_raw(&neighbour, vec![udp_packet(source, db1)]).await;
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, source.into(), db1.into()));
     only_the_honest_one_arrives(&mut tap, &neighbour, Ipv4Addr::new(203, 0, 113, 11), db1).await;
@@ -260,7 +250,7 @@ async fn what_comes_from_the_gateway_with_an_address_of_the_vpc_is_dropped_and_o
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
-    send_raw(&bare.node("gateway-default"), udp_packet(web1, db1)).await;
+    send_raw(&bare.node("gateway-default"), vec![udp_packet(web1, db1)]).await;
     let (record, tuple, by) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web1.into(), db1.into()));
     assert_eq!(by, Some(2), "the index of the router's link to its gateway");

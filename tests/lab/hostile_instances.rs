@@ -14,7 +14,7 @@ use sglab::probe::Outcome;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::{model, policy};
 
-use crate::bare::{Bare, inside, run};
+use crate::bare::{Bare, ODD_FLAGS, inside, run, segment, send_raw};
 use crate::clouds::*;
 use crate::snapshot::Snapshot;
 
@@ -30,7 +30,7 @@ cases![
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
-groups: {WEB: [], DB: [tcp 3306 from WEB, udp 53 from WEB]}
+groups: {WEB: [], DB: [tcp 3306 from WEB, udp 53 from WEB, tcp 80 from anywhere]}
 instances: {web1: {groups: [WEB]}, web2: {groups: [WEB]}, db1: {groups: [DB]}}
 scenario: [{step: as launched, expect: {open: ['web1 -> db1:3306', 'web1 -> db1:53/udp'], dropped: ['web1 -> db1:22']}}]
 ";
@@ -59,19 +59,6 @@ async fn arrived(tap: &mut Tap, from: &Arc<Namespace>, source: Ipv4Addr, to: Ipv
             seen.push((tuple.protocol, tuple.destination_port));
         }
     }
-}
-
-async fn send_raw(from: &Arc<Namespace>, packets: Vec<Vec<u8>>) {
-    let sent = inside(from, move || {
-        use socket2::{Domain, Protocol, Socket, Type};
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(libc::IPPROTO_RAW)))?;
-        for packet in packets {
-            let to = SocketAddrV4::new(Ipv4Addr::from([packet[16], packet[17], packet[18], packet[19]]), 0);
-            socket.send_to(&packet, &to.into())?;
-        }
-        Ok::<(), std::io::Error>(())
-    });
-    sent.await.expect("they leave the sender");
 }
 
 async fn a_flood_makes_no_wrong_verdict() {
@@ -184,32 +171,23 @@ async fn fragments_that_overlap_or_hide_their_ports_pass_no_filter() {
 
 async fn odd_tcp_flags_reach_nobody() {
     let bare = cloud().await;
-    let mut tap = tap(&bare.node("db1")).await;
+    let (mut tap, mut log) = (tap(&bare.node("db1")).await, bare.log("vpc-default").await);
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
-    let packet = |source_port: u16, port: u16, flags: u8| {
-        let mut packet = Vec::new();
-        let builder = PacketBuilder::ipv4(web1.octets(), db1.octets(), 64).tcp(source_port, port, 1, 1024);
-        builder.write(&mut packet, &[]).expect("a vector takes it");
-        packet[33] = flags;
-        // The checksum without flags, less what they add.
-        let sum = u32::from(u16::from_be_bytes([packet[36], packet[37]]));
-        let sum = sum + 0xffff - u32::from(flags);
-        let sum = ((sum & 0xffff) + (sum >> 16)) as u16;
-        packet[36..38].copy_from_slice(&sum.to_be_bytes());
-        packet
-    };
-    // FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32: null, xmas, and what no stack begins with.
-    let odd = [0, 1, 4, 16, 1 | 8 | 32, 1 | 2, 2 | 4, 1 | 4, 63, 2 | 16, 1 | 16];
-    for port in [3306, 22] {
-        let packets = odd.iter().zip(7000..).map(|(flags, source)| packet(source + port, port, *flags));
+    let packet = |from: u16, to: u16, flags| segment(SocketAddrV4::new(web1, from), SocketAddrV4::new(db1, to), flags);
+    // One is open to the group, one to everybody, so that nothing of it is tracked, and one to nobody.
+    for port in [3306, 80, 22] {
+        let packets = ODD_FLAGS.iter().zip(7000..).map(|(flags, source)| packet(source + port, port, *flags));
         send_raw(&bare.node("web1"), packets.collect()).await;
     }
     let seen = arrived(&mut tap, &bare.node("web2"), private(&bare.cloud, "web2").0, db1).await;
     assert!(seen.is_empty(), "{seen:?}");
+    let drops = log.drops();
+    assert!(drops.iter().all(|record| *record == Record::Invalid), "{drops:?}");
+    assert_eq!(drops.len(), 3 * ODD_FLAGS.len());
     // So would a good beginning: it is let in where it may.
-    send_raw(&bare.node("web1"), vec![packet(9000, 3306, 2), packet(9001, 22, 2)]).await;
+    send_raw(&bare.node("web1"), [3306, 80, 22].map(|port| packet(9000, port, 2)).to_vec()).await;
     let seen = arrived(&mut tap, &bare.node("web2"), private(&bare.cloud, "web2").0, db1).await;
-    assert_eq!(seen, [(6, 3306)]);
+    assert_eq!(seen, [(6, 3306), (6, 80)]);
 }
 
 async fn answers_to_arp_for_others_move_no_packet() {

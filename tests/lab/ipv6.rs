@@ -1,6 +1,6 @@
 //! IPv6 on real packets: nothing translates it, and no rule for IPv4 covers it.
 
-use sglab::model::{Endpoint, Era, Flow, HostName, InstanceName, Service, Via};
+use sglab::model::{Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via};
 
 use crate::clouds::*;
 
@@ -13,6 +13,8 @@ cases![
     what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
     closed_ports_refuse_over_ipv6,
     an_address_takes_what_comes_as_soon_as_the_lab_is_up,
+    a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway,
+    a_ping_is_answered_where_no_rule_lets_pings_in,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -147,6 +149,34 @@ async fn what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed
     assert_eq!(record, Record::Spoofed);
     assert_ne!(tuple.source, web1);
     assert_eq!((tuple.destination, tuple.destination_port), (db1, 53));
+}
+
+const MESSAGES: &str = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {office: [203.0.113.10, '2001:db8:ffff::10']}
+groups: {NONE: {ingress: [icmp all from anywhere]}, ALL: ['icmpv6 all from ::/0'], MUTE: {ingress: ['icmpv6 all from ::/0'], egress: []}}
+instances: {none: {groups: NONE}, all: {groups: ALL}, mute: {groups: MUTE}}
+scenario: [{step: as launched, expect: {open: ['none -> all:ping by ipv6 address', 'none -> all:icmp 200 by ipv6 address']}}]
+";
+
+/// One of the types for private use, which connection tracking knows nothing of.
+async fn a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway() {
+    let mut lab = boot(&topology(MESSAGES), Era::Vpc).await;
+    let message = Service::Icmp(IcmpMessage { kind: 200, code: 0 });
+    let of = |from, to| by_ipv6(flow(from, to, message));
+    let from_office = |to| from_ipv6("office", "2001:db8:ffff::10", to, message);
+    let flows = [of("none", "all"), from_office("all"), of("all", "none"), from_office("none"), of("mute", "all")];
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(found[..2].iter().all(is_open), "{found:?}");
+    assert!(found[2..].iter().all(is_dropped), "{found:?}");
+}
+
+async fn a_ping_is_answered_where_no_rule_lets_pings_in() {
+    let mut lab = boot(&topology(MESSAGES), Era::Vpc).await;
+    let ping = |from, to| by_ipv6(flow(from, to, Service::IcmpEcho));
+    let found = outcomes(&mut lab, &[ping("none", "all"), ping("none", "mute"), ping("all", "none")]).await;
+    assert!(is_open(&found[0]) && is_open(&found[1]) && is_dropped(&found[2]), "{found:?}");
 }
 
 async fn closed_ports_refuse_over_ipv6() {

@@ -38,6 +38,7 @@ mod ipv6;
 mod literal;
 mod load_balancers;
 mod mutants;
+mod outside;
 mod protocols;
 mod regressions;
 mod scale;
@@ -84,6 +85,7 @@ const ALL: &[&[Case]] = &[
     literal::CASES,
     mutants::CASES,
     load_balancers::CASES,
+    outside::CASES,
     protocols::CASES,
     regressions::CASES,
     scale::CASES,

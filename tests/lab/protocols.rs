@@ -1,6 +1,7 @@
 //! ICMP messages other than echo, and protocols without ports: what proves them is that they arrive.
 
 use sglab::model::{Era, IcmpMessage, Service};
+use sglab::probe::Outcome;
 
 use crate::clouds::*;
 
@@ -10,6 +11,7 @@ cases![
     such_a_message_is_translated_on_the_public_path,
     a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow,
     a_datagram_in_fragments_is_judged_whole_by_its_port,
+    a_closed_udp_port_refuses_by_an_error_about_the_flow,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -54,7 +56,7 @@ async fn such_a_message_is_translated_on_the_public_path() {
     let found = probe(&mut lab, by_public(flow("a", "all", icmp(5, 1)))).await.outcome;
     assert!(is_open(&found), "{found:?}");
     let found = probe(&mut lab, by_public(flow("a", "types", icmp(3, 1)))).await.outcome;
-    let sglab::probe::Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
+    let Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
     assert_eq!(drop.source, std::net::IpAddr::from(public(lab.cloud(), "a").0));
 }
 
@@ -69,6 +71,23 @@ async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_
     change(&mut lab, &revoke("ECHO", sglab::model::Traffic::All, group("A"))).await;
     let found = probe(&mut lab, gre).await.outcome;
     assert!(is_dropped(&found), "nothing rides on the flow of the last probe: {found:?}");
+}
+
+/// The error is an ICMP message, which no rule has to let back.
+async fn a_closed_udp_port_refuses_by_an_error_about_the_flow() {
+    const CLOUD: &str = "sglab: 1
+era: [classic, vpc]
+hosts: {office: 203.0.113.10}
+groups: {A: [], B: [udp 9 from A, udp 9 from office]}
+instances: {a: {groups: [A]}, b: {groups: [B]}}
+scenario: [{step: as launched, expect: {refused: ['a -> b:9/udp', 'office -> b:9/udp']}}]
+";
+    for era in [Era::Classic, Era::Vpc] {
+        let mut lab = boot(&topology(CLOUD), era).await;
+        let flows = [flow("a", "b", udp(9)), from_host(lab.cloud(), "office", "b", udp(9))];
+        let found = outcomes(&mut lab, &flows).await;
+        assert!(found.iter().all(|it| matches!(it, Outcome::Refused { .. })), "{found:?}");
+    }
 }
 
 async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {

@@ -1,12 +1,12 @@
 //! Connections held open while rules change. What is tracked lives on without its rule; what is not is cut at once.
 
 use std::io::Write;
-use std::net::{SocketAddrV4, TcpStream};
+use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 
 use sglab::compile::record::Record;
 use sglab::model::{Direction, Era, PortRange, Traffic};
 
-use crate::bare::{Bare, Log, connection, is_silent, passes};
+use crate::bare::{Bare, Log, PATIENCE, connection, inside, is_silent, passes};
 use crate::clouds::*;
 
 cases![
@@ -15,6 +15,7 @@ cases![
     an_untracked_flow_is_cut_in_the_direction_of_its_answers_too,
     a_second_rule_that_still_admits_keeps_an_untracked_flow,
     a_held_flow_lives_on_in_a_lab_that_probes,
+    a_datagram_flow_that_nobody_has_answered_is_judged_each_time,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -50,7 +51,7 @@ async fn a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped
         assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
         assert_eq!(log.drops(), []);
         let db1 = SocketAddrV4::new(private(&bare.cloud, "db1").0, 4005);
-        let attempt = crate::bare::inside(&bare.node("web1"), move || connecting(db1)).await;
+        let attempt = inside(&bare.node("web1"), move || connecting(db1)).await;
         let (record, tuple, _) = log.next_drop();
         assert_eq!(record, Record::Drop(Direction::Ingress), "era {era}");
         assert_eq!((tuple.destination, tuple.destination_port), ((*db1.ip()).into(), 4005));
@@ -104,6 +105,41 @@ async fn a_second_rule_that_still_admits_keeps_an_untracked_flow() {
         bare.apply(&revoke("DB", ports(), block("0.0.0.0/0"))).await;
         assert!(passes(&mut client, &mut server) && passes(&mut server, &mut client), "era {era}");
         assert_eq!(log.drops(), []);
+    }
+}
+
+/// It takes both directions to make a connection that lives on.
+async fn a_datagram_flow_that_nobody_has_answered_is_judged_each_time() {
+    for era in ERAS {
+        let dns = Traffic::Udp(PortRange::single(sglab::model::Port(53)));
+        let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), era).0).await;
+        bare.apply(&authorize("DB", dns, block("10.0.0.11/32"))).await;
+        let mut log = bare.log("vpc-default").await;
+        let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
+        let bound = |node: &str, address: SocketAddrV4| {
+            let node = bare.node(node);
+            async move { inside(&node, move || UdpSocket::bind(address)).await.expect("a socket") }
+        };
+        let server = bound("db1", SocketAddrV4::new(db1, 53)).await;
+        server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let client = bound("web1", SocketAddrV4::new(web1, 5000)).await;
+        let ask = || client.send_to(b"word", (db1, 53)).expect("sent");
+        ask();
+        let (_, from) = server.recv_from(&mut [0; 4]).expect("the rule admits it");
+        bare.apply(&revoke("DB", dns, block("10.0.0.11/32"))).await;
+        ask();
+        assert_eq!(log.next_drop().0, Record::Drop(Direction::Ingress), "era {era}");
+        // Once it has been answered, its flow is remembered.
+        bare.apply(&authorize("DB", dns, block("10.0.0.11/32"))).await;
+        ask();
+        server.recv_from(&mut [0; 4]).expect("the rule admits it");
+        server.send_to(b"word", from).expect("sent");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        client.recv(&mut [0; 4]).expect("the answer");
+        bare.apply(&revoke("DB", dns, block("10.0.0.11/32"))).await;
+        client.send_to(b"word", (db1, 53)).expect("sent");
+        server.recv_from(&mut [0; 4]).expect("the flow is remembered");
+        assert_eq!(log.drops(), [], "era {era}");
     }
 }
 

@@ -1,0 +1,122 @@
+//! What happens between a VPC and the hosts outside, where no group is asked: gateways, the internet, and errors.
+
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use etherparse::PacketBuilder;
+use nix::poll::{PollFd, PollFlags, poll};
+use sglab::compile::record::Record;
+use sglab::fabric::Namespace;
+use sglab::fabric::packet::{ICMP, Tuple};
+use sglab::fabric::tap::Tap;
+use sglab::model::{Era, Flow};
+use sglab::probe::Outcome;
+
+use crate::bare::{Bare, ODD_FLAGS, PATIENCE, inside, segment, send_raw};
+use crate::clouds::*;
+
+cases![
+    what_no_connection_begins_with_ends_at_the_gateway_on_record,
+    an_error_on_the_way_in_comes_back_from_the_public_address,
+    whoever_looks_around_in_a_router_reaches_themselves,
+    each_of_many_who_ask_for_nobody_is_told_so,
+    without_a_public_address_nothing_leaves_and_the_gateway_says_so,
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+groups: {WEB: [tcp 80 from anywhere, udp 53 from anywhere]}
+instances: {web1: {groups: [WEB]}, web2: {groups: [WEB]}, inner: {groups: [WEB], public: no}}
+scenario: [{step: as launched, expect: {open: ['office -> web1:80']}}]
+";
+
+const OFFICE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
+
+async fn cloud() -> Bare {
+    Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
+}
+
+/// Only the first segment of a connection is translated, so that what belongs to none would go round between the gateway and
+/// the internet.
+async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
+    let bare = cloud().await;
+    let mut log = bare.log("gateway-default").await;
+    let web1 = SocketAddrV4::new(public(&bare.cloud, "web1").0, 80);
+    let packets =
+        ODD_FLAGS.iter().zip(7000..).map(|(flags, port)| segment(SocketAddrV4::new(OFFICE, port), web1, *flags));
+    send_raw(&bare.node("office"), packets.collect()).await;
+    let ended = log.next_drops(ODD_FLAGS.len());
+    assert_eq!(ended.len(), ODD_FLAGS.len());
+    for (record, tuple) in ended {
+        let expected = (Record::Invalid, OFFICE.into(), (*web1.ip()).into());
+        assert_eq!((record, tuple.source, tuple.destination), expected, "{tuple:?}");
+    }
+}
+
+/// The next packet of a protocol that a namespace sees.
+async fn next(tap: &mut Tap, protocol: u8) -> Tuple {
+    let begun = std::time::Instant::now();
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "nothing has come");
+        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], 1000u16).expect("poll");
+        let seen: Vec<Tuple> = tap.read().expect("the tap").into_iter().collect();
+        let seen = seen.into_iter().find(|tuple| tuple.protocol == protocol);
+        if let Some(tuple) = seen {
+            return tuple;
+        }
+    }
+}
+
+/// As a trace of the route would see it: the router of the VPC is the third to pass it on.
+async fn an_error_on_the_way_in_comes_back_from_the_public_address() {
+    const TIME_EXCEEDED: u16 = 11;
+    let bare = cloud().await;
+    let office: Arc<Namespace> = bare.node("office");
+    let mut tap = Tap::open(&office).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let web1 = public(&bare.cloud, "web1").0;
+    let mut packet = Vec::new();
+    let builder = PacketBuilder::ipv4(OFFICE.octets(), web1.octets(), 3).udp(5000, 53);
+    builder.write(&mut packet, b"trace").expect("a vector takes it");
+    send_raw(&office, vec![packet]).await;
+    let error = next(&mut tap, ICMP).await;
+    assert_eq!((error.source, error.destination_port), (web1.into(), TIME_EXCEEDED), "{error:?}");
+}
+
+async fn whoever_looks_around_in_a_router_reaches_themselves() {
+    let bare = cloud().await;
+    for name in ["vpc-default", "internet", "gateway-default"] {
+        let node = bare.node(name);
+        let heard = inside(&node, || {
+            let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.send_to(b"word", socket.local_addr()?)?;
+            socket.recv(&mut [0; 4])
+        });
+        assert_eq!(heard.await.unwrap_or_else(|error| panic!("{name}: {error}")), 4);
+    }
+}
+
+/// The kernel's own answer is for a few and then one a second.
+async fn each_of_many_who_ask_for_nobody_is_told_so() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    change(&mut lab, &stop("web2")).await;
+    let ports = 9000..9040;
+    let inside = ports.clone().map(|port| flow("web1", "web2", tcp(port)));
+    let outside: Vec<Flow> = ports.map(|port| from_host(lab.cloud(), "office", "web2", tcp(port))).collect();
+    let flows: Vec<Flow> = inside.chain(outside).collect();
+    for (flow, found) in flows.iter().zip(outcomes(&mut lab, &flows).await) {
+        assert!(matches!(found, Outcome::Unreachable), "{flow}: {found:?}");
+    }
+}
+
+async fn without_a_public_address_nothing_leaves_and_the_gateway_says_so() {
+    let bare = cloud().await;
+    let mut log = bare.log("gateway-default").await;
+    let inner = private(&bare.cloud, "inner").0;
+    let socket = inside(&bare.node("inner"), move || UdpSocket::bind((inner, 5000))).await.expect("a socket");
+    socket.send_to(b"word", (OFFICE, 53)).expect("sent");
+    let (record, tuple, _) = log.next_drop();
+    assert_eq!((record, tuple.source, tuple.destination), (Record::Untranslated, inner.into(), OFFICE.into()));
+}
