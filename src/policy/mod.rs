@@ -18,6 +18,8 @@
 mod load_balancer_tests;
 mod memory;
 mod remedies;
+#[cfg(test)]
+mod remedies_tests;
 mod routes;
 mod rules;
 #[cfg(test)]

@@ -5,22 +5,22 @@ use super::{Path, Stage, walk};
 use crate::model::topology::Topology;
 use crate::model::*;
 
-fn cloud(yaml: &str) -> Cloud {
+pub(super) fn cloud(yaml: &str) -> Cloud {
     let file =
         format!("sglab: 1\nera: vpc\n{yaml}\nscenario: [{{step: nothing, expect: {{answered: [any -> dns]}}}}]\n");
     let topology = Topology::parse("way.yaml", file.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     topology.initial_cloud(Era::Vpc).unwrap()
 }
 
-fn to(name: &str) -> Endpoint {
+pub(super) fn to(name: &str) -> Endpoint {
     Endpoint::Instance(InstanceName::new(name))
 }
 
-fn host(address: &str) -> Endpoint {
+pub(super) fn host(address: &str) -> Endpoint {
     Endpoint::Host(HostName::new("world"), HostIp(address.parse().unwrap()))
 }
 
-fn interface(name: &str, device: u8) -> InterfaceId {
+pub(super) fn interface(name: &str, device: u8) -> InterfaceId {
     InterfaceId { instance: InstanceName::new(name), device }
 }
 
@@ -57,7 +57,7 @@ fn word(stage: &Stage) -> String {
     }
 }
 
-const FIREWALL: &str = "
+pub(super) const FIREWALL: &str = "
 hosts: {world: 198.51.100.7}
 vpcs:
   main:
