@@ -1,9 +1,11 @@
 //! The labs that mutations are tried in.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexSet;
+use ipnet::Ipv4Net;
 use sglab::lab::{Lab, LabError, Listeners};
 use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Era, Host, HostIp, HostName, Operation, Service, apply};
@@ -65,8 +67,34 @@ async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
         let addresses = addresses.map(|text| HostIp(text.parse().expect("an address"))).collect();
         cloud.hosts.insert(HostName::new(name), Host { addresses, place: None });
     }
+    let edges = at_the_edges_of_prefix_lists(topology, era, &cloud);
+    if !edges.is_empty() {
+        cloud.hosts.insert(HostName::new("edges"), Host { addresses: edges, place: None });
+    }
     let listeners = Listeners { columns: of_all_states(topology, era, &cloud), deaf: topology.deaf.clone() };
     Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Of each entry that a prefix list will have, an address in its second half and one in what would make it twice as large: who
+/// shows that an entry is no narrower and no wider than it says.
+fn at_the_edges_of_prefix_lists(topology: &Topology, era: Era, initial: &Cloud) -> Vec<HostIp> {
+    let states = states(topology, era, initial.clone());
+    let networks = states.iter().filter_map(|cloud| sglab::compile::network(cloud).ok());
+    let rulesets = networks.flat_map(|network| network.nodes.into_values()).filter_map(|node| node.ruleset);
+    let lists = rulesets.flat_map(|ruleset| ruleset.sets).filter(|(name, _)| name.starts_with("prefixes/"));
+    let entries = lists.flat_map(|(_, set)| set.elements).filter_map(|entry| entry.parse::<Ipv4Net>().ok());
+    let mut edges = IndexSet::new();
+    for entry in entries {
+        let halves = |net: Ipv4Net| net.subnets(net.prefix_len() + 1).into_iter().flatten();
+        let other = entry.supernet().into_iter().flat_map(halves).find(|half| *half != entry);
+        let inside = halves(entry).nth(1);
+        edges.extend(other.into_iter().chain(inside).map(|net| Ipv4Addr::from(u32::from(net.network()) | 1)));
+    }
+    let is_taken = |address: &Ipv4Addr| {
+        let ours = initial.vpcs.values().any(|vpc| vpc.cidr.contains(address)) || initial.public_pool.contains(address);
+        ours || initial.hosts.values().any(|host| host.addresses.iter().any(|it| it.0 == IpAddr::from(*address)))
+    };
+    edges.into_iter().filter(|address| !is_taken(address)).map(|address| HostIp(address.into())).collect()
 }
 
 /// What will be asked for in the states that the steps bring about.

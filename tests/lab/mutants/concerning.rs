@@ -1,8 +1,9 @@
-//! Which flows a mutation may change anything for.
+//! Which flows a mutation may change anything for, and whose rules decide that.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use sglab::model::{Cloud, Endpoint, Flow, InstanceName, Interface, Service, Via};
+use sglab::compile::names;
+use sglab::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, Interface, Service, Via};
 
 use super::mutation::{Mutation, Of};
 
@@ -36,6 +37,48 @@ pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
             let known = cloud.network_interfaces().any(spoken_of);
             !known || interfaces(from).any(spoken_of) || interfaces(to).any(spoken_of)
         }
+    }
+}
+
+/// Whose rules decide what a mutation may change: of one direction, those of some groups; or all.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Judged(Option<(String, BTreeSet<GroupName>)>);
+
+impl Judged {
+    /// No rule at all.
+    pub fn nobody() -> Self {
+        Self(Some((String::new(), BTreeSet::new())))
+    }
+
+    /// All groups of the interfaces whose way in, or out, a mutation is about.
+    pub fn by(mutation: &Mutation, cloud: &Cloud) -> Self {
+        let of = |direction: &str, is: &dyn Fn(&Interface) -> bool| {
+            let worn = cloud.network_interfaces().filter(|it| is(it)).flat_map(|it| it.groups.iter().cloned());
+            Self(Some((direction.to_owned(), worn.collect())))
+        };
+        match &mutation.of {
+            Of::Rule { chain, .. } | Of::Chain(chain) => match chain.split_once('/') {
+                Some((kind @ ("ingress" | "ingress-live" | "egress" | "egress-live"), group)) => {
+                    of(kind.trim_end_matches("-live"), &|it| it.groups.iter().any(|name| name.as_str() == group))
+                }
+                Some(("to" | "to-live", id)) => of("ingress", &|it| it.id.to_string() == id),
+                Some(("from" | "from-live", id)) => of("egress", &|it| it.id.to_string() == id),
+                _ => Self(None),
+            },
+            Of::Entry { map, key, .. } => {
+                let is = |it: &Interface| names::port(&it.id, it.number) == key.trim_matches('"');
+                match map.trim_end_matches("-of").trim_end_matches("-live") {
+                    direction @ ("ingress" | "egress") if cloud.network_interfaces().any(is) => of(direction, &is),
+                    _ => Self(None),
+                }
+            }
+            Of::Element { .. } => Self(None),
+        }
+    }
+
+    /// Whether the rules of a group in a direction, `ingress` or `egress`, decide.
+    pub fn includes(&self, direction: &str, group: &str) -> bool {
+        self.0.as_ref().is_none_or(|(of, groups)| of == direction && groups.iter().any(|name| name.as_str() == group))
     }
 }
 

@@ -10,7 +10,7 @@ use sglab::model::{Cloud, ConnectionName, Flow, InstanceState, Port, Service, Ve
 use sglab::policy;
 use sglab::probe::{DropCause, Held};
 
-use super::concerning::{concerns, in_turn};
+use super::concerning::{Judged, concerns, in_turn};
 use super::mutation::Mutation;
 use super::noticing::{columns, is_forged, of_other_ends};
 use crate::agreement::cells;
@@ -18,7 +18,8 @@ use crate::agreement::cells;
 /// So many connections at most are held at a time.
 const MOST: usize = 60;
 
-/// How connections come to be judged by what a mutation may have changed.
+/// How connections come to be judged by what a mutation may have changed. Whom the mutation does not concern lets everybody in
+/// and out, so that what one end makes of a packet is not hidden by what the other does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Way {
     /// Everybody was let in, untracked; then the rules as they are judge each packet, with the mutation.
@@ -27,10 +28,13 @@ enum Way {
     Remembered,
 }
 
+/// What is known of flows as compiled.
+type AsCompiled = HashMap<(Way, Judged, Flow), String>;
+
 /// What can be held in a state of a cloud, and what becomes of it as compiled.
 pub struct Holding {
     flows: Vec<(Flow, Verdict)>,
-    as_compiled: HashMap<(Way, Flow), String>,
+    as_compiled: AsCompiled,
     asked: usize,
 }
 
@@ -71,11 +75,12 @@ impl Holding {
     /// # Errors
     /// What a lab that is as compiled gets wrong, or that the lab cannot be altered.
     pub async fn red(&mut self, lab: &mut Lab, mutation: &Mutation) -> Result<Option<String>, String> {
+        let judged = Judged::by(mutation, lab.cloud());
         for way in [Way::Anew, Way::Remembered] {
             let flows = self.concerned(lab.cloud(), mutation, way);
-            self.know(lab, way, &flows).await?;
-            if self.first_difference(lab, way, &flows, mutation).await?.is_some()
-                && let Some(red) = self.first_difference(lab, way, &flows, mutation).await?
+            self.know(lab, (way, &judged), &flows).await?;
+            if self.first_difference(lab, (way, &judged), &flows, mutation).await?.is_some()
+                && let Some(red) = self.first_difference(lab, (way, &judged), &flows, mutation).await?
             {
                 return Ok(Some(red));
             }
@@ -118,16 +123,16 @@ impl Holding {
     }
 
     /// Finds out what becomes of flows as compiled, where that is not known yet.
-    async fn know(&mut self, lab: &mut Lab, way: Way, flows: &[Flow]) -> Result<(), String> {
-        let new: Vec<Flow> =
-            flows.iter().filter(|flow| !self.as_compiled.contains_key(&(way, (*flow).clone()))).cloned().collect();
-        for (flow, fate) in self.fates(lab, way, &new, None).await? {
+    async fn know(&mut self, lab: &mut Lab, (way, judged): (Way, &Judged), flows: &[Flow]) -> Result<(), String> {
+        let is_new = |flow: &&Flow| !self.as_compiled.contains_key(&(way, judged.clone(), (*flow).clone()));
+        let new: Vec<Flow> = flows.iter().filter(is_new).cloned().collect();
+        for (flow, fate) in self.fates(lab, (way, judged), &new, None).await? {
             let verdict = self.flows.iter().find(|(known, _)| *known == flow).map(|(_, verdict)| verdict);
             // Where nobody listens, what is open is refused.
             if way == Way::Anew && verdict.is_some_and(is_open) && fate != ALIVE && fate != NOT_OPENED {
                 return Err(format!("as compiled, held: {flow} is {fate}, and the rules admit it"));
             }
-            self.as_compiled.insert((way, flow), fate);
+            self.as_compiled.insert((way, judged.clone(), flow), fate);
         }
         Ok(())
     }
@@ -135,13 +140,13 @@ impl Holding {
     async fn first_difference(
         &mut self,
         lab: &mut Lab,
-        way: Way,
+        (way, judged): (Way, &Judged),
         flows: &[Flow],
         mutation: &Mutation,
     ) -> Result<Option<String>, String> {
-        let fates = self.fates(lab, way, flows, Some(mutation)).await?;
+        let fates = self.fates(lab, (way, judged), flows, Some(mutation)).await?;
         let differs = fates.into_iter().find_map(|(flow, is)| {
-            let was = self.as_compiled.get(&(way, flow.clone()))?;
+            let was = self.as_compiled.get(&(way, judged.clone(), flow.clone()))?;
             (*was != is).then(|| format!("held {flow} is {is} in place of {was}"))
         });
         Ok(differs)
@@ -151,7 +156,7 @@ impl Holding {
     async fn fates(
         &mut self,
         lab: &mut Lab,
-        way: Way,
+        (way, judged): (Way, &Judged),
         flows: &[Flow],
         mutation: Option<&Mutation>,
     ) -> Result<Vec<(Flow, String)>, String> {
@@ -164,11 +169,16 @@ impl Holding {
             Some(mutation) => mutation.of(network),
             None => network,
         };
+        let others = judged.clone();
         let (before, after) = match way {
-            Way::Anew => (Alteration::new(open_to_everybody), Alteration::new(mutated)),
+            Way::Anew => {
+                let before = Alteration::new(|network| open_to_everybody(network, &Judged::nobody()));
+                (before, Alteration::new(move |network| open_to_everybody(mutated(network), &others)))
+            }
             Way::Remembered => {
                 let all = mutated.clone();
-                (Alteration::new(mutated), Alteration::new(move |network| without_rules(all(network))))
+                let before = Alteration::new(mutated);
+                (before, Alteration::new(move |network| open_to_everybody(without_rules(all(network)), &others)))
             }
         };
         let text = |error: LabError| error.to_string();
@@ -199,18 +209,20 @@ fn is_open(verdict: &Verdict) -> bool {
     matches!(verdict, Verdict::Open { .. })
 }
 
-/// Every group admits everything, and remembers nothing of it: what comes next is judged by the rules that then are.
-fn open_to_everybody(mut network: Network) -> Network {
+/// Every group that is not judged admits everything, and remembers nothing of it: what comes next is judged by the rules that
+/// then are.
+fn open_to_everybody(mut network: Network, judged: &Judged) -> Network {
     let rulesets = network.nodes.values_mut().filter_map(|node| node.ruleset.as_mut());
     for (name, chain) in rulesets.flat_map(|ruleset| &mut ruleset.chains) {
-        let text = match name.split_once('/') {
-            Some((direction @ ("ingress" | "egress"), _)) => {
-                format!("log prefix \"{direction} accept\" group 1 queue-threshold 1 accept")
-            }
-            Some(("ingress-live" | "egress-live", _)) => "accept".to_owned(),
+        let Some((kind, group)) = name.split_once('/') else { continue };
+        let text = match kind {
+            "ingress" | "egress" => format!("log prefix \"{kind} accept\" group 1 queue-threshold 1 accept"),
+            "ingress-live" | "egress-live" => "accept".to_owned(),
             _ => continue,
         };
-        chain.rules.insert(0, NftRule { text, id: "everybody".to_owned(), note: String::new() });
+        if !judged.includes(kind.trim_end_matches("-live"), group) {
+            chain.rules.insert(0, NftRule { text, id: "everybody".to_owned(), note: String::new() });
+        }
     }
     network
 }

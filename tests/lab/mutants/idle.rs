@@ -14,11 +14,13 @@ pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<
     }
     let ruleset = network.nodes.get(&mutation.node)?.ruleset.as_ref()?;
     let only_ipv4 = cloud.vpcs.values().all(|vpc| vpc.ipv6.is_none());
-    let here = Here { ruleset, only_ipv4 };
+    let here = Here { cloud, ruleset, only_ipv4 };
     match &mutation.of {
         Of::Rule { chain, text, new, .. } => here.rule(chain, text, new.as_deref(), &mutation.change),
         Of::Chain(chain) => here.chain(chain),
-        Of::Element { set, .. } => (!here.is_named(set)).then_some(UNNAMED),
+        Of::Element { set, .. } if !here.is_named(set) => Some(UNNAMED),
+        Of::Element { set, new: None, .. } => here.is_only_itself_wherever_it_is_named(set).then_some(ITSELF),
+        Of::Element { .. } => None,
         Of::Entry { value, new: Some(new), .. } if new == "accept" => here.is_as_an_accept(value).then_some(ACCEPTS),
         Of::Entry { .. } => None,
     }
@@ -32,7 +34,10 @@ const UNASKED: &str = "no rule behind it asks for the mark";
 const MARKED: &str = "whoever comes here has the mark that it asks for";
 const ACCEPTS: &str = "leads to where everything is accepted";
 
+const ITSELF: &str = "names nobody but itself";
+
 struct Here<'a> {
+    cloud: &'a Cloud,
     ruleset: &'a Ruleset,
     only_ipv4: bool,
 }
@@ -99,8 +104,13 @@ impl<'a> Here<'a> {
         let stays = |condition: &String| new.is_none_or(|new| parts(new).conditions.contains(condition));
         let conditions = parts(text).conditions;
         conditions.iter().filter(|condition| stays(condition)).find_map(|condition| {
-            if condition.rsplit_once('@').is_some_and(|(_, set)| self.is_empty(set)) {
-                return Some("matches an empty set");
+            if let Some((_, set)) = condition.rsplit_once('@') {
+                if self.is_empty(set) {
+                    return Some("matches an empty set");
+                }
+                if self.is_only_itself(chain, set) {
+                    return Some(ITSELF);
+                }
             }
             self.nobody_marks(chain, wanted_mark(condition)?).then_some("nobody sets the mark that it asks for")
         })
@@ -118,6 +128,22 @@ impl<'a> Here<'a> {
 
     fn is_empty(&self, set: &str) -> bool {
         self.ruleset.sets.get(set).is_some_and(|set| set.elements.is_empty())
+    }
+
+    /// Whether all that a set holds is the address of the one interface that a group's chain judges, which sends nothing to itself.
+    fn is_only_itself(&self, chain: &str, set: &str) -> bool {
+        let Some((_, group)) = chain.split_once('/').filter(|_| set.starts_with("members")) else { return false };
+        let mut judged =
+            self.cloud.network_interfaces().filter(|it| it.groups.iter().any(|name| name.as_str() == group));
+        let (Some(only), None) = (judged.next(), judged.next()) else { return false };
+        let own = [only.private.map(|it| it.to_string()), only.ipv6.map(|it| it.to_string())];
+        self.ruleset.sets.get(set).is_some_and(|set| set.elements.iter().all(|it| own.contains(&Some(it.clone()))))
+    }
+
+    fn is_only_itself_wherever_it_is_named(&self, set: &str) -> bool {
+        let names_it = |rule: &NftRule| rule.text.split(' ').any(|word| word.strip_prefix('@') == Some(set));
+        let chains = self.ruleset.chains.iter().filter(|(_, chain)| chain.rules.iter().any(names_it));
+        chains.into_iter().all(|(chain, _)| self.is_only_itself(chain, set))
     }
 
     /// Whether a jump leads to a chain that accepts everything, and neither remembers nor records it: those of flows under way.

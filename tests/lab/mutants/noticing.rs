@@ -3,18 +3,19 @@
 use std::collections::{HashMap, HashSet};
 
 use indexmap::IndexSet;
+use sglab::compile::names;
 use sglab::lab::{Asked, Lab};
 use sglab::model::topology::Topology;
 use sglab::model::{
-    Cloud, CloudService, Endpoint, Flow, IcmpMessage, InstanceName, InstanceState, Interface, Port, PortRange, Service,
-    Traffic, Verdict, Via,
+    Cloud, CloudService, Direction, Endpoint, Flow, IcmpMessage, InstanceName, InstanceState, Interface, Port,
+    PortRange, Service, Traffic, Verdict, Via,
 };
 use sglab::policy;
 use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
 
 use super::concerning::{concerns, in_turn};
-use super::mutation::Mutation;
+use super::mutation::{Mutation, Of};
 use crate::agreement::cells;
 
 /// What a state of a cloud is asked, and what the policy says.
@@ -71,6 +72,24 @@ impl Plan {
             None => flows_red(lab, &plan.all, &Passed::new()).await,
         };
         red.map_or(Ok(plan), Err)
+    }
+
+    /// Why nothing could notice a mutation of what the gateway writes over sources, if nothing that the sender begins comes to it.
+    pub fn idle(&self, cloud: &Cloud, mutation: &Mutation) -> Option<&'static str> {
+        let private = match &mutation.of {
+            Of::Element { set, element, .. } if set == names::TRANSLATED => element,
+            Of::Entry { map, key, .. } if map == names::PUBLIC_OF => key,
+            _ => return None,
+        };
+        let is_its_own = |flow: &Flow| {
+            let sender = flow.from.interface().and_then(|id| cloud.interface(&id)?.private);
+            sender.is_some_and(|address| address.to_string() == *private)
+        };
+        let leaves = |(flow, verdict): &(Flow, Verdict)| {
+            let is_outward = matches!(flow.to, Endpoint::Host(..)) || flow.via == Via::Public;
+            is_outward && is_its_own(flow) && !matches!(verdict, Verdict::Dropped { at: Direction::Egress, .. })
+        };
+        (!self.all.iter().any(leaves)).then_some("nothing that it begins leaves the VPC")
     }
 
     /// How many flows it takes to ask all.

@@ -132,8 +132,13 @@ impl Found {
             return Ok(());
         }
         let plan = Plan::of(&mut bench.lab, topology).await.map_err(|red| format!("as compiled: {red}"))?;
+        let (idle, candidates): (Vec<_>, Vec<_>) = candidates
+            .into_iter()
+            .map(|it| (plan.idle(bench.lab.cloud(), &it), it))
+            .partition(|(why, _)| why.is_some());
+        self.leave(idle.into_iter().filter_map(|(why, mutation)| Some((mutation, why?))).collect());
         let mut holding = Holding::of(&bench.lab, topology);
-        for mutation in candidates {
+        for (_, mutation) in candidates {
             if self.is_settled(&mutation) {
                 continue;
             }
