@@ -100,6 +100,25 @@ fn through_an_appliance_each_interface_judges_and_no_group_is_known_behind_it() 
     check(&cloud, (to("web2"), to("db1"), Via::Private), 1, &direct);
 }
 
+/// What is for the appliance itself it does not pass on, and who is in its group is known there.
+#[test]
+fn a_route_to_an_appliance_is_no_way_through_it_for_what_is_its_own() {
+    let mut cloud = cloud(FIREWALL);
+    let routes = &mut cloud.vpcs[0].routes[&SubnetName::new("front")];
+    routes.push(SubnetRoute { destination: "10.0.3.0/24".parse().unwrap(), target: interface("firewall", 0) });
+    let own = [
+        "web1.eth0 sends 10.0.1.11 > 10.0.3.11",
+        "web1.eth0's egress admits 10.0.3.11",
+        "firewall.eth0's ingress admits 10.0.1.11",
+        "open",
+    ];
+    check(&cloud, (to("web1"), to("firewall"), Via::Private), 9, &own);
+    let beside = ["web1.eth0 sends 10.0.1.11 > 10.0.3.12", "web1.eth0's egress admits 10.0.3.12 through an appliance"];
+    let flow = Flow { from: to("web1"), to: to("web2"), via: Via::Private, service: Service::Tcp(Port(9)) };
+    let words: Vec<String> = walk(&cloud, &flow).stages.iter().take(2).map(word).collect();
+    assert_eq!(words, beside);
+}
+
 #[test]
 fn an_appliance_whose_groups_or_check_say_no_passes_nothing_on() {
     let mut cloud = cloud(FIREWALL);

@@ -10,7 +10,7 @@ use sglab::compile::names::port_index;
 use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::tap::Tap;
-use sglab::model::{Era, InstanceName};
+use sglab::model::{Direction, Era, InstanceName};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bare::{Bare, connection, inside, is_silent, passes, run, send_raw, table};
@@ -246,13 +246,21 @@ async fn a_host_that_bears_an_address_of_the_vpc_is_dropped_and_on_record() {
     a_host_cannot_bear(|bare| private(&bare.cloud, "web1").0).await;
 }
 
+/// The block of the VPC, no more and no less of it.
 async fn what_comes_from_the_gateway_with_an_address_of_the_vpc_is_dropped_and_on_record() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
-    send_raw(&bare.node("gateway-default"), vec![udp_packet(web1, db1)]).await;
-    let (record, tuple, by) = log.next_drop();
-    assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, web1.into(), db1.into()));
-    assert_eq!(by, Some(2), "the index of the router's link to its gateway");
+    for source in [web1, Ipv4Addr::new(10, 0, 255, 254), Ipv4Addr::new(10, 0, 0, 1)] {
+        send_raw(&bare.node("gateway-default"), vec![udp_packet(source, db1)]).await;
+        let (record, tuple, by) = log.next_drop();
+        assert_eq!((record, tuple.source, tuple.destination), (Record::Spoofed, source.into(), db1.into()));
+        assert_eq!(by, Some(2), "the index of the router's link to its gateway");
+    }
+    for stranger in [[10, 1, 0, 1], [9, 255, 255, 254]].map(Ipv4Addr::from) {
+        send_raw(&bare.node("gateway-default"), vec![udp_packet(stranger, db1)]).await;
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!((record, tuple.source), (Record::Drop(Direction::Ingress), stranger.into()));
+    }
     only_the_honest_one_arrives(&mut tap, &bare.node("web1"), web1, db1).await;
 }
