@@ -2,6 +2,7 @@
 
 use sglab::model::{Era, IcmpMessage, Service};
 use sglab::probe::Outcome;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clouds::*;
 
@@ -12,6 +13,7 @@ cases![
     a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow,
     a_datagram_in_fragments_is_judged_whole_by_its_port,
     a_closed_udp_port_refuses_by_an_error_about_the_flow,
+    what_answers_a_message_needs_no_rule,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -72,6 +74,33 @@ async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_
     let found = probe(&mut lab, gre).await.outcome;
     assert!(is_dropped(&found), "nothing rides on the flow of the last probe: {found:?}");
 }
+
+/// The kernel of an instance answers a timestamp request, as it does a ping.
+async fn what_answers_a_message_needs_no_rule() {
+    use std::net::SocketAddrV4;
+    const REQUEST: [u8; 20] = [13, 0, 0xf2, 0xfd, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    for era in [Era::Classic, Era::Vpc] {
+        let bare = crate::bare::Bare::boot(initial_cloud(&topology(MESSAGES), era).0).await;
+        let b = SocketAddrV4::new(private(&bare.cloud, "b").0, 0);
+        let a = bare.node("a");
+        let answered = crate::bare::inside(&a, move || {
+            let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+            socket.set_read_timeout(Some(crate::bare::PATIENCE))?;
+            socket.send_to(&REQUEST, &b.into())?;
+            let mut packet = [0; 64];
+            std::io::Read::read(&mut &socket, &mut packet)?;
+            Ok::<u8, std::io::Error>(packet[20])
+        });
+        assert_eq!(answered.await.unwrap_or_else(|error| panic!("era {era}: {error}")), 14, "a timestamp reply");
+    }
+}
+
+const MESSAGES: &str = "sglab: 1
+era: [classic, vpc]
+groups: {A: [], B: [icmp all from A]}
+instances: {a: {groups: [A]}, b: {groups: [B]}}
+scenario: [{step: as launched, expect: {open: ['a -> b:ping']}}]
+";
 
 /// The error is an ICMP message, which no rule has to let back.
 async fn a_closed_udp_port_refuses_by_an_error_about_the_flow() {

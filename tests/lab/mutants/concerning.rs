@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sglab::compile::names;
-use sglab::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, Interface, Service, Via};
+use sglab::model::{
+    Cloud, Endpoint, Flow, GroupName, InstanceName, Interface, InterfaceId, Peer, Rule, SecurityGroup, Service, Via,
+};
 
 use super::mutation::{Mutation, Of};
 
@@ -25,8 +27,10 @@ pub fn concerns(mutation: &Mutation, cloud: &Cloud, flow: &Flow) -> bool {
         },
         Of::Entry { key, .. } => {
             let key = key.trim_matches('"');
-            let known = cloud.network_interfaces().any(|it| is(Some(&it.id.instance), key));
-            !known || is(from, key) || is(to, key)
+            let mut of_this = cloud.network_interfaces().filter(|it| names::port(&it.id, it.number) == key);
+            let is_an_end =
+                |id: &InterfaceId| [&flow.from, &flow.to].iter().any(|end| end.interface().as_ref() == Some(id));
+            of_this.next().is_none_or(|it| is_an_end(&it.id))
         }
         Of::Element { element, new, .. } => {
             let spoken_of = |interface: &Interface| {
@@ -74,6 +78,26 @@ impl Judged {
             }
             Of::Element { .. } => Self(None),
         }
+    }
+
+    /// The same, one by one, for new flows. An element of a group's members is judged by the rules that name the group.
+    pub fn each_by(mutation: &Mutation, cloud: &Cloud) -> Vec<Self> {
+        let one = Self::by(mutation, cloud);
+        let Of::Element { set, .. } = &mutation.of else { return Vec::from_iter(one.0.is_some().then_some(one)) };
+        let Some((_, named)) = set.split_once('/') else { return Vec::new() };
+        let names =
+            |rules: &[Rule]| rules.iter().any(|rule| matches!(&rule.peer, Peer::Group(peer) if peer.as_str() == named));
+        let worn_with = |group: &GroupName| {
+            let wearing = cloud.network_interfaces().filter(|it| it.groups.contains(group));
+            wearing.flat_map(|it| it.groups.iter().cloned()).collect()
+        };
+        let of = |direction: &str, rules: &dyn Fn(&SecurityGroup) -> bool| {
+            let groups = cloud.groups.iter().filter(|(_, group)| rules(group));
+            groups.map(|(name, _)| Self(Some((direction.to_owned(), worn_with(name))))).collect::<Vec<_>>()
+        };
+        let mut each = of("ingress", &|group| names(&group.ingress));
+        each.extend(of("egress", &|group| names(&group.egress)));
+        each
     }
 
     /// Whether the rules of a group in a direction, `ingress` or `egress`, decide.

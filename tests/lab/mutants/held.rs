@@ -24,7 +24,7 @@ const MOST: usize = 60;
 enum Way {
     /// Everybody was let in, untracked; then the rules as they are judge each packet, with the mutation.
     Anew,
-    /// The rules as they are let in what they admit, with the mutation; then every rule goes.
+    /// The rules as they are let in what they admit, with the mutation; then all of these go.
     Remembered,
 }
 
@@ -112,14 +112,9 @@ impl Holding {
         let flows = |some: Vec<&(Flow, Verdict)>, most: usize| -> Vec<Flow> {
             some.into_iter().take(most).map(|(flow, _)| flow.clone()).collect()
         };
-        match way {
-            Way::Remembered => flows(open, MOST),
-            Way::Anew => {
-                let open = flows(open, MOST / 2);
-                let rest = MOST - open.len();
-                [open, flows(closed, rest)].concat()
-            }
-        }
+        let open = flows(open, MOST / 2);
+        let rest = MOST - open.len();
+        [open, flows(closed, rest)].concat()
     }
 
     /// Finds out what becomes of flows as compiled, where that is not known yet.
@@ -176,8 +171,8 @@ impl Holding {
                 (before, Alteration::new(move |network| open_to_everybody(mutated(network), &others)))
             }
             Way::Remembered => {
-                let all = mutated.clone();
-                let before = Alteration::new(mutated);
+                let (all, all_before, others_before) = (mutated.clone(), mutated, others.clone());
+                let before = Alteration::new(move |network| open_to_everybody(all_before(network), &others_before));
                 (before, Alteration::new(move |network| open_to_everybody(without_rules(all(network)), &others)))
             }
         };
@@ -211,7 +206,7 @@ fn is_open(verdict: &Verdict) -> bool {
 
 /// Every group that is not judged admits everything, and remembers nothing of it: what comes next is judged by the rules that
 /// then are.
-fn open_to_everybody(mut network: Network, judged: &Judged) -> Network {
+pub fn open_to_everybody(mut network: Network, judged: &Judged) -> Network {
     let rulesets = network.nodes.values_mut().filter_map(|node| node.ruleset.as_mut());
     for (name, chain) in rulesets.flat_map(|ruleset| &mut ruleset.chains) {
         let Some((kind, group)) = name.split_once('/') else { continue };

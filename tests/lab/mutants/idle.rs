@@ -1,9 +1,12 @@
 //! Why nothing could notice a mutation, where the network itself shows that: what no packet comes to, and what matches none.
 
+use std::net::IpAddr;
+
 use sglab::compile::network::Network;
 use sglab::compile::nft::{NftRule, Ruleset};
 use sglab::model::Cloud;
 
+use super::implied::{block_of, is_within};
 use super::mutation::{Mutation, Of};
 use super::rewriting::parts;
 
@@ -19,7 +22,7 @@ pub fn idle_in(cloud: &Cloud, network: &Network, mutation: &Mutation) -> Option<
         Of::Rule { chain, text, new, .. } => here.rule(chain, text, new.as_deref(), &mutation.change),
         Of::Chain(chain) => here.chain(chain),
         Of::Element { set, .. } if !here.is_named(set) => Some(UNNAMED),
-        Of::Element { set, new: None, .. } => here.is_only_itself_wherever_it_is_named(set).then_some(ITSELF),
+        Of::Element { set, new, .. } if new.as_ref().is_none_or(|new| here.is_nobodys(new)) => here.element(set),
         Of::Element { .. } => None,
         Of::Entry { value, new: Some(new), .. } if new == "accept" => here.is_as_an_accept(value).then_some(ACCEPTS),
         Of::Entry { .. } => None,
@@ -34,6 +37,8 @@ const UNASKED: &str = "no rule behind it asks for the mark";
 const MARKED: &str = "whoever comes here has the mark that it asks for";
 const ACCEPTS: &str = "leads to where everything is accepted";
 
+const NOBODYS: &str = "nobody's address is in one block and not in the other";
+const UNPLACED: &str = "ct state invalid,untracked";
 const ITSELF: &str = "names nobody but itself";
 
 struct Here<'a> {
@@ -74,6 +79,14 @@ impl<'a> Here<'a> {
         }
         if new.is_none_or(|new| new.ends_with("accept")) && self.accepts_all_behind(chain, at) {
             return Some(BEHIND);
+        }
+        if let Some(why) = self.is_of_no_state(&rules[..at], text, change) {
+            return Some(why);
+        }
+        if let Some(new) = new
+            && self.is_the_same_to_everybody(text, new)
+        {
+            return Some(NOBODYS);
         }
         let wanted = change.strip_prefix("drop `").and_then(|condition| wanted_mark(condition.trim_end_matches('`')));
         if wanted.is_some_and(|bit| self.everybody_marks(chain, bit)) {
@@ -116,6 +129,25 @@ impl<'a> Here<'a> {
         })
     }
 
+    /// Why nothing could notice that a member is missing.
+    fn element(&self, set: &str) -> Option<&'static str> {
+        let names_it = |rule: &NftRule| rule.text.split(' ').any(|word| word.strip_prefix('@') == Some(set));
+        let mut of_the_rules = self.ruleset.chains.iter().flat_map(|(name, chain)| {
+            let named = chain.rules.iter().enumerate().filter(|(_, rule)| names_it(rule));
+            named.map(move |(at, rule)| {
+                let covered = || self.is_covered(name, &chain.rules[..at], &rule.text, &rule.text).then_some(COVERED);
+                self.is_only_itself(name, set).then_some(ITSELF).or_else(covered)
+            })
+        });
+        let first = of_the_rules.next()??;
+        of_the_rules.all(|why| why.is_some()).then_some(first)
+    }
+
+    /// Whether no interface and no host has an address.
+    fn is_nobodys(&self, address: &str) -> bool {
+        address.parse().is_ok_and(|address: IpAddr| !addresses(self.cloud).any(|held| held == address))
+    }
+
     fn rules(&self, chain: &str) -> &'a [NftRule] {
         self.ruleset.chains.get(chain).map_or(&[], |chain| &chain.rules)
     }
@@ -138,12 +170,6 @@ impl<'a> Here<'a> {
         let (Some(only), None) = (judged.next(), judged.next()) else { return false };
         let own = [only.private.map(|it| it.to_string()), only.ipv6.map(|it| it.to_string())];
         self.ruleset.sets.get(set).is_some_and(|set| set.elements.iter().all(|it| own.contains(&Some(it.clone()))))
-    }
-
-    fn is_only_itself_wherever_it_is_named(&self, set: &str) -> bool {
-        let names_it = |rule: &NftRule| rule.text.split(' ').any(|word| word.strip_prefix('@') == Some(set));
-        let chains = self.ruleset.chains.iter().filter(|(_, chain)| chain.rules.iter().any(names_it));
-        chains.into_iter().all(|(chain, _)| self.is_only_itself(chain, set))
     }
 
     /// Whether a jump leads to a chain that accepts everything, and neither remembers nor records it: those of flows under way.
@@ -190,19 +216,52 @@ impl<'a> Here<'a> {
     }
 
     /// Whether one of these rules, of the chain's first ones, accepts all that another matches, as it is and as it would be.
-    /// What marks a flow fails where there is none, and covers nothing.
+    /// What marks a flow fails where there is none, as the other does then, or where it is of TCP or UDP: whose packets without a
+    /// flow have been dropped before.
     fn is_covered(&self, chain: &str, before: &[NftRule], new: &str, old: &str) -> bool {
-        let (new, old) = (parts(new).conditions, parts(old).conditions);
         let is_given = |condition: &String| {
             (condition == "meta nfproto ipv4" && self.only_ipv4)
                 || wanted_mark(condition).is_some_and(|bit| self.everybody_marks(chain, bit))
         };
-        before.iter().map(|rule| parts(&rule.text)).any(|earlier| {
-            let mut wants = earlier.conditions.iter().filter(|condition| !is_given(condition));
-            earlier.statements.ends_with("accept")
-                && !earlier.statements.contains("ct mark set")
-                && wants.all(|condition| new.contains(condition) && old.contains(condition))
+        let marks = |text: &str| text.contains("ct mark set");
+        let has_flows =
+            |text: &str| ["tcp dport ", "udp dport ", "l4proto tcp", "l4proto udp"].iter().any(|it| text.contains(it));
+        before.iter().any(|earlier| {
+            let wanted: Vec<String> =
+                parts(&earlier.text).conditions.into_iter().filter(|condition| !is_given(condition)).collect();
+            let covers = |text: &str| {
+                let conditions = parts(text).conditions;
+                wanted.iter().all(|wanted| conditions.iter().any(|it| is_within(self.ruleset, it, wanted)))
+            };
+            earlier.text.ends_with("accept")
+                && (!marks(&earlier.text) || marks(new) || has_flows(new))
+                && covers(new)
+                && covers(old)
         })
+    }
+
+    /// Of a rule for messages that have no state: the base chain leads nothing else here, and the rule before it accepts the rest.
+    fn is_of_no_state(&self, before: &[NftRule], text: &str, change: &str) -> Option<&'static str> {
+        if !text.contains(UNPLACED) {
+            return None;
+        }
+        if change == "drop `ip protocol icmp`" || change == "drop `meta l4proto ipv6-icmp`" {
+            return Some("only messages of ICMP that have no state come to it");
+        }
+        let rest: Vec<String> = parts(text).conditions.into_iter().filter(|condition| condition != UNPLACED).collect();
+        let has_state = |rule: &NftRule| rule.text.ends_with("accept") && parts(&rule.text).conditions == rest;
+        (change == format!("drop `{UNPLACED}`") && before.iter().any(has_state))
+            .then_some("what has a state is accepted by the rule before it")
+    }
+
+    /// Whether two texts differ in a block only, and everybody's address is in both or in neither.
+    fn is_the_same_to_everybody(&self, old: &str, new: &str) -> bool {
+        let (old, new) = (parts(old), parts(new));
+        let mut changed = old.conditions.iter().zip(&new.conditions).filter(|(old, new)| old != new);
+        let (Some((before, after)), None) = (changed.next(), changed.next()) else { return false };
+        let (Some(before), Some(after)) = (block_of(before), block_of(after)) else { return false };
+        let same = old.conditions.len() == new.conditions.len() && old.statements == new.statements;
+        same && addresses(self.cloud).all(|address| before.contains(&address) == after.contains(&address))
     }
 
     /// Whether what a rule of a chain for flows under way leaves is accepted all the same, wherever the chain is led to. These
@@ -245,6 +304,15 @@ impl<'a> Here<'a> {
     fn everybody_marks(&self, chain: &str, bit: u32) -> bool {
         self.is_led_to(chain) && self.leading_to(chain).all(|from| mark(from).is_some_and(|mark| mark & bit == bit))
     }
+}
+
+/// Everybody's addresses.
+fn addresses(cloud: &Cloud) -> impl Iterator<Item = IpAddr> {
+    let inside = cloud.network_interfaces().flat_map(|it| {
+        let four = [it.private.map(|it| it.0), it.public.map(|it| it.0)].into_iter().flatten().map(IpAddr::from);
+        four.chain(it.ipv6.map(|it| it.0.into()))
+    });
+    inside.chain(cloud.hosts.values().flat_map(|host| host.addresses.iter().map(|it| it.0)))
 }
 
 /// The mark that a chain sets, if it sets one.

@@ -9,6 +9,8 @@ mod concerning;
 mod equivalent;
 mod held;
 mod idle;
+mod implied;
+mod isolated;
 mod mutation;
 mod noticing;
 mod report;
@@ -19,6 +21,7 @@ mod unit;
 use std::sync::Arc;
 
 use sglab::compile::network::Network;
+use sglab::compile::nft::{Ruleset, Set};
 use sglab::lab::Lab;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
@@ -28,6 +31,7 @@ use crate::clouds::{boot, topology};
 use concerning::concerns;
 use equivalent::claims;
 use idle::idle_in;
+use implied::is_within;
 use mutation::{Mutation, Of, all};
 use noticing::Plan;
 use unit::Found;
@@ -40,6 +44,7 @@ cases![
     the_network_shows_what_no_packet_comes_to_and_nothing_else,
     why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it,
     a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer,
+    a_condition_is_within_those_that_ask_for_less_and_no_others,
 ];
 
 /// A mutation, by what is common to it in all clouds, that every lab of this process has.
@@ -154,6 +159,39 @@ async fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tr
     found.tried.insert(Arc::clone(&tried), 1);
     found.leave(vec![(Arc::clone(&tried), "idle"), (Arc::clone(&never), "idle")]);
     assert_eq!(found.alive, [(tried, None), (never, Some("idle"))]);
+}
+
+async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
+    let set =
+        |elements: &[&str]| Set { key: "ipv4_addr".into(), elements: elements.iter().map(|it| (*it).into()).collect() };
+    let sets = [("few", set(&["10.0.0.1"])), ("many", set(&["10.0.0.1", "10.0.0.2"])), ("far", set(&["10.9.0.1"]))];
+    let ruleset = Ruleset { sets: sets.map(|(name, set)| (name.to_owned(), set)).into(), ..Ruleset::default() };
+    let within = [
+        ("tcp dport 80", "tcp dport 80"),
+        ("tcp dport 80", "meta l4proto tcp"),
+        ("tcp dport 80-81", "tcp dport 80-90"),
+        ("icmp type 8", "ip protocol icmp"),
+        ("ip saddr 10.0.0.1", "ip saddr 10.0.0.0/24"),
+        ("ip saddr @few", "ip saddr @many"),
+        ("ip saddr @many", "ip saddr 10.0.0.0/24"),
+        ("ip daddr @many", "meta nfproto ipv4"),
+    ];
+    for (narrow, wide) in within {
+        assert!(is_within(&ruleset, narrow, wide), "{narrow} is within {wide}");
+        assert!(narrow == wide || !is_within(&ruleset, wide, narrow), "{wide} is not within {narrow}");
+    }
+    let others = [
+        ("tcp dport 80", "meta l4proto udp"),
+        ("tcp dport 80", "udp dport 80"),
+        ("tcp dport 80-91", "tcp dport 80-90"),
+        ("ip saddr 10.0.0.1", "ip daddr 10.0.0.0/24"),
+        ("ip saddr @far", "ip saddr @many"),
+        ("ip saddr @far", "ip saddr 10.0.0.0/24"),
+        ("ip saddr 10.0.0.1", "ip saddr @few"),
+    ];
+    for (narrow, other) in others {
+        assert!(!is_within(&ruleset, narrow, other), "{narrow} is not within {other}");
+    }
 }
 
 const BEHIND_A_LOAD_BALANCER: &str = include_str!("../../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml");

@@ -1,13 +1,15 @@
 //! What is held against a lab: every cell by each address, forged senders and the services, against the policy.
 
 use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexSet;
+use ipnet::IpNet;
 use sglab::compile::names;
 use sglab::lab::{Asked, Lab};
 use sglab::model::topology::Topology;
 use sglab::model::{
-    Cloud, CloudService, Direction, Endpoint, Flow, IcmpMessage, InstanceName, InstanceState, Interface, Port,
+    Cloud, CloudService, Direction, Endpoint, Flow, IcmpMessage, InstanceName, InstanceState, Interface, Peer, Port,
     PortRange, Service, Traffic, Verdict, Via,
 };
 use sglab::policy;
@@ -23,7 +25,7 @@ pub struct Plan {
     /// One of a kind: most mutations are noticed by these already.
     few: Asking,
     /// All of them.
-    all: Asking,
+    pub all: Asking,
     /// Who let each of the few pass, where somebody recorded it.
     passed: Passed,
     asks: Vec<(InstanceName, CloudService)>,
@@ -251,6 +253,21 @@ pub fn columns(topology: &Topology, cloud: &Cloud) -> IndexSet<Service> {
     columns
 }
 
+/// Addresses that rules name and nobody has: who forges one is let in by them.
+fn named_and_nobodys(cloud: &Cloud) -> impl Iterator<Item = Ipv4Addr> {
+    let held = |address: &Ipv4Addr| {
+        let host = cloud.hosts.values().any(|host| host.addresses.iter().any(|it| it.0 == IpAddr::from(*address)));
+        let mut interfaces = cloud.network_interfaces();
+        host || interfaces.any(|it| [it.private.map(|it| it.0), it.public.map(|it| it.0)].contains(&Some(*address)))
+    };
+    let rules = cloud.groups.values().flat_map(|group| &group.ingress);
+    let named = rules.filter_map(|rule| match rule.peer {
+        Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 32 => Some(block.addr()),
+        _ => None,
+    });
+    named.filter(move |address| !held(address))
+}
+
 pub fn is_forged(flow: &Flow) -> bool {
     matches!(flow.from, Endpoint::Forged(..))
 }
@@ -290,7 +307,7 @@ pub fn of_other_ends(lab: &Lab, topology: &Topology) -> Vec<Flow> {
         // As a neighbour that is there, and as an address that nobody holds.
         let neighbour = others().next().and_then(|other| other.private).map(|private| private.0);
         let nobody = from.private.map(|private| (u32::from(private.0) ^ 0x80).into());
-        for source in neighbour.into_iter().chain(nobody) {
+        for source in neighbour.into_iter().chain(nobody).chain(named_and_nobodys(cloud)) {
             for to in others().filter(|to| Some(source) != to.private.map(|private| private.0)).take(2) {
                 let from = || Endpoint::Forged(from.id.clone(), source);
                 let of = |service: &Service| Flow { from: from(), to: end(to), via: Via::Private, service: *service };

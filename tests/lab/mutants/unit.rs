@@ -13,6 +13,7 @@ use super::breaking;
 use super::equivalent::{Claim, claims};
 use super::held::Holding;
 use super::idle::idle_in;
+use super::isolated::Isolated;
 use super::mutation::{Mutation, Of, all};
 use super::noticing::Plan;
 use super::results::{Commons, File, Results, Task, Word, out_of};
@@ -138,16 +139,17 @@ impl Found {
             .partition(|(why, _)| why.is_some());
         self.leave(idle.into_iter().filter_map(|(why, mutation)| Some((mutation, why?))).collect());
         let mut holding = Holding::of(&bench.lab, topology);
+        let mut isolated = Isolated::of(bench.lab.cloud(), &plan.all);
         for (_, mutation) in candidates {
             if self.is_settled(&mutation) {
                 continue;
             }
             *self.tried.entry(Arc::clone(&mutation)).or_default() += 1;
-            bench.spend(plan.flows() + holding.spent()).await?;
+            bench.spend(plan.flows() + holding.spent() + isolated.spent()).await?;
             match bench.lab.alter(Some(mutation.alteration())).await {
                 Err(LabError::Broken(why)) => return Err(format!("{}: {why}", mutation.label())),
                 Err(error) => results.write(&mutation, Word::Refused, &error.to_string())?,
-                Ok(()) => match what_is_red(&mut bench.lab, &plan, &mut holding, &mutation).await? {
+                Ok(()) => match what_is_red(&mut bench.lab, &plan, (&mut holding, &mut isolated), &mutation).await? {
                     Some(red) => {
                         results.write(&mutation, Word::Red, &red)?;
                         self.commons.noticed.extend(mutation.common());
@@ -179,7 +181,7 @@ impl Found {
 async fn what_is_red(
     lab: &mut Lab,
     plan: &Plan,
-    holding: &mut Holding,
+    (holding, isolated): (&mut Holding, &mut Isolated),
     mutation: &Arc<Mutation>,
 ) -> Result<Option<String>, String> {
     if let Some(red) = plan.few_red(lab).await {
@@ -197,7 +199,10 @@ async fn what_is_red(
         lab.alter(Some(mutation.alteration())).await.map_err(|error| error.to_string())?;
         return Ok(plan.concerned_red(lab, mutation).await);
     }
-    match plan.concerned_red(lab, mutation).await {
+    if let Some(red) = plan.concerned_red(lab, mutation).await {
+        return Ok(Some(red));
+    }
+    match isolated.red(lab, mutation).await? {
         Some(red) => Ok(Some(red)),
         None => holding.red(lab, mutation).await,
     }

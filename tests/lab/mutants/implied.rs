@@ -1,0 +1,59 @@
+//! Whether one condition of a rule is within another: whatever matches the one matches the other.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use sglab::compile::nft::Ruleset;
+
+/// Whether whatever matches a condition matches a wider one. What it does not understand is within itself only.
+pub fn is_within(ruleset: &Ruleset, narrow: &str, wide: &str) -> bool {
+    if narrow == wide {
+        return true;
+    }
+    match wide {
+        "meta l4proto tcp" => return narrow.starts_with("tcp dport "),
+        "meta l4proto udp" => return narrow.starts_with("udp dport "),
+        "ip protocol icmp" => return narrow.starts_with("icmp type "),
+        "meta nfproto ipv4" => return ["ip saddr ", "ip daddr "].iter().any(|head| narrow.starts_with(head)),
+        _ => {}
+    }
+    let (Some((head, narrow)), Some((wide_head, wide))) = (narrow.rsplit_once(' '), wide.rsplit_once(' ')) else {
+        return false;
+    };
+    if head != wide_head {
+        return false;
+    }
+    let elements = |value: &str| -> Option<Vec<String>> {
+        let set = ruleset.sets.get(value.strip_prefix('@')?)?;
+        Some(set.elements.iter().cloned().collect())
+    };
+    match (elements(narrow), elements(wide)) {
+        (Some(narrow), Some(wide)) => narrow.iter().all(|element| wide.contains(element)),
+        (Some(narrow), None) => narrow.iter().all(|element| is_in_block(element, wide)),
+        (None, None) => is_in_block(narrow, wide) || is_in_range(narrow, wide),
+        (None, Some(_)) => false,
+    }
+}
+
+fn is_in_block(narrow: &str, wide: &str) -> bool {
+    block(narrow).zip(block(wide)).is_some_and(|(narrow, wide)| wide.contains(&narrow))
+}
+
+fn is_in_range(narrow: &str, wide: &str) -> bool {
+    let ends = |value: &str| {
+        let (low, high) = value.split_once('-').unwrap_or((value, value));
+        Some((low.parse::<u16>().ok()?, high.parse::<u16>().ok()?))
+    };
+    ends(narrow).zip(ends(wide)).is_some_and(|(narrow, wide)| wide.0 <= narrow.0 && narrow.1 <= wide.1)
+}
+
+fn block(value: &str) -> Option<IpNet> {
+    let address = || value.parse::<IpAddr>().ok().map(IpNet::from);
+    value.parse().ok().or_else(address)
+}
+
+/// The block that a condition asks for, or the one address.
+pub fn block_of(condition: &str) -> Option<IpNet> {
+    let (head, value) = condition.rsplit_once(' ')?;
+    block(value).filter(|_| head.ends_with("addr"))
+}
