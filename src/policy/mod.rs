@@ -23,6 +23,8 @@ mod remedies_tests;
 mod routes;
 mod rules;
 #[cfg(test)]
+mod standing_tests;
+#[cfg(test)]
 mod tests;
 pub mod tracking;
 mod walk;
