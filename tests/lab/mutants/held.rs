@@ -11,6 +11,7 @@ use sglab::policy;
 use sglab::probe::{DropCause, Held};
 
 use super::concerning::{Judged, concerns, in_turn};
+use super::isolated::Isolated;
 use super::mutation::Mutation;
 use super::noticing::{columns, is_forged, of_other_ends};
 use crate::agreement::cells;
@@ -74,10 +75,19 @@ impl Holding {
     ///
     /// # Errors
     /// What a lab that is as compiled gets wrong, or that the lab cannot be altered.
-    pub async fn red(&mut self, lab: &mut Lab, mutation: &Mutation) -> Result<Option<String>, String> {
+    pub async fn red(
+        &mut self,
+        lab: &mut Lab,
+        isolated: &mut Isolated,
+        mutation: &Mutation,
+    ) -> Result<Option<String>, String> {
         let judged = Judged::by(mutation, lab.cloud());
         for way in [Way::Anew, Way::Remembered] {
-            let flows = self.concerned(lab.cloud(), mutation, way);
+            let mut flows = self.concerned(lab.cloud(), mutation, way);
+            if way == Way::Remembered {
+                // What is dropped would be waited for.
+                flows = isolated.opened(lab, &judged, flows).await?;
+            }
             self.know(lab, (way, &judged), &flows).await?;
             if self.first_difference(lab, (way, &judged), &flows, mutation).await?.is_some()
                 && let Some(red) = self.first_difference(lab, (way, &judged), &flows, mutation).await?

@@ -16,6 +16,8 @@ use super::noticing::is_forged;
 /// So many flows at most are asked for the sake of one mutation.
 const MOST: usize = 150;
 
+const OPEN: &str = "open";
+
 /// What is asked, and what becomes of it as compiled.
 pub struct Isolated {
     flows: Vec<Flow>,
@@ -52,17 +54,34 @@ impl Isolated {
                 self.flows.iter().filter(|flow| concerns(mutation, lab.cloud(), flow)).collect();
             let concerned = in_turn(mutation, concerned, |flow| flow);
             let flows: Vec<Flow> = concerned.into_iter().take(MOST).cloned().collect();
-            let is_new = |flow: &&Flow| !self.as_compiled.contains_key(&(judged.clone(), (*flow).clone()));
-            let new: Vec<Flow> = flows.iter().filter(is_new).cloned().collect();
-            for (flow, word) in self.words(lab, &judged, &new, None).await? {
-                self.as_compiled.insert((judged.clone(), flow), word);
-            }
+            self.know(lab, &judged, &flows).await?;
             let Some((different, _)) = self.difference(lab, &judged, &flows, mutation).await? else { continue };
             if let Some((_, red)) = self.difference(lab, &judged, &[different], mutation).await? {
                 return Ok(Some(red));
             }
         }
         Ok(None)
+    }
+
+    /// Of these flows those that come about, as compiled.
+    ///
+    /// # Errors
+    /// That the lab cannot be altered.
+    pub async fn opened(&mut self, lab: &mut Lab, judged: &Judged, flows: Vec<Flow>) -> Result<Vec<Flow>, String> {
+        self.know(lab, judged, &flows).await?;
+        let word = |flow: &Flow| self.as_compiled.get(&(judged.clone(), flow.clone()));
+        let is_open = |flow: &Flow| word(flow).is_some_and(|word| word.starts_with(OPEN));
+        Ok(flows.into_iter().filter(is_open).collect())
+    }
+
+    /// Finds out what becomes of flows as compiled, where that is not known yet.
+    async fn know(&mut self, lab: &mut Lab, judged: &Judged, flows: &[Flow]) -> Result<(), String> {
+        let is_new = |flow: &&Flow| !self.as_compiled.contains_key(&(judged.clone(), (*flow).clone()));
+        let new: Vec<Flow> = flows.iter().filter(is_new).cloned().collect();
+        for (flow, word) in self.words(lab, judged, &new, None).await? {
+            self.as_compiled.insert((judged.clone(), flow), word);
+        }
+        Ok(())
     }
 
     async fn difference(
@@ -106,7 +125,7 @@ impl Isolated {
 fn word(outcome: &Outcome) -> String {
     let by = |rule: &Option<sglab::model::RuleId>| rule.map_or_else(String::new, |rule| format!(" by {rule}"));
     match outcome {
-        Outcome::Open { admitted_by } => format!("open{}", by(admitted_by)),
+        Outcome::Open { admitted_by } => format!("{OPEN}{}", by(admitted_by)),
         Outcome::Refused { admitted_by } => format!("refused{}", by(admitted_by)),
         Outcome::Dropped(drop) => match &drop.cause {
             DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),

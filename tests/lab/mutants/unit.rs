@@ -193,7 +193,7 @@ async fn what_is_red(
         return Ok(Some(red));
     }
     if mutation.is_of_flows_under_way() {
-        if let Some(red) = holding.red(lab, mutation).await? {
+        if let Some(red) = holding.red(lab, isolated, mutation).await? {
             return Ok(Some(red));
         }
         lab.alter(Some(mutation.alteration())).await.map_err(|error| error.to_string())?;
@@ -204,7 +204,7 @@ async fn what_is_red(
     }
     match isolated.red(lab, mutation).await? {
         Some(red) => Ok(Some(red)),
-        None => holding.red(lab, mutation).await,
+        None => holding.red(lab, isolated, mutation).await,
     }
 }
 
