@@ -175,7 +175,7 @@ impl<'a> Walker<'a> {
                     Verdict::Open { .. } => {}
                     other => return other,
                 }
-                match passes_on(self.cloud, appliance, source) {
+                match passes_on(self.cloud, appliance, source, self.service) {
                     Some(source) if legs_before < MOST_LEGS => {
                         self.stages.push(Stage::PassedOn { by: appliance.id.clone(), source });
                         self.leg(&Leg { sender: appliance, source, destination }, legs_before + 1)

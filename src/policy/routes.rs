@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::model::{Cloud, Forwarding, InstanceState, Interface, SubnetRoute};
+use crate::model::{Cloud, Forwarding, IcmpMessage, InstanceState, Interface, Service, SubnetRoute};
 
 /// What gets a packet next.
 pub(super) enum NextHop<'a> {
@@ -43,10 +43,23 @@ pub(super) fn next_hop<'a>(cloud: &'a Cloud, sender: &Interface, destination: Ip
 }
 
 /// The source that a packet has when an appliance passes it on; nothing if the appliance keeps it.
-pub(super) fn passes_on(cloud: &Cloud, appliance: &Interface, source: Ipv4Addr) -> Option<Ipv4Addr> {
+///
+/// A NAT instance is a Linux that translates flows, and a message that begins none it passes on as it is (sglab: Amazon's
+/// documents are silent).
+pub(super) fn passes_on(cloud: &Cloud, appliance: &Interface, source: Ipv4Addr, service: Service) -> Option<Ipv4Addr> {
     match cloud.instances.get(&appliance.id.instance)?.forwarding {
         Forwarding::None => None,
         Forwarding::Plain => Some(source),
+        Forwarding::Nat if !begins_a_flow(service) => Some(source),
         Forwarding::Nat => appliance.private.map(|private| private.0),
+    }
+}
+
+/// Whether connection tracking places it: of the messages of ICMP only those that ask, for an echo, a time, information or a
+/// mask.
+fn begins_a_flow(service: Service) -> bool {
+    match service {
+        Service::Icmp(IcmpMessage { kind, .. }) => matches!(kind, 8 | 13 | 15 | 17),
+        Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho | Service::Protocol(_) => true,
     }
 }

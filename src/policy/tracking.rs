@@ -216,7 +216,7 @@ impl<'a> Way<'a> {
                 (NextHop::Interface(appliance), _) => {
                     self.end(appliance, Direction::Ingress, source.into(), from);
                     self.passed.push(Hold::of(appliance));
-                    source = passes_on(self.cloud, appliance, source)?;
+                    source = passes_on(self.cloud, appliance, source, self.service)?;
                     sender = appliance;
                 }
                 (NextHop::AsAddressed, Some(holder)) => {

@@ -197,6 +197,35 @@ instances:
     check(&cloud, beyond, 80, &untranslated);
 }
 
+/// Linux translates flows; what begins none keeps its source, and the gateway has no public address for that.
+#[test]
+fn nat_translates_what_begins_a_flow_and_no_other_message() {
+    let cloud = cloud(
+        "
+hosts: {world: 198.51.100.7}
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    subnets: {private: {cidr: 10.0.2.0/24, routes: {0.0.0.0/0: nat}}, public: 10.0.1.0/24}
+groups: {ALL: [all from 10.0.0.0/16]}
+instances:
+  worker: {groups: ALL, subnet: private, public: no}
+  nat: {groups: ALL, subnet: public, source-dest-check: off, forwards: nat}
+",
+    );
+    let verdict = |service| {
+        super::judge(&cloud, &Flow { from: to("worker"), to: host("198.51.100.7"), via: Via::Public, service })
+    };
+    let message = |kind| Service::Icmp(IcmpMessage { kind, code: 0 });
+    let flows = [8, 13, 15, 17].map(message).into_iter().chain([Service::IcmpEcho, Service::Protocol(47)]);
+    for service in flows {
+        assert!(matches!(verdict(service), Verdict::Open { .. }), "{service}");
+    }
+    for kind in [0, 3, 5, 9, 10, 14, 16, 18] {
+        assert_eq!(verdict(message(kind)), Verdict::Untranslated, "{kind}");
+    }
+}
+
 #[test]
 fn appliances_that_route_to_each_other_go_round_a_few_times_and_nobody_gets_it() {
     let cloud = cloud(

@@ -10,6 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use sglab::model::Era;
 
 use super::COMMON;
+use super::equivalent::claims;
 use super::report;
 use super::results::{Commons, Fate, File, Task, Word, files, is_done, is_gotcha, of_witnesses, out_of, read, results};
 use super::unit;
@@ -214,7 +215,10 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
     let program = std::env::current_exe().expect("this program");
     let done = of_witnesses();
     let asked: HashSet<String> = read(&done).into_iter().map(|fate| fate.mutation).collect();
-    let commons = Commons::known().survived.into_keys().filter(|common| !asked.contains(common)).collect();
+    let claims = claims();
+    let is_claimed = |common: &String| claims.iter().any(|claim| claim.claims(&format!("* {common}")));
+    let unknown = |common: &String| !asked.contains(common) && !is_claimed(common);
+    let commons = Commons::known().survived.into_keys().filter(unknown).collect();
     let out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");
     let out = Mutex::new(out);
     let of = |module: &&str| {

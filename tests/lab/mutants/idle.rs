@@ -6,7 +6,7 @@ use sglab::compile::network::Network;
 use sglab::compile::nft::{NftRule, Ruleset};
 use sglab::model::Cloud;
 
-use super::implied::{block_of, is_within};
+use super::implied::{block_of, is_within, widened_by};
 use super::mutation::{Mutation, Of};
 use super::rewriting::parts;
 
@@ -33,6 +33,7 @@ const UNNAMED: &str = "nothing names it";
 const LATE: &str = "everything is accepted before it";
 const COVERED: &str = "what it matches is accepted before it";
 const BEHIND: &str = "everything is accepted behind it";
+const COVERED_BEHIND: &str = "what it matches is accepted behind it";
 const UNASKED: &str = "no rule behind it asks for the mark";
 const MARKED: &str = "whoever comes here has the mark that it asks for";
 const ACCEPTS: &str = "leads to where everything is accepted";
@@ -80,6 +81,16 @@ impl<'a> Here<'a> {
         if new.is_none_or(|new| new.ends_with("accept")) && self.accepts_all_behind(chain, at) {
             return Some(BEHIND);
         }
+        if new.is_none() && self.is_covered_behind(chain, at, text) {
+            return Some(COVERED_BEHIND);
+        }
+        let beyond = new.and_then(|new| widened_by(text, new));
+        let is_beyond_covered = |beyond: String| {
+            self.is_covered(chain, &rules[..at], &beyond, &beyond) || self.is_covered_behind(chain, at, &beyond)
+        };
+        if beyond.is_some_and(is_beyond_covered) {
+            return Some("what it matches beyond is accepted by another rule");
+        }
         if let Some(why) = self.is_of_no_state(&rules[..at], text, change) {
             return Some(why);
         }
@@ -95,7 +106,7 @@ impl<'a> Here<'a> {
         if self.only_ipv4 && change == "drop `meta nfproto ipv4`" {
             return Some("of the VPCs none has IPv6");
         }
-        if new.is_none() && jump(text).is_some_and(|to| self.rules(to).is_empty()) {
+        if new.is_none() && jump(text).is_some_and(|to| self.rules(to).iter().all(|rule| self.matches_nothing(rule))) {
             return Some("leads to an empty chain");
         }
         if let Some(marks) = text.strip_prefix("meta mark set ") {
@@ -110,7 +121,10 @@ impl<'a> Here<'a> {
             if !others && !leads_to_who_asks(rules) {
                 return Some(UNASKED);
             }
-            if chain.starts_with("from/") && text == "meta mark set 0x0" && new.is_none() {
+            // What comes from the gateway has no mark, and what comes from an interface the one that its chain has set.
+            let mut others = self.ruleset.chains.iter().filter(|(name, _)| name.starts_with("from/"));
+            let is_there = chain.starts_with("from/") || others.all(|(_, it)| mark(&it.rules) == Some(0));
+            if is_there && text == "meta mark set 0x0" && new.is_none() {
                 return Some("sets what is there already");
             }
         }
@@ -156,6 +170,11 @@ impl<'a> Here<'a> {
         let rules = self.ruleset.chains.values().flat_map(|chain| &chain.rules).map(|rule| &rule.text);
         let values = self.ruleset.maps.values().flat_map(|map| map.elements.values());
         rules.chain(values).any(|text| text.split(' ').any(|word| word.trim_start_matches('@') == name))
+    }
+
+    fn matches_nothing(&self, rule: &NftRule) -> bool {
+        let conditions = parts(&rule.text).conditions;
+        conditions.iter().any(|it| it.rsplit_once('@').is_some_and(|(_, set)| self.is_empty(set)))
     }
 
     fn is_empty(&self, set: &str) -> bool {
@@ -219,25 +238,56 @@ impl<'a> Here<'a> {
     /// What marks a flow fails where there is none, as the other does then, or where it is of TCP or UDP: whose packets without a
     /// flow have been dropped before.
     fn is_covered(&self, chain: &str, before: &[NftRule], new: &str, old: &str) -> bool {
-        let is_given = |condition: &String| {
-            (condition == "meta nfproto ipv4" && self.only_ipv4)
-                || wanted_mark(condition).is_some_and(|bit| self.everybody_marks(chain, bit))
-        };
         let marks = |text: &str| text.contains("ct mark set");
         let has_flows =
             |text: &str| ["tcp dport ", "udp dport ", "l4proto tcp", "l4proto udp"].iter().any(|it| text.contains(it));
         before.iter().any(|earlier| {
-            let wanted: Vec<String> =
-                parts(&earlier.text).conditions.into_iter().filter(|condition| !is_given(condition)).collect();
-            let covers = |text: &str| {
-                let conditions = parts(text).conditions;
-                wanted.iter().all(|wanted| conditions.iter().any(|it| is_within(self.ruleset, it, wanted)))
-            };
-            earlier.text.ends_with("accept")
-                && (!marks(&earlier.text) || marks(new) || has_flows(new))
-                && covers(new)
-                && covers(old)
+            (!marks(&earlier.text) || marks(new) || has_flows(new))
+                && self.accepts_all_of(chain, earlier, new)
+                && self.accepts_all_of(chain, earlier, old)
         })
+    }
+
+    /// Whether a rule of a chain accepts all that another text matches.
+    fn accepts_all_of(&self, chain: &str, rule: &NftRule, text: &str) -> bool {
+        let is_given = |condition: &String| {
+            (condition == "meta nfproto ipv4" && self.only_ipv4)
+                || wanted_mark(condition).is_some_and(|bit| self.everybody_marks(chain, bit))
+        };
+        let conditions = parts(text).conditions;
+        let has = |wanted: &String| {
+            let is_it = |it: &String| is_within(self.ruleset, it, wanted) || self.is_the_same_block(it, wanted);
+            conditions.iter().any(is_it)
+        };
+        let wanted = parts(&rule.text).conditions;
+        rule.text.ends_with("accept") && wanted.iter().filter(|it| !is_given(it)).all(has)
+    }
+
+    /// Whether all that a rule of a chain for flows under way matches, or leads to, is accepted behind it, wherever the chain is
+    /// led to.
+    fn is_covered_behind(&self, chain: &str, at: usize, text: &str) -> bool {
+        if !chain.contains("-live/") {
+            return false;
+        }
+        let flat = |rules: &'a [NftRule]| -> Vec<&'a NftRule> {
+            rules
+                .iter()
+                .flat_map(|rule| jump(&rule.text).map_or(std::slice::from_ref(rule), |to| self.rules(to)))
+                .collect()
+        };
+        let own = flat(&self.rules(chain)[at + 1..]);
+        let leading = self.leading_to(chain).filter_map(|from| {
+            let at = from.iter().position(|rule| jump(&rule.text) == Some(chain))?;
+            Some([own.clone(), flat(&from[at + 1..])].concat())
+        });
+        let leading: Vec<Vec<&NftRule>> = leading.collect();
+        let ways = if leading.is_empty() { vec![own] } else { leading };
+        let is_accepted =
+            |text: &str| ways.iter().all(|behind| behind.iter().any(|rule| self.accepts_all_of(chain, rule, text)));
+        match jump(text) {
+            Some(to) => self.rules(to).iter().all(|rule| is_accepted(&rule.text)),
+            None => is_accepted(text),
+        }
     }
 
     /// Of a rule for messages that have no state: the base chain leads nothing else here, and the rule before it accepts the rest.
@@ -259,9 +309,15 @@ impl<'a> Here<'a> {
         let (old, new) = (parts(old), parts(new));
         let mut changed = old.conditions.iter().zip(&new.conditions).filter(|(old, new)| old != new);
         let (Some((before, after)), None) = (changed.next(), changed.next()) else { return false };
-        let (Some(before), Some(after)) = (block_of(before), block_of(after)) else { return false };
         let same = old.conditions.len() == new.conditions.len() && old.statements == new.statements;
-        same && addresses(self.cloud).all(|address| before.contains(&address) == after.contains(&address))
+        same && self.is_the_same_block(before, after)
+    }
+
+    fn is_the_same_block(&self, one: &str, other: &str) -> bool {
+        let head = |condition: &str| condition.rsplit_once(' ').map(|(head, _)| head.to_owned());
+        let (Some(one_block), Some(other_block)) = (block_of(one), block_of(other)) else { return false };
+        let alike = |address: IpAddr| one_block.contains(&address) == other_block.contains(&address);
+        head(one) == head(other) && addresses(self.cloud).all(alike)
     }
 
     /// Whether what a rule of a chain for flows under way leaves is accepted all the same, wherever the chain is led to. These

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use sglab::compile::nft::Ruleset;
 
+use super::rewriting::parts;
+
 /// Whether whatever matches a condition matches a wider one. What it does not understand is within itself only.
 pub fn is_within(ruleset: &Ruleset, narrow: &str, wide: &str) -> bool {
     if narrow == wide {
@@ -39,11 +41,33 @@ fn is_in_block(narrow: &str, wide: &str) -> bool {
     block(narrow).zip(block(wide)).is_some_and(|(narrow, wide)| wide.contains(&narrow))
 }
 
-fn is_in_range(narrow: &str, wide: &str) -> bool {
-    let ends = |value: &str| {
-        let (low, high) = value.split_once('-').unwrap_or((value, value));
-        Some((low.parse::<u16>().ok()?, high.parse::<u16>().ok()?))
+fn ends(range: &str) -> Option<(u16, u16)> {
+    let (low, high) = range.split_once('-').unwrap_or((range, range));
+    Some((low.parse().ok()?, high.parse().ok()?))
+}
+
+/// What a rule matches beyond another that differs from it in one range of ports, if it is wider.
+pub fn widened_by(old: &str, new: &str) -> Option<String> {
+    let (old, new) = (parts(old), parts(new));
+    let mut conditions = new.conditions.clone();
+    let mut changed = old.conditions.iter().zip(&mut conditions).filter(|(old, new)| old != new);
+    let (before, after) = changed.next().filter(|_| old.conditions.len() == new.conditions.len())?;
+    if changed.next().is_some() || old.statements != new.statements {
+        return None;
+    }
+    let (head, wide) = after.rsplit_once(' ')?;
+    let (narrow, wide) = (ends(before.strip_prefix(head)?.trim())?, ends(wide)?);
+    let beyond = match (narrow.0.checked_sub(wide.0)?, wide.1.checked_sub(narrow.1)?) {
+        (1, 0) => wide.0,
+        (0, 1) => wide.1,
+        _ => return None,
     };
+    *after = format!("{head} {beyond}");
+    conditions.push(new.statements);
+    Some(conditions.join(" "))
+}
+
+fn is_in_range(narrow: &str, wide: &str) -> bool {
     ends(narrow).zip(ends(wide)).is_some_and(|(narrow, wide)| wide.0 <= narrow.0 && narrow.1 <= wide.1)
 }
 

@@ -40,6 +40,9 @@ type Passed = HashMap<Flow, HashSet<String>>;
 const ODD_MESSAGES: [Service; 2] =
     [Service::Icmp(IcmpMessage { kind: 13, code: 0 }), Service::Icmp(IcmpMessage { kind: 9, code: 0 })];
 
+/// A protocol that no file names.
+const ODD_PROTOCOL: Service = Service::Protocol(253);
+
 /// So many flows at most are asked for the sake of one mutation.
 const MOST: usize = 400;
 
@@ -101,8 +104,7 @@ impl Plan {
 
     /// A forged sender sees no answer, and a host answers no odd message: where nobody listens nothing is proved.
     async fn leave_out_what_nobody_answers(&mut self, lab: &mut Lab) -> Result<(), String> {
-        let odd =
-            |flow: &Flow| is_forged(flow) || ODD_MESSAGES.contains(&flow.service) || flow.to.interface().is_none();
+        let odd = |flow: &Flow| is_forged(flow) || is_odd(flow.service) || flow.to.interface().is_none();
         let odd: Vec<Flow> = self.all.iter().map(|(flow, _)| flow).filter(|flow| odd(flow)).cloned().collect();
         if odd.is_empty() {
             return Ok(());
@@ -216,7 +218,7 @@ fn one_of_a_kind(all: &Asking) -> Asking {
             other => format!("{other:?}"),
         };
         // What has no state is recorded by a rule of its own at each end.
-        let odd = ODD_MESSAGES.contains(&flow.service).then(|| format!("{:?} {:?}", flow.from, flow.service));
+        let odd = is_odd(flow.service).then(|| format!("{:?} {:?}", flow.from, flow.service));
         [
             Some(format!("{:?} {:?} {decided}", flow.to, flow.service)),
             Some(format!("{:?} {:?} {:?} {}", flow.from, flow.to, flow.via, matches!(verdict, Verdict::Open { .. }))),
@@ -250,7 +252,12 @@ pub fn columns(topology: &Topology, cloud: &Cloud) -> IndexSet<Service> {
     }
     columns.insert(Service::Udp(Port(4001)));
     columns.extend(ODD_MESSAGES);
+    columns.insert(ODD_PROTOCOL);
     columns
+}
+
+fn is_odd(service: Service) -> bool {
+    service == ODD_PROTOCOL || ODD_MESSAGES.contains(&service)
 }
 
 /// Addresses that rules name and nobody has: who forges one is let in by them.
