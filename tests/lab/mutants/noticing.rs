@@ -9,8 +9,8 @@ use sglab::compile::names;
 use sglab::lab::{Asked, Lab};
 use sglab::model::topology::Topology;
 use sglab::model::{
-    Cloud, CloudService, Direction, Endpoint, Flow, IcmpMessage, InstanceName, InstanceState, Interface, Peer, Port,
-    PortRange, Service, Traffic, Verdict, Via,
+    Cloud, CloudService, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface,
+    Peer, Port, PortRange, Service, Traffic, Verdict, Via,
 };
 use sglab::policy;
 use sglab::probe::Observation;
@@ -252,7 +252,10 @@ pub fn columns(topology: &Topology, cloud: &Cloud) -> IndexSet<Service> {
     }
     columns.insert(Service::Udp(Port(4001)));
     columns.extend(ODD_MESSAGES);
-    columns.insert(ODD_PROTOCOL);
+    // What a NAT instance passes on of it to its own public address looks like an answer (docs/semantics.md).
+    if cloud.instances.values().all(|instance| instance.forwarding != Forwarding::Nat) {
+        columns.insert(ODD_PROTOCOL);
+    }
     columns
 }
 
