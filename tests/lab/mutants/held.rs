@@ -6,7 +6,7 @@ use sglab::compile::network::Network;
 use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab, LabError};
 use sglab::model::topology::Topology;
-use sglab::model::{Cloud, ConnectionName, Flow, InstanceState, Port, Service, Verdict, Via};
+use sglab::model::{Cloud, ConnectionName, Flow, Forwarding, InstanceState, Port, Service, Verdict, Via};
 use sglab::policy;
 use sglab::probe::{DropCause, Held};
 
@@ -57,7 +57,10 @@ impl Holding {
             // A load balancer and a host are up for as long as they are there.
             to.is_none_or(|instance| instance.is_none_or(|it| it.state == InstanceState::Running))
         };
-        let judged = by_address.filter(can_answer).map(|flow| {
+        // Through a NAT instance the server of a datagram does not know where to answer (docs/semantics.md).
+        let has_nat = cloud.instances.values().any(|it| it.forwarding == Forwarding::Nat);
+        let is_known = |flow: &Flow| !(has_nat && matches!(flow.service, Service::Udp(_)) && flow.via == Via::Public);
+        let judged = by_address.filter(can_answer).filter(is_known).map(|flow| {
             let verdict = policy::judge(cloud, &flow);
             (flow, verdict)
         });

@@ -122,7 +122,9 @@ impl<'a> Here<'a> {
                 return Some(UNASKED);
             }
             // What comes from the gateway has no mark, and what comes from an interface the one that its chain has set.
-            let mut others = self.ruleset.chains.iter().filter(|(name, _)| name.starts_with("from/"));
+            let itself = chain.replacen("to/", "from/", 1);
+            let is_others = |name: &&String| name.starts_with("from/") && **name != itself;
+            let mut others = self.ruleset.chains.iter().filter(|(name, _)| is_others(name));
             let is_there = chain.starts_with("from/") || others.all(|(_, it)| mark(&it.rules) == Some(0));
             if is_there && text == "meta mark set 0x0" && new.is_none() {
                 return Some("sets what is there already");
