@@ -1,6 +1,14 @@
 //! IPv6 on real packets: nothing translates it, and no rule for IPv4 covers it.
 
-use sglab::model::{Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via};
+use std::net::{Ipv6Addr, UdpSocket};
+use std::process::Command;
+
+use sglab::compile::record::Record;
+use sglab::fabric::tap::Tap;
+use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via};
+use sglab::probe::Outcome;
+
+use crate::bare::{Bare, inside};
 
 use crate::clouds::*;
 
@@ -11,6 +19,9 @@ cases![
     icmp_is_not_icmpv6,
     an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable,
     what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
+    what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
+    what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_as_spoofed,
+    each_of_many_who_ask_for_nobody_over_ipv6_is_told_so,
     closed_ports_refuse_over_ipv6,
     an_address_takes_what_comes_as_soon_as_the_lab_is_up,
     a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway,
@@ -84,7 +95,7 @@ async fn ipv6_crosses_the_gateway_untranslated_between_vpcs() {
     let only_far = sglab::model::Peer::Cidr(std::net::IpAddr::from(far.0).into());
     change(&mut lab, &authorize("WEB", tcp_port(8443), only_far)).await;
     let found = probe(&mut lab, by_ipv6(flow("far1", "web1", tcp(80)))).await.outcome;
-    let sglab::probe::Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
+    let Outcome::Dropped(drop) = &found else { panic!("{found:?}") };
     assert_eq!(drop.source, std::net::IpAddr::from(far.0), "the filter sees the sender's own address");
 }
 
@@ -109,46 +120,80 @@ async fn an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_u
     let before = held(&lab);
     change(&mut lab, &stop("db1")).await;
     let found = probe(&mut lab, asked.clone()).await.outcome;
-    assert_eq!(found, sglab::probe::Outcome::Unreachable);
+    assert_eq!(found, Outcome::Unreachable);
     change(&mut lab, &start("db1")).await;
     assert_eq!(held(&lab), before);
     let found = probe(&mut lab, asked).await.outcome;
     assert!(is_open(&found), "{found:?}");
 }
 
+fn own_ipv6(bare: &Bare, name: &str) -> Ipv6Addr {
+    bare.cloud.instances[&InstanceName::new(name)].interfaces[0].ipv6.expect("it has one").0
+}
+
+/// Sends a datagram as an address that is not the sender's own.
+async fn sends_as(bare: &Bare, node: &str, source: Ipv6Addr, to: Ipv6Addr) {
+    let at = bare.node(node);
+    let sent = inside(&at, move || {
+        let address = format!("{source}/128");
+        let done = Command::new("ip").args(["-6", "addr", "add", &address, "dev", "lo", "nodad"]).status()?;
+        assert!(done.success(), "{source} cannot be added");
+        UdpSocket::bind((source, 4000))?.send_to(b"word", (to, 53))
+    });
+    sent.await.unwrap_or_else(|error| panic!("{node} as {source}: {error}"));
+}
+
 async fn what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
-    use std::net::{SocketAddr, UdpSocket};
-
-    use sglab::compile::record::Record;
-
-    let bare = crate::bare::Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = bare.log("vpc-one").await;
-    let ipv6 = |name| {
-        std::net::IpAddr::from(bare.cloud.instances[&InstanceName::new(name)].interfaces[0].ipv6.expect("one").0)
-    };
-    let (web1, db1) = (ipv6("web1"), ipv6("db1"));
-    crate::bare::inside(&bare.node("web1"), move || {
-        let ip = |arguments: &[&str]| {
-            let done = std::process::Command::new("ip").args(arguments).status().expect("ip");
-            assert!(done.success());
-        };
-        let stolen = format!(
-            "{}/128",
-            std::net::Ipv6Addr::from(match db1 {
-                std::net::IpAddr::V6(address) => u128::from(address) + 7,
-                std::net::IpAddr::V4(_) => unreachable!("an IPv6 address"),
-            })
-        );
-        ip(&["-6", "addr", "add", &stolen, "dev", "eth0", "nodad"]);
-        let stolen: std::net::Ipv6Addr = stolen.trim_end_matches("/128").parse().expect("an address");
-        let socket = UdpSocket::bind(SocketAddr::new(stolen.into(), 4000)).expect("a socket");
-        socket.send_to(b"word", SocketAddr::new(db1, 53)).expect("it leaves the instance");
-    })
-    .await;
+    let db1 = own_ipv6(&bare, "db1");
+    let stolen = Ipv6Addr::from(u128::from(db1) + 7);
+    sends_as(&bare, "web1", stolen, db1).await;
     let (record, tuple, _) = log.next_drop();
-    assert_eq!(record, Record::Spoofed);
-    assert_ne!(tuple.source, web1);
-    assert_eq!((tuple.destination, tuple.destination_port), (db1, 53));
+    assert_eq!((record, tuple.source), (Record::Spoofed, stolen.into()));
+    assert_eq!((tuple.destination, tuple.destination_port), (db1.into(), 53));
+}
+
+async fn what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
+    let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let mut log = bare.log("internet").await;
+    let neighbours: Ipv6Addr = "3fff::99".parse().expect("an address");
+    sends_as(&bare, "office", neighbours, own_ipv6(&bare, "db1")).await;
+    let (record, tuple, _) = log.next_drop();
+    assert_eq!((record, tuple.source), (Record::Spoofed, neighbours.into()));
+}
+
+/// The block of the VPC, no more and no less of it; and what is dropped does not arrive.
+async fn what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_as_spoofed() {
+    let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let mut log = bare.log("vpc-one").await;
+    let mut tap = Tap::open(&bare.node("db1")).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let (web1, db1) = (own_ipv6(&bare, "web1"), own_ipv6(&bare, "db1"));
+    let block = u128::from(web1) >> 72 << 72;
+    let last = Ipv6Addr::from(block | (1 << 72) - 2);
+    for source in [web1, last] {
+        sends_as(&bare, "gateway-one", source, db1).await;
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!((record, tuple.source), (Record::Spoofed, source.into()));
+    }
+    let beyond = Ipv6Addr::from(block ^ (1 << 72) | 1);
+    sends_as(&bare, "gateway-one", beyond, db1).await;
+    let (record, tuple, _) = log.next_drop();
+    assert_eq!((record, tuple.source), (Record::Drop(Direction::Ingress), beyond.into()));
+    let seen: Vec<_> = tap.read().expect("the tap").into_iter().collect();
+    assert!(seen.iter().all(|tuple| tuple.source_port != 4000), "{seen:?}");
+}
+
+/// The kernel's own answer is for a few and then one a second.
+async fn each_of_many_who_ask_for_nobody_over_ipv6_is_told_so() {
+    let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
+    change(&mut lab, &stop("db1")).await;
+    let ports = 9000..9040;
+    let inside = ports.clone().map(|port| by_ipv6(flow("web1", "db1", tcp(port))));
+    let flows: Vec<Flow> = inside.chain(ports.map(|port| from_ipv6("world", "3fff::99", "db1", tcp(port)))).collect();
+    for (flow, found) in flows.iter().zip(outcomes(&mut lab, &flows).await) {
+        assert!(matches!(found, Outcome::Unreachable), "{flow}: {found:?}");
+    }
 }
 
 const MESSAGES: &str = "sglab: 1
@@ -182,7 +227,7 @@ async fn a_ping_is_answered_where_no_rule_lets_pings_in() {
 async fn closed_ports_refuse_over_ipv6() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let found = probe(&mut lab, by_ipv6(flow("web1", "db1", tcp(9)))).await.outcome;
-    assert!(matches!(found, sglab::probe::Outcome::Refused { .. }), "{found:?}");
+    assert!(matches!(found, Outcome::Refused { .. }), "{found:?}");
 }
 
 /// It took a moment longer in one boot of fifty, on a busy machine.

@@ -8,7 +8,7 @@ use etherparse::PacketBuilder;
 use nix::poll::{PollFd, PollFlags, poll};
 use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
-use sglab::fabric::packet::{ICMP, Tuple};
+use sglab::fabric::packet::{ICMP, Tuple, UDP};
 use sglab::fabric::tap::Tap;
 use sglab::model::{Era, Flow};
 use sglab::probe::Outcome;
@@ -38,11 +38,11 @@ async fn cloud() -> Bare {
     Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
 }
 
-/// Only the first segment of a connection is translated, so that what belongs to none would go round between the gateway and
-/// the internet.
+/// Only the first segment of a connection is translated, so that what belongs to none would go back to the internet.
 async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     let bare = cloud().await;
-    let mut log = bare.log("gateway-default").await;
+    let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);
+    let mut tap = Tap::open(&bare.node("web1")).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
     let web1 = SocketAddrV4::new(public(&bare.cloud, "web1").0, 80);
     let packets =
         ODD_FLAGS.iter().zip(7000..).map(|(flags, port)| segment(SocketAddrV4::new(OFFICE, port), web1, *flags));
@@ -53,6 +53,11 @@ async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
         let expected = (Record::Invalid, OFFICE.into(), (*web1.ip()).into());
         assert_eq!((record, tuple.source, tuple.destination), expected, "{tuple:?}");
     }
+    // None has gone back by the time that an honest datagram has come.
+    let honest = inside(&bare.node("office"), || UdpSocket::bind((OFFICE, 6000))).await.expect("a socket");
+    honest.send_to(b"honest", (*web1.ip(), 53)).expect("sent");
+    assert_eq!(next(&mut tap, UDP).await.source_port, 6000);
+    assert_eq!((log.drops(), beyond.drops()), (vec![], vec![]));
 }
 
 /// The next packet of a protocol that a namespace sees.
@@ -113,10 +118,16 @@ async fn each_of_many_who_ask_for_nobody_is_told_so() {
 
 async fn without_a_public_address_nothing_leaves_and_the_gateway_says_so() {
     let bare = cloud().await;
-    let mut log = bare.log("gateway-default").await;
+    let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);
+    let mut tap = Tap::open(&bare.node("office")).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
     let inner = private(&bare.cloud, "inner").0;
     let socket = inside(&bare.node("inner"), move || UdpSocket::bind((inner, 5000))).await.expect("a socket");
     socket.send_to(b"word", (OFFICE, 53)).expect("sent");
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.source, tuple.destination), (Record::Untranslated, inner.into(), OFFICE.into()));
+    let web1 = private(&bare.cloud, "web1").0;
+    let honest = inside(&bare.node("web1"), move || UdpSocket::bind((web1, 6000))).await.expect("a socket");
+    honest.send_to(b"honest", (OFFICE, 53)).expect("sent");
+    assert_eq!(next(&mut tap, UDP).await.source, public(&bare.cloud, "web1").0);
+    assert_eq!(beyond.drops(), []);
 }
