@@ -39,6 +39,8 @@ const MARKED: &str = "whoever comes here has the mark that it asks for";
 const ACCEPTS: &str = "leads to where everything is accepted";
 
 const NOBODYS: &str = "nobody's address is in one block and not in the other";
+const IPV4: &str = "meta nfproto ipv4";
+const IPV6: &str = "meta nfproto ipv6";
 const UNPLACED: &str = "ct state invalid,untracked";
 const ITSELF: &str = "names nobody but itself";
 
@@ -72,7 +74,9 @@ impl<'a> Here<'a> {
             return Some(ACCEPTS);
         }
         let is_wider = change == "match all" || change.starts_with("drop ");
-        if is_wider && text.ends_with("accept") && self.accepts_all_within(&rules[..=at]) {
+        // Of flows under way it does not matter which rule accepts.
+        let by_then = if chain.contains("-live/") { &rules[..] } else { &rules[..=at] };
+        if is_wider && text.ends_with("accept") && self.accepts_all_within(by_then) {
             return Some("everything else is accepted before it");
         }
         if self.is_covered(chain, &rules[..at], new.unwrap_or(text), text) {
@@ -210,16 +214,20 @@ impl<'a> Here<'a> {
         })
     }
 
-    /// Whether what these rules do not accept is nothing, whether connection tracking knows it or not.
+    /// Whether what these rules do not accept is nothing, of either family, whether connection tracking knows it or not.
     fn accepts_all_within(&self, rules: &[NftRule]) -> bool {
+        let families: &[&str] = if self.only_ipv4 { &[IPV4] } else { &[IPV4, IPV6] };
+        families.iter().all(|family| self.accepts_all_of_family(rules, family))
+    }
+
+    fn accepts_all_of_family(&self, rules: &[NftRule], family: &str) -> bool {
         let (mut tracked, mut untracked) = (false, false);
         for rule in rules {
-            if jump(&rule.text).is_some_and(|to| self.accepts_all_within(self.rules(to))) {
+            if jump(&rule.text).is_some_and(|to| self.accepts_all_of_family(self.rules(to), family)) {
                 return true;
             }
             let parts = parts(&rule.text);
-            let of_the_family = |condition: &String| condition == "meta nfproto ipv4" && self.only_ipv4;
-            let rest: Vec<&String> = parts.conditions.iter().filter(|condition| !of_the_family(condition)).collect();
+            let rest: Vec<&String> = parts.conditions.iter().filter(|condition| *condition != family).collect();
             if !parts.statements.ends_with("accept") {
                 continue;
             }
@@ -229,7 +237,7 @@ impl<'a> Here<'a> {
                     tracked = true;
                     untracked |= !parts.statements.contains("ct mark set");
                 }
-                [state] if *state == "ct state invalid,untracked" => untracked = true,
+                [state] if *state == UNPLACED => untracked = true,
                 _ => {}
             }
         }

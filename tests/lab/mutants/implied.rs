@@ -46,9 +46,15 @@ fn ends(range: &str) -> Option<(u16, u16)> {
     Some((low.parse().ok()?, high.parse().ok()?))
 }
 
-/// What a rule matches beyond another that differs from it in one range of ports, if it is wider.
+/// What a rule matches beyond another that differs from it in one range of ports, or that asks for a family, if it is wider.
 pub fn widened_by(old: &str, new: &str) -> Option<String> {
     let (old, new) = (parts(old), parts(new));
+    for (family, other) in [("meta nfproto ipv4", "meta nfproto ipv6"), ("meta nfproto ipv6", "meta nfproto ipv4")] {
+        let rest: Vec<String> = old.conditions.iter().filter(|it| *it != family).cloned().collect();
+        if rest.len() < old.conditions.len() && rest == new.conditions && old.statements == new.statements {
+            return Some([vec![other.to_owned()], rest, vec![new.statements]].concat().join(" "));
+        }
+    }
     let mut conditions = new.conditions.clone();
     let mut changed = old.conditions.iter().zip(&mut conditions).filter(|(old, new)| old != new);
     let (before, after) = changed.next().filter(|_| old.conditions.len() == new.conditions.len())?;

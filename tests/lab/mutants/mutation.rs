@@ -54,7 +54,7 @@ impl Mutation {
                 is_common.then(|| format!("{chain} {id}"))
             }
             Of::Element { set, element, .. } => {
-                (set == "services" || is_of_the_lab(element)).then(|| format!("{set} {element}"))
+                (set.starts_with("services") || is_of_the_lab(element)).then(|| format!("{set} {element}"))
             }
             Of::Entry { map, key, .. } => is_of_the_lab(key).then(|| format!("{map} {key}")),
         };

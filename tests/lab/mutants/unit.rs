@@ -101,7 +101,11 @@ impl Found {
 
     /// Whether what all clouds have in common need not be tried here, by what the other files have found by now.
     fn is_settled(&mut self, mutation: &Mutation) -> bool {
-        mutation.common().is_some_and(|common| self.commons.now().is_settled(&common, &self.file))
+        let Some(common) = mutation.common() else { return false };
+        // What is claimed needs no more than those that are asked of everything.
+        let is_claimed = self.claims.iter().any(|claim| claim.claims(&format!("* {common}")));
+        let file = if is_claimed { "" } else { &self.file };
+        self.commons.now().is_settled(&common, file)
     }
 
     /// Leaves what is idle in a state. Why it is so there explains nothing of a state in which it was tried.
