@@ -26,6 +26,7 @@ cases![
     the_services_are_for_instances_and_lead_nowhere_else,
     a_resolver_outside_is_a_stranger_to_the_groups,
     over_ipv6_they_are_the_same,
+    each_resolver_takes_questions_over_tcp,
     by_dns_name_the_group_matches_where_the_elastic_ip_does_not,
     a_name_that_is_gone_proves_nothing,
     what_no_resolver_answers_proves_nothing,
@@ -283,6 +284,18 @@ async fn over_ipv6_they_are_the_same() {
     assert_eq!(http(&web1, "[fd00:ec2::254]:80", request).await, id);
     assert_eq!(time(&web1, at(0x123)).await.map(|answer| answer.len()), Some(48));
     assert_eq!(connect(&web1, SocketAddr::new(at(0x253), 80)).await, Err(ErrorKind::TimedOut));
+}
+
+async fn each_resolver_takes_questions_over_tcp() {
+    let text = FENCED.replacen("groups:", "vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}\ngroups:", 1);
+    let lab = boot(&topology(&text), Era::Vpc).await;
+    let resolvers = [address([10, 0, 0, 2]), address([169, 254, 169, 253]), "fd00:ec2::253".parse().expect("one")];
+    for resolver in resolvers {
+        assert!(connect(&node(&lab, "web1"), SocketAddr::new(resolver, 53)).await.is_ok(), "{resolver}");
+    }
+    let classic = boot(&topology(CLOUD), Era::Classic).await;
+    let resolver = SocketAddr::new(address([172, 16, 0, 23]), 53);
+    assert!(connect(&node(&classic, "web1"), resolver).await.is_ok());
 }
 
 fn by_name(flow: Flow) -> Flow {
