@@ -170,7 +170,7 @@ async fn what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_
     let server = inside(&bare.node("db1"), move || UdpSocket::bind((db1, 53))).await.expect("a socket");
     server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let block = u128::from(web1) >> 72 << 72;
-    let last = Ipv6Addr::from(block | (1 << 72) - 2);
+    let last = Ipv6Addr::from(block | ((1 << 72) - 2));
     for source in [web1, last] {
         sends_as(&bare, "gateway-one", source, db1).await;
         let (record, tuple, _) = log.next_drop();
