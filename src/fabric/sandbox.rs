@@ -86,7 +86,8 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
     Ok(*CURRENT.get_or_init(|| Sandbox { rootless, fresh_proc }))
 }
 
-/// A lab of hundreds of instances holds more descriptors than the usual soft limit; where that stays, it holds fewer.
+/// A lab of hundreds of instances holds more descriptors than the usual soft limit. Where that stays it holds fewer, and the
+/// kernel says so when there are too many: so it is no error here.
 fn raise_descriptor_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

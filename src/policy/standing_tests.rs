@@ -3,13 +3,8 @@
 use super::tracking::{Connection, Standing};
 use super::way_tests::{FIREWALL, cloud, host, interface, to};
 use super::{Verdict, judge};
-use crate::model::topology::read_operations;
+use crate::model::sample::after;
 use crate::model::*;
-
-fn after(cloud: &Cloud, operations: &str) -> Cloud {
-    let read = read_operations(cloud, operations).unwrap_or_else(|problems| panic!("{problems}"));
-    read.iter().fold(cloud.clone(), |cloud, operation| apply(&cloud, &operation.value).unwrap())
-}
 
 fn opened(cloud: &Cloud, (from, to, via): (Endpoint, Endpoint, Via), service: Service) -> Option<Connection> {
     Connection::open(cloud, &Flow { from, to, via, service })

@@ -1,11 +1,11 @@
 //! A cloud in the kernel without a prober: its logs are free to be read, and its sockets are the test's own.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,6 +14,7 @@ use sglab::compile::record::Record;
 use sglab::compile::{diff, network};
 use sglab::fabric::nflog::LogSocket;
 use sglab::fabric::packet::Tuple;
+use sglab::fabric::tap::Tap;
 use sglab::fabric::{Fabric, Namespace, nft, sandbox};
 use sglab::model::{Cloud, Operation, apply};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -174,6 +175,45 @@ pub async fn connection(
         end.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     }
     (client, server)
+}
+
+/// What comes to a namespace over IPv4, from now on.
+pub async fn tap(node: &Arc<Namespace>) -> Tap {
+    taps(node).await.swap_remove(0)
+}
+
+/// What comes to a namespace, from now on: over IPv4, and over IPv6 if it speaks that.
+async fn taps(node: &Arc<Namespace>) -> Vec<Tap> {
+    Tap::open(node).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Everything that a tap has seen by the time that it has seen this.
+pub fn seen(tap: &mut Tap, last: impl Fn(&Tuple) -> bool) -> Vec<Tuple> {
+    let (mut seen, begun) = (Vec::new(), Instant::now());
+    while !seen.iter().any(&last) {
+        assert!(begun.elapsed() < PATIENCE, "it has not come: {seen:?}");
+        let patience = PollTimeout::try_from(PATIENCE).expect("a short time");
+        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], patience).expect("poll");
+        seen.extend(tap.read().expect("the tap"));
+    }
+    seen
+}
+
+/// Sends many datagrams to an address, and waits until each has been answered with a message of this protocol and type.
+pub async fn answers_to_many(from: &Arc<Namespace>, to: IpAddr, message: (u8, u16)) {
+    const MANY: u16 = 40;
+    let mut tap = taps(from).await.swap_remove(usize::from(to.is_ipv6()));
+    let sent = inside(from, move || {
+        let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
+        let socket = UdpSocket::bind((any, 0))?;
+        (0..MANY).try_for_each(|number| socket.send_to(b"word", (to, 9000 + number)).map(drop))
+    });
+    sent.await.expect("they leave the sender");
+    let is_answer = |tuple: &Tuple| (tuple.protocol, tuple.destination_port) == message;
+    let mut answers = 0;
+    while answers < usize::from(MANY) {
+        answers += seen(&mut tap, is_answer).into_iter().filter(is_answer).count();
+    }
 }
 
 /// Sends packets as they are, whatever their headers say.

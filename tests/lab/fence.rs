@@ -13,7 +13,7 @@ use sglab::fabric::tap::Tap;
 use sglab::model::{Direction, Era, InstanceName};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::bare::{Bare, connection, inside, is_silent, passes, run, send_raw, table};
+use crate::bare::{Bare, connection, inside, is_silent, passes, run, seen, send_raw, table, tap};
 use crate::clouds::*;
 
 cases![
@@ -127,28 +127,12 @@ fn udp_packet(source: Ipv4Addr, destination: Ipv4Addr) -> Vec<u8> {
     packet
 }
 
-/// Whether a namespace has received a datagram from a port, by the time that it has received one from another.
-async fn received(tap: &mut Tap, port: u16, later: u16) -> bool {
-    let mut seen = Vec::new();
-    let begun = std::time::Instant::now();
-    while !seen.contains(&later) {
-        assert!(begun.elapsed() < crate::bare::PATIENCE, "the later datagram arrives");
-        let mut fds = [nix::poll::PollFd::new(std::os::fd::AsFd::as_fd(tap), nix::poll::PollFlags::POLLIN)];
-        nix::poll::poll(&mut fds, 5000u16).expect("poll");
-        seen.extend(tap.read().expect("the tap").into_iter().map(|tuple| tuple.source_port));
-    }
-    seen.contains(&port)
-}
-
 /// Shows that a namespace has not seen the spoofed datagram, by one that its sender may send and that comes later.
 async fn only_the_honest_one_arrives(tap: &mut Tap, from: &Arc<Namespace>, source: Ipv4Addr, to: Ipv4Addr) {
     let honest = inside(from, move || UdpSocket::bind((source, 5001))).await.expect("a socket");
     honest.send_to(b"honest", (to, 53)).expect("sent");
-    assert!(!received(tap, 5000, 5001).await, "the spoofed one has arrived");
-}
-
-async fn tap(node: &Arc<Namespace>) -> Tap {
-    Tap::open(node).await.unwrap_or_else(|error| panic!("{error}")).remove(0)
+    let seen = seen(tap, |tuple| tuple.source_port == 5001);
+    assert!(seen.iter().all(|tuple| tuple.source_port != 5000), "the spoofed one has arrived");
 }
 
 async fn a_neighbours_address_as_source_is_dropped_and_on_record() {

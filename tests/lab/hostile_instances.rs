@@ -1,11 +1,9 @@
 //! Root inside an instance: floods, lies about who it is, sends what no stack sends, or breaks its own stack.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use etherparse::PacketBuilder;
-use nix::poll::{PollFd, PollFlags, poll};
 use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::tap::Tap;
@@ -14,7 +12,7 @@ use sglab::probe::Outcome;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::{model, policy};
 
-use crate::bare::{Bare, ODD_FLAGS, inside, run, segment, send_raw};
+use crate::bare::{Bare, ODD_FLAGS, inside, run, seen, segment, send_raw, tap};
 use crate::clouds::*;
 use crate::snapshot::Snapshot;
 
@@ -39,26 +37,13 @@ async fn cloud() -> Bare {
     Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
 }
 
-async fn tap(node: &Arc<Namespace>) -> Tap {
-    Tap::open(node).await.unwrap_or_else(|error| panic!("{error}")).remove(0)
-}
-
 /// The destination ports of what has arrived, by the time that an honest datagram to port 53 from port 6000 has.
 async fn arrived(tap: &mut Tap, from: &Arc<Namespace>, source: Ipv4Addr, to: Ipv4Addr) -> Vec<(u8, u16)> {
     let honest = inside(from, move || UdpSocket::bind((source, 6000))).await.expect("a socket");
     honest.send_to(b"honest", (to, 53)).expect("sent");
-    let mut seen = Vec::new();
-    let begun = std::time::Instant::now();
-    loop {
-        assert!(begun.elapsed() < crate::bare::PATIENCE, "the honest datagram arrives");
-        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], 5000u16).expect("poll");
-        for tuple in tap.read().expect("the tap") {
-            if tuple.source_port == 6000 {
-                return seen;
-            }
-            seen.push((tuple.protocol, tuple.destination_port));
-        }
-    }
+    let seen = seen(tap, |tuple| tuple.source_port == 6000);
+    let before = seen.iter().take_while(|tuple| tuple.source_port != 6000);
+    before.map(|tuple| (tuple.protocol, tuple.destination_port)).collect()
 }
 
 async fn a_flood_makes_no_wrong_verdict() {

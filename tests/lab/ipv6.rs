@@ -4,10 +4,11 @@ use std::net::{Ipv6Addr, UdpSocket};
 use std::process::Command;
 
 use sglab::compile::record::Record;
+use sglab::fabric::packet::ICMPV6;
 use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via};
 use sglab::probe::Outcome;
 
-use crate::bare::{Bare, PATIENCE, inside};
+use crate::bare::{Bare, PATIENCE, answers_to_many, inside};
 
 use crate::clouds::*;
 
@@ -21,6 +22,7 @@ cases![
     what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
     what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_as_spoofed,
     each_of_many_who_ask_for_nobody_over_ipv6_is_told_so,
+    each_of_many_datagrams_to_nobody_over_ipv6_is_answered_with_an_error,
     closed_ports_refuse_over_ipv6,
     an_address_takes_what_comes_as_soon_as_the_lab_is_up,
     a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway,
@@ -197,6 +199,15 @@ async fn each_of_many_who_ask_for_nobody_over_ipv6_is_told_so() {
     for (flow, found) in flows.iter().zip(outcomes(&mut lab, &flows).await) {
         assert!(matches!(found, Outcome::Unreachable), "{flow}: {found:?}");
     }
+}
+
+async fn each_of_many_datagrams_to_nobody_over_ipv6_is_answered_with_an_error() {
+    const UNREACHABLE: (u8, u16) = (ICMPV6, 1);
+    let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    let nobody = own_ipv6(&bare, "db1");
+    bare.apply(&stop("db1")).await;
+    answers_to_many(&bare.node("web1"), nobody.into(), UNREACHABLE).await;
+    answers_to_many(&bare.node("office"), nobody.into(), UNREACHABLE).await;
 }
 
 const MESSAGES: &str = "sglab: 1

@@ -1,19 +1,14 @@
 //! What happens between a VPC and the hosts outside, where no group is asked: gateways, the internet, and errors.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::AsFd;
-use std::sync::Arc;
 
 use etherparse::PacketBuilder;
-use nix::poll::{PollFd, PollFlags, poll};
 use sglab::compile::record::Record;
-use sglab::fabric::Namespace;
-use sglab::fabric::packet::{ICMP, Tuple, UDP};
-use sglab::fabric::tap::Tap;
+use sglab::fabric::packet::{ICMP, Tuple};
 use sglab::model::{Era, Flow};
 use sglab::probe::Outcome;
 
-use crate::bare::{Bare, ODD_FLAGS, PATIENCE, inside, segment, send_raw};
+use crate::bare::{Bare, ODD_FLAGS, PATIENCE, answers_to_many, inside, seen, segment, send_raw, tap};
 use crate::clouds::*;
 
 cases![
@@ -21,6 +16,7 @@ cases![
     an_error_on_the_way_in_comes_back_from_the_public_address,
     whoever_looks_around_in_a_router_reaches_themselves,
     each_of_many_who_ask_for_nobody_is_told_so,
+    each_of_many_datagrams_to_nobody_is_answered_with_an_error,
     without_a_public_address_nothing_leaves_and_the_gateway_says_so,
 ];
 
@@ -42,7 +38,7 @@ async fn cloud() -> Bare {
 async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     let bare = cloud().await;
     let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);
-    let mut tap = Tap::open(&bare.node("web1")).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let mut tap = tap(&bare.node("web1")).await;
     let web1 = SocketAddrV4::new(public(&bare.cloud, "web1").0, 80);
     let packets =
         ODD_FLAGS.iter().zip(7000..).map(|(flags, port)| segment(SocketAddrV4::new(OFFICE, port), web1, *flags));
@@ -56,37 +52,24 @@ async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     // None has gone back by the time that an honest datagram has come.
     let honest = inside(&bare.node("office"), || UdpSocket::bind((OFFICE, 6000))).await.expect("a socket");
     honest.send_to(b"honest", (*web1.ip(), 53)).expect("sent");
-    assert_eq!(next(&mut tap, UDP).await.source_port, 6000);
+    seen(&mut tap, |tuple| tuple.source_port == 6000);
     assert_eq!((log.drops(), beyond.drops()), (vec![], vec![]));
-}
-
-/// The next packet of a protocol that a namespace sees.
-async fn next(tap: &mut Tap, protocol: u8) -> Tuple {
-    let begun = std::time::Instant::now();
-    loop {
-        assert!(begun.elapsed() < PATIENCE, "nothing has come");
-        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], 1000u16).expect("poll");
-        let seen: Vec<Tuple> = tap.read().expect("the tap").into_iter().collect();
-        let seen = seen.into_iter().find(|tuple| tuple.protocol == protocol);
-        if let Some(tuple) = seen {
-            return tuple;
-        }
-    }
 }
 
 /// As a trace of the route would see it: the router of the VPC is the third to pass it on.
 async fn an_error_on_the_way_in_comes_back_from_the_public_address() {
     const TIME_EXCEEDED: u16 = 11;
     let bare = cloud().await;
-    let office: Arc<Namespace> = bare.node("office");
-    let mut tap = Tap::open(&office).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let office = bare.node("office");
+    let mut tap = tap(&office).await;
     let web1 = public(&bare.cloud, "web1").0;
     let mut packet = Vec::new();
     let builder = PacketBuilder::ipv4(OFFICE.octets(), web1.octets(), 3).udp(5000, 53);
     builder.write(&mut packet, b"trace").expect("a vector takes it");
     send_raw(&office, vec![packet]).await;
-    let error = next(&mut tap, ICMP).await;
-    assert_eq!((error.source, error.destination_port), (web1.into(), TIME_EXCEEDED), "{error:?}");
+    let error = |tuple: &Tuple| (tuple.protocol, tuple.destination_port) == (ICMP, TIME_EXCEEDED);
+    let told = seen(&mut tap, error).into_iter().find(error).map(|tuple| tuple.source);
+    assert_eq!(told, Some(web1.into()));
 }
 
 async fn whoever_looks_around_in_a_router_reaches_themselves() {
@@ -116,10 +99,20 @@ async fn each_of_many_who_ask_for_nobody_is_told_so() {
     }
 }
 
+/// A record is proof, and yet a program has to hear of it.
+async fn each_of_many_datagrams_to_nobody_is_answered_with_an_error() {
+    const UNREACHABLE: (u8, u16) = (ICMP, 3);
+    let mut bare = cloud().await;
+    let (inside, outside) = (private(&bare.cloud, "web2").0, public(&bare.cloud, "web2").0);
+    bare.apply(&stop("web2")).await;
+    answers_to_many(&bare.node("web1"), inside.into(), UNREACHABLE).await;
+    answers_to_many(&bare.node("office"), outside.into(), UNREACHABLE).await;
+}
+
 async fn without_a_public_address_nothing_leaves_and_the_gateway_says_so() {
     let bare = cloud().await;
     let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);
-    let mut tap = Tap::open(&bare.node("office")).await.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    let mut tap = tap(&bare.node("office")).await;
     let inner = private(&bare.cloud, "inner").0;
     let socket = inside(&bare.node("inner"), move || UdpSocket::bind((inner, 5000))).await.expect("a socket");
     socket.send_to(b"word", (OFFICE, 53)).expect("sent");
@@ -128,6 +121,7 @@ async fn without_a_public_address_nothing_leaves_and_the_gateway_says_so() {
     let web1 = private(&bare.cloud, "web1").0;
     let honest = inside(&bare.node("web1"), move || UdpSocket::bind((web1, 6000))).await.expect("a socket");
     honest.send_to(b"honest", (OFFICE, 53)).expect("sent");
-    assert_eq!(next(&mut tap, UDP).await.source, public(&bare.cloud, "web1").0);
+    let own = public(&bare.cloud, "web1").0;
+    seen(&mut tap, |tuple| (tuple.source, tuple.source_port) == (own.into(), 6000));
     assert_eq!(beyond.drops(), []);
 }

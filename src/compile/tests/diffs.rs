@@ -3,12 +3,13 @@
 use indexmap::IndexSet;
 use proptest::prelude::*;
 
-use super::files::{after, everything};
+use super::files::everything;
 use super::fixture::*;
 use super::interpreter::carry_out;
 use crate::compile::network::*;
 use crate::compile::nft::{Change, Ruleset};
 use crate::compile::{changes, diff, group_chains, network};
+use crate::model::sample::after;
 use crate::model::*;
 
 /// Carries out phases on data, each action as strictly as the kernel would. Gives the network before each action.

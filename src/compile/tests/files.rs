@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use crate::compile::network::*;
-use crate::model::topology::{Topology, read_operations};
-use crate::model::{Cloud, Era, apply};
+use crate::model::sample::after;
+use crate::model::topology::Topology;
+use crate::model::{Cloud, Era};
 
 /// A cloud with everything that the compiler has words for.
 pub fn everything() -> Cloud {
@@ -12,14 +13,6 @@ pub fn everything() -> Cloud {
     let cloud = topology.unwrap_or_else(|problems| panic!("{problems}")).initial_cloud(Era::Vpc).unwrap();
     // A file routes only to what passes packets on; somebody may think better of that later.
     after(&cloud, "source-dest-check: {firewall: on}")
-}
-
-/// A cloud after operations, in the words of a step.
-pub fn after(cloud: &Cloud, operations: &str) -> Cloud {
-    let read = read_operations(cloud, operations).unwrap_or_else(|problems| panic!("{problems}"));
-    read.iter().fold(cloud.clone(), |cloud, operation| {
-        apply(&cloud, &operation.value).unwrap_or_else(|refusal| panic!("{operations}: {refusal}"))
-    })
 }
 
 /// The boxes of a network, with their routes and links, and nothing of their rulesets.

@@ -12,7 +12,9 @@ use sglab::model::Era;
 use super::COMMON;
 use super::equivalent::claims;
 use super::report;
-use super::results::{Commons, Fate, File, Task, Word, files, is_done, is_gotcha, of_witnesses, out_of, read, results};
+use super::results::{
+    Commons, Fate, File, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read, results,
+};
 use super::unit;
 
 /// The unit that this process is to run: file and era.
@@ -206,7 +208,7 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
     let done = of_witnesses();
     let asked: HashSet<String> = read(&done).into_iter().map(|fate| fate.mutation).collect();
     let claims = claims();
-    let is_claimed = |common: &String| claims.iter().any(|claim| claim.claims(&format!("* {common}")));
+    let is_claimed = |common: &String| claims.iter().any(|claim| claim.claims(&label_of_common(common)));
     let unknown = |common: &String| !asked.contains(common) && !is_claimed(common);
     let commons = Commons::known().survived.into_keys().filter(unknown).collect();
     let out = std::fs::OpenOptions::new().create(true).append(true).open(done).expect("the results");

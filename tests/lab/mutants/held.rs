@@ -173,10 +173,7 @@ impl Holding {
         }
         self.asked += flows.len();
         let mutation = mutation.cloned();
-        let mutated = move |network: Network| match &mutation {
-            Some(mutation) => mutation.of(network),
-            None => network,
-        };
+        let mutated = move |network| Mutation::or_none(mutation.as_ref(), network);
         let others = judged.clone();
         let (before, after) = match way {
             Way::Anew => {

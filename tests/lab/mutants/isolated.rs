@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 
-use sglab::compile::network::Network;
 use sglab::lab::{Alteration, Lab};
 use sglab::model::{Cloud, Flow, InstanceState, Verdict};
 use sglab::probe::{DropCause, Outcome};
@@ -111,10 +110,7 @@ impl Isolated {
         }
         self.asked += flows.len();
         let (mutation, judged) = (mutation.cloned(), judged.clone());
-        let altered = move |network: Network| {
-            let network = mutation.as_ref().map_or_else(|| network.clone(), |mutation| mutation.of(network.clone()));
-            open_to_everybody(network, &judged)
-        };
+        let altered = move |network| open_to_everybody(Mutation::or_none(mutation.as_ref(), network), &judged);
         lab.alter(Some(Alteration::new(altered))).await.map_err(|error| error.to_string())?;
         let batch = lab.probe(flows).await.map_err(|error| error.to_string())?;
         Ok(batch.observations.into_iter().map(|seen| (seen.flow, word(&seen.outcome))).collect())

@@ -80,6 +80,14 @@ impl Mutation {
         network
     }
 
+    /// The network with this change, or as it is.
+    pub fn or_none(this: Option<&Self>, network: Network) -> Network {
+        match this {
+            Some(mutation) => mutation.of(network),
+            None => network,
+        }
+    }
+
     /// Whether a network has what it changes.
     pub fn applies(&self, network: &Network) -> bool {
         let Some(ruleset) = network.nodes.get(&self.node).and_then(|node| node.ruleset.as_ref()) else { return false };

@@ -31,7 +31,7 @@ impl Fate {
     /// A survivor as the list of equivalent mutations names it.
     pub fn label(&self) -> String {
         match &self.common {
-            Some(common) => format!("* {common}"),
+            Some(common) => label_of_common(common),
             None => format!("{} {} {} {}", self.file, self.era, self.mutation, self.by).trim_end().to_owned(),
         }
     }
@@ -40,6 +40,11 @@ impl Fate {
     pub fn is_settled(&self) -> bool {
         matches!(self.fate, Word::Red | Word::Refused)
     }
+}
+
+/// What all clouds have in common as the list of equivalent mutations names it.
+pub fn label_of_common(common: &str) -> String {
+    format!("* {common}")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -101,6 +106,10 @@ pub fn is_gotcha(path: &Path) -> bool {
 /// IPv6. They are asked of whatever nothing has noticed.
 const TELLING: [&str; 3] =
     ["case-24-behind-nat-the-group-is-lost", "case-13-icmp-is-not-icmpv6", "case-14-anywhere-is-not-ipv6"];
+
+pub fn is_telling(stem: &str) -> bool {
+    TELLING.contains(&stem)
+}
 
 /// Where the results of a file are.
 pub fn out_of(task: Task, (path, era): &File) -> PathBuf {
@@ -234,9 +243,8 @@ impl Commons {
         self
     }
 
-    /// Whether a file need not be asked any more.
-    pub fn is_settled(&self, common: &str, file: &str) -> bool {
-        let survived = || self.survived.get(common).is_some_and(|files| files.len() >= ENOUGH);
-        self.noticed.contains(common) || (!TELLING.contains(&file) && survived())
+    /// Whether so many files have not noticed it that others need not be asked.
+    pub fn is_asked_enough(&self, common: &str) -> bool {
+        self.survived.get(common).is_some_and(|files| files.len() >= ENOUGH)
     }
 }

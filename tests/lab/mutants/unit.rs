@@ -16,7 +16,7 @@ use super::idle::idle_in;
 use super::isolated::Isolated;
 use super::mutation::{Mutation, Of, all};
 use super::noticing::Plan;
-use super::results::{Commons, File, Results, Task, Word, out_of};
+use super::results::{Commons, File, Results, Task, Word, is_telling, label_of_common, out_of};
 
 /// Runs a unit and writes what becomes of each mutation.
 pub async fn run(task: Task, file: &File) -> Result<(), String> {
@@ -102,10 +102,10 @@ impl Found {
     /// Whether what all clouds have in common need not be tried here, by what the other files have found by now.
     fn is_settled(&mut self, mutation: &Mutation) -> bool {
         let Some(common) = mutation.common() else { return false };
-        // What is claimed needs no more than those that are asked of everything.
-        let is_claimed = self.claims.iter().any(|claim| claim.claims(&format!("* {common}")));
-        let file = if is_claimed { "" } else { &self.file };
-        self.commons.now().is_settled(&common, file)
+        let commons = self.commons.now();
+        let is_claimed = || self.claims.iter().any(|claim| claim.claims(&label_of_common(&common)));
+        commons.noticed.contains(&common)
+            || (commons.is_asked_enough(&common) && (!is_telling(&self.file) || is_claimed()))
     }
 
     /// Leaves what is idle in a state. Why it is so there explains nothing of a state in which it was tried.
@@ -172,7 +172,7 @@ impl Found {
             }
         }
         bench.lab.alter(None).await.map_err(|error| error.to_string())?;
-        bench.spend(plan.flows() + holding.spent()).await?;
+        bench.spend(plan.flows() + holding.spent() + isolated.spent()).await?;
         match plan.red(&mut bench.lab).await {
             Some(red) => Err(format!("as compiled again: {red}")),
             None => Ok(()),
