@@ -2,6 +2,7 @@
 //!
 //! `scripts/mutants` runs all of them; here runs a small fixed sample.
 
+mod accepting;
 mod bench;
 mod breaking;
 mod campaign;
