@@ -15,6 +15,7 @@ use super::nft::{Chain, Map, NftRule, Ruleset, Set};
 use super::record::Record;
 use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
 use super::services;
+use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
 };
@@ -303,8 +304,8 @@ fn base_chain(direction: Direction) -> Chain {
     Chain {
         hook: Some(format!("type filter hook forward priority {priority}; policy drop;")),
         rules: vec![
-            own("unplaced", format!("{UNPLACED} meta l4proto icmp {opener} vmap @{direction}-of")),
-            own("unplaced-ipv6", format!("{UNPLACED} meta l4proto ipv6-icmp {opener} vmap @{direction}-of")),
+            own("unplaced", format!("{UNPLACED} meta l4proto {ICMP} {opener} vmap @{direction}-of")),
+            own("unplaced-ipv6", format!("{UNPLACED} meta l4proto {ICMPV6} {opener} vmap @{direction}-of")),
             own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))),
             // An ICMP error about a flow that both ends admitted: that it is untracked at one changes nothing.
             own("related", "ct state related accept"),
@@ -328,8 +329,8 @@ fn again() -> Chain {
     Chain {
         hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
         rules: vec![
-            own("new-tcp", format!("ct state new meta l4proto tcp iifname vmap {live}")),
-            own("new-udp", format!("ct state new meta l4proto udp iifname vmap {live}")),
+            own("new-tcp", format!("ct state new meta l4proto {TCP} iifname vmap {live}")),
+            own("new-udp", format!("ct state new meta l4proto {UDP} iifname vmap {live}")),
             own("tracked", format!("ct state established ct mark & {bit} == {bit} accept")),
             own("original", format!("ct state established ct direction original iifname vmap {live}")),
             own("reply", format!("ct state established ct direction reply oifname vmap {live}")),

@@ -6,6 +6,7 @@ use super::error::CompileError;
 use super::names;
 use super::nft::NftRule;
 use super::record::{LOG_GROUP, Record};
+use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference,
     SourceDestCheck, Traffic,
@@ -67,8 +68,8 @@ impl Family {
 
 /// The bits of the packet mark that say that the opposite direction of the interface is open to all on every port, per
 /// family and protocol. They live within one base chain: its interface chain sets them, its groups' chains read them.
-pub const OPPOSITE_OPEN: [(Family, &str, u32); 4] =
-    [(Family::Ipv4, "tcp", 0x1), (Family::Ipv4, "udp", 0x2), (Family::Ipv6, "tcp", 0x4), (Family::Ipv6, "udp", 0x8)];
+pub const OPPOSITE_OPEN: [(Family, u8, u32); 4] =
+    [(Family::Ipv4, TCP, 0x1), (Family::Ipv4, UDP, 0x2), (Family::Ipv6, TCP, 0x4), (Family::Ipv6, UDP, 0x8)];
 
 /// A rule being compiled.
 pub struct Compiling<'a> {
@@ -116,9 +117,12 @@ impl<'a> Compiling<'a> {
         }
         for (_, protocol, bit) in OPPOSITE_OPEN.iter().filter(|(of, ..)| *of == family) {
             let (suffix, matched) = match traffic {
-                Traffic::Tcp(_) if *protocol == "tcp" => (own.clone(), matched.to_owned()),
-                Traffic::Udp(_) if *protocol == "udp" => (own.clone(), matched.to_owned()),
-                Traffic::All => (self.suffix(family, protocol), format!("meta l4proto {protocol}")),
+                Traffic::Tcp(_) if *protocol == TCP => (own.clone(), matched.to_owned()),
+                Traffic::Udp(_) if *protocol == UDP => (own.clone(), matched.to_owned()),
+                Traffic::All => {
+                    let word = if *protocol == TCP { "tcp" } else { "udp" };
+                    (self.suffix(family, word), format!("meta l4proto {protocol}"))
+                }
                 _ => continue,
             };
             match self.opposite() {
@@ -157,8 +161,8 @@ impl<'a> Compiling<'a> {
     pub fn flows_under_way(&self) -> Result<Vec<NftRule>, CompileError> {
         let matched = match self.rule.traffic {
             Traffic::All => String::new(),
-            Traffic::Tcp(ports) => original_ports("tcp", ports),
-            Traffic::Udp(ports) => original_ports("udp", ports),
+            Traffic::Tcp(ports) => original_ports(TCP, ports),
+            Traffic::Udp(ports) => original_ports(UDP, ports),
             Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => return Ok(Vec::new()),
         };
         let rules = self.peers("ct original ")?.into_iter().map(|(family, peer)| NftRule {
@@ -323,8 +327,8 @@ pub fn opens_all(rule: &Rule) -> u32 {
                 && is_anywhere(&rule.peer)
                 && match rule.traffic {
                     Traffic::All => true,
-                    Traffic::Tcp(ports) => *protocol == "tcp" && ports == PortRange::ALL,
-                    Traffic::Udp(ports) => *protocol == "udp" && ports == PortRange::ALL,
+                    Traffic::Tcp(ports) => *protocol == TCP && ports == PortRange::ALL,
+                    Traffic::Udp(ports) => *protocol == UDP && ports == PortRange::ALL,
                     Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) => false,
                 }
         })
@@ -347,18 +351,18 @@ fn new_match(traffic: Traffic, family: Family) -> Option<String> {
     Some(match (traffic, family) {
         (Traffic::All, _) => String::new(),
         (Traffic::Protocol(number), _) => format!("meta l4proto {number}"),
-        (Traffic::Tcp(PortRange::ALL), _) => "meta l4proto tcp".to_owned(),
-        (Traffic::Udp(PortRange::ALL), _) => "meta l4proto udp".to_owned(),
+        (Traffic::Tcp(PortRange::ALL), _) => format!("meta l4proto {TCP}"),
+        (Traffic::Udp(PortRange::ALL), _) => format!("meta l4proto {UDP}"),
         (Traffic::Tcp(ports), _) => format!("tcp dport {ports}"),
         (Traffic::Udp(ports), _) => format!("udp dport {ports}"),
         (Traffic::Icmp(messages), Family::Ipv4) => match messages {
-            IcmpMatch::All => "ip protocol icmp".to_owned(),
+            IcmpMatch::All => format!("ip protocol {ICMP}"),
             IcmpMatch::Type(8) => "icmp type echo-request".to_owned(),
             IcmpMatch::Type(kind) => format!("icmp type {kind}"),
             IcmpMatch::TypeAndCode(kind, code) => format!("icmp type {kind} icmp code {code}"),
         },
         (Traffic::Icmpv6(messages), Family::Ipv6) => match messages {
-            IcmpMatch::All => "meta l4proto ipv6-icmp".to_owned(),
+            IcmpMatch::All => format!("meta l4proto {ICMPV6}"),
             IcmpMatch::Type(128) => "icmpv6 type echo-request".to_owned(),
             IcmpMatch::Type(kind) => format!("icmpv6 type {kind}"),
             IcmpMatch::TypeAndCode(kind, code) => format!("icmpv6 type {kind} icmpv6 code {code}"),
@@ -368,7 +372,7 @@ fn new_match(traffic: Traffic, family: Family) -> Option<String> {
     })
 }
 
-fn original_ports(protocol: &str, ports: PortRange) -> String {
+fn original_ports(protocol: u8, ports: PortRange) -> String {
     match ports {
         PortRange::ALL => format!("meta l4proto {protocol}"),
         _ => format!("meta l4proto {protocol} ct original proto-dst {ports}"),

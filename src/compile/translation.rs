@@ -10,6 +10,7 @@ use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{UNPLACED, log, own};
+use crate::model::protocol::{ICMP, ICMPV6};
 use crate::model::{PrivateIp, PublicIp};
 use std::net::IpAddr;
 
@@ -36,7 +37,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
         // An ICMP message that connection tracking does not place is translated without it.
         own(
             "invalid",
-            format!("ct state invalid meta l4proto != icmp meta l4proto != ipv6-icmp {} drop", log(Record::Invalid)),
+            format!("ct state invalid meta l4proto != {ICMP} meta l4proto != {ICMPV6} {} drop", log(Record::Invalid)),
         ),
         own("known", "ct state established,related accept"),
         own("translated", format!("iifname \"{GATEWAY_INSIDE}\" ip saddr @{TRANSLATED} accept")),
@@ -57,7 +58,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
             [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" snat ip to ip saddr map @{PUBLIC_OF}"))],
         ),
     );
-    let unplaced = format!("{UNPLACED} meta l4proto icmp");
+    let unplaced = format!("{UNPLACED} meta l4proto {ICMP}");
     ruleset.chains.insert(
         "prerouting-unplaced".to_owned(),
         base(

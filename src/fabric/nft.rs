@@ -117,7 +117,7 @@ fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
 /// # Errors
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
-    let text = list(namespace, &["-j", "-a", "list", "table", "inet", "sglab"]).await?;
+    let text = list(namespace, &["-j", "-a", "-p", "list", "table", "inet", "sglab"]).await?;
     read_rules(&text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
 }
 
@@ -147,12 +147,13 @@ pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Erro
     Ok(found)
 }
 
-/// A namespace's ruleset in nft's own text, without what its rules have counted.
+/// A namespace's ruleset in nft's own text, without what its rules have counted. Protocols are numbers (`-p`): their names
+/// are those of `/etc/protocols`, which not every machine has.
 ///
 /// # Errors
 /// nft's own words.
 pub async fn ruleset(namespace: &Arc<Namespace>) -> Result<String, FabricError> {
-    list(namespace, &["-s", "list", "ruleset"]).await
+    list(namespace, &["-s", "-p", "list", "ruleset"]).await
 }
 
 fn missing(namespace: &Namespace, message: String) -> FabricError {

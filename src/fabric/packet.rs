@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
+pub use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
+
 /// The protocol and ends of a packet. For an ICMP message the source port is its identifier, or what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tuple {
@@ -19,14 +21,6 @@ pub struct Tuple {
     pub destination_port: u16,
 }
 
-/// TCP's protocol number.
-pub const TCP: u8 = 6;
-/// UDP's protocol number.
-pub const UDP: u8 = 17;
-/// ICMP's protocol number.
-pub const ICMP: u8 = 1;
-/// ICMPv6's protocol number.
-pub const ICMPV6: u8 = 58;
 /// The ICMP type of an echo request.
 pub const ECHO_REQUEST: u16 = 8;
 /// The ICMPv6 type of an echo request.

@@ -12,6 +12,7 @@ mod flow;
 mod load_balancer;
 mod name;
 mod operation;
+pub mod protocol;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -129,7 +129,7 @@ pub async fn nft_script(node: &Arc<Namespace>, script: String) {
 
 /// The whole table of a namespace, with handles.
 pub async fn table(node: &Arc<Namespace>) -> String {
-    run(node, "nft", "-a list table inet sglab").await
+    run(node, "nft", "-a -p list table inet sglab").await
 }
 
 /// Rewrites every rule of a table for which `new` gives another text; gives how many.

@@ -36,7 +36,7 @@ fn without_the_port(mut network: Network) -> Network {
     let router = network.nodes.get_mut(&NodeName("vpc-default".into())).and_then(|node| node.ruleset.as_mut());
     let chain = router.and_then(|ruleset| ruleset.chains.get_mut("ingress/DB"));
     for rule in chain.into_iter().flat_map(|chain| &mut chain.rules) {
-        rule.text = rule.text.replace("tcp dport 3306 ", "meta l4proto tcp ");
+        rule.text = rule.text.replace("tcp dport 3306 ", "meta l4proto 6 ");
     }
     network
 }

@@ -37,6 +37,7 @@ mod hostile_instances;
 mod ipv6;
 mod literal;
 mod load_balancers;
+mod minimal_system;
 mod mutants;
 mod outside;
 mod protocols;
@@ -83,6 +84,7 @@ const ALL: &[&[Case]] = &[
     hostile_instances::CASES,
     ipv6::CASES,
     literal::CASES,
+    minimal_system::CASES,
     mutants::CASES,
     load_balancers::CASES,
     outside::CASES,

@@ -82,7 +82,7 @@ impl Snapshot {
 
 /// Every block of a table, with elements sorted: their order is the kernel's.
 async fn ruleset(node: &Arc<Namespace>) -> Vec<String> {
-    let listed = run(node, "nft", "-s list ruleset").await;
+    let listed = run(node, "nft", "-s -p list ruleset").await;
     let mut blocks = Vec::new();
     let mut block: Vec<String> = Vec::new();
     let mut elements = String::new();

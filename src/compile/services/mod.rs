@@ -8,6 +8,7 @@ pub mod zone;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::model::protocol::{TCP, UDP};
 use crate::model::{Cloud, CloudService, Vpc};
 
 /// The resolver of EC2-Classic ("EC2-Classic", EC2 user guide, 2018).
@@ -52,12 +53,12 @@ pub fn address(cloud: &Cloud, vpc: &Vpc, service: CloudService) -> Option<IpAddr
     addresses(cloud, vpc).into_iter().find(|(of, _)| *of == service).map(|(_, address)| address)
 }
 
-/// Where a service listens: the protocol as nft has it, and the port.
-pub fn ports(service: CloudService) -> &'static [(&'static str, u16)] {
+/// Where a service listens: the number of the protocol, and the port.
+pub fn ports(service: CloudService) -> &'static [(u8, u16)] {
     match service {
-        CloudService::Dns => &[("udp", 53), ("tcp", 53)],
-        CloudService::Metadata => &[("tcp", 80)],
-        CloudService::Time => &[("udp", 123)],
+        CloudService::Dns => &[(UDP, 53), (TCP, 53)],
+        CloudService::Metadata => &[(TCP, 80)],
+        CloudService::Time => &[(UDP, 123)],
     }
 }
 

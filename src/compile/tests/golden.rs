@@ -27,6 +27,24 @@ fn everything_there_is_as_boxes() {
     insta::assert_snapshot!(boxes(&network(&everything()).unwrap()));
 }
 
+/// A name is looked up in `/etc/protocols`, which a minimal system does not have.
+#[test]
+fn protocols_are_numbers() {
+    let text = render(&everything()).unwrap();
+    let mut found = 0;
+    for line in text.lines().map(|line| line.split(" comment ").next().unwrap_or(line)) {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "!=").collect();
+        let asked = words.windows(2).filter(|pair| matches!(pair[0], "l4proto" | "protocol") && pair[1] != ".");
+        // An element of a set of services: address, protocol, port.
+        let of_elements = words.windows(5).filter(|it| it[1] == "." && it[3] == "." && !it[0].contains('_'));
+        for protocol in asked.map(|pair| pair[1]).chain(of_elements.map(|it| it[2])).filter(|it| *it != "l4proto") {
+            assert!(protocol.parse::<u8>().is_ok(), "{line}");
+            found += 1;
+        }
+    }
+    assert!(found > 50, "{found} protocols are named");
+}
+
 #[test]
 fn a_transaction_is_one_line_a_change() {
     let changes = [

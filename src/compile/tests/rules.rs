@@ -41,10 +41,10 @@ fn each_kind_of_traffic_has_its_match() {
         (Traffic::Tcp(range(7000, 8000)), "tcp dport 7000-8000"),
         (Traffic::Tcp(range(0, 65534)), "tcp dport 0-65534"),
         (Traffic::Tcp(range(1, 65535)), "tcp dport 1-65535"),
-        (Traffic::Tcp(PortRange::ALL), "meta l4proto tcp"),
+        (Traffic::Tcp(PortRange::ALL), "meta l4proto 6"),
         (Traffic::Udp(range(53, 53)), "udp dport 53"),
-        (Traffic::Udp(PortRange::ALL), "meta l4proto udp"),
-        (Traffic::Icmp(IcmpMatch::All), "ip protocol icmp"),
+        (Traffic::Udp(PortRange::ALL), "meta l4proto 17"),
+        (Traffic::Icmp(IcmpMatch::All), "ip protocol 1"),
         (Traffic::Icmp(IcmpMatch::Type(8)), "icmp type echo-request"),
         (Traffic::Icmp(IcmpMatch::Type(13)), "icmp type 13"),
         (Traffic::Icmp(IcmpMatch::TypeAndCode(3, 4)), "icmp type 3 icmp code 4"),
@@ -67,7 +67,7 @@ fn icmp_is_of_ipv4_and_icmpv6_of_ipv6_and_neither_block_covers_the_other_family(
     let all = |peer| texts(Era::Vpc, Traffic::Icmpv6(IcmpMatch::All), peer).0;
     assert_eq!(all(anywhere()), [""; 0]);
     assert_eq!(texts(Era::Vpc, Traffic::Icmp(IcmpMatch::All), cidr("::/0")).0, [""; 0]);
-    assert_eq!(all(cidr("::/0"))[0], "meta nfproto ipv6 meta l4proto ipv6-icmp ct mark set ct mark | 0x2 accept");
+    assert_eq!(all(cidr("::/0"))[0], "meta nfproto ipv6 meta l4proto 58 ct mark set ct mark | 0x2 accept");
     let echo = texts(Era::Vpc, Traffic::Icmpv6(IcmpMatch::Type(128)), cidr("2001:db8::7/128")).0;
     assert_eq!(echo, ["ip6 saddr 2001:db8::7 icmpv6 type echo-request ct mark set ct mark | 0x2 accept"]);
 }
@@ -82,7 +82,7 @@ fn a_rule_for_everywhere_over_ipv6_is_untracked_where_the_other_direction_is_ope
             "meta nfproto ipv6 tcp dport 80 ct mark set ct mark | 0x2 accept",
         ]
     );
-    assert_eq!(live, ["meta nfproto ipv6 meta l4proto tcp ct original proto-dst 80 accept"]);
+    assert_eq!(live, ["meta nfproto ipv6 meta l4proto 6 ct original proto-dst 80 accept"]);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn each_kind_of_peer_has_its_match() {
     for (peer, matched) in cases {
         let (new, live) = texts(Era::Classic, tcp(80), peer);
         assert_eq!(new, [format!("{matched} tcp dport 80 ct mark set ct mark | 0x2 accept")]);
-        assert_eq!(live, [format!("ct original {matched} meta l4proto tcp ct original proto-dst 80 accept")]);
+        assert_eq!(live, [format!("ct original {matched} meta l4proto 6 ct original proto-dst 80 accept")]);
     }
 }
 
@@ -126,7 +126,7 @@ fn each_kind_of_peer_has_its_match() {
 fn anywhere_is_every_ipv4_address_and_nothing_else() {
     let (new, live) = texts(Era::Classic, tcp(80), anywhere());
     assert_eq!(new, ["meta nfproto ipv4 tcp dport 80 accept"]);
-    assert_eq!(live, ["meta nfproto ipv4 meta l4proto tcp ct original proto-dst 80 accept"]);
+    assert_eq!(live, ["meta nfproto ipv4 meta l4proto 6 ct original proto-dst 80 accept"]);
     for era in Era::ALL {
         for traffic in [Traffic::All, tcp(1), Traffic::Icmp(IcmpMatch::All)] {
             let (new, live) = texts(era, traffic, anywhere());
@@ -149,8 +149,8 @@ fn an_anywhere_rule_is_untracked_where_the_other_direction_is_open() {
     assert_eq!(
         new,
         [
-            "meta nfproto ipv4 meta l4proto tcp accept",
-            "meta nfproto ipv4 meta l4proto udp accept",
+            "meta nfproto ipv4 meta l4proto 6 accept",
+            "meta nfproto ipv4 meta l4proto 17 accept",
             "meta nfproto ipv4 ct mark set ct mark | 0x2 accept",
             "meta nfproto ipv4 ct state invalid,untracked accept",
         ]

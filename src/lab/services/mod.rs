@@ -27,6 +27,7 @@ use crate::compile::names;
 use crate::compile::services::zone::View;
 use crate::compile::services::{self, OUTSIDE_RESOLVER};
 use crate::fabric::{Fabric, FabricError, Namespace};
+use crate::model::protocol::TCP;
 use crate::model::{Cloud, CloudService};
 
 /// The services of a lab. They end when this is dropped.
@@ -119,7 +120,7 @@ async fn open_all(
             for (protocol, port) in services::ports(service) {
                 let at = SocketAddr::new(address, *port);
                 let open =
-                    || if *protocol == "tcp" { listen(at).map(Open::Streams) } else { bind(at).map(Open::Datagrams) };
+                    || if *protocol == TCP { listen(at).map(Open::Streams) } else { bind(at).map(Open::Datagrams) };
                 let opened = faults.around(&name, &format!("serve at {at}"), open);
                 all.push((service, opened.map_err(|error| (at, error))?));
             }

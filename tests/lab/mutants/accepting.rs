@@ -104,7 +104,7 @@ impl<'a> Here<'a> {
     pub fn is_covered(&self, chain: &str, before: &[NftRule], new: &str, old: &str) -> bool {
         let marks = |text: &str| text.contains("ct mark set");
         let has_flows =
-            |text: &str| ["tcp dport ", "udp dport ", "l4proto tcp", "l4proto udp"].iter().any(|it| text.contains(it));
+            |text: &str| ["tcp dport ", "udp dport ", "l4proto 6 ", "l4proto 17 "].iter().any(|it| text.contains(it));
         before.iter().any(|earlier| {
             (!marks(&earlier.text) || marks(new) || has_flows(new))
                 && self.accepts_all_of(chain, earlier, new)

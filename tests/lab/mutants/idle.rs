@@ -167,7 +167,7 @@ impl Here<'_> {
         if !text.contains(UNPLACED) {
             return None;
         }
-        if change == "drop `ip protocol icmp`" || change == "drop `meta l4proto ipv6-icmp`" {
+        if change == "drop `ip protocol 1`" || change == "drop `meta l4proto 58`" {
             return Some("only messages of ICMP that have no state come to it");
         }
         let rest: Vec<String> = parts(text).conditions.into_iter().filter(|condition| condition != UNPLACED).collect();

@@ -13,9 +13,9 @@ pub fn is_within(ruleset: &Ruleset, narrow: &str, wide: &str) -> bool {
         return true;
     }
     match wide {
-        "meta l4proto tcp" => return narrow.starts_with("tcp dport "),
-        "meta l4proto udp" => return narrow.starts_with("udp dport "),
-        "ip protocol icmp" => return narrow.starts_with("icmp type "),
+        "meta l4proto 6" => return narrow.starts_with("tcp dport "),
+        "meta l4proto 17" => return narrow.starts_with("udp dport "),
+        "ip protocol 1" => return narrow.starts_with("icmp type "),
         "meta nfproto ipv4" => return ["ip saddr ", "ip daddr "].iter().any(|head| narrow.starts_with(head)),
         _ => {}
     }

@@ -169,9 +169,9 @@ async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
     let ruleset = Ruleset { sets: sets.map(|(name, set)| (name.to_owned(), set)).into(), ..Ruleset::default() };
     let within = [
         ("tcp dport 80", "tcp dport 80"),
-        ("tcp dport 80", "meta l4proto tcp"),
+        ("tcp dport 80", "meta l4proto 6"),
         ("tcp dport 80-81", "tcp dport 80-90"),
-        ("icmp type 8", "ip protocol icmp"),
+        ("icmp type 8", "ip protocol 1"),
         ("ip saddr 10.0.0.1", "ip saddr 10.0.0.0/24"),
         ("ip saddr @few", "ip saddr @many"),
         ("ip saddr @many", "ip saddr 10.0.0.0/24"),
@@ -182,7 +182,7 @@ async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
         assert!(narrow == wide || !is_within(&ruleset, wide, narrow), "{wide} is not within {narrow}");
     }
     let others = [
-        ("tcp dport 80", "meta l4proto udp"),
+        ("tcp dport 80", "meta l4proto 17"),
         ("tcp dport 80", "udp dport 80"),
         ("tcp dport 80-91", "tcp dport 80-90"),
         ("ip saddr 10.0.0.1", "ip daddr 10.0.0.0/24"),

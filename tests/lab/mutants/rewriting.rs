@@ -114,6 +114,9 @@ fn remarked(statements: &str) -> Vec<(&'static str, String)> {
     ways
 }
 
+/// ICMP, TCP, UDP and ICMPv6, as nft reads them.
+const NAMED: [&str; 4] = ["1", "6", "17", "58"];
+
 /// A condition with another value: the nearest ones that a mistake would give.
 fn altered(condition: &str) -> Vec<String> {
     let Some((head, value)) = condition.rsplit_once(' ') else { return Vec::new() };
@@ -122,6 +125,9 @@ fn altered(condition: &str) -> Vec<String> {
         ports(value)
     } else if value == "echo-request" {
         vec![if head.starts_with("icmpv6") { "129" } else { "13" }.to_owned()]
+    } else if head == "meta l4proto" && NAMED.contains(&value) {
+        // Nothing speaks the next protocol: that is the rule deleted, which is tried by itself.
+        Vec::new()
     } else if head.ends_with(" type") || head.ends_with(" code") || head == "meta l4proto" {
         value.parse::<u8>().map(|number| vec![number.wrapping_add(1).to_string()]).unwrap_or_default()
     } else if head.ends_with("saddr") || head.ends_with("daddr") || head.ends_with("!=") {
