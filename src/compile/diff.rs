@@ -5,29 +5,32 @@
 
 use std::net::IpAddr;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
-use super::names;
 use super::network::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Policy, Route, Way};
 use super::nft::{Change, Ruleset};
 use super::ruleset_diff::{changes, closed, first};
+use super::{memory, names};
 
 /// The actions that make `new` of `old`; empty phases are left out. The boot is the diff from an empty network.
 pub fn diff(old: &Network, new: &Network) -> Phases {
     let differ = Differ { old, new };
     let phases = if differ.same_boxes() {
-        vec![differ.rulesets(|old, new| (changes(old, new), changes(new, old)))]
+        vec![differ.first_rulesets(|old, new| (changes(old, new), changes(new, old)))]
     } else {
         vec![
             differ.added_nodes(),
             differ.removed_routes(),
             // Taking a link away opens nothing, so it need not wait for the filter.
-            [differ.rulesets(|old, new| (first(old, new), changes(&closed(old, new), old))), differ.removed_links()]
-                .concat(),
+            [
+                differ.first_rulesets(|old, new| (first(old, new), changes(&closed(old, new), old))),
+                differ.removed_links(),
+            ]
+            .concat(),
             // Nothing is routed in a new namespace yet, so its ruleset may be loaded while its links are made.
             [differ.added_links(), differ.new_rulesets()].concat(),
             differ.added_routes(),
-            differ.rulesets(|old, new| {
+            differ.rulesets(|_, old, new| {
                 let closed = closed(old, new);
                 (changes(&closed, new), changes(new, &closed))
             }),
@@ -71,14 +74,31 @@ impl Differ<'_> {
     }
 
     /// One transaction per namespace that stays and whose ruleset has something to do.
-    fn rulesets(&self, transaction: impl Fn(&Ruleset, &Ruleset) -> (Vec<Change>, Vec<Change>)) -> Vec<Action> {
+    fn rulesets(
+        &self,
+        transaction: impl Fn(&NodeName, &Ruleset, &Ruleset) -> (Vec<Change>, Vec<Change>),
+    ) -> Vec<Action> {
         let both = self.new.nodes.iter().filter_map(|(name, node)| {
             Some((name, self.old.nodes.get(name)?.ruleset.as_ref()?, node.ruleset.as_ref()?))
         });
-        both.map(|(name, old, new)| (name, transaction(old, new)))
+        both.map(|(name, old, new)| (name, transaction(name, old, new)))
             .filter(|(_, (forward, _))| !forward.is_empty())
             .map(|(name, (forward, back))| Action::Nft { node: name.clone(), forward, back })
             .collect()
+    }
+
+    /// The first transaction also forgets the packets of addresses that leave their holder: the next one inherits nothing.
+    fn first_rulesets(&self, transaction: impl Fn(&Ruleset, &Ruleset) -> (Vec<Change>, Vec<Change>)) -> Vec<Action> {
+        let left = self.left_addresses();
+        self.rulesets(|name, old, new| {
+            let (mut forward, mut back) = transaction(old, new);
+            if new.sets.values().any(memory::is_filled_by_packets) {
+                let left = left.get(name).into_iter().flatten();
+                forward.extend(left.clone().map(|address| Change::Forget(*address)));
+                back.extend(left.map(|address| Change::Recall(*address)));
+            }
+            (forward, back)
+        })
     }
 
     fn new_rulesets(&self) -> Vec<Action> {
@@ -138,10 +158,16 @@ impl Differ<'_> {
             .collect()
     }
 
-    /// The flows of every address that has left its holder, in the filter and in the gateway: the next holder inherits
-    /// nothing.
+    /// The flows of every address that has left its holder.
     fn forgotten_flows(&self) -> Vec<Action> {
-        let mut forgotten = IndexSet::new();
+        let left = self.left_addresses().into_iter();
+        left.flat_map(|(node, left)| left.into_iter().map(move |address| Action::ForgetFlows(node.clone(), address)))
+            .collect()
+    }
+
+    /// Every address that has left its holder, by the routers and gateways that may remember it and stay.
+    fn left_addresses(&self) -> IndexMap<NodeName, IndexSet<IpAddr>> {
+        let mut by_node: IndexMap<NodeName, IndexSet<IpAddr>> = IndexMap::new();
         for link in self.old.links.values() {
             let (router, gateway) = (&link.lower.node, &link.upper.node);
             if self.old.nodes.get(gateway).map(|node| node.kind) != Some(NodeKind::Gateway) {
@@ -149,10 +175,10 @@ impl Differ<'_> {
             }
             let left = [self.left_interfaces(router), self.left_translations(gateway)].concat();
             for node in [router, gateway].into_iter().filter(|node| self.new.nodes.contains_key(*node)) {
-                forgotten.extend(left.iter().map(|address| (node.clone(), *address)));
+                by_node.entry(node.clone()).or_default().extend(left.iter().copied());
             }
         }
-        forgotten.into_iter().map(|(node, address)| Action::ForgetFlows(node, address)).collect()
+        by_node
     }
 
     /// Private addresses that the router no longer delivers where it did.

@@ -10,20 +10,25 @@ use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
     SOURCES, SOURCES_IPV6, UNCHECKED, UNREACHABLE,
 };
-use super::network::Families;
-use super::nft::{Chain, Map, NftRule, Ruleset, Set};
+use super::network::{Families, Timeouts};
+use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
-use super::rule::{Compiling, UNPLACED, log, opens_all, own, track, tracked_bit};
-use super::services;
+use super::rule::{Compiling, STATELESS, UNPLACED, log, opens_all, own, track, tracked_bit};
+use super::{memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
-    Cloud, Direction, GroupName, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
+    Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
 };
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
 /// The ruleset of a VPC. `attached` are the interfaces that have a link to its router.
-pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]) -> Result<Ruleset, CompileError> {
+pub fn ruleset(
+    cloud: &Cloud,
+    (name, vpc): (&VpcName, &Vpc),
+    attached: &[&Interface],
+    timeouts: Timeouts,
+) -> Result<Ruleset, CompileError> {
     let mut ruleset = Ruleset::default();
     let groups: Vec<_> = cloud.groups.iter().filter(|(_, group)| group.vpc == *name).collect();
     for (group, _) in &groups {
@@ -70,18 +75,20 @@ pub fn ruleset(cloud: &Cloud, name: &VpcName, vpc: &Vpc, attached: &[&Interface]
     if !cloud.has_egress_rules() {
         let log = log(Record::Pass(Direction::Egress));
         let admit = format!("{} {log} accept", track(Direction::Egress));
-        let unplaced = format!("{UNPLACED} {log} accept");
-        ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open", admit), own("open-unplaced", unplaced)]));
+        let stateless = format!("{STATELESS} {log} accept");
+        ruleset.chains.insert(OPEN_EGRESS.to_owned(), chain([own("open-stateless", stateless), own("open", admit)]));
     }
     ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
     let families = if vpc.ipv6.is_some() { Families::Both } else { Families::Ipv4 };
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset.chains.insert("input".to_owned(), input(families));
+    let known = known(attached);
     for direction in DIRECTIONS {
-        ruleset.chains.insert(direction.to_string(), base_chain(direction));
+        ruleset.chains.insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, known));
     }
+    memory::add(&mut ruleset, families, timeouts);
     if cloud.has_egress_rules() {
-        ruleset.chains.insert(AGAIN.to_owned(), again());
+        ruleset.chains.insert(AGAIN.to_owned(), again(known));
     }
     // Routes lead packets for others to these. The check is of every packet, of connections under way as well.
     if vpc.routes.values().any(|routes| !routes.is_empty()) {
@@ -112,7 +119,7 @@ fn prefixes(list: &PrefixList) -> Set {
         _ => vec![net],
     });
     let kind = if list.family.is_ipv4() { "ipv4_addr" } else { "ipv6_addr" };
-    set(&format!("{kind}; flags interval"), halved.map(|net| net.to_string()))
+    Set { key: SetKey::Intervals(kind.to_owned()), elements: halved.map(|net| net.to_string()).collect() }
 }
 
 fn sources_ipv6(attached: &[&Interface]) -> Vec<String> {
@@ -294,28 +301,56 @@ fn served(cloud: &Cloud, vpc: &Vpc, ipv4: bool) -> Vec<String> {
     all.flat_map(ports).collect()
 }
 
-fn base_chain(direction: Direction) -> Chain {
+/// The chain that judges at one end of every flow: at the sender's, or at the receiver's.
+fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors, known: &str) -> Chain {
     let (priority, opener, answerer) = match direction {
         Direction::Egress => ("filter", "iifname", "oifname"),
         Direction::Ingress => ("filter + 10", "oifname", "iifname"),
     };
     let bit = tracked_bit(direction);
     let live = format!("@{direction}-live-of");
-    Chain {
-        hook: Some(format!("type filter hook forward priority {priority}; policy drop;")),
-        rules: vec![
-            own("unplaced", format!("{UNPLACED} meta l4proto {ICMP} {opener} vmap @{direction}-of")),
-            own("unplaced-ipv6", format!("{UNPLACED} meta l4proto {ICMPV6} {opener} vmap @{direction}-of")),
-            own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))),
-            // An ICMP error about a flow that both ends admitted: that it is untracked at one changes nothing.
-            own("related", "ct state related accept"),
-            own("tracked", format!("ct state established ct mark & {bit} == {bit} accept")),
-            own("original", format!("ct state established ct direction original {opener} vmap {live}")),
-            own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
-            own("new", format!("ct state new {opener} vmap @{direction}-of")),
-            own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))),
-        ],
+    let mut rules = vec![
+        own("tracked", format!("{known} ct mark & {bit} == {bit} accept")),
+        own("original", format!("ct state established ct direction original {opener} vmap {live}")),
+        own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
+    ];
+    rules.extend(errors_about_untracked(direction, icmp_errors));
+    rules.extend(memory::errors_about_other_protocols(direction, families));
+    rules.push(own("unplaced", format!("{UNPLACED} meta l4proto {ICMP} {opener} vmap @{direction}-of")));
+    rules.push(own("unplaced-ipv6", format!("{UNPLACED} meta l4proto {ICMPV6} {opener} vmap @{direction}-of")));
+    rules.push(own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))));
+    rules.extend(memory::other_protocols(direction, families));
+    rules.push(own("other", format!("ct state untracked {opener} vmap @{direction}-of")));
+    rules.extend(memory::datagrams(direction, families));
+    rules.push(own("new", format!("ct state new {opener} vmap @{direction}-of")));
+    rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));
+    Chain { hook: Some(format!("type filter hook forward priority {priority}; policy drop;")), rules }
+}
+
+/// The packets whose flow both ends have admitted already, so that its mark speaks for them: also those that nobody has
+/// answered yet, and ICMP errors about it.
+///
+/// What a middlebox passes on unchanged comes by twice, and is confirmed the first time. So where there is one, a packet
+/// that nobody has answered is judged each time.
+fn known(attached: &[&Interface]) -> &'static str {
+    let has_appliances = attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off);
+    if has_appliances { "ct state established,related" } else { "ct status confirmed" }
+}
+
+/// ICMP errors about a flow that the end does not track. An error that goes the way of the answers leaves by the
+/// interface of the sender's end, where it comes in, and comes from that of the receiver's end, where it goes out.
+fn errors_about_untracked(direction: Direction, icmp_errors: IcmpErrors) -> Vec<NftRule> {
+    if icmp_errors == IcmpErrors::OfEveryFlow {
+        return vec![own("related", "ct state related accept")];
     }
+    let (original, reply) = match direction {
+        Direction::Egress => ("iifname vmap @egress-of", "oifname vmap @ingress-of"),
+        Direction::Ingress => ("oifname vmap @ingress-of", "iifname vmap @egress-of"),
+    };
+    vec![
+        own("related-original", format!("ct state related ct direction original {original}")),
+        own("related-reply", format!("ct state related ct direction reply {reply}")),
+    ]
 }
 
 /// What the egress chain may have admitted by rules that have gone since. A transaction comes into force between two
@@ -323,15 +358,16 @@ fn base_chain(direction: Direction) -> Chain {
 /// new ingress, and neither cloud may admit it. So egress is asked once more behind ingress. What both clouds admit
 /// passes, and nobody's word is on record twice: these are the chains of flows under way, which log nothing but a cut, and
 /// which know TCP and UDP.
-fn again() -> Chain {
+fn again(known: &str) -> Chain {
     let bit = tracked_bit(Direction::Egress);
     let live = format!("@{}-live-of", Direction::Egress);
     Chain {
         hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
         rules: vec![
+            own("tracked", format!("{known} ct mark & {bit} == {bit} accept")),
+            memory::by_memory(),
             own("new-tcp", format!("ct state new meta l4proto {TCP} iifname vmap {live}")),
             own("new-udp", format!("ct state new meta l4proto {UDP} iifname vmap {live}")),
-            own("tracked", format!("ct state established ct mark & {bit} == {bit} accept")),
             own("original", format!("ct state established ct direction original iifname vmap {live}")),
             own("reply", format!("ct state established ct direction reply oifname vmap {live}")),
         ],
@@ -345,5 +381,5 @@ pub fn chain(rules: impl IntoIterator<Item = NftRule>) -> Chain {
 
 /// A set of these elements.
 pub fn set(key: &str, elements: impl IntoIterator<Item = String>) -> Set {
-    Set { key: key.to_owned(), elements: elements.into_iter().collect() }
+    Set { key: SetKey::Values(key.to_owned()), elements: elements.into_iter().collect() }
 }

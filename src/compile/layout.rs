@@ -26,6 +26,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     check_names(cloud)?;
     let mut builder = Builder::default();
     let mut bound: Vec<(String, IpAddr)> = Vec::new();
+    let timeouts = timeouts(&cloud.tracking);
     let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
     builder.node(names::internet(), NodeKind::Internet, anywhere, None)?;
     builder.internet_routes(cloud);
@@ -33,7 +34,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         let attached = attached(cloud, name);
         let pairs: Vec<_> = attached.iter().filter_map(|i| Some((i.private?, i.public?))).collect();
         let speaks = families(vpc.ipv6.is_some());
-        let filter = filter::ruleset(cloud, name, vpc, &attached)?;
+        let filter = filter::ruleset(cloud, (name, vpc), &attached, timeouts)?;
         builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
         let translation = translation::gateway(&pairs, vpc.ipv6);
         builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
@@ -57,7 +58,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         internet.ruleset = Some(translation::internet(&bound, anywhere));
     }
     builder.check_ports()?;
-    builder.network.timeouts = timeouts(&cloud.tracking);
+    builder.network.timeouts = timeouts;
     Ok(builder.network)
 }
 

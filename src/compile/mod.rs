@@ -6,6 +6,7 @@ mod diff;
 mod error;
 mod filter;
 mod layout;
+pub mod memory;
 pub mod names;
 pub mod network;
 pub mod nft;

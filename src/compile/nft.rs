@@ -3,6 +3,9 @@
 //! Text and not JSON goes into nft: its errors carry line and column, and a person can read what `sglab render`
 //! prints. `docs/architecture.md` says what the `nftables` crate is used for, and why not for this.
 
+use std::fmt;
+use std::net::IpAddr;
+
 use indexmap::{IndexMap, IndexSet};
 
 /// The one table `inet sglab` of one namespace.
@@ -19,10 +22,37 @@ pub struct Ruleset {
 /// A named set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set {
-    /// The type, `ipv4_addr` or `ifname . ipv4_addr`.
-    pub key: String,
+    /// What its elements are.
+    pub key: SetKey,
     /// Its elements as nft writes them.
     pub elements: IndexSet<String>,
+}
+
+/// What the elements of a set are, and who puts them there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SetKey {
+    /// Single values of a type: `ipv4_addr` or `ifname . ipv4_addr`.
+    Values(String),
+    /// Ranges of a type.
+    Intervals(String),
+    /// Values that packets add, and that time out. No element of it is the compiler's.
+    FilledByPackets {
+        /// The expressions whose values they are: `iifname . ip saddr`.
+        like: String,
+        /// Elements that it may have.
+        size: u32,
+    },
+}
+
+impl fmt::Display for SetKey {
+    /// As nft declares it, without the last semicolon.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Values(kind) => write!(f, "type {kind}"),
+            Self::Intervals(kind) => write!(f, "type {kind}; flags interval"),
+            Self::FilledByPackets { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic,timeout"),
+        }
+    }
 }
 
 /// A named map.
@@ -60,7 +90,7 @@ pub struct NftRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// `add set`.
-    AddSet(String, String),
+    AddSet(String, SetKey),
     /// `add map`, key and value types.
     AddMap(String, String, String),
     /// `add chain`, with the hook of a base chain.
@@ -83,4 +113,9 @@ pub enum Change {
     DeleteSet(String),
     /// `delete map`.
     DeleteMap(String),
+    /// Takes every element that names an address out of the sets that packets fill. Only the kernel knows which these are, so
+    /// that it is text only once they have been listed.
+    Forget(IpAddr),
+    /// Puts back what the last [`Change::Forget`] of an address has taken out.
+    Recall(IpAddr),
 }

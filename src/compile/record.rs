@@ -15,6 +15,8 @@ pub enum Record {
     Accept(Direction, RuleId),
     /// A new flow was admitted at an end that nobody judges (no egress rules in the era): `egress accept`.
     Pass(Direction),
+    /// The end admits the datagram by what it has sent before, whatever its rules say: `ingress remembered`.
+    Remembered(Direction),
     /// No rule of the interface's groups admits the new flow: `ingress drop`.
     Drop(Direction),
     /// An untracked flow under way that no present rule admits: `ingress cut`.
@@ -40,7 +42,7 @@ pub enum Record {
 impl Record {
     /// Whether the packet ended there.
     pub fn is_drop(self) -> bool {
-        !matches!(self, Self::Accept(..) | Self::Pass(_))
+        !matches!(self, Self::Accept(..) | Self::Pass(_) | Self::Remembered(_))
     }
 }
 
@@ -49,6 +51,7 @@ impl fmt::Display for Record {
         match self {
             Self::Accept(direction, rule) => write!(f, "{direction} accept {rule}"),
             Self::Pass(direction) => write!(f, "{direction} accept"),
+            Self::Remembered(direction) => write!(f, "{direction} remembered"),
             Self::Drop(direction) => write!(f, "{direction} drop"),
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
@@ -83,6 +86,7 @@ impl FromStr for Record {
         match (words.next(), words.next()) {
             (Some("accept"), Some(rule)) => rule.parse().map(|rule| Self::Accept(direction, rule)),
             (Some("accept"), None) => Ok(Self::Pass(direction)),
+            (Some("remembered"), None) => Ok(Self::Remembered(direction)),
             (Some("drop"), None) => Ok(Self::Drop(direction)),
             (Some("cut"), None) => Ok(Self::Cut(direction)),
             (Some("unclaimed"), None) => Ok(Self::Unclaimed(direction)),
@@ -110,7 +114,7 @@ mod tests {
         ];
         for direction in DIRECTIONS {
             all.extend([Record::Accept(direction, RuleId(7)), Record::Pass(direction), Record::Drop(direction)]);
-            all.extend([Record::Cut(direction), Record::Unclaimed(direction)]);
+            all.extend([Record::Cut(direction), Record::Unclaimed(direction), Record::Remembered(direction)]);
         }
         for record in all {
             assert_eq!(record.to_string().parse(), Ok(record));
@@ -123,7 +127,7 @@ mod tests {
     #[test]
     fn whatever_is_not_admitted_ended_there() {
         for direction in DIRECTIONS {
-            assert!(!Record::Accept(direction, RuleId(7)).is_drop());
+            assert!(!Record::Accept(direction, RuleId(7)).is_drop() && !Record::Remembered(direction).is_drop());
             assert!(!Record::Pass(direction).is_drop());
             assert!(Record::Drop(direction).is_drop() && Record::Cut(direction).is_drop());
         }

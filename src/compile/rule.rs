@@ -41,6 +41,10 @@ const COUNTED: &str = "counter";
 /// Connection tracking gives no state to most ICMP messages that begin something. Each is then judged by itself.
 pub const UNPLACED: &str = "ct state invalid,untracked";
 
+/// Packets that a rule of a group judges by themselves: [`UNPLACED`] ones, those of protocols that are not tracked, and ICMP
+/// errors about a flow that the end does not track. Their mark, where they have one, is that of the flow.
+pub const STATELESS: &str = "ct state invalid,untracked,related";
+
 /// A family of IP, as nft calls it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
@@ -50,7 +54,7 @@ pub enum Family {
 
 impl Family {
     /// Every packet of the family.
-    fn any(self) -> &'static str {
+    pub fn any(self) -> &'static str {
         match self {
             Self::Ipv4 => "meta nfproto ipv4",
             Self::Ipv6 => "meta nfproto ipv6",
@@ -58,10 +62,27 @@ impl Family {
     }
 
     /// The header's name.
-    fn header(self) -> &'static str {
+    pub fn header(self) -> &'static str {
         match self {
             Self::Ipv4 => "ip",
             Self::Ipv6 => "ip6",
+        }
+    }
+
+    /// Its ICMP.
+    pub fn icmp(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "icmp",
+            Self::Ipv6 => "icmpv6",
+        }
+    }
+
+    /// The types of the ICMP messages that carry the packet which they are about: unreachable, too big, time exceeded, bad
+    /// parameter.
+    pub fn errors(self) -> &'static [&'static str] {
+        match self {
+            Self::Ipv4 => &["3", "11-12"],
+            Self::Ipv6 => &["1-4"],
         }
     }
 }
@@ -106,14 +127,18 @@ impl<'a> Compiling<'a> {
         let tracked = || Some(track(self.direction));
         let own = self.suffix(family, "");
         // The peer of a rule for everywhere is the family's own match already.
-        let unplaced = may_be_unplaced(traffic).then(|| words([matched, UNPLACED]));
-        let unplaced = unplaced.map(|matched| self.admit(&self.suffix(family, "unplaced"), peer, &matched, None));
-        // Only TCP and UDP from everywhere can be untracked.
-        let portless = matches!(traffic, Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_));
-        if portless || !is_anywhere(&self.rule.peer) {
-            rules.push(self.admit(&own, peer, matched, tracked()));
-            rules.extend(unplaced);
-            return;
+        // First: the rules below set a mark, and that of an ICMP error is the mark of the flow which it is about.
+        let stateless = may_be_stateless(traffic).then(|| words([matched, STATELESS]));
+        rules.extend(stateless.map(|matched| self.admit(&self.suffix(family, "stateless"), peer, &matched, None)));
+        match traffic {
+            // It is outside of connection tracking.
+            Traffic::Protocol(_) => return rules.push(self.admit(&own, peer, matched, None)),
+            // Only TCP and UDP from everywhere can be untracked.
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) => return rules.push(self.admit(&own, peer, matched, tracked())),
+            Traffic::All | Traffic::Tcp(_) | Traffic::Udp(_) if !is_anywhere(&self.rule.peer) => {
+                return rules.push(self.admit(&own, peer, matched, tracked()));
+            }
+            Traffic::All | Traffic::Tcp(_) | Traffic::Udp(_) => {}
         }
         for (_, protocol, bit) in OPPOSITE_OPEN.iter().filter(|(of, ..)| *of == family) {
             let (suffix, matched) = match traffic {
@@ -142,7 +167,6 @@ impl<'a> Compiling<'a> {
                 rules.push(self.admit(&self.suffix(family, "tracked"), peer, matched, tracked()));
             }
         }
-        rules.extend(unplaced);
     }
 
     /// What follows the rule's id: a group's rule stands once per family.
@@ -336,8 +360,8 @@ pub fn opens_all(rule: &Rule) -> u32 {
         .sum()
 }
 
-/// Whether a rule covers messages that connection tracking does not place.
-fn may_be_unplaced(traffic: Traffic) -> bool {
+/// Whether a rule covers packets that are judged by themselves, beside others.
+fn may_be_stateless(traffic: Traffic) -> bool {
     match traffic {
         Traffic::All => true,
         Traffic::Icmp(IcmpMatch::Type(8)) | Traffic::Icmpv6(IcmpMatch::Type(128)) => false,

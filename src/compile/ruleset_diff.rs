@@ -95,13 +95,15 @@ fn takes_away(change: &Change) -> bool {
         | Change::AddChain(..)
         | Change::AddRule(..)
         | Change::AddElements(..)
-        | Change::AddMapElements(..) => false,
+        | Change::AddMapElements(..)
+        | Change::Recall(_) => false,
         Change::DeleteRule(..)
         | Change::FlushChain(_)
         | Change::DeleteElements(..)
         | Change::DeleteChain(_)
         | Change::DeleteSet(_)
-        | Change::DeleteMap(_) => true,
+        | Change::DeleteMap(_)
+        | Change::Forget(_) => true,
     }
 }
 

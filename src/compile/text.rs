@@ -36,7 +36,7 @@ pub fn transaction(changes: &[Change], handles: &dyn Fn(&str, &str) -> Option<u6
 
 fn command(change: &Change, handles: &dyn Fn(&str, &str) -> Option<u64>) -> Result<String, MissingHandle> {
     Ok(match change {
-        Change::AddSet(set, key) => format!("add set inet sglab {set} {{ type {key}; }}"),
+        Change::AddSet(set, key) => format!("add set inet sglab {set} {{ {key}; }}"),
         Change::AddMap(map, key, value) => format!("add map inet sglab {map} {{ type {key} : {value}; }}"),
         Change::AddChain(chain, None) => format!("add chain inet sglab {chain}"),
         Change::AddChain(chain, Some(hook)) => format!("add chain inet sglab {chain} {{ {hook} }}"),
@@ -56,6 +56,9 @@ fn command(change: &Change, handles: &dyn Fn(&str, &str) -> Option<u64>) -> Resu
         Change::DeleteChain(chain) => format!("delete chain inet sglab {chain}"),
         Change::DeleteSet(set) => format!("delete set inet sglab {set}"),
         Change::DeleteMap(map) => format!("delete map inet sglab {map}"),
+        // The elements are the kernel's to list: without the list this is no more than a remark.
+        Change::Forget(address) => format!("# forget the packets of {address}"),
+        Change::Recall(address) => format!("# remember the packets of {address} again"),
     })
 }
 
@@ -92,7 +95,7 @@ impl fmt::Display for Ruleset {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("table inet sglab {")?;
         for (name, Set { key, elements }) in &self.sets {
-            write!(f, "\n\tset {name} {{\n\t\ttype {key}")?;
+            write!(f, "\n\tset {name} {{\n\t\t{}", key.to_string().replace("; ", "\n\t\t"))?;
             write_elements(f, &elements.iter().cloned().collect::<Vec<_>>())?;
             f.write_str("\n\t}\n")?;
         }

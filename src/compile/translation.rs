@@ -10,7 +10,7 @@ use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{UNPLACED, log, own};
-use crate::model::protocol::{ICMP, ICMPV6};
+use crate::model::protocol::{TCP, UDP};
 use crate::model::{PrivateIp, PublicIp};
 use std::net::IpAddr;
 
@@ -34,11 +34,10 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
         ),
     );
     let mut forward = vec![
-        // An ICMP message that connection tracking does not place is translated without it.
-        own(
-            "invalid",
-            format!("ct state invalid meta l4proto != {ICMP} meta l4proto != {ICMPV6} {} drop", log(Record::Invalid)),
-        ),
+        // ICMP messages that connection tracking does not place, and what its trackers of other protocols take amiss, are
+        // translated without it.
+        own("invalid-tcp", format!("ct state invalid meta l4proto {TCP} {} drop", log(Record::Invalid))),
+        own("invalid-udp", format!("ct state invalid meta l4proto {UDP} {} drop", log(Record::Invalid))),
         own("known", "ct state established,related accept"),
         own("translated", format!("iifname \"{GATEWAY_INSIDE}\" ip saddr @{TRANSLATED} accept")),
         own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
@@ -58,7 +57,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
             [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" snat ip to ip saddr map @{PUBLIC_OF}"))],
         ),
     );
-    let unplaced = format!("{UNPLACED} meta l4proto {ICMP}");
+    let unplaced = format!("{UNPLACED} meta l4proto != {TCP} meta l4proto != {UDP}");
     ruleset.chains.insert(
         "prerouting-unplaced".to_owned(),
         base(

@@ -29,6 +29,7 @@ mod program;
 mod raw;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+pub mod remembered;
 pub mod sandbox;
 mod settle;
 pub mod summons;

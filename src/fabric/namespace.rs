@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::faults::Faults;
 use super::nft::Counted;
+use super::remembered::Element;
 use super::{FabricError, fence, ids};
 use crate::compile::network::{Families, NodeKind, NodeName};
 
@@ -28,6 +29,8 @@ pub struct Namespace {
     pub(crate) faults: Faults,
     /// What rules that are gone had counted.
     pub(super) counted: Mutex<Counted>,
+    /// Elements that the last transaction has taken out of sets which packets fill, in case that it is taken back.
+    pub(super) forgotten: Mutex<Vec<Element>>,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -86,8 +89,9 @@ impl Namespace {
             let fenced = fence::fenced_namespaces(&ids::of_instances())?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
-            let counted = Mutex::default();
-            let made = Self { name: name.clone(), kind, families, faults, counted, net: fenced.net, user, path };
+            let (counted, forgotten) = (Mutex::default(), Mutex::default());
+            let (name, net) = (name.clone(), fenced.net);
+            let made = Self { name, kind, families, faults, counted, forgotten, net, user, path };
             publish(&made.net, &made.path)?;
             if let Some((user, path)) = &made.user {
                 publish(user, path)?;
@@ -97,7 +101,8 @@ impl Namespace {
         let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(io::Error::other);
         let net = named.and_then(|named| named.file().as_fd().try_clone_to_owned());
         let net = net.inspect_err(|_| unpublish(&path))?;
-        Ok(Self { name: name.clone(), kind, families, faults, counted: Mutex::default(), net, user: None, path })
+        let (counted, forgotten) = (Mutex::default(), Mutex::default());
+        Ok(Self { name: name.clone(), kind, families, faults, counted, forgotten, net, user: None, path })
     }
 
     /// Its network namespace.

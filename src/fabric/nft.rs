@@ -14,7 +14,7 @@ use nftables::stmt::{Counter, Statement};
 
 use super::child::{self, Ended, Status};
 use super::faults::{self, Moment};
-use super::{FabricError, Namespace, generation};
+use super::{FabricError, Namespace, generation, remembered};
 use crate::compile::nft::{Change, Ruleset};
 use crate::compile::text::{ADD_TABLE, transaction};
 
@@ -38,6 +38,7 @@ pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Resul
 
 /// Carries out one transaction: all of it or nothing.
 pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), Failed> {
+    let changes = remembered::expand(namespace, changes).await.map_err(without_effect)?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -52,7 +53,7 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
     let find = |chain: &str, id: &str| {
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
-    let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
+    let script = transaction(&changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
     transact(namespace, script).await
 }
 
@@ -117,8 +118,14 @@ fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
 /// # Errors
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
-    let text = list(namespace, &["-j", "-a", "-p", "list", "table", "inet", "sglab"]).await?;
+    // Terse: there may be many elements, and no rule is in one.
+    let text = list(namespace, &["-t", "-j", "-a", "-p", "list", "table", "inet", "sglab"]).await?;
     read_rules(&text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
+}
+
+/// nft's own list of every set of a namespace's table, as JSON.
+pub(super) async fn sets(namespace: &Arc<Namespace>) -> Result<String, FabricError> {
+    list(namespace, &["-j", "list", "sets", "table", "inet", "sglab"]).await
 }
 
 /// The rules with a comment in nft's own list.

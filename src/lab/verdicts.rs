@@ -32,6 +32,7 @@ impl<'a> Where<'a> {
         match record {
             Record::Accept(direction, _)
             | Record::Pass(direction)
+            | Record::Remembered(direction)
             | Record::Drop(direction)
             | Record::Cut(direction)
             | Record::Unclaimed(direction) => match direction {

@@ -39,6 +39,7 @@ impl Era {
                 elastic_ip_on_stop: ElasticIpOnStop::Stays,
                 quotas: Quotas::Enforced,
                 group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
+                icmp_errors: IcmpErrors::OfTrackedFlows,
             },
             Self::Classic => Knobs {
                 change_groups: ChangeGroups::Never,
@@ -48,6 +49,7 @@ impl Era {
                 elastic_ip_on_stop: ElasticIpOnStop::Dissociated,
                 quotas: Quotas::Enforced,
                 group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
+                icmp_errors: IcmpErrors::OfTrackedFlows,
             },
             Self::Vpc => Knobs {
                 change_groups: ChangeGroups::AnyTime,
@@ -57,6 +59,7 @@ impl Era {
                 elastic_ip_on_stop: ElasticIpOnStop::Stays,
                 quotas: Quotas::Enforced,
                 group_reference_ipv6: GroupReferenceIpv6::MatchesMembers,
+                icmp_errors: IcmpErrors::OfTrackedFlows,
             },
         }
     }
@@ -135,6 +138,18 @@ pub enum GroupReferenceIpv6 {
     MatchesNobody,
 }
 
+/// Which ICMP errors come to who sent the packet that they are about, without a rule that admits them.
+///
+/// "Network MTU" (EC2 user guide) reads as if groups let every answer in. Field reports say that "fragmentation needed" about an
+/// untracked flow is dropped unless a rule admits it (kubernetes #24254, kube-aws #214, kops #6297).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IcmpErrors {
+    /// Those about flows that the end tracks; others need a rule.
+    OfTrackedFlows,
+    /// Those about every flow that the end has admitted.
+    OfEveryFlow,
+}
+
 /// The values of a knob, each with its word in a topology file.
 macro_rules! words {
     ($($knob:ident: $($value:ident $word:literal),+;)+) => {$(
@@ -160,6 +175,7 @@ words! {
     ElasticIpOnStop: Stays "stays", Dissociated "dissociated";
     Quotas: Enforced "enforced", Ignored "ignored";
     GroupReferenceIpv6: MatchesMembers "matches-members", MatchesNobody "matches-nobody";
+    IcmpErrors: OfTrackedFlows "of-tracked-flows", OfEveryFlow "of-every-flow";
 }
 
 /// The differences between the eras, each overridable by itself in a topology file.
@@ -180,4 +196,6 @@ pub struct Knobs {
     /// `group-reference-ipv6`: `matches-members` or `matches-nobody`. No difference of the eras either, but of what is
     /// taken to be true of the one that has IPv6.
     pub group_reference_ipv6: GroupReferenceIpv6,
+    /// `icmp-errors`: `of-tracked-flows` or `of-every-flow`. No difference of the eras: the documents and the field disagree.
+    pub icmp_errors: IcmpErrors,
 }

@@ -17,11 +17,11 @@ use super::ports::SourcePorts;
 use super::servers::Servers;
 use super::waiting::{Finding, Probe, State, finish, until_evidence};
 use super::witness::{Eye, Witness};
-use crate::compile::network::NodeName;
+use crate::compile::network::{NodeKind, NodeName};
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
-use crate::fabric::{FabricError, Namespace, conntrack};
+use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::Service;
 
 /// So many probes wait for their answer at the same time.
@@ -209,7 +209,9 @@ impl Prober {
             return Ok(());
         }
         let nodes = [&self.tracking[..], &self.appliances].concat();
-        conntrack::forget_portless(&nodes, &ends).await.map_err(|error| error.to_string())
+        conntrack::forget_portless(&nodes, &ends).await.map_err(|error| error.to_string())?;
+        let routers: Vec<_> = nodes.into_iter().filter(|node| node.kind == NodeKind::Router).collect();
+        remembered::forget_protocols(&routers, &ends).await.map_err(|error| error.to_string())
     }
 
     /// A canary behind the packets of every receiver of a chunk.

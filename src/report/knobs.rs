@@ -150,6 +150,14 @@ const ROWS: &[Row] = &[
         chosen: Some("they match, as is commonly held; a file may take the words to the letter"),
     },
     Row {
+        key: Some("icmp-errors"),
+        what: "ICMP errors that come without a rule which admits them",
+        value: |_, knobs| knobs.icmp_errors.as_str().to_owned(),
+        article: None,
+        amazon: Some("\"Network MTU\" (EC2 user guide) reads as if they always came"),
+        chosen: Some("those about tracked flows, as the field reports; a file may take the page's word"),
+    },
+    Row {
         key: None,
         what: "automatic public address after stop and start",
         value: |_, _| "new".to_owned(),
@@ -222,6 +230,7 @@ mod tests {
             elastic_ip_on_stop: _,
             quotas: _,
             group_reference_ipv6: _,
+            icmp_errors: _,
         } = Era::Vpc.knobs();
         let keys: Vec<_> = ROWS.iter().filter_map(|row| row.key).collect();
         let known = [
@@ -232,6 +241,7 @@ mod tests {
             "elastic-ip-on-stop",
             "quotas",
             "group-reference-ipv6",
+            "icmp-errors",
         ];
         assert_eq!(keys, known);
         assert!(ROWS.iter().all(|row| row.article.is_some() || row.amazon.is_some()), "somebody says so");

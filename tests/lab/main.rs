@@ -37,6 +37,7 @@ mod hostile_instances;
 mod ipv6;
 mod literal;
 mod load_balancers;
+mod memory;
 mod minimal_system;
 mod mutants;
 mod outside;
@@ -87,6 +88,7 @@ const ALL: &[&[Case]] = &[
     minimal_system::CASES,
     mutants::CASES,
     load_balancers::CASES,
+    memory::CASES,
     outside::CASES,
     protocols::CASES,
     regressions::CASES,

@@ -115,7 +115,10 @@ fn a_new_address_is_elements_and_no_rule() {
     instance(&mut new, "web1").interfaces[0].private = Some(PrivateIp([10, 0, 0, 31].into()));
     let phases = steps(&old, &new);
     let elements_only = |change: &&Change| {
-        matches!(change, Change::AddElements(..) | Change::AddMapElements(..) | Change::DeleteElements(..))
+        matches!(
+            change,
+            Change::AddElements(..) | Change::AddMapElements(..) | Change::DeleteElements(..) | Change::Forget(_)
+        )
     };
     let all: Vec<_> = transactions(&phases).concat();
     assert!(all.iter().all(|change| elements_only(&change)), "{all:?}");

@@ -22,7 +22,8 @@ pub fn carry_out(ruleset: &Ruleset, changes: &[Change]) -> Ruleset {
 fn names_what_is_there(ruleset: &Ruleset, text: &str) {
     let words: Vec<&str> = text.split_whitespace().collect();
     for (i, word) in words.iter().enumerate() {
-        if let Some(name) = word.strip_prefix('@') {
+        // `@th,160,32` is a part of a packet.
+        if let Some(name) = word.strip_prefix('@').filter(|name| !name.contains(',')) {
             assert!(ruleset.sets.contains_key(name) || ruleset.maps.contains_key(name), "{text} names no set or map");
         }
         if *word == "jump" {
@@ -92,6 +93,8 @@ fn step(now: &mut Ruleset, change: &Change) {
             assert!(!is_named(now, name), "{name} is in use");
             assert!(now.sets.shift_remove(name).is_some());
         }
+        // What packets have put there is not compiled.
+        Change::Forget(_) | Change::Recall(_) => {}
         Change::DeleteMap(name) => {
             assert!(!is_named(now, name), "{name} is in use");
             assert!(now.maps.shift_remove(name).is_some());

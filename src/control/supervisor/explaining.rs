@@ -47,13 +47,17 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> Verdict {
     let (record, tuple) = (logged.record, logged.tuple);
     let interface = lab.whereabouts(logged).judged_by(record);
     let at = match record {
-        Record::Accept(at, _) | Record::Pass(at) | Record::Drop(at) | Record::Cut(at) | Record::Unclaimed(at) => {
-            Some(at.to_string())
-        }
+        Record::Accept(at, _)
+        | Record::Pass(at)
+        | Record::Remembered(at)
+        | Record::Drop(at)
+        | Record::Cut(at)
+        | Record::Unclaimed(at) => Some(at.to_string()),
         _ => None,
     };
     let word = match record {
         Record::Accept(..) | Record::Pass(_) => "accept".to_owned(),
+        Record::Remembered(_) => "remembered".to_owned(),
         Record::Drop(_) => "drop".to_owned(),
         Record::Cut(_) => "cut".to_owned(),
         Record::Unclaimed(_) => "unclaimed".to_owned(),

@@ -167,14 +167,18 @@ impl FlowLog {
             interface.map(|interface| Side { eni: eni(interface), rule, refused: Amount::default() })
         };
         match logged.record {
-            Record::Accept(Direction::Egress, _) | Record::Pass(Direction::Egress) => {
+            Record::Accept(Direction::Egress, _)
+            | Record::Pass(Direction::Egress)
+            | Record::Remembered(Direction::Egress) => {
                 let flow = self.flows.entry(key).or_default();
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 if flow.egress.is_none() {
                     flow.egress = side(at.from, rule(logged.record));
                 }
             }
-            Record::Accept(Direction::Ingress, _) | Record::Pass(Direction::Ingress) => {
+            Record::Accept(Direction::Ingress, _)
+            | Record::Pass(Direction::Ingress)
+            | Record::Remembered(Direction::Ingress) => {
                 let flow = self.flows.entry(key).or_default();
                 flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
                 // Behind a middlebox the last is the receiver.

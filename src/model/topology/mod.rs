@@ -111,6 +111,8 @@ pub struct KnobOverrides {
     pub quotas: Option<super::Quotas>,
     /// See [`Knobs::group_reference_ipv6`].
     pub group_reference_ipv6: Option<super::GroupReferenceIpv6>,
+    /// See [`Knobs::icmp_errors`].
+    pub icmp_errors: Option<super::IcmpErrors>,
 }
 
 /// A value and the place in the file that says it.
@@ -407,6 +409,7 @@ impl KnobOverrides {
             elastic_ip_on_stop: self.elastic_ip_on_stop.unwrap_or(preset.elastic_ip_on_stop),
             quotas: self.quotas.unwrap_or(preset.quotas),
             group_reference_ipv6: self.group_reference_ipv6.unwrap_or(preset.group_reference_ipv6),
+            icmp_errors: self.icmp_errors.unwrap_or(preset.icmp_errors),
         }
     }
 }

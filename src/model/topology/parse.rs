@@ -5,8 +5,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{
-    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, GroupReferenceIpv6, InstanceName,
-    InterfaceId, OnCrash, OnStart, Operation, Quotas, SelfReference, Service,
+    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, GroupReferenceIpv6, IcmpErrors,
+    InstanceName, InterfaceId, OnCrash, OnStart, Operation, Quotas, SelfReference, Service,
 };
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
@@ -237,6 +237,7 @@ impl Reading<'_> {
             "elastic-ip-on-stop",
             "quotas",
             "group-reference-ipv6",
+            "icmp-errors",
         ];
         let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
         KnobOverrides {
@@ -257,6 +258,7 @@ impl Reading<'_> {
             group_reference_ipv6: fields
                 .get(keys[6])
                 .and_then(|n| self.choice(n, "a value of this knob", GroupReferenceIpv6::WORDS)),
+            icmp_errors: fields.get(keys[7]).and_then(|n| self.choice(n, "a value of this knob", IcmpErrors::WORDS)),
         }
     }
 

@@ -121,6 +121,15 @@ struct Knobs {
     quotas: Option<Quotas>,
     /// Whether a group as a peer means the IPv6 addresses of its members too.
     group_reference_ipv6: Option<SelfReference>,
+    /// Which ICMP errors come without a rule that admits them.
+    icmp_errors: Option<IcmpErrors>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum IcmpErrors {
+    OfTrackedFlows,
+    OfEveryFlow,
 }
 
 #[derive(JsonSchema)]

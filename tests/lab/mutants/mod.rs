@@ -22,7 +22,7 @@ mod unit;
 use std::sync::Arc;
 
 use sglab::compile::network::Network;
-use sglab::compile::nft::{Ruleset, Set};
+use sglab::compile::nft::{Ruleset, Set, SetKey};
 use sglab::lab::Lab;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
@@ -163,8 +163,10 @@ async fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tr
 }
 
 async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
-    let set =
-        |elements: &[&str]| Set { key: "ipv4_addr".into(), elements: elements.iter().map(|it| (*it).into()).collect() };
+    let set = |elements: &[&str]| Set {
+        key: SetKey::Values("ipv4_addr".into()),
+        elements: elements.iter().map(|it| (*it).into()).collect(),
+    };
     let sets = [("few", set(&["10.0.0.1"])), ("many", set(&["10.0.0.1", "10.0.0.2"])), ("far", set(&["10.9.0.1"]))];
     let ruleset = Ruleset { sets: sets.map(|(name, set)| (name.to_owned(), set)).into(), ..Ruleset::default() };
     let within = [

@@ -184,6 +184,7 @@ fn knobs(cloud: &Cloud) -> Vec<String> {
         ("elastic-ip-on-stop", own.elastic_ip_on_stop.as_str(), preset.elastic_ip_on_stop.as_str()),
         ("quotas", own.quotas.as_str(), preset.quotas.as_str()),
         ("group-reference-ipv6", own.group_reference_ipv6.as_str(), preset.group_reference_ipv6.as_str()),
+        ("icmp-errors", own.icmp_errors.as_str(), preset.icmp_errors.as_str()),
     ]
     .into_iter()
     .filter(|(_, own, preset)| own != preset)

@@ -1,0 +1,281 @@
+//! Sets in which each interface keeps, beside connection tracking, the traffic that it has sent and admitted.
+//!
+//! Connection tracking has one entry for both ends of a flow, and none for a packet that the receiver's end drops. EC2 tracks
+//! at each interface: who has sent a datagram takes the answer, also while the other end still drops what comes. And it tells
+//! protocols other than TCP, UDP and ICMP apart by addresses and number only, where the kernel's trackers look at ports,
+//! keys and chunks. So these protocols leave connection tracking, and the sets are all that is kept of them.
+//!
+//! Source: "Security group connection tracking" (Amazon EC2 user guide).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::filter::chain;
+use super::names::GW;
+use super::network::{Families, Timeouts};
+use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
+use super::record::Record;
+use super::rule::{Family, log, own, track, tracked_bit};
+use crate::model::Direction;
+use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
+
+/// Datagrams that an interface has sent: interface, its address, the other's, its port, the other's.
+const UDP_SENT: &str = "udp-sent";
+/// Packets of other protocols that an interface has sent: interface, protocol, its address, the other's.
+const OTHER_SENT: &str = "other-sent";
+/// Packets of other protocols that an interface has admitted, by the same key.
+const OTHER_RECEIVED: &str = "other-received";
+
+/// The end of the names of the sets of IPv6.
+const IPV6: &str = "-ipv6";
+
+/// Elements that a set may have. A packet for which there is no room passes, and is not remembered.
+const SIZE: u32 = 1 << 18;
+
+/// The protocols that connection tracking tells apart as EC2 does: TCP, UDP, ICMP, ICMPv6.
+const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
+
+/// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
+const BY_MEMORY: &str = "0x4";
+
+const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+fn families(families: Families) -> impl Iterator<Item = Family> {
+    FAMILIES.into_iter().filter(move |family| families == Families::Both || *family == Family::Ipv4)
+}
+
+/// The name of a family's set, or rule.
+fn of(family: Family, name: &str) -> String {
+    match family {
+        Family::Ipv4 => name.to_owned(),
+        Family::Ipv6 => format!("{name}{IPV6}"),
+    }
+}
+
+/// Whether a set is filled by packets.
+pub fn is_filled_by_packets(set: &Set) -> bool {
+    matches!(set.key, SetKey::FilledByPackets { .. })
+}
+
+/// Adds the sets, and the chains that fill them.
+pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
+    for family in families(spoken) {
+        let udp = udp_key(family, Direction::Egress);
+        let other = other_key(family, Direction::Egress);
+        for (name, key) in [(UDP_SENT, &udp), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)] {
+            let key = SetKey::FilledByPackets { like: key.clone(), size: SIZE };
+            ruleset.sets.insert(of(family, name), Set { key, elements: Default::default() });
+        }
+    }
+    // Before connection tracking, and behind the check of sources.
+    let tracked =
+        TRACKED_PROTOCOLS.map(|number| own(&format!("tracked-{number}"), format!("meta l4proto {number} accept")));
+    let rules = tracked.into_iter().chain([own("notrack", "notrack")]);
+    let hook = "type filter hook prerouting priority raw + 5; policy accept;";
+    ruleset.chains.insert("untracked".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(rules) });
+    // Behind egress and before ingress: what ingress drops has been sent all the same.
+    let hook = "type filter hook forward priority filter + 5; policy accept;";
+    let bit = tracked_bit(Direction::Egress);
+    let mut sent = Vec::new();
+    for family in families(spoken) {
+        let (set, key, timeout) = (of(family, UDP_SENT), udp_key(family, Direction::Egress), timeouts.udp);
+        let update = format!("update @{set} {{ {key} timeout {timeout}s }}");
+        sent.push(own(
+            &set,
+            format!("ct state new ct mark & {bit} == {bit} {} meta l4proto {UDP} {update}", family.any()),
+        ));
+        sent.push(update_other(family, Direction::Egress, timeouts));
+    }
+    ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
+    let hook = "type filter hook forward priority filter + 15; policy accept;";
+    let received = families(spoken).map(|family| update_other(family, Direction::Ingress, timeouts));
+    ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
+}
+
+/// Remembers a packet of another protocol at one end. The gateway's end is nobody's interface.
+fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> NftRule {
+    let (set, interface) = match direction {
+        Direction::Egress => (of(family, OTHER_SENT), "iifname"),
+        Direction::Ingress => (of(family, OTHER_RECEIVED), "oifname"),
+    };
+    let (any, key, timeout) = (family.any(), other_key(family, direction), timeouts.other);
+    let update = format!("update @{set} {{ {key} timeout {timeout}s counter }}");
+    own(&set, format!("ct state untracked {interface} != \"{GW}\" {any} {update}"))
+}
+
+/// The rules of a base chain about packets of other protocols, for which the interface at this end has memory; those that
+/// it has none for go to its groups.
+pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
+    let mut rules = Vec::new();
+    for family in families(spoken) {
+        let (any, key) = (family.any(), other_key(family, direction));
+        for set in [OTHER_SENT, OTHER_RECEIVED].map(|set| of(family, set)) {
+            rules.push(own(&set, format!("ct state untracked {any} {key} @{set} accept")));
+        }
+    }
+    rules
+}
+
+/// The rules of a base chain about ICMP errors that carry a packet of another protocol which the interface at this end
+/// remembers: these pass, as errors about tracked flows do.
+pub fn errors_about_other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
+    let mut rules = Vec::new();
+    for family in families(spoken) {
+        let key = carried_key(family, direction);
+        for (types, set) in family.errors().iter().flat_map(|types| [(types, OTHER_SENT), (types, OTHER_RECEIVED)]) {
+            let (icmp, set) = (family.icmp(), of(family, set));
+            let id = format!("error-{types}-{set}");
+            rules.push(own(&id, format!("ct state invalid {icmp} type {types} {key} @{set} accept")));
+        }
+    }
+    rules
+}
+
+/// The rules of a base chain about datagrams that begin a flow for connection tracking, and belong to one that the interface
+/// at this end knows: what it has sent before, or the answer to that.
+pub fn datagrams(direction: Direction, spoken: Families) -> Vec<NftRule> {
+    let log = log(Record::Remembered(direction));
+    let mark = match direction {
+        Direction::Egress => format!("{} | {BY_MEMORY}", track(direction)),
+        Direction::Ingress => track(direction),
+    };
+    let rules = families(spoken).map(|family| {
+        let (set, key) = (of(family, UDP_SENT), udp_key(family, direction));
+        own(&set, format!("ct state new {} meta l4proto {UDP} {key} @{set} {mark} {log} accept", family.any()))
+    });
+    rules.collect()
+}
+
+/// Accepts once more what the sender's end admitted by memory: no rule is to be asked.
+pub fn by_memory() -> NftRule {
+    own("remembered", format!("ct mark & {BY_MEMORY} == {BY_MEMORY} accept"))
+}
+
+/// A datagram, as the interface at this end of it sees it.
+fn udp_key(family: Family, end: Direction) -> String {
+    let ip = family.header();
+    match end {
+        Direction::Egress => format!("iifname . {ip} saddr . {ip} daddr . udp sport . udp dport"),
+        Direction::Ingress => format!("oifname . {ip} daddr . {ip} saddr . udp dport . udp sport"),
+    }
+}
+
+/// A packet of another protocol, as the interface at this end of it sees it. Raw, so that the same sets are asked for what
+/// ICMP errors carry.
+fn other_key(family: Family, end: Direction) -> String {
+    let (protocol, source, destination) = match family {
+        Family::Ipv4 => ("@nh,72,8", "@nh,96,32", "@nh,128,32"),
+        Family::Ipv6 => ("@nh,48,8", "@nh,64,128", "@nh,192,128"),
+    };
+    match end {
+        Direction::Egress => format!("iifname . {protocol} . {source} . {destination}"),
+        Direction::Ingress => format!("oifname . {protocol} . {destination} . {source}"),
+    }
+}
+
+/// The packet that an ICMP error carries, as the interface at this end of the error sees it: who sends an error has received
+/// the packet, and who receives one has sent it. Its header begins 8 bytes after that of ICMP.
+fn carried_key(family: Family, end: Direction) -> String {
+    let (protocol, source, destination) = match family {
+        Family::Ipv4 => ("@th,136,8", "@th,160,32", "@th,192,32"),
+        Family::Ipv6 => ("@th,112,8", "@th,128,128", "@th,256,128"),
+    };
+    match end {
+        Direction::Egress => format!("iifname . {protocol} . {destination} . {source}"),
+        Direction::Ingress => format!("oifname . {protocol} . {source} . {destination}"),
+    }
+}
+
+/// A packet that an interface remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Remembered {
+    /// The interface's name at the router.
+    pub interface: String,
+    /// The number of its protocol.
+    pub protocol: u8,
+    /// Whether it was sent or admitted there.
+    pub direction: Direction,
+    /// The interface's address and port; protocols other than UDP have port 0.
+    pub own: (IpAddr, u16),
+    /// Those of the other end.
+    pub other: (IpAddr, u16),
+}
+
+/// The packet that an element stands for; nothing where the set is not one that packets fill.
+///
+/// The fields are nft's, of its JSON list: numbers, or texts.
+pub fn remembered(set: &str, fields: &[serde_json::Value]) -> Option<Remembered> {
+    let ipv6 = set.ends_with(IPV6);
+    let (protocol, direction) = match set.trim_end_matches(IPV6) {
+        UDP_SENT => (None, Direction::Egress),
+        OTHER_SENT => (Some(()), Direction::Egress),
+        OTHER_RECEIVED => (Some(()), Direction::Ingress),
+        _ => return None,
+    };
+    let interface = fields.first()?.as_str()?.to_owned();
+    let port = |field: usize| fields.get(field).and_then(serde_json::Value::as_u64)?.try_into().ok();
+    Some(match protocol {
+        None => Remembered {
+            interface,
+            protocol: UDP,
+            direction,
+            own: (fields.get(1)?.as_str()?.parse().ok()?, port(3)?),
+            other: (fields.get(2)?.as_str()?.parse().ok()?, port(4)?),
+        },
+        Some(()) => Remembered {
+            interface,
+            protocol: raw(fields.get(1)?)?.try_into().ok()?,
+            direction,
+            own: (raw_address(fields.get(2)?, ipv6)?, 0),
+            other: (raw_address(fields.get(3)?, ipv6)?, 0),
+        },
+    })
+}
+
+/// A raw field: nft lists one of more than 64 bits as a text in hexadecimal.
+fn raw(field: &serde_json::Value) -> Option<u128> {
+    match field.as_str() {
+        Some(text) => u128::from_str_radix(text.strip_prefix("0x")?, 16).ok(),
+        None => field.as_u64().map(u128::from),
+    }
+}
+
+fn raw_address(field: &serde_json::Value, ipv6: bool) -> Option<IpAddr> {
+    let bits = raw(field)?;
+    if ipv6 { Some(Ipv6Addr::from(bits).into()) } else { Some(Ipv4Addr::from(u32::try_from(bits).ok()?).into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_element_as_nft_lists_it_is_read_as_the_packet_that_it_stands_for() {
+        let read = |set: &str, fields: &str| remembered(set, &serde_json::from_str::<Vec<_>>(fields).unwrap());
+        let sent = |protocol, own: (&str, u16), other: (&str, u16)| Remembered {
+            interface: "web1".to_owned(),
+            protocol,
+            direction: Direction::Egress,
+            own: (own.0.parse().unwrap(), own.1),
+            other: (other.0.parse().unwrap(), other.1),
+        };
+        assert_eq!(
+            read("udp-sent", r#"["web1", "10.0.0.11", "10.0.0.12", 45001, 45002]"#),
+            Some(sent(17, ("10.0.0.11", 45001), ("10.0.0.12", 45002)))
+        );
+        assert_eq!(
+            read("udp-sent-ipv6", r#"["web1", "2001:db8::1", "2001:db8::2", 1, 2]"#),
+            Some(sent(17, ("2001:db8::1", 1), ("2001:db8::2", 2)))
+        );
+        assert_eq!(
+            read("other-sent", r#"["web1", 50, 167772161, 167772162]"#),
+            Some(sent(50, ("10.0.0.1", 0), ("10.0.0.2", 0)))
+        );
+        let long = r#"["web1", 50, "0x20010db8000000000000000000000001", "0x20010db8000000000000000000000002"]"#;
+        let received = Remembered { direction: Direction::Ingress, ..sent(50, ("2001:db8::1", 0), ("2001:db8::2", 0)) };
+        assert_eq!(read("other-received-ipv6", long), Some(received));
+        for (set, fields) in [("members/web1", r#"["10.0.0.1"]"#), ("udp-sent", r#"["web1", 7]"#), ("other-sent", "[]")]
+        {
+            assert_eq!(read(set, fields), None, "{set} {fields}");
+        }
+    }
+}
