@@ -32,7 +32,7 @@ const IPV6: &str = "-ipv6";
 const SIZE: u32 = 1 << 18;
 
 /// The protocols that connection tracking tells apart as EC2 does: TCP, UDP, ICMP, ICMPv6.
-const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
+pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
 
 /// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
 const BY_MEMORY: &str = "0x4";

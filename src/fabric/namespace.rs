@@ -31,6 +31,8 @@ pub struct Namespace {
     pub(super) counted: Mutex<Counted>,
     /// Elements that the last transaction has taken out of sets which packets fill, in case that it is taken back.
     pub(super) forgotten: Mutex<Vec<Element>>,
+    /// Elements that are gone, with what they had counted, until somebody asks.
+    pub(super) ended: Mutex<Vec<Element>>,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -89,9 +91,9 @@ impl Namespace {
             let fenced = fence::fenced_namespaces(&ids::of_instances())?;
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
-            let (counted, forgotten) = (Mutex::default(), Mutex::default());
+            let (counted, forgotten, ended) = (Mutex::default(), Mutex::default(), Mutex::default());
             let (name, net) = (name.clone(), fenced.net);
-            let made = Self { name, kind, families, faults, counted, forgotten, net, user, path };
+            let made = Self { name, kind, families, faults, counted, forgotten, ended, net, user, path };
             publish(&made.net, &made.path)?;
             if let Some((user, path)) = &made.user {
                 publish(user, path)?;
@@ -101,8 +103,8 @@ impl Namespace {
         let named = netns_rs::NetNs::new_with_env(&name.0, names.clone()).map_err(io::Error::other);
         let net = named.and_then(|named| named.file().as_fd().try_clone_to_owned());
         let net = net.inspect_err(|_| unpublish(&path))?;
-        let (counted, forgotten) = (Mutex::default(), Mutex::default());
-        Ok(Self { name: name.clone(), kind, families, faults, counted, forgotten, net, user: None, path })
+        let (counted, forgotten, ended) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { name: name.clone(), kind, families, faults, counted, forgotten, ended, net, user: None, path })
     }
 
     /// Its network namespace.

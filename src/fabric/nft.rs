@@ -38,7 +38,7 @@ pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Resul
 
 /// Carries out one transaction: all of it or nothing.
 pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), Failed> {
-    let changes = remembered::expand(namespace, changes).await.map_err(without_effect)?;
+    let (changes, gone) = remembered::expand(namespace, changes).await.map_err(without_effect)?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -54,7 +54,9 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
     let script = transaction(&changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
-    transact(namespace, script).await
+    transact(namespace, script).await?;
+    remembered::keep_counts(namespace, gone);
+    Ok(())
 }
 
 /// A transaction that failed, and what it did nevertheless.

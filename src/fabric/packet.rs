@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use etherparse::{LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
 pub use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 
@@ -53,6 +53,12 @@ impl Tuple {
         let tuple = |protocol, source_port, destination_port| {
             Some(Self { protocol, source, source_port, destination, destination_port })
         };
+        // An authentication header carries another protocol. The filter sees the header, and so does a rule.
+        if let Some(LaxNetSlice::Ipv4(ip)) = &sliced.net
+            && ip.header().protocol() == IpNumber::AUTHENTICATION_HEADER
+        {
+            return tuple(IpNumber::AUTHENTICATION_HEADER.0, 0, 0);
+        }
         match &sliced.transport {
             Some(TransportSlice::Tcp(tcp)) => tuple(TCP, tcp.source_port(), tcp.destination_port()),
             Some(TransportSlice::Udp(udp)) => tuple(UDP, udp.source_port(), udp.destination_port()),
@@ -106,7 +112,7 @@ mod tests {
         let tuple = Tuple::parse(&packet).expect("a TCP packet");
         assert_eq!((tuple.source, tuple.destination_port), (IpAddr::from(from), 80));
         assert_eq!(length(&packet), 60);
-        let header = etherparse::Ipv4Header::new(4, 64, etherparse::IpNumber::GRE, [10, 0, 0, 11], [10, 0, 0, 21]);
+        let header = etherparse::Ipv4Header::new(4, 64, IpNumber::GRE, [10, 0, 0, 11], [10, 0, 0, 21]);
         let packet = [header.expect("a header").to_bytes().as_slice(), &[0; 4]].concat();
         let tuple = Tuple::parse(&packet).expect("a packet of protocol 47");
         assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (47, 0, 0));
@@ -114,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_timestamp_of_an_odd_length_is_one_all_the_same() {
-        let header = etherparse::Ipv4Header::new(24, 64, etherparse::IpNumber::ICMP, [10, 0, 0, 11], [10, 0, 0, 21]);
+        let header = etherparse::Ipv4Header::new(24, 64, IpNumber::ICMP, [10, 0, 0, 11], [10, 0, 0, 21]);
         let message = [&[13, 0, 0, 0, 0, 7, 0, 1], &[0; 16][..]].concat();
         let packet = [header.expect("a header").to_bytes().as_slice(), &message].concat();
         let tuple = Tuple::parse(&packet).expect("an ICMP packet");
@@ -124,7 +130,7 @@ mod tests {
     #[test]
     fn what_is_no_packet_or_lacks_its_ports_is_nothing() {
         assert_eq!(Tuple::parse(&[]), None);
-        let header = etherparse::Ipv4Header::new(0, 64, etherparse::IpNumber::TCP, [10, 0, 0, 11], [10, 0, 0, 21]);
+        let header = etherparse::Ipv4Header::new(0, 64, IpNumber::TCP, [10, 0, 0, 11], [10, 0, 0, 21]);
         assert_eq!(Tuple::parse(&header.expect("a header").to_bytes()), None);
     }
 }

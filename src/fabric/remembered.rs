@@ -7,9 +7,13 @@ use std::sync::{Arc, PoisonError};
 use futures::future::join_all;
 use serde_json::Value;
 
+use super::counted::Amount;
 use super::{FabricError, Namespace, nft};
 use crate::compile::memory::{Remembered, remembered};
 use crate::compile::nft::Change;
+
+/// Counts of elements that are gone are kept for whoever asks, as many as this.
+const MOST_ENDED: usize = 1 << 14;
 
 /// An element that a packet has put into a set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub(super) struct Element {
     pub packet: Remembered,
     /// Seconds that it lives, and that are left of them.
     pub timeout: Option<(u64, u64)>,
+    /// Packets that have come to it, where it counts them.
+    pub amount: Option<Amount>,
 }
 
 impl Element {
@@ -45,21 +51,24 @@ impl Element {
 }
 
 /// Changes with each [`Change::Forget`] as the elements that the kernel holds now, and each [`Change::Recall`] as those that were
-/// forgotten last.
-pub(super) async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Vec<Change>, FabricError> {
+/// forgotten last; and the elements that they take out.
+pub(super) async fn expand(
+    namespace: &Arc<Namespace>,
+    changes: &[Change],
+) -> Result<(Vec<Change>, Vec<Element>), FabricError> {
     let lists = changes.iter().any(|change| matches!(change, Change::Forget(_)));
     let held = if lists { elements(namespace).await? } else { Vec::new() };
     let mut forgotten = namespace.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
     if lists {
         forgotten.clear();
     }
-    let mut expanded = Vec::new();
+    let (mut expanded, mut gone) = (Vec::new(), Vec::new());
     for change in changes {
         match change {
             Change::Forget(address) => {
                 let of_it: Vec<&Element> = held.iter().filter(|element| element.names(*address)).collect();
                 expanded.extend(of_it.iter().flat_map(|element| element.taken_out()));
-                forgotten.extend(of_it.into_iter().cloned());
+                gone.extend(of_it.into_iter().cloned());
             }
             Change::Recall(address) => {
                 expanded.extend(forgotten.iter().filter(|element| element.names(*address)).map(Element::put_back));
@@ -67,7 +76,8 @@ pub(super) async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
             other => expanded.push(other.clone()),
         }
     }
-    Ok(expanded)
+    forgotten.extend(gone.iter().cloned());
+    Ok((expanded, gone))
 }
 
 /// Forgets every packet of a protocol that names an address, in each of the namespaces.
@@ -82,9 +92,34 @@ pub async fn forget_protocols(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAd
         let held = elements(node).await?;
         let of_them = held.iter().filter(|element| names(&element.packet));
         let changes: Vec<Change> = of_them.flat_map(Element::taken_out).collect();
-        nft::change(node, &changes).await.map_err(|failed| failed.error)
+        nft::change(node, &changes).await.map_err(|failed| failed.error)?;
+        keep_counts(node, held.into_iter().filter(|element| names(&element.packet)).collect());
+        Ok(())
     });
     join_all(forgetting).await.into_iter().collect()
+}
+
+/// Packets of protocols that connection tracking does not know, as the interfaces of a namespace remember them, with how many there
+/// were; and whether they are forgotten by now. What has timed out is not among them.
+///
+/// # Errors
+/// nft's own words, with the namespace.
+pub async fn counted(namespace: &Arc<Namespace>) -> Result<Vec<(Remembered, Amount, bool)>, FabricError> {
+    let standing = elements(namespace).await?;
+    let ended = std::mem::take(&mut *namespace.ended.lock().unwrap_or_else(PoisonError::into_inner));
+    let with_amount = |ended| move |element: Element| Some((element.packet, element.amount?, ended));
+    Ok(ended
+        .into_iter()
+        .filter_map(with_amount(true))
+        .chain(standing.into_iter().filter_map(with_amount(false)))
+        .collect())
+}
+
+/// Keeps the counts of elements that a transaction has taken out, until somebody asks.
+pub(super) fn keep_counts(namespace: &Namespace, gone: Vec<Element>) {
+    let mut ended = namespace.ended.lock().unwrap_or_else(PoisonError::into_inner);
+    let room = MOST_ENDED.saturating_sub(ended.len());
+    ended.extend(gone.into_iter().filter(|element| element.amount.is_some()).take(room));
 }
 
 /// Every element that packets have put into a set of a namespace.
@@ -111,11 +146,15 @@ pub(super) fn read(text: &str) -> Result<Vec<Element>, serde_json::Error> {
             let Some(fields) = fields else { continue };
             let Some(packet) = remembered(name, fields) else { continue };
             let seconds = |key| element.get(key).and_then(Value::as_u64);
+            let counter = element.get("counter");
+            let counted = |key| counter.and_then(|counter| counter.get(key)).and_then(Value::as_u64);
+            let amount = counted("packets").zip(counted("bytes")).map(|(packets, bytes)| Amount { packets, bytes });
             found.push(Element {
                 set: name.to_owned(),
                 key: key(fields),
                 packet,
                 timeout: seconds("timeout").zip(seconds("expires")),
+                amount,
             });
         }
     }

@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::Lab;
 use crate::compile::names;
+use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::model::{Direction, Interface};
 use crate::probe::Logged;
@@ -78,5 +79,11 @@ impl Lab {
             interfaces.find(|it| names::port_index(it.number) == number && names::router(&it.vpc) == logged.node)
         };
         Where { from: at(logged.in_index), to: at(logged.out_index) }
+    }
+
+    /// The interface that has a port of a router.
+    pub(super) fn interface_at(&self, router: &NodeName, port: &str) -> Option<&Interface> {
+        let mut interfaces = self.cloud.network_interfaces();
+        interfaces.find(|it| names::port(&it.id, it.number) == port && names::router(&it.vpc) == *router)
     }
 }

@@ -16,6 +16,7 @@
 
 #[cfg(test)]
 mod load_balancer_tests;
+mod meeting;
 mod memory;
 mod remedies;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::model::{
     Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Service,
     SourceDestCheck, Verdict, Via, VpcName,
 };
+pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
 pub use remedies::{Remedy, remedies};
 use routes::{NextHop, next_hop, passes_on};

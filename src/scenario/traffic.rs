@@ -206,6 +206,7 @@ pub fn judge(
 ) -> Vec<TrafficResult> {
     let judged = flows.iter().zip(&trace.streams).map(|((flow, place), packets)| {
         let verdicts = verdicts(flow, moments);
+        let meetings = meetings(flow, moments);
         let mut result = TrafficResult {
             flow: flow.clone(),
             sent: packets.len(),
@@ -221,7 +222,7 @@ pub fn judge(
         };
         for packet in packets {
             let arrived = packet.arrived;
-            match says(packet, &verdicts, moments) {
+            match says(packet, &verdicts, &meetings, moments) {
                 Some(true) => {
                     result.owed += 1;
                     result.lost += usize::from(!arrived);
@@ -273,6 +274,12 @@ fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
     verdict.collect()
 }
 
+/// Whether each cloud lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do.
+fn meetings(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
+    let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
+    clouds.map(|cloud| policy::meeting(cloud, flow).map(|meeting| meeting.there)).collect()
+}
+
 /// What a packet's addresses are made of, and whether those who have them run.
 fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
     let of = |end: &Endpoint| {
@@ -288,7 +295,7 @@ fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
 }
 
 /// What all the clouds say of a packet that it can have met; nothing where they differ.
-fn says(packet: &Packet, verdicts: &[Option<bool>], moments: &Moments<'_>) -> Option<bool> {
+fn says(packet: &Packet, verdicts: &[Option<bool>], meetings: &[Option<bool>], moments: &Moments<'_>) -> Option<bool> {
     let acknowledged = moments.clouds.iter().filter(|(at, _)| *at <= packet.before).count();
     let last = if moments.quiet.is_some_and(|quiet| packet.after <= quiet) { 0 } else { moments.clouds.len() };
     let all = |range: &[Option<bool>], wanted: bool| range.iter().all(|verdict| *verdict == Some(wanted));
@@ -297,7 +304,8 @@ fn says(packet: &Packet, verdicts: &[Option<bool>], moments: &Moments<'_>) -> Op
     let ever = verdicts.get(..=last)?;
     let (admitted, barred) = match packet.part {
         Part::New => (all(met, true), all(met, false)),
-        Part::Forth => (all(met, true), all(ever, false)),
+        // The receiver sends as well, and who has sent takes what comes back, whatever its rules say.
+        Part::Forth => (all(met, true), all(ever, false) && all(meetings.get(..=last)?, false)),
         // An answer needs a question that came through; without one it is a new flow, of which nothing is said here.
         Part::Back => (all(ever, true), false),
     };

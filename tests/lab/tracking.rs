@@ -15,7 +15,7 @@ cases![
     an_untracked_flow_is_cut_in_the_direction_of_its_answers_too,
     a_second_rule_that_still_admits_keeps_an_untracked_flow,
     a_held_flow_lives_on_in_a_lab_that_probes,
-    a_datagram_flow_that_nobody_has_answered_is_judged_each_time,
+    a_datagram_flow_is_remembered_from_its_first_packet_on,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -109,7 +109,7 @@ async fn a_second_rule_that_still_admits_keeps_an_untracked_flow() {
 }
 
 /// It takes both directions to make a connection that lives on.
-async fn a_datagram_flow_that_nobody_has_answered_is_judged_each_time() {
+async fn a_datagram_flow_is_remembered_from_its_first_packet_on() {
     for era in ERAS {
         let dns = Traffic::Udp(PortRange::single(sglab::model::Port(53)));
         let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), era).0).await;
@@ -121,25 +121,24 @@ async fn a_datagram_flow_that_nobody_has_answered_is_judged_each_time() {
             async move { inside(&node, move || UdpSocket::bind(address)).await.expect("a socket") }
         };
         let server = bound("db1", SocketAddrV4::new(db1, 53)).await;
-        server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         let client = bound("web1", SocketAddrV4::new(web1, 5000)).await;
+        let other = bound("web1", SocketAddrV4::new(web1, 5001)).await;
+        for socket in [&server, &client] {
+            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        }
         let ask = || client.send_to(b"word", (db1, 53)).expect("sent");
         ask();
         let (_, from) = server.recv_from(&mut [0; 4]).expect("the rule admits it");
         bare.apply(&revoke("DB", dns, block("10.0.0.11/32"))).await;
         ask();
-        assert_eq!(log.next_drop().0, Record::Drop(Direction::Ingress), "era {era}");
-        // Once it has been answered, its flow is remembered.
-        bare.apply(&authorize("DB", dns, block("10.0.0.11/32"))).await;
-        ask();
-        server.recv_from(&mut [0; 4]).expect("the rule admits it");
+        server.recv_from(&mut [0; 4]).expect("nobody has answered yet, and the flow is remembered");
         server.send_to(b"word", from).expect("sent");
-        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         client.recv(&mut [0; 4]).expect("the answer");
-        bare.apply(&revoke("DB", dns, block("10.0.0.11/32"))).await;
-        client.send_to(b"word", (db1, 53)).expect("sent");
+        ask();
         server.recv_from(&mut [0; 4]).expect("the flow is remembered");
         assert_eq!(log.drops(), [], "era {era}");
+        other.send_to(b"word", (db1, 53)).expect("sent");
+        assert_eq!(log.next_drop().0, Record::Drop(Direction::Ingress), "era {era}: a new flow");
     }
 }
 

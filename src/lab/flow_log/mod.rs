@@ -7,6 +7,7 @@ mod journal;
 mod recording;
 #[cfg(test)]
 mod tests;
+mod untracked;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use super::Where;
+use crate::compile::memory::TRACKED_PROTOCOLS;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::counted::{Amount, Counted};
@@ -24,6 +26,7 @@ use crate::probe::Logged;
 
 pub(super) use journal::Journal;
 pub use recording::FlowLogs;
+use untracked::Untracked;
 
 /// The numbers of protocols in a record.
 pub use crate::fabric::packet::{ICMP, ICMPV6, TCP, UDP};
@@ -146,6 +149,7 @@ type Passed = (Arc<Eni>, Amount, IndexSet<RuleId>);
 #[derive(Debug)]
 pub struct FlowLog {
     flows: HashMap<(NodeName, Tuple), Flow>,
+    untracked: Untracked,
     /// Ended before the record of its admission was heard.
     early: Vec<(NodeName, Counted)>,
     window: IndexMap<(InterfaceId, Traffic), Passed>,
@@ -156,13 +160,24 @@ pub struct FlowLog {
 impl FlowLog {
     /// Begins its first window at a time, in seconds since 1970.
     pub fn new(now: u64) -> Self {
-        Self { flows: HashMap::new(), early: Vec::new(), window: IndexMap::new(), since: now, lost: false }
+        Self {
+            flows: HashMap::new(),
+            untracked: Untracked::default(),
+            early: Vec::new(),
+            window: IndexMap::new(),
+            since: now,
+            lost: false,
+        }
     }
 
     /// A filter recorded a packet.
     pub fn record(&mut self, logged: &Logged, at: Where<'_>) {
         let one = Amount { packets: 1, bytes: logged.length.into() };
         let key = (logged.node.clone(), logged.tuple);
+        if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() {
+            // What passes is counted where it is remembered.
+            return self.untracked.admitted(logged, at);
+        }
         let side = |interface: Option<&Interface>, rule| {
             interface.map(|interface| Side { eni: eni(interface), rule, refused: Amount::default() })
         };
@@ -211,6 +226,9 @@ impl FlowLog {
     /// A packet was refused at an end. If it is the first of its flow, connection tracking forgets it, and the sender's egress has
     /// let out this one packet; of a flow under way it is counted there all the same.
     fn refused(&mut self, node: &NodeName, tuple: Tuple, one: Amount, sender: Option<&Interface>) {
+        if !is_tracked(tuple.protocol) {
+            return;
+        }
         let back = turned(tuple);
         let key = (node.clone(), tuple);
         let admitted = self.flows.get(&key).is_some_and(|flow| flow.ingress.is_some());
@@ -326,6 +344,11 @@ impl FlowLog {
         entry.1 = plus(entry.1, amount);
         entry.2.extend(side.rule);
     }
+}
+
+/// Whether connection tracking counts a protocol; the others are counted by what each interface remembers.
+fn is_tracked(protocol: u8) -> bool {
+    TRACKED_PROTOCOLS.contains(&protocol)
 }
 
 fn rule(record: Record) -> Option<RuleId> {

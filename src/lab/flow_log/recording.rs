@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::{FlowLog, FlowRecord};
 use crate::compile::network::{NodeKind, NodeName};
 use crate::fabric::counted::{self, Ended, Ends};
+use crate::fabric::remembered;
 use crate::lab::{Lab, LabError};
 use crate::probe::Logged;
 
@@ -92,6 +93,12 @@ impl FlowLogs {
         }
         for (name, flows) in standing {
             flows.into_iter().for_each(|counted| self.log.count(&name, counted, false));
+            for (packet, amount, ended) in remembered::counted(lab.fabric.node(&name)?).await? {
+                // The gateway's end is nobody's interface, and one that has gone has no record in this window.
+                if let Some(interface) = lab.interface_at(&name, &packet.interface) {
+                    self.log.remembered(interface, &packet, amount, ended);
+                }
+            }
         }
         // What has ended before the list was made is not in it.
         self.hear_all().await;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use sglab::compile::nft::{NftRule, Ruleset};
+use sglab::compile::nft::{NftRule, Ruleset, Set, SetKey};
 use sglab::model::Cloud;
 
 use super::implied::{block_of, is_within};
@@ -10,8 +10,8 @@ use super::rewriting::parts;
 
 const IPV4: &str = "meta nfproto ipv4";
 const IPV6: &str = "meta nfproto ipv6";
-/// What connection tracking gives no state.
-pub const UNPLACED: &str = "ct state invalid,untracked";
+/// Packets that a rule judges by themselves.
+const STATELESS: &str = "ct state invalid,untracked,related";
 
 /// A ruleset, and the cloud that it is of.
 pub struct Here<'a> {
@@ -38,7 +38,9 @@ impl<'a> Here<'a> {
     }
 
     pub fn is_empty(&self, set: &str) -> bool {
-        self.ruleset.sets.get(set).is_some_and(|set| set.elements.is_empty())
+        // A set that packets fill is not empty for being compiled without elements.
+        let is_compiled = |set: &Set| !matches!(set.key, SetKey::FilledByPackets { .. });
+        self.ruleset.sets.get(set).is_some_and(|set| is_compiled(set) && set.elements.is_empty())
     }
 
     /// Whether all that a set holds is the address of the one interface that a group's chain judges, which sends nothing to itself.
@@ -91,7 +93,7 @@ impl<'a> Here<'a> {
                     tracked = true;
                     untracked |= !parts.statements.contains("ct mark set");
                 }
-                [state] if *state == UNPLACED => untracked = true,
+                [state] if *state == STATELESS => untracked = true,
                 _ => {}
             }
         }

@@ -6,7 +6,7 @@ use sglab::compile::network::Network;
 use sglab::compile::nft::NftRule;
 use sglab::model::Cloud;
 
-use super::accepting::{Here, UNPLACED, addresses, bits, jump, mark, wanted_mark};
+use super::accepting::{Here, addresses, bits, jump, mark, wanted_mark};
 use super::implied::widened_by;
 use super::mutation::{Mutation, Of};
 use super::rewriting::parts;
@@ -86,9 +86,6 @@ impl Here<'_> {
         if beyond.is_some_and(is_beyond_covered) {
             return Some("what it matches beyond is accepted by another rule");
         }
-        if let Some(why) = self.is_of_no_state(&rules[..at], text, change) {
-            return Some(why);
-        }
         if let Some(new) = new
             && self.is_the_same_to_everybody(text, new)
         {
@@ -160,19 +157,5 @@ impl Here<'_> {
     /// Whether no interface and no host has an address.
     fn is_nobodys(&self, address: &str) -> bool {
         address.parse().is_ok_and(|address: IpAddr| !addresses(self.cloud).any(|held| held == address))
-    }
-
-    /// Of a rule for messages that have no state: the base chain leads nothing else here, and the rule before it accepts the rest.
-    fn is_of_no_state(&self, before: &[NftRule], text: &str, change: &str) -> Option<&'static str> {
-        if !text.contains(UNPLACED) {
-            return None;
-        }
-        if change == "drop `ip protocol 1`" || change == "drop `meta l4proto 58`" {
-            return Some("only messages of ICMP that have no state come to it");
-        }
-        let rest: Vec<String> = parts(text).conditions.into_iter().filter(|condition| condition != UNPLACED).collect();
-        let has_state = |rule: &NftRule| rule.text.ends_with("accept") && parts(&rule.text).conditions == rest;
-        (change == format!("drop `{UNPLACED}`") && before.iter().any(has_state))
-            .then_some("what has a state is accepted by the rule before it")
     }
 }
