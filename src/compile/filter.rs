@@ -320,7 +320,7 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     rules.push(own("unplaced-ipv6", format!("{UNPLACED} meta l4proto {ICMPV6} {opener} vmap @{direction}-of")));
     rules.push(own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))));
     rules.extend(memory::other_protocols(direction, families));
-    rules.push(own("other", format!("ct state untracked {opener} vmap @{direction}-of")));
+    rules.push(own("untracked", format!("ct state untracked {opener} vmap @{direction}-of")));
     rules.extend(memory::datagrams(direction, families));
     rules.push(own("new", format!("ct state new {opener} vmap @{direction}-of")));
     rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));

@@ -20,9 +20,11 @@ use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 
 /// Datagrams that an interface has sent: interface, its address, the other's, its port, the other's.
 const UDP_SENT: &str = "udp-sent";
-/// Packets of other protocols that an interface has sent: interface, protocol, its address, the other's.
+/// Traffic of other protocols that an interface has sent or admitted: interface, protocol, its address, the other's.
+const OTHER: &str = "other";
+/// How much of it the interface has sent. A set of its own: a counter counts whoever asks for its element.
 const OTHER_SENT: &str = "other-sent";
-/// Packets of other protocols that an interface has admitted, by the same key.
+/// How much of it the interface has admitted.
 const OTHER_RECEIVED: &str = "other-received";
 
 /// The end of the names of the sets of IPv6.
@@ -61,7 +63,7 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
     for family in families(spoken) {
         let udp = udp_key(family, Direction::Egress);
         let other = other_key(family, Direction::Egress);
-        for (name, key) in [(UDP_SENT, &udp), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)] {
+        for (name, key) in [(UDP_SENT, &udp), (OTHER, &other), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)] {
             let key = SetKey::FilledByPackets { like: key.clone(), size: SIZE };
             ruleset.sets.insert(of(family, name), Set { key, elements: Default::default() });
         }
@@ -83,36 +85,37 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
             &set,
             format!("ct state new ct mark & {bit} == {bit} {} meta l4proto {UDP} {update}", family.any()),
         ));
-        sent.push(update_other(family, Direction::Egress, timeouts));
+        sent.extend(update_other(family, Direction::Egress, timeouts));
     }
     ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
     let hook = "type filter hook forward priority filter + 15; policy accept;";
-    let received = families(spoken).map(|family| update_other(family, Direction::Ingress, timeouts));
+    let received = families(spoken).flat_map(|family| update_other(family, Direction::Ingress, timeouts));
     ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
 }
 
-/// Remembers a packet of another protocol at one end. The gateway's end is nobody's interface.
-fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> NftRule {
-    let (set, interface) = match direction {
+/// Remembers and counts a packet of another protocol at one end. The gateway's end is nobody's interface.
+fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [NftRule; 2] {
+    let (counting, interface) = match direction {
         Direction::Egress => (of(family, OTHER_SENT), "iifname"),
         Direction::Ingress => (of(family, OTHER_RECEIVED), "oifname"),
     };
     let (any, key, timeout) = (family.any(), other_key(family, direction), timeouts.other);
-    let update = format!("update @{set} {{ {key} timeout {timeout}s counter }}");
-    own(&set, format!("ct state untracked {interface} != \"{GW}\" {any} {update}"))
+    let here = format!("ct state untracked {interface} != \"{GW}\" {any}");
+    let set = of(family, OTHER);
+    [
+        own(&set, format!("{here} update @{set} {{ {key} timeout {timeout}s }}")),
+        own(&counting, format!("{here} update @{counting} {{ {key} timeout {timeout}s counter }}")),
+    ]
 }
 
 /// The rules of a base chain about packets of other protocols, for which the interface at this end has memory; those that
 /// it has none for go to its groups.
 pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
-    let mut rules = Vec::new();
-    for family in families(spoken) {
-        let (any, key) = (family.any(), other_key(family, direction));
-        for set in [OTHER_SENT, OTHER_RECEIVED].map(|set| of(family, set)) {
-            rules.push(own(&set, format!("ct state untracked {any} {key} @{set} accept")));
-        }
-    }
-    rules
+    let rules = families(spoken).map(|family| {
+        let (any, key, set) = (family.any(), other_key(family, direction), of(family, OTHER));
+        own(&set, format!("ct state untracked {any} {key} @{set} accept"))
+    });
+    rules.collect()
 }
 
 /// The rules of a base chain about ICMP errors that carry a packet of another protocol which the interface at this end
@@ -120,9 +123,8 @@ pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
 pub fn errors_about_other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
     let mut rules = Vec::new();
     for family in families(spoken) {
-        let key = carried_key(family, direction);
-        for (types, set) in family.errors().iter().flat_map(|types| [(types, OTHER_SENT), (types, OTHER_RECEIVED)]) {
-            let (icmp, set) = (family.icmp(), of(family, set));
+        let (icmp, key, set) = (family.icmp(), carried_key(family, direction), of(family, OTHER));
+        for types in family.errors() {
             let id = format!("error-{types}-{set}");
             rules.push(own(&id, format!("ct state invalid {icmp} type {types} {key} @{set} accept")));
         }
@@ -192,7 +194,7 @@ pub struct Remembered {
     pub interface: String,
     /// The number of its protocol.
     pub protocol: u8,
-    /// Whether it was sent or admitted there.
+    /// Whether it was sent or admitted there; `Egress` where the set does not tell.
     pub direction: Direction,
     /// The interface's address and port; protocols other than UDP have port 0.
     pub own: (IpAddr, u16),
@@ -207,7 +209,7 @@ pub fn remembered(set: &str, fields: &[serde_json::Value]) -> Option<Remembered>
     let ipv6 = set.ends_with(IPV6);
     let (protocol, direction) = match set.trim_end_matches(IPV6) {
         UDP_SENT => (None, Direction::Egress),
-        OTHER_SENT => (Some(()), Direction::Egress),
+        OTHER | OTHER_SENT => (Some(()), Direction::Egress),
         OTHER_RECEIVED => (Some(()), Direction::Ingress),
         _ => return None,
     };

@@ -229,6 +229,28 @@ pub async fn send_raw(from: &Arc<Namespace>, packets: Vec<Vec<u8>>) {
     sent.await.expect("they leave the sender");
 }
 
+/// A raw socket of a protocol, bound to an address.
+pub async fn raw(node: &Arc<Namespace>, protocol: u8, address: Ipv4Addr) -> Socket {
+    let made = inside(node, move || {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
+        socket.bind(&SocketAddrV4::new(address, 0).into())?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        Ok::<Socket, std::io::Error>(socket)
+    });
+    made.await.expect("a socket")
+}
+
+/// Sends a packet of the protocol.
+pub fn word(from: &Socket, to: Ipv4Addr) {
+    from.send_to(&[0x20; 24], &SocketAddrV4::new(to, 0).into()).expect("sent");
+}
+
+/// Waits for a packet of the protocol.
+pub fn hears(socket: &Socket, what: &str) {
+    let mut buffer = [std::mem::MaybeUninit::uninit(); 128];
+    socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: {error}"));
+}
+
 /// Sets of flags that no stack begins a connection with. FIN is 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32: null, xmas, and others.
 pub const ODD_FLAGS: [u8; 11] = [0, 1, 4, 16, 1 | 8 | 32, 1 | 2, 2 | 4, 1 | 4, 63, 2 | 16, 1 | 16];
 

@@ -12,7 +12,8 @@ use sglab::lab::flow_log::LogStatus;
 use sglab::model::{Era, InstanceName, Operation};
 use sglab::scenario::{self, FlowLogResult, Options, Proof, RunVerdict, StepStatus};
 
-use crate::clouds::{boot, change, flow, initial_cloud, private, probe, tcp, topology};
+use crate::bare::{hears, raw, word};
+use crate::clouds::{boot, change, flow, initial_cloud, node, private, probe, tcp, topology};
 
 cases![
     a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof,
@@ -21,7 +22,82 @@ cases![
     what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right,
     a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time,
     in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data,
+    a_protocol_that_is_not_tracked_is_a_record_for_each_way_at_each_end,
+    what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_the_other,
 ];
+
+/// `a` and `b` let all protocols in from each other by this rule.
+fn by_number(rule: &str) -> String {
+    format!(
+        "sglab: 1\nera: vpc\ngroups: {{G: [{rule}]}}\ninstances: {{a: {{groups: G}}, b: {{groups: G}}, idle: {{groups: G}}}}\n\
+         scenario: [{{step: s, expect: {{dropped: ['a -> b:22']}}}}]\n"
+    )
+}
+
+/// Sends packets of a protocol from one instance to the other, one after the other, and waits for each where it must arrive.
+async fn exchange(lab: &Lab, protocol: u8, packets: &[(&str, &str)]) {
+    let address = |name: &str| private(lab.cloud(), name).0;
+    let (a, b) =
+        (raw(&node(lab, "a"), protocol, address("a")).await, raw(&node(lab, "b"), protocol, address("b")).await);
+    for (from, to) in packets {
+        let (of, at) = if *from == "a" { (&a, &b) } else { (&b, &a) };
+        word(of, address(to));
+        hears(at, &format!("{from} -> {to}"));
+    }
+}
+
+/// An SCTP association: each interface has a record of what it sent and one of what it received, and none is NODATA.
+async fn a_protocol_that_is_not_tracked_is_a_record_for_each_way_at_each_end() {
+    for protocol in [132, 47, 51] {
+        let topology = topology(&by_number(&format!("protocol {protocol} from G")));
+        let mut lab = boot(&topology, Era::Vpc).await;
+        lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+        exchange(&lab, protocol, &[("a", "b"), ("b", "a"), ("a", "b")]).await;
+        let mut told = records(&mut lab).await;
+        told.sort();
+        let [to_b, to_a] = [("10.0.0.11", "10.0.0.12"), ("10.0.0.12", "10.0.0.11")];
+        let line = |who: &str, (from, to): (&str, &str), end: &str, packets: u64| {
+            format!("{who}: ACCEPT {from} -> {to} protocol {protocol} at {end}, {packets} packets")
+        };
+        let expected = [
+            line("a", to_b, "egress", 2),
+            line("a", to_a, "ingress", 1),
+            line("b", to_b, "ingress", 2),
+            line("b", to_a, "egress", 1),
+            "idle: NODATA".to_owned(),
+        ];
+        assert_eq!(told, expected);
+        // The next window has what has come since, also where the interface that remembers it is no more.
+        exchange(&lab, protocol, &[("b", "a")]).await;
+        change(&mut lab, &Operation::Terminate(InstanceName::new("a"))).await;
+        let told = records(&mut lab).await;
+        assert!(told.contains(&line("b", to_a, "egress", 1)), "{told:?}");
+    }
+}
+
+async fn what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_the_other() {
+    let mut lab = boot(&topology(&by_number("")), Era::Vpc).await;
+    lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
+    let (a, b) = (private(lab.cloud(), "a").0, private(lab.cloud(), "b").0);
+    let found = probe(&mut lab, flow("a", "b", sglab::model::Service::Protocol(50))).await;
+    assert!(crate::clouds::is_dropped(&found.outcome), "{found:?}");
+    let told = records(&mut lab).await;
+    assert!(told.contains(&format!("a: ACCEPT {a} -> {b} protocol 50 at egress, 1 packets")), "{told:?}");
+    assert!(told.contains(&format!("b: REJECT {a} -> {b} protocol 50 at ingress, 1 packets")), "{told:?}");
+}
+
+/// The records of the window that ends now, in words.
+async fn records(lab: &mut Lab) -> Vec<String> {
+    let records = lab.end_flow_log_window().await.unwrap_or_else(|error| panic!("{error}"));
+    let told = records.into_iter().map(|record| {
+        let who = &record.eni.id.instance;
+        match record.traffic {
+            Some(traffic) => format!("{who}: {traffic}, {} packets", record.amount.packets),
+            None => format!("{who}: NODATA"),
+        }
+    });
+    told.collect()
+}
 
 const CLOUD: &str = "sglab: 1
 era: vpc

@@ -34,6 +34,7 @@ mod fence;
 mod flow_logs;
 mod gotchas;
 mod hostile_instances;
+mod icmp_errors;
 mod ipv6;
 mod literal;
 mod load_balancers;
@@ -83,6 +84,7 @@ const ALL: &[&[Case]] = &[
     flow_logs::CASES,
     gotchas::CASES,
     hostile_instances::CASES,
+    icmp_errors::CASES,
     ipv6::CASES,
     literal::CASES,
     minimal_system::CASES,

@@ -11,9 +11,8 @@ use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::packet::{ICMP, Tuple};
 use sglab::model::{Direction, Era, InterfaceId, Operation, Port, PortRange, Traffic};
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::bare::{Bare, Log, PATIENCE, inside, run, seen, segment, send_raw, tap};
+use crate::bare::{Bare, Log, PATIENCE, hears, inside, raw, run, seen, segment, send_raw, tap, word};
 use crate::clouds::*;
 
 cases![
@@ -126,26 +125,6 @@ async fn a_second_interface_remembers_for_itself() {
     is_dropped_at_ingress(&eth0, to_a, &mut log);
     arrives(&a, &eth1, to_eth1);
     arrives(&eth1, &a, to_a);
-}
-
-/// A raw socket of a protocol, bound to an address.
-async fn raw(node: &Arc<Namespace>, protocol: u8, address: Ipv4Addr) -> Socket {
-    let made = inside(node, move || {
-        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
-        socket.bind(&SocketAddrV4::new(address, 0).into())?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        Ok::<Socket, std::io::Error>(socket)
-    });
-    made.await.expect("a socket")
-}
-
-fn word(from: &Socket, to: Ipv4Addr) {
-    from.send_to(&[0x20; 24], &SocketAddrV4::new(to, 0).into()).expect("sent");
-}
-
-fn hears(socket: &Socket, what: &str) {
-    let mut buffer = [std::mem::MaybeUninit::uninit(); 128];
-    socket.recv(&mut buffer).unwrap_or_else(|error| panic!("{what}: {error}"));
 }
 
 async fn protocols_by_number_meet_by_address_and_number() {
