@@ -3,7 +3,7 @@
 use super::{Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
 use crate::model::{ConnectionName, Flow, InstanceState, Service};
-use crate::probe::{Connection, Held};
+use crate::probe::{Ask, Connection, Held, Receiver};
 
 /// What is held under a name.
 #[derive(Debug)]
@@ -14,14 +14,47 @@ pub(super) enum Holding {
     Over(String),
 }
 
+fn not_opened(name: &ConnectionName, flow: &Flow, why: String) -> LabError {
+    LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why }
+}
+
 impl Lab {
     /// Opens a connection and holds it; the receiver asked for has answered when this returns.
     ///
     /// # Errors
     /// [`LabError::Broken`]; [`LabError::NotOpened`] with the reason if the flow does not come about.
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        let (ask, client) = self.ends(name, flow).await?;
+        let connection = Connection::open(&mut self.prober, ask, client).await;
+        self.hold(name, flow, connection)
+    }
+
+    /// Has the two ends of a flow send datagrams to each other, each to the port that the other sends from, and holds that; each has
+    /// heard the other when this returns. No rule has to admit what comes.
+    ///
+    /// # Errors
+    /// As for [`Lab::open`].
+    pub async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        let (ask, client) = self.ends(name, flow).await?;
+        let connection = Connection::meet(&mut self.prober, ask, client).await;
+        self.hold(name, flow, connection)
+    }
+
+    fn hold(
+        &mut self,
+        name: &ConnectionName,
+        flow: &Flow,
+        connection: Result<Connection, String>,
+    ) -> Result<(), LabError> {
+        let connection = connection.map_err(|why| not_opened(name, flow, why))?;
+        self.held.insert(name.clone(), Holding::Open(Box::new(connection)));
+        Ok(())
+    }
+
+    /// Who asks whom, where the harness listens at the receiver.
+    async fn ends(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(Ask, Receiver), LabError> {
         self.refuse_broken()?;
-        let not_opened = |why: String| LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why };
+        let not_opened = |why: String| not_opened(name, flow, why);
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
@@ -37,9 +70,7 @@ impl Lab {
                 ));
             }
         }
-        let connection = Connection::open(&mut self.prober, ask, client).await.map_err(not_opened)?;
-        self.held.insert(name.clone(), Holding::Open(Box::new(connection)));
-        Ok(())
+        Ok((ask, client))
     }
 
     /// Whether nothing is to listen at a port, or nothing runs there.

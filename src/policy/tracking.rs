@@ -7,7 +7,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::routes::{NextHop, next_hop, passes_on};
-use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge};
+use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge, meeting};
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp,
     PublicIp, Service, SourceDestCheck, Verdict, Via,
@@ -83,6 +83,17 @@ impl Connection {
         if !held || !matches!(judge(cloud, flow), Verdict::Open { .. }) {
             return None;
         }
+        Self::along(cloud, flow)
+    }
+
+    /// Two ends that have sent to each other from fixed ports, and each hears the other; nothing if they would not, or over what is
+    /// not sent that way. Each end has sent, and remembers that.
+    pub fn meet(cloud: &Cloud, flow: &Flow) -> Option<Self> {
+        meeting(cloud, flow).filter(|meeting| meeting.there && meeting.back)?;
+        Self::along(cloud, flow)
+    }
+
+    fn along(cloud: &Cloud, flow: &Flow) -> Option<Self> {
         let mut way = Way { cloud, service: flow.service, ends: Vec::new(), parties: Vec::new(), passed: Vec::new() };
         way.walk(flow)?;
         Some(Self {

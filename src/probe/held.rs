@@ -118,6 +118,41 @@ impl Connection {
         }
     }
 
+    /// Has both ends send datagrams from fixed ports, until each has heard the other. The first packets may be lost: who has not sent yet
+    /// takes nothing that no rule admits.
+    ///
+    /// # Errors
+    /// Why they do not meet, in words.
+    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, String> {
+        let text = |error: io::Error| error.to_string();
+        let Service::Udp(at) = ask.service else { return Err("only datagrams are sent from both ends".to_owned()) };
+        let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
+        let (socket, port) = prober.open_socket(&ask).await?;
+        let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
+        socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
+        let client_node = Arc::clone(&ask.sender);
+        let token = prober.token();
+        let mut connection = Self { ask, client, client_node, server, port, token, end: End::Udp(socket) };
+        // Once each has sent, each has been heard, or never is.
+        connection.exchange(prober).await?;
+        match connection.exchange(prober).await? {
+            (Way::Arrived, Way::Arrived) => Ok(connection),
+            (there, back) => Err(format!("what the one end sent {there}, and what the other sent {back}")),
+        }
+    }
+
+    /// Each end sends once; what became of it.
+    async fn exchange(&mut self, prober: &mut Prober) -> Result<(Way, Way), String> {
+        let (there, back) = (self.there(), self.back());
+        let (case_there, case_back) = (prober.board.register(&there), prober.board.register(&back));
+        let (question, answer) = (prober.token(), prober.token());
+        prober.board.expect_delivery(question, &case_there);
+        let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
+        prober.board.forget(&[there, back].concat());
+        prober.board.forget_delivery(&question);
+        found
+    }
+
     /// The tuples of what the client sends, before and behind the gateway.
     fn there(&self) -> Vec<Tuple> {
         tuples(&self.ask, self.port)

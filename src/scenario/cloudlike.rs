@@ -27,6 +27,8 @@ pub trait Cloudlike {
     fn probe_captured(&mut self, flow: &Flow) -> impl Future<Output = Result<Option<Captured>, LabError>>;
     /// Opens a connection and holds it.
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
+    /// Has two ends send datagrams to each other from fixed ports until each hears the other, and holds that.
+    fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Closes a connection that is held.
     fn close(&mut self, name: &ConnectionName);
     /// Waits, in silence, until a connection is not tracked any more.
@@ -97,6 +99,10 @@ impl Cloudlike for Lab {
 
     async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         Self::open(self, name, flow).await
+    }
+
+    async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        Self::meet(self, name, flow).await
     }
 
     fn close(&mut self, name: &ConnectionName) {

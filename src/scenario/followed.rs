@@ -147,6 +147,23 @@ impl Followed {
             },
             (verdict, None) => Prediction::NotOpened(verdict),
         };
+        self.begin(name, flow, prediction);
+    }
+
+    /// The same of two ends that have met by sending to each other from fixed ports.
+    pub fn meet(&mut self, cloud: &Cloud, name: &ConnectionName, flow: &Flow) {
+        let prediction = match (policy::meeting(cloud, flow), limit(cloud, flow)) {
+            (_, Some(why)) => Prediction::Unknown(why),
+            (None, None) => Prediction::Unknown("the model does not follow what goes this way"),
+            (Some(_), None) => match Connection::meet(cloud, flow) {
+                Some(connection) => Prediction::Follows(Box::new(connection)),
+                None => Prediction::NotOpened(policy::judge(cloud, flow)),
+            },
+        };
+        self.begin(name, flow, prediction);
+    }
+
+    fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction) {
         let one = One {
             flow: flow.clone(),
             prediction,

@@ -6,7 +6,7 @@ use super::results::HeldResult;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::Via;
-use crate::model::topology::{Expectation, Fate, Opening, Placed, Step};
+use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};
 use crate::probe::Held;
 
 /// Opens a connection, which the model follows from there; in words, why it did not come about.
@@ -18,7 +18,9 @@ pub async fn open<L: Cloudlike>(
     opening: &Opening,
     followed: &mut Followed,
 ) -> Result<Option<String>, LabError> {
-    let flows = match cells::select(&opening.flow, Via::Private, lab.cloud()) {
+    let from_both_ends = opening.flow.both_ways;
+    let one_way = FlowPattern { both_ways: false, ..opening.flow.clone() };
+    let flows = match cells::select(&one_way, Via::Private, lab.cloud()) {
         Ok(flows) => flows,
         Err(why) => return Ok(Some(why)),
     };
@@ -26,10 +28,17 @@ pub async fn open<L: Cloudlike>(
         let count = flows.len();
         return Ok(Some(format!("`{}` means {count} flows, and a connection is one", opening.flow.written)));
     };
-    match lab.open(&opening.name, flow).await {
+    let opened = match from_both_ends {
+        true => lab.meet(&opening.name, flow).await,
+        false => lab.open(&opening.name, flow).await,
+    };
+    match opened {
         Ok(()) => {
             if lab.predictor().is_some() {
-                followed.open(lab.cloud(), &opening.name, flow);
+                match from_both_ends {
+                    true => followed.meet(lab.cloud(), &opening.name, flow),
+                    false => followed.open(lab.cloud(), &opening.name, flow),
+                }
             }
             Ok(None)
         }

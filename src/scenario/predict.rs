@@ -103,6 +103,16 @@ impl Cloudlike for Predictor {
         Ok(())
     }
 
+    async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+        if policy::meeting(&self.cloud, flow).is_some_and(|meeting| !(meeting.there && meeting.back)) {
+            let why =
+                "neither end would hear the other: one of them may not send, or its rules admit what comes".to_owned();
+            return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
+        }
+        self.followed.meet(&self.cloud, name, flow);
+        Ok(())
+    }
+
     fn close(&mut self, name: &ConnectionName) {
         self.followed.close(name);
     }

@@ -297,6 +297,10 @@ impl Cloudlike for Double {
         Ok(())
     }
 
+    async fn meet(&mut self, _: &ConnectionName, _: &Flow) -> Result<(), LabError> {
+        Ok(())
+    }
+
     fn close(&mut self, _: &ConnectionName) {}
 
     async fn idle(&mut self, _: &ConnectionName) -> Result<(), LabError> {

@@ -62,6 +62,7 @@ library![
     "editing-a-prefix-list-edits-the-rules",
     "elastic-ip-trap-for-databases",
     "instance-groups-follow-the-instance",
+    "peers-that-send-from-fixed-ports",
     "rules-that-name-a-public-address",
     "scaling-out-edits-no-rule",
     "tracked-at-one-end-only",

@@ -1,6 +1,6 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::super::ConnectionName;
+use super::super::{ConnectionName, Service};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, quote};
@@ -29,9 +29,9 @@ impl Reading<'_> {
                 self.report(draft.help("hold one to an instance behind it"));
                 continue;
             }
-            if flow.both_ways {
-                let draft = Draft::new(value.span, "a connection is opened by one end");
-                self.report(draft.help("`->`; both ends send over it all the same"));
+            if flow.both_ways && !matches!(flow.service, Service::Udp(_)) {
+                let draft = Draft::new(value.span, "only datagrams are sent from both ends at once");
+                self.report(draft.help("`->`: one end opens a connection, and both send over it all the same"));
                 continue;
             }
             let opening = Opening { name: ConnectionName::new(name), flow };

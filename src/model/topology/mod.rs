@@ -227,7 +227,8 @@ pub enum Action {
 pub struct Opening {
     /// Its name, once in the file.
     pub name: ConnectionName,
-    /// Who opens it to whom: exactly one flow at that moment.
+    /// Who opens it to whom: exactly one flow at that moment. With `<->` each end sends from a fixed port to the other's, and
+    /// neither answers.
     pub flow: FlowPattern,
 }
 
