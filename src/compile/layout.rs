@@ -10,12 +10,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::error::CompileError;
 use super::names::{self, Wire};
 use super::network::{
-    End, Families, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
+    End, Families, Limit, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
 };
 use super::nft::Ruleset;
 use super::{filter, services, translation};
 use crate::model::{
-    Cloud, Forwarding, Host, HostName, InstanceState, Interface, PrivateIp, TrackingTimeouts, Vpc, VpcName,
+    Cloud, Era, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
 };
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.
@@ -24,7 +24,7 @@ use crate::model::{
 /// A cloud that no network stands for, such as a rule that names an unknown group.
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     check_names(cloud)?;
-    let mut builder = Builder::default();
+    let mut builder = Builder { network: Network::default(), inside: mtu_inside(cloud.era) };
     let mut bound: Vec<(String, IpAddr)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);
     let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
@@ -39,6 +39,10 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         let translation = translation::gateway(&pairs, vpc.ipv6);
         builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
         builder.vpc(cloud, name, vpc, number);
+        // From its own address a gateway sends errors only.
+        let own = std::iter::once(names::GATEWAY_OUTSIDE_ADDRESS.into())
+            .chain(vpc.ipv6.map(|_| IpAddr::V6(names::GATEWAY_ADDRESS_IPV6)));
+        bound.extend(own.map(|address| (names::gateway_port(name, number), address)));
         let ipv6 = attached.iter().filter_map(|interface| interface.ipv6).map(|ipv6| ipv6.0.into());
         let outside: Vec<IpAddr> = pairs.iter().map(|(_, public)| public.0.into()).chain(ipv6).collect();
         builder.public_addresses(number, &outside);
@@ -143,9 +147,18 @@ fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
     Ok(())
 }
 
-#[derive(Default)]
+/// Of the links of a VPC. Between it and the internet, [`Mtu::ETHERNET`] is the most.
+fn mtu_inside(era: Era) -> Mtu {
+    match era {
+        Era::Article | Era::Classic => Mtu::ETHERNET,
+        Era::Vpc => Mtu::JUMBO,
+    }
+}
+
 struct Builder {
     network: Network,
+    /// Of the links of VPCs.
+    inside: Mtu,
 }
 
 /// One side of a link being made.
@@ -153,6 +166,7 @@ struct Side<'a> {
     node: &'a NodeName,
     interface: &'a str,
     index: u32,
+    mtu: Mtu,
     addresses: Vec<IpAddr>,
     /// Addresses of the other side.
     neighbours: Vec<IpAddr>,
@@ -181,7 +195,16 @@ impl Builder {
     fn route_in(&mut self, table: Table, node: &NodeName, destination: impl Into<IpNet>, way: Way) {
         let destination = destination.into();
         if let Some(node) = self.network.nodes.get_mut(node) {
-            node.routes.insert(Route { table, destination, way });
+            node.routes.insert(Route { table, destination, way, limit: None });
+        }
+    }
+
+    /// A route that takes less than its link.
+    fn limited_route(&mut self, node: &NodeName, destination: impl Into<IpNet>, way: Way, limit: Limit) {
+        let (table, destination) = (Table::default(), destination.into());
+        let limit = Some(limit).filter(|limit| limit.mtu < limit.interface);
+        if let Some(node) = self.network.nodes.get_mut(node) {
+            node.routes.insert(Route { table, destination, way, limit });
         }
     }
 
@@ -197,6 +220,7 @@ impl Builder {
             node: side.node.clone(),
             interface: side.interface.to_owned(),
             index: side.index,
+            mtu: side.mtu,
             mac,
             addresses: side.addresses.iter().copied().collect(),
             neighbours: side.neighbours.iter().map(|address| (*address, other)).collect::<IndexMap<_, _>>(),
@@ -230,13 +254,15 @@ impl Builder {
                 node: &gateway,
                 interface: names::GATEWAY_INSIDE,
                 index: 2,
-                addresses: vec![names::GATEWAY_ADDRESS.into()],
+                mtu: self.inside,
+                addresses: both(names::GATEWAY_ADDRESS, vpc.ipv6.map(|_| names::GATEWAY_ADDRESS_IPV6.into())),
                 neighbours: both(names::ROUTER_ADDRESS, back),
             },
             &Side {
                 node: &router,
                 interface: names::GW,
                 index: 2,
+                mtu: self.inside,
                 // The first is the one that the router speaks from.
                 addresses: both(names::ROUTER_ADDRESS, router_ipv6).into_iter().chain(services).collect(),
                 neighbours: both(names::GATEWAY_ADDRESS, next),
@@ -248,6 +274,7 @@ impl Builder {
                 node: &internet,
                 interface: &names::gateway_port(name, number),
                 index: gateway_port_index(number),
+                mtu: Mtu::ETHERNET,
                 addresses: both(names::INTERNET_ADDRESS, internet_ipv6)
                     .into_iter()
                     .chain([services::OUTSIDE_RESOLVER.into()])
@@ -258,13 +285,16 @@ impl Builder {
                 node: &gateway,
                 interface: names::GATEWAY_OUTSIDE,
                 index: 3,
+                mtu: Mtu::ETHERNET,
                 addresses: vec![names::GATEWAY_OUTSIDE_ADDRESS.into()],
                 neighbours: both(names::INTERNET_ADDRESS, next),
             },
         );
         self.route(&router, vpc.cidr.trunc(), Way::Unreachable);
         self.route(&router, EVERYWHERE, by(2, names::GATEWAY_ADDRESS));
-        self.route(&gateway, vpc.cidr.trunc(), by(2, names::ROUTER_ADDRESS));
+        // What goes out and comes back in has been through the gateway, too.
+        let limit = Limit { mtu: Mtu::ETHERNET, interface: self.inside };
+        self.limited_route(&gateway, vpc.cidr.trunc(), by(2, names::ROUTER_ADDRESS), limit);
         self.route(&gateway, EVERYWHERE, by(3, names::INTERNET_ADDRESS));
         if let Some(block) = vpc.ipv6 {
             self.route(&router, block, Way::Unreachable);
@@ -295,6 +325,7 @@ impl Builder {
                 node: &router,
                 interface: names::CANARY,
                 index: CANARY_INDEX,
+                mtu: self.inside,
                 addresses: Vec::new(),
                 neighbours: vec![names::CANARY_ADDRESS.into()],
             },
@@ -302,6 +333,7 @@ impl Builder {
                 node: &canary,
                 interface: "eth0",
                 index: 2,
+                mtu: self.inside,
                 addresses: vec![names::CANARY_ADDRESS.into()],
                 neighbours: vec![names::ROUTER_ADDRESS.into()],
             },
@@ -338,6 +370,7 @@ impl Builder {
                 node: &router,
                 interface: &names::port(&interface.id, interface.number),
                 index,
+                mtu: self.inside,
                 addresses: Vec::new(),
                 neighbours: held.clone(),
             },
@@ -345,6 +378,7 @@ impl Builder {
                 node: &node,
                 interface: &format!("eth{device}"),
                 index: 2 + device,
+                mtu: self.inside,
                 addresses: if answering { held.clone() } else { Vec::new() },
                 neighbours: std::iter::once(names::ROUTER_ADDRESS.into()).chain(next).collect(),
             },
@@ -388,6 +422,7 @@ impl Builder {
                 node: &internet,
                 interface: &names::host_port(name.as_str(), number),
                 index,
+                mtu: host.mtu,
                 addresses: here,
                 neighbours: addresses.clone(),
             },
@@ -395,6 +430,7 @@ impl Builder {
                 node: &node,
                 interface: "eth0",
                 index: 2,
+                mtu: Mtu::ETHERNET,
                 addresses: addresses.clone(),
                 neighbours: std::iter::once(names::INTERNET_ADDRESS.into()).chain(next).collect(),
             },
@@ -402,11 +438,14 @@ impl Builder {
         for address in &addresses {
             self.route(&internet, *address, Way::Link { index });
         }
+        // The small link is one on the way, so the host's own interface knows nothing of it, and its TCP announces what that takes.
+        // It has learned already how much gets through in its own direction: its side of a veth is not told.
+        let limit = Limit { mtu: host.mtu, interface: Mtu::ETHERNET };
         if let Some(first) = addresses.iter().find(|address| address.is_ipv4()) {
-            self.route(&node, EVERYWHERE, by_from(2, names::INTERNET_ADDRESS, *first));
+            self.limited_route(&node, EVERYWHERE, by_from(2, names::INTERNET_ADDRESS, *first), limit);
         }
         if let Some(first) = addresses.iter().find(|address| address.is_ipv6()) {
-            self.route(&node, EVERYWHERE_IPV6, by_from(2, names::NEXT_HOP_IPV6, *first));
+            self.limited_route(&node, EVERYWHERE_IPV6, by_from(2, names::NEXT_HOP_IPV6, *first), limit);
         }
         Ok(())
     }

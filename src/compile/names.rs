@@ -32,6 +32,8 @@ pub const INTERNET_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
 /// The gateway's address towards the internet.
 pub const GATEWAY_OUTSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 3);
+/// The gateway's IPv6 address, from which its errors come. Every VPC's has the same, as of IPv4.
+pub const GATEWAY_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
 /// The internet's address on every one of its links.
 pub const INTERNET_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 3, 1);
 /// The canary's address.
@@ -61,6 +63,8 @@ pub const OPEN_EGRESS: &str = "from/any";
 pub const AGAIN: &str = "egress-again";
 /// The chain that answers for addresses that nobody holds.
 pub const UNREACHABLE: &str = "unreachable";
+/// The chain by which a router is no hop.
+pub const UNCOUNTED: &str = "uncounted";
 /// The gateway's map from public to private addresses.
 pub const PRIVATE_OF: &str = "private-of";
 /// The gateway's map from private to public addresses.

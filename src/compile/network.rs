@@ -6,6 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
 use super::nft::{Change, Ruleset};
+use crate::model::Mtu;
 
 /// All namespaces of a lab and the links between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,6 +112,8 @@ pub struct End {
     pub interface: String,
     /// The interface's index there, unique in the namespace, at least 2 (`lo` is 1).
     pub index: u32,
+    /// The largest packet that it sends.
+    pub mtu: Mtu,
     /// The hardware address, locally administered.
     pub mac: [u8; 6],
     /// Its addresses, each a /32 or a /128.
@@ -150,6 +153,17 @@ pub struct Route {
     pub destination: IpNet,
     /// By which way.
     pub way: Way,
+    /// Of a way that takes less than its link.
+    pub limit: Option<Limit>,
+}
+
+/// The largest packet that a route takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    /// The packet.
+    pub mtu: Mtu,
+    /// That of the interface, by which TCP tells its peers what it can take: it does not know the way.
+    pub interface: Mtu,
 }
 
 /// The way of a route.

@@ -10,7 +10,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkMessage};
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState};
-use netlink_packet_route::route::{RouteMessage, RouteScope, RouteType};
+use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteMetric, RouteScope, RouteType};
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
@@ -39,12 +39,14 @@ pub(super) fn add_link(link: &Link, lower: &OwnedFd) -> RouteRequest {
         .name(link.lower.interface.clone())
         .index(link.lower.index)
         .address(link.lower.mac.to_vec())
+        .mtu(link.lower.mtu.0.into())
         .setns_by_fd(lower.as_raw_fd())
         .build();
     // The lower side is set up from inside its namespace: in this message the kernel refuses it.
     let message: LinkMessage = LinkVeth::new(&link.upper.interface, &link.lower.interface)
         .index(link.upper.index)
         .address(link.upper.mac.to_vec())
+        .mtu(link.upper.mtu.0.into())
         .up()
         .set_info_data(InfoData::Veth(InfoVeth::Peer(peer)))
         .build();
@@ -155,10 +157,20 @@ fn policy_messages(policy: &Policy, families: Families) -> Vec<RuleMessage> {
     }
 }
 
+/// The headers of a TCP segment without options.
+const TCP_HEADERS_IPV4: u16 = 40;
+const TCP_HEADERS_IPV6: u16 = 60;
+
 fn route_message(route: &Route) -> RouteMessage {
     let mut message = main_route_message(route);
     if route.table != Table::default() {
         message.header.table = route.table.0;
+    }
+    if let Some(limit) = route.limit {
+        let headers = if route.destination.addr().is_ipv4() { TCP_HEADERS_IPV4 } else { TCP_HEADERS_IPV6 };
+        let segment = limit.interface.0.saturating_sub(headers);
+        let metrics = vec![RouteMetric::Mtu(limit.mtu.0.into()), RouteMetric::Advmss(segment.into())];
+        message.attributes.push(RouteAttribute::Metrics(metrics));
     }
     message
 }

@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     Daemon, DaemonName, ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs,
-    LoadBalancer, LoadBalancerName, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName,
+    LoadBalancer, LoadBalancerName, Mtu, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName,
     TrackingTimeouts, VpcName,
 };
 
@@ -65,6 +65,8 @@ pub struct Counters {
 pub struct Host {
     /// At least one address.
     pub addresses: Vec<HostIp>,
+    /// Of the link between the internet and the host.
+    pub mtu: Mtu,
     /// Where the file says so.
     pub place: Option<Place>,
 }

@@ -19,7 +19,8 @@ impl Sample {
             ipv6: None,
         };
         let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);
-        let host = |address: &str| Host { addresses: vec![HostIp(address.parse().unwrap())], place: None };
+        let host =
+            |address: &str| Host { addresses: vec![HostIp(address.parse().unwrap())], mtu: Mtu::ETHERNET, place: None };
         let hosts = IndexMap::from([
             (HostName::new("office"), host("203.0.113.10")),
             (HostName::new("world"), host("198.51.100.7")),

@@ -21,7 +21,11 @@ pub(crate) fn place(line: u32, column: u32) -> Place {
 }
 
 fn outside(addresses: &[[u8; 4]]) -> Host {
-    Host { addresses: addresses.iter().map(|&ip| HostIp(Ipv4Addr::from(ip).into())).collect(), place: None }
+    Host {
+        addresses: addresses.iter().map(|&ip| HostIp(Ipv4Addr::from(ip).into())).collect(),
+        mtu: Mtu::ETHERNET,
+        place: None,
+    }
 }
 
 fn rule(id: u32, port: u16, peer: Peer, written: &str, line: u32) -> Rule {

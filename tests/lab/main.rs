@@ -17,6 +17,7 @@ macro_rules! cases {
 mod addresses;
 mod agreement;
 mod altered;
+mod answered;
 mod bare;
 mod blink;
 mod clients;
@@ -40,6 +41,7 @@ mod literal;
 mod load_balancers;
 mod memory;
 mod minimal_system;
+mod mtu;
 mod mutants;
 mod outside;
 mod protocols;
@@ -49,6 +51,7 @@ mod services;
 mod snapshot;
 mod timeouts;
 mod topologies;
+mod traceroute;
 mod tracking;
 
 use std::future::Future;
@@ -91,6 +94,7 @@ const ALL: &[&[Case]] = &[
     mutants::CASES,
     load_balancers::CASES,
     memory::CASES,
+    mtu::CASES,
     outside::CASES,
     protocols::CASES,
     regressions::CASES,
@@ -98,6 +102,7 @@ const ALL: &[&[Case]] = &[
     timeouts::CASES,
     services::CASES,
     topologies::CASES,
+    traceroute::CASES,
     tracking::CASES,
 ];
 

@@ -259,7 +259,8 @@ fn a_node_a_route_a_policy_or_a_ruleset_alone_is_more_than_rulesets() {
     };
     let words = |word: &str| vec![word.to_owned()];
     let more = altered(&|new| {
-        let route = Route { table: Table(9), destination: "192.0.2.1/32".parse().unwrap(), way: Way::Unreachable };
+        let route =
+            Route { table: Table(9), destination: "192.0.2.1/32".parse().unwrap(), way: Way::Unreachable, limit: None };
         new.nodes[&node("web")].routes.insert(route);
     });
     assert_eq!(more, (words("+route"), words("-route")));

@@ -23,7 +23,8 @@ pub fn boxes(network: &Network) -> String {
         writeln!(text, "\n{name}: {:?}, {:?}{filter}", node.kind, node.families).unwrap();
         for route in &node.routes {
             let table = if route.table.0 == 0 { String::new() } else { format!(" in table {}", route.table.0) };
-            writeln!(text, "  {} {}{table}", route.destination, way(&route.way)).unwrap();
+            let limit = route.limit.map_or_else(String::new, |limit| format!(", at most {} bytes", limit.mtu));
+            writeln!(text, "  {} {}{table}{limit}", route.destination, way(&route.way)).unwrap();
         }
         for Policy { of, table } in &node.policies {
             writeln!(text, "  {of:?} goes by table {}", table.0).unwrap();
@@ -50,5 +51,6 @@ fn end(end: &End) -> String {
     let addresses: Vec<_> = end.addresses.iter().map(ToString::to_string).collect();
     let neighbours: Vec<_> = end.neighbours.iter().map(|(address, at)| format!("{address} at {}", mac(at))).collect();
     let (addresses, neighbours) = (addresses.join(" "), neighbours.join(", "));
-    format!("{}.{} {} {}: [{addresses}] sees {neighbours}", end.node, end.interface, end.index, mac(&end.mac))
+    let End { node, interface, index, mtu, .. } = end;
+    format!("{node}.{interface} {index} {} of {mtu} bytes: [{addresses}] sees {neighbours}", mac(&end.mac))
 }

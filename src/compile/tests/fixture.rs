@@ -10,8 +10,12 @@ pub fn cloud(era: Era) -> Cloud {
         VpcName::new("default"),
         Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
     )]);
-    let office = Host { addresses: vec![HostIp([203, 0, 113, 10].into())], place: None };
-    let world = Host { addresses: vec![HostIp([198, 51, 100, 7].into()), HostIp([192, 0, 2, 99].into())], place: None };
+    let office = Host { addresses: vec![HostIp([203, 0, 113, 10].into())], mtu: Mtu::ETHERNET, place: None };
+    let world = Host {
+        addresses: vec![HostIp([198, 51, 100, 7].into()), HostIp([192, 0, 2, 99].into())],
+        mtu: Mtu::ETHERNET,
+        place: None,
+    };
     let hosts = IndexMap::from([(HostName::new("office"), office), (HostName::new("world"), world)]);
     Cloud::new(era, era.knobs(), vpcs, hosts)
 }

@@ -65,7 +65,7 @@ fn a_crashed_instance_that_keeps_its_address_stays_on_the_wire_and_holds_nothing
     assert!(link(&network, "db1.eth0").unwrap().lower.addresses.is_empty());
     assert!(!link(&network, "db1.eth0").unwrap().upper.neighbours.is_empty());
     let way = Way::Link { index: 103 };
-    let route = Route { table: Table::default(), destination: "10.0.0.21/32".parse().unwrap(), way };
+    let route = Route { table: Table::default(), destination: "10.0.0.21/32".parse().unwrap(), way, limit: None };
     assert!(node(&network, "vpc-default").routes.contains(&route));
     assert!(node(&network, "db1").routes.is_empty());
 }

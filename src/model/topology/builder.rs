@@ -73,6 +73,11 @@ impl Builder {
         self.entry("hosts", name, list(addresses))
     }
 
+    /// A host outside the cloud behind a link that takes packets of at most so many bytes, from 576 (1280 with IPv6) to 1500.
+    pub fn host_behind(self, name: &str, addresses: words!(), mtu: u16) -> Self {
+        self.entry("hosts", name, format!("{{address: {}, mtu: {mtu}}}", list(addresses)))
+    }
+
     /// An Elastic IP, associated with nobody.
     pub fn elastic_ip(self, name: &str) -> Self {
         self.entry("elastic-ips", name, "none".to_owned())

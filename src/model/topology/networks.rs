@@ -6,7 +6,8 @@ use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, SubnetName, Vpc, VpcName,
+    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc,
+    VpcName,
 };
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
@@ -154,7 +155,18 @@ impl Reading<'_> {
         for (key, value) in self.mapping(node, "a mapping of hosts") {
             let name = self.declared(key, Sort::Host);
             let mut addresses = Vec::new();
-            for item in self.some(value, "an address or a list of addresses") {
+            let (of, mtu) = match &value.value {
+                Value::Mapping(_) => {
+                    let Some(fields) = self.fields(value, "a host", &["address", "mtu"]) else { continue };
+                    (fields.get("address"), fields.get("mtu"))
+                }
+                _ => (Some(value), None),
+            };
+            let Some(of) = of else {
+                self.report(Draft::new(key.span, "the host has no address").help("it needs `address:`"));
+                continue;
+            };
+            for item in self.some(of, "an address or a list of addresses") {
                 let Some(address) = self.host_address(item) else { continue };
                 if let Some(first) = held.get(&address) {
                     let draft = Draft::new(item.span, format!("a host holds {address} already"));
@@ -164,9 +176,27 @@ impl Reading<'_> {
                 held.insert(address, item.span);
                 addresses.push(HostIp(address));
             }
+            let mtu = mtu.map_or(Some(Mtu::ETHERNET), |node| self.host_mtu(node, &addresses));
+            let Some(mtu) = mtu else { continue };
             if let (Some(name), false) = (name, addresses.is_empty()) {
                 let place = Some(self.place(key.span));
-                self.hosts.insert(HostName::new(name), Host { addresses, place });
+                self.hosts.insert(HostName::new(name), Host { addresses, mtu, place });
+            }
+        }
+    }
+
+    /// From what every host of its addresses' families takes to what the internet carries.
+    fn host_mtu(&mut self, node: &Node, addresses: &[HostIp]) -> Option<Mtu> {
+        let most = Mtu::ETHERNET;
+        let number = self.number(node, "a number of bytes", most.0.into())?;
+        let ipv6 = addresses.iter().any(|address| address.0.is_ipv6());
+        let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
+        match u16::try_from(number).map(Mtu) {
+            Ok(mtu) if (least..=most).contains(&mtu) => Some(mtu),
+            _ => {
+                let draft = Draft::new(node.span, format!("{number} bytes are too few for a link of {whose}"));
+                self.report(draft.help(format!("from {least} to {most}")));
+                None
             }
         }
     }

@@ -64,7 +64,7 @@ struct Topology {
     /// VPCs. Left out: one called `default`, 10.0.0.0/16.
     vpcs: Option<BTreeMap<Name, Vpc>>,
     /// Hosts outside the cloud, by one address or several. They reach instances by public address.
-    hosts: Option<BTreeMap<Name, OneOrMany<String>>>,
+    hosts: Option<BTreeMap<Name, Host>>,
     /// Elastic IPs: names, or names with the instances that have them (`none`: nobody).
     elastic_ips: Option<ElasticIps>,
     /// Prefix lists: address blocks under one name. Era vpc only.
@@ -93,6 +93,24 @@ struct Name(#[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"))] St
 enum OneOrMany<T> {
     One(T),
     Many(#[schemars(length(min = 1))] Vec<T>),
+}
+
+/// The address or the addresses, or the long form.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Host {
+    Addresses(OneOrMany<String>),
+    Long(LongHost),
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct LongHost {
+    /// Its address or addresses.
+    address: OneOrMany<String>,
+    /// The largest packet that its link takes on the way to it, in bytes; at least 1280 where it has an IPv6 address.
+    #[schemars(range(min = 576, max = 1500))]
+    mtu: Option<u16>,
 }
 
 /// `article`: as an article of January 2013 states it; `classic`: EC2-Classic as documented; `vpc`: today.

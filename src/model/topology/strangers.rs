@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::super::{Host, HostIp, HostName, Operation, Peer, PeerRequest};
+use super::super::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 use super::{Step, Topology};
 
 /// Addresses of the three networks that are set aside for documentation, one each.
@@ -126,7 +126,7 @@ fn add_host(topology: &mut Topology, taken: &BTreeSet<String>, name: &str, addre
     }
     let mut free = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}-{number}") });
     if let Some(name) = free.find(|name| !taken.contains(name)) {
-        topology.empty.hosts.insert(HostName::new(name), Host { addresses, place: None });
+        topology.empty.hosts.insert(HostName::new(name), Host { addresses, mtu: Mtu::ETHERNET, place: None });
     }
 }
 

@@ -8,7 +8,7 @@ use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 use sglab::lab::{Lab, LabError, Listeners};
 use sglab::model::topology::Topology;
-use sglab::model::{Cloud, Era, Host, HostIp, HostName, Operation, Service, apply};
+use sglab::model::{Cloud, Era, Host, HostIp, HostName, Mtu, Operation, Service, apply};
 use sglab::scenario::{self, Options, RunVerdict};
 use tokio::time::timeout;
 
@@ -65,11 +65,11 @@ async fn with_witnesses(topology: &Topology, era: Era) -> Lab {
     {
         let addresses = [Some(four), ipv6.then_some(six)].into_iter().flatten();
         let addresses = addresses.map(|text| HostIp(text.parse().expect("an address"))).collect();
-        cloud.hosts.insert(HostName::new(name), Host { addresses, place: None });
+        cloud.hosts.insert(HostName::new(name), Host { addresses, mtu: Mtu::ETHERNET, place: None });
     }
     let edges = at_the_edges_of_prefix_lists(topology, era, &cloud);
     if !edges.is_empty() {
-        cloud.hosts.insert(HostName::new("edges"), Host { addresses: edges, place: None });
+        cloud.hosts.insert(HostName::new("edges"), Host { addresses: edges, mtu: Mtu::ETHERNET, place: None });
     }
     // Whom nobody hears cannot be held; that a port is refused, the file itself shows.
     let listeners = Listeners { columns: of_all_states(topology, era, &cloud), deaf: IndexSet::new() };

@@ -15,8 +15,8 @@ use ipnet::IpNet;
 
 use super::super::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
-    Instance, InstanceName, InstanceState, Interface, Peer, PrivateIp, Rule, SecurityGroup, Service, SourceDestCheck,
-    Traffic, Via, Vpc, VpcName,
+    Instance, InstanceName, InstanceState, Interface, Mtu, Peer, PrivateIp, Rule, SecurityGroup, Service,
+    SourceDestCheck, Traffic, Via, Vpc, VpcName,
 };
 use super::Topology;
 
@@ -111,7 +111,11 @@ fn text(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> 
     section(&mut out, "vpcs", vpcs(cloud)?);
     let hosts = cloud.hosts.iter().map(|(name, host)| {
         let addresses = host.addresses.iter().map(|address| scalar(&address.to_string()));
-        format!("{}: [{}]", scalar(name.as_str()), addresses.collect::<Vec<_>>().join(", "))
+        let (name, addresses) = (scalar(name.as_str()), addresses.collect::<Vec<_>>().join(", "));
+        match host.mtu {
+            Mtu::ETHERNET => format!("{name}: [{addresses}]"),
+            mtu => format!("{name}: {{address: [{addresses}], mtu: {mtu}}}"),
+        }
     });
     section(&mut out, "hosts", hosts.collect());
     let (elastic, mut last) = elastic_ips(cloud);

@@ -1,0 +1,26 @@
+//! How large a packet may be on a link.
+
+use std::fmt;
+
+/// The largest IP packet that a link takes, in bytes with its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+pub struct Mtu(pub u16);
+
+impl Mtu {
+    /// Inside a VPC.
+    ///
+    /// Source: "Network maximum transmission unit (MTU) for your EC2 instance" (Amazon EC2 user guide).
+    pub const JUMBO: Self = Self(9001);
+    /// Beyond a gateway, and everywhere in the eras before VPCs. Source: as [`Self::JUMBO`].
+    pub const ETHERNET: Self = Self(1500);
+    /// The smallest that a link of a host may have: every IPv4 host takes as much (RFC 791).
+    pub const LEAST_IPV4: Self = Self(576);
+    /// The same of a host that has an IPv6 address (RFC 8200).
+    pub const LEAST_IPV6: Self = Self(1280);
+}
+
+impl fmt::Display for Mtu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

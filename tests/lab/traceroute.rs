@@ -1,0 +1,113 @@
+//! Packets that may go no further than so many hops: who answers, and with which address.
+
+use std::net::IpAddr;
+
+use sglab::compile::names::{
+    GATEWAY_ADDRESS, GATEWAY_ADDRESS_IPV6, GATEWAY_OUTSIDE_ADDRESS, INTERNET_ADDRESS, INTERNET_ADDRESS_IPV6,
+};
+use sglab::model::Era;
+
+use crate::answered::*;
+use crate::bare::Bare;
+use crate::clouds::*;
+
+cases![
+    inside_a_vpc_the_next_hop_is_the_neighbour,
+    on_the_way_out_the_gateway_and_the_internet_are_the_hops,
+    by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself,
+    from_outside_the_gateway_answers_with_its_own_address,
+    an_error_of_the_vpcs_router_does_not_come_from_the_target,
+];
+
+const CLOUD: &str = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {office: [203.0.113.10, '2001:db8:ffff::10']}
+groups: {A: [udp 9000 from anywhere, 'udp 9000 from ::/0']}
+instances: {a: {groups: A}, b: {groups: A}}
+scenario: [{step: as launched, expect: {open: ['a -> b:9000/udp']}}]
+";
+
+const PORT: u16 = 9000;
+/// Enough for every header.
+const LENGTH: usize = 60;
+
+async fn cloud() -> Bare {
+    Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
+}
+
+fn inner(bare: &Bare, name: &str) -> IpAddr {
+    private(&bare.cloud, name).0.into()
+}
+
+fn outer(bare: &Bare, name: &str) -> IpAddr {
+    public(&bare.cloud, name).0.into()
+}
+
+fn ipv6(bare: &Bare, name: &str) -> IpAddr {
+    bare.cloud.instances[name].interfaces[0].ipv6.expect("an address").0.into()
+}
+
+/// Sends a packet for each number of hops until it arrives, twice over: of a new flow, and of one that is known by then. Each of the
+/// hops must say that it ended there.
+async fn trace(bare: &Bare, (from, source): (&str, IpAddr), (to, target): (&str, IpAddr), hops: &[IpAddr]) {
+    let (sender, receiving) = (bare.node(from), bare.node(to));
+    let socket = receiver(&receiving, target.is_ipv4(), PORT).await;
+    let mut answers = Answers::of(&sender, target.is_ipv4()).await;
+    let message = if target.is_ipv4() { EXPIRED_IPV4 } else { EXPIRED_IPV6 };
+    for flow in ["a new flow", "a known one"] {
+        for (left, hop) in (1..).zip(hops) {
+            send(&sender, datagram(source, (target, PORT), left, LENGTH, Fragments::Allowed)).await.expect("it leaves");
+            let told = Answer { from: *hop, message, mtu: 0, about: (source, target) };
+            assert_eq!(answers.next(), told, "{flow}, {left} hops");
+        }
+        let enough = u8::try_from(hops.len() + 1).expect("a small number");
+        send(&sender, datagram(source, (target, PORT), enough, LENGTH, Fragments::Allowed)).await.expect("it leaves");
+        assert!(arrived(&socket) > 0, "{flow}");
+    }
+}
+
+async fn inside_a_vpc_the_next_hop_is_the_neighbour() {
+    let bare = cloud().await;
+    trace(&bare, ("a", inner(&bare, "a")), ("b", inner(&bare, "b")), &[]).await;
+    trace(&bare, ("a", ipv6(&bare, "a")), ("b", ipv6(&bare, "b")), &[]).await;
+}
+
+async fn on_the_way_out_the_gateway_and_the_internet_are_the_hops() {
+    let bare = cloud().await;
+    let hops = [GATEWAY_ADDRESS.into(), INTERNET_ADDRESS.into()];
+    trace(&bare, ("a", inner(&bare, "a")), ("office", "203.0.113.10".parse().expect("an address")), &hops).await;
+    let hops = [GATEWAY_ADDRESS_IPV6.into(), INTERNET_ADDRESS_IPV6.into()];
+    trace(&bare, ("a", ipv6(&bare, "a")), ("office", "2001:db8:ffff::10".parse().expect("an address")), &hops).await;
+}
+
+async fn by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself() {
+    let bare = cloud().await;
+    trace(&bare, ("a", inner(&bare, "a")), ("b", outer(&bare, "b")), &[GATEWAY_ADDRESS.into()]).await;
+}
+
+async fn from_outside_the_gateway_answers_with_its_own_address() {
+    let bare = cloud().await;
+    let hops = [INTERNET_ADDRESS.into(), GATEWAY_OUTSIDE_ADDRESS.into()];
+    trace(&bare, ("office", "203.0.113.10".parse().expect("an address")), ("a", outer(&bare, "a")), &hops).await;
+    let hops = [INTERNET_ADDRESS_IPV6.into(), GATEWAY_ADDRESS_IPV6.into()];
+    trace(&bare, ("office", "2001:db8:ffff::10".parse().expect("an address")), ("a", ipv6(&bare, "a")), &hops).await;
+}
+
+/// It is about a packet from the gateway, which passes it on to whoever sent that.
+async fn an_error_of_the_vpcs_router_does_not_come_from_the_target() {
+    const HOST_UNREACHABLE: (u8, u8) = (3, 1);
+    let bare = cloud().await;
+    let (office, target): (IpAddr, _) = ("203.0.113.10".parse().expect("an address"), outer(&bare, "b"));
+    // A route that leads nowhere, while the gateway still translates.
+    crate::bare::run(&bare.node("vpc-main"), "ip", &format!("route del {}", inner(&bare, "b"))).await;
+    for (name, source, answerer) in
+        [("office", office, GATEWAY_OUTSIDE_ADDRESS), ("a", inner(&bare, "a"), sglab::compile::names::ROUTER_ADDRESS)]
+    {
+        let sender = bare.node(name);
+        let mut answers = Answers::of(&sender, true).await;
+        send(&sender, datagram(source, (target, PORT), 64, LENGTH, Fragments::Allowed)).await.expect("it leaves");
+        let told = Answer { from: answerer.into(), message: HOST_UNREACHABLE, mtu: 0, about: (source, target) };
+        assert_eq!(answers.next(), told);
+    }
+}
