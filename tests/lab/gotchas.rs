@@ -26,6 +26,7 @@ library![
     "an-idle-session-is-forgotten",
     "behind-a-load-balancer-in-classic",
     "behind-a-load-balancer-the-client-is-gone",
+    "large-answers-hang-behind-a-smaller-link",
     "no-blink-while-groups-change",
     "case-01-rules-of-all-groups-count",
     "case-02-one-group-is-no-trust",

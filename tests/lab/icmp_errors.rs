@@ -18,6 +18,7 @@ cases![
     an_error_about_an_untracked_flow_needs_a_rule_at_the_client,
     a_rule_for_the_message_lets_it_in_and_leaves_the_flow_untracked,
     a_file_may_take_the_page_at_its_word,
+    large_answers_hang_behind_a_smaller_link_unless_the_message_comes,
 ];
 
 const OFFICE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
@@ -123,4 +124,40 @@ async fn an_error_about_an_untracked_flow_needs_a_rule_at_the_client() {
 async fn a_file_may_take_the_page_at_its_word() {
     let knobs = "knobs: {icmp-errors: of-every-flow}\n";
     assert!(comes(&boot_bare(&server("udp 53 from anywhere", knobs)).await).await);
+}
+
+/// A download through a link of 1,400 bytes: the server's first large segments do not fit, and the internet says so.
+async fn large_answers_hang_behind_a_smaller_link_unless_the_message_comes() {
+    use std::io::{Read, Write};
+    use std::net::SocketAddrV4;
+
+    const LARGE: usize = 400_000;
+    let text = |ingress: &str| {
+        server(ingress, "").replace("office: 203.0.113.10", "office: {address: 203.0.113.10, mtu: 1400}")
+    };
+    for (ingress, arrives) in [
+        ("tcp 8000 from anywhere, udp 53 from anywhere", false),
+        ("tcp 8000 from anywhere, udp 53 from anywhere, icmp 3/4 from anywhere", true),
+        ("tcp 8000 from office, udp 53 from office", true),
+    ] {
+        let bare = boot_bare(&text(ingress)).await;
+        let mut log = bare.log("vpc-default").await;
+        let at = SocketAddrV4::new(public(&bare.cloud, "web").0, 8000);
+        let (mut client, mut server) =
+            crate::bare::connection(&bare.node("office"), OFFICE, &bare.node("web"), at).await;
+        let sending = std::thread::spawn(move || server.write_all(&vec![b'y'; LARGE]).map(|()| server));
+        if arrives {
+            let mut all = vec![0; LARGE];
+            client.read_exact(&mut all).unwrap_or_else(|error| panic!("{ingress}: {error}"));
+            assert_eq!(log.drops(), [], "{ingress}");
+        } else {
+            let (record, tuple, _) = log.next_drop();
+            assert_eq!((record, tuple.protocol, tuple.destination_port), (Record::Drop(Direction::Ingress), ICMP, 3));
+            client.set_nonblocking(true).expect("a flag");
+            let read = client.read(&mut [0; LARGE]);
+            assert!(read.is_err(), "not one large segment has come: {read:?}");
+        }
+        drop(client);
+        drop(sending);
+    }
 }
