@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
 use sglab::model::topology::FlowPattern;
-use sglab::model::{Era, Via};
+use sglab::model::Era;
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    let flows = match cells::select(&pattern, Via::Private, &cloud) {
+    let flows = match cells::select(&pattern, None, &cloud) {
         Ok(flows) => flows,
         Err(why) => bail!("{why}"),
     };

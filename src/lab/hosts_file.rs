@@ -28,11 +28,12 @@ pub(super) fn write_resolvers(fabric: &Fabric, cloud: &Cloud) -> Result<(), LabE
     Ok(())
 }
 
-/// Instances and load balancers by private and IPv6 address, hosts outside by their own.
+/// Instances by private and IPv6 address, load balancers by the address that their DNS name means, hosts outside by their own.
 fn text(cloud: &Cloud) -> String {
     let mut text = String::from("127.0.0.1 localhost\n");
     let up = |it: &&Interface| cloud.state_of(&it.id.instance) == Some(InstanceState::Running);
-    for interface in cloud.network_interfaces().filter(up).filter(|interface| interface.id.device == 0) {
+    let interfaces = cloud.interfaces().map(|(_, _, interface)| interface);
+    for interface in interfaces.filter(up).filter(|interface| interface.id.device == 0) {
         let name = &interface.id.instance;
         if let Some(private) = interface.private {
             // Writing to a String cannot fail.
@@ -40,6 +41,12 @@ fn text(cloud: &Cloud) -> String {
         }
         if let Some(ipv6) = interface.ipv6 {
             let _ = writeln!(text, "{ipv6} {name}");
+        }
+    }
+    for (name, balancer) in &cloud.load_balancers {
+        if let Some(address) = balancer.named_address() {
+            let dns_name = services::zone::balancer_name(name, balancer.scheme);
+            let _ = writeln!(text, "{address} {name} {dns_name}");
         }
     }
     for (name, host) in &cloud.hosts {

@@ -14,7 +14,7 @@ use super::{Asked, Lab, LabError, services};
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
 use crate::fabric::{FabricError, Namespace, Sandbox};
-use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, LoadBalancerName, Via};
+use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
 use crate::probe::Resolution;
 
 /// So many questions are under way at the same time.
@@ -60,19 +60,20 @@ impl Lab {
     /// Who asks whom about which name; in words, why nobody can.
     fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
         let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
-        // Of one that has lost its public address it is the name that it had: the resolver knows better.
-        let public = self.last.get(&receiver).and_then(|last| last.public);
-        let public = public.ok_or_else(|| format!("{} has no public DNS name", flow.to))?;
         let Sender { node, source, .. } = self.sender(flow)?;
         let resolver = match flow.from.instance() {
             None => OUTSIDE_RESOLVER.into(),
             Some(sender) => self.service_of(sender, CloudService::Dns)?,
         };
         let from = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
-        let balancer = flow.to.instance().filter(|name| self.cloud.load_balancer_of(name).is_some());
-        let name = match balancer {
-            Some(name) => zone::balancer_name(&LoadBalancerName::new(name.as_str())),
-            None => zone::public_name(public),
+        let balancer = |name: &InstanceName| self.cloud.load_balancers.get_key_value(name.as_str());
+        let name = match flow.to.instance().and_then(balancer) {
+            Some((name, balancer)) => zone::balancer_name(name, balancer.scheme),
+            None => {
+                // Of one that has lost its public address it is the name that it had: the resolver knows better.
+                let public = self.last.get(&receiver).and_then(|last| last.public);
+                zone::public_name(public.ok_or_else(|| format!("{} has no public DNS name", flow.to))?)
+            }
         };
         Ok((from, source, resolver, name))
     }

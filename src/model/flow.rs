@@ -4,7 +4,7 @@ use std::fmt;
 
 use std::net::Ipv4Addr;
 
-use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId};
+use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId, Scheme};
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +66,8 @@ pub enum Endpoint {
     Interface(InterfaceId),
     /// An instance that sends from an address which is not its own: `nat as 10.0.0.99`. Only ever a sender.
     Forged(InterfaceId, Ipv4Addr),
+    /// A load balancer, by the name that it has among the holders of interfaces. Its scheme says which address its name means.
+    LoadBalancer(InstanceName, Scheme),
     /// A host outside, by one of its addresses.
     Host(HostName, HostIp),
 }
@@ -74,18 +76,35 @@ impl Endpoint {
     /// The interface that it is, or sends from; none for a host.
     pub fn interface(&self) -> Option<InterfaceId> {
         match self {
-            Self::Instance(instance) => Some(InterfaceId { instance: instance.clone(), device: 0 }),
+            Self::Instance(name) | Self::LoadBalancer(name, _) => {
+                Some(InterfaceId { instance: name.clone(), device: 0 })
+            }
             Self::Interface(id) | Self::Forged(id, _) => Some(id.clone()),
             Self::Host(..) => None,
         }
     }
 
-    /// The instance that it belongs to; none for a host.
+    /// The instance or load balancer that it belongs to; none for a host.
     pub fn instance(&self) -> Option<&InstanceName> {
         match self {
-            Self::Instance(instance) => Some(instance),
+            Self::Instance(name) | Self::LoadBalancer(name, _) => Some(name),
             Self::Interface(id) | Self::Forged(id, _) => Some(&id.instance),
             Self::Host(..) => None,
+        }
+    }
+}
+
+impl Endpoint {
+    /// By which address it is reached from inside where nothing is said of that: a load balancer that faces the internet by
+    /// the public address that its name means, everybody else by the private one.
+    pub fn usual_via(&self) -> Via {
+        match self {
+            Self::LoadBalancer(_, Scheme::InternetFacing) => Via::Public,
+            Self::LoadBalancer(_, Scheme::Internal)
+            | Self::Instance(_)
+            | Self::Interface(_)
+            | Self::Forged(..)
+            | Self::Host(..) => Via::Private,
         }
     }
 }
@@ -93,7 +112,7 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Instance(name) => write!(f, "{name}"),
+            Self::Instance(name) | Self::LoadBalancer(name, _) => write!(f, "{name}"),
             Self::Interface(id) => write!(f, "{id}"),
             Self::Forged(InterfaceId { instance, device: 0 }, source) => write!(f, "{instance} as {source}"),
             Self::Forged(id, source) => write!(f, "{id} as {source}"),
@@ -169,12 +188,21 @@ impl fmt::Display for Flow {
             Service::IcmpEcho => write!(f, "{} -> {}:ping", self.from, self.to)?,
             Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {}:{}", self.from, self.to, self.service)?,
         }
+        f.write_str(self.by())
+    }
+}
+
+impl Flow {
+    /// By which address, in words that follow the port; nothing where it is the one that goes without saying.
+    pub fn by(&self) -> &'static str {
         match (&self.from, self.via) {
-            (Endpoint::Host(..), Via::Public) => Ok(()),
-            (_, Via::Public) => f.write_str(" by public address"),
-            (_, Via::Ipv6) => f.write_str(" by IPv6 address"),
-            (_, Via::Dns) => f.write_str(" by DNS name"),
-            _ => Ok(()),
+            (Endpoint::Host(..), Via::Public) => "",
+            (Endpoint::Host(..), Via::Private) => "",
+            (_, via) if via == self.to.usual_via() => "",
+            (_, Via::Private) => " by private address",
+            (_, Via::Public) => " by public address",
+            (_, Via::Ipv6) => " by IPv6 address",
+            (_, Via::Dns) => " by DNS name",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Source: "What is a Classic Load Balancer?", "Configure health checks for your Classic Load Balancer" (Classic Load
 //! Balancers user guide); the API of 2012.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
@@ -14,11 +15,50 @@ use super::{GroupName, InstanceName, Interface, LoadBalancerName, Place, Port, P
 /// Source: "Security groups for instances in EC2-Classic" (Classic Load Balancers user guide).
 pub const ELB_GROUP: &str = "amazon-elb/amazon-elb-sg";
 
+/// Whom a load balancer is for. It is made so, and stays so.
+///
+/// Source: `Scheme` of "CreateLoadBalancer" (Elastic Load Balancing API reference 2012-06-01).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// It has a public address, and its DNS name means that for everybody, inside its VPC as well.
+    ///
+    /// Source: "Internet-facing Classic Load Balancers" (Classic Load Balancers user guide).
+    #[default]
+    InternetFacing,
+    /// It has a private address only, and its DNS name means that for everybody, outside as well. In a VPC only.
+    ///
+    /// Source: "Internal Classic Load Balancers" (Classic Load Balancers user guide).
+    Internal,
+}
+
+impl Scheme {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::InternetFacing, Self::Internal];
+
+    /// The API's word, and the file's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InternetFacing => "internet-facing",
+            Self::Internal => "internal",
+        }
+    }
+}
+
+impl std::fmt::Display for Scheme {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 /// A load balancer: a node that takes connections and opens its own to one of the instances behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadBalancer {
-    /// Its one network interface, with a private and a public address. Its id has the load balancer's name.
+    /// Its one network interface, with a private address, and a public one unless it is internal. Its id has the load
+    /// balancer's name.
     pub interface: Interface,
+    /// Whom it is for.
+    pub scheme: Scheme,
     /// The TCP ports that it takes connections on, each with the port of the instances that it goes on to.
     pub listeners: IndexMap<Port, Port>,
     /// How it finds out who is in service.
@@ -34,6 +74,14 @@ impl LoadBalancer {
     /// The name that it has among the holders of interfaces.
     pub fn node(&self) -> &InstanceName {
         &self.interface.id.instance
+    }
+
+    /// The address that its DNS name means, for whoever asks.
+    pub fn named_address(&self) -> Option<Ipv4Addr> {
+        match self.scheme {
+            Scheme::InternetFacing => self.interface.public.map(|address| address.0),
+            Scheme::Internal => self.interface.private.map(|address| address.0),
+        }
     }
 }
 
@@ -76,6 +124,8 @@ pub struct CreateLoadBalancer {
     pub vpc: VpcName,
     /// Its subnet.
     pub subnet: SubnetName,
+    /// Whom it is for; in EC2-Classic always the internet.
+    pub scheme: Scheme,
     /// Its groups; none in EC2-Classic, and in a VPC `default` if there is none here.
     pub groups: IndexSet<GroupName>,
     /// Its ports, each with that of the instances.

@@ -254,6 +254,8 @@ pub enum RefusalCode {
     InvalidInstance,
     /// A load balancer cannot be so.
     InvalidConfigurationRequest,
+    /// A load balancer cannot have this scheme.
+    InvalidScheme,
     /// The private address is held by somebody.
     InvalidIpAddressInUse,
     /// The subnet or the public pool has no address left.
@@ -262,7 +264,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every code.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::IncorrectInstanceState,
         Self::InvalidInstanceIdNotFound,
         Self::InvalidInstanceId,
@@ -295,6 +297,7 @@ impl RefusalCode {
         Self::DuplicateLoadBalancerName,
         Self::InvalidInstance,
         Self::InvalidConfigurationRequest,
+        Self::InvalidScheme,
         Self::InvalidIpAddressInUse,
         Self::InsufficientFreeAddresses,
     ];
@@ -334,6 +337,7 @@ impl RefusalCode {
             Self::DuplicateLoadBalancerName => "DuplicateLoadBalancerName",
             Self::InvalidInstance => "InvalidInstance",
             Self::InvalidConfigurationRequest => "InvalidConfigurationRequest",
+            Self::InvalidScheme => "InvalidScheme",
             Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
             Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
         }

@@ -146,6 +146,7 @@ pub(crate) fn balancer(groups: &[&str]) -> Operation {
         name: LoadBalancerName::new("lb"),
         vpc: VpcName::new("default"),
         subnet: SubnetName::new("default"),
+        scheme: Scheme::InternetFacing,
         groups: groups.iter().map(GroupName::new).collect(),
         listeners: IndexMap::from([(Port(80), Port(8080))]),
         health_check: HealthCheck::of_port(Port(8080)),

@@ -35,8 +35,8 @@ mod way_tests;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Service,
-    SourceDestCheck, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme,
+    Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
@@ -93,6 +93,14 @@ impl<'a> Walker<'a> {
 
     /// From a host to the public address of an instance: only the receiver's groups judge.
     fn outside_in(&mut self, sender: Ipv4Addr, receiver: &InterfaceId, via: Via) -> Verdict {
+        if let Some(balancer) = self.cloud.load_balancer_of(&receiver.instance).filter(|_| via == Via::Dns)
+            && balancer.scheme == Scheme::Internal
+            && let Some(address) = balancer.named_address()
+        {
+            // The name is known outside, and nothing there leads to the private address that it means.
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+            return Verdict::Unreachable;
+        }
         let nobody = if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable };
         let address = match via {
             Via::Dns => interface_of(self.cloud, receiver).and_then(|receiver| receiver.public),
@@ -220,9 +228,14 @@ impl<'a> Walker<'a> {
         let (Some(from), Some(to)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver)) else {
             return Verdict::Unresolved;
         };
+        if let Some(balancer) = self.cloud.load_balancer_of(&to.id.instance) {
+            // The name of a load balancer is one address for everybody: the public one, of an internal one the private one.
+            let Some(address) = balancer.named_address() else { return Verdict::Unresolved };
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+            return self.by_address(flow, sender, address);
+        }
         let Some(public) = to.public else { return Verdict::Unresolved };
-        // The name of a load balancer is its public address, inside as well ("Internet-facing Classic Load Balancers").
-        let inside = from.vpc == to.vpc && self.cloud.load_balancer_of(&to.id.instance).is_none();
+        let inside = from.vpc == to.vpc;
         let address = to.private.filter(|_| inside).map_or(public.0, |private| private.0);
         self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
         if inside { self.by_private_address(flow, sender, receiver) } else { self.by_address(flow, sender, public.0) }

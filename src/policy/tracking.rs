@@ -10,7 +10,7 @@ use super::routes::{NextHop, next_hop, passes_on};
 use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge, meeting};
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp,
-    PublicIp, Service, SourceDestCheck, Verdict, Via,
+    PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via,
 };
 
 /// What the documented semantics say of a connection at a moment.
@@ -195,7 +195,11 @@ impl<'a> Way<'a> {
                 }
             },
             (_, Some(sender), _, Some(receiver)) => {
-                let inside = flow.via == Via::Private || flow.via == Via::Dns && sender.vpc == receiver.vpc;
+                let by_name = match self.cloud.load_balancer_of(&receiver.id.instance) {
+                    Some(balancer) => balancer.scheme == Scheme::Internal,
+                    None => sender.vpc == receiver.vpc,
+                };
+                let inside = flow.via == Via::Private || flow.via == Via::Dns && by_name;
                 match flow.via {
                     Via::Ipv6 => {
                         self.party(sender, false);

@@ -48,11 +48,11 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
 
 /// By which address, in words. Of an address they are only worth it between instances; a host has no other way.
 fn how(flow: &Flow) -> &'static str {
-    match (flow.from.interface(), flow.to.interface(), flow.via) {
-        (.., Via::Dns) => " by DNS name",
-        (Some(_), Some(_), Via::Public) => " by public address",
-        (Some(_), Some(_), Via::Ipv6) => " by IPv6 address",
-        _ => "",
+    match flow.to {
+        // A host has no other way but by its name.
+        Endpoint::Host(..) if flow.via != Via::Dns => "",
+        _ if flow.from.interface().is_none() && flow.via != Via::Dns => "",
+        _ => flow.by(),
     }
 }
 
@@ -145,7 +145,7 @@ mod tests {
         let hosts = cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect();
         let flows: Vec<Flow> = patterns
             .iter()
-            .flat_map(|written| cells::select(&testing::pattern(written), Via::Private, &cloud).expect("flows"))
+            .flat_map(|written| cells::select(&testing::pattern(written), None, &cloud).expect("flows"))
             .collect();
         bundle(flows.iter().map(|flow| (flow, ExpectedOutcome::Open))).iter().map(|it| it.text(&hosts)).collect()
     }

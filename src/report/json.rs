@@ -6,7 +6,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{Broken, Entry, coverage, followed, text};
-use crate::model::{Endpoint, Era, Flow, HostIp, Place};
+use crate::model::{Endpoint, Era, Flow, HostIp, Place, Via};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
 use crate::scenario::{Class, Grid, Proof, RunResult, StepResult};
@@ -227,7 +227,7 @@ fn table(grid: &Grid) -> Table<'_> {
             .map(|row| Row {
                 from: row.from.to_string(),
                 address: address(&row.from),
-                via: row.via,
+                via: row.via.unwrap_or(Via::Private),
                 cells: row.blocks.iter().map(|block| block.as_ref().map(letters)).collect(),
             })
             .collect(),
@@ -249,7 +249,7 @@ pub(super) fn which(flow: &Flow) -> Which {
 fn address(end: &Endpoint) -> Option<HostIp> {
     match end {
         Endpoint::Host(_, address) => Some(*address),
-        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
+        Endpoint::Instance(_) | Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
     }
 }
 

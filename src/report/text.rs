@@ -97,7 +97,9 @@ pub fn service(service: Service) -> String {
 /// An end by name; one address of several is numbered: `world[2]`.
 pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
     match end {
-        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) => end.to_string(),
+        Endpoint::Instance(_) | Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) => {
+            end.to_string()
+        }
         Endpoint::Host(name, address) => match hosts.get(name) {
             Some(all) if all.len() > 1 => match all.iter().position(|ip| ip == address) {
                 Some(index) => format!("{name}[{}]", index + 1),

@@ -84,11 +84,11 @@ fn is_recorded_as(cause: &DropCause, words: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{RuleId, Via};
+    use crate::model::RuleId;
     use crate::scenario::testing::{cloud, pattern};
 
     fn seen(outcome: Outcome, resolved: Option<Resolution>) -> Observation {
-        let flows = crate::scenario::cells::select(&pattern("web1 -> db1:3306"), Via::Private, &cloud());
+        let flows = crate::scenario::cells::select(&pattern("web1 -> db1:3306"), None, &cloud());
         let flow = flows.expect("a flow").remove(0);
         Observation { flow, outcome, timed_out: false, resolved, answered_by: None, records: Vec::new() }
     }

@@ -7,7 +7,7 @@ use super::cloudlike::Cloudlike;
 use super::results::{Class, Finding};
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};
-use crate::model::{Flow, InstanceName, LoadBalancerName, Place, Via};
+use crate::model::{Flow, InstanceName, LoadBalancerName, Place};
 use crate::probe::{Health, Outcome};
 
 /// Whether something is as expected.
@@ -56,7 +56,7 @@ pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Vec<Bala
             }
             Expectation::AnsweredBy(all) => {
                 for expected in all {
-                    match cells::select(&expected.flow, Via::Private, lab.cloud()) {
+                    match cells::select(&expected.flow, None, lab.cloud()) {
                         Ok(flows) => results.extend(answered_by(lab, expected, &flows).await?),
                         Err(text) => empty.push(Finding { text, place: expected.flow.place.clone() }),
                     }

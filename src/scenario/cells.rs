@@ -10,34 +10,28 @@ use crate::model::{
 
 /// Every cell of the grid: every outside address and every running instance, to every other running instance.
 ///
-/// Hosts go by public address always, instances by each of `vias`. Instances of different VPCs have no private path.
+/// Hosts go by public address always, instances by each of `vias`; by the usual address where one says nothing.
 pub fn grid<'a>(
     cloud: &'a Cloud,
     columns: &'a IndexSet<Service>,
-    vias: &'a IndexSet<Via>,
+    vias: &'a IndexSet<Option<Via>>,
 ) -> impl Iterator<Item = Flow> + 'a {
     senders(cloud, vias).into_iter().flat_map(move |(from, via)| {
-        let paths: Vec<_> = running(cloud).filter(|to| has_path(cloud, &from, to, via)).cloned().collect();
-        paths.into_iter().flat_map(move |to| {
+        let paths: Vec<_> = running(cloud).filter_map(|to| path(cloud, &from, to, via)).collect();
+        paths.into_iter().flat_map(move |(to, via)| {
             let from = from.clone();
-            columns.iter().map(move |&service| Flow {
-                from: from.clone(),
-                to: Endpoint::Instance(to.clone()),
-                via,
-                service,
-            })
+            columns.iter().map(move |&service| Flow { from: from.clone(), to: to.clone(), via, service })
         })
     })
 }
 
-/// Every row of the grid, in its order.
-pub fn senders(cloud: &Cloud, vias: &IndexSet<Via>) -> Vec<(Endpoint, Via)> {
+/// Every row of the grid, in its order, with what is said of the address.
+pub fn senders(cloud: &Cloud, vias: &IndexSet<Option<Via>>) -> Vec<(Endpoint, Option<Via>)> {
     let hosts = hosts(cloud).into_iter().map(|host| {
         let via = via_of(&host).unwrap_or(Via::Public);
-        (host, via)
+        (host, Some(via))
     });
-    let instances =
-        vias.iter().flat_map(|&via| running(cloud).map(move |name| (Endpoint::Instance(name.clone()), via)));
+    let instances = vias.iter().flat_map(|&via| running(cloud).map(move |name| (holder(cloud, name), via)));
     hosts.chain(instances).collect()
 }
 
@@ -47,28 +41,42 @@ pub fn running(cloud: &Cloud) -> impl Iterator<Item = &InstanceName> {
     instances.map(|(name, _)| name).chain(cloud.load_balancers.values().map(LoadBalancer::node))
 }
 
-/// Whether a grid has a block for the pair.
-pub fn has_path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, via: Via) -> bool {
+/// A holder of interfaces as an end of a flow, by its first interface.
+pub fn holder(cloud: &Cloud, name: &InstanceName) -> Endpoint {
+    match cloud.load_balancer_of(name) {
+        Some(balancer) => Endpoint::LoadBalancer(name.clone(), balancer.scheme),
+        None => Endpoint::Instance(name.clone()),
+    }
+}
+
+/// The receiver of a block of a grid, and the address that it is reached by; nothing where the grid has no such block.
+///
+/// Instances of different VPCs have no private path.
+pub fn path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, said: Option<Via>) -> Option<(Endpoint, Via)> {
     let first = InterfaceId { instance: to.clone(), device: 0 };
-    match (from.interface(), via) {
+    let to = holder(cloud, to);
+    let via = said.unwrap_or_else(|| to.usual_via());
+    let has = match (from.interface(), via) {
         (None, Via::Ipv6) => has_ipv6(cloud, &first),
         (None, _) => has_public(cloud, &first),
-        (Some(from), _) if from.instance == *to => false,
-        (Some(_), Via::Public | Via::Dns) => has_public(cloud, &first),
+        (Some(from), _) if from.instance == first.instance => false,
+        (Some(_), Via::Public) => has_public(cloud, &first),
+        (Some(_), Via::Dns) => has_name(cloud, &first),
         (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &first),
         (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &first),
-    }
+    };
+    has.then_some((to, via))
 }
 
 /// The flows that a pattern means now.
 ///
 /// # Errors
 /// A sentence about why it means none.
-pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<Vec<Flow>, String> {
-    let via = pattern.via.unwrap_or(default_via);
+pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
+    let said = pattern.via.or(default_via);
     let asked = pattern.via;
     let mut selection =
-        Selection { cloud, asked, via, service: pattern.service, flows: IndexSet::new(), no_path: None };
+        Selection { cloud, asked, said, service: pattern.service, flows: IndexSet::new(), no_path: None };
     selection.pairs(&pattern.from, &pattern.to);
     if pattern.both_ways {
         selection.pairs(&pattern.to, &pattern.from);
@@ -85,8 +93,8 @@ pub fn select(pattern: &FlowPattern, default_via: Via, cloud: &Cloud) -> Result<
 /// A sentence about why it means none.
 pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
     let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
-        Endpoint::Instance(name) => Some(name).filter(|name| cloud.instances.contains_key(name)),
-        Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
+        Endpoint::Instance(name) => Some(name),
+        Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
     });
     let instances: Vec<_> = instances.collect();
     if instances.is_empty() {
@@ -99,7 +107,8 @@ struct Selection<'a> {
     cloud: &'a Cloud,
     /// By which address the pattern itself says.
     asked: Option<Via>,
-    via: Via,
+    /// The same, or what a table says where it does not.
+    said: Option<Via>,
     service: Service,
     flows: IndexSet<Flow>,
     no_path: Option<String>,
@@ -137,7 +146,8 @@ impl Selection<'_> {
                     self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
                     return;
                 }
-                if from == host && via == Via::Public && !has_public(self.cloud, &other) {
+                let by_its_name = by_name && has_name(self.cloud, &other);
+                if from == host && via == Via::Public && !by_its_name && !has_public(self.cloud, &other) {
                     self.no_path.get_or_insert_with(|| format!("{} has no public address", named(&other)));
                     return;
                 }
@@ -145,23 +155,28 @@ impl Selection<'_> {
             }
             (Some(a), Some(b)) if a.instance == b.instance => return,
             (Some(a), Some(b)) => {
-                if self.via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
+                let via = self.said.unwrap_or_else(|| to.usual_via());
+                if via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
                     let why = || format!("{from} and {to} are in different VPCs, and have no private path");
                     self.no_path.get_or_insert_with(why);
                     return;
                 }
-                if matches!(self.via, Via::Public | Via::Dns) && !has_public(self.cloud, &b) {
-                    let lacks = if self.via == Via::Dns { "DNS name" } else { "address" };
+                let lacks = match via {
+                    Via::Public if !has_public(self.cloud, &b) => Some("address"),
+                    Via::Dns if !has_name(self.cloud, &b) => Some("DNS name"),
+                    _ => None,
+                };
+                if let Some(lacks) = lacks {
                     self.no_path.get_or_insert_with(|| format!("{to} has no public {lacks}"));
                     return;
                 }
-                if self.via == Via::Ipv6
+                if via == Via::Ipv6
                     && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
                 {
                     self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&without)));
                     return;
                 }
-                self.via
+                via
             }
         };
         self.flows.insert(Flow { from: from.clone(), to: to.clone(), via, service: self.service });
@@ -185,8 +200,8 @@ enum Role {
 
 fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
     match selector {
-        Selector::Any => hosts(cloud).into_iter().chain(running(cloud).cloned().map(Endpoint::Instance)).collect(),
-        Selector::Instance(name) if may_be(cloud, name, role) => vec![Endpoint::Instance(name.clone())],
+        Selector::Any => hosts(cloud).into_iter().chain(running(cloud).map(|name| holder(cloud, name))).collect(),
+        Selector::Instance(name) if may_be(cloud, name, role) => vec![holder(cloud, name)],
         Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
             vec![Endpoint::Interface(id.clone())]
         }
@@ -196,7 +211,7 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
         Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
         Selector::Group(group) => {
             let members = running(cloud).filter(|name| is_member(cloud, name, group));
-            members.map(|name| Endpoint::Instance(name.clone())).collect()
+            members.map(|name| holder(cloud, name)).collect()
         }
         Selector::Host(name) => cloud.hosts.get(name).map_or_else(Vec::new, |host| {
             host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
@@ -246,13 +261,18 @@ fn hosts(cloud: &Cloud) -> Vec<Endpoint> {
 fn via_of(end: &Endpoint) -> Option<Via> {
     match end {
         Endpoint::Host(_, address) => Some(if address.0.is_ipv4() { Via::Public } else { Via::Ipv6 }),
-        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
+        Endpoint::Instance(_) | Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) => None,
     }
 }
 
 /// Whether there is, or was, a public address to ask for.
 fn has_public(cloud: &Cloud, id: &InterfaceId) -> bool {
     cloud.interface(id).is_some_and(|i| i.public.is_some() || i.automatic_public == AutomaticPublic::Given)
+}
+
+/// Whether there is, or was, a public DNS name to ask for. An internal load balancer has one, which means its private address.
+fn has_name(cloud: &Cloud, id: &InterfaceId) -> bool {
+    has_public(cloud, id) || cloud.load_balancer_of(&id.instance).is_some()
 }
 
 fn has_ipv6(cloud: &Cloud, id: &InterfaceId) -> bool {
@@ -278,18 +298,18 @@ mod tests {
         flows.expect("some flows").iter().map(ToString::to_string).collect()
     }
 
-    fn private() -> IndexSet<Via> {
-        IndexSet::from([Via::Private])
+    fn usual() -> IndexSet<Option<Via>> {
+        IndexSet::from([None])
     }
 
     #[test]
     fn the_grid_of_two_tier_has_140_cells() {
-        assert_eq!(grid(&cloud(), &columns(), &private()).count(), 140);
+        assert_eq!(grid(&cloud(), &columns(), &usual()).count(), 140);
     }
 
     #[test]
     fn a_grid_of_both_vias_has_the_instances_twice_and_the_hosts_once() {
-        let both = IndexSet::from([Via::Private, Via::Public]);
+        let both = IndexSet::from([None, Some(Via::Public)]);
         assert_eq!(grid(&cloud(), &columns(), &both).count(), 140 + 4 * 3 * 5);
     }
 
@@ -297,26 +317,26 @@ mod tests {
     fn a_stopped_instance_is_in_no_cell_of_the_grid() {
         let mut cloud = cloud();
         stop(&mut cloud, "db2");
-        assert_eq!(grid(&cloud, &columns(), &private()).count(), 3 * 4 * 5 + 3 * 2 * 5);
+        assert_eq!(grid(&cloud, &columns(), &usual()).count(), 3 * 4 * 5 + 3 * 2 * 5);
     }
 
     #[test]
     fn a_pair_in_two_vpcs_has_no_private_cell_and_a_public_one() {
         let mut cloud = cloud();
         cloud.instances[&InstanceName::new("db2")].interfaces[0].vpc = VpcName::new("other");
-        assert_eq!(grid(&cloud, &columns(), &private()).count(), 140 - 6 * 5);
-        assert_eq!(grid(&cloud, &columns(), &IndexSet::from([Via::Public])).count(), 140);
-        let refusal = select(&pattern("db1 -> db2:3306"), Via::Private, &cloud).unwrap_err();
+        assert_eq!(grid(&cloud, &columns(), &usual()).count(), 140 - 6 * 5);
+        assert_eq!(grid(&cloud, &columns(), &IndexSet::from([Some(Via::Public)])).count(), 140);
+        let refusal = select(&pattern("db1 -> db2:3306"), None, &cloud).unwrap_err();
         assert_eq!(
             refusal,
             "`db1 -> db2:3306` selects no cell: db1 and db2 are in different VPCs, and have no private path"
         );
-        assert_eq!(select(&pattern("db1 -> db2:3306"), Via::Public, &cloud).unwrap().len(), 1);
+        assert_eq!(select(&pattern("db1 -> db2:3306"), Some(Via::Public), &cloud).unwrap().len(), 1);
     }
 
     #[test]
     fn any_is_every_outside_address_and_every_other_running_instance() {
-        let flows = texts(select(&pattern("any -> web1:80"), Via::Private, &cloud()));
+        let flows = texts(select(&pattern("any -> web1:80"), None, &cloud()));
         assert_eq!(
             flows,
             [
@@ -333,13 +353,13 @@ mod tests {
 
     #[test]
     fn both_ways_is_each_way_once_and_nobody_to_itself() {
-        let flows = texts(select(&pattern("SG-T-DB <-> SG-T-DB:3306"), Via::Private, &cloud()));
+        let flows = texts(select(&pattern("SG-T-DB <-> SG-T-DB:3306"), None, &cloud()));
         assert_eq!(flows, ["db1 -> db2:3306", "db2 -> db1:3306"]);
     }
 
     #[test]
     fn a_group_without_a_running_member_selects_no_cell() {
-        let refusal = select(&pattern("any -> SG-NONE:80"), Via::Private, &cloud()).unwrap_err();
+        let refusal = select(&pattern("any -> SG-NONE:80"), None, &cloud()).unwrap_err();
         assert_eq!(refusal, "`any -> SG-NONE:80` selects no cell: SG-NONE has no running member");
     }
 
@@ -347,22 +367,22 @@ mod tests {
     fn a_stopped_instance_may_be_asked_and_cannot_ask() {
         let mut cloud = cloud();
         stop(&mut cloud, "db2");
-        assert_eq!(texts(select(&pattern("web1 -> db2:3306"), Via::Private, &cloud)), ["web1 -> db2:3306"]);
-        let refusal = select(&pattern("db2 -> web1:80"), Via::Private, &cloud).unwrap_err();
+        assert_eq!(texts(select(&pattern("web1 -> db2:3306"), None, &cloud)), ["web1 -> db2:3306"]);
+        let refusal = select(&pattern("db2 -> web1:80"), None, &cloud).unwrap_err();
         assert_eq!(refusal, "`db2 -> web1:80` selects no cell: db2 is stopped, and opens nothing");
     }
 
     #[test]
     fn by_dns_name_a_host_asks_too_and_is_not_asked() {
         let by_name = |written: &str| FlowPattern { via: Some(Via::Dns), ..pattern(written) };
-        let flows = texts(select(&by_name("any -> web1:80"), Via::Private, &cloud()));
+        let flows = texts(select(&by_name("any -> web1:80"), None, &cloud()));
         assert_eq!(flows.len(), 7);
         assert!(flows.iter().all(|flow| flow.ends_with(" -> web1:80 by DNS name")), "{flows:?}");
-        let refusal = select(&by_name("web1 -> office:80"), Via::Private, &cloud()).unwrap_err();
+        let refusal = select(&by_name("web1 -> office:80"), None, &cloud()).unwrap_err();
         assert_eq!(refusal, "`web1 -> office:80` selects no cell: office is outside, and EC2 has no name for it");
         // An IPv6 address asks no resolver, and the name would not help it.
         let mut cloud = cloud();
         cloud.hosts[0].addresses = vec![crate::model::HostIp("2001:db8::7".parse().unwrap())];
-        assert_eq!(select(&by_name("any -> web1:80"), Via::Private, &cloud).unwrap().len(), 6);
+        assert_eq!(select(&by_name("any -> web1:80"), None, &cloud).unwrap().len(), 6);
     }
 }

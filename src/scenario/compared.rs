@@ -97,7 +97,7 @@ mod tests {
         let unproved = |_: &Cloud, _: &Flow| Outcome::Inconclusive { why: "nobody knows".to_owned() };
         let mut lab = Double::new(unproved);
         lab.predictor = Some(policy::judge);
-        let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[crate::model::Via::Private].into()).collect();
+        let flows: Vec<Flow> = cells::grid(&cloud(), &columns(), &[None].into()).collect();
         let listeners = Listeners::default();
         let batch = |lab: &mut Double| futures::executor::block_on(Cloudlike::probe(lab, &flows)).expect("a batch");
         let seen = batch(&mut lab);
@@ -124,7 +124,7 @@ mod tests {
         let mut lab = Double::new(at_egress);
         lab.predictor = Some(policy::judge);
         let from = crate::scenario::testing::pattern("web1 -> db1:22");
-        let flows = cells::select(&from, crate::model::Via::Private, &cloud()).expect("a flow");
+        let flows = cells::select(&from, None, &cloud()).expect("a flow");
         assert_eq!(flows[0].service, Service::Tcp(Port(22)));
         assert!(policy::judge(&cloud(), &flows[0]) != crate::model::Verdict::Open { admitted_by: vec![RuleId(3)] });
         let seen = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");

@@ -31,8 +31,8 @@ pub struct Demands {
     pub empty: Vec<Finding>,
 }
 
-/// By which addresses the instances of a file reach each other in its grid; empty where the file has no tables.
-pub fn vias(topology: &Topology) -> IndexSet<Via> {
+/// By which addresses the instances of a file reach each other in its grid, as its tables say or do not say; empty where the file has no tables.
+pub fn vias(topology: &Topology) -> IndexSet<Option<Via>> {
     topology.tables.values().map(|table| table.via).collect()
 }
 
@@ -66,7 +66,7 @@ pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
 
 impl Demands {
     fn pattern(&mut self, expected: ExpectedOutcome, pattern: &FlowPattern, cloud: &Cloud) {
-        match cells::select(pattern, Via::Private, cloud) {
+        match cells::select(pattern, None, cloud) {
             Ok(flows) => self.demands.extend(flows.into_iter().map(|flow| Demand {
                 flow,
                 expected,

@@ -115,7 +115,7 @@ mod tests {
     fn only_dbs(runs: &[&RunResult]) -> Vec<Row> {
         let wanted = crate::scenario::cells::select(
             &pattern("db1 -> db2:3306"),
-            crate::model::Via::Private,
+            None,
             &crate::scenario::testing::cloud(),
         );
         let wanted = Subject::Flow(wanted.expect("a flow").remove(0));

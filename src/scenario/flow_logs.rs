@@ -84,7 +84,7 @@ impl Window<'_> {
         let lost = self.records.iter().any(|it| it.status == LogStatus::SkipData);
         Ok(match &expected.wanted {
             LogWanted::Record(action, part, pattern) => {
-                let flows = cells::select(pattern, Via::Private, self.cloud)?;
+                let flows = cells::select(pattern, None, self.cloud)?;
                 let has = |flow: &&Flow| own.iter().any(|it| acts(it, *action) && self.is_of(it, flow, *part, pattern));
                 match flows.iter().find(|flow| !has(flow)) {
                     None => (Proof::Right, "it is there".to_owned()),
@@ -94,7 +94,7 @@ impl Window<'_> {
                 }
             }
             LogWanted::NoRecord(action, part, pattern) => {
-                let flows = cells::select(pattern, Via::Private, self.cloud)?;
+                let flows = cells::select(pattern, None, self.cloud)?;
                 let of = |it: &FlowRecord, part| flows.iter().any(|flow| self.is_of(it, flow, part, pattern));
                 let there: Vec<_> = own.iter().copied().filter(|it| acts(it, *action) && of(it, *part)).collect();
                 let anywhere = |it: &FlowRecord| {
@@ -168,7 +168,7 @@ impl Window<'_> {
         match end {
             Endpoint::Host(_, address) => return vec![address.0],
             Endpoint::Forged(_, source) => return vec![(*source).into()],
-            Endpoint::Instance(_) | Endpoint::Interface(_) => {}
+            Endpoint::Instance(_) | Endpoint::LoadBalancer(..) | Endpoint::Interface(_) => {}
         }
         let Some(interface) = end.interface().and_then(|id| self.cloud.interface(&id)) else { return Vec::new() };
         let private = || interface.private.map(|it| IpAddr::V4(it.0));
@@ -178,8 +178,8 @@ impl Window<'_> {
         match flow.via {
             Via::Ipv6 => interface.ipv6.map(|it| IpAddr::V6(it.0)).into_iter().collect(),
             Via::Private => private().into_iter().collect(),
-            // Inside, a public DNS name means the private address.
-            Via::Dns if !outside => private().into_iter().collect(),
+            // Inside, a public DNS name means the private address, unless a load balancer faces the internet.
+            Via::Dns if !outside && flow.to.usual_via() == Via::Private => private().into_iter().collect(),
             Via::Public | Via::Dns if interface.id == *at => private().into_iter().collect(),
             Via::Public | Via::Dns if is_other => public().into_iter().collect(),
             // On the way, before and behind the translation.

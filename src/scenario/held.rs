@@ -5,7 +5,6 @@ use super::followed::Followed;
 use super::results::HeldResult;
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::Via;
 use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};
 use crate::probe::Held;
 
@@ -20,7 +19,7 @@ pub async fn open<L: Cloudlike>(
 ) -> Result<Option<String>, LabError> {
     let from_both_ends = opening.flow.both_ways;
     let one_way = FlowPattern { both_ways: false, ..opening.flow.clone() };
-    let flows = match cells::select(&one_way, Via::Private, lab.cloud()) {
+    let flows = match cells::select(&one_way, None, lab.cloud()) {
         Ok(flows) => flows,
         Err(why) => return Ok(Some(why)),
     };

@@ -226,7 +226,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
 /// Arranges what was observed as the grid that a reader sees.
 pub fn grid(
     cloud: &Cloud,
-    senders: &[(Endpoint, Via)],
+    senders: &[(Endpoint, Option<Via>)],
     services: Vec<Service>,
     observed: &IndexMap<Flow, Outcome>,
     demands: &[Demand],
@@ -242,8 +242,8 @@ pub fn grid(
             .or_insert((demand.expected, wrong));
     }
     let targets: Vec<InstanceName> = cells::running(cloud).cloned().collect();
-    let cell = |from: &Endpoint, via: Via, to: &InstanceName, service: Service| {
-        let flow = Flow { from: from.clone(), to: Endpoint::Instance(to.clone()), via, service };
+    let cell = |from: &Endpoint, (to, via): &(Endpoint, Via), service: Service| {
+        let flow = Flow { from: from.clone(), to: to.clone(), via: *via, service };
         let class = observed.get(&flow).map_or(Class::Inconclusive, Class::of);
         let demanded = expected.get(&flow);
         Cell {
@@ -260,8 +260,8 @@ pub fn grid(
             blocks: targets
                 .iter()
                 .map(|to| {
-                    cells::has_path(cloud, from, to, *via)
-                        .then(|| services.iter().map(|&service| cell(from, *via, to, service)).collect())
+                    let path = cells::path(cloud, from, to, *via)?;
+                    Some(services.iter().map(|&service| cell(from, &path, service)).collect())
                 })
                 .collect(),
         })

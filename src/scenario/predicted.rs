@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
     use crate::model::topology::ExpectedOutcome;
-    use crate::model::{Cloud, Flow, Via};
+    use crate::model::{Cloud, Flow};
     use crate::scenario::testing::{Double, by_the_article, flows, pattern, step, topology};
     use crate::scenario::{Options, Stepper, cells};
 
@@ -136,7 +136,7 @@ mod tests {
     ) -> Vec<(Mark, &'static str)> {
         let topology = topology(vec![step("one", vec![flows(ExpectedOutcome::Open, &["web1 -> db1:3306"])])]);
         let mut lab = Double::new(answer);
-        let flow = |text: &str| cells::select(&pattern(text), Via::Private, &lab.cloud).expect("a flow").remove(0);
+        let flow = |text: &str| cells::select(&pattern(text), None, &lab.cloud).expect("a flow").remove(0);
         let puzzles = ["db1 -> db2:3306", "web1 -> db1:3306", "web2 -> db1:3306"]
             .map(|text| Puzzle { subject: Subject::Flow(flow(text)), trap: None });
         let asked: Vec<Flow> = puzzles

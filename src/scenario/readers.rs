@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::{cells, demand};
 use crate::lab::readers;
 use crate::model::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
-use crate::model::{Cloud, Era, Via, apply};
+use crate::model::{Cloud, Era, apply};
 use crate::{compile, policy};
 
 /// A reader of any bytes.
@@ -110,7 +110,7 @@ fn live(bytes: &[u8]) {
     for pattern in [read_flow(&CLOUD, &text), FlowPattern::parse(&text, &CLOUD)] {
         match pattern {
             Ok(pattern) => {
-                for flow in cells::select(&pattern, Via::Private, &CLOUD).unwrap_or_default() {
+                for flow in cells::select(&pattern, None, &CLOUD).unwrap_or_default() {
                     policy::judge(&CLOUD, &flow);
                 }
             }

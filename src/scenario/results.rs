@@ -323,8 +323,8 @@ pub struct Grid {
 pub struct Row {
     /// Who.
     pub from: Endpoint,
-    /// By which address of the receivers.
-    pub via: Via,
+    /// By which address of the receivers, if that was said.
+    pub via: Option<Via>,
     /// One block a target, of one cell a service; nothing where there is no such path.
     pub blocks: Vec<Option<Vec<Cell>>>,
 }

@@ -165,13 +165,13 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         place: place(31, 3),
         like: None,
         open: open(&["any -> SG-T-WEB:80", "SG-T-WEB -> SG-T-DB:3306", "office -> SG-T-ADMIN:22"]),
-        via: Via::Private,
+        via: None,
     };
     let replicating = Table {
         place: place(37, 3),
         like: Some(TableName::new("two-tier")),
         open: open(&["db1 <-> db2:3306"]),
-        via: Via::Private,
+        via: None,
     };
     Topology {
         name: "two-tier".to_owned(),
@@ -211,7 +211,7 @@ pub(crate) fn by_the_article(cloud: &Cloud, flow: &Flow) -> Outcome {
 pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
     let Endpoint::Instance(to) = &flow.to else { return Outcome::Unreachable };
     let source = match (&flow.from, flow.via) {
-        (Endpoint::Interface(_) | Endpoint::Forged(..), _) => return Outcome::Unreachable,
+        (Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..), _) => return Outcome::Unreachable,
         (Endpoint::Host(_, address), _) => address.0,
         (Endpoint::Instance(name), via) => {
             let interface = &cloud.instances[name].interfaces[0];

@@ -126,7 +126,7 @@ pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Run
         return Ok((None, obstacles));
     }
     for pattern in &step.during {
-        match cells::select(pattern, Via::Private, lab.cloud()) {
+        match cells::select(pattern, None, lab.cloud()) {
             Ok(selected) => flows.extend(selected.into_iter().map(|flow| (flow, pattern.place.clone()))),
             Err(why) => {
                 let text = format!("`{}` is no traffic: {why}", pattern.written);
@@ -178,7 +178,7 @@ pub const NOT_PREDICTED: &str = "what traffic meets while the cloud changes is n
 /// What a prediction says of the traffic of a step.
 pub fn unpredicted(step: &Step, before: &Cloud) -> Vec<TrafficResult> {
     let flows = step.during.iter().flat_map(|pattern| {
-        let selected = cells::select(pattern, Via::Private, before).unwrap_or_default();
+        let selected = cells::select(pattern, None, before).unwrap_or_default();
         selected.into_iter().map(|flow| (flow, pattern.place.clone()))
     });
     let flows: Vec<(Flow, Place)> = flows.collect();

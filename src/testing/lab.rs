@@ -10,7 +10,7 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 use super::{Connection, Error, Instance, Probed};
 use crate::lab::{self, Listeners, Site};
 use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, suggest};
-use crate::model::{Cloud, ConnectionName, Era, Flow, InstanceName, Operation, Via};
+use crate::model::{Cloud, ConnectionName, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, Options, RunVerdict, cells};
 
@@ -228,7 +228,7 @@ pub fn assert_scenario(topology: &Topology) -> impl Future<Output = Result<(), E
 
 /// The flows that the words mean now.
 fn select(cloud: &Cloud, words: &str) -> Result<Vec<Flow>, Error> {
-    cells::select(&read_flow(cloud, words)?, Via::Private, cloud).map_err(Error::NoFlow)
+    cells::select(&read_flow(cloud, words)?, None, cloud).map_err(Error::NoFlow)
 }
 
 fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {

@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 use sglab::model::topology::Topology;
-use sglab::model::{Cloud, Endpoint, Era, Flow, InstanceState, Via};
+use sglab::model::{Cloud, Era, Flow, InstanceState, Via};
 use sglab::policy;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
@@ -22,16 +22,15 @@ cases![
 
 /// Every cell of the grid by each address and by name, and by address for instances that do not run: these have no name.
 pub fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
-    let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6, Via::Dns]);
+    let vias = IndexSet::from([None, Some(Via::Public), Some(Via::Ipv6), Some(Via::Dns)]);
     let mut cells: Vec<Flow> = cells::grid(cloud, &topology.columns, &vias).collect();
     let stopped: Vec<_> =
         cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name).collect();
-    for (from, via) in cells::senders(cloud, &vias).into_iter().filter(|(_, via)| *via != Via::Dns) {
-        for to in stopped.iter().filter(|to| cells::has_path(cloud, &from, to, via)) {
-            let to = || Endpoint::Instance((*to).clone());
+    for (from, via) in cells::senders(cloud, &vias).into_iter().filter(|(_, via)| *via != Some(Via::Dns)) {
+        for (to, via) in stopped.iter().filter_map(|to| cells::path(cloud, &from, to, via)) {
             cells.extend(topology.columns.iter().map(|service| Flow {
                 from: from.clone(),
-                to: to(),
+                to: to.clone(),
                 via,
                 service: *service,
             }));

@@ -41,7 +41,7 @@ scenario: [{step: as launched, expect: {dropped: ['web1 -> db1:22', 'web1 -> db2
 async fn cloud_and_cells() -> (Lab, Vec<sglab::model::Flow>) {
     let topology = topology(TWO_TIER);
     let lab = boot(&topology, Era::Classic).await;
-    let vias = IndexSet::from([Via::Private, Via::Public]);
+    let vias = IndexSet::from([None, Some(Via::Public)]);
     let cells = cells::grid(lab.cloud(), &topology.columns, &vias).collect();
     (lab, cells)
 }

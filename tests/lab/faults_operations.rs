@@ -275,7 +275,7 @@ async fn fails(
 
 /// Every cell by every kind of address is what the policy says.
 async fn as_the_policy_says(lab: &mut Lab, topology: &Topology, after: &Operation) {
-    let vias = IndexSet::from([Via::Private, Via::Public, Via::Ipv6]);
+    let vias = IndexSet::from([None, Some(Via::Public), Some(Via::Ipv6)]);
     let flows: Vec<_> = cells::grid(lab.cloud(), &topology.columns, &vias).collect();
     let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
     assert!(batch.canaries_held);

@@ -15,17 +15,18 @@ const VIAS: [Via; 4] = [Via::Private, Via::Public, Via::Ipv6, Via::Dns];
 /// Every cell of the grid by each address and by name; stopped instances by address; hosts and further interfaces as
 /// ends; and forged sources.
 pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
-    let vias = IndexSet::from(VIAS);
+    let vias = IndexSet::from(VIAS.map(Some));
     let mut flows: IndexSet<Flow> = cells::grid(cloud, columns, &vias).collect();
     let mut pair = |from: &Endpoint, to: &Endpoint, via: Via| {
         flows.extend(columns.iter().map(|&service| Flow { from: from.clone(), to: to.clone(), via, service }));
     };
-    let senders = cells::senders(cloud, &vias);
+    let senders = cells::senders(cloud, &vias).into_iter().filter_map(|(from, via)| Some((from, via?)));
+    let senders: Vec<(Endpoint, Via)> = senders.collect();
     let stopped = cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name);
     for to in stopped {
         for (from, via) in senders.iter().filter(|(_, via)| *via != Via::Dns) {
-            if cells::has_path(cloud, from, to, *via) {
-                pair(from, &Endpoint::Instance(to.clone()), *via);
+            if let Some((to, via)) = cells::path(cloud, from, to, Some(*via)) {
+                pair(from, &to, via);
             }
         }
     }

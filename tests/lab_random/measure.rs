@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sglab::lab::{Lab, LabError};
 use sglab::model::topology::{Action, Opening, Topology};
-use sglab::model::{ConnectionName, Operation, Via, apply};
+use sglab::model::{ConnectionName, Operation, apply};
 use sglab::policy;
 use sglab::policy::tracking::Connection;
 use sglab::scenario::agreement::{Agreement, compare};
@@ -169,7 +169,7 @@ impl Run {
     }
 
     async fn open(&mut self, opening: &Opening) -> Result<(), LabError> {
-        let flows = cells::select(&opening.flow, Via::Private, self.lab.cloud()).unwrap_or_default();
+        let flows = cells::select(&opening.flow, None, self.lab.cloud()).unwrap_or_default();
         let [flow] = flows.as_slice() else {
             self.report.passed_over.push(self.step.clone());
             return Ok(());

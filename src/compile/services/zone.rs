@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Cloud, Interface, LoadBalancerName, PrivateIp, PublicIp, VpcName};
+use crate::model::{Cloud, Interface, LoadBalancerName, PrivateIp, PublicIp, Scheme, VpcName};
 
 const PRIVATE_DOMAIN: &str = "ec2.internal";
 const PUBLIC_DOMAIN: &str = "compute-1.amazonaws.com";
@@ -66,11 +66,16 @@ pub fn public_name(address: PublicIp) -> String {
     format!("ec2-{}.{PUBLIC_DOMAIN}", dashed(address.0))
 }
 
-/// The DNS name of a load balancer: its public address, for whoever asks. Amazon puts a number behind the name.
+/// The DNS name of a load balancer: for whoever asks its public address, of an internal one its private address. Amazon puts
+/// a number behind the name.
 ///
-/// Source: "Internet-facing Classic Load Balancers" (Classic Load Balancers user guide).
-pub fn balancer_name(name: &LoadBalancerName) -> String {
-    format!("{name}.{BALANCER_DOMAIN}")
+/// Source: "Internet-facing Classic Load Balancers"; "Internal Classic Load Balancers": the name is "publicly resolvable to
+/// the private IP addresses of the nodes" (Classic Load Balancers user guide).
+pub fn balancer_name(name: &LoadBalancerName, scheme: Scheme) -> String {
+    match scheme {
+        Scheme::InternetFacing => format!("{name}.{BALANCER_DOMAIN}"),
+        Scheme::Internal => format!("internal-{name}.{BALANCER_DOMAIN}"),
+    }
 }
 
 /// Looks a name up, as an asker of that view is answered at this moment.
@@ -94,10 +99,10 @@ pub fn answer(cloud: &Cloud, view: &View, name: &str, kind: Kind) -> Answer {
 }
 
 fn addresses_of(cloud: &Cloud, view: &View, name: &str) -> Vec<Data> {
-    let addresses: Vec<Option<IpAddr>> = if let Some(balancer) = first_label(name, BALANCER_DOMAIN) {
-        let named = |known: &LoadBalancerName| known.as_str().eq_ignore_ascii_case(balancer);
-        let found = cloud.load_balancers.iter().find(|(known, _)| named(known));
-        found.map(|(_, balancer)| public(&balancer.interface)).into_iter().collect()
+    let addresses: Vec<Option<IpAddr>> = if first_label(name, BALANCER_DOMAIN).is_some() {
+        let mut all = cloud.load_balancers.iter();
+        let found = all.find(|(known, it)| balancer_name(known, it.scheme).eq_ignore_ascii_case(name));
+        found.map(|(_, it)| it.named_address().map(IpAddr::V4)).into_iter().collect()
     } else if let Some(first) = first_label(name, PRIVATE_DOMAIN) {
         let asked = undashed(first, "ip-");
         let holder = interfaces(cloud).find(|it| is_home(view, it) && it.private.map(|ip| ip.0) == asked);
@@ -120,8 +125,7 @@ fn own_name(cloud: &Cloud, view: &View, name: &str) -> Vec<Option<IpAddr>> {
         return instance.interfaces.first().map_or_else(Vec::new, seen);
     }
     if let Some((_, it)) = cloud.load_balancers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name)) {
-        let it = &it.interface;
-        return if is_home(view, it) { inside(it) } else { vec![public(it)] };
+        return vec![it.named_address().map(IpAddr::V4)];
     }
     let host = cloud.hosts.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
     host.map_or_else(Vec::new, |(_, host)| host.addresses.iter().map(|address| Some(address.0)).collect())

@@ -21,6 +21,7 @@ fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
     };
     let balancer = LoadBalancer {
         interface,
+        scheme: Scheme::InternetFacing,
         listeners: [(Port(80), Port(80))].into(),
         health_check: HealthCheck::of_port(Port(80)),
         registrations: Default::default(),

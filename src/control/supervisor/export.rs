@@ -103,7 +103,7 @@ fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
 
 /// The flows by private address of which something holds: a line for what holds of everybody, and else one for each.
 fn lines(cloud: &Cloud, holds: impl Fn(&Flow, &Verdict) -> bool) -> IndexSet<String> {
-    let (columns, vias) = (columns_of(cloud), IndexSet::from([Via::Private]));
+    let (columns, vias) = (columns_of(cloud), IndexSet::from([None]));
     let mut cells: IndexMap<(Endpoint, Service), Vec<(Flow, bool)>> = IndexMap::new();
     for flow in cells::grid(cloud, &columns, &vias) {
         let holds = holds(&flow, &policy::judge(cloud, &flow));

@@ -31,7 +31,7 @@ impl Supervised {
                 Ok(pattern) => pattern,
                 Err(problems) => return Err(Box::new(invalid(&problems))),
             };
-            match cells::select(&pattern, Via::Private, self.lab.cloud()) {
+            match cells::select(&pattern, None, self.lab.cloud()) {
                 Ok(selected) => flows.extend(selected),
                 Err(why) => return Err(Box::new(Reply::Invalid(format!("error: {why}")))),
             }
@@ -68,13 +68,13 @@ impl Supervised {
         if columns.is_empty() {
             columns = crate::model::topology::columns_of(self.lab.cloud());
         }
-        let mut vias: IndexSet<Via> = IndexSet::new();
+        let mut vias: IndexSet<Option<Via>> = IndexSet::new();
         for word in by {
             match word.as_str() {
-                "private" => vias.insert(Via::Private),
-                "public" => vias.insert(Via::Public),
-                "ipv6" => vias.insert(Via::Ipv6),
-                "dns" => vias.insert(Via::Dns),
+                "private" => vias.insert(Some(Via::Private)),
+                "public" => vias.insert(Some(Via::Public)),
+                "ipv6" => vias.insert(Some(Via::Ipv6)),
+                "dns" => vias.insert(Some(Via::Dns)),
                 other => {
                     return Reply::Invalid(format!(
                         "error: `{other}` is no kind of address: private, public, ipv6, dns"
@@ -83,9 +83,11 @@ impl Supervised {
             };
         }
         if vias.is_empty() {
-            vias.insert(Via::Private);
+            vias.insert(None);
         }
-        let flows: Vec<Flow> = cells::grid(self.lab.cloud(), &columns, &vias).collect();
+        // Two rows may have a cell in common: what is said in the one goes without saying in the other.
+        let flows: IndexSet<Flow> = cells::grid(self.lab.cloud(), &columns, &vias).collect();
+        let flows: Vec<Flow> = flows.into_iter().collect();
         let batch = match self.lab.probe(&flows).await {
             Ok(batch) => batch,
             Err(error) => return Reply::Failed(error.to_string()),
@@ -94,31 +96,25 @@ impl Supervised {
         Reply::Matrix(self.grid(&batch, &columns, &vias))
     }
 
-    fn grid(&self, batch: &Batch, columns: &IndexSet<Service>, vias: &IndexSet<Via>) -> Matrix {
+    fn grid(&self, batch: &Batch, columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Matrix {
         let cloud = self.lab.cloud();
         let outcomes: indexmap::IndexMap<&Flow, &Outcome> =
             batch.observations.iter().map(|seen| (&seen.flow, &seen.outcome)).collect();
         let receivers: Vec<_> = cells::running(cloud).cloned().collect();
         let rows = cells::senders(cloud, vias).into_iter().map(|(from, via)| {
             let block = |to: &crate::model::InstanceName| {
-                cells::has_path(cloud, &from, to, via).then(|| {
-                    let class = |service: &Service| {
-                        let flow =
-                            Flow { from: from.clone(), to: Endpoint::Instance(to.clone()), via, service: *service };
-                        outcomes
-                            .get(&flow)
-                            .map_or(Class::Inconclusive, |outcome| Class::of(outcome))
-                            .as_str()
-                            .to_owned()
-                    };
-                    columns.iter().map(class).collect()
-                })
+                let (to, via) = cells::path(cloud, &from, to, via)?;
+                let class = |service: &Service| {
+                    let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
+                    outcomes.get(&flow).map_or(Class::Inconclusive, |outcome| Class::of(outcome)).as_str().to_owned()
+                };
+                Some(columns.iter().map(class).collect())
             };
             let name = match &from {
                 Endpoint::Host(name, address) => format!("{name} ({address})"),
                 other => other.to_string(),
             };
-            MatrixRow { from: name, by: via_word(via).to_owned(), cells: receivers.iter().map(block).collect() }
+            MatrixRow { from: name, by: via_word(via.unwrap_or(Via::Private)).to_owned(), cells: receivers.iter().map(block).collect() }
         });
         Matrix {
             ports: columns.iter().map(ToString::to_string).collect(),

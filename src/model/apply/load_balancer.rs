@@ -7,18 +7,19 @@ use ipnet::Ipv4Net;
 
 use super::super::{
     AddressRequest, AutomaticPublic, Cloud, CreateLoadBalancer, ELB_GROUP, GroupName, InstanceName, InstanceState,
-    Interface, InterfaceId, LoadBalancer, LoadBalancerName, Peer, PortRange, Refusal, RefusalCode, Rule, SecurityGroup,
-    SourceDestCheck, Traffic, VpcName,
+    Interface, InterfaceId, LoadBalancer, LoadBalancerName, Peer, PortRange, Refusal, RefusalCode, Rule, Scheme,
+    SecurityGroup, SourceDestCheck, Traffic, VpcName,
 };
 use super::{DEFAULT_GROUP, address, group, refuse};
 
-/// `CreateLoadBalancer`: internet-facing, with a private and a public address that stay as long as it does.
+/// `CreateLoadBalancer`: with a private address, and a public one unless it is internal, that stay as long as it does.
 ///
 /// In a VPC it has groups of its own, in EC2-Classic none: there everybody reaches its listeners and nothing else, and
 /// rules name [`ELB_GROUP`]. Source: "Security groups for your Classic Load Balancer" (Classic Load Balancers user
-/// guide), for both.
+/// guide), for both. Only there it may be internal: "You can only specify a scheme for load balancers in a VPC"
+/// (CreateLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
 pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<(), Refusal> {
-    let CreateLoadBalancer { name, vpc, subnet, groups, listeners, health_check, place } = request;
+    let CreateLoadBalancer { name, vpc, subnet, scheme, groups, listeners, health_check, place } = request;
     let holder = InstanceName::new(name.as_str());
     if cloud.state_of(&holder).is_some() {
         let message =
@@ -34,10 +35,17 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<
             let message = "Security groups can only be given to load balancers in a VPC";
             return Err(refuse(RefusalCode::InvalidConfigurationRequest, message));
         }
+        if *scheme == Scheme::Internal {
+            let message = "You can only specify a scheme for load balancers in a VPC";
+            return Err(refuse(RefusalCode::InvalidScheme, message));
+        }
         groups_of_classic(cloud, name, vpc, listeners.keys().copied().map(PortRange::single))
     };
     let private = address::private(cloud, vpc, subnet, &AddressRequest::Automatic)?;
-    let public = address::public(cloud)?;
+    let (public, automatic_public) = match scheme {
+        Scheme::InternetFacing => (Some(address::public(cloud)?), AutomaticPublic::Given),
+        Scheme::Internal => (None, AutomaticPublic::None),
+    };
     cloud.counters.interface += 1;
     let interface = Interface {
         id: InterfaceId { instance: holder, device: 0 },
@@ -46,14 +54,15 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<
         subnet: subnet.clone(),
         groups,
         private: Some(private),
-        public: Some(public),
-        automatic_public: AutomaticPublic::Given,
+        public,
+        automatic_public,
         // Classic Load Balancers of a VPC speak IPv4 only.
         ipv6: None,
         source_dest_check: SourceDestCheck::On,
     };
     let balancer = LoadBalancer {
         interface,
+        scheme: *scheme,
         listeners: listeners.clone(),
         health_check: *health_check,
         registrations: IndexMap::new(),

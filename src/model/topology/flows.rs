@@ -202,14 +202,14 @@ impl Reading<'_> {
             let open: Vec<FlowPattern> = items.iter().filter_map(|item| self.flow(item, Within::Table)).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
             let place = self.place(key.span);
-            self.tables.insert(TableName::new(name), Table { place, like, open, via: Via::Private });
+            self.tables.insert(TableName::new(name), Table { place, like, open, via: None });
         }
         // A table that does not say by which address takes the word of the one that it extends.
         for (name, table) in &mut self.tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
                 if let Some(via) = by.get(name) {
-                    table.via = *via;
+                    table.via = Some(*via);
                     break;
                 }
                 at = parents.get(name).map(|(parent, _)| parent.as_str());

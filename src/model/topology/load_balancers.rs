@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::super::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
-    Service,
+    Scheme, Service,
 };
 use super::flows::Within;
 use super::names::Sort;
@@ -16,7 +16,7 @@ use super::services::first_word;
 use super::tree::{Node, Value};
 use super::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 
-const KEYS: [&str; 6] = ["groups", "listeners", "targets", "health-check", "vpc", "subnet"];
+const KEYS: [&str; 7] = ["scheme", "groups", "listeners", "targets", "health-check", "vpc", "subnet"];
 const CHECK: [&str; 5] = ["port", "interval", "timeout", "unhealthy", "healthy"];
 /// In seconds. The least is sglab's, so that a test need not wait; Amazon's is 5 for the interval, and 2 for the timeout.
 const SHORTEST: f64 = 0.05;
@@ -46,6 +46,7 @@ impl Reading<'_> {
                 Some(node) => self.instance_groups(node, vpc.as_ref()),
                 None => IndexSet::new(),
             };
+            let scheme = self.scheme(fields.get("scheme"));
             let listeners = self.listeners(key, &fields);
             let health_check = self.health_check(fields.get("health-check"), &listeners);
             let targets = fields.get("targets").map(|node| self.targets(node, false)).unwrap_or_default();
@@ -64,6 +65,7 @@ impl Reading<'_> {
                 name: name.clone(),
                 vpc,
                 subnet,
+                scheme,
                 groups,
                 listeners,
                 health_check,
@@ -75,6 +77,17 @@ impl Reading<'_> {
             }
         }
         made
+    }
+
+    /// `internet-facing`, which it is without a word, or `internal`.
+    fn scheme(&mut self, node: Option<&Node>) -> Scheme {
+        let Some(node) = node else { return Scheme::default() };
+        if self.eras.iter().any(|era| *era != Era::Vpc) {
+            let draft = Draft::new(node.span, "the scheme of a load balancer belongs to era vpc");
+            self.report(draft.help("in EC2-Classic each faces the internet: leave `scheme:` out, or the other eras"));
+            return Scheme::default();
+        }
+        self.choice(node, "a scheme", &Scheme::ALL.map(|scheme| (scheme.as_str(), scheme))).unwrap_or_default()
     }
 
     /// `tcp 80`, or `tcp 80 to 8080` where the instances listen elsewhere.

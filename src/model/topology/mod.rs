@@ -133,8 +133,8 @@ pub struct Table {
     pub like: Option<TableName>,
     /// The cells that are open, beside those of `like`.
     pub open: Vec<FlowPattern>,
-    /// By which address instances reach each other in this table.
-    pub via: Via,
+    /// By which address instances reach each other in this table, where it or one that it is like says so.
+    pub via: Option<Via>,
 }
 
 /// Flows by pattern: `SG-T-WEB -> SG-T-DB:3306`. Membership is read at the step.
@@ -152,7 +152,7 @@ pub struct FlowPattern {
     pub both_ways: bool,
     /// What is asked for.
     pub service: Service,
-    /// By which address of the receiver, where the pattern says so; else the table's, or private.
+    /// By which address of the receiver, where the pattern says so; else the table's, or the usual one.
     pub via: Option<Via>,
     /// `at ingress`, `at egress`: at which end a drop must happen.
     pub at: Option<Direction>,

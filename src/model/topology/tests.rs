@@ -258,7 +258,7 @@ fn a_table_takes_the_kind_of_address_of_the_one_that_it_extends() {
          scenario:\n- step: s\n  expect: {table: [one, two, three]}\n",
     );
     let via: Vec<_> = topology.tables.values().map(|table| table.via).collect();
-    assert_eq!(via, [Via::Public, Via::Public, Via::Private]);
+    assert_eq!(via, [Some(Via::Public), Some(Via::Public), Some(Via::Private)]);
 }
 
 #[test]

@@ -81,14 +81,18 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(Str
             None => folded.push((vec![&row.from], row)),
         }
     }
+    let usual = grid.rows.iter().any(|row| row.via.is_none());
     folded
         .into_iter()
         .map(|(ends, row)| {
             let label = match (&row.from, row.via) {
                 (Endpoint::Host(name, _), _) if ends.len() > 1 => format!("{name} ({})", ends.len()),
-                (Endpoint::Instance(name), Via::Public) => format!("{name} by public"),
-                (Endpoint::Instance(name), Via::Ipv6) => format!("{name} by IPv6"),
-                (Endpoint::Instance(name), Via::Dns) => format!("{name} by DNS"),
+                (Endpoint::Host(..), _) | (_, None) => text::endpoint(&row.from, hosts),
+                (from, Some(Via::Public)) => format!("{from} by public"),
+                (from, Some(Via::Ipv6)) => format!("{from} by IPv6"),
+                (from, Some(Via::Dns)) => format!("{from} by DNS"),
+                // Worth a word only beside the rows of which nothing is said.
+                (from, Some(Via::Private)) if usual => format!("{from} by private"),
                 (from, _) => text::endpoint(from, hosts),
             };
             (label, row)

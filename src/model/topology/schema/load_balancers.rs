@@ -10,6 +10,8 @@ use super::{Name, OneOrMany};
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct LoadBalancer {
+    /// Whom it is for, era vpc only: `internet-facing`, if left out, or `internal`, without a public address.
+    scheme: Option<Scheme>,
     /// Its security groups, era vpc only; `default` if left out. In EC2-Classic rules name `amazon-elb/amazon-elb-sg`.
     groups: Option<OneOrMany<Name>>,
     /// What it listens on, and where the instances do, if elsewhere.
@@ -22,6 +24,16 @@ pub(super) struct LoadBalancer {
     vpc: Option<Name>,
     /// Its subnet; the first one if left out.
     subnet: Option<Name>,
+}
+
+/// Whom a load balancer is for.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum Scheme {
+    /// Its DNS name means its public address, inside its VPC as well.
+    InternetFacing,
+    /// It has a private address only, and its DNS name means that.
+    Internal,
 }
 
 /// `tcp 80`, `tcp 80 to 8080`.

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::super::super::{
     Cloud, ELB_GROUP, GroupName, HealthCheck, InstanceName, Interface, LoadBalancer, LoadBalancerName, Peer, Port,
-    PrivateIp, SecurityGroup, VpcName,
+    PrivateIp, Scheme, SecurityGroup, VpcName,
 };
 use super::{Unwritable, is_amazons, scalar};
 
@@ -19,6 +19,9 @@ pub(super) fn entry(cloud: &Cloud, name: &LoadBalancerName, balancer: &LoadBalan
     }
     if cloud.vpcs.get(&interface.vpc).is_some_and(|vpc| vpc.subnets.keys().next() != Some(&interface.subnet)) {
         fields.push(format!("subnet: {}", scalar(interface.subnet.as_str())));
+    }
+    if balancer.scheme == Scheme::Internal {
+        fields.push(format!("scheme: {}", balancer.scheme));
     }
     if cloud.is_vpc() {
         let groups = interface.groups.iter().map(|group| scalar(group.as_str()));

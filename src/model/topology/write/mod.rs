@@ -63,7 +63,8 @@ pub fn flow(flow: &Flow) -> String {
     let by = match flow.via {
         Via::Dns => " by dns name",
         _ if host(&flow.from) || host(&flow.to) => "",
-        Via::Private => "",
+        via if via == flow.to.usual_via() => "",
+        Via::Private => " by private address",
         Via::Public => " by public address",
         Via::Ipv6 => " by ipv6 address",
     };
