@@ -15,6 +15,46 @@ const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
 // Exit codes.
 
 #[test]
+fn what_load_balancers_do_is_predicted_of_every_file_that_has_one() {
+    for file in [
+        "gotchas/a-load-balancer-target-on-a-new-address",
+        "gotchas/an-internet-facing-load-balancer-from-inside",
+        "gotchas/behind-a-load-balancer-in-classic",
+        "gotchas/behind-a-load-balancer-the-client-is-gone",
+        "real/replicating",
+    ] {
+        let said = run(&["predict", &format!("example:{file}")]);
+        assert_eq!(said.code, Some(0), "{file}: {said:?}");
+    }
+}
+
+#[test]
+fn what_a_program_behind_a_load_balancer_does_is_inconclusive_and_never_a_failure() {
+    let program = Program::copy();
+    let text = |expect: &str| {
+        format!(
+            "sglab: 1\nera: vpc\nhosts: {{world: 198.51.100.7}}\ngroups: {{A: [tcp 80 from anywhere]}}\n\
+             instances: {{web1: {{groups: A, services: {{it: {{command: ./it, port: tcp 80}}}}}}, other: {{groups: A}}}}\n\
+             load-balancers: {{lb: {{groups: A, listeners: tcp 80, targets: web1}}}}\n\
+             scenario: [{{step: s, expect: {expect}}}]\n"
+        )
+    };
+    for (expect, code) in [
+        ("{open: [world -> lb:80]}", 0),
+        ("{closed: [world -> lb:80]}", 4),
+        ("{open: [world -> lb:80 answered by web1]}", 0),
+        ("{open: [world -> lb:80 answered by other]}", 4),
+        ("{out-of-service: {lb: web1}}", 4),
+        ("{in-service: {lb: web1}}", 4),
+        ("{dropped: [world -> lb:80]}", 1),
+    ] {
+        write(&program, "it.yaml", &text(expect));
+        let said = sglab(&program, &["predict", "it.yaml"]);
+        assert_eq!(said.code, Some(code), "{expect}: {said:?}");
+    }
+}
+
+#[test]
 fn a_passing_file_is_0_with_its_result_on_stdout_and_nothing_on_stderr() {
     let program = Program::copy();
     for user in users() {

@@ -130,6 +130,74 @@ fn an_exported_load_balancer_has_whom_it_had_behind_it_and_closes_what_it_closed
 }
 
 #[test]
+fn a_lab_tells_who_is_in_service_behind_a_load_balancer_and_which_group_dropped_the_health_check() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:gotchas/behind-a-load-balancer-the-client-is-gone"]);
+    let why = "no rule of WEB admits tcp 80 from lb (10.0.0.13)";
+    let state: Value = serde_json::from_str(&labs.ok(&["state", "--format", "json"])).expect("JSON");
+    let balancer = &state["load_balancers"][0];
+    assert_eq!((&balancer["name"], &balancer["scheme"]), (&"lb".into(), &"internet-facing".into()), "{state}");
+    assert_eq!(balancer["dns_name"], "lb.us-east-1.elb.amazonaws.com");
+    let target = &balancer["targets"][0];
+    assert_eq!((&target["instance"], &target["state"]), (&"web1".into(), &"OutOfService".into()), "{balancer}");
+    assert_eq!(target["reason_code"], "Instance");
+    let said = "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.";
+    assert_eq!((&target["description"], &target["cause"]), (&said.into(), &why.into()));
+    let ps = labs.ok(&["ps"]);
+    assert!(ps.contains("lb.us-east-1.elb.amazonaws.com  tcp 80\n"), "{ps}");
+    assert!(ps.contains("web1  OutOfService  10.0.0.11\n") && ps.contains(why), "{ps}");
+    assert!(ps.lines().skip(1).all(|line| line.chars().count() <= 80), "{ps}");
+    // The letters are those of `sglab test`.
+    let matrix = labs.ok(&["matrix", "--ports", "tcp 80"]);
+    assert!(matrix.contains("c closed") && matrix.contains(why), "{matrix}");
+    let row = matrix.lines().find(|line| line.starts_with("office")).expect("a row");
+    assert!(row.trim_end().ends_with('c'), "{matrix}");
+    let told = labs.ok(&["explain", "office", "lb:80"]);
+    assert!(told.contains(&format!("behind it  web1 fails its health check: {why}\n")), "{told}");
+    assert!(told.contains("- authorize: {WEB: [tcp 80 from ELB]}"), "{told}");
+    assert!(told.contains("; but lb closes it, as no instance behind it is in service\n"), "{told}");
+    assert!(told.contains("found      closed: lb closed it") && told.ends_with("as predicted\n"), "{told}");
+    // What it says would bring them into service does.
+    labs.ok(&["authorize", "WEB", "tcp 80 from ELB"]);
+    assert!(labs.ok(&["probe", "office", "lb:80"]).contains("  open  "));
+    let state: Value = serde_json::from_str(&labs.ok(&["state", "--format", "json"])).expect("JSON");
+    let states: Vec<_> =
+        state["load_balancers"][0]["targets"].as_array().unwrap().iter().map(|it| &it["state"]).collect();
+    assert_eq!(states, ["InService", "InService"]);
+    assert!(labs.ok(&["matrix", "--ports", "tcp 80"]).contains("web2  InService     10.0.0.12\n"));
+}
+
+#[test]
+fn a_load_balancer_that_faces_the_internet_is_its_public_address_in_hosts_file_resolver_and_probes() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:gotchas/an-internet-facing-load-balancer-from-inside"]);
+    let state: Value = serde_json::from_str(&labs.ok(&["state", "--format", "json"])).expect("JSON");
+    let address = |number: usize, kind: &str| state["load_balancers"][number][kind].as_str().map(str::to_owned);
+    let (public, private) = (address(0, "public").expect("an address"), address(1, "private").expect("an address"));
+    assert_eq!(address(1, "public"), None, "{state}");
+    for (name, address) in [
+        ("lb", &public),
+        ("lb.us-east-1.elb.amazonaws.com", &public),
+        ("within", &private),
+        ("internal-within.us-east-1.elb.amazonaws.com", &private),
+    ] {
+        let known = labs.ok(&["exec", "app", "--", "getent", "ahostsv4", name]);
+        assert!(known.starts_with(&format!("{address} ")), "{name}: {known}");
+    }
+    let dropped = labs.ok(&["probe", "app", "lb:80"]);
+    assert!(dropped.starts_with("app -> lb:80  dropped  no rule of ELB admits "), "{dropped}");
+    assert!(dropped.contains("the name of lb means its public address, inside as well"), "{dropped}");
+    let private = labs.ok(&["probe", "app", "lb:80", "--by", "private"]);
+    assert!(private.starts_with("app -> lb:80 by private address  open  "), "{private}");
+    let told = labs.ok(&["explain", "app", "lb:80"]);
+    assert!(told.contains("lb.us-east-1.elb.amazonaws.com means that address inside as well"), "{told}");
+    let rule = told.find("- authorize: {ELB: [tcp 80 from app.public]}").expect("a rule");
+    let internal = told.find("make lb internal (`scheme: internal`), `app -> lb:80`").expect("another scheme");
+    assert!(rule < internal && told.ends_with("as predicted\n"), "{told}");
+    assert!(!told.contains("use the private address"), "{told}");
+}
+
+#[test]
 fn events_tell_every_change_verdict_and_probe_in_their_order() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier"]);

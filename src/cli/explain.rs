@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
-use sglab::model::topology::FlowPattern;
 use sglab::model::Era;
+use sglab::model::topology::FlowPattern;
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};

@@ -48,7 +48,7 @@ pub enum Request {
     Matrix {
         /// The ports; without any, those that rules and listeners name.
         ports: Vec<String>,
-        /// `private`, `public`, `ipv6` or `dns`; without any, private.
+        /// `private`, `public`, `ipv6` or `dns`; without any, the usual: private, and of load balancers what their names mean.
         by: Vec<String>,
     },
     /// To explain flows and to probe them: [`Reply::Explained`].
@@ -188,6 +188,9 @@ pub struct State {
     pub uptime: f64,
     /// Its instances, in the order of their launch.
     pub instances: Vec<InstanceState>,
+    /// Its load balancers.
+    #[serde(default)]
+    pub load_balancers: Vec<LoadBalancerState>,
     /// The names of its groups.
     pub groups: Vec<String>,
     /// The names of its hosts outside.
@@ -227,6 +230,46 @@ pub struct ServiceState {
     pub exit_code: Option<i32>,
 }
 
+/// How a load balancer is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadBalancerState {
+    /// Its name.
+    pub name: String,
+    /// `internet-facing` or `internal`.
+    pub scheme: String,
+    /// Its DNS name, which means its public address, or of an internal one its private address.
+    pub dns_name: String,
+    /// Its private address.
+    pub private: Option<String>,
+    /// Its public address, unless it is internal.
+    pub public: Option<String>,
+    /// Its groups.
+    pub groups: Vec<String>,
+    /// `tcp 80`, `tcp 80 to 8080`.
+    pub listeners: Vec<String>,
+    /// The port of its health check: `tcp 80`.
+    pub health_check: String,
+    /// The instances that are registered with it.
+    pub targets: Vec<TargetState>,
+}
+
+/// What a load balancer thinks of an instance, in the words of `DescribeInstanceHealth` of Elastic Load Balancing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetState {
+    /// The instance.
+    pub instance: String,
+    /// The private address of its registration.
+    pub address: String,
+    /// `InService` or `OutOfService`.
+    pub state: String,
+    /// `ELB`, `Instance`, or `N/A` while it is in service.
+    pub reason_code: String,
+    /// The API's sentence for that; `N/A` while it is in service.
+    pub description: String,
+    /// What its health check fails for, where that is known: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
+    pub cause: Option<String>,
+}
+
 /// How an interface is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InterfaceState {
@@ -258,7 +301,7 @@ pub struct Applied {
 pub struct Probed {
     /// The flow.
     pub flow: String,
-    /// `open`, `dropped`, `refused`, `unreachable`, `misdelivered` or `inconclusive`.
+    /// `open`, `dropped`, `refused`, `closed`, `unreachable`, `misdelivered` or `inconclusive`.
     pub outcome: String,
     /// The rule that let it in, where one did.
     pub rule: Option<String>,
@@ -277,6 +320,9 @@ pub struct Matrix {
     pub to: Vec<String>,
     /// The senders.
     pub rows: Vec<MatrixRow>,
+    /// The load balancers, with who is in service.
+    #[serde(default)]
+    pub load_balancers: Vec<LoadBalancerState>,
 }
 
 /// A sender of a truth table.

@@ -164,7 +164,10 @@ impl Supervised {
             return self.events.changes(Reply::State(state::of(self)));
         }
         let reply = match request {
-            Request::State => Reply::State(state::of(self)),
+            Request::State => {
+                self.first_health_checks().await;
+                Reply::State(state::of(self))
+            }
             Request::Apply { operations } => self.apply(&operations).await,
             Request::Probe { flows } => self.probe(&flows).await,
             Request::Matrix { ports, by } => self.matrix(&ports, &by).await,
@@ -183,6 +186,13 @@ impl Supervised {
             | Request::Down => Reply::Done,
         };
         Answer::Once(reply)
+    }
+
+    /// A load balancer that has not looked at an instance yet has nothing to say of it.
+    async fn first_health_checks(&self) {
+        for at_work in self.lab.balancers_at_work().values() {
+            at_work.first_checks().await;
+        }
     }
 
     /// Carries out operations, up to the first that is refused.

@@ -8,8 +8,8 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Service};
-use crate::probe::{Health, Plan};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancer, LoadBalancerName, Service};
+use crate::probe::{AtWork, Health, Plan};
 
 /// A wait that is longer than this wants a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
@@ -40,6 +40,14 @@ impl Lab {
             (name.clone(), self.telling(sentence, health).await)
         });
         Ok(futures::future::join_all(all).await.into_iter().collect())
+    }
+
+    /// The load balancers at work, to look at, also while the lab is busy.
+    pub fn balancers_at_work(&self) -> IndexMap<LoadBalancerName, AtWork> {
+        let at_work = |(name, balancer): (&LoadBalancerName, &LoadBalancer)| {
+            Some((name.clone(), self.prober.at_work(&names::instance(balancer.node()))?))
+        };
+        self.cloud.load_balancers.iter().filter_map(at_work).collect()
     }
 
     /// Who waits longer than a second has this told from now on, in a sentence, once each time: for health checks, for services

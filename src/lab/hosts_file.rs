@@ -56,3 +56,19 @@ fn text(cloud: &Cloud) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Era;
+    use crate::model::sample::{Sample, balancer};
+
+    #[test]
+    fn a_load_balancer_stands_there_with_its_dns_name_and_its_public_address() {
+        let sample = Sample::new(Era::Vpc).group("G", &[]).instance("web1", &["G"]).with(balancer(&["G"]));
+        let text = text(&sample.0);
+        let public = sample.0.load_balancers["lb"].interface.public.expect("an address");
+        assert!(text.contains(&format!("\n{public} lb lb.us-east-1.elb.amazonaws.com\n")), "{text}");
+        assert!(text.contains("\n10.0.0.11 web1\n") && text.matches(" lb").count() == 2, "{text}");
+    }
+}

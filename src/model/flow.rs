@@ -39,6 +39,16 @@ pub enum Service {
     Protocol(u8),
 }
 
+impl Service {
+    /// Its port, if it is one of TCP.
+    pub fn tcp_port(self) -> Option<Port> {
+        match self {
+            Self::Tcp(port) => Some(port),
+            Self::Udp(_) | Self::IcmpEcho | Self::Icmp(_) | Self::Protocol(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

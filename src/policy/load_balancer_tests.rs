@@ -65,3 +65,24 @@ fn in_classic_its_listeners_are_open_to_everybody_and_rules_name_the_group_of_al
         );
     }
 }
+
+#[test]
+fn the_name_of_an_internal_one_means_its_private_address_also_where_that_leads_nowhere() {
+    let Operation::CreateLoadBalancer(request) = balancer(&["ELB"]) else { unreachable!() };
+    let internal = CreateLoadBalancer { scheme: Scheme::Internal, ..request };
+    let sample = Sample::new(Era::Vpc)
+        .group("CLIENTS", &[])
+        .group("ELB", &["tcp 80 from CLIENTS", "tcp 80 from anywhere"])
+        .instance("client", &["CLIENTS"])
+        .with(Operation::CreateLoadBalancer(internal));
+    check(
+        &sample,
+        &[
+            ("client -> lb 80", "open"),
+            ("client -> lb 80 by dns", "open"),
+            ("client -> lb 80 by public", "unreachable"),
+            ("world -> lb 80", "unreachable"),
+            ("world -> lb 80 by dns", "unreachable"),
+        ],
+    );
+}

@@ -14,6 +14,9 @@
 //!
 //! There is one evaluator. [`walk`](fn@walk) tells all that happened to a flow, and [`judge`] only what it came to.
 
+pub mod behind;
+#[cfg(test)]
+mod behind_tests;
 #[cfg(test)]
 mod load_balancer_tests;
 mod meeting;
@@ -35,8 +38,8 @@ mod way_tests;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme,
-    Service, SourceDestCheck, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme, Service,
+    SourceDestCheck, Verdict, Via, VpcName,
 };
 pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};

@@ -8,9 +8,9 @@ use ipnet::IpNet;
 use super::walk::{Asked, Path, Stage};
 use super::{judge, walk};
 use crate::model::{
-    Cloud, Direction, ElasticIpName, Flow, GroupName, IcmpMatch, InstanceState, Interface, InterfaceId, Operation,
-    Peer, PeerRequest, Permission, PortRange, Reassociation, Service, SourceDestCheck, Target, Traffic, Verdict, Via,
-    apply,
+    Cloud, Direction, ElasticIpName, Endpoint, Flow, GroupName, IcmpMatch, InstanceState, Interface, InterfaceId,
+    Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service, SourceDestCheck, Target,
+    Traffic, Verdict, Via, apply,
 };
 
 /// Ends that one flow may have to pass, with appliances.
@@ -21,18 +21,23 @@ const MOST_CHANGES: usize = 8;
 pub struct Remedy {
     /// By which address to go instead, if another.
     pub via: Option<Via>,
+    /// Of which scheme the load balancer that is asked would have to be, if of another.
+    pub scheme: Option<Scheme>,
     /// What to change; nothing where it is enough to go by the other address.
     pub changes: Vec<Operation>,
 }
 
 /// What would open a flow that is not, the better remedy first: where instances go by public address and need not, the
-/// private address or the DNS name; then the change for the flow as it is.
+/// private address or the DNS name; then the change for the flow as it is. A load balancer is asked by its name, and that
+/// means its public address: so there first the change for the flow as it is, then an internal one.
 pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
     if matches!(judge(cloud, flow), Verdict::Open { .. }) {
         return Vec::new();
     }
     let both_inside = flow.from.interface().is_some() && flow.to.interface().is_some();
+    let faces_the_internet = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing));
     let others: &[Via] = match flow.via {
+        _ if faces_the_internet => &[],
         Via::Public if both_inside => &[Via::Private, Via::Dns],
         Via::Dns if both_inside => &[Via::Private],
         Via::Private if both_inside => &[],
@@ -43,15 +48,39 @@ pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
         let other = Flow { via: *via, ..flow.clone() };
         // By name is worth a word only where it changes nothing more.
         let changes = changes(cloud, &other).filter(|changes| changes.is_empty() || *via == Via::Private);
-        remedies.extend(changes.map(|changes| Remedy { via: Some(*via), changes }));
+        remedies.extend(changes.map(|changes| Remedy { via: Some(*via), scheme: None, changes }));
     }
-    remedies.extend(changes(cloud, flow).map(|changes| Remedy { via: None, changes }));
+    remedies.extend(changes(cloud, flow).map(|changes| Remedy { via: None, scheme: None, changes }));
+    if faces_the_internet && both_inside && flow.via != Via::Private {
+        remedies.extend(by_an_internal_one(cloud, flow));
+    }
     if flow.via == Via::Private && both_inside && remedies.is_empty() {
         // In another VPC there is no private path.
         let public = Flow { via: Via::Public, ..flow.clone() };
-        remedies.extend(changes(cloud, &public).map(|changes| Remedy { via: Some(Via::Public), changes }));
+        remedies.extend(changes(cloud, &public).map(|changes| Remedy {
+            via: Some(Via::Public),
+            scheme: None,
+            changes,
+        }));
     }
     remedies
+}
+
+/// The same load balancer, internal: its name means its private address then. Only in a VPC, for who is in the same.
+fn by_an_internal_one(cloud: &Cloud, flow: &Flow) -> Option<Remedy> {
+    let name = flow.to.instance()?;
+    let mut cloud = cloud.clone();
+    let is_vpc = cloud.is_vpc();
+    let vpc = flow.from.interface().and_then(|id| cloud.interface(&id)).map(|it| it.vpc.clone());
+    let balancer = cloud.load_balancers.get_mut(name.as_str())?;
+    if !is_vpc || vpc.as_ref() != Some(&balancer.interface.vpc) {
+        return None;
+    }
+    balancer.scheme = Scheme::Internal;
+    balancer.interface.public = None;
+    let to = Endpoint::LoadBalancer(name.clone(), Scheme::Internal);
+    let changes = changes(&cloud, &Flow { to, via: Via::Private, ..flow.clone() })?;
+    Some(Remedy { via: Some(Via::Private), scheme: Some(Scheme::Internal), changes })
 }
 
 /// The changes, one after the other along the flow's way, that open it; none if it is open.

@@ -162,3 +162,16 @@ fn who_is_stopped_has_to_be_started() {
     crashed.instances[&InstanceName::new("db1")].interfaces[0].private = None;
     assert_eq!(offered(&crashed, by("web1", "db1", Via::Private), tcp(1)), ["start db1"]);
 }
+
+/// Its private address is nobody's remedy: who asks a load balancer asks for its name.
+#[test]
+fn a_load_balancer_that_faces_the_internet_needs_a_rule_for_the_public_address_or_is_made_internal() {
+    use crate::model::sample::{Sample, balancer};
+    let sample = Sample::new(Era::Vpc).group("APP", &[]).group("ELB", &["tcp 80 from APP"]).instance("app", &["APP"]);
+    let sample = sample.with(balancer(&["ELB"]));
+    let lb = Endpoint::LoadBalancer(InstanceName::new("lb"), Scheme::InternetFacing);
+    for via in [Via::Public, Via::Dns] {
+        let flow = (to("app"), lb.clone(), via);
+        assert_eq!(offered(&sample.0, flow, tcp(80)), ["ELB tcp 80 from app.public", "Private: nothing"], "{via:?}");
+    }
+}

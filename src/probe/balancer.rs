@@ -56,6 +56,54 @@ pub enum Health {
     },
 }
 
+/// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It gets connections.
+    InService,
+    /// It gets none: its first check is under way.
+    InProgress,
+    /// It gets none: checks have failed.
+    Failed {
+        /// What the last of them came to.
+        why: String,
+    },
+    /// It gets none yet: checks pass, and more have to.
+    Passing {
+        /// So many have, in a row.
+        passed: u32,
+    },
+}
+
+/// A load balancer at work, to look at.
+#[derive(Clone, Debug)]
+pub struct AtWork(Arc<Shared>);
+
+impl AtWork {
+    /// What it thinks of each instance behind it now.
+    pub fn standings(&self) -> IndexMap<InstanceName, Standing> {
+        let of = |target: &Target| match (target.in_service, target.fresh, target.against) {
+            (true, ..) => Standing::InService,
+            (false, true, _) => Standing::InProgress,
+            (false, false, 0) => Standing::Failed { why: target.why.clone() },
+            (false, false, passed) => Standing::Passing { passed },
+        };
+        lock(&self.0.state).targets.iter().map(|(name, target)| (name.clone(), of(target))).collect()
+    }
+
+    /// Waits until each instance behind it has been checked once.
+    pub async fn first_checks(&self) {
+        let mut news = self.0.news.subscribe();
+        loop {
+            news.mark_unchanged();
+            let in_progress = lock(&self.0.state).targets.values().any(|target| target.fresh);
+            if !in_progress || news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// A load balancer at work. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Balancer {
@@ -79,7 +127,7 @@ struct Shared {
     plan: Plan,
     board: Arc<Board>,
     state: Mutex<State>,
-    /// Counts the changes of state.
+    /// Counts the changes of state, and first checks.
     news: watch::Sender<u64>,
 }
 
@@ -122,6 +170,11 @@ impl Prober {
         if let Some(balancer) = self.balancers.get_mut(node) {
             balancer.register(targets);
         }
+    }
+
+    /// The load balancer that works in a namespace, to look at.
+    pub fn at_work(&self, node: &NodeName) -> Option<AtWork> {
+        self.balancers.get(node).map(|balancer| AtWork(Arc::clone(&balancer.shared)))
     }
 
     /// What a load balancer thinks of each instance behind it, once that is what one more check of each says too. A
@@ -201,12 +254,15 @@ impl Shared {
             (true, false) => check.healthy_threshold,
             (false, _) => check.unhealthy_threshold,
         };
-        target.fresh = false;
+        let was_fresh = std::mem::replace(&mut target.fresh, false);
         target.against = if passed == target.in_service { 0 } else { target.against + 1 };
-        if target.against >= needed {
+        let changes = target.against >= needed;
+        if changes {
             target.in_service = passed;
             target.against = 0;
-            drop(state);
+        }
+        drop(state);
+        if changes || was_fresh {
             self.news.send_modify(|count| *count += 1);
         }
     }

@@ -25,7 +25,7 @@ mod witness;
 use std::time::Instant;
 
 pub use ask::{Answering, Ask};
-pub use balancer::{Health, Plan};
+pub use balancer::{AtWork, Health, Plan, Standing};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held};

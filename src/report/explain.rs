@@ -12,8 +12,12 @@ use super::json::{Which, which};
 use super::text::Tone;
 use super::{Style, text};
 use crate::model::topology::write;
-use crate::model::{Cloud, Direction, Era, Flow, GroupName, InstanceState, Place, RuleId, Verdict};
+use crate::model::{
+    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Place, PrivateIp, RuleId, Verdict,
+};
+use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Asked, Stage};
+use crate::scenario::health;
 
 /// The flow, its verdict and its walk, in words and as data.
 #[derive(Serialize)]
@@ -29,7 +33,24 @@ pub struct Explanation {
     /// The verdict in a sentence.
     summary: String,
     walk: Vec<Told>,
+    /// Of a listener of a load balancer that lets the flow in: the instances behind it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    behind: Vec<Target>,
     remedies: Vec<Cure>,
+}
+
+/// An instance behind a load balancer.
+#[derive(Serialize)]
+struct Target {
+    instance: InstanceName,
+    /// The address of its registration.
+    address: PrivateIp,
+    /// Whether its health check passes; nothing where a program decides.
+    passes: Option<bool>,
+    /// The health check in a sentence.
+    text: String,
+    /// Operations in the words of a file, which make it pass.
+    changes: Vec<String>,
 }
 
 /// A stage of the walk.
@@ -92,7 +113,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     };
     let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {
         text: words::remedy(flow, &remedy),
-        flow: write::flow(&Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() }),
+        flow: write::flow(&words::instead(flow, &remedy)),
         changes: remedy.changes.iter().map(words::operation).collect(),
     });
     Explanation {
@@ -100,9 +121,51 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
         written: write::flow(flow),
         verdict,
         at,
-        summary: words::verdict(cloud, flow, &walk) + &crashed(cloud, flow, &walk.verdict),
+        summary: words::verdict(cloud, flow, &walk)
+            + &crashed(cloud, flow, &walk.verdict)
+            + &closed(cloud, flow, verdict),
         walk: walk.stages.iter().map(|stage| told(cloud, flow, stage)).collect(),
+        behind: if verdict == "open" { behind(cloud, flow) } else { Vec::new() },
         remedies: remedies.collect(),
+    }
+}
+
+/// Who is behind the listener that a flow comes to. What listens there is known of ports that an instance `listens` on only.
+fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
+    let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+    let Some(balancer) =
+        balancer.filter(|it| flow.service.tcp_port().is_some_and(|port| it.listeners.contains_key(&port)))
+    else {
+        return Vec::new();
+    };
+    let one = |(instance, address): (&InstanceName, &PrivateIp)| {
+        let check = policy::behind::health_check(cloud, balancer, instance, &health::ears(cloud))?;
+        let failed = matches!(check, Reached::Fails(_));
+        let cures = if failed { policy::remedies(cloud, &health::flow(balancer, instance)) } else { Vec::new() };
+        let cure = cures.into_iter().find(|cure| cure.via.is_none() && cure.scheme.is_none());
+        Some(Target {
+            instance: instance.clone(),
+            address: *address,
+            passes: match check {
+                Reached::Answered { .. } => Some(true),
+                Reached::Unknown { .. } => None,
+                Reached::Fails(_) => Some(false),
+            },
+            text: health::sentence(cloud, balancer, instance, &check),
+            changes: cure.iter().flat_map(|cure| &cure.changes).map(words::operation).collect(),
+        })
+    };
+    balancer.registrations.iter().filter_map(one).collect()
+}
+
+/// A listener that takes what comes, and can pass it on to nobody.
+fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
+    let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name)).filter(|_| verdict == "open");
+    let behind =
+        balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
+    match behind {
+        Some(Behind::Closed) => format!("; but {} closes it, as no instance behind it is in service", flow.to),
+        _ => String::new(),
     }
 }
 
@@ -214,6 +277,13 @@ fn one(it: &Explanation, style: Style) -> String {
         }
         if let Some(tracking) = &told.tracking {
             line(&mut out, "", tracking);
+        }
+    }
+    for (number, target) in it.behind.iter().enumerate() {
+        line(&mut out, if number == 0 { "behind it" } else { "" }, &target.text);
+        if !target.changes.is_empty() {
+            line(&mut out, "", "it would pass with");
+            target.changes.iter().for_each(|change| out.push_str(&format!("             - {change}\n")));
         }
     }
     for (number, cure) in it.remedies.iter().enumerate() {

@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::control::protocol::{Applied, InstanceState, Matrix, Probed, ServiceState, State};
+use super::text;
+use crate::control::protocol::{Applied, InstanceState, LoadBalancerState, Matrix, Probed, ServiceState, State};
+use crate::scenario::Class;
 
 /// Every lab with its instances.
 pub fn labs(states: &[State]) -> String {
@@ -21,6 +23,7 @@ pub fn labs(states: &[State]) -> String {
             let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
             let _ = writeln!(text, "  {}", cells.join("  ").trim_end());
         }
+        text.push_str(&balancers(&state.load_balancers, 2));
     }
     text
 }
@@ -88,12 +91,12 @@ pub fn probed(all: &[Probed]) -> String {
 /// A truth table.
 pub fn matrix(matrix: &Matrix) -> String {
     let mut text = String::new();
+    let there = |class: Class| {
+        matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| it == class.as_str()))
+    };
+    let letters = text::letters(there);
     // Writing to a String cannot fail.
-    let _ = writeln!(
-        text,
-        "each cell: {}    O open  . dropped  r refused  u unreachable  ? inconclusive  ! misdelivered",
-        matrix.ports.join(", ")
-    );
+    let _ = writeln!(text, "each cell: {}    {letters}", matrix.ports.join(", "));
     let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
     let label = |row: &crate::control::protocol::MatrixRow| {
         if several { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
@@ -110,18 +113,45 @@ pub fn matrix(matrix: &Matrix) -> String {
         let blocks: String = row.cells.iter().map(block).collect();
         let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
     }
+    text.push_str(&balancers(&matrix.load_balancers, 0));
     text
 }
 
 fn letter(outcome: &str) -> char {
-    match outcome {
-        "open" => 'O',
-        "dropped" => '.',
-        "refused" => 'r',
-        "unreachable" => 'u',
-        "misdelivered" => '!',
-        _ => '?',
+    Class::ALL.into_iter().find(|class| class.as_str() == outcome).unwrap_or(Class::Inconclusive).letter()
+}
+
+/// The width of a terminal.
+const WIDTH: usize = 80;
+
+/// Load balancers, each with its addresses, its DNS name and its listeners, and a line for each instance behind it: whether it
+/// is in service, and if not why.
+fn balancers(all: &[LoadBalancerState], indent: usize) -> String {
+    let mut text = String::new();
+    let margin = " ".repeat(indent);
+    for it in all {
+        let addresses = [&it.private, &it.public].into_iter().flatten().map(String::as_str);
+        let head = [it.name.as_str(), it.scheme.as_str()].into_iter().chain(addresses);
+        let head: Vec<&str> = head.collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{margin}{}  {}", head.join("  "), it.groups.join(", "));
+        let _ = writeln!(text, "{margin}  {}  {}", it.dns_name, it.listeners.join(", "));
+        let width = it.targets.iter().map(|target| target.instance.len()).max().unwrap_or(0);
+        if it.targets.is_empty() {
+            let _ = writeln!(text, "{margin}  no instance is registered");
+        }
+        for target in &it.targets {
+            let line = format!("{margin}  {:<width$}  {:<12}  {}", target.instance, target.state, target.address);
+            let _ = writeln!(text, "{line}");
+            let why = target.cause.as_ref().filter(|_| target.state != "InService");
+            let why = why.or((target.state != "InService").then_some(&target.description));
+            let inner = format!("{margin}    ");
+            for part in why.into_iter().flat_map(|why| text::wrap(why, WIDTH - inner.len())) {
+                let _ = writeln!(text, "{inner}{part}");
+            }
+        }
     }
+    text
 }
 
 /// `5s`, `3m 20s`, `2h 5m`.

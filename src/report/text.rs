@@ -94,6 +94,13 @@ pub fn service(service: Service) -> String {
     }
 }
 
+/// The letters of a grid: those of what is rare, load balancers that close and others who answer, only where they are in it.
+pub fn letters(there: impl Fn(Class) -> bool) -> String {
+    let rare = |class: &Class| matches!(class, Class::Closed | Class::Misdelivered);
+    let told = Class::ALL.iter().filter(|class| !rare(class) || there(**class));
+    told.map(|class| format!("{} {}", class.letter(), class.as_str())).collect::<Vec<_>>().join("  ")
+}
+
 /// An end by name; one address of several is numbered: `world[2]`.
 pub fn endpoint(end: &Endpoint, hosts: &IndexMap<HostName, Vec<HostIp>>) -> String {
     match end {

@@ -95,7 +95,9 @@ pub fn answered(puzzle: &Puzzle, predicted: Option<Prediction>) -> String {
 
 fn words(subject: &Subject) -> String {
     match subject {
-        Subject::Flow(flow) if flow.from.interface().is_some() && flow.via == crate::model::Via::Private && flow.by().is_empty() => {
+        Subject::Flow(flow)
+            if flow.from.interface().is_some() && flow.via == crate::model::Via::Private && flow.by().is_empty() =>
+        {
             format!("{flow} by private address")
         }
         other => other.words(),

@@ -1,6 +1,7 @@
 //! Whether the two readings of a cloud agree about a flow: what `policy` predicts, and what the packets did.
 
 use crate::model::Verdict;
+use crate::policy::behind::Behind;
 use crate::policy::tracking::Standing;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
 
@@ -51,6 +52,24 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
         _ => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }
+}
+
+/// Holds what is predicted of a flow behind a load balancer's listener against what was observed; nothing where the prediction
+/// leaves it open, or where it did not come so far.
+pub fn compare_behind(behind: &Behind, observation: &Observation) -> Option<Agreement> {
+    let agree = match (behind, &observation.outcome) {
+        (Behind::InTurn | Behind::OnAProgram { .. }, _) => return None,
+        (Behind::Answered { by }, Outcome::Open { .. }) => {
+            observation.answered_by.as_ref().is_none_or(|name| by.iter().any(|known| known.as_str() == name))
+        }
+        (Behind::Closed, Outcome::Closed { .. }) => true,
+        (Behind::Misdelivered { to }, Outcome::Misdelivered { answered_by }) => {
+            *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE
+        }
+        (_, Outcome::Open { .. } | Outcome::Closed { .. } | Outcome::Misdelivered { .. }) => false,
+        _ => return None,
+    };
+    Some(if agree { Agreement::Agree } else { Agreement::Disagree })
 }
 
 /// Holds what is predicted of a connection against what was found. Where it is cut, the filter may meet either of the ends

@@ -2,12 +2,12 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::cells;
 use super::cloudlike::Cloudlike;
 use super::results::{Class, Finding};
+use super::{cells, health};
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};
-use crate::model::{Flow, InstanceName, LoadBalancerName, Place};
+use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Place};
 use crate::probe::{Health, Outcome};
 
 /// Whether something is as expected.
@@ -51,8 +51,9 @@ pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Vec<Bala
     for Placed { value, .. } in &step.expectations {
         match value {
             Expectation::Health(rotation, names) => {
-                let health = lab.health().await?;
-                results.extend(names.iter().map(|(placed, name)| of_health(*rotation, placed, name, &health)));
+                let found = lab.health().await?;
+                let of = |(placed, name): &(_, _)| of_health(*rotation, placed, name, &found, lab.cloud());
+                results.extend(names.iter().map(of));
             }
             Expectation::AnsweredBy(all) => {
                 for expected in all {
@@ -72,12 +73,17 @@ fn of_health(
     rotation: Rotation,
     balancer: &Placed<LoadBalancerName>,
     name: &InstanceName,
-    health: &HealthOfAll,
+    found: &HealthOfAll,
+    cloud: &Cloud,
 ) -> BalancedResult {
-    let known = health.get(&balancer.value).and_then(|targets| targets.get(name));
+    let known = found.get(&balancer.value).and_then(|targets| targets.get(name));
     let (is, found) = match known {
         Some(Health::InService) => (Some(Rotation::In), "in service".to_owned()),
-        Some(Health::OutOfService { why }) => (Some(Rotation::Out), format!("out of service; {why}")),
+        Some(Health::OutOfService { why }) => {
+            let cause = health::failure(cloud, &balancer.value, name).filter(|cause| cause != why);
+            let cause = cause.map_or_else(String::new, |cause| format!("; {cause}"));
+            (Some(Rotation::Out), format!("out of service; {why}{cause}"))
+        }
         Some(Health::Undecided { why }) => (None, why.clone()),
         None => (Some(Rotation::Out), "out of service; it is not registered".to_owned()),
     };
@@ -119,7 +125,9 @@ async fn answered_by<L: Cloudlike>(
         }
         let as_expected = answerers.len() == expected.by.len()
             && expected.by.iter().all(|instance| answerers.contains(instance.as_str()));
-        let unproved = !batch.canaries_held || others.contains_key(&Class::Inconclusive);
+        let unproved = !batch.canaries_held
+            || others.contains_key(&Class::Inconclusive)
+            || !as_expected && lab.rests_on_a_program(flow);
         let proof = match (as_expected && others.is_empty(), unproved) {
             (_, true) => Proof::Unproved,
             (true, false) => Proof::Right,

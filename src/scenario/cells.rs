@@ -292,6 +292,7 @@ fn vpc_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a VpcName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Era;
     use crate::scenario::testing::{cloud, columns, pattern, stop};
 
     fn texts(flows: Result<Vec<Flow>, String>) -> Vec<String> {
@@ -384,5 +385,56 @@ mod tests {
         let mut cloud = cloud();
         cloud.hosts[0].addresses = vec![crate::model::HostIp("2001:db8::7".parse().unwrap())];
         assert_eq!(select(&by_name("any -> web1:80"), None, &cloud).unwrap().len(), 6);
+    }
+
+    fn balanced() -> Cloud {
+        let text = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\ngroups: {A: []}\ninstances: {app: {groups: A}}\n\
+                    load-balancers:\n  lb: {groups: A, listeners: tcp 80}\n  \
+                    within: {scheme: internal, groups: A, listeners: tcp 80}\n\
+                    scenario: [{step: s, expect: {dropped: ['app -> lb:80']}}]\n";
+        let topology = crate::model::topology::Topology::parse("t.yaml", text.as_bytes());
+        let topology = topology.unwrap_or_else(|problems| panic!("{problems}"));
+        topology.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"))
+    }
+
+    fn flows(words: &str) -> Vec<Flow> {
+        let cloud = balanced();
+        let pattern = crate::model::topology::read_flow(&cloud, words).unwrap_or_else(|problems| panic!("{problems}"));
+        select(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    #[test]
+    fn a_load_balancer_is_reached_by_the_address_that_its_name_means_unless_another_is_said() {
+        for (words, via, label) in [
+            ("app -> lb:80", Via::Public, "app -> lb:80"),
+            ("app -> lb:80 by public address", Via::Public, "app -> lb:80"),
+            ("app -> lb:80 by private address", Via::Private, "app -> lb:80 by private address"),
+            ("app -> within:80", Via::Private, "app -> within:80"),
+            ("office -> lb:80", Via::Public, "office -> lb:80"),
+            ("office -> within:80 by dns name", Via::Dns, "office -> within:80 by DNS name"),
+            ("app -> within:80 by dns name", Via::Dns, "app -> within:80 by DNS name"),
+            ("lb -> app:80", Via::Private, "lb -> app:80"),
+        ] {
+            let flows = flows(words);
+            assert_eq!((flows[0].via, flows[0].to_string().as_str()), (via, label), "{words}");
+            let again = crate::model::topology::write::flow(&flows[0]);
+            assert_eq!(self::flows(&again), flows, "{words} is written as {again}");
+        }
+        let cloud = balanced();
+        let pattern = crate::model::topology::read_flow(&cloud, "office -> within:80").expect("a flow");
+        assert!(select(&pattern, None, &cloud).unwrap_err().contains("within has no public address"));
+    }
+
+    #[test]
+    fn a_table_that_says_nothing_has_load_balancers_by_their_names_and_one_that_says_private_has_not() {
+        let (cloud, columns) = (balanced(), IndexSet::from([Service::Tcp(crate::model::Port(80))]));
+        let cells = |said: Option<Via>| -> Vec<String> {
+            let vias = IndexSet::from([said]);
+            let cells = grid(&cloud, &columns, &vias).filter(|flow| flow.from.to_string() == "app");
+            cells.map(|flow| flow.to_string()).collect()
+        };
+        assert_eq!(cells(None), ["app -> lb:80", "app -> within:80"]);
+        assert_eq!(cells(Some(Via::Private)), ["app -> lb:80 by private address", "app -> within:80"]);
+        assert_eq!(cells(Some(Via::Public)), ["app -> lb:80"]);
     }
 }

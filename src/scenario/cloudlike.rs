@@ -23,6 +23,10 @@ pub trait Cloudlike {
     fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
     /// Probes flows, all at once.
     fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
+    /// Whether it was taken for granted what a program behind a load balancer does, of which nothing here knows.
+    fn rests_on_a_program(&self, _: &Flow) -> bool {
+        false
+    }
     /// Probes one flow under a capture; nothing where there are no packets.
     fn probe_captured(&mut self, flow: &Flow) -> impl Future<Output = Result<Option<Captured>, LabError>>;
     /// Opens a connection and holds it.

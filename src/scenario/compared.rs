@@ -1,10 +1,10 @@
 //! Every cell of a step held against what `policy` predicts of it.
 
-use super::agreement::{Agreement, compare};
+use super::agreement::{Agreement, compare, compare_behind};
 use super::cloudlike::Cloudlike;
-use super::predict;
+use super::predict::{self, Programs};
 use crate::lab::Listeners;
-use crate::model::Flow;
+use crate::model::{Flow, Verdict};
 use crate::probe::{Batch, Logged, Observation, Outcome};
 
 /// A flow of which the model and the kernel say different things: a bug in one of the two.
@@ -25,7 +25,18 @@ pub struct Disagreement {
 pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec<Disagreement> {
     let cloud = lab.cloud();
     let Some(judge) = lab.predictor().filter(|_| batch.canaries_held) else { return Vec::new() };
-    let differs = |seen: &&Observation| compare(&judge(cloud, &seen.flow), seen) == Agreement::Disagree;
+    let differs = |seen: &&Observation| {
+        let verdict = judge(cloud, &seen.flow);
+        let let_in = matches!(verdict, Verdict::Open { .. });
+        let behind = predict::behind(cloud, listeners, &seen.flow, Programs::Decide).filter(|_| let_in);
+        let behind = behind.map(|(_, behind)| (compare_behind(&behind, seen), behind));
+        match (behind, &seen.outcome) {
+            (Some((Some(Agreement::Disagree), _)), _) => true,
+            // A stranger answers, or may: to the verdict alone that would be another flow.
+            (Some(_), Outcome::Misdelivered { .. }) => false,
+            _ => compare(&verdict, seen) == Agreement::Disagree,
+        }
+    };
     let disagreement = |seen: &Observation| Disagreement {
         flow: seen.flow.clone(),
         predicted: predict::observation(cloud, listeners, &seen.flow),
@@ -126,8 +137,44 @@ mod tests {
         let from = crate::scenario::testing::pattern("web1 -> db1:22");
         let flows = cells::select(&from, None, &cloud()).expect("a flow");
         assert_eq!(flows[0].service, Service::Tcp(Port(22)));
-        assert!(policy::judge(&cloud(), &flows[0]) != crate::model::Verdict::Open { admitted_by: vec![RuleId(3)] });
+        assert!(policy::judge(&cloud(), &flows[0]) != Verdict::Open { admitted_by: vec![RuleId(3)] });
         let seen = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
         assert_eq!(super::flows(&lab, &Listeners::default(), &seen).len(), 1);
+    }
+
+    /// Everything that the model says of a cloud with a load balancer, but for what one outcome is put in place of.
+    fn balanced(instead: Option<(&'static str, Outcome)>) -> Vec<String> {
+        let text = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\n\
+                    groups: {ELB: [tcp 80-81 from office], WEB: [tcp 80 from ELB], SHUT: []}\n\
+                    instances: {web1: {groups: WEB, listens: tcp 80}, web2: {groups: SHUT, listens: tcp 80}}\n\
+                    load-balancers:\n  lb: {groups: ELB, listeners: tcp 80, targets: web1}\n  \
+                    out: {groups: ELB, listeners: tcp 80, targets: web2}\n\
+                    tables: {t: {open: []}}\nscenario: [{step: s, expect: {table: t}}]\n";
+        let topology = crate::model::topology::Topology::parse("t.yaml", text.as_bytes()).expect("a file");
+        let cloud = topology.initial_cloud(crate::model::Era::Vpc).expect("a cloud");
+        let listeners = crate::scenario::run::listeners(&topology);
+        let heard = listeners.clone();
+        let mut lab = Double::new(move |cloud, flow| match &instead {
+            Some((told, outcome)) if flow.to_string() == *told => outcome.clone(),
+            _ => predict::observation(cloud, &heard, flow).outcome,
+        });
+        lab.cloud = cloud.clone();
+        lab.predictor = Some(policy::judge);
+        let flows: Vec<Flow> = cells::grid(&cloud, &topology.columns, &[None].into()).collect();
+        let batch = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
+        super::flows(&lab, &listeners, &batch).iter().map(|it| it.flow.to_string()).collect()
+    }
+
+    #[test]
+    fn what_becomes_of_a_connection_behind_a_load_balancer_is_compared_too() {
+        let closed = |rule| Outcome::Closed { why: "nobody".to_owned(), admitted_by: Some(RuleId(rule)) };
+        assert_eq!(balanced(None), Vec::<String>::new());
+        assert_eq!(balanced(Some(("office -> lb:80", closed(0)))), ["office -> lb:80"], "a rule that is none");
+        // The rule is right each time: only what follows is not.
+        let by_elb =
+            (1..20).find(|rule| balanced(Some(("office -> out:80", closed(*rule)))).is_empty()).expect("a rule");
+        assert_eq!(balanced(Some(("office -> lb:80", closed(by_elb)))), ["office -> lb:80"]);
+        assert_eq!(balanced(Some(("office -> out:80", open(by_elb)))), ["office -> out:80"]);
+        assert_eq!(balanced(Some(("office -> lb:80", open(by_elb)))), Vec::<String>::new());
     }
 }

@@ -113,11 +113,8 @@ mod tests {
     type Row = (Vec<Option<usize>>, Vec<Option<&'static str>>);
 
     fn only_dbs(runs: &[&RunResult]) -> Vec<Row> {
-        let wanted = crate::scenario::cells::select(
-            &pattern("db1 -> db2:3306"),
-            None,
-            &crate::scenario::testing::cloud(),
-        );
+        let wanted =
+            crate::scenario::cells::select(&pattern("db1 -> db2:3306"), None, &crate::scenario::testing::cloud());
         let wanted = Subject::Flow(wanted.expect("a flow").remove(0));
         differences(runs).into_iter().filter(|it| it.subject == wanted).map(|it| (it.steps, it.outcomes)).collect()
     }

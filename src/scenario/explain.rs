@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
+use super::health;
 use super::results::DecidingRule;
-use crate::model::{Cloud, Direction, Flow, GroupName, InstanceName, Peer, Rule, RuleId, SelfReference, Via};
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, Rule, RuleId, Scheme, SelfReference, Via,
+};
 use crate::probe::{Drop, DropCause, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
@@ -31,7 +34,12 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
     match outcome {
         Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
         Outcome::Refused { .. } => Some("the groups let it in, nobody listens".to_owned()),
-        Outcome::Closed { why, .. } => Some(format!("{} closed it: {why}", flow.to)),
+        Outcome::Closed { why, .. } => {
+            let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+            let failures = balancer.map_or_else(Vec::new, |balancer| health::failures(cloud, balancer));
+            let said = std::iter::once(format!("{} closed it: {why}", flow.to)).chain(failures);
+            Some(said.collect::<Vec<_>>().join("; "))
+        }
         Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
         Outcome::Inconclusive { why } => Some(why.clone()),
         Outcome::Open { .. } | Outcome::Unreachable => None,
@@ -85,8 +93,18 @@ fn public_source(flow: &Flow, source: IpAddr, groups: &[GroupName], cloud: &Clou
     let translated = matches!(flow.via, Via::Public | Via::Dns)
         && interface.is_some_and(|i| i.public.is_some_and(|public| IpAddr::V4(public.0) == source));
     let by_group = ingress(groups, cloud).any(|(_, rule)| matches!(rule.peer, Peer::Group(_)));
-    (translated && by_group)
-        .then(|| format!(", the public address of {sender}; a rule that names a group matches private addresses only"))
+    let by_name = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing));
+    if !translated || !by_group && !by_name {
+        return None;
+    }
+    let mut text = format!(", the public address of {sender}");
+    if by_name {
+        text.push_str(&format!("; the name of {} means its public address, inside as well", flow.to));
+    }
+    if by_group {
+        text.push_str("; a rule that names a group matches private addresses only");
+    }
+    Some(text)
 }
 
 /// The article's trap: two members of one group that names itself, in a world where that matches nobody.

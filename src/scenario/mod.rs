@@ -20,6 +20,7 @@ mod dossier;
 pub mod explain;
 mod flow_logs;
 pub mod followed;
+pub mod health;
 pub mod held;
 pub mod judge;
 mod kept;

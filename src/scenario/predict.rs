@@ -1,6 +1,6 @@
 //! A scenario without a kernel: the same steps and expectations, and the predictions of `policy` in place of packets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -8,15 +8,16 @@ use super::cloudlike::Cloudlike;
 use super::followed::Followed;
 use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
-use super::{explain, traffic};
+use super::{explain, health, traffic};
 use crate::compile::names;
 use crate::compile::record::Record;
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
-    Service, Verdict, apply,
+    RuleId, Service, Verdict, apply,
 };
+use crate::policy::behind::{Behind, Listens, Reached};
 use crate::policy::{self, Stage, Walk};
 use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution, Streams, Trace};
 
@@ -84,8 +85,25 @@ impl Cloudlike for Predictor {
     }
 
     async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
-        let observations = flows.iter().map(|flow| observation(&self.cloud, &self.listeners, flow)).collect();
+        let mut turns: HashMap<&Endpoint, usize> = HashMap::new();
+        let observed = flows.iter().map(|flow| {
+            let mut seen = observation(&self.cloud, &self.listeners, flow);
+            // Who is in service takes turns.
+            if let Some((_, Behind::Answered { by })) = behind(&self.cloud, &self.listeners, flow, Programs::Listen) {
+                let turn = turns.entry(&flow.to).or_default();
+                seen.answered_by =
+                    seen.answered_by.and_then(|_| by.get(*turn % by.len().max(1))).map(ToString::to_string);
+                *turn += 1;
+            }
+            seen
+        });
+        let observations = observed.collect();
         Ok(Batch { observations, took: Duration::ZERO, canaries_held: true })
+    }
+
+    fn rests_on_a_program(&self, flow: &Flow) -> bool {
+        let behind = behind(&self.cloud, &self.listeners, flow, Programs::Decide);
+        matches!(behind, Some((_, Behind::OnAProgram { .. })))
     }
 
     async fn probe_captured(&mut self, _: &Flow) -> Result<Option<Captured>, LabError> {
@@ -153,12 +171,28 @@ impl Cloudlike for Predictor {
         Ok(Asked::Answered { what: format!("groups never filter {service}") })
     }
 
-    /// Who is in service is nobody's prediction.
+    /// A step that asks waits until health checks have shown what they are going to show, however long they take: what they
+    /// come to is decided by groups, addresses and listeners.
     async fn health(&mut self) -> Result<HealthOfAll, LabError> {
-        let undecided = || Health::Undecided { why: "who is in service is not predicted".to_owned() };
-        let of =
-            |balancer: &LoadBalancer| balancer.registrations.keys().map(|name| (name.clone(), undecided())).collect();
-        Ok(self.cloud.load_balancers.iter().map(|(name, balancer)| (name.clone(), of(balancer))).collect())
+        let ears = health::ears_with(&self.cloud, &self.listeners);
+        let of = |balancer: &LoadBalancer, target: &InstanceName| {
+            let check = policy::behind::health_check(&self.cloud, balancer, target, &ears);
+            match check {
+                Some(Reached::Answered { .. }) => Health::InService,
+                Some(Reached::Fails(why)) => {
+                    Health::OutOfService { why: health::cause(&self.cloud, balancer, target, &why) }
+                }
+                Some(Reached::Unknown { by }) => {
+                    let port = balancer.health_check.port;
+                    Health::Undecided { why: format!("what a program of {by} does on tcp {port} is not predicted") }
+                }
+                None => Health::OutOfService { why: "it is not registered".to_owned() },
+            }
+        };
+        let of_all = |balancer: &LoadBalancer| {
+            balancer.registrations.keys().map(|name| (name.clone(), of(balancer, name))).collect()
+        };
+        Ok(self.cloud.load_balancers.iter().map(|(name, balancer)| (name.clone(), of_all(balancer))).collect())
     }
 
     /// It would be held against itself.
@@ -198,7 +232,11 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
     });
     let resolved = if walk.verdict == Verdict::Unresolved { Some(Resolution::NoSuchName) } else { resolved };
     let outcome = outcome(cloud, listeners, flow, &walk);
-    Observation { flow: flow.clone(), outcome, timed_out: false, resolved, answered_by: None, records: Vec::new() }
+    let answered_by = match (&outcome, behind(cloud, listeners, flow, Programs::Listen)) {
+        (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
+        _ => None,
+    };
+    Observation { flow: flow.clone(), outcome, timed_out: false, resolved, answered_by, records: Vec::new() }
 }
 
 /// The outcome that a verdict comes to where somebody listens, or nobody does.
@@ -211,6 +249,9 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
     match &walk.verdict {
         Verdict::Open { admitted_by } => {
             let admitted_by = admitted_by.first().copied();
+            if let Some((balancer, behind)) = behind(cloud, listeners, flow, Programs::Listen) {
+                return passed_on(balancer, &behind, admitted_by);
+            }
             match ear(cloud, listeners, flow) {
                 Ear::Listens => Outcome::Open { admitted_by },
                 Ear::Deaf => Outcome::Refused { admitted_by },
@@ -234,6 +275,45 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
     }
 }
 
+/// What is taken of the programs that services start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// They listen on the ports that they are for, as for any other flow.
+    Listen,
+    /// They decide.
+    Decide,
+}
+
+/// What becomes of a flow behind the listener of a load balancer; nothing where it comes to none.
+pub fn behind<'a>(
+    cloud: &'a Cloud,
+    listeners: &Listeners,
+    flow: &Flow,
+    programs: Programs,
+) -> Option<(&'a LoadBalancer, Behind)> {
+    let balancer = cloud.load_balancer_of(flow.to.instance()?)?;
+    let ears = health::ears_with(cloud, listeners);
+    let assumed = |name: &InstanceName, service| match (ears(name, service), programs) {
+        (Listens::Unknown, Programs::Listen) => Listens::Yes,
+        (known, _) => known,
+    };
+    Some((balancer, policy::behind::listener(cloud, balancer, flow.service.tcp_port()?, &assumed)?))
+}
+
+fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleId>) -> Outcome {
+    match behind {
+        Behind::Answered { .. } => Outcome::Open { admitted_by },
+        Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
+        Behind::Closed => Outcome::Closed { why: "no instance behind it is in service".to_owned(), admitted_by },
+        Behind::InTurn => Outcome::Inconclusive {
+            why: format!("what becomes of it depends on whose turn it is behind {}", balancer.node()),
+        },
+        Behind::OnAProgram { of } => {
+            Outcome::Inconclusive { why: format!("what a program of {of} does is not predicted") }
+        }
+    }
+}
+
 /// Whether a receiver answers.
 enum Ear {
     Listens,
@@ -244,6 +324,7 @@ enum Ear {
 fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Ear {
     let Some(name) = flow.to.instance() else { return Ear::Listens };
     if let Some(balancer) = cloud.load_balancer_of(name) {
+        // Its own listeners pass on, or close. Elsewhere the harness listens, as on instances.
         let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
         let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
         return if listens { Ear::Listens } else { Ear::Deaf };

@@ -267,6 +267,17 @@ pub enum Class {
 }
 
 impl Class {
+    /// All of them, in the order of a legend.
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Dropped,
+        Self::Refused,
+        Self::Closed,
+        Self::Unreachable,
+        Self::Misdelivered,
+        Self::Inconclusive,
+    ];
+
     /// The class of an outcome.
     pub fn of(outcome: &Outcome) -> Self {
         match outcome {

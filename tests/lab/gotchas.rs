@@ -24,6 +24,7 @@ library![
     "a-replaced-instance-in-a-vpc",
     "a-stranger-on-a-recycled-address",
     "an-idle-session-is-forgotten",
+    "an-internet-facing-load-balancer-from-inside",
     "behind-a-load-balancer-in-classic",
     "behind-a-load-balancer-the-client-is-gone",
     "large-answers-hang-behind-a-smaller-link",

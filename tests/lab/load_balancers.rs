@@ -14,6 +14,8 @@ cases![
     a_terminated_target_is_forgotten,
     each_target_is_asked_from_the_load_balancers_own_address,
     a_wait_for_slow_health_checks_is_told,
+    by_its_name_a_load_balancer_is_its_public_address_inside_and_an_internal_one_is_nowhere_outside,
+    a_kernel_that_drops_a_health_check_against_the_model_is_told,
 ];
 
 const CLASSIC: &str = "sglab: 1
@@ -131,4 +133,62 @@ async fn a_wait_for_slow_health_checks_is_told() {
     assert_eq!(result.unwrap_or_else(|error| panic!("{error}")).verdict, scenario::RunVerdict::Passed);
     let expected = "waiting for the health checks of lb: one every 0.1 s, 2 that pass or 2 that fail in a row decide";
     assert_eq!(*TOLD.lock().expect("no panic"), [expected]);
+}
+
+const VPC: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+groups:
+  APP: []
+  ELB: [tcp 80 from APP, tcp 80 from office]
+  WEB: [tcp 80 from ELB]
+instances:
+  app: {groups: APP}
+  web1: {groups: WEB, listens: [tcp 80]}
+load-balancers:
+  lb: {groups: ELB, listeners: [tcp 80], targets: web1, health-check: {interval: 0.1, timeout: 1, healthy: 2}}
+  in: {scheme: internal, groups: ELB, listeners: [tcp 80], targets: web1, health-check: {interval: 0.1, timeout: 1, healthy: 2}}
+tables:
+  usual: {open: [office -> lb:80, app -> in:80, lb -> web1:80, in -> web1:80]}
+  private: {by: private, open: [office -> lb:80, app -> lb:80, app -> in:80, lb -> web1:80, in -> web1:80]}
+scenario:
+";
+
+async fn by_its_name_a_load_balancer_is_its_public_address_inside_and_an_internal_one_is_nowhere_outside() {
+    let steps = "
+  - step: without a word about the address it is the one that the name means
+    expect:
+      table: [usual, private]
+      dropped: [app -> lb:80 at ingress, app -> lb:80 by dns name at ingress, app -> lb:80 by public address at ingress]
+      open: [app -> in:80 answered by web1, app -> in:80 by dns name, app -> lb:80 by private address answered by web1]
+      unreachable: [office -> in:80 by dns name]
+";
+    let topology = topology(&format!("{VPC}{steps}"));
+    let result = scenario::run(&topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
+    let result = result.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(result.verdict, scenario::RunVerdict::Passed, "{:#?}", result.steps[0]);
+    assert_eq!(result.counts.timed_out, 0);
+}
+
+/// A rule behind the lab's back drops what one of the two sends, and records nothing.
+async fn a_kernel_that_drops_a_health_check_against_the_model_is_told() {
+    let steps =
+        "  - {step: one, expect: {dropped: [app -> lb:80]}}\n  - {step: two, expect: {closed: [office -> lb:80]}}\n";
+    let topology = topology(&format!("{VPC}{steps}"));
+    let mut lab = boot(&topology, Era::Vpc).await;
+    let router = crate::clouds::node(&lab, "vpc-default");
+    let of = |name: &str| lab.cloud().load_balancers[name].interface.private.expect("an address");
+    let rule = format!("ip saddr {} tcp dport 80 drop", of("lb"));
+    let inserted = router.run(move || {
+        let program = sglab::fabric::nft::program().expect("nft");
+        let words = ["insert", "rule", "inet", "sglab", "ingress/WEB"].into_iter().chain(rule.split(' '));
+        std::process::Command::new(program).args(words).status()
+    });
+    assert!(inserted.await.expect("a thread").expect("nft").success());
+    let (options, mut ignore) = (Options::default(), |_: scenario::Progress<'_>| ());
+    let running = scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut ignore);
+    let result = running.await.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(result.verdict, scenario::RunVerdict::Failed);
+    let told: Vec<String> = result.steps[1].disagreements.iter().map(|it| it.flow.to_string()).collect();
+    assert_eq!(told, ["office -> lb:80"], "the file expects what it sees, and the model does not");
 }

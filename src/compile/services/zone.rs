@@ -300,4 +300,28 @@ mod tests {
             assert_eq!(asked(&sample, &home(), name, Kind::A), ["no such name"], "{name}");
         }
     }
+
+    #[test]
+    fn the_name_of_a_load_balancer_is_one_address_for_everybody_and_so_is_its_plain_one() {
+        use crate::model::{CreateLoadBalancer, Operation};
+        let internal = |request| CreateLoadBalancer { name: LoadBalancerName::new("within"), ..request };
+        let Operation::CreateLoadBalancer(request) = crate::model::sample::balancer(&["G"]) else { unreachable!() };
+        let request = CreateLoadBalancer { scheme: Scheme::Internal, ..internal(request) };
+        let sample = sample(Era::Vpc).with(crate::model::sample::balancer(&["G"]));
+        let sample = sample.with(Operation::CreateLoadBalancer(request));
+        let of = |name: &str| sample.0.load_balancers[name].interface.clone();
+        let (public, private) = (of("lb").public.unwrap().to_string(), of("within").private.unwrap().to_string());
+        assert_eq!(of("within").public, None);
+        for view in [home(), View::Outside, View::Inside(VpcName::new("other"))] {
+            for name in ["lb.us-east-1.elb.amazonaws.com", "LB", "lb.sglab.internal"] {
+                assert_eq!(asked(&sample, &view, name, Kind::A), [public.as_str()], "{name}");
+            }
+            for name in ["internal-within.us-east-1.elb.amazonaws.com", "within"] {
+                assert_eq!(asked(&sample, &view, name, Kind::A), [private.as_str()], "{name}");
+            }
+            for name in ["within.us-east-1.elb.amazonaws.com", "internal-lb.us-east-1.elb.amazonaws.com"] {
+                assert_eq!(asked(&sample, &view, name, Kind::A), ["no such name"], "{name}");
+            }
+        }
+    }
 }

@@ -6,8 +6,10 @@ use crate::control::protocol::Reply;
 use crate::control::told::{Explained, Verdict};
 use crate::lab::Lab;
 use crate::policy;
-use crate::probe::Logged;
-use crate::scenario::agreement::{Agreement, compare};
+use crate::policy::behind::listener;
+use crate::probe::{Logged, Observation, Outcome};
+use crate::scenario::agreement::{Agreement, compare, compare_behind};
+use crate::scenario::health;
 
 impl Supervised {
     /// Explains flows and probes them.
@@ -22,9 +24,9 @@ impl Supervised {
         };
         let probed = self.probed(&batch);
         let cloud = self.lab.cloud();
-        let one = |(seen, probed): (&crate::probe::Observation, _)| {
+        let one = |(seen, probed): (&Observation, _)| {
             let (text, predicted) = (self.explain)(cloud, &seen.flow, color);
-            let agreement = match compare(&policy::judge(cloud, &seen.flow), seen) {
+            let agreement = match self.agreement(seen) {
                 Agreement::Agree => "agree",
                 Agreement::Disagree => "disagree",
                 Agreement::Unproved => "unproved",
@@ -39,6 +41,22 @@ impl Supervised {
             }
         };
         Reply::Explained(batch.observations.iter().zip(probed).map(one).collect())
+    }
+}
+
+impl Supervised {
+    /// Whether a probe came out as predicted. Programs that this lab knows nothing of may listen behind a load balancer.
+    fn agreement(&self, seen: &Observation) -> Agreement {
+        let cloud = self.lab.cloud();
+        let verdict = policy::judge(cloud, &seen.flow);
+        let balancer = seen.flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+        let behind = balancer.and_then(|it| listener(cloud, it, seen.flow.service.tcp_port()?, &health::ears(cloud)));
+        let behind = behind.filter(|_| matches!(verdict, crate::model::Verdict::Open { .. }));
+        match (behind.and_then(|behind| compare_behind(&behind, seen)), &seen.outcome) {
+            (Some(agreement), _) => agreement,
+            (None, Outcome::Misdelivered { .. }) if balancer.is_some() => Agreement::Unproved,
+            _ => compare(&verdict, seen),
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::control::LabName;
 use crate::control::protocol::Reply;
-use crate::lab::Listeners;
 use crate::model::topology::{columns_of, write};
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, InstanceState, LoadBalancer, Port, Service, Verdict, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
 use crate::policy;
-use crate::probe::Outcome;
-use crate::scenario::{cells, predict};
+use crate::policy::behind::{Behind, Listens, listener};
+use crate::scenario::cells;
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;
@@ -35,29 +34,14 @@ pub(super) fn of(cloud: &Cloud, lab: &LabName) -> Reply {
 /// The listeners of load balancers that close what they take, having nobody in service. Nothing where what they do depends
 /// on whose turn it is.
 fn closing(cloud: &Cloud) -> Option<Closing> {
-    let columns = columns_of(cloud);
-    let listeners = Listeners { columns, deaf: IndexSet::new() };
-    let passes = |balancer: &LoadBalancer, to: &InstanceName, port: Port| {
-        let runs = cloud.instances.get(to).is_some_and(|it| it.state == InstanceState::Running);
-        let private = cloud.instances.get(to).and_then(|it| it.interfaces.first()?.private);
-        let flow = Flow {
-            from: Endpoint::Instance(balancer.node().clone()),
-            to: Endpoint::Instance(to.clone()),
-            via: Via::Private,
-            service: Service::Tcp(port),
-        };
-        let outcome = || predict::observation(cloud, &listeners, &flow).outcome;
-        runs && private == balancer.registrations.get(to).copied() && matches!(outcome(), Outcome::Open { .. })
-    };
+    let listens = |_: &InstanceName, _: Service| Listens::Yes;
     let mut closed = IndexSet::new();
     for balancer in cloud.load_balancers.values() {
-        let port = balancer.health_check.port;
-        let in_service: Vec<_> = balancer.registrations.keys().filter(|to| passes(balancer, to, port)).collect();
-        for (own, to) in &balancer.listeners {
-            if in_service.is_empty() {
-                closed.insert((balancer.node().clone(), Service::Tcp(*own)));
-            } else if !in_service.iter().all(|name| passes(balancer, name, *to)) {
-                return None;
+        for own in balancer.listeners.keys() {
+            match listener(cloud, balancer, *own, &listens)? {
+                Behind::Closed => drop(closed.insert((balancer.node().clone(), Service::Tcp(*own)))),
+                Behind::Answered { .. } => {}
+                Behind::Misdelivered { .. } | Behind::InTurn | Behind::OnAProgram { .. } => return None,
             }
         }
     }

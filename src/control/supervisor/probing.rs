@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use super::{Supervised, invalid};
+use super::{Supervised, invalid, state};
 use crate::control::protocol::{Matrix, MatrixRow, Probed, Reply};
 use crate::control::told::Happening;
 use crate::model::topology::{read_flow, read_services};
@@ -114,12 +114,17 @@ impl Supervised {
                 Endpoint::Host(name, address) => format!("{name} ({address})"),
                 other => other.to_string(),
             };
-            MatrixRow { from: name, by: via_word(via.unwrap_or(Via::Private)).to_owned(), cells: receivers.iter().map(block).collect() }
+            MatrixRow {
+                from: name,
+                by: via_word(via.unwrap_or(Via::Private)).to_owned(),
+                cells: receivers.iter().map(block).collect(),
+            }
         });
         Matrix {
             ports: columns.iter().map(ToString::to_string).collect(),
             to: receivers.iter().map(ToString::to_string).collect(),
             rows: rows.collect(),
+            load_balancers: state::balancers(cloud, &self.lab.balancers_at_work()),
         }
     }
 }

@@ -4,12 +4,20 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use indexmap::IndexMap;
+
 use super::Supervised;
-use crate::control::protocol::{InstanceState, InterfaceState, ServiceState, State};
+
+use crate::compile::services::zone::balancer_name;
+use crate::control::protocol::{InstanceState, InterfaceState, LoadBalancerState, ServiceState, State, TargetState};
 use crate::lab::{DaemonState, DaemonStates, Now};
 use crate::model::{
-    Cloud, Daemon, DaemonName, Instance, InstanceName, InstanceState as Running, Interface, RefusalCode,
+    Cloud, Daemon, DaemonName, Instance, InstanceName, InstanceState as Running, Interface, LoadBalancer,
+    LoadBalancerName, Port, PrivateIp, RefusalCode,
 };
+use crate::policy::behind::{Reached, health_check};
+use crate::probe::{AtWork, Standing};
+use crate::scenario::health;
 
 /// The state of a lab now.
 pub(super) fn of(supervised: &Supervised) -> State {
@@ -27,6 +35,7 @@ pub(super) struct Glimpse {
     since: Arc<HashMap<InstanceName, Instant>>,
     now: Now,
     services: DaemonStates,
+    balancers: IndexMap<LoadBalancerName, AtWork>,
 }
 
 impl Glimpse {
@@ -42,6 +51,7 @@ impl Glimpse {
             since: Arc::clone(&supervised.since),
             now,
             services: supervised.lab.services_states(),
+            balancers: supervised.lab.balancers_at_work(),
         }
     }
 
@@ -55,6 +65,7 @@ impl Glimpse {
             pid: self.pid,
             uptime: self.up.elapsed().as_secs_f64(),
             instances: cloud.instances.iter().map(|(name, instance)| self.instance(name, instance)).collect(),
+            load_balancers: balancers(&cloud, &self.balancers),
             groups: cloud.groups.keys().map(ToString::to_string).collect(),
             hosts: cloud.hosts.keys().map(ToString::to_string).collect(),
             elastic_ips: cloud.elastic_ips.keys().map(ToString::to_string).collect(),
@@ -75,6 +86,72 @@ impl Glimpse {
             interfaces: instance.interfaces.iter().map(interface).collect(),
             services: services(name, instance, &self.services),
         }
+    }
+}
+
+/// The load balancers of a cloud, with what each thinks of the instances behind it.
+pub(super) fn balancers(cloud: &Cloud, at_work: &IndexMap<LoadBalancerName, AtWork>) -> Vec<LoadBalancerState> {
+    let one = |(name, it): (&LoadBalancerName, &LoadBalancer)| {
+        let standings = at_work.get(name).map(AtWork::standings).unwrap_or_default();
+        let of = |(target, address): (&InstanceName, &PrivateIp)| {
+            let standing = standings.get(target).unwrap_or(&Standing::InProgress);
+            let (reason_code, description) = reason(cloud, target, standing);
+            TargetState {
+                instance: target.to_string(),
+                address: address.to_string(),
+                state: if *standing == Standing::InService { "InService" } else { "OutOfService" }.to_owned(),
+                reason_code: reason_code.to_owned(),
+                description: description.to_owned(),
+                cause: cause(cloud, it, target, standing),
+            }
+        };
+        let listener = |(own, to): (&Port, &Port)| match own == to {
+            true => format!("tcp {own}"),
+            false => format!("tcp {own} to {to}"),
+        };
+        LoadBalancerState {
+            name: name.to_string(),
+            scheme: it.scheme.to_string(),
+            dns_name: balancer_name(name, it.scheme),
+            private: it.interface.private.map(|address| address.to_string()),
+            public: it.interface.public.map(|address| address.to_string()),
+            groups: it.interface.groups.iter().map(ToString::to_string).collect(),
+            listeners: it.listeners.iter().map(listener).collect(),
+            health_check: format!("tcp {}", it.health_check.port),
+            targets: it.registrations.iter().map(of).collect(),
+        }
+    };
+    cloud.load_balancers.iter().map(one).collect()
+}
+
+/// `ReasonCode` and `Description` of `InstanceState` (Elastic Load Balancing API reference 2012-06-01).
+fn reason(cloud: &Cloud, target: &InstanceName, standing: &Standing) -> (&'static str, &'static str) {
+    let stopped = cloud.instances.get(target).is_some_and(|it| it.state == Running::Stopped);
+    match standing {
+        Standing::InService => ("N/A", "N/A"),
+        _ if stopped => ("Instance", "Instance is in stopped state."),
+        Standing::InProgress => ("ELB", "Instance registration is still in progress."),
+        Standing::Failed { .. } => {
+            ("Instance", "Instance has failed at least the UnhealthyThreshold number of health checks consecutively.")
+        }
+        Standing::Passing { .. } => (
+            "Instance",
+            "Instance has not passed the configured HealthyThreshold number of health checks consecutively.",
+        ),
+    }
+}
+
+/// What a health check fails for: by the cloud, or else as it was seen.
+fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, standing: &Standing) -> Option<String> {
+    match standing {
+        Standing::InService | Standing::InProgress => None,
+        Standing::Passing { passed } => {
+            Some(format!("{passed} of {} checks in a row have passed", balancer.health_check.healthy_threshold))
+        }
+        Standing::Failed { why } => Some(match health_check(cloud, balancer, target, &health::ears(cloud)) {
+            Some(Reached::Fails(failure)) => health::cause(cloud, balancer, target, &failure),
+            _ => why.clone(),
+        }),
     }
 }
 

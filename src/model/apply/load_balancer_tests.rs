@@ -65,6 +65,22 @@ fn in_classic_it_has_amazons_groups_that_open_its_listeners_and_nothing_else() {
 }
 
 #[test]
+fn an_internal_one_has_no_public_address_and_is_of_a_vpc_only() {
+    let internal = |groups: &[&str]| {
+        let Operation::CreateLoadBalancer(request) = balancer(groups) else { unreachable!() };
+        Operation::CreateLoadBalancer(CreateLoadBalancer { scheme: Scheme::Internal, ..request })
+    };
+    let sample = Sample::new(Era::Vpc).group("ELB", &[]).with(internal(&["ELB"]));
+    let created = &sample.0.load_balancers["lb"];
+    assert!(created.interface.public.is_none() && created.interface.private.is_some());
+    assert_eq!(created.named_address(), created.interface.private.map(|it| it.0));
+    for era in [Era::Article, Era::Classic] {
+        let said = "InvalidScheme: You can only specify a scheme for load balancers in a VPC";
+        assert_eq!(refusal(&Sample::new(era), &internal(&[])), said);
+    }
+}
+
+#[test]
 fn a_load_balancer_called_like_amazons_group_does_not_get_into_its_place() {
     let Operation::CreateLoadBalancer(request) = balancer(&[]) else { unreachable!() };
     let request = CreateLoadBalancer { name: LoadBalancerName::new("amazon-elb-sg"), ..request };

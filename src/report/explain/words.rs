@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
+use crate::compile::services::zone::balancer_name;
 use crate::model::topology::write;
 use crate::model::{
-    Cloud, Direction, Flow, GroupName, InterfaceId, Operation, Peer, Permission, Rule, RuleId, SourceDestCheck, Target,
-    Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, Operation, Peer, Permission, Rule, RuleId, Scheme,
+    SourceDestCheck, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Memory, Miss, Path, Remedy, Stage, Walk};
 
@@ -54,6 +55,13 @@ pub(super) fn kind(stage: &Stage) -> &'static str {
 pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
     match stage {
         Stage::Resolved { receiver, address } => {
+            if let Some((name, balancer)) = cloud.load_balancers.get_key_value(receiver.instance.as_str()) {
+                let which = match balancer.scheme {
+                    Scheme::InternetFacing => "its public address, inside as well, as it faces the internet",
+                    Scheme::Internal => "its private address, outside as well, as it is internal",
+                };
+                return format!("{name} is {}, and that is {address}: {which}", balancer_name(name, balancer.scheme));
+            }
             let private = cloud.interface(receiver).and_then(|it| it.private).is_some_and(|it| it.0 == *address);
             let which =
                 if private { "private, as both are in one VPC" } else { "public, as asked from outside the VPC" };
@@ -70,7 +78,15 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
                 (false, IpAddr::V4(_)) => "a public address, out of the VPC through its gateway",
                 (false, IpAddr::V6(_)) => "an IPv6 address, which nothing translates",
             };
-            format!("{} sends {source} -> {destination}: {towards}", named(from))
+            let whose = cloud.load_balancers.iter().find(|(_, balancer)| {
+                let its_own = balancer.interface.id == *from;
+                let named = balancer.named_address().is_some_and(|address| IpAddr::V4(address) == *destination);
+                named && !its_own && balancer.scheme == Scheme::InternetFacing
+            });
+            let whose = whose.map_or_else(String::new, |(name, balancer)| {
+                format!("; {} means that address inside as well", balancer_name(name, balancer.scheme))
+            });
+            format!("{} sends {source} -> {destination}: {towards}{whose}", named(from))
         }
         Stage::Asked(asked) => {
             let groups: Vec<&str> = asked.groups.iter().map(GroupName::as_str).collect();
@@ -173,6 +189,15 @@ pub(super) fn memory(cloud: &Cloud, memory: Memory) -> String {
     }
 }
 
+/// The flow as it is to be asked for by a remedy.
+pub(super) fn instead(flow: &Flow, remedy: &Remedy) -> Flow {
+    let to = match (&flow.to, remedy.scheme) {
+        (Endpoint::LoadBalancer(name, _), Some(scheme)) => Endpoint::LoadBalancer(name.clone(), scheme),
+        (to, _) => to.clone(),
+    };
+    Flow { to, via: remedy.via.unwrap_or(flow.via), ..flow.clone() }
+}
+
 /// A remedy in a sentence.
 pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
     let changes = match remedy.changes.len() {
@@ -180,7 +205,10 @@ pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
         1 => "with this change",
         _ => "with these changes",
     };
-    let asked = write::flow(&Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() });
+    let asked = write::flow(&instead(flow, remedy));
+    if remedy.scheme.is_some() {
+        return format!("make {} internal (`scheme: internal`), `{asked}`; {changes}", flow.to);
+    }
     match remedy.via {
         Some(Via::Private) => format!("use the private address, `{asked}`; {changes}"),
         Some(Via::Dns) => format!("use the DNS name, `{asked}`, which means the private address inside; {changes}"),

@@ -57,10 +57,12 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
 
 fn legend(grid: &Grid, style: Style) -> String {
     let services = grid.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(" ");
-    // Only where there is a load balancer with nobody to pass on to.
-    let any_closed = grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().flatten());
-    let closed = if any_closed.into_iter().any(|cell| cell.class == Class::Closed) { "  c closed" } else { "" };
-    let letters = format!("O open  . dropped  r refused{closed}  u unreachable  ? inconclusive  ! wrong");
+    // Whoever else answers is wrong, and has that letter.
+    let there = |class| {
+        let mut cells = grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().flatten());
+        cells.any(|cell| cell.class == class && !cell.wrong)
+    };
+    let letters = format!("{}  ! wrong", text::letters(there));
     format!("{INDENT}{}\n", style.paint(Tone::Faint, &format!("each cell: {services}    {letters}")))
 }
 

@@ -20,7 +20,7 @@ use super::super::{
 use super::{doing, listeners};
 use crate::lab::LabError;
 use crate::model::Flow;
-use crate::model::topology::{Step, Topology};
+use crate::model::topology::{ExpectedOutcome, Step, Topology};
 use crate::probe::{Held, Outcome, Resolution};
 
 /// What the steps before left for those after.
@@ -99,6 +99,13 @@ pub(super) async fn run_step<L: Cloudlike>(
         observed.insert(observation.flow.clone(), outcome);
         let address = observation.resolved.and_then(Resolution::address);
         resolved.extend(address.map(|address| (observation.flow.clone(), address)));
+    }
+    for demand in demands.demands.iter().filter(|demand| demand.expected == ExpectedOutcome::Closed) {
+        if let Some(outcome @ Outcome::Open { .. }) = observed.get_mut(&demand.flow)
+            && lab.rests_on_a_program(&demand.flow)
+        {
+            *outcome = Outcome::Inconclusive { why: "what a program behind it does is not predicted".to_owned() };
+        }
     }
     let listeners = listeners(topology);
     result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();

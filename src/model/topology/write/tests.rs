@@ -78,12 +78,14 @@ fn balancer_at() -> impl Strategy<Value = Operation> {
         },
     );
     let check = (prop::bool::ANY, check);
-    (prop::sample::select(vec!["x", "y"]), groups, prop::collection::vec((port(), port()), 1..3), check).prop_map(
-        |(name, groups, listeners, (usual, check))| {
+    let name = (prop::sample::select(vec!["x", "y"]), prop::sample::select(Scheme::ALL.to_vec()));
+    (name, groups, prop::collection::vec((port(), port()), 1..3), check).prop_map(
+        |((name, scheme), groups, listeners, (usual, check))| {
             let usual_check = HealthCheck::of_port(listeners[0].1);
             let Operation::CreateLoadBalancer(request) = balancer(&groups) else { unreachable!() };
             Operation::CreateLoadBalancer(CreateLoadBalancer {
                 name: LoadBalancerName::new(name),
+                scheme,
                 listeners: listeners.into_iter().collect(),
                 health_check: if usual { usual_check } else { check },
                 ..request

@@ -1,0 +1,168 @@
+//! What a load balancer meets behind it: whether its health checks pass, and what becomes of a connection that it takes.
+//!
+//! A load balancer opens its own connections, from its private address to the address of each registration. Groups judge
+//! these as they judge any flow; who holds that address, whether that runs, and whether something listens there decide the
+//! rest. Source: "Configure health checks for your Classic Load Balancer"; "Security groups for your Classic Load
+//! Balancer" (Classic Load Balancers user guide).
+
+use std::net::Ipv4Addr;
+
+use super::{Leg, Walker, holder_of};
+use crate::model::{Cloud, Direction, GroupName, InstanceName, InstanceState, LoadBalancer, Port, Service, Verdict};
+
+/// Whether something of an instance listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listens {
+    /// It does.
+    Yes,
+    /// It does not.
+    No,
+    /// A program of its own decides.
+    Unknown,
+}
+
+/// Says of an instance and a service whether something listens.
+pub type Ears<'a> = &'a dyn Fn(&InstanceName, Service) -> Listens;
+
+/// What a connection of a load balancer's own comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It comes about.
+    Answered {
+        /// Who holds the address.
+        by: InstanceName,
+    },
+    /// It is let in, and a program decides.
+    Unknown {
+        /// Who holds the address.
+        by: InstanceName,
+    },
+    /// It does not come about.
+    Fails(Failure),
+}
+
+/// Why a connection of a load balancer's own does not come about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Groups drop it.
+    Dropped {
+        /// At the load balancer's egress, or the instance's ingress.
+        at: Direction,
+        /// Whose groups.
+        instance: InstanceName,
+        /// The groups.
+        groups: Vec<GroupName>,
+    },
+    /// A route or a check of source and destination drops it.
+    Misrouted,
+    /// Nobody listens.
+    Refused {
+        /// Who holds the address.
+        by: InstanceName,
+    },
+    /// Who holds the address has crashed.
+    Silent {
+        /// Who that is.
+        by: InstanceName,
+    },
+    /// Nobody holds the address.
+    Unreachable {
+        /// The address.
+        address: Ipv4Addr,
+    },
+}
+
+/// What becomes of a connection that a listener takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// It is passed on to these, in turn.
+    Answered {
+        /// Who answers, in the order of the registrations.
+        by: Vec<InstanceName>,
+    },
+    /// It is passed on to one that is not registered, but holds the address of a registration.
+    Misdelivered {
+        /// Who.
+        to: InstanceName,
+    },
+    /// It is closed.
+    Closed,
+    /// That depends on whose turn it is.
+    InTurn,
+    /// That depends on a program.
+    OnAProgram {
+        /// Whose.
+        of: InstanceName,
+    },
+}
+
+/// What a health check of a registered instance comes to; nothing where it is not registered.
+pub fn health_check(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, ears: Ears<'_>) -> Option<Reached> {
+    let address = balancer.registrations.get(target)?;
+    Some(reach(cloud, balancer, address.0, balancer.health_check.port, ears))
+}
+
+/// What becomes of a connection to a listener once health checks have shown what they are going to show; nothing where it
+/// does not listen there.
+pub fn listener(cloud: &Cloud, balancer: &LoadBalancer, own: Port, ears: Ears<'_>) -> Option<Behind> {
+    let to = *balancer.listeners.get(&own)?;
+    let (mut served, mut program) = (Vec::new(), None);
+    for (target, address) in &balancer.registrations {
+        match health_check(cloud, balancer, target, ears)? {
+            Reached::Fails(_) => continue,
+            Reached::Unknown { by } => drop(program.get_or_insert(by)),
+            Reached::Answered { .. } => {}
+        }
+        let reached = reach(cloud, balancer, address.0, to, ears);
+        if let Reached::Unknown { by } = &reached {
+            program.get_or_insert_with(|| by.clone());
+        }
+        served.push(match reached {
+            Reached::Answered { by } | Reached::Unknown { by } => Some(by),
+            Reached::Fails(_) => None,
+        });
+    }
+    if served.iter().all(Option::is_none) {
+        // In service or not, nobody can be passed on to.
+        return Some(Behind::Closed);
+    }
+    if let Some(of) = program {
+        return Some(Behind::OnAProgram { of });
+    }
+    let strangers = served.iter().flatten().filter(|by| !balancer.registrations.contains_key(*by));
+    let strangers: Vec<&InstanceName> = strangers.collect();
+    Some(match (strangers.as_slice(), served.len()) {
+        ([], _) => match served.iter().cloned().collect::<Option<Vec<_>>>() {
+            Some(by) => Behind::Answered { by },
+            None => Behind::InTurn,
+        },
+        ([only], 1) => Behind::Misdelivered { to: (*only).clone() },
+        _ => Behind::InTurn,
+    })
+}
+
+/// A connection from the load balancer's private address to an address of its VPC.
+fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, ears: Ears<'_>) -> Reached {
+    let sender = &balancer.interface;
+    let (Some(holder), Some(source)) = (holder_of(cloud, &sender.vpc, address), sender.private) else {
+        return Reached::Fails(Failure::Unreachable { address });
+    };
+    let by = holder.id.instance.clone();
+    let service = Service::Tcp(port);
+    let mut walker = Walker { cloud, service, stages: Vec::new() };
+    match walker.leg(&Leg { sender, source: source.0, destination: address }, 0) {
+        Verdict::Open { .. } if cloud.state_of(&by) == Some(InstanceState::Crashed) => {
+            Reached::Fails(Failure::Silent { by })
+        }
+        Verdict::Open { .. } => match ears(&by, service) {
+            Listens::Yes => Reached::Answered { by },
+            Listens::No => Reached::Fails(Failure::Refused { by }),
+            Listens::Unknown => Reached::Unknown { by },
+        },
+        Verdict::Dropped { at, instance, groups } => Reached::Fails(Failure::Dropped { at, instance, groups }),
+        Verdict::Unreachable | Verdict::Unresolved => Reached::Fails(Failure::Unreachable { address }),
+        Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated | Verdict::Misdelivered { .. } => {
+            Reached::Fails(Failure::Misrouted)
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Health checks of load balancers in words: who fails, and for want of what.
+
+use crate::lab::Listeners;
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, LoadBalancer, LoadBalancerName,
+    PrivateIp, Service, Via,
+};
+use crate::policy::behind::{Failure, Listens, Reached, health_check};
+
+/// What is known of listeners by the cloud alone: an instance has what it `listens` on, and of the rest a program decides.
+pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
+    move |name, service| {
+        let listens = cloud.instances.get(name).is_some_and(|it| it.listens.contains(&service));
+        if listens && !is_a_programs(cloud, name, service) { Listens::Yes } else { Listens::Unknown }
+    }
+}
+
+/// What is known of them where the harness listens as well. A port that a service is for is that program's.
+pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&InstanceName, Service) -> Listens + 'a {
+    move |name, service| {
+        let Some(instance) = cloud.instances.get(name) else { return Listens::Unknown };
+        let deaf = listeners.deaf.contains(&(name.clone(), service));
+        let all = listeners.columns.contains(&service) || instance.listens.contains(&service);
+        match (is_a_programs(cloud, name, service), all && !deaf) {
+            (true, _) => Listens::Unknown,
+            (false, true) => Listens::Yes,
+            (false, false) => Listens::No,
+        }
+    }
+}
+
+/// Whether a port is for a program that a service of the instance starts.
+pub fn is_a_programs(cloud: &Cloud, name: &InstanceName, service: Service) -> bool {
+    cloud.instances.get(name).is_some_and(|it| it.daemons.values().any(|daemon| daemon.port == Some(service)))
+}
+
+/// The health check of an instance as a flow: from the load balancer's own address to the private one.
+pub fn flow(balancer: &LoadBalancer, target: &InstanceName) -> Flow {
+    Flow {
+        from: Endpoint::LoadBalancer(balancer.node().clone(), balancer.scheme),
+        to: Endpoint::Instance(target.clone()),
+        via: Via::Private,
+        service: Service::Tcp(balancer.health_check.port),
+    }
+}
+
+/// What a health check comes to, in a sentence.
+pub fn sentence(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, check: &Reached) -> String {
+    let port = balancer.health_check.port;
+    match check {
+        Reached::Answered { by } if by == target => format!("{target} passes its health check"),
+        Reached::Answered { by } => format!("the health check of {target} passes: {by} holds its address and answers"),
+        Reached::Unknown { by } => {
+            format!("{target} passes its health check if a program of {by} listens on tcp {port}")
+        }
+        Reached::Fails(failure) => {
+            format!("{target} fails its health check: {}", cause(cloud, balancer, target, failure))
+        }
+    }
+}
+
+/// Why a registered instance fails its health check by the cloud alone, if it does.
+pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName) -> Option<String> {
+    let balancer = cloud.load_balancers.get(balancer)?;
+    match health_check(cloud, balancer, target, &ears(cloud))? {
+        Reached::Fails(failure) => Some(cause(cloud, balancer, target, &failure)),
+        Reached::Answered { .. } | Reached::Unknown { .. } => None,
+    }
+}
+
+/// Why each registered instance whose health check fails by the cloud alone does so; instances with one cause together.
+pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
+    let mut by_cause: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
+    for target in balancer.registrations.keys() {
+        let name = LoadBalancerName::new(balancer.node().as_str());
+        if let Some(cause) = failure(cloud, &name, target) {
+            by_cause.entry(cause).or_default().push(target.as_str());
+        }
+    }
+    let one = |(cause, names): (String, Vec<&str>)| match names.as_slice() {
+        [one] => format!("{one} fails its health check: {cause}"),
+        all => format!("{} fail their health checks: {cause}", all.join(" and ")),
+    };
+    by_cause.into_iter().map(one).collect()
+}
+
+/// Why a health check fails: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
+pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, failure: &Failure) -> String {
+    let (name, port) = (balancer.node(), balancer.health_check.port);
+    let address = |address: Option<PrivateIp>| address.map_or_else(String::new, |address| format!(" ({address})"));
+    match failure {
+        Failure::Dropped { at, instance, groups } => {
+            let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+            match at {
+                Direction::Ingress => {
+                    let at = if instance == target { String::new() } else { format!(" at {instance}") };
+                    format!(
+                        "no rule of {list} admits tcp {port} from {name}{}{at}",
+                        address(balancer.interface.private)
+                    )
+                }
+                Direction::Egress => format!("no egress rule of {list} lets {instance} out to tcp {port}"),
+            }
+        }
+        Failure::Misrouted => "a route leads it astray".to_owned(),
+        Failure::Refused { by } => format!("nobody listens on tcp {port} of {by}"),
+        Failure::Silent { by } => format!("{by} has crashed, and answers nothing"),
+        Failure::Unreachable { address } => {
+            let known = cloud.instances.get(target);
+            let has = known.and_then(|it| it.interfaces.first()?.private).filter(|has| has.0 != *address);
+            match (known.map(|it| it.state), has) {
+                (Some(InstanceState::Stopped), _) => format!("{target} is stopped"),
+                (_, Some(has)) => {
+                    format!(
+                        "it was registered with {address}, and has {has} since: deregister it and register it again"
+                    )
+                }
+                _ => format!("nobody holds {address}"),
+            }
+        }
+    }
+}
