@@ -315,6 +315,7 @@ fn load_balancers_are_read_as_the_schema_has_them() {
     let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
     for yaml in [
         include_str!("../../../topologies/gotchas/a-load-balancer-target-on-a-new-address.yaml"),
+        include_str!("../../../topologies/gotchas/an-internet-facing-load-balancer-from-inside.yaml"),
         include_str!("../../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml"),
         include_str!("../../../topologies/gotchas/behind-a-load-balancer-the-client-is-gone.yaml"),
     ] {
