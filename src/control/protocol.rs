@@ -330,7 +330,8 @@ pub struct Matrix {
 pub struct MatrixRow {
     /// Who.
     pub from: String,
-    /// By which address of the receivers.
+    /// By which address of the receivers: `private`, `public`, `ipv6` or `dns`; `usual` where nothing was said of it, which is the
+    /// private one, and of a load balancer the one that its name means.
     pub by: String,
     /// For each receiver an outcome for each port; nothing where there is no such path.
     pub cells: Vec<Option<Vec<String>>>,

@@ -99,7 +99,7 @@ pub fn matrix(matrix: &Matrix) -> String {
     let _ = writeln!(text, "each cell: {}    {letters}", matrix.ports.join(", "));
     let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
     let label = |row: &crate::control::protocol::MatrixRow| {
-        if several { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
+        if several && row.by != "usual" { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
     };
     let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
     let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;

@@ -116,7 +116,7 @@ impl Supervised {
             };
             MatrixRow {
                 from: name,
-                by: via_word(via.unwrap_or(Via::Private)).to_owned(),
+                by: via.map_or("usual", via_word).to_owned(),
                 cells: receivers.iter().map(block).collect(),
             }
         });
