@@ -1,6 +1,8 @@
 //! A load balancer at work: takes connections in its namespace, opens its own to an instance in service, and finds out
 //! by health checks who that is. Sockets are made inside by a thread and driven by the one runtime.
 
+mod at_work;
+
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,8 @@ use crate::compile::network::NodeName;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace};
 use crate::model::{HealthCheck, InstanceName, Port};
+
+pub use at_work::{AtWork, Standing};
 
 /// How long beyond its own thresholds a load balancer may take to make up its mind, before that is held against it.
 const SLACK: Duration = Duration::from_secs(5);
@@ -54,54 +58,6 @@ pub enum Health {
         /// What was seen.
         why: String,
     },
-}
-
-/// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It gets connections.
-    InService,
-    /// It gets none: its first check is under way.
-    InProgress,
-    /// It gets none: checks have failed.
-    Failed {
-        /// What the last of them came to.
-        why: String,
-    },
-    /// It gets none yet: checks pass, and more have to.
-    Passing {
-        /// So many have, in a row.
-        passed: u32,
-    },
-}
-
-/// A load balancer at work, to look at.
-#[derive(Clone, Debug)]
-pub struct AtWork(Arc<Shared>);
-
-impl AtWork {
-    /// What it thinks of each instance behind it now.
-    pub fn standings(&self) -> IndexMap<InstanceName, Standing> {
-        let of = |target: &Target| match (target.in_service, target.fresh, target.against) {
-            (true, ..) => Standing::InService,
-            (false, true, _) => Standing::InProgress,
-            (false, false, 0) => Standing::Failed { why: target.why.clone() },
-            (false, false, passed) => Standing::Passing { passed },
-        };
-        lock(&self.0.state).targets.iter().map(|(name, target)| (name.clone(), of(target))).collect()
-    }
-
-    /// Waits until each instance behind it has been checked once.
-    pub async fn first_checks(&self) {
-        let mut news = self.0.news.subscribe();
-        loop {
-            news.mark_unchanged();
-            let in_progress = lock(&self.0.state).targets.values().any(|target| target.fresh);
-            if !in_progress || news.changed().await.is_err() {
-                return;
-            }
-        }
-    }
 }
 
 /// A load balancer at work. It ends when this is dropped.

@@ -1,0 +1,56 @@
+//! A load balancer looked at while it works: what it thinks of each instance now, without waiting.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Shared, Target, lock};
+use crate::model::InstanceName;
+
+/// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It gets connections.
+    InService,
+    /// It gets none: its first check is under way.
+    InProgress,
+    /// It gets none: checks have failed.
+    Failed {
+        /// What the last of them came to.
+        why: String,
+    },
+    /// It gets none yet: checks pass, and more have to.
+    Passing {
+        /// So many have, in a row.
+        passed: u32,
+    },
+}
+
+/// A load balancer at work, to look at.
+#[derive(Clone, Debug)]
+pub struct AtWork(pub(super) Arc<Shared>);
+
+impl AtWork {
+    /// What it thinks of each instance behind it now.
+    pub fn standings(&self) -> IndexMap<InstanceName, Standing> {
+        let of = |target: &Target| match (target.in_service, target.fresh, target.against) {
+            (true, ..) => Standing::InService,
+            (false, true, _) => Standing::InProgress,
+            (false, false, 0) => Standing::Failed { why: target.why.clone() },
+            (false, false, passed) => Standing::Passing { passed },
+        };
+        lock(&self.0.state).targets.iter().map(|(name, target)| (name.clone(), of(target))).collect()
+    }
+
+    /// Waits until each instance behind it has been checked once.
+    pub async fn first_checks(&self) {
+        let mut news = self.0.news.subscribe();
+        loop {
+            news.mark_unchanged();
+            let in_progress = lock(&self.0.state).targets.values().any(|target| target.fresh);
+            if !in_progress || news.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
