@@ -5,6 +5,7 @@ mod program;
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use program::{Program, Said, User, json, mistake, run, said, sglab, users, write};
@@ -434,6 +435,30 @@ fn doctor_finds_this_machine_fit() {
         let machine = self::said(program.run(*user, &["doctor", "--format", "json"]));
         assert_eq!(machine.code, Some(0), "as {user:?}: {machine:?}");
         json(&machine.out);
+    }
+}
+
+/// A program that stands where nft does: one that knows no name and no number of ICMPv6, and else is nft.
+#[test]
+fn doctor_says_no_where_nft_refuses_what_a_lab_loads() {
+    let program = Program::copy();
+    let real = sglab::fabric::nft::program().expect("nft").display().to_string();
+    let words = "/dev/stdin:1:1-2: Error: Could not resolve protocol name";
+    let script = format!(
+        "#!/bin/sh\n[ \"$1\" = -f ] || exec {real} \"$@\"\ninput=$(cat)\ncase $input in *'l4proto 58'*) echo '{words}' >&2; \
+         exit 1;; esac\necho \"$input\" | exec {real} -f -\n"
+    );
+    let path = write(&program, "bin/nft", &script);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("permissions");
+    for user in users() {
+        let mut command = program.run(*user, &["doctor"]);
+        let bin = path.parent().expect("a folder").display();
+        command.env("PATH", format!("{bin}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"));
+        let said = said(command);
+        assert_eq!(said.code, Some(3), "as {user:?}: {said:?}");
+        let no: Vec<&str> = said.out.lines().filter(|line| line.starts_with("NO")).collect();
+        assert!(no.len() == 1 && no[0].contains("rulesets of a whole lab"), "{said:?}");
+        assert!(no[0].contains(&format!("vpc-main: {words}: add table inet sglab")), "{said:?}");
     }
 }
 

@@ -2,13 +2,26 @@
 
 use std::io::{Write, stdout};
 
+use anyhow::Context;
+use sglab::compile::network::Network;
 use sglab::fabric::doctor;
+use sglab::model::Era;
+use sglab::model::topology::Topology;
 
 use super::Exit;
 use super::arguments::{DoctorArguments, PlainFormat};
 
+/// A cloud with everything that the compiler has words for.
+const EVERYTHING: &[u8] = include_bytes!("../compile/everything.yaml");
+
+fn network() -> anyhow::Result<Network> {
+    let topology = Topology::parse("everything.yaml", EVERYTHING).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+    let cloud = topology.initial_cloud(Era::Vpc).map_err(|(refusal, _)| anyhow::anyhow!("{refusal}"))?;
+    sglab::compile::network(&cloud).context("the cloud of the examination does not compile")
+}
+
 pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
-    let examination = doctor::examine();
+    let examination = doctor::examine(&network()?);
     match arguments.format {
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&examination)?)?,
         PlainFormat::Text => write!(stdout(), "{examination}")?,

@@ -7,6 +7,9 @@ use super::nft::{Chain, Change, Map, NftRule, Ruleset, Set};
 /// The command that makes the table; harmless where it exists. The first line of what is sent to nft.
 pub const ADD_TABLE: &str = "add table inet sglab";
 
+/// The command that takes the table away, with all that is in it.
+pub const DELETE_TABLE: &str = "delete table inet sglab";
+
 /// nft takes comments of at most 128 bytes, its own quotes and end included.
 const LONGEST_COMMENT: usize = 120;
 

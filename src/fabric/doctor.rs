@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nft::{find_program, program};
 use super::sandbox;
+use crate::compile::network::Network;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,11 +58,12 @@ pub struct Examination {
     pub checks: Vec<Check>,
 }
 
-/// Looks at the machine, and tries what a lab needs in a sandbox of its own. Call it before the first thread exists.
-pub fn examine() -> Examination {
+/// Looks at the machine, and tries what a lab needs in a sandbox of its own, the rulesets of a whole network among it. Call it
+/// before the first thread exists.
+pub fn examine(network: &Network) -> Examination {
     let mut checks = vec![kernel(), nft()];
     checks.extend(user_namespace_settings());
-    match sandbox::in_child(|sandbox| serde_json::to_string(&inside::examine(sandbox)).unwrap_or_default()) {
+    match sandbox::in_child(|sandbox| serde_json::to_string(&inside::examine(sandbox, network)).unwrap_or_default()) {
         Ok(found) => {
             checks.push(Check::new("sandbox", Standing::Yes, "namespaces made and entered", A_LAB_LIVES_IN_IT, ""));
             match serde_json::from_str::<Vec<Check>>(&found) {

@@ -16,7 +16,7 @@ use super::child::{self, Ended, Status};
 use super::faults::{self, Moment};
 use super::{FabricError, Namespace, generation, remembered};
 use crate::compile::nft::{Change, Ruleset};
-use crate::compile::text::{ADD_TABLE, transaction};
+use crate::compile::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
 
 /// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,14 +26,20 @@ pub const MAX_RULES_PER_BATCH: usize = 200;
 
 /// Loads a ruleset into a namespace that has none, in as many batches as it takes; closed until the last.
 pub(super) async fn load(namespace: &Arc<Namespace>, ruleset: &Ruleset) -> Result<(), Failed> {
-    for (number, batch) in ruleset.batches(MAX_RULES_PER_BATCH).into_iter().enumerate() {
-        let mut script = if number == 0 { format!("{ADD_TABLE}\n") } else { String::new() };
-        // Nothing is deleted in a first load, so no handle is asked for.
-        let text = transaction(&batch, &|_, _| None).map_err(|e| missing(namespace, e.to_string()));
-        script.push_str(&text.map_err(without_effect)?);
+    for script in scripts(ruleset) {
+        let script = script.map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
         transact(namespace, script).await?;
     }
     Ok(())
+}
+
+/// The scripts of a first load, one for each batch.
+fn scripts(ruleset: &Ruleset) -> impl Iterator<Item = Result<String, MissingHandle>> {
+    ruleset.batches(MAX_RULES_PER_BATCH).into_iter().enumerate().map(|(number, batch)| {
+        let head = if number == 0 { format!("{ADD_TABLE}\n") } else { String::new() };
+        // Nothing is deleted in a first load, so no handle is asked for.
+        transaction(&batch, &|_, _| None).map(|text| head + &text)
+    })
 }
 
 /// Carries out one transaction: all of it or nothing.
@@ -115,13 +121,16 @@ fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
     counted.extend(counting.map(|rule| (rule.handle, rule.clone())));
 }
 
+/// Lists the table with handles, as JSON; terse (`-t`), since there may be many elements, and no rule is in one. Protocols are
+/// numbers (`-p`): their names are those of `/etc/protocols`, which not every machine has.
+const LIST_RULES: &[&str] = &["-t", "-j", "-a", "-p", "list", "table", "inet", "sglab"];
+
 /// Every rule with a comment in a namespace's table, with its handle.
 ///
 /// # Errors
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
-    // Terse: there may be many elements, and no rule is in one.
-    let text = list(namespace, &["-t", "-j", "-a", "-p", "list", "table", "inet", "sglab"]).await?;
+    let text = list(namespace, LIST_RULES).await?;
     read_rules(&text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
 }
 
@@ -156,8 +165,7 @@ pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Erro
     Ok(found)
 }
 
-/// A namespace's ruleset in nft's own text, without what its rules have counted. Protocols are numbers (`-p`): their names
-/// are those of `/etc/protocols`, which not every machine has.
+/// A namespace's ruleset in nft's own text, with protocols as numbers, and without what its rules have counted.
 ///
 /// # Errors
 /// nft's own words.
@@ -250,6 +258,34 @@ pub(super) fn load_here(program: &Path, script: &str) -> Result<(), String> {
         Ok(ended) => Err(said(&ended, PATIENCE).lines().next().unwrap_or_default().to_owned()),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Loads a whole ruleset on this thread, in this thread's namespace, reads its rules back and takes it away again. Gives how
+/// many rules it has.
+///
+/// # Errors
+/// The first line of what nft says, with the command that it says it of.
+pub(super) fn try_here(program: &Path, ruleset: &Ruleset) -> Result<usize, String> {
+    let heard = |arguments: &[&str], script: &str| match run_here(program, arguments, script, PATIENCE) {
+        Ok(Ended { status: Status::Success, output, .. }) => Ok(output),
+        Ok(ended) => Err(with_command(&said(&ended, PATIENCE), script)),
+        Err(error) => Err(error.to_string()),
+    };
+    for script in scripts(ruleset) {
+        heard(&["-f", "-"], &script.map_err(|error| error.to_string())?)?;
+    }
+    let listed = read_rules(&heard(LIST_RULES, "")?).map_err(|e| format!("nft's list could not be read: {e}"))?.len();
+    heard(&["-f", "-"], DELETE_TABLE)?;
+    let given: usize = ruleset.chains.values().map(|chain| chain.rules.len()).sum();
+    if listed == given { Ok(given) } else { Err(format!("{given} rules were loaded, and nft lists {listed}")) }
+}
+
+/// The first line of nft's words, `FILE:LINE:COLUMNS: Error: ...`, with that line of the script.
+fn with_command(words: &str, script: &str) -> String {
+    let first = words.lines().next().unwrap_or_default();
+    let number = first.split(':').nth(1).and_then(|number| number.parse::<usize>().ok());
+    let command = number.and_then(|number| script.lines().nth(number.checked_sub(1)?));
+    command.map_or_else(|| first.to_owned(), |command| format!("{first}: {command}"))
 }
 
 /// Where nft is: on the path, or where Debian keeps it from ordinary users.

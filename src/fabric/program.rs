@@ -5,19 +5,18 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use nix::mount::{MsFlags, mount};
-
+use super::inside::show;
 use super::{Fabric, FabricError, Namespace, Sandbox};
 use crate::compile::network::NodeName;
 
 impl Fabric {
-    /// Shows the lab's names to every program of the sandbox as its `/etc/hosts`; later changes show by themselves.
+    /// Shows the lab's names to every program of the sandbox as its `/etc/hosts`, where there is one; later changes show by
+    /// themselves.
     ///
     /// # Errors
     /// The kernel's word.
     pub fn publish_hosts_file(&self) -> io::Result<()> {
-        const NONE: Option<&str> = None;
-        mount(Some(self.hosts_file()), "/etc/hosts", NONE, MsFlags::MS_BIND, NONE).map_err(io::Error::from)
+        show(self.hosts_file(), Path::new("/etc/hosts"))
     }
 
     /// A program inside an instance, as its root. Its network, mount, process, host name and IPC namespaces belong to

@@ -7,6 +7,7 @@
 use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::process;
 use std::sync::OnceLock;
 
@@ -225,6 +226,26 @@ fn raise_ambient_capabilities() -> Result<(), SandboxError> {
     caps::set(None, caps::CapSet::Ambient, &ours).map_err(withheld)
 }
 
+/// Gives `/etc` an empty `hosts` and `resolv.conf` where the system has none: a lab's own are later mounted over them. `/etc` is
+/// read-only then. Left alone where something is mounted below `/etc`, which would not be seen any more.
+fn make_places_for_names() -> io::Result<()> {
+    let missing = |name: &&str| fs::symlink_metadata(Path::new("/etc").join(name)).is_err();
+    let names: Vec<&str> = ["hosts", "resolv.conf"].into_iter().filter(missing).collect();
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    if names.is_empty() || mounts.lines().any(|line| line.contains(" /etc/")) {
+        return Ok(());
+    }
+    fs::create_dir_all(PLACES)?;
+    for name in names {
+        fs::File::create(Path::new(PLACES).join(name))?;
+    }
+    let layers = format!("lowerdir={PLACES}:/etc");
+    Ok(mount(Some("overlay"), "/etc", Some("overlay"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(layers.as_str()))?)
+}
+
+/// The empty files that stand in for those that `/etc` lacks.
+const PLACES: &str = "/run/sglab/etc";
+
 /// A mount tree of our own, with places for namespace names; true if a fresh `/proc` could be mounted too.
 fn mount_private() -> Result<bool, SandboxError> {
     let withheld = |attempt| move |errno: Errno| SandboxError::Withheld { attempt, source: errno.into() };
@@ -234,6 +255,8 @@ fn mount_private() -> Result<bool, SandboxError> {
     mount(Some("tmpfs"), "/run", Some("tmpfs"), tmpfs, Some("mode=0755")).map_err(withheld("mount /run"))?;
     let netns = fs::create_dir_all("/run/netns").and_then(|()| fs::create_dir_all("/run/sglab"));
     netns.map_err(|source| SandboxError::Withheld { attempt: "make /run/netns", source })?;
+    // A comfort too: `doctor` says where there is no place for names.
+    let _ = make_places_for_names();
     let quiet = tmpfs | MsFlags::MS_NOEXEC;
     // Both are comforts: without them the host's stay visible, read-only for us. `doctor` says so.
     let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), quiet, NONE);

@@ -27,7 +27,7 @@ fn hide(files: &[&str]) {
 }
 
 /// Everything that the compiler has words for.
-const EVERYTHING: &str = include_str!("../../src/compile/tests/everything.yaml");
+const EVERYTHING: &str = include_str!("../../src/compile/everything.yaml");
 
 /// A rule goes, which takes its handle out of nft's list; and its counter is read from there.
 const A_RULE_GOES: &str = "

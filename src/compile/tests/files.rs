@@ -9,7 +9,7 @@ use crate::model::{Cloud, Era};
 
 /// A cloud with everything that the compiler has words for.
 pub fn everything() -> Cloud {
-    let topology = Topology::parse("everything.yaml", include_bytes!("everything.yaml"));
+    let topology = Topology::parse("everything.yaml", include_bytes!("../everything.yaml"));
     let cloud = topology.unwrap_or_else(|problems| panic!("{problems}")).initial_cloud(Era::Vpc).unwrap();
     // A file routes only to what passes packets on; somebody may think better of that later.
     after(&cloud, "source-dest-check: {firewall: on}")

@@ -8,15 +8,17 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
 use super::{Check, Standing};
+use crate::compile::network::Network;
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
 use crate::fabric::{conntrack, fence, ids, nft, tap};
 
 const NEWER_KERNEL: &str = "load the kernel's module (sudo modprobe NAME), or use a kernel that has it";
 
-pub(super) fn examine(sandbox: Sandbox) -> Vec<Check> {
+pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
     let mut checks = vec![
         proc(sandbox),
+        names(),
         fence(),
         many_ids(),
         ruleset("sets and verdict maps", SETS, "groups are sets, interfaces are found by a map"),
@@ -24,6 +26,7 @@ pub(super) fn examine(sandbox: Sandbox) -> Vec<Check> {
         ruleset("address translation", TRANSLATION, "public addresses are translated in the gateway"),
         ruleset("log of verdicts", LOG, "a drop is believed because its record says so"),
         ruleset("answers for nobody", UNREACHABLE, "an address that nobody holds is said to be unreachable"),
+        whole_rulesets(network),
         list_flows(),
         veth(),
         packet_socket(),
@@ -54,6 +57,22 @@ fn proc(sandbox: Sandbox) -> Check {
         found,
         "without it, `ps` in a lab shows the host's processes; nothing that is tested depends on it",
         "in a container: run it with an unmasked /proc (docker run --security-opt systempaths=unconfined)",
+    )
+}
+
+fn names() -> Check {
+    let lacking: Vec<&str> =
+        ["/etc/hosts", "/etc/resolv.conf"].into_iter().filter(|file| fs::symlink_metadata(file).is_err()).collect();
+    let (ok, found) = match lacking.as_slice() {
+        [] => (Standing::Yes, "have their files".to_owned()),
+        lacking => (Standing::Degraded, format!("there is no {}, and none can be shown", lacking.join(" and "))),
+    };
+    Check::new(
+        "names in a lab",
+        ok,
+        found,
+        "programs of an instance find the others by name; nothing that is tested depends on it",
+        format!("make them, empty: touch {}", lacking.join(" ")),
     )
 }
 
@@ -131,6 +150,29 @@ fn ruleset(name: &str, script: &str, matters: &str) -> Check {
         matters,
         &NEWER_KERNEL.replace("NAME", "nf_tables nf_conntrack nf_nat nfnetlink_log nft_fib_inet nft_reject_inet"),
     )
+}
+
+/// What the small rulesets above cannot show: every word that a lab has for nft, as it is given and read back.
+fn whole_rulesets(network: &Network) -> Check {
+    const MATTERS: &str = "this is what a lab loads when it boots";
+    const REMEDY: &str = "where all that stands above this is ok: use nftables 1.0.6 or newer, or report this";
+    let name = "rulesets of a whole lab";
+    match try_rulesets(network) {
+        Ok((rules, namespaces)) => {
+            let found = format!("{rules} rules of {namespaces} namespaces loaded and read back");
+            Check::new(name, Standing::Yes, found, MATTERS, "")
+        }
+        Err(words) => Check::new(name, Standing::No, words, MATTERS, REMEDY),
+    }
+}
+
+/// How many rules were loaded, of how many namespaces.
+fn try_rulesets(network: &Network) -> Result<(usize, usize), String> {
+    let program = nft::program().ok_or("there is no nft program")?;
+    let rulesets = network.nodes.iter().filter_map(|(name, node)| Some((name, node.ruleset.as_ref()?)));
+    let loaded = rulesets.map(|(name, ruleset)| nft::try_here(program, ruleset).map_err(|e| format!("{name}: {e}")));
+    let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
+    Ok((loaded.iter().sum(), loaded.len()))
 }
 
 fn load(script: &str) -> Result<(), String> {
