@@ -49,3 +49,25 @@ fn a_lab_shows_its_names_where_etc_has_files_for_them() {
         assert!(asked.code == Some(0) && asked.out.starts_with("10.0.0."), "as {user:?}: {asked:?}");
     }
 }
+
+/// The folder that `TMPDIR` names is the scratch folder, in sight at another place.
+#[test]
+fn a_lab_stays_up_where_tmp_is_read_only_and_another_folder_is_named() {
+    for user in users() {
+        let program = Program::copy();
+        let own = if nix::unistd::geteuid().is_root() { "--mount" } else { "-Umc" };
+        let drop = if *user == User::Nobody { "setpriv --reuid=65534 --regid=65534 --clear-groups" } else { "" };
+        let (scratch, path) = (program.scratch(), program.path());
+        let script = format!(
+            "mount --bind {} /mnt && mount --rbind /tmp /tmp && mount -o remount,bind,ro /tmp && mount -t tmpfs none /run && \
+             mount -o remount,ro /run && cd /mnt && export TMPDIR=/mnt HOME=/mnt && \
+             sglab() {{ {drop} {} \"$@\"; }} && sglab up example:two-tier --name bare && sglab ps && sglab down bare",
+            scratch.display(),
+            path.display()
+        );
+        let words = [own, "--propagation", "private", "sh", "-ec", &script];
+        let all = said(program.dress(User::Ours, Command::new("unshare"), &words));
+        assert_eq!(all.code, Some(0), "as {user:?}: {all:?}");
+        assert!(all.out.contains("bare"), "as {user:?}: {all:?}");
+    }
+}

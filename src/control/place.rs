@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
+use nix::unistd::{AccessFlags, access, geteuid};
 
 /// The name of a lab that stays up: letters, digits, `-` and `_`, at most 63.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -209,7 +209,13 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
     Ok(places)
 }
 
-/// The user's folder of labs: `$SGLAB_RUNTIME_DIR`, or below the session's runtime folder, or below `/tmp`.
+/// A folder, where this user may make something in it: a container's may be read-only.
+fn writable(folder: &str) -> Option<PathBuf> {
+    access(folder, AccessFlags::W_OK).is_ok().then(|| folder.into())
+}
+
+/// The user's folder of labs: `$SGLAB_RUNTIME_DIR`, or below the session's runtime folder, or below `/tmp` (for root `/run`); below
+/// `$TMPDIR` where those are read-only.
 fn folder() -> Result<PathBuf, PlaceError> {
     let given = std::env::var_os("SGLAB_RUNTIME_DIR").map(PathBuf::from);
     let session = || {
@@ -217,7 +223,13 @@ fn folder() -> Result<PathBuf, PlaceError> {
         folder.is_dir().then(|| folder.join("sglab"))
     };
     let user = geteuid();
-    let of_user = || if user.is_root() { "/run/sglab".into() } else { format!("/tmp/sglab-{user}").into() };
+    let of_user = || {
+        let own = format!("sglab-{user}");
+        match writable("/run") {
+            Some(run) if user.is_root() => run.join("sglab"),
+            _ => writable("/tmp").unwrap_or_else(std::env::temp_dir).join(own),
+        }
+    };
     let folder: PathBuf = given.or_else(session).unwrap_or_else(of_user);
     let failed = |why: String| PlaceError::Folder { folder: folder.clone(), why };
     match DirBuilder::new().mode(0o700).create(&folder) {
