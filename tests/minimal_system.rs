@@ -37,7 +37,10 @@ fn a_lab_runs_where_etc_is_empty_and_its_names_resolve() {
         assert_eq!((tested.code, tested.err.as_str()), (Some(0), ""), "as {user:?}: {tested:?}");
         let asked = with_etc(&program, *user, &[], ASKS);
         assert!(asked.code == Some(0) && asked.out.starts_with("10.0.0."), "as {user:?}: {asked:?}");
-        assert!(fs::read_dir(program.folder().join("etc")).expect("a folder").next().is_none(), "nothing was left there");
+        assert!(
+            fs::read_dir(program.folder().join("etc")).expect("a folder").next().is_none(),
+            "nothing was left there"
+        );
     }
 }
 
