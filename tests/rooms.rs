@@ -26,7 +26,7 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
 ];
 
 /// What of `compile` the fabric may name: words for links and rulesets, and no group.
-const VOCABULARY: &[&str] = &["network", "nft", "record", "names", "text"];
+const VOCABULARY: &[&str] = &["network", "nft", "record", "remembered", "names", "text"];
 
 /// Parts of the standard library that a pure room has no business with, and whole crates.
 const IMPURE: &[&[&str]] = &[

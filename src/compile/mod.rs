@@ -11,6 +11,7 @@ pub mod names;
 pub mod network;
 pub mod nft;
 pub mod record;
+pub mod remembered;
 mod rule;
 mod ruleset_diff;
 pub mod services;

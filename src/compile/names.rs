@@ -55,6 +55,17 @@ pub const CHECKED: &str = "checked";
 pub const SERVICES: &str = "services";
 /// The same of IPv6.
 pub const SERVICES_IPV6: &str = "services-ipv6";
+/// Datagrams that an interface has sent: interface, its address, the other's, its port, the other's.
+pub const UDP_SENT: &str = "udp-sent";
+/// Traffic of other protocols that an interface has sent or admitted: interface, protocol, its address, the other's.
+pub const OTHER: &str = "other";
+/// How much of it the interface has sent. A set of its own: a counter counts whoever asks for its element.
+pub const OTHER_SENT: &str = "other-sent";
+/// How much of it the interface has admitted.
+pub const OTHER_RECEIVED: &str = "other-received";
+
+/// The end of the names of the sets of IPv6 that packets fill.
+pub const OF_IPV6: &str = "-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.
@@ -185,6 +196,11 @@ pub fn members_ipv6(group: &GroupName) -> String {
 /// The set of a prefix list's entries.
 pub fn prefixes(list: &PrefixListName) -> String {
     format!("prefixes/{list}")
+}
+
+/// The name of the set of IPv6 beside one that packets fill.
+pub fn of_ipv6(set: &str) -> String {
+    format!("{set}{OF_IPV6}")
 }
 
 /// The chains of a group's rules, one kind for new flows and one for untracked flows under way.

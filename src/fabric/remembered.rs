@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::counted::Amount;
 use super::{FabricError, Namespace, nft};
-use crate::compile::memory::{Remembered, remembered};
 use crate::compile::nft::Change;
+use crate::compile::remembered::{Remembered, remembered};
 
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
 const MOST_ENDED: usize = 1 << 14;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Action, Eni, FlowLog, Side, Traffic, eni, minus, rule};
-use crate::compile::memory::Remembered;
+use crate::compile::remembered::Remembered;
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::Tuple;
 use crate::lab::Where;
