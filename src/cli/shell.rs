@@ -5,6 +5,7 @@ use std::io::{IsTerminal, stdin};
 use std::process::Command;
 
 use anyhow::{Context, bail};
+use sglab::compile::names;
 use sglab::fabric::Sandbox;
 use sglab::lab::Lab;
 use sglab::model::topology::Topology;
@@ -46,7 +47,9 @@ async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab
     let (mut lab, _) = scenario::boot(topology, era).await?;
     lab.tell_waits(progress::tell_waits());
     steps::carry_out(&mut lab, topology, era, steps).await?;
-    lab.fabric().publish_hosts_file().context("failed to show the lab's names as /etc/hosts")?;
+    // One file for all of its namespaces: what an instance of the first VPC sees.
+    let router = lab.cloud().vpcs.keys().next().map_or_else(names::internet, names::router);
+    lab.fabric().publish_hosts_file(&router).context("failed to show the lab's names as /etc/hosts")?;
     Ok(lab)
 }
 

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use super::error::CompileError;
 use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
-    SOURCES, SOURCES_IPV6, UNCHECKED, UNREACHABLE,
+    SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
 };
 use super::network::{Families, Timeouts};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
@@ -81,6 +81,7 @@ pub fn ruleset(
     ruleset.chains.insert("prerouting".to_owned(), prerouting(vpc));
     let families = if vpc.ipv6.is_some() { Families::Both } else { Families::Ipv4 };
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
+    ruleset.chains.insert(UNCOUNTED.to_owned(), uncounted(families));
     ruleset.chains.insert("input".to_owned(), input(families));
     let known = known(attached);
     for direction in DIRECTIONS {
@@ -270,6 +271,28 @@ pub fn unreachable(families: Families) -> Chain {
         rules.push(own("nobody-ipv6", format!("meta nfproto ipv6 {nobody} {reject}")));
     }
     Chain { hook: Some("type filter hook prerouting priority raw + 10; policy accept;".to_owned()), rules }
+}
+
+/// The router is no hop: what it takes off is added before. nft counts neither up nor by a map here, so each number has a rule;
+/// larger ones are used up by no way, and show one less at its end.
+///
+/// Source: "How Amazon VPC works" (VPC user guide): the implicit router of a VPC.
+fn uncounted(families: Families) -> Chain {
+    const LONGEST_WAY: u8 = 16;
+    let mut rules = vec![own("many", format!("ip ttl > {LONGEST_WAY} accept"))];
+    let more = |field: &str| {
+        let field = field.to_owned();
+        (1..=LONGEST_WAY).map(move |left| {
+            let name = format!("{}-{left}", field.replace(' ', "-"));
+            own(&name, format!("{field} {left} {field} set {} accept", left + 1))
+        })
+    };
+    rules.extend(more("ip ttl"));
+    if families == Families::Both {
+        rules.push(own("many-ipv6", format!("ip6 hoplimit > {LONGEST_WAY} accept")));
+        rules.extend(more("ip6 hoplimit"));
+    }
+    Chain { hook: Some("type filter hook prerouting priority raw + 20; policy accept;".to_owned()), rules }
 }
 
 /// What may be asked of the router itself: its services, by instances. That their packets come here and not to the

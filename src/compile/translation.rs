@@ -4,14 +4,15 @@ use ipnet::Ipv6Net;
 
 use super::filter::{set, unreachable};
 use super::names::{
-    GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
+    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, GATEWAY_OUTSIDE_ADDRESS, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS,
+    SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
 };
 use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{UNPLACED, log, own};
 use crate::model::protocol::{TCP, UDP};
-use crate::model::{PrivateIp, PublicIp};
+use crate::model::{Mtu, PrivateIp, PublicIp};
 use std::net::IpAddr;
 
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
@@ -30,7 +31,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
         "prerouting".to_owned(),
         base(
             "type nat hook prerouting priority dstnat; policy accept;",
-            [own("dnat", format!("dnat ip to ip daddr map @{PRIVATE_OF}"))],
+            undeliverable().into_iter().chain([own("dnat", format!("dnat ip to ip daddr map @{PRIVATE_OF}"))]),
         ),
     );
     let mut forward = vec![
@@ -72,8 +73,54 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
             [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" {unplaced} ip saddr set ip saddr map @{PUBLIC_OF}"))],
         ),
     );
+    own_answers(&mut ruleset);
     ruleset
 }
+
+/// What the gateway answers with an error, if it begins a flow, is not translated before: the error repeats the packet, and
+/// nothing translates it back where no flow is tracked. To its sender it would be about a packet that it has not sent.
+fn undeliverable() -> [NftRule; 2] {
+    let dont_fragment = "ip frag-off & 0x4000 == 0x4000";
+    [
+        own("expired", "ip ttl <= 1 accept"),
+        own("too-large", format!("{dont_fragment} meta length > {} accept", Mtu::ETHERNET)),
+    ]
+}
+
+/// Errors of the gateway and the router themselves, about flows that are translated. Connection tracking gives them the source
+/// that an answer of the receiver has; here they get the gateway's.
+fn own_answers(ruleset: &mut Ruleset) {
+    let of_router = format!("iifname \"{GATEWAY_INSIDE}\" ip saddr {ROUTER_ADDRESS} meta l4proto icmp");
+    ruleset.chains.insert(
+        "prerouting-answers".to_owned(),
+        base(
+            "type filter hook prerouting priority raw; policy accept;",
+            [own("router", format!("{of_router} meta mark set {FROM_ROUTER}"))],
+        ),
+    );
+    let from_itself = format!(
+        "iifname != {{ \"{GATEWAY_INSIDE}\", \"{GATEWAY_OUTSIDE}\" }} \
+         icmp type {{ destination-unreachable, time-exceeded, parameter-problem }}"
+    );
+    let (inside, outside) = (format!("oifname \"{GATEWAY_INSIDE}\""), format!("oifname \"{GATEWAY_OUTSIDE}\""));
+    let from_router = format!("meta mark {FROM_ROUTER}");
+    ruleset.chains.insert(
+        "postrouting-answers".to_owned(),
+        base(
+            "type filter hook postrouting priority srcnat + 20; policy accept;",
+            [
+                own("inside", format!("{inside} {from_itself} ip saddr set {GATEWAY_ADDRESS}")),
+                own("outside", format!("{outside} {from_itself} ip saddr set {GATEWAY_OUTSIDE_ADDRESS}")),
+                // The router would take its own address for a forged one, and outside nobody knows it.
+                own("router-inside", format!("{inside} {from_router} ip saddr set {GATEWAY_ADDRESS}")),
+                own("router-outside", format!("{outside} {from_router} ip saddr set {GATEWAY_OUTSIDE_ADDRESS}")),
+            ],
+        ),
+    );
+}
+
+/// The mark of what the VPC's router has sent.
+const FROM_ROUTER: &str = "0x1";
 
 /// The ruleset of a NAT instance's own operating system: what it passes on has its address. What it sends itself is left
 /// alone: a source that it forges has to come to the filter as it is.

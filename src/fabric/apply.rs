@@ -26,7 +26,6 @@ pub struct Fabric {
     nodes: HashMap<NodeName, Arc<Namespace>>,
     names: Names,
     folder: PathBuf,
-    hosts_file: PathBuf,
     timeouts: Option<Timeouts>,
 }
 
@@ -50,8 +49,7 @@ impl Fabric {
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
         let names = Names::in_folders(net, folder.join("user"), faults)
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        let hosts_file = folder.join("hosts");
-        Ok(Self { nodes: HashMap::new(), names, hosts_file, folder, timeouts: None })
+        Ok(Self { nodes: HashMap::new(), names, folder, timeouts: None })
     }
 
     /// What is to fail in it, on purpose.
@@ -89,18 +87,17 @@ impl Fabric {
         Ok(folder)
     }
 
-    /// The hosts file of programs started in the lab's instances.
-    pub fn hosts_file(&self) -> &Path {
-        &self.hosts_file
+    /// The names of the lab for programs started in the instances behind a router, as their `/etc/hosts`.
+    pub fn hosts_file(&self, router: &NodeName) -> PathBuf {
+        self.folder.join(format!("hosts-{router}"))
     }
 
     /// Writes that file, in place.
     ///
     /// # Errors
     /// The system's word.
-    pub fn write_hosts_file(&self, text: &str) -> io::Result<()> {
-        let every = NodeName("*".into());
-        self.faults().around(&every, "write the hosts file", || std::fs::write(&self.hosts_file, text))
+    pub fn write_hosts_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
+        self.faults().around(router, "write the hosts file", || std::fs::write(self.hosts_file(router), text))
     }
 
     /// A namespace by its name.

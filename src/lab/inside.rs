@@ -77,11 +77,11 @@ impl Lab {
         self.in_node(&NodeName(name.to_string()), &names::internet())
     }
 
-    fn in_node(&self, node: &NodeName, resolver_of: &NodeName) -> Result<Inside, LabError> {
+    fn in_node(&self, node: &NodeName, router: &NodeName) -> Result<Inside, LabError> {
         Ok(Inside {
             namespace: std::sync::Arc::clone(self.fabric.node(node)?),
-            hosts: self.fabric.hosts_file().to_owned(),
-            resolver: self.fabric.resolver_file(resolver_of),
+            hosts: self.fabric.hosts_file(router),
+            resolver: self.fabric.resolver_file(router),
         })
     }
 }

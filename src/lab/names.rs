@@ -98,8 +98,7 @@ impl Lab {
     ) -> Result<Command, FabricError> {
         let node = names::instance(instance);
         let interface = first_interface(&self.cloud, instance).ok_or_else(|| FabricError::NoNode(node.clone()))?;
-        let resolver = self.fabric.resolver_file(&names::router(&interface.vpc));
-        self.fabric.program_in(sandbox, &node, &resolver, program)
+        self.fabric.program_in(sandbox, &node, &names::router(&interface.vpc), program)
     }
 
     /// Has an instance ask a service for something that it must know, over real packets.

@@ -75,8 +75,16 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, said: Option<Via>
 pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
     let said = pattern.via.or(default_via);
     let asked = pattern.via;
-    let mut selection =
-        Selection { cloud, asked, said, service: pattern.service, flows: IndexSet::new(), no_path: None };
+    let mut selection = Selection {
+        cloud,
+        asked,
+        said,
+        service: pattern.service,
+        itself: false,
+        flows: IndexSet::new(),
+        no_path: None,
+    };
+    selection.itself = is_one(&pattern.from) && is_one(&pattern.to);
     selection.pairs(&pattern.from, &pattern.to);
     if pattern.both_ways {
         selection.pairs(&pattern.to, &pattern.from);
@@ -110,6 +118,8 @@ struct Selection<'a> {
     /// The same, or what a table says where it does not.
     said: Option<Via>,
     service: Service,
+    /// Both ends are named one by one, so that an instance may be meant twice.
+    itself: bool,
     flows: IndexSet<Flow>,
     no_path: Option<String>,
 }
@@ -153,7 +163,7 @@ impl Selection<'_> {
                 }
                 if by_name { Via::Dns } else { via }
             }
-            (Some(a), Some(b)) if a.instance == b.instance => return,
+            (Some(a), Some(b)) if a.instance == b.instance && !self.leaves_and_comes_back(to) => return,
             (Some(a), Some(b)) => {
                 let via = self.said.unwrap_or_else(|| to.usual_via());
                 if via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
@@ -182,6 +192,25 @@ impl Selection<'_> {
         self.flows.insert(Flow { from: from.clone(), to: to.clone(), via, service: self.service });
     }
 
+    /// Of an instance that asks itself: by public address the packet goes out by the gateway and comes in again. To an address of its
+    /// own the kernel sends nothing out, and by DNS name it is told its private one.
+    fn leaves_and_comes_back(&mut self, to: &Endpoint) -> bool {
+        let via = self.said.unwrap_or_else(|| to.usual_via());
+        if !self.itself || via == Via::Public {
+            return self.itself;
+        }
+        let why = || {
+            let by = match via {
+                Via::Ipv6 => "by IPv6 address",
+                Via::Dns => "by DNS name",
+                Via::Private | Via::Public => "by private address",
+            };
+            format!("{by} what {to} sends to itself never leaves it; `by public address` it does")
+        };
+        self.no_path.get_or_insert_with(why);
+        false
+    }
+
     fn why(&self, pattern: &FlowPattern) -> String {
         if let Some(why) = &self.no_path {
             return why.clone();
@@ -190,6 +219,11 @@ impl Selection<'_> {
             .or_else(|| absence(&pattern.to, self.cloud, Role::Receiver))
             .unwrap_or_else(|| "both ends are the same".to_owned())
     }
+}
+
+/// Whether a selector names a single instance or interface.
+fn is_one(selector: &Selector) -> bool {
+    matches!(selector, Selector::Instance(_) | Selector::Interface(_))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -350,6 +384,19 @@ mod tests {
                 "db2 -> web1:80"
             ]
         );
+    }
+
+    #[test]
+    fn what_an_instance_sends_to_itself_leaves_it_by_public_address_only() {
+        let asked = |via| select(&pattern("db1 -> db1:3306"), Some(via), &cloud());
+        assert_eq!(texts(asked(Via::Public)), ["db1 -> db1:3306 by public address"]);
+        for (via, by) in [(Via::Private, "private address"), (Via::Dns, "DNS name"), (Via::Ipv6, "IPv6 address")] {
+            let why = format!("by {by} what db1 sends to itself never leaves it; `by public address` it does");
+            assert_eq!(asked(via).unwrap_err(), format!("`db1 -> db1:3306` selects no cell: {why}"));
+        }
+        // Who is meant with others is not meant with itself.
+        let flows = texts(select(&pattern("SG-T-DB -> SG-T-DB:3306"), Some(Via::Public), &cloud()));
+        assert_eq!(flows, ["db1 -> db2:3306 by public address", "db2 -> db1:3306 by public address"]);
     }
 
     #[test]

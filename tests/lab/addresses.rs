@@ -15,7 +15,6 @@ cases![
     a_stopped_instance_is_unreachable_by_the_addresses_that_it_had,
     a_group_reference_fails_on_the_public_path_until_a_rule_names_the_public_address,
     rights_follow_membership_by_one_element_and_no_rule_is_rewritten,
-    the_hosts_file_changes_in_the_same_step_as_an_address,
     a_host_answers_a_datagram_from_the_address_that_was_asked,
 ];
 
@@ -141,19 +140,6 @@ async fn rights_follow_membership_by_one_element_and_no_rule_is_rewritten() {
     };
     assert_eq!(elements(&after.1), [new, web2].map(|address| address.to_string()).into());
     assert!(is_open(&probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome));
-}
-
-async fn the_hosts_file_changes_in_the_same_step_as_an_address() {
-    let mut lab = boot(&topology(TIERS), Era::Article).await;
-    let names = |lab: &sglab::lab::Lab| std::fs::read_to_string(lab.fabric().hosts_file()).expect("the hosts file");
-    let line = |lab: &sglab::lab::Lab| format!("{} web1\n", private(lab.cloud(), "web1"));
-    let old = line(&lab);
-    assert!(names(&lab).contains(&old) && names(&lab).contains("203.0.113.10 office\n"), "{}", names(&lab));
-    change(&mut lab, &stop("web1")).await;
-    assert!(!names(&lab).contains("web1"), "{}", names(&lab));
-    change(&mut lab, &start("web1")).await;
-    assert_ne!(line(&lab), old);
-    assert!(names(&lab).contains(&line(&lab)) && !names(&lab).contains(&old), "{}", names(&lab));
 }
 
 async fn a_host_answers_a_datagram_from_the_address_that_was_asked() {

@@ -35,6 +35,7 @@ mod fence;
 mod flow_logs;
 mod gotchas;
 mod hostile_instances;
+mod hosts_files;
 mod icmp_errors;
 mod ipv6;
 mod literal;
@@ -87,6 +88,7 @@ const ALL: &[&[Case]] = &[
     flow_logs::CASES,
     gotchas::CASES,
     hostile_instances::CASES,
+    hosts_files::CASES,
     icmp_errors::CASES,
     ipv6::CASES,
     literal::CASES,

@@ -2,9 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
-use etherparse::PacketBuilder;
 use sglab::compile::record::Record;
-use sglab::fabric::packet::{ICMP, Tuple};
+use sglab::fabric::packet::ICMP;
 use sglab::model::{Era, Flow};
 use sglab::probe::Outcome;
 
@@ -13,7 +12,6 @@ use crate::clouds::*;
 
 cases![
     what_no_connection_begins_with_ends_at_the_gateway_on_record,
-    an_error_on_the_way_in_comes_back_from_the_public_address,
     whoever_looks_around_in_a_router_reaches_themselves,
     each_of_many_who_ask_for_nobody_is_told_so,
     each_of_many_datagrams_to_nobody_is_answered_with_an_error,
@@ -54,22 +52,6 @@ async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     honest.send_to(b"honest", (*web1.ip(), 53)).expect("sent");
     seen(&mut tap, |tuple| tuple.source_port == 6000);
     assert_eq!((log.drops(), beyond.drops()), (vec![], vec![]));
-}
-
-/// As a trace of the route would see it: the router of the VPC is the third to pass it on.
-async fn an_error_on_the_way_in_comes_back_from_the_public_address() {
-    const TIME_EXCEEDED: u16 = 11;
-    let bare = cloud().await;
-    let office = bare.node("office");
-    let mut tap = tap(&office).await;
-    let web1 = public(&bare.cloud, "web1").0;
-    let mut packet = Vec::new();
-    let builder = PacketBuilder::ipv4(OFFICE.octets(), web1.octets(), 3).udp(5000, 53);
-    builder.write(&mut packet, b"trace").expect("a vector takes it");
-    send_raw(&office, vec![packet]).await;
-    let error = |tuple: &Tuple| (tuple.protocol, tuple.destination_port) == (ICMP, TIME_EXCEEDED);
-    let told = seen(&mut tap, error).into_iter().find(error).map(|tuple| tuple.source);
-    assert_eq!(told, Some(web1.into()));
 }
 
 async fn whoever_looks_around_in_a_router_reaches_themselves() {

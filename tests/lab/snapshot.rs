@@ -14,6 +14,7 @@ use netlink_packet_route::rule::RuleMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
+use sglab::compile::names;
 use sglab::compile::network::NodeKind;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
@@ -26,7 +27,7 @@ use crate::bare::{PATIENCE, inside, run};
 #[derive(Debug, PartialEq)]
 pub struct Snapshot {
     cloud: Cloud,
-    hosts: String,
+    hosts: Vec<String>,
     kernel: BTreeMap<String, Vec<String>>,
 }
 
@@ -40,7 +41,10 @@ impl Snapshot {
             kernel.into_iter().map(|(kind, lines)| (format!("{} {kind}", node.name), lines)).collect::<Vec<_>>()
         });
         let kernel = join_all(nodes).await.into_iter().flatten().collect();
-        let hosts = std::fs::read_to_string(lab.fabric().hosts_file()).expect("the hosts file");
+        let routers = lab.cloud().vpcs.keys().map(names::router).chain([names::internet()]);
+        let hosts =
+            routers.map(|router| std::fs::read_to_string(lab.fabric().hosts_file(&router)).expect("the hosts file"));
+        let hosts = hosts.collect();
         Self { cloud: lab.cloud().clone(), hosts, kernel }
     }
 

@@ -102,7 +102,7 @@ async fn an_error_of_the_vpcs_router_does_not_come_from_the_target() {
     // A route that leads nowhere, while the gateway still translates.
     crate::bare::run(&bare.node("vpc-main"), "ip", &format!("route del {}", inner(&bare, "b"))).await;
     for (name, source, answerer) in
-        [("office", office, GATEWAY_OUTSIDE_ADDRESS), ("a", inner(&bare, "a"), sglab::compile::names::ROUTER_ADDRESS)]
+        [("office", office, GATEWAY_OUTSIDE_ADDRESS), ("a", inner(&bare, "a"), GATEWAY_ADDRESS)]
     {
         let sender = bare.node(name);
         let mut answers = Answers::of(&sender, true).await;

@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Cloud, Interface, LoadBalancerName, PrivateIp, PublicIp, Scheme, VpcName};
+use crate::model::{Cloud, Host, Interface, LoadBalancer, LoadBalancerName, PrivateIp, PublicIp, Scheme, VpcName};
 
 const PRIVATE_DOMAIN: &str = "ec2.internal";
 const PUBLIC_DOMAIN: &str = "compute-1.amazonaws.com";
@@ -120,15 +120,47 @@ fn addresses_of(cloud: &Cloud, view: &View, name: &str) -> Vec<Data> {
 
 /// The plain name of an instance or a host. Of names that differ only in their case the first of the file counts.
 fn own_name(cloud: &Cloud, view: &View, name: &str) -> Vec<Option<IpAddr>> {
-    if let Some((_, instance)) = cloud.instances.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name)) {
-        let seen = |it: &Interface| if is_home(view, it) { inside(it) } else { vec![public(it), ipv6(it)] };
-        return instance.interfaces.first().map_or_else(Vec::new, seen);
+    let named = plain_names(cloud).find(|(known, _)| known.eq_ignore_ascii_case(name));
+    named.map_or_else(Vec::new, |(_, holder)| holder.seen_from(view))
+}
+
+/// Every plain name, a load balancer's with its DNS name, and the addresses that an asker of that view is told.
+pub fn own_names<'c>(cloud: &'c Cloud, view: &'c View) -> impl Iterator<Item = (Vec<String>, Vec<IpAddr>)> + 'c {
+    plain_names(cloud).map(|(name, holder)| {
+        let dns_name = match &holder {
+            Holder::Balancer(name, balancer) => Some(balancer_name(name, balancer.scheme)),
+            Holder::Instance(_) | Holder::Host(_) => None,
+        };
+        let names = std::iter::once(name.to_owned()).chain(dns_name).collect();
+        (names, holder.seen_from(view).into_iter().flatten().collect())
+    })
+}
+
+/// Who has a plain name.
+enum Holder<'c> {
+    /// An instance, by its first interface.
+    Instance(Option<&'c Interface>),
+    Balancer(&'c LoadBalancerName, &'c LoadBalancer),
+    Host(&'c Host),
+}
+
+fn plain_names(cloud: &Cloud) -> impl Iterator<Item = (&str, Holder<'_>)> {
+    let instances = cloud.instances.iter().map(|(name, it)| (name.as_str(), Holder::Instance(it.interfaces.first())));
+    let balancers = cloud.load_balancers.iter().map(|(name, it)| (name.as_str(), Holder::Balancer(name, it)));
+    let hosts = cloud.hosts.iter().map(|(name, host)| (name.as_str(), Holder::Host(host)));
+    instances.chain(balancers).chain(hosts)
+}
+
+impl Holder<'_> {
+    fn seen_from(&self, view: &View) -> Vec<Option<IpAddr>> {
+        match self {
+            Self::Instance(None) => Vec::new(),
+            Self::Instance(Some(it)) if is_home(view, it) => inside(it),
+            Self::Instance(Some(it)) => vec![public(it), ipv6(it)],
+            Self::Balancer(_, balancer) => vec![balancer.named_address().map(IpAddr::V4)],
+            Self::Host(host) => host.addresses.iter().map(|address| Some(address.0)).collect(),
+        }
     }
-    if let Some((_, it)) = cloud.load_balancers.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name)) {
-        return vec![it.named_address().map(IpAddr::V4)];
-    }
-    let host = cloud.hosts.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(name));
-    host.map_or_else(Vec::new, |(_, host)| host.addresses.iter().map(|address| Some(address.0)).collect())
 }
 
 fn names_of(cloud: &Cloud, view: &View, address: IpAddr) -> Vec<Data> {

@@ -83,7 +83,7 @@ impl Builder {
         self.entry("elastic-ips", name, "none".to_owned())
     }
 
-    /// An Elastic IP, associated with an instance.
+    /// An Elastic IP, associated with an instance, or with an interface such as `web1.eth1`.
     pub fn elastic_ip_of(self, name: &str, instance: &str) -> Self {
         self.entry("elastic-ips", name, quote(instance))
     }

@@ -1,15 +1,16 @@
 //! Elastic IPs: those of the start, and what steps do with them.
 
-use super::super::{ElasticIpName, InstanceName, Operation, Reassociation, RefusalCode, Target};
+use super::super::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
 use super::Placed;
+use super::interfaces::split;
 use super::names::Sort;
 use super::problem::{Draft, quote};
-use super::reading::Reading;
+use super::reading::{Reading, part};
 use super::scenario::may_be_refused;
 use super::tree::{Node, Value};
 
 impl Reading<'_> {
-    /// The Elastic IPs of the start: a list of names, or names with the instances that have them.
+    /// The Elastic IPs of the start: a list of names, or names with the instances or interfaces that have them.
     ///
     /// The first of the pair allocates, before rules name them; the second associates, once instances run.
     pub fn elastic_ips(&mut self, node: &Node) -> (Vec<Placed<Operation>>, Vec<Placed<Operation>>) {
@@ -20,16 +21,26 @@ impl Reading<'_> {
         }
         for (key, value) in self.mapping(node, "a list of Elastic IPs, or a mapping from them to instances") {
             allocated.extend(self.allocation(key));
-            let Some(word) = self.text(value, "the name of an instance, or `none`") else { continue };
+            let Some(word) =
+                self.text(value, "the name of an instance or of an interface such as `web1.eth1`, or `none`")
+            else {
+                continue;
+            };
             if word == "none" {
                 continue;
             }
-            if self.names.sort(word) != Some(Sort::Instance) {
-                self.unknown(word, value.span, Sort::Instance);
+            let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));
+            if self.names.sort(holder) != Some(Sort::Instance) {
+                self.unknown(holder, part(value, holder), Sort::Instance);
                 continue;
             }
+            let instance = InstanceName::new(holder);
+            let to = match device {
+                None => Target::Instance(instance),
+                Some(device) => Target::Interface(InterfaceId { instance, device }),
+            };
             let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
-            let operation = associate(&name, Target::Instance(InstanceName::new(word)), Reassociation::Allowed);
+            let operation = associate(&name, to, Reassociation::Allowed);
             associated.push(Placed { value: operation, place: self.place(key.span) });
         }
         (allocated, associated)

@@ -260,9 +260,10 @@ impl Reading<'_> {
             } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))
                 && from == to
                 && from.len() == 1
+                && !asks_itself(&pattern)
             {
                 let draft = Draft::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
-                self.report(draft.help("an instance does not ask itself across the network"));
+                self.report(draft.help("what an instance sends to itself leaves it `by public address` only"));
             }
         }
     }
@@ -273,6 +274,12 @@ fn plain(key: &Node) -> Option<&str> {
         super::tree::Value::Scalar(scalar) => Some(&scalar.text),
         _ => None,
     }
+}
+
+/// Whether an instance is named as both ends, and its packets leave it all the same.
+fn asks_itself(pattern: &FlowPattern) -> bool {
+    let named = |end: &Selector| matches!(end, Selector::Instance(_));
+    pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)
 }
 
 fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName> {

@@ -65,7 +65,7 @@ struct Topology {
     vpcs: Option<BTreeMap<Name, Vpc>>,
     /// Hosts outside the cloud, by one address or several. They reach instances by public address.
     hosts: Option<BTreeMap<Name, Host>>,
-    /// Elastic IPs: names, or names with the instances that have them (`none`: nobody).
+    /// Elastic IPs: names, or names with the instances or interfaces that have them (`none`: nobody).
     elastic_ips: Option<ElasticIps>,
     /// Prefix lists: address blocks under one name. Era vpc only.
     prefix_lists: Option<BTreeMap<Name, PrefixList>>,
@@ -283,7 +283,7 @@ enum Forwards {
 #[schemars(untagged)]
 enum ElasticIps {
     Names(Vec<Name>),
-    Instances(BTreeMap<Name, Name>),
+    Holders(BTreeMap<Name, Holder>),
 }
 
 #[derive(JsonSchema)]

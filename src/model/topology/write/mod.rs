@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 use super::super::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
-    Instance, InstanceName, InstanceState, Interface, Mtu, Peer, PrivateIp, Rule, SecurityGroup, Service,
+    Instance, InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, Service,
     SourceDestCheck, Traffic, Via, Vpc, VpcName,
 };
 use super::Topology;
@@ -119,13 +119,13 @@ fn text(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> 
         }
     });
     section(&mut out, "hosts", hosts.collect());
-    let (elastic, mut last) = elastic_ips(cloud);
-    section(&mut out, "elastic-ips", elastic);
+    section(&mut out, "elastic-ips", elastic_ips(cloud));
     let lists = cloud.prefix_lists.iter().map(|(name, list)| {
         let entries = list.entries.iter().map(|entry| scalar(&entry.to_string())).collect::<Vec<_>>().join(", ");
         format!("{}: {{entries: [{entries}], max-entries: {}}}", scalar(name.as_str()), list.max_entries)
     });
     section(&mut out, "prefix-lists", lists.collect());
+    let mut last = Vec::new();
     let default = GroupName::new(DEFAULT_GROUP);
     let groups = cloud.groups.iter().filter(|(name, _)| **name != default && !is_amazons(name));
     section(&mut out, "groups", groups.map(|(name, it)| group(cloud, name, it)).collect());
@@ -260,18 +260,14 @@ fn is_usual(cloud: &Cloud) -> bool {
 }
 
 /// The section, and the associations that only a step can say: those of one interface of several.
-fn elastic_ips(cloud: &Cloud) -> (Vec<String>, Vec<String>) {
-    let (mut section, mut later) = (Vec::new(), Vec::new());
-    for (name, elastic) in &cloud.elastic_ips {
-        let name = scalar(name.as_str());
-        let holder = elastic.association.as_ref();
-        let alone = holder.filter(|id| cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1));
-        section.push(format!("{name}: {}", alone.map_or_else(|| "none".to_owned(), |id| scalar(id.instance.as_str()))));
-        if let (Some(id), None) = (holder, alone) {
-            later.push(format!("associate-address: {{{name}: {id}}}"));
-        }
-    }
-    (section, later)
+fn elastic_ips(cloud: &Cloud) -> Vec<String> {
+    let is_only = |id: &InterfaceId| cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1);
+    let holder = |id: &InterfaceId| scalar(&if is_only(id) { id.instance.to_string() } else { id.to_string() });
+    let entries = cloud.elastic_ips.iter().map(|(name, elastic)| {
+        let holder = elastic.association.as_ref().map_or_else(|| "none".to_owned(), holder);
+        format!("{}: {holder}", scalar(name.as_str()))
+    });
+    entries.collect()
 }
 
 fn group(cloud: &Cloud, name: &GroupName, group: &SecurityGroup) -> String {
