@@ -64,6 +64,7 @@ library![
     "editing-a-prefix-list-edits-the-rules",
     "elastic-ip-trap-for-databases",
     "instance-groups-follow-the-instance",
+    "itself-by-its-elastic-ip",
     "peers-that-send-from-fixed-ports",
     "rules-that-name-a-public-address",
     "scaling-out-edits-no-rule",
