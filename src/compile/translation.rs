@@ -11,7 +11,7 @@ use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{UNPLACED, log, own};
-use crate::model::protocol::{TCP, UDP};
+use crate::model::protocol::{ICMP, TCP, UDP};
 use crate::model::{Mtu, PrivateIp, PublicIp};
 use std::net::IpAddr;
 
@@ -90,7 +90,7 @@ fn undeliverable() -> [NftRule; 2] {
 /// Errors of the gateway and the router themselves, about flows that are translated. Connection tracking gives them the source
 /// that an answer of the receiver has; here they get the gateway's.
 fn own_answers(ruleset: &mut Ruleset) {
-    let of_router = format!("iifname \"{GATEWAY_INSIDE}\" ip saddr {ROUTER_ADDRESS} meta l4proto icmp");
+    let of_router = format!("iifname \"{GATEWAY_INSIDE}\" ip saddr {ROUTER_ADDRESS} meta l4proto {ICMP}");
     ruleset.chains.insert(
         "prerouting-answers".to_owned(),
         base(
