@@ -215,12 +215,12 @@ pub(super) fn whose(
     cloud: &Cloud,
     node: &NodeName,
     index: u32,
-) -> Option<(InstanceName, Vec<GroupName>)> {
+) -> Option<(InterfaceId, Vec<GroupName>)> {
     let link = network.links.values().find(|link| link.upper.node == *node && link.upper.index == index)?;
     let device = link.lower.index.checked_sub(FIRST_INSTANCE_INDEX)?;
     cloud.network_interfaces().find_map(|interface| {
         let name = &interface.id.instance;
         let its = names::instance(name) == link.lower.node && u32::from(interface.id.device) == device;
-        its.then(|| (name.clone(), interface.groups.iter().cloned().collect()))
+        its.then(|| (interface.id.clone(), interface.groups.iter().cloned().collect()))
     })
 }

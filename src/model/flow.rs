@@ -4,7 +4,7 @@ use std::fmt;
 
 use std::net::Ipv4Addr;
 
-use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId, Scheme};
+use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId, Scheme, VpcName};
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -86,9 +86,7 @@ impl Endpoint {
     /// The interface that it is, or sends from; none for a host.
     pub fn interface(&self) -> Option<InterfaceId> {
         match self {
-            Self::Instance(name) | Self::LoadBalancer(name, _) => {
-                Some(InterfaceId { instance: name.clone(), device: 0 })
-            }
+            Self::Instance(name) | Self::LoadBalancer(name, _) => Some(InterfaceId::first_of(name)),
             Self::Interface(id) | Self::Forged(id, _) => Some(id.clone()),
             Self::Host(..) => None,
         }
@@ -236,6 +234,26 @@ impl fmt::Display for Direction {
     }
 }
 
+/// A box between the ends of a flow, which decides what becomes of its packets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hop {
+    /// The router of a VPC, where interfaces are checked and groups are asked.
+    Router(VpcName),
+    /// The gateway of a VPC, which translates addresses.
+    Gateway(VpcName),
+    /// What lies between gateways and hosts.
+    Internet,
+}
+
+/// Which half of the check of source and destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Check {
+    /// What the interface sends has to have its address as the source.
+    Source,
+    /// What comes to the interface has to have its address as the destination.
+    Destination,
+}
+
 /// What the documented semantics say of a new flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -249,7 +267,7 @@ pub enum Verdict {
         /// Which end.
         at: Direction,
         /// Whose groups were consulted.
-        instance: InstanceName,
+        interface: InterfaceId,
         /// The groups consulted.
         groups: Vec<GroupName>,
     },
@@ -257,19 +275,32 @@ pub enum Verdict {
     /// route leads through.
     FailsCheck {
         /// Whose check.
-        instance: InstanceName,
+        interface: InterfaceId,
+        /// Of what.
+        check: Check,
+        /// The VPC of the interface, whose router checks.
+        vpc: VpcName,
     },
     /// The route leads to an interface that is not there now.
-    Blackhole,
+    Blackhole {
+        /// The VPC of the route table.
+        vpc: VpcName,
+    },
     /// It leaves the sender, and the gateway has no public address to send it on with.
-    Untranslated,
+    Untranslated {
+        /// The VPC that it leaves.
+        vpc: VpcName,
+    },
     /// The receiver has given its private address back; another holds it now, and lets it in.
     Misdelivered {
         /// Who.
         to: InstanceName,
     },
     /// Nobody holds the address.
-    Unreachable,
+    Unreachable {
+        /// Which box knows nobody; none where there is no address to send to, or from.
+        by: Option<Hop>,
+    },
     /// The receiver has no public DNS name, so there is no address to go to.
     Unresolved,
 }

@@ -127,6 +127,13 @@ pub struct InterfaceId {
     pub device: u8,
 }
 
+impl InterfaceId {
+    /// The first interface of an instance.
+    pub fn first_of(instance: &InstanceName) -> Self {
+        Self { instance: instance.clone(), device: 0 }
+    }
+}
+
 impl fmt::Display for InterfaceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.eth{}", self.instance, self.device)

@@ -8,7 +8,9 @@
 use std::net::Ipv4Addr;
 
 use super::{Leg, Walker, holder_of};
-use crate::model::{Cloud, Direction, GroupName, InstanceName, InstanceState, LoadBalancer, Port, Service, Verdict};
+use crate::model::{
+    Cloud, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service, Verdict,
+};
 
 /// Whether something of an instance listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,10 +161,13 @@ fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, 
             Listens::No => Reached::Fails(Failure::Refused { by }),
             Listens::Unknown => Reached::Unknown { by },
         },
-        Verdict::Dropped { at, instance, groups } => Reached::Fails(Failure::Dropped { at, instance, groups }),
-        Verdict::Unreachable | Verdict::Unresolved => Reached::Fails(Failure::Unreachable { address }),
-        Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated | Verdict::Misdelivered { .. } => {
-            Reached::Fails(Failure::Misrouted)
+        Verdict::Dropped { at, interface: InterfaceId { instance, .. }, groups } => {
+            Reached::Fails(Failure::Dropped { at, instance, groups })
         }
+        Verdict::Unreachable { .. } | Verdict::Unresolved => Reached::Fails(Failure::Unreachable { address }),
+        Verdict::FailsCheck { .. }
+        | Verdict::Blackhole { .. }
+        | Verdict::Untranslated { .. }
+        | Verdict::Misdelivered { .. } => Reached::Fails(Failure::Misrouted),
     }
 }

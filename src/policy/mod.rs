@@ -38,8 +38,8 @@ mod way_tests;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme, Service,
-    SourceDestCheck, Verdict, Via, VpcName,
+    Check, Cloud, Direction, Endpoint, Flow, Hop, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme,
+    Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
@@ -84,7 +84,7 @@ impl<'a> Walker<'a> {
                 // that it has given back, and whoever holds that now gets the packet.
                 Via::Public => match asked_at(self.cloud, &receiver) {
                     Some(address) => self.by_address(flow, &sender, address.0),
-                    None => Verdict::Unreachable,
+                    None => NOTHING_TO_SEND,
                 },
                 Via::Ipv6 => self.by_ipv6_address(&sender, &receiver),
                 Via::Dns => self.by_dns_name(flow, &sender, &receiver),
@@ -102,18 +102,18 @@ impl<'a> Walker<'a> {
         {
             // The name is known outside, and nothing there leads to the private address that it means.
             self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
-            return Verdict::Unreachable;
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
-        let nobody = if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable };
+        let nobody = |by| if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable { by } };
         let address = match via {
             Via::Dns => interface_of(self.cloud, receiver).and_then(|receiver| receiver.public),
             _ => asked_at(self.cloud, receiver),
         };
-        let Some(public) = address else { return nobody };
+        let Some(public) = address else { return nobody(None) };
         if via == Via::Dns {
             self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });
         }
-        let Some(holder) = public_holder_of(self.cloud, public.0) else { return nobody };
+        let Some(holder) = public_holder_of(self.cloud, public.0) else { return nobody(Some(Hop::Internet)) };
         self.arrive(public.0, holder);
         self.ingress(sender.into(), holder, Path::Direct)
     }
@@ -125,11 +125,13 @@ impl<'a> Walker<'a> {
     /// and the verdict is that holder's. With nobody there, nothing is reached. An address that the receiver has given back
     /// leads to whoever holds it by now; in Classic a stop gives it back ("Stop and start", EC2, 2018).
     fn by_private_address(&mut self, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
-        let Some(from) = interface_of(self.cloud, sender) else { return Verdict::Unreachable };
+        let Some(from) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
         let given_back = given_back(self.cloud, receiver);
-        let held = interface_of(self.cloud, receiver).and_then(|to| to.private);
-        let Some(destination) = held.or(given_back) else { return Verdict::Unreachable };
-        let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else { return Verdict::Unreachable };
+        let held = self.cloud.interface(receiver).and_then(|to| to.private);
+        let Some(destination) = held.or(given_back) else { return NOTHING_TO_SEND };
+        let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else {
+            return Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
+        };
         match self.by_address(flow, sender, destination.0) {
             Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.instance.clone() },
             other => other,
@@ -138,8 +140,8 @@ impl<'a> Walker<'a> {
 
     /// From an instance to an IPv4 address, wherever that is.
     fn by_address(&mut self, flow: &Flow, sender: &InterfaceId, destination: Ipv4Addr) -> Verdict {
-        let Some(sender) = interface_of(self.cloud, sender) else { return Verdict::Unreachable };
-        let Some(own) = sender.private else { return Verdict::Unreachable };
+        let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        let Some(own) = sender.private else { return NOTHING_TO_SEND };
         let Endpoint::Forged(_, source) = flow.from else {
             return self.leg(&Leg { sender, source: own.0, destination }, 0);
         };
@@ -162,7 +164,7 @@ impl<'a> Walker<'a> {
         // "Source/destination checking ensures that the instance is either the source or the destination of any traffic
         // that it receives" ("Elastic network interfaces", EC2).
         if !is_its_own && sender.source_dest_check == SourceDestCheck::On {
-            return Verdict::FailsCheck { instance: sender.id.instance.clone() };
+            return fails(Check::Source, sender);
         }
         let from_a_member = if is_its_own { Path::Direct } else { Path::ThroughAnAppliance };
         let hop = next_hop(self.cloud, sender, destination);
@@ -175,14 +177,15 @@ impl<'a> Walker<'a> {
         if let Some(dropped) = self.egress(sender, destination.into(), to_a_member) {
             return dropped;
         }
+        let blackhole = || Verdict::Blackhole { vpc: sender.vpc.clone() };
         match (hop, local) {
-            (NextHop::Nobody, _) => Verdict::Blackhole,
+            (NextHop::Nobody, _) => blackhole(),
             // What it sends would come back to it, and go round for ever: nobody gets it.
-            (NextHop::Interface(appliance), _) if appliance.id == sender.id => Verdict::Blackhole,
+            (NextHop::Interface(appliance), _) if appliance.id == sender.id => blackhole(),
             (NextHop::Interface(appliance), _) => {
                 self.stages.push(Stage::Routed { to: appliance.id.clone() });
                 if appliance.source_dest_check == SourceDestCheck::On {
-                    return Verdict::FailsCheck { instance: appliance.id.instance.clone() };
+                    return fails(Check::Destination, appliance);
                 }
                 match self.ingress(source.into(), appliance, from_a_member) {
                     Verdict::Open { .. } => {}
@@ -193,7 +196,7 @@ impl<'a> Walker<'a> {
                         self.stages.push(Stage::PassedOn { by: appliance.id.clone(), source });
                         self.leg(&Leg { sender: appliance, source, destination }, legs_before + 1)
                     }
-                    _ => Verdict::Blackhole,
+                    _ => blackhole(),
                 }
             }
             (NextHop::AsAddressed, Some(holder)) => self.ingress(source.into(), holder, from_a_member),
@@ -211,7 +214,7 @@ impl<'a> Walker<'a> {
         // "If the sender has no public IP and no NAT, nothing leaves at all" ("Internet gateways", VPC).
         let vpc = &leg.sender.vpc;
         let Some(public) = holder_of(self.cloud, vpc, leg.source).and_then(|holder| holder.public) else {
-            return Verdict::Untranslated;
+            return Verdict::Untranslated { vpc: vpc.clone() };
         };
         self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
         if let Some(holder) = public_holder_of(self.cloud, leg.destination) {
@@ -220,7 +223,11 @@ impl<'a> Walker<'a> {
         }
         let hosts = &self.cloud.hosts;
         let is_a_host = |address: IpAddr| hosts.values().any(|host| host.addresses.iter().any(|a| a.0 == address));
-        if is_a_host(leg.destination.into()) { Verdict::Open { admitted_by: Vec::new() } } else { Verdict::Unreachable }
+        if is_a_host(leg.destination.into()) {
+            Verdict::Open { admitted_by: Vec::new() }
+        } else {
+            Verdict::Unreachable { by: Some(Hop::Internet) }
+        }
     }
 
     /// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references
@@ -246,15 +253,17 @@ impl<'a> Walker<'a> {
 
     /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
     fn outside_in_by_ipv6(&mut self, sender: IpAddr, receiver: &InterfaceId) -> Verdict {
-        let receiver = interface_of(self.cloud, receiver).filter(|interface| interface.ipv6.is_some());
-        let Some(receiver) = receiver else { return Verdict::Unreachable };
+        let Some(_) = self.cloud.interface(receiver).and_then(|it| it.ipv6) else { return NOTHING_TO_SEND };
+        let Some(receiver) = interface_of(self.cloud, receiver) else {
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
+        };
         self.ingress(sender, receiver, Path::Direct)
     }
 
     /// From an instance to a host over IPv6.
     fn inside_out_by_ipv6(&mut self, sender: &InterfaceId, receiver: IpAddr) -> Verdict {
-        let Some(sender) = interface_of(self.cloud, sender) else { return Verdict::Unreachable };
-        let Some(source) = sender.ipv6 else { return Verdict::Unreachable };
+        let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        let Some(source) = sender.ipv6 else { return NOTHING_TO_SEND };
         self.sent(sender, source.0.into(), receiver);
         self.egress(sender, receiver, Path::Direct).unwrap_or(Verdict::Open { admitted_by: Vec::new() })
     }
@@ -263,14 +272,20 @@ impl<'a> Walker<'a> {
     ///
     /// Source: "Compare IPv4 and IPv6" (VPC): the addresses are global, and nothing translates them.
     fn by_ipv6_address(&mut self, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
-        let (Some(sender), Some(receiver)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver))
-        else {
-            return Verdict::Unreachable;
+        let (Some(sender), Some(receiver)) = (interface_of(self.cloud, sender), self.cloud.interface(receiver)) else {
+            return NOTHING_TO_SEND;
         };
-        let (Some(source), Some(destination)) = (sender.ipv6, receiver.ipv6) else { return Verdict::Unreachable };
+        let (Some(source), Some(destination)) = (sender.ipv6, receiver.ipv6) else { return NOTHING_TO_SEND };
+        let is_up = interface_of(self.cloud, &receiver.id).is_some();
+        if !is_up && sender.vpc == receiver.vpc {
+            return Verdict::Unreachable { by: Some(Hop::Router(sender.vpc.clone())) };
+        }
         self.sent(sender, source.0.into(), destination.0.into());
         if let Some(dropped) = self.egress(sender, destination.0.into(), Path::Direct) {
             return dropped;
+        }
+        if !is_up {
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
         }
         self.ingress(source.0.into(), receiver, Path::Direct)
     }
@@ -299,7 +314,7 @@ impl<'a> Walker<'a> {
         let verdict = if asked.admits() {
             Verdict::Open { admitted_by: asked.admitted_by().collect() }
         } else {
-            Verdict::Dropped { at, instance: interface.id.instance.clone(), groups: asked.groups.clone() }
+            Verdict::Dropped { at, interface: interface.id.clone(), groups: asked.groups.clone() }
         };
         self.stages.push(Stage::Asked(asked));
         verdict
@@ -313,6 +328,13 @@ impl<'a> Walker<'a> {
         let private = receiver.private.map(|private| private.0);
         self.stages.push(Stage::TranslatedDestination { vpc: receiver.vpc.clone(), public, private });
     }
+}
+
+/// There is no address to send to, or nobody who sends.
+const NOTHING_TO_SEND: Verdict = Verdict::Unreachable { by: None };
+
+fn fails(check: Check, interface: &Interface) -> Verdict {
+    Verdict::FailsCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() }
 }
 
 /// Asks the groups of an interface.

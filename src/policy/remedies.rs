@@ -117,12 +117,12 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
             })?;
             Some(vec![Operation::SetSourceDestCheck(target(cloud, checking), SourceDestCheck::Off)])
         }
-        Verdict::Blackhole => {
+        Verdict::Blackhole { .. } => {
             let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
             let mut stopped = routes.filter_map(|route| start(cloud, &route.target));
             stopped.next().map(|start| vec![start])
         }
-        Verdict::Untranslated => {
+        Verdict::Untranslated { .. } => {
             let sender = flow.from.interface()?;
             let name = ElasticIpName::new(format!("eip-{}", sender.instance));
             let to = target(cloud, &sender);
@@ -131,7 +131,7 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
             let known = cloud.elastic_ips.contains_key(&name);
             Some([Operation::AllocateAddress(name)].into_iter().filter(|_| !known).chain([associate]).collect())
         }
-        Verdict::Misdelivered { .. } | Verdict::Unreachable | Verdict::Unresolved => {
+        Verdict::Misdelivered { .. } | Verdict::Unreachable { .. } | Verdict::Unresolved => {
             let ends = [&flow.from, &flow.to].map(|end| end.interface());
             ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
         }

@@ -15,7 +15,7 @@ fn tcp(port: u16) -> Service {
 }
 
 fn cut(at: Direction, instance: &str) -> Standing {
-    Standing::Cut { at: vec![(at, InstanceName::new(instance))] }
+    Standing::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
 }
 
 /// Everybody may send everything, so that what is for everybody is tracked by nobody.
@@ -116,7 +116,8 @@ fn through_an_appliance_its_check_and_each_of_its_ends_count() {
     let connection = opened(&cloud, (to("web1"), to("db1"), Via::Private), tcp(2)).expect("it is open");
     assert_eq!(connection.standing(&cloud), Standing::Alive);
     let checking = after(&cloud, "source-dest-check: {firewall: on}");
-    assert_eq!(connection.standing(&checking), Standing::FailsCheck { instance: InstanceName::new("firewall") });
+    let interface = InterfaceId::first_of(&InstanceName::new("firewall"));
+    assert_eq!(connection.standing(&checking), Standing::FailsCheck { interface, vpc: VpcName::new("main") });
     let stopped = after(&cloud, "stop: firewall");
     assert_eq!(connection.standing(&stopped), Standing::Forgotten);
 }
@@ -141,7 +142,7 @@ instances:
     let to_the_world = Flow { from: to("a"), to: host("198.51.100.7"), via: Via::Public, service: tcp(443) };
     let at_the_narrow = |cloud: &Cloud| {
         let verdict = judge(cloud, &to_the_world);
-        matches!(&verdict, Verdict::Dropped { instance, .. } if instance.as_str() == "narrow")
+        matches!(&verdict, Verdict::Dropped { interface, .. } if interface.instance.as_str() == "narrow")
     };
     assert!(at_the_narrow(&cloud));
     let routes = &mut cloud.vpcs[0].routes[&SubnetName::new("private")];

@@ -30,12 +30,14 @@ fn flow(sample: &Sample, words: &str) -> Flow {
 fn verdict(sample: &Sample, words: &str) -> String {
     match judge(&sample.0, &flow(sample, words)) {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, instance, .. } => format!("dropped at {instance}'s {at}"),
-        Verdict::FailsCheck { instance } => format!("fails the check of {instance}"),
-        Verdict::Blackhole => "blackhole".to_owned(),
-        Verdict::Untranslated => "untranslated".to_owned(),
+        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+        Verdict::FailsCheck { interface, .. } => format!("fails the check of {}", interface.instance),
+        Verdict::Blackhole { .. } => "blackhole".to_owned(),
+        Verdict::Untranslated { .. } => "untranslated".to_owned(),
         Verdict::Misdelivered { to } => format!("comes to {to}"),
-        Verdict::Unreachable => "unreachable".to_owned(),
+        Verdict::Unreachable { by: None } => "nothing to send".to_owned(),
+        Verdict::Unreachable { by: Some(Hop::Internet) } => "unreachable outside".to_owned(),
+        Verdict::Unreachable { by: Some(_) } => "unreachable".to_owned(),
         Verdict::Unresolved => "unresolved".to_owned(),
     }
 }
@@ -237,7 +239,7 @@ fn a_restart_keeps_what_a_group_grants_and_loses_what_an_address_grants() {
             .instance("b", &["g"])
             .with(stop("a"))
     };
-    check(&sample(Era::Classic), &[("a -> b 1", "unreachable"), ("b -> a 1", "unreachable")]);
+    check(&sample(Era::Classic), &[("a -> b 1", "nothing to send"), ("b -> a 1", "unreachable")]);
     let no = "dropped at b's ingress";
     let new = [("a -> b 1", "open"), ("a -> b 2", no), ("a -> b 3 by public", no)];
     check(&sample(Era::Article).with(start("a")), &new);
@@ -263,13 +265,17 @@ fn who_inherits_an_address_inherits_what_rules_grant_to_the_address() {
 fn an_address_that_nobody_holds_is_unreachable_whatever_the_rules_say() {
     let open =
         |era| Sample::new(era).group("g", &["tcp all from anywhere"]).instance("a", &["g"]).instance("b", &["g"]);
-    let nobody =
-        [("a -> b 22", "unreachable"), ("office -> b 22", "unreachable"), ("a -> b 22 by public", "unreachable")];
+    let nobody = [
+        ("a -> b 22", "unreachable"),
+        ("office -> b 22", "unreachable outside"),
+        ("a -> b 22 by public", "unreachable outside"),
+    ];
     check(&open(Era::Article).with(stop("b")), &nobody);
     check(&open(Era::Article).with(crash("b")), &nobody);
     check(&open(Era::Classic).with(crash("b")), &[("a -> b 22", "open"), ("office -> b 22", "open")]);
     check(&open(Era::Vpc).with(stop("b")), &nobody);
-    check(&open(Era::Vpc).with(terminate("b")), &[("a -> b 22", "unreachable"), ("b -> office 22", "unreachable")]);
+    let gone = [("a -> b 22", "nothing to send"), ("b -> office 22", "nothing to send")];
+    check(&open(Era::Vpc).with(terminate("b")), &gone);
 }
 
 #[test]
@@ -339,7 +345,7 @@ fn a_verdict_names_every_rule_that_admits_and_every_group_consulted() {
         judge(&sample.0, &flow(&sample, "a -> b 443")),
         Verdict::Dropped {
             at: Direction::Ingress,
-            instance: InstanceName::new("b"),
+            interface: InterfaceId::first_of(&InstanceName::new("b")),
             groups: vec![GroupName::new("g"), GroupName::new("h")],
         }
     );

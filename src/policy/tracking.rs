@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::routes::{NextHop, next_hop, passes_on};
 use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge, meeting};
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceName, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp,
-    PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp, PublicIp,
+    Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 
 /// What the documented semantics say of a connection at a moment.
@@ -21,12 +21,14 @@ pub enum Standing {
     /// What each end sends is dropped, at one of these.
     Cut {
         /// Every end that lets it pass no more.
-        at: Vec<(Direction, InstanceName)>,
+        at: Vec<(Direction, InterfaceId)>,
     },
     /// What each end sends is dropped, because an appliance on its way takes only what is its own.
     FailsCheck {
         /// Whose check.
-        instance: InstanceName,
+        interface: InterfaceId,
+        /// The VPC of the interface, whose router checks.
+        vpc: VpcName,
     },
     /// It was idle for too long, or an address that it goes by has left its holder, and whoever gets it inherits nothing:
     /// what is sent now belongs to no connection.
@@ -132,12 +134,13 @@ impl Connection {
             return Standing::Forgotten;
         }
         for Hold { interface, .. } in &self.appliances {
-            if cloud.interface(interface).is_some_and(|i| i.source_dest_check == SourceDestCheck::On) {
-                return Standing::FailsCheck { instance: interface.instance.clone() };
+            let checks = |it: &&Interface| it.source_dest_check == SourceDestCheck::On;
+            if let Some(checking) = cloud.interface(interface).filter(checks) {
+                return Standing::FailsCheck { interface: interface.clone(), vpc: checking.vpc.clone() };
             }
         }
         let closed = self.ends.iter().filter(|end| !end.passes(cloud, self.service));
-        let at: Vec<_> = closed.map(|end| (end.direction, end.interface.instance.clone())).collect();
+        let at: Vec<_> = closed.map(|end| (end.direction, end.interface.clone())).collect();
         if at.is_empty() { Standing::Alive } else { Standing::Cut { at } }
     }
 }
@@ -283,7 +286,7 @@ impl<'a> Way<'a> {
 mod tests {
     use super::*;
     use crate::model::sample::*;
-    use crate::model::{Era, GroupName, HostIp, HostName, Port};
+    use crate::model::{Era, GroupName, HostIp, HostName, InstanceName, Port};
 
     fn end(name: &str) -> Endpoint {
         Endpoint::Instance(InstanceName::new(name))
@@ -312,7 +315,7 @@ mod tests {
     }
 
     fn cut(at: Direction, instance: &str) -> Standing {
-        Standing::Cut { at: vec![(at, InstanceName::new(instance))] }
+        Standing::Cut { at: vec![(at, InterfaceId::first_of(&InstanceName::new(instance)))] }
     }
 
     fn two(era: Era, rules: &[&str]) -> Sample {

@@ -32,8 +32,13 @@ fn check(cloud: &Cloud, (from, to, via): (Endpoint, Endpoint, Via), port: u16, e
     let mut words: Vec<String> = walk.stages.iter().map(word).collect();
     words.push(match walk.verdict {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, instance, .. } => format!("dropped at {instance}'s {at}"),
-        Verdict::FailsCheck { instance } => format!("fails the check of {instance}"),
+        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+        Verdict::FailsCheck { interface, check, .. } => {
+            format!("fails the {check:?} check of {interface}").to_lowercase()
+        }
+        Verdict::Blackhole { vpc } => format!("blackhole in {vpc}"),
+        Verdict::Untranslated { vpc } => format!("untranslated in {vpc}"),
+        Verdict::Unreachable { by: Some(Hop::Internet) } => "unreachable, says the internet".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     });
     assert_eq!(words, expected, "{flow}");
@@ -134,12 +139,12 @@ fn an_appliance_whose_groups_or_check_say_no_passes_nothing_on() {
     check(&cloud, way.clone(), 2, &end(&["firewall.eth0's ingress drops 10.0.1.11", "dropped at firewall's ingress"]));
     cloud.groups[&GroupName::new("FIREWALL")].ingress = kept;
     cloud.instances[&InstanceName::new("firewall")].forwarding = Forwarding::None;
-    let keeps = ["firewall.eth0's ingress admits 10.0.1.11", "blackhole"];
+    let keeps = ["firewall.eth0's ingress admits 10.0.1.11", "blackhole in main"];
     check(&cloud, way.clone(), 2, &end(&keeps));
     cloud.instances[&InstanceName::new("firewall")].interfaces[0].source_dest_check = SourceDestCheck::On;
-    check(&cloud, way.clone(), 2, &end(&["fails the check of firewall"]));
+    check(&cloud, way.clone(), 2, &end(&["fails the destination check of firewall.eth0"]));
     cloud.instances[&InstanceName::new("firewall")].state = InstanceState::Stopped;
-    check(&cloud, way, 2, &[routed[0], routed[1], "blackhole"]);
+    check(&cloud, way, 2, &[routed[0], routed[1], "blackhole in main"]);
 }
 
 #[test]
@@ -187,13 +192,16 @@ instances:
         "nat.eth0 passes it on from 10.0.2.12",
         "nat.eth0 sends 10.0.2.12 > 198.51.100.7",
         "nat.eth0's egress admits 198.51.100.7 through an appliance",
-        "blackhole",
+        "blackhole in main",
     ];
     check(&cloud, out, 80, &expected);
     // Without the NAT there is no way out for who has no public address.
     let beyond = (to("worker"), host("203.0.113.1"), Via::Public);
-    let untranslated =
-        ["worker.eth0 sends 10.0.2.11 > 203.0.113.1", "worker.eth0's egress admits 203.0.113.1", "untranslated"];
+    let untranslated = [
+        "worker.eth0 sends 10.0.2.11 > 203.0.113.1",
+        "worker.eth0's egress admits 203.0.113.1",
+        "untranslated in main",
+    ];
     check(&cloud, beyond, 80, &untranslated);
 }
 
@@ -222,7 +230,7 @@ instances:
         assert!(matches!(verdict(service), Verdict::Open { .. }), "{service}");
     }
     for kind in [0, 3, 5, 9, 10, 14, 16, 18] {
-        assert_eq!(verdict(message(kind)), Verdict::Untranslated, "{kind}");
+        assert_eq!(verdict(message(kind)), Verdict::Untranslated { vpc: VpcName::new("main") }, "{kind}");
     }
 }
 
@@ -251,7 +259,7 @@ instances:
         _ => None,
     });
     assert_eq!(passed.collect::<Vec<_>>(), ["two.eth0", "one.eth0"].repeat(4));
-    assert_eq!(walk.verdict, Verdict::Blackhole);
+    assert_eq!(walk.verdict, Verdict::Blackhole { vpc: VpcName::new("main") });
 }
 
 const TWO_INTERFACES: &str = "
@@ -280,8 +288,8 @@ fn the_address_of_another_interface_of_its_own_is_not_forged_and_leaves_by_that_
         "open",
     ];
     check(&cloud, forged("10.0.1.12"), 2, &by_the_other);
-    check(&cloud, forged("10.0.1.13"), 2, &["a.eth0 sends 10.0.1.13 > 10.0.1.14", "fails the check of a"]);
-    check(&cloud, forged("10.0.1.99"), 2, &["a.eth0 sends 10.0.1.99 > 10.0.1.14", "fails the check of a"]);
+    check(&cloud, forged("10.0.1.13"), 2, &["a.eth0 sends 10.0.1.13 > 10.0.1.14", "fails the source check of a.eth0"]);
+    check(&cloud, forged("10.0.1.99"), 2, &["a.eth0 sends 10.0.1.99 > 10.0.1.14", "fails the source check of a.eth0"]);
 }
 
 #[test]
@@ -306,7 +314,7 @@ instances: {web: {groups: WEB}}
     // Whoever asks by address asks at the one that it had; a name that nobody has any more is no address.
     cloud.last_public.insert(web.clone(), public);
     cloud.instances[&InstanceName::new("web")].interfaces[0].public = None;
-    check(&cloud, by(Via::Public), 80, &["unreachable"]);
+    check(&cloud, by(Via::Public), 80, &["unreachable, says the internet"]);
     check(&cloud, by(Via::Dns), 80, &["unresolved"]);
 }
 

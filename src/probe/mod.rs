@@ -29,7 +29,7 @@ pub use balancer::{AtWork, Health, Plan, Standing};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held};
-pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Resolution, SOMEBODY_ELSE};
+pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Recorded, Resolution, SOMEBODY_ELSE};
 pub use prober::Prober;
 pub use resolve::Whose;
 pub use traffic::{Course, Packet, Part, Streams, Trace};
@@ -61,17 +61,19 @@ impl Prober {
                     _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),
                 };
                 let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
-                Ok((outcome, finding.timed_out, by, finding.records))
+                let admitted_at = resolve::admitted_at(&finding, whose);
+                Ok((outcome, finding.timed_out, (by, admitted_at), finding.records))
             });
-            let (outcome, timed_out, answered_by, records) = match found {
+            let (outcome, timed_out, (answered_by, admitted_at), records) = match found {
                 Ok((.., records)) if !canaries_held => {
                     let why = "a canary of known fate did not do as it must".into();
-                    (Outcome::Inconclusive { why }, false, None, records)
+                    (Outcome::Inconclusive { why }, false, (None, None), records)
                 }
                 Ok(found) => found,
-                Err(why) => (Outcome::Inconclusive { why }, false, None, Vec::new()),
+                Err(why) => (Outcome::Inconclusive { why }, false, (None, None), Vec::new()),
             };
-            Observation { flow: flow.clone(), outcome, timed_out, resolved: None, answered_by, records }
+            let flow = flow.clone();
+            Observation { flow, outcome, timed_out, resolved: None, admitted_at, answered_by, records }
         });
         Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
     }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::evidence::Logged;
-use crate::model::{Direction, Flow, GroupName, InstanceName, RuleId};
+use crate::compile::network::NodeName;
+use crate::compile::record::Record;
+use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
 
 /// One probed flow and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Observation {
     pub timed_out: bool,
     /// What the sender's resolver said of the receiver's name; nothing unless the flow goes by DNS name.
     pub resolved: Option<Resolution>,
+    /// At whose ingress the last record admits it.
+    pub admitted_at: Option<InterfaceId>,
     /// Who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,
     /// Everything that the filters recorded of it.
@@ -70,7 +74,10 @@ pub enum Outcome {
     /// The filter's record says so, and the receiver has not seen it by the time a later canary had arrived.
     Dropped(Drop),
     /// No route, or nobody holds the address.
-    Unreachable,
+    Unreachable {
+        /// Who has it on record; none in a prediction of what cannot be sent.
+        by: Option<NodeName>,
+    },
     /// Somebody else answered: always a failure.
     Misdelivered {
         /// Who answered.
@@ -92,20 +99,37 @@ pub struct Drop {
     pub source: IpAddr,
 }
 
-/// Why a filter dropped a packet.
+/// Why a filter dropped a packet, and at whose interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DropCause {
     /// No rule of these groups admits it.
     Groups {
         /// Whose end: the sender's egress or the receiver's ingress.
         at: Direction,
-        /// The instance whose groups were consulted.
-        instance: InstanceName,
-        /// The groups consulted, in the instance's order.
+        /// The interface whose groups were consulted.
+        interface: InterfaceId,
+        /// The groups consulted, in the interface's order.
         groups: Vec<GroupName>,
     },
-    /// Something else dropped it, in the words of the log prefix: `spoofed`, `invalid`, `untranslated` ...
-    Other(String),
+    /// Something else dropped it: `spoofed`, `invalid`, `untranslated` ...
+    Other(Recorded),
+}
+
+/// A drop in which no group had a say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// What the filter recorded.
+    pub record: Record,
+    /// In whose log.
+    pub node: NodeName,
+    /// Whose check of source or destination dropped it, where that is what did.
+    pub interface: Option<InterfaceId>,
+}
+
+impl std::fmt::Display for Recorded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} at {}", self.record, self.node)
+    }
 }
 
 /// What a batch of probes found.

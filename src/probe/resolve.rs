@@ -3,13 +3,13 @@
 use super::attempt::Answer;
 use super::evidence::Logged;
 use super::waiting::Finding;
-use super::{Drop, DropCause, Outcome, SOMEBODY_ELSE};
+use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
-use crate::model::{Direction, GroupName, InstanceName, RuleId};
+use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 
 /// Tells whose interface an index of a router is, and which groups it is in.
-pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InstanceName, Vec<GroupName>)>;
+pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
 
 /// The outcome of a probe.
 pub(super) fn outcome(
@@ -42,18 +42,18 @@ pub(super) fn outcome(
         Some(Answer::Refused) => {
             inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
         }
-        Some(Answer::Unreachable) if finding.records.iter().any(|it| it.record == Record::Unreachable) => {
-            match finding.seen {
-                false => Outcome::Unreachable,
-                true => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
-            }
-        }
-        // The sender's own kernel may say so as well, and an instance that broke its own stack is none of EC2's.
-        Some(Answer::Unreachable) => inconclusive("unreachable, says the sender, and no router has a record of it"),
+        Some(Answer::Unreachable) => match finding.records.iter().find(|it| it.record == Record::Unreachable) {
+            Some(_) if finding.seen => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+            Some(logged) => Outcome::Unreachable { by: Some(logged.node.clone()) },
+            // The sender's own kernel may say so as well, and an instance that broke its own stack is none of EC2's.
+            None => inconclusive("unreachable, says the sender, and no router has a record of it"),
+        },
         Some(Answer::Failed(why)) => inconclusive(why),
         None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
             Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),
-            Some(logged) if logged.record == Record::Unreachable => Outcome::Unreachable,
+            Some(logged) if logged.record == Record::Unreachable => {
+                Outcome::Unreachable { by: Some(logged.node.clone()) }
+            }
             // Where nobody holds the address there is nobody to be silent.
             Some(_) if receiver.is_some() && !finding.canary_arrived => {
                 inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
@@ -96,9 +96,9 @@ fn answered(
 /// the interface of an instance that is registered with it.
 pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<'_>) -> Option<NodeName> {
     finding.passed_on.as_ref()?.iter().find_map(|logged| {
-        let (instance, _) = logged.out_index.and_then(|index| whose(&logged.node, index))?;
+        let (to, _) = logged.out_index.and_then(|index| whose(&logged.node, index))?;
         let admitted = matches!(logged.record, Record::Accept(Direction::Ingress, _));
-        behind.iter().find(|node| admitted && node.0 == instance.as_str()).cloned()
+        behind.iter().find(|node| admitted && node.0 == to.instance.as_str()).cloned()
     })
 }
 
@@ -108,7 +108,7 @@ fn connected(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -
     let passed_to_receiver = |logged: &Logged| {
         let to = logged.out_index.and_then(|index| whose(&logged.node, index));
         matches!(logged.record, Record::Accept(Direction::Ingress, _))
-            && to.is_some_and(|(instance, _)| receiver.is_some_and(|receiver| receiver.0 == instance.as_str()))
+            && to.is_some_and(|(to, _)| receiver.is_some_and(|receiver| receiver.0 == to.instance.as_str()))
     };
     if finding.seen && finding.records.iter().any(passed_to_receiver) {
         Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) }
@@ -121,12 +121,21 @@ fn connected(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -
 fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Option<RuleId> {
     let is_receiver = |logged: &Logged| {
         let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
-        owner.is_some_and(|(instance, _)| receiver.is_some_and(|node| node.0 == instance.as_str()))
+        owner.is_some_and(|(id, _)| receiver.is_some_and(|node| node.0 == id.instance.as_str()))
     };
     finding.records.iter().rev().find_map(|logged| match logged.record {
         Record::Accept(Direction::Ingress, rule) if is_receiver(logged) => Some(rule),
         _ => None,
     })
+}
+
+/// At whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
+pub(super) fn admitted_at(finding: &Finding, whose: Whose<'_>) -> Option<InterfaceId> {
+    let admits = |logged: &&Logged| {
+        matches!(logged.record, Record::Accept(Direction::Ingress, _) | Record::Pass(Direction::Ingress))
+    };
+    let logged = finding.records.iter().rev().find(admits)?;
+    logged.out_index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id)
 }
 
 /// Which end of a flow sent a packet.
@@ -153,10 +162,22 @@ pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Dro
     };
     let owner = at.zip(index.and_then(|index| whose(&logged.node, index)));
     let cause = match owner {
-        Some((at, (instance, groups))) => DropCause::Groups { at, instance, groups },
-        None => DropCause::Other(format!("{} at {}", logged.record, logged.node)),
+        Some((at, (interface, groups))) => DropCause::Groups { at, interface, groups },
+        None => DropCause::Other(recorded(logged, whose)),
     };
     Drop { cause, source: logged.tuple.source }
+}
+
+/// The record of a drop in which no group had a say. The source is checked where the packet came in, and the destination where
+/// it would leave.
+fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
+    let index = match logged.record {
+        Record::Spoofed => logged.in_index,
+        Record::NotItsOwn => logged.out_index,
+        _ => None,
+    };
+    let interface = index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id);
+    Recorded { record: logged.record, node: logged.node.clone(), interface }
 }
 
 #[cfg(test)]

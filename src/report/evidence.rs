@@ -5,8 +5,8 @@ pub mod replay;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, json, pcap, text};
-use crate::model::Endpoint;
 use crate::model::topology::write;
+use crate::model::{Endpoint, InterfaceId};
 use crate::probe::{DropCause, Observation, Outcome};
 use crate::scenario::{Class, Kept, Options, RunResult, StartServices, StepResult, answers, held};
 
@@ -298,13 +298,15 @@ fn detail(outcome: &Outcome) -> String {
             admitted_by.map_or_else(String::new, |rule| format!("by {rule}"))
         }
         Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, instance, groups } => {
+            DropCause::Groups { at, interface: InterfaceId { instance, .. }, groups } => {
                 let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
                 format!("at {at} of {instance}, groups {}, source {}", groups.join(", "), drop.source)
             }
-            DropCause::Other(why) => format!("{why}, source {}", drop.source),
+            DropCause::Other(recorded) => format!("{recorded}, source {}", drop.source),
         },
-        Outcome::Inconclusive { .. } | Outcome::Misdelivered { .. } | Outcome::Unreachable => text::outcome(outcome),
+        Outcome::Inconclusive { .. } | Outcome::Misdelivered { .. } | Outcome::Unreachable { .. } => {
+            text::outcome(outcome)
+        }
     }
 }
 

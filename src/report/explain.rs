@@ -106,9 +106,9 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     let (verdict, at) = match &walk.verdict {
         Verdict::Open { .. } => ("open", None),
         Verdict::Dropped { at, .. } => ("dropped", Some(*at)),
-        Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated => ("dropped", None),
+        Verdict::FailsCheck { .. } | Verdict::Blackhole { .. } | Verdict::Untranslated { .. } => ("dropped", None),
         Verdict::Misdelivered { .. } => ("misdelivered", None),
-        Verdict::Unreachable => ("unreachable", None),
+        Verdict::Unreachable { .. } => ("unreachable", None),
         Verdict::Unresolved => ("unresolved", None),
     };
     let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {

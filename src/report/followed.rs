@@ -25,11 +25,11 @@ pub fn predicted(foretold: &Foretold) -> String {
     match foretold {
         Foretold::NotOpened(_) => "it cannot have been opened".to_owned(),
         Foretold::Stands(Standing::Cut { at }) => {
-            let ends: Vec<String> = at.iter().map(|(at, instance)| format!("the {at} of {instance}")).collect();
+            let ends: Vec<String> = at.iter().map(|(at, id)| format!("the {at} of {}", id.instance)).collect();
             format!("cut at {}", ends.join(" or "))
         }
-        Foretold::Stands(Standing::FailsCheck { instance }) => {
-            format!("cut by the check of source and destination of {instance}")
+        Foretold::Stands(Standing::FailsCheck { interface, .. }) => {
+            format!("cut by the check of source and destination of {}", interface.instance)
         }
         other => predicted_word(other).to_owned(),
     }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::model::topology::{Action, Expectation, ExpectedOutcome, Opening, Step};
 use crate::model::{
-    Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, Operation, Peer, Port, PrivateIp, PublicIp,
-    Refusal, RefusalCode, RuleId, Service,
+    Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, InterfaceId, Operation, Peer, Port, PrivateIp,
+    PublicIp, Refusal, RefusalCode, RuleId, Service,
 };
 use crate::probe::{Drop, DropCause, Held, Outcome};
 use crate::scenario::testing::{
@@ -123,7 +123,11 @@ pub(crate) fn disagreeing() -> RunResult {
     let fate = |_: &Cloud, name: &ConnectionName| match name.as_str() {
         "session" => {
             let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
-            let cause = DropCause::Groups { at: Direction::Ingress, instance: InstanceName::new("db1"), groups };
+            let cause = DropCause::Groups {
+                at: Direction::Ingress,
+                interface: InterfaceId::first_of(&InstanceName::new("db1")),
+                groups,
+            };
             Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
         }
         _ => Held::Inconclusive { why: "what the client sent neither arrived nor is recorded".to_owned() },

@@ -142,8 +142,8 @@ fn all_there(name: &HostName, all: &[HostIp], ends: &[Endpoint]) -> bool {
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
-            DropCause::Other(word) => format!("dropped as {word}"),
+            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DropCause::Other(recorded) => format!("dropped as {recorded}"),
         },
         Outcome::Misdelivered { answered_by } => format!("answered by {answered_by}"),
         other => Class::of(other).as_str().to_owned(),

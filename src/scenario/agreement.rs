@@ -1,6 +1,8 @@
 //! Whether the two readings of a cloud agree about a flow: what `policy` predicts, and what the packets did.
 
-use crate::model::Verdict;
+use super::causes;
+use crate::compile::record::Record;
+use crate::model::{Check, Verdict};
 use crate::policy::behind::Behind;
 use crate::policy::tracking::Standing;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
@@ -16,9 +18,9 @@ pub enum Agreement {
     Unproved,
 }
 
-/// Holds a predicted verdict against what was observed. Where rules decided, the rule on record must be among those
-/// that were predicted to; where groups dropped, it must be at the same end, for want of a rule in the same groups; where
-/// a name has no address, the resolver must have said so.
+/// Holds a predicted verdict against what was observed. Where rules decided, the rule on record must be among those that were
+/// predicted to, and at the receiver's interface; where something dropped it, the record, the box that has it and the interface
+/// must be those predicted, and the groups where groups did; where a name has no address, the resolver must have said so.
 pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
     let unresolved = *verdict == Verdict::Unresolved;
     match observation.resolved {
@@ -34,21 +36,14 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
             Outcome::Open { admitted_by: rule }
             | Outcome::Refused { admitted_by: rule }
             | Outcome::Closed { admitted_by: rule, .. },
-        ) => rule.is_none_or(|rule| admitted_by.contains(&rule)),
-        (Verdict::Dropped { at, instance, groups }, Outcome::Dropped(drop)) => {
-            drop.cause == DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() }
-        }
-        (Verdict::Untranslated, Outcome::Dropped(drop)) => is_recorded_as(&drop.cause, &["untranslated"]),
-        (Verdict::FailsCheck { .. }, Outcome::Dropped(drop)) => {
-            is_recorded_as(&drop.cause, &["spoofed", "not-its-own"])
-        }
-        (Verdict::Blackhole, Outcome::Dropped(drop)) => is_recorded_as(&drop.cause, &["blackhole"]),
+        ) => rule.is_none_or(|rule| admitted_by.contains(&rule)) && is_admitted_at_its_end(observation),
+        (verdict, Outcome::Dropped(drop)) => causes::of(verdict).is_some_and(|predicted| predicted == drop.cause),
         // The answer to a ping names nobody, and neither does a port where nobody listens.
         (Verdict::Misdelivered { to }, Outcome::Misdelivered { answered_by }) => {
             *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE
         }
         (Verdict::Misdelivered { .. }, Outcome::Refused { .. }) => true,
-        (Verdict::Unreachable, Outcome::Unreachable) => true,
+        (Verdict::Unreachable { by }, Outcome::Unreachable { by: seen }) => by.as_ref().map(causes::node) == *seen,
         _ => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }
@@ -80,24 +75,34 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
         (_, Held::Inconclusive { .. }) => return Agreement::Unproved,
         (Standing::Alive, Held::Alive) | (Standing::Gone, Held::Gone { .. }) => true,
         (Standing::Cut { at }, Held::Cut(drops)) => every(drops, &|cause| match cause {
-            DropCause::Groups { at: direction, instance, .. } => at.contains(&(*direction, instance.clone())),
+            DropCause::Groups { at: direction, interface, .. } => at.contains(&(*direction, interface.clone())),
             DropCause::Other(_) => false,
         }),
-        // What nobody remembers is in no connection's place, and begins none.
-        (Standing::Forgotten, Held::Cut(drops)) => {
-            every(drops, &|cause| is_recorded_as(cause, &["invalid", "untranslated", "unreachable"]))
-        }
+        // What nobody remembers is in no connection's place, and begins none. Where it ends, whoever holds its addresses by now
+        // decides: in whichever VPC.
+        (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| match cause {
+            DropCause::Other(it) => {
+                matches!(it.record, Record::Invalid | Record::Untranslated | Record::Unreachable)
+            }
+            DropCause::Groups { .. } => false,
+        }),
         (Standing::Forgotten, Held::Gone { .. }) => true,
-        (Standing::FailsCheck { .. }, Held::Cut(drops)) => {
-            every(drops, &|cause| is_recorded_as(cause, &["spoofed", "not-its-own"]))
-        }
+        // What comes to it is not for it; and what it has translated, and sends back, is not from it.
+        (Standing::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
+            [Check::Source, Check::Destination].iter().any(|check| {
+                let (interface, vpc) = (interface.clone(), vpc.clone());
+                causes::of(&Verdict::FailsCheck { interface, check: *check, vpc }).as_ref() == Some(cause)
+            })
+        }),
         _ => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }
 }
 
-fn is_recorded_as(cause: &DropCause, words: &[&str]) -> bool {
-    matches!(cause, DropCause::Other(word) if words.iter().any(|expected| word.starts_with(expected)))
+/// Whether the last record that admits it is of the interface that was asked. Without a record nothing speaks against it.
+fn is_admitted_at_its_end(observation: &Observation) -> bool {
+    let asked = observation.flow.to.interface();
+    observation.admitted_at.as_ref().is_none_or(|at| asked.is_none_or(|asked| asked == *at))
 }
 
 #[cfg(test)]
@@ -109,7 +114,15 @@ mod tests {
     fn seen(outcome: Outcome, resolved: Option<Resolution>) -> Observation {
         let flows = crate::scenario::cells::select(&pattern("web1 -> db1:3306"), None, &cloud());
         let flow = flows.expect("a flow").remove(0);
-        Observation { flow, outcome, timed_out: false, resolved, answered_by: None, records: Vec::new() }
+        Observation {
+            flow,
+            outcome,
+            timed_out: false,
+            resolved,
+            admitted_at: None,
+            answered_by: None,
+            records: Vec::new(),
+        }
     }
 
     fn open(rules: &[u32]) -> Verdict {
@@ -125,7 +138,7 @@ mod tests {
         let by = |rule| seen(Outcome::Open { admitted_by: Some(RuleId(rule)) }, None);
         assert_eq!(compare(&open(&[1, 2]), &by(2)), Agreement::Agree);
         assert_eq!(compare(&open(&[1, 2]), &by(3)), Agreement::Disagree);
-        assert_eq!(compare(&Verdict::Unreachable, &by(1)), Agreement::Disagree);
+        assert_eq!(compare(&Verdict::Unreachable { by: None }, &by(1)), Agreement::Disagree);
     }
 
     #[test]

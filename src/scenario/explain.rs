@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, Peer, Rule, RuleId, Scheme, SelfReference, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InterfaceId, Peer, Rule, RuleId, Scheme, SelfReference,
+    Via,
 };
 use crate::probe::{Drop, DropCause, Outcome};
 
@@ -42,14 +43,14 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
         }
         Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
         Outcome::Inconclusive { why } => Some(why.clone()),
-        Outcome::Open { .. } | Outcome::Unreachable => None,
+        Outcome::Open { .. } | Outcome::Unreachable { .. } => None,
     }
 }
 
 fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
     let (at, instance, groups) = match cause {
-        DropCause::Other(word) => return format!("dropped as {word}, source {source}"),
-        DropCause::Groups { at, instance, groups } => (*at, instance, groups),
+        DropCause::Other(recorded) => return format!("dropped as {recorded}, source {source}"),
+        DropCause::Groups { at, interface, groups } => (*at, &interface.instance, groups),
     };
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
@@ -70,8 +71,8 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
 /// Why a packet of a connection under way was dropped.
 pub fn cut(Drop { cause, source }: &Drop) -> String {
     match cause {
-        DropCause::Other(word) => format!("dropped as {word}, source {source}"),
-        DropCause::Groups { at, instance, groups } => {
+        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
+        DropCause::Groups { at, interface: InterfaceId { instance, .. }, groups } => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
             format!("untracked at the {at} of {instance}, and no rule of {list} admits it now")
         }
@@ -81,8 +82,8 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 /// Where an answer that nobody waits for was dropped.
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
     match cause {
-        DropCause::Other(word) => format!("dropped as {word}, source {source}"),
-        DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
+        DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
     }
 }
 

@@ -96,7 +96,7 @@ pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
         (ExpectedOutcome::Open, Outcome::Open { .. })
         | (ExpectedOutcome::Refused, Outcome::Refused { .. })
         | (ExpectedOutcome::Closed, Outcome::Closed { .. })
-        | (ExpectedOutcome::Unreachable, Outcome::Unreachable) => true,
+        | (ExpectedOutcome::Unreachable, Outcome::Unreachable { .. }) => true,
         (ExpectedOutcome::Dropped, Outcome::Dropped(drop)) => match (demand.at, &drop.cause) {
             (None, _) => true,
             (Some(demanded), DropCause::Groups { at, .. }) => demanded == *at,

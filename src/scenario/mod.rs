@@ -8,6 +8,7 @@
 pub mod agreement;
 pub mod answers;
 mod balanced;
+pub mod causes;
 pub mod cells;
 mod change;
 mod claims;

@@ -8,9 +8,7 @@ use super::cloudlike::Cloudlike;
 use super::followed::Followed;
 use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
-use super::{explain, health, traffic};
-use crate::compile::names;
-use crate::compile::record::Record;
+use super::{causes, explain, health, traffic};
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
@@ -19,7 +17,7 @@ use crate::model::{
 };
 use crate::policy::behind::{Behind, Listens, Reached};
 use crate::policy::{self, Stage, Walk};
-use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution, Streams, Trace};
+use crate::probe::{Batch, Drop, Health, Held, Observation, Outcome, Resolution, Streams, Trace};
 
 /// Predicts the steps of a file under an era, and whether its own expectations would hold.
 ///
@@ -236,16 +234,17 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
         (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
         _ => None,
     };
-    Observation { flow: flow.clone(), outcome, timed_out: false, resolved, answered_by, records: Vec::new() }
+    let flow = flow.clone();
+    Observation { flow, outcome, timed_out: false, resolved, admitted_at: None, answered_by, records: Vec::new() }
 }
 
 /// The outcome that a verdict comes to where somebody listens, or nobody does.
 fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Outcome {
+    let nothing_sent = || Outcome::Inconclusive { why: "nothing was sent".to_owned() };
     let dropped = |cause| match source(walk) {
         Some(source) => Outcome::Dropped(Drop { cause, source }),
-        None => Outcome::Inconclusive { why: "nothing was sent".to_owned() },
+        None => nothing_sent(),
     };
-    let recorded = |record: Record| DropCause::Other(format!("{record} at {}", place(cloud, flow, record)));
     match &walk.verdict {
         Verdict::Open { admitted_by } => {
             let admitted_by = admitted_by.first().copied();
@@ -260,17 +259,12 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
                 }
             }
         }
-        Verdict::Dropped { at, instance, groups } => {
-            dropped(DropCause::Groups { at: *at, instance: instance.clone(), groups: groups.clone() })
-        }
-        Verdict::FailsCheck { .. } if matches!(walk.stages.last(), Some(Stage::Routed { .. })) => {
-            dropped(recorded(Record::NotItsOwn))
-        }
-        Verdict::FailsCheck { .. } => dropped(recorded(Record::Spoofed)),
-        Verdict::Blackhole => dropped(recorded(Record::Blackhole)),
-        Verdict::Untranslated => dropped(recorded(Record::Untranslated)),
+        Verdict::Dropped { .. }
+        | Verdict::FailsCheck { .. }
+        | Verdict::Blackhole { .. }
+        | Verdict::Untranslated { .. } => causes::of(&walk.verdict).map_or_else(nothing_sent, dropped),
         Verdict::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
-        Verdict::Unreachable => Outcome::Unreachable,
+        Verdict::Unreachable { by } => Outcome::Unreachable { by: by.as_ref().map(causes::node) },
         Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
     }
 }
@@ -347,15 +341,4 @@ fn source(walk: &Walk) -> Option<IpAddr> {
         Stage::Asked(asked) if asked.at == crate::model::Direction::Ingress => Some(asked.other),
         _ => None,
     })
-}
-
-/// The namespace that would record it.
-fn place(cloud: &Cloud, flow: &Flow, record: Record) -> String {
-    let sender = match &flow.from {
-        Endpoint::Host(..) => None,
-        other => other.interface().and_then(|id| cloud.interface(&id)),
-    };
-    let Some(sender) = sender else { return "internet".to_owned() };
-    let node = if record == Record::Untranslated { names::gateway(&sender.vpc) } else { names::router(&sender.vpc) };
-    node.to_string()
 }

@@ -304,11 +304,12 @@ impl<'a> Paper<'a> {
                 let deaf = |name: &InstanceName| self.topology.deaf.contains(&(name.clone(), flow.service));
                 if flow.to.instance().is_some_and(deaf) { Class::Refused } else { Class::Open }
             }
-            Verdict::Dropped { .. } | Verdict::FailsCheck { .. } | Verdict::Blackhole | Verdict::Untranslated => {
-                Class::Dropped
-            }
+            Verdict::Dropped { .. }
+            | Verdict::FailsCheck { .. }
+            | Verdict::Blackhole { .. }
+            | Verdict::Untranslated { .. } => Class::Dropped,
             Verdict::Misdelivered { .. } => Class::Misdelivered,
-            Verdict::Unreachable => Class::Unreachable,
+            Verdict::Unreachable { .. } => Class::Unreachable,
             Verdict::Unresolved => Class::Inconclusive,
         }
     }

@@ -102,7 +102,7 @@ impl<L: Cloudlike> Trial<'_, L> {
             Outcome::Open { .. } => "open",
             Outcome::Refused { .. } => "refused",
             Outcome::Dropped(_) => "dropped",
-            Outcome::Unreachable => "unreachable",
+            Outcome::Unreachable { .. } => "unreachable",
             Outcome::Misdelivered { .. } | Outcome::Closed { .. } | Outcome::Inconclusive { .. } => {
                 return Err("nothing is predicted".to_owned());
             }

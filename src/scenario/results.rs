@@ -285,7 +285,7 @@ impl Class {
             Outcome::Refused { .. } => Self::Refused,
             Outcome::Dropped(_) => Self::Dropped,
             Outcome::Closed { .. } => Self::Closed,
-            Outcome::Unreachable => Self::Unreachable,
+            Outcome::Unreachable { .. } => Self::Unreachable,
             Outcome::Misdelivered { .. } => Self::Misdelivered,
             Outcome::Inconclusive { .. } => Self::Inconclusive,
         }

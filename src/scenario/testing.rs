@@ -209,9 +209,11 @@ pub(crate) fn by_the_article(cloud: &Cloud, flow: &Flow) -> Outcome {
 }
 
 pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
-    let Endpoint::Instance(to) = &flow.to else { return Outcome::Unreachable };
+    let Endpoint::Instance(to) = &flow.to else { return Outcome::Unreachable { by: None } };
     let source = match (&flow.from, flow.via) {
-        (Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..), _) => return Outcome::Unreachable,
+        (Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..), _) => {
+            return Outcome::Unreachable { by: None };
+        }
         (Endpoint::Host(_, address), _) => address.0,
         (Endpoint::Instance(name), via) => {
             let interface = &cloud.instances[name].interfaces[0];
@@ -223,7 +225,7 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
         }
     };
     let groups = cloud.instances[to].interfaces[0].groups.iter().cloned().collect();
-    let cause = DropCause::Groups { at: Direction::Ingress, instance: to.clone(), groups };
+    let cause = DropCause::Groups { at: Direction::Ingress, interface: InterfaceId::first_of(to), groups };
     Outcome::Dropped(Drop { cause, source })
 }
 
@@ -283,6 +285,7 @@ impl Cloudlike for Double {
             outcome: (self.answer)(&self.cloud, flow),
             timed_out: false,
             resolved: None,
+            admitted_at: None,
             answered_by: None,
             records: Vec::new(),
         };
@@ -357,6 +360,7 @@ impl Cloudlike for Double {
             outcome,
             timed_out: false,
             resolved: None,
+            admitted_at: None,
             answered_by: None,
             records: Vec::new(),
         }];

@@ -31,9 +31,9 @@ impl fmt::Display for ProbedFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.flow, self.class().as_str())?;
         if let Outcome::Dropped(drop) = &self.outcome
-            && let DropCause::Groups { at, instance, .. } = &drop.cause
+            && let DropCause::Groups { at, interface, .. } = &drop.cause
         {
-            write!(f, " at the {at} of {instance}")?;
+            write!(f, " at the {at} of {}", interface.instance)?;
         }
         if let Some(rule) = &self.rule {
             write!(f, "\n    admitted by {} \"{}\"", rule.group, rule.written)?;
@@ -205,7 +205,7 @@ pub(super) fn fail_at(caller: &Location<'_>, text: &str) -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, GroupName, InstanceName, Port, Service, Via};
+    use crate::model::{Endpoint, GroupName, InstanceName, InterfaceId, Port, Service, Via};
     use crate::probe::Drop;
 
     fn probed(outcomes: &[Outcome]) -> Probed {
@@ -225,7 +225,7 @@ mod tests {
 
     fn dropped(at: Direction) -> Outcome {
         let groups = vec![GroupName::new("db")];
-        let cause = DropCause::Groups { at, instance: InstanceName::new("db1"), groups };
+        let cause = DropCause::Groups { at, interface: InterfaceId::first_of(&InstanceName::new("db1")), groups };
         Outcome::Dropped(Drop { cause, source: std::net::Ipv4Addr::new(10, 0, 0, 11).into() })
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
+use sglab::compile::network::NodeName;
 use sglab::compile::record::Record;
 use sglab::model::{AddressRequest, Direction, Endpoint, Era, Flow, HostName, InstanceName, Service};
 use sglab::probe::Outcome;
@@ -99,7 +100,8 @@ async fn a_stopped_instance_is_unreachable_by_the_addresses_that_it_had() {
         let often = std::iter::repeat_n(services, 10).flatten().map(|service| flow("web1", "db1", service));
         let flows: Vec<_> = often.chain(std::iter::repeat_n(office, 10)).collect();
         for (flow, outcome) in flows.iter().zip(outcomes(&mut lab, &flows).await) {
-            assert_eq!(outcome, Outcome::Unreachable, "era {era}: {flow}");
+            let by = if matches!(flow.from, Endpoint::Host(..)) { "internet" } else { "vpc-default" };
+            assert_eq!(outcome, Outcome::Unreachable { by: Some(NodeName(by.into())) }, "era {era}: {flow}");
         }
     }
 }

@@ -97,7 +97,7 @@ pub async fn outcomes(lab: &mut Lab, flows: &[Flow]) -> Vec<Outcome> {
 pub fn dropped_at(outcome: &Outcome) -> Option<(Direction, String)> {
     match outcome {
         Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, instance, .. } => Some((*at, instance.to_string())),
+            DropCause::Groups { at, interface, .. } => Some((*at, interface.instance.to_string())),
             DropCause::Other(_) => None,
         },
         _ => None,

@@ -1,6 +1,11 @@
 //! Elastic IPs on real packets.
 
-use sglab::model::{ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target};
+use sglab::compile::names;
+use sglab::compile::record::Record;
+use sglab::model::{
+    ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target, VpcName,
+};
+use sglab::probe::{DropCause, Outcome, Recorded};
 
 use crate::clouds::*;
 
@@ -58,7 +63,7 @@ async fn an_elastic_ip_is_reached_from_outside_before_and_after_a_stop_and_a_sta
         assert!(is_open(&probe(&mut lab, asked.clone()).await.outcome), "era {era}");
         change(&mut lab, &stop("a")).await;
         let found = probe(&mut lab, asked.clone()).await.outcome;
-        assert_eq!(found, sglab::probe::Outcome::Unreachable, "era {era}");
+        assert_eq!(found, Outcome::Unreachable { by: Some(names::internet()) }, "era {era}");
         change(&mut lab, &start("a")).await;
         assert_eq!(public(lab.cloud(), "a") == address, era != Era::Classic, "era {era}");
         assert!(is_open(&probe(&mut lab, asked.clone()).await.outcome), "era {era}");
@@ -76,8 +81,9 @@ async fn what_has_no_public_address_leaves_no_further_than_the_gateway() {
     let across = by_public(flow("hidden", "a", tcp(80)));
     for asked in [out.clone(), across] {
         let found = probe(&mut lab, asked.clone()).await.outcome;
-        let sglab::probe::Outcome::Dropped(drop) = &found else { panic!("{asked}: {found:?}") };
-        let at = sglab::probe::DropCause::Other("untranslated at gateway-default".into());
+        let Outcome::Dropped(drop) = &found else { panic!("{asked}: {found:?}") };
+        let node = names::gateway(&VpcName::new("default"));
+        let at = DropCause::Other(Recorded { record: Record::Untranslated, node, interface: None });
         assert_eq!(drop.cause, at, "{asked}");
     }
     change(&mut lab, &associate("hidden")).await;

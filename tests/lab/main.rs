@@ -54,6 +54,7 @@ mod timeouts;
 mod topologies;
 mod traceroute;
 mod tracking;
+mod wrong_ends;
 
 use std::future::Future;
 use std::os::unix::process::CommandExt;
@@ -106,6 +107,7 @@ const ALL: &[&[Case]] = &[
     topologies::CASES,
     traceroute::CASES,
     tracking::CASES,
+    wrong_ends::CASES,
 ];
 
 /// Names the case that this process is to run.

@@ -57,7 +57,7 @@ scenario: [{{step: as launched, expect: {{dropped: ['a -> gone:protocol 47']}}}}
     });
     let flows: Vec<Flow> = std::iter::once(unreachable.clone()).chain(open).collect();
     let found = outcomes(&mut lab, &flows).await;
-    assert_eq!(found[0], Outcome::Unreachable);
+    assert_eq!(found[0], Outcome::Unreachable { by: Some(NodeName("vpc-default".into())) });
     for outcome in &found[1..] {
         assert!(is_open(outcome), "{outcome:?}");
     }

@@ -18,21 +18,21 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
             let rules: Vec<String> = admitted_by.iter().map(|id| rule(cloud, *id)).collect();
             format!("open, by {}", rules.join(", and by "))
         }
-        Verdict::Dropped { at, instance, groups } => {
+        Verdict::Dropped { at, interface: InterfaceId { instance, .. }, groups } => {
             let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
             format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
         }
-        Verdict::FailsCheck { instance } => {
+        Verdict::FailsCheck { interface: InterfaceId { instance, .. }, .. } => {
             format!("dropped by the source and destination check of {instance}, before any group is asked")
         }
-        Verdict::Blackhole => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
-        Verdict::Untranslated => {
+        Verdict::Blackhole { .. } => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
+        Verdict::Untranslated { .. } => {
             format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
         }
         Verdict::Misdelivered { to } => {
             format!("it comes to {to}, which lets it in: {} has given the address back, and {to} holds it now", flow.to)
         }
-        Verdict::Unreachable => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
+        Verdict::Unreachable { .. } => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
         Verdict::Unresolved => format!("{} has no public DNS name to ask for", flow.to),
     }
 }

@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 
 use super::{Followed, Foretold, One};
-use crate::model::{Cloud, ConnectionName, Direction, InstanceName};
+use crate::compile::names;
+use crate::compile::record::Record;
+use crate::model::{Check, Cloud, ConnectionName, Direction, Endpoint, InterfaceId, Verdict};
 use crate::policy::tracking::Standing;
 use crate::policy::{self, Stage};
-use crate::probe::{Drop, DropCause, Held};
+use crate::probe::{Drop, DropCause, Held, Recorded};
+use crate::scenario::causes;
 
 impl Followed {
     /// What an examination would find; inconclusive, with the reason, where the model cannot tell.
@@ -23,25 +26,34 @@ impl Followed {
 
 impl One {
     fn found(&self, standing: &Standing, cloud: &Cloud) -> Held {
-        let causes = match standing {
+        let drops: Vec<DropCause> = match standing {
             Standing::Alive => return Held::Alive,
             Standing::Gone => return Held::Gone { why: "an end is no more".to_owned() },
-            Standing::Cut { at } => at.iter().map(|(at, name)| self.refused(*at, name, cloud)).collect(),
-            Standing::FailsCheck { instance } => vec![DropCause::Other(format!("not-its-own at {instance}"))],
+            Standing::Cut { at } => at.iter().map(|(at, id)| self.refused(*at, id, cloud)).collect(),
+            Standing::FailsCheck { interface, vpc } => {
+                let (interface, vpc) = (interface.clone(), vpc.clone());
+                causes::of(&Verdict::FailsCheck { interface, check: Check::Destination, vpc }).into_iter().collect()
+            }
             // What nobody remembers is in no connection's place, and begins none.
-            Standing::Forgotten => vec![DropCause::Other("invalid".to_owned())],
+            Standing::Forgotten => self.forgotten(cloud).into_iter().collect(),
         };
         match self.source(cloud) {
-            Some(source) => Held::Cut(causes.into_iter().map(|cause| Drop { cause, source }).collect()),
+            Some(source) => Held::Cut(drops.into_iter().map(|cause| Drop { cause, source }).collect()),
             None => Held::Inconclusive { why: format!("not predicted: {} has no address now", self.flow.from) },
         }
     }
 
-    fn refused(&self, at: Direction, instance: &InstanceName, cloud: &Cloud) -> DropCause {
-        let end = [&self.flow.from, &self.flow.to].into_iter().find(|end| end.instance() == Some(instance));
-        let interface = end.and_then(|end| end.interface()).and_then(|id| cloud.interface(&id));
-        let groups = interface.map(|it| it.groups.iter().cloned().collect()).unwrap_or_default();
-        DropCause::Groups { at, instance: instance.clone(), groups }
+    fn refused(&self, at: Direction, interface: &InterfaceId, cloud: &Cloud) -> DropCause {
+        let groups = cloud.interface(interface).map(|it| it.groups.iter().cloned().collect()).unwrap_or_default();
+        DropCause::Groups { at, interface: interface.clone(), groups }
+    }
+
+    /// Dropped by the router of whoever opened it, or of whom he asks where he is outside.
+    fn forgotten(&self, cloud: &Cloud) -> Option<DropCause> {
+        let ends = [&self.flow.from, &self.flow.to].into_iter().filter_map(Endpoint::interface);
+        let interface = ends.into_iter().find_map(|id| cloud.interface(&id))?;
+        let node = names::router(&interface.vpc);
+        Some(DropCause::Other(Recorded { record: Record::Invalid, node, interface: None }))
     }
 
     /// The address that whoever opened it sends from.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::topology::{Action, Opening, Step};
-use crate::model::{Direction, GroupName, InstanceName, SubnetName, VpcName};
+use crate::model::{Direction, GroupName, InstanceName, InterfaceId, SubnetName, VpcName};
 use crate::probe::{Drop, DropCause};
 use crate::scenario::testing::{Double, columns, pattern, placed, step, topology};
 use crate::scenario::{Options, RunResult, RunVerdict, predict, run_on};
@@ -16,7 +16,11 @@ fn opening(flow: &str) -> Step {
 
 fn cut() -> Held {
     let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
-    let cause = DropCause::Groups { at: Direction::Ingress, instance: InstanceName::new("db1"), groups };
+    let cause = DropCause::Groups {
+        at: Direction::Ingress,
+        interface: InterfaceId::first_of(&InstanceName::new("db1")),
+        groups,
+    };
     Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
 }
 

@@ -231,11 +231,11 @@ async fn flows(lab: &mut Lab, breath: &[(&str, &str, &str)]) -> Vec<String> {
 fn said(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, instance, .. } => format!("dropped at {instance}'s {at}"),
+        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
         Verdict::FailsCheck { .. } => "spoofed".to_owned(),
-        Verdict::Blackhole => "blackhole".to_owned(),
-        Verdict::Untranslated => "untranslated".to_owned(),
-        Verdict::Unreachable => "unreachable".to_owned(),
+        Verdict::Blackhole { .. } => "blackhole".to_owned(),
+        Verdict::Untranslated { .. } => "untranslated".to_owned(),
+        Verdict::Unreachable { .. } => "unreachable".to_owned(),
         Verdict::Misdelivered { to } => format!("comes to {to}"),
         Verdict::Unresolved => "unresolved".to_owned(),
     }
@@ -246,10 +246,10 @@ fn seen(outcome: &Outcome) -> String {
         Outcome::Open { .. } => "open".to_owned(),
         Outcome::Refused { .. } => "refused".to_owned(),
         Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
-            DropCause::Other(word) => word.split(' ').next().unwrap_or_default().to_owned(),
+            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DropCause::Other(recorded) => recorded.record.to_string(),
         },
-        Outcome::Unreachable => "unreachable".to_owned(),
+        Outcome::Unreachable { .. } => "unreachable".to_owned(),
         Outcome::Misdelivered { .. } => "misdelivered".to_owned(),
         Outcome::Closed { .. } => "closed".to_owned(),
         Outcome::Inconclusive { .. } => "inconclusive".to_owned(),

@@ -253,7 +253,7 @@ fn word(held: &Held) -> String {
             // At which of the ends is chance: either may be the first to meet the filter.
             let of = |cause: &DropCause| match cause {
                 DropCause::Groups { .. } => "by groups".to_owned(),
-                DropCause::Other(word) => word.clone(),
+                DropCause::Other(recorded) => recorded.to_string(),
             };
             let mut causes: Vec<String> = drops.iter().map(|drop| of(&drop.cause)).collect();
             causes.sort();

@@ -124,11 +124,11 @@ fn word(outcome: &Outcome) -> String {
         Outcome::Open { admitted_by } => format!("{OPEN}{}", by(admitted_by)),
         Outcome::Refused { admitted_by } => format!("refused{}", by(admitted_by)),
         Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, instance, .. } => format!("dropped at {instance}'s {at}"),
-            DropCause::Other(word) => word.clone(),
+            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DropCause::Other(recorded) => recorded.to_string(),
         },
         Outcome::Closed { .. } => "closed".to_owned(),
-        Outcome::Unreachable => "unreachable".to_owned(),
+        Outcome::Unreachable { .. } => "unreachable".to_owned(),
         Outcome::Misdelivered { answered_by } => format!("answered by {answered_by}"),
         Outcome::Inconclusive { .. } => "inconclusive".to_owned(),
     }
