@@ -309,6 +309,18 @@ pub struct Probed {
     pub reason: Option<String>,
     /// Where a DNS name led.
     pub address: Option<String>,
+    /// Where its answer was dropped, if the receiver has seen it and that is why nothing came back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_dropped: Option<AnswerDropped>,
+}
+
+/// Where an answer was dropped. The flow itself is inconclusive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AnswerDropped {
+    /// The filter's record: `spoofed`, `ingress drop` ...
+    pub record: String,
+    /// Whose groups or whose check dropped it, where one did: `web.eth0`.
+    pub interface: Option<String>,
 }
 
 /// A truth table.

@@ -25,6 +25,12 @@ pub struct Tuple {
 pub const ECHO_REQUEST: u16 = 8;
 /// The ICMPv6 type of an echo request.
 pub const ECHO_REQUEST_IPV6: u16 = 128;
+/// The ICMP type of an echo reply.
+const ECHO_REPLY: u16 = 0;
+/// The ICMPv6 type of an echo reply.
+const ECHO_REPLY_IPV6: u16 = 129;
+/// The header of an ICMP message, in bytes; in an error, the beginning of the packet that it is about follows.
+const ICMP_HEADER: usize = 8;
 
 /// The length that a packet's IP header states, in bytes: of the packet, however much of it is at hand.
 pub fn length(packet: &[u8]) -> u32 {
@@ -36,6 +42,32 @@ pub fn length(packet: &[u8]) -> u32 {
 }
 
 impl Tuple {
+    /// The tuple of what answers it; nothing where nobody answers.
+    pub fn answer(self) -> Option<Self> {
+        let (source_port, destination_port) = match (self.protocol, self.destination_port) {
+            (TCP | UDP, _) => (self.destination_port, self.source_port),
+            (ICMP, ECHO_REQUEST) => (self.source_port, ECHO_REPLY),
+            (ICMPV6, ECHO_REQUEST_IPV6) => (self.source_port, ECHO_REPLY_IPV6),
+            _ => return None,
+        };
+        Some(Self { source: self.destination, source_port, destination: self.source, destination_port, ..self })
+    }
+
+    /// The tuple of the packet that an ICMP error is about, as far as the error repeats it. Nothing for other packets.
+    pub fn of_error(packet: &[u8]) -> Option<Self> {
+        let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
+        let payload = match &sliced.net {
+            Some(LaxNetSlice::Ipv4(ip)) => ip.payload(),
+            Some(LaxNetSlice::Ipv6(ip)) => ip.payload(),
+            _ => return None,
+        };
+        let kind = payload.payload.first()?;
+        match (payload.ip_number.0, kind) {
+            (ICMP, 3 | 4 | 5 | 11 | 12) | (ICMPV6, 1..=4) => Self::parse(payload.payload.get(ICMP_HEADER..)?),
+            _ => None,
+        }
+    }
+
     /// Reads a packet that begins with its IP header; its end may be cut off. Nothing for other packets.
     pub fn parse(packet: &[u8]) -> Option<Self> {
         let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
@@ -102,6 +134,32 @@ mod tests {
         };
         assert_eq!(packet(8).source_port, 7);
         assert_ne!(packet(8), packet(0));
+    }
+
+    #[test]
+    fn an_answer_has_the_ends_the_other_way_round_and_an_error_names_what_it_is_about() {
+        let [here, there] = [[10, 0, 0, 11], [10, 0, 0, 21]];
+        let mut asked = Vec::new();
+        etherparse::PacketBuilder::ipv4(here, there, 64).udp(4000, 53).write(&mut asked, b"token").expect("it fits");
+        let asked_tuple = Tuple::parse(&asked).expect("a UDP packet");
+        let answer = asked_tuple.answer().expect("an answer");
+        assert_eq!((answer.source, answer.source_port), (IpAddr::from(there), 53));
+        assert_eq!((answer.destination, answer.destination_port), (IpAddr::from(here), 4000));
+        let ping = Tuple { protocol: ICMP, source_port: 7, destination_port: ECHO_REQUEST, ..asked_tuple };
+        let reply = ping.answer().expect("a reply");
+        assert_eq!((reply.source, reply.source_port, reply.destination_port), (IpAddr::from(there), 7, 0));
+        assert_eq!(Tuple { protocol: 47, ..asked_tuple }.answer(), None);
+
+        let error = |kind| {
+            let mut packet = Vec::new();
+            let builder = etherparse::PacketBuilder::ipv4(there, here, 64).icmpv4_raw(kind, 3, [0; 4]);
+            builder.write(&mut packet, &asked).expect("it fits");
+            packet
+        };
+        assert_eq!(Tuple::of_error(&error(3)), Some(asked_tuple));
+        assert_eq!(Tuple::of_error(&error(8)), None, "a request is no error");
+        assert_eq!(Tuple::of_error(&asked), None);
+        assert_eq!(Tuple::of_error(&error(3)[..24]), None);
     }
 
     #[test]

@@ -49,4 +49,7 @@ pub fn packet(bytes: &[u8]) {
     if let Some(tuple) = Tuple::parse(bytes) {
         assert_eq!(tuple.source.is_ipv4(), tuple.destination.is_ipv4(), "a packet of two families");
     }
+    if let Some(tuple) = Tuple::of_error(bytes) {
+        assert_eq!(tuple.source.is_ipv4(), tuple.destination.is_ipv4(), "an error about a packet of two families");
+    }
 }

@@ -64,6 +64,8 @@ struct Known {
     turned_away: Option<String>,
     passed_on: Option<PassedOn>,
     overlooked_at: Vec<NodeName>,
+    /// The first record of a drop of what answers it.
+    answer_drop: Option<Logged>,
 }
 
 impl Case {
@@ -75,6 +77,11 @@ impl Case {
     /// Whether some filter has recorded a drop.
     pub fn has_drop(&self) -> bool {
         lock(&self.known).records.iter().any(|logged| logged.record.is_drop())
+    }
+
+    /// The record of a drop of its answer, or of an ICMP error about it.
+    pub fn answer_drop(&self) -> Option<Logged> {
+        lock(&self.known).answer_drop.clone()
     }
 
     /// Whose socket took its token, for messages that nobody answers.
@@ -113,6 +120,8 @@ impl Case {
 #[derive(Debug, Default)]
 pub(super) struct Board {
     cases: Mutex<HashMap<Tuple, Arc<Case>>>,
+    /// By the tuples of what answers them.
+    answers: Mutex<HashMap<Tuple, Arc<Case>>>,
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
     lost: std::sync::atomic::AtomicU64,
     listener: Mutex<Option<mpsc::Sender<Logged>>>,
@@ -139,6 +148,12 @@ impl Board {
             cases.insert(*tuple, Arc::clone(&case));
         }
         case
+    }
+
+    /// Registers what answers a case as well.
+    pub fn expect_answer(&self, tuples: &[Tuple], case: &Arc<Case>) {
+        let mut answers = lock(&self.answers);
+        answers.extend(tuples.iter().filter_map(|tuple| tuple.answer()).map(|answer| (answer, Arc::clone(case))));
     }
 
     /// Registers the token of a message that nobody answers.
@@ -178,8 +193,13 @@ impl Board {
         lock(&self.tokens).remove(token);
     }
 
-    /// Forgets tuples, and the connections by which load balancers passed them on.
+    /// Forgets tuples, what answers them, and the connections by which load balancers passed them on.
     pub fn forget(&self, tuples: &[Tuple]) {
+        let mut answers = lock(&self.answers);
+        for answer in tuples.iter().filter_map(|tuple| tuple.answer()) {
+            answers.remove(&answer);
+        }
+        drop(answers);
         let mut cases = lock(&self.cases);
         for tuple in tuples {
             if let Some(on) = cases.remove(tuple).and_then(|case| case.passed_on()) {
@@ -188,8 +208,11 @@ impl Board {
         }
     }
 
-    /// A filter's record.
-    pub fn post_record(&self, logged: Logged) {
+    /// A filter's record. `error_about` is the tuple of the packet that it is an ICMP error about.
+    pub fn post_record(&self, logged: Logged, error_about: Option<Tuple>) {
+        if logged.record.is_drop() {
+            self.post_answer_drop(&logged, error_about);
+        }
         let untold = lock(&self.listener).as_ref().is_some_and(|listener| listener.try_send(logged.clone()).is_err());
         if untold {
             self.unheard.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -201,6 +224,17 @@ impl Board {
             if drop {
                 case.news.notify_one();
             }
+        }
+    }
+
+    fn post_answer_drop(&self, logged: &Logged, error_about: Option<Tuple>) {
+        let case = match error_about {
+            Some(asked) => lock(&self.cases).get(&asked).cloned(),
+            None => lock(&self.answers).get(&logged.tuple).cloned(),
+        };
+        if let Some(case) = case {
+            lock(&case.known).answer_drop.get_or_insert_with(|| logged.clone());
+            case.news.notify_one();
         }
     }
 

@@ -61,19 +61,28 @@ impl Prober {
                     _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),
                 };
                 let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
-                let admitted_at = resolve::admitted_at(&finding, whose);
-                Ok((outcome, finding.timed_out, (by, admitted_at), finding.records))
+                let answer_dropped = resolve::answer_dropped(&finding, whose);
+                let mut records = finding.records.clone();
+                records.extend(finding.answer_drop.clone().filter(|_| answer_dropped.is_some()));
+                Ok(Observation {
+                    flow: flow.clone(),
+                    outcome,
+                    timed_out: finding.timed_out,
+                    resolved: None,
+                    admitted_at: resolve::admitted_at(&finding, whose),
+                    answered_by: by,
+                    answer_dropped,
+                    records,
+                })
             });
-            let (outcome, timed_out, (answered_by, admitted_at), records) = match found {
-                Ok((.., records)) if !canaries_held => {
-                    let why = "a canary of known fate did not do as it must".into();
-                    (Outcome::Inconclusive { why }, false, (None, None), records)
+            match found {
+                Ok(seen) if !canaries_held => {
+                    let why = "a canary of known fate did not do as it must".to_owned();
+                    Observation { records: seen.records, ..Observation::unproved(flow.clone(), why) }
                 }
-                Ok(found) => found,
-                Err(why) => (Outcome::Inconclusive { why }, false, (None, None), Vec::new()),
-            };
-            let flow = flow.clone();
-            Observation { flow, outcome, timed_out, resolved: None, admitted_at, answered_by, records }
+                Ok(seen) => seen,
+                Err(why) => Observation::unproved(flow.clone(), why),
+            }
         });
         Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
     }

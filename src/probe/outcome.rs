@@ -23,8 +23,31 @@ pub struct Observation {
     pub admitted_at: Option<InterfaceId>,
     /// Who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,
-    /// Everything that the filters recorded of it.
+    /// Where its answer was dropped, if the receiver has seen it and that is why nothing came back. Such a flow is inconclusive.
+    pub answer_dropped: Option<Drop>,
+    /// Everything that the filters recorded of it, and of a drop of its answer.
     pub records: Vec<Logged>,
+}
+
+impl Observation {
+    /// An observation of a flow with nothing but its outcome.
+    pub fn of(flow: Flow, outcome: Outcome) -> Self {
+        Self {
+            flow,
+            outcome,
+            timed_out: false,
+            resolved: None,
+            admitted_at: None,
+            answered_by: None,
+            answer_dropped: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// An observation that proves nothing.
+    pub fn unproved(flow: Flow, why: String) -> Self {
+        Self::of(flow, Outcome::Inconclusive { why })
+    }
 }
 
 /// What a resolver said of a name.

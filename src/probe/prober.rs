@@ -168,6 +168,8 @@ impl Prober {
             let case = self.board.register(&tuples);
             if is_unanswered(ask) {
                 self.board.expect_delivery(token, &case);
+            } else {
+                self.board.expect_answer(&tuples, &case);
             }
             started.push((ask, socket, token, tuples, case));
         }

@@ -62,7 +62,10 @@ pub(super) fn outcome(
                 inconclusive("the filter recorded a drop, but more came to the receiver than could be looked at")
             }
             Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
-            None if finding.seen => inconclusive("the receiver has seen it and gave no answer"),
+            None if finding.seen => match answer_dropped(finding, whose) {
+                Some(drop) => inconclusive(&format!("the receiver has seen it, and its answer was {}", words(&drop))),
+                None => inconclusive("the receiver has seen it and gave no answer"),
+            },
             None => inconclusive("no answer, and no filter has a record of it"),
         },
     }
@@ -127,6 +130,23 @@ fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>)
         Record::Accept(Direction::Ingress, rule) if is_receiver(logged) => Some(rule),
         _ => None,
     })
+}
+
+/// Where and for want of what the answer was dropped, if the receiver has seen the question and nothing has come back.
+pub(super) fn answer_dropped(finding: &Finding, whose: Whose<'_>) -> Option<Drop> {
+    let unanswered = finding.answer.is_none() && finding.seen && !finding.records.iter().any(|it| it.record.is_drop());
+    finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, whose))
+}
+
+/// `dropped as spoofed at web.eth0, source 10.0.2.11`, `dropped at the ingress of web.eth0, source 10.0.0.12`.
+fn words(Drop { cause, source }: &Drop) -> String {
+    match cause {
+        DropCause::Groups { at, interface, .. } => format!("dropped at the {at} of {interface}, source {source}"),
+        DropCause::Other(Recorded { record, interface: Some(interface), .. }) => {
+            format!("dropped as {record} at {interface}, source {source}")
+        }
+        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
+    }
 }
 
 /// At whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
@@ -205,6 +225,7 @@ mod tests {
             overlooked,
             turned_away: None,
             passed_on: None,
+            answer_drop: None,
             timed_out,
             lost,
         };

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::time::timeout;
 
 use super::ask::{Answering, Ask};
@@ -37,6 +38,8 @@ pub(super) struct Finding {
     pub turned_away: Option<String>,
     /// What the filters recorded of the connection by which a load balancer passed it on, where one did.
     pub passed_on: Option<Vec<Logged>>,
+    /// The record of a drop of its answer.
+    pub answer_drop: Option<Logged>,
     /// Whether the fallback ended the wait.
     pub timed_out: bool,
     /// Whether log records were lost meanwhile.
@@ -58,6 +61,8 @@ pub(super) enum State {
     Recorded(Pending),
     /// A datagram for a program has arrived, which need not answer; the socket still waits, in case nobody takes it.
     Arrived(Pending),
+    /// It has arrived, and a filter recorded a drop of the answer; the socket still waits, in case another comes.
+    AnswerDropped(Pending),
     TimedOut,
 }
 
@@ -67,6 +72,7 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
         Answer(Answer),
         Drop,
         Arrival,
+        AnswerDrop,
     }
     let need_not_answer = ask.answering == Answering::Program && matches!(ask.service, Service::Udp(_));
     let evidence = async {
@@ -85,7 +91,13 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
                         return Seen::Answer(Answer::Connected);
                     }
                     let arrived = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address);
-                    if need_not_answer && ask.receiver.as_ref().is_some_and(arrived) {
+                    if !ask.receiver.as_ref().is_some_and(arrived) {
+                        continue;
+                    }
+                    if case.answer_drop().is_some() {
+                        return Seen::AnswerDrop;
+                    }
+                    if need_not_answer {
                         return Seen::Arrival;
                     }
                 }
@@ -101,6 +113,7 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
         Ok(Seen::Answer(answer)) => State::Answered(answer),
         Ok(Seen::Drop) => State::Recorded(pending),
         Ok(Seen::Arrival) => State::Arrived(pending),
+        Ok(Seen::AnswerDrop) => State::AnswerDropped(pending),
         Err(_) => State::TimedOut,
     }
 }
@@ -118,7 +131,8 @@ pub(super) async fn finish(
         State::Answered(answer) => (Some(answer), false),
         State::TimedOut => (None, true),
         // The canary behind it has come, so "port unreachable" would have come back by now.
-        State::Arrived(mut pending) => (Some(now_or(&mut pending, Answer::Connected).await), false),
+        State::Arrived(mut pending) => (Some(now(&mut pending).unwrap_or(Answer::Connected)), false),
+        State::AnswerDropped(mut pending) => (now(&mut pending), false),
         // The record says dropped, and yet it has arrived: then only the socket tells.
         State::Recorded(pending) if seen => match timeout(PATIENCE, pending).await {
             Ok(answer) => (Some(answer), false),
@@ -130,13 +144,23 @@ pub(super) async fn finish(
     let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
     let (records, turned_away) = (case.records(), case.turned_away());
     let passed_on = case.passed_on().map(|on| on.case.records());
-    (Finding { answer, records, seen, canary_arrived, overlooked, turned_away, passed_on, timed_out, lost }, tuples)
+    let answer_drop = case.answer_drop();
+    let finding = Finding {
+        answer,
+        records,
+        seen,
+        canary_arrived,
+        overlooked,
+        turned_away,
+        passed_on,
+        answer_drop,
+        timed_out,
+        lost,
+    };
+    (finding, tuples)
 }
 
-/// What has come by now, or else this.
-async fn now_or(pending: &mut Pending, otherwise: Answer) -> Answer {
-    match futures::poll!(pending) {
-        std::task::Poll::Ready(answer) => answer,
-        std::task::Poll::Pending => otherwise,
-    }
+/// What has come by now.
+fn now(pending: &mut Pending) -> Option<Answer> {
+    pending.now_or_never()
 }

@@ -196,14 +196,10 @@ fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<(
     board.post_lost(read.lost);
     for logged in read.records {
         let (Some(record), Some(tuple)) = (logged.record, Tuple::parse(&logged.packet)) else { continue };
-        board.post_record(Logged {
-            node: node.clone(),
-            record,
-            in_index: logged.in_index,
-            out_index: logged.out_index,
-            tuple,
-            length: packet::length(&logged.packet),
-        });
+        let (node, length) = (node.clone(), packet::length(&logged.packet));
+        let (in_index, out_index) = (logged.in_index, logged.out_index);
+        let about = Tuple::of_error(&logged.packet);
+        board.post_record(Logged { node, record, in_index, out_index, tuple, length }, about);
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub fn applied(done: &[Applied]) -> String {
 pub fn probed(all: &[Probed]) -> String {
     let mut text = String::new();
     let width = all.iter().map(|one| one.flow.chars().count()).max().unwrap_or(0);
-    for Probed { flow, outcome, rule, reason, address } in all {
+    for Probed { flow, outcome, rule, reason, address, answer_dropped: _ } in all {
         let mut more = String::new();
         let said = [
             rule.as_ref().map(|rule| format!("by {rule}")),

@@ -114,15 +114,7 @@ mod tests {
     fn seen(outcome: Outcome, resolved: Option<Resolution>) -> Observation {
         let flows = crate::scenario::cells::select(&pattern("web1 -> db1:3306"), None, &cloud());
         let flow = flows.expect("a flow").remove(0);
-        Observation {
-            flow,
-            outcome,
-            timed_out: false,
-            resolved,
-            admitted_at: None,
-            answered_by: None,
-            records: Vec::new(),
-        }
+        Observation { resolved, ..Observation::of(flow, outcome) }
     }
 
     fn open(rules: &[u32]) -> Verdict {

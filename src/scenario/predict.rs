@@ -234,8 +234,7 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
         (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
         _ => None,
     };
-    let flow = flow.clone();
-    Observation { flow, outcome, timed_out: false, resolved, admitted_at: None, answered_by, records: Vec::new() }
+    Observation { resolved, answered_by, ..Observation::of(flow.clone(), outcome) }
 }
 
 /// The outcome that a verdict comes to where somebody listens, or nobody does.

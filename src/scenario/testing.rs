@@ -280,15 +280,7 @@ impl Cloudlike for Double {
     }
 
     async fn probe(&mut self, flows: &[Flow]) -> Result<Batch, LabError> {
-        let observe = |flow: &Flow| Observation {
-            flow: flow.clone(),
-            outcome: (self.answer)(&self.cloud, flow),
-            timed_out: false,
-            resolved: None,
-            admitted_at: None,
-            answered_by: None,
-            records: Vec::new(),
-        };
+        let observe = |flow: &Flow| Observation::of(flow.clone(), (self.answer)(&self.cloud, flow));
         Ok(Batch {
             observations: flows.iter().map(observe).collect(),
             took: Duration::from_millis(6),
@@ -355,15 +347,7 @@ impl Cloudlike for Double {
 
     async fn elsewhere(&self, cloud: &Cloud, _: Listeners, flow: &Flow) -> Result<Batch, LabError> {
         let outcome = (self.answer)(cloud, flow);
-        let observations = vec![Observation {
-            flow: flow.clone(),
-            outcome,
-            timed_out: false,
-            resolved: None,
-            admitted_at: None,
-            answered_by: None,
-            records: Vec::new(),
-        }];
+        let observations = vec![Observation::of(flow.clone(), outcome)];
         Ok(Batch { observations, took: Duration::ZERO, canaries_held: self.canaries_held })
     }
 

@@ -18,6 +18,7 @@ mod addresses;
 mod agreement;
 mod altered;
 mod answered;
+mod answers;
 mod bare;
 mod blink;
 mod clients;
@@ -75,6 +76,7 @@ pub struct Case {
 const ALL: &[&[Case]] = &[
     addresses::CASES,
     agreement::CASES,
+    answers::CASES,
     altered::CASES,
     disagreements::CASES,
     blink::CASES,

@@ -3,11 +3,12 @@
 use indexmap::IndexSet;
 
 use super::{Supervised, invalid, state};
-use crate::control::protocol::{Matrix, MatrixRow, Probed, Reply};
+use crate::compile::record::Record;
+use crate::control::protocol::{AnswerDropped, Matrix, MatrixRow, Probed, Reply};
 use crate::control::told::Happening;
 use crate::model::topology::{read_flow, read_services};
 use crate::model::{Endpoint, Flow, Service, Via};
-use crate::probe::{Batch, Outcome, Resolution};
+use crate::probe::{Batch, Drop, DropCause, Outcome, Recorded, Resolution};
 use crate::scenario::{Class, cells, explain};
 
 impl Supervised {
@@ -49,6 +50,7 @@ impl Supervised {
                 .map(|rule| format!("{} \"{}\"", rule.group, rule.written)),
             reason: explain::reason(&seen.flow, &seen.outcome, cloud),
             address: seen.resolved.and_then(Resolution::address).map(|address| address.to_string()),
+            answer_dropped: seen.answer_dropped.as_ref().map(answer_dropped),
         };
         let all: Vec<Probed> = batch.observations.iter().map(one).collect();
         self.hear_all();
@@ -135,5 +137,16 @@ fn via_word(via: Via) -> &'static str {
         Via::Public => "public",
         Via::Ipv6 => "ipv6",
         Via::Dns => "dns",
+    }
+}
+
+fn answer_dropped(drop: &Drop) -> AnswerDropped {
+    match &drop.cause {
+        DropCause::Groups { at, interface, .. } => {
+            AnswerDropped { record: Record::Drop(*at).to_string(), interface: Some(interface.to_string()) }
+        }
+        DropCause::Other(Recorded { record, interface, .. }) => {
+            AnswerDropped { record: record.to_string(), interface: interface.as_ref().map(ToString::to_string) }
+        }
     }
 }
