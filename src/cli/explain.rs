@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
             return Ok(Exit::BadInput);
         }
     };
-    let flows = match cells::select(&pattern, None, &cloud) {
+    let flows = match cells::meant(&pattern, None, &cloud) {
         Ok(flows) => flows,
         Err(why) => bail!("{why}"),
     };

@@ -323,6 +323,9 @@ pub struct AnswerDropped {
     pub interface: Option<String>,
 }
 
+/// The word of a cell that no probe can ask for.
+pub const NOT_PROBED: &str = "not-probed";
+
 /// A truth table.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Matrix {

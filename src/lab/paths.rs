@@ -16,6 +16,9 @@ impl Lab {
     /// What a probe of a flow has to ask; in words, what it lacks. `resolved` is what resolvers said of the
     /// flows by DNS name.
     pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, String> {
+        if let Some(why) = flow.service.unprobeable(flow.via) {
+            return Err(format!("no packet was sent: {why}"));
+        }
         let Sender { node, source, public } = self.sender(flow)?;
         let sender = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));

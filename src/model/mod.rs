@@ -19,6 +19,7 @@ mod rule;
 pub(crate) mod sample;
 pub mod topology;
 mod tracking;
+mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
@@ -32,3 +33,4 @@ pub use name::*;
 pub use operation::*;
 pub use rule::*;
 pub use tracking::TrackingTimeouts;
+pub use unprobeable::Unprobeable;

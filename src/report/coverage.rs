@@ -15,6 +15,7 @@ pub(super) struct Json<'a> {
     required: bool,
     unread: Option<&'a str>,
     unexercised: Option<usize>,
+    unprovable: Option<usize>,
     rules: Vec<Counted<'a>>,
 }
 
@@ -26,6 +27,7 @@ struct Counted<'a> {
     packets: Option<u64>,
     recorded: bool,
     exercised: Option<bool>,
+    unprovable: Option<String>,
 }
 
 /// The section of a run in the JSON form.
@@ -35,6 +37,7 @@ pub(super) fn json(coverage: &Coverage) -> Json<'_> {
         required: coverage.required,
         unread: coverage.unread.as_deref(),
         unexercised: known.then(|| coverage.unexercised().len()),
+        unprovable: known.then(|| coverage.unprovable().len()),
         rules: coverage
             .rules
             .iter()
@@ -44,6 +47,7 @@ pub(super) fn json(coverage: &Coverage) -> Json<'_> {
                 packets: known.then_some(it.packets),
                 recorded: it.recorded,
                 exercised: known.then(|| it.is_exercised()),
+                unprovable: it.unprovable.map(|why| why.to_string()),
             })
             .collect(),
     }
@@ -66,6 +70,17 @@ pub(super) fn section(coverage: &Coverage, style: Style) -> String {
     } else if coverage.required {
         let _ = writeln!(out, "{}  {}", style.paint(Tone::Good, "RULES"), summary(coverage));
     }
+    let unprovable = coverage.unprovable();
+    if !unprovable.is_empty() {
+        let head = style.paint(Tone::Unsure, "NOT PROVABLE");
+        let (none, all) = (text::number(unprovable.len()), text::count(coverage.rules.len(), "rule"));
+        let verb = if unprovable.len() == 1 { "admits" } else { "admit" };
+        let _ = writeln!(out, "{head}  {none} of {all} {verb} only what no probe can ask for");
+        for (it, why) in unprovable {
+            out.push_str(&line(it));
+            let _ = writeln!(out, "         {why}");
+        }
+    }
     for it in coverage.contradicted() {
         let rule = text::rule(&it.rule);
         let head = style.paint(Tone::Bad, "RULES");
@@ -84,6 +99,10 @@ pub(super) fn summary(coverage: &Coverage) -> String {
     let all = text::count(coverage.rules.len(), "rule");
     match (coverage.unread.as_ref(), coverage.unexercised().len()) {
         (Some(why), _) => format!("which of {all} were exercised is not known: {why}"),
+        (None, 0) if !coverage.unprovable().is_empty() => {
+            let none = coverage.unprovable().len();
+            format!("packets of this run matched each of {all} but {}, which no probe can exercise", text::number(none))
+        }
         (None, 0) => format!("packets of this run matched each of {all}"),
         (None, none) => format!("{} of {all} matched no packet of this run", text::number(none)),
     }

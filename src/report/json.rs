@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::terminal::NO_CELL;
 use super::{Broken, Entry, coverage, followed, text};
 use crate::model::{Endpoint, Era, Flow, HostIp, Place, Via};
 use crate::scenario::differences::{Difference, differences};
@@ -217,7 +218,8 @@ fn proved<'a>(expected: &'a str, observed: &'a str, proof: Proof, place: &'a Pla
 }
 
 fn table(grid: &Grid) -> Table<'_> {
-    let letters = |cells: &Vec<crate::scenario::Cell>| cells.iter().map(|cell| cell.class.letter()).collect();
+    let letter = |cell: &Option<crate::scenario::Cell>| cell.map_or(NO_CELL, |cell| cell.class.letter());
+    let letters = |cells: &Vec<Option<crate::scenario::Cell>>| cells.iter().map(letter).collect();
     Table {
         services: &grid.services,
         targets: &grid.targets,

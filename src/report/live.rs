@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use super::terminal::NO_CELL;
 use super::text;
-use crate::control::protocol::{Applied, InstanceState, LoadBalancerState, Matrix, Probed, ServiceState, State};
+use crate::control::protocol::{
+    Applied, InstanceState, LoadBalancerState, Matrix, NOT_PROBED, Probed, ServiceState, State,
+};
 use crate::scenario::Class;
 
 /// Every lab with its instances.
@@ -118,6 +121,9 @@ pub fn matrix(matrix: &Matrix) -> String {
 }
 
 fn letter(outcome: &str) -> char {
+    if outcome == NOT_PROBED {
+        return NO_CELL;
+    }
     Class::ALL.into_iter().find(|class| class.as_str() == outcome).unwrap_or(Class::Inconclusive).letter()
 }
 

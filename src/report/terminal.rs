@@ -10,6 +10,7 @@ use super::{Entry, Style, coverage, followed};
 use crate::model::topology::write;
 use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
 
+pub(super) use grid::NO_CELL;
 pub use step::step;
 
 /// All files: a passing one is a line and any other is told in full, unless there is but one.

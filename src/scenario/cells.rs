@@ -8,9 +8,18 @@ use crate::model::{
     Via, VpcName,
 };
 
+/// The columns of a grid: those that some row of it can ask for.
+pub fn columns_of(columns: &IndexSet<Service>, senders: &[(Endpoint, Option<Via>)]) -> Vec<Service> {
+    // The usual address is one of IPv4.
+    let can =
+        |service: &Service| senders.iter().any(|(_, via)| service.unprobeable(via.unwrap_or(Via::Private)).is_none());
+    columns.iter().copied().filter(can).collect()
+}
+
 /// Every cell of the grid: every outside address and every running instance, to every other running instance.
 ///
-/// Hosts go by public address always, instances by each of `vias`; by the usual address where one says nothing.
+/// Hosts go by public address always, instances by each of `vias`; by the usual address where one says nothing. What no probe can
+/// ask for is no cell.
 pub fn grid<'a>(
     cloud: &'a Cloud,
     columns: &'a IndexSet<Service>,
@@ -20,7 +29,8 @@ pub fn grid<'a>(
         let paths: Vec<_> = running(cloud).filter_map(|to| path(cloud, &from, to, via)).collect();
         paths.into_iter().flat_map(move |(to, via)| {
             let from = from.clone();
-            columns.iter().map(move |&service| Flow { from: from.clone(), to: to.clone(), via, service })
+            let asked = columns.iter().filter(move |service| service.unprobeable(via).is_none());
+            asked.map(move |&service| Flow { from: from.clone(), to: to.clone(), via, service })
         })
     })
 }
@@ -68,11 +78,25 @@ pub fn path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, said: Option<Via>
     has.then_some((to, via))
 }
 
-/// The flows that a pattern means now.
+/// The flows that a pattern means now, and that a probe can ask for.
 ///
 /// # Errors
 /// A sentence about why it means none.
 pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
+    let mut flows = meant(pattern, default_via, cloud)?;
+    let why = flows.iter().find_map(|flow| flow.service.unprobeable(flow.via));
+    flows.retain(|flow| flow.service.unprobeable(flow.via).is_none());
+    match why.filter(|_| flows.is_empty()) {
+        Some(why) => Err(format!("`{}` selects no cell: {why}", pattern.written)),
+        None => Ok(flows),
+    }
+}
+
+/// The flows that a pattern means now, also those that no probe can ask for.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
     let said = pattern.via.or(default_via);
     let asked = pattern.via;
     let mut selection = Selection {

@@ -8,7 +8,7 @@ use super::cloudlike::Cloudlike;
 use super::explain;
 use super::results::DecidingRule;
 use crate::compile::record::Record;
-use crate::model::{Cloud, Direction, RuleId};
+use crate::model::{Cloud, Direction, Peer, Rule, RuleId, Service, Traffic, Unprobeable, Via};
 use crate::probe::Observation;
 
 /// What became of every rule that the file writes, however long it stood.
@@ -33,6 +33,8 @@ pub struct CountedRule {
     pub packets: u64,
     /// Whether a probe's log record names it.
     pub recorded: bool,
+    /// Why no probe can exercise it, if all that it admits is of that kind.
+    pub unprovable: Option<Unprobeable>,
 }
 
 impl CountedRule {
@@ -48,10 +50,17 @@ impl CountedRule {
 }
 
 impl Coverage {
-    /// The rules that no packet matched; none where nobody knows.
+    /// The rules that no packet matched and that a probe could exercise; none where nobody knows.
     pub fn unexercised(&self) -> Vec<&CountedRule> {
         let known = self.unread.is_none();
-        self.rules.iter().filter(|rule| known && !rule.is_exercised()).collect()
+        self.rules.iter().filter(|rule| known && !rule.is_exercised() && rule.unprovable.is_none()).collect()
+    }
+
+    /// The rules that no packet matched and that no probe can exercise, each with the reason.
+    pub fn unprovable(&self) -> Vec<(&CountedRule, Unprobeable)> {
+        let known = self.unread.is_none();
+        let without = self.rules.iter().filter(|rule| known && !rule.is_exercised());
+        without.filter_map(|rule| Some((rule, rule.unprovable?))).collect()
     }
 
     /// The rules of which counters and log records say different things.
@@ -74,7 +83,7 @@ impl Coverage {
 /// The rules that a run has met so far, and those that log records have named.
 #[derive(Debug, Default)]
 pub(super) struct Met {
-    rules: IndexMap<RuleId, (DecidingRule, Direction)>,
+    rules: IndexMap<RuleId, (DecidingRule, Direction, Option<Unprobeable>)>,
     recorded: HashSet<RuleId>,
 }
 
@@ -85,7 +94,8 @@ impl Met {
             let egress = group.egress.iter().filter(|_| cloud.has_egress_rules()).map(|rule| (Direction::Egress, rule));
             let all = group.ingress.iter().map(|rule| (Direction::Ingress, rule)).chain(egress);
             for (direction, rule) in all.filter(|(_, rule)| rule.place.is_some()) {
-                self.rules.entry(rule.id).or_insert_with(|| (explain::of_group(name, rule), direction));
+                let met = || (explain::of_group(name, rule), direction, unprovable(cloud, rule));
+                self.rules.entry(rule.id).or_insert_with(met);
             }
         }
     }
@@ -105,12 +115,24 @@ impl Met {
             Ok(packets) => (packets?, None),
             Err(error) => (Default::default(), Some(error.to_string())),
         };
-        let counted = self.rules.iter().map(|(id, (rule, direction))| CountedRule {
+        let counted = self.rules.iter().map(|(id, (rule, direction, unprovable))| CountedRule {
             rule: rule.clone(),
             direction: *direction,
             packets: packets.get(id).copied().unwrap_or(0),
             recorded: self.recorded.contains(id),
+            unprovable: *unprovable,
         });
         Some(Coverage { rules: counted.collect(), unread, required })
     }
+}
+
+/// Why no probe can exercise a rule: it admits one protocol, and by no kind of address that its peer has can it be asked for.
+fn unprovable(cloud: &Cloud, rule: &Rule) -> Option<Unprobeable> {
+    let Traffic::Protocol(number) = rule.traffic else { return None };
+    let is_ipv6 = match &rule.peer {
+        Peer::Cidr(block) => block.addr().is_ipv6(),
+        Peer::PrefixList(list) => cloud.prefix_lists.get(list).is_some_and(|list| !list.family.is_ipv4()),
+        Peer::Group(_) => false,
+    };
+    Service::Protocol(number).unprobeable(if is_ipv6 { Via::Ipv6 } else { Via::Private })
 }

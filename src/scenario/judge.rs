@@ -243,14 +243,17 @@ pub fn grid(
     }
     let targets: Vec<InstanceName> = cells::running(cloud).cloned().collect();
     let cell = |from: &Endpoint, (to, via): &(Endpoint, Via), service: Service| {
+        if service.unprobeable(*via).is_some() {
+            return None;
+        }
         let flow = Flow { from: from.clone(), to: to.clone(), via: *via, service };
         let class = observed.get(&flow).map_or(Class::Inconclusive, Class::of);
         let demanded = expected.get(&flow);
-        Cell {
+        Some(Cell {
             class,
             expected: demanded.map(|(expected, _)| *expected),
             wrong: class == Class::Misdelivered || demanded.is_some_and(|(_, wrong)| *wrong),
-        }
+        })
     };
     let rows = senders
         .iter()

@@ -336,8 +336,8 @@ pub struct Row {
     pub from: Endpoint,
     /// By which address of the receivers, if that was said.
     pub via: Option<Via>,
-    /// One block a target, of one cell a service; nothing where there is no such path.
-    pub blocks: Vec<Option<Vec<Cell>>>,
+    /// One block a target, of one cell a service; nothing where there is no such path, or no probe that asks for the service.
+    pub blocks: Vec<Option<Vec<Option<Cell>>>>,
 }
 
 /// One cell of a grid.

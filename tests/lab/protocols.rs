@@ -1,6 +1,6 @@
 //! ICMP messages other than echo, and protocols without ports: what proves them is that they arrive.
 
-use sglab::model::{Era, IcmpMessage, Service};
+use sglab::model::{Era, Flow, IcmpMessage, Service, Via};
 use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -14,6 +14,8 @@ cases![
     a_datagram_in_fragments_is_judged_whole_by_its_port,
     a_closed_udp_port_refuses_by_an_error_about_the_flow,
     what_answers_a_message_needs_no_rule,
+    every_protocol_by_number_is_asked_for_over_both_families_but_those_that_no_probe_can_ask_for,
+    a_rule_for_what_no_probe_can_ask_for_is_no_column_and_does_not_count_against_coverage,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -73,6 +75,85 @@ async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_
     change(&mut lab, &revoke("ECHO", sglab::model::Traffic::All, group("A"))).await;
     let found = probe(&mut lab, gre).await.outcome;
     assert!(is_dropped(&found), "nothing rides on the flow of the last probe: {found:?}");
+}
+
+/// Those that have names are asked for by these.
+const NAMED: [u8; 4] = [1, 6, 17, 58];
+
+async fn every_protocol_by_number_is_asked_for_over_both_families_but_those_that_no_probe_can_ask_for() {
+    const CLOUD: &str = "sglab: 1
+era: vpc
+vpcs: {v: {cidr: 10.0.0.0/16, ipv6: yes}}
+groups:
+  G: {ingress: [all from G], egress: ['all to ::/0', all to anywhere]}
+  H: {ingress: [], egress: ['all to ::/0', all to anywhere]}
+instances: {a: {groups: G}, b: {groups: G}, c: {groups: H}}
+scenario: [{step: as launched, expect: {open: ['a -> b:ping', 'a -> b:ping by ipv6 address']}}]
+";
+    let (cloud, mut listeners) = initial_cloud(&topology(CLOUD), Era::Vpc);
+    let listened = (0..=255).filter(|number| !NAMED.contains(number)).map(Service::Protocol);
+    listeners.columns.extend(listened.filter(|service| service.unprobeable(Via::Private).is_none()));
+    let mut lab = sglab::lab::Lab::boot(cloud, listeners).await.unwrap_or_else(|error| panic!("{error}"));
+    for via in [Via::Private, Via::Ipv6] {
+        let numbers = (0..=255).filter(|number| !NAMED.contains(number)).map(Service::Protocol);
+        let (none, all): (Vec<_>, Vec<_>) = numbers.partition(|service| service.unprobeable(via).is_some());
+        let to = |to, services: &[Service]| {
+            services.iter().map(|service| Flow { via, ..flow("a", to, *service) }).collect::<Vec<_>>()
+        };
+        let (let_in, kept_out) = (to("b", &all), to("c", &all));
+        let slow = |seen: &sglab::probe::Observation| seen.timed_out.then(|| seen.flow.to_string());
+        let batch = lab.probe(&[let_in, kept_out].concat()).await.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(batch.observations.iter().filter_map(slow).collect::<Vec<_>>(), Vec::<String>::new());
+        for seen in &batch.observations {
+            let right = if seen.flow.to.to_string() == "b" { is_open } else { is_dropped };
+            assert!(right(&seen.outcome), "{}: {:?}", seen.flow, seen.outcome);
+        }
+        // Whoever asks all the same is told that no packet was sent.
+        for (service, outcome) in none.iter().zip(outcomes(&mut lab, &to("b", &none)).await) {
+            let Outcome::Inconclusive { why } = &outcome else { panic!("{service}: {outcome:?}") };
+            assert!(why.starts_with("no packet was sent: "), "{service}: {why}");
+        }
+    }
+}
+
+async fn a_rule_for_what_no_probe_can_ask_for_is_no_column_and_does_not_count_against_coverage() {
+    const CLOUD: &str = "sglab: 1
+era: vpc
+hosts: {four: 203.0.113.7, six: '2001:db8:ffff::7'}
+vpcs: {v: {cidr: 10.0.0.0/16, ipv6: yes}}
+groups:
+  A: {ingress: [], egress: [all to anywhere, 'all to ::/0']}
+  B:
+    ingress: [tcp 22 from four, protocol 132 from anywhere, 'protocol 51 from ::/0', protocol 60 from A]
+    egress: [all to anywhere, 'all to ::/0']
+instances: {a: {groups: A}, b: {groups: B}}
+tables:
+  by-four: {open: ['four -> b:22', 'a -> b:protocol 60']}
+  by-six: {by: ipv6, open: ['four -> b:22']}
+scenario: [{step: as launched, expect: {table: by-four}}, {step: over IPv6, expect: {table: by-six}}]
+";
+    let topology = topology(CLOUD);
+    let mut lab = boot(&topology, Era::Vpc).await;
+    let options = sglab::scenario::Options { require_rule_coverage: false, ..Default::default() };
+    let nothing = &mut |_: sglab::scenario::Progress<'_>| {};
+    let run = sglab::scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, nothing).await;
+    let run = run.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(run.verdict, sglab::scenario::RunVerdict::Passed, "{:#?}", run.steps);
+    let columns: Vec<String> = run.steps[0].grid.services.iter().map(ToString::to_string).collect();
+    assert_eq!(columns, ["tcp 22", "tcp 8080", "icmp echo", "protocol 51", "protocol 60"]);
+    for (row, block) in
+        run.steps[0].grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().map(move |it| (row, it)))
+    {
+        let asked: Vec<bool> = block.iter().map(Option::is_some).collect();
+        let by_ipv6 = row.via == Some(Via::Ipv6);
+        assert_eq!(asked, [true, true, true, !by_ipv6, !by_ipv6], "{:?}", row.from);
+    }
+    let coverage = run.coverage.expect("counters");
+    let rules =
+        |of: Vec<&sglab::scenario::CountedRule>| of.iter().map(|it| it.rule.written.to_string()).collect::<Vec<_>>();
+    let unprovable = coverage.unprovable().into_iter().map(|(rule, _)| rule).collect();
+    assert_eq!(rules(unprovable), ["protocol 132 from anywhere", "protocol 51 from ::/0"]);
+    assert_eq!(rules(coverage.unexercised()), Vec::<String>::new());
 }
 
 /// The kernel of an instance answers a timestamp request, as it does a ping.

@@ -5,16 +5,17 @@ use crate::compile::record::Record;
 use crate::control::protocol::Reply;
 use crate::control::told::{Explained, Verdict};
 use crate::lab::Lab;
+use crate::model::topology::read_question;
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{Logged, Observation, Outcome};
 use crate::scenario::agreement::{Agreement, compare, compare_behind};
-use crate::scenario::health;
+use crate::scenario::{cells, health};
 
 impl Supervised {
     /// Explains flows and probes them.
     pub(super) async fn explain(&mut self, words: &[String], color: bool) -> Reply {
-        let flows = match self.flows(words) {
+        let flows = match self.flows(words, read_question, cells::meant) {
             Ok(flows) => flows,
             Err(reply) => return *reply,
         };

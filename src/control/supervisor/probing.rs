@@ -4,17 +4,17 @@ use indexmap::IndexSet;
 
 use super::{Supervised, invalid, state};
 use crate::compile::record::Record;
-use crate::control::protocol::{AnswerDropped, Matrix, MatrixRow, Probed, Reply};
+use crate::control::protocol::{AnswerDropped, Matrix, MatrixRow, NOT_PROBED, Probed, Reply};
 use crate::control::told::Happening;
-use crate::model::topology::{read_flow, read_services};
-use crate::model::{Endpoint, Flow, Service, Via};
+use crate::model::topology::{FlowPattern, Problems, read_flow, read_services};
+use crate::model::{Cloud, Endpoint, Flow, Service, Via};
 use crate::probe::{Batch, Drop, DropCause, Outcome, Recorded, Resolution};
 use crate::scenario::{Class, cells, explain};
 
 impl Supervised {
     /// Probes flows.
     pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
-        let flows = match self.flows(words) {
+        let flows = match self.flows(words, read_flow, cells::select) {
             Ok(flows) => flows,
             Err(reply) => return *reply,
         };
@@ -24,15 +24,20 @@ impl Supervised {
         }
     }
 
-    /// The flows that words mean now.
-    pub(super) fn flows(&self, words: &[String]) -> Result<Vec<Flow>, Box<Reply>> {
+    /// The flows that words mean now, to whoever reads and selects.
+    pub(super) fn flows(
+        &self,
+        words: &[String],
+        read: fn(&Cloud, &str) -> Result<FlowPattern, Problems>,
+        select: fn(&FlowPattern, Option<Via>, &Cloud) -> Result<Vec<Flow>, String>,
+    ) -> Result<Vec<Flow>, Box<Reply>> {
         let mut flows: IndexSet<Flow> = IndexSet::new();
         for words in words {
-            let pattern = match read_flow(self.lab.cloud(), words) {
+            let pattern = match read(self.lab.cloud(), words) {
                 Ok(pattern) => pattern,
                 Err(problems) => return Err(Box::new(invalid(&problems))),
             };
-            match cells::select(&pattern, None, self.lab.cloud()) {
+            match select(&pattern, None, self.lab.cloud()) {
                 Ok(selected) => flows.extend(selected),
                 Err(why) => return Err(Box::new(Reply::Invalid(format!("error: {why}")))),
             }
@@ -103,10 +108,15 @@ impl Supervised {
         let outcomes: indexmap::IndexMap<&Flow, &Outcome> =
             batch.observations.iter().map(|seen| (&seen.flow, &seen.outcome)).collect();
         let receivers: Vec<_> = cells::running(cloud).cloned().collect();
-        let rows = cells::senders(cloud, vias).into_iter().map(|(from, via)| {
+        let senders = cells::senders(cloud, vias);
+        let columns = cells::columns_of(columns, &senders);
+        let rows = senders.into_iter().map(|(from, via)| {
             let block = |to: &crate::model::InstanceName| {
                 let (to, via) = cells::path(cloud, &from, to, via)?;
                 let class = |service: &Service| {
+                    if service.unprobeable(via).is_some() {
+                        return NOT_PROBED.to_owned();
+                    }
                     let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
                     outcomes.get(&flow).map_or(Class::Inconclusive, |outcome| Class::of(outcome)).as_str().to_owned()
                 };

@@ -9,7 +9,8 @@ use super::reading::Reading;
 use super::tree::Node;
 
 impl FlowPattern {
-    /// Reads `web1 -> db1:3306 by public address`; names are those of a cloud at a moment.
+    /// Reads `web1 -> db1:3306 by public address`, a question to the model; names are those of a cloud at a moment. Also what no
+    /// probe can ask for is a question.
     ///
     /// # Errors
     /// What is wrong with the words, with their places.
@@ -35,7 +36,7 @@ impl FlowPattern {
             }
         }
         let node = Node::word(words, Span { start: 0, end: words.len() });
-        let pattern = reading.flow(&node, Within::Step { dropped: true });
+        let pattern = reading.flow(&node, Within::Question);
         reading.refuse_empty_patterns();
         match pattern {
             Some(pattern) if reading.problems.is_empty() => Ok(pattern),

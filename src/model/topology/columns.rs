@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexSet;
 
-use super::super::{Cloud, Operation, Port, PortRange, Service, Traffic};
+use super::super::{Cloud, Operation, Port, PortRange, Service, Traffic, Via};
 use super::{Action, Expectation, Step, Topology};
 
 /// Where the search for a port begins that nothing names.
@@ -85,11 +85,12 @@ impl Named {
                 (range, Service::Tcp)
             }
             Traffic::Udp(range) => (range, Service::Udp),
-            Traffic::Protocol(number) if !matches!(number, 0 | 33 | 132 | 136 | 255) => {
-                self.services.insert(Service::Protocol(number));
+            Traffic::Protocol(number) => {
+                let service = Service::Protocol(number);
+                self.services.extend(service.unprobeable(Via::Private).is_none().then_some(service));
                 return;
             }
-            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_) | Traffic::All => return,
+            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::All => return,
         };
         let (from, to) = (range.from().0, range.to().0);
         let mut ports = vec![from.max(1), to];

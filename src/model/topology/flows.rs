@@ -6,7 +6,7 @@ use super::super::{Direction, GroupName, HostName, InstanceName, Service, TableN
 use super::names::{Sort, World};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Fields, Reading, part, suggest};
-use super::services::{first_word, service};
+use super::services::{first_word, service, unprobeable};
 use super::tree::Node;
 use super::{FlowPattern, Selector, Table};
 
@@ -24,6 +24,8 @@ pub(super) enum Within {
     Table,
     /// An expectation of a step; whether it is one of drops.
     Step { dropped: bool },
+    /// A question to the model alone, which needs no packet.
+    Question,
 }
 
 impl Reading<'_> {
@@ -61,7 +63,8 @@ impl Reading<'_> {
         if self.refuse_forged(&from, &to, service, node.span) {
             return None;
         }
-        if at.is_some() && within != (Within::Step { dropped: true }) {
+        let drops = [Within::Step { dropped: true }, Within::Question];
+        if at.is_some() && !drops.contains(&within) {
             self.report(Draft::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"));
             return None;
         }
@@ -83,6 +86,20 @@ impl Reading<'_> {
         if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
             let draft = Draft::new(node.span, "a host outside has no DNS name of EC2");
             self.report(draft.help("leave `by dns name` out"));
+            return None;
+        }
+        let only_ipv6 = |end: &Selector| match end {
+            Selector::Host(name) => self.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6())),
+            _ => false,
+        };
+        let by = match via {
+            None if only_ipv6(&from) || only_ipv6(&to) => Via::Ipv6,
+            said => said.unwrap_or(Via::Private),
+        };
+        if within != Within::Question
+            && let Some(draft) = unprobeable(node, asked, service, by)
+        {
+            self.report(draft);
             return None;
         }
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -188,6 +205,7 @@ impl Reading<'_> {
         }
         self.refuse_circles(&mut parents);
         let mut by: IndexMap<String, Via> = IndexMap::new();
+        let mut opened: IndexMap<String, Vec<(&Node, FlowPattern)>> = IndexMap::new();
         for (key, _) in entries {
             let Some((name, fields)) = plain(key).and_then(|name| heads.get_key_value(name)) else { continue };
             if let Some(said) = fields.get("by") {
@@ -199,7 +217,10 @@ impl Reading<'_> {
             let ports: Vec<Service> = items.iter().filter_map(|item| self.service(item)).collect();
             self.ports.extend(ports);
             let items = fields.get("open").map_or(&[][..], |open| self.one_or_many(open, "a list of flows"));
-            let open: Vec<FlowPattern> = items.iter().filter_map(|item| self.flow(item, Within::Table)).collect();
+            let read = |item| self.flow(item, Within::Table).map(|pattern| (item, pattern));
+            let open: Vec<(&Node, FlowPattern)> = items.iter().filter_map(read).collect();
+            opened.insert(name.clone(), open.clone());
+            let open = open.into_iter().map(|(_, pattern)| pattern).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
             let place = self.place(key.span);
             self.tables.insert(TableName::new(name), Table { place, like, open, via: None });
@@ -211,6 +232,34 @@ impl Reading<'_> {
                 if let Some(via) = by.get(name) {
                     table.via = Some(*via);
                     break;
+                }
+                at = parents.get(name).map(|(parent, _)| parent.as_str());
+            }
+        }
+        self.refuse_unprobeable(&opened, &parents);
+    }
+
+    /// What a table by IPv6 opens, and what the tables open that it extends, goes by IPv6 unless it says otherwise.
+    fn refuse_unprobeable(
+        &mut self,
+        opened: &IndexMap<String, Vec<(&Node, FlowPattern)>>,
+        parents: &IndexMap<String, (String, Span)>,
+    ) {
+        let mut told: IndexSet<(usize, usize)> = IndexSet::new();
+        let by_ipv6 = self.tables.iter().filter(|(_, table)| table.via == Some(Via::Ipv6));
+        for name in by_ipv6.map(|(name, _)| name.to_string()).collect::<Vec<_>>() {
+            let mut at = Some(name.as_str());
+            while let Some(name) = at {
+                for (node, pattern) in opened.get(name).into_iter().flatten().filter(|(_, it)| it.via.is_none()) {
+                    let text = match &node.value {
+                        super::tree::Value::Scalar(scalar) => scalar.text.as_str(),
+                        _ => continue,
+                    };
+                    let asked = text.rsplit_once(':').map_or(text, |(_, asked)| asked).trim();
+                    let draft = unprobeable(node, asked, pattern.service, Via::Ipv6);
+                    if let Some(draft) = draft.filter(|_| told.insert((node.span.start, node.span.end))) {
+                        self.report(draft);
+                    }
                 }
                 at = parents.get(name).map(|(parent, _)| parent.as_str());
             }

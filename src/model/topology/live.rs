@@ -41,9 +41,21 @@ pub fn read_operations(cloud: &Cloud, text: &str) -> Result<Vec<Placed<Operation
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_flow(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
+    flow_within(cloud, text, Within::Step { dropped: false })
+}
+
+/// The same as a question to the model, also for what no probe can ask for.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
+    flow_within(cloud, text, Within::Question)
+}
+
+fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
     // As a quoted scalar: what is typed is no YAML.
     let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let flow = read(cloud, &quoted, |reading, node| reading.flow(node, Within::Step { dropped: false }))?;
+    let flow = read(cloud, &quoted, |reading, node| reading.flow(node, within))?;
     flow.ok_or_else(|| nothing(text))
 }
 

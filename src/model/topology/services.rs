@@ -1,6 +1,6 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
-use super::super::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic};
+use super::super::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part, suggest};
 use super::tree::Node;
@@ -141,18 +141,22 @@ fn icmp_message(word: &str, span: Span) -> Result<Service, Draft> {
     })
 }
 
+/// What is wrong with probing a service by an address of this kind, if anything is. `asked` are its words.
+pub(super) fn unprobeable(node: &Node, asked: &str, service: Service, via: Via) -> Option<Draft> {
+    let why = service.unprobeable(via)?;
+    let (_, number) = first_word(asked);
+    let (number, _) = first_word(number);
+    let over = if service.unprobeable(Via::Private).is_none() { " over IPv6" } else { "" };
+    let message = format!("no probe can ask for {service}{over}");
+    Some(Draft::new(part(node, number), message).help(format!("{why}; `sglab explain` says what groups make of it")))
+}
+
 /// `47`: a protocol of IP that has no ports.
 fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
     match byte(word) {
         Some(6) => Err(Draft::new(span, "protocol 6 is tcp").help("such as `tcp 80`")),
         Some(17) => Err(Draft::new(span, "protocol 17 is udp").help("such as `udp 53`")),
         Some(1 | 58) => Err(Draft::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),
-        // Connection tracking drops what does not begin with their own handshake, whatever the rules say.
-        Some(number @ (33 | 132 | 136)) => Err(Draft::new(span, format!("a flow cannot ask for protocol {number}"))
-            .help("DCCP, SCTP and UDP-Lite have handshakes or checksums of their own, which are not emulated")),
-        Some(number @ (0 | 255)) => {
-            Err(Draft::new(span, format!("protocol {number} is reserved")).help("such as `protocol 47`"))
-        }
         Some(number) => Ok(Service::Protocol(number)),
         None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
     }
@@ -170,7 +174,13 @@ impl Reading<'_> {
         }
         let text = self.text(node, "a protocol and a port, such as `tcp 80`")?;
         match service(node, text) {
-            Ok((service, "")) => Some(service),
+            Ok((service, "")) => match unprobeable(node, text, service, Via::Private) {
+                Some(draft) => {
+                    self.report(draft);
+                    None
+                }
+                None => Some(service),
+            },
             Ok((_, rest)) => {
                 self.report(Draft::new(part(node, rest), format!("{} follows the port", quote(rest))));
                 None

@@ -12,7 +12,7 @@ fn explained(text: &str, era: Era, step: usize, flows: &[&str]) -> String {
         .iter()
         .flat_map(|words| {
             let pattern = FlowPattern::parse(words, &cloud).unwrap_or_else(|problems| panic!("{problems}"));
-            cells::select(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"))
+            cells::meant(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"))
         })
         .map(|flow| explain(&cloud, &flow))
         .collect();

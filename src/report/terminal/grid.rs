@@ -59,7 +59,7 @@ fn legend(grid: &Grid, style: Style) -> String {
     let services = grid.services.iter().map(|&service| text::service(service)).collect::<Vec<_>>().join(" ");
     // Whoever else answers is wrong, and has that letter.
     let there = |class| {
-        let mut cells = grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().flatten());
+        let mut cells = grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().flatten().flatten());
         cells.any(|cell| cell.class == class && !cell.wrong)
     };
     let letters = format!("{}  ! wrong", text::letters(there));
@@ -67,7 +67,7 @@ fn legend(grid: &Grid, style: Style) -> String {
 }
 
 fn is_wrong(row: &Row) -> bool {
-    row.blocks.iter().flatten().flatten().any(|cell| cell.wrong || cell.class == Class::Inconclusive)
+    row.blocks.iter().flatten().flatten().flatten().any(|cell| cell.wrong || cell.class == Class::Inconclusive)
 }
 
 /// Addresses of one host with equal rows become one row: `world (2)`.
@@ -102,9 +102,13 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(Str
         .collect()
 }
 
-fn cells(block: Option<&[Cell]>, width: usize, style: Style) -> String {
+/// Where no probe can ask for the service.
+pub(in crate::report) const NO_CELL: char = '-';
+
+fn cells(block: Option<&[Option<Cell>]>, width: usize, style: Style) -> String {
     let Some(cells) = block else { return format!("{:<width$}", "-") };
-    let mut out: String = cells.iter().map(|cell| letter(*cell, style)).collect();
+    let mut out: String =
+        cells.iter().map(|cell| cell.map_or_else(|| NO_CELL.to_string(), |cell| letter(cell, style))).collect();
     // Padded by hand: colours have no width.
     out.push_str(&" ".repeat(width.saturating_sub(cells.len())));
     out

@@ -136,7 +136,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     }
     if !vias.is_empty() {
         let senders = cells::senders(&now, &vias);
-        let services = topology.columns.iter().copied().collect();
+        let services = cells::columns_of(&topology.columns, &senders);
         result.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
     }
     let judged = judge::flows(&demands.demands, &observed, &resolved, &now);
