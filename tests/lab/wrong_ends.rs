@@ -35,8 +35,10 @@ instances:
 scenario: [{step: as launched, expect: {open: ['client -> web:80']}}]
 ";
 
+type Alter = fn(Network) -> Network;
+
 /// What model and kernel say to each other of a flow, in the lab as compiled and in the altered one, and what was seen there.
-async fn told(flow: &dyn Fn(&Cloud) -> Flow, alter: fn(Network) -> Network) -> (Agreement, Agreement, Observation) {
+async fn told(flow: &dyn Fn(&Cloud) -> Flow, alter: Alter) -> (Agreement, Agreement, Observation) {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let flow = flow(lab.cloud());
     if flow.to == Endpoint::Instance(InstanceName::new("gone")) {
@@ -158,7 +160,7 @@ fn to_the_second(service: Service) -> impl Fn(&Cloud) -> Flow {
 }
 
 async fn a_drop_at_another_instance_or_interface_of_the_same_groups_is_no_agreement() {
-    let others: [(fn(Network) -> Network, &str); 2] =
+    let others: [(Alter, &str); 2] =
         [(|network| led_to(network, "web.eth0"), "web"), (|network| led_to(network, "other.eth0"), "other")];
     for (alter, name) in others {
         let (compiled, altered, seen) = told(&to_the_second(tcp(22)), alter).await;

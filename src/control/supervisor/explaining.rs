@@ -1,21 +1,21 @@
 //! A flow explained on a lab that is up: what is predicted, what its packets met, and whether the two say the same.
 
 use super::Supervised;
+use super::probing::For;
 use crate::compile::record::Record;
 use crate::control::protocol::Reply;
 use crate::control::told::{Explained, Verdict};
 use crate::lab::Lab;
-use crate::model::topology::read_question;
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{Logged, Observation, Outcome};
 use crate::scenario::agreement::{Agreement, compare, compare_behind};
-use crate::scenario::{cells, health};
+use crate::scenario::health;
 
 impl Supervised {
     /// Explains flows and probes them.
     pub(super) async fn explain(&mut self, words: &[String], color: bool) -> Reply {
-        let flows = match self.flows(words, read_question, cells::meant) {
+        let flows = match self.flows(words, For::Explanations) {
             Ok(flows) => flows,
             Err(reply) => return *reply,
         };

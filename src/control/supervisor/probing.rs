@@ -6,15 +6,24 @@ use super::{Supervised, invalid, state};
 use crate::compile::record::Record;
 use crate::control::protocol::{AnswerDropped, Matrix, MatrixRow, NOT_PROBED, Probed, Reply};
 use crate::control::told::Happening;
-use crate::model::topology::{FlowPattern, Problems, read_flow, read_services};
-use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::model::topology::{read_flow, read_question, read_services};
+use crate::model::{Endpoint, Flow, Service, Via};
 use crate::probe::{Batch, Drop, DropCause, Outcome, Recorded, Resolution};
 use crate::scenario::{Class, cells, explain};
+
+/// For what flows are read.
+#[derive(Clone, Copy)]
+pub(super) enum For {
+    /// Packets are to prove something.
+    Probes,
+    /// What no probe can ask for is explained too.
+    Explanations,
+}
 
 impl Supervised {
     /// Probes flows.
     pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
-        let flows = match self.flows(words, read_flow, cells::select) {
+        let flows = match self.flows(words, For::Probes) {
             Ok(flows) => flows,
             Err(reply) => return *reply,
         };
@@ -24,20 +33,24 @@ impl Supervised {
         }
     }
 
-    /// The flows that words mean now, to whoever reads and selects.
-    pub(super) fn flows(
-        &self,
-        words: &[String],
-        read: fn(&Cloud, &str) -> Result<FlowPattern, Problems>,
-        select: fn(&FlowPattern, Option<Via>, &Cloud) -> Result<Vec<Flow>, String>,
-    ) -> Result<Vec<Flow>, Box<Reply>> {
+    /// The flows that words mean now.
+    pub(super) fn flows(&self, words: &[String], reason: For) -> Result<Vec<Flow>, Box<Reply>> {
         let mut flows: IndexSet<Flow> = IndexSet::new();
         for words in words {
-            let pattern = match read(self.lab.cloud(), words) {
+            let cloud = self.lab.cloud();
+            let read = match reason {
+                For::Probes => read_flow(cloud, words),
+                For::Explanations => read_question(cloud, words),
+            };
+            let pattern = match read {
                 Ok(pattern) => pattern,
                 Err(problems) => return Err(Box::new(invalid(&problems))),
             };
-            match select(&pattern, None, self.lab.cloud()) {
+            let selected = match reason {
+                For::Probes => cells::select(&pattern, None, cloud),
+                For::Explanations => cells::meant(&pattern, None, cloud),
+            };
+            match selected {
                 Ok(selected) => flows.extend(selected),
                 Err(why) => return Err(Box::new(Reply::Invalid(format!("error: {why}")))),
             }
