@@ -36,8 +36,20 @@ target/mutants and not done again.
 ";
 
 /// What of the lab's tests looks at what all clouds have in common; the most telling come first.
-const WITNESSES: [&str; 8] =
-    ["outside", "fence", "services", "hostile_instances", "ipv6", "tracking", "protocols", "evidence"];
+const WITNESSES: [&str; 12] = [
+    "outside",
+    "fence",
+    "services",
+    "hostile_instances",
+    "ipv6",
+    "tracking",
+    "protocols",
+    "evidence",
+    "memory",
+    "icmp_errors",
+    "mtu",
+    "traceroute",
+];
 
 struct Options {
     shard: (usize, usize),

@@ -21,6 +21,7 @@ mod unit;
 
 use std::sync::Arc;
 
+use sglab::compile::names;
 use sglab::compile::network::Network;
 use sglab::compile::nft::{Ruleset, Set, SetKey};
 use sglab::lab::Lab;
@@ -73,7 +74,11 @@ const EVERY: usize = 9;
 fn is_of_the_sample(mutation: &Mutation) -> bool {
     match &mutation.of {
         Of::Rule { chain, .. } => chain.starts_with("ingress/") && mutation.change != "do not track",
-        Of::Element { set, element, .. } => (set == "sources" && !element.contains("canary")) || set == "translated",
+        // What a gateway sends from its own address shows in traceroutes, and not in a table.
+        Of::Element { set, element, .. } => {
+            let of_a_gateway = element.contains(&names::GATEWAY_OUTSIDE_ADDRESS.to_string());
+            (set == "sources" && !element.contains("canary") && !of_a_gateway) || set == "translated"
+        }
         Of::Entry { map, .. } => map == "public-of" || map == "private-of",
         Of::Chain(_) => false,
     }
