@@ -80,9 +80,9 @@ fn the_name_of_an_internal_one_means_its_private_address_also_where_that_leads_n
         &[
             ("client -> lb 80", "open"),
             ("client -> lb 80 by dns", "open"),
-            ("client -> lb 80 by public", "unreachable"),
-            ("world -> lb 80", "unreachable"),
-            ("world -> lb 80 by dns", "unreachable"),
+            ("client -> lb 80 by public", "nothing to send"),
+            ("world -> lb 80", "nothing to send"),
+            ("world -> lb 80 by dns", "unreachable outside"),
         ],
     );
 }
