@@ -10,8 +10,6 @@ use super::{Service, Via};
 pub enum Unprobeable {
     /// The number is reserved, and no socket speaks it.
     Reserved(u8),
-    /// Connection tracking knows it, and drops what does not begin as it has to.
-    OwnBeginning(u8),
     /// Over IPv6 it is a header before that of the protocol: the kernel reads on behind it, and so does the filter.
     ExtensionHeader(u8),
     /// Over IPv6 it says that nothing follows: the kernel gives it to nobody.
@@ -26,7 +24,6 @@ impl Service {
     pub fn unprobeable(self, via: Via) -> Option<Unprobeable> {
         match (self, via) {
             (Self::Protocol(number @ (0 | 255)), _) => Some(Unprobeable::Reserved(number)),
-            (Self::Protocol(number @ (33 | 132 | 136)), _) => Some(Unprobeable::OwnBeginning(number)),
             (Self::Protocol(59), Via::Ipv6) => Some(Unprobeable::NoNextHeader),
             (Self::Protocol(number @ (43 | 44 | 51 | 60)), Via::Ipv6) => Some(Unprobeable::ExtensionHeader(number)),
             _ => None,
@@ -38,14 +35,6 @@ impl fmt::Display for Unprobeable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reserved(number) => write!(f, "protocol {number} is reserved, and no socket speaks it"),
-            Self::OwnBeginning(number) => {
-                let (name, what) = match number {
-                    33 => ("DCCP", "a handshake"),
-                    132 => ("SCTP", "a handshake"),
-                    _ => ("UDP-Lite", "a checksum"),
-                };
-                write!(f, "protocol {number} is {name}, which has {what} of its own that is not emulated")
-            }
             Self::ExtensionHeader(number) => {
                 write!(f, "over IPv6 {number} is an extension header, behind which the kernel looks for the protocol")
             }
@@ -66,7 +55,7 @@ mod tests {
         }
         for via in [Via::Private, Via::Public, Via::Dns, Via::Ipv6] {
             let none = (0..=255).filter(|number| Service::Protocol(*number).unprobeable(via).is_some());
-            assert_eq!(none.count(), if via == Via::Ipv6 { 10 } else { 5 }, "{via:?}");
+            assert_eq!(none.count(), if via == Via::Ipv6 { 7 } else { 2 }, "{via:?}");
             assert_eq!(Service::IcmpEcho.unprobeable(via), None);
         }
     }

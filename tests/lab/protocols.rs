@@ -124,7 +124,7 @@ vpcs: {v: {cidr: 10.0.0.0/16, ipv6: yes}}
 groups:
   A: {ingress: [], egress: [all to anywhere, 'all to ::/0']}
   B:
-    ingress: [tcp 22 from four, protocol 132 from anywhere, 'protocol 51 from ::/0', protocol 60 from A]
+    ingress: [tcp 22 from four, protocol 255 from anywhere, 'protocol 51 from ::/0', protocol 60 from A]
     egress: [all to anywhere, 'all to ::/0']
 instances: {a: {groups: A}, b: {groups: B}}
 tables:
@@ -152,7 +152,7 @@ scenario: [{step: as launched, expect: {table: by-four}}, {step: over IPv6, expe
     let rules =
         |of: Vec<&sglab::scenario::CountedRule>| of.iter().map(|it| it.rule.written.to_string()).collect::<Vec<_>>();
     let unprovable = coverage.unprovable().into_iter().map(|(rule, _)| rule).collect();
-    assert_eq!(rules(unprovable), ["protocol 132 from anywhere", "protocol 51 from ::/0"]);
+    assert_eq!(rules(unprovable), ["protocol 255 from anywhere", "protocol 51 from ::/0"]);
     assert_eq!(rules(coverage.unexercised()), Vec::<String>::new());
 }
 
