@@ -353,8 +353,8 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
 /// The packets whose flow both ends have admitted already, so that its mark speaks for them: also those that nobody has
 /// answered yet, and ICMP errors about it.
 ///
-/// What a middlebox passes on unchanged comes by twice, and is confirmed the first time. So where there is one, a packet
-/// that nobody has answered is judged each time.
+/// A middlebox passes a packet on unchanged: it comes by twice, and its flow is confirmed the first time. In a VPC with one, a
+/// packet that nobody has answered is therefore judged each time.
 fn known(attached: &[&Interface]) -> &'static str {
     let has_appliances = attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off);
     if has_appliances { "ct state established,related" } else { "ct status confirmed" }

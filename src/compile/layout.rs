@@ -292,7 +292,7 @@ impl Builder {
         );
         self.route(&router, vpc.cidr.trunc(), Way::Unreachable);
         self.route(&router, EVERYWHERE, by(2, names::GATEWAY_ADDRESS));
-        // What goes out and comes back in has been through the gateway, too.
+        // A packet that goes out and comes back in has been through the gateway, too.
         let limit = Limit { mtu: Mtu::ETHERNET, interface: self.inside };
         self.limited_route(&gateway, vpc.cidr.trunc(), by(2, names::ROUTER_ADDRESS), limit);
         self.route(&gateway, EVERYWHERE, by(3, names::INTERNET_ADDRESS));

@@ -39,7 +39,7 @@ fn of(family: Family, name: &str) -> String {
     }
 }
 
-/// Whether a set is filled by packets.
+/// Tells a set that packets fill from one that is compiled.
 pub fn is_filled_by_packets(set: &Set) -> bool {
     matches!(set.key, SetKey::FilledByPackets { .. })
 }

@@ -59,9 +59,9 @@ pub const SERVICES_IPV6: &str = "services-ipv6";
 pub const UDP_SENT: &str = "udp-sent";
 /// Traffic of other protocols that an interface has sent or admitted: interface, protocol, its address, the other's.
 pub const OTHER: &str = "other";
-/// How much of it the interface has sent. A set of its own: a counter counts whoever asks for its element.
+/// Counts what the interface has sent of it. A set of its own, since a lookup counts on its element too.
 pub const OTHER_SENT: &str = "other-sent";
-/// How much of it the interface has admitted.
+/// Counts what the interface has admitted of it.
 pub const OTHER_RECEIVED: &str = "other-received";
 
 /// The end of the names of the sets of IPv6 that packets fill.

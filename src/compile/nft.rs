@@ -22,13 +22,13 @@ pub struct Ruleset {
 /// A named set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Set {
-    /// What its elements are.
+    /// The type of its elements.
     pub key: SetKey,
     /// Its elements as nft writes them.
     pub elements: IndexSet<String>,
 }
 
-/// What the elements of a set are, and who puts them there.
+/// The type of a set's elements, and how they get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetKey {
     /// Single values of a type: `ipv4_addr` or `ifname . ipv4_addr`.

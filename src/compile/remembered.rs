@@ -13,7 +13,7 @@ pub struct Remembered {
     pub interface: String,
     /// The number of its protocol.
     pub protocol: u8,
-    /// Whether it was sent or admitted there; `Egress` where the set does not tell.
+    /// `Egress` if the interface sent it, or the set does not tell; `Ingress` if it admitted it.
     pub direction: Direction,
     /// The interface's address and port; protocols other than UDP have port 0.
     pub own: (IpAddr, u16),

@@ -360,7 +360,7 @@ pub fn opens_all(rule: &Rule) -> u32 {
         .sum()
 }
 
-/// Whether a rule covers packets that are judged by themselves, beside others.
+/// Tells if a rule covers packets that are judged by themselves, beside others.
 fn may_be_stateless(traffic: Traffic) -> bool {
     match traffic {
         Traffic::All => true,

@@ -53,7 +53,7 @@ pub fn address(cloud: &Cloud, vpc: &Vpc, service: CloudService) -> Option<IpAddr
     addresses(cloud, vpc).into_iter().find(|(of, _)| *of == service).map(|(_, address)| address)
 }
 
-/// Where a service listens: the number of the protocol, and the port.
+/// A service's port: the number of the protocol, and the port.
 pub fn ports(service: CloudService) -> &'static [(u8, u16)] {
     match service {
         CloudService::Dns => &[(UDP, 53), (TCP, 53)],

@@ -136,7 +136,7 @@ pub fn own_names<'c>(cloud: &'c Cloud, view: &'c View) -> impl Iterator<Item = (
     })
 }
 
-/// Who has a plain name.
+/// An owner of a plain name.
 enum Holder<'c> {
     /// An instance, by its first interface.
     Instance(Option<&'c Interface>),

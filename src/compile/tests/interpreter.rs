@@ -93,7 +93,7 @@ fn step(now: &mut Ruleset, change: &Change) {
             assert!(!is_named(now, name), "{name} is in use");
             assert!(now.sets.shift_remove(name).is_some());
         }
-        // What packets have put there is not compiled.
+        // Elements that packets have put there are not compiled.
         Change::Forget(_) | Change::Recall(_) => {}
         Change::DeleteMap(name) => {
             assert!(!is_named(now, name), "{name} is in use");
