@@ -5,13 +5,16 @@ use std::net::IpAddr;
 use netlink_packet_netfilter::NetfilterMessage;
 
 use super::packet::{self, Tuple};
-use super::{conntrack, counted, netlink, nflog, nft};
+use super::{conntrack, counted, netlink, nflog, nft, remembered};
 
-/// nft's own list of a table.
+/// nft's own list of a table, and of its sets.
 pub fn rules(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if let Ok(rules) = nft::read_rules(text) {
         assert!(rules.len() <= bytes.len(), "more rules than bytes");
+    }
+    if let Ok(elements) = remembered::read(text) {
+        assert!(elements.len() <= bytes.len(), "more elements than bytes");
     }
 }
 

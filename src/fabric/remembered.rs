@@ -170,3 +170,35 @@ fn key(fields: &[Value]) -> String {
     };
     fields.iter().enumerate().map(text).collect::<Vec<_>>().join(" . ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As nft 1.0.6 lists it.
+    const LISTED: &str = include_str!("../../fuzz/corpus/rules/sets-that-packets-fill");
+
+    #[test]
+    fn elements_are_read_as_nft_lists_them_and_written_as_it_takes_them() {
+        let read = read(LISTED).unwrap();
+        let keys: Vec<(&str, &str)> = read.iter().map(|it| (it.set.as_str(), it.key.as_str())).collect();
+        assert_eq!(
+            keys,
+            [
+                ("udp-sent", "\"web1\" . 10.0.0.11 . 10.0.0.12 . 45001 . 45002"),
+                (
+                    "other-sent-ipv6",
+                    "\"web1\" . 50 . 0x20010db8000000000000000000000001 . 0x20010db8000000000000000000000002"
+                ),
+            ]
+        );
+        assert_eq!(read[1].amount, Some(Amount { packets: 1, bytes: 60 }));
+        assert!(read[0].names([10, 0, 0, 12].into()) && !read[0].names([10, 0, 0, 13].into()));
+        let [Change::AddElements(set, added), Change::DeleteElements(of, deleted)] = read[0].taken_out() else {
+            panic!("an element is added before it is deleted")
+        };
+        assert_eq!((set, added), (of, deleted), "one that has timed out meanwhile can be deleted too");
+        let back = Change::AddElements("udp-sent".into(), vec![format!("{} timeout 30s expires 29s", keys[0].1)]);
+        assert_eq!(read[0].put_back(), back);
+    }
+}
