@@ -332,11 +332,12 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     };
     let bit = tracked_bit(direction);
     let live = format!("@{direction}-live-of");
-    let mut rules = vec![
+    let mut rules = if direction == Direction::Egress { errors_of_others(families) } else { Vec::new() };
+    rules.extend([
         own("tracked", format!("{known} ct mark & {bit} == {bit} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
         own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
-    ];
+    ]);
     rules.extend(errors_about_untracked(direction, icmp_errors));
     rules.extend(memory::errors_about_other_protocols(direction, families));
     rules.push(own("unplaced", format!("{UNPLACED} meta l4proto {ICMP} {opener} vmap @{direction}-of")));
@@ -348,6 +349,28 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     rules.push(own("new", format!("ct state new {opener} vmap @{direction}-of")));
     rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));
     Chain { hook: Some(format!("type filter hook forward priority {priority}; policy drop;")), rules }
+}
+
+/// ICMP errors about a flow that come from no end of it: the sender's own egress judges them, as anything that it begins. An error that
+/// goes the way of the answers comes from the receiver's end. The gateway, and
+/// who passes on what is not its own, may speak of anybody's.
+fn errors_of_others(families: Families) -> Vec<NftRule> {
+    let mut rules = Vec::new();
+    for (family, sources) in [("ip", SOURCES), ("ip6", SOURCES_IPV6)] {
+        if family == "ip6" && families == Families::Ipv4 {
+            continue;
+        }
+        for (way, end) in [("original", "saddr"), ("reply", "daddr")] {
+            let id = format!("error-{way}-{family}");
+            let of_others = format!("iifname . ct original {family} {end} != @{sources}");
+            let judged = "iifname vmap @egress-of";
+            let text = format!(
+                "ct state related ct direction {way} iifname != \"{GW}\" iifname != @{UNCHECKED} {of_others} {judged}"
+            );
+            rules.push(own(&id, text));
+        }
+    }
+    rules
 }
 
 /// The packets whose flow both ends have admitted already, so that its mark speaks for them: also those that nobody has

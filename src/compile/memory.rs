@@ -25,6 +25,10 @@ pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
 /// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
 const BY_MEMORY: &str = "0x4";
 
+/// The extension headers of IPv6 behind which the kernel looks for the protocol: hop-by-hop options, routing, fragment,
+/// authentication, destination options.
+const EXTENSION_HEADERS: [u8; 5] = [0, 43, 44, 51, 60];
+
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
 fn families(families: Families) -> impl Iterator<Item = Family> {
@@ -85,7 +89,7 @@ fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [Nf
         Direction::Egress => (of(family, OTHER_SENT), "iifname"),
         Direction::Ingress => (of(family, OTHER_RECEIVED), "oifname"),
     };
-    let (any, key, timeout) = (family.any(), other_key(family, direction), timeouts.other);
+    let (any, key, timeout) = (without_extensions(family), other_key(family, direction), timeouts.other);
     let here = format!("ct state untracked {interface} != \"{GW}\" {any}");
     let set = of(family, OTHER);
     [
@@ -98,7 +102,7 @@ fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [Nf
 /// it has none for go to its groups.
 pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
     let rules = families(spoken).map(|family| {
-        let (any, key, set) = (family.any(), other_key(family, direction), of(family, OTHER));
+        let (any, key, set) = (without_extensions(family), other_key(family, direction), of(family, OTHER));
         own(&set, format!("ct state untracked {any} {key} @{set} accept"))
     });
     rules.collect()
@@ -136,6 +140,18 @@ pub fn datagrams(direction: Direction, spoken: Families) -> Vec<NftRule> {
 /// Accepts once more what the sender's end admitted by memory: no rule is to be asked.
 pub fn by_memory() -> NftRule {
     own("remembered", format!("ct mark & {BY_MEMORY} == {BY_MEMORY} accept"))
+}
+
+/// Packets of a family whose header names their protocol. Over IPv6 that of an extension header stands there otherwise, and would be
+/// the same for every protocol behind it: such packets are not remembered, and the rules judge each.
+fn without_extensions(family: Family) -> String {
+    let mut matched = family.any().to_owned();
+    if family == Family::Ipv6 {
+        for header in EXTENSION_HEADERS {
+            matched += &format!(" ip6 nexthdr != {header}");
+        }
+    }
+    matched
 }
 
 /// A datagram, as the interface at this end of it sees it.

@@ -122,7 +122,7 @@ impl Cloudlike for Predictor {
     async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         if policy::meeting(&self.cloud, flow).is_some_and(|meeting| !(meeting.there && meeting.back)) {
             let why =
-                "neither end would hear the other: one of them may not send, or its rules admit what comes".to_owned();
+                "neither end would hear the other: one of them may not send, and no rule admits what comes".to_owned();
             return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
         }
         self.followed.meet(&self.cloud, name, flow);

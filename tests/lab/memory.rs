@@ -31,6 +31,8 @@ cases![
     an_elastic_ip_that_moves_leaves_nothing_behind,
     protocols_are_told_apart_by_addresses_and_number_only,
     an_error_about_another_protocol_comes_to_who_has_sent_the_packet,
+    behind_an_extension_header_of_ipv6_another_protocol_is_no_answer,
+    who_is_no_end_of_a_flow_sends_no_error_about_it_past_its_own_egress,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -367,4 +369,57 @@ async fn an_error_about_another_protocol_comes_to_who_has_sent_the_packet() {
     send_raw(&bare.node("b"), vec![packet]).await;
     let (record, tuple, _) = log.next_drop();
     assert_eq!((record, tuple.protocol), (Record::Drop(Direction::Ingress), ICMP));
+}
+
+/// The header of the packet names the extension, and not the protocol behind it.
+async fn behind_an_extension_header_of_ipv6_another_protocol_is_no_answer() {
+    const DESTINATION_OPTIONS: i32 = 60;
+    let (bare, mut log) = cloud().await;
+    let address = |name: &str| {
+        let mut interfaces = bare.cloud.interfaces().filter(|(_, _, i)| i.id.instance.as_str() == name);
+        interfaces.next().expect("an interface").2.ipv6.expect("an address").0
+    };
+    for (from, to, protocol) in [("a", "b", 132), ("b", "a", 99), ("a", "b", 132)] {
+        let to = std::net::SocketAddrV6::new(address(to), 0, 0, 0);
+        // The next header, no more than eight bytes of options, padding, and some payload.
+        let packet = [&[protocol, 0, 1, 4, 0, 0, 0, 0], &[0; 16][..]].concat();
+        let node = bare.node(from);
+        let sent = inside(&node, move || {
+            let kind = socket2::Type::RAW;
+            let socket = socket2::Socket::new(socket2::Domain::IPV6, kind, Some(DESTINATION_OPTIONS.into()))?;
+            socket.send_to(&packet, &to.into())
+        });
+        sent.await.expect("sent");
+        assert_eq!(log.next_drop().0, Record::Drop(Direction::Ingress), "{from}, protocol {protocol}");
+    }
+}
+
+/// It could else send whatever it likes, as what an error carries.
+async fn who_is_no_end_of_a_flow_sends_no_error_about_it_past_its_own_egress() {
+    let text = CLOUD
+        .replace("LONE: [protocol 253 from LONE]", "LONE: {ingress: [], egress: []}")
+        .replace("c -> b:45001/udp", "a -> b:45001/udp");
+    let mut bare = Bare::boot(initial_cloud(&topology(&text), Era::Vpc).0).await;
+    let mut log = bare.log("vpc-main").await;
+    bare.apply(&authorize("PEERS", Traffic::Udp(PortRange::single(Port(500))), group("PEERS"))).await;
+    let to_b = at(&bare, "b", 500);
+    let (a, b) = (bound(&bare.node("a"), at(&bare, "a", 5000)).await, bound(&bare.node("b"), to_b).await);
+    arrives(&a, &b, to_b);
+    let (address_a, address_b, address_c) =
+        (private(&bare.cloud, "a").0, private(&bare.cloud, "b").0, private(&bare.cloud, "c").0);
+    for (from, to, ports, sender) in
+        [(address_a, address_b, (5000, 500), address_a), (address_b, address_a, (500, 5000), address_b)]
+    {
+        let mut carried = Vec::new();
+        let builder = PacketBuilder::ipv4(from.octets(), to.octets(), 64).udp(ports.0, ports.1);
+        builder.write(&mut carried, b"word").expect("a vector takes it");
+        let mut packet = Vec::new();
+        let unreachable =
+            etherparse::Icmpv4Type::DestinationUnreachable(etherparse::icmpv4::DestUnreachableHeader::Port);
+        let builder = PacketBuilder::ipv4(address_c.octets(), sender.octets(), 64).icmpv4(unreachable);
+        builder.write(&mut packet, &carried).expect("a vector takes it");
+        send_raw(&bare.node("c"), vec![packet]).await;
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!((record, tuple.source), (Record::Drop(Direction::Egress), address_c.into()));
+    }
 }

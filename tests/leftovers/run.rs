@@ -158,7 +158,8 @@ impl<'a> Run<'a> {
         let names = || inside("netns").and_then(|path| fs::read_dir(path).ok()).map_or(0, Iterator::count);
         // Of a lab's own: before it has a private `/run`, this is the host's.
         let private = || inside("sglab").is_some_and(|path| path.exists());
-        let hosts = || inside("sglab/0/hosts-vpc-default").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        let hosts =
+            || inside("sglab/0/hosts-vpc-default").and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         match moment {
             Moment::Spawned => true,
             Moment::Init => self.process(Target::Init).is_some(),
