@@ -14,7 +14,7 @@ use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Family, log, own, track, tracked_bit};
 use crate::model::Direction;
-use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
+use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
 
 /// Elements that a set may have. A packet for which there is no room passes, and is not remembered.
 const SIZE: u32 = 1 << 18;
@@ -24,10 +24,6 @@ pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
 
 /// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
 const BY_MEMORY: &str = "0x4";
-
-/// The extension headers of IPv6 behind which the kernel looks for the protocol: hop-by-hop options, routing, fragment,
-/// authentication, destination options.
-const EXTENSION_HEADERS: [u8; 5] = [0, 43, 44, 51, 60];
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 

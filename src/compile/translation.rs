@@ -77,7 +77,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
     ruleset
 }
 
-/// What the gateway answers with an error, if it begins a flow, is not translated before: the error repeats the packet, and
+/// Packets that the gateway answers with an error, and that begin a flow, are not translated before: the error repeats the packet, and
 /// nothing translates it back where no flow is tracked. To its sender it would be about a packet that it has not sent.
 fn undeliverable() -> [NftRule; 2] {
     let dont_fragment = "ip frag-off & 0x4000 == 0x4000";

@@ -230,7 +230,7 @@ pub struct ServiceState {
     pub exit_code: Option<i32>,
 }
 
-/// How a load balancer is.
+/// The state of a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadBalancerState {
     /// Its name.
@@ -253,7 +253,7 @@ pub struct LoadBalancerState {
     pub targets: Vec<TargetState>,
 }
 
-/// What a load balancer thinks of an instance, in the words of `DescribeInstanceHealth` of Elastic Load Balancing.
+/// A load balancer's view of an instance, in the words of `DescribeInstanceHealth` of Elastic Load Balancing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetState {
     /// The instance.
@@ -266,7 +266,7 @@ pub struct TargetState {
     pub reason_code: String,
     /// The API's sentence for that; `N/A` while it is in service.
     pub description: String,
-    /// What its health check fails for, where that is known: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
+    /// The reason why its health check fails, where that is known: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
     pub cause: Option<String>,
 }
 
@@ -309,17 +309,17 @@ pub struct Probed {
     pub reason: Option<String>,
     /// Where a DNS name led.
     pub address: Option<String>,
-    /// Where its answer was dropped, if the receiver has seen it and that is why nothing came back.
+    /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_dropped: Option<AnswerDropped>,
 }
 
-/// Where an answer was dropped. The flow itself is inconclusive.
+/// The place where an answer was dropped. The flow itself is inconclusive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AnswerDropped {
     /// The filter's record: `spoofed`, `ingress drop` ...
     pub record: String,
-    /// Whose groups or whose check dropped it, where one did: `web.eth0`.
+    /// The interface whose groups or check dropped it, where one did: `web.eth0`.
     pub interface: Option<String>,
 }
 

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::protocol::EXTENSION_HEADERS;
 use super::{Service, Via};
 
 /// Why no probe can ask for a protocol.
@@ -25,7 +26,9 @@ impl Service {
         match (self, via) {
             (Self::Protocol(number @ (0 | 255)), _) => Some(Unprobeable::Reserved(number)),
             (Self::Protocol(59), Via::Ipv6) => Some(Unprobeable::NoNextHeader),
-            (Self::Protocol(number @ (43 | 44 | 51 | 60)), Via::Ipv6) => Some(Unprobeable::ExtensionHeader(number)),
+            (Self::Protocol(number), Via::Ipv6) if EXTENSION_HEADERS.contains(&number) => {
+                Some(Unprobeable::ExtensionHeader(number))
+            }
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ pub struct Observation {
     pub admitted_at: Option<InterfaceId>,
     /// Who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,
-    /// Where its answer was dropped, if the receiver has seen it and that is why nothing came back. Such a flow is inconclusive.
+    /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back. Such a flow is inconclusive.
     pub answer_dropped: Option<Drop>,
     /// Everything that the filters recorded of it, and of a drop of its answer.
     pub records: Vec<Logged>,

@@ -46,7 +46,7 @@ impl Supervised {
 }
 
 impl Supervised {
-    /// Whether a probe came out as predicted. Programs that this lab knows nothing of may listen behind a load balancer.
+    /// Tells if a probe came out as predicted. Programs that this lab knows nothing of may listen behind a load balancer.
     fn agreement(&self, seen: &Observation) -> Agreement {
         let cloud = self.lab.cloud();
         let verdict = policy::judge(cloud, &seen.flow);

@@ -16,7 +16,7 @@ use crate::scenario::{Class, cells, explain};
 pub(super) enum For {
     /// Packets are to prove something.
     Probes,
-    /// What no probe can ask for is explained too.
+    /// Explains also flows that no probe can ask for.
     Explanations,
 }
 

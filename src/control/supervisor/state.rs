@@ -141,7 +141,7 @@ fn reason(cloud: &Cloud, target: &InstanceName, standing: &Standing) -> (&'stati
     }
 }
 
-/// What a health check fails for: by the cloud, or else as it was seen.
+/// The reason why a health check fails: by the cloud, or else as it was seen.
 fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, standing: &Standing) -> Option<String> {
     match standing {
         Standing::InService | Standing::InProgress => None,

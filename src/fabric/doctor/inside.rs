@@ -152,7 +152,7 @@ fn ruleset(name: &str, script: &str, matters: &str) -> Check {
     )
 }
 
-/// What the small rulesets above cannot show: every word that a lab has for nft, as it is given and read back.
+/// Loads every word that a lab has for nft, and reads it back: the small rulesets above do not have them all.
 fn whole_rulesets(network: &Network) -> Check {
     const MATTERS: &str = "this is what a lab loads when it boots";
     const REMEDY: &str = "where all that stands above this is ok: use nftables 1.0.6 or newer, or report this";
@@ -166,7 +166,7 @@ fn whole_rulesets(network: &Network) -> Check {
     }
 }
 
-/// How many rules were loaded, of how many namespaces.
+/// Rules that were loaded, and namespaces that they are of.
 fn try_rulesets(network: &Network) -> Result<(usize, usize), String> {
     let program = nft::program().ok_or("there is no nft program")?;
     let rulesets = network.nodes.iter().filter_map(|(name, node)| Some((name, node.ruleset.as_ref()?)));
