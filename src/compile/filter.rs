@@ -13,8 +13,8 @@ use super::names::{
 use super::network::{Families, Timeouts};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
-use super::rule::{Compiling, STATELESS, UNPLACED, log, opens_all, own, track, tracked_bit};
-use super::{memory, services};
+use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
+use super::{idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
@@ -85,6 +85,7 @@ pub fn ruleset(
     ruleset.chains.insert("input".to_owned(), input(families));
     let known = known(attached);
     for direction in DIRECTIONS {
+        ruleset.chains.insert(names::new_flows(direction), new_flows(direction, families));
         ruleset.chains.insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, known));
     }
     memory::add(&mut ruleset, families, timeouts);
@@ -330,11 +331,12 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
         Direction::Egress => ("filter", "iifname", "oifname"),
         Direction::Ingress => ("filter + 10", "oifname", "iifname"),
     };
-    let bit = tracked_bit(direction);
+    let tracked = marked(tracked_bit(direction));
     let live = format!("@{direction}-live-of");
     let mut rules = if direction == Direction::Egress { errors_of_others(families) } else { Vec::new() };
+    rules.extend(idle::forgotten(direction));
     rules.extend([
-        own("tracked", format!("{known} ct mark & {bit} == {bit} accept")),
+        own("tracked", format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
         own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
     ]);
@@ -345,10 +347,21 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     rules.push(own("invalid", format!("ct state invalid {} drop", log(Record::Invalid))));
     rules.extend(memory::other_protocols(direction, families));
     rules.push(own("untracked", format!("ct state untracked {opener} vmap @{direction}-of")));
-    rules.extend(memory::datagrams(direction, families));
-    rules.push(own("new", format!("ct state new {opener} vmap @{direction}-of")));
+    rules.push(own("new", format!("ct state new goto {}", names::new_flows(direction))));
     rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));
     Chain { hook: Some(format!("type filter hook forward priority {priority}; policy drop;")), rules }
+}
+
+/// Judges a packet that begins a flow: by what the interface at this end knows, and by its groups.
+fn new_flows(direction: Direction, families: Families) -> Chain {
+    let interface = match direction {
+        Direction::Egress => "iifname",
+        Direction::Ingress => "oifname",
+    };
+    let mut rules = memory::datagrams(direction, families);
+    rules.push(own("new", format!("{interface} vmap @{direction}-of")));
+    rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));
+    chain(rules)
 }
 
 /// ICMP errors about a flow that come from no end of it: the sender's own egress judges them, as anything that it begins. An error that
@@ -405,12 +418,12 @@ fn errors_about_untracked(direction: Direction, icmp_errors: IcmpErrors) -> Vec<
 /// passes, and nobody's word is on record twice: these are the chains of flows under way, which log nothing but a cut, and
 /// which know TCP and UDP.
 fn again(known: &str) -> Chain {
-    let bit = tracked_bit(Direction::Egress);
+    let tracked = marked(tracked_bit(Direction::Egress));
     let live = format!("@{}-live-of", Direction::Egress);
     Chain {
         hook: Some("type filter hook forward priority filter + 20; policy accept;".to_owned()),
         rules: vec![
-            own("tracked", format!("{known} ct mark & {bit} == {bit} accept")),
+            own("tracked", format!("{known} {tracked} accept")),
             memory::by_memory(),
             own("new-tcp", format!("ct state new meta l4proto {TCP} iifname vmap {live}")),
             own("new-udp", format!("ct state new meta l4proto {UDP} iifname vmap {live}")),

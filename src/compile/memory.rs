@@ -8,11 +8,12 @@
 //! Source: "Security group connection tracking" (Amazon EC2 user guide).
 
 use super::filter::chain;
-use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, of_ipv6};
+use super::idle;
+use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, of_ipv6};
 use super::network::{Families, Timeouts};
 use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
-use super::rule::{Family, log, own, track, tracked_bit};
+use super::rule::{Family, log, mark, marked, own, tracked_bit};
 use crate::model::Direction;
 use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
 
@@ -23,16 +24,17 @@ const SIZE: u32 = 1 << 18;
 pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
 
 /// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
-const BY_MEMORY: &str = "0x4";
+const BY_MEMORY: u32 = 0x4;
 
 const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
-fn families(families: Families) -> impl Iterator<Item = Family> {
+/// The families that a lab speaks.
+pub fn families(families: Families) -> impl Iterator<Item = Family> {
     FAMILIES.into_iter().filter(move |family| families == Families::Both || *family == Family::Ipv4)
 }
 
 /// The name of a family's set, or rule.
-fn of(family: Family, name: &str) -> String {
+pub fn of(family: Family, name: &str) -> String {
     match family {
         Family::Ipv4 => name.to_owned(),
         Family::Ipv6 => of_ipv6(name),
@@ -49,7 +51,9 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
     for family in families(spoken) {
         let udp = udp_key(family, Direction::Egress);
         let other = other_key(family, Direction::Egress);
-        for (name, key) in [(UDP_SENT, &udp), (OTHER, &other), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)] {
+        for (name, key) in
+            [(UDP_SENT, &udp), (UDP_STREAMS, &udp), (OTHER, &other), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)]
+        {
             let key = SetKey::FilledByPackets { like: key.clone(), size: SIZE };
             ruleset.sets.insert(of(family, name), Set { key, elements: Default::default() });
         }
@@ -62,20 +66,20 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
     ruleset.chains.insert("untracked".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(rules) });
     // Behind egress and before ingress: what ingress drops has been sent all the same.
     let hook = "type filter hook forward priority filter + 5; policy accept;";
-    let bit = tracked_bit(Direction::Egress);
+    let tracked = marked(tracked_bit(Direction::Egress));
     let mut sent = Vec::new();
     for family in families(spoken) {
         let (set, key, timeout) = (of(family, UDP_SENT), udp_key(family, Direction::Egress), timeouts.udp);
         let update = format!("update @{set} {{ {key} timeout {timeout}s }}");
-        sent.push(own(
-            &set,
-            format!("ct state new ct mark & {bit} == {bit} {} meta l4proto {UDP} {update}", family.any()),
-        ));
+        let any = family.any();
+        sent.push(own(&set, format!("ct state new {tracked} {any} meta l4proto {UDP} {update}")));
+        sent.push(own(&format!("{set}-renewed"), format!("{} {any} {update}", idle::renewed_and_tracked())));
         sent.extend(update_other(family, Direction::Egress, timeouts));
     }
     ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
     let hook = "type filter hook forward priority filter + 15; policy accept;";
     let received = families(spoken).flat_map(|family| update_other(family, Direction::Ingress, timeouts));
+    let received = received.chain(idle::add(ruleset, spoken, timeouts));
     ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
 }
 
@@ -118,24 +122,26 @@ pub fn errors_about_other_protocols(direction: Direction, spoken: Families) -> V
     rules
 }
 
-/// The rules of a base chain about datagrams that begin a flow for connection tracking, and belong to one that the interface
+/// The rules about datagrams that begin a flow for connection tracking, and belong to one that the interface
 /// at this end knows: what it has sent before, or the answer to that.
 pub fn datagrams(direction: Direction, spoken: Families) -> Vec<NftRule> {
     let log = log(Record::Remembered(direction));
-    let mark = match direction {
-        Direction::Egress => format!("{} | {BY_MEMORY}", track(direction)),
-        Direction::Ingress => track(direction),
-    };
-    let rules = families(spoken).map(|family| {
-        let (set, key) = (of(family, UDP_SENT), udp_key(family, direction));
-        own(&set, format!("ct state new {} meta l4proto {UDP} {key} @{set} {mark} {log} accept", family.any()))
+    let bits = tracked_bit(direction) | if direction == Direction::Egress { BY_MEMORY } else { 0 };
+    let sets = [(UDP_STREAMS, bits | idle::STREAM), (UDP_SENT, bits)];
+    let rules = families(spoken).flat_map(|family| {
+        let (any, key) = (family.any(), udp_key(family, direction));
+        let log = &log;
+        sets.map(|(set, bits)| {
+            let set = of(family, set);
+            own(&set, format!("{any} meta l4proto {UDP} {key} @{set} {} {log} accept", mark(bits)))
+        })
     });
     rules.collect()
 }
 
 /// Accepts once more what the sender's end admitted by memory: no rule is to be asked.
 pub fn by_memory() -> NftRule {
-    own("remembered", format!("ct mark & {BY_MEMORY} == {BY_MEMORY} accept"))
+    own("remembered", format!("{} accept", marked(BY_MEMORY)))
 }
 
 /// Packets of a family whose header names their protocol. Over IPv6 that of an extension header stands there otherwise, and would be
@@ -151,7 +157,7 @@ fn without_extensions(family: Family) -> String {
 }
 
 /// A datagram, as the interface at this end of it sees it.
-fn udp_key(family: Family, end: Direction) -> String {
+pub fn udp_key(family: Family, end: Direction) -> String {
     let ip = family.header();
     match end {
         Direction::Egress => format!("iifname . {ip} saddr . {ip} daddr . udp sport . udp dport"),

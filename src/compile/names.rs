@@ -6,7 +6,7 @@ use ipnet::Ipv6Net;
 
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
-use crate::model::{GroupName, InstanceName, InterfaceId, PrefixListName, VpcName};
+use crate::model::{Direction, GroupName, InstanceName, InterfaceId, PrefixListName, VpcName};
 
 /// The node that routes public addresses.
 pub const INTERNET: &str = "internet";
@@ -57,6 +57,10 @@ pub const SERVICES: &str = "services";
 pub const SERVICES_IPV6: &str = "services-ipv6";
 /// Datagrams that an interface has sent: interface, its address, the other's, its port, the other's.
 pub const UDP_SENT: &str = "udp-sent";
+/// Datagrams of streams that an interface tracks, as those of [`UDP_SENT`].
+pub const UDP_STREAMS: &str = "udp-streams";
+/// Flows of UDP that are no streams, while the kernel takes them for some: their ids.
+pub const UDP_SLOW: &str = "udp-slow";
 /// Traffic of other protocols that an interface has sent or admitted: interface, protocol, its address, the other's.
 pub const OTHER: &str = "other";
 /// Counts what the interface has sent of it. A set of its own, since a lookup counts on its element too.
@@ -89,6 +93,11 @@ pub const LONGEST_INTERFACE: usize = 15;
 /// The IPv6 address of a VPC's router: the first of its block.
 pub fn router_ipv6(block: Ipv6Net) -> Ipv6Addr {
     Ipv6Addr::from(u128::from(block.network()) + 1)
+}
+
+/// The chain that judges packets that begin a flow, at one end.
+pub fn new_flows(direction: Direction) -> String {
+    format!("{direction}-new")
 }
 
 /// The node of a VPC's router and filter.

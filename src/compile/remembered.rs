@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::names::{OF_IPV6, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT};
+use super::names::{OF_IPV6, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS};
 use crate::model::Direction;
 use crate::model::protocol::UDP;
 
@@ -27,7 +27,7 @@ pub struct Remembered {
 pub fn remembered(set: &str, fields: &[serde_json::Value]) -> Option<Remembered> {
     let ipv6 = set.ends_with(OF_IPV6);
     let (protocol, direction) = match set.trim_end_matches(OF_IPV6) {
-        UDP_SENT => (None, Direction::Egress),
+        UDP_SENT | UDP_STREAMS => (None, Direction::Egress),
         OTHER | OTHER_SENT => (Some(()), Direction::Egress),
         OTHER_RECEIVED => (Some(()), Direction::Ingress),
         _ => return None,
@@ -94,8 +94,16 @@ mod tests {
         let long = r#"["web1", 50, "0x20010db8000000000000000000000001", "0x20010db8000000000000000000000002"]"#;
         let received = Remembered { direction: Direction::Ingress, ..sent(50, ("2001:db8::1", 0), ("2001:db8::2", 0)) };
         assert_eq!(read("other-received-ipv6", long), Some(received));
-        for (set, fields) in [("members/web1", r#"["10.0.0.1"]"#), ("udp-sent", r#"["web1", 7]"#), ("other-sent", "[]")]
-        {
+        assert_eq!(
+            read("udp-streams", r#"["web1", "10.0.0.11", "10.0.0.12", 45001, 45002]"#),
+            Some(sent(17, ("10.0.0.11", 45001), ("10.0.0.12", 45002)))
+        );
+        for (set, fields) in [
+            ("members/web1", r#"["10.0.0.1"]"#),
+            ("udp-sent", r#"["web1", 7]"#),
+            ("udp-slow", "[7]"),
+            ("other-sent", "[]"),
+        ] {
             assert_eq!(read(set, fields), None, "{set} {fields}");
         }
     }

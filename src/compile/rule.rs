@@ -23,16 +23,31 @@ pub fn own(id: &str, text: impl Into<String>) -> NftRule {
 }
 
 /// The bit of the ct mark that says that the flow is tracked at its egress or ingress end.
-pub fn tracked_bit(direction: Direction) -> &'static str {
+pub const fn tracked_bit(direction: Direction) -> u32 {
     match direction {
-        Direction::Egress => "0x1",
-        Direction::Ingress => "0x2",
+        Direction::Egress => 0x1,
+        Direction::Ingress => 0x2,
     }
+}
+
+/// Matches flows whose ct mark has all of these bits.
+pub fn marked(bits: u32) -> String {
+    marked_of(bits, bits)
+}
+
+/// Matches flows whose ct mark has these bits of all of those.
+pub fn marked_of(bits: u32, all: u32) -> String {
+    format!("ct mark & {all:#x} == {bits:#x}")
+}
+
+/// Sets bits of the flow's ct mark.
+pub fn mark(bits: u32) -> String {
+    format!("ct mark set ct mark | {bits:#x}")
 }
 
 /// Remembers that the flow is tracked at this end.
 pub fn track(direction: Direction) -> String {
-    format!("ct mark set ct mark | {}", tracked_bit(direction))
+    mark(tracked_bit(direction))
 }
 
 /// Every rule of a group counts its packets: what none matched, nothing has exercised.

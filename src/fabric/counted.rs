@@ -68,7 +68,6 @@ pub struct Ends {
 pub async fn count(node: &Arc<Namespace>) -> Result<Ends, FabricError> {
     let news = if node.faults.ends_are_late() { PollFlags::empty() } else { PollFlags::POLLIN };
     let opened = node.run(move || {
-        std::fs::write("/proc/sys/net/netfilter/nf_conntrack_acct", "1")?;
         let mut socket = Socket::new(netlink_sys::constants::NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         nix::sys::socket::setsockopt(&socket.as_fd(), nix::sys::socket::sockopt::RcvBuf, &RECEIVE_BYTES)?;

@@ -3,11 +3,13 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
 
 use super::counted::Amount;
+use super::packet::Tuple;
 use super::{FabricError, Namespace, nft};
 use crate::compile::nft::Change;
 use crate::compile::remembered::{Remembered, remembered};
@@ -113,6 +115,22 @@ pub async fn counted(namespace: &Arc<Namespace>) -> Result<Vec<(Remembered, Amou
         .filter_map(with_amount(true))
         .chain(standing.into_iter().filter_map(with_amount(false)))
         .collect())
+}
+
+/// How long the interfaces of a namespace will remember datagrams between these ends, if they do: whoever has sent them.
+///
+/// # Errors
+/// nft's own words, with the namespace.
+pub async fn remembered_for(namespace: &Arc<Namespace>, tuples: &[Tuple]) -> Result<Option<Duration>, FabricError> {
+    let is_it = |packet: &Remembered| {
+        tuples.iter().any(|tuple| {
+            let ends = [(tuple.source, tuple.source_port), (tuple.destination, tuple.destination_port)];
+            let [own, other] = [packet.own, packet.other];
+            packet.protocol == tuple.protocol && (ends == [own, other] || ends == [other, own])
+        })
+    };
+    let left = |element: Element| Duration::from_secs(element.timeout.map_or(0, |(_, left)| left));
+    Ok(elements(namespace).await?.into_iter().filter(|element| is_it(&element.packet)).map(left).max())
 }
 
 /// Keeps the counts of elements that a transaction has taken out, until somebody asks.

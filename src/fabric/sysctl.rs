@@ -43,6 +43,8 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
     if matches!(kind, NodeKind::Router | NodeKind::Gateway) {
         // A flow that was cut must not come back by being picked up in the middle.
         settings.push(("netfilter/nf_conntrack_tcp_loose", "0"));
+        // A stream of UDP is told by its packets.
+        settings.push(("netfilter/nf_conntrack_acct", "1"));
     }
     let mut settings: Vec<(String, String)> =
         settings.into_iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect();

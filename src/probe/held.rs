@@ -22,7 +22,7 @@ use super::resolve::{self, SentBy, Whose};
 use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
-use crate::fabric::{Namespace, conntrack};
+use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::Service;
 
 /// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
@@ -337,17 +337,22 @@ impl Connection {
     /// # Errors
     /// In words: the kernel's, or that it is remembered for ever.
     pub async fn until_forgotten(&self, tracking: &[Arc<Namespace>]) -> Result<(), String> {
-        let tuples = self.there();
+        let tuples = [self.there(), self.back()].concat();
+        let rest = async |node: &Arc<Namespace>| {
+            let tracked = conntrack::remembered_for(node, &tuples).await?;
+            let Service::Udp(_) = self.ask.service else { return Ok(tracked) };
+            Ok(tracked.max(remembered::remembered_for(node, &tuples).await?))
+        };
+        let in_words = |error: FabricError| error.to_string();
         for node in tracking {
             // Each time the rest is less, so this ends; some rounds are for the kernel, which clears away in its own time.
             for _ in 0..MOST_ROUNDS {
-                match conntrack::remembered_for(node, &tuples).await {
-                    Ok(None) => break,
-                    Ok(Some(left)) => tokio::time::sleep(left.max(BREATH)).await,
-                    Err(error) => return Err(error.to_string()),
+                match rest(node).await.map_err(in_words)? {
+                    None => break,
+                    Some(left) => tokio::time::sleep(left.max(BREATH)).await,
                 }
             }
-            if let Ok(Some(left)) = conntrack::remembered_for(node, &tuples).await {
+            if let Some(left) = rest(node).await.map_err(in_words)? {
                 return Err(format!("{} remembers it for another {left:?}", node.name));
             }
         }

@@ -35,7 +35,7 @@ pub fn predicted(foretold: &Foretold) -> String {
     }
 }
 
-/// What the packets say: `alive`, `cut; untracked at the ingress of db1, and ...`.
+/// What the packets say: `alive`, `cut; not tracked at the ingress of db1, and ...`.
 pub fn observed(it: &HeldDisagreement) -> String {
     let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {reason}"));
     format!("{}{because}", held::word(&it.observed))

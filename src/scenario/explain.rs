@@ -74,7 +74,7 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
         DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
         DropCause::Groups { at, interface: InterfaceId { instance, .. }, groups } => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
-            format!("untracked at the {at} of {instance}, and no rule of {list} admits it now")
+            format!("not tracked at the {at} of {instance}, and no rule of {list} admits it now")
         }
     }
 }

@@ -107,6 +107,8 @@ struct One {
     /// Whether the cloud has changed since it was looked at.
     is_stale: bool,
     is_known: bool,
+    /// Whether all that was sent over it is one question and its answer.
+    is_single_question: bool,
 }
 
 #[derive(Debug)]
@@ -161,6 +163,10 @@ impl Followed {
             },
         };
         self.begin(name, flow, prediction);
+        // Each end has sent twice.
+        if let Some(one) = self.0.get_mut(name) {
+            one.is_single_question = false;
+        }
     }
 
     fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction) {
@@ -172,6 +178,7 @@ impl Followed {
             used: Instant::now(),
             is_stale: false,
             is_known: false,
+            is_single_question: matches!(flow.service, Service::Udp(_)),
         };
         self.0.insert(name.clone(), one);
     }
@@ -230,6 +237,8 @@ impl Followed {
             let is_it = |it: &&HeldResult| it.name == *name && it.expected != Fate::Unanswerable;
             let held = match found.iter().rev().find(is_it) {
                 Some(result) => result.found.clone(),
+                // It has just been answered. Another question would make a stream of it, which is remembered for longer.
+                None if one.is_single_question && !one.is_stale => Held::Alive,
                 None => {
                     if let Some(reason) = one.is_better_left_alone(lab.cloud(), &foretold) {
                         not(&one.flow, Why::Limit, reason);
@@ -314,6 +323,7 @@ impl One {
 
     fn note(&mut self, held: &Held) {
         (self.used, self.is_stale) = (Instant::now(), false);
+        self.is_single_question = false;
         match held {
             Held::Alive => (self.cuts, self.cut_since) = (0, None),
             Held::Cut(_) => {

@@ -33,6 +33,7 @@ impl Bare {
     pub async fn boot(cloud: Cloud) -> Self {
         let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
         let mut fabric = Fabric::new(sandbox::current().expect("a sandbox")).unwrap_or_else(|e| panic!("{e}"));
+        fabric.forget_idle_flows_after(compiled.timeouts);
         fabric.execute(&diff(&Network::default(), &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
         Self { cloud, fabric, network: compiled }
     }

@@ -55,6 +55,7 @@ mod timeouts;
 mod topologies;
 mod traceroute;
 mod tracking;
+mod udp_idle;
 mod wrong_ends;
 
 use std::future::Future;
@@ -109,6 +110,7 @@ const ALL: &[&[Case]] = &[
     topologies::CASES,
     traceroute::CASES,
     tracking::CASES,
+    udp_idle::CASES,
     wrong_ends::CASES,
 ];
 
