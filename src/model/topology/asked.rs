@@ -31,6 +31,7 @@ impl FlowPattern {
         }
         for (name, _, interface) in cloud.interfaces() {
             reading.world.instances.insert(name.clone(), Some(interface.vpc.clone()));
+            reading.world.attach(name, [interface.id.device]);
             for group in &interface.groups {
                 reading.world.members.entry(group.clone()).or_default().insert(name.clone());
             }

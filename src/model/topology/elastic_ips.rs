@@ -1,13 +1,25 @@
 //! Elastic IPs: those of the start, and what steps do with them.
 
+use indexmap::IndexMap;
+
 use super::super::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
 use super::Placed;
 use super::interfaces::split;
 use super::names::Sort;
-use super::problem::{Draft, quote};
+use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part};
 use super::scenario::may_be_refused;
 use super::tree::{Node, Value};
+
+/// Who has an Elastic IP from the start, as the file says it.
+pub(super) struct Holder {
+    instance: InstanceName,
+    /// Where its name stands.
+    named: Span,
+    /// Nothing where it says no interface, and so means the only one.
+    device: Option<u8>,
+    span: Span,
+}
 
 impl Reading<'_> {
     /// The Elastic IPs of the start: a list of names, or names with the instances or interfaces that have them.
@@ -35,15 +47,46 @@ impl Reading<'_> {
                 continue;
             }
             let instance = InstanceName::new(holder);
+            let named = part(value, holder);
+            self.holders.push(Holder { instance: instance.clone(), named, device, span: value.span });
             let to = match device {
                 None => Target::Instance(instance),
                 Some(device) => Target::Interface(InterfaceId { instance, device }),
             };
             let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
             let operation = associate(&name, to, Reassociation::Allowed);
-            associated.push(Placed { value: operation, place: self.place(key.span) });
+            associated.push(Placed { value: operation, place: self.place(value.span) });
         }
         (allocated, associated)
+    }
+
+    /// Who has an Elastic IP from the start must be there from the start, and has one of each interface.
+    pub fn refuse_wrong_holders(&mut self) {
+        let mut taken: IndexMap<InterfaceId, Span> = IndexMap::new();
+        for Holder { instance, named, device, span } in std::mem::take(&mut self.holders) {
+            if !self.world.instances.contains_key(&instance) {
+                self.unknown(instance.as_str(), named, Sort::Instance);
+                continue;
+            }
+            let id = InterfaceId { instance, device: device.unwrap_or(0) };
+            if self.interface_there(&id, span).is_none() {
+                continue;
+            }
+            let several = self.world.devices.get(&id.instance).filter(|devices| device.is_none() && devices.len() > 1);
+            if let Some(devices) = several {
+                let each: Vec<String> = devices.iter().map(|device| format!("`{}.eth{device}`", id.instance)).collect();
+                let message = format!("{} has several interfaces", quote(id.instance.as_str()));
+                self.report(Draft::new(span, message).help(format!("name one: {}", each.join(", "))));
+                continue;
+            }
+            if let Some(first) = taken.get(&id) {
+                let draft = Draft::new(span, format!("{} has an Elastic IP already", quote(&id.to_string())));
+                let help = "an interface has one, since it has one private address";
+                self.report(draft.help(help).related("associated first here", *first));
+                continue;
+            }
+            taken.insert(id, span);
+        }
     }
 
     fn allocation(&mut self, node: &Node) -> Option<Placed<Operation>> {
@@ -90,7 +133,7 @@ impl Reading<'_> {
                 }
                 _ => value,
             };
-            let instance = self.target(instance, false);
+            let instance = self.target(instance, refusal);
             if let (Some(name), Some(instance)) = (name, instance) {
                 let value = associate(name.as_str(), instance, reassociation);
                 operations.push(Placed { value, place: self.place(key.span) });

@@ -115,7 +115,9 @@ impl Reading<'_> {
         if word == "any" {
             return Some(Selector::Any);
         }
-        if let Some(interface) = self.interface_end(node, word).filter(|_| within != Within::Table) {
+        if within != Within::Table
+            && let Some(interface) = self.interface_end(node, word)
+        {
             return interface.ok();
         }
         match self.names.sort(word) {

@@ -222,6 +222,9 @@ impl Reading<'_> {
         if let Some(name) = &name {
             self.forwarders.insert(name.clone(), forwarding);
         }
+        if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(fields.get("interfaces"))) {
+            self.world.attach(name, devices);
+        }
         let more = self.more_interfaces(fields.get("interfaces"), vpc.as_ref());
         let vpc = vpc?;
         let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;

@@ -7,12 +7,13 @@ use ipnet::Ipv4Net;
 
 use super::super::{
     AddressRequest, DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation,
-    Service, SourceDestCheck, SubnetRoute, Target, VpcName,
+    RefusalCode, Service, SourceDestCheck, SubnetRoute, Target, VpcName,
 };
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part};
-use super::tree::Node;
+use super::scenario::may_be_refused;
+use super::tree::{Node, Value};
 use super::{Placed, Selector};
 
 /// EC2 gives an instance at most this many, and few types so many.
@@ -28,15 +29,48 @@ pub(super) fn split(word: &str) -> Option<(&str, u8)> {
     device.parse().ok().filter(|device| *device <= MOST_DEVICES).map(|device| (instance, device))
 }
 
+/// The number of an interface beside the first, `eth1`.
+fn further(word: &str) -> Option<u8> {
+    let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
+    device.filter(|device| (1..=MOST_DEVICES).contains(device))
+}
+
+/// The interfaces of an instance by their names alone, the first included; nothing if they cannot be read.
+pub(super) fn devices(node: Option<&Node>) -> Option<Vec<u8>> {
+    let Some(node) = node else { return Some(vec![0]) };
+    let Value::Mapping(entries) = &node.value else { return None };
+    let further = |(key, _): &(Node, Node)| match &key.value {
+        Value::Scalar(scalar) => further(&scalar.text),
+        _ => None,
+    };
+    std::iter::once(Some(0)).chain(entries.iter().map(further)).collect()
+}
+
 impl Reading<'_> {
-    /// An instance, or `web1.eth1`.
-    pub fn target(&mut self, node: &Node, may_be_unknown: bool) -> Option<Target> {
+    /// An instance, or `web1.eth1`; what a step wants to see refused as unknown may be any name.
+    pub fn target(&mut self, node: &Node, refusal: Option<&str>) -> Option<Target> {
         let word = self.text(node, "the name of an instance, or of an interface such as `web1.eth1`")?;
-        if let Some((name, device)) = split(word) {
-            let instance = self.instance(name, part(node, name))?;
-            return Some(Target::Interface(InterfaceId { instance, device }));
+        let Some((name, device)) = split(word) else {
+            let may_be_unknown = may_be_refused(refusal, RefusalCode::InvalidInstanceIdNotFound);
+            return self.operand(node, may_be_unknown).map(Target::Instance);
+        };
+        let instance = self.instance(name, part(node, name))?;
+        let id = InterfaceId { instance, device };
+        if !may_be_refused(refusal, RefusalCode::InvalidNetworkInterfaceIdNotFound) {
+            self.interface_there(&id, node.span)?;
         }
-        self.operand(node, may_be_unknown).map(Target::Instance)
+        Some(Target::Interface(id))
+    }
+
+    /// Reports an interface that its instance has never had up to here.
+    pub fn interface_there(&mut self, id: &InterfaceId, span: Span) -> Option<()> {
+        let devices = self.world.devices.get(&id.instance).filter(|devices| !devices.contains(&id.device));
+        let Some(devices) = devices else { return Some(()) };
+        let has: Vec<String> = devices.iter().map(|device| format!("eth{device}")).collect();
+        let InterfaceId { instance, device } = id;
+        let draft = Draft::new(span, format!("{} has no interface eth{device}", quote(instance.as_str())));
+        self.report(draft.help(format!("{instance} has {}", has.join(", "))));
+        None
     }
 
     /// `web1.eth1` as an end of a flow, or `web1 as 10.0.0.99` as its sender.
@@ -48,16 +82,20 @@ impl Reading<'_> {
                 self.report(draft.help("such as `nat as 10.0.0.99`: an instance that forges its source"));
                 return Some(Err(()));
             };
-            let instance = self.instance(name, part(node, name));
-            let end = instance.map(|instance| Selector::Forged(InterfaceId { instance, device }, source));
-            return Some(end.ok_or(()));
+            let id = self.end_at(node, holder.trim(), name, device);
+            return Some(id.map(|id| Selector::Forged(id, source)).ok_or(()));
         }
         let (name, device) = split(word)?;
-        let instance = self.instance(name, part(node, name));
-        Some(instance.ok_or(()).map(|instance| match device {
-            0 => Selector::Instance(instance),
-            _ => Selector::Interface(InterfaceId { instance, device }),
+        let id = self.end_at(node, word, name, device);
+        Some(id.ok_or(()).map(|id| match device {
+            0 => Selector::Instance(id.instance),
+            _ => Selector::Interface(id),
         }))
+    }
+
+    fn end_at(&mut self, node: &Node, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
+        let id = InterfaceId { instance: self.instance(name, part(node, name))?, device };
+        self.interface_there(&id, part(node, word)).map(|()| id)
     }
 
     /// What cannot be asked from a forged source, since nobody sees the answer.
@@ -93,14 +131,12 @@ impl Reading<'_> {
         let Some(node) = node else { return Vec::new() };
         self.only_in_a_vpc(node.span, "a second interface");
         let entries = self.mapping(node, "a mapping of interfaces, such as `eth1: {groups: SG-X}`");
-        let read: Vec<_> = entries.iter().filter_map(|(key, value)| self.interface(key, value, vpc)).collect();
-        read
+        entries.iter().filter_map(|(key, value)| self.interface(key, value, vpc)).collect()
     }
 
     fn interface(&mut self, key: &Node, value: &Node, vpc: Option<&VpcName>) -> Option<NewInterface> {
         let word = self.text(key, "the name of an interface, such as `eth1`")?;
-        let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
-        let Some(device) = device.filter(|device| (1..=MOST_DEVICES).contains(device)) else {
+        let Some(device) = further(word) else {
             let draft = Draft::new(key.span, format!("{} is not a further interface", quote(word)));
             self.report(draft.help(format!("eth1 to eth{MOST_DEVICES}; eth0 is the instance's own")));
             return None;
@@ -140,10 +176,10 @@ impl Reading<'_> {
     }
 
     /// `detach-interface: web1.eth1`.
-    pub fn detachments(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    pub fn detachments(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for item in self.some(node, "an interface such as `web1.eth1`, or a list of them") {
-            match self.target(item, false) {
+            match self.target(item, refusal) {
                 Some(Target::Interface(id)) => {
                     let place = self.place(item.span);
                     operations.push(Placed { value: Operation::DetachInterface(id), place });
@@ -159,10 +195,10 @@ impl Reading<'_> {
     }
 
     /// `source-dest-check: {nat: off}`.
-    pub fn checks(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    pub fn checks(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for (key, value) in self.mapping(node, "a mapping from instances or interfaces to `on` or `off`") {
-            let target = self.target(key, false);
+            let target = self.target(key, refusal);
             let check = self.choice(value, "a setting", &CHECK);
             if let (Some(target), Some(check)) = (target, check) {
                 let place = self.place(key.span);
@@ -197,8 +233,8 @@ impl Reading<'_> {
                 self.report(Draft::new(key.span, format!("the subnet has a route to {destination} already")));
                 continue;
             }
-            self.routed_to.push((InstanceName::new(name), value.span));
             let target = InterfaceId { instance: InstanceName::new(name), device };
+            self.routed_to.push((target.clone(), value.span));
             routes.push(SubnetRoute { destination, target });
         }
         routes
@@ -206,11 +242,18 @@ impl Reading<'_> {
 
     /// A route that leads to what forwards nothing leads nowhere.
     pub fn refuse_idle_routes(&mut self) {
-        for (name, span) in std::mem::take(&mut self.routed_to) {
-            if self.forwarders.get(&name) == Some(&Forwarding::None) {
-                let message = format!("a route leads to {}, which passes on nothing", quote(name.as_str()));
+        for (InterfaceId { instance, .. }, span) in self.routed_to.clone() {
+            if self.forwarders.get(&instance) == Some(&Forwarding::None) {
+                let message = format!("a route leads to {}, which passes on nothing", quote(instance.as_str()));
                 self.report(Draft::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));
             }
+        }
+    }
+
+    /// So does one to an interface that no step attaches either.
+    pub fn refuse_routes_to_no_interface(&mut self) {
+        for (id, span) in std::mem::take(&mut self.routed_to) {
+            self.interface_there(&id, span);
         }
     }
 

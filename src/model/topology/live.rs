@@ -113,6 +113,7 @@ fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
     for (name, instance) in &cloud.instances {
         reading.names.know(name.as_str(), Sort::Instance);
         reading.world.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
+        reading.world.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
         reading.listens.insert(name.clone(), instance.listens.clone());
         let ports = instance.daemons.values().filter_map(|daemon| daemon.port);
         reading.listens.entry(name.clone()).or_default().extend(ports);

@@ -1,6 +1,7 @@
 //! The one namespace of hosts, instances and groups, and who of them exists at a step.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -118,6 +119,8 @@ pub(super) struct World {
     pub groups: IndexMap<GroupName, Option<VpcName>>,
     pub instances: IndexMap<InstanceName, Option<VpcName>>,
     pub elastic_ips: IndexSet<ElasticIpName>,
+    /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
+    pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
     /// Who is ever a member of which group.
     pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
 }
@@ -143,13 +146,21 @@ impl World {
                 self.join(&launch.name, &launch.groups);
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
             }
-            Operation::AttachInterface(instance, interface) => self.join(instance, &interface.groups),
+            Operation::AttachInterface(instance, interface) => {
+                self.attach(instance, [interface.device]);
+                self.join(instance, &interface.groups);
+            }
             Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
             Operation::Terminate(instance) if in_all_eras => {
                 self.instances.shift_remove(instance);
             }
             _ => {}
         }
+    }
+
+    /// Interfaces of an instance, of which some may be known.
+    pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
+        self.devices.entry(instance.clone()).or_default().extend(devices);
     }
 
     fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {

@@ -156,11 +156,13 @@ impl Reading<'_> {
         initial.extend(fields.get("prefix-lists").map_or_else(Vec::new, |node| self.prefix_lists(node)));
         initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
         initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
+        self.refuse_wrong_holders();
         initial.extend(associated);
         initial.extend(fields.get("load-balancers").map_or_else(Vec::new, |node| self.load_balancers(node)));
         self.refuse_idle_routes();
         self.read_tables(fields.get("tables"));
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
+        self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
         if promise == Promise::Demanded {
             self.refuse_no_promise(root, &fields);

@@ -2,7 +2,8 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, Forwarding, HostName, InstanceName, Vpc, VpcName};
+use super::super::{Era, Forwarding, HostName, InstanceName, InterfaceId, Vpc, VpcName};
+use super::elastic_ips::Holder;
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
 use super::tree::{Kind, Node, Value};
@@ -34,7 +35,9 @@ pub(super) struct Reading<'s> {
     /// What instances do with packets for others.
     pub forwarders: IndexMap<InstanceName, Forwarding>,
     /// The instances that routes lead to.
-    pub routed_to: Vec<(InstanceName, Span)>,
+    pub routed_to: Vec<(InterfaceId, Span)>,
+    /// The instances and interfaces that Elastic IPs are associated with from the start.
+    pub holders: Vec<Holder>,
     /// A membership could not be read: nobody can say that a group is empty.
     pub members_unknown: bool,
     /// The connections that steps so far have opened.
@@ -82,6 +85,7 @@ impl<'s> Reading<'s> {
             vpcs_incomplete: false,
             forwarders: IndexMap::new(),
             routed_to: Vec::new(),
+            holders: Vec::new(),
             members_unknown: false,
             connections: IndexMap::new(),
             default_used: false,

@@ -220,12 +220,12 @@ impl Reading<'_> {
             "allocate-address" | "disassociate-address" | "release-address" => {
                 return self.address_changes(verb, value, refusal);
             }
-            "set-groups" => return self.set_groups(value, unknown_instance),
+            "set-groups" => return self.set_groups(value, refusal),
             "edit-prefix-list" => return self.prefix_list_edits(value),
             "register-instances" | "deregister-instances" => return self.registrations(verb, value, refusal),
             "attach-interface" => return self.attachments(value),
-            "detach-interface" => return self.detachments(value),
-            "source-dest-check" => return self.checks(value),
+            "detach-interface" => return self.detachments(value, refusal),
+            "source-dest-check" => return self.checks(value, refusal),
             _ => return self.rule_changes(verb, value, unknown_group),
         };
         let mut operations = Vec::new();
@@ -254,10 +254,10 @@ impl Reading<'_> {
         launches
     }
 
-    fn set_groups(&mut self, node: &Node, unknown_instance: bool) -> Vec<Placed<Operation>> {
+    fn set_groups(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for (key, value) in self.mapping(node, "a mapping from instances to their groups") {
-            let target = self.target(key, unknown_instance);
+            let target = self.target(key, refusal);
             let vpc = target.as_ref().and_then(|of| self.world.instances.get(of.instance()).cloned().flatten());
             let groups = self.instance_groups(value, vpc.as_ref());
             let Some(target) = target else { continue };
