@@ -492,7 +492,9 @@ mod tests {
             assert_eq!(self::flows(&again), flows, "{words} is written as {again}");
         }
         let cloud = balanced();
-        let pattern = crate::model::topology::read_flow(&cloud, "office -> within:80").expect("a flow");
+        let refused = crate::model::topology::read_flow(&cloud, "office -> within:80").unwrap_err().to_string();
+        assert!(refused.contains("`within` is internal, and has no public address"), "{refused}");
+        let pattern = crate::model::topology::read_question(&cloud, "office -> within:80").expect("a flow");
         assert!(select(&pattern, None, &cloud).unwrap_err().contains("within has no public address"));
     }
 

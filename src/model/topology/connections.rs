@@ -1,12 +1,12 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::super::{ConnectionName, Service};
+use super::super::{ConnectionName, Service, Via};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, quote};
 use super::reading::{Reading, suggest};
 use super::tree::Node;
-use super::{Action, Fate, Opening, Placed, Selector};
+use super::{Action, Fate, FlowPattern, Opening, Placed, Selector};
 
 impl Reading<'_> {
     /// `open: {session: 'web1 -> db1:3306'}`.
@@ -29,6 +29,10 @@ impl Reading<'_> {
                 self.report(draft.help("hold one to an instance behind it"));
                 continue;
             }
+            if let Some(draft) = self.no_end(&flow, value) {
+                self.report(draft);
+                continue;
+            }
             if flow.both_ways && !matches!(flow.service, Service::Udp(_)) {
                 let draft = Draft::new(value.span, "only datagrams are sent from both ends at once");
                 self.report(draft.help("`->`: one end opens a connection, and both send over it all the same"));
@@ -38,6 +42,32 @@ impl Reading<'_> {
             actions.push(Action::Open(Placed { value: opening, place: self.place(key.span) }));
         }
         actions
+    }
+
+    /// What an end of a connection cannot be, since it always means several.
+    fn no_end(&self, flow: &FlowPattern, node: &Node) -> Option<Draft> {
+        for end in [&flow.from, &flow.to] {
+            let host = match end {
+                Selector::Any => {
+                    let draft = Draft::new(node.span, "`any` cannot be the end of a connection, which is one flow");
+                    return Some(draft.help("name an instance or a host; open one connection for each"));
+                }
+                Selector::Host(host) => host,
+                _ => continue,
+            };
+            let addresses = self.hosts.get(host).map_or(&[][..], |host| &host.addresses);
+            let of = |ipv6: bool| addresses.iter().filter(|address| address.0.is_ipv6() == ipv6).count();
+            let least = match flow.via {
+                Some(Via::Ipv6) => of(true),
+                Some(_) => of(false),
+                None => of(true).max(of(false)),
+            };
+            if least > 1 {
+                let message = format!("{} has {least} addresses, and a connection is one flow", quote(host.as_str()));
+                return Some(Draft::new(node.span, message).help("give each address a host of its own"));
+            }
+        }
+        None
     }
 
     /// `close: session`.

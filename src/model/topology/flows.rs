@@ -105,6 +105,12 @@ impl Reading<'_> {
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let place = self.place(node.span);
         let pattern = FlowPattern { written, place, from, to, both_ways, service, via, at };
+        // Of a table that says an address only the table knows by which the flow goes.
+        let known = within != Within::Question && (within != Within::Table || via.is_some());
+        if let Some(draft) = known.then(|| self.no_way(&pattern, None, node.span)).flatten() {
+            self.report(draft);
+            return None;
+        }
         self.patterns.push((pattern.clone(), node.span));
         Some(pattern)
     }
@@ -238,18 +244,18 @@ impl Reading<'_> {
                 at = parents.get(name).map(|(parent, _)| parent.as_str());
             }
         }
-        self.refuse_unprobeable(&opened, &parents);
+        self.refuse_impossible(&opened, &parents);
     }
 
-    /// What a table by IPv6 opens, and what the tables open that it extends, goes by IPv6 unless it says otherwise.
-    fn refuse_unprobeable(
+    /// What a table opens, and what the tables open that it extends, goes by its address unless it says otherwise.
+    fn refuse_impossible(
         &mut self,
         opened: &IndexMap<String, Vec<(&Node, FlowPattern)>>,
         parents: &IndexMap<String, (String, Span)>,
     ) {
         let mut told: IndexSet<(usize, usize)> = IndexSet::new();
-        let by_ipv6 = self.tables.iter().filter(|(_, table)| table.via == Some(Via::Ipv6));
-        for name in by_ipv6.map(|(name, _)| name.to_string()).collect::<Vec<_>>() {
+        let tables: Vec<_> = self.tables.iter().map(|(name, table)| (name.to_string(), table.via)).collect();
+        for (name, via) in tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
                 for (node, pattern) in opened.get(name).into_iter().flatten().filter(|(_, it)| it.via.is_none()) {
@@ -258,7 +264,8 @@ impl Reading<'_> {
                         _ => continue,
                     };
                     let asked = text.rsplit_once(':').map_or(text, |(_, asked)| asked).trim();
-                    let draft = unprobeable(node, asked, pattern.service, Via::Ipv6);
+                    let draft = (via == Some(Via::Ipv6)).then(|| unprobeable(node, asked, pattern.service, Via::Ipv6));
+                    let draft = draft.flatten().or_else(|| self.no_way(pattern, via, node.span));
                     if let Some(draft) = draft.filter(|_| told.insert((node.span.start, node.span.end))) {
                         self.report(draft);
                     }

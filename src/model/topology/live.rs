@@ -1,6 +1,6 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::super::{Cloud, Forwarding, Operation, Service};
+use super::super::{Cloud, Forwarding, Operation, Scheme, Service};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
@@ -128,8 +128,11 @@ fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
         reading.names.know(name.as_str(), Sort::ElasticIp);
         reading.world.elastic_ips.insert(name.clone());
     }
-    for name in cloud.load_balancers.keys() {
+    for (name, balancer) in &cloud.load_balancers {
         reading.names.know(name.as_str(), Sort::LoadBalancer);
+        if balancer.scheme == Scheme::Internal {
+            reading.internal.insert(balancer.node().clone());
+        }
     }
     for name in cloud.prefix_lists.keys() {
         reading.names.know(name.as_str(), Sort::PrefixList);

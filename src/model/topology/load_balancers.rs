@@ -47,6 +47,9 @@ impl Reading<'_> {
                 None => IndexSet::new(),
             };
             let scheme = self.scheme(fields.get("scheme"));
+            if let (Some(name), Scheme::Internal) = (&name, scheme) {
+                self.internal.insert(InstanceName::new(name.as_str()));
+            }
             let listeners = self.listeners(key, &fields);
             let health_check = self.health_check(fields.get("health-check"), &listeners);
             let targets = fields.get("targets").map(|node| self.targets(node, false)).unwrap_or_default();

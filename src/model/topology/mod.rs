@@ -30,6 +30,7 @@ mod story;
 mod strangers;
 mod tracking;
 mod tree;
+mod ways;
 pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};

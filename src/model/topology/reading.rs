@@ -38,6 +38,8 @@ pub(super) struct Reading<'s> {
     pub routed_to: Vec<(InterfaceId, Span)>,
     /// The instances and interfaces that Elastic IPs are associated with from the start.
     pub holders: Vec<Holder>,
+    /// The load balancers that have no public address.
+    pub internal: IndexSet<InstanceName>,
     /// A membership could not be read: nobody can say that a group is empty.
     pub members_unknown: bool,
     /// The connections that steps so far have opened.
@@ -86,6 +88,7 @@ impl<'s> Reading<'s> {
             forwarders: IndexMap::new(),
             routed_to: Vec::new(),
             holders: Vec::new(),
+            internal: IndexSet::new(),
             members_unknown: false,
             connections: IndexMap::new(),
             default_used: false,
