@@ -287,9 +287,10 @@ impl Reading<'_> {
                 self.report(Draft::new(node.span, format!("{} is not an address", quote(word))).help(help));
                 return None;
             }
-            // Its address outlives it, so that it need not exist any more; but it must have existed.
-            let was =
-                self.names.sort(name) == Some(Sort::Instance) && self.names.span(name).is_some_and(|s| s < node.span);
+            // Its address outlives it, so that it need not exist any more; but it must have existed. A running cloud's names have no
+            // place, and are there before anything that is typed.
+            let was = self.names.sort(name) == Some(Sort::Instance)
+                && self.names.span(name).is_none_or(|named| named < node.span);
             if was {
                 return Some(AddressRequest::PreviousOf(InstanceName::new(name)));
             }

@@ -385,6 +385,33 @@ fn the_examples_of_the_documentation_are_one_good_file() {
 }
 
 #[test]
+fn a_running_cloud_too_gives_the_previous_address_of_one_that_is_gone() {
+    use crate::model::sample::{Sample, start, stop, terminate};
+    let mut sample = Sample::new(Era::Classic).group("g", &[]).instance("d", &["g"]).instance("e", &["g"]);
+    sample.0.vpcs.shift_remove(&VpcName::new("other"));
+    let was = sample.private("d");
+    let gone = sample.with(terminate("d"));
+    let asks = |words: &str| read_operations(&gone.0, words).map_err(|problems| problems.to_string());
+    let launch = asks("launch: {x: {groups: g, address: d.previous}}").expect("an operation");
+    let launched = gone.clone().with(launch[0].value.clone());
+    assert_eq!(launched.private("x"), was);
+    // By the same words that terminate it, and of its own namesake.
+    for words in [
+        "[{terminate: e}, {launch: {x: {groups: g, address: e.previous}}}]",
+        "launch: {d: {groups: g, address: d.previous}}",
+    ] {
+        let operations = asks(words).unwrap_or_else(|told| panic!("{words}: {told}"));
+        operations.into_iter().fold(gone.clone(), |sample, it| sample.with(it.value));
+    }
+    // Whoever gave none back is refused in EC2's words, and who never was in the reader's.
+    assert!(asks("launch: {x: {groups: g, address: e.previous}}").is_ok());
+    let told = asks("launch: {x: {groups: g, address: f.previous}}").expect_err("nobody's");
+    assert!(told.contains("unknown instance `f`"), "{told}");
+    let back = gone.with(stop("e")).with(start("e"));
+    assert!(read_operations(&back.0, "launch: {x: {groups: g, address: e.previous}}").is_ok());
+}
+
+#[test]
 fn a_full_size_file_on_one_line_is_read_in_good_time() {
     let rules: Vec<_> = (0..40_000).map(|n| format!("tcp {} from B{n}", n + 1)).collect();
     let text = format!("{{sglab: 1, era: vpc, groups: {{A: [{}], é: []}}}}", rules.join(", "));
