@@ -132,6 +132,35 @@ fn bad_input_is_2_with_words_on_stderr_and_nothing_on_stdout() {
 }
 
 #[test]
+fn what_is_wrong_ends_with_its_line_and_an_empty_one_parts_it_from_the_next() {
+    let program = Program::copy();
+    for name in ["one.yaml", "two.yaml"] {
+        write(&program, name, "sglab: 1\nera: vpc\ngroups: {A: [tcp 80 from B, tcp 81 from C]}\n");
+    }
+    write(&program, "good.yaml", TWO_RULES);
+    let both = ["one.yaml", "two.yaml"];
+    let commands: [(&[&str], usize); 9] = [
+        (&["check", both[0], both[1]], 6),
+        (&["test", both[0], both[1]], 6),
+        (&["list", both[0], both[1]], 6),
+        (&["test", "one.yaml"], 3),
+        (&["predict", "one.yaml"], 3),
+        (&["render", "one.yaml"], 3),
+        (&["walk", "one.yaml"], 3),
+        (&["explain", "one.yaml", "a -> b:80"], 3),
+        (&["explain", "good.yaml", "nobody -> nothing:80"], 2),
+    ];
+    for (command, problems) in commands {
+        let told = sglab(&program, command);
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.err.ends_with('\n') && !told.err.ends_with("\n\n"), "{command:?}: {told:?}");
+        let parts: Vec<_> = told.err.trim_end().split("\n\n").collect();
+        assert_eq!(parts.len(), problems, "{command:?}: {}", told.err);
+        assert!(parts.iter().all(|part| part.starts_with("error: ")), "{command:?}: {}", told.err);
+    }
+}
+
+#[test]
 fn a_machine_that_cannot_host_a_lab_is_3_and_the_remedy_is_told() {
     let program = Program::copy();
     // An ordinary user's namespaces in which no further one may be made.

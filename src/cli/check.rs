@@ -22,9 +22,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
             writeln!(stdout(), "{}", serde_json::to_string_pretty(&document)?)?;
         }
         PlainFormat::Text => {
-            for problems in &read.problems {
-                eprint!("{problems}");
-            }
+            sources::tell(&read.problems);
             for topology in &read.topologies {
                 let (steps, columns) = (topology.steps.len(), topology.columns.len());
                 writeln!(stdout(), "{}: valid, {steps} steps, {columns} columns", topology.file)?;

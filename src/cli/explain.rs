@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let pattern = match FlowPattern::parse(written, &cloud) {
         Ok(pattern) => pattern,
         Err(problems) => {
-            eprint!("{problems}");
+            sources::tell(&[problems]);
             return Ok(Exit::BadInput);
         }
     };

@@ -11,9 +11,7 @@ use super::{Exit, color, sources};
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;
     let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read(names)? };
-    for problems in &read.problems {
-        eprintln!("{problems}");
-    }
+    sources::tell(&read.problems);
     if let Some(words) = &arguments.filter {
         read.topologies.retain(|topology| catalogue::is_about(topology, words));
         if read.topologies.is_empty() && read.problems.is_empty() {

@@ -70,10 +70,16 @@ pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
     if several > 1 {
         bail!("{name} is {several} topologies; this command takes one");
     }
-    for problems in &read.problems {
-        eprint!("{problems}");
-    }
+    tell(&read.problems);
     Ok(read.topologies.pop())
+}
+
+/// Says what is wrong with some files, an empty line between two.
+pub(super) fn tell(files: &[Problems]) {
+    for (index, problems) in files.iter().enumerate() {
+        let before = if index == 0 { "" } else { "\n" };
+        eprintln!("{before}{problems}");
+    }
 }
 
 /// A built-in topology by its name or the beginning of it, or all of a folder: `gotchas`.

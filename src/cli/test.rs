@@ -19,9 +19,7 @@ use super::{Exit, color, evidence, host, progress, replay, signals, sources};
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
     if !read.problems.is_empty() {
-        for problems in &read.problems {
-            eprint!("{problems}");
-        }
+        sources::tell(&read.problems);
         return Ok(Exit::BadInput);
     }
     if let Some(text) = &arguments.filter {

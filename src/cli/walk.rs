@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
             match predictions(&name, &bytes, &questions::wanted(&puzzles)) {
                 Ok(replies) => Source::File(replies.into_iter()),
                 Err(problems) => {
-                    eprintln!("{problems}");
+                    sources::tell(&[problems]);
                     return Ok(Exit::BadInput);
                 }
             }
