@@ -346,6 +346,13 @@ fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
     labs.ok(&["launch", "late", "--group", "SG-T-DB"]);
     assert_eq!(offered(&["explain", "la"]), ["late"]);
     assert_eq!(offered(&["matri"]), ["matrix"]);
+    labs.ok(&["down"]);
+    // A load balancer is an end of flows, and no instance that could be stopped.
+    labs.ok(&["up", "example:gotchas/a-load-balancer-target-on-a-new-address"]);
+    assert_eq!(offered(&["probe", "lb"]), ["lb"]);
+    assert_eq!(offered(&["probe", "web1", "lb"]), ["lb:"]);
+    assert_eq!(offered(&["explain", "web1", "lb"]), ["lb:"]);
+    assert!(!offered(&["stop", "lb"]).contains(&"lb".to_owned()));
 }
 
 /// What a lab answers to bytes, until it closes.

@@ -52,7 +52,9 @@ fn places(state: State) -> Vec<String> {
 
 /// Who can ask and be asked.
 fn ends(state: State) -> Vec<String> {
-    state.instances.into_iter().map(|it| it.name).chain(state.groups).chain(state.hosts).collect()
+    let instances = state.instances.into_iter().map(|it| it.name);
+    let balancers = state.load_balancers.into_iter().map(|it| it.name);
+    instances.chain(balancers).chain(state.groups).chain(state.hosts).collect()
 }
 
 fn of_lab(names: impl FnOnce(State) -> Vec<String>) -> Vec<CompletionCandidate> {
