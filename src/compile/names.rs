@@ -7,6 +7,7 @@ use ipnet::Ipv6Net;
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
 use crate::model::{Direction, GroupName, InstanceName, InterfaceId, PrefixListName, VpcName};
+pub use crate::model::{GATEWAY_ADDRESS_IPV6, INTERNET_ADDRESS_IPV6};
 
 /// The node that routes public addresses.
 pub const INTERNET: &str = "internet";
@@ -26,14 +27,10 @@ pub const ROUTER_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 1, 1);
 pub const NEXT_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 /// The same for the box nearer to the instances.
 pub const BACK_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
-/// The internet's IPv6 address, from which its errors and canaries come.
-pub const INTERNET_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
 /// The gateway's address towards its router; canary packets come from here.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
 /// The gateway's address towards the internet.
 pub const GATEWAY_OUTSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 3);
-/// The gateway's IPv6 address, from which its errors come. Every VPC's has the same, as of IPv4.
-pub const GATEWAY_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
 /// The internet's address on every one of its links.
 pub const INTERNET_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 3, 1);
 /// The canary's address.

@@ -144,12 +144,10 @@ impl Reading<'_> {
         let Some(node) = node else { return check };
         let Some(fields) = self.fields(node, "a health check", &CHECK) else { return check };
         if let Some(node) = fields.get("port")
-            && let Some(number) = self.number(node, "a port", u16::MAX.into())
+            && let Some(number) = self.number(node, "a port", 1..=u16::MAX.into())
+            && let Ok(port) = u16::try_from(number)
         {
-            match u16::try_from(number) {
-                Ok(port) if port > 0 => check.port = Port(port),
-                _ => self.report(Draft::new(node.span, "0 is not a port").help("1 to 65535")),
-            }
+            check.port = Port(port);
         }
         if let Some(interval) = fields.get("interval").and_then(|node| self.seconds(node)) {
             check.interval = interval;
@@ -163,11 +161,8 @@ impl Reading<'_> {
             [("unhealthy", &mut check.unhealthy_threshold), ("healthy", &mut check.healthy_threshold)]
         {
             let Some(node) = fields.get(key) else { continue };
-            let Some(number) = self.number(node, "a threshold", *THRESHOLDS.end()) else { continue };
-            if THRESHOLDS.contains(&number) {
+            if let Some(number) = self.number(node, "a number of checks", THRESHOLDS) {
                 *threshold = number;
-            } else {
-                self.report(Draft::new(node.span, format!("{number} is not a threshold")).help("2 to 10 checks"));
             }
         }
         check

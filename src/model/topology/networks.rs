@@ -1,13 +1,13 @@
 //! VPCs with their subnets, and hosts outside.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc,
-    VpcName,
+    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAY_ADDRESS_IPV6, Host, HostIp, HostName,
+    INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
 };
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
@@ -117,6 +117,11 @@ impl Reading<'_> {
             self.report(Draft::new(node.span, format!("{block} is not a block of global addresses")));
             return None;
         }
+        if let Some((address, whose)) = LAB_IPV6.into_iter().find(|(address, _)| block.contains(address)) {
+            let draft = Draft::new(node.span, format!("{block} has {address} in it, which is for {whose}"));
+            self.report(draft.help("the lab's own; `yes`, or another block such as 2001:db8:1000::/56"));
+            return None;
+        }
         if taken.contains(&block) {
             let draft = Draft::new(node.span, format!("another VPC has the block {block}"));
             self.report(draft.help("IPv6 addresses are the same inside and outside, so each VPC has its own"));
@@ -187,18 +192,11 @@ impl Reading<'_> {
 
     /// From what every host of its addresses' families takes to what the internet carries.
     fn host_mtu(&mut self, node: &Node, addresses: &[HostIp]) -> Option<Mtu> {
-        let most = Mtu::ETHERNET;
-        let number = self.number(node, "a number of bytes", most.0.into())?;
         let ipv6 = addresses.iter().any(|address| address.0.is_ipv6());
         let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
-        match u16::try_from(number).map(Mtu) {
-            Ok(mtu) if (least..=most).contains(&mtu) => Some(mtu),
-            _ => {
-                let draft = Draft::new(node.span, format!("{number} bytes are too few for a link of {whose}"));
-                self.report(draft.help(format!("from {least} to {most}")));
-                None
-            }
-        }
+        let what = format!("an MTU of {whose}");
+        let number = self.number(node, &what, least.0.into()..=Mtu::ETHERNET.0.into())?;
+        u16::try_from(number).ok().map(Mtu)
     }
 
     fn host_address(&mut self, node: &Node) -> Option<IpAddr> {
@@ -209,34 +207,22 @@ impl Reading<'_> {
             return None;
         };
         let outside = |what: &str| format!("{address} cannot be the address of a host: it is for {what}");
-        let address = match address {
-            IpAddr::V4(address) => address,
-            IpAddr::V6(six) => {
-                let vpc = self.vpcs.iter().find(|(_, vpc)| vpc.ipv6.is_some_and(|block| block.contains(&six)));
-                if let Some((vpc, _)) = vpc {
-                    let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
-                    self.report(draft.help("hosts are outside the cloud"));
-                    return None;
-                }
-                if !is_global(address) {
-                    self.report(Draft::new(node.span, format!("{six} is not a global address")));
-                    return None;
-                }
-                return Some(address);
+        match belongs(address, &self.vpcs) {
+            None => return Some(address),
+            Some(Belongs::Vpc(vpc)) => {
+                let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
+                self.report(draft.help("hosts are outside the cloud"));
             }
-        };
-        for (taken, what) in taken_blocks() {
-            if taken.contains(&address) {
-                self.report(Draft::new(node.span, outside(what)));
-                return None;
+            Some(Belongs::Lab(whose)) => {
+                let draft = Draft::new(node.span, outside(whose));
+                self.report(draft.help("the lab's own; any other of 2001:db8::/32 will do"));
+            }
+            Some(Belongs::Block(what)) => self.report(Draft::new(node.span, outside(what))),
+            Some(Belongs::NotGlobal) => {
+                self.report(Draft::new(node.span, format!("{address} is not a global address")));
             }
         }
-        if let Some((vpc, _)) = self.vpcs.iter().find(|(_, vpc)| vpc.cidr.contains(&address)) {
-            let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
-            self.report(draft.help("hosts are outside the cloud"));
-            return None;
-        }
-        Some(IpAddr::V4(address))
+        None
     }
 
     /// The VPC that is named, or the only one.
@@ -279,6 +265,37 @@ impl Reading<'_> {
         None
     }
 }
+
+/// Whose an address is that no host can have.
+pub(super) enum Belongs<'v> {
+    Vpc(&'v VpcName),
+    Lab(&'static str),
+    Block(&'static str),
+    NotGlobal,
+}
+
+/// Why no host outside can have an address, if so.
+pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
+    let block = || match address {
+        IpAddr::V4(address) => {
+            taken_blocks().into_iter().find(|(taken, _)| taken.contains(&address)).map(|(_, what)| Belongs::Block(what))
+        }
+        IpAddr::V6(address) => {
+            let lab = || LAB_IPV6.into_iter().find(|(its, _)| *its == address).map(|(_, whose)| Belongs::Lab(whose));
+            (!is_global(address.into())).then_some(Belongs::NotGlobal).or_else(lab)
+        }
+    };
+    let inside = |vpc: &Vpc| match address {
+        IpAddr::V4(address) => vpc.cidr.contains(&address),
+        IpAddr::V6(address) => vpc.ipv6.is_some_and(|block| block.contains(&address)),
+    };
+    let vpc = || vpcs.iter().find(|(_, vpc)| inside(vpc)).map(|(name, _)| Belongs::Vpc(name));
+    block().or_else(vpc)
+}
+
+/// The global addresses of the lab's own boxes; those of IPv4 are link-local.
+const LAB_IPV6: [(Ipv6Addr, &str); 2] =
+    [(INTERNET_ADDRESS_IPV6, "the internet's own router"), (GATEWAY_ADDRESS_IPV6, "the gateways of VPCs")];
 
 /// Blocks that no VPC and no host may use.
 fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {

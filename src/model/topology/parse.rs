@@ -223,7 +223,7 @@ impl Reading<'_> {
             let draft = Draft::new(root.span, "the file does not say which version of the format it has");
             return self.report(draft.help("it begins with `sglab: 1`"));
         };
-        let Some(version) = self.number(node, "a version of the format", u32::MAX) else { return };
+        let Some(version) = self.number(node, "a version of the format", 0..=u32::MAX) else { return };
         if version != VERSION {
             let draft = Draft::new(node.span, format!("version {version} of the format is not known here"));
             self.report(draft.help(format!("this sglab knows version {VERSION}")));

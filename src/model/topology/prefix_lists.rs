@@ -28,7 +28,8 @@ impl Reading<'_> {
                         continue;
                     };
                     let entries = fields.get("entries").map(|node| self.entries(node)).unwrap_or_default();
-                    let most = fields.get("max-entries").and_then(|n| self.number(n, "a number", MOST_ENTRIES));
+                    let most =
+                        fields.get("max-entries").and_then(|n| self.number(n, "a number of entries", 1..=MOST_ENTRIES));
                     (entries, most)
                 }
                 _ => (self.entries(value), None),

@@ -1,5 +1,7 @@
 //! The collector: reads nodes as what the format wants there, and notes every problem instead of stopping at one.
 
+use std::ops::RangeInclusive;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{Era, Forwarding, HostName, InstanceName, InterfaceId, Vpc, VpcName};
@@ -195,22 +197,24 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// A whole number, quoted or not.
-    pub fn number(&mut self, node: &Node, what: &str, max: u32) -> Option<u32> {
+    /// A whole number of a range, quoted or not.
+    pub fn number(&mut self, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let Value::Scalar(scalar) = &node.value else {
             self.expected(node, what, None);
             return None;
         };
+        let help = format!("a whole number from {} to {}", range.start(), range.end());
         if !scalar.text.is_empty() && scalar.text.bytes().all(|b| b.is_ascii_digit()) {
-            match scalar.text.parse::<u32>() {
-                Ok(number) if number <= max => return Some(number),
-                _ => {
-                    self.report(Draft::new(node.span, format!("{} is not {what}: at most {max}", quote(&scalar.text))))
-                }
-            }
+            let too = match scalar.text.parse() {
+                Ok(number) if range.contains(&number) => return Some(number),
+                Ok(number) if number < *range.start() => "small",
+                _ => "large",
+            };
+            let message = format!("{} is too {too} for {what}", quote(&scalar.text));
+            self.report(Draft::new(node.span, message).help(help));
         } else {
             let message = format!("expected {what}, found {}", quote(&scalar.text));
-            self.report(Draft::new(node.span, message).help(format!("a whole number from 0 to {max}")));
+            self.report(Draft::new(node.span, message).help(help));
         }
         None
     }

@@ -216,7 +216,7 @@ impl Reading<'_> {
         let Some((key, code)) = fields.entry("code").filter(|_| matches!(word, "icmp" | "icmpv6")) else {
             return Some((traffic, words));
         };
-        let code = u8::try_from(self.number(code, "an ICMP code", 255)?).ok()?;
+        let code = u8::try_from(self.number(code, "an ICMP code", 0..=255)?).ok()?;
         match traffic {
             Traffic::Icmp(IcmpMatch::Type(kind)) => {
                 Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))

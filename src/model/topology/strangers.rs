@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
+use super::networks::belongs;
 use super::{Step, Topology};
 
 /// Addresses of the three networks that are set aside for documentation, one each.
@@ -38,10 +39,11 @@ pub(super) fn add(topology: &mut Topology) {
     let networks_near: BTreeSet<IpNet> = ruled.iter().filter_map(|address| near(*address)).collect();
     let far = |address: &IpAddr| near(*address).is_some_and(|block| !networks_near.contains(&block));
     let held: Vec<IpAddr> = held(topology).into_iter().filter(far).collect();
-    let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter().filter(far);
+    let outside = |address: &IpAddr| belongs(*address, &topology.empty.vpcs).is_none();
+    let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter().filter(far).filter(outside);
     let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), elsewhere, 16);
     if topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
-        let elsewhere = ELSEWHERE_IPV6.map(IpAddr::V6).into_iter().filter(far);
+        let elsewhere = ELSEWHERE_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(outside);
         world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), elsewhere, 32));
     }
     add_host(topology, &taken, "elsewhere", world);
@@ -88,25 +90,27 @@ fn near(address: IpAddr) -> Option<IpNet> {
     block(address, if address.is_ipv4() { 24 } else { 64 })
 }
 
-/// The nearest address of the same network that nobody holds.
+/// The nearest address of the same network that a host can have and nobody holds.
 fn neighbour(topology: &Topology, address: IpAddr) -> Option<HostIp> {
     let held = held(topology);
+    let free = |other: &IpAddr| !held.contains(other) && belongs(*other, &topology.empty.vpcs).is_none();
     let address = match address {
         IpAddr::V4(address) => address,
         IpAddr::V6(address) => {
             let number = u128::from(address);
-            let other = IpAddr::V6(Ipv6Addr::from(number.checked_add(1).or(number.checked_sub(1))?));
-            return (!held.contains(&other)).then_some(HostIp(other));
+            let nearest = (1..256).flat_map(|distance| [number.checked_add(distance), number.checked_sub(distance)]);
+            let others = nearest.flatten().map(|other| IpAddr::V6(Ipv6Addr::from(other)));
+            return others
+                .into_iter()
+                .find(|other| near(*other) == near(IpAddr::V6(address)) && free(other))
+                .map(HostIp);
         }
     };
     let block = Ipv4Net::new(address, 24).ok()?.trunc();
     let number = u32::from(address);
     let nearest = (1..256).flat_map(|distance| [number.checked_add(distance), number.checked_sub(distance)]);
-    let mut free = nearest
-        .flatten()
-        .map(Ipv4Addr::from)
-        .filter(|other| block.contains(other) && !held.contains(&IpAddr::V4(*other)));
-    free.next().map(|address| HostIp(address.into()))
+    let mut others = nearest.flatten().map(Ipv4Addr::from).filter(|other| block.contains(other)).map(IpAddr::V4);
+    others.find(|other| free(other)).map(HostIp)
 }
 
 /// Every name of the file.
@@ -148,6 +152,14 @@ mod tests {
         assert_eq!(
             hosts("{office: 203.0.113.10}", "tcp 80 from office"),
             ["office [203.0.113.10]", "office-neighbour [203.0.113.11]", "elsewhere [198.51.100.7, 192.0.2.99]"]
+        );
+    }
+
+    #[test]
+    fn no_neighbour_has_an_address_that_no_host_may_have() {
+        assert_eq!(
+            hosts("{office: '2001:db8::'}", "tcp 80 from office"),
+            ["office [2001:db8::]", "office-neighbour [2001:db8::3]", "elsewhere [198.51.100.7, 192.0.2.99]"]
         );
     }
 
