@@ -18,6 +18,7 @@ cases![
     what_comes_back_in_by_public_address_has_been_through_the_gateway_too,
     a_router_never_cuts_up_ipv6,
     the_internet_answers_for_the_small_link_of_a_host,
+    a_host_behind_a_small_link_knows_how_much_gets_through_in_its_own_direction,
     a_long_stream_finds_out_about_a_small_link,
 ];
 
@@ -154,6 +155,36 @@ async fn the_internet_answers_for_the_small_link_of_a_host() {
     crate::bare::run(&a, "ip", "route flush cache").await;
     send(&a, in_pieces(from, to, 1500)).await.expect("it leaves the sender");
     assert_eq!(arrived(&socket), 1500 - 28);
+}
+
+/// Nothing but its route tells it, since its interface takes more.
+async fn a_host_behind_a_small_link_knows_how_much_gets_through_in_its_own_direction() {
+    let bare = cloud().await;
+    let (a, home, office) = (bare.node("a"), bare.node("home"), bare.node("office"));
+    for (family, segment) in [("-4", 1500 - 40), ("-6", 1500 - 60)] {
+        let routes = |node| async move { crate::bare::run(node, "ip", &format!("{family} route show default")).await };
+        let small = routes(&home).await;
+        assert!(small.contains(" mtu 1400 ") && small.contains(&format!(" advmss {segment} ")), "{small}");
+        let usual = routes(&office).await;
+        assert!(!usual.contains(" mtu ") && !usual.contains(" advmss "), "{usual}");
+    }
+    let links = crate::bare::run(&home, "ip", "link show eth0").await;
+    assert!(links.contains(" mtu 1500 "), "{links}");
+    let ipv6 = bare.cloud.instances["a"].interfaces[0].ipv6.expect("an address").0;
+    let to: [(IpAddr, IpAddr, usize); 2] = [
+        (HOME.into(), public(&bare.cloud, "a").0.into(), 28),
+        ("2001:db8:ffff::80".parse().expect("an address"), ipv6.into(), 48),
+    ];
+    for (from, to, headers) in to {
+        let socket = receiver(&a, from.is_ipv4(), PORT).await;
+        // A piece that is larger than the link takes is lost in it without a word.
+        let sent = move || std::net::UdpSocket::bind((from, 0))?.send_to(&[b'x'; 4000], (to, PORT));
+        assert_eq!(crate::bare::inside(&home, sent).await.expect("it is sent"), 4000);
+        assert_eq!(arrived(&socket), 4000);
+        // And of what may not be cut up just so much gets through.
+        send(&home, whole(from, to, 1400)).await.expect("it leaves the sender");
+        assert_eq!(arrived(&socket), 1400 - headers);
+    }
 }
 
 /// The host announces by TCP what its own interface takes, so that only an error tells the sender of the link before it.

@@ -10,8 +10,9 @@ mod balancers;
 mod tests;
 
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
@@ -170,7 +171,7 @@ fn scalar(word: &str) -> String {
     let plain = word.starts_with(|c: char| c.is_ascii_alphabetic())
         && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
         && !["yes", "no", "on", "off", "true", "false", "null", "y", "n"].contains(&word.to_lowercase().as_str());
-    let address = word.parse::<IpNet>().is_ok_and(|net| net.addr().is_ipv4());
+    let address = word.parse::<Ipv4Net>().is_ok() || word.parse::<Ipv4Addr>().is_ok();
     if plain || address { word.to_owned() } else { serde_json::Value::from(word).to_string() }
 }
 

@@ -59,6 +59,56 @@ fn what_a_file_cannot_say_is_an_error() {
     );
 }
 
+#[test]
+fn a_host_behind_a_small_link_is_written_with_it_and_any_other_in_one_word() {
+    let mut sample = Sample::new(Era::Vpc).group("G", &[]).instance("a", &["G"]);
+    let addresses = ["203.0.113.80", "2001:db8:ffff::80"].map(|address| HostIp(address.parse().unwrap())).to_vec();
+    for (name, addresses, mtu) in [
+        ("old", addresses[..1].to_vec(), Mtu::LEAST_IPV4),
+        ("home", vec![HostIp("203.0.113.81".parse().unwrap()), addresses[1]], Mtu::LEAST_IPV6),
+        ("near", vec![HostIp("203.0.113.82".parse().unwrap())], Mtu(1499)),
+    ] {
+        sample.0.hosts.insert(HostName::new(name), Host { addresses, mtu, place: None });
+    }
+    let text = written(&sample.0).unwrap();
+    let hosts: Vec<&str> = text.lines().skip_while(|line| *line != "hosts:").skip(1).take(5).collect();
+    assert_eq!(
+        hosts,
+        [
+            "  office: [203.0.113.10]",
+            "  world: [198.51.100.7]",
+            "  old: {address: [203.0.113.80], mtu: 576}",
+            "  home: {address: [203.0.113.81, \"2001:db8:ffff::80\"], mtu: 1280}",
+            "  near: {address: [203.0.113.82], mtu: 1499}",
+        ]
+    );
+    let mtus: Vec<u16> = read(&text).unwrap().hosts.values().map(|host| host.mtu.0).collect();
+    assert_eq!(mtus, [1500, 1500, 576, 1280, 1499]);
+}
+
+#[test]
+fn an_elastic_ip_of_a_further_interface_is_written_with_it() {
+    let mut sample = Sample::new(Era::Vpc).group("G", &[]).instance("a", &["G"]).instance("b", &["G"]);
+    sample.0.vpcs.shift_remove(&VpcName::new("other"));
+    let cloud = after(
+        &sample.0,
+        "[{attach-interface: {a: {eth1: {groups: G}, eth3: {groups: G}}}}, {allocate-address: [e0, e1, e3, eb, spare]}, \
+         {associate-address: {e1: a.eth1, e0: a.eth0, e3: a.eth3, eb: b}}, {source-dest-check: {a.eth3: off}}]",
+    );
+    let text = written(&cloud).unwrap();
+    let elastic: Vec<&str> = text.lines().skip_while(|line| *line != "elastic-ips:").skip(1).take(5).collect();
+    assert_eq!(elastic, ["  e0: a.eth0", "  e1: a.eth1", "  e3: a.eth3", "  eb: b", "  spare: none"]);
+    let again = read(&text).unwrap();
+    let holders = |cloud: &Cloud| -> Vec<_> {
+        cloud.elastic_ips.iter().map(|(name, it)| (name.clone(), it.association.clone())).collect()
+    };
+    assert_eq!(holders(&again), holders(&cloud));
+    // What is detached leaves it, and of the one interface that is left no name is needed.
+    let cloud = after(&cloud, "[{detach-interface: a.eth1}, {detach-interface: a.eth3}]");
+    let text = written(&cloud).unwrap();
+    assert!(text.contains("elastic-ips:\n  e0: a\n  e1: none\n  e3: none\n"), "{text}");
+}
+
 fn register(balancer: &str, instances: &[&str]) -> Operation {
     Operation::RegisterInstances(LoadBalancerName::new(balancer), instances.iter().map(InstanceName::new).collect())
 }
@@ -124,6 +174,14 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => (name(), group()).prop_map(|(name, group)| set_groups(name, &[group])),
         2 => prop::sample::select(vec!["e", "f"]).prop_map(allocate),
         2 => (prop::sample::select(vec!["e", "f"]), name()).prop_map(|(elastic, name)| associate(elastic, name)),
+        2 => (prop::sample::select(vec!["e", "f"]), name(), 0_u8..3).prop_map(|(elastic, name, device)| {
+            let to = Target::Interface(InterfaceId { instance: InstanceName::new(name), device });
+            let (elastic_ip, reassociation) = (ElasticIpName::new(elastic), Reassociation::Allowed);
+            Operation::AssociateAddress { elastic_ip, to, reassociation }
+        }),
+        1 => (name(), 1_u8..3).prop_map(|(name, device)| {
+            Operation::DetachInterface(InterfaceId { instance: InstanceName::new(name), device })
+        }),
         1 => prop::sample::select(vec!["e", "f"]).prop_map(disassociate),
         2 => balancer_at(),
         3 => (prop::sample::select(vec!["x", "y"]), name()).prop_map(|(balancer, name)| register(balancer, &[name])),
@@ -211,12 +269,14 @@ proptest! {
     fn any_cloud_is_read_back_as_it_was(
         era in prop::sample::select(Era::ALL.to_vec()),
         ipv6 in any::<bool>(),
+        mtu in Mtu::LEAST_IPV6.0..=Mtu::ETHERNET.0,
         operations in prop::collection::vec(operation(), 1..40),
     ) {
         let mut cloud = Sample::new(era).0;
         if ipv6 && era == Era::Vpc {
             cloud.vpcs[0].ipv6 = Some(DEFAULT_IPV6_BLOCK);
         }
+        cloud.hosts[0].mtu = Mtu(mtu);
         cloud.add_default_group(&VpcName::new("default"));
         let mut cloud = Sample(cloud).group("g", &[]).group("h", &[]).with(create("far", "other")).0;
         for operation in operations {
