@@ -2,7 +2,7 @@
 
 use super::cells;
 use super::cloudlike::Cloudlike;
-use super::results::Finding;
+use super::findings::Finding;
 use crate::lab::{Asked, LabError};
 use crate::model::topology::{Expectation, Placed, Step};
 use crate::model::{CloudService, InstanceName, Place};

@@ -3,7 +3,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cloudlike::Cloudlike;
-use super::results::{Class, Finding};
+use super::findings::Finding;
+use super::outcomes::Class;
 use super::{cells, health};
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};

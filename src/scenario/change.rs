@@ -3,7 +3,8 @@
 use indexmap::IndexMap;
 
 use super::explain;
-use super::results::{AddressChange, ChangedCell, Class};
+use super::findings::{AddressChange, ChangedCell};
+use super::outcomes::Class;
 use crate::lab::RuleHandles;
 use crate::model::{Cloud, Flow};
 use crate::probe::Outcome;

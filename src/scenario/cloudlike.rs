@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::results::Evidence;
+use super::outcomes::Evidence;
 use crate::lab::flow_log::FlowRecord;
 use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Verdict};

@@ -2,23 +2,11 @@
 
 use super::agreement::{Agreement, compare, compare_behind};
 use super::cloudlike::Cloudlike;
+use super::findings::Disagreement;
 use super::predict::{self, Programs};
 use crate::lab::Listeners;
-use crate::model::{Flow, Verdict};
-use crate::probe::{Batch, Logged, Observation, Outcome};
-
-/// A flow of which the model and the kernel say different things: a bug in one of the two.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement {
-    /// Which.
-    pub flow: Flow,
-    /// What the model says.
-    pub predicted: Observation,
-    /// What the packets did.
-    pub observed: Outcome,
-    /// What the filters recorded of them.
-    pub records: Vec<Logged>,
-}
+use crate::model::Verdict;
+use crate::probe::{Batch, Observation, Outcome};
 
 /// The flows of a batch about which model and kernel disagree. What is not proved is compared with nothing, and neither is
 /// anything while the canaries do not hold. Nothing where `lab` has no packets to compare.
@@ -50,7 +38,7 @@ pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec
 mod tests {
     use super::*;
     use crate::model::Cloud;
-    use crate::model::{Direction, Port, RuleId, Service};
+    use crate::model::{Direction, Flow, Port, RuleId, Service};
     use crate::policy;
     use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
     use crate::scenario::{Options, RunVerdict, StepResult, cells, predict, run_on};

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::cloudlike::Cloudlike;
 use super::explain;
-use super::results::DecidingRule;
+use super::findings::DecidingRule;
 use crate::compile::record::Record;
 use crate::model::{Cloud, Direction, Peer, Rule, RuleId, Service, Traffic, Unprobeable, Via};
 use crate::probe::Observation;

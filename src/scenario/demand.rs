@@ -3,7 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
-use super::results::{Finding, Said};
+use super::findings::{Finding, Said};
 use crate::model::topology::{Expectation, ExpectedOutcome, FlowPattern, Placed, Step, Table, Topology};
 use crate::model::{Cloud, Direction, Flow, TableName, Via};
 

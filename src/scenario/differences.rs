@@ -6,8 +6,9 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::held;
+use super::outcomes::Class;
 use super::questions::Subject;
-use super::results::{Class, RunResult, StepResult};
+use super::results::{RunResult, StepResult};
 
 /// One cell or connection that the eras decide otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,22 +4,13 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::cloudlike::Cloudlike;
-use super::compared::Disagreement;
+use super::findings::{Disagreement, Dossier};
 use super::followed::HeldDisagreement;
+use super::head::Head;
 use super::reproduce::{self, Reproduction};
-use super::results::Head;
 use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint, Flow};
-
-/// Files about the first disagreement of a step, to be kept together in one folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dossier {
-    /// The folder's name: `sglab-disagreement-two-tier-article-3`.
-    pub folder: String,
-    /// Names and texts.
-    pub files: Vec<(String, String)>,
-}
 
 /// What model and kernel disagree about at a step.
 #[derive(Clone, Copy)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::balanced::Proof;
 use super::cells;
-use super::results::Finding;
+use super::findings::Finding;
 use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
 use crate::model::topology::{
     Expectation, ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Placed, Step, Topology,

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::agreement::{Agreement, compare_held};
 use super::cloudlike::Cloudlike;
-use super::results::HeldResult;
+use super::findings::HeldResult;
 use crate::lab::LabError;
 use crate::model::topology::Fate;
 use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Service, Verdict};

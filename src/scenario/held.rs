@@ -1,8 +1,8 @@
 //! Connections that a scenario holds open: opening them, and what a step expects of them.
 
 use super::cloudlike::Cloudlike;
+use super::findings::HeldResult;
 use super::followed::Followed;
-use super::results::HeldResult;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};

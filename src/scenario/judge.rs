@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use super::demand::Demand;
-use super::results::{Cell, Class, Finding, FlowResult, Grid, Row, Seen, WrongCell};
+use super::findings::{Cell, Finding, FlowResult, Grid, Row, Seen, WrongCell};
+use super::outcomes::Class;
 use super::{cells, change, explain};
 use crate::lab::RuleHandles;
 use crate::model::topology::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Placed, Step};

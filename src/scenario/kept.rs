@@ -4,7 +4,6 @@
 use indexmap::IndexSet;
 
 use super::cloudlike::Cloudlike;
-use super::results::StepResult;
 use crate::compile;
 use crate::lab::{Captured, LabError};
 use crate::model::Flow;
@@ -26,18 +25,16 @@ pub struct Kept {
     pub not_captured: usize,
 }
 
-/// Keeps what there is to be kept while the lab still stands at the end of the step.
+/// Keeps what there is to be kept while the lab still stands at the end of the step, with packets of what fails.
 ///
 /// # Errors
 /// When the lab fails.
 pub async fn gather<L: Cloudlike>(
     lab: &mut L,
     probes: Vec<Observation>,
-    result: &StepResult,
+    failing: &IndexSet<Flow>,
 ) -> Result<Kept, LabError> {
     let compiled = compile::render(lab.cloud())?;
-    let wrong = result.disagreements.iter().map(|it| &it.flow).chain(result.wrong.iter().map(|it| &it.flow));
-    let failing: IndexSet<&Flow> = wrong.collect();
     let mut captured = Vec::new();
     for flow in failing.iter().take(MOST_CAPTURED) {
         captured.extend(lab.probe_captured(flow).await?);

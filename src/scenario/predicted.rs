@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::findings::DecidingRule;
 use super::held;
+use super::outcomes::Class;
 use super::questions::{Puzzle, Subject, Trap};
-use super::results::{Class, DecidingRule, StepResult};
+use super::results::StepResult;
 use crate::model::topology::Prediction;
 use crate::probe::Outcome;
 

@@ -7,7 +7,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::results::Class;
+use super::outcomes::Class;
 use super::{cells, demand};
 use crate::model::topology::{Asked, Expectation, Fate, Placed, Step, Topology, Wanted};
 use crate::model::{

@@ -2,7 +2,7 @@
 
 use super::agreement::{Agreement, compare};
 use super::cloudlike::Cloudlike;
-use super::compared::Disagreement;
+use super::findings::Disagreement;
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
 use crate::model::{

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::cloudlike::Cloudlike;
-use super::results::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
+use super::head::Head;
+use super::outcomes::{Evidence, RunVerdict, StepStatus};
+use super::results::{RunResult, StepResult};
 use super::services::{self, ServicesTold, StartServices};
 use crate::lab::LabError;
 use crate::model::topology::{Step, Topology};

@@ -7,7 +7,8 @@
 use std::time::Instant;
 
 use super::cloudlike::Cloudlike;
-use super::results::{Evidence, Finding};
+use super::findings::Finding;
+use super::outcomes::Evidence;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::topology::{Expectation, Step};

@@ -89,7 +89,7 @@ mod tests {
         let runs = predicted(name, text);
         let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.held).collect();
         let wrong = asked.iter().filter(|it| !it.right && it.expected != Fate::Unanswerable);
-        let say = |it: &&&crate::scenario::results::HeldResult| {
+        let say = |it: &&&crate::scenario::findings::HeldResult| {
             let (expected, found) = (it.expected.as_str(), held::word(&it.found));
             format!("{name}: {} {expected}, foretold {found} {:?}", it.name, it.reason)
         };

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::super::cloudlike::Cloudlike;
+use super::super::findings::Finding;
 use super::super::held;
-use super::super::results::Finding;
 use super::step::Past;
 use crate::lab::{LabError, RuleHandles};
 use crate::model::topology::{Action, Expectation, Placed, Step};

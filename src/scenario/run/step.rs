@@ -8,11 +8,12 @@ use indexmap::{IndexMap, IndexSet};
 use super::super::balanced::Proof;
 use super::super::cloudlike::Cloudlike;
 use super::super::coverage::Met;
+use super::super::findings::{Finding, Grid, HeldResult, WrongCell};
 use super::super::followed::{Compared, Followed};
+use super::super::head::Head;
 use super::super::judge::{self, Moments};
-use super::super::results::{
-    Class, Counts, Evidence, Finding, Grid, Head, HeldResult, StepResult, StepStatus, WrongCell,
-};
+use super::super::outcomes::{Class, Counts, Evidence, StepStatus};
+use super::super::results::StepResult;
 use super::super::traffic::TrafficResult;
 use super::super::{
     answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic,
@@ -68,7 +69,7 @@ pub(super) async fn run_step<L: Cloudlike>(
         result.status = StepStatus::Failed;
         result.addresses = change::addresses(&before, lab.cloud());
         if past.keeps {
-            result.kept = Some(kept::gather(lab, Vec::new(), &result).await?.into());
+            result.kept = Some(kept::gather(lab, Vec::new(), &result.failing()).await?.into());
         }
         result.took = began.elapsed();
         return Ok((result, true));
@@ -166,7 +167,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     result.status = status(&result);
     if past.keeps {
         let probes = batch.map(|batch| batch.observations).unwrap_or_default();
-        result.kept = Some(kept::gather(lab, probes, &result).await?.into());
+        result.kept = Some(kept::gather(lab, probes, &result.failing()).await?.into());
     }
     result.took = began.elapsed();
     Ok((result, false))

@@ -8,7 +8,9 @@ use super::{Options, RunError, head, verdict};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
 use crate::scenario::coverage::Coverage;
-use crate::scenario::results::{Counts, Head, RunResult, RunVerdict, StepResult, StepStatus};
+use crate::scenario::head::Head;
+use crate::scenario::outcomes::{Counts, RunVerdict, StepStatus};
+use crate::scenario::results::{RunResult, StepResult};
 use crate::scenario::services::{ServicesTold, StartServices};
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.

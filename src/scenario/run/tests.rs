@@ -5,7 +5,7 @@ use crate::lab::Asked;
 use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector};
 use crate::model::{CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, RefusalCode, Service};
 use crate::probe::Outcome;
-use crate::scenario::results::Class;
+use crate::scenario::outcomes::Class;
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };

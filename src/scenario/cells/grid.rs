@@ -1,0 +1,62 @@
+//! The exhaustive grid: its rows, columns and cells.
+
+use indexmap::IndexSet;
+
+use super::ends::{has_ipv6, has_name, has_public, holder, hosts, running, via_of, vpc_of};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, InterfaceId, Service, Via};
+
+/// The columns of a grid: those that some row of it can ask for.
+pub fn columns_of(columns: &IndexSet<Service>, senders: &[(Endpoint, Option<Via>)]) -> Vec<Service> {
+    // The usual address is one of IPv4.
+    let can =
+        |service: &Service| senders.iter().any(|(_, via)| service.unprobeable(via.unwrap_or(Via::Private)).is_none());
+    columns.iter().copied().filter(can).collect()
+}
+
+/// Every cell of the grid: every outside address and every running instance, to every other running instance.
+///
+/// Hosts go by public address always, instances by each of `vias`; by the usual address where one says nothing. What no probe can
+/// ask for is no cell.
+pub fn grid<'a>(
+    cloud: &'a Cloud,
+    columns: &'a IndexSet<Service>,
+    vias: &'a IndexSet<Option<Via>>,
+) -> impl Iterator<Item = Flow> + 'a {
+    senders(cloud, vias).into_iter().flat_map(move |(from, via)| {
+        let paths: Vec<_> = running(cloud).filter_map(|to| path(cloud, &from, to, via)).collect();
+        paths.into_iter().flat_map(move |(to, via)| {
+            let from = from.clone();
+            let asked = columns.iter().filter(move |service| service.unprobeable(via).is_none());
+            asked.map(move |&service| Flow { from: from.clone(), to: to.clone(), via, service })
+        })
+    })
+}
+
+/// Every row of the grid, in its order, with what is said of the address.
+pub fn senders(cloud: &Cloud, vias: &IndexSet<Option<Via>>) -> Vec<(Endpoint, Option<Via>)> {
+    let hosts = hosts(cloud).into_iter().map(|host| {
+        let via = via_of(&host).unwrap_or(Via::Public);
+        (host, Some(via))
+    });
+    let instances = vias.iter().flat_map(|&via| running(cloud).map(move |name| (holder(cloud, name), via)));
+    hosts.chain(instances).collect()
+}
+
+/// The receiver of a block of a grid, and the address that it is reached by; nothing where the grid has no such block.
+///
+/// Instances of different VPCs have no private path.
+pub fn path(cloud: &Cloud, from: &Endpoint, to: &InstanceName, said: Option<Via>) -> Option<(Endpoint, Via)> {
+    let first = InterfaceId { instance: to.clone(), device: 0 };
+    let to = holder(cloud, to);
+    let via = said.unwrap_or_else(|| to.usual_via());
+    let has = match (from.interface(), via) {
+        (None, Via::Ipv6) => has_ipv6(cloud, &first),
+        (None, _) => has_public(cloud, &first),
+        (Some(from), _) if from.instance == first.instance => false,
+        (Some(_), Via::Public) => has_public(cloud, &first),
+        (Some(_), Via::Dns) => has_name(cloud, &first),
+        (Some(from), Via::Private) => vpc_of(cloud, &from) == vpc_of(cloud, &first),
+        (Some(from), Via::Ipv6) => has_ipv6(cloud, &from) && has_ipv6(cloud, &first),
+    };
+    has.then_some((to, via))
+}

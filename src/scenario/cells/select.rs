@@ -1,0 +1,238 @@
+//! The flows that a pattern means, and why it means none.
+
+use indexmap::IndexSet;
+
+use super::ends::{has_ipv6, has_name, has_public, holder, hosts, named, running, via_of, vpc_of};
+use crate::model::topology::{FlowPattern, Selector};
+use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Service, Via};
+
+/// The flows that a pattern means now, and that a probe can ask for.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
+    let mut flows = meant(pattern, default_via, cloud)?;
+    let why = flows.iter().find_map(|flow| flow.service.unprobeable(flow.via));
+    flows.retain(|flow| flow.service.unprobeable(flow.via).is_none());
+    match why.filter(|_| flows.is_empty()) {
+        Some(why) => Err(format!("`{}` selects no cell: {why}", pattern.written)),
+        None => Ok(flows),
+    }
+}
+
+/// The flows that a pattern means now, also those that no probe can ask for.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> Result<Vec<Flow>, String> {
+    let said = pattern.via.or(default_via);
+    let asked = pattern.via;
+    let mut selection = Selection {
+        cloud,
+        asked,
+        said,
+        service: pattern.service,
+        itself: false,
+        flows: IndexSet::new(),
+        no_path: None,
+    };
+    selection.itself = is_one(&pattern.from) && is_one(&pattern.to);
+    selection.pairs(&pattern.from, &pattern.to);
+    if pattern.both_ways {
+        selection.pairs(&pattern.to, &pattern.from);
+    }
+    if selection.flows.is_empty() {
+        return Err(format!("`{}` selects no cell: {}", pattern.written, selection.why(pattern)));
+    }
+    Ok(selection.flows.into_iter().collect())
+}
+
+/// The instances that a selector means as senders now.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
+    let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
+        Endpoint::Instance(name) => Some(name),
+        Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
+    });
+    let instances: Vec<_> = instances.collect();
+    if instances.is_empty() {
+        return Err(absence(selector, cloud, Role::Sender).unwrap_or_else(|| "there is no running instance".to_owned()));
+    }
+    Ok(instances)
+}
+
+struct Selection<'a> {
+    cloud: &'a Cloud,
+    /// By which address the pattern itself says.
+    asked: Option<Via>,
+    /// The same, or what a table says where it does not.
+    said: Option<Via>,
+    service: Service,
+    /// Both ends are named one by one, so that an instance may be meant twice.
+    itself: bool,
+    flows: IndexSet<Flow>,
+    no_path: Option<String>,
+}
+
+impl Selection<'_> {
+    fn pairs(&mut self, from: &Selector, to: &Selector) {
+        let receivers = ends(to, self.cloud, Role::Receiver);
+        for from in ends(from, self.cloud, Role::Sender) {
+            for to in &receivers {
+                self.pair(&from, to);
+            }
+        }
+    }
+
+    fn pair(&mut self, from: &Endpoint, to: &Endpoint) {
+        let via = match (from.interface(), to.interface()) {
+            // Between two hosts there is no cloud.
+            (None, None) => return,
+            (None, Some(other)) | (Some(other), None) => {
+                let host = if from.interface().is_none() { from } else { to };
+                let by_name = self.asked == Some(Via::Dns);
+                if by_name && to == host {
+                    self.no_path.get_or_insert_with(|| format!("{to} is outside, and EC2 has no name for it"));
+                    return;
+                }
+                let its = via_of(host).filter(|via| match self.asked {
+                    None => true,
+                    // Its resolver is at an IPv4 address, and the public name means one.
+                    Some(Via::Dns) => *via == Via::Public,
+                    Some(asked) => asked == *via,
+                });
+                let Some(via) = its else { return };
+                if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
+                    return;
+                }
+                let by_its_name = by_name && has_name(self.cloud, &other);
+                if from == host && via == Via::Public && !by_its_name && !has_public(self.cloud, &other) {
+                    self.no_path.get_or_insert_with(|| format!("{} has no public address", named(&other)));
+                    return;
+                }
+                if by_name { Via::Dns } else { via }
+            }
+            (Some(a), Some(b)) if a.instance == b.instance && !self.leaves_and_comes_back(to) => return,
+            (Some(a), Some(b)) => {
+                let via = self.said.unwrap_or_else(|| to.usual_via());
+                if via == Via::Private && vpc_of(self.cloud, &a) != vpc_of(self.cloud, &b) {
+                    let why = || format!("{from} and {to} are in different VPCs, and have no private path");
+                    self.no_path.get_or_insert_with(why);
+                    return;
+                }
+                let lacks = match via {
+                    Via::Public if !has_public(self.cloud, &b) => Some("address"),
+                    Via::Dns if !has_name(self.cloud, &b) => Some("DNS name"),
+                    _ => None,
+                };
+                if let Some(lacks) = lacks {
+                    self.no_path.get_or_insert_with(|| format!("{to} has no public {lacks}"));
+                    return;
+                }
+                if via == Via::Ipv6
+                    && let Some(without) = [a, b].into_iter().find(|id| !has_ipv6(self.cloud, id))
+                {
+                    self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&without)));
+                    return;
+                }
+                via
+            }
+        };
+        self.flows.insert(Flow { from: from.clone(), to: to.clone(), via, service: self.service });
+    }
+
+    /// Of an instance that asks itself: by public address the packet goes out by the gateway and comes in again. To an address of its
+    /// own the kernel sends nothing out, and by DNS name it is told its private one.
+    fn leaves_and_comes_back(&mut self, to: &Endpoint) -> bool {
+        let via = self.said.unwrap_or_else(|| to.usual_via());
+        if !self.itself || via == Via::Public {
+            return self.itself;
+        }
+        let why = || {
+            let by = match via {
+                Via::Ipv6 => "by IPv6 address",
+                Via::Dns => "by DNS name",
+                Via::Private | Via::Public => "by private address",
+            };
+            format!("{by} what {to} sends to itself never leaves it; `by public address` it does")
+        };
+        self.no_path.get_or_insert_with(why);
+        false
+    }
+
+    fn why(&self, pattern: &FlowPattern) -> String {
+        if let Some(why) = &self.no_path {
+            return why.clone();
+        }
+        absence(&pattern.from, self.cloud, Role::Sender)
+            .or_else(|| absence(&pattern.to, self.cloud, Role::Receiver))
+            .unwrap_or_else(|| "both ends are the same".to_owned())
+    }
+}
+
+/// Whether a selector names a single instance or interface.
+fn is_one(selector: &Selector) -> bool {
+    matches!(selector, Selector::Instance(_) | Selector::Interface(_))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Sender,
+    Receiver,
+}
+
+fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
+    match selector {
+        Selector::Any => hosts(cloud).into_iter().chain(running(cloud).map(|name| holder(cloud, name))).collect(),
+        Selector::Instance(name) if may_be(cloud, name, role) => vec![holder(cloud, name)],
+        Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+            vec![Endpoint::Interface(id.clone())]
+        }
+        Selector::Forged(id, source) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
+            vec![Endpoint::Forged(id.clone(), *source)]
+        }
+        Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
+        Selector::Group(group) => {
+            let members = running(cloud).filter(|name| is_member(cloud, name, group));
+            members.map(|name| holder(cloud, name)).collect()
+        }
+        Selector::Host(name) => cloud.hosts.get(name).map_or_else(Vec::new, |host| {
+            host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
+        }),
+        Selector::HostAddress(name, address) => vec![Endpoint::Host(name.clone(), *address)],
+    }
+}
+
+/// A receiver that is named may be down: that it does not answer is what the step wants to see.
+fn may_be(cloud: &Cloud, name: &InstanceName, role: Role) -> bool {
+    cloud.state_of(name).is_some_and(|state| role == Role::Receiver || state == InstanceState::Running)
+}
+
+/// Why a selector means nobody, if it does.
+fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
+    if !ends(selector, cloud, role).is_empty() {
+        return None;
+    }
+    Some(match selector {
+        Selector::Any => "there is no host and no running instance".to_owned(),
+        Selector::Instance(name)
+        | Selector::Interface(InterfaceId { instance: name, .. })
+        | Selector::Forged(InterfaceId { instance: name, .. }, _) => match cloud.state_of(name) {
+            None => format!("there is no {name} at this step"),
+            Some(InstanceState::Stopped) => format!("{name} is stopped, and opens nothing"),
+            Some(InstanceState::Crashed) => format!("{name} has crashed, and opens nothing"),
+            Some(InstanceState::Running) => format!("{name} has no such interface at this step"),
+        },
+        Selector::Group(group) => format!("{group} has no running member"),
+        Selector::Host(name) | Selector::HostAddress(name, _) => format!("there is no host {name}"),
+    })
+}
+
+// A group in a flow means the instances by their first interfaces, so the groups of the first are the ones that count.
+fn is_member(cloud: &Cloud, name: &InstanceName, group: &GroupName) -> bool {
+    let first = InterfaceId { instance: name.clone(), device: 0 };
+    cloud.interface(&first).is_some_and(|interface| interface.groups.contains(group))
+}

@@ -1,0 +1,187 @@
+//! What single cells, steps and runs come to, in a word and in numbers.
+
+use serde::Serialize;
+
+use crate::probe::Outcome;
+
+/// What results rest on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Evidence {
+    /// Packets that crossed a kernel.
+    Packets,
+    /// What `policy` says of the same flows; no packet was sent.
+    Prediction,
+}
+
+/// What a run comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunVerdict {
+    /// All as expected.
+    Passed,
+    /// Something is not as expected.
+    Failed,
+    /// Nothing is known to differ, but something could not be proved.
+    Inconclusive,
+}
+
+impl RunVerdict {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+}
+
+/// What a step comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepStatus {
+    /// All as expected.
+    Passed,
+    /// Something is not as expected.
+    Failed,
+    /// Nothing is known to differ, but something could not be proved.
+    Inconclusive,
+    /// An earlier step made it pointless.
+    NotRun,
+}
+
+/// How many cells, and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Probed.
+    pub cells: usize,
+    /// Answered by the instance asked for.
+    pub open: usize,
+    /// Dropped by a filter.
+    pub dropped: usize,
+    /// Let in, and nobody listened.
+    pub refused: usize,
+    /// Let in by a load balancer, which had nobody to pass it on to.
+    pub closed: usize,
+    /// Nobody holds the address.
+    pub unreachable: usize,
+    /// Answered by somebody else.
+    pub misdelivered: usize,
+    /// Not proved.
+    pub inconclusive: usize,
+    /// Ended by the fallback timeout, whatever the outcome.
+    pub timed_out: usize,
+    /// Not as expected.
+    pub wrong: usize,
+    /// Held connections that were compared with the model, each once a step.
+    pub connections: usize,
+    /// Held connections that were not, each once a step.
+    pub connections_not_compared: usize,
+}
+
+impl Counts {
+    /// Counts one cell.
+    pub fn add(&mut self, class: Class) {
+        self.cells += 1;
+        *match class {
+            Class::Open => &mut self.open,
+            Class::Dropped => &mut self.dropped,
+            Class::Refused => &mut self.refused,
+            Class::Closed => &mut self.closed,
+            Class::Unreachable => &mut self.unreachable,
+            Class::Misdelivered => &mut self.misdelivered,
+            Class::Inconclusive => &mut self.inconclusive,
+        } += 1;
+    }
+
+    /// The sum of two.
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            cells: self.cells + other.cells,
+            open: self.open + other.open,
+            dropped: self.dropped + other.dropped,
+            refused: self.refused + other.refused,
+            closed: self.closed + other.closed,
+            unreachable: self.unreachable + other.unreachable,
+            misdelivered: self.misdelivered + other.misdelivered,
+            inconclusive: self.inconclusive + other.inconclusive,
+            timed_out: self.timed_out + other.timed_out,
+            wrong: self.wrong + other.wrong,
+            connections: self.connections + other.connections,
+            connections_not_compared: self.connections_not_compared + other.connections_not_compared,
+        }
+    }
+}
+
+/// An outcome without its evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Answered by the instance asked for.
+    Open,
+    /// Dropped by a filter.
+    Dropped,
+    /// Let in, and nobody listened.
+    Refused,
+    /// Let in by a load balancer, which had nobody to pass it on to.
+    Closed,
+    /// Nobody holds the address.
+    Unreachable,
+    /// Answered by somebody else.
+    Misdelivered,
+    /// Not proved.
+    Inconclusive,
+}
+
+impl Class {
+    /// All of them, in the order of a legend.
+    pub const ALL: [Self; 7] = [
+        Self::Open,
+        Self::Dropped,
+        Self::Refused,
+        Self::Closed,
+        Self::Unreachable,
+        Self::Misdelivered,
+        Self::Inconclusive,
+    ];
+
+    /// The class of an outcome.
+    pub fn of(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Open { .. } => Self::Open,
+            Outcome::Refused { .. } => Self::Refused,
+            Outcome::Dropped(_) => Self::Dropped,
+            Outcome::Closed { .. } => Self::Closed,
+            Outcome::Unreachable { .. } => Self::Unreachable,
+            Outcome::Misdelivered { .. } => Self::Misdelivered,
+            Outcome::Inconclusive { .. } => Self::Inconclusive,
+        }
+    }
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Dropped => "dropped",
+            Self::Refused => "refused",
+            Self::Closed => "closed",
+            Self::Unreachable => "unreachable",
+            Self::Misdelivered => "misdelivered",
+            Self::Inconclusive => "inconclusive",
+        }
+    }
+
+    /// The letter in a grid.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Open => 'O',
+            Self::Dropped => '.',
+            Self::Refused => 'r',
+            Self::Closed => 'c',
+            Self::Unreachable => 'u',
+            Self::Misdelivered => 'm',
+            Self::Inconclusive => '?',
+        }
+    }
+}
