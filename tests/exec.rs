@@ -5,8 +5,10 @@ mod labs;
 mod program;
 
 use std::fs::File;
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
@@ -41,12 +43,13 @@ fn a_program_is_root_in_its_instance_and_has_the_callers_input_output_environmen
         labs.ok(&["up", "example:two-tier"]);
         let script = "cat; hostname; id -u; pwd; echo $MARK; echo oops >&2; exit 7";
         let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", script]);
-        let mut child = command.env("MARK", "ours").stdin(Stdio::piped()).spawn().expect("the program");
+        // A folder that instances see.
+        let mut child =
+            command.current_dir("/usr/share").env("MARK", "ours").stdin(Stdio::piped()).spawn().expect("the program");
         child.stdin.take().unwrap().write_all(b"given\n").unwrap();
         let output = child.wait_with_output().unwrap();
-        let folder = labs.program.scratch().canonicalize().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
-        assert_eq!(said, format!("given\nweb1\n0\n{}\nours\n", folder.display()), "as {user:?}");
+        assert_eq!(said, "given\nweb1\n0\n/usr/share\nours\n", "as {user:?}");
         assert_eq!(output.stderr, b"oops\n");
         assert_eq!(output.status.code(), Some(7));
     }
@@ -252,7 +255,11 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
 
 /// A lab of one instance with services, in a file of the labs' own folder.
 fn with_services(labs: &Labs, services: &str) -> String {
-    let file = labs.program.scratch().join("services.yaml");
+    // Services see the folder of their file, but not the user's home.
+    let folder = labs.program.scratch().join("site");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o777)).unwrap();
+    let file = folder.join("services.yaml");
     let text = format!(
         "sglab: 1\nera: vpc\nhosts: {{office: 203.0.113.10}}\ngroups: {{WEB: [tcp 80 from office]}}\ninstances:\n  \
          web1:\n    groups: WEB\n    services: {services}\nscenario: [{{step: up, expect: {{open: ['office -> web1:80']}}}}]\n"
@@ -304,7 +311,7 @@ fn ps_says_of_each_service_how_it_is_also_while_it_is_waited_for() {
     let wait = "until [ -e go ]; do sleep 0.01; done; exec nc.openbsd -lk 80";
     let services = format!("{{short: {{command: exit 5}}, web: {{command: '{wait}', port: tcp 80}}}}");
     let file = with_services(&labs, &services);
-    let go = labs.program.scratch().join("go");
+    let go = labs.program.scratch().join("site/go");
     std::fs::write(&go, "").unwrap();
     labs.ok(&["up", &file]);
     let is = |name: &str, state: &str, code| (name.to_owned(), state.to_owned(), code);
@@ -438,7 +445,7 @@ fn a_service_that_does_not_come_up_is_an_error_with_its_last_words_and_the_lab_i
         let said = labs.say(&["reboot", "web1"]);
         assert!(said.code == Some(2) && said.err.contains("it ended with exit code 4"), "{said:?}");
         assert!(labs.ok(&["exec", "web1", "--", "hostname"]) == "web1\n", "the instance runs all the same");
-        assert!(labs.program.scratch().join("web.log").exists(), "beside the file");
+        assert!(labs.program.scratch().join("site/web.log").exists(), "beside the file");
     }
 }
 

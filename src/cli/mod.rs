@@ -10,6 +10,7 @@ mod evidence;
 mod explain;
 mod host;
 mod init;
+mod inside;
 mod list;
 mod live;
 mod predict;

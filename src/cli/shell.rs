@@ -1,19 +1,20 @@
 //! `sglab shell`.
 
-use std::ffi::OsString;
 use std::io::{IsTerminal, stdin};
+use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use anyhow::{Context, bail};
 use sglab::compile::names;
-use sglab::fabric::Sandbox;
+use sglab::fabric::machine::{Program, view};
 use sglab::lab::Lab;
 use sglab::model::topology::Topology;
 use sglab::model::{Era, InstanceName};
 use sglab::scenario;
 
 use super::arguments::ShellArguments;
-use super::{Exit, host, progress, sources, steps};
+use super::live::exec;
+use super::{Exit, host, inside, progress, sources, steps};
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -22,20 +23,23 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
         bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
-    let Some(sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
+    let Some(_) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
     let code = runtime.block_on(async {
-        let lab = boot(&topology, era, steps).await?;
-        let mut command = command(&arguments, sandbox, &lab)?;
+        let mut lab = boot(&topology, era, steps).await?;
         if arguments.command.is_empty() && stdin().is_terminal() {
             eprint!("{}", guide(&topology, steps, &lab, arguments.instance.as_deref()));
         }
-        // The lab goes on answering on the runtime's other threads while the shell has this one.
-        let status = tokio::task::block_in_place(|| command.status());
-        let status = status.with_context(|| format!("failed to run {}", command.get_program().display()))?;
-        let code =
-            status.code().unwrap_or_else(|| 128 + std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0));
-        anyhow::Ok(code)
+        match &arguments.instance {
+            Some(instance) => in_instance(&mut lab, &arguments, instance).await,
+            None => {
+                let mut command = command(&arguments);
+                // The lab goes on answering on the runtime's other threads while the shell has this one.
+                let status = tokio::task::block_in_place(|| command.status());
+                let status = status.with_context(|| format!("failed to run {}", command.get_program().display()))?;
+                Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
+            }
+        }
     })?;
     runtime.shutdown_background();
     // The shell's own exit code, whatever it is, and not one of ours.
@@ -53,31 +57,38 @@ async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab
     Ok(lab)
 }
 
-fn command(arguments: &ShellArguments, sandbox: Sandbox, lab: &Lab) -> anyhow::Result<Command> {
-    let program: Vec<OsString> = if arguments.command.is_empty() {
-        vec![std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into())]
-    } else {
-        arguments.command.iter().map(OsString::from).collect()
-    };
-    let mut command = match &arguments.instance {
-        Some(name) => {
-            if !lab.cloud().instances.contains_key(&InstanceName::new(name)) {
-                let known: Vec<&str> = lab.cloud().instances.keys().map(InstanceName::as_str).collect();
-                bail!("there is no instance `{name}` at this step; there are {}", known.join(", "));
-            }
-            lab.program_in(sandbox, &InstanceName::new(name), &program)
-                .with_context(|| format!("{name} does not run"))?
-        }
-        None => {
-            let mut command = Command::new(&program[0]);
-            command.args(&program[1..]);
-            command
-        }
-    };
+/// What is to be run: a shell, if nothing is said.
+fn words(arguments: &ShellArguments, shell: String) -> Vec<String> {
+    if arguments.command.is_empty() { vec![shell] } else { arguments.command.clone() }
+}
+
+/// A program beside the lab's namespaces.
+fn command(arguments: &ShellArguments) -> Command {
+    let words = words(arguments, std::env::var("SHELL").unwrap_or_else(|_| "/bin/sh".into()));
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     // Debian keeps nft, ip and tcpdump from the paths of ordinary users, who are all-powerful in here.
     let path = std::env::var("PATH").unwrap_or_default();
     command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("SGLAB_LAB", arguments.topology.as_str());
-    Ok(command)
+    command
+}
+
+/// A program in an instance, as those of `sglab exec` are.
+async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, instance: &str) -> anyhow::Result<i32> {
+    if !lab.cloud().instances.contains_key(&InstanceName::new(instance)) {
+        let known: Vec<&str> = lab.cloud().instances.keys().map(InstanceName::as_str).collect();
+        bail!("there is no instance `{instance}` at this step; there are {}", known.join(", "));
+    }
+    // The caller's own may lie where an instance does not see it.
+    let shell =
+        std::env::var("SHELL").ok().filter(|shell| view::HOST_FOLDERS.iter().any(|shown| shell.starts_with(shown)));
+    let program = Program {
+        command: words(arguments, shell.unwrap_or_else(|| "/bin/sh".into())),
+        environment: exec::environment(arguments.topology.as_str()),
+        folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        terminal: false,
+    };
+    inside::run(lab, instance, program).await
 }
 
 /// What is there, for whoever stands in the shell.

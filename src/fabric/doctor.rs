@@ -101,12 +101,12 @@ fn kernel() -> Check {
     let release = kernel_release();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    let ok = if version >= (5, 7) { Standing::Yes } else { Standing::No };
+    let ok = if version >= (5, 12) { Standing::Yes } else { Standing::No };
     Check::new(
         "kernel",
         ok,
         format!("Linux {release}"),
-        "5.7 or newer: before it, source NAT cannot ask by which interface a packet came in",
+        "5.12 or newer: before it, what an instance sees of this machine cannot be made read-only",
         "use a newer kernel",
     )
 }

@@ -1,5 +1,8 @@
 //! Which user and group ids a lab has: the caller's own, and a subordinate range where one is granted (`/etc/subuid`).
 //!
+//! Root's instances have a range that nobody uses: root in one is nobody on the host. An ordinary user has none to give, so that root in
+//! an instance is that user.
+//!
 //! Programs that change users (nginx, mariadbd, sshd) need more than one id. Root's labs have them; an ordinary user's get a range
 //! from `newuidmap`, which is asked from outside of the new user namespace.
 
@@ -18,6 +21,14 @@ use super::raw;
 
 /// An instance has at most so many ids: 0 to 65535, as a small system has.
 const MOST: u32 = 65536;
+/// Where root's instances have their ids, if the lab has these: far from those that systems and container engines give.
+const PREFERRED: u32 = 2_000_000_000;
+/// Lower ones are for accounts.
+const LOWEST_SPARE: u32 = 20_000;
+/// A range of fewer is none: servers change to ids of a system's accounts.
+const FEWEST: u32 = 2_000;
+/// The id that the kernel shows for one that is not mapped, and that accounts named `nobody` have.
+const OVERFLOW: u32 = 65_534;
 
 /// What is done where programs cannot change users.
 pub fn remedy() -> String {
@@ -55,6 +66,12 @@ impl Maps {
         (text(&self.uids), text(&self.gids))
     }
 
+    /// Root's ids outside: user and group.
+    pub fn root(&self) -> (u32, u32) {
+        let outside = |lines: &[Line]| lines.iter().find(|line| line.inside == 0).map_or(0, |line| line.outside);
+        (outside(&self.uids), outside(&self.gids))
+    }
+
     /// Whether the namespace may write them itself: each has one id.
     pub fn are_single(&self) -> bool {
         [&self.uids, &self.gids].iter().all(|lines| matches!(lines.as_slice(), [Line { count: 1, .. }]))
@@ -65,10 +82,36 @@ fn text(lines: &[Line]) -> String {
     lines.iter().map(|line| format!("{} {} {}\n", line.inside, line.outside, line.count)).collect()
 }
 
-/// The ids of every instance: root inside is the lab's user, and the others are what else the lab has.
+/// The ids of every instance. An ordinary user's: root inside is that user, and the others are what else the lab has. Root's: a
+/// range that nobody uses.
 pub(super) fn of_instances() -> Maps {
-    let of = |path: &str, own: u32| packed(&extents(&fs::read_to_string(path).unwrap_or_default()), own);
-    Maps { uids: of("/proc/self/uid_map", geteuid().as_raw()), gids: of("/proc/self/gid_map", getegid().as_raw()) }
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let of = |map: &str, own: u32, names: &str, granted: &str| {
+        let extents = extents(&read(map));
+        match own {
+            0 => unused(&extents, &used(&read(names), &read(granted))),
+            own => packed(&extents, own),
+        }
+    };
+    Maps {
+        uids: of("/proc/self/uid_map", geteuid().as_raw(), "/etc/passwd", "/etc/subuid"),
+        gids: of("/proc/self/gid_map", getegid().as_raw(), "/etc/group", "/etc/subgid"),
+    }
+}
+
+/// Whose root in an instance is on the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InstanceRoot {
+    /// Nobody: an id that nothing belongs to.
+    Nobody(u32),
+    /// The caller: there is no id to spare.
+    Caller,
+}
+
+/// Whose root in an instance is on the host.
+pub fn instance_root() -> InstanceRoot {
+    let (uid, _) = of_instances().root();
+    if uid == geteuid().as_raw() { InstanceRoot::Caller } else { InstanceRoot::Nobody(uid) }
 }
 
 /// The ids that a namespace has, by the text of its map: where each run begins, and how many they are.
@@ -81,16 +124,52 @@ fn extents(map: &str) -> Vec<(u32, u32)> {
     map.lines().filter_map(extent).collect()
 }
 
-/// The map of an instance, of a lab whose namespace has these ids.
-fn packed(extents: &[(u32, u32)], own: u32) -> Vec<Line> {
-    if own == 0 {
-        // Files are whose they are.
-        let below = |&(start, count): &(u32, u32)| {
-            let count = count.min(MOST.saturating_sub(start));
-            (count > 0).then_some(Line { inside: start, outside: start, count })
-        };
-        return extents.iter().filter_map(below).collect();
+/// Ids that accounts have, or that are granted to users: by the texts of `/etc/passwd` or `/etc/group`, and of `/etc/subuid` or `/etc/subgid`.
+fn used(names: &str, granted: &str) -> Vec<(u32, u32)> {
+    let accounts = names.lines().filter_map(|line| Some((line.split(':').nth(2)?.parse().ok()?, 1)));
+    let ranges = granted.lines().filter_map(|line| {
+        let mut fields = line.split(':').skip(1);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    accounts.chain(ranges).collect()
+}
+
+/// The map of an instance of root's, whose namespace has these ids: a range that is unused, if there is one with some ids.
+fn unused(extents: &[(u32, u32)], used: &[(u32, u32)]) -> Vec<Line> {
+    let free = |begin: u32| {
+        // From there on, up to the next id that is used.
+        let extent = extents.iter().find(|(start, count)| (*start..start.saturating_add(*count)).contains(&begin))?;
+        let within = |(start, count): &(u32, u32)| (*start..start.saturating_add(*count)).contains(&begin);
+        if used.iter().chain([&(OVERFLOW, 1)]).any(within) {
+            return None;
+        }
+        let next = used.iter().map(|(start, _)| *start).chain([OVERFLOW]).filter(|start| *start > begin).min();
+        let end = extent.0.saturating_add(extent.1).min(next.unwrap_or(u32::MAX)).min(begin.saturating_add(MOST));
+        Some((begin, end - begin))
+    };
+    let behind_used = used.iter().map(|(start, count)| start.saturating_add(*count)).filter(|id| *id >= LOWEST_SPARE);
+    let begins =
+        [PREFERRED, LOWEST_SPARE].into_iter().chain(behind_used).chain(extents.iter().map(|(start, _)| *start));
+    let ranges = begins.filter(|begin| *begin >= LOWEST_SPARE).filter_map(free);
+    // The first of those with the most: the preferred one, if it is whole.
+    let best = ranges.reduce(|best, range| if range.1 > best.1 { range } else { best });
+    match best {
+        Some((outside, count)) if count >= FEWEST => mapped(outside, count),
+        _ => vec![Line { inside: 0, outside: 0, count: 1 }],
     }
+}
+
+/// Ids from 0 on, and the one that servers call `nobody`.
+fn mapped(outside: u32, count: u32) -> Vec<Line> {
+    if count > OVERFLOW {
+        return vec![Line { inside: 0, outside, count }];
+    }
+    let from_zero = Line { inside: 0, outside, count: count - 1 };
+    vec![from_zero, Line { inside: OVERFLOW, outside: outside + count - 1, count: 1 }]
+}
+
+/// The map of an instance of an ordinary user's, whose namespace has these ids.
+fn packed(extents: &[(u32, u32)], own: u32) -> Vec<Line> {
     let mut lines = vec![Line { inside: 0, outside: own, count: 1 }];
     let mut next = 1;
     for &(start, count) in
@@ -182,10 +261,25 @@ mod tests {
     }
 
     #[test]
-    fn roots_instances_have_the_ids_that_it_has_itself_below_65536() {
-        assert_eq!(packed(&extents("         0          0 4294967295\n"), 0), [line(0, 0, 65536)]);
-        assert_eq!(packed(&extents("0 100000 1000\n1000 1000 1\n"), 0), [line(0, 0, 1000), line(1000, 1000, 1)]);
-        assert_eq!(packed(&extents("0 0 1\n70000 70000 10\n"), 0), [line(0, 0, 1)]);
+    fn roots_instances_have_ids_that_nobody_uses() {
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
+        let used = used(passwd, "ann:100000:65536\n");
+        assert_eq!(used, [(0, 1), (1000, 1), (65_534, 1), (100_000, 65_536)]);
+        let of = |map: &str| unused(&extents(map), &used);
+        assert_eq!(of("         0          0 4294967295\n"), [line(0, 2_000_000_000, 65_536)]);
+        // A container of as many ids as a small system has.
+        assert_eq!(of("0 100000 65536\n"), [line(0, 20_000, 45_533), line(65_534, 65_533, 1)]);
+        // Nothing to spare: then root inside is root.
+        assert_eq!(of("0 100000 1000\n1000 1000 1\n"), [line(0, 0, 1)]);
+    }
+
+    #[test]
+    fn a_range_that_is_granted_to_somebody_is_not_taken() {
+        let map = extents("0 0 4294967295\n");
+        let used = [(2_000_000_000, 100_000)];
+        let [Line { inside: 0, outside, count: 65_536 }] = unused(&map, &used)[..] else { panic!("one range") };
+        assert!(outside + 65_536 <= 2_000_000_000 || outside >= 2_000_100_000, "{outside}");
     }
 
     #[test]

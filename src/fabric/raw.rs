@@ -4,6 +4,8 @@
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::errno::Errno;
 
@@ -74,6 +76,67 @@ pub(super) fn keep_descriptors_from_programs() {
     // SAFETY: a system call with three numbers; descriptors stay open. An old kernel refuses, and what the lab was started with
     // shows in its programs.
     let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+}
+
+/// Makes a mount read-only and without devices, and every mount below it. Needs Linux 5.12.
+pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    set_mount_attributes(libc::AT_FDCWD, &c_path(place)?, libc::AT_RECURSIVE, &attributes)
+}
+
+/// Shows a file or a folder at another place, with the ids of a user namespace: what belongs to root outside belongs to root of that.
+/// Needs Linux 5.12, and a file system that can.
+pub(super) fn show_with_ids_of(user: BorrowedFd<'_>, what: &Path, place: &Path) -> nix::Result<()> {
+    let (what, place) = (c_path(what)?, c_path(place)?);
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    // SAFETY: a system call with a terminated string and two numbers.
+    let tree = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, what.as_ptr(), flags) };
+    let tree = RawFd::try_from(Errno::result(tree)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel opened it for us, and nobody else knows its number.
+    let tree = unsafe { OwnedFd::from_raw_fd(tree) };
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: u64::try_from(user.as_raw_fd()).map_err(|_| Errno::EBADF)?,
+    };
+    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, &attributes)?;
+    // SAFETY: a system call with two descriptors, two terminated strings and a number.
+    let moved = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    Errno::result(moved).map(drop)
+}
+
+fn c_path(path: &Path) -> nix::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| Errno::EINVAL)
+}
+
+fn set_mount_attributes(folder: RawFd, path: &CStr, flags: i32, attributes: &libc::mount_attr) -> nix::Result<()> {
+    // SAFETY: the kernel reads a terminated string, and `attributes` of the size that is said.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            folder,
+            path.as_ptr(),
+            flags,
+            std::ptr::from_ref(attributes),
+            size_of_val(attributes),
+        )
+    };
+    Errno::result(done).map(drop)
 }
 
 /// Makes standard input the terminal of this process's session, which it must lead.

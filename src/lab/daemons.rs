@@ -84,6 +84,11 @@ impl Daemons {
         Self { folder, ..Self::default() }
     }
 
+    /// From where the paths of services are meant, if they are started.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// Whether a port is for a service of an instance, and services are started.
     pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
         let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
@@ -106,7 +111,7 @@ impl Lab {
     /// # Errors
     /// [`LabError::Daemon`] for the first that did not come up. Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
-        self.daemons.folder = Some(folder);
+        self.daemons.folder = Some(std::path::absolute(&folder).unwrap_or(folder));
         self.start_missing_services().await
     }
 

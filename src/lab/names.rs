@@ -1,8 +1,6 @@
 //! Flows by DNS name, whose senders ask their resolver first; and what an instance asks of the other services.
 
-use std::ffi::OsString;
 use std::net::IpAddr;
-use std::process::Command;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -13,7 +11,7 @@ use super::services::NoAddress;
 use super::{Asked, Lab, LabError, services};
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
-use crate::fabric::{FabricError, Namespace, Sandbox};
+use crate::fabric::Namespace;
 use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
 use crate::probe::Resolution;
 
@@ -84,21 +82,6 @@ impl Lab {
         let vpc = self.cloud.vpcs.get(&interface.vpc);
         let address = vpc.and_then(|vpc| address(&self.cloud, vpc, service));
         address.ok_or_else(|| format!("{instance} has no {service}"))
-    }
-
-    /// A program inside an instance, with the resolver of its VPC.
-    ///
-    /// # Errors
-    /// [`FabricError::NoNode`] if there is no such instance, or it has no namespace because it does not run.
-    pub fn program_in(
-        &self,
-        sandbox: Sandbox,
-        instance: &InstanceName,
-        program: &[OsString],
-    ) -> Result<Command, FabricError> {
-        let node = names::instance(instance);
-        let interface = first_interface(&self.cloud, instance).ok_or_else(|| FabricError::NoNode(node.clone()))?;
-        self.fabric.program_in(sandbox, &node, &names::router(&interface.vpc), program)
     }
 
     /// Has an instance ask a service for something that it must know, over real packets.

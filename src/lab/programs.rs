@@ -1,10 +1,11 @@
 //! Programs of the caller's own: in an instance they live as long as it runs, in a host outside as long as the lab.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Lab, LabError, Site};
 use crate::compile::names;
+use crate::fabric::machine::view::{Mount, Source};
 use crate::fabric::machine::{Machine, Program, Running, StartError};
 use crate::fabric::sandbox;
 use crate::model::{InstanceName, InstanceState};
@@ -63,11 +64,21 @@ impl Lab {
         if !self.machines.contains_key(&node) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
             let data = self.fabric.folder_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
-            let started = Machine::start(&self.in_site(site)?, data, sandbox).await;
+            let started = Machine::start(&self.in_site(site)?, data, self.mounts(site), sandbox).await;
             let machine = started.map_err(|source| ProgramError::Start { site: site.clone(), source })?;
             self.machines.insert(node.clone(), machine);
         }
         self.machines.get(&node).ok_or_else(|| ProgramError::Nobody(site.to_string()))
+    }
+
+    /// What an instance sees beside what every one does: the folder that its services' paths are meant from.
+    fn mounts(&self, site: &Site) -> Vec<Mount> {
+        let has_services = matches!(site, Site::Instance(name) if self.cloud.instances.get(name).is_some_and(|it| !it.daemons.is_empty()));
+        let folder = self.daemons.folder().filter(|folder| has_services && !is_shared(folder));
+        folder
+            .map(|folder| Mount { place: folder.to_owned(), source: Source::ReadOnly(folder.to_owned()) })
+            .into_iter()
+            .collect()
     }
 
     /// Ends every program of an instance; none is left after that.
@@ -77,4 +88,11 @@ impl Lab {
             machine.end().await;
         }
     }
+}
+
+/// Whether a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.
+fn is_shared(folder: &Path) -> bool {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let shared = ["/tmp", "/var/tmp", "/run", "/root", "/home", "/dev", "/proc", "/sys"].map(PathBuf::from);
+    shared.into_iter().chain(home).any(|shared| shared.starts_with(folder))
 }

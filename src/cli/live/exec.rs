@@ -1,6 +1,6 @@
 //! `sglab exec`: a program in an instance or a host of a lab that is up, with this process's input, output and errors.
 
-use std::io::{self, ErrorKind, Read, Write, stderr, stdin, stdout};
+use std::io::{self, stderr, stdin, stdout};
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, bail};
@@ -14,6 +14,7 @@ use sglab::fabric::terminal::{self, Pty, Raw};
 
 use super::{ExecArguments, speak};
 use crate::cli::Exit;
+use crate::cli::inside::print;
 
 /// What is passed on to the program. Of a terminal these come as keys, by the program's own terminal.
 const PASSED_ON: [Signal; 7] = [
@@ -73,14 +74,16 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
 }
 
 /// The caller's environment, with where Debian keeps what an ordinary user's path leaves out: inside the program is root.
-fn environment(lab: &str) -> Vec<(String, String)> {
+pub(in crate::cli) fn environment(lab: &str) -> Vec<(String, String)> {
     let mut all: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| name != "PATH" && name != "SGLAB_LAB")
+        .filter(|(name, _)| !["PATH", "SGLAB_LAB", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"].contains(&name.as_str()))
         .collect();
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     all.push(("PATH".to_owned(), format!("{path}:/usr/sbin:/sbin")));
     all.push(("SGLAB_LAB".to_owned(), lab.to_owned()));
+    // The caller's own folders are not to be seen inside.
+    all.push(("HOME".to_owned(), "/root".to_owned()));
     all
 }
 
@@ -171,23 +174,4 @@ fn type_in(pty: &OwnedFd, typed: &mut Vec<u8>) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Prints what the program has printed; false once nothing can come any more.
-fn print(pty: &OwnedFd) -> anyhow::Result<bool> {
-    let mut from = std::fs::File::from(pty.try_clone()?);
-    let mut bytes = [0; 1 << 14];
-    loop {
-        match from.read(&mut bytes) {
-            Ok(0) => return Ok(false),
-            Ok(read) => {
-                stdout().write_all(&bytes[..read])?;
-                stdout().flush()?;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(true),
-            Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error).context("failed to print what the program printed"),
-        }
-    }
 }

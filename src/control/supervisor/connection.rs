@@ -79,6 +79,11 @@ async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
     if theirs.uid() != geteuid().as_raw() {
         return Err(Some("this lab is another user's".to_owned()));
     }
+    // Clients are outside of the lab's process namespace, and have no number there. Whoever has one, and is not this process itself, is a
+    // program in the lab.
+    if ![0, std::process::id().cast_signed()].contains(&theirs.pid()) {
+        return Err(Some("no program inside a lab may change it".to_owned()));
+    }
     let why = |error: FrameError| Some(error.to_string());
     let mut head = [0; 4];
     if let Err(error) = stream.read_exact(&mut head).await {

@@ -9,6 +9,7 @@ use rtnetlink::LinkVeth;
 
 use super::{Check, Standing};
 use crate::compile::network::Network;
+use crate::fabric::ids::InstanceRoot;
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
 use crate::fabric::{conntrack, fence, ids, nft, tap};
@@ -87,7 +88,11 @@ fn fence() -> Check {
 }
 
 fn many_ids() -> Check {
-    let (ok, found) = if ids::are_many() { (Standing::Yes, "a range") } else { (Standing::Degraded, "one") };
+    let (ok, count) = if ids::are_many() { (Standing::Yes, "a range") } else { (Standing::Degraded, "one") };
+    let found = match ids::instance_root() {
+        InstanceRoot::Nobody(uid) => format!("{count}; root there is nobody here (uid {uid})"),
+        InstanceRoot::Caller => format!("{count}; root there is this user here, who sees no folder of their own"),
+    };
     Check::new(
         "user ids of an instance",
         ok,

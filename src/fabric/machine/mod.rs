@@ -6,6 +6,7 @@
 //! about. Nobody of ours has to wait for them: they are the lab's first process's children.
 
 pub(super) mod roles;
+pub mod view;
 
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
@@ -13,12 +14,15 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
 
+use nix::unistd::{User, geteuid};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use super::{Inside, Sandbox, descriptors, raw};
+use view::{Mount, View};
+
+use super::{Inside, Sandbox, descriptors, ids, raw};
 
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";
@@ -30,7 +34,7 @@ pub const DATA: &str = "/run/data";
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
     /// To be the first. Beside it come its user and its network namespace.
-    First { name: String, hosts: PathBuf, resolver: PathBuf, data: PathBuf, fresh_proc: bool },
+    First { name: String, view: View },
     /// To start a program beside the first, and to say how it ends. Beside it come the first's descriptor and the program's
     /// input, output and errors.
     Program(Program),
@@ -84,22 +88,30 @@ pub struct Machine {
 pub struct Running(Stream);
 
 impl Machine {
-    /// Starts the first process of an instance, whose [`DATA`] is this folder.
+    /// Starts the first process of an instance, whose [`DATA`] is this folder; beside what every instance sees it sees `mounts`.
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(inside: &Inside, data: PathBuf, sandbox: Sandbox) -> Result<Self, StartError> {
+    pub async fn start(
+        inside: &Inside,
+        data: PathBuf,
+        mounts: Vec<Mount>,
+        sandbox: Sandbox,
+    ) -> Result<Self, StartError> {
         let namespace = &inside.namespace;
         let attempt = || format!("start the first process of {}", namespace.name);
         let failed = |source| StartError { attempt: attempt(), source };
         let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
-        let job = Job::First {
-            name: namespace.name.to_string(),
+        let view = View {
             hosts: inside.hosts.clone(),
             resolver: inside.resolver.clone(),
             data,
+            owner: ids::of_instances().root(),
+            hidden: hidden(),
+            mounts,
             fresh_proc: sandbox.fresh_proc,
         };
+        let job = Job::First { name: namespace.name.to_string(), view };
         let sent = [user.try_clone(), namespace.net().try_clone()];
         let [user, net] = sent.map(|cloned| cloned.map_err(failed));
         let mut stream = Stream::start(job, vec![user?, net?]).await.map_err(failed)?;
@@ -147,6 +159,13 @@ impl Running {
             _ => 128 + libc::SIGKILL,
         }
     }
+}
+
+/// What nobody in an instance is to see, wherever it lies: the user's own folder, and those of programs that run.
+fn hidden() -> Vec<PathBuf> {
+    let variables = ["HOME", "XDG_RUNTIME_DIR", "SGLAB_RUNTIME_DIR", "TMPDIR"];
+    let own = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
+    variables.into_iter().filter_map(std::env::var_os).map(PathBuf::from).chain(own).collect()
 }
 
 fn unexpected(word: io::Result<Word>, attempt: String) -> StartError {

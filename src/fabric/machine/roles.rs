@@ -1,30 +1,29 @@
 //! What a process does that was started for an instance, before `main` and with one thread: be the instance's first process, or
 //! start a program beside that and watch it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, sethostname, setsid};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, dup2_stderr, dup2_stdin, dup2_stdout, getppid, pipe2, setgroups, sethostname, setresgid,
+    setresuid, setsid,
+};
 
-use super::{DATA, Job, Program, VARIABLE, Word};
-use crate::fabric::inside::show;
+use super::view::{Failed, View};
+use super::{Job, Program, VARIABLE, Word};
 use crate::fabric::{descriptors, raw};
-
-const NONE: Option<&str> = None;
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
 pub(in crate::fabric) fn answer() {
@@ -50,9 +49,6 @@ pub(in crate::fabric) fn answer() {
 struct Talk {
     stream: BufReader<UnixStream>,
 }
-
-/// An error, and at what.
-type Failed = (String, io::Error);
 
 fn at(attempt: &str) -> impl Fn(Errno) -> Failed {
     move |errno| (attempt.to_owned(), errno.into())
@@ -80,10 +76,7 @@ impl Talk {
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let done = match serde_json::from_str(&line).map_err(io::Error::other)? {
-            Job::First { name, hosts, resolver, data, fresh_proc } => {
-                let shown = Shown { name, hosts, resolver, data, fresh_proc };
-                self.first(&shown, &descriptors)
-            }
+            Job::First { name, view } => self.first(&name, &view, &descriptors),
             Job::Program(program) => {
                 let stdio = descriptors.split_off(1.min(descriptors.len()));
                 let first = descriptors.first().ok_or(ErrorKind::UnexpectedEof)?;
@@ -92,37 +85,47 @@ impl Talk {
         };
         match done {
             Ok(()) => Ok(()),
-            Err((attempt, error)) => self.say(&Word::Failed(attempt, error.raw_os_error().unwrap_or(libc::EIO))),
+            Err(failed) => {
+                let (attempt, errno) = in_words(&failed);
+                self.say(&Word::Failed(attempt.clone(), errno))
+            }
         }
     }
 
     /// The first process of an instance is a child of this one, which ends it when the stream closes.
-    fn first(&mut self, shown: &Shown, namespaces: &[OwnedFd]) -> Result<(), Failed> {
+    ///
+    /// Its processes and mounts are made in the lab's user namespace: what it inherits of them it can add to, and change nothing.
+    fn first(&mut self, name: &str, view: &View, namespaces: &[OwnedFd]) -> Result<(), Failed> {
         let [user, net] = namespaces else {
             return Err(("take two namespaces".to_owned(), ErrorKind::NotFound.into()));
         };
-        setns(user, CloneFlags::CLONE_NEWUSER).map_err(at("enter its user namespace"))?;
         setns(net, CloneFlags::CLONE_NEWNET).map_err(at("enter its network namespace"))?;
-        let own =
-            CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC | CloneFlags::CLONE_NEWPID;
-        unshare(own).map_err(at("make its namespaces"))?;
-        shown.prepare()?;
+        unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID).map_err(at("make its namespaces"))?;
+        view.build(user)?;
         let (alive, ours) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
+        let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
         match raw::fork_single_threaded().map_err(at("fork"))? {
             ForkResult::Child => {
-                drop(ours);
-                // With the one above it goes, also if that ended a moment ago.
-                if set_pdeathsig(Signal::SIGKILL).is_err() || closed(&alive) {
-                    process::exit(137);
-                }
-                // It holds the stream open too: that closes when all of them have ended.
-                if shown.fresh_proc && mount_proc().is_err() {
+                drop((ours, read));
+                let failed = enter_instance(name, view, user, &alive).err();
+                let line = serde_json::to_vec(&failed.as_ref().map(in_words)).unwrap_or_default();
+                drop(File::from(write).write_all(&line));
+                if failed.is_some() {
                     process::exit(3);
                 }
+                // It holds the stream open too: that closes when all of them have ended.
                 reap_for_ever()
             }
             ForkResult::Parent { child } => {
-                drop(alive);
+                drop((alive, write));
+                let mut line = Vec::new();
+                let heard = File::from(read).read_to_end(&mut line).map_err(|error| ("hear of it".to_owned(), error));
+                heard?;
+                match serde_json::from_slice::<Option<(String, i32)>>(&line) {
+                    Ok(None) => {}
+                    Ok(Some((attempt, errno))) => return Err((attempt, io::Error::from_raw_os_error(errno))),
+                    Err(_) => return Err(("begin".to_owned(), ErrorKind::UnexpectedEof.into())),
+                }
                 let up = self.say(&Word::Up(child.as_raw().unsigned_abs()));
                 // Nothing comes: only the end does.
                 let mut rest = [0; 64];
@@ -143,6 +146,7 @@ impl Talk {
             | CloneFlags::CLONE_NEWIPC
             | CloneFlags::CLONE_NEWPID;
         setns(first, all).map_err(at("enter the instance: its first process"))?;
+        become_root()?;
         let mut watched = SigSet::empty();
         watched.add(Signal::SIGCHLD);
         let mut before = SigSet::empty();
@@ -222,48 +226,30 @@ fn reap_for_ever() -> ! {
     }
 }
 
-/// What an instance shows to its programs.
-struct Shown {
-    name: String,
-    hosts: PathBuf,
-    resolver: PathBuf,
-    data: PathBuf,
-    fresh_proc: bool,
+/// Becomes the first process of an instance, as its root.
+fn enter_instance(name: &str, view: &View, user: &OwnedFd, alive: &OwnedFd) -> Result<(), Failed> {
+    view.enter()?;
+    setns(user, CloneFlags::CLONE_NEWUSER).map_err(at("enter its user namespace"))?;
+    let own = CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC;
+    unshare(own).map_err(at("make its namespaces"))?;
+    sethostname(name).map_err(at("set its host name"))?;
+    become_root()?;
+    // With the one above it goes, also if that ended a moment ago. Whoever changes users forgets it: so it is said now.
+    set_pdeathsig(Signal::SIGKILL).map_err(at("end with the lab"))?;
+    if closed(alive) { Err(("end with the lab".to_owned(), ErrorKind::BrokenPipe.into())) } else { Ok(()) }
 }
 
-impl Shown {
-    /// In mounts and with a name of its own.
-    fn prepare(&self) -> Result<(), Failed> {
-        sethostname(&self.name).map_err(at("set its host name"))?;
-        mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
-        // The files lie below /run, which is the lab's: they are opened before /run is the instance's own.
-        let open = |path: &Path| File::open(path).map_err(|error| (format!("open {}", path.display()), error));
-        let (hosts, resolver, data) = (open(&self.hosts)?, open(&self.resolver)?, open(&self.data)?);
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(Some("tmpfs"), "/run", Some("tmpfs"), flags, Some("mode=0755")).map_err(at("mount its /run"))?;
-        if Path::new("/dev/shm").is_dir() {
-            mount(Some("tmpfs"), "/dev/shm", Some("tmpfs"), flags, Some("mode=1777"))
-                .map_err(at("mount its /dev/shm"))?;
-        }
-        for (file, place) in [(&hosts, "/etc/hosts"), (&resolver, "/etc/resolv.conf")] {
-            show(&opened(file), Path::new(place)).map_err(|error| (format!("show its {place}"), error))?;
-        }
-        fs::create_dir(DATA).map_err(|error| (format!("make {DATA}"), error))?;
-        mount(Some(&opened(&data)), DATA, NONE, MsFlags::MS_BIND, NONE).map_err(at("show its data folder"))?;
-        // A comfort: what /sys/class/net shows.
-        let _ = mount(Some("sysfs"), "/sys", Some("sysfs"), flags | MsFlags::MS_NOEXEC, NONE);
-        Ok(())
-    }
+/// Takes the ids of root in the user namespace that was entered.
+fn become_root() -> Result<(), Failed> {
+    // Refused where there is one id only, and nothing to be rid of.
+    let _ = setgroups(&[]);
+    let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
+    setresgid(group, group, group).map_err(at("become root's group in the instance"))?;
+    setresuid(root, root, root).map_err(at("become root in the instance"))
 }
 
-/// A path of a file that is open.
-fn opened(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
-fn mount_proc() -> nix::Result<()> {
-    let quiet = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), quiet, NONE)
+fn in_words((attempt, error): &Failed) -> (&String, i32) {
+    (attempt, error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Whether the other end of a pipe is closed.

@@ -1,0 +1,211 @@
+//! What runs in an instance is nobody on the host, and reaches nothing of it. Each test is a row of the table "What an instance can and
+//! cannot do" (docs/architecture.md). Everything here is tried by root of the instance.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod labs;
+mod program;
+
+use labs::Labs;
+use nix::unistd::geteuid;
+use program::{User, said, users};
+
+/// A lab of two instances, and a shell in the first.
+struct Fence {
+    labs: Labs,
+    user: User,
+}
+
+impl Fence {
+    fn of(user: User) -> Self {
+        let labs = Labs::of(user);
+        labs.ok(&["up", "example:two-tier"]);
+        Self { labs, user }
+    }
+
+    /// What a script in web1 prints; it must end well.
+    fn inside(&self, script: &str) -> String {
+        self.labs.ok(&["exec", "web1", "--", "sh", "-c", script])
+    }
+
+    /// Tries each command in web1. None may succeed, and none may fail because it is not there.
+    fn nothing_of(&self, commands: &[&str]) {
+        for command in commands {
+            let said = self.inside(&format!(
+                "if (LC_ALL=C; export LC_ALL; {command}) 2>&1; then echo DONE; else echo refused $?; fi"
+            ));
+            let refused = said.contains("refused") && !said.contains("refused 127") && !said.contains("refused 126");
+            assert!(refused && !said.contains("DONE"), "as {:?}, {command}: {said}", self.user);
+        }
+    }
+}
+
+fn as_each(test: impl Fn(&Fence)) {
+    for user in users() {
+        test(&Fence::of(*user));
+    }
+}
+
+#[test]
+fn root_of_an_instance_writes_nothing_of_the_hosts() {
+    as_each(|fence| {
+        fence.nothing_of(&[
+            ": >>/etc/passwd",
+            ": >>/etc/hosts",
+            ": >>/etc/resolv.conf",
+            ": >>/usr/sbin/nft",
+            "touch /usr/bin/new /opt/new /var/lib/new",
+            "mount -o remount,rw,bind /usr",
+            "mount -o remount,rw,bind /etc/hosts",
+            "mount -o remount,rw,bind /proc/sys",
+            "umount /usr",
+            "umount -l /etc/hosts",
+        ]);
+    });
+}
+
+#[test]
+fn in_a_lab_of_roots_it_is_nobody_on_the_host() {
+    let fence = Fence::of(User::Ours);
+    assert_eq!(fence.inside("id -u; id -g"), "0\n0\n");
+    let map = fence.inside("cat /proc/self/uid_map");
+    let outside: Vec<u32> = map.split_whitespace().skip(1).step_by(3).map(|id| id.parse().expect("an id")).collect();
+    assert!(geteuid().is_root().then(|| outside.iter().all(|id| *id >= 20_000)) != Some(false), "{map}");
+    // Not even what root alone may read.
+    fence.nothing_of(&["cat /etc/shadow"]);
+}
+
+#[test]
+fn the_settings_of_its_own_network_are_its_own_and_no_others() {
+    as_each(|fence| {
+        let forwarding = "echo 1 >/proc/sys/net/ipv4/ip_forward; cat /proc/sys/net/ipv4/ip_forward";
+        assert_eq!(fence.inside(forwarding), "1\n");
+        fence.nothing_of(&[
+            "(: >/proc/sys/kernel/core_pattern)",
+            "(: >>/proc/sys/vm/swappiness)",
+            "(: >>/proc/sys/fs/file-max)",
+            "(: >>/proc/sysrq-trigger)",
+            "(: >>/sys/kernel/mm/transparent_hugepage/enabled)",
+            "touch /sys/new",
+        ]);
+    });
+}
+
+#[test]
+fn what_lies_beneath_the_instances_own_mounts_is_not_revealed() {
+    as_each(|fence| {
+        fence.nothing_of(&[
+            "umount /proc",
+            "umount /run",
+            "umount /tmp",
+            "umount /dev",
+            "umount -l /run/data",
+            "umount /home",
+        ]);
+        // A root of its own making shows no more.
+        let pivoted = "mkdir /tmp/r && unshare -m sh -c 'mount -t tmpfs none /tmp/r && mkdir /tmp/r/old && cd /tmp/r && \
+                       pivot_root . old && echo /old/* /old/run/*'";
+        let seen = fence.inside(pivoted);
+        assert!(
+            seen.contains("usr") && !seen.contains("netns") && !seen.contains("sglab"),
+            "as {:?}: {seen}",
+            fence.user
+        );
+    });
+}
+
+#[test]
+fn the_hosts_own_folders_cannot_be_seen() {
+    as_each(|fence| {
+        let marked = fence.labs.program.scratch().join("marked");
+        std::fs::write(&marked, "secret").expect("a file");
+        fence.nothing_of(&[&format!("cat {}", marked.display())]);
+        for folder in ["/root", "/home", "/tmp", "/var/tmp", "/mnt", "/media", "/boot"] {
+            let seen = fence.inside(&format!("ls -A {folder} 2>/dev/null || true"));
+            assert_eq!(seen, "", "as {:?}: {folder}", fence.user);
+        }
+        assert_eq!(fence.inside("ls /run"), "data\n", "as {:?}", fence.user);
+    });
+}
+
+#[test]
+fn no_device_of_the_hosts_is_there() {
+    as_each(|fence| {
+        let devices = fence.inside("find /dev -type b -o -type c | sort | tr '\\n' ' '");
+        let harmless = [
+            "/dev/full",
+            "/dev/net/tun",
+            "/dev/null",
+            "/dev/pts/ptmx",
+            "/dev/random",
+            "/dev/tty",
+            "/dev/urandom",
+            "/dev/zero",
+        ];
+        assert!(devices.split_whitespace().all(|device| harmless.contains(&device)), "as {:?}: {devices}", fence.user);
+        fence.nothing_of(&["mknod /tmp/disk b 254 0 && cat /tmp/disk"]);
+    });
+}
+
+#[test]
+fn the_processes_of_others_cannot_be_seen() {
+    as_each(|fence| {
+        let mut other = fence.labs.command(&["exec", "db1", "--", "sleep", "1000001"]).spawn().expect("a program");
+        while !fence.labs.ok(&["exec", "db1", "--", "ps", "ax"]).contains("1000001") {}
+        assert!(!fence.inside("ps ax").contains("1000001"), "as {:?}", fence.user);
+        other.kill().expect("a program");
+        other.wait().expect("a program");
+    });
+}
+
+/// Neither the socket of the lab nor any other of the user's is in a folder that instances see.
+#[test]
+fn no_socket_of_the_users_is_in_sight() {
+    as_each(|fence| {
+        fence.nothing_of(&["ls /run/sglab", "ls /run/netns", "find / -xdev -type s 2>/dev/null | grep ."]);
+    });
+}
+
+/// The socket knows who speaks, wherever it is met. Only root can put a client into the processes of a lab.
+#[test]
+fn a_program_inside_gives_no_orders_to_the_lab() {
+    let fence = Fence::of(User::Ours);
+    if !geteuid().is_root() {
+        return;
+    }
+    let child_of = |pid: String| {
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its children");
+        children.split_whitespace().next().expect("a child").to_owned()
+    };
+    // Outside of the lab is its caller; inside are the first process, and the one that answers.
+    let pid = child_of(child_of(fence.labs.pid("two-tier").to_string()));
+    let mut command = std::process::Command::new("nsenter");
+    command.args(["-t", &pid, "--pid", "--", env!("CARGO_BIN_EXE_sglab"), "stop", "web1"]);
+    let said = said({
+        command.env("SGLAB_RUNTIME_DIR", fence.labs.folder());
+        command
+    });
+    assert!(said.code != Some(0) && said.err.contains("no program inside a lab may change it"), "{said:?}");
+    assert_eq!(fence.inside("hostname"), "web1\n", "it runs on");
+}
+
+/// Services see the folder of their file, to read; what is hidden stays so in it.
+#[test]
+fn a_service_reads_beside_its_file_and_writes_nothing() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let folder = labs.program.scratch().join("site");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("a folder");
+        std::fs::write(folder.join("page"), "hello").expect("a file");
+        let text = "sglab: 1\nera: vpc\ngroups: {WEB: []}\ninstances:\n  web1: {groups: WEB, services: {web: {command: \
+                    'cat page; echo x >>page || echo refused; ls ..; sleep 1000'}}}\nscenario: [{step: up, expect: \
+                    {dropped: ['web1 -> web1:80 by public address']}}]\n";
+        let file = folder.join("site.yaml");
+        std::fs::write(&file, text).expect("a file");
+        labs.ok(&["up", &file.display().to_string()]);
+        let read = || labs.ok(&["logs", "--service", "web1/web"]);
+        while !read().contains("refused") {}
+        assert!(read().starts_with("hello"), "as {user:?}: {}", read());
+        assert_eq!(std::fs::read_to_string(folder.join("page")).expect("the file"), "hello");
+    }
+}
