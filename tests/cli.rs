@@ -32,24 +32,25 @@ fn what_load_balancers_do_is_predicted_of_every_file_that_has_one() {
 #[test]
 fn what_a_program_behind_a_load_balancer_does_is_inconclusive_and_never_a_failure() {
     let program = Program::copy();
-    let text = |expect: &str| {
+    let text = |expect: &str, targets: &str| {
         format!(
             "sglab: 1\nera: vpc\nhosts: {{world: 198.51.100.7}}\ngroups: {{A: [tcp 80 from anywhere]}}\n\
              instances: {{web1: {{groups: A, services: {{it: {{command: ./it, port: tcp 80}}}}}}, other: {{groups: A}}}}\n\
-             load-balancers: {{lb: {{groups: A, listeners: tcp 80, targets: web1}}}}\n\
+             load-balancers: {{lb: {{groups: A, listeners: tcp 80, targets: {targets}}}}}\n\
              scenario: [{{step: s, expect: {expect}}}]\n"
         )
     };
-    for (expect, code) in [
-        ("{open: [world -> lb:80]}", 0),
-        ("{closed: [world -> lb:80]}", 4),
-        ("{open: [world -> lb:80 answered by web1]}", 0),
-        ("{open: [world -> lb:80 answered by other]}", 4),
-        ("{out-of-service: {lb: web1}}", 4),
-        ("{in-service: {lb: web1}}", 4),
-        ("{dropped: [world -> lb:80]}", 1),
+    let both = "[web1, other]";
+    for (expect, targets, code) in [
+        ("{open: [world -> lb:80]}", "web1", 0),
+        ("{closed: [world -> lb:80]}", "web1", 4),
+        ("{open: [world -> lb:80 answered by web1]}", "web1", 0),
+        ("{open: [world -> lb:80 answered by other]}", both, 4),
+        ("{out-of-service: {lb: web1}}", "web1", 4),
+        ("{in-service: {lb: web1}}", "web1", 4),
+        ("{dropped: [world -> lb:80]}", "web1", 1),
     ] {
-        write(&program, "it.yaml", &text(expect));
+        write(&program, "it.yaml", &text(expect, targets));
         let said = sglab(&program, &["predict", "it.yaml"]);
         assert_eq!(said.code, Some(code), "{expect}: {said:?}");
     }

@@ -86,7 +86,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
     let evidence = match (head.evidence, counts.cells) {
         (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
-        (Evidence::Packets, 0) => format!("nothing probed{}", followed::foot(steps)),
+        (Evidence::Packets, 0) => format!("{}{}", without_cells(steps), followed::foot(steps)),
         (Evidence::Packets, _) => format!(
             "{} inconclusive, {} decided by timeout, {canaries}{}",
             text::number(counts.inconclusive),
@@ -133,6 +133,16 @@ pub fn foot(result: &RunResult, style: Style) -> String {
             super::INCONCLUSIVE,
             look(head, steps, StepStatus::Inconclusive)
         ),
+    }
+}
+
+/// What was examined where no cell was.
+fn without_cells(steps: &[StepResult]) -> String {
+    let examined =
+        |it: &StepResult| it.balanced.len() + it.answers.len() + it.held.len() + it.traffic.len() + it.flow_logs.len();
+    match steps.iter().map(examined).sum() {
+        0 => "nothing probed".to_owned(),
+        others => format!("no cells, {} examined", text::count(others, "other expectation")),
     }
 }
 

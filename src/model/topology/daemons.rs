@@ -22,7 +22,10 @@ impl Reading<'_> {
             let log = log.map(str::to_owned);
             let Some(command) = fields.get("command") else {
                 let draft = Draft::new(key.span, "the service has no command");
-                self.report(draft.help("such as `command: [nginx, -g, daemon off;]`; it stays in the foreground"));
+                self.missing(
+                    &fields,
+                    draft.help("such as `command: [nginx, -g, daemon off;]`; it stays in the foreground"),
+                );
                 continue;
             };
             if let (Some(name), Some(command)) = (name, self.command(command)) {

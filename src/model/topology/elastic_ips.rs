@@ -126,7 +126,7 @@ impl Reading<'_> {
                         reassociation = self.choice(node, "an answer", &choices).unwrap_or(reassociation);
                     }
                     let Some(instance) = fields.get("instance") else {
-                        self.report(Draft::new(key.span, "it does not say with which instance"));
+                        self.missing(&fields, Draft::new(key.span, "it does not say with which instance"));
                         continue;
                     };
                     instance

@@ -1,6 +1,6 @@
 //! What must hold at a step.
 
-use super::super::{InstanceName, RefusalCode, Service, TableName};
+use super::super::{RefusalCode, Service, TableName};
 use super::connections::FATES;
 use super::flows::Within;
 use super::load_balancers::ROTATIONS;
@@ -181,11 +181,7 @@ impl Reading<'_> {
     fn refuse_no_listener(&mut self, flow: &FlowPattern, span: Span) {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
-            let listens = |name: &InstanceName| {
-                self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
-                    && self.listens.get(name).is_some_and(|listens| listens.contains(&flow.service))
-            };
-            if !matches!(end, Selector::Instance(name) if listens(name)) {
+            if !matches!(end, Selector::Instance(name) if self.listens_as_balancer(name, flow.service)) {
                 let draft = Draft::new(span, "only a listener of a load balancer takes a connection and closes it");
                 return self.report(draft.help("what an instance does not listen on is `refused`"));
             }
@@ -203,6 +199,9 @@ impl Reading<'_> {
     fn table(&mut self, word: &str, span: Span) -> Option<TableName> {
         let name = TableName::new(word);
         if !self.tables.contains_key(&name) {
+            if self.tables_incomplete || self.unread.contains(word) {
+                return None;
+            }
             let help = suggest(word, self.tables.keys().map(TableName::as_str));
             self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
             return None;

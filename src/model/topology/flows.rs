@@ -38,7 +38,9 @@ impl Reading<'_> {
     /// One pattern that is a part of a node's text.
     pub fn flow_of(&mut self, node: &Node, text: &str, within: Within) -> Option<FlowPattern> {
         let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
-            self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(FORM));
+            let named = self.names.sort(text.trim()).is_some();
+            let help = if named { "a flow has two ends; after `answered by` names are joined by `and`" } else { FORM };
+            self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(help));
             return None;
         };
         let (from_word, rest) = text.split_once(arrow)?;
@@ -57,7 +59,7 @@ impl Reading<'_> {
                 return None;
             }
         };
-        let (via, at) = self.suffixes(node, rest)?;
+        let (via, at) = self.suffixes(node, rest, within)?;
         let (from, to) = (from?, to?);
         let both_ways = arrow == "<->";
         if self.refuse_forged(&from, &to, service, node.span) {
@@ -75,7 +77,7 @@ impl Reading<'_> {
         }
         if within == Within::Table && (host(&to) || (both_ways && host(&from))) {
             let draft = Draft::new(node.span, "a table has no cell for flows to hosts outside");
-            self.report(draft.help("its receivers are instances; say it under `expect:`"));
+            self.report(draft.help("its receivers are instances and load balancers; say it under `expect:`"));
             return None;
         }
         if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
@@ -126,7 +128,7 @@ impl Reading<'_> {
         {
             return interface.ok();
         }
-        match self.names.sort(word) {
+        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
             Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
             Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
@@ -143,10 +145,23 @@ impl Reading<'_> {
                 self.report(draft.help("name the instance, and `by public address` after the port"));
                 None
             }
-            None if self.incomplete && super::names::fault(word).is_none() => None,
+            None if self.may_be_unread(word) => None,
             None => {
                 let draft = match word.split_once('.') {
                     _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
+                    // The DNS names that EC2 gives: the name of the file leads each.
+                    Some((name, rest)) if rest.ends_with("amazonaws.com") || rest == "sglab.internal" => {
+                        let name = name.strip_prefix("internal-").unwrap_or(name);
+                        let known = |name: &&str| self.names.sort(name).is_some();
+                        let known = Some(name).filter(known).or_else(|| Some(name.rsplit_once('-')?.0).filter(known));
+                        let balancer = known.is_some_and(|name| self.names.sort(name) == Some(Sort::LoadBalancer));
+                        let name = known.map_or_else(|| "the name that the file has for it".to_owned(), quote);
+                        let help = match balancer || rest == "sglab.internal" {
+                            true => format!("write {name}"),
+                            false => format!("write {name}, and `by dns name` after the port"),
+                        };
+                        Draft::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
+                    }
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
                         let help = "write the name, and `by public address` after the port";
                         Draft::new(span, format!("{} is not a name", quote(word))).help(help)
@@ -165,7 +180,7 @@ impl Reading<'_> {
         }
     }
 
-    fn suffixes(&mut self, node: &Node, mut rest: &str) -> Option<(Option<Via>, Option<Direction>)> {
+    fn suffixes(&mut self, node: &Node, mut rest: &str, within: Within) -> Option<(Option<Via>, Option<Direction>)> {
         let (mut via, mut at) = (None, None);
         while !rest.is_empty() {
             let (word, after) = first_word(rest);
@@ -178,9 +193,17 @@ impl Reading<'_> {
                 ("by", "dns", "name") if via.is_none() => (via, rest) = (Some(Via::Dns), after_third),
                 ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
                 ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
+                ("answered", "by", _) => {
+                    let draft = Draft::new(part(node, rest), format!("{} is no part of a flow here", quote(rest)));
+                    self.report(draft.help(match within {
+                        Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
+                        _ => "it belongs under `open:`, of a flow to a load balancer",
+                    }));
+                    return None;
+                }
                 _ => {
                     let draft = Draft::new(part(node, rest), format!("{} means nothing after a port", quote(rest)));
-                    self.report(draft.help(BY));
+                    self.report(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
                     return None;
                 }
             }
@@ -192,11 +215,13 @@ impl Reading<'_> {
     pub fn read_tables(&mut self, node: Option<&Node>) {
         let Some(node) = node else { return };
         let entries = self.mapping(node, "a mapping of tables");
+        self.tables_incomplete = !matches!(node.value, super::tree::Value::Mapping(_));
         let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
         for (key, value) in entries {
             let Some(name) = self.name(key, "a table") else { continue };
-            if let Some(fields) = self.fields(value, "a table", &["like", "ports", "open", "by"]) {
-                heads.insert(name, fields);
+            match self.fields(value, "a table", &["like", "ports", "open", "by"]) {
+                Some(fields) => drop(heads.insert(name, fields)),
+                None => drop(self.unread.insert(name)),
             }
         }
         let names: Vec<&str> = entries.iter().filter_map(|(key, _)| plain(key)).collect();
@@ -325,6 +350,23 @@ impl Reading<'_> {
             }
         }
     }
+}
+
+/// The words after a port that were meant, where there is only one way to go on.
+fn completed(first: &str, second: &str) -> Option<String> {
+    let known = [
+        ("by", "public", "address"),
+        ("by", "private", "address"),
+        ("by", "ipv6", "address"),
+        ("by", "dns", "name"),
+        ("at", "ingress", ""),
+        ("at", "egress", ""),
+    ];
+    let said = if ["by", "at"].contains(&first) { second } else { first };
+    let of = |word: &str| known.iter().find(|(_, it, _)| *it == word);
+    let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
+    let exact = of(said).map(whole);
+    exact.map(|words| format!("did you mean `{words}`?"))
 }
 
 fn plain(key: &Node) -> Option<&str> {

@@ -180,6 +180,7 @@ impl Reading<'_> {
             "services",
         ];
         let fields = self.fields(value, "an instance", &known)?;
+        self.members_unknown |= fields.misspelt && fields.get("groups").is_none();
         let vpc = self.vpc_name(fields.get("vpc"), key.span);
         let groups = match fields.get("groups") {
             Some(node) => self.instance_groups(node, vpc.as_ref()),
@@ -189,7 +190,10 @@ impl Reading<'_> {
             }
             None => {
                 let draft = Draft::new(key.span, "the instance is in no security group");
-                self.report(draft.help("only the first VPC of a file has its `default` group: it needs `groups:`"));
+                self.missing(
+                    &fields,
+                    draft.help("only the first VPC of a file has its `default` group: it needs `groups:`"),
+                );
                 IndexSet::new()
             }
         };

@@ -13,7 +13,7 @@ use super::names::Sort;
 use super::problem::{Draft, quote};
 use super::reading::{Fields, Reading, part, suggest};
 use super::services::first_word;
-use super::tree::{Node, Value};
+use super::tree::{Kind, Node, Value};
 use super::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 
 const KEYS: [&str; 7] = ["scheme", "groups", "listeners", "targets", "health-check", "vpc", "subnet"];
@@ -33,7 +33,10 @@ impl Reading<'_> {
         let mut made = Vec::new();
         for (key, value) in self.mapping(node, "a mapping of load balancers") {
             let name = self.declared(key, Sort::LoadBalancer).map(LoadBalancerName::new);
-            let Some(fields) = self.fields(value, "a load balancer", &KEYS) else { continue };
+            let Some(fields) = self.fields(value, "a load balancer", &KEYS) else {
+                self.listeners_unread.extend(name.map(|name| InstanceName::new(name.as_str())));
+                continue;
+            };
             let vpc = self.vpc_name(fields.get("vpc"), key.span);
             let groups = match fields.get("groups") {
                 Some(node) if self.eras.iter().any(|era| *era != Era::Vpc) => {
@@ -50,7 +53,11 @@ impl Reading<'_> {
             if let (Some(name), Scheme::Internal) = (&name, scheme) {
                 self.internal.insert(InstanceName::new(name.as_str()));
             }
+            let before = self.problems.len();
             let listeners = self.listeners(key, &fields);
+            if let Some(name) = name.as_ref().filter(|_| self.problems.len() > before || fields.misspelt) {
+                self.listeners_unread.insert(InstanceName::new(name.as_str()));
+            }
             let health_check = self.health_check(fields.get("health-check"), &listeners);
             let targets = fields.get("targets").map(|node| self.targets(node, false)).unwrap_or_default();
             let subnet = vpc.as_ref().and_then(|vpc| self.subnet(fields.get("subnet"), vpc));
@@ -76,6 +83,7 @@ impl Reading<'_> {
             };
             made.push(Placed { value: Operation::CreateLoadBalancer(create), place: place.clone() });
             if !targets.is_empty() {
+                self.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
                 made.push(Placed { value: Operation::RegisterInstances(name, targets), place });
             }
         }
@@ -98,11 +106,23 @@ impl Reading<'_> {
         let mut listeners = IndexMap::new();
         let Some(node) = fields.get("listeners") else {
             let draft = Draft::new(key.span, "the load balancer has no listener");
-            self.report(draft.help("it needs `listeners:`, such as `[tcp 80]` or `[tcp 80 to 8080]`"));
+            self.missing(fields, draft.help("it needs `listeners:`, such as `[tcp 80]` or `[tcp 80 to 8080]`"));
             return listeners;
         };
         for item in self.some(node, "at least one listener") {
+            if let Value::Scalar(scalar) = &item.value
+                && scalar.kind() == Kind::Number
+            {
+                let draft = Draft::new(item.span, format!("port {} of which protocol?", quote(&scalar.text)));
+                self.report(draft.help(format!("write `tcp {}`", scalar.text)));
+                continue;
+            }
             let Some(text) = self.text(item, "a listener, such as `tcp 80` or `tcp 80 to 8080`") else { continue };
+            if let Some((own, to)) = text.split_once("->") {
+                let draft = Draft::new(item.span, format!("{} is not a listener", quote(text)));
+                self.report(draft.help(format!("write `{} to {}`", own.trim(), to.trim())));
+                continue;
+            }
             let (listener, to) = match text.split_once(" to ") {
                 Some((listener, to)) => (listener.trim(), Some(to.trim())),
                 None => (text.trim(), None),
@@ -177,7 +197,7 @@ impl Reading<'_> {
             Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => Some(Duration::from_secs_f64(seconds)),
             _ => {
                 let draft = Draft::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
-                self.report(draft.help("seconds, from 0.05 to 300"));
+                self.report(draft.help("a number of seconds, from 0.05 to 300"));
                 None
             }
         }
@@ -186,7 +206,11 @@ impl Reading<'_> {
     fn targets(&mut self, node: &Node, may_be_unknown: bool) -> IndexSet<InstanceName> {
         let mut targets = IndexSet::new();
         for item in self.some(node, "an instance or a list of instances") {
-            let Some(name) = self.operand(item, may_be_unknown) else { continue };
+            let Some(name) = self.operand(item, may_be_unknown) else {
+                // Nobody knows who was meant to be behind it.
+                self.members_unknown = true;
+                continue;
+            };
             if !targets.insert(name.clone()) {
                 self.report(Draft::new(item.span, format!("{} is named already", quote(name.as_str()))));
             }
@@ -208,6 +232,9 @@ impl Reading<'_> {
             let name = self.load_balancer(key, unknown_balancer);
             let targets = self.targets(value, unknown_instance);
             let Some(name) = name.filter(|_| !targets.is_empty()) else { continue };
+            if verb == "register-instances" {
+                self.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
+            }
             operations.push(Placed { value: make(name, targets), place: self.place(key.span) });
         }
         operations
@@ -231,6 +258,10 @@ impl Reading<'_> {
             let balancer = self.load_balancer(name, false);
             let targets = self.targets(value, false);
             let Some(balancer) = balancer else { continue };
+            if rotation == Rotation::In {
+                let span = |target: &InstanceName| word_of(value, target.as_str()).span;
+                self.behind.extend(targets.iter().map(|target| (balancer.clone(), target.clone(), span(target))));
+            }
             let place = self.place(name.span);
             let placed = |target| (Placed { value: balancer.clone(), place: place.clone() }, target);
             expected.extend(targets.into_iter().map(placed));
@@ -254,18 +285,16 @@ impl Reading<'_> {
 
     fn answered_by_of(&mut self, node: &Node, flow: &str, names: &str) -> Option<AnsweredBy> {
         let flow = self.flow_of(node, flow, Within::Step { dropped: false })?;
-        let listens = |reading: &Self, name: &InstanceName| {
-            reading.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
-                && reading.listens.get(name).is_some_and(|listens| listens.contains(&flow.service))
-        };
-        match &flow.to {
-            Selector::Instance(name) if listens(self, name) && !flow.both_ways => {}
+        let balancer = match &flow.to {
+            Selector::Instance(name) if self.listens_as_balancer(name, flow.service) && !flow.both_ways => {
+                LoadBalancerName::new(name.as_str())
+            }
             _ => {
                 let draft = Draft::new(node.span, "only a listener of a load balancer is answered by others");
                 self.report(draft.help("such as `world -> lb:80 answered by web1 and web2`"));
                 return None;
             }
-        }
+        };
         let mut by = IndexSet::new();
         for word in names.split([',']).flat_map(|part| part.split(" and ")).map(str::trim) {
             if word.is_empty() {
@@ -273,11 +302,38 @@ impl Reading<'_> {
                 return None;
             }
             let name = self.instance(word, part(node, word))?;
+            self.behind.push((balancer.clone(), name.clone(), part(node, word)));
             if !by.insert(name) {
                 self.report(Draft::new(part(node, word), format!("{} is named already", quote(word))));
             }
         }
         Some(AnsweredBy { written: String::new(), flow, by })
+    }
+
+    /// Whether a load balancer has a listener for this, or one that could not be read may be it.
+    pub fn listens_as_balancer(&self, name: &InstanceName, service: Service) -> bool {
+        self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
+            && (self.listeners_unread.contains(name)
+                || self.listens.get(name).is_some_and(|listens| listens.contains(&service)))
+    }
+
+    /// Reports who is said to be behind a load balancer and is never registered with it, now that every step is known.
+    pub fn refuse_strangers_behind(&mut self) {
+        let unsure = self.incomplete || self.members_unknown;
+        for (balancer, name, span) in std::mem::take(&mut self.behind) {
+            let known = self.registered.get(&balancer);
+            if unsure || known.is_some_and(|registered| registered.contains(&name)) {
+                continue;
+            }
+            let (name, of) = (quote(name.as_str()), quote(balancer.as_str()));
+            let draft = Draft::new(span, format!("{name} is never registered with the load balancer {of}"));
+            let registered: Vec<&str> = known.into_iter().flatten().map(InstanceName::as_str).collect();
+            let help = match registered.as_slice() {
+                [] => "it has no instances: name them under `targets:`".to_owned(),
+                some => format!("its instances are {}", some.join(", ")),
+            };
+            self.report(draft.help(help));
+        }
     }
 
     /// A group of Amazon's own, as the peer of a rule.
@@ -290,5 +346,14 @@ impl Reading<'_> {
             .unwrap_or_else(|| format!("`{}` is the one that rules of EC2-Classic name", super::super::ELB_GROUP));
         self.report(Draft::new(span, format!("unknown security group {}", quote(word))).help(help));
         None
+    }
+}
+
+/// The item of a list that is a word; the node itself where it is no list.
+fn word_of<'n>(node: &'n Node, word: &str) -> &'n Node {
+    let is = |item: &&Node| matches!(&item.value, Value::Scalar(scalar) if scalar.text == word);
+    match &node.value {
+        Value::Sequence(items) => items.iter().find(is).unwrap_or(node),
+        _ => node,
     }
 }

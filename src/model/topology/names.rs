@@ -192,10 +192,12 @@ impl Reading<'_> {
     pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
         let Some(name) = self.name(key, sort.article()) else {
             self.members_unknown = true;
+            self.unread.extend(plain(key));
             return;
         };
         if RESERVED.contains(&name.as_str()) {
             self.members_unknown = true;
+            self.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
@@ -213,6 +215,7 @@ impl Reading<'_> {
                 return;
             }
             self.members_unknown = true;
+            self.unread.insert(name.clone());
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
             let draft = Draft::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
@@ -244,6 +247,22 @@ impl Reading<'_> {
         }
     }
 
+    /// Takes up what a part that could not be read may declare: its keys, or its words.
+    pub fn note_unread(&mut self, node: &Node) {
+        let words: Vec<String> = match &node.value {
+            Value::Mapping(entries) => entries.iter().filter_map(|(key, _)| plain(key)).collect(),
+            Value::Sequence(items) => items.iter().filter_map(plain).collect(),
+            Value::Scalar(scalar) => vec![scalar.text.clone()],
+        };
+        self.members_unknown = true;
+        self.unread.extend(words.into_iter().filter(|word| self.names.sort(word).is_none()));
+    }
+
+    /// Whether an unknown name may have been declared in a part that could not be read, which is reported there.
+    pub fn may_be_unread(&self, word: &str) -> bool {
+        self.unread.contains(word) || self.incomplete && fault(word).is_none()
+    }
+
     /// A security group that exists at this step.
     pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         let name = GroupName::new(word);
@@ -268,6 +287,9 @@ impl Reading<'_> {
     /// Says why a name does not stand for what is wanted here.
     pub fn unknown(&mut self, word: &str, span: Span, wanted: Sort) {
         let noun = wanted.noun();
+        if self.unread.contains(word) {
+            return;
+        }
         let draft = match self.names.named.get(word) {
             Some(named) if named.sort != wanted => {
                 Draft::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
@@ -289,5 +311,12 @@ impl Reading<'_> {
     /// A host.
     pub fn host(&self, word: &str) -> Option<HostName> {
         (self.names.sort(word) == Some(Sort::Host)).then(|| HostName::new(word))
+    }
+}
+
+fn plain(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.clone()),
+        _ => None,
     }
 }

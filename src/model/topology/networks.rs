@@ -29,6 +29,7 @@ impl Reading<'_> {
                     None => self.vpcs_incomplete = true,
                 }
             }
+            self.vpcs_incomplete |= !matches!(node.value, Value::Mapping(_));
             if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
                 self.report(Draft::new(node.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
             }
@@ -45,7 +46,8 @@ impl Reading<'_> {
         let fields = self.fields(node, "a VPC", &["cidr", "ipv6", "subnets"])?;
         let ipv6 = fields.get("ipv6").and_then(|node| self.ipv6_block(node));
         let Some(cidr_node) = fields.get("cidr") else {
-            self.report(Draft::new(node.span, "the VPC has no address block").help("it needs `cidr:`"));
+            let draft = Draft::new(node.span, "the VPC has no address block");
+            self.missing(&fields, draft.help("it needs `cidr:`"));
             return None;
         };
         let cidr = self.network(cidr_node)?;
@@ -63,6 +65,10 @@ impl Reading<'_> {
             let (block, table) = match &value.value {
                 Value::Mapping(_) => {
                     let Some(fields) = self.fields(value, "a subnet", &["cidr", "routes"]) else { continue };
+                    if fields.get("cidr").is_none() {
+                        let draft = Draft::new(key.span, "the subnet has no address block");
+                        self.missing(&fields, draft.help("it needs `cidr:`"));
+                    }
                     (fields.get("cidr"), fields.get("routes"))
                 }
                 _ => (Some(value), None),
@@ -71,10 +77,7 @@ impl Reading<'_> {
                 let read = self.subnet_routes(table);
                 routes.insert(SubnetName::new(&name), read);
             }
-            let Some(value) = block else {
-                self.report(Draft::new(key.span, "the subnet has no address block").help("it needs `cidr:`"));
-                continue;
-            };
+            let Some(value) = block else { continue };
             let Some(net) = self.network(value) else { continue };
             if !cidr.contains(&net) {
                 self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
@@ -163,14 +166,15 @@ impl Reading<'_> {
             let (of, mtu) = match &value.value {
                 Value::Mapping(_) => {
                     let Some(fields) = self.fields(value, "a host", &["address", "mtu"]) else { continue };
+                    if fields.get("address").is_none() {
+                        let draft = Draft::new(key.span, "the host has no address");
+                        self.missing(&fields, draft.help("it needs `address:`"));
+                    }
                     (fields.get("address"), fields.get("mtu"))
                 }
                 _ => (Some(value), None),
             };
-            let Some(of) = of else {
-                self.report(Draft::new(key.span, "the host has no address").help("it needs `address:`"));
-                continue;
-            };
+            let Some(of) = of else { continue };
             for item in self.some(of, "an address or a list of addresses") {
                 let Some(address) = self.host_address(item) else { continue };
                 if let Some(first) = held.get(&address) {
@@ -240,7 +244,7 @@ impl Reading<'_> {
         if self.vpcs.contains_key(&name) {
             return Some(name);
         }
-        if self.vpcs_incomplete {
+        if self.vpcs_incomplete || self.unread.contains(word) {
             return None;
         }
         let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));

@@ -120,7 +120,7 @@ impl Reading<'_> {
             Some(node) => self.eras = self.era_list(node),
             None => {
                 let draft = Draft::new(root.span, "the file does not say which EC2 it is about");
-                self.report(draft.help("it needs `era: article`, `classic` or `vpc`"));
+                self.missing(&fields, draft.help("it needs `era: article`, `classic` or `vpc`"));
             }
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
@@ -144,10 +144,17 @@ impl Reading<'_> {
                     entries.iter().for_each(|(key, _)| self.declare(key, Sort::ElasticIp, &[]));
                 }
                 Value::Sequence(items) => items.iter().for_each(|item| self.declare(item, Sort::ElasticIp, &[])),
-                Value::Scalar(_) => {}
+                Value::Scalar(_) => self.incomplete = true,
             }
         }
         self.declare_later(fields.get("scenario"));
+        if let Value::Mapping(entries) = &root.value {
+            for (key, value) in entries {
+                if matches!(&key.value, Value::Scalar(scalar) if !KEYS.contains(&scalar.text.as_str())) {
+                    self.note_unread(value);
+                }
+            }
+        }
         self.read_vpcs(fields.get("vpcs"));
         self.know_default_group();
         self.read_hosts(fields.get("hosts"));
@@ -164,6 +171,7 @@ impl Reading<'_> {
         let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
         self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
+        self.refuse_strangers_behind();
         if promise == Promise::Demanded {
             self.refuse_no_promise(root, &fields);
         }
@@ -221,7 +229,7 @@ impl Reading<'_> {
     fn version(&mut self, root: &Node, fields: &Fields<'_>) {
         let Some(node) = fields.get("sglab") else {
             let draft = Draft::new(root.span, "the file does not say which version of the format it has");
-            return self.report(draft.help("it begins with `sglab: 1`"));
+            return self.missing(fields, draft.help("it begins with `sglab: 1`"));
         };
         let Some(version) = self.number(node, "a version of the format", 0..=u32::MAX) else { return };
         if version != VERSION {
@@ -279,7 +287,7 @@ impl Reading<'_> {
         });
         if !expects {
             let draft = Draft::new(entry.map_or(root.span, |(key, _)| key.span), "the file checks nothing");
-            self.report(draft.help("it needs a `scenario:` with at least one `expect:`"));
+            self.missing(fields, draft.help("it needs a `scenario:` with at least one `expect:`"));
         }
     }
 

@@ -1,10 +1,11 @@
 //! The collector: reads nodes as what the format wants there, and notes every problem instead of stopping at one.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Era, Forwarding, HostName, InstanceName, InterfaceId, Vpc, VpcName};
+use super::super::{Era, Forwarding, HostName, InstanceName, InterfaceId, LoadBalancerName, Vpc, VpcName};
 use super::elastic_ips::Holder;
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
@@ -32,6 +33,16 @@ pub(super) struct Reading<'s> {
     pub listens: IndexMap<InstanceName, IndexSet<Service>>,
     /// A part that makes names or members could not be read: what seems to be missing may stand there.
     pub incomplete: bool,
+    /// Names of which a part that could not be read may be the declaration.
+    pub unread: HashSet<String>,
+    /// The tables could not be read.
+    pub tables_incomplete: bool,
+    /// The load balancers of which a listener could not be read.
+    pub listeners_unread: HashSet<InstanceName>,
+    /// Who is ever registered with which load balancer.
+    pub registered: IndexMap<LoadBalancerName, IndexSet<InstanceName>>,
+    /// Who is said to answer behind which load balancer, or to be in service there.
+    pub behind: Vec<(LoadBalancerName, InstanceName, Span)>,
     /// A VPC could not be read, and is not among `vpcs`.
     pub vpcs_incomplete: bool,
     /// What instances do with packets for others.
@@ -59,6 +70,8 @@ pub(super) struct Reading<'s> {
 /// The entries of a mapping whose keys the format names.
 pub(super) struct Fields<'n> {
     entries: &'n [(Node, Node)],
+    /// Whether a key is unknown: what seems to be missing may be said under it.
+    pub misspelt: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -86,6 +99,11 @@ impl<'s> Reading<'s> {
             peers: 0,
             listens: IndexMap::new(),
             incomplete: false,
+            unread: HashSet::new(),
+            tables_incomplete: false,
+            listeners_unread: HashSet::new(),
+            registered: IndexMap::new(),
+            behind: Vec::new(),
             vpcs_incomplete: false,
             forwarders: IndexMap::new(),
             routed_to: Vec::new(),
@@ -102,6 +120,13 @@ impl<'s> Reading<'s> {
 
     pub fn report(&mut self, draft: Draft) {
         self.problems.push(draft);
+    }
+
+    /// Reports that a key is missing, unless an unknown one, which is reported, may have been meant for it.
+    pub fn missing(&mut self, fields: &Fields<'_>, draft: Draft) {
+        if !fields.misspelt {
+            self.report(draft);
+        }
     }
 
     pub fn place(&self, span: Span) -> Place {
@@ -130,12 +155,14 @@ impl<'s> Reading<'s> {
             self.expected(node, what, None);
             return None;
         };
+        let mut misspelt = false;
         for (key, _) in entries {
             let Value::Scalar(scalar) = &key.value else {
                 self.expected(key, "a key", None);
                 continue;
             };
             if !known.contains(&scalar.text.as_str()) {
+                misspelt = true;
                 let help = match scalar.text.as_str() {
                     "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
                     "restart" if known.contains(&"reboot") => {
@@ -147,7 +174,7 @@ impl<'s> Reading<'s> {
                 self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
             }
         }
-        Some(Fields { entries })
+        Some(Fields { entries, misspelt })
     }
 
     /// A list, and nothing else.
@@ -232,21 +259,30 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// "did you mean ...?", where one of the candidates is close.
+/// A shorter beginning of a word says nothing of it.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// "did you mean ...?", where one of the candidates is close, or is the only one that begins so.
 pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let length = word.chars().count();
     if length > 63 {
         return None;
     }
     let lower = word.to_lowercase();
-    candidates
-        .into_iter()
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let begun = |candidate: &&str| length >= SHORTEST_BEGINNING && candidate.to_lowercase().starts_with(&lower);
+    let mut longer = candidates.iter().copied().filter(begun);
+    let only = longer.next().filter(|_| longer.next().is_none());
+    let close = candidates
+        .iter()
+        .copied()
         .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
         // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
         .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+        .map(|(_, candidate)| candidate);
+    close.or(only.filter(|only| *only != word)).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
 /// The place of a word that was cut out of a node's text.

@@ -10,7 +10,7 @@ use super::super::{
 };
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, part};
+use super::reading::{Fields, Reading, part};
 use super::services::{first_word, traffic, unknown_protocol};
 use super::tree::{Node, Value};
 
@@ -106,6 +106,17 @@ impl Reading<'_> {
             }
         };
         let wanted = context.preposition();
+        let beyond = preposition.starts_with(|c: char| c.is_ascii_digit());
+        if beyond && matches!(traffic, Traffic::All | Traffic::Protocol(_)) {
+            let draft = Draft::new(part(node, preposition), format!("`{traffic}` has no ports in a rule of EC2"));
+            self.report(draft.help(format!("write `{traffic} {}`", first_word(rest).1)));
+            return None;
+        }
+        if beyond {
+            let draft = Draft::new(part(node, preposition), "a rule has one port, or one range");
+            self.report(draft.help("such as `tcp 7000-8000`; write a rule for each port else"));
+            return None;
+        }
         if preposition != wanted || peers.is_empty() {
             let silent = preposition.is_empty() || preposition == wanted;
             let span = if silent { node.span } else { part(node, preposition) };
@@ -131,7 +142,7 @@ impl Reading<'_> {
         let description = fields.get("description").and_then(|text| self.description(text));
         let Some(from) = fields.get(preposition) else {
             let draft = Draft::new(node.span, format!("the rule does not say {}", context.whom()));
-            self.report(draft.help(format!("it needs `{preposition}:`")));
+            self.missing(&fields, draft.help(format!("it needs `{preposition}:`")));
             return None;
         };
         let mut requests = Vec::new();
@@ -139,8 +150,10 @@ impl Reading<'_> {
             let Some(word) = self.text(item, "a peer") else { continue };
             for word in word.split(',').map(str::trim) {
                 let span = if word.is_empty() { item.span } else { part(item, word) };
+                let words = traffic.as_ref();
                 let written =
-                    traffic.as_ref().map(|(_, words)| format!("{words} {preposition} {word}")).unwrap_or_default();
+                    words.map(|(traffic, words)| format!("{words} {preposition} {word}{}", ignored(*traffic, &fields)));
+                let written = written.unwrap_or_default();
                 requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
             }
         }
@@ -148,10 +161,10 @@ impl Reading<'_> {
     }
 
     /// The traffic of a long form, and the words that a short one would have for it.
-    fn long_traffic(&mut self, node: &Node, fields: &super::reading::Fields<'_>) -> Option<(Traffic, String)> {
+    fn long_traffic(&mut self, node: &Node, fields: &Fields<'_>) -> Option<(Traffic, String)> {
         let Some(protocol) = fields.get("protocol") else {
             let draft = Draft::new(node.span, "the rule does not say for which protocol");
-            self.report(draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
+            self.missing(fields, draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
             return None;
         };
         let word = match &protocol.value {
@@ -198,9 +211,8 @@ impl Reading<'_> {
                 return Some((Traffic::Icmpv6(IcmpMatch::All), "icmpv6 all".to_owned()));
             }
             let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
-            self.report(
-                Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0])).help(help),
-            );
+            let draft = Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0]));
+            self.missing(fields, draft.help(help));
             return None;
         };
         if let Some((key, _)) = given.next() {
@@ -290,7 +302,7 @@ impl Reading<'_> {
             }
             return Vec::new();
         }
-        match self.names.sort(word) {
+        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
             // Its addresses were reported where they stand.
             Some(Sort::Host) => return Vec::new(),
             Some(Sort::Instance) => {
@@ -319,7 +331,7 @@ impl Reading<'_> {
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
-            None if self.incomplete && super::names::fault(word).is_none() => return Vec::new(),
+            None if self.may_be_unread(word) => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
                 let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
@@ -367,6 +379,17 @@ impl Reading<'_> {
             return None;
         }
         self.instance(instance, span).map(make)
+    }
+}
+
+/// What EC2 takes and ignores, for whoever reads the rule in a report.
+fn ignored(traffic: Traffic, fields: &Fields<'_>) -> &'static str {
+    let given = |keys: &[&str]| keys.iter().any(|key| fields.get(key).is_some());
+    match (traffic, given(&["port", "ports"]), given(&["type", "code"])) {
+        (Traffic::All | Traffic::Protocol(_), true, true) => " (ports and type are ignored)",
+        (Traffic::All | Traffic::Protocol(_), true, false) => " (ports are ignored)",
+        (Traffic::All | Traffic::Protocol(_), false, true) => " (type is ignored)",
+        _ => "",
     }
 }
 

@@ -55,11 +55,30 @@ impl Reading<'_> {
             let operations = quiet(step, "do").map_or(&[][..], items);
             self.declare_made(operations, &eras, refused);
         }
+        for (key, value) in steps.iter().flat_map(entries) {
+            match scalar(key) {
+                Some("do") => self.note_unknown_verbs(items(value)),
+                Some(word) if !STEP.contains(&word) => {
+                    items(value).iter().flat_map(entries).for_each(|(_, named)| self.note_unread(named));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// The names that typed operations will make.
     pub fn declare_in(&mut self, operations: &Node) {
         self.declare_made(items(operations), &[], true);
+        self.note_unknown_verbs(items(operations));
+    }
+
+    /// What a verb that is none may have been meant to make.
+    fn note_unknown_verbs(&mut self, operations: &[Node]) {
+        for (verb, named) in operations.iter().flat_map(entries) {
+            if scalar(verb).is_some_and(|verb| !VERBS.contains(&verb)) {
+                self.note_unread(named);
+            }
+        }
     }
 
     fn declare_made(&mut self, operations: &[Node], eras: &[Era], refused: bool) {
@@ -97,7 +116,7 @@ impl Reading<'_> {
                 Some(name) => self.text(name, "the name of a step").map(|text| (text, name.span)),
                 None => {
                     let draft = Draft::new(item.span, "the step has no name");
-                    self.report(draft.help("it begins with `- step: what is shown`"));
+                    self.missing(&fields, draft.help("it begins with `- step: what is shown`"));
                     None
                 }
             };
@@ -133,7 +152,8 @@ impl Reading<'_> {
         self.refuse_idle_traffic(traffic.map(|(key, _)| key.span), none.map(|node| node.span), does);
         let expectations = expect.map_or_else(Vec::new, |node| self.expectations(node, does));
         if !does && expect.is_none() {
-            self.report(Draft::new(node.span, "the step does nothing and expects nothing").help("`do:` or `expect:`"));
+            let draft = Draft::new(node.span, "the step does nothing and expects nothing");
+            self.missing(fields, draft.help("`do:` or `expect:`"));
         }
         let (name, span) = name?;
         Some(Step { name: name.to_owned(), place: self.place(span), eras, actions, during, expectations, note })
@@ -323,6 +343,13 @@ pub(super) fn may_be_refused(expected: Option<&str>, code: RefusalCode) -> bool 
 fn quiet<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     let Value::Mapping(entries) = &node.value else { return None };
     entries.iter().find(|(k, _)| scalar(k) == Some(key)).map(|(_, value)| value)
+}
+
+fn entries(node: &Node) -> &[(Node, Node)] {
+    match &node.value {
+        Value::Mapping(entries) => entries,
+        _ => &[],
+    }
 }
 
 fn scalar(node: &Node) -> Option<&str> {

@@ -1,5 +1,6 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
+use super::super::protocol::unnamed;
 use super::super::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, part, suggest};
@@ -30,8 +31,20 @@ pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traf
 }
 
 pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
-    let help = suggest(word, ["tcp", "udp", "icmp", "icmpv6"]).unwrap_or_else(|| PROTOCOLS.to_owned());
+    let help = by_number(word).or_else(|| suggest(word, ["tcp", "udp", "icmp", "icmpv6"]));
+    let help = help.unwrap_or_else(|| PROTOCOLS.to_owned());
     Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
+}
+
+/// How a protocol is written that has a name elsewhere, and none in EC2.
+fn by_number(word: &str) -> Option<String> {
+    let number = unnamed(word)?;
+    Some(format!("{} is `protocol {number}`, without ports: EC2 has none for it", word.to_uppercase()))
+}
+
+fn no_number(word: &str, span: Span) -> Draft {
+    let help = by_number(word).unwrap_or_else(|| "0 to 255".to_owned());
+    Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help(help)
 }
 
 /// The number of a protocol in a rule. Those that have names have ports or types, which must be said.
@@ -44,7 +57,7 @@ fn protocol_of_a_rule(word: &str, span: Span) -> Result<Traffic, Draft> {
         Some(1) => named("icmp"),
         Some(58) => named("icmpv6"),
         Some(number) => Ok(Traffic::Protocol(number)),
-        None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
+        None => Err(no_number(word, span)),
     }
 }
 
@@ -115,7 +128,9 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
             };
             return Ok((service, rest));
         }
-        _ if first.contains('/') || !rest.is_empty() => return Err(unknown_protocol(first, span)),
+        _ if first.contains('/') || !rest.is_empty() || unnamed(first).is_some() => {
+            return Err(unknown_protocol(first, span));
+        }
         _ => return Err(Draft::new(span, format!("{} is not a port", quote(first))).help("such as 80, 53/udp or ping")),
     }
     let (second, rest) = first_word(rest);
@@ -158,7 +173,7 @@ fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
         Some(17) => Err(Draft::new(span, "protocol 17 is udp").help("such as `udp 53`")),
         Some(1 | 58) => Err(Draft::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),
         Some(number) => Ok(Service::Protocol(number)),
-        None => Err(Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help("0 to 255")),
+        None => Err(no_number(word, span)),
     }
 }
 

@@ -442,3 +442,13 @@ fn a_terminated_instance_leaves_its_name_to_the_next() {
     let topology = Topology::parse("t.yaml", text.as_bytes()).expect("a valid file");
     assert_eq!(topology.steps[0].operations().count(), 2);
 }
+
+#[test]
+fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
+    let rules = "[{protocol: 132, ports: 9999, from: A}, {protocol: -1, type: 8, from: B}, {protocol: 47, from: A}]";
+    let written = |permission: &Permission| permission.peers[0].1.clone();
+    assert_eq!(
+        rules_of(&with_rules(rules)).iter().map(written).collect::<Vec<_>>(),
+        ["protocol 132 from A (ports are ignored)", "all from B (type is ignored)", "protocol 47 from A"]
+    );
+}

@@ -87,7 +87,8 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     }
     let wrong_balanced = step.balanced.iter().filter(|it| !it.is_right()).count();
     if wrong_balanced > 0 {
-        parts.push(format!("{} of load balancers not as expected", text::count(wrong_balanced, "matter")));
+        let all = text::count(step.balanced.len(), "expectation");
+        parts.push(format!("{} of {all} of load balancers not met", text::number(wrong_balanced)));
     }
     let wrong_logs = step.flow_logs.iter().filter(|it| !it.is_right()).count();
     if wrong_logs > 0 {
