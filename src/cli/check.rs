@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::knobs;
+use sglab::report::{self, knobs};
 
 use super::arguments::{CheckArguments, EraName, PlainFormat};
 use super::{Exit, sources};
@@ -25,7 +25,8 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
             sources::tell(&read.problems);
             for topology in &read.topologies {
                 let (steps, columns) = (topology.steps.len(), topology.columns.len());
-                writeln!(stdout(), "{}: valid, {steps} steps, {columns} columns", topology.file)?;
+                let counted = [(steps, "step"), (columns, "column")].map(|(number, what)| report::count(number, what));
+                writeln!(stdout(), "{}: valid, {}", topology.file, counted.join(", "))?;
             }
         }
     }

@@ -7,9 +7,10 @@ use sglab::compile::network::Network;
 use sglab::fabric::doctor;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
+use sglab::report::Style;
 
-use super::Exit;
 use super::arguments::{DoctorArguments, PlainFormat};
+use super::{Exit, screen};
 
 /// A cloud with everything that the compiler has words for.
 const EVERYTHING: &[u8] = include_bytes!("../compile/everything.yaml");
@@ -24,7 +25,14 @@ pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
     let examination = doctor::examine(&network()?);
     match arguments.format {
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&examination)?)?,
-        PlainFormat::Text => write!(stdout(), "{examination}")?,
+        PlainFormat::Text => {
+            let style = Style { width: screen::width_of(&stdout()), ..Style::default() };
+            for line in examination.to_string().lines() {
+                // A remedy is a command or a file, and is to be copied as it is.
+                let remedy = line.starts_with("     ") && !line.trim_start().starts_with("matters:");
+                writeln!(stdout(), "{}", if remedy { line.to_owned() } else { style.fit(line) })?;
+            }
+        }
     }
     Ok(if examination.can_host { Exit::Ok } else { Exit::CannotHost })
 }

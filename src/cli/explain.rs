@@ -10,7 +10,7 @@ use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 
 use super::arguments::{ExplainArguments, PlainFormat};
-use super::{Exit, color, live, sources};
+use super::{Exit, color, live, screen, sources};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let (file, written) = match subject(arguments) {
@@ -43,7 +43,8 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         PlainFormat::Json => explain::json(moment, &explanations)?,
         PlainFormat::Text => {
             let color = color::wanted(arguments.color, stdout().is_terminal());
-            explain::text(moment, &explanations, Style { color, ..Style::default() })
+            let width = screen::width_of(&stdout());
+            explain::text(moment, &explanations, Style { color, width, ..Style::default() })
         }
     };
     stdout().write_all(told.as_bytes())?;

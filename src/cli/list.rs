@@ -6,7 +6,7 @@ use anyhow::bail;
 use sglab::report::{Style, catalogue};
 
 use super::arguments::{ListArguments, PlainFormat};
-use super::{Exit, color, sources};
+use super::{Exit, color, screen, sources};
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;
@@ -19,9 +19,7 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
         }
     }
     let style = Style { color: color::wanted(arguments.color, stdout().is_terminal()), ..Style::default() };
-    // What goes into a pipe or a file has no width, and nothing of it is cut.
-    let width =
-        if stdout().is_terminal() { terminal_size::terminal_size().map(|(width, _)| width.0.into()) } else { None };
+    let width = screen::width_of(&stdout());
     let text = match (arguments.format, arguments.long) {
         (PlainFormat::Json, _) => catalogue::json(&read.topologies)?,
         (PlainFormat::Text, true) => catalogue::long(&read.topologies, width, style),

@@ -18,6 +18,7 @@ mod progress;
 mod render;
 mod replay;
 mod schema;
+mod screen;
 mod shard;
 mod shell;
 mod signals;

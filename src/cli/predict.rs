@@ -8,7 +8,7 @@ use sglab::report::{self, Broken, Entry, Style, json, terminal};
 use sglab::scenario::{Options, RunError, predict};
 
 use super::arguments::{PlainFormat, PredictArguments};
-use super::{Exit, color, sources};
+use super::{Exit, color, screen, sources};
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -16,7 +16,8 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
         bail!("{} has {} steps, and no step {step}", topology.file, topology.steps.len());
     }
     let color = color::wanted(arguments.color, stdout().is_terminal());
-    let style = Style { color, grid: arguments.grid, verbose: arguments.grid };
+    let width = screen::width_of(&stdout());
+    let style = Style { color, grid: arguments.grid, verbose: arguments.grid, width };
     let typed: Vec<Era> = arguments.era.iter().copied().map(Era::from).collect();
     let eras = if typed.is_empty() { topology.eras.clone() } else { typed };
     let options = Options { until_step: arguments.step, ..Options::default() };

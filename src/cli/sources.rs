@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
+use super::screen;
+
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
 
@@ -78,7 +80,7 @@ pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
 pub(super) fn tell(files: &[Problems]) {
     for (index, problems) in files.iter().enumerate() {
         let before = if index == 0 { "" } else { "\n" };
-        eprintln!("{before}{problems}");
+        eprintln!("{before}{}", screen::problems(problems));
     }
 }
 

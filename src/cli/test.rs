@@ -14,7 +14,7 @@ use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, termi
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 
 use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, evidence, host, progress, replay, signals, sources};
+use super::{Exit, color, evidence, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -226,7 +226,8 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
 fn style(arguments: &TestArguments) -> Style {
     let on_stdout = arguments.format == ResultFormat::Text;
     let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
-    Style { color, grid: arguments.grid, verbose: arguments.grid }
+    let width = if on_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
+    Style { color, grid: arguments.grid, verbose: arguments.grid, width }
 }
 
 /// Prints as things happen: the steps of a single run, a line for each of several.

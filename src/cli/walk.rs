@@ -14,7 +14,7 @@ use sglab::scenario::{self, Cloudlike, Options, RunError, Stepper};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{PlainFormat, WalkArguments};
-use super::{Exit, color, host, progress, signals, sources, test};
+use super::{Exit, color, host, progress, screen, signals, sources, test};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
@@ -49,7 +49,8 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     };
     let to_stdout = arguments.format == PlainFormat::Text;
     let is_terminal = if to_stdout { stdout().is_terminal() } else { stderr().is_terminal() };
-    let style = Style { color: color::wanted(arguments.color, is_terminal), ..Style::default() };
+    let width = if to_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
+    let style = Style { color: color::wanted(arguments.color, is_terminal), width, ..Style::default() };
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
     let walk = Walk { arguments, topology: &topology, era, from, puzzles, style };

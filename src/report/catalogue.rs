@@ -4,12 +4,12 @@ use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::Style;
-use super::text::{self, Tone};
+use super::text::{self, NARROW, Tone};
 use crate::model::Era;
 use crate::model::topology::{Part, Step, Topology};
 
-/// A line is not cut shorter than this, however narrow the terminal.
-const NARROW: usize = 60;
+/// Eras and steps, behind a name.
+const COUNTS: usize = 28;
 /// A story that is cut shorter than this says nothing.
 const ENOUGH: usize = 40;
 /// Longer lines are hard to read.
@@ -95,6 +95,7 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
     for topology in topologies {
         folders.entry(folder(&topology.file)).or_default().push(topology);
     }
+    let width = width.map(|width| width.max(NARROW));
     let names = topologies.iter().map(|it| it.name.chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for (folder, files) in folders {
@@ -106,19 +107,24 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
         }
         let indent = if folder.is_empty() { "" } else { "  " };
         for topology in files {
-            let head = format!(
-                "{indent}{:<names$}  {:<15} {:>2} {:<5}  ",
-                topology.name,
+            let column = width.map_or(names, |width| names.min(width.saturating_sub(indent.len() + COUNTS)));
+            let counts = format!(
+                "{:<15} {:>2} {:<5}",
                 eras(topology),
                 topology.steps.len(),
                 if topology.steps.len() == 1 { "step" } else { "steps" }
             );
+            // A name that leaves no room for them has them below it.
+            let apart =
+                if topology.name.chars().count() > column { format!("\n{indent}    ") } else { "  ".to_owned() };
+            let head = format!("{indent}{:<column$}{apart}{counts}  ", topology.name);
             let about = topology.story.headline().unwrap_or_default();
-            let room = width.map(|width| width.max(NARROW).saturating_sub(head.chars().count()));
+            let used = head.rsplit('\n').next().unwrap_or_default().chars().count();
+            let room = width.map(|width| width.saturating_sub(used));
             // Where there is little room behind the name, there is more below it.
             let (between, room) = match (room, width) {
                 (Some(room), Some(width)) if room < ENOUGH => {
-                    (format!("\n{indent}    "), Some(width.max(NARROW) - indent.len() - 4))
+                    (format!("\n{indent}    "), Some(width - indent.len() - 4))
                 }
                 (room, _) => (String::new(), room),
             };
@@ -134,9 +140,11 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
 
 /// Every file with its whole story and its steps.
 pub fn long(topologies: &[Topology], width: Option<usize>, style: Style) -> String {
+    let style = Style { width, ..style };
     let width = width.unwrap_or(WIDE).clamp(NARROW, WIDE);
     let parts = topologies.iter().map(|topology| {
-        let mut out = format!("{}   {}\n", style.paint(Tone::Strong, &topology.file), eras_in_full(topology));
+        let name = style.paint(Tone::Strong, &topology.file);
+        let mut out = style.fit(&format!("{name}   {}\n", eras_in_full(topology)));
         for (part, text) in &topology.story.paragraphs {
             let label = if *part == Part::About { "" } else { part.as_str() };
             for (index, line) in text::wrap(text, width - 17).iter().enumerate() {
@@ -208,8 +216,10 @@ mod tests {
 
     #[test]
     fn a_line_a_file_below_its_folder_cut_to_the_width() {
+        let named = |name: &str| Topology { name: name.to_owned(), ..some().swap_remove(1) };
+        let all: Vec<Topology> = some().into_iter().chain([named(&"a-name-".repeat(8))]).collect();
         let widths = [60, 80, 110, 140].map(|width| {
-            let text = short(&some(), Some(width), Style::default());
+            let text = short(&all, Some(width), Style::default());
             assert!(text.lines().all(|line| line.chars().count() <= width), "{text}");
             format!("{width} wide\n{text}")
         });

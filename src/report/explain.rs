@@ -263,6 +263,7 @@ pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, serde_json::Va
 
 fn one(it: &Explanation, style: Style) -> String {
     let tone = if it.verdict == "open" { Tone::Good } else { Tone::Bad };
+    let line = |out: &mut String, label: &str, what: &str| line(out, label, what, style.room(13, 100));
     let mut out = format!("\n{}   {}\n", style.paint(Tone::Strong, &it.written), style.paint(tone, &it.summary));
     for told in &it.walk {
         line(&mut out, told.stage, &told.text);
@@ -293,11 +294,11 @@ fn one(it: &Explanation, style: Style) -> String {
     if it.verdict != "open" && it.remedies.is_empty() {
         line(&mut out, "to open it", "no change of rules, addresses or states that was tried does");
     }
-    out
+    style.fit(&out)
 }
 
-fn line(out: &mut String, label: &str, what: &str) {
-    for (number, part) in text::wrap(what, 100).iter().enumerate() {
+fn line(out: &mut String, label: &str, what: &str, room: usize) {
+    for (number, part) in text::wrap(what, room).iter().enumerate() {
         out.push_str(&format!("  {:<10} {part}\n", if number == 0 { label } else { "" }));
     }
 }

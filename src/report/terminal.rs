@@ -64,7 +64,7 @@ pub fn head(head: &Head, style: Style) -> String {
         Evidence::Packets => format!("up in {}", text::duration(head.boot)),
         Evidence::Prediction => "predicted".to_owned(),
     };
-    format!(
+    style.fit(&format!(
         "{}   era {}   {}, {} outside address{}, {}, {}    {up}\n",
         style.paint(Tone::Strong, &head.topology),
         head.era,
@@ -73,7 +73,7 @@ pub fn head(head: &Head, style: Style) -> String {
         if head.addresses() == 1 { "" } else { "es" },
         text::count(head.groups, "group"),
         text::count(head.rules, "rule")
-    )
+    ))
 }
 
 /// The verdict, and where to go from there.
@@ -98,11 +98,14 @@ pub fn foot(result: &RunResult, style: Style) -> String {
         Evidence::Packets => format!("    {}", text::duration(*took)),
         Evidence::Prediction => String::new(),
     };
-    match verdict {
-        RunVerdict::Passed => format!(
-            "{rules}{}  {}, {cells}, {evidence}{took}\n",
-            style.paint(Tone::Good, "PASSED"),
-            text::count(steps.len(), "step")
+    let (told, next) = match verdict {
+        RunVerdict::Passed => (
+            format!(
+                "{rules}{}  {}, {cells}, {evidence}{took}\n",
+                style.paint(Tone::Good, "PASSED"),
+                text::count(steps.len(), "step")
+            ),
+            String::new(),
         ),
         RunVerdict::Failed => {
             let not_run = match with(StepStatus::NotRun) {
@@ -116,24 +119,30 @@ pub fn foot(result: &RunResult, style: Style) -> String {
             let unexercised = unexercised.map_or_else(String::new, |it| {
                 format!(", {} unexercised", text::count(it.unexercised().len(), "rule"))
             });
-            format!(
-                "{rules}{}  {} of {}{not_run}{wrong}{unexercised}, {evidence}{took}    exit code {}\n{}",
-                style.paint(Tone::Bad, "FAILED"),
-                with(StepStatus::Failed),
-                text::count(steps.len(), "step"),
-                super::DIFFERS,
-                look(head, steps, StepStatus::Failed)
+            (
+                format!(
+                    "{rules}{}  {} of {}{not_run}{wrong}{unexercised}, {evidence}{took}    exit code {}\n",
+                    style.paint(Tone::Bad, "FAILED"),
+                    with(StepStatus::Failed),
+                    text::count(steps.len(), "step"),
+                    super::DIFFERS
+                ),
+                look(head, steps, StepStatus::Failed),
             )
         }
-        RunVerdict::Inconclusive => format!(
-            "{rules}{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n{}",
-            style.paint(Tone::Unsure, "INCONCLUSIVE"),
-            with(StepStatus::Inconclusive),
-            text::count(steps.len(), "step"),
-            super::INCONCLUSIVE,
-            look(head, steps, StepStatus::Inconclusive)
+        RunVerdict::Inconclusive => (
+            format!(
+                "{rules}{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n",
+                style.paint(Tone::Unsure, "INCONCLUSIVE"),
+                with(StepStatus::Inconclusive),
+                text::count(steps.len(), "step"),
+                super::INCONCLUSIVE
+            ),
+            look(head, steps, StepStatus::Inconclusive),
         ),
-    }
+    };
+    // What is to be typed is not broken, since it is copied.
+    style.fit(&told) + &next
 }
 
 /// What was examined where no cell was.
@@ -164,14 +173,14 @@ pub fn line(result: &RunResult, style: Style) -> String {
         RunVerdict::Failed => style.paint(Tone::Bad, "FAILED"),
         RunVerdict::Inconclusive => style.paint(Tone::Unsure, "INCONCLUSIVE"),
     };
-    let mut out = format!(
+    let mut out = style.fit(&format!(
         "{word}  {:<40} era {:<8} {:>9} {:>13}    {}\n",
         result.head.file,
         result.head.era,
         text::count(result.steps.len(), "step"),
         text::count(result.counts.cells, "cell"),
         text::duration(result.took)
-    );
+    ));
     for claim in result.claims() {
         out.push_str(&claim_lines(claim, style));
     }
@@ -179,7 +188,7 @@ pub fn line(result: &RunResult, style: Style) -> String {
 }
 
 fn claim_lines(claim: &str, style: Style) -> String {
-    let lines = text::wrap(claim, 100);
+    let lines = text::wrap(claim, style.room(7, 100));
     lines.iter().map(|line| format!("       {}\n", style.paint(Tone::Unsure, line))).collect()
 }
 
@@ -202,9 +211,9 @@ pub fn total(entries: &[Entry], style: Style) -> String {
         super::PASSED => String::new(),
         code => format!("    exit code {code}"),
     };
-    format!(
+    style.fit(&format!(
         "{}  {}{code}\n",
         style.paint(tone, &text::count(entries.len(), "run")),
         format_args!("{}    {}", parts.join(", "), text::count(cells, "cell"))
-    )
+    ))
 }

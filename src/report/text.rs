@@ -19,6 +19,8 @@ pub struct Style {
     pub grid: bool,
     /// With everything that is otherwise cut short.
     pub verbose: bool,
+    /// How wide the terminal is; what goes into a pipe or a file has no width.
+    pub width: Option<usize>,
 }
 
 /// What a piece of text means, for its colour.
@@ -37,6 +39,16 @@ pub enum Tone {
 }
 
 impl Style {
+    /// How much room a text has behind so many characters: of a width that reads well, where the terminal has it.
+    pub fn room(self, behind: usize, reads_well: usize) -> usize {
+        self.width.map_or(reads_well, |width| width.max(NARROW).saturating_sub(behind).min(reads_well))
+    }
+
+    /// The text in lines that the terminal has room for, if it is shown on one.
+    pub fn fit(self, text: &str) -> String {
+        self.width.map_or_else(|| text.to_owned(), |width| fit(text, width.max(NARROW)))
+    }
+
     /// The text in the colour of its meaning, if colours are wanted.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         if !self.color {
@@ -53,6 +65,86 @@ impl Style {
         };
         format!("{style}{text}{style:#}")
     }
+}
+
+/// No line is made shorter than this, however narrow the terminal.
+pub const NARROW: usize = 60;
+
+/// Lines that are longer than the width, broken between columns and else between words; what goes on stands below its column.
+fn fit(text: &str, width: usize) -> String {
+    let mut out = String::new();
+    for line in text.split_inclusive('\n') {
+        let (line, end) = line.strip_suffix('\n').map_or((line, ""), |line| (line, "\n"));
+        if visible(line) <= width {
+            out.push_str(line);
+        } else {
+            out.push_str(&broken(line, width));
+        }
+        out.push_str(end);
+    }
+    out
+}
+
+/// How many characters a text has on a terminal, without the codes of colours.
+fn visible(text: &str) -> usize {
+    let mut coded = false;
+    let mut shown = |c: &char| {
+        let was = coded;
+        coded = if coded { !c.is_ascii_alphabetic() } else { *c == '\u{1b}' };
+        !was && !coded
+    };
+    text.chars().filter(|c| shown(c)).count()
+}
+
+fn broken(line: &str, width: usize) -> String {
+    let margin = line.len() - line.trim_start_matches(' ').len();
+    let cells = columns(&line[margin..]);
+    let second = cells.get(1).zip(cells.first()).map(|((gap, _), (_, first))| margin + visible(first) + gap);
+    let below = second.filter(|column| *column <= width / 2).unwrap_or(margin + 4);
+    let mut out = " ".repeat(margin);
+    let mut at = margin;
+    for (gap, cell) in cells {
+        let fits = at + gap + visible(cell) <= width;
+        let whole = below + visible(cell) <= width;
+        // A cell that fits on a line of its own is not broken; one that does not begins where there is room for some words.
+        if fits || !whole && at + gap + width / 4 <= width {
+            out.push_str(&" ".repeat(gap));
+            at += gap;
+        } else {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.push_str(&" ".repeat(below));
+            at = below;
+        }
+        for (index, word) in cell.split(' ').enumerate() {
+            let blank = usize::from(index > 0);
+            if index > 0 && at + blank + visible(word) > width {
+                out.push('\n');
+                out.push_str(&" ".repeat(below));
+                at = below;
+            } else if index > 0 {
+                out.push(' ');
+                at += 1;
+            }
+            out.push_str(word);
+            at += visible(word);
+        }
+    }
+    out
+}
+
+/// The columns of a line: what two blanks or more divide, each with the number of them before it.
+fn columns(line: &str) -> Vec<(usize, &str)> {
+    let mut columns = Vec::new();
+    let (mut rest, mut gap) = (line, 0);
+    while !rest.is_empty() {
+        let end = rest.find("  ").unwrap_or(rest.len());
+        columns.push((gap, &rest[..end]));
+        let after = rest[end..].trim_start_matches(' ');
+        gap = rest.len() - end - after.len();
+        rest = after;
+    }
+    columns
 }
 
 /// `1170` as `1,170`.
@@ -196,6 +288,29 @@ mod tests {
             [400, 6_000, 24_000, 310_000, 12_500_000].map(of),
             ["0.4 ms", "6.0 ms", "24 ms", "0.31 s", "12.5 s"]
         );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_goes_on_below_its_column() {
+        let style = Style { width: Some(60), ..Style::default() };
+        let step = " 1 FAILED  as launched                                    2 of 24 cells are wrong";
+        let rule = "         admitted by  db \"tcp 5432 from anywhere\"               shop.yaml:9:8";
+        let because =
+            "         because      no rule of WEB admits tcp 80 from a load balancer, which is not a member of it";
+        let narrow = style.fit(&format!("{step}\n{rule}\n{because}\nshort\n"));
+        assert_eq!(
+            narrow,
+            " 1 FAILED  as launched\n           2 of 24 cells are wrong\n\
+             \x20        admitted by  db \"tcp 5432 from anywhere\"\n\
+             \x20                     shop.yaml:9:8\n\
+             \x20        because      no rule of WEB admits tcp 80 from a\n\
+             \x20                     load balancer, which is not a member\n\
+             \x20                     of it\nshort\n"
+        );
+        let red = Style { color: true, ..style };
+        let coloured = format!("{}  {}", red.paint(Tone::Bad, "WRONG"), "x".repeat(53));
+        assert_eq!(red.fit(&coloured), coloured, "codes of colours have no width");
+        assert_eq!(Style::default().fit(step), step);
     }
 
     #[test]

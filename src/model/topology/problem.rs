@@ -9,6 +9,10 @@ use super::super::Place;
 const MAX_SHOWN: usize = 100;
 /// Lines longer than this are shown around the place only.
 const MAX_LINE: usize = 160;
+/// So much of a line is shown on the narrowest terminal.
+const LEAST_LINE: usize = 40;
+/// What stands for the rest of a line.
+const DOTS: &str = "...";
 /// Help up to this length stands at the caret, a longer one below.
 const MAX_LABEL: usize = 60;
 
@@ -133,6 +137,11 @@ impl Problems {
         self.problems.iter()
     }
 
+    /// As `Display`, with lines of the file shown around what is meant where the terminal is too narrow for them.
+    pub fn within(&self, width: usize) -> String {
+        Shown { problems: self, width: Some(width) }.to_string()
+    }
+
     /// How many there are, those left out included.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
@@ -151,9 +160,22 @@ impl<'p> IntoIterator for &'p Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown { problems: self, width: None }.fmt(f)
+    }
+}
+
+/// Problems as they are shown, on a terminal of some width or elsewhere.
+struct Shown<'p> {
+    problems: &'p Problems,
+    width: Option<usize>,
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { problems: all, width } = *self;
         // What is no text, or too much of it, has no lines that can be shown.
-        let lines = if self.source.is_empty() { Vec::new() } else { lines(&self.source) };
-        for (index, problem) in self.problems.iter().enumerate() {
+        let lines = if all.source.is_empty() { Vec::new() } else { lines(&all.source) };
+        for (index, problem) in all.problems.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
@@ -163,17 +185,17 @@ impl fmt::Display for Problems {
                 Some(help) => ("", Some(help)),
                 None => ("", None),
             };
-            let gutter = snippet(f, &lines, &problem.place, problem.width, label)?;
+            let gutter = snippet(f, &lines, (&problem.place, problem.width), label, width)?;
             if let Some(help) = below {
                 write!(f, "\n{:gutter$} = help: {help}", "")?;
             }
             if let Some(related) = &problem.related {
                 write!(f, "\nnote: {}", related.message)?;
-                snippet(f, &lines, &related.place, related.width, "")?;
+                snippet(f, &lines, (&related.place, related.width), "", width)?;
             }
         }
-        if self.left_out > 0 {
-            write!(f, "\n\nerror: {} more problems are not shown", self.left_out)?;
+        if all.left_out > 0 {
+            write!(f, "\n\nerror: {} more problems are not shown", all.left_out)?;
         }
         Ok(())
     }
@@ -183,9 +205,9 @@ impl fmt::Display for Problems {
 fn snippet(
     f: &mut fmt::Formatter<'_>,
     lines: &[(usize, &str)],
-    place: &Place,
-    width: u32,
+    (place, width): (&Place, u32),
     label: &str,
+    terminal: Option<usize>,
 ) -> Result<usize, fmt::Error> {
     let number = place.line.to_string();
     let gutter = number.len();
@@ -198,29 +220,38 @@ fn snippet(
     };
     let column = usize::try_from(place.column).unwrap_or(1).saturating_sub(1);
     let width = usize::try_from(width).unwrap_or(1);
-    let (shown, column, width) = window(line, column, width);
+    // Behind the line's number and its bar.
+    let room = terminal.map_or(MAX_LINE, |terminal| terminal.saturating_sub(gutter + 3).clamp(LEAST_LINE, MAX_LINE));
+    let (shown, column, width) = window(line, column, width, room);
     write!(f, "\n{:gutter$} |\n{number} | {shown}\n{:gutter$} | {:column$}{}", "", "", "", "^".repeat(width))?;
-    if !label.is_empty() {
-        write!(f, " {label}")?;
+    let end = column + width + 1 + label.chars().count();
+    match label {
+        "" => {}
+        label if terminal.is_some() && end > room => write!(f, "\n{:gutter$} = help: {label}", "")?,
+        label => write!(f, " {label}")?,
     }
     Ok(gutter)
 }
 
-/// A line as it can be shown: tabs are one blank wide, and of a very long one only the part around the place.
-fn window(line: &str, column: usize, width: usize) -> (String, usize, usize) {
+/// A line as it can be shown: tabs are one blank wide, and of one that is too long only the part around the place.
+fn window(line: &str, column: usize, width: usize, room: usize) -> (String, usize, usize) {
     let visible = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
-    if line.chars().count() <= MAX_LINE {
+    let length = line.chars().count();
+    if length <= room {
         return (line.chars().map(visible).collect::<String>().trim_end().to_owned(), column, width);
     }
-    let first = column.saturating_sub(MAX_LINE / 4);
-    let width = width.min(MAX_LINE / 2);
-    let lead = if first > 0 { "..." } else { "" };
+    let kept = room.saturating_sub(2 * DOTS.len());
+    // What is meant begins in the first quarter, unless the line ends before the room does.
+    let first = column.saturating_sub(kept / 4).min(length.saturating_sub(kept));
+    let lead = if first > 0 { DOTS } else { "" };
     let mut shown = lead.to_owned();
-    shown.extend(line.chars().skip(first).take(MAX_LINE).map(visible));
-    if line.chars().count() > first + MAX_LINE {
-        shown.push_str("...");
+    shown.extend(line.chars().skip(first).take(kept).map(visible));
+    shown.truncate(shown.trim_end().len());
+    let column = column - first + lead.len();
+    if length > first + kept {
+        shown.push_str(DOTS);
     }
-    (shown, column - first + lead.len(), width)
+    (shown, column, width.min((lead.len() + kept).saturating_sub(column)).max(1))
 }
 
 /// Characters that a terminal does not show or that turn the direction of writing.

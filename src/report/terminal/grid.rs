@@ -63,7 +63,7 @@ fn legend(grid: &Grid, style: Style) -> String {
         cells.any(|cell| cell.class == class && !cell.wrong)
     };
     let letters = format!("{}  ! wrong", text::letters(there));
-    format!("{INDENT}{}\n", style.paint(Tone::Faint, &format!("each cell: {services}    {letters}")))
+    style.fit(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &format!("each cell: {services}    {letters}"))))
 }
 
 fn is_wrong(row: &Row) -> bool {

@@ -37,7 +37,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.truncate(out.trim_end().len());
     out.push('\n');
     if let Some(note) = &step.note {
-        for line in text::wrap(note, 100) {
+        for line in text::wrap(note, style.room(INDENT.len(), 100)) {
             out.push_str(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &line)));
         }
     }
@@ -63,6 +63,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     out.push_str(&flow_logs(step, style));
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
+    let mut out = style.fit(&out);
     out.push_str(&the_grid(head, earlier, step, style));
     out
 }

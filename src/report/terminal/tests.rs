@@ -46,7 +46,7 @@ fn of_several_files_a_passing_one_is_a_line() {
 
 #[test]
 fn everything_is_told_on_request() {
-    let all = Style { grid: true, verbose: true, color: false };
+    let all = Style { grid: true, verbose: true, ..Style::default() };
     assert_snapshot!(run(&testing::failed(), all));
 }
 

@@ -1,0 +1,15 @@
+//! How wide the terminal is. What goes into a pipe or a file has no width.
+
+use std::os::fd::AsFd;
+
+use sglab::model::topology::Problems;
+
+/// The width of a terminal; nothing where it is none.
+pub(super) fn width_of(stream: &impl AsFd) -> Option<usize> {
+    terminal_size::terminal_size_of(stream).map(|(width, _)| width.0.into()).filter(|width| *width > 0)
+}
+
+/// What is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
+pub(super) fn problems(problems: &Problems) -> String {
+    width_of(&std::io::stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))
+}

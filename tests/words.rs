@@ -1,0 +1,125 @@
+//! What the program says on a terminal, and to somebody who errs. See also `tests/cli.rs` and `tests/bad_topologies.rs`.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod program;
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+
+use nix::pty::{Winsize, openpty};
+use program::{Program, User, mistake, sglab, write};
+
+/// What somebody sees of it on a terminal of so many columns, without colours.
+fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
+    let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(&size, None).unwrap();
+    let mut command = program.run(User::Ours, arguments);
+    command.env("NO_COLOR", "1");
+    let ends = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut child = command.stdin(Stdio::null()).stdout(ends()).stderr(ends()).spawn().unwrap();
+    drop(command);
+    drop(pty.slave);
+    let ours: OwnedFd = pty.master;
+    let mut bytes = Vec::new();
+    // The end of a terminal is told as an error.
+    let _ = File::from(ours).read_to_end(&mut bytes);
+    child.wait().unwrap();
+    String::from_utf8(bytes).unwrap().lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+fn too_long(lines: &[String], columns: usize) -> Vec<&String> {
+    // What is to be typed is not broken, since it is copied.
+    let typed =
+        |line: &str| ["  why:", "  look:", "     remedy:", "              "].iter().any(|it| line.starts_with(it));
+    lines.iter().filter(|line| line.chars().count() > columns && !typed(line)).collect()
+}
+
+const LONG: &str = "sglab: 1
+era: vpc
+hosts: {a-host-with-a-name-of-some-length: 198.51.100.7}
+groups: {a-group-with-a-name-of-some-length: [tcp 80 from a-host-with-a-name-of-some-length, tcp 81 from a-gruop-with-a-name]}
+instances: {an-instance-with-a-name-of-some-length: {groups: a-group-with-a-name-of-some-length, listens: [tcp 80]}}
+scenario:
+  - step: s
+    expect: {open: ['a-host-with-a-name-of-some-length -> an-instance-with-a-name-of-some-length:80 by private']}
+";
+
+#[test]
+fn no_line_is_wider_than_the_terminal_and_in_a_pipe_none_is_cut() {
+    let program = Program::copy();
+    write(&program, "two-tier.yaml", &mistake());
+    let explained = "web1 -> db1:22 by public address";
+    for arguments in [
+        &["list"][..],
+        &["list", "--long"],
+        &["doctor"],
+        &["test", "two-tier.yaml"],
+        &["predict", "example:by-address"],
+        &["explain", "two-tier.yaml", explained],
+        &["test", "two-tier.yaml", "example:two-rules"],
+    ] {
+        for columns in [80, 100] {
+            let lines = seen(&program, columns, arguments);
+            assert!(lines.len() > 5, "{arguments:?}: {lines:?}");
+            let long = too_long(&lines, columns.into());
+            assert!(long.is_empty(), "{arguments:?} on {columns} columns: {long:#?}");
+        }
+    }
+    let piped = sglab(&program, &["explain", "two-tier.yaml", explained]);
+    assert!(piped.out.lines().any(|line| line.chars().count() > 110), "{}", piped.out);
+}
+
+#[test]
+fn the_caret_stands_right_where_a_line_of_the_file_is_wider_than_the_terminal() {
+    let program = Program::copy();
+    write(&program, "long.yaml", LONG);
+    for (columns, words) in [(80, ["a-gruop-with-a-name", "by private"]), (60, ["a-gruop-with-a-name", "by private"])] {
+        let lines = seen(&program, columns, &["check", "long.yaml"]);
+        assert!(too_long(&lines, columns.into()).is_empty(), "{lines:#?}");
+        let carets: Vec<(&String, &String)> =
+            lines.windows(2).filter(|pair| pair[1].contains('^')).map(|pair| (&pair[0], &pair[1])).collect();
+        let meant: Vec<String> = carets
+            .iter()
+            .map(|(line, caret)| {
+                let from = caret.find('^').unwrap();
+                line.chars().skip(from).take(caret.matches('^').count()).collect()
+            })
+            .collect();
+        assert_eq!(meant, words, "{lines:#?}");
+    }
+}
+
+#[test]
+fn one_of_a_thing_is_one() {
+    let program = Program::copy();
+    write(
+        &program,
+        "good.yaml",
+        &LONG.replace("gruop", "group").replace("a-group-with-a-name]", "192.0.2.1]").replace(" by private", ""),
+    );
+    let said = sglab(&program, &["check", "good.yaml"]);
+    assert!(said.out.starts_with("good.yaml: valid, 1 step, "), "{said:?}");
+}
+
+#[test]
+fn what_load_balancers_do_otherwise_is_counted_as_what_it_is() {
+    let program = Program::copy();
+    let text = "sglab: 1
+era: vpc
+hosts: {world: 198.51.100.7}
+groups: {WEB: [tcp 80 from anywhere]}
+instances: {web1: {groups: WEB, listens: tcp 80}, web2: {groups: WEB, listens: tcp 80}}
+load-balancers:
+  site: {groups: WEB, listeners: [tcp 80], targets: [web1, web2], health-check: {interval: 0.2, timeout: 1}}
+scenario:
+  - step: who answers
+    expect: {open: [world -> site:80 answered by web1], in-service: {site: web1}}
+";
+    write(&program, "site.yaml", text);
+    let said = sglab(&program, &["test", "site.yaml"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("1 of 2 expectations of load balancers not met"), "{}", said.out);
+    assert!(said.out.contains("FAILED  1 of 1 step, no cells, 2 other expectations examined"), "{}", said.out);
+}
