@@ -138,6 +138,15 @@ sglab: 1
     }
 
     #[test]
+    fn each_gotcha_says_first_what_people_expect() {
+        let gotchas = super::super::EXAMPLES.iter().filter(|(name, _)| name.starts_with("gotchas/"));
+        for (name, text) in gotchas {
+            let first = story(text).first().map(|(part, _)| *part);
+            assert_eq!(first, Some(Part::Expect), "{name}: `# People expect:` is the label that `sglab list` knows");
+        }
+    }
+
+    #[test]
     fn what_has_no_label_is_told_as_it_is_and_no_comment_is_no_story() {
         assert_eq!(story("# Just a word.\n#\n# And another.\r\nsglab: 1\n").len(), 2);
         assert_eq!(Story::of("# Just a word.\nsglab: 1").headline(), Some("Just a word."));
