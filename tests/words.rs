@@ -1,6 +1,7 @@
 //! What the program says on a terminal, and to somebody who errs. See also `tests/cli.rs` and `tests/bad_topologies.rs`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod labs;
 mod program;
 
 use std::fs::File;
@@ -8,8 +9,9 @@ use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;
 
+use labs::Labs;
 use nix::pty::{Winsize, openpty};
-use program::{Program, User, mistake, sglab, write};
+use program::{Program, Said, User, mistake, said, sglab, write};
 
 /// What somebody sees of it on a terminal of so many columns, without colours.
 fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
@@ -122,4 +124,83 @@ scenario:
     assert_eq!(said.code, Some(1), "{said:?}");
     assert!(said.out.contains("1 of 2 expectations of load balancers not met"), "{}", said.out);
     assert!(said.out.contains("FAILED  1 of 1 step, no cells, 2 other expectations examined"), "{}", said.out);
+}
+
+/// The help of a command on a terminal of 80 columns.
+fn help(program: &Program, command: &str) -> Said {
+    let arguments: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
+    let mut run = program.run(User::Ours, &arguments);
+    run.env("COLUMNS", "80");
+    said(run)
+}
+
+#[test]
+fn every_command_has_an_example_and_its_help_fits_a_terminal() {
+    let program = Program::copy();
+    let all = help(&program, "").out;
+    let listed = all.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let named = |line: &str| {
+        line.strip_prefix("  ").filter(|line| !line.starts_with(' '))?.split(' ').next().map(str::to_owned)
+    };
+    let commands: Vec<String> = listed.lines().filter_map(named).filter(|name| name != "help").collect();
+    assert!(commands.len() > 45, "{commands:?}");
+    for command in [String::new()].iter().chain(&commands) {
+        let said = help(&program, command);
+        assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{command}");
+        let long: Vec<&str> = said.out.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{command}: {long:#?}");
+        let (_, examples) = said.out.split_once("\nExamples:\n").unwrap_or_else(|| panic!("{command} has no example"));
+        let examples = examples.split("\n\n").next().unwrap();
+        // An example that goes on, or is told about, is indented further: what begins at the second column is one to type.
+        let typed = |line: &str| {
+            line.strip_prefix("  ").is_some_and(|line| line.starts_with("sglab ") || line.contains("<(sglab "))
+        };
+        let odd: Vec<&str> = examples.lines().filter(|line| !line.starts_with("      ") && !typed(line)).collect();
+        assert!(odd.is_empty(), "{command}: {odd:#?}");
+        let name = format!("sglab {command}");
+        assert!(examples.contains(name.trim_end()), "{command}: {examples}");
+    }
+}
+
+#[test]
+fn what_a_file_takes_a_lab_takes_and_what_is_no_instance_is_told() {
+    let labs = Labs::of(User::Ours);
+    let cloud = "sglab: 1
+era: vpc
+hosts: {home: 198.51.100.7}
+elastic-ips: {eip-spare: none}
+groups: {WEB: [tcp 80 from anywhere, tcp 8443 from anywhere]}
+instances: {web1: {groups: WEB, listens: tcp 80}, web2: {groups: WEB, listens: tcp 80}}
+load-balancers:
+  site: {groups: WEB, listeners: [tcp 80], targets: [web1, web2], health-check: {interval: 0.2, timeout: 1}}
+scenario: [{step: s, expect: {open: [home -> site:80]}}]
+";
+    write(&labs.program, "shop.yaml", cloud);
+    labs.ok(&["up", "shop.yaml"]);
+    // A port alone is of tcp, and one argument is a flow.
+    assert!(labs.ok(&["matrix", "--ports", "8443"]).starts_with("each cell: tcp 8443 "));
+    assert!(labs.ok(&["probe", "home -> web1:80"]).contains("  open  "));
+    assert!(labs.ok(&["probe", "home -> web1:80/tcp by public address"]).contains("  open  "));
+    let told = labs.ok(&["deregister-instances", "site", "web1"]);
+    assert!(told.contains("  site - web1, which was registered with 10.0."), "{told}");
+    let told = labs.ok(&["apply", "register-instances: {site: web1}"]);
+    assert!(told.contains("  site + web1, registered with 10.0."), "{told}");
+    let state = labs.ok(&["state"]);
+    for words in ["groups         WEB", "hosts outside  home", "Elastic IPs    eip-spare", "health checks  site tcp 80"]
+    {
+        assert!(state.contains(words), "{words}: {state}");
+    }
+    assert!(!labs.ok(&["ps"]).contains("eip-spare"));
+    for (arguments, words) in [
+        (&["probe", "web1"][..], "`web1` asks nobody"),
+        (&["stop", "site"], "`site` is a load balancer, not an instance"),
+        (&["stop", "WEB"], "`WEB` is a security group, not an instance"),
+        (&["explain", "home -> site:80 answered by web1"], "leave it out: it is what a step expects of the flow"),
+        (&["explain", "web1", "web2:80 by private"], "did you mean `by private address`?"),
+        (&["explain", "home", "site.us-east-1.elb.amazonaws.com:80"], "write `site`"),
+    ] {
+        let said = labs.say(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        assert!(said.err.contains(words), "{arguments:?}: {said:?}");
+    }
 }

@@ -20,11 +20,12 @@ const STYLES: Styles =
 Examples:
   sglab test example:two-tier        run a built-in topology on real packets
   sglab list                         what else is built in
-  sglab walk example:self-trust      predict, run, reveal: for a class, or for yourself
+  sglab walk example:self-trust
+      predict, run, reveal: for a class, or for yourself
   sglab init && sglab test sglab.yaml
   sglab doctor                       what this machine can and cannot do
 
-Exit codes: 0 as expected, 1 a verdict differs, 2 bad input or usage, 3 this machine cannot host a lab,
+Exit codes: 0 as expected, 1 a verdict differs, 2 bad input or usage, 3 this machine cannot host a lab, \
 4 inconclusive, 130 and 143 on a signal.")]
 pub(crate) struct Arguments {
     /// What to do.
@@ -54,6 +55,12 @@ pub(crate) enum Command {
     /// Boot a lab, run it up to a step, and open a shell in it
     Shell(ShellArguments),
     /// Print the JSON Schema of topology files
+    #[command(after_help = "\
+Examples:
+  sglab schema > sglab.schema.json
+
+An editor knows the format by a first line of the file:
+# yaml-language-server: $schema=sglab.schema.json")]
     Schema,
     /// Say what this kernel, nft and user can and cannot do, with remedies
     Doctor(DoctorArguments),
@@ -69,14 +76,17 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab test topologies                     every topology of a folder, one line each
-  sglab test two-tier.yaml --grid           with the whole truth table of every step
+  sglab test topologies
+      every topology of a folder, one line each
+  sglab test two-tier.yaml --grid
+      with the whole truth table of every step
   sglab test two-tier.yaml --step 3         up to the third step
   sglab test self-trust.yaml --era classic  under one era
   sglab test topologies --junit results.xml --format github
   sglab test topologies --shard 2/3         the second of three machines' share
   sglab test topologies --require-rule-coverage
-  sglab test shop.yaml --services           with the programs that its instances run by themselves
+  sglab test shop.yaml --services
+      with the programs that its instances run by themselves
   sglab test two-tier.yaml --evidence kept  keep it all, for `sglab replay kept`")]
 pub(crate) struct TestArguments {
     /// Topology files, folders of them, or built-in ones such as `example:two-tier`
@@ -128,10 +138,11 @@ pub(crate) struct TestArguments {
 #[command(after_help = "\
 Examples:
   sglab test two-tier.yaml --evidence kept  keep a run
-  sglab replay kept                         run it again: here, later, or with another sglab, kernel or nft
+  sglab replay kept
+      run it again: here, later, or with another sglab, kernel or nft
   sglab replay kept --format json
 
-Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a
+Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a \
 lab. Another version of sglab, the kernel or nft is told, and is no difference by itself.")]
 pub(crate) struct ReplayArguments {
     /// The folder
@@ -146,8 +157,10 @@ pub(crate) struct ReplayArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab predict two-tier.yaml               every step, and whether its expectations would hold
-  sglab predict two-tier.yaml --grid        with the whole truth table of every step
+  sglab predict two-tier.yaml
+      every step, and whether its expectations would hold
+  sglab predict two-tier.yaml --grid
+      with the whole truth table of every step
   sglab predict two-tier.yaml --step 3 --format json
   sglab predict self-trust.yaml --era classic,vpc
 
@@ -179,13 +192,14 @@ pub(crate) struct PredictArguments {
 Examples:
   sglab explain two-tier.yaml 'web1 -> db1:3306'
   sglab explain two-tier.yaml --step 4 'office -> web1:22'
-  sglab explain self-trust.yaml 'db1 -> db2:3306 by public address' --era classic
+  sglab explain self-trust.yaml 'db1 -> db2:3306 by dns name' --era classic
   sglab explain two-tier.yaml 'any -> db1:ping' --format json
-  sglab explain web1 db1:3306                on the lab that is up: predicted, and what a packet really met
+  sglab explain web1 db1:3306
+      on the lab that is up: predicted, and what a packet really met
   sglab explain 'web1 -> db1:3306 by public address'
 
-A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent.
-It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/`
+A flow is written as in a topology file; a group or `any` explains each flow that it means. Of a file, no packet is sent. \
+It is a file that is meant where a flow with an arrow follows, or where the name ends in .yaml or .yml, has a `/` \
 or begins with `example:`.")]
 pub(crate) struct ExplainArguments {
     /// A topology file or a built-in one; on a lab that is up, who asks, or the whole flow
@@ -218,7 +232,8 @@ pub(crate) struct ExplainArguments {
 #[command(after_help = "\
 Examples:
   sglab list                                what is built in, a line each
-  sglab list --long --filter 'elastic ip'   the whole story of what is about Elastic IPs
+  sglab list --long --filter 'elastic ip'
+      the whole story of what is about Elastic IPs
   sglab list topologies --format json")]
 pub(crate) struct ListArguments {
     /// Topology files, folders of them, or built-in ones such as `example:gotchas`
@@ -242,14 +257,16 @@ pub(crate) struct ListArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab walk example:self-trust                 in the article's world, the first era of the file
+  sglab walk example:self-trust
+      in the article's world, the first era of the file
   sglab walk example:self-trust --era vpc       the same in today's EC2
-  sglab walk two-tier.yaml --step 4             begin with the fourth step; the earlier ones are run without a word
+  sglab walk two-tier.yaml --step 4
+      begin with the fourth step; the earlier ones are run without a word
   sglab walk two-tier.yaml --questions > answers.txt
   sglab walk two-tier.yaml --answers answers.txt --format json
 
-A question is answered by a word or its first letter: open, dropped, refused, unreachable; of a connection that is held
-open: alive, cut, gone. `?` skips, `c` shows the cloud as it is, `q` ends the walk. A file of answers has one a line, in the
+A question is answered by a word or its first letter: open, dropped, refused, unreachable; of a connection that is held \
+open: alive, cut, gone. `?` skips, `c` shows the cloud as it is, `q` ends the walk. A file of answers has one a line, in the \
 order of the questions; `#` begins a comment. Without a terminal and without answers nothing is asked, only told.
 
 The exit code is that of `sglab test`: a wrong guess is no failure.")]
@@ -281,9 +298,12 @@ pub(crate) struct WalkArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab check topologies                    every mistake of every file, with its place
-  sglab check --explain-era                 what the three eras are made of, and on whose word
-  sglab check --explain-era=vpc two-tier.yaml   one era, with what the file overrides")]
+  sglab check topologies
+      every mistake of every file, with its place
+  sglab check --explain-era
+      what the three eras are made of, and on whose word
+  sglab check --explain-era=vpc two-tier.yaml
+      one era, with what the file overrides")]
 pub(crate) struct CheckArguments {
     /// Topology files, folders of them, or built-in ones
     #[arg(required_unless_present = "explain_era", value_name = "FILE|DIR|example:NAME")]
@@ -301,7 +321,8 @@ pub(crate) struct CheckArguments {
 #[command(after_help = "\
 Examples:
   sglab render two-tier.yaml            as launched
-  sglab render two-tier.yaml --step 3   as it stands after the third step's operations
+  sglab render two-tier.yaml --step 3
+      as it stands after the third step's operations
   sglab render                          of the lab that is up, as it stands now")]
 pub(crate) struct RenderArguments {
     /// A topology file or a built-in one; without it, the lab that is up
@@ -321,9 +342,11 @@ pub(crate) struct RenderArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab shell two-tier.yaml                          a shell beside the lab's namespaces
+  sglab shell two-tier.yaml
+      a shell beside the lab's namespaces
   sglab shell two-tier.yaml --step 3                 after the third step
-  sglab shell two-tier.yaml --in web1                a shell as root inside web1, fenced off from the rest
+  sglab shell two-tier.yaml --in web1
+      a shell as root inside web1, fenced off from the rest
   sglab shell two-tier.yaml -- ip netns exec web1 nc -zv 10.0.0.13 3306")]
 pub(crate) struct ShellArguments {
     /// A topology file or a built-in one
@@ -345,6 +368,10 @@ pub(crate) struct ShellArguments {
 
 /// `sglab doctor`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab doctor
+  sglab doctor --format json | jq .can_host")]
 pub(crate) struct DoctorArguments {
     /// How to print the findings
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
@@ -353,6 +380,9 @@ pub(crate) struct DoctorArguments {
 
 /// `sglab init`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab init shop.yaml && sglab test shop.yaml")]
 pub(crate) struct InitArguments {
     /// The file to write; an existing one is never overwritten
     #[arg(default_value = "sglab.yaml", value_name = "NAME")]
@@ -361,6 +391,10 @@ pub(crate) struct InitArguments {
 
 /// `sglab completions`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  source <(sglab completions bash)
+  sglab completions zsh > ~/.zfunc/_sglab")]
 pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]

@@ -37,7 +37,7 @@ fn offer(argument: Arg) -> Arg {
         "GROUP" => || of_lab(|state| state.groups),
         "ELASTIC-IP" => || of_lab(|state| state.elastic_ips),
         "PREFIX-LIST" => || of_lab(|state| state.prefix_lists),
-        "FROM" | "FILE|example:NAME|FROM" => || of_lab(ends),
+        "FROM|FLOW" | "FILE|example:NAME|FROM" => || of_lab(ends),
         "TO:PORT" | "FLOW|TO:PORT" => || of_lab(|state| ends(state).into_iter().map(|name| name + ":").collect()),
         "LAB" => || candidates(place::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
         _ => return argument,

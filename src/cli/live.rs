@@ -30,7 +30,7 @@ pub(crate) enum LiveCommand {
     Ps(PsArguments),
     /// Print what a lab's supervisor said
     Logs(LogsArguments),
-    /// Print the whole state of a lab
+    /// Print the state of a lab: what `ps` prints, and its names, IPv6 addresses and health checks
     State(StateArguments),
     /// Probe a flow of a lab
     Probe(ProbeArguments),
@@ -63,7 +63,8 @@ pub(crate) struct Which {
 #[command(after_help = "\
 Examples:
   sglab up two-tier.yaml                    a lab named two-tier
-  sglab up example:two-tier --name demo     several labs may be up, each under its name
+  sglab up example:two-tier --name demo
+      several labs may be up, each under its name
   sglab ps; sglab stop web1; sglab down")]
 pub(crate) struct UpArguments {
     /// A topology file or a built-in one
@@ -84,6 +85,11 @@ pub(crate) struct UpArguments {
 
 /// `sglab down`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab down
+  sglab down demo
+  sglab down --all")]
 pub(crate) struct DownArguments {
     /// The lab; may be left out if only one is up
     #[arg(value_name = "LAB")]
@@ -95,6 +101,10 @@ pub(crate) struct DownArguments {
 
 /// `sglab ps`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab ps
+  sglab ps --format json | jq '.[].lab'")]
 pub(crate) struct PsArguments {
     /// How to print
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
@@ -103,6 +113,10 @@ pub(crate) struct PsArguments {
 
 /// `sglab logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab logs --follow
+  sglab logs --service web1/nginx")]
 pub(crate) struct LogsArguments {
     /// The lab; may be left out if only one is up
     #[arg(value_name = "LAB")]
@@ -117,6 +131,10 @@ pub(crate) struct LogsArguments {
 
 /// `sglab state`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab state
+  sglab state --name demo --format json | jq '.instances[].name'")]
 pub(crate) struct StateArguments {
     #[command(flatten)]
     pub which: Which,
@@ -132,14 +150,16 @@ Examples:
   sglab probe web1 db1:3306
   sglab probe web1 db1:53/udp
   sglab probe office web1:ping
-  sglab probe web1 db1:3306 --by public       by public address; also: private, ipv6, dns")]
+  sglab probe 'web1 -> db1:3306 by public address'
+  sglab probe web1 db1:3306 --by public
+      by public address; also: private, ipv6, dns")]
 pub(crate) struct ProbeArguments {
-    /// Who asks: an instance, a group or a host
-    #[arg(value_name = "FROM")]
+    /// Who asks: an instance, a group, a host or a load balancer; or the whole flow
+    #[arg(value_name = "FROM|FLOW")]
     pub from: String,
     /// Whom, and for what: `db1:3306`, `db1:53/udp`, `db1:ping`
     #[arg(value_name = "TO:PORT")]
-    pub to: String,
+    pub to: Option<String>,
     /// By which address of the receiver
     #[arg(long, value_enum, value_name = "ADDRESS")]
     pub by: Option<By>,
@@ -154,10 +174,12 @@ pub(crate) struct ProbeArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab matrix                                every port that rules and listeners name
+  sglab matrix
+      every port that rules and listeners name
   sglab matrix --ports 'tcp 80' --ports ping
   sglab matrix --by private --by public
-  sglab matrix --watch                        drawn anew after each change, until Ctrl-C")]
+  sglab matrix --watch
+      drawn anew after each change, until Ctrl-C")]
 pub(crate) struct MatrixArguments {
     /// These ports instead of those that rules and listeners name
     #[arg(long, value_name = "PORT")]
@@ -180,13 +202,14 @@ pub(crate) struct MatrixArguments {
 #[command(after_help = "\
 Examples:
   sglab exec web1 -- curl -s http://db1:8080
-  sglab exec office -- curl -s http://198.18.0.11    # from outside the cloud: a host of the file
+  sglab exec office -- curl -s http://198.18.0.11
+      # from outside the cloud: a host of the file
   sglab exec --tty web1 -- bash
   sglab exec db1 -- mariadb-dump --all-databases >dump.sql
 
-The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors,
-environment and folder, and the lab's names. Signals are passed on. Its exit code is the command's: 128 and the number of the
-signal that ended it, 127 if there is no such program, 126 if it cannot be run. It is killed when this command is, and when its
+The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors, \
+environment and folder, and the lab's names. Signals are passed on. Its exit code is the command's: 128 and the number of the \
+signal that ended it, 127 if there is no such program, 126 if it cannot be run. It is killed when this command is, and when its \
 instance stops or crashes.")]
 pub(crate) struct ExecArguments {
     /// The instance, or the host outside

@@ -31,6 +31,29 @@ pub fn labs(states: &[State]) -> String {
     text
 }
 
+/// One lab with everything that its state says.
+pub fn state(state: &State) -> String {
+    let mut text = labs(std::slice::from_ref(state));
+    let interfaces = state.instances.iter().flat_map(|it| it.interfaces.iter().map(move |own| (&it.name, own)));
+    let ipv6 = interfaces.filter_map(|(name, it)| Some(format!("{name}.{} {}", it.device, it.ipv6.as_ref()?)));
+    let checks = state.load_balancers.iter().map(|it| format!("{} {}", it.name, it.health_check));
+    let said = [
+        ("IPv6", ipv6.collect()),
+        ("health checks", checks.collect()),
+        ("groups", state.groups.clone()),
+        ("hosts outside", state.hosts.clone()),
+        ("Elastic IPs", state.elastic_ips.clone()),
+        ("prefix lists", state.prefix_lists.clone()),
+    ];
+    for (label, names) in said.into_iter().filter(|(_, names): &(_, Vec<String>)| !names.is_empty()) {
+        for (number, line) in text::wrap(&names.join(", "), WIDTH - 17).iter().enumerate() {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {:<13}  {line}", if number == 0 { label } else { "" });
+        }
+    }
+    text
+}
+
 /// A row for each interface of an instance: name, state, uptime, private and public address, groups, services.
 fn rows(instance: &InstanceState) -> Vec<[String; 7]> {
     let or_dash = |address: &Option<String>| address.clone().unwrap_or_else(|| "-".to_owned());

@@ -21,7 +21,8 @@ use crate::cli::Exit;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab capture web1 -w web1.pcap             until Ctrl-C; tcpdump and Wireshark read it
+  sglab capture web1 -w web1.pcap
+      until Ctrl-C; tcpdump and Wireshark read it
   sglab capture web1 | tcpdump -n -r -        as it happens
   sglab capture db1 | wireshark -k -i -")]
 pub(crate) struct CaptureArguments {

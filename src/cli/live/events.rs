@@ -16,7 +16,8 @@ use crate::cli::arguments::PlainFormat;
 Examples:
   sglab events                        what has happened, a line each
   sglab events --follow               and what happens from now on, until Ctrl-C
-  sglab events --follow --format json | jq 'select(.event == \"verdict\" and .verdict == \"drop\")'")]
+  sglab events --follow --format json | \\
+      jq 'select(.event == \"verdict\" and .verdict == \"drop\")'")]
 pub(crate) struct EventsArguments {
     /// Go on with what happens, until Ctrl-C or the end of the lab
     #[arg(short, long)]

@@ -15,7 +15,8 @@ use crate::cli::Exit;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab export > now.yaml; sglab test now.yaml    the same cloud and the same truth table, in a lab of its own
+  sglab export > now.yaml; sglab test now.yaml
+      the same cloud and the same truth table, in a lab of its own
   sglab export -o now.yaml --name demo")]
 pub(crate) struct ExportArguments {
     /// Write to this file, which must not be there yet, instead of the output

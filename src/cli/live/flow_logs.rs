@@ -17,12 +17,14 @@ use crate::cli::Exit;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sglab flow-logs                      what was accepted and rejected, in EC2's default format
-  sglab flow-logs --follow --format '${action} ${srcaddr} ${dstaddr} ${dstport} ${group-id} ${rule-id}'
+  sglab flow-logs
+      what was accepted and rejected, in EC2's default format
+  sglab flow-logs --follow \\
+      --format '${action} ${srcaddr} ${dstaddr} ${dstport} ${group-id}'
   sglab flow-logs --format json | jq 'select(.action == \"REJECT\")'
 
-Asking ends the window of the moment. Fields: version account-id interface-id srcaddr dstaddr srcport dstport protocol
-packets bytes start end action log-status vpc-id subnet-id instance-id type pkt-srcaddr pkt-dstaddr flow-direction, and
+Asking ends the window of the moment. Fields: version account-id interface-id srcaddr dstaddr srcport dstport protocol \
+packets bytes start end action log-status vpc-id subnet-id instance-id type pkt-srcaddr pkt-dstaddr flow-direction, and \
 sglab's own group-id and rule-id.")]
 pub(crate) struct FlowLogsArguments {
     /// Go on with each window as it ends, until Ctrl-C or the end of the lab

@@ -191,6 +191,19 @@ pub(crate) struct EditPrefixList {
     common: Common,
 }
 
+/// `sglab register-instances` and `deregister-instances`.
+#[derive(Debug, Args)]
+pub(crate) struct Registrations {
+    /// The load balancer
+    #[arg(value_name = "LOAD-BALANCER")]
+    balancer: String,
+    /// The instances
+    #[arg(required = true, value_name = "INSTANCE")]
+    instances: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
 /// `sglab apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -210,41 +223,108 @@ pub(crate) enum OperationCommand {
     /// Launch an instance
     Launch(Launch),
     /// Stop instances
+    #[command(after_help = "\
+Examples:
+  sglab stop web1 web2")]
     Stop(Instances),
     /// Start instances, crashed ones too
+    #[command(after_help = "\
+Examples:
+  sglab start web1")]
     Start(Instances),
     /// Reboot instances: every address is kept
+    #[command(after_help = "\
+Examples:
+  sglab reboot web1")]
     Reboot(Instances),
     /// Let the operating system of instances die
+    #[command(after_help = "\
+Examples:
+  sglab crash db1")]
     Crash(Instances),
     /// Terminate instances
+    #[command(after_help = "\
+Examples:
+  sglab terminate web1")]
     Terminate(Instances),
     /// Add rules to a security group
+    #[command(after_help = "\
+Examples:
+  sglab authorize DB 'tcp 3306 from WEB'
+  sglab authorize DB 'tcp 22 from office' 'icmp echo from anywhere'
+  sglab authorize DB --egress 'tcp 443 to anywhere'")]
     Authorize(Rules),
     /// Remove rules from a security group
+    #[command(after_help = "\
+Examples:
+  sglab revoke DB 'tcp 3306 from WEB'")]
     Revoke(Rules),
     /// Create a security group
+    #[command(after_help = "\
+Examples:
+  sglab create-group CACHE 'tcp 6379 from WEB'")]
     CreateGroup(CreateGroup),
     /// Delete security groups
+    #[command(after_help = "\
+Examples:
+  sglab delete-group CACHE")]
     DeleteGroup(Names),
     /// Replace the security groups of an instance
+    #[command(after_help = "\
+Examples:
+  sglab set-groups web1 WEB ADMIN")]
     SetGroups(SetGroups),
     /// Allocate Elastic IPs under names of your own
+    #[command(after_help = "\
+Examples:
+  sglab allocate-address eip-web")]
     AllocateAddress(Names),
     /// Associate an Elastic IP with an instance
+    #[command(after_help = "\
+Examples:
+  sglab associate-address eip-web web1
+  sglab associate-address eip-web web1.eth1 --no-reassociation")]
     AssociateAddress(AssociateAddress),
     /// Take Elastic IPs from whoever has them
+    #[command(after_help = "\
+Examples:
+  sglab disassociate-address eip-web")]
     DisassociateAddress(Names),
     /// Give Elastic IPs back
+    #[command(after_help = "\
+Examples:
+  sglab release-address eip-web")]
     ReleaseAddress(Names),
     /// Give an instance another interface
+    #[command(after_help = "\
+Examples:
+  sglab attach-interface web1 eth1 --group ADMIN --subnet b")]
     AttachInterface(AttachInterface),
     /// Take interfaces such as `web1.eth1` away
+    #[command(after_help = "\
+Examples:
+  sglab detach-interface web1.eth1")]
     DetachInterface(Names),
     /// Switch the check of source and destination
+    #[command(after_help = "\
+Examples:
+  sglab source-dest-check nat off")]
     SourceDestCheck(SourceDestCheck),
     /// Change the entries of a prefix list
+    #[command(after_help = "\
+Examples:
+  sglab edit-prefix-list partners --add 192.0.2.0/25 --remove 198.51.100.7")]
     EditPrefixList(EditPrefixList),
+    /// Register instances with a load balancer
+    #[command(after_help = "\
+Examples:
+  sglab register-instances site web1 web2")]
+    RegisterInstances(Registrations),
+    /// Take instances out from behind a load balancer
+    #[command(after_help = "\
+Examples:
+  sglab deregister-instances site web1")]
+    DeregisterInstances(Registrations),
     /// Carry out operations in the words of a topology file
     Apply(Apply),
 }
@@ -349,6 +429,12 @@ fn words(command: OperationCommand) -> (String, Common) {
                 }
             }
             (under("edit-prefix-list", &list, fields.into()), common)
+        }
+        Command::RegisterInstances(Registrations { balancer, instances, common }) => {
+            (under("register-instances", &balancer, json!(instances)), common)
+        }
+        Command::DeregisterInstances(Registrations { balancer, instances, common }) => {
+            (under("deregister-instances", &balancer, json!(instances)), common)
         }
         Command::Apply(Apply { operations, common }) => (operations, common),
     }

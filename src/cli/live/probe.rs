@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
+use anyhow::bail;
 use sglab::control::protocol::{Reply, Request};
 use sglab::report::live;
 
@@ -10,7 +11,10 @@ use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
 
 pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
-    let flow = super::flow(&arguments.from, Some(&arguments.to), arguments.by);
+    if arguments.to.is_none() && !arguments.from.contains("->") {
+        bail!("`{}` asks nobody: whom, and for what? `sglab probe web1 db1:3306`", arguments.from);
+    }
+    let flow = super::flow(&arguments.from, arguments.to.as_deref(), arguments.by);
     match speak::ask(&arguments.which, Request::Probe { flows: vec![flow] })? {
         Reply::Probed(all) => {
             match arguments.format {

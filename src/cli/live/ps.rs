@@ -31,7 +31,7 @@ pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
     match speak::ask(&arguments.which, Request::State)? {
         Reply::State(state) => {
             match arguments.format {
-                PlainFormat::Text => stdout().write_all(live::labs(&[state]).as_bytes())?,
+                PlainFormat::Text => stdout().write_all(live::state(&state).as_bytes())?,
                 PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&state)?)?,
             }
             Ok(Exit::Ok)

@@ -61,6 +61,19 @@ pub(super) fn between(before: &Cloud, now: &Cloud) -> Vec<String> {
         }
     }
     group_changes(before, now, &mut lines);
+    for (name, balancer) in &now.load_balancers {
+        let Some(was) = before.load_balancers.get(name) else { continue };
+        for (target, address) in &was.registrations {
+            if balancer.registrations.get(target) != Some(address) {
+                lines.push(format!("{name} - {target}, which was registered with {address}"));
+            }
+        }
+        for (target, address) in &balancer.registrations {
+            if was.registrations.get(target) != Some(address) {
+                lines.push(format!("{name} + {target}, registered with {address}"));
+            }
+        }
+    }
     for (name, elastic) in &now.elastic_ips {
         if !before.elastic_ips.contains_key(name) {
             lines.push(format!("{name} is {}", elastic.address));

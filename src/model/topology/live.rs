@@ -59,14 +59,14 @@ fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern,
     flow.ok_or_else(|| nothing(text))
 }
 
-/// Reads ports, such as `tcp 80` or `ping`.
+/// Reads ports, such as `tcp 80` or `ping`; a number alone is of tcp, as in a flow.
 ///
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
     read(cloud, text, |reading, node| {
         let items = reading.one_or_many(node, "a port or a list of ports");
-        items.iter().filter_map(|item| reading.service(item)).collect()
+        items.iter().filter_map(|item| reading.column(item)).collect()
     })
 }
 

@@ -259,7 +259,9 @@ impl Reading<'_> {
     /// The instance of an operation; any name, if the step wants to see it refused as unknown.
     pub fn operand(&mut self, node: &Node, may_be_unknown: bool) -> Option<InstanceName> {
         let word = self.text(node, "the name of an instance")?;
-        if may_be_unknown && super::names::fault(word).is_none() {
+        // A name of another sort is a mistake of whoever writes it, and nothing that EC2 would be asked.
+        let other = self.names.sort(word).is_some_and(|sort| sort != Sort::Instance);
+        if may_be_unknown && !other && super::names::fault(word).is_none() {
             return Some(InstanceName::new(word));
         }
         self.instance(word, node.span)

@@ -188,6 +188,18 @@ impl Reading<'_> {
             return None;
         }
         let text = self.text(node, "a protocol and a port, such as `tcp 80`")?;
+        self.service_of(node, text)
+    }
+
+    /// A service as a flow asks for it: a number alone is a port of tcp.
+    pub fn column(&mut self, node: &Node) -> Option<Service> {
+        match &node.value {
+            super::tree::Value::Scalar(scalar) => self.service_of(node, &scalar.text),
+            _ => self.service(node),
+        }
+    }
+
+    fn service_of(&mut self, node: &Node, text: &str) -> Option<Service> {
         match service(node, text) {
             Ok((service, "")) => match unprobeable(node, text, service, Via::Private) {
                 Some(draft) => {
