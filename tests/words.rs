@@ -7,7 +7,7 @@ mod program;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use labs::Labs;
 use nix::pty::{Winsize, openpty};
@@ -15,13 +15,17 @@ use program::{Program, Said, User, mistake, said, sglab, write};
 
 /// What somebody sees of it on a terminal of so many columns, without colours.
 fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
+    on_a_terminal(&mut program.run(User::Ours, arguments), columns)
+}
+
+fn on_a_terminal(command: &mut Command, columns: u16) -> Vec<String> {
     let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(&size, None).unwrap();
-    let mut command = program.run(User::Ours, arguments);
     command.env("NO_COLOR", "1");
     let ends = || Stdio::from(pty.slave.try_clone().unwrap());
     let mut child = command.stdin(Stdio::null()).stdout(ends()).stderr(ends()).spawn().unwrap();
-    drop(command);
+    // Nothing of ours holds the terminal, so that it ends with the program.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     drop(pty.slave);
     let ours: OwnedFd = pty.master;
     let mut bytes = Vec::new();
@@ -31,11 +35,11 @@ fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
     String::from_utf8(bytes).unwrap().lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }
 
-fn too_long(lines: &[String], columns: usize) -> Vec<&String> {
+fn too_long(lines: &[String], columns: usize) -> Vec<String> {
     // What is to be typed is not broken, since it is copied.
     let typed =
         |line: &str| ["  why:", "  look:", "     remedy:", "              "].iter().any(|it| line.starts_with(it));
-    lines.iter().filter(|line| line.chars().count() > columns && !typed(line)).collect()
+    lines.iter().filter(|line| line.chars().count() > columns && !typed(line)).cloned().collect()
 }
 
 const LONG: &str = "sglab: 1
@@ -191,6 +195,9 @@ scenario: [{step: s, expect: {open: [home -> site:80]}}]
         assert!(state.contains(words), "{words}: {state}");
     }
     assert!(!labs.ok(&["ps"]).contains("eip-spare"));
+    let mut command = labs.command(&["explain", "home", "web1:81"]);
+    let long = too_long(&on_a_terminal(&mut command, 80), 80).len();
+    assert_eq!((long, too_long(&on_a_terminal(&mut command, 200), 80).is_empty()), (0, false));
     for (arguments, words) in [
         (&["probe", "web1"][..], "`web1` asks nobody"),
         (&["stop", "site"], "`site` is a load balancer, not an instance"),

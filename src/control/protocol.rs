@@ -57,6 +57,9 @@ pub enum Request {
         flows: Vec<String>,
         /// Whether the words for people are to be coloured.
         color: bool,
+        /// How wide the terminal is that they are for, if it is one.
+        #[serde(default)]
+        width: Option<usize>,
     },
     /// The compiled rulesets: [`Reply::Text`].
     Render,

@@ -53,8 +53,17 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// Explains a flow as a cloud is now: in words for people, coloured or not, and as data.
-pub type Explain = fn(&Cloud, &Flow, bool) -> (String, serde_json::Value);
+/// Explains a flow as a cloud is now: in words for people, and as data.
+pub type Explain = fn(&Cloud, &Flow, Look) -> (String, serde_json::Value);
+
+/// How words for people are to look.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    /// Coloured or not.
+    pub color: bool,
+    /// How wide the terminal is, if it is one.
+    pub width: Option<usize>,
+}
 
 /// A request and where its answer goes.
 type Job = (Request, oneshot::Sender<Answer>);
@@ -177,7 +186,7 @@ impl Supervised {
             },
             Request::ServiceLog { instance, service } => self.service_log(&instance, &service),
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
-            Request::Explain { flows, color } => self.explain(&flows, color).await,
+            Request::Explain { flows, color, width } => self.explain(&flows, Look { color, width }).await,
             Request::Export => export::of(self.lab.cloud(), &self.name),
             Request::Events { .. }
             | Request::FlowLogs { .. }

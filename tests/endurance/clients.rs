@@ -147,7 +147,7 @@ impl Asker {
             other => told.odd.push(format!("{flows:?}: {other:?}")),
         }
         if turn.is_multiple_of(10) {
-            match self.ask(Request::Explain { flows: flows[..1].to_vec(), color: false }) {
+            match self.ask(Request::Explain { flows: flows[..1].to_vec(), color: false, width: None }) {
                 Reply::Explained(flows) => {
                     for one in flows {
                         if one.agreement != "agree" {

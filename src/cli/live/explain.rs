@@ -3,19 +3,21 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use sglab::control::protocol::{Reply, Request};
-use sglab::report::events;
+use sglab::report::{Style, events};
 
 use super::speak;
 use crate::cli::arguments::{ExplainArguments, PlainFormat};
-use crate::cli::{Exit, color};
+use crate::cli::{Exit, color, screen};
 
 pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::Result<Exit> {
     let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());
-    match speak::ask(&arguments.which, Request::Explain { flows: vec![flow.to_owned()], color })? {
+    let width = screen::width_of(&stdout());
+    let style = Style { width, ..Style::default() };
+    match speak::ask(&arguments.which, Request::Explain { flows: vec![flow.to_owned()], color, width })? {
         Reply::Explained(all) => {
             match arguments.format {
                 PlainFormat::Text => {
-                    all.iter().try_for_each(|it| stdout().write_all(events::explained(it).as_bytes()))?
+                    all.iter().try_for_each(|it| stdout().write_all(style.fit(&events::explained(it)).as_bytes()))?
                 }
                 PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
             }

@@ -73,7 +73,10 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 pid: std::process::id(),
                 listener,
                 flow_logs,
-                explain: |cloud, flow, color| explain::both(cloud, flow, Style { color, ..Style::default() }),
+                explain: |cloud, flow, look| {
+                    let style = Style { color: look.color, width: look.width, ..Style::default() };
+                    explain::both(cloud, flow, style)
+                },
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
             supervise(&topology, (era, steps, folder), start, ready, taken)

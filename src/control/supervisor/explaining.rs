@@ -1,7 +1,7 @@
 //! A flow explained on a lab that is up: what is predicted, what its packets met, and whether the two say the same.
 
-use super::Supervised;
 use super::probing::For;
+use super::{Look, Supervised};
 use crate::compile::record::Record;
 use crate::control::protocol::Reply;
 use crate::control::told::{Explained, Verdict};
@@ -14,7 +14,7 @@ use crate::scenario::health;
 
 impl Supervised {
     /// Explains flows and probes them.
-    pub(super) async fn explain(&mut self, words: &[String], color: bool) -> Reply {
+    pub(super) async fn explain(&mut self, words: &[String], look: Look) -> Reply {
         let flows = match self.flows(words, For::Explanations) {
             Ok(flows) => flows,
             Err(reply) => return *reply,
@@ -26,7 +26,7 @@ impl Supervised {
         let probed = self.probed(&batch);
         let cloud = self.lab.cloud();
         let one = |(seen, probed): (&Observation, _)| {
-            let (text, predicted) = (self.explain)(cloud, &seen.flow, color);
+            let (text, predicted) = (self.explain)(cloud, &seen.flow, look);
             let agreement = match self.agreement(seen) {
                 Agreement::Agree => "agree",
                 Agreement::Disagree => "disagree",
