@@ -209,3 +209,79 @@ fn a_service_reads_beside_its_file_and_writes_nothing() {
         assert_eq!(std::fs::read_to_string(folder.join("page")).expect("the file"), "hello");
     }
 }
+
+/// It pays for that with its own network, and a restart gives it a new one.
+#[test]
+fn what_an_instance_does_to_its_own_network_costs_itself_only() {
+    as_each(|fence| {
+        for sabotage in [
+            "ip addr flush dev eth0",
+            "ip route flush table all",
+            "ip link del eth0",
+            "ip link set eth0 name other",
+            "ip rule del from all lookup main",
+            "unshare -n sleep 1000 >/dev/null 2>&1 & sleep 0.1; ip link set eth0 netns $!",
+        ] {
+            fence.inside(&format!("{sabotage} || exit 0"));
+            let others = fence.labs.ok(&["probe", "web2", "db1:3306"]);
+            assert!(others.contains("open"), "{sabotage}: {others}");
+            for command in ["stop", "start"] {
+                fence.labs.ok(&[command, "web1"]);
+            }
+            let found = fence.labs.ok(&["probe", "web1", "db1:3306"]);
+            assert!(found.contains("open"), "as {:?}, {sabotage}: {found}", fence.user);
+        }
+    });
+}
+
+#[test]
+fn a_fork_bomb_costs_its_instance_only() {
+    as_each(|fence| {
+        let script = "bomb() { bomb | bomb & }; echo begun; bomb; sleep 1000";
+        let mut bomb = fence.labs.command(&["exec", "web1", "--", "sh", "-c", script]);
+        let mut bomb =
+            bomb.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().expect("a program");
+        let mut begun = [0; 6];
+        std::io::Read::read_exact(bomb.stdout.as_mut().expect("its output"), &mut begun).expect("its word");
+        assert_eq!(fence.labs.ok(&["exec", "db1", "--", "echo", "alive"]), "alive\n");
+        assert!(fence.labs.ok(&["probe", "web2", "db1:3306"]).contains("open"));
+        fence.labs.ok(&["stop", "web1"]);
+        bomb.wait().expect("its end");
+        fence.labs.ok(&["start", "web1"]);
+        assert_eq!(fence.inside("echo alive"), "alive\n");
+    });
+}
+
+#[test]
+fn the_number_of_processes_is_limited() {
+    as_each(|fence| {
+        let limits = fence.inside("grep 'Max processes' /proc/self/limits");
+        assert_eq!(limits.split_whitespace().nth(3), Some("2048"), "{limits}");
+        fence.nothing_of(&["prlimit --nproc=4000:4000 true"]);
+    });
+}
+
+#[test]
+fn the_first_process_of_an_instance_has_nothing_to_take() {
+    as_each(|fence| fence.nothing_of(&["ls /proc/1/fd", "cat /proc/1/environ", "readlink /proc/1/exe"]));
+}
+
+/// Neither the lab nor a program in it keeps open what the caller had open.
+#[test]
+fn what_the_caller_has_open_does_not_come_inside() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let (mut read, write) = std::io::pipe().expect("a pipe");
+        let mut command = labs.command(&["up", "example:two-tier"]);
+        let inherited = std::os::fd::OwnedFd::from(write);
+        nix::fcntl::fcntl(&inherited, nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty()))
+            .expect("a descriptor");
+        assert!(command.output().expect("the program").status.success());
+        drop(inherited);
+        // It ends while the lab is up.
+        let mut rest = Vec::new();
+        std::io::Read::read_to_end(&mut read, &mut rest).expect("its end");
+        let open = labs.ok(&["exec", "web1", "--", "sh", "-c", "ls /proc/self/fd | wc -l"]);
+        assert_eq!(open.trim(), "4", "as {user:?}: input, output, errors, and the folder that is listed");
+    }
+}

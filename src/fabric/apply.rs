@@ -252,21 +252,25 @@ impl Fabric {
                 Work::add(&mut work.settle, upper, [(link.upper.index, link.upper.interface.clone())]);
             }
             Action::RemoveLink(_, link) => {
-                Work::add(&mut work.links, self.node(&link.upper.node)?, [wiring::remove_link(link)]);
+                let lower = self.node(&link.lower.node)?;
+                let request = reached(lower, wiring::remove_link(link));
+                Work::add(&mut work.links, self.node(&link.upper.node)?, [request]);
             }
             Action::AddRoute(name, route) => {
                 Work::add(&mut work.ends, self.node(name)?, [wiring::add_route(route)]);
             }
             Action::RemoveRoute(name, route) => {
-                Work::add(&mut work.links, self.node(name)?, [wiring::remove_route(route)]);
+                // It goes with its link, and root in the instance at the other end may have deleted that.
+                Work::add(&mut work.links, self.node(name)?, [wiring::remove_route(route).or_missing()]);
             }
             Action::AddPolicy(name, policy) => {
                 let families = self.node(name)?.families;
                 Work::add(&mut work.ends, self.node(name)?, wiring::add_policy(policy, families));
             }
             Action::RemovePolicy(name, policy) => {
-                let families = self.node(name)?.families;
-                Work::add(&mut work.links, self.node(name)?, wiring::remove_policy(policy, families));
+                let node = self.node(name)?;
+                let requests = wiring::remove_policy(policy, node.families);
+                Work::add(&mut work.links, node, requests.into_iter().map(|request| reached(node, request)));
             }
             Action::Nft { node, forward, .. } => {
                 work.transactions.push((Arc::clone(self.node(node)?), Transaction::Change(forward.clone())));
@@ -282,6 +286,11 @@ impl Fabric {
         }
         Ok(())
     }
+}
+
+/// A request to take something away, which root of the namespace may have taken away before.
+fn reached(node: &Namespace, request: Request<RouteNetlinkMessage>) -> Request<RouteNetlinkMessage> {
+    if node.user().is_some() { request.or_missing() } else { request }
 }
 
 /// Whose rulesets a phase has changed.

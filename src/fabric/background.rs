@@ -45,6 +45,8 @@ pub fn detach(log: &Path) -> io::Result<Side> {
         ForkResult::Parent { .. } => Ok(Side::Caller(Word(BufReader::new(File::from(read))))),
         ForkResult::Child => {
             setsid()?;
+            // Whoever waits for the end of a pipe that the caller was given does not wait for the lab.
+            raw::close_inherited()?;
             dup2_stdin(&nothing)?;
             dup2_stdout(&log)?;
             dup2_stderr(&log)?;

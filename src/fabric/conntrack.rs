@@ -194,6 +194,7 @@ fn deletion((family, original): Flow) -> Request<NetfilterMessage> {
         message: message(family, ConntrackMessage::Delete(original)),
         flags: 0,
         fault: None,
+        missing: netlink::Missing::Error,
     }
 }
 

@@ -23,9 +23,32 @@ pub(super) struct Request<M> {
     pub flags: u16,
     /// When it fails on purpose.
     pub fault: Option<Moment>,
+    /// What it means if the thing is not there.
+    pub missing: Missing,
+}
+
+/// What it means if the thing that a request is about is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// An error: nobody else could have taken it away.
+    Error,
+    /// It is as good as taken away: root in an instance may have done so.
+    Done,
+}
+
+impl Missing {
+    fn is_done(self, error: &io::Error) -> bool {
+        let absent = [libc::ESRCH, libc::ENODEV, libc::ENOENT, libc::EADDRNOTAVAIL];
+        self == Self::Done && error.raw_os_error().is_some_and(|errno| absent.contains(&errno))
+    }
 }
 
 impl<M> Request<M> {
+    /// The thing is within reach of others, who may have taken it away.
+    pub fn or_missing(self) -> Self {
+        Self { missing: Missing::Done, ..self }
+    }
+
     /// Counts it as a step of a namespace, which may be to fail.
     pub fn counted(self, faults: &Faults, node: &NodeName) -> Self {
         Self { fault: faults.step(node, &self.attempt), ..self }
@@ -42,12 +65,18 @@ pub(super) struct Refused {
 impl Request<RouteNetlinkMessage> {
     /// A request that makes something new.
     pub fn create(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
-        Self { attempt: attempt.into(), message, flags: NLM_F_CREATE | NLM_F_EXCL, fault: None }
+        Self {
+            attempt: attempt.into(),
+            message,
+            flags: NLM_F_CREATE | NLM_F_EXCL,
+            fault: None,
+            missing: Missing::Error,
+        }
     }
 
     /// A request that changes or removes something.
     pub fn change(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
-        Self { attempt: attempt.into(), message, flags: 0, fault: None }
+        Self { attempt: attempt.into(), message, flags: 0, fault: None, missing: Missing::Error }
     }
 }
 
@@ -83,10 +112,10 @@ where
             let start = bytes.len();
             bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
             message.serialize(&mut bytes[start..]);
-            attempts.push(request.attempt);
+            attempts.push((request.attempt, request.missing));
         }
         if !attempts.is_empty() {
-            socket.send(&bytes, 0).map_err(|source| Refused { attempt: attempts.join(", "), source })?;
+            socket.send(&bytes, 0).map_err(|source| Refused { attempt: joined(&attempts), source })?;
             answers::<M>(&socket, &attempts)?;
         }
         injected.map_or(Ok(()), Err)?;
@@ -94,10 +123,14 @@ where
     Ok(())
 }
 
-fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[String]) -> Result<(), Refused> {
+fn joined(attempts: &[(String, Missing)]) -> String {
+    attempts.iter().map(|(attempt, _)| attempt.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[(String, Missing)]) -> Result<(), Refused> {
     let mut waiting = attempts.len();
     let mut first_refusal = None;
-    let whole = |source| Refused { attempt: attempts.join(", "), source };
+    let whole = |source| Refused { attempt: joined(attempts), source };
     while waiting > 0 {
         let (buffer, _) = socket.recv_from_full().map_err(whole)?;
         let mut rest = &buffer[..];
@@ -107,9 +140,14 @@ fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[String]) -> Re
             rest = &rest[length..];
             if let NetlinkPayload::Error(error) = answer.payload {
                 waiting -= 1;
-                if error.code.is_some() && first_refusal.is_none() {
-                    let attempt = attempts.get(answer.header.sequence_number as usize).cloned().unwrap_or_default();
-                    first_refusal = Some(Refused { attempt, source: refusal(&error) });
+                if error.code.is_none() || first_refusal.is_some() {
+                    continue;
+                }
+                let source = refusal(&error);
+                let attempted = attempts.get(answer.header.sequence_number as usize);
+                let (attempt, missing) = attempted.cloned().unwrap_or((String::new(), Missing::Error));
+                if !missing.is_done(&source) {
+                    first_refusal = Some(Refused { attempt, source });
                 }
             }
         }

@@ -78,6 +78,28 @@ pub(super) fn keep_descriptors_from_programs() {
     let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
 }
 
+/// Closes everything but standard input, output and errors. For a process that uses nothing else until its end.
+pub(super) fn close_descriptors() {
+    // SAFETY: a system call with three numbers. Whoever owned one of them never runs again.
+    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+}
+
+/// Closes what the process was started with, but for standard input, output and errors: all that would stay open where a program is
+/// started. What it has opened itself since is closed there.
+pub(super) fn close_inherited() -> std::io::Result<()> {
+    let numbers = std::fs::read_dir("/proc/self/fd")?.flatten();
+    let numbers: Vec<RawFd> = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > libc::STDERR_FILENO) {
+        // SAFETY: a system call with numbers. One that is not open, as that of the folder above, is an error.
+        let flags = unsafe { libc::fcntl(number, libc::F_GETFD) };
+        if flags >= 0 && flags & libc::FD_CLOEXEC == 0 {
+            // SAFETY: nobody in this process has opened it, so that nobody owns it.
+            unsafe { libc::close(number) };
+        }
+    }
+    Ok(())
+}
+
 /// Makes a mount read-only and without devices, and every mount below it. Needs Linux 5.12.
 pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
     let attributes = libc::mount_attr {

@@ -13,10 +13,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
+use std::time::Duration;
 
 use nix::unistd::{User, geteuid};
 use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
@@ -141,7 +142,8 @@ impl Machine {
     pub async fn end(mut self) {
         drop(self.stream.write.shutdown().await);
         // It says no more; the stream is closed by its end.
-        while self.stream.word().await.is_ok() {}
+        let ended = async { while self.stream.word().await.is_ok() {} };
+        let _ = tokio::time::timeout(PATIENCE, ended).await;
     }
 }
 
@@ -180,8 +182,16 @@ fn unexpected(word: io::Result<Word>, attempt: String) -> StartError {
 #[derive(Debug)]
 struct Stream {
     write: OwnedWriteHalf,
-    read: Lines<BufReader<OwnedReadHalf>>,
+    read: OwnedReadHalf,
+    /// What has been read of the next word.
+    heard: Vec<u8>,
 }
+
+/// Bytes of a word at the most.
+const LONGEST_WORD: usize = 1 << 16;
+
+/// Whoever has been killed, and all of its processes, is gone by then; else the kernel keeps them, and nobody waits any longer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Stream {
     async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<Self> {
@@ -189,13 +199,23 @@ impl Stream {
         let stream = started?;
         stream.set_nonblocking(true)?;
         let (read, write) = UnixStream::from_std(stream)?.into_split();
-        Ok(Self { write, read: BufReader::new(read).lines() })
+        Ok(Self { write, read, heard: Vec::new() })
     }
 
     /// May be given up and asked again.
     async fn word(&mut self) -> io::Result<Word> {
-        let line = self.read.next_line().await?.ok_or(ErrorKind::UnexpectedEof)?;
-        serde_json::from_str(&line).map_err(io::Error::other)
+        loop {
+            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.heard.drain(..=end).collect();
+                return serde_json::from_slice(&line).map_err(io::Error::other);
+            }
+            if self.heard.len() >= LONGEST_WORD {
+                return Err(io::Error::other("it says more than a word"));
+            }
+            if self.read.read_buf(&mut self.heard).await? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+        }
     }
 }
 

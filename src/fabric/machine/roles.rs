@@ -12,7 +12,8 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
-use nix::sys::prctl::set_pdeathsig;
+use nix::sys::prctl::{set_dumpable, set_pdeathsig};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -57,10 +58,14 @@ fn at(attempt: &str) -> impl Fn(Errno) -> Failed {
 impl Talk {
     /// Puts the stream aside, so that nobody uses it by mistake.
     fn begin() -> io::Result<Self> {
+        // Nothing of the lab's or of its caller's is needed but the stream.
+        raw::close_descriptors();
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         dup2_stdin(File::open("/dev/null")?)?;
         setsid()?;
         raw::keep_descriptors_from_programs();
+        // Root in an instance takes nothing out of a process of ours that it can see.
+        set_dumpable(false)?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
@@ -113,7 +118,8 @@ impl Talk {
                 if failed.is_some() {
                     process::exit(3);
                 }
-                // It holds the stream open too: that closes when all of them have ended.
+                // Nothing that it holds could be of use to anybody.
+                raw::close_descriptors();
                 reap_for_ever()
             }
             ForkResult::Parent { child } => {
@@ -245,8 +251,15 @@ fn become_root() -> Result<(), Failed> {
     let _ = setgroups(&[]);
     let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setresgid(group, group, group).map_err(at("become root's group in the instance"))?;
-    setresuid(root, root, root).map_err(at("become root in the instance"))
+    setresuid(root, root, root).map_err(at("become root in the instance"))?;
+    // Of each user of the instance, counted in its user namespace. Nobody there may raise it.
+    let (_, allowed) = getrlimit(Resource::RLIMIT_NPROC).map_err(at("ask for the limit of processes"))?;
+    let most = MOST_PROCESSES.min(allowed);
+    setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(at("limit its processes"))
 }
+
+/// Processes and threads that each user of an instance may have.
+const MOST_PROCESSES: u64 = 2048;
 
 fn in_words((attempt, error): &Failed) -> (&String, i32) {
     (attempt, error.raw_os_error().unwrap_or(libc::EIO))
