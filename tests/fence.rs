@@ -261,6 +261,32 @@ fn the_number_of_processes_is_limited() {
     });
 }
 
+/// `dmesg` asks by `syslog`, `keyctl` by its number; both are programs of every Debian, or of perl.
+#[test]
+fn calls_into_the_depths_of_the_kernel_are_refused() {
+    as_each(|fence| {
+        for (name, number) in
+            [("bpf", libc::SYS_bpf), ("keyctl", libc::SYS_keyctl), ("io_uring_setup", libc::SYS_io_uring_setup)]
+        {
+            let script = format!("perl -e '$! = 0; syscall({number}, 0, 0, 0); print $!+0'");
+            assert_eq!(fence.inside(&script), libc::EPERM.to_string(), "as {:?}: {name}", fence.user);
+        }
+    });
+}
+
+/// What people run in instances works: the tools of the network, and to trace a program of one's own.
+#[test]
+fn the_usual_tools_work_inside() {
+    as_each(|fence| {
+        fence.inside(
+            "ip link add dummy0 type dummy 2>/dev/null || ip link show eth0; nft add table inet own; nft list tables",
+        );
+        fence.inside("tcpdump -c 1 -i lo & while kill -0 $! 2>/dev/null; do nc.openbsd -z 127.0.0.1 1; done; true");
+        let terminal = "script -qec tty /dev/null 2>&1 || true";
+        assert!(fence.inside(terminal).contains("/dev/pts/"), "as {:?}: {}", fence.user, fence.inside(terminal));
+    });
+}
+
 #[test]
 fn the_first_process_of_an_instance_has_nothing_to_take() {
     as_each(|fence| fence.nothing_of(&["ls /proc/1/fd", "cat /proc/1/environ", "readlink /proc/1/exe"]));

@@ -10,6 +10,7 @@ use rtnetlink::LinkVeth;
 use super::{Check, Standing};
 use crate::compile::network::Network;
 use crate::fabric::ids::InstanceRoot;
+use crate::fabric::machine::MOST_PROCESSES;
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
 use crate::fabric::{conntrack, fence, ids, nft, tap};
@@ -22,6 +23,7 @@ pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
         names(),
         fence(),
         many_ids(),
+        bounds(),
         ruleset("sets and verdict maps", SETS, "groups are sets, interfaces are found by a map"),
         ruleset("connection tracking", TRACKING, "groups are stateful"),
         ruleset("address translation", TRANSLATION, "public addresses are translated in the gateway"),
@@ -85,6 +87,11 @@ fn fence() -> Check {
         "root inside an instance must not reach the filter",
         "allow more nested user namespaces (user.max_user_namespaces)",
     )
+}
+
+fn bounds() -> Check {
+    let found = format!("{MOST_PROCESSES} processes for each of its users; memory is not bounded");
+    Check::new("bounds of an instance", Standing::Yes, found, "one instance must not starve the others", "")
 }
 
 fn many_ids() -> Check {

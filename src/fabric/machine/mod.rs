@@ -5,6 +5,7 @@
 //! does what is wanted before `main` (`roles`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
 //! about. Nobody of ours has to wait for them: they are the lab's first process's children.
 
+mod calls;
 pub(super) mod roles;
 pub mod view;
 
@@ -30,6 +31,9 @@ const VARIABLE: &str = "SGLAB_MACHINE";
 
 /// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
 pub const DATA: &str = "/run/data";
+
+/// Processes and threads that each user of an instance may have.
+pub const MOST_PROCESSES: u64 = 2048;
 
 /// What a process that was started for an instance is to do.
 #[derive(Debug, Serialize, Deserialize)]

@@ -22,8 +22,9 @@ use nix::unistd::{
     setresuid, setsid,
 };
 
+use super::calls;
 use super::view::{Failed, View};
-use super::{Job, Program, VARIABLE, Word};
+use super::{Job, MOST_PROCESSES, Program, VARIABLE, Word};
 use crate::fabric::{descriptors, raw};
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
@@ -255,11 +256,9 @@ fn become_root() -> Result<(), Failed> {
     // Of each user of the instance, counted in its user namespace. Nobody there may raise it.
     let (_, allowed) = getrlimit(Resource::RLIMIT_NPROC).map_err(at("ask for the limit of processes"))?;
     let most = MOST_PROCESSES.min(allowed);
-    setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(at("limit its processes"))
+    setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(at("limit its processes"))?;
+    calls::refuse().map_err(|error| ("refuse system calls".to_owned(), error))
 }
-
-/// Processes and threads that each user of an instance may have.
-const MOST_PROCESSES: u64 = 2048;
 
 fn in_words((attempt, error): &Failed) -> (&String, i32) {
     (attempt, error.raw_os_error().unwrap_or(libc::EIO))
