@@ -2,7 +2,7 @@
 
 use super::{Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
-use crate::model::{ConnectionName, Flow, InstanceState, Service};
+use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
 use crate::probe::{Ask, Connection, Held, Receiver};
 
 /// What is held under a name.
@@ -14,7 +14,7 @@ pub(super) enum Holding {
     Over(String),
 }
 
-fn not_opened(name: &ConnectionName, flow: &Flow, why: String) -> LabError {
+fn not_opened(name: &ConnectionName, flow: &impl std::fmt::Display, why: String) -> LabError {
     LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why }
 }
 
@@ -34,16 +34,39 @@ impl Lab {
     ///
     /// # Errors
     /// As for [`Lab::open`].
-    pub async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
+    pub async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
+        let (flow, Some(port)) = (&peers.there, peers.port()) else {
+            return Err(not_opened(name, peers, "only datagrams are sent from both ends".to_owned()));
+        };
         let (ask, client) = self.ends(name, flow).await?;
-        let connection = Connection::meet(&mut self.prober, ask, client).await;
-        self.hold(name, flow, connection)
+        self.free_to_send(&client, peers).await?.map_err(|why| not_opened(name, peers, why))?;
+        let mut held = self.held.iter().filter_map(|(name, holding)| match holding {
+            Holding::Open(connection) => Some((name, connection)),
+            Holding::Over(_) => None,
+        });
+        if let Some((other, _)) = held.find(|(_, held)| held.is_between(&ask, port)) {
+            return Err(not_opened(name, peers, format!("{other} is held between the same ports")));
+        }
+        let connection = Connection::meet(&mut self.prober, ask, client, port).await;
+        self.hold(name, peers, connection)
+    }
+
+    /// Whether the first of two peers can send from its port, which nothing but the harness may hold; why not, in words.
+    async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
+        let (from, service) = (&peers.there.from, peers.back.service);
+        let held = |whose: &str| format!("{whose} holds {service} of {from}, from which it is to send");
+        if from.instance().is_some_and(|from| self.daemons.hold(&self.cloud, from, service)) {
+            return Ok(Err(held("a service")));
+        }
+        let namespace = std::sync::Arc::clone(self.fabric.node(&client.node)?);
+        let listens = self.prober.listen_too(&namespace, service).await?;
+        Ok(if listens { Ok(()) } else { Err(held("a program")) })
     }
 
     fn hold(
         &mut self,
         name: &ConnectionName,
-        flow: &Flow,
+        flow: &impl std::fmt::Display,
         connection: Result<Connection, String>,
     ) -> Result<(), LabError> {
         let connection = connection.map_err(|why| not_opened(name, flow, why))?;

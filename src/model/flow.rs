@@ -215,6 +215,52 @@ impl Flow {
     }
 }
 
+/// Two ends that send to each other, and neither answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peers {
+    /// What the first sends.
+    pub there: Flow,
+    /// What the other sends.
+    pub back: Flow,
+}
+
+impl Peers {
+    /// The ends of a flow. The first sends from this port, or without one from that which the other has: both ends of a tunnel usually
+    /// have one number.
+    pub fn of(there: &Flow, port: Option<Port>) -> Self {
+        let service = match (there.service, port) {
+            (Service::Udp(_), Some(port)) => Service::Udp(port),
+            (service, _) => service,
+        };
+        let back = Flow { from: there.to.clone(), to: there.from.clone(), service, ..there.clone() };
+        Self { there: there.clone(), back }
+    }
+
+    /// Whether both mean the same ends and ports, whoever is named first.
+    pub fn is_of_the_same(&self, other: &Self) -> bool {
+        self == other || self.there == other.back && self.back == other.there
+    }
+
+    /// The port that the first sends from; none where the protocol has none.
+    pub fn port(&self) -> Option<Port> {
+        match self.back.service {
+            Service::Udp(port) => Some(port),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Peers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Flow { from, to, service, .. } = &self.there;
+        match (self.port(), service) {
+            (Some(own), Service::Udp(port)) => write!(f, "{from}:{own} <-> {to}:{port}/udp")?,
+            _ => write!(f, "{from} <-> {to}:{service}")?,
+        }
+        f.write_str(self.there.by())
+    }
+}
+
 /// At which end of a flow groups decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -26,7 +26,7 @@ pub use apply::{DEFAULT_GROUP, apply};
 pub use cloud::*;
 pub use daemon::Daemon;
 pub use era::*;
-pub use flow::{Check, CloudService, Direction, Endpoint, Flow, Hop, IcmpMessage, Service, Verdict, Via};
+pub use flow::{Check, CloudService, Direction, Endpoint, Flow, Hop, IcmpMessage, Peers, Service, Verdict, Via};
 pub use load_balancer::*;
 pub use mtu::Mtu;
 pub use name::*;

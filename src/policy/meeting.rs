@@ -8,7 +8,7 @@
 //! group rules", said there of protocols other than TCP, UDP and ICMP. Of UDP it follows from tracking by addresses and ports.
 
 use super::{Memory, Stage, memory, walk};
-use crate::model::{Cloud, Direction, Flow, Service, Verdict};
+use crate::model::{Cloud, Direction, Flow, Peers, Service, Verdict};
 
 /// Which packets arrive once both peers have sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +19,14 @@ pub struct Meeting {
     pub back: bool,
 }
 
-/// The meeting of two peers: the ends of `flow`, each of which sends to the address and port that the other sends from. Nothing for TCP
+/// The meeting of two peers, each of which sends to the address and port that the other sends from. Nothing for TCP
 /// and ICMP, of which a packet in the other direction is no answer, and where an appliance is on the way.
-pub fn meeting(cloud: &Cloud, flow: &Flow) -> Option<Meeting> {
-    if !matches!(flow.service, Service::Udp(_) | Service::Protocol(_)) {
+pub fn meeting(cloud: &Cloud, peers: &Peers) -> Option<Meeting> {
+    if !matches!(peers.there.service, Service::Udp(_) | Service::Protocol(_)) {
         return None;
     }
-    let there = Sent::of(cloud, flow)?;
-    let back = Sent::of(cloud, &Flow { from: flow.to.clone(), to: flow.from.clone(), ..flow.clone() })?;
+    let there = Sent::of(cloud, &peers.there)?;
+    let back = Sent::of(cloud, &peers.back)?;
     // What rules admit is answered whatever the other direction's rules say.
     if there == Sent::Arrives || back == Sent::Arrives {
         return Some(Meeting { there: true, back: true });
@@ -81,7 +81,7 @@ mod tests {
     fn met(sample: Sample, service: Service, via: Via) -> Option<(bool, bool)> {
         let end = |name: &str| Endpoint::Instance(InstanceName::new(name));
         let flow = Flow { from: end("a"), to: end("b"), via, service };
-        meeting(&sample.0, &flow).map(|meeting| (meeting.there, meeting.back))
+        meeting(&sample.0, &Peers::of(&flow, None)).map(|meeting| (meeting.there, meeting.back))
     }
 
     fn peers(era: Era) -> Sample {
@@ -105,6 +105,22 @@ mod tests {
         let mute = || peers(Era::Vpc).egress("H", &[]);
         assert_eq!(met(mute(), WIREGUARD, Via::Private), Some((false, false)));
         assert_eq!(met(mute().allow("H", &["udp 51820 from G"]), WIREGUARD, Via::Private), Some((true, true)));
+    }
+
+    #[test]
+    fn a_rule_of_either_end_for_the_port_that_the_other_sends_to_is_enough() {
+        let end = |name: &str| Endpoint::Instance(InstanceName::new(name));
+        let flow = Flow { from: end("a"), to: end("b"), via: Via::Private, service: Service::Udp(Port(500)) };
+        // `a` may send, and `b` may not: only a rule of `a` for the port that it sends from makes the two meet.
+        let met = |rules: &[&str], port: Option<Port>| {
+            let sample = peers(Era::Vpc).egress("G", &["udp 500 to H"]).egress("H", &["udp 4500 to G"]);
+            let sample = rules.iter().fold(sample, |sample, rule| sample.allow("G", &[rule]));
+            let mute = sample.egress("G", &[]);
+            meeting(&mute.0, &Peers::of(&flow, port)).map(|meeting| (meeting.there, meeting.back))
+        };
+        assert_eq!(met(&["udp 4500 from H"], Some(Port(4500))), Some((true, true)));
+        assert_eq!(met(&["udp 500 from H"], Some(Port(4500))), Some((false, false)));
+        assert_eq!(met(&["udp 4500 from H"], None), Some((false, false)), "from 500 to 500");
     }
 
     #[test]

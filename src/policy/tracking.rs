@@ -9,8 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::routes::{NextHop, next_hop, passes_on};
 use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge, meeting};
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, PrivateIp, PublicIp,
-    Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
+    Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peers, PrivateIp,
+    PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 
 /// What the documented semantics say of a connection at a moment.
@@ -90,9 +90,9 @@ impl Connection {
 
     /// Two ends that have sent to each other from fixed ports, and each hears the other; nothing if they would not, or over what is
     /// not sent that way. Each end has sent, and remembers that.
-    pub fn meet(cloud: &Cloud, flow: &Flow) -> Option<Self> {
-        meeting(cloud, flow).filter(|meeting| meeting.there && meeting.back)?;
-        Self::along(cloud, flow)
+    pub fn meet(cloud: &Cloud, peers: &Peers) -> Option<Self> {
+        meeting(cloud, peers).filter(|meeting| meeting.there && meeting.back)?;
+        Self::along(cloud, &peers.there)
     }
 
     fn along(cloud: &Cloud, flow: &Flow) -> Option<Self> {

@@ -57,6 +57,20 @@ pub(super) fn tuple(service: Service, source: IpAddr, source_port: u16, destinat
 
 /// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
 pub(super) fn open(service: Service, source: IpAddr, source_port: u16, forged: bool) -> io::Result<Socket> {
+    let (socket, bound) = unbound(service, source, source_port, forged)?;
+    socket.bind(&bound.into())?;
+    Ok(socket)
+}
+
+/// The same beside others that may share the port, for several peers of one port too.
+pub(super) fn open_beside(service: Service, source: IpAddr, source_port: u16, forged: bool) -> io::Result<Socket> {
+    let (socket, bound) = unbound(service, source, source_port, forged)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&bound.into())?;
+    Ok(socket)
+}
+
+fn unbound(service: Service, source: IpAddr, source_port: u16, forged: bool) -> io::Result<(Socket, SocketAddr)> {
     let (kind, protocol) = match service {
         Service::Tcp(_) => (Type::STREAM, Protocol::TCP),
         Service::Udp(_) => (Type::DGRAM, Protocol::UDP),
@@ -75,8 +89,7 @@ pub(super) fn open(service: Service, source: IpAddr, source_port: u16, forged: b
     if forged && source.is_ipv4() {
         socket.set_ip_transparent_v4(true)?;
     }
-    socket.bind(&bound.into())?;
-    Ok(socket)
+    Ok((socket, bound))
 }
 
 /// Else host unreachable never reaches a socket of datagrams.

@@ -23,7 +23,7 @@ use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
-use crate::model::Service;
+use crate::model::{Port, Service};
 
 /// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
 /// after a pause that the kernel doubles each time.
@@ -118,17 +118,17 @@ impl Connection {
         }
     }
 
-    /// Has both ends send datagrams from fixed ports, until each has heard the other. The first packets may be lost: who has not sent yet
-    /// takes nothing that no rule admits.
+    /// Has both ends send datagrams from fixed ports, until each has heard the other; the client's is this one, where the harness listens. The
+    /// first packets may be lost: who has not sent yet takes nothing that no rule admits.
     ///
     /// # Errors
     /// Why they do not meet, in words.
-    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, String> {
+    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver, port: Port) -> Result<Self, String> {
         let text = |error: io::Error| error.to_string();
         let Service::Udp(at) = ask.service else { return Err("only datagrams are sent from both ends".to_owned()) };
         let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
-        let (socket, port) = prober.open_socket(&ask).await?;
-        let socket = UdpSocket::from_std(socket.into()).map_err(text)?;
+        let port = port.0;
+        let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await?.into()).map_err(text)?;
         socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
         let client_node = Arc::clone(&ask.sender);
         let token = prober.token();
@@ -139,6 +139,15 @@ impl Connection {
             (Way::Arrived, Way::Arrived) => Ok(connection),
             (there, back) => Err(format!("what the one end sent {there}, and what the other sent {back}")),
         }
+    }
+
+    /// Whether it is between the ends and ports of what is to be held, whoever is its client.
+    pub fn is_between(&self, ask: &Ask, port: Port) -> bool {
+        if !matches!(self.end, End::Udp(_)) {
+            return false;
+        }
+        let own = [self.there(), self.back()].concat();
+        tuples(ask, port.0).iter().any(|tuple| own.contains(tuple))
     }
 
     /// Each end sends once; what became of it.

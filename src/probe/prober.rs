@@ -22,7 +22,7 @@ use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
-use crate::model::Service;
+use crate::model::{Port, Service};
 
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
@@ -301,6 +301,17 @@ impl Prober {
     pub(super) async fn open_socket(&mut self, ask: &Ask) -> Result<(Socket, u16), String> {
         let opened = self.open_sockets(std::slice::from_ref(ask)).await;
         opened.into_iter().next().unwrap_or_else(|| Err("its socket was not opened".into()))
+    }
+
+    /// Opens the socket of an ask at a port that listeners of ours hold, beside them: what comes from whom it is connected to comes to it alone.
+    pub(super) async fn open_beside(&mut self, ask: &Ask, port: u16) -> Result<Socket, String> {
+        let listeners = self.servers.get(&ask.sender.name).into_iter().flatten();
+        let shared = listeners.map(|servers| servers.share(Port(port))).collect::<Vec<_>>();
+        let (service, source, forged) = (ask.service, ask.source, ask.forged);
+        let opened = ask.sender.run(move || attempt::open_beside(service, source, port, forged)).await;
+        drop(shared);
+        let opened = opened.map_err(|error| error.to_string())?;
+        opened.map_err(|error| format!("failed to bind {source}:{port}: {error}"))
     }
 
     /// Sends a token from the server's end of a held connection, and from the address there that was asked.

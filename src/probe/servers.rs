@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -22,7 +22,7 @@ use super::evidence::Board;
 use super::{TOKEN_BYTES, raw};
 use crate::compile::network::{Families, NodeName};
 use crate::fabric::{FabricError, Namespace};
-use crate::model::Service;
+use crate::model::{Port, Service};
 
 /// The listeners of one namespace; they end when this is dropped, and [`Servers::close`] waits for it.
 #[derive(Debug)]
@@ -139,6 +139,17 @@ impl Servers {
         self.doors.iter().any(|(served, _)| *served == service)
     }
 
+    /// Lets sockets of ours be bound to a UDP port beside these, until what it gives is dropped: the kernel asks for that when they are bound
+    /// only, so that a program still finds the port taken.
+    pub fn share(&self, port: Port) -> Shared {
+        let is_it = |service: Service| service == Service::Udp(port);
+        let sockets = self.doors.iter().filter(|(service, _)| is_it(*service)).filter_map(|(_, door)| match door {
+            Door::Datagrams(socket) => Some(Arc::clone(socket)),
+            Door::Streams(_) | Door::Unanswered(..) => None,
+        });
+        Shared::of(sockets.collect())
+    }
+
     /// Ends them all: when this returns nothing listens there, and somebody else can.
     pub async fn close(mut self) {
         self.tasks.shutdown().await;
@@ -172,6 +183,29 @@ impl Servers {
                 stream.write_all(&[token.as_slice(), b"\n"].concat()).await
             }
         }
+    }
+}
+
+/// Listeners beside which a socket can be bound.
+#[derive(Debug)]
+pub(super) struct Shared(Vec<Arc<UdpSocket>>);
+
+impl Shared {
+    fn of(sockets: Vec<Arc<UdpSocket>>) -> Self {
+        let shared = Self(sockets);
+        shared.set(true);
+        shared
+    }
+
+    fn set(&self, reuse: bool) {
+        // Where it fails the port is taken, which whoever binds to it is told.
+        self.0.iter().for_each(|socket| drop(SockRef::from(&**socket).set_reuse_address(reuse)));
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }
 

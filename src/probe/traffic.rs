@@ -28,7 +28,7 @@ use super::resolve::{self, SentBy, Whose};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
-use crate::model::Service;
+use crate::model::{Port, Service};
 use sending::{Lane, TICK, answering, send};
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
@@ -68,6 +68,8 @@ pub struct Packet {
 pub struct Trace {
     /// Each stream's packets in the order they were sent.
     pub streams: Vec<Vec<Packet>>,
+    /// The port that each stream's held connection is sent from.
+    pub held_from: Vec<Option<Port>>,
     /// What kept the instrument from seeing all, in words. Then nothing that is missing is proved lost.
     pub blind: Option<String>,
 }
@@ -88,6 +90,7 @@ type Mark = (u32, Part, u32);
 #[derive(Debug)]
 pub struct Streams {
     courses: Vec<Course>,
+    held_from: Vec<Option<Port>>,
     cases: HashMap<Mark, Arc<Case>>,
     registered: Vec<Tuple>,
     lost_before: u64,
@@ -115,6 +118,7 @@ impl Streams {
     pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, String> {
         let (mut cases, mut registered, mut syns) = (HashMap::new(), Vec::new(), HashMap::new());
         let (mut lanes, mut taps): (Vec<Lane>, Vec<(NodeName, Tap)>) = (Vec::new(), Vec::new());
+        let mut held_from = Vec::new();
         let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
         let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
         for (number, Course { ask, client }) in courses.iter().enumerate() {
@@ -136,9 +140,10 @@ impl Streams {
                 registered.extend(ways);
                 ports.push((number, fresh));
             }
-            let (mut forth, mut back) = (None, None);
+            let (mut forth, mut back, mut held_port) = (None, None, None);
             if !is_tcp {
                 let (socket, held) = prober.open_socket(ask).await?;
+                held_port = Some(Port(held));
                 let ways = tuples(ask, held);
                 cases.insert((stream, Part::Forth, 0), prober.board.register(&ways));
                 let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
@@ -162,6 +167,7 @@ impl Streams {
                     taps.extend(opened.into_iter().map(|tap| (node.clone(), tap)));
                 }
             }
+            held_from.push(held_port);
             lanes.push(Lane {
                 stream,
                 from: Arc::clone(&ask.sender),
@@ -190,6 +196,7 @@ impl Streams {
         let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
         Ok(Self {
             courses,
+            held_from,
             cases,
             registered,
             lost_before: prober.lost(),
@@ -226,7 +233,11 @@ impl Streams {
         let settled = self.settle(prober).await;
         let _ = self.wake.write(1);
         let read = join(self.reader.take()).await.unwrap_or_default();
-        let mut trace = Trace { streams: vec![Vec::new(); self.courses.len()], blind: None };
+        let mut trace = Trace {
+            streams: vec![Vec::new(); self.courses.len()],
+            held_from: std::mem::take(&mut self.held_from),
+            blind: None,
+        };
         let (mut unexplained, mut ends) = (0, 0);
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::outcomes::Evidence;
 use crate::lab::flow_log::FlowRecord;
 use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
-use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Verdict};
+use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Peers, Verdict};
 use crate::policy;
 use crate::probe::{Batch, Held, Streams, Trace};
 
@@ -32,7 +32,7 @@ pub trait Cloudlike {
     /// Opens a connection and holds it.
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Has two ends send datagrams to each other from fixed ports until each hears the other, and holds that.
-    fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
+    fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> impl Future<Output = Result<(), LabError>>;
     /// Closes a connection that is held.
     fn close(&mut self, name: &ConnectionName);
     /// Waits, in silence, until a connection is not tracked any more.
@@ -105,8 +105,8 @@ impl Cloudlike for Lab {
         Self::open(self, name, flow).await
     }
 
-    async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
-        Self::meet(self, name, flow).await
+    async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
+        Self::meet(self, name, peers).await
     }
 
     fn close(&mut self, name: &ConnectionName) {

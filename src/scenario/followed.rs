@@ -11,7 +11,7 @@ use super::cloudlike::Cloudlike;
 use super::findings::HeldResult;
 use crate::lab::LabError;
 use crate::model::topology::Fate;
-use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Service, Verdict};
+use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Peers, Service, Verdict};
 use crate::policy;
 use crate::policy::tracking::{Connection, Standing};
 use crate::probe::Held;
@@ -95,11 +95,17 @@ pub enum Foretold {
 
 /// Every connection that is held, with what the model remembers of it.
 #[derive(Debug, Default)]
-pub struct Followed(IndexMap<ConnectionName, One>);
+pub struct Followed {
+    held: IndexMap<ConnectionName, One>,
+    /// Who has ever met whom from fixed ports, also what is closed by now.
+    met: Vec<Peers>,
+}
 
 #[derive(Debug)]
 struct One {
     flow: Flow,
+    /// Where both ends send from fixed ports.
+    peers: Option<Peers>,
     prediction: Prediction,
     cuts: u32,
     cut_since: Option<Instant>,
@@ -153,25 +159,43 @@ impl Followed {
     }
 
     /// The same of two ends that have met by sending to each other from fixed ports.
-    pub fn meet(&mut self, cloud: &Cloud, name: &ConnectionName, flow: &Flow) {
-        let prediction = match (policy::meeting(cloud, flow), limit(cloud, flow)) {
+    pub fn meet(&mut self, cloud: &Cloud, name: &ConnectionName, peers: &Peers) {
+        let flow = &peers.there;
+        let prediction = match (policy::meeting(cloud, peers), limit(cloud, flow)) {
             (_, Some(why)) => Prediction::Unknown(why),
+            _ if self.have_met(peers) => {
+                Prediction::Unknown("its ends have met before from the same ports, and may remember that")
+            }
             (None, None) => Prediction::Unknown("the model does not follow what goes this way"),
-            (Some(_), None) => match Connection::meet(cloud, flow) {
+            (Some(_), None) => match Connection::meet(cloud, peers) {
                 Some(connection) => Prediction::Follows(Box::new(connection)),
                 None => Prediction::NotOpened(policy::judge(cloud, flow)),
             },
         };
         self.begin(name, flow, prediction);
+        self.met.push(peers.clone());
         // Each end has sent twice.
-        if let Some(one) = self.0.get_mut(name) {
+        if let Some(one) = self.held.get_mut(name) {
             one.is_single_question = false;
+            one.peers = Some(peers.clone());
         }
+    }
+
+    /// Whether these ends have met before from these ports: what they remember of it, a new meeting goes by.
+    pub fn have_met(&self, peers: &Peers) -> bool {
+        self.met.iter().any(|met| met.is_of_the_same(peers))
+    }
+
+    /// What is held between these ends and ports.
+    pub fn holds(&self, peers: &Peers) -> Option<&ConnectionName> {
+        let is_it = |one: &One| one.peers.as_ref().is_some_and(|held| held.is_of_the_same(peers));
+        self.held.iter().find_map(|(name, one)| is_it(one).then_some(name))
     }
 
     fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction) {
         let one = One {
             flow: flow.clone(),
+            peers: None,
             prediction,
             cuts: 0,
             cut_since: None,
@@ -180,24 +204,24 @@ impl Followed {
             is_known: false,
             is_single_question: matches!(flow.service, Service::Udp(_)),
         };
-        self.0.insert(name.clone(), one);
+        self.held.insert(name.clone(), one);
     }
 
     /// A connection that has been closed.
     pub fn close(&mut self, name: &ConnectionName) {
-        self.0.shift_remove(name);
+        self.held.shift_remove(name);
     }
 
     /// A connection that was idle until nobody remembered it.
     pub fn idle(&mut self, name: &ConnectionName) {
-        if let Some(One { prediction: Prediction::Follows(connection), .. }) = self.0.get_mut(name) {
+        if let Some(One { prediction: Prediction::Follows(connection), .. }) = self.held.get_mut(name) {
             connection.forget();
         }
     }
 
     /// A change that has been carried out; `cloud` is the one after it.
     pub fn follow(&mut self, operation: &Operation, cloud: &Cloud) {
-        for one in self.0.values_mut() {
+        for one in self.held.values_mut() {
             one.is_stale = true;
             if let Prediction::Follows(connection) = &mut one.prediction {
                 connection.follow(operation, cloud);
@@ -213,7 +237,7 @@ impl Followed {
             why: Why::Unproved,
             reason: reason.to_owned(),
         };
-        Compared { not_compared: self.0.iter().map(one).collect(), ..Compared::default() }
+        Compared { not_compared: self.held.iter().map(one).collect(), ..Compared::default() }
     }
 
     /// Holds each against the model: by what the step itself has found of it, or by examining it, which takes a packet or
@@ -223,7 +247,7 @@ impl Followed {
     /// When the lab fails.
     pub async fn compare<L: Cloudlike>(&mut self, lab: &mut L, found: &[HeldResult]) -> Result<Compared, LabError> {
         let mut compared = Compared::default();
-        for (name, one) in &mut self.0 {
+        for (name, one) in &mut self.held {
             let mut not = |flow: &Flow, why: Why, reason: String| {
                 compared.not_compared.push(NotCompared { name: name.clone(), flow: flow.clone(), why, reason });
             };

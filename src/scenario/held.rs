@@ -5,6 +5,7 @@ use super::findings::HeldResult;
 use super::followed::Followed;
 use super::{cells, explain};
 use crate::lab::LabError;
+use crate::model::Peers;
 use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};
 use crate::probe::Held;
 
@@ -17,7 +18,6 @@ pub async fn open<L: Cloudlike>(
     opening: &Opening,
     followed: &mut Followed,
 ) -> Result<Option<String>, LabError> {
-    let from_both_ends = opening.flow.both_ways;
     let one_way = FlowPattern { both_ways: false, ..opening.flow.clone() };
     let flows = match cells::select(&one_way, None, lab.cloud()) {
         Ok(flows) => flows,
@@ -27,16 +27,17 @@ pub async fn open<L: Cloudlike>(
         let count = flows.len();
         return Ok(Some(format!("`{}` means {count} flows, and a connection is one", opening.flow.written)));
     };
-    let opened = match from_both_ends {
-        true => lab.meet(&opening.name, flow).await,
-        false => lab.open(&opening.name, flow).await,
+    let peers = opening.flow.both_ways.then(|| Peers::of(flow, opening.flow.from_port));
+    let opened = match &peers {
+        Some(peers) => lab.meet(&opening.name, peers).await,
+        None => lab.open(&opening.name, flow).await,
     };
     match opened {
         Ok(()) => {
             if lab.predictor().is_some() {
-                match from_both_ends {
-                    true => followed.meet(lab.cloud(), &opening.name, flow),
-                    false => followed.open(lab.cloud(), &opening.name, flow),
+                match &peers {
+                    Some(peers) => followed.meet(lab.cloud(), &opening.name, peers),
+                    None => followed.open(lab.cloud(), &opening.name, flow),
                 }
             }
             Ok(None)

@@ -14,7 +14,7 @@ use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles,
 use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
-    RuleId, Service, Verdict, apply,
+    Peers, RuleId, Service, Verdict, apply,
 };
 use crate::policy::behind::{Behind, Listens, Reached};
 use crate::policy::{self, Stage, Walk};
@@ -120,13 +120,17 @@ impl Cloudlike for Predictor {
         Ok(())
     }
 
-    async fn meet(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
-        if policy::meeting(&self.cloud, flow).is_some_and(|meeting| !(meeting.there && meeting.back)) {
-            let why =
-                "neither end would hear the other: one of them may not send, and no rule admits what comes".to_owned();
-            return Err(LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why });
+    async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
+        let not_opened = |why: String| LabError::NotOpened { name: name.clone(), flow: peers.to_string(), why };
+        if let Some(other) = self.followed.holds(peers) {
+            return Err(not_opened(format!("{other} is held between the same ports")));
         }
-        self.followed.meet(&self.cloud, name, flow);
+        let meets = policy::meeting(&self.cloud, peers).is_none_or(|meeting| meeting.there && meeting.back);
+        if !meets && !self.followed.have_met(peers) {
+            let why = "neither end would hear the other: one of them may not send, and no rule admits what comes";
+            return Err(not_opened(why.to_owned()));
+        }
+        self.followed.meet(&self.cloud, name, peers);
         Ok(())
     }
 

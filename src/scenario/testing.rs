@@ -113,6 +113,7 @@ pub(crate) fn pattern(written: &str) -> FlowPattern {
         written: written.to_owned(),
         place: place(31, 9),
         from: selector(from),
+        from_port: None,
         to: selector(to),
         both_ways,
         service: Service::Tcp(Port(port.parse().expect("a number"))),
@@ -296,7 +297,7 @@ impl Cloudlike for Double {
         Ok(())
     }
 
-    async fn meet(&mut self, _: &ConnectionName, _: &Flow) -> Result<(), LabError> {
+    async fn meet(&mut self, _: &ConnectionName, _: &Peers) -> Result<(), LabError> {
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::outcomes::Evidence;
 use super::{cells, explain};
 use crate::lab::LabError;
 use crate::model::topology::{Expectation, Step};
-use crate::model::{Cloud, Endpoint, Flow, InstanceState, Place, Verdict, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Verdict, Via};
 use crate::policy;
 use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
 
@@ -183,7 +183,8 @@ pub fn unpredicted(step: &Step, before: &Cloud) -> Vec<TrafficResult> {
         selected.into_iter().map(|flow| (flow, pattern.place.clone()))
     });
     let flows: Vec<(Flow, Place)> = flows.collect();
-    let trace = Trace { streams: vec![Vec::new(); flows.len()], blind: Some(NOT_PREDICTED.to_owned()) };
+    let trace =
+        Trace { streams: vec![Vec::new(); flows.len()], blind: Some(NOT_PREDICTED.to_owned()), ..Trace::default() };
     judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, &promises(step))
 }
 
@@ -205,9 +206,9 @@ pub fn judge(
     moments: &Moments<'_>,
     expected: &[Promise],
 ) -> Vec<TrafficResult> {
-    let judged = flows.iter().zip(&trace.streams).map(|((flow, place), packets)| {
+    let judged = flows.iter().zip(&trace.streams).enumerate().map(|(number, ((flow, place), packets))| {
         let verdicts = verdicts(flow, moments);
-        let meetings = meetings(flow, moments);
+        let meetings = meetings(&Peers::of(flow, trace.held_from.get(number).copied().flatten()), moments);
         let mut result = TrafficResult {
             flow: flow.clone(),
             sent: packets.len(),
@@ -276,9 +277,9 @@ fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
 }
 
 /// Whether each cloud lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do.
-fn meetings(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
+fn meetings(peers: &Peers, moments: &Moments<'_>) -> Vec<Option<bool>> {
     let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
-    clouds.map(|cloud| policy::meeting(cloud, flow).map(|meeting| meeting.there)).collect()
+    clouds.map(|cloud| policy::meeting(cloud, peers).map(|meeting| meeting.there)).collect()
 }
 
 /// What a packet's addresses are made of, and whether those who have them run.
@@ -345,7 +346,7 @@ mod tests {
         let packet = Packet { part, before: moment(at), after: moment(at), arrived, drop: None };
         // One of after the last operation, of which nothing is said, so that the packet alone decides.
         let later = Packet { part: Part::Back, before: moment(30), after: moment(30), arrived: false, drop: None };
-        let trace = Trace { streams: vec![vec![packet, later]], blind: None };
+        let trace = Trace { streams: vec![vec![packet, later]], ..Trace::default() };
         let clouds = [(moment(10), after.0)];
         let moments = Moments { before: &before.0, quiet: Some(moment(5)), clouds: &clouds };
         let place = Place { file: Arc::from("t.yaml"), line: 1, column: 1 };

@@ -33,6 +33,7 @@ mod faults_log;
 mod faults_nft;
 mod faults_operations;
 mod fence;
+mod fixed_ports;
 mod flow_logs;
 mod gotchas;
 mod hostile_instances;
@@ -89,6 +90,7 @@ const ALL: &[&[Case]] = &[
     faults_nft::CASES,
     faults_operations::CASES,
     fence::CASES,
+    fixed_ports::CASES,
     flow_logs::CASES,
     gotchas::CASES,
     hostile_instances::CASES,

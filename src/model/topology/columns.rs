@@ -45,7 +45,11 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     });
     for action in topology.steps.iter().flat_map(|step| &step.actions) {
         if let Action::Open(opening) = action {
-            named.services.insert(opening.value.flow.service);
+            let flow = &opening.value.flow;
+            named.services.insert(flow.service);
+            if flow.both_ways {
+                named.services.insert(flow.back());
+            }
         }
     }
     let during = topology.steps.iter().flat_map(|step| &step.during);

@@ -20,7 +20,7 @@ impl Reading<'_> {
                 continue;
             }
             self.connections.insert(name.clone(), key.span);
-            let Some(flow) = self.flow(value, Within::Step { dropped: false }) else { continue };
+            let Some(flow) = self.flow(value, Within::Held) else { continue };
             if let Selector::Instance(to) = &flow.to
                 && self.names.sort(to.as_str()) == Some(Sort::LoadBalancer)
             {

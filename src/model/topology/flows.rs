@@ -4,6 +4,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::super::{Direction, GroupName, HostName, InstanceName, Service, TableName, Via};
 use super::names::{Sort, World};
+use super::peers;
 use super::problem::{Draft, Span, quote};
 use super::reading::{Fields, Reading, part, suggest};
 use super::services::{first_word, service, unprobeable};
@@ -24,6 +25,8 @@ pub(super) enum Within {
     Table,
     /// An expectation of a step; whether it is one of drops.
     Step { dropped: bool },
+    /// A connection that is held.
+    Held,
     /// A question to the model alone, which needs no packet.
     Question,
 }
@@ -50,6 +53,7 @@ impl Reading<'_> {
             self.report(Draft::new(part(node, rest), format!("{} has no port", quote(rest))).help(help));
             return None;
         };
+        let (from_word, sent_from) = peers::split(from_word);
         let from = self.selector(node, from_word, within);
         let to = self.selector(node, to_word.trim(), within);
         let (service, rest) = match service(node, asked) {
@@ -60,6 +64,10 @@ impl Reading<'_> {
             }
         };
         let (via, at) = self.suffixes(node, rest, within)?;
+        let from_port = match sent_from {
+            Some(word) => Some(self.sent_from(node, word, (arrow, service), within)?),
+            None => None,
+        };
         let (from, to) = (from?, to?);
         let both_ways = arrow == "<->";
         if self.refuse_forged(&from, &to, service, node.span) {
@@ -106,7 +114,7 @@ impl Reading<'_> {
         }
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let place = self.place(node.span);
-        let pattern = FlowPattern { written, place, from, to, both_ways, service, via, at };
+        let pattern = FlowPattern { written, place, from, from_port, to, both_ways, service, via, at };
         // Of a table that says an address only the table knows by which the flow goes.
         let known = within != Within::Question && (within != Within::Table || via.is_some());
         if let Some(draft) = known.then(|| self.no_way(&pattern, None, node.span)).flatten() {

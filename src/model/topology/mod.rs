@@ -18,6 +18,7 @@ mod load_balancers;
 mod names;
 mod networks;
 mod parse;
+mod peers;
 mod predictions;
 mod prefix_lists;
 mod problem;
@@ -51,7 +52,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::{
     Cloud, CloudService, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs,
-    LoadBalancerName, Operation, Place, Refusal, RefusalCode, Service, TableName, Via, VpcName,
+    LoadBalancerName, Operation, Place, Port, Refusal, RefusalCode, Service, TableName, Via, VpcName,
 };
 
 /// The commented file that `sglab init` writes.
@@ -147,6 +148,8 @@ pub struct FlowPattern {
     pub place: Place,
     /// Who opens the flow.
     pub from: Selector,
+    /// `left:4500 <-> ...`: the port that it sends from, where both ends send to each other.
+    pub from_port: Option<Port>,
     /// To whom.
     pub to: Selector,
     /// `<->`: the other way round too.
@@ -229,7 +232,7 @@ pub struct Opening {
     /// Its name, once in the file.
     pub name: ConnectionName,
     /// Who opens it to whom: exactly one flow at that moment. With `<->` each end sends from a fixed port to the other's, and
-    /// neither answers.
+    /// neither answers; without a port of the first end both have one number.
     pub flow: FlowPattern,
 }
 

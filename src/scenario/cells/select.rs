@@ -39,6 +39,7 @@ pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> 
     selection.itself = is_one(&pattern.from) && is_one(&pattern.to);
     selection.pairs(&pattern.from, &pattern.to);
     if pattern.both_ways {
+        selection.service = pattern.back();
         selection.pairs(&pattern.to, &pattern.from);
     }
     if selection.flows.is_empty() {

@@ -15,7 +15,7 @@ impl Followed {
     /// What an examination would find; inconclusive, with the reason, where the model cannot tell.
     pub fn foresee(&self, name: &ConnectionName, cloud: &Cloud) -> Held {
         let inconclusive = |why: &str| Held::Inconclusive { why: why.to_owned() };
-        let Some(one) = self.0.get(name) else { return Held::Gone { why: "it was closed".to_owned() } };
+        let Some(one) = self.held.get(name) else { return Held::Gone { why: "it was closed".to_owned() } };
         match one.foretold(cloud) {
             Err(why) => inconclusive(&format!("not predicted: {why}")),
             Ok(Foretold::NotOpened(_)) => inconclusive("it would not have opened"),

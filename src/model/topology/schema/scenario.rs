@@ -9,7 +9,7 @@ use super::{
     Association, Era, Group, Holder, Instance, Interface, Name, OnOrOff, OneOrMany, PrefixListEdit, Rule, Services,
 };
 
-/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; then `by public address`, `by dns name`, `at ingress`.
+/// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; of a connection that is held also `FROM:PORT <-> TO:PORT/udp`; then `by public address`, `by dns name`, `at ingress`.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 struct Flow(#[schemars(regex(pattern = r"^\s*\S+(\s+as\s+\S+)?\s*<?->\s*\S+\s*:\s*\S"))] String);
