@@ -37,14 +37,19 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         Err(why) => bail!("{why}"),
     };
     let explanations: Vec<_> = flows.iter().map(|flow| explain::explain(&cloud, flow)).collect();
+    let peers = match cells::peers(&pattern, &cloud) {
+        Ok(peers) => peers,
+        Err(why) => bail!("{why}"),
+    };
+    let together: Vec<_> = peers.iter().filter_map(|peers| explain::together(&cloud, peers)).collect();
     let name = topology.steps.get(step.wrapping_sub(1)).map(|step| step.name.as_str());
     let moment = Moment { file: &topology.file, era, step, name };
     let told = match arguments.format {
-        PlainFormat::Json => explain::json(moment, &explanations)?,
+        PlainFormat::Json => explain::json(moment, &explanations, &together)?,
         PlainFormat::Text => {
             let color = color::wanted(arguments.color, stdout().is_terminal());
             let width = screen::width_of(&stdout());
-            explain::text(moment, &explanations, Style { color, width, ..Style::default() })
+            explain::text(moment, &explanations, &together, Style { color, width, ..Style::default() })
         }
     };
     stdout().write_all(told.as_bytes())?;

@@ -40,6 +40,19 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whether it is about this end of a flow.
+    pub fn is_at(self, end: Direction) -> bool {
+        match self {
+            Self::Accept(at, _)
+            | Self::Pass(at)
+            | Self::Remembered(at)
+            | Self::Drop(at)
+            | Self::Cut(at)
+            | Self::Unclaimed(at) => at == end,
+            _ => false,
+        }
+    }
+
     /// Whether the packet ended there.
     pub fn is_drop(self) -> bool {
         !matches!(self, Self::Accept(..) | Self::Pass(_) | Self::Remembered(_))

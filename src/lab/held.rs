@@ -1,6 +1,6 @@
 //! Connections that are held open while the cloud changes.
 
-use super::{Lab, LabError, Unheld, paths};
+use super::{Admissions, Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
 use crate::probe::{Ask, Connection, Held, Receiver};
@@ -9,7 +9,7 @@ use crate::probe::{Ask, Connection, Held, Receiver};
 #[derive(Debug)]
 pub(super) enum Holding {
     /// A connection whose ends live.
-    Open(Box<Connection>),
+    Open(Box<Connection>, Admissions),
     /// One that an end of has gone. Its sockets are closed: they would keep a namespace alive that has been given up.
     Over(String),
 }
@@ -26,7 +26,7 @@ impl Lab {
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let (ask, client) = self.ends(name, flow).await?;
         let connection = Connection::open(&mut self.prober, ask, client).await;
-        self.hold(name, flow, connection)
+        self.hold(name, vec![flow.clone()], flow, connection)
     }
 
     /// Has the two ends of a flow send datagrams to each other, each to the port that the other sends from, and holds that; each has
@@ -41,14 +41,14 @@ impl Lab {
         let (ask, client) = self.ends(name, flow).await?;
         self.free_to_send(&client, peers).await?.map_err(|why| not_opened(name, peers, why))?;
         let mut held = self.held.iter().filter_map(|(name, holding)| match holding {
-            Holding::Open(connection) => Some((name, connection)),
+            Holding::Open(connection, _) => Some((name, connection)),
             Holding::Over(_) => None,
         });
         if let Some((other, _)) = held.find(|(_, held)| held.is_between(&ask, port)) {
             return Err(not_opened(name, peers, format!("{other} is held between the same ports")));
         }
         let connection = Connection::meet(&mut self.prober, ask, client, port).await;
-        self.hold(name, peers, connection)
+        self.hold(name, vec![peers.there.clone(), peers.back.clone()], peers, connection)
     }
 
     /// Whether the first of two peers can send from its port, which nothing but the harness may hold; why not, in words.
@@ -66,12 +66,35 @@ impl Lab {
     fn hold(
         &mut self,
         name: &ConnectionName,
+        flows: Vec<Flow>,
         flow: &impl std::fmt::Display,
         connection: Result<Connection, String>,
     ) -> Result<(), LabError> {
         let connection = connection.map_err(|why| not_opened(name, flow, why))?;
-        self.held.insert(name.clone(), Holding::Open(Box::new(connection)));
+        let admissions = Admissions { flows, ends: Vec::new() };
+        self.held.insert(name.clone(), Holding::Open(Box::new(connection), admissions));
+        self.note_admissions(name);
         Ok(())
+    }
+
+    /// Takes note of what records say by which a connection was let pass; rules that have gone by later are still known now.
+    fn note_admissions(&mut self, name: &ConnectionName) {
+        let records = match self.held.get_mut(name) {
+            Some(Holding::Open(connection, _)) => connection.take_records(),
+            Some(Holding::Over(_)) | None => return,
+        };
+        let new: Vec<_> = records.iter().filter_map(|logged| self.admission(logged)).collect();
+        if let Some(Holding::Open(_, admissions)) = self.held.get_mut(name) {
+            new.into_iter().for_each(|admission| admissions.add(admission));
+        }
+    }
+
+    /// By what a connection that is held was let pass, as far as filters have recorded it.
+    pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
+        match self.held.get(name)? {
+            Holding::Open(_, admissions) => Some(admissions),
+            Holding::Over(_) => None,
+        }
     }
 
     /// Who asks whom, where the harness listens at the receiver.
@@ -116,7 +139,7 @@ impl Lab {
     /// [`LabError::Broken`]; [`LabError::NotForgotten`].
     pub async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
         self.refuse_broken()?;
-        let Some(Holding::Open(connection)) = self.held.get(name) else { return Ok(()) };
+        let Some(Holding::Open(connection, _)) = self.held.get(name) else { return Ok(()) };
         let tracking = self.prober.tracking();
         let not_forgotten = |why| LabError::NotForgotten { name: name.clone(), why };
         let sentence = || format!("waiting until the connection {name} is tracked no more");
@@ -130,7 +153,7 @@ impl Lab {
     pub async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         self.refuse_broken()?;
         let connection = match self.held.get_mut(name) {
-            Some(Holding::Open(connection)) => connection,
+            Some(Holding::Open(connection, _)) => connection,
             Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
             None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
         };
@@ -142,7 +165,7 @@ impl Lab {
     /// Ends the connections of a namespace that is given up, or whose programs have ended.
     pub(super) fn end_connections(&mut self, node: &NodeName, why: &str) {
         for holding in self.held.values_mut() {
-            if matches!(holding, Holding::Open(connection) if connection.ends().contains(&node)) {
+            if matches!(holding, Holding::Open(connection, _) if connection.ends().contains(&node)) {
                 *holding = Holding::Over(format!("{node}: {why}"));
             }
         }
@@ -155,12 +178,14 @@ impl Lab {
     pub async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         self.refuse_broken()?;
         let connection = match self.held.get_mut(name) {
-            Some(Holding::Open(connection)) => connection,
+            Some(Holding::Open(connection, _)) => connection,
             Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
             None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
         };
         let (network, cloud) = (&self.network, &self.cloud);
         let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
-        Ok(connection.examine(&mut self.prober, &whose).await)
+        let found = connection.examine(&mut self.prober, &whose).await;
+        self.note_admissions(name);
+        Ok(found)
     }
 }

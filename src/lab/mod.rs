@@ -3,6 +3,7 @@
 //! An operation is judged by the pure [`apply`](fn@crate::model::apply), compiled, and the difference goes to the
 //! kernel. If any part of that fails, kernel and state are as they were, or the lab says that it is broken.
 
+mod admissions;
 mod altered;
 mod balancers;
 mod captured;
@@ -39,6 +40,7 @@ use crate::model::{
 use crate::probe::{Answering, Ask, Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
+pub use admissions::{Admission, Admissions, AdmittedBy};
 pub use altered::Alteration;
 pub use balancers::HealthOfAll;
 pub use captured::Captured;

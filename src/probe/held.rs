@@ -23,13 +23,15 @@ use super::{Drop, TOKEN_BYTES};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
-use crate::model::{Port, Service};
+use crate::model::{Direction, Port, Service};
 
 /// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
 /// after a pause that the kernel doubles each time.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The kernel counts in seconds, and clears away a little later.
 const BREATH: Duration = Duration::from_millis(50);
+/// In milliseconds. To a host outside there is no record of an ingress.
+const RECORDS_COME_WITHIN: u32 = 20;
 /// So often the rest of a flow's time is asked for.
 const MOST_ROUNDS: usize = 200;
 
@@ -66,6 +68,8 @@ pub struct Connection {
     /// Names the connection at the server's side.
     token: Token,
     end: End,
+    /// By what its packets were let pass, and nobody was told yet.
+    records: Vec<Logged>,
 }
 
 #[derive(Debug)]
@@ -85,6 +89,8 @@ impl Connection {
         let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
         let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
+        let there = tuples(&ask, port);
+        let case = prober.board.register(&there);
         let to = |port: u16| SocketAddr::new(ask.destination, port);
         let text = |error: io::Error| error.to_string();
         let opening = async {
@@ -106,15 +112,31 @@ impl Connection {
                 Service::Icmp(_) | Service::Protocol(_) => Err("a connection is held over tcp, udp or ping".to_owned()),
             }
         };
-        let end = timeout(PATIENCE, opening).await.map_err(|_| "nobody answers".to_owned())??;
+        let opening = timeout(PATIENCE, opening).await.map_err(|_| "nobody answers".to_owned());
         let client_node = Arc::clone(&ask.sender);
-        let mut connection = Self { ask, client, client_node, server, port, token, end };
-        connection.send(token).await.map_err(text)?;
-        let answer = timeout(PATIENCE, connection.receive(token)).await.map_err(|_| "nobody answers".to_owned())?;
-        let named = answer.map_err(text)?;
-        match named {
-            Some(name) if name != connection.server.0 => Err(format!("{name} answered")),
-            _ => Ok(connection),
+        let opened = match opening.flatten() {
+            Ok(end) => {
+                let records = Vec::new();
+                Self { ask, client, client_node, server, port, token, end, records }.answered(&case).await
+            }
+            Err(why) => Err(why),
+        };
+        prober.board.forget(&there);
+        opened
+    }
+
+    /// Itself, once the right receiver has answered.
+    async fn answered(mut self, case: &Case) -> Result<Self, String> {
+        let text = |error: io::Error| error.to_string();
+        let token = self.token;
+        self.send(token).await.map_err(text)?;
+        let answer = timeout(PATIENCE, self.receive(token)).await.map_err(|_| "nobody answers".to_owned())?;
+        match answer.map_err(text)? {
+            Some(name) if name != self.server.0 => Err(format!("{name} answered")),
+            _ => {
+                self.records = admitting(&[case]).await;
+                Ok(self)
+            }
         }
     }
 
@@ -132,13 +154,19 @@ impl Connection {
         socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
         let client_node = Arc::clone(&ask.sender);
         let token = prober.token();
-        let mut connection = Self { ask, client, client_node, server, port, token, end: End::Udp(socket) };
+        let mut connection =
+            Self { ask, client, client_node, server, port, token, end: End::Udp(socket), records: Vec::new() };
         // Once each has sent, each has been heard, or never is.
         connection.exchange(prober).await?;
         match connection.exchange(prober).await? {
             (Way::Arrived, Way::Arrived) => Ok(connection),
             (there, back) => Err(format!("what the one end sent {there}, and what the other sent {back}")),
         }
+    }
+
+    /// The records of what has let its packets pass, since this was last asked.
+    pub fn take_records(&mut self) -> Vec<Logged> {
+        std::mem::take(&mut self.records)
     }
 
     /// Whether it is between the ends and ports of what is to be held, whoever is its client.
@@ -157,6 +185,9 @@ impl Connection {
         let (question, answer) = (prober.token(), prober.token());
         prober.board.expect_delivery(question, &case_there);
         let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
+        if self.records.is_empty() && matches!(found, Ok((Way::Arrived, _) | (_, Way::Arrived))) {
+            self.records = admitting(&[&case_there, &case_back]).await;
+        }
         prober.board.forget(&[there, back].concat());
         prober.board.forget_delivery(&question);
         found
@@ -250,6 +281,7 @@ impl Connection {
             }
             Err(why) => Held::Gone { why },
         };
+        self.records.extend([&case_there, &case_back].into_iter().flat_map(|case| admissions_of(case)));
         prober.board.forget(&[there, back].concat());
         prober.board.forget_delivery(&question);
         match held {
@@ -436,6 +468,24 @@ async fn watch(case: &Case) -> Way {
         }
         case.news.notified().await;
     }
+}
+
+fn admissions_of(case: &Case) -> Vec<Logged> {
+    case.records().into_iter().filter(|logged| !logged.record.is_drop()).collect()
+}
+
+/// The records of what has let something new pass, behind which it has arrived. They are read by others, and may come a little later: what
+/// has not come by then is not known.
+async fn admitting(cases: &[&Case]) -> Vec<Logged> {
+    for _ in 0..RECORDS_COME_WITHIN {
+        let records: Vec<Logged> = cases.iter().flat_map(|case| admissions_of(case)).collect();
+        // Where the receiver's end is in the cloud, its record is the last.
+        if records.iter().any(|logged| logged.record.is_at(Direction::Ingress)) {
+            return records;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    cases.iter().flat_map(|case| admissions_of(case)).collect()
 }
 
 fn find(within: &[u8], token: &Token) -> Option<usize> {

@@ -13,7 +13,7 @@ use super::text::Tone;
 use super::{Style, text};
 use crate::model::topology::write;
 use crate::model::{
-    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Place, PrivateIp, RuleId, Verdict,
+    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Peers, Place, PrivateIp, RuleId, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Asked, Stage};
@@ -37,6 +37,17 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     behind: Vec<Target>,
     remedies: Vec<Cure>,
+}
+
+/// What becomes of what two ends send to each other from fixed ports.
+#[derive(Serialize)]
+pub struct Together {
+    /// The two in the words of a file.
+    written: String,
+    /// Whether each hears the other, once both have sent.
+    meet: bool,
+    /// The same in a sentence.
+    summary: String,
 }
 
 /// An instance behind a load balancer.
@@ -128,6 +139,24 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
         behind: if verdict == "open" { behind(cloud, flow) } else { Vec::new() },
         remedies: remedies.collect(),
     }
+}
+
+/// What two ends that send to each other come to; nothing where that is not known.
+pub fn together(cloud: &Cloud, peers: &Peers) -> Option<Together> {
+    let meeting = policy::meeting(cloud, peers)?;
+    let meet = meeting.there && meeting.back;
+    let is_open = |flow: &Flow| matches!(policy::judge(cloud, flow), Verdict::Open { .. });
+    let summary = match (meet, is_open(&peers.there) || is_open(&peers.back)) {
+        (true, true) => {
+            "both hear each other: what one end sends comes in by a rule, and the answer to that needs none"
+        }
+        (true, false) => {
+            "both hear each other once both have sent: each takes what comes back from whom it has sent to, and no rule \
+             has to let it in"
+        }
+        (false, _) => "neither hears the other, also where both send: who may not send is answered by nobody",
+    };
+    Some(Together { written: write::peers(peers), meet, summary: summary.to_owned() })
 }
 
 /// Who is behind the listener that a flow comes to. What listens there is known of ports that an instance `listens` on only.
@@ -229,18 +258,21 @@ struct Document<'a> {
     #[serde(flatten)]
     moment: Moment<'a>,
     flows: &'a [Explanation],
+    /// Of `<->`: what the two come to where both send.
+    #[serde(skip_serializing_if = "<[Together]>::is_empty")]
+    together: &'a [Together],
 }
 
 /// The explanations as one JSON document.
 ///
 /// # Errors
 /// None is known: every type here has a JSON form.
-pub fn json(moment: Moment<'_>, flows: &[Explanation]) -> Result<String, serde_json::Error> {
-    serde_json::to_string_pretty(&Document { format: 1, moment, flows }).map(|text| text + "\n")
+pub fn json(moment: Moment<'_>, flows: &[Explanation], together: &[Together]) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(&Document { format: 1, moment, flows, together }).map(|text| text + "\n")
 }
 
 /// The explanations as text.
-pub fn text(moment: Moment<'_>, flows: &[Explanation], style: Style) -> String {
+pub fn text(moment: Moment<'_>, flows: &[Explanation], together: &[Together], style: Style) -> String {
     let when = match (moment.step, moment.name) {
         (0, _) => "as launched".to_owned(),
         (step, Some(name)) => format!("after step {step}, \"{name}\""),
@@ -249,6 +281,16 @@ pub fn text(moment: Moment<'_>, flows: &[Explanation], style: Style) -> String {
     let mut out = format!("{}   era {}   {when}\n", moment.file, moment.era);
     for it in flows {
         out.push_str(&one(it, style));
+    }
+    together.iter().for_each(|it| out.push_str(&both_send(it, style)));
+    out
+}
+
+fn both_send(it: &Together, style: Style) -> String {
+    let tone = if it.meet { Tone::Good } else { Tone::Bad };
+    let mut out = format!("\n{}   where both send\n", style.paint(Tone::Strong, &it.written));
+    for part in text::wrap(&it.summary, 100) {
+        out.push_str(&format!("  {}\n", style.paint(tone, &part)));
     }
     out
 }

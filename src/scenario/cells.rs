@@ -8,4 +8,4 @@ mod tests;
 
 pub use ends::running;
 pub use grid::{columns_of, grid, path, senders};
-pub use select::{askers, meant, select};
+pub use select::{askers, meant, peers, select};

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use super::outcomes::Evidence;
 use crate::lab::flow_log::FlowRecord;
-use crate::lab::{Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::lab::{
+    Admissions, Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony,
+};
 use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Operation, Peers, Verdict};
 use crate::policy;
 use crate::probe::{Batch, Held, Streams, Trace};
@@ -33,6 +35,10 @@ pub trait Cloudlike {
     fn open(&mut self, name: &ConnectionName, flow: &Flow) -> impl Future<Output = Result<(), LabError>>;
     /// Has two ends send datagrams to each other from fixed ports until each hears the other, and holds that.
     fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> impl Future<Output = Result<(), LabError>>;
+    /// By what a connection that is held was let pass, as far as it is known.
+    fn admissions(&self, _: &ConnectionName) -> Option<&Admissions> {
+        None
+    }
     /// Closes a connection that is held.
     fn close(&mut self, name: &ConnectionName);
     /// Waits, in silence, until a connection is not tracked any more.
@@ -107,6 +113,10 @@ impl Cloudlike for Lab {
 
     async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
         Self::meet(self, name, peers).await
+    }
+
+    fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
+        Self::admissions(self, name)
     }
 
     fn close(&mut self, name: &ConnectionName) {

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 
+use super::admitted;
 use super::agreement::{Agreement, compare_held};
 use super::cloudlike::Cloudlike;
 use super::findings::HeldResult;
-use crate::lab::LabError;
+use crate::lab::{Admissions, LabError};
 use crate::model::topology::Fate;
 use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Peers, Service, Verdict};
 use crate::policy;
@@ -104,6 +105,8 @@ pub struct Followed {
 #[derive(Debug)]
 struct One {
     flow: Flow,
+    /// By what it is let pass.
+    admissions: Admissions,
     /// Where both ends send from fixed ports.
     peers: Option<Peers>,
     prediction: Prediction,
@@ -155,7 +158,7 @@ impl Followed {
             },
             (verdict, None) => Prediction::NotOpened(verdict),
         };
-        self.begin(name, flow, prediction);
+        self.begin(name, flow, prediction, admitted::of_flow(cloud, flow));
     }
 
     /// The same of two ends that have met by sending to each other from fixed ports.
@@ -172,7 +175,7 @@ impl Followed {
                 None => Prediction::NotOpened(policy::judge(cloud, flow)),
             },
         };
-        self.begin(name, flow, prediction);
+        self.begin(name, flow, prediction, admitted::of_peers(cloud, peers));
         self.met.push(peers.clone());
         // Each end has sent twice.
         if let Some(one) = self.held.get_mut(name) {
@@ -192,9 +195,10 @@ impl Followed {
         self.held.iter().find_map(|(name, one)| is_it(one).then_some(name))
     }
 
-    fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction) {
+    fn begin(&mut self, name: &ConnectionName, flow: &Flow, prediction: Prediction, admissions: Admissions) {
         let one = One {
             flow: flow.clone(),
+            admissions,
             peers: None,
             prediction,
             cuts: 0,
@@ -205,6 +209,12 @@ impl Followed {
             is_single_question: matches!(flow.service, Service::Udp(_)),
         };
         self.held.insert(name.clone(), one);
+    }
+
+    /// By what a connection is let pass; nothing where the model does not follow it.
+    pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
+        let one = self.held.get(name)?;
+        matches!(one.prediction, Prediction::Follows(_)).then_some(&one.admissions)
     }
 
     /// A connection that has been closed.

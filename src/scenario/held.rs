@@ -3,10 +3,10 @@
 use super::cloudlike::Cloudlike;
 use super::findings::HeldResult;
 use super::followed::Followed;
-use super::{cells, explain};
+use super::{admitted, cells, explain};
 use crate::lab::LabError;
-use crate::model::Peers;
 use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};
+use crate::model::{ConnectionName, Peers};
 use crate::probe::Held;
 
 /// Opens a connection, which the model follows from there; in words, why it did not come about.
@@ -51,7 +51,7 @@ pub async fn open<L: Cloudlike>(
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Vec<HeldResult>, LabError> {
+pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step, followed: &Followed) -> Result<Vec<HeldResult>, LabError> {
     let mut results = Vec::new();
     for Placed { value, .. } in &step.expectations {
         let Expectation::Connections(expected, names) = value else { continue };
@@ -64,13 +64,21 @@ pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<Vec<HeldR
                 name: name.clone(),
                 expected: *expected,
                 right: is(&found, *expected),
-                reason: reason(&found),
+                reason: reason(&found).or_else(|| alive(lab, name, followed).filter(|_| found == Held::Alive)),
                 found,
                 place: place.clone(),
             });
         }
     }
     Ok(results)
+}
+
+/// Why a connection is alive: by what has been recorded of it or, where that is not the whole, by the model.
+fn alive<L: Cloudlike>(lab: &L, name: &ConnectionName, followed: &Followed) -> Option<String> {
+    let recorded = lab.admissions(name).filter(|admissions| admissions.are_whole());
+    let recorded = recorded.and_then(|admissions| admitted::alive(admissions, lab.cloud()));
+    let foretold = || admitted::alive(followed.admissions(name)?, lab.cloud());
+    recorded.or_else(|| Some(format!("by the model: {}", foretold()?)))
 }
 
 /// Whether it is what was expected.

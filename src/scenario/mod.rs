@@ -5,6 +5,7 @@
 //! cells a class is asked to predict (`questions`), and where eras differ (`differences`). `predict` takes the same steps
 //! without a lab.
 
+mod admitted;
 pub mod agreement;
 pub mod answers;
 mod balanced;

@@ -10,7 +10,7 @@ use super::outcomes::{Class, Evidence};
 use super::results::RunResult;
 use super::run::{self, Options, Progress, RunError};
 use super::{causes, explain, health, traffic};
-use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
+use crate::lab::{Admissions, Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
@@ -132,6 +132,10 @@ impl Cloudlike for Predictor {
         }
         self.followed.meet(&self.cloud, name, peers);
         Ok(())
+    }
+
+    fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
+        self.followed.admissions(name)
     }
 
     fn close(&mut self, name: &ConnectionName) {

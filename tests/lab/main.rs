@@ -16,6 +16,7 @@ macro_rules! cases {
 
 mod addresses;
 mod agreement;
+mod alive;
 mod altered;
 mod answered;
 mod answers;
@@ -78,6 +79,7 @@ pub struct Case {
 const ALL: &[&[Case]] = &[
     addresses::CASES,
     agreement::CASES,
+    alive::CASES,
     answers::CASES,
     altered::CASES,
     disagreements::CASES,

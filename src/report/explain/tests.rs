@@ -8,15 +8,15 @@ use crate::scenario::{cells, predict};
 fn explained(text: &str, era: Era, step: usize, flows: &[&str]) -> String {
     let topology = Topology::parse("shop.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     let cloud = predict::cloud_at(&topology, era, step).unwrap_or_else(|error| panic!("{error}"));
-    let all: Vec<Explanation> = flows
-        .iter()
-        .flat_map(|words| {
-            let pattern = FlowPattern::parse(words, &cloud).unwrap_or_else(|problems| panic!("{problems}"));
-            cells::meant(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"))
-        })
-        .map(|flow| explain(&cloud, &flow))
-        .collect();
-    super::text(Moment { file: "shop.yaml", era, step, name: None }, &all, Style::default())
+    let (mut all, mut peers) = (Vec::new(), Vec::new());
+    for words in flows {
+        let pattern = FlowPattern::parse(words, &cloud).unwrap_or_else(|problems| panic!("{problems}"));
+        let meant = cells::meant(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"));
+        all.extend(meant.iter().map(|flow| explain(&cloud, flow)));
+        let both = cells::peers(&pattern, &cloud).unwrap_or_else(|why| panic!("{why}"));
+        peers.extend(both.iter().filter_map(|peers| together(&cloud, peers)));
+    }
+    super::text(Moment { file: "shop.yaml", era, step, name: None }, &all, &peers, Style::default())
 }
 
 const SHOP: &str = "sglab: 1
@@ -129,4 +129,28 @@ fn words_that_are_no_flow_are_told_with_a_caret() {
     insta::assert_snapshot!(
         [told("web1 -> bd1:22"), told("web1 - db1:22"), told("web1 -> db1"), told("web1 -> web1:80")].join("\n")
     );
+}
+
+const PEERS: &str = "sglab: 1
+era: vpc
+groups:
+  OPEN: []
+  RULED: {ingress: [udp 4500 from MUTE, udp 4500 from OPEN], egress: []}
+  MUTE: {ingress: [], egress: []}
+instances: {left: {groups: OPEN}, right: {groups: OPEN}, ruled: {groups: RULED}, mute: {groups: MUTE}}
+scenario: [{step: s, expect: {dropped: ['left -> right:1/udp']}}]
+";
+
+#[test]
+fn what_both_ends_send_is_said_of_the_two_together() {
+    let flows = [
+        "left <-> right:51820/udp",
+        "left:500 <-> ruled:4500/udp",
+        "ruled:4501 <-> left:500/udp",
+        "left <-> mute:protocol 47",
+        "left <-> right:80",
+    ];
+    let told = explained(PEERS, Era::Vpc, 0, &flows);
+    let at = told.find("\nleft:51820 <->").expect("said");
+    insta::assert_snapshot!(&told[at..]);
 }

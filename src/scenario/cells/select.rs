@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, holder, hosts, named, running, via_of, vpc_of};
 use crate::model::topology::{FlowPattern, Selector};
-use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
 
 /// The flows that a pattern means now, and that a probe can ask for.
 ///
@@ -46,6 +46,18 @@ pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> 
         return Err(format!("`{}` selects no cell: {}", pattern.written, selection.why(pattern)));
     }
     Ok(selection.flows.into_iter().collect())
+}
+
+/// The pairs that a pattern means now of which both ends send to each other; none if it is one way, or of what is not sent so.
+///
+/// # Errors
+/// A sentence about why it means none.
+pub fn peers(pattern: &FlowPattern, cloud: &Cloud) -> Result<Vec<Peers>, String> {
+    if !pattern.both_ways || !matches!(pattern.service, Service::Udp(_) | Service::Protocol(_)) {
+        return Ok(Vec::new());
+    }
+    let flows = meant(&FlowPattern { both_ways: false, ..pattern.clone() }, None, cloud)?;
+    Ok(flows.iter().map(|flow| Peers::of(flow, pattern.from_port)).collect())
 }
 
 /// The instances that a selector means as senders now.

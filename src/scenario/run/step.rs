@@ -110,7 +110,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     }
     let listeners = listeners(topology);
     result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
-    result.held = held::examine(lab, step).await?;
+    result.held = held::examine(lab, step, &past.followed).await?;
     result.followed = match canaries_held {
         true => past.followed.compare(lab, &result.held).await?,
         false => past.followed.not_compared("the canaries did not hold"),

@@ -16,8 +16,8 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::super::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
-    Instance, InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, Service,
-    SourceDestCheck, Traffic, Via, Vpc, VpcName,
+    Instance, InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, Peers, PrivateIp, Rule, SecurityGroup,
+    Service, SourceDestCheck, Traffic, Via, Vpc, VpcName,
 };
 use super::Topology;
 
@@ -60,16 +60,29 @@ pub fn flow(flow: &Flow) -> String {
         Service::IcmpEcho => "ping".to_owned(),
         Service::Icmp(_) | Service::Protocol(_) => flow.service.to_string(),
     };
+    format!("{} -> {}:{service}{}", flow.from, flow.to, by(flow))
+}
+
+/// Two ends that send to each other as a file writes them.
+pub fn peers(peers: &Peers) -> String {
+    let Flow { from, to, service, .. } = &peers.there;
+    match (peers.port(), service) {
+        (Some(own), Service::Udp(port)) => format!("{from}:{own} <-> {to}:{port}/udp{}", by(&peers.there)),
+        _ => format!("{from} <-> {to}:{service}{}", by(&peers.there)),
+    }
+}
+
+/// By which address, where that has to be said.
+fn by(flow: &Flow) -> &'static str {
     let host = |end: &Endpoint| matches!(end, Endpoint::Host(..));
-    let by = match flow.via {
+    match flow.via {
         Via::Dns => " by dns name",
         _ if host(&flow.from) || host(&flow.to) => "",
         via if via == flow.to.usual_via() => "",
         Via::Private => " by private address",
         Via::Public => " by public address",
         Via::Ipv6 => " by ipv6 address",
-    };
-    format!("{} -> {}:{service}{by}", flow.from, flow.to)
+    }
 }
 
 /// The cloud of a file that was written here, after its one step.

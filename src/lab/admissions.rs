@@ -1,0 +1,78 @@
+//! By what the packets of a connection that is held were let out and in, as filters have recorded them.
+
+use super::Lab;
+use crate::compile::record::Record;
+use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
+use crate::probe::Logged;
+
+/// By what each end of a connection has let it pass.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Admissions {
+    /// What it is: one flow, or of two ends that send to each other what each sends.
+    pub flows: Vec<Flow>,
+    /// In the order of its packets.
+    pub ends: Vec<Admission>,
+}
+
+/// By what an end has let something pass that was new to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// At which end.
+    pub at: Direction,
+    /// Whose groups.
+    pub interface: InterfaceId,
+    /// By what.
+    pub by: AdmittedBy,
+}
+
+/// What lets something pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AdmittedBy {
+    /// A rule, which may have gone since.
+    Rule {
+        /// Its identifier.
+        id: RuleId,
+        /// Whose rule.
+        group: GroupName,
+        /// In the words of the file.
+        written: String,
+    },
+    /// What the interface has sent before.
+    Memory,
+    /// Nobody judges at this end in this era.
+    Everything,
+}
+
+impl Admissions {
+    /// Takes note of what has been let pass; what is known of the same end is over.
+    pub(super) fn add(&mut self, admission: Admission) {
+        match self.ends.iter_mut().find(|it| it.at == admission.at && it.interface == admission.interface) {
+            Some(known) => *known = admission,
+            None => self.ends.push(admission),
+        }
+    }
+
+    /// Whether the receiver's end is among them, where the receiver has one.
+    pub fn are_whole(&self) -> bool {
+        let Some(flow) = self.flows.first() else { return false };
+        let ingress = self.ends.iter().any(|end| end.at == Direction::Ingress);
+        ingress || flow.to.interface().is_none() && !self.ends.is_empty()
+    }
+}
+
+impl Lab {
+    /// What a record says of an end that has let a packet pass.
+    pub(super) fn admission(&self, logged: &Logged) -> Option<Admission> {
+        let (at, by) = match logged.record {
+            Record::Accept(at, id) => {
+                let (group, rule) = self.cloud.rule(id)?;
+                (at, AdmittedBy::Rule { id, group: group.clone(), written: rule.written.clone() })
+            }
+            Record::Pass(at) => (at, AdmittedBy::Everything),
+            Record::Remembered(at) => (at, AdmittedBy::Memory),
+            _ => return None,
+        };
+        let interface = self.whereabouts(logged).judged_by(logged.record)?.id.clone();
+        Some(Admission { at, interface, by })
+    }
+}
