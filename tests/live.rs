@@ -167,6 +167,34 @@ fn a_lab_tells_who_is_in_service_behind_a_load_balancer_and_which_group_dropped_
     assert!(labs.ok(&["matrix", "--ports", "tcp 80"]).contains("web2  InService     10.0.0.12\n"));
 }
 
+/// Of programs nothing is known before they are asked: the words leave it open, and what the health checks have found says why.
+#[test]
+fn behind_a_load_balancer_where_nobody_listens_it_is_said_why_it_closes() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("behind.yaml");
+    let text = "sglab: 1
+era: vpc
+hosts: {customer: 203.0.113.7}
+groups: {LB: [tcp 80 from anywhere], WEB: [tcp 8080 from LB]}
+load-balancers:
+  site: {groups: LB, listeners: [tcp 80 to 8080], targets: [web1], health-check: {port: 8080, interval: 0.1, unhealthy: 2, healthy: 2}}
+instances: {web1: {groups: WEB}}
+scenario: [{step: s, expect: {dropped: ['customer -> web1:8080']}}]
+";
+    std::fs::write(&file, text).expect("written");
+    labs.ok(&["up", "behind.yaml"]);
+    let why = "web1 fails its health check: 10.0.0.11:8080: refused";
+    let told = labs.ok(&["explain", "customer", "site:80"]);
+    let head = "open, by LB \"tcp 80 from anywhere\", if a program of web1 listens on tcp 8080; site closes it where nobody \
+                behind it does\n";
+    assert!(told.contains(head), "{told}");
+    let found = told.lines().find(|line| line.starts_with("  found ")).expect("found");
+    assert!(found.contains("closed: site closed it") && found.contains(why), "{told}");
+    assert!(told.ends_with("as predicted\n"), "{told}");
+    let probed = labs.ok(&["probe", "customer", "site:80"]);
+    assert!(probed.contains("  closed  ") && probed.contains(why), "{probed}");
+}
+
 #[test]
 fn a_load_balancer_that_faces_the_internet_is_its_public_address_in_hosts_file_resolver_and_probes() {
     let labs = Labs::of(User::Ours);

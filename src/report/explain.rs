@@ -194,6 +194,11 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
         balancer.and_then(|it| policy::behind::listener(cloud, it, flow.service.tcp_port()?, &health::ears(cloud)));
     match behind {
         Some(Behind::Closed) => format!("; but {} closes it, as no instance behind it is in service", flow.to),
+        Some(Behind::OnAProgram { of }) => {
+            let port = balancer.zip(flow.service.tcp_port()).and_then(|(it, port)| it.listeners.get(&port));
+            let port = port.map_or_else(String::new, |port| format!(" on tcp {port}"));
+            format!(", if a program of {of} listens{port}; {} closes it where nobody behind it does", flow.to)
+        }
         _ => String::new(),
     }
 }

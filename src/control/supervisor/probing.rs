@@ -61,12 +61,20 @@ impl Supervised {
     /// What probes found, told to whoever follows the events as well.
     pub(super) fn probed(&mut self, batch: &Batch) -> Vec<Probed> {
         let cloud = self.lab.cloud();
+        let closed = batch.observations.iter().any(|seen| matches!(seen.outcome, Outcome::Closed { .. }));
+        let behind = if closed { state::balancers(cloud, &self.lab.balancers_at_work()) } else { Vec::new() };
         let one = |seen: &crate::probe::Observation| Probed {
             flow: seen.flow.to_string(),
             outcome: Class::of(&seen.outcome).as_str().to_owned(),
             rule: explain::deciding_rule(&seen.outcome, cloud)
                 .map(|rule| format!("{} \"{}\"", rule.group, rule.written)),
-            reason: explain::reason(&seen.flow, &seen.outcome, cloud),
+            reason: explain::reason(&seen.flow, &seen.outcome, cloud).map(|reason| match &seen.outcome {
+                Outcome::Closed { .. } => {
+                    let found = state::failures_found(cloud, &seen.flow, &behind);
+                    std::iter::once(reason).chain(found).collect::<Vec<_>>().join("; ")
+                }
+                _ => reason,
+            }),
             address: seen.resolved.and_then(Resolution::address).map(|address| address.to_string()),
             answer_dropped: seen.answer_dropped.as_ref().map(answer_dropped),
         };

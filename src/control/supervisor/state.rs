@@ -12,7 +12,7 @@ use crate::compile::services::zone::balancer_name;
 use crate::control::protocol::{InstanceState, InterfaceState, LoadBalancerState, ServiceState, State, TargetState};
 use crate::lab::{DaemonState, DaemonStates, Now};
 use crate::model::{
-    Cloud, Daemon, DaemonName, Instance, InstanceName, InstanceState as Running, Interface, LoadBalancer,
+    Cloud, Daemon, DaemonName, Flow, Instance, InstanceName, InstanceState as Running, Interface, LoadBalancer,
     LoadBalancerName, Port, PrivateIp, RefusalCode,
 };
 use crate::policy::behind::{Reached, health_check};
@@ -122,6 +122,21 @@ pub(super) fn balancers(cloud: &Cloud, at_work: &IndexMap<LoadBalancerName, AtWo
         }
     };
     cloud.load_balancers.iter().map(one).collect()
+}
+
+/// Why instances behind the load balancer that a flow goes to are out of service, where its health checks have found it and the cloud alone
+/// does not tell.
+pub(super) fn failures_found(cloud: &Cloud, flow: &Flow, all: &[LoadBalancerState]) -> Vec<String> {
+    let Some((name, _)) = flow.to.instance().and_then(|to| cloud.load_balancers.get_key_value(to.as_str())) else {
+        return Vec::new();
+    };
+    let targets = all.iter().filter(|it| it.name == name.as_str()).flat_map(|it| &it.targets);
+    let found = targets.filter_map(|target| {
+        let cause = target.cause.as_ref()?;
+        let foretold = health::failure(cloud, name, &InstanceName::new(&target.instance));
+        foretold.is_none().then(|| format!("{} fails its health check: {cause}", target.instance))
+    });
+    found.collect()
 }
 
 /// `ReasonCode` and `Description` of `InstanceState` (Elastic Load Balancing API reference 2012-06-01).
