@@ -14,7 +14,7 @@ use super::network::{Families, Timeouts};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
-use super::{idle, memory, services};
+use super::{icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
@@ -88,7 +88,8 @@ pub fn ruleset(
         ruleset.chains.insert(names::new_flows(direction), new_flows(direction, families));
         ruleset.chains.insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, known));
     }
-    memory::add(&mut ruleset, families, timeouts);
+    let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
+    memory::add(&mut ruleset, families, timeouts, of_errors);
     if cloud.has_egress_rules() {
         ruleset.chains.insert(AGAIN.to_owned(), again(known));
     }
@@ -304,11 +305,12 @@ fn input(families: Families) -> Chain {
     let mut rules = vec![
         own("local", "iifname \"lo\" accept"),
         // The router sends too: canaries, and what answers them comes back.
-        own("answers", "ct state established,related accept"),
+        own("answers", "ct state established accept"),
         own("gw-unserved", format!("iifname \"{GW}\" {unserved}")),
         own("canary-unserved", format!("iifname \"{CANARY}\" {unserved}")),
         own("served", format!("ip daddr . {asked} @{SERVICES} accept")),
     ];
+    rules.extend(icmp_errors::to_the_router(families));
     if families == Families::Both {
         rules.push(own("served-ipv6", format!("ip6 daddr . {asked} @{SERVICES_IPV6} accept")));
     }
@@ -333,7 +335,7 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     };
     let tracked = marked(tracked_bit(direction));
     let live = format!("@{direction}-live-of");
-    let mut rules = if direction == Direction::Egress { errors_of_others(families) } else { Vec::new() };
+    let mut rules = vec![icmp_errors::about_tracked(direction)];
     rules.extend(idle::forgotten(direction));
     rules.extend([
         own("tracked", format!("{known} {tracked} accept")),
@@ -362,28 +364,6 @@ fn new_flows(direction: Direction, families: Families) -> Chain {
     rules.push(own("new", format!("{interface} vmap @{direction}-of")));
     rules.push(own("unclaimed", format!("{} drop", log(Record::Unclaimed(direction)))));
     chain(rules)
-}
-
-/// ICMP errors about a flow that come from no end of it: the sender's own egress judges them, as anything that it begins. An error that
-/// goes the way of the answers comes from the receiver's end. The gateway, and
-/// who passes on what is not its own, may speak of anybody's.
-fn errors_of_others(families: Families) -> Vec<NftRule> {
-    let mut rules = Vec::new();
-    for (family, sources) in [("ip", SOURCES), ("ip6", SOURCES_IPV6)] {
-        if family == "ip6" && families == Families::Ipv4 {
-            continue;
-        }
-        for (way, end) in [("original", "saddr"), ("reply", "daddr")] {
-            let id = format!("error-{way}-{family}");
-            let of_others = format!("iifname . ct original {family} {end} != @{sources}");
-            let judged = "iifname vmap @egress-of";
-            let text = format!(
-                "ct state related ct direction {way} iifname != \"{GW}\" iifname != @{UNCHECKED} {of_others} {judged}"
-            );
-            rules.push(own(&id, text));
-        }
-    }
-    rules
 }
 
 /// The packets whose flow both ends have admitted already, so that its mark speaks for them: also those that nobody has
@@ -431,6 +411,11 @@ fn again(known: &str) -> Chain {
             own("reply", format!("ct state established ct direction reply oifname vmap {live}")),
         ],
     }
+}
+
+/// Drops on record.
+pub fn log_drop(record: Record) -> String {
+    format!("{} drop", log(record))
 }
 
 /// A chain that other rules name.

@@ -13,7 +13,7 @@ use super::network::{
     End, Families, Limit, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
 };
 use super::nft::Ruleset;
-use super::{filter, services, translation};
+use super::{filter, icmp_errors, services, translation};
 use crate::model::{
     Cloud, Era, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
 };
@@ -36,7 +36,7 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         let speaks = families(vpc.ipv6.is_some());
         let filter = filter::ruleset(cloud, (name, vpc), &attached, timeouts)?;
         builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
-        let translation = translation::gateway(&pairs, vpc.ipv6);
+        let translation = translation::gateway(&pairs, vpc.ipv6, &icmp_errors::addresses(&attached));
         builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
         builder.vpc(cloud, name, vpc, number);
         // From its own address a gateway sends errors only.

@@ -9,7 +9,7 @@
 
 use super::filter::chain;
 use super::idle;
-use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, of_ipv6};
+use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, errors, of_ipv6};
 use super::network::{Families, Timeouts};
 use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
@@ -46,8 +46,8 @@ pub fn is_filled_by_packets(set: &Set) -> bool {
     matches!(set.key, SetKey::FilledByPackets { .. })
 }
 
-/// Adds the sets, and the chains that fill them.
-pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
+/// Adds the sets, and the chains that fill them. Those of ICMP errors are filled behind both verdicts too.
+pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts, of_errors: Vec<NftRule>) {
     for family in families(spoken) {
         let udp = udp_key(family, Direction::Egress);
         let other = other_key(family, Direction::Egress);
@@ -79,7 +79,7 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) {
     ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
     let hook = "type filter hook forward priority filter + 15; policy accept;";
     let received = families(spoken).flat_map(|family| update_other(family, Direction::Ingress, timeouts));
-    let received = received.chain(idle::add(ruleset, spoken, timeouts));
+    let received = received.chain(idle::add(ruleset, spoken, timeouts)).chain(of_errors);
     ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
 }
 
@@ -109,14 +109,18 @@ pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
 }
 
 /// The rules of a base chain about ICMP errors that carry a packet of another protocol which the interface at this end
-/// remembers: these pass, as errors about tracked flows do.
+/// remembers: these pass, as errors about tracked flows do. Ingress finds out who speaks; who has had the packet remembers it.
 pub fn errors_about_other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
     let mut rules = Vec::new();
     for family in families(spoken) {
         let (icmp, key, set) = (family.icmp(), carried_key(family, direction), of(family, OTHER));
         for types in family.errors() {
             let id = format!("error-{types}-{set}");
-            rules.push(own(&id, format!("ct state invalid {icmp} type {types} {key} @{set} accept")));
+            let about = format!("ct state invalid {icmp} type {types} {key} @{set}");
+            if direction == Direction::Ingress {
+                rules.push(own(&format!("whose-{id}"), format!("{about} jump {}", errors(direction))));
+            }
+            rules.push(own(&id, format!("{about} accept")));
         }
     }
     rules
@@ -180,7 +184,7 @@ fn other_key(family: Family, end: Direction) -> String {
 
 /// The packet that an ICMP error carries, as the interface at this end of the error sees it: who sends an error has received
 /// the packet, and who receives one has sent it. Its header begins 8 bytes after that of ICMP.
-fn carried_key(family: Family, end: Direction) -> String {
+pub fn carried_key(family: Family, end: Direction) -> String {
     let (protocol, source, destination) = match family {
         Family::Ipv4 => ("@th,136,8", "@th,160,32", "@th,192,32"),
         Family::Ipv6 => ("@th,112,8", "@th,128,128", "@th,256,128"),

@@ -65,7 +65,12 @@ pub const OTHER_SENT: &str = "other-sent";
 /// Counts what the interface has admitted of it.
 pub const OTHER_RECEIVED: &str = "other-received";
 
-/// The end of the names of the sets of IPv6 that packets fill.
+/// Each address of the cloud twice, by which an error is known to come from whom the packet was for.
+pub const ENDS: &str = "ends";
+/// Flows that have come to an interface which passes them on: interface, id.
+pub const ON_THE_WAY: &str = "on-the-way";
+
+/// The end of the names of sets of IPv6 that have one of IPv4 beside them.
 pub const OF_IPV6: &str = "-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
@@ -95,6 +100,11 @@ pub fn router_ipv6(block: Ipv6Net) -> Ipv6Addr {
 /// The chain that judges packets that begin a flow, at one end.
 pub fn new_flows(direction: Direction) -> String {
     format!("{direction}-new")
+}
+
+/// The chain that finds out who speaks of a flow, at one end.
+pub fn errors(direction: Direction) -> String {
+    format!("errors-{direction}")
 }
 
 /// The node of a VPC's router and filter.

@@ -33,6 +33,8 @@ pub struct Set {
 pub enum SetKey {
     /// Single values of a type: `ipv4_addr` or `ifname . ipv4_addr`.
     Values(String),
+    /// Single values of expressions that have no type by name: `@nh,96,32`.
+    ValuesOf(String),
     /// Ranges of a type.
     Intervals(String),
     /// Values that packets add, and that time out. No element of it is the compiler's.
@@ -49,6 +51,7 @@ impl fmt::Display for SetKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Values(kind) => write!(f, "type {kind}"),
+            Self::ValuesOf(like) => write!(f, "typeof {like}"),
             Self::Intervals(kind) => write!(f, "type {kind}; flags interval"),
             Self::FilledByPackets { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic,timeout"),
         }

@@ -25,6 +25,8 @@ pub enum Record {
     Unclaimed(Direction),
     /// The source is not an address of the interface it came from: `spoofed`.
     Spoofed,
+    /// An ICMP error about a flow of which its sender is no end, and which does not come by it: `foreign-error`.
+    ForeignError,
     /// The destination is not an address of the interface that a route leads to: `not-its-own`.
     NotItsOwn,
     /// The route leads to an interface that is not there: `blackhole`.
@@ -69,6 +71,7 @@ impl fmt::Display for Record {
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
             Self::Spoofed => f.write_str("spoofed"),
+            Self::ForeignError => f.write_str("foreign-error"),
             Self::NotItsOwn => f.write_str("not-its-own"),
             Self::Blackhole => f.write_str("blackhole"),
             Self::Invalid => f.write_str("invalid"),
@@ -86,6 +89,7 @@ impl FromStr for Record {
         let mut words = text.split_whitespace();
         let direction = match words.next().ok_or(())? {
             "spoofed" => return Ok(Self::Spoofed),
+            "foreign-error" => return Ok(Self::ForeignError),
             "not-its-own" => return Ok(Self::NotItsOwn),
             "blackhole" => return Ok(Self::Blackhole),
             "invalid" => return Ok(Self::Invalid),
@@ -118,6 +122,7 @@ mod tests {
     fn what_the_filter_writes_is_what_the_prober_reads() {
         let mut all = vec![
             Record::Spoofed,
+            Record::ForeignError,
             Record::NotItsOwn,
             Record::Blackhole,
             Record::Invalid,

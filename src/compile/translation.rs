@@ -3,6 +3,7 @@
 use ipnet::Ipv6Net;
 
 use super::filter::{set, unreachable};
+use super::icmp_errors;
 use super::names::{
     GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, GATEWAY_OUTSIDE_ADDRESS, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS,
     SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
@@ -18,9 +19,12 @@ use std::net::IpAddr;
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
 ///
 /// A packet from inside to a public address of the same VPC has both of its addresses translated and goes back in,
-/// where its source is a public address that no group reference can match. IPv6 passes as it is.
-pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Ruleset {
+/// where its source is a public address that no group reference can match. IPv6 passes as it is. `inside` are the addresses that
+/// interfaces have there.
+pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>, inside: &[IpAddr]) -> Ruleset {
     let mut ruleset = Ruleset::default();
+    let families = if ipv6.is_some() { Families::Both } else { Families::Ipv4 };
+    icmp_errors::add_ends(&mut ruleset, inside, families);
     let privates = pairs.iter().map(|(private, _)| private.to_string());
     ruleset.sets.insert(TRANSLATED.to_owned(), set("ipv4_addr", privates));
     let public_of = pairs.iter().map(|(private, public)| (private.to_string(), public.to_string()));
@@ -39,10 +43,13 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>) -> Rulese
         // translated without it.
         own("invalid-tcp", format!("ct state invalid meta l4proto {TCP} {} drop", log(Record::Invalid))),
         own("invalid-udp", format!("ct state invalid meta l4proto {UDP} {} drop", log(Record::Invalid))),
+    ];
+    forward.extend(icmp_errors::to_the_outside(GATEWAY_INSIDE, ipv6, families));
+    forward.extend([
         own("known", "ct state established,related accept"),
         own("translated", format!("iifname \"{GATEWAY_INSIDE}\" ip saddr @{TRANSLATED} accept")),
         own("outside", format!("iifname \"{GATEWAY_OUTSIDE}\" meta nfproto ipv4 accept")),
-    ];
+    ]);
     if let Some(block) = ipv6 {
         forward.push(own("inside-ipv6", format!("iifname \"{GATEWAY_INSIDE}\" ip6 saddr {block} accept")));
         forward.push(own("outside-ipv6", format!("iifname \"{GATEWAY_OUTSIDE}\" ip6 daddr {block} accept")));

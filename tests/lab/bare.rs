@@ -184,7 +184,7 @@ pub async fn tap(node: &Arc<Namespace>) -> Tap {
 }
 
 /// What comes to a namespace, from now on: over IPv4, and over IPv6 if it speaks that.
-async fn taps(node: &Arc<Namespace>) -> Vec<Tap> {
+pub async fn taps(node: &Arc<Namespace>) -> Vec<Tap> {
     Tap::open(node).await.unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -28,6 +28,7 @@ mod coverage;
 mod dealt;
 mod disagreements;
 mod elastic_ips;
+mod errors_of_others;
 mod evidence;
 mod faults_load_balancers;
 mod faults_log;
@@ -86,6 +87,7 @@ const ALL: &[&[Case]] = &[
     blink::CASES,
     coverage::CASES,
     elastic_ips::CASES,
+    errors_of_others::CASES,
     evidence::CASES,
     faults_load_balancers::CASES,
     faults_log::CASES,

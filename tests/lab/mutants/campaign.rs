@@ -36,7 +36,7 @@ target/mutants and not done again.
 ";
 
 /// What of the lab's tests looks at what all clouds have in common; the most telling come first.
-const WITNESSES: [&str; 12] = [
+const WITNESSES: [&str; 13] = [
     "outside",
     "fence",
     "services",
@@ -47,6 +47,7 @@ const WITNESSES: [&str; 12] = [
     "evidence",
     "memory",
     "icmp_errors",
+    "errors_of_others",
     "mtu",
     "traceroute",
 ];

@@ -1,0 +1,191 @@
+//! ICMP errors, and whose word about a flow counts by itself.
+//!
+//! An error carries what its sender likes behind the header of the packet that it is about, and changes how the receiver sends. Those
+//! who have had the packet may speak of it: the end that it was for, an appliance that it has come by and, of what goes
+//! outside, any router out there. Of everybody else an error is a message that begins something, which the rules judge at
+//! both ends.
+
+use std::net::IpAddr;
+
+use super::filter::{chain, log_drop};
+use super::memory::{self, families, of};
+use super::names::{
+    CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, OTHER, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, router_ipv6,
+};
+use super::network::{Families, Timeouts};
+use super::nft::{NftRule, Ruleset, Set, SetKey};
+use super::record::Record;
+use super::rule::{Family, own};
+use crate::model::protocol::{ICMP, ICMPV6};
+use crate::model::{Cloud, Direction, Interface, SourceDestCheck, Vpc};
+
+/// Flows of which something came to an appliance of late. One for which there is no room is none of its own.
+const SIZE: u32 = 1 << 18;
+
+/// Adds the chains that find out who speaks, and the sets that they ask. Gives the rules that belong behind the verdicts of
+/// both ends.
+pub fn add(
+    ruleset: &mut Ruleset,
+    cloud: &Cloud,
+    vpc: &Vpc,
+    attached: &[&Interface],
+    (spoken, timeouts): (Families, Timeouts),
+) -> Vec<NftRule> {
+    let mut all = addresses(attached);
+    all.push(CANARY_ADDRESS.into());
+    // What comes by the gateway with an address of the cloud comes from its instance.
+    for interface in cloud.network_interfaces() {
+        all.extend(interface.public.map(|public| IpAddr::from(public.0)));
+        all.extend(interface.ipv6.map(|ipv6| IpAddr::from(ipv6.0)));
+    }
+    add_ends(ruleset, &all, spoken);
+    let has_appliances = attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off);
+    for direction in [Direction::Egress, Direction::Ingress] {
+        let mut rules = entitled(direction, vpc, spoken);
+        if has_appliances {
+            rules.push(own("on-the-way", format!("iifname . ct id @{ON_THE_WAY} return")));
+        }
+        rules.extend(judged(direction));
+        ruleset.chains.insert(errors(direction), chain(rules));
+    }
+    if !has_appliances {
+        return Vec::new();
+    }
+    let key = SetKey::FilledByPackets { like: "iifname . ct id".to_owned(), size: SIZE };
+    ruleset.sets.insert(ON_THE_WAY.to_owned(), Set { key, elements: Default::default() });
+    // An error tells no more than its sender knows, so that it brings nothing by anybody.
+    let comes_by = format!("oifname @{UNCHECKED} ct state new,established");
+    let update = format!("update @{ON_THE_WAY} {{ oifname . ct id timeout {}s }}", timeouts.udp);
+    vec![own("on-the-way", format!("{comes_by} {update}"))]
+}
+
+/// Adds the sets in which each address stands twice: nft compares no two fields of a packet, and finds both in one of these.
+pub fn add_ends(ruleset: &mut Ruleset, addresses: &[IpAddr], spoken: Families) {
+    for family in families(spoken) {
+        let of_family = addresses.iter().filter(|address| address.is_ipv4() == (family == Family::Ipv4));
+        let twice = of_family.map(|address| match address {
+            IpAddr::V4(four) => format!("{:#010x} . {:#010x}", four.to_bits(), four.to_bits()),
+            IpAddr::V6(six) => format!("{:#034x} . {:#034x}", six.to_bits(), six.to_bits()),
+        });
+        let key = SetKey::ValuesOf(by_its_end(family));
+        ruleset.sets.insert(of(family, ENDS), Set { key, elements: twice.collect() });
+    }
+}
+
+/// The addresses that interfaces have inside.
+pub fn addresses(attached: &[&Interface]) -> Vec<IpAddr> {
+    let of_each = attached.iter().flat_map(|interface| {
+        let private = interface.private.map(|private| IpAddr::from(private.0));
+        [private, interface.ipv6.map(|ipv6| ipv6.0.into())]
+    });
+    of_each.flatten().collect()
+}
+
+/// The rule of a base chain that all errors about tracked flows go through.
+pub fn about_tracked(direction: Direction) -> NftRule {
+    own("errors", format!("ct state related jump {}", errors(direction)))
+}
+
+/// The rules about errors of who may speak: these go on as their flow does.
+fn entitled(direction: Direction, vpc: &Vpc, spoken: Families) -> Vec<NftRule> {
+    let mut rules = Vec::new();
+    for family in families(spoken) {
+        let (any, ip, end) = (family.any(), family.header(), by_its_end(family));
+        let (sources, name) = match family {
+            Family::Ipv4 => (SOURCES, "ipv4"),
+            Family::Ipv6 => (SOURCES_IPV6, "ipv6"),
+        };
+        let ends = of(family, ENDS);
+        rules.push(own(&format!("end-{name}"), format!("{any} iifname . {ip} saddr @{sources} {end} @{ends} return")));
+        if direction == Direction::Egress {
+            continue;
+        }
+        rules.push(own(&format!("outer-end-{name}"), format!("{any} iifname \"{GW}\" {end} @{ends} return")));
+        let source = source(family);
+        for (number, outside) in (1..).zip(is_about_outside(family, vpc)) {
+            let text = format!("{any} iifname \"{GW}\" {source} . {source} != @{ends} {outside} return");
+            rules.push(own(&format!("outside-{name}-{number}"), text));
+        }
+        let had = memory::carried_key(family, Direction::Egress);
+        rules.push(own(&format!("had-{name}"), format!("{any} {had} @{} return", of(family, OTHER))));
+    }
+    if direction == Direction::Egress {
+        rules.push(own("gw", format!("iifname \"{GW}\" return")));
+    }
+    rules
+}
+
+/// The rules about errors of everybody else. What a host outside takes no group judges.
+fn judged(direction: Direction) -> Vec<NftRule> {
+    let unclaimed = own("unclaimed", log_drop(Record::Unclaimed(direction)));
+    match direction {
+        Direction::Egress => vec![own("judged", "iifname vmap @egress-of"), unclaimed],
+        Direction::Ingress => vec![
+            own("foreign", format!("oifname \"{GW}\" {}", log_drop(Record::ForeignError))),
+            own("judged", "oifname vmap @ingress-of"),
+            unclaimed,
+        ],
+    }
+}
+
+/// The rules of a router's input chain: of what it has said to an instance, that instance may speak.
+pub fn to_the_router(spoken: Families) -> Vec<NftRule> {
+    let rules = families(spoken).map(|family| {
+        let (any, ip, end) = (family.any(), family.header(), by_its_end(family));
+        let sources = if family == Family::Ipv4 { SOURCES } else { SOURCES_IPV6 };
+        let text = format!("{any} ct state related iifname . {ip} saddr @{sources} {end} @{} accept", of(family, ENDS));
+        own(&of(family, "errors"), text)
+    });
+    rules.collect()
+}
+
+/// The rules of a gateway: it translates an error with the flow which that is about, and would give it the end's address
+/// whoever sends it.
+pub fn to_the_outside(inside: &str, vpc_ipv6: Option<ipnet::Ipv6Net>, spoken: Families) -> Vec<NftRule> {
+    let rules = families(spoken).filter_map(|family| {
+        let (any, ip) = (family.any(), family.header());
+        let (icmp, router) = match family {
+            Family::Ipv4 => (ICMP, ROUTER_ADDRESS.to_string()),
+            Family::Ipv6 => (ICMPV6, router_ipv6(vpc_ipv6?).to_string()),
+        };
+        let related = format!("{any} meta l4proto {icmp} ct state related iifname \"{inside}\"");
+        let not_its_end = format!("{} != @{}", by_its_end(family), of(family, ENDS));
+        let text = format!("{related} {ip} saddr != {router} {not_its_end} {}", log_drop(Record::ForeignError));
+        Some(own(&of(family, "foreign"), text))
+    });
+    rules.collect()
+}
+
+/// The source of a packet, raw as what an error carries is.
+fn source(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => "@nh,96,32",
+        Family::Ipv6 => "@nh,64,128",
+    }
+}
+
+/// Who sends an error, and whom the packet was for that it is about.
+fn by_its_end(family: Family) -> String {
+    let carried = match family {
+        Family::Ipv4 => "@th,192,32",
+        Family::Ipv6 => "@th,256,128",
+    };
+    format!("{} . {carried}", source(family))
+}
+
+/// Matches errors about packets that were for nobody inside: each alone is enough. The network is compared in numbers of 32
+/// bits, since larger ones cannot be read back from nft's list.
+fn is_about_outside(family: Family, vpc: &Vpc) -> Vec<String> {
+    const WORD: u8 = 32;
+    let (start, network, length) = match (family, vpc.ipv6) {
+        (Family::Ipv4, _) => (192, u128::from(vpc.cidr.network().to_bits()) << 96, vpc.cidr.prefix_len()),
+        (Family::Ipv6, Some(block)) => (256, block.network().to_bits(), block.prefix_len()),
+        (Family::Ipv6, None) => return Vec::new(),
+    };
+    let words = (0..length).step_by(WORD.into()).map(|first| {
+        let bits = WORD.min(length - first);
+        let value = (network << first) >> (128 - bits);
+        format!("@th,{},{bits} != {value:#x}", start + u16::from(first))
+    });
+    words.collect()
+}
