@@ -14,13 +14,16 @@ use super::network::{Families, Timeouts};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
-use super::{icmp_errors, idle, memory, services};
+use super::{fragments, icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
 };
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
+/// The priority of chains that see datagrams in pieces, as they come: the kernel puts them together at -400.
+pub const BEFORE_FRAGMENTS: i32 = -450;
 
 /// The ruleset of a VPC. `attached` are the interfaces that have a link to its router.
 pub fn ruleset(
@@ -90,6 +93,7 @@ pub fn ruleset(
     }
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
+    fragments::add(&mut ruleset, GW, families);
     if cloud.has_egress_rules() {
         ruleset.chains.insert(AGAIN.to_owned(), again(known));
     }
@@ -238,7 +242,8 @@ fn canary_chain() -> Chain {
     ])
 }
 
-/// Before connection tracking: a spoofed packet that comes to the forward hook has already moved another's flow.
+/// Before connection tracking: a spoofed packet that comes to the forward hook has already moved another's flow. And before
+/// datagrams are put together: a spoofed piece would be mixed into another's.
 fn prerouting(vpc: &Vpc) -> Chain {
     let spoofed = log(Record::Spoofed);
     let mut rules = vec![
@@ -258,7 +263,7 @@ fn prerouting(vpc: &Vpc) -> Chain {
         ]);
     }
     rules.push(own("spoofed", format!("{spoofed} drop")));
-    Chain { hook: Some("type filter hook prerouting priority raw; policy drop;".to_owned()), rules }
+    Chain { hook: Some(format!("type filter hook prerouting priority {BEFORE_FRAGMENTS}; policy drop;")), rules }
 }
 
 /// What goes to an address that nobody holds is answered here, each time, and recorded: a TCP socket loses an answer

@@ -5,6 +5,7 @@
 mod diff;
 mod error;
 mod filter;
+mod fragments;
 mod icmp_errors;
 mod idle;
 mod layout;

@@ -69,6 +69,12 @@ pub const OTHER_RECEIVED: &str = "other-received";
 pub const ENDS: &str = "ends";
 /// Flows that have come to an interface which passes them on: interface, id.
 pub const ON_THE_WAY: &str = "on-the-way";
+/// Counts the fragments of each link.
+pub const FRAGMENTS: &str = "fragment-pieces";
+/// Counts their bytes.
+pub const FRAGMENT_BYTES: &str = "fragment-bytes";
+/// Counts those of which there is a record.
+pub const FRAGMENTS_TOLD: &str = "fragments-told";
 
 /// The end of the names of sets of IPv6 that have one of IPv4 beside them.
 pub const OF_IPV6: &str = "-ipv6";

@@ -25,6 +25,8 @@ pub enum Record {
     Unclaimed(Direction),
     /// The source is not an address of the interface it came from: `spoofed`.
     Spoofed,
+    /// A fragment of an interface that has sent more of them than are put together at a time: `fragments`.
+    Fragments,
     /// An ICMP error about a flow of which its sender is no end, and which does not come by it: `foreign-error`.
     ForeignError,
     /// The destination is not an address of the interface that a route leads to: `not-its-own`.
@@ -71,6 +73,7 @@ impl fmt::Display for Record {
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
             Self::Spoofed => f.write_str("spoofed"),
+            Self::Fragments => f.write_str("fragments"),
             Self::ForeignError => f.write_str("foreign-error"),
             Self::NotItsOwn => f.write_str("not-its-own"),
             Self::Blackhole => f.write_str("blackhole"),
@@ -89,6 +92,7 @@ impl FromStr for Record {
         let mut words = text.split_whitespace();
         let direction = match words.next().ok_or(())? {
             "spoofed" => return Ok(Self::Spoofed),
+            "fragments" => return Ok(Self::Fragments),
             "foreign-error" => return Ok(Self::ForeignError),
             "not-its-own" => return Ok(Self::NotItsOwn),
             "blackhole" => return Ok(Self::Blackhole),
@@ -122,6 +126,7 @@ mod tests {
     fn what_the_filter_writes_is_what_the_prober_reads() {
         let mut all = vec![
             Record::Spoofed,
+            Record::Fragments,
             Record::ForeignError,
             Record::NotItsOwn,
             Record::Blackhole,

@@ -2,8 +2,7 @@
 
 use ipnet::Ipv6Net;
 
-use super::filter::{set, unreachable};
-use super::icmp_errors;
+use super::filter::{BEFORE_FRAGMENTS, set, unreachable};
 use super::names::{
     GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, GATEWAY_OUTSIDE_ADDRESS, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS,
     SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
@@ -12,6 +11,7 @@ use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
 use super::record::Record;
 use super::rule::{UNPLACED, log, own};
+use super::{fragments, icmp_errors};
 use crate::model::protocol::{ICMP, TCP, UDP};
 use crate::model::{Mtu, PrivateIp, PublicIp};
 use std::net::IpAddr;
@@ -157,8 +157,9 @@ pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
         rules.push(own("unspecified", "ip6 saddr :: drop"));
     }
     rules.push(own("spoofed", format!("{} drop", log(Record::Spoofed))));
-    let hook = "type filter hook prerouting priority raw; policy drop;";
-    ruleset.chains.insert("prerouting".to_owned(), base(hook, rules));
+    let hook = format!("type filter hook prerouting priority {BEFORE_FRAGMENTS}; policy drop;");
+    ruleset.chains.insert("prerouting".to_owned(), base(&hook, rules));
+    fragments::add(&mut ruleset, "gw-*", families);
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset
 }

@@ -26,7 +26,7 @@ pub struct Explained {
 /// What a filter recorded of one packet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
-    /// `accept`, `drop`, `cut`, `unclaimed`, `spoofed`, `foreign-error`, `invalid`, `untranslated`, `unreachable` ...
+    /// `accept`, `drop`, `cut`, `unclaimed`, `spoofed`, `fragments`, `foreign-error`, `invalid`, `untranslated`, `unreachable` ...
     pub verdict: String,
     /// At whose end groups judged: `egress` of the sender, `ingress` of the receiver.
     pub at: Option<String>,

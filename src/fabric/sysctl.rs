@@ -4,7 +4,7 @@ use std::io;
 
 use nix::unistd::getegid;
 
-use crate::compile::network::{Families, NodeKind, Timeouts};
+use crate::compile::network::{FRAGMENTS_MEMORY, FRAGMENTS_PATIENCE, Families, NodeKind, Timeouts};
 
 /// What a namespace of a kind needs, as (path under `/proc/sys/net`, value).
 fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Vec<(String, String)> {
@@ -48,6 +48,16 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
     }
     let mut settings: Vec<(String, String)> =
         settings.into_iter().map(|(path, value)| (path.to_owned(), value.to_owned())).collect();
+    if matches!(kind, NodeKind::Router | NodeKind::Gateway) {
+        for (path, value) in [
+            ("ipv4/ipfrag_time", FRAGMENTS_PATIENCE),
+            ("ipv4/ipfrag_high_thresh", FRAGMENTS_MEMORY),
+            ("netfilter/nf_conntrack_frag6_timeout", FRAGMENTS_PATIENCE),
+            ("netfilter/nf_conntrack_frag6_high_thresh", FRAGMENTS_MEMORY),
+        ] {
+            settings.push((path.to_owned(), value.to_string()));
+        }
+    }
     if let Some(timeouts) = timeouts.filter(|_| matches!(kind, NodeKind::Router | NodeKind::Gateway)) {
         for (name, seconds) in [
             ("tcp_timeout_established", timeouts.tcp_established),
@@ -85,5 +95,8 @@ pub(super) fn write(kind: NodeKind, families: Families, timeouts: Option<Timeout
 }
 
 fn may_be_missing(path: &str) -> bool {
-    path.ends_with("/disable_ipv6") || path.contains("nf_conntrack_gre_") || path.contains("nf_conntrack_icmpv6_")
+    path.ends_with("/disable_ipv6")
+        || path.contains("nf_conntrack_gre_")
+        || path.contains("nf_conntrack_icmpv6_")
+        || path.contains("nf_conntrack_frag6_")
 }

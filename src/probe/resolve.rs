@@ -192,7 +192,7 @@ pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Dro
 /// it would leave.
 fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
     let index = match logged.record {
-        Record::Spoofed | Record::ForeignError => logged.in_index,
+        Record::Spoofed | Record::Fragments | Record::ForeignError => logged.in_index,
         Record::NotItsOwn => logged.out_index,
         _ => None,
     };

@@ -85,6 +85,23 @@ impl Log {
         }
     }
 
+    /// Waits for the next record of a piece of a datagram that was dropped, which may show no ports, and gives it with its addresses.
+    /// Others may have been lost.
+    pub fn next_fragment(&mut self) -> (Record, (IpAddr, IpAddr)) {
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < PATIENCE, "the filter recorded no fragment");
+            let read = self.0.read().expect("the log");
+            let of_fragments = read.records.into_iter().find_map(|logged| {
+                let record = logged.record.filter(|record| record.is_drop())?;
+                Some((record, addresses(&logged.packet)?))
+            });
+            if let Some(found) = of_fragments {
+                return found;
+            }
+        }
+    }
+
     /// Waits for so many records of drops.
     pub fn next_drops(&mut self, count: usize) -> Vec<(Record, Tuple)> {
         let mut drops = Vec::new();
@@ -99,6 +116,13 @@ impl Log {
         let read = self.0.read().expect("the log");
         read.records.into_iter().filter_map(|logged| logged.record).filter(|record| record.is_drop()).collect()
     }
+}
+
+/// Source and destination of a packet, whatever it carries.
+fn addresses(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    let four = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
+    let six = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?));
+    if packet.first()? >> 4 == 4 { Some((four(12)?, four(16)?)) } else { Some((six(8)?, six(24)?)) }
 }
 
 /// Runs a task in a namespace.

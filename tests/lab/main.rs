@@ -37,6 +37,7 @@ mod faults_operations;
 mod fence;
 mod fixed_ports;
 mod flow_logs;
+mod fragments;
 mod gotchas;
 mod hostile_instances;
 mod hosts_files;
@@ -96,6 +97,7 @@ const ALL: &[&[Case]] = &[
     fence::CASES,
     fixed_ports::CASES,
     flow_logs::CASES,
+    fragments::CASES,
     gotchas::CASES,
     hostile_instances::CASES,
     hosts_files::CASES,

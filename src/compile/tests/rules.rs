@@ -261,7 +261,9 @@ fn every_drop_but_a_policy_is_logged_and_every_prefix_reads_back() {
             .flat_map(|r| r.chains.values())
             .flat_map(|c| &c.rules)
         {
-            if rule.text.split(' ').any(|word| word == "drop") {
+            // Of a flood of fragments so many have been told as the log has room for, by the rule before it.
+            let is_told_of = rule.id == "rest-of-a-flood";
+            if !is_told_of && rule.text.split(' ').any(|word| word == "drop") {
                 assert!(rule.text.contains("log prefix"), "{}", rule.text);
             }
             if let Some((_, rest)) = rule.text.split_once("log prefix \"") {

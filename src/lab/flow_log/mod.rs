@@ -216,6 +216,7 @@ impl FlowLog {
             // Before any group is asked, or not at an interface.
             Record::Unclaimed(_)
             | Record::Spoofed
+            | Record::Fragments
             | Record::ForeignError
             | Record::NotItsOwn
             | Record::Untranslated

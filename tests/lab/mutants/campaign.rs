@@ -36,7 +36,7 @@ target/mutants and not done again.
 ";
 
 /// What of the lab's tests looks at what all clouds have in common; the most telling come first.
-const WITNESSES: [&str; 13] = [
+const WITNESSES: [&str; 14] = [
     "outside",
     "fence",
     "services",
@@ -48,6 +48,7 @@ const WITNESSES: [&str; 13] = [
     "memory",
     "icmp_errors",
     "errors_of_others",
+    "fragments",
     "mtu",
     "traceroute",
 ];
