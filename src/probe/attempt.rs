@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::ask::Answering;
-use super::{TOKEN_BYTES, raw};
+use super::{TOKEN_BYTES, raw, told};
 use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::model::Service;
 
@@ -131,8 +131,7 @@ pub(super) async fn ask(
         Service::Protocol(_) => raw::tell(socket, raw::portless(&token), destination).await,
     };
     asked.unwrap_or_else(|error| match error.raw_os_error() {
-        // "Protocol not available" is what protocol unreachable comes to.
-        Some(libc::ECONNREFUSED | libc::ECONNRESET | libc::ENOPROTOOPT) => Answer::Refused,
+        _ if told::is_refusal(&error) => Answer::Refused,
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => Answer::Unreachable,
         _ => Answer::Failed(error.to_string()),
     })
@@ -163,7 +162,7 @@ async fn ask_udp(socket: Socket, to: SocketAddr, token: Token, answering: Answer
     socket.connect(to).await?;
     socket.send(&token).await?;
     let mut answer = [0; 256];
-    let length = socket.recv(&mut answer).await?;
+    let length = told::receive(&socket, to.ip(), &mut answer).await?;
     Ok(match answering {
         Answering::Program | Answering::ProgramBehind => Answer::Connected,
         Answering::Harness => read_answer(&answer[..length], &token),
@@ -179,7 +178,7 @@ async fn ask_echo(socket: Socket, to: IpAddr, token: Token) -> io::Result<Answer
     request.extend_from_slice(&token);
     socket.send(&request).await?;
     let mut answer = [0; 256];
-    let length = socket.recv(&mut answer).await?;
+    let length = told::receive(&socket, to, &mut answer).await?;
     match answer[..length].split_first_chunk::<8>() {
         Some((_, repeated)) if repeated == token => Ok(Answer::Answered(None)),
         _ => Ok(Answer::Failed("an echo reply with another token".into())),

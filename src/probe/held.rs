@@ -19,7 +19,7 @@ use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged};
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
-use super::{Drop, TOKEN_BYTES};
+use super::{Drop, TOKEN_BYTES, told};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
@@ -214,12 +214,12 @@ impl Connection {
     async fn send(&mut self, token: Token) -> io::Result<()> {
         match &mut self.end {
             End::Tcp(stream, _) => stream.write_all(&token).await,
-            End::Udp(socket) => socket.send(&token).await.map(drop),
+            End::Udp(socket) => told::send(socket, self.ask.destination, &token).await,
             End::Ping(socket) => {
                 let kind = if self.ask.destination.is_ipv4() { 8 } else { 128 };
                 let mut request = vec![kind, 0, 0, 0, 0, 0, 0, 1];
                 request.extend_from_slice(&token);
-                socket.send(&request).await.map(drop)
+                told::send(socket, self.ask.destination, &request).await
             }
         }
     }
@@ -245,13 +245,13 @@ impl Connection {
                 }
             },
             End::Udp(socket) => loop {
-                let length = socket.recv(&mut buffer).await?;
+                let length = told::receive(socket, self.ask.destination, &mut buffer).await?;
                 if let Some(name) = buffer[..length].strip_prefix(token.as_slice()) {
                     return Ok(Some(String::from_utf8_lossy(name).trim().to_owned()));
                 }
             },
             End::Ping(socket) => loop {
-                let length = socket.recv(&mut buffer).await?;
+                let length = told::receive(socket, self.ask.destination, &mut buffer).await?;
                 if find(&buffer[..length], &token).is_some() {
                     return Ok(None);
                 }

@@ -18,6 +18,7 @@ mod raw;
 pub mod readers;
 mod resolve;
 mod servers;
+mod told;
 mod traffic;
 mod waiting;
 mod witness;

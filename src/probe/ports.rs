@@ -1,13 +1,17 @@
 //! Source ports and echo identifiers. None is used again while a tracked flow of its last use may live: the new
-//! probe would ride on it, whatever the rules say now.
+//! probe would ride on it, whatever the rules say now. And nobody can tell which is next: who could would have an answer, or an error, there
+//! before the probe.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// The first port given; those below are left to services.
 const FIRST: u16 = 1024;
-/// Ports are aged in blocks of this many.
+/// The last.
+const LAST: u16 = u16::MAX;
+/// Ports are aged in blocks of this many, in the order in which they are given.
 const BLOCK: u16 = 1024;
 /// Longer than any flow that a probe leaves behind is tracked: a reset closes its connections (10 s), an unanswered
 /// half lasts two minutes, a datagram's three.
@@ -21,6 +25,9 @@ pub(super) struct SourcePorts {
 
 #[derive(Debug)]
 struct Given {
+    /// Which place in the order has which port.
+    order: Order,
+    /// The next place. Places are numbered as ports are.
     next: u16,
     /// When each block was last begun.
     begun: [Option<Instant>; 64],
@@ -38,11 +45,15 @@ impl SourcePorts {
     }
 
     fn take_at(&mut self, sender: IpAddr, protocol: u8, now: Instant) -> Result<u16, UsedUp> {
-        let given = self.given.entry((sender, protocol)).or_insert(Given { next: FIRST, begun: [None; 64] });
-        let port = given.next;
-        if port.is_multiple_of(BLOCK) {
+        let given = self.given.entry((sender, protocol)).or_insert_with(|| Given {
+            order: Order::new(),
+            next: FIRST,
+            begun: [None; 64],
+        });
+        let place = given.next;
+        if place.is_multiple_of(BLOCK) {
             // A block takes a while to give, so the rest is counted from the end of it: when the next one began.
-            let block = usize::from(port / BLOCK);
+            let block = usize::from(place / BLOCK);
             let after = if block == 63 { 1 } else { block + 1 };
             let ended = given.begun[block].map(|own| given.begun[after].filter(|next| *next >= own).unwrap_or(own));
             if ended.is_some_and(|ended| now.duration_since(ended) < REST) {
@@ -50,13 +61,44 @@ impl SourcePorts {
             }
             given.begun[block] = Some(now);
         }
-        given.next = port.checked_add(1).unwrap_or(FIRST);
-        Ok(port)
+        given.next = place.checked_add(1).unwrap_or(FIRST);
+        Ok(given.order.port(place))
     }
 
     /// Begins anew for a sender, whose tracked flows have been forgotten everywhere.
     pub fn reset(&mut self, sender: IpAddr) {
         self.given.retain(|(address, _), _| *address != sender);
+    }
+}
+
+/// An order of all ports that nobody else knows: a permutation by a secret, in rounds of a Feistel network.
+#[derive(Debug)]
+struct Order(RandomState);
+
+impl Order {
+    const ROUNDS: u8 = 8;
+
+    fn new() -> Self {
+        Self(RandomState::new())
+    }
+
+    /// The port at a place.
+    fn port(&self, place: u16) -> u16 {
+        let mut port = self.round_about(place);
+        // It permutes all numbers. Whoever goes on from one that is no port comes to one, and nobody else comes to it.
+        while !(FIRST..=LAST).contains(&port) {
+            port = self.round_about(port);
+        }
+        port
+    }
+
+    fn round_about(&self, number: u16) -> u16 {
+        let [mut left, mut right] = number.to_be_bytes();
+        for round in 0..Self::ROUNDS {
+            let [mixed, ..] = self.0.hash_one((round, right)).to_be_bytes();
+            (left, right) = (right, left ^ mixed);
+        }
+        u16::from_be_bytes([left, right])
     }
 }
 
@@ -75,17 +117,35 @@ mod tests {
             assert!(given.insert(port));
         }
         assert_eq!(given.len(), 65_536 - usize::from(FIRST));
+        assert!(given.iter().all(|port| *port >= FIRST));
         assert_eq!(ports.take_at(SENDER, 6, begin + REST / 2), Err(UsedUp(SENDER)));
-        assert_eq!(ports.take_at(SENDER, 6, begin + REST), Ok(FIRST));
+        assert!(ports.take_at(SENDER, 6, begin + REST).is_ok());
     }
 
     #[test]
     fn another_protocol_has_ports_of_its_own_and_a_forgotten_sender_begins_anew() {
         let mut ports = SourcePorts::default();
-        assert_eq!(ports.take(SENDER, 6), Ok(FIRST));
-        assert_eq!(ports.take(SENDER, 6), Ok(FIRST + 1));
-        assert_eq!(ports.take(SENDER, 17), Ok(FIRST));
+        let now = Instant::now();
+        while ports.take_at(SENDER, 6, now).is_ok() {}
+        assert!(ports.take_at(SENDER, 17, now).is_ok());
         ports.reset(SENDER);
-        assert_eq!(ports.take(SENDER, 6), Ok(FIRST));
+        assert!(ports.take_at(SENDER, 6, now).is_ok());
+    }
+
+    #[test]
+    fn nobody_can_tell_which_port_is_next() {
+        let taken = || {
+            let mut ports = SourcePorts::default();
+            (0..500).map(|_| ports.take(SENDER, 17).unwrap()).collect::<Vec<_>>()
+        };
+        let (one, other) = (taken(), taken());
+        let same = one.iter().zip(&other).filter(|(one, other)| one == other).count();
+        assert!(same < 5, "another lab, and another order: {same}");
+        let ascending = one.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!((150..350).contains(&ascending), "{ascending}");
+        // Each sixteenth of all ports has about its share: 500 / 16 is 31.
+        let mut shares = [0; 16];
+        one.iter().for_each(|port| shares[usize::from(port >> 12)] += 1);
+        assert!(shares.iter().all(|share| (8..64).contains(share)), "{shares:?}");
     }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::TOKEN_BYTES;
 use super::attempt::{self, Answer, Token};
 use super::evidence::Board;
+use super::{TOKEN_BYTES, told};
 use crate::compile::network::NodeName;
 use crate::model::{IcmpMessage, Service};
 
@@ -28,7 +28,7 @@ pub(super) async fn tell(socket: Socket, message: Vec<u8>, to: IpAddr) -> io::Re
     let mut other = [0; 256];
     loop {
         // The receiver's kernel may answer some of them, a timestamp for one; that says less than the token does.
-        socket.recv(&mut other).await?;
+        told::receive(&socket, to, &mut other).await?;
     }
 }
 

@@ -91,6 +91,11 @@ fn answered(
             let why = "an answer that names nobody, and more came to the receiver than could be looked at".to_owned();
             Outcome::Inconclusive { why }
         }
+        None if receiver.is_some() && !finding.canary_arrived => {
+            let why =
+                "an answer that names nobody, and the receiver's link carried no canary to prove it silent".to_owned();
+            Outcome::Inconclusive { why }
+        }
         None => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
     }
 }
@@ -206,6 +211,10 @@ mod tests {
     use crate::fabric::packet::{Tuple, UDP};
 
     fn found(answer: Option<Answer>, overlooked: bool) -> Outcome {
+        found_behind(answer, overlooked, true)
+    }
+
+    fn found_behind(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Outcome {
         let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(std::net::IpAddr::from);
         let dropped = Logged {
             node: NodeName("vpc".to_owned()),
@@ -216,7 +225,7 @@ mod tests {
             length: 40,
         };
         let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
-        let (seen, canary_arrived, timed_out, lost) = (false, true, false, 0);
+        let (seen, timed_out, lost) = (false, false, 0);
         let finding = Finding {
             answer,
             records,
@@ -242,5 +251,6 @@ mod tests {
     fn an_echo_is_nobody_elses_answer_where_its_receiver_may_have_been_overlooked() {
         assert!(matches!(found(Some(Answer::Answered(None)), false), Outcome::Misdelivered { .. }));
         assert!(matches!(found(Some(Answer::Answered(None)), true), Outcome::Inconclusive { .. }));
+        assert!(matches!(found_behind(Some(Answer::Answered(None)), false, false), Outcome::Inconclusive { .. }));
     }
 }

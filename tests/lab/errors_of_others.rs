@@ -3,14 +3,17 @@
 //! An error carries what its sender likes behind the header of the packet that it is about, and changes how the receiver sends.
 
 use std::net::{IpAddr, UdpSocket};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, PacketBuilder, PacketBuilderStep};
 use sglab::compile::record::Record;
 use sglab::fabric::packet::{ICMP, ICMPV6, Tuple};
-use sglab::model::{Direction, Era, IcmpMatch, Traffic};
+use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMatch, InstanceName, Service, Traffic, Via};
+use sglab::probe::Outcome;
 
 use crate::answered::{receiver, send};
-use crate::bare::{Bare, Log, seen, taps};
+use crate::bare::{Bare, Log, seen, send_raw, taps};
 use crate::clouds::*;
 
 cases![
@@ -26,6 +29,7 @@ cases![
     nobody_speaks_to_the_outside_in_anothers_name,
     an_appliance_speaks_of_what_has_come_to_it,
     nobody_speaks_to_the_routers_services_of_anothers_flow,
+    a_flood_of_errors_about_what_probes_will_send_makes_no_wrong_verdict,
 ];
 
 const CLOUD: &str = "sglab: 1
@@ -425,4 +429,51 @@ async fn nobody_speaks_to_the_routers_services_of_anothers_flow() {
     assert_eq!((record, tuple.source, tuple.destination), (Record::Unserved, c, resolver));
     comes(&bare, "a", "vpc-main", error(a, resolver, unreachable(true), &answer), (a, 3)).await;
     assert_eq!(log.drops(), []);
+}
+
+/// Out there anybody is on the way. A flow of a protocol without ports needs no guess, and the ports of the others are those that come
+/// first where they are given in order.
+async fn a_flood_of_errors_about_what_probes_will_send_makes_no_wrong_verdict() {
+    const PROTOCOL: u8 = 253;
+    let text =
+        CLOUD.replace("['a -> b:500/udp']", "['a -> office:53/udp', 'a -> office:protocol 253', 'a -> office:ping']");
+    let mut lab = boot(&topology(&text), Era::Vpc).await;
+    let host = |name: &str| lab.cloud().hosts[name].addresses[0];
+    let (office, neighbour) = (host("office"), host("neighbour"));
+    let public_a = IpAddr::from(public(lab.cloud(), "a").0);
+    let about = |carried: Vec<u8>, kind| error(neighbour.0, public_a, kind, &carried);
+    let mut flood = vec![about(by_number(public_a, office.0, PROTOCOL), (3, 2)); 500];
+    for port in 1024..2048 {
+        flood.push(about(datagram(public_a, office.0, (port, 53)), (3, 3)));
+        let mut carried = echo(public_a, office.0);
+        carried[24..26].copy_from_slice(&port.to_be_bytes());
+        flood.push(about(carried, (3, 3)));
+        flood.push(about(by_number(public_a, office.0, PROTOCOL), (3, 2)));
+    }
+    let (over, from) = (Arc::new(AtomicBool::new(false)), node(&lab, "neighbour"));
+    let ended = Arc::clone(&over);
+    let flooding = tokio::spawn(async move {
+        while !ended.load(Ordering::Relaxed) {
+            send_raw(&from, flood.clone()).await;
+        }
+    });
+    let to_office = |service| Flow {
+        from: Endpoint::Instance(InstanceName::new("a")),
+        to: Endpoint::Host(HostName::new("office"), office),
+        via: Via::Public,
+        service,
+    };
+    let services = [udp(53), Service::Protocol(PROTOCOL), Service::IcmpEcho];
+    let flows: Vec<Flow> = services.into_iter().cycle().take(15).map(to_office).collect();
+    for _ in 0..3 {
+        let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
+        for seen in &batch.observations {
+            let right = matches!(seen.outcome, Outcome::Open { .. } | Outcome::Inconclusive { .. });
+            assert!(right, "{}: {:?}", seen.flow, seen.outcome);
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    flooding.await.expect("no panic");
+    let found = outcomes(&mut lab, &flows).await;
+    assert!(found.iter().all(is_open), "when it is over: {found:?}");
 }
