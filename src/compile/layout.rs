@@ -15,7 +15,7 @@ use super::network::{
 use super::nft::Ruleset;
 use super::{filter, icmp_errors, services, translation};
 use crate::model::{
-    Cloud, Era, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
+    Cloud, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
 };
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.
@@ -24,7 +24,7 @@ use crate::model::{
 /// A cloud that no network stands for, such as a rule that names an unknown group.
 pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
     check_names(cloud)?;
-    let mut builder = Builder { network: Network::default(), inside: mtu_inside(cloud.era) };
+    let mut builder = Builder { network: Network::default(), inside: Mtu::inside(cloud.era) };
     let mut bound: Vec<(String, IpAddr)> = Vec::new();
     let timeouts = timeouts(&cloud.tracking);
     let anywhere = families(cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some()));
@@ -145,14 +145,6 @@ fn check_names(cloud: &Cloud) -> Result<(), CompileError> {
         }
     }
     Ok(())
-}
-
-/// Of the links of a VPC. Between it and the internet, [`Mtu::ETHERNET`] is the most.
-fn mtu_inside(era: Era) -> Mtu {
-    match era {
-        Era::Article | Era::Classic => Mtu::ETHERNET,
-        Era::Vpc => Mtu::JUMBO,
-    }
 }
 
 struct Builder {

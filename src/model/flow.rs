@@ -15,6 +15,17 @@ pub struct IcmpMessage {
     pub code: u8,
 }
 
+impl IcmpMessage {
+    /// Whether it tells the sender of a packet what became of that: unreachable, too big, time exceeded, bad parameter. Routers on the way
+    /// send such.
+    pub fn is_error(self, over_ipv6: bool) -> bool {
+        match over_ipv6 {
+            false => matches!(self.kind, 3 | 4 | 11 | 12),
+            true => matches!(self.kind, 1..=4),
+        }
+    }
+}
+
 impl fmt::Display for IcmpMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.code {

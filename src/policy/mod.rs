@@ -26,6 +26,7 @@ mod remedies;
 mod remedies_tests;
 mod routes;
 mod rules;
+mod small_link;
 #[cfg(test)]
 mod standing_tests;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
 pub use remedies::{Remedy, remedies};
 use routes::{NextHop, next_hop, passes_on};
+pub use small_link::{Comes, SmallLink, small_link};
 pub use walk::{Asked, Miss, Path, Stage, Trial, Walk};
 
 /// Judges a new flow.

@@ -3,14 +3,14 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::walk::{Asked, Path, Stage};
 use super::{judge, walk};
 use crate::model::{
-    Cloud, Direction, ElasticIpName, Endpoint, Flow, GroupName, IcmpMatch, InstanceState, Interface, InterfaceId,
-    Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service, SourceDestCheck, Target,
-    Traffic, Verdict, Via, apply,
+    Cloud, Direction, ElasticIpName, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceState, Interface,
+    InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service, SourceDestCheck,
+    Target, Traffic, Verdict, Via, apply,
 };
 
 /// Ends that one flow may have to pass, with appliances.
@@ -175,7 +175,10 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
     let members = other.filter(|_| asked.path == Path::Direct);
     let named = members.map_or_else(Vec::new, |it| by_members(it.groups.iter().cloned().collect()));
     let by_group = named.iter().map(|group| (PeerRequest::Peer(Peer::Group(group.clone())), group.to_string()));
-    let requests: Vec<(PeerRequest, String)> = by_group.chain([by_address(cloud, flow, asked)]).collect();
+    let requests: Vec<(PeerRequest, String)> = match is_error_in(flow, asked) {
+        true => vec![from_anybody(asked.other)],
+        false => by_group.chain([by_address(cloud, flow, asked)]).collect(),
+    };
     let traffic = traffic(flow.service, asked.other);
     for (request, words) in requests {
         for group in &into {
@@ -191,6 +194,20 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
         }
     }
     None
+}
+
+/// Whether an error comes in: routers on the way send it, and which is not known beforehand.
+fn is_error_in(flow: &Flow, asked: &Asked) -> bool {
+    let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(asked.other.is_ipv6()));
+    is_error && asked.at == Direction::Ingress
+}
+
+fn from_anybody(other: IpAddr) -> (PeerRequest, String) {
+    let (all, words) = match other {
+        IpAddr::V4(_) => (IpNet::V4(Ipv4Net::default()), "anywhere"),
+        IpAddr::V6(_) => (IpNet::V6(Ipv6Net::default()), "::/0"),
+    };
+    (PeerRequest::Peer(Peer::Cidr(all)), words.to_owned())
 }
 
 fn authorize(at: Direction, group: &GroupName, traffic: Traffic, request: PeerRequest, peer: &str) -> Operation {
@@ -224,15 +241,18 @@ fn by_address(cloud: &Cloud, flow: &Flow, asked: &Asked) -> (PeerRequest, String
 
 /// The traffic of exactly this service.
 fn traffic(service: Service, other: IpAddr) -> Traffic {
-    let message = |ipv4: u8, ipv6: u8| match other {
-        IpAddr::V4(_) => Traffic::Icmp(IcmpMatch::Type(ipv4)),
-        IpAddr::V6(_) => Traffic::Icmpv6(IcmpMatch::Type(ipv6)),
+    let message = |ipv4: IcmpMatch, ipv6: IcmpMatch| match other {
+        IpAddr::V4(_) => Traffic::Icmp(ipv4),
+        IpAddr::V6(_) => Traffic::Icmpv6(ipv6),
     };
     match service {
         Service::Tcp(port) => Traffic::Tcp(PortRange::single(port)),
         Service::Udp(port) => Traffic::Udp(PortRange::single(port)),
-        Service::IcmpEcho => message(8, 128),
-        Service::Icmp(asked) => message(asked.kind, asked.kind),
+        Service::IcmpEcho => message(IcmpMatch::Type(8), IcmpMatch::Type(128)),
+        Service::Icmp(IcmpMessage { kind, code }) => {
+            let exactly = IcmpMatch::TypeAndCode(kind, code);
+            message(exactly, exactly)
+        }
         Service::Protocol(number) => Traffic::Protocol(number),
     }
 }

@@ -65,7 +65,7 @@ fn on_the_private_path_a_rule_for_the_smallest_group_of_the_sender_in_the_smalle
         (tcp(9), "DB tcp 9 from WEB"),
         (Service::Udp(Port(9)), "DB udp 9 from WEB"),
         (Service::IcmpEcho, "DB icmp echo from WEB"),
-        (Service::Icmp(IcmpMessage { kind: 13, code: 0 }), "DB icmp 13 from WEB"),
+        (Service::Icmp(IcmpMessage { kind: 13, code: 0 }), "DB icmp 13/0 from WEB"),
         (Service::Protocol(47), "DB protocol 47 from WEB"),
     ] {
         assert_eq!(offered(&cloud, private.clone(), service), [expected]);

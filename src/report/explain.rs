@@ -13,10 +13,10 @@ use super::text::Tone;
 use super::{Style, text};
 use crate::model::topology::write;
 use crate::model::{
-    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Peers, Place, PrivateIp, RuleId, Verdict,
+    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, Peers, Place, PrivateIp, RuleId, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
-use crate::policy::{self, Asked, Stage};
+use crate::policy::{self, Asked, Comes, Stage};
 use crate::scenario::health;
 
 /// The flow, its verdict and its walk, in words and as data.
@@ -33,6 +33,9 @@ pub struct Explanation {
     /// The verdict in a sentence.
     summary: String,
     walk: Vec<Told>,
+    /// Of a flow that is open: a link on its way that takes less than its ends send, and whether they are told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_mtu: Option<SmallLinkTold>,
     /// Of a listener of a load balancer that lets the flow in: the instances behind it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     behind: Vec<Target>,
@@ -62,6 +65,19 @@ struct Target {
     text: String,
     /// Operations in the words of a file, which make it pass.
     changes: Vec<String>,
+}
+
+/// A link that takes less than what is sent over it.
+#[derive(Serialize)]
+struct SmallLinkTold {
+    /// In bytes.
+    mtu: Mtu,
+    /// What the ends send, in bytes.
+    sent: Mtu,
+    /// Whether every end in the cloud is told by ICMP.
+    told: bool,
+    /// The same in a sentence.
+    text: String,
 }
 
 /// A stage of the walk.
@@ -136,6 +152,12 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
             + &crashed(cloud, flow, &walk.verdict)
             + &closed(cloud, flow, verdict),
         walk: walk.stages.iter().map(|stage| told(cloud, flow, stage)).collect(),
+        path_mtu: policy::small_link(cloud, flow).map(|link| SmallLinkTold {
+            mtu: link.takes,
+            sent: link.sent,
+            told: link.ends.iter().all(|(_, comes)| !matches!(comes, Comes::Not(_))),
+            text: words::small_link(&link),
+        }),
         behind: if verdict == "open" { behind(cloud, flow) } else { Vec::new() },
         remedies: remedies.collect(),
     }
@@ -326,6 +348,9 @@ fn one(it: &Explanation, style: Style) -> String {
         if let Some(tracking) = &told.tracking {
             line(&mut out, "", tracking);
         }
+    }
+    if let Some(link) = &it.path_mtu {
+        line(&mut out, "path MTU", &link.text);
     }
     for (number, target) in it.behind.iter().enumerate() {
         line(&mut out, if number == 0 { "behind it" } else { "" }, &target.text);

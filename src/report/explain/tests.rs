@@ -154,3 +154,29 @@ fn what_both_ends_send_is_said_of_the_two_together() {
     let at = told.find("\nleft:51820 <->").expect("said");
     insta::assert_snapshot!(&told[at..]);
 }
+
+const SMALL: &str = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {home: {address: 203.0.113.80, mtu: 1400}, six: {address: '2001:db8:ffff::80', mtu: 1400}}
+groups:
+  WEB: [tcp 443 from anywhere, 'tcp 443 from ::/0']
+  TOLD: [tcp 443 from anywhere, icmp 3/4 from anywhere]
+instances: {web1: {groups: WEB}, told: {groups: TOLD}}
+scenario: [{step: s, expect: {dropped: ['home -> web1:22']}}]
+";
+
+#[test]
+fn a_small_link_and_the_messages_of_routers_on_the_way() {
+    let flows = [
+        "home -> web1:443",
+        "home -> told:443",
+        "six -> web1:443",
+        "web1 -> told:443 by public address",
+        "home -> web1:icmp 3/4",
+        "home -> web1:icmp 11",
+        "six -> web1:icmp 2",
+        "home -> web1:icmp 13",
+    ];
+    insta::assert_snapshot!(explained(SMALL, Era::Vpc, 0, &flows));
+}

@@ -6,9 +6,9 @@ use crate::compile::services::zone::balancer_name;
 use crate::model::topology::write;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, Operation, Peer, Permission, Rule, RuleId, Scheme,
-    SourceDestCheck, Target, Verdict, Via,
+    Service, SourceDestCheck, Target, Verdict, Via,
 };
-use crate::policy::{Asked, Memory, Miss, Path, Remedy, Stage, Walk};
+use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 
 /// What a flow came to.
 pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
@@ -198,12 +198,47 @@ pub(super) fn instead(flow: &Flow, remedy: &Remedy) -> Flow {
     Flow { to, via: remedy.via.unwrap_or(flow.via), ..flow.clone() }
 }
 
+/// A link that takes less than what is sent over it, and whether the ends in the cloud are told.
+pub(super) fn small_link(link: &SmallLink) -> String {
+    let SmallLink { takes, sent, message, ends } = link;
+    let rule = match message.kind {
+        2 => format!("icmpv6 {}/{} from ::/0", message.kind, message.code),
+        _ => format!("icmp {}/{} from anywhere", message.kind, message.code),
+    };
+    let word = rule.split(" from").next().unwrap_or_default();
+    let mut text =
+        format!("a link on the way takes {takes} bytes, and its ends send up to {sent}; a router says so by `{word}`");
+    for (interface, comes) in ends {
+        let whose = named(interface);
+        text.push_str(&match comes {
+            Comes::WithTheFlow => format!("; that comes to {whose}, as it is about a flow that passes there"),
+            Comes::ByRule => format!("; that comes to {whose} by a rule"),
+            Comes::Not(groups) => {
+                let groups = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+                format!(
+                    "; that does NOT come to {whose}, whose large packets are lost: the flow is untracked there, and no rule of \
+                     {groups} is `{rule}`"
+                )
+            }
+        });
+    }
+    text
+}
+
 /// A remedy in a sentence.
 pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
     let changes = match remedy.changes.len() {
         0 => "nothing else has to change",
         1 => "with this change",
         _ => "with these changes",
+    };
+    let authorizes = |it: &Operation| matches!(it, Operation::AuthorizeIngress(..));
+    let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(flow.via == Via::Ipv6));
+    let changes = match is_error && remedy.changes.iter().any(authorizes) {
+        true => format!(
+            "{changes}; such messages come from routers on the way, so from addresses that nobody knows beforehand"
+        ),
+        false => changes.to_owned(),
     };
     let asked = write::flow(&instead(flow, remedy));
     if remedy.scheme.is_some() {
@@ -214,7 +249,7 @@ pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
         Some(Via::Dns) => format!("use the DNS name, `{asked}`, which means the private address inside; {changes}"),
         Some(Via::Public) => format!("use the public address, `{asked}`, as there is no private path; {changes}"),
         Some(Via::Ipv6) => format!("use the IPv6 address, `{asked}`; {changes}"),
-        None => changes.to_owned(),
+        None => changes,
     }
 }
 

@@ -1,0 +1,123 @@
+//! Links on the way of a flow that take smaller packets than its ends send, and who is told so.
+//!
+//! A packet that may not be cut up and is too large for a link is dropped, and the router before the link answers whose packet it was. Who
+//! does not get the answer sends the same again: a connection opens, and hangs with the first large packet.
+//!
+//! Source: "Network maximum transmission unit (MTU) for your EC2 instance" (EC2), "Path MTU Discovery".
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Asked, Memory, Path, Stage, asked, interface_of, memory, walk};
+use crate::model::{
+    Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Verdict, Via,
+};
+
+/// The smallest link on the way, and what becomes of the word of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmallLink {
+    /// What it takes.
+    pub takes: Mtu,
+    /// What the ends send, as far as they know of each other.
+    pub sent: Mtu,
+    /// The message that tells of it; over IPv6 one of ICMPv6.
+    pub message: IcmpMessage,
+    /// Whether it comes to each end in the cloud that sends over the link.
+    pub ends: Vec<(InterfaceId, Comes)>,
+}
+
+/// Whether the message that a packet was too large comes to an end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comes {
+    /// It is about a flow that this end tracks, or every such message passes in this world.
+    WithTheFlow,
+    /// A rule for all addresses admits it.
+    ByRule,
+    /// Neither: these groups have no such rule.
+    Not(Vec<GroupName>),
+}
+
+/// The link on the way of an open flow that takes less than its ends send; nothing if there is none, or where an appliance is between.
+pub fn small_link(cloud: &Cloud, flow: &Flow) -> Option<SmallLink> {
+    let walk = walk(cloud, flow);
+    let is_plain = !walk.stages.iter().any(|stage| matches!(stage, Stage::Routed { .. } | Stage::PassedOn { .. }));
+    if !matches!(walk.verdict, Verdict::Open { .. }) || !is_plain {
+        return None;
+    }
+    let host = [&flow.from, &flow.to].into_iter().find_map(|end| match end {
+        Endpoint::Host(_, address) => cloud.hosts.values().find(|host| host.addresses.contains(address)),
+        _ => None,
+    });
+    let vpc_of = |end: &Endpoint| end.interface().and_then(|id| interface_of(cloud, &id)).map(|it| &it.vpc);
+    let leaves = host.is_some()
+        || vpc_of(&flow.from) != vpc_of(&flow.to)
+        || walk.stages.iter().any(|stage| matches!(stage, Stage::TranslatedSource { .. }));
+    let inside = Mtu::inside(cloud.era);
+    let sent = if host.is_some() { inside.min(Mtu::ETHERNET) } else { inside };
+    let takes = match (host, leaves) {
+        (Some(host), _) => host.mtu,
+        (None, true) => Mtu::ETHERNET,
+        (None, false) => inside,
+    };
+    if takes >= sent {
+        return None;
+    }
+    let over_ipv6 = flow.via == Via::Ipv6;
+    let message = if over_ipv6 { IcmpMessage { kind: 2, code: 0 } } else { IcmpMessage { kind: 3, code: 4 } };
+    let ends = walk.stages.iter().filter_map(|stage| match stage {
+        Stage::Asked(end) => Some((end.interface.clone(), comes(cloud, flow, end, message)?)),
+        _ => None,
+    });
+    Some(SmallLink { takes, sent, message, ends: ends.collect() })
+}
+
+fn comes(cloud: &Cloud, flow: &Flow, end: &Asked, message: IcmpMessage) -> Option<Comes> {
+    let tracked = memory(cloud, end, flow.service).is_some_and(Memory::is_tracked);
+    if tracked || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
+        return Some(Comes::WithTheFlow);
+    }
+    let interface = interface_of(cloud, &end.interface)?;
+    // Which router it will be nobody knows beforehand: only a rule for all addresses is sure to match.
+    let anybody: IpAddr = if end.other.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    let asked = asked(cloud, interface, Direction::Ingress, anybody, Service::Icmp(message), Path::Direct);
+    Some(if asked.admits() { Comes::ByRule } else { Comes::Not(asked.groups) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::way_tests::{cloud, host, to};
+
+    const CLOUD: &str = "
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
+hosts: {home: {address: [203.0.113.80, '2001:db8:ffff::80'], mtu: 1400}, office: 203.0.113.10}
+groups:
+  OPEN: [tcp 443 from anywhere, 'tcp 443 from ::/0']
+  TOLD: [tcp 443 from anywhere, icmp 3/4 from anywhere, icmp 3 from 203.0.113.80]
+  NARROW: [tcp 443 from 203.0.113.0/24]
+instances: {open: {groups: OPEN}, told: {groups: TOLD}, narrow: {groups: NARROW}}
+";
+
+    fn said(from: Endpoint, name: &str, via: Via) -> Option<(u16, u16, Vec<Comes>)> {
+        let flow = Flow { from, to: to(name), via, service: Service::Tcp(crate::model::Port(443)) };
+        let link = small_link(&cloud(CLOUD), &flow)?;
+        Some((link.takes.0, link.sent.0, link.ends.into_iter().map(|(_, comes)| comes).collect()))
+    }
+
+    #[test]
+    fn who_tracks_the_flow_is_told_and_who_does_not_needs_a_rule_for_anybody() {
+        let not = || Comes::Not(vec![GroupName::new("OPEN")]);
+        let home = || host("203.0.113.80");
+        assert_eq!(said(home(), "open", Via::Public), Some((1400, 1500, vec![not()])));
+        assert_eq!(said(home(), "told", Via::Public), Some((1400, 1500, vec![Comes::ByRule])));
+        assert_eq!(said(home(), "narrow", Via::Public), Some((1400, 1500, vec![Comes::WithTheFlow])));
+        assert_eq!(said(host("2001:db8:ffff::80"), "open", Via::Ipv6), Some((1400, 1500, vec![not()])));
+    }
+
+    #[test]
+    fn it_is_a_link_that_takes_less_than_both_ends_know_of() {
+        assert_eq!(said(host("203.0.113.10"), "open", Via::Public), None);
+        assert_eq!(said(to("told"), "open", Via::Private), None);
+        let ends = |found: Option<(u16, u16, Vec<Comes>)>| found.map(|(takes, sent, ends)| (takes, sent, ends.len()));
+        assert_eq!(ends(said(to("told"), "open", Via::Public)), Some((1500, 9001, 2)));
+    }
+}
