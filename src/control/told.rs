@@ -50,6 +50,12 @@ pub struct Verdict {
     pub destination: String,
     /// The destination port, or the type of an ICMP message.
     pub destination_port: u16,
+    /// The type of an ICMP message, of either family.
+    #[serde(default)]
+    pub icmp_type: Option<u8>,
+    /// Its code.
+    #[serde(default)]
+    pub icmp_code: Option<u8>,
 }
 
 /// Something that happened in a lab.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
+use crate::model::IcmpMessage;
 pub use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 
 /// The protocol and ends of a packet. For an ICMP message the source port is its identifier, or what stands there.
@@ -38,6 +39,20 @@ pub fn length(packet: &[u8]) -> u32 {
         [first, _, high, low, ..] if first >> 4 == 4 => u16::from_be_bytes([*high, *low]).into(),
         [first, _, _, _, high, low, ..] if first >> 4 == 6 => 40 + u32::from(u16::from_be_bytes([*high, *low])),
         _ => 0,
+    }
+}
+
+/// What an ICMP message is, of either family. Nothing for other packets.
+pub fn icmp_message(packet: &[u8]) -> Option<IcmpMessage> {
+    let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
+    let payload = match &sliced.net {
+        Some(LaxNetSlice::Ipv4(ip)) => ip.payload(),
+        Some(LaxNetSlice::Ipv6(ip)) => ip.payload(),
+        _ => return None,
+    };
+    match (payload.ip_number.0, payload.payload) {
+        (ICMP | ICMPV6, [kind, code, ..]) => Some(IcmpMessage { kind: *kind, code: *code }),
+        _ => None,
     }
 }
 
@@ -111,6 +126,17 @@ impl Tuple {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_icmp_message_has_a_type_and_a_code() {
+        let ip = |protocol: u8| {
+            [&[0x45, 0, 0, 28, 0, 0, 0, 0, 64, protocol, 0, 0][..], &[10, 0, 0, 1, 10, 0, 0, 2]].concat()
+        };
+        let too_big = [ip(ICMP), vec![3, 4, 0, 0, 0, 0, 5, 120]].concat();
+        assert_eq!(icmp_message(&too_big), Some(IcmpMessage { kind: 3, code: 4 }));
+        assert_eq!(icmp_message(&[ip(UDP), vec![3, 4, 0, 0, 0, 8, 0, 0]].concat()), None);
+        assert_eq!(icmp_message(&ip(ICMP)), None);
+    }
 
     #[test]
     fn a_udp_packet_whose_end_is_cut_off_still_names_its_ends() {

@@ -10,6 +10,7 @@ use super::attempt::Token;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::packet::Tuple;
+use crate::model::IcmpMessage;
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub struct Logged {
     pub out_index: Option<u32>,
     /// The tuple as the filter saw it.
     pub tuple: Tuple,
+    /// What an ICMP message is.
+    pub icmp: Option<IcmpMessage>,
     /// The length of the packet in bytes, with its IP header.
     pub length: u32,
 }

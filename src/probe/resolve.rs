@@ -222,6 +222,7 @@ mod tests {
             in_index: None,
             out_index: None,
             tuple: Tuple { protocol: UDP, source, source_port: 4000, destination, destination_port: 53 },
+            icmp: None,
             length: 40,
         };
         let records = if answer.is_none() { vec![dropped] } else { Vec::new() };

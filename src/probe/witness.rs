@@ -199,7 +199,8 @@ fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<(
         let (node, length) = (node.clone(), packet::length(&logged.packet));
         let (in_index, out_index) = (logged.in_index, logged.out_index);
         let about = Tuple::of_error(&logged.packet);
-        board.post_record(Logged { node, record, in_index, out_index, tuple, length }, about);
+        let icmp = packet::icmp_message(&logged.packet);
+        board.post_record(Logged { node, record, in_index, out_index, tuple, icmp, length }, about);
     }
     Ok(())
 }

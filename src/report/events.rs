@@ -37,6 +37,10 @@ pub fn verdict(it: &Verdict) -> String {
         58 => "icmpv6".to_owned(),
         number => format!("protocol {number}"),
     };
+    let protocol = match (it.icmp_type, it.icmp_code) {
+        (Some(kind), Some(code)) => format!("{protocol} {kind}/{code}"),
+        _ => protocol,
+    };
     let (source, destination) = match it.protocol {
         6 | 17 => (end(&it.source, it.source_port), end(&it.destination, it.destination_port)),
         _ => (it.source.clone(), it.destination.clone()),
@@ -85,4 +89,34 @@ fn clock(time: f64) -> String {
     let millis = (time * 1000.0) as u64;
     let (seconds, millis) = (millis / 1000, millis % 1000);
     format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600 % 24, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_icmp_message_is_named_by_its_type_and_code() {
+        let mut told = Verdict {
+            verdict: "drop".to_owned(),
+            at: Some("ingress".to_owned()),
+            interface: Some("web1".to_owned()),
+            groups: vec!["WEB".to_owned()],
+            rule: None,
+            rule_id: None,
+            filter: "vpc-default".to_owned(),
+            protocol: 1,
+            source: "169.254.3.1".to_owned(),
+            source_port: 0,
+            destination: "10.0.0.11".to_owned(),
+            destination_port: 3,
+            icmp_type: Some(3),
+            icmp_code: Some(4),
+        };
+        let line = "drop     web1 ingress  icmp 3/4 169.254.3.1 -> 10.0.0.11  no rule of WEB";
+        assert_eq!(verdict(&told), line);
+        // As an older supervisor says it.
+        (told.icmp_type, told.icmp_code) = (None, None);
+        assert_eq!(verdict(&told), line.replace("icmp 3/4", "icmp"));
+    }
 }

@@ -101,5 +101,7 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> Verdict {
         source_port: tuple.source_port,
         destination: tuple.destination.to_string(),
         destination_port: tuple.destination_port,
+        icmp_type: logged.icmp.map(|message| message.kind),
+        icmp_code: logged.icmp.map(|message| message.code),
     }
 }
