@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use crate::compile::services::zone::balancer_name;
 use crate::model::topology::write;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, Operation, Peer, Permission, Rule, RuleId, Scheme,
-    Service, SourceDestCheck, Target, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Operation, Peer, Permission,
+    Rule, RuleId, Scheme, Service, SourceDestCheck, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 
@@ -32,9 +32,16 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
         Verdict::Misdelivered { to } => {
             format!("it comes to {to}, which lets it in: {} has given the address back, and {to} holds it now", flow.to)
         }
-        Verdict::Unreachable { .. } => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
+        Verdict::Unreachable { .. } => match flow.to.instance().filter(|to| is_stopped(cloud, to)) {
+            Some(to) => format!("unreachable; {to} is stopped, whatever the rules say"),
+            None => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
+        },
         Verdict::Unresolved => format!("{} has no public DNS name to ask for", flow.to),
     }
+}
+
+fn is_stopped(cloud: &Cloud, name: &InstanceName) -> bool {
+    cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Stopped)
 }
 
 /// The label of a stage.
