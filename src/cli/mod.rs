@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod evidence;
 mod explain;
+mod folder;
 mod host;
 mod init;
 mod inside;

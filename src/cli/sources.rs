@@ -1,13 +1,13 @@
 //! Topologies by file, folder or built-in name, read and checked before anything is booted.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
-use super::screen;
+use super::{folder, screen};
 
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
@@ -33,7 +33,8 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
             texts.extend(built_in(example)?);
         } else if Path::new(name).is_dir() {
             for path in folder(Path::new(name))? {
-                texts.push((path.display().to_string(), read_file(&path)?));
+                let text = read_all(&path, folder::open(&path))?;
+                texts.push((path.display().to_string(), text));
             }
         } else {
             texts.push((name.clone(), read_file(Path::new(name))?));
@@ -115,34 +116,30 @@ fn named((name, text): &(&str, &str)) -> (String, Vec<u8>) {
     (format!("{PREFIX}{name}"), text.as_bytes().to_vec())
 }
 
-/// At most one byte more than a topology may have: its reader then says that it is too large.
+/// Reads what somebody has named, be it a pipe.
 pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
+    read_all(path, File::open(path))
+}
+
+/// At most one byte more than a topology may have: its reader then says that it is too large.
+pub(super) fn read_all(path: &Path, opened: io::Result<File>) -> anyhow::Result<Vec<u8>> {
     let failed = || format!("failed to read {}", path.display());
-    let file = File::open(path).with_context(failed)?;
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
+    opened.with_context(failed)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
     Ok(bytes)
 }
 
-/// The topologies of a folder, by name; those of its folders too.
+/// The topologies of a folder, by name; those of its folders too. What is skipped is told.
 fn folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    collect(folder, &mut found).with_context(|| format!("failed to read the folder {}", folder.display()))?;
-    found.sort();
-    if found.is_empty() {
+    let found = folder::topologies(folder);
+    let found = found.map_err(|(path, error)| {
+        anyhow::Error::new(error).context(format!("failed to read the folder {}", path.display()))
+    })?;
+    for (path, why) in found.skipped {
+        eprintln!("note: {} is skipped: {why}", path.display());
+    }
+    if found.files.is_empty() {
         bail!("{}: there is no topology (*.yaml, *.yml) in this folder", folder.display());
     }
-    Ok(found)
-}
-
-fn collect(folder: &Path, found: &mut Vec<PathBuf>) -> std::io::Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            collect(&path, found)?;
-        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
-            found.push(path);
-        }
-    }
-    Ok(())
+    Ok(found.files)
 }
