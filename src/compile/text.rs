@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::nft::{Chain, Change, Map, NftRule, Ruleset, Set};
+use crate::model::is_hidden;
 
 /// The command that makes the table; harmless where it exists. The first line of what is sent to nft.
 pub const ADD_TABLE: &str = "add table inet sglab";
@@ -75,7 +76,7 @@ impl NftRule {
         let mut comment = self.id.clone();
         if !self.note.is_empty() {
             comment.push(' ');
-            comment.extend(self.note.chars().map(|c| if matches!(c, '"' | '\\') || c.is_control() { ' ' } else { c }));
+            comment.extend(self.note.chars().map(|c| if matches!(c, '"' | '\\') || is_hidden(c) { ' ' } else { c }));
         }
         comment.truncate(cut(&comment, LONGEST_COMMENT));
         comment

@@ -17,6 +17,7 @@ pub mod protocol;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
+mod shown;
 pub mod topology;
 mod tracking;
 mod unprobeable;
@@ -32,5 +33,7 @@ pub use mtu::Mtu;
 pub use name::*;
 pub use operation::*;
 pub use rule::*;
+pub use shown::shown;
+pub(crate) use shown::{is_hidden, push as push_shown};
 pub use tracking::TrackingTimeouts;
 pub use unprobeable::Unprobeable;

@@ -1,9 +1,9 @@
 //! What is wrong with a topology file, and where: shown like a compiler's errors.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
-use super::super::Place;
+use super::super::{Place, is_hidden, push_shown, shown};
 
 /// How many problems are shown; a file with more is broken in one place that repeats.
 const MAX_SHOWN: usize = 100;
@@ -179,9 +179,10 @@ impl fmt::Display for Shown<'_> {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            write!(f, "error: {}", problem.message)?;
-            let (label, below) = match &problem.help {
-                Some(help) if help.chars().count() <= MAX_LABEL => (help.as_str(), None),
+            write!(f, "error: {}", shown(&problem.message))?;
+            let help = problem.help.as_deref().map(shown);
+            let (label, below) = match &help {
+                Some(help) if help.chars().count() <= MAX_LABEL => (help.as_ref(), None),
                 Some(help) => ("", Some(help)),
                 None => ("", None),
             };
@@ -190,7 +191,7 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "\n{:gutter$} = help: {help}", "")?;
             }
             if let Some(related) = &problem.related {
-                write!(f, "\nnote: {}", related.message)?;
+                write!(f, "\nnote: {}", shown(&related.message))?;
                 snippet(f, &lines, (&related.place, related.width), "", width)?;
             }
         }
@@ -235,7 +236,7 @@ fn snippet(
 
 /// A line as it can be shown: tabs are one blank wide, and of one that is too long only the part around the place.
 fn window(line: &str, column: usize, width: usize, room: usize) -> (String, usize, usize) {
-    let visible = |c: char| if c.is_control() || is_invisible(c) { ' ' } else { c };
+    let visible = |c: char| if is_hidden(c) { ' ' } else { c };
     let length = line.chars().count();
     if length <= room {
         return (line.chars().map(visible).collect::<String>().trim_end().to_owned(), column, width);
@@ -254,11 +255,6 @@ fn window(line: &str, column: usize, width: usize, room: usize) -> (String, usiz
     (shown, column, width.min((lead.len() + kept).saturating_sub(column)).max(1))
 }
 
-/// Characters that a terminal does not show or that turn the direction of writing.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Words of the file inside a message: in backticks, without control characters, and not too long.
 pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::from("`");
@@ -267,11 +263,7 @@ pub(super) fn quote(text: &str) -> String {
             quoted.push_str("...");
             break;
         }
-        if c.is_control() || is_invisible(c) {
-            let _ = write!(quoted, "{}", c.escape_unicode());
-        } else {
-            quoted.push(c);
-        }
+        push_shown(&mut quoted, c);
     }
     quoted.push('`');
     quoted

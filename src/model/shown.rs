@@ -1,0 +1,61 @@
+//! Text of others as it can be shown: what acts on a terminal, or hides, stands there as an escape.
+
+use std::borrow::Cow;
+
+/// Characters that a terminal does not show, that move what it shows, or that turn the direction of writing.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// One character: `\n`, `\t` and `\u{1b}` in place of what would not be seen as itself.
+pub(crate) fn push(shown: &mut String, c: char) {
+    match c {
+        '\n' | '\r' | '\t' => shown.extend(c.escape_default()),
+        c if is_hidden(c) => shown.extend(c.escape_unicode()),
+        c => shown.push(c),
+    }
+}
+
+/// A text on one line, without effect on the terminal. Whatever else Unicode has stays as it is.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    text.chars().for_each(|c| push(&mut shown, c));
+    Cow::Owned(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_or_hides_is_an_escape_and_the_rest_stays() {
+        for plain in ["", "web1 -> db1:22", "Größe, 大きさ, حجم, \u{1f310}", "C:\\temp"] {
+            assert_eq!(shown(plain), plain);
+        }
+        for (text, escaped) in [
+            ("a\u{1b}]0;x\u{7}b", "a\\u{1b}]0;x\\u{7}b"),
+            ("a\n::error::b\r\tc", "a\\n::error::b\\r\\tc"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("\u{7f}\u{85}\u{2028}", "\\u{7f}\\u{85}\\u{2028}"),
+            ("ab\u{202e}dc\u{2069}", "ab\\u{202e}dc\\u{2069}"),
+            ("a\u{200b}b\u{e0041}", "a\\u{200b}b\\u{e0041}"),
+        ] {
+            assert_eq!(shown(text), escaped);
+        }
+    }
+}
