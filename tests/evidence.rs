@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pcap_file::pcap::PcapReader;
-use program::{Program, User, users};
+use program::{Program, User, users, write};
 
 const TOPOLOGY: &str = "sglab: 1
 era: vpc
@@ -138,11 +138,138 @@ fn a_folder_of_something_else_is_not_written_over_and_is_no_evidence() {
         assert!(said.contains(words) && !said.contains("two cells are wrong"), "before anything is run: {said}");
     }
     assert_eq!(names(&other), ["diary"]);
-    // An earlier bundle is replaced as a whole.
+}
+
+#[test]
+fn an_earlier_bundle_gives_way_and_whatever_else_is_in_its_folder_stays() {
+    let program = Program::copy();
     let run_folder = kept(&program, User::Ours);
-    fs::write(run_folder.join("step-001/old"), "old").expect("a file");
-    assert_eq!(names(&kept(&program, User::Ours).join("step-001")).len(), 4);
-    assert_eq!(names(&program.scratch()), ["kept", "other", "shop.yaml"]);
+    let (folder, manifest) = (program.scratch().join("kept"), program.scratch().join("kept/sglab-evidence.json"));
+    let first = fs::read(&manifest).expect("a manifest");
+    kept(&program, User::Ours);
+    assert_ne!(fs::read(&manifest).expect("a manifest"), first, "it is replaced");
+    assert_eq!(names(&program.scratch()), ["kept", "shop.yaml"], "and nothing of it is left");
+
+    let refused = |what: &str| {
+        let before = fs::read(&manifest).ok();
+        let (code, said) = run(&program, User::Ours, &["test", "shop.yaml", "--evidence", "kept"]);
+        assert_eq!(code, Some(2), "{what}: {said}");
+        assert!(said.contains("holds something else") && said.contains(what), "{what}: {said}");
+        assert!(!said.contains("two cells are wrong"), "before anything is run: {said}");
+        assert_eq!(fs::read(&manifest).ok(), before, "{what}");
+    };
+    for file in ["notes.txt", "001-shop-vpc/step-001/old", "001-shop-vpc/cell-01"] {
+        fs::write(folder.join(file), "mine").expect("a file");
+        refused(file);
+        fs::remove_file(folder.join(file)).expect("removed");
+    }
+    fs::create_dir(folder.join("mine")).expect("a folder");
+    refused("kept/mine");
+    fs::remove_dir(folder.join("mine")).expect("removed");
+    let link = run_folder.join("step-001/compiled.nft");
+    let text = fs::read(&link).expect("a ruleset");
+    fs::rename(&link, program.scratch().join("mine.nft")).expect("moved");
+    std::os::unix::fs::symlink("../../../mine.nft", &link).expect("a link");
+    refused("compiled.nft");
+    fs::remove_file(&link).expect("removed");
+    fs::write(&link, [text.as_slice(), b"# a note of mine"].concat()).expect("a file");
+    refused("compiled.nft");
+    fs::write(&link, text).expect("a file");
+    kept(&program, User::Ours);
+
+    // A folder of somebody's work does not become a bundle by one file.
+    for forged in ["{}", "{\"format\": 1}", &String::from_utf8(first).expect("text")] {
+        fs::remove_dir_all(&folder).expect("removed");
+        write(&program, "kept/thesis.txt", "all of it");
+        fs::write(&manifest, forged).expect("a file");
+        refused("kept/");
+        fs::remove_file(&manifest).expect("removed");
+        write(&program, "forged.json", forged);
+        std::os::unix::fs::symlink("../forged.json", &manifest).expect("a link");
+        refused("kept/");
+        assert_eq!(fs::read_to_string(folder.join("thesis.txt")).expect("it is there"), "all of it");
+    }
+}
+
+#[test]
+fn a_bundle_starts_no_service_unless_it_is_asked_to() {
+    let program = Program::copy();
+    let text = "sglab: 1\nera: vpc\nhosts: {customer: 198.51.100.7}\ngroups: {web: [tcp 80 from anywhere]}\n\
+        instances: {web1: {groups: web, services: {it: {command: [sh, -c, 'touch started; exec sleep 60']}}}}\n\
+        scenario: [{step: s, expect: {open: [customer -> web1:80]}}]\n";
+    write(&program, "shop/shop.yaml", text);
+    let (code, said) = run(&program, User::Ours, &["test", "shop/shop.yaml", "--evidence", "kept", "--services"]);
+    assert_eq!(code, Some(0), "{said}");
+    let started = program.scratch().join("shop/started");
+    let replay = |arguments: &[&str], wanted: i32, starts: bool| {
+        drop(fs::remove_file(&started));
+        let (code, said) = run(&program, User::Ours, &[&["replay", "kept"], arguments].concat());
+        assert_eq!((code, started.exists()), (Some(wanted), starts), "{arguments:?}: {said}");
+        said
+    };
+    let said = replay(&[], 0, false);
+    assert!(said.contains("note: the services of 001-shop-vpc were started in the run that was kept"), "{said}");
+    assert!(said.contains("--services starts them") && said.contains("SAME"), "{said}");
+    assert!(!replay(&["--services"], 0, true).contains("note: "));
+    // Of where they start the folder says nothing that holds.
+    let manifest = program.scratch().join("kept/sglab-evidence.json");
+    std::os::unix::fs::symlink("../..", program.scratch().join("shop/out")).expect("a link");
+    for file in ["/etc/hosts", "../sglab", "shop/out/sglab"] {
+        let before = fs::read_to_string(&manifest).expect("a manifest");
+        altered(&manifest, "\"file\": \"shop/shop.yaml\"", &format!("\"file\": \"{file}\""));
+        let said = replay(&["--services"], 2, false);
+        assert!(said.contains("not in the present folder") && said.contains("--services=DIR"), "{said}");
+        replay(&["--services=shop"], 0, true);
+        fs::write(&manifest, before).expect("written");
+    }
+    // And where the run that was kept had none there is none to start.
+    altered(&manifest, "\"services\": true", "\"services\": false");
+    replay(&["--services"], 0, false);
+}
+
+#[test]
+fn a_bundle_leads_nowhere_outside_of_its_folder() {
+    let program = Program::copy();
+    let run_folder = kept(&program, User::Ours);
+    let manifest = program.scratch().join("kept/sglab-evidence.json");
+    let refused = |what: &str, words: &str| {
+        let (code, said) = run(&program, User::Ours, &["replay", "kept"]);
+        assert_eq!(code, Some(2), "{what}: {said}");
+        assert!(said.contains(words) && !said.contains("SAME"), "{what}: {said}");
+    };
+    // The same as what is kept, so that only where it lies can be wrong with it.
+    let outside = program.scratch().join("outside");
+    let copied = Command::new("cp").args(["-r"]).args([&run_folder, &outside]).status();
+    assert!(copied.expect("cp").success());
+    let text = fs::read_to_string(&manifest).expect("a manifest");
+    let absolute = outside.display().to_string();
+    for folder in ["../outside", "001-shop-vpc/../../outside", &absolute, "link"] {
+        drop(std::os::unix::fs::symlink("../outside", program.scratch().join("kept/link")));
+        altered(&manifest, "\"folder\": \"001-shop-vpc\"", &format!("\"folder\": \"{folder}\""));
+        refused(folder, "leads out of the folder");
+        fs::write(&manifest, &text).expect("written");
+    }
+    for name in ["scenario.yaml", "step-001", "step-001/probes.json", "step-002/compiled.nft"] {
+        let path = run_folder.join(name);
+        let away = program.scratch().join("away");
+        fs::rename(&path, &away).expect("moved");
+        std::os::unix::fs::symlink(outside.join(name), &path).expect("a link");
+        refused(name, "leads out of the folder");
+        fs::remove_file(&path).expect("removed");
+        if name.ends_with(".json") {
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+            refused(name, "it is no file");
+            fs::remove_file(&path).expect("removed");
+        }
+        fs::rename(&away, &path).expect("moved back");
+    }
+    let mut value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    value["runs"] = serde_json::json!([]);
+    fs::write(&manifest, value.to_string()).expect("written");
+    refused("no run", "has no run");
+    fs::write(&manifest, &text).expect("written");
+    let (code, said) = run(&program, User::Ours, &["replay", "kept"]);
+    assert_eq!(code, Some(0), "{said}");
 }
 
 /// Needs a file system that is full, which only root can have at hand.

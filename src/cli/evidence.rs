@@ -1,34 +1,134 @@
 //! A folder of evidence: written whole or not at all, and never over something else.
 
-use std::io::ErrorKind;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use anyhow::{Context, bail};
-use sglab::report::evidence::{BundleFile, FORMAT, MANIFEST, Manifest};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use sglab::report::evidence::{BundleFile, FORMAT, MANIFEST, Manifest, sha256};
+
+/// More than any file of a bundle has.
+const MOST_BYTES: u64 = 256 << 20;
 
 /// Whether a bundle may be written there.
 ///
 /// # Errors
 /// A folder that holds something else, or what is no folder.
 pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
+    let failed = || format!("{} cannot hold the evidence", folder.display());
     match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("{} cannot hold the evidence", folder.display())),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(failed),
         Ok(mut entries) => {
-            if entries.next().is_none() || is_bundle(folder) {
+            if entries.next().is_none() {
                 return Ok(());
             }
-            bail!(
-                "{} holds something else than evidence of an earlier run, and is not overwritten; name another folder",
-                folder.display()
-            )
         }
+    }
+    let mut foreign = None;
+    let files = read_manifest(folder).map(|manifest| manifest.files).unwrap_or_default();
+    look_through(folder, &files, &mut |path, what| {
+        if foreign.is_none() && what == Kept::Foreign {
+            foreign = Some(path.to_owned());
+        }
+        Ok(())
+    })
+    .with_context(failed)?;
+    match foreign {
+        None => Ok(()),
+        Some(path) => bail!(
+            "{} holds something else than evidence of an earlier run as it was written ({}), and is not overwritten; \
+             name another folder",
+            folder.display(),
+            path.display()
+        ),
     }
 }
 
-fn is_bundle(folder: &Path) -> bool {
-    fs::metadata(folder.join(MANIFEST)).is_ok_and(|it| it.is_file())
+/// What a folder holds, as a manifest sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// A file of the bundle, as it was written, or the manifest itself.
+    File,
+    /// A folder of files of the bundle; all in it has been told.
+    Folder,
+    /// Anything else: files that are not listed or have been altered, folders without one, links, pipes.
+    Foreign,
+}
+
+/// Tells of everything in a folder, what is in a folder before the folder. Follows no link.
+fn look_through(
+    folder: &Path,
+    files: &BTreeMap<String, String>,
+    tell: &mut dyn FnMut(&Path, Kept) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut open = vec![(PathBuf::new(), false)];
+    while let Some((inside, told)) = open.pop() {
+        let path = folder.join(&inside);
+        if told {
+            let inside = format!("{}/", inside.display());
+            let listed = files.range(inside.clone()..).next().is_some_and(|(name, _)| name.starts_with(&inside));
+            tell(&path, if listed { Kept::Folder } else { Kept::Foreign })?;
+            continue;
+        }
+        if !inside.as_os_str().is_empty() {
+            open.push((inside.clone(), true));
+        }
+        for entry in fs::read_dir(&path)? {
+            let entry = entry?;
+            let inside = inside.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                open.push((inside, false));
+            } else {
+                tell(&entry.path(), if is_of_bundle(folder, &inside, files) { Kept::File } else { Kept::Foreign })?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is there as the manifest has it.
+fn is_of_bundle(folder: &Path, inside: &Path, files: &BTreeMap<String, String>) -> bool {
+    let Some(name) = inside.to_str() else { return false };
+    // Without a list there is no bundle, and the file that should have it is anybody's.
+    if name == MANIFEST {
+        return !files.is_empty() && open(folder, inside).is_ok();
+    }
+    let Some(sum) = files.get(name) else { return false };
+    read(folder, inside).is_ok_and(|bytes| sha256(&bytes) == *sum)
+}
+
+/// Opens a file of a bundle: below its folder, and no way there a link.
+fn open(folder: &Path, inside: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let opened = openat2(&folder, inside, how).map_err(|errno| match errno {
+        Errno::EXDEV | Errno::ELOOP => io::Error::other("it leads out of the folder"),
+        errno => errno.into(),
+    })?;
+    let file = File::from(opened);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    Ok(file)
+}
+
+/// Reads a file of a bundle, as [`open`] opens it.
+///
+/// # Errors
+/// The system's word, or that it is no file of a bundle.
+pub(super) fn read(folder: &Path, inside: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = open(folder, inside)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if read as u64 > MOST_BYTES {
+        return Err(io::Error::other(format!("it has more than {MOST_BYTES} bytes")));
+    }
+    Ok(bytes)
 }
 
 /// Writes a bundle beside its folder, and puts it in its place when all of it is there. An earlier bundle goes then, and no
@@ -83,9 +183,10 @@ fn fill(folder: &Path, files: &[BundleFile]) -> io::Result<()> {
 }
 
 fn put_in_place(new: &Path, folder: &Path) -> io::Result<()> {
-    if !is_bundle(folder) {
-        // Over nothing, or over an empty folder: any other refuses.
-        return fs::rename(new, folder);
+    // Over nothing, or over an empty folder: any other refuses.
+    match fs::rename(new, folder) {
+        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::AlreadyExists) => {}
+        done => return done,
     }
     let old = beside(folder)?;
     fs::rename(folder, &old)?;
@@ -94,8 +195,23 @@ fn put_in_place(new: &Path, folder: &Path) -> io::Result<()> {
         return Err(error);
     }
     // The new one is in its place; what is left of the old one is no reason to call that a failure.
-    drop(fs::remove_dir_all(&old));
+    if remove(&old).is_err() {
+        eprintln!("note: what was in {} and is no evidence is in {}", folder.display(), old.display());
+    }
     Ok(())
+}
+
+/// Takes away what is of a bundle, and nothing else: somebody may have put something there meanwhile.
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    let manifest = read_manifest(folder)?;
+    look_through(folder, &manifest.files, &mut |path, what| match what {
+        Kept::File if path != folder.join(MANIFEST) => fs::remove_file(path),
+        // It stays where it holds something else.
+        Kept::Folder => fs::remove_dir(path).or(Ok(())),
+        Kept::File | Kept::Foreign => Ok(()),
+    })?;
+    fs::remove_file(folder.join(MANIFEST))?;
+    Ok(fs::remove_dir(folder)?)
 }
 
 /// Reads what a bundle is about.
@@ -104,7 +220,8 @@ fn put_in_place(new: &Path, folder: &Path) -> io::Result<()> {
 /// What is no bundle, or one of a later sglab.
 pub(super) fn read_manifest(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(MANIFEST);
-    let text = fs::read(&path).with_context(|| format!("{} is no folder of evidence", folder.display()))?;
+    let text = read(folder, Path::new(MANIFEST));
+    let text = text.with_context(|| format!("{} is no folder of evidence", folder.display()))?;
     let manifest: Manifest =
         serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", path.display()))?;
     if manifest.format != FORMAT {

@@ -90,19 +90,7 @@ fn what_it_is(kind: FileType) -> Option<&'static str> {
 /// # Errors
 /// The system's word, or that it is no file.
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    open_with(path, 0)
-}
-
-/// As [`open`], and a link is no file either.
-///
-/// # Errors
-/// As [`open`].
-pub(super) fn open_no_link(path: &Path) -> io::Result<File> {
-    open_with(path, libc::O_NOFOLLOW)
-}
-
-fn open_with(path: &Path, flags: i32) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(flags | libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("it is no file"));
     }

@@ -1,18 +1,19 @@
 //! `sglab replay`.
 
 use std::io::{ErrorKind, IsTerminal, Write, stderr, stdout};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow, bail};
 use sglab::fabric::doctor;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
-use sglab::scenario::{self, Options};
+use sglab::scenario::services::{folder_of, has_services};
+use sglab::scenario::{self, Options, StartServices};
 
 use super::arguments::{PlainFormat, ReplayArguments};
-use super::{Exit, evidence, host, progress, signals, sources};
+use super::{Exit, evidence, host, progress, signals};
 
 /// A run as it was kept.
 struct Kept<'a> {
@@ -20,12 +21,17 @@ struct Kept<'a> {
     topology: Topology,
     era: Era,
     steps: Vec<Step>,
+    services: StartServices,
 }
 
 pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     let manifest = evidence::read_manifest(&arguments.folder)?;
+    if manifest.runs.is_empty() {
+        bail!("{} has no run that could be run again", arguments.folder.display());
+    }
     let kept: Vec<Kept<'_>> =
-        manifest.runs.iter().map(|run| read(&arguments.folder, run)).collect::<anyhow::Result<_>>()?;
+        manifest.runs.iter().map(|run| read(arguments, &manifest, run)).collect::<anyhow::Result<_>>()?;
+    tell_of_services(arguments, &manifest, &kept);
     let now = versions();
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
@@ -48,28 +54,70 @@ pub(super) fn versions() -> Versions {
     }
 }
 
-fn read<'a>(folder: &Path, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
-    let of = folder.join(&record.folder);
+/// Reads what is kept of a run. Nothing outside of the folder is read, whatever is written in it.
+fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
+    let folder = arguments.folder.as_path();
     let broken = || format!("{} is no whole folder of evidence", folder.display());
-    let text = sources::read_file(&of.join("scenario.yaml")).with_context(broken)?;
+    let open = |path: String| {
+        let bytes = evidence::read(folder, Path::new(&path));
+        bytes.map_err(|error| (error.kind(), anyhow!("failed to read {path}: {error}")))
+    };
+    let text = open(format!("{}/scenario.yaml", record.folder)).map_err(|(_, error)| error).with_context(broken)?;
     let topology =
-        Topology::parse(&record.file, &text).map_err(|problems| anyhow::anyhow!("{problems}")).with_context(broken)?;
-    let known = [Era::Article, Era::Classic, Era::Vpc].into_iter().find(|era| era.as_str() == record.era);
+        Topology::parse(&record.file, &text).map_err(|problems| anyhow!("{problems}")).with_context(broken)?;
+    let known = Era::ALL.into_iter().find(|era| era.as_str() == record.era);
     let era = known.with_context(|| format!("there is no era `{}`", record.era)).with_context(broken)?;
     let mut steps = Vec::new();
     for number in &record.steps {
-        let step = folder.join(step_folder(&record.folder, *number));
-        let text = std::fs::read(step.join("probes.json")).with_context(broken)?;
+        let step = step_folder(&record.folder, *number);
+        let text = open(format!("{step}/probes.json")).map_err(|(_, error)| error).with_context(broken)?;
         let probes: StepRecord = serde_json::from_slice(&text).with_context(broken)?;
-        let compiled = match std::fs::read_to_string(step.join("compiled.nft")) {
-            Ok(compiled) => Some(compiled),
+        let compiled = match open(format!("{step}/compiled.nft")) {
+            Ok(compiled) => Some(String::from_utf8(compiled).with_context(broken)?),
             // A step that was not run has none.
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(error).with_context(broken),
+            Err((ErrorKind::NotFound, _)) => None,
+            Err((_, error)) => return Err(error).with_context(broken),
         };
         steps.push((probes, compiled));
     }
-    Ok(Kept { record, topology, era, steps })
+    let services = match &arguments.services {
+        Some(given) if manifest.options.services && has_services(&topology) => {
+            StartServices::From(folder_of_services(given.as_deref(), &record.file)?)
+        }
+        _ => StartServices::No,
+    };
+    Ok(Kept { record, topology, era, steps, services })
+}
+
+/// From where the services of a run start: where somebody says, else from the folder of the file that was run, if that is in the
+/// present folder. It is a bundle that says which file that was, and anybody may have written it.
+fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBuf> {
+    if let Some(given) = given {
+        return given.canonicalize().with_context(|| format!("{} is no folder for services", given.display()));
+    }
+    let here = std::env::current_dir().context("failed to find the present folder")?;
+    let folder =
+        folder_of(file).and_then(|folder| folder.canonicalize()).context("failed to find the file's folder")?;
+    if !folder.starts_with(here.canonicalize().context("failed to find the present folder")?) {
+        bail!("the services are those of {file}, which is not in the present folder; say where: --services=DIR");
+    }
+    Ok(folder)
+}
+
+/// Programs of a folder that came from somewhere are not started because the folder says so, and nobody should wonder what differs.
+fn tell_of_services(arguments: &ReplayArguments, manifest: &Manifest, kept: &[Kept<'_>]) {
+    if !manifest.options.services || arguments.services.is_some() {
+        return;
+    }
+    let with = kept.iter().filter(|it| has_services(&it.topology)).map(|it| it.record.folder.as_str());
+    let with: Vec<&str> = with.collect();
+    if !with.is_empty() {
+        eprintln!(
+            "note: the services of {} were started in the run that was kept, and are not now, so answers may differ; their \
+             commands are in scenario.yaml, and --services starts them",
+            with.join(", ")
+        );
+    }
 }
 
 async fn replay(
@@ -105,7 +153,7 @@ async fn again(manifest: &Manifest, kept: &Kept<'_>) -> Vec<Differs> {
         now: after,
     };
     let mut all = Vec::new();
-    let options = Options { tell_waits: progress::tell_waits(), ..manifest.options.again() };
+    let options = Options { tell_waits: progress::tell_waits(), ..manifest.options.again(kept.services.clone()) };
     match scenario::run(&kept.topology, kept.era, &options, &mut |_| {}).await {
         Ok(result) => {
             let verdict = result.verdict.as_str();

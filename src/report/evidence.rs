@@ -2,7 +2,10 @@
 
 pub mod replay;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::{Entry, json, pcap, text};
 use crate::model::topology::write;
@@ -29,6 +32,9 @@ pub struct Manifest {
     pub exit_code: u8,
     /// Every run, by its folder.
     pub runs: Vec<RunRecord>,
+    /// Every other file of the bundle, with the SHA-256 of its bytes: what may be taken away with it.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
 }
 
 /// What results may depend on, beside the file.
@@ -59,14 +65,13 @@ pub struct Asked {
 impl Asked {
     /// What was asked for.
     pub fn of(options: &Options) -> Self {
-        let Options { until_step, fail_fast, require_rule_coverage, services, keep: _, tell_waits: _ } = *options;
-        Self { step: until_step, fail_fast, require_rule_coverage, services: services == StartServices::Yes }
+        let Options { until_step, fail_fast, require_rule_coverage, ref services, keep: _, tell_waits: _ } = *options;
+        Self { step: until_step, fail_fast, require_rule_coverage, services: *services != StartServices::No }
     }
 
-    /// The same again.
-    pub fn again(self) -> Options {
-        let Self { step, fail_fast, require_rule_coverage, services } = self;
-        let services = if services { StartServices::Yes } else { StartServices::No };
+    /// The same again, but for services: what a folder asks for is not reason enough to start them.
+    pub fn again(self, services: StartServices) -> Options {
+        let Self { step, fail_fast, require_rule_coverage, services: _ } = self;
         Options { until_step: step, fail_fast, require_rule_coverage, services, keep: true, tell_waits: None }
     }
 }
@@ -189,10 +194,16 @@ pub fn bundle(
         }
         runs.push(record);
     }
-    let manifest =
-        Manifest { format: FORMAT, versions, options: Asked::of(options), exit_code: super::exit_code(entries), runs };
+    let (options, exit_code) = (Asked::of(options), super::exit_code(entries));
+    let listed = files.iter().map(|(name, bytes)| (name.clone(), sha256(bytes))).collect();
+    let manifest = Manifest { format: FORMAT, versions, options, exit_code, runs, files: listed };
     files.push((MANIFEST.to_owned(), pretty(&manifest)?));
     Ok(files)
+}
+
+/// The SHA-256 of a file's bytes, as `sha256sum` writes it.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where the files of a step are.
@@ -314,4 +325,14 @@ fn detail(outcome: &Outcome) -> String {
 pub fn steps(result: &RunResult) -> Vec<(StepRecord, Option<String>)> {
     let compiled = |step: &StepResult| step.kept.as_ref().map(|kept| kept.compiled.clone());
     result.steps.iter().map(|step| (record(step), compiled(step))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sha256;
+
+    #[test]
+    fn sums_are_those_of_sha256sum() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
 }

@@ -22,7 +22,7 @@ pub use booting::{boot, boot_as_asked, boot_listening, listeners};
 pub use stepper::Stepper;
 
 /// How to run a scenario.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Stop after the step of this number in the file, from 1.
     pub until_step: Option<usize>,
@@ -107,7 +107,7 @@ pub async fn run_on<L: Cloudlike>(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunResult, RunError> {
-    let mut stepper = Stepper::new(lab, topology, boot, *options);
+    let mut stepper = Stepper::new(lab, topology, boot, options.clone());
     progress(Progress::Booted(stepper.head()));
     while let Some((number, step)) = stepper.upcoming() {
         if !stepper.is_halted() {

@@ -6,13 +6,30 @@ use crate::model::Operation;
 use crate::model::topology::{Step, Topology};
 
 /// Whether a run starts the services of its file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StartServices {
     /// It does not: the harness listens in their place, and nothing of theirs need be there.
     #[default]
     No,
-    /// It does, and what their ports answer is theirs.
+    /// It does, from the file's own folder, and what their ports answer is theirs.
     Yes,
+    /// As `Yes`, from this folder.
+    From(PathBuf),
+}
+
+impl StartServices {
+    /// From where the services of a file start; nothing if they do not.
+    ///
+    /// # Errors
+    /// As [`folder_of`].
+    pub fn folder(&self, topology: &Topology) -> std::io::Result<Option<PathBuf>> {
+        match self {
+            _ if !has_services(topology) => Ok(None),
+            Self::No => Ok(None),
+            Self::Yes => folder_of(&topology.file).map(Some),
+            Self::From(folder) => Ok(Some(folder.clone())),
+        }
+    }
 }
 
 /// What became of the services of a file in a run.

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::services::{self, StartServices};
 use super::{Options, RunError};
 use crate::lab::{Lab, LabError, Listeners};
 use crate::model::topology::Topology;
@@ -13,10 +12,9 @@ use crate::model::{Cloud, Era};
 /// # Errors
 /// As [`boot`], and where a service does not come up.
 pub async fn boot_as_asked(topology: &Topology, era: Era, options: &Options) -> Result<(Lab, Duration), RunError> {
-    let starts = options.services == StartServices::Yes && services::has_services(topology);
-    let (mut lab, took) = if starts {
-        let folder = services::folder_of(&topology.file);
-        let folder = folder.map_err(|source| LabError::Machine(source.to_string())).map_err(RunError::Boot)?;
+    let starts = options.services.folder(topology);
+    let starts = starts.map_err(|source| RunError::Boot(LabError::Machine(source.to_string())))?;
+    let (mut lab, took) = if let Some(folder) = starts {
         let (cloud, began) = (initial_cloud(topology, era)?, Instant::now());
         let booted = Lab::boot_for_services(cloud, listeners(topology), folder.clone()).await;
         let mut lab = booted.map_err(RunError::Boot)?;

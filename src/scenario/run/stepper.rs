@@ -34,7 +34,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         let mut past = Past { keeps: options.keep, ..Past::default() };
         past.met.meet(lab.cloud());
         let mut head = Head { evidence: lab.evidence(), ..head(topology, lab.cloud(), boot) };
-        if options.services == StartServices::Yes {
+        if options.services != StartServices::No {
             head.services = head.services.map(|_| ServicesTold::Started);
         }
         Self {
