@@ -195,7 +195,7 @@ fn an_earlier_bundle_gives_way_and_whatever_else_is_in_its_folder_stays() {
 fn a_bundle_starts_no_service_unless_it_is_asked_to() {
     let program = Program::copy();
     let text = "sglab: 1\nera: vpc\nhosts: {customer: 198.51.100.7}\ngroups: {web: [tcp 80 from anywhere]}\n\
-        instances: {web1: {groups: web, services: {it: {command: [sh, -c, 'touch started; exec sleep 60']}}}}\n\
+        instances: {web1: {groups: web, services: {it: {command: [sleep, '60'], log: started}}}}\n\
         scenario: [{step: s, expect: {open: [customer -> web1:80]}}]\n";
     write(&program, "shop/shop.yaml", text);
     let (code, said) = run(&program, User::Ours, &["test", "shop/shop.yaml", "--evidence", "kept", "--services"]);

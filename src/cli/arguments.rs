@@ -141,7 +141,8 @@ Examples:
   sglab replay kept
       run it again: here, later, or with another sglab, kernel or nft
   sglab replay kept --format json
-  sglab replay kept --services              and start the programs of its files, where the run that was kept did
+  sglab replay kept --services
+      and start the programs of its files, where the run that was kept did
 
 Exit codes: 0 everything is as it was kept, 1 something differs, 2 not a folder of evidence, 3 this machine cannot host a \
 lab. Another version of sglab, the kernel or nft is told, and is no difference by itself.")]
