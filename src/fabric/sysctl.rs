@@ -17,6 +17,11 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
         settings.push(("ipv4/conf/all/send_redirects", "0"));
         settings.push(("ipv4/conf/default/send_redirects", "0"));
     }
+    if matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet) {
+        // Whoever is asked for an address by ARP remembers who asked. All namespaces share one small table for that; so nobody is
+        // answered who is not where he says, and entries of those who are there are permanent.
+        settings.push(("ipv4/conf/all/arp_filter", "1"));
+    }
     // A drop by the reverse path filter is not logged, and what is not logged is no evidence.
     settings.push(("ipv4/conf/all/rp_filter", "0"));
     settings.push(("ipv4/conf/default/rp_filter", "0"));

@@ -8,10 +8,10 @@ use simple_dns::rdata::{A, AAAA, OPT, PTR, RData};
 use simple_dns::{CLASS, Name, OPCODE, Packet, PacketFlag, QCLASS, QTYPE, Question, RCODE, ResourceRecord, TYPE};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Now;
+use super::connections::Connections;
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
 
 /// An answer of more bytes is cut over UDP, unless the question says that more will do.
@@ -36,15 +36,19 @@ pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View) {
 /// Answers connections for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(converse(stream, now.clone(), view.clone()))),
+                Ok((stream, from)) => {
+                    let conversing = converse(stream, now.clone(), view.clone());
+                    // What goes wrong with it is the client's own affair.
+                    connections.serve(from.ip(), async { drop(conversing.await) });
+                }
                 // Out of descriptors, for example, which nobody tells the end of.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.ended() => {}
         }
     }
 }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Now;
+use super::connections::Connections;
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Interface, VpcName};
@@ -29,7 +29,7 @@ const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>) {
     let began = Instant::now();
     // Dropped with this task, and then the connections end too.
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::default();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -40,12 +40,13 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
                         let whose = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
                         whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, whose, &tokens, began.elapsed()))
                     };
-                    connections.spawn(converse(stream, answer));
+                    // What goes wrong with it is the client's own affair.
+                    connections.serve(from.ip(), async { drop(converse(stream, answer).await) });
                 }
                 // Out of descriptors, for example, which nobody tells the end of.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.ended() => {}
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`compile::services`](crate::compile::services).
 
 mod ask;
+mod connections;
 mod dns;
 mod http;
 #[cfg(any(test, fuzzing))]
