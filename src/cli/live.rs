@@ -97,6 +97,9 @@ pub(crate) struct DownArguments {
     /// Every lab
     #[arg(long, conflicts_with = "lab")]
     pub all: bool,
+    /// Kill it, without asking it first: for one that hangs
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `sglab ps`.

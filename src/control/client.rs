@@ -4,6 +4,9 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::place::{LabName, Place};
 use super::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request};
@@ -51,11 +54,31 @@ impl Client {
         }
     }
 
+    /// The same, and gives up where nobody takes the connection, or says anything, for so long.
+    ///
+    /// # Errors
+    /// [`ClientError::NotUp`].
+    pub fn connect_within(place: &Place, patience: Duration) -> Result<Self, ClientError> {
+        let lab = place.name.clone();
+        let connecting = || -> io::Result<UnixStream> {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM.cloexec(), None)?;
+            // The kernel counts a full queue of the other side among what is written.
+            socket.set_write_timeout(Some(patience))?;
+            socket.set_read_timeout(Some(patience))?;
+            socket.connect(&SockAddr::unix(place.socket())?)?;
+            Ok(socket.into())
+        };
+        match connecting() {
+            Ok(stream) => Ok(Self { lab, stream }),
+            Err(source) => Err(ClientError::NotUp { lab, source }),
+        }
+    }
+
     /// Gives up where the lab says nothing for so long.
     ///
     /// # Errors
     /// The system's word.
-    pub fn give_up_after(&self, patience: std::time::Duration) -> io::Result<()> {
+    pub fn give_up_after(&self, patience: Duration) -> io::Result<()> {
         self.stream.set_read_timeout(Some(patience))
     }
 

@@ -4,6 +4,7 @@
 //! serves one lab, `told` is what it tells of flows and events, and `client` speaks to it.
 
 pub mod client;
+mod holders;
 pub mod place;
 pub mod protocol;
 pub mod supervisor;

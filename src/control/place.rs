@@ -7,8 +7,14 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::unistd::{AccessFlags, access, geteuid};
+
+use super::holders;
+
+/// A lab that was killed is gone by then.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The name of a lab that stays up: letters, digits, `-` and `_`, at most 63.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,6 +147,24 @@ impl Place {
         }
     }
 
+    /// Kills the lab that lives here, whatever it does at the moment, and waits until nothing of it is left.
+    ///
+    /// # Errors
+    /// The system's word; and where it is still there after a while.
+    pub fn end_by_force(&self) -> Result<(), PlaceError> {
+        let begun = Instant::now();
+        while self.is_up()? {
+            let held = self.lock().metadata().map(|found| (found.dev(), found.ino()));
+            held.map(holders::kill).map_err(|source| self.failed("look at", self.lock(), source))?;
+            if begun.elapsed() > PATIENCE {
+                let source = io::Error::other("its processes have been killed, and still hold it");
+                return Err(self.failed("wait for", self.lock(), source));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
     /// Waits until no lab lives here any more, and clears the place.
     ///
     /// # Errors
@@ -159,7 +183,13 @@ impl Place {
 
     fn open_lock(&self) -> Result<File, PlaceError> {
         let path = self.lock();
-        let opened = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        let mut options = OpenOptions::new();
+        // Of a pipe that somebody has put there, nobody waits for the other end.
+        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+        let opened = options.open(&path).and_then(|file| match file.metadata()?.is_file() {
+            true => Ok(file),
+            false => Err(io::Error::other("it is no file")),
+        });
         opened.map_err(|source| self.failed("open", path, source))
     }
 
@@ -201,7 +231,8 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
         }
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(LabName::new) else { continue };
         let place = Place { name, folder: folder.clone() };
-        if place.is_up()? {
+        // What cannot be asked is no lab of ours, and hides no other.
+        if place.is_up().unwrap_or(false) {
             places.push(place);
         }
     }

@@ -4,10 +4,20 @@ use std::fmt::Write;
 
 use super::terminal::NO_CELL;
 use super::text;
+use crate::control::LabName;
 use crate::control::protocol::{
     Applied, InstanceState, LoadBalancerState, Matrix, NOT_PROBED, Probed, ServiceState, State,
 };
 use crate::scenario::Class;
+
+/// Every lab with its instances, and those that say nothing.
+pub fn all_labs(states: &[State], silent: &[LabName]) -> String {
+    let told = if states.is_empty() && !silent.is_empty() { String::new() } else { labs(states) };
+    silent.iter().fold(told, |mut text, name| {
+        let _ = writeln!(text, "{name}   not answering: it boots, or hangs; `sglab down --force {name}` ends it");
+        text
+    })
+}
 
 /// Every lab with its instances.
 pub fn labs(states: &[State]) -> String {

@@ -5,12 +5,16 @@ use sglab::control::protocol::{Reply, Request};
 use sglab::control::{Client, Place, place};
 
 use super::{DownArguments, speak};
-use crate::cli::Exit;
+use crate::cli::{Exit, progress};
 
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
     let places = if arguments.all { place::all()? } else { vec![speak::choose(arguments.lab.as_deref())?] };
     for place in &places {
-        down(place)?;
+        if arguments.force {
+            place.end_by_force()?;
+        } else {
+            down(place)?;
+        }
         println!("{} is down", place.name);
     }
     Ok(Exit::Ok)
@@ -18,6 +22,7 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
 
 /// Asks a lab to end, and waits until nothing of it is left.
 fn down(place: &Place) -> anyhow::Result<()> {
+    let _telling = progress::waiting(format!("waiting for {0}; `sglab down --force {0}` kills it at once", place.name));
     match Client::connect(place).and_then(|client| client.ask(Request::Down)) {
         Ok(Reply::Done) => {}
         Ok(Reply::Failed(why)) => bail!("{why}"),

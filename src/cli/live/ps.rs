@@ -1,30 +1,62 @@
 //! `sglab ps` and `sglab state`.
 
 use std::io::{Write, stdout};
+use std::time::Duration;
 
+use serde_json::{Value, json};
 use sglab::control::protocol::{Reply, Request, State};
-use sglab::control::{Client, place};
+use sglab::control::{Client, LabName, Place, place};
 use sglab::report::live;
 
 use super::{PsArguments, StateArguments, speak};
 use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
 
+/// A lab that goes on says how it is at once, whatever it does.
+const PATIENCE: Duration = Duration::from_millis(800);
+
 pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
-    let mut states: Vec<State> = Vec::new();
-    for place in place::all()? {
-        match Client::connect(&place).and_then(|client| client.ask(Request::State)) {
-            Ok(Reply::State(state)) => states.push(state),
-            Ok(other) => return speak::otherwise(other),
-            // It is booting, or has ended since: there is nothing to tell of it.
-            Err(error) => eprintln!("{error}"),
+    let places = place::all()?;
+    // Side by side: one that says nothing costs its own time only.
+    let asked: Vec<Asked> = std::thread::scope(|scope| {
+        let asking: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
+        asking.into_iter().map(|asked| asked.join().unwrap_or(Asked::Silent)).collect()
+    });
+    let (mut states, mut silent): (Vec<State>, Vec<LabName>) = (Vec::new(), Vec::new());
+    for (place, asked) in places.into_iter().zip(asked) {
+        match asked {
+            Asked::State(state) => states.push(*state),
+            Asked::Other(other) => return speak::otherwise(*other),
+            // It may have ended since: then there is nothing to tell of it.
+            Asked::Silent if place.is_up()? => silent.push(place.name),
+            Asked::Silent => {}
         }
     }
     match arguments.format {
-        PlainFormat::Text => stdout().write_all(live::labs(&states).as_bytes())?,
-        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&states)?)?,
+        PlainFormat::Text => stdout().write_all(live::all_labs(&states, &silent).as_bytes())?,
+        PlainFormat::Json => {
+            let states = states.iter().map(serde_json::to_value);
+            let silent = silent.iter().map(|name| Ok(json!({ "lab": name.as_str(), "answers": false })));
+            let all: Vec<Value> = states.chain(silent).collect::<Result<_, serde_json::Error>>()?;
+            writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
+        }
     }
     Ok(Exit::Ok)
+}
+
+/// What a lab says of itself.
+enum Asked {
+    State(Box<State>),
+    Other(Box<Reply>),
+    Silent,
+}
+
+fn ask(place: &Place) -> Asked {
+    match Client::connect_within(place, PATIENCE).and_then(|client| client.ask(Request::State)) {
+        Ok(Reply::State(state)) => Asked::State(Box::new(state)),
+        Ok(other) => Asked::Other(Box::new(other)),
+        Err(_) => Asked::Silent,
+    }
 }
 
 pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {

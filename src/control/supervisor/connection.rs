@@ -1,5 +1,8 @@
 //! The connections of a lab's socket: whose they are, one request each, and its answer.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
@@ -7,14 +10,15 @@ use nix::unistd::geteuid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::Job;
 use super::feed::Answer;
 use super::programs::{self, StartProgram};
 use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
-/// So many connections are open at the same time; others wait until one closes.
+/// So many connections are open at the same time. Where another comes, the oldest goes that is not being answered; if all are, others
+/// wait until one closes.
 const MOST: usize = 256;
 /// Who connects has so long to send a request: a silent one must not hold a place for ever.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -22,10 +26,25 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let mut open = JoinSet::new();
+    // Those that may go, the oldest first.
+    let mut idle: VecDeque<(Arc<Turn>, AbortHandle)> = VecDeque::new();
     loop {
         tokio::select! {
             accepted = listener.accept(), if open.len() < MOST => match accepted {
-                Ok((stream, _)) => drop(open.spawn(converse(stream, jobs.clone(), starts.clone()))),
+                Ok((stream, _)) => {
+                    let turn = Arc::new(Turn::default());
+                    let conversing = converse(stream, Arc::clone(&turn), jobs.clone(), starts.clone());
+                    idle.push_back((turn, open.spawn(conversing)));
+                    if idle.len() >= MOST {
+                        idle.retain(|(_, task)| !task.is_finished());
+                    }
+                    if open.len() == MOST {
+                        let oldest = idle.iter().position(|(turn, _)| !turn.is_answered());
+                        if let Some((_, task)) = oldest.and_then(|oldest| idle.remove(oldest)) {
+                            task.abort();
+                        }
+                    }
+                }
                 // Out of descriptors: those that wait are served when there are some again, which nobody tells.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
@@ -34,9 +53,30 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, star
     }
 }
 
+/// Whether a connection is being answered: between its request and its last word.
+#[derive(Default)]
+struct Turn(AtomicBool);
+
+impl Turn {
+    fn is_answered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn answer(&self, is_answered: bool) {
+        self.0.store(is_answered, Ordering::Relaxed);
+    }
+}
+
 /// One request and its answer. What goes wrong with the connection is the client's own affair.
-async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
-    let answer = match tokio::time::timeout(PATIENCE, request(&mut stream)).await {
+async fn converse(
+    mut stream: UnixStream,
+    turn: Arc<Turn>,
+    jobs: mpsc::Sender<Job>,
+    starts: mpsc::Sender<StartProgram>,
+) {
+    let asked = tokio::time::timeout(PATIENCE, request(&mut stream)).await;
+    turn.answer(asked.as_ref().is_ok_and(Result::is_ok));
+    let answer = match asked {
         Ok(Ok(Envelope { request: Request::Exec(exec), .. })) => {
             match programs::converse(&mut stream, *exec, &starts).await {
                 Some(last) => Answer::Once(last),
@@ -58,6 +98,7 @@ async fn converse(mut stream: UnixStream, jobs: mpsc::Sender<Job>, starts: mpsc:
         Answer::Once(reply) => stream.write_all(&frame(&reply)).await,
         Answer::Many(feed) => feed.pour(&mut stream).await,
     };
+    turn.answer(false);
     if said.is_ok() {
         drop(stream.shutdown().await);
         // Closing with something unread would take the answer from a client that still writes.
