@@ -4,21 +4,23 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::join_all;
 use indexmap::IndexMap;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
+use nix::mount::{MsFlags, mount};
 
 use super::conntrack::NotForgotten;
 use super::faults::Faults;
+use super::kernel::{Tolerance, in_node, kernel, make_room};
 use super::namespace::Names;
-use super::netlink::{self, Refused, Request};
+use super::netlink::{self, Excuse, Refused, Request};
 use super::nft::Effect;
 use super::{FabricError, Namespace, Sandbox, conntrack, faults, nft, settle, sysctl, wiring};
-use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Timeouts};
+use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]
@@ -27,7 +29,12 @@ pub struct Fabric {
     names: Names,
     folder: PathBuf,
     timeouts: Option<Timeouts>,
+    /// Which of its folders have memory of their own.
+    volumes: Mutex<HashSet<PathBuf>>,
 }
+
+/// How much one takes at the most: a quarter of the machine's memory, and so many files.
+const VOLUME: &str = "mode=0755,size=25%,nr_inodes=100000";
 
 /// Labs of one sandbox are numbered; the first has its names where `ip netns` looks for them.
 static LABS: AtomicU32 = AtomicU32::new(0);
@@ -49,7 +56,7 @@ impl Fabric {
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
         let names = Names::in_folders(net, folder.join("user"), faults)
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { nodes: HashMap::new(), names, folder, timeouts: None })
+        Ok(Self { nodes: HashMap::new(), names, folder, timeouts: None, volumes: Mutex::default() })
     }
 
     /// What is to fail in it, on purpose.
@@ -100,6 +107,21 @@ impl Fabric {
         self.faults().around(router, "write the hosts file", || std::fs::write(self.hosts_file(router), text))
     }
 
+    /// A folder of the lab for what somebody else fills: it has memory of its own, and when that is full nothing else is.
+    ///
+    /// # Errors
+    /// [`FabricError::Folder`].
+    pub fn volume_for(&self, what: &Path) -> Result<PathBuf, FabricError> {
+        let folder = self.folder_for(what)?;
+        if !self.volumes.lock().unwrap_or_else(PoisonError::into_inner).insert(folder.clone()) {
+            return Ok(folder);
+        }
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        let made = mount(Some("tmpfs"), &folder, Some("tmpfs"), flags, Some(VOLUME));
+        made.map_err(|errno| FabricError::Folder { folder: folder.clone(), source: errno.into() })?;
+        Ok(folder)
+    }
+
     /// A namespace by its name.
     ///
     /// # Errors
@@ -127,7 +149,7 @@ impl Fabric {
         }
         let one_by_one = self.names.faults().are_armed();
         // The filter and the wiring of a phase do not wait for one another: a deletion takes a grace period in each.
-        let wiring = wire(work.links, work.ends, work.settle, work.deliver, tolerance, one_by_one);
+        let wiring = wire((work.taken, work.links), (work.ends, work.settle, work.deliver), tolerance, one_by_one);
         let transactions = work.transactions.into_iter().map(|(node, transaction)| transact(node, transaction));
         let transactions = side_by_side(one_by_one, transactions);
         let (wired, ended) =
@@ -234,6 +256,9 @@ impl Fabric {
                 let upper = self.node(&link.upper.node)?;
                 let lower = self.node(&link.lower.node)?;
                 Work::add(&mut work.links, upper, [wiring::add_link(link, lower.net())]);
+                if lower.was_entered() {
+                    Work::add(&mut work.taken, lower, [(link.lower.index, link.lower.interface.clone())]);
+                }
                 let mut dress = |node: &Arc<Namespace>, end: &End, up| {
                     Work::add(&mut work.ends, node, wiring::dress_end(end, up));
                 };
@@ -261,7 +286,13 @@ impl Fabric {
             }
             Action::RemoveRoute(name, route) => {
                 // It goes with its link, and root in the instance at the other end may have deleted that.
-                Work::add(&mut work.links, self.node(name)?, [wiring::remove_route(route).or_missing()]);
+                let excuse = match route.way {
+                    Way::Gateway { index, .. } | Way::Link { index } => Excuse::Without(index),
+                    Way::Unreachable | Way::Main => Excuse::Nothing,
+                };
+                let node = self.node(name)?;
+                let request = reached(node, wiring::remove_route(route).excused(excuse));
+                Work::add(&mut work.links, node, [request]);
             }
             Action::AddPolicy(name, policy) => {
                 let families = self.node(name)?.families;
@@ -288,9 +319,12 @@ impl Fabric {
     }
 }
 
+/// What the kernel says of what is not there.
+const ABSENT: &[i32] = &[libc::ESRCH, libc::ENODEV, libc::ENOENT, libc::EADDRNOTAVAIL];
+
 /// A request to take something away, which root of the namespace may have taken away before.
 fn reached(node: &Namespace, request: Request<RouteNetlinkMessage>) -> Request<RouteNetlinkMessage> {
-    if node.user().is_some() { request.or_missing() } else { request }
+    if node.user().is_some() { request.excused(Excuse::If(ABSENT)) } else { request }
 }
 
 /// Whose rulesets a phase has changed.
@@ -302,21 +336,16 @@ pub(super) struct Committed {
     pub unknown: Option<NodeName>,
 }
 
-/// Whether "it is so already" is an answer or an error: an undo meets what was never done.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tolerance {
-    Strict,
-    AlreadySo,
-}
-
 /// Things to do, by the namespace that they are done in.
 type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
+type Requests = ByNode<Request<RouteNetlinkMessage>>;
 
 /// What a phase comes to, by namespace, so that each is entered once.
 #[derive(Default)]
 struct Work {
-    links: ByNode<Request<RouteNetlinkMessage>>,
-    ends: ByNode<Request<RouteNetlinkMessage>>,
+    taken: ByNode<(u32, String)>,
+    links: Requests,
+    ends: Requests,
     settle: ByNode<(u32, String)>,
     deliver: ByNode<Ipv6Addr>,
     transactions: Vec<(Arc<Namespace>, Transaction)>,
@@ -357,37 +386,15 @@ fn make(
     Ok(namespace)
 }
 
-async fn kernel(
-    node: Arc<Namespace>,
-    requests: Vec<Request<RouteNetlinkMessage>>,
-    tolerance: Tolerance,
-) -> Result<(), FabricError> {
-    let requests: Vec<_> = requests.into_iter().map(|request| request.counted(&node.faults, &node.name)).collect();
-    let done = node
-        .run(move || match tolerance {
-            Tolerance::Strict => netlink::request(NETLINK_ROUTE, requests),
-            Tolerance::AlreadySo => requests.into_iter().try_for_each(|request| {
-                netlink::request(NETLINK_ROUTE, vec![request]).or_else(|refused| {
-                    let so = [libc::EEXIST, libc::ENOENT, libc::ESRCH, libc::ENODEV];
-                    let already = refused.source.raw_os_error().is_some_and(|errno| so.contains(&errno));
-                    if already { Ok(()) } else { Err(refused) }
-                })
-            }),
-        })
-        .await?;
-    done.map_err(|refused| in_node(&node.name, refused))
-}
-
-/// Links, then what is on them, then the wait until they are up and their addresses in use.
+/// Links, where nothing else has their places, then what is on them, then the wait until they are up and their addresses in use.
 async fn wire(
-    links: ByNode<Request<RouteNetlinkMessage>>,
-    ends: ByNode<Request<RouteNetlinkMessage>>,
-    settle: ByNode<(u32, String)>,
-    deliver: ByNode<Ipv6Addr>,
+    (taken, links): (ByNode<(u32, String)>, Requests),
+    (ends, settle, deliver): (Requests, ByNode<(u32, String)>, ByNode<Ipv6Addr>),
     tolerance: Tolerance,
     one_by_one: bool,
 ) -> Result<(), FabricError> {
     let requests = |work: ByNode<_>| work.into_values().map(|(node, requests)| kernel(node, requests, tolerance));
+    all(side_by_side(one_by_one, taken.into_values().map(|(node, links)| make_room(node, links))).await)?;
     all(side_by_side(one_by_one, requests(links)).await)?;
     all(side_by_side(one_by_one, requests(ends)).await)?;
     all(side_by_side(one_by_one, settle.into_values().map(|(node, links)| settled(node, links))).await)?;
@@ -428,6 +435,10 @@ async fn settled(node: Arc<Namespace>, links: Vec<(u32, String)>) -> Result<(), 
 
 async fn deliverable(node: Arc<Namespace>, addresses: Vec<Ipv6Addr>) -> Result<(), FabricError> {
     let done = node.run(move || settle::deliverable(&addresses)).await?;
+    // Whoever has been at work there may have taken them off, or IPv6 as a whole.
+    if node.was_entered() {
+        return Ok(());
+    }
     done.map_err(|refused| in_node(&node.name, refused))
 }
 
@@ -455,10 +466,6 @@ async fn forget(
     let done = node.run(move || conntrack::forget(&faults, &name, &addresses, found)).await;
     let done = done.map_err(|error| (error, false))?;
     done.map_err(|NotForgotten { refused, some_are }| (in_node(&node.name, refused), some_are))
-}
-
-pub(super) fn in_node(node: &NodeName, Refused { attempt, source }: Refused) -> FabricError {
-    FabricError::Kernel { attempt, node: node.clone(), source }
 }
 
 fn all(results: Vec<Result<(), FabricError>>) -> Result<(), FabricError> {

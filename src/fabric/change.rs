@@ -1,6 +1,7 @@
 //! Whole changes: phases in order, taken back last first where one fails, and at the end what cannot be taken back.
 
-use super::apply::{Committed, Tolerance};
+use super::apply::Committed;
+use super::kernel::Tolerance;
 use super::{Fabric, FabricError};
 use crate::compile::network::{Action, Phases};
 
@@ -22,7 +23,7 @@ impl Fabric {
     ///
     /// # Errors
     /// As for [`Fabric::execute`].
-    pub async fn advance(&mut self, phases: &Phases) -> Result<(), FabricError> {
+    pub async fn advance(&mut self, phases: &[Vec<Action>]) -> Result<(), FabricError> {
         for (number, phase) in phases.iter().enumerate() {
             let phase: Vec<&Action> = phase.iter().filter(|action| !is_final(action)).collect();
             let mut committed = Committed::default();
@@ -43,7 +44,7 @@ impl Fabric {
 
     /// Takes back what [`Fabric::advance`] has carried out, for a failure of what came after it.
     /// Gives that failure, or [`FabricError::Broken`] if taking back fails.
-    pub async fn retreat(&mut self, phases: &Phases, failure: FabricError) -> FabricError {
+    pub async fn retreat(&mut self, phases: &[Vec<Action>], failure: FabricError) -> FabricError {
         self.take_back(Vec::new(), phases, failure).await
     }
 

@@ -9,9 +9,9 @@ use futures::future::join_all;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
-use super::apply::in_node;
 use super::faults::Faults;
-use super::netlink::{self, Refused, Request};
+use super::kernel::in_node;
+use super::netlink::{self, Excuse, Refused, Request};
 use super::{FabricError, Namespace, packet};
 use crate::compile::network::NodeName;
 
@@ -194,7 +194,7 @@ fn deletion((family, original): Flow) -> Request<NetfilterMessage> {
         message: message(family, ConntrackMessage::Delete(original)),
         flags: 0,
         fault: None,
-        missing: netlink::Missing::Error,
+        excuse: Excuse::Nothing,
     }
 }
 

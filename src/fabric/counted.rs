@@ -10,8 +10,8 @@ use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessa
 use netlink_sys::Socket;
 use nix::poll::{PollFd, PollFlags};
 
-use super::apply::in_node;
 use super::conntrack::SUBSYSTEM;
+use super::kernel::in_node;
 use super::packet::{self, ICMP, ICMPV6};
 use super::{FabricError, Namespace, netlink};
 

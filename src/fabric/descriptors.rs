@@ -1,15 +1,11 @@
 //! Descriptors that travel over a Unix socket, beside one byte.
 
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::cmsg_space;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
 use super::raw;
-
-/// So many at the most.
-const MOST: usize = 4;
 
 /// Sends copies of descriptors.
 ///
@@ -40,20 +36,10 @@ pub fn receive<const N: usize>(over: &impl AsFd) -> io::Result<[OwnedFd; N]> {
 /// [`io::ErrorKind::UnexpectedEof`] if the other side has closed.
 pub(super) fn receive_all(over: &impl AsFd) -> io::Result<Vec<OwnedFd>> {
     let mut byte = [0];
-    let mut into = [IoSliceMut::new(&mut byte)];
-    let mut space = cmsg_space!([i32; MOST]);
-    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-    let message = recvmsg::<()>(over.as_fd().as_raw_fd(), &mut into, Some(&mut space), flags)?;
-    let mut received = Vec::new();
-    for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(numbers) = control {
-            received.extend(numbers.into_iter().map(raw::received));
-        }
+    match raw::receive(over.as_fd(), &mut byte)? {
+        (0, _) => Err(io::ErrorKind::UnexpectedEof.into()),
+        (_, received) => Ok(received),
     }
-    if message.bytes == 0 {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(received)
 }
 
 #[cfg(test)]
@@ -63,6 +49,21 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+
+    /// Each is closed again: the other end of the pipe tells.
+    #[test]
+    fn too_many_are_an_error_and_none_stays_open() {
+        for count in [3, 5, 64, 253] {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let (mut read, write) = io::pipe().unwrap();
+            let sent: Vec<&dyn AsFd> = (0..count).map(|_| &write as &dyn AsFd).collect();
+            send(&ours, &sent).unwrap();
+            drop(write);
+            assert_eq!(receive::<2>(&theirs).unwrap_err().kind(), io::ErrorKind::InvalidData);
+            // A child that another test starts at this moment may hold it a little longer, and no more than that.
+            assert_eq!(io::Read::read(&mut read, &mut [0]).unwrap(), 0, "{count}");
+        }
+    }
 
     #[test]
     fn what_is_sent_comes_and_anything_else_is_an_error() {

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
 use super::nft::{find_program, program};
-use super::sandbox;
+use super::{bounds, sandbox};
 use crate::compile::network::Network;
 
 /// How a check came out.
@@ -79,7 +79,7 @@ pub fn examine(network: &Network) -> Examination {
         }
         Err(error) => checks.push(Check::new("sandbox", Standing::No, error, A_LAB_LIVES_IN_IT, remedy())),
     }
-    checks.push(open_files());
+    checks.extend([open_files(), memory()]);
     checks.extend(tools());
     Examination { can_host: checks.iter().all(|check| check.ok != Standing::No), checks }
 }
@@ -97,10 +97,15 @@ pub fn nft_version() -> String {
     said.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn kernel() -> Check {
+/// Its first two numbers.
+fn kernel_version() -> (u32, u32) {
     let release = kernel_release();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
-    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+fn kernel() -> Check {
+    let (release, version) = (kernel_release(), kernel_version());
     let ok = if version >= (5, 12) { Standing::Yes } else { Standing::No };
     Check::new(
         "kernel",
@@ -221,6 +226,20 @@ fn open_files() -> Check {
             Check::new("open files", ok, found, MATTERS, REMEDY)
         }
         Err(errno) => Check::new("open files", Standing::Degraded, errno.to_string(), MATTERS, REMEDY),
+    }
+}
+
+fn memory() -> Check {
+    const MATTERS: &str =
+        "a program in an instance that takes all memory can end programs of others, the lab's own too";
+    const REMEDY: &str = "run the lab in a control group with a limit: systemd-run --scope -p MemoryMax=4G sglab up FILE (an \
+                          ordinary user's: systemd-run --user)";
+    match bounds::memory() {
+        Some(bytes) => {
+            let found = format!("{} MiB for the lab and all its instances, by a control group", bytes >> 20);
+            Check::new("memory of a lab", Standing::Yes, found, MATTERS, "")
+        }
+        None => Check::new("memory of a lab", Standing::Degraded, "not bounded", MATTERS, REMEDY),
     }
 }
 

@@ -60,6 +60,7 @@ impl Inside {
     {
         let (done, ending) = oneshot::channel();
         let namespace = Arc::clone(&self.namespace);
+        namespace.is_entered();
         let thread = std::thread::Builder::new().name(namespace.name.0.clone());
         let started = thread.spawn(move || self.run(make, gone, done));
         started.map_err(|source| FabricError::Enter { node: namespace.name.clone(), source })?;

@@ -5,6 +5,7 @@
 
 mod apply;
 pub mod background;
+pub mod bounds;
 pub mod capture;
 mod change;
 mod child;
@@ -18,6 +19,7 @@ mod fence;
 mod generation;
 pub mod ids;
 mod inside;
+mod kernel;
 pub mod listening;
 pub mod machine;
 mod namespace;
@@ -47,6 +49,15 @@ pub use namespace::Namespace;
 pub use sandbox::{Sandbox, SandboxError};
 
 use crate::compile::network::NodeName;
+
+/// Whether there is room for the threads that a change needs.
+pub fn has_room() -> bool {
+    const THREADS: usize = 8;
+    let threads: Vec<_> = (0..THREADS).map(|_| std::thread::Builder::new().spawn(std::thread::yield_now)).collect();
+    let all = threads.iter().all(Result::is_ok);
+    threads.into_iter().flatten().for_each(|thread| drop(thread.join()));
+    all
+}
 
 /// Why the kernel is not as it was to be.
 #[derive(Debug, thiserror::Error)]

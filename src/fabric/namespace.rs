@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -33,6 +34,8 @@ pub struct Namespace {
     pub(super) forgotten: Mutex<Vec<Element>>,
     /// Elements that are gone, with what they had counted, until somebody asks.
     pub(super) ended: Mutex<Vec<Element>>,
+    /// Whether programs of the user's have run in it.
+    entered: AtomicBool,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
     path: PathBuf,
@@ -92,8 +95,8 @@ impl Namespace {
             let user = Some((fenced.user, names.users().join(&name.0)));
             // Whole before it has its names: if it cannot get the second, it goes, and the first with it.
             let (counted, forgotten, ended) = (Mutex::default(), Mutex::default(), Mutex::default());
-            let (name, net) = (name.clone(), fenced.net);
-            let made = Self { name, kind, families, faults, counted, forgotten, ended, net, user, path };
+            let (name, net, entered) = (name.clone(), fenced.net, AtomicBool::new(false));
+            let made = Self { name, kind, families, faults, counted, forgotten, ended, entered, net, user, path };
             publish(&made.net, &made.path)?;
             if let Some((user, path)) = &made.user {
                 publish(user, path)?;
@@ -104,7 +107,8 @@ impl Namespace {
         let net = named.and_then(|named| named.file().as_fd().try_clone_to_owned());
         let net = net.inspect_err(|_| unpublish(&path))?;
         let (counted, forgotten, ended) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { name: name.clone(), kind, families, faults, counted, forgotten, ended, net, user: None, path })
+        let (name, entered) = (name.clone(), AtomicBool::new(false));
+        Ok(Self { name, kind, families, faults, counted, forgotten, ended, entered, net, user: None, path })
     }
 
     /// Its network namespace.
@@ -115,6 +119,16 @@ impl Namespace {
     /// The user namespace that owns it, if it is an instance's or a host's.
     pub fn user(&self) -> Option<&OwnedFd> {
         self.user.as_ref().map(|(user, _)| user)
+    }
+
+    /// From now on nothing in it need be as the lab has left it: programs of the user's run there, and are root.
+    pub(super) fn is_entered(&self) {
+        self.entered.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether programs of the user's have run in it.
+    pub(super) fn was_entered(&self) -> bool {
+        self.entered.load(Ordering::Relaxed)
     }
 
     /// Where it can be opened by name.

@@ -9,6 +9,7 @@ use netlink_packet_core::{
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::{Socket, SocketAddr};
+use nix::net::if_::if_indextoname;
 
 use super::faults::{self, Faults, Moment};
 use crate::compile::network::NodeName;
@@ -23,36 +24,50 @@ pub(super) struct Request<M> {
     pub flags: u16,
     /// When it fails on purpose.
     pub fault: Option<Moment>,
-    /// What it means if the thing is not there.
-    pub missing: Missing,
+    /// Which refusals are none.
+    pub excuse: Excuse,
 }
 
-/// What it means if the thing that a request is about is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Missing {
-    /// An error: nobody else could have taken it away.
-    Error,
-    /// It is as good as taken away: root in an instance may have done so.
-    Done,
+/// Which of the kernel's refusals are as good as consent.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Excuse {
+    /// None.
+    Nothing,
+    /// These.
+    If(&'static [i32]),
+    /// That something is not there, where the interface of this index is gone.
+    Without(u32),
+    /// Any but that there is no memory: in a namespace that others have been at work in.
+    Anything,
 }
 
-impl Missing {
-    fn is_done(self, error: &io::Error) -> bool {
-        let absent = [libc::ESRCH, libc::ENODEV, libc::ENOENT, libc::EADDRNOTAVAIL];
-        self == Self::Done && error.raw_os_error().is_some_and(|errno| absent.contains(&errno))
+impl Excuse {
+    fn covers(self, refused: &io::Error) -> bool {
+        let Some(errno) = refused.raw_os_error() else { return false };
+        match self {
+            Self::Nothing => false,
+            Self::If(these) => these.contains(&errno),
+            Self::Without(index) => errno == libc::ESRCH && !is_there(index),
+            Self::Anything => ![libc::ENOMEM, libc::ENOBUFS].contains(&errno),
+        }
     }
 }
 
 impl<M> Request<M> {
-    /// The thing is within reach of others, who may have taken it away.
-    pub fn or_missing(self) -> Self {
-        Self { missing: Missing::Done, ..self }
-    }
-
     /// Counts it as a step of a namespace, which may be to fail.
     pub fn counted(self, faults: &Faults, node: &NodeName) -> Self {
         Self { fault: faults.step(node, &self.attempt), ..self }
     }
+
+    /// The same, with an excuse.
+    pub fn excused(self, excuse: Excuse) -> Self {
+        Self { excuse, ..self }
+    }
+}
+
+/// Whether the calling thread's namespace has an interface of this index. (For one that it lacks nix gives an empty name.)
+fn is_there(index: u32) -> bool {
+    if_indextoname(index).is_ok_and(|name| !name.is_empty())
 }
 
 /// A request that was refused.
@@ -70,13 +85,13 @@ impl Request<RouteNetlinkMessage> {
             message,
             flags: NLM_F_CREATE | NLM_F_EXCL,
             fault: None,
-            missing: Missing::Error,
+            excuse: Excuse::Nothing,
         }
     }
 
     /// A request that changes or removes something.
     pub fn change(attempt: impl Into<String>, message: RouteNetlinkMessage) -> Self {
-        Self { attempt: attempt.into(), message, flags: 0, fault: None, missing: Missing::Error }
+        Self { attempt: attempt.into(), message, flags: 0, fault: None, excuse: Excuse::Nothing }
     }
 }
 
@@ -112,10 +127,10 @@ where
             let start = bytes.len();
             bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
             message.serialize(&mut bytes[start..]);
-            attempts.push((request.attempt, request.missing));
+            attempts.push((request.attempt, request.excuse));
         }
         if !attempts.is_empty() {
-            socket.send(&bytes, 0).map_err(|source| Refused { attempt: joined(&attempts), source })?;
+            socket.send(&bytes, 0).map_err(|source| Refused { attempt: all_of(&attempts), source })?;
             answers::<M>(&socket, &attempts)?;
         }
         injected.map_or(Ok(()), Err)?;
@@ -123,14 +138,14 @@ where
     Ok(())
 }
 
-fn joined(attempts: &[(String, Missing)]) -> String {
+fn all_of(attempts: &[(String, Excuse)]) -> String {
     attempts.iter().map(|(attempt, _)| attempt.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[(String, Missing)]) -> Result<(), Refused> {
+fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[(String, Excuse)]) -> Result<(), Refused> {
     let mut waiting = attempts.len();
     let mut first_refusal = None;
-    let whole = |source| Refused { attempt: joined(attempts), source };
+    let whole = |source| Refused { attempt: all_of(attempts), source };
     while waiting > 0 {
         let (buffer, _) = socket.recv_from_full().map_err(whole)?;
         let mut rest = &buffer[..];
@@ -140,14 +155,13 @@ fn answers<M: NetlinkDeserializable>(socket: &Socket, attempts: &[(String, Missi
             rest = &rest[length..];
             if let NetlinkPayload::Error(error) = answer.payload {
                 waiting -= 1;
-                if error.code.is_none() || first_refusal.is_some() {
-                    continue;
-                }
-                let source = refusal(&error);
-                let attempted = attempts.get(answer.header.sequence_number as usize);
-                let (attempt, missing) = attempted.cloned().unwrap_or((String::new(), Missing::Error));
-                if !missing.is_done(&source) {
-                    first_refusal = Some(Refused { attempt, source });
+                if error.code.is_some() && first_refusal.is_none() {
+                    let asked = attempts.get(answer.header.sequence_number as usize).cloned();
+                    let (attempt, excuse) = asked.unwrap_or((String::new(), Excuse::Nothing));
+                    let source = refusal(&error);
+                    if !excuse.covers(&source) {
+                        first_refusal = Some(Refused { attempt, source });
+                    }
                 }
             }
         }

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString};
+use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -11,6 +12,8 @@ use nix::errno::Errno;
 
 use nix::sched::CloneFlags;
 use nix::unistd::{ForkResult, Pid};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// Called by the C library before `main`, when the process has one thread: the last moment at which a process that was
 /// started for a test of a library's user can enter a sandbox.
@@ -65,17 +68,57 @@ pub(super) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
     Errno::result(asked).map(|_| counts.tp_drops)
 }
 
-/// A descriptor that has just come over a socket.
-pub(super) fn received(number: RawFd) -> OwnedFd {
-    // SAFETY: the kernel opened it for us with the message, and nobody else knows its number.
-    unsafe { OwnedFd::from_raw_fd(number) }
+/// Kills a process, by its descriptor. One that has ended already hears nothing.
+pub(super) fn kill(process: BorrowedFd<'_>) -> nix::Result<()> {
+    let nothing: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: a system call with a descriptor, two numbers and no structure.
+    let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, process.as_raw_fd(), libc::SIGKILL, nothing, 0) };
+    match Errno::result(done) {
+        Ok(_) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno),
+    }
 }
 
-/// Has everything but standard input, output and errors closed where a program is started, whoever opened it.
-pub(super) fn keep_descriptors_from_programs() {
-    // SAFETY: a system call with three numbers; descriptors stay open. An old kernel refuses, and what the lab was started with
-    // shows in its programs.
-    let _ = unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+/// Waits for the end of a process, by its descriptor.
+pub(super) async fn ended(process: OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open for as long as it is waited for, since its owner is inside.
+    let process = unsafe { AsyncFd::register_with_interest(process, Interest::READABLE) }?;
+    process.readable().await.map(drop)
+}
+
+/// What came over a socket beside so many bytes: every descriptor, however many, so that none is left open unseen.
+pub(super) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>)> {
+    /// The kernel passes on no more at once.
+    const MOST: usize = 253;
+    // As numbers, so that the kernel's structure lies well in them.
+    let mut space = [0u64; (size_of::<libc::cmsghdr>() + MOST * size_of::<RawFd>()).div_ceil(8) + 1];
+    let mut into = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    // SAFETY: a structure of numbers and pointers, for which nothing is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut into;
+    message.msg_iovlen = 1;
+    message.msg_control = space.as_mut_ptr().cast();
+    message.msg_controllen = size_of_val(&space) as _;
+    // SAFETY: the kernel writes to `bytes` and `space`, no more than their lengths, and both outlive the call.
+    let read = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    let read = usize::try_from(Errno::result(read)?).map_err(|_| Errno::EIO)?;
+    let mut received = Vec::new();
+    // SAFETY: `message` is what the kernel has filled in; the macros stay within `msg_controllen`. Each number is of a descriptor that
+    // was opened for us, of which nobody else knows. What was cut off the kernel has closed itself.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(&raw const message);
+        while !header.is_null() {
+            if ((*header).cmsg_level, (*header).cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
+                let length = (*header).cmsg_len as usize - libc::CMSG_LEN(0) as usize;
+                let data = libc::CMSG_DATA(header).cast::<RawFd>();
+                for place in 0..length / size_of::<RawFd>() {
+                    received.push(OwnedFd::from_raw_fd(data.add(place).read_unaligned()));
+                }
+            }
+            header = libc::CMSG_NXTHDR(&raw const message, header);
+        }
+    }
+    Ok((read, received))
 }
 
 /// Closes everything but standard input, output and errors. For a process that uses nothing else until its end.
@@ -86,7 +129,7 @@ pub(super) fn close_descriptors() {
 
 /// Closes what the process was started with, but for standard input, output and errors: all that would stay open where a program is
 /// started. What it has opened itself since is closed there.
-pub(super) fn close_inherited() -> std::io::Result<()> {
+pub(super) fn close_inherited() -> io::Result<()> {
     let numbers = std::fs::read_dir("/proc/self/fd")?.flatten();
     let numbers: Vec<RawFd> = numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for number in numbers.into_iter().filter(|number| *number > libc::STDERR_FILENO) {

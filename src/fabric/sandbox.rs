@@ -20,7 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid};
 
-use super::{ids, raw};
+use super::{bounds, ids, raw};
 
 /// Proof that this process is inside a sandbox; a [`Fabric`](super::Fabric) asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +67,7 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
     if threads != 1 {
         return Err(SandboxError::Threads(threads));
     }
+    bounds::look();
     let rootless = unshare_namespaces()?;
     let (alive_read, alive_write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).map_err(SandboxError::Unshare)?;
     match raw::fork_single_threaded().map_err(SandboxError::Unshare)? {

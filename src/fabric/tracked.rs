@@ -6,7 +6,7 @@ use std::sync::Arc;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
-use super::apply::in_node;
+use super::kernel::in_node;
 use super::netlink::{self, Refused};
 use super::{FabricError, Namespace, conntrack};
 

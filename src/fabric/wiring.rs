@@ -58,8 +58,23 @@ pub(super) fn add_link(link: &Link, lower: &OwnedFd) -> RouteRequest {
 
 /// Takes a veth pair away, from inside its upper namespace.
 pub(super) fn remove_link(link: &Link) -> RouteRequest {
-    let message = LinkUnspec::new_with_index(link.upper.index).build();
-    Request::change(format!("delete link {}", link.upper.interface), RouteNetlinkMessage::DelLink(message))
+    remove_interface(link.upper.index, &link.upper.interface)
+}
+
+/// Takes an interface away, by its index.
+pub(super) fn remove_interface(index: u32, name: &str) -> RouteRequest {
+    let message = LinkUnspec::new_with_index(index).build();
+    Request::change(format!("delete link {name}"), RouteNetlinkMessage::DelLink(message))
+}
+
+/// Gives an interface a name that nobody has. It must be down for that.
+pub(super) fn rename_interface(index: u32) -> Vec<RouteRequest> {
+    let down = LinkUnspec::new_with_index(index).down().build();
+    // The kernel puts the number in.
+    let named = LinkUnspec::new_with_index(index).name("own%d".to_owned()).build();
+    let up = LinkUnspec::new_with_index(index).up().build();
+    let request = |message| Request::change(format!("rename link {index}"), RouteNetlinkMessage::SetLink(message));
+    [down, named, up].into_iter().map(request).collect()
 }
 
 /// The addresses and neighbours of one side, from inside its namespace; `bring_up` for the lower side.

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use super::{Lab, LabError, hosts_file};
 use crate::compile;
 use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
-use crate::fabric::{FabricError, Namespace};
+use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
 
 /// What was opened for an operation, and is closed again if it fails.
@@ -32,7 +32,24 @@ impl Lab {
         let begun = Instant::now();
         let cloud = apply(&self.cloud, operation)?;
         let network = self.compiled(&cloud)?;
-        self.become_of(Some(operation), cloud, network, begun).await
+        self.end_programs_first(operation).await;
+        let done = self.become_of(Some(operation), cloud, network, begun).await;
+        if done.as_ref().is_err_and(|error| !error.came_after()) && self.broken.is_none() {
+            // It runs on as before, and its services begin anew.
+            drop(self.start_missing_services().await);
+        }
+        done
+    }
+
+    /// Ends the programs of an instance that ends: before anything else is done, so that none is in the way.
+    async fn end_programs_first(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Stop(name) | Operation::Terminate(name) => self.end_programs(name).await,
+            Operation::Reboot(name) if self.runs(name) => self.end_programs(name).await,
+            // Later than those, except where its programs leave no room for a thread.
+            Operation::Crash(name) if !fabric::has_room() => self.end_programs(name).await,
+            _ => {}
+        }
     }
 
     /// Makes the lab one of another cloud and network, whole or not at all, and says how long it took since it was begun.
@@ -46,7 +63,7 @@ impl Lab {
         let phases = compile::diff(&self.network, &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
-        let changed = self.change(&phases, &cloud, &network, begun).await;
+        let changed = self.change(operation, &phases, &cloud, &network, begun).await;
         let broken = match &changed {
             Ok(_) => {
                 self.settle(operation, &phases, cloud, network).await;
@@ -66,12 +83,13 @@ impl Lab {
     /// All of an operation that may fail.
     async fn change(
         &mut self,
+        operation: Option<&Operation>,
         phases: &Phases,
         cloud: &Cloud,
         network: &Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
-        self.fabric.advance(phases).await?;
+        self.advance(operation, phases).await?;
         let in_force = begun.elapsed();
         let mut opened = Opened::default();
         let failure = match self.prepare(cloud, network, &mut opened).await {
@@ -94,6 +112,22 @@ impl Lab {
         match closed {
             Ok(()) => Err(failure),
             Err(undoing) => Err(LabError::Broken(format!("{failure}; and taking it back failed: {undoing}"))),
+        }
+    }
+
+    /// Carries out all that can be taken back; it has been, if this fails. The programs of an instance that crashes end once its links
+    /// are gone and before they are made again: its peers see no farewell, and none is in the way.
+    async fn advance(&mut self, operation: Option<&Operation>, phases: &Phases) -> Result<(), FabricError> {
+        let Some(Operation::Crash(name)) = operation else { return self.fabric.advance(phases).await };
+        let takes_links = |phase: &Vec<Action>| phase.iter().any(|action| matches!(action, Action::RemoveLink(..)));
+        let (before, after) = phases.split_at(phases.iter().rposition(takes_links).map_or(0, |last| last + 1));
+        self.fabric.advance(before).await?;
+        self.end_programs(name).await;
+        match self.fabric.advance(after).await {
+            Err(failure) if !matches!(failure, FabricError::Broken { .. }) => {
+                Err(self.fabric.retreat(before, failure).await)
+            }
+            other => other,
         }
     }
 

@@ -187,7 +187,7 @@ impl Lab {
             .machines
             .get(&names::instance(instance))
             .ok_or_else(|| plain("the instance does not run".to_owned()))?;
-        let started = machine.run(program, [nothing, output()?, output()?]).await;
+        let started = machine.entrance().run(program, [nothing, output()?, output()?]).await;
         let mut running = started.map_err(|error| plain(error.to_string()))?;
         let state = |state| self.daemons.states.set(instance, name, state);
         let Some(port) = daemon.port else { return Ok(running) };
@@ -230,8 +230,8 @@ impl Lab {
         if let Some(log) = &daemon.log {
             return Ok(folder.join(log));
         }
-        let logs = self.fabric.folder_for(Path::new("logs")).map_err(io::Error::other)?;
-        Ok(logs.join(format!("{instance}.{name}.log")))
+        let logs = self.fabric.volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
+        Ok(logs.join(format!("{name}.log")))
     }
 
     /// What a service has said, at least the last of it.

@@ -46,7 +46,7 @@ pub use balancers::HealthOfAll;
 pub use captured::Captured;
 pub use daemons::{DaemonState, DaemonStates};
 pub use inside::Site;
-pub use programs::ProgramError;
+pub use programs::{Door, ProgramError};
 pub use services::{Asked, Now};
 pub use testimony::Testimony;
 pub use verdicts::{Verdicts, Where};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{Lab, LabError, Site};
 use crate::compile::names;
 use crate::fabric::machine::view::{Mount, Source};
-use crate::fabric::machine::{Machine, Program, Running, StartError};
+use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError};
 use crate::fabric::sandbox;
 use crate::model::{InstanceName, InstanceState};
 
@@ -32,6 +32,24 @@ pub enum ProgramError {
     Lab(#[from] LabError),
 }
 
+/// Where programs of one instance or host are started. What it leads to ends as it does otherwise.
+#[derive(Clone, Debug)]
+pub struct Door {
+    site: Site,
+    entrance: Entrance,
+}
+
+impl Door {
+    /// Starts a program there: see [`Lab::start_program`].
+    ///
+    /// # Errors
+    /// [`ProgramError::Start`].
+    pub async fn start(&self, program: Program, stdio: [OwnedFd; 3]) -> Result<Running, ProgramError> {
+        let started = self.entrance.run(program, stdio).await;
+        started.map_err(|source| ProgramError::Start { site: self.site.clone(), source })
+    }
+}
+
 impl Lab {
     /// Starts a program in an instance or a host outside, with this input, output and errors. It is root there, and fenced off from
     /// everything else; it finds the lab's names and resolver in `/etc`, and in an instance the metadata service at its address.
@@ -46,6 +64,14 @@ impl Lab {
         program: Program,
         stdio: [OwnedFd; 3],
     ) -> Result<Running, ProgramError> {
+        self.door_of(name).await?.start(program, stdio).await
+    }
+
+    /// Where programs of an instance that runs, or of a host outside, are started; the lab need not wait for one to begin.
+    ///
+    /// # Errors
+    /// [`ProgramError`].
+    pub async fn door_of(&mut self, name: &str) -> Result<Door, ProgramError> {
         self.refuse_broken()?;
         let site = Site::named(&self.cloud, name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
         if let Site::Instance(name) = &site {
@@ -54,16 +80,19 @@ impl Lab {
                 return Err(ProgramError::NotRunning(name.clone()));
             }
         }
-        let machine = self.machine(&site).await?;
-        machine.run(program, stdio).await.map_err(|source| ProgramError::Start { site, source })
+        let entrance = self.machine(&site).await?.entrance();
+        Ok(Door { site, entrance })
     }
 
     /// The first process of an instance that runs, or of a host; started if it is not there.
     pub(super) async fn machine(&mut self, site: &Site) -> Result<&Machine, ProgramError> {
         let node = site.node();
+        if self.machines.get(&node).is_some_and(Machine::has_ended) {
+            self.machines.shift_remove(&node);
+        }
         if !self.machines.contains_key(&node) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-            let data = self.fabric.folder_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
+            let data = self.fabric.volume_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
             let started = Machine::start(&self.in_site(site)?, data, self.mounts(site), sandbox).await;
             let machine = started.map_err(|source| ProgramError::Start { site: site.clone(), source })?;
             self.machines.insert(node.clone(), machine);

@@ -52,6 +52,7 @@ mod mutants;
 mod outside;
 mod protocols;
 mod regressions;
+mod sabotage;
 mod scale;
 mod services;
 mod snapshot;
@@ -112,6 +113,7 @@ const ALL: &[&[Case]] = &[
     outside::CASES,
     protocols::CASES,
     regressions::CASES,
+    sabotage::CASES,
     scale::CASES,
     timeouts::CASES,
     services::CASES,

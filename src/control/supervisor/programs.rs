@@ -25,14 +25,20 @@ pub(super) struct StartProgram {
 }
 
 impl Supervised {
-    /// Starts a program.
+    /// Starts a program. Whether it begins is up to its instance, and the lab does not wait for that.
     pub(super) async fn start(&mut self, start: StartProgram) {
         let StartProgram { exec, stdio, started } = start;
         let Exec { instance, command, environment, folder, terminal } = exec;
         let program = Program { command, environment, folder, terminal };
-        let running = self.lab.start_program(&instance, program, stdio).await;
-        // Who asked may have gone; then the program goes too.
-        drop(started.send(running.map_err(|error| self.not_started(&error))));
+        let door = match self.lab.door_of(&instance).await {
+            Ok(door) => door,
+            Err(error) => return drop(started.send(Err(self.not_started(&error)))),
+        };
+        tokio::spawn(async move {
+            let running = door.start(program, stdio).await;
+            // Who asked may have gone; then the program goes too.
+            drop(started.send(running.map_err(|error| refused(&error))));
+        });
     }
 
     /// What a service has said.
@@ -45,16 +51,22 @@ impl Supervised {
 
     fn not_started(&self, error: &ProgramError) -> Reply {
         match error {
-            ProgramError::Start { source, .. } => {
-                let code = if source.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
-                Reply::NotStarted { why: error.to_string(), code }
-            }
             ProgramError::Nobody(_) => {
                 let known: Vec<&str> = Site::names(self.lab.cloud()).collect();
                 Reply::Invalid(format!("error: {error}; there are {}", known.join(", ")))
             }
-            ProgramError::NotRunning(_) | ProgramError::Lab(_) => Reply::Failed(error.to_string()),
+            _ => refused(error),
         }
+    }
+}
+
+fn refused(error: &ProgramError) -> Reply {
+    match error {
+        ProgramError::Start { source, .. } => {
+            let code = if source.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
+            Reply::NotStarted { why: error.to_string(), code }
+        }
+        _ => Reply::Failed(error.to_string()),
     }
 }
 

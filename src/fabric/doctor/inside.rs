@@ -7,13 +7,12 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
-use super::{Check, Standing};
+use super::{Check, Standing, kernel_version};
 use crate::compile::network::Network;
 use crate::fabric::ids::InstanceRoot;
-use crate::fabric::machine::MOST_PROCESSES;
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
-use crate::fabric::{conntrack, fence, ids, nft, tap};
+use crate::fabric::{bounds as limits, conntrack, fence, ids, nft, tap};
 
 const NEWER_KERNEL: &str = "load the kernel's module (sudo modprobe NAME), or use a kernel that has it";
 
@@ -90,8 +89,13 @@ fn fence() -> Check {
 }
 
 fn bounds() -> Check {
-    let found = format!("{MOST_PROCESSES} processes for each of its users; memory is not bounded");
-    Check::new("bounds of an instance", Standing::Yes, found, "one instance must not starve the others", "")
+    const MATTERS: &str = "one instance must not starve the others";
+    let found = format!("{} processes for each of its users", limits::processes());
+    if kernel_version() >= (5, 14) {
+        return Check::new("bounds of an instance", Standing::Yes, found, MATTERS, "");
+    }
+    let found = format!("{found}, and on this kernel for all instances together");
+    Check::new("bounds of an instance", Standing::Degraded, found, MATTERS, "use Linux 5.14 or newer")
 }
 
 fn many_ids() -> Check {

@@ -4,18 +4,23 @@
 //! No process with threads can enter a user namespace, and this one has threads: so it starts its own executable anew, which
 //! does what is wanted before `main` (`roles`). They speak over a stream, a line of JSON each: whoever closes it ends what it is
 //! about. Nobody of ours has to wait for them: they are the lab's first process's children.
+//!
+//! What runs in an instance is not trusted. It has no end of a stream, and cannot look into a process of ours; and whatever is
+//! awaited from there has a size and a deadline.
 
 mod calls;
 pub(super) mod roles;
 pub mod view;
 
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
 use std::process::{self, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::unistd::{User, geteuid};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +29,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use view::{Mount, View};
 
-use super::{Inside, Sandbox, descriptors, ids, raw};
+use super::{Inside, Sandbox, bounds, descriptors, ids, raw};
+use crate::compile::network::NodeName;
 
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";
@@ -32,8 +38,15 @@ const VARIABLE: &str = "SGLAB_MACHINE";
 /// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
 pub const DATA: &str = "/run/data";
 
-/// Processes and threads that each user of an instance may have.
+/// Processes and threads that each user of an instance may have, at the most.
 pub const MOST_PROCESSES: u64 = 2048;
+
+/// What a process that was started for an instance is to do, and how many processes an instance may have.
+#[derive(Debug, Serialize, Deserialize)]
+struct Order {
+    job: Job,
+    processes: u64,
+}
 
 /// What a process that was started for an instance is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,8 +97,16 @@ pub struct StartError {
 /// The first process of an instance. Dropping it ends it, and with it every program of the instance.
 #[derive(Debug)]
 pub struct Machine {
-    stream: Stream,
-    first: OwnedFd,
+    /// It ends with this.
+    _stream: Stream,
+    entrance: Entrance,
+}
+
+/// Where programs of an instance are started. It does not keep the instance alive.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    name: NodeName,
+    first: Arc<OwnedFd>,
 }
 
 /// A program under way. Dropping it kills the program.
@@ -117,15 +138,45 @@ impl Machine {
             fresh_proc: sandbox.fresh_proc,
         };
         let job = Job::First { name: namespace.name.to_string(), view };
+        namespace.is_entered();
         let sent = [user.try_clone(), namespace.net().try_clone()];
         let [user, net] = sent.map(|cloned| cloned.map_err(failed));
-        let mut stream = Stream::start(job, vec![user?, net?]).await.map_err(failed)?;
-        match stream.word().await {
-            Ok(Word::Up(first)) => Ok(Self { stream, first: raw::process(first).map_err(|e| failed(e.into()))? }),
+        let (stream, word) = Stream::start(job, vec![user?, net?]).await.map_err(failed)?;
+        match word {
+            Word::Up(first) => {
+                let first = Arc::new(raw::process(first).map_err(|e| failed(e.into()))?);
+                Ok(Self { _stream: stream, entrance: Entrance { name: namespace.name.clone(), first } })
+            }
             other => Err(unexpected(other, attempt())),
         }
     }
 
+    /// Where programs are started beside it.
+    pub fn entrance(&self) -> Entrance {
+        self.entrance.clone()
+    }
+
+    /// Whether it has ended by itself: the system may kill it, where memory is short.
+    pub fn has_ended(&self) -> bool {
+        let mut fds = [PollFd::new(self.entrance.first.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Ends it, and waits until none of its processes is left.
+    pub async fn end(self) {
+        // The kernel ends the others with it, and lets nobody see it gone before they are.
+        let first = &self.entrance.first;
+        let gone = async {
+            raw::kill(first.as_fd())?;
+            raw::ended(first.try_clone()?).await
+        };
+        if !matches!(tokio::time::timeout(PATIENCE, gone).await, Ok(Ok(()))) {
+            eprintln!("{}: some of its programs may have been left", self.entrance.name);
+        }
+    }
+}
+
+impl Entrance {
     /// Starts a program beside it, with this input, output and errors.
     ///
     /// # Errors
@@ -135,19 +186,11 @@ impl Machine {
         let failed = |source| StartError { attempt: attempt.clone(), source };
         let first = self.first.try_clone().map_err(failed)?;
         let sent = [first].into_iter().chain(stdio).collect();
-        let mut stream = Stream::start(Job::Program(program), sent).await.map_err(failed)?;
-        match stream.word().await {
-            Ok(Word::Begun) => Ok(Running(stream)),
+        let (stream, word) = Stream::start(Job::Program(program), sent).await.map_err(failed)?;
+        match word {
+            Word::Begun => Ok(Running(stream)),
             other => Err(unexpected(other, attempt)),
         }
-    }
-
-    /// Ends it, and waits until none of its processes is left.
-    pub async fn end(mut self) {
-        drop(self.stream.write.shutdown().await);
-        // It says no more; the stream is closed by its end.
-        let ended = async { while self.stream.word().await.is_ok() {} };
-        let _ = tokio::time::timeout(PATIENCE, ended).await;
     }
 }
 
@@ -174,11 +217,10 @@ fn hidden() -> Vec<PathBuf> {
     variables.into_iter().filter_map(std::env::var_os).map(PathBuf::from).chain(own).collect()
 }
 
-fn unexpected(word: io::Result<Word>, attempt: String) -> StartError {
+fn unexpected(word: Word, attempt: String) -> StartError {
     match word {
-        Ok(Word::Failed(attempt, errno)) => StartError { attempt, source: io::Error::from_raw_os_error(errno) },
-        Ok(other) => StartError { attempt, source: io::Error::other(format!("it said {other:?}")) },
-        Err(source) => StartError { attempt, source },
+        Word::Failed(attempt, errno) => StartError { attempt, source: io::Error::from_raw_os_error(errno) },
+        other => StartError { attempt, source: io::Error::other(format!("it said {other:?}")) },
     }
 }
 
@@ -187,8 +229,8 @@ fn unexpected(word: io::Result<Word>, attempt: String) -> StartError {
 struct Stream {
     write: OwnedWriteHalf,
     read: OwnedReadHalf,
-    /// What has been read of the next word.
-    heard: Vec<u8>,
+    /// What has been read and is no whole line yet.
+    pending: Vec<u8>,
 }
 
 /// Bytes of a word at the most.
@@ -198,25 +240,34 @@ const LONGEST_WORD: usize = 1 << 16;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Stream {
-    async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<Self> {
-        let started = tokio::task::spawn_blocking(move || start(&job, &sent)).await.map_err(io::Error::other)?;
-        let stream = started?;
-        stream.set_nonblocking(true)?;
-        let (read, write) = UnixStream::from_std(stream)?.into_split();
-        Ok(Self { write, read, heard: Vec::new() })
+    /// Starts it, and waits for its first word.
+    async fn start(job: Job, sent: Vec<OwnedFd>) -> io::Result<(Self, Word)> {
+        let order = Order { job, processes: bounds::processes() };
+        let starting = async {
+            let started = tokio::task::spawn_blocking(move || start(&order, &sent)).await.map_err(io::Error::other)?;
+            let stream = started?;
+            stream.set_nonblocking(true)?;
+            let (read, write) = UnixStream::from_std(stream)?.into_split();
+            let mut stream = Self { write, read, pending: Vec::new() };
+            let word = stream.word().await?;
+            Ok((stream, word))
+        };
+        let late =
+            |_| Err(io::Error::new(ErrorKind::TimedOut, format!("it has not begun after {} s", PATIENCE.as_secs())));
+        tokio::time::timeout(PATIENCE, starting).await.unwrap_or_else(late)
     }
 
     /// May be given up and asked again.
     async fn word(&mut self) -> io::Result<Word> {
         loop {
-            if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.heard.drain(..=end).collect();
+            if let Some(end) = self.pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.pending.drain(..=end).collect();
                 return serde_json::from_slice(&line).map_err(io::Error::other);
             }
-            if self.heard.len() >= LONGEST_WORD {
-                return Err(io::Error::other("it says more than a word"));
+            if self.pending.len() > LONGEST_WORD {
+                return Err(io::Error::new(ErrorKind::InvalidData, "it said too much"));
             }
-            if self.read.read_buf(&mut self.heard).await? == 0 {
+            if self.read.read_buf(&mut self.pending).await? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
         }
@@ -224,11 +275,11 @@ impl Stream {
 }
 
 /// Starts this executable anew for a job. What was started goes on in a child of its own, so that nobody here waits for it.
-fn start(job: &Job, sent: &[OwnedFd]) -> io::Result<StdStream> {
+fn start(order: &Order, sent: &[OwnedFd]) -> io::Result<StdStream> {
     use std::io::Write;
     let (mut ours, theirs) = StdStream::pair()?;
     // Before it reads: a stream has room for it.
-    descriptors::send(&ours, &sent.iter().map(|one| one as &dyn std::os::fd::AsFd).collect::<Vec<_>>())?;
+    descriptors::send(&ours, &sent.iter().map(|one| one as &dyn AsFd).collect::<Vec<_>>())?;
     let mut command = Command::new("/proc/self/exe");
     command.env(VARIABLE, process::id().to_string()).stdin(Stdio::from(OwnedFd::from(theirs)));
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
@@ -236,7 +287,7 @@ fn start(job: &Job, sent: &[OwnedFd]) -> io::Result<StdStream> {
     if !status.success() {
         return Err(io::Error::other(format!("the process for it ended with {status}")));
     }
-    serde_json::to_writer(&mut ours, job).map_err(io::Error::other)?;
+    serde_json::to_writer(&mut ours, order).map_err(io::Error::other)?;
     ours.write_all(b"\n")?;
     Ok(ours)
 }

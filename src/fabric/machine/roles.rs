@@ -13,7 +13,6 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::prctl::{set_dumpable, set_pdeathsig};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, killpg, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -24,8 +23,8 @@ use nix::unistd::{
 
 use super::calls;
 use super::view::{Failed, View};
-use super::{Job, MOST_PROCESSES, Program, VARIABLE, Word};
-use crate::fabric::{descriptors, raw};
+use super::{Job, Order, Program, VARIABLE, Word};
+use crate::fabric::{bounds, descriptors, raw};
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
 pub(in crate::fabric) fn answer() {
@@ -57,16 +56,14 @@ fn at(attempt: &str) -> impl Fn(Errno) -> Failed {
 }
 
 impl Talk {
-    /// Puts the stream aside, so that nobody uses it by mistake.
+    /// Puts the stream aside, so that nobody uses it by mistake. Whatever else is open is closed: the lab's caller may have had it open.
+    /// Programs of an instance cannot look into this process, nor into those that it forks, whoever they are there.
     fn begin() -> io::Result<Self> {
-        // Nothing of the lab's or of its caller's is needed but the stream.
         raw::close_descriptors();
+        set_dumpable(false)?;
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
         dup2_stdin(File::open("/dev/null")?)?;
         setsid()?;
-        raw::keep_descriptors_from_programs();
-        // Root in an instance takes nothing out of a process of ours that it can see.
-        set_dumpable(false)?;
         Ok(Self { stream: BufReader::new(stream) })
     }
 
@@ -81,12 +78,13 @@ impl Talk {
         let mut descriptors = descriptors::receive_all(self.stream.get_ref())?;
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
-        let done = match serde_json::from_str(&line).map_err(io::Error::other)? {
+        let Order { job, processes } = serde_json::from_str(&line).map_err(io::Error::other)?;
+        let done = match job {
             Job::First { name, view } => self.first(&name, &view, &descriptors),
             Job::Program(program) => {
                 let stdio = descriptors.split_off(1.min(descriptors.len()));
                 let first = descriptors.first().ok_or(ErrorKind::UnexpectedEof)?;
-                self.program(&program, first, stdio)
+                self.program(&program, processes, first, stdio)
             }
         };
         match done {
@@ -119,6 +117,10 @@ impl Talk {
                 if failed.is_some() {
                     process::exit(3);
                 }
+                // The ids that it has taken may have set this back.
+                if set_dumpable(false).is_err() {
+                    process::exit(3);
+                }
                 // Nothing that it holds could be of use to anybody.
                 raw::close_descriptors();
                 reap_for_ever()
@@ -145,7 +147,13 @@ impl Talk {
     }
 
     /// Starts the program beside the first process, passes signals on, and says how it ended.
-    fn program(&mut self, program: &Program, first: &OwnedFd, stdio: Vec<OwnedFd>) -> Result<(), Failed> {
+    fn program(
+        &mut self,
+        program: &Program,
+        processes: u64,
+        first: &OwnedFd,
+        stdio: Vec<OwnedFd>,
+    ) -> Result<(), Failed> {
         let all = CloneFlags::CLONE_NEWUSER
             | CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWNS
@@ -154,6 +162,9 @@ impl Talk {
             | CloneFlags::CLONE_NEWPID;
         setns(first, all).map_err(at("enter the instance: its first process"))?;
         become_root()?;
+        set_dumpable(false).map_err(at("be unseen"))?;
+        // From here on it counts as one of the instance's; before, the limit would be of all of the lab's processes.
+        bounds::restrict(processes).map_err(at("limit its processes"))?;
         let mut watched = SigSet::empty();
         watched.add(Signal::SIGCHLD);
         let mut before = SigSet::empty();
@@ -173,7 +184,8 @@ impl Talk {
                 if File::from(read).read_exact(&mut errno).is_ok() {
                     let _ = waitpid(child, None);
                     let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-                    return Err((format!("start `{}`", program.command.join(" ")), error));
+                    let name = program.command.first().map_or("", String::as_str);
+                    return Err((format!("start `{name}`"), error));
                 }
                 self.watch(child, &ended).map_err(|error| ("watch the program".to_owned(), error))
             }
@@ -253,10 +265,6 @@ fn become_root() -> Result<(), Failed> {
     let (root, group) = (Uid::from_raw(0), Gid::from_raw(0));
     setresgid(group, group, group).map_err(at("become root's group in the instance"))?;
     setresuid(root, root, root).map_err(at("become root in the instance"))?;
-    // Of each user of the instance, counted in its user namespace. Nobody there may raise it.
-    let (_, allowed) = getrlimit(Resource::RLIMIT_NPROC).map_err(at("ask for the limit of processes"))?;
-    let most = MOST_PROCESSES.min(allowed);
-    setrlimit(Resource::RLIMIT_NPROC, most, most).map_err(at("limit its processes"))?;
     calls::refuse().map_err(|error| ("refuse system calls".to_owned(), error))
 }
 

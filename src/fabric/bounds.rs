@@ -1,0 +1,119 @@
+//! What bounds the instances of a lab: how many processes each may have, and what the whole lab may take.
+//!
+//! The kernel counts processes by user namespace and user, and again for whoever made the namespace (Linux 5.14 and later). A
+//! process may not begin where one of these counts is above a limit: its own for the first, and for those above what its maker's limit was
+//! when the namespace was made. That second one is of all instances together, so a low one would let one starve the others.
+//! Therefore the processes themselves are limited, for good, since nobody in an instance may raise it; and what they make of
+//! namespaces counts for their instance.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+
+use super::machine::MOST_PROCESSES;
+
+/// With fewer not even a shell is of use.
+const FEWEST: u64 = 16;
+/// One of so many instances may be out of its mind, and all others still have what they need.
+const SHARE: u64 = 8;
+
+/// What the control groups of this process allow it and its children; nothing where they allow anything.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Groups {
+    processes: Option<u64>,
+    memory: Option<u64>,
+}
+
+static GROUPS: OnceLock<Groups> = OnceLock::new();
+
+/// Looks at the control groups, before a sandbox hides them.
+pub(super) fn look() {
+    let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let read = |path: &Path| fs::read_to_string(path).ok();
+    GROUPS.get_or_init(|| groups(&own, &read));
+}
+
+/// How many bytes of memory the lab may take, if anything says so.
+pub fn memory() -> Option<u64> {
+    look();
+    GROUPS.get().copied().unwrap_or_default().memory
+}
+
+/// How many processes and threads each user of an instance may have.
+pub fn processes() -> u64 {
+    look();
+    let number = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
+    let own = getrlimit(Resource::RLIMIT_NPROC).ok().map(|(soft, _)| soft).filter(|soft| *soft != RLIM_INFINITY);
+    let of_system = ["/proc/sys/kernel/threads-max", "/proc/sys/kernel/pid_max"].map(number);
+    let of_groups = GROUPS.get().copied().unwrap_or_default().processes;
+    share(of_system.into_iter().chain([own, of_groups]).flatten().min().unwrap_or(u64::MAX))
+}
+
+fn share(all: u64) -> u64 {
+    (all / SHARE).clamp(FEWEST, MOST_PROCESSES)
+}
+
+/// Limits the calling process, and those that it starts.
+pub(super) fn restrict(processes: u64) -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NPROC)?;
+    let limit = processes.min(hard);
+    setrlimit(Resource::RLIMIT_NPROC, limit, limit)
+}
+
+/// What the groups of a process, by the text of `/proc/PID/cgroup`, and those above them allow.
+fn groups(own: &str, read: &impl Fn(&Path) -> Option<String>) -> Groups {
+    let mut found = Groups::default();
+    for line in own.lines() {
+        let mut fields = line.splitn(3, ':').skip(1);
+        let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+        let path = path.trim_start_matches('/');
+        // The second version has one tree, and the first one for each controller.
+        let (root, of_memory) = match controllers {
+            "" => ("/sys/fs/cgroup".to_owned(), "memory.max"),
+            one => (format!("/sys/fs/cgroup/{one}"), "memory.limit_in_bytes"),
+        };
+        let root = PathBuf::from(root);
+        let lowest = |file: &str| {
+            let folder = root.join(path);
+            let folders = folder.ancestors().take_while(|folder| folder.starts_with(&root));
+            folders.filter_map(|folder| read(&folder.join(file))?.trim().parse::<u64>().ok()).min()
+        };
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        found.processes = least(found.processes, lowest("pids.max"));
+        // The first version says "any" by a number near the largest.
+        found.memory = least(found.memory, lowest(of_memory).filter(|bytes| *bytes < 1 << 60));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_limit_of_a_group_and_those_above_counts_in_both_versions() {
+        let files = [
+            ("/sys/fs/cgroup/user.slice/a/pids.max", "max\n"),
+            ("/sys/fs/cgroup/user.slice/pids.max", "800\n"),
+            ("/sys/fs/cgroup/user.slice/memory.max", "1000000\n"),
+            ("/sys/fs/cgroup/pids/b/pids.max", "60\n"),
+            ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"),
+        ];
+        let read = |path: &Path| {
+            let found = files.iter().find(|(known, _)| Path::new(known) == path)?;
+            Some(found.1.to_owned())
+        };
+        let second = groups("0::/user.slice/a\n", &read);
+        assert_eq!(second, Groups { processes: Some(800), memory: Some(1_000_000) });
+        let first = groups("9:pids:/b\n8:memory:/\n0::/nowhere\n", &read);
+        assert_eq!(first, Groups { processes: Some(60), memory: None });
+        assert_eq!(groups("nonsense", &read), Groups::default());
+    }
+
+    #[test]
+    fn an_instance_has_a_share_that_leaves_others_enough() {
+        assert_eq!((share(u64::MAX), share(8000), share(60)), (2048, 1000, 16));
+    }
+}
