@@ -4,7 +4,7 @@ use std::io::{Write, stdout};
 
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::{self, knobs};
+use sglab::report::{self, knobs, shown_line};
 
 use super::arguments::{CheckArguments, EraName, PlainFormat};
 use super::{Exit, sources};
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
             for topology in &read.topologies {
                 let (steps, columns) = (topology.steps.len(), topology.columns.len());
                 let counted = [(steps, "step"), (columns, "column")].map(|(number, what)| report::count(number, what));
-                writeln!(stdout(), "{}: valid, {}", topology.file, counted.join(", "))?;
+                writeln!(stdout(), "{}: valid, {}", shown_line(&topology.file), counted.join(", "))?;
             }
         }
     }
@@ -48,7 +48,7 @@ fn explain(arguments: &CheckArguments, era: Option<EraName>, topologies: &[Topol
         for era in eras {
             let rows = knobs::explain(era, file);
             let name = file.map(|topology| &topology.file);
-            let head = name.map(|name| format!("{name}, ")).unwrap_or_default();
+            let head = name.map(|name| format!("{}, ", shown_line(name))).unwrap_or_default();
             texts.push(head + &knobs::text(era, &rows));
             documents.push(serde_json::json!({ "file": name, "era": era, "knobs": rows }));
         }

@@ -7,7 +7,7 @@ use sglab::compile::network::Network;
 use sglab::fabric::doctor;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::Style;
+use sglab::report::{Style, shown_lines};
 
 use super::arguments::{DoctorArguments, PlainFormat};
 use super::{Exit, screen};
@@ -27,7 +27,7 @@ pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&examination)?)?,
         PlainFormat::Text => {
             let style = Style { width: screen::width_of(&stdout()), ..Style::default() };
-            for line in examination.to_string().lines() {
+            for line in shown_lines(&examination.to_string()).lines() {
                 // A remedy is a command or a file, and is to be copied as it is.
                 let remedy = line.starts_with("     ") && !line.trim_start().starts_with("matters:");
                 writeln!(stdout(), "{}", if remedy { line.to_owned() } else { style.fit(line) })?;

@@ -10,7 +10,7 @@ use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 
 use super::arguments::{ExplainArguments, PlainFormat};
-use super::{Exit, color, live, screen, sources};
+use super::{Exit, color, live, screen, sources, told};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let (file, written) = match subject(arguments) {
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let step = arguments.step.unwrap_or(0);
     if step > topology.steps.len() {
-        bail!("{} has {} steps, and no step {step}", topology.file, topology.steps.len());
+        bail!("{} has {} steps, and no step {step}", told(&*topology.file), topology.steps.len());
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let cloud = predict::cloud_at(&topology, era, step)?;
@@ -79,7 +79,9 @@ fn subject(arguments: &ExplainArguments) -> Subject<'_> {
     };
     match flow.as_deref() {
         Some(flow) if is_file(subject) || is_flow(flow) && !is_flow(subject) => of_file(flow),
-        None if is_file(subject) => Subject::Neither(format!("which flow of {subject}? `'web1 -> db1:3306'` is one")),
+        None if is_file(subject) => {
+            Subject::Neither(format!("which flow of {}? `'web1 -> db1:3306'` is one", told(subject)))
+        }
         None if !is_flow(subject) => Subject::Neither(format!("`{subject}` is no flow; `'web1 -> db1:3306'` is one")),
         Some(_) if is_flow(subject) => Subject::Neither("that is one flow too many, or a file too few".to_owned()),
         _ if arguments.step.is_some() || arguments.era.is_some() => {

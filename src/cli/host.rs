@@ -1,6 +1,7 @@
 //! Entering the sandbox, and what to say where this machine cannot host a lab.
 
 use sglab::fabric::{Sandbox, doctor, nft, sandbox};
+use sglab::report::shown_lines;
 
 /// Enters a sandbox. Nothing if this machine cannot host a lab; then the reason and its remedy have been printed.
 pub(super) fn enter() -> Option<Sandbox> {
@@ -12,7 +13,7 @@ pub(super) fn enter() -> Option<Sandbox> {
     match sandbox::enter() {
         Ok(sandbox) => Some(sandbox),
         Err(error) => {
-            eprintln!("error: this machine cannot host a lab: {error}");
+            eprintln!("error: this machine cannot host a lab: {}", shown_lines(&error.to_string()));
             eprintln!("{}", doctor::remedy());
             eprintln!("`sglab doctor` tells more.");
             None

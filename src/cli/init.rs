@@ -6,8 +6,8 @@ use std::io::Write;
 use anyhow::Context;
 use sglab::model::topology::STARTER;
 
-use super::Exit;
 use super::arguments::InitArguments;
+use super::{Exit, told};
 
 pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<Exit> {
     let name = &arguments.name;
@@ -16,8 +16,8 @@ pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<Exit> {
         .write(true)
         .create_new(true)
         .open(name)
-        .with_context(|| format!("failed to write {}", name.display()))?;
-    file.write_all(STARTER.as_bytes()).with_context(|| format!("failed to write {}", name.display()))?;
-    eprintln!("wrote {}; now: sglab test {0}", name.display());
+        .with_context(|| format!("failed to write {}", told(&name)))?;
+    file.write_all(STARTER.as_bytes()).with_context(|| format!("failed to write {}", told(&name)))?;
+    eprintln!("wrote {}; now: sglab test {0}", told(&name));
     Ok(Exit::Ok)
 }

@@ -28,6 +28,7 @@ mod steps;
 mod test;
 mod walk;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -98,10 +99,15 @@ pub(crate) fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", report::shown_lines(&format!("{error:#}")));
             Exit::BadInput.into()
         }
     }
+}
+
+/// A path as it can be told: a file may have any name.
+fn told(path: impl AsRef<Path>) -> String {
+    report::shown(&path.as_ref().to_string_lossy()).into_owned()
 }
 
 /// `sglab ... | head` is no failure.

@@ -8,12 +8,12 @@ use sglab::report::{self, Broken, Entry, Style, json, terminal};
 use sglab::scenario::{Options, RunError, predict};
 
 use super::arguments::{PlainFormat, PredictArguments};
-use super::{Exit, color, screen, sources};
+use super::{Exit, color, screen, sources, told};
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     if let Some(step) = arguments.step.filter(|step| *step > topology.steps.len()) {
-        bail!("{} has {} steps, and no step {step}", topology.file, topology.steps.len());
+        bail!("{} has {} steps, and no step {step}", told(&*topology.file), topology.steps.len());
     }
     let color = color::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());

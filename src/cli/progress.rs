@@ -4,12 +4,14 @@ use std::io::{IsTerminal, stderr};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use sglab::report::shown;
+
 /// What is waited for longer than this wants a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
 /// How the waits of a lab are told.
 pub(super) fn tell_waits() -> Option<fn(&str)> {
-    let tell: fn(&str) = |what| eprintln!("{what}");
+    let tell: fn(&str) = |what| eprintln!("{}", shown(what));
     stderr().is_terminal().then_some(tell)
 }
 

@@ -9,11 +9,12 @@ use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
+use sglab::report::shown;
 use sglab::scenario::services::{folder_of, has_services};
 use sglab::scenario::{self, Options, StartServices};
 
 use super::arguments::{PlainFormat, ReplayArguments};
-use super::{Exit, evidence, host, progress, signals};
+use super::{Exit, evidence, host, progress, signals, told};
 
 /// A run as it was kept.
 struct Kept<'a> {
@@ -27,7 +28,7 @@ struct Kept<'a> {
 pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     let manifest = evidence::read_manifest(&arguments.folder)?;
     if manifest.runs.is_empty() {
-        bail!("{} has no run that could be run again", arguments.folder.display());
+        bail!("{} has no run that could be run again", told(&arguments.folder));
     }
     let kept: Vec<Kept<'_>> =
         manifest.runs.iter().map(|run| read(arguments, &manifest, run)).collect::<anyhow::Result<_>>()?;
@@ -57,16 +58,16 @@ pub(super) fn versions() -> Versions {
 /// Reads what is kept of a run. Nothing outside of the folder is read, whatever is written in it.
 fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
     let folder = arguments.folder.as_path();
-    let broken = || format!("{} is no whole folder of evidence", folder.display());
+    let broken = || format!("{} is no whole folder of evidence", told(&folder));
     let open = |path: String| {
         let bytes = evidence::read(folder, Path::new(&path));
-        bytes.map_err(|error| (error.kind(), anyhow!("failed to read {path}: {error}")))
+        bytes.map_err(|error| (error.kind(), anyhow!("failed to read {}: {error}", told(&path))))
     };
     let text = open(format!("{}/scenario.yaml", record.folder)).map_err(|(_, error)| error).with_context(broken)?;
     let topology =
         Topology::parse(&record.file, &text).map_err(|problems| anyhow!("{problems}")).with_context(broken)?;
     let known = Era::ALL.into_iter().find(|era| era.as_str() == record.era);
-    let era = known.with_context(|| format!("there is no era `{}`", record.era)).with_context(broken)?;
+    let era = known.with_context(|| format!("there is no era `{}`", shown(&record.era))).with_context(broken)?;
     let mut steps = Vec::new();
     for number in &record.steps {
         let step = step_folder(&record.folder, *number);
@@ -93,13 +94,16 @@ fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRec
 /// present folder. It is a bundle that says which file that was, and anybody may have written it.
 fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {
-        return given.canonicalize().with_context(|| format!("{} is no folder for services", given.display()));
+        return given.canonicalize().with_context(|| format!("{} is no folder for services", told(&given)));
     }
     let here = std::env::current_dir().context("failed to find the present folder")?;
     let folder =
         folder_of(file).and_then(|folder| folder.canonicalize()).context("failed to find the file's folder")?;
     if !folder.starts_with(here.canonicalize().context("failed to find the present folder")?) {
-        bail!("the services are those of {file}, which is not in the present folder; say where: --services=DIR");
+        bail!(
+            "the services are those of {}, which is not in the present folder; say where: --services=DIR",
+            told(file)
+        );
     }
     Ok(folder)
 }
@@ -115,7 +119,7 @@ fn tell_of_services(arguments: &ReplayArguments, manifest: &Manifest, kept: &[Ke
         eprintln!(
             "note: the services of {} were started in the run that was kept, and are not now, so answers may differ; their \
              commands are in scenario.yaml, and --services starts them",
-            with.join(", ")
+            shown(&with.join(", "))
         );
     }
 }
@@ -129,7 +133,7 @@ async fn replay(
     let mut differences: Vec<Differs> = Vec::new();
     for (number, run) in kept.iter().enumerate() {
         if stderr().is_terminal() {
-            eprintln!("{} of {}: {} (era {})", number + 1, kept.len(), run.record.file, run.record.era);
+            eprintln!("{} of {}: {} (era {})", number + 1, kept.len(), told(&run.record.file), run.record.era);
         }
         differences.extend(again(manifest, run).await);
     }

@@ -10,17 +10,18 @@ use sglab::fabric::machine::{Program, view};
 use sglab::lab::Lab;
 use sglab::model::topology::Topology;
 use sglab::model::{Era, InstanceName};
+use sglab::report::{shown, shown_line};
 use sglab::scenario;
 
 use super::arguments::ShellArguments;
 use super::live::exec;
-use super::{Exit, host, inside, progress, sources, steps};
+use super::{Exit, host, inside, progress, sources, steps, told};
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
+        bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let Some(_) = host::enter() else { return Ok(Exit::CannotHost) };
@@ -36,7 +37,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
                 let mut command = command(&arguments);
                 // The lab goes on answering on the runtime's other threads while the shell has this one.
                 let status = tokio::task::block_in_place(|| command.status());
-                let status = status.with_context(|| format!("failed to run {}", command.get_program().display()))?;
+                let status = status.with_context(|| format!("failed to run {}", told(command.get_program())))?;
                 Ok(status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)))
             }
         }
@@ -96,10 +97,10 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
     use std::fmt::Write;
     let when = match steps {
         0 => "as launched".to_owned(),
-        steps => format!("after step {steps}, \"{}\"", topology.steps[steps - 1].name),
+        steps => format!("after step {steps}, \"{}\"", shown(&topology.steps[steps - 1].name)),
     };
     let cloud = lab.cloud();
-    let mut text = format!("{}, era {}, {when}\n\n", topology.name, cloud.era);
+    let mut text = format!("{}, era {}, {when}\n\n", shown_line(&topology.name), cloud.era);
     for (name, instance, interface) in cloud.interfaces() {
         let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
         let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
-use super::{folder, screen};
+use super::{folder, screen, told};
 
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
@@ -66,12 +66,12 @@ fn parse(texts: Vec<(String, Vec<u8>)>) -> Read {
 /// As [`read`]; nothing if the file itself is wrong, which has been said then.
 pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
     if Path::new(name).is_dir() {
-        bail!("{name} is a folder; this command takes one topology file");
+        bail!("{} is a folder; this command takes one topology file", told(name));
     }
     let mut read = read(&[name.to_owned()])?;
     let several = read.topologies.len() + read.problems.len();
     if several > 1 {
-        bail!("{name} is {several} topologies; this command takes one");
+        bail!("{} is {several} topologies; this command takes one", told(name));
     }
     tell(&read.problems);
     Ok(read.topologies.pop())
@@ -123,7 +123,7 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// At most one byte more than a topology may have: its reader then says that it is too large.
 pub(super) fn read_all(path: &Path, opened: io::Result<File>) -> anyhow::Result<Vec<u8>> {
-    let failed = || format!("failed to read {}", path.display());
+    let failed = || format!("failed to read {}", told(&path));
     let mut bytes = Vec::new();
     opened.with_context(failed)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
     Ok(bytes)
@@ -133,13 +133,13 @@ pub(super) fn read_all(path: &Path, opened: io::Result<File>) -> anyhow::Result<
 fn folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let found = folder::topologies(folder);
     let found = found.map_err(|(path, error)| {
-        anyhow::Error::new(error).context(format!("failed to read the folder {}", path.display()))
+        anyhow::Error::new(error).context(format!("failed to read the folder {}", told(&path)))
     })?;
     for (path, why) in found.skipped {
-        eprintln!("note: {} is skipped: {why}", path.display());
+        eprintln!("note: {} is skipped: {why}", told(&path));
     }
     if found.files.is_empty() {
-        bail!("{}: there is no topology (*.yaml, *.yml) in this folder", folder.display());
+        bail!("{}: there is no topology (*.yaml, *.yml) in this folder", told(&folder));
     }
     Ok(found.files)
 }

@@ -10,11 +10,11 @@ use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::bundle;
-use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, terminal};
+use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, shown, terminal};
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 
 use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, evidence, host, progress, replay, screen, signals, sources};
+use super::{Exit, color, evidence, host, progress, replay, screen, signals, sources, told};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -143,7 +143,7 @@ fn finish(
         if code != report::DIFFERS {
             return Err(error);
         }
-        eprintln!("error: {error:#}");
+        eprintln!("error: {}", report::shown_lines(&format!("{error:#}")));
     }
     Ok(code.into())
 }
@@ -151,14 +151,14 @@ fn finish(
 fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
     let Some(path) = &arguments.junit else { return Ok(()) };
     let document = junit::junit(entries).context("failed to write the JUnit report")?;
-    std::fs::write(path, document).with_context(|| format!("failed to write {}", path.display()))
+    std::fs::write(path, document).with_context(|| format!("failed to write {}", told(&path)))
 }
 
 /// Writes all that is kept of the runs.
 fn keep_all(folder: &Path, entries: &[Entry], options: &Options, read: &sources::Read) -> anyhow::Result<()> {
     let files = bundle(entries, &read.texts, replay::versions(), options)?;
     evidence::write(folder, &files)?;
-    eprintln!("evidence is in {}; run it again: sglab replay {}", folder.display(), folder.display());
+    eprintln!("evidence is in {}; run it again: sglab replay {}", told(&folder), told(&folder));
     Ok(())
 }
 
@@ -167,12 +167,12 @@ fn keep_disagreements(entries: &[Entry]) -> anyhow::Result<()> {
     let ran = entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
     for dossier in ran.flat_map(|result| &result.steps).filter_map(|step| step.dossier.as_ref()) {
         let folder = Path::new(".").join(&dossier.folder);
-        let failed = || format!("failed to write {}", folder.display());
+        let failed = || format!("failed to write {}", told(&folder));
         std::fs::create_dir_all(&folder).with_context(failed)?;
         for (name, text) in &dossier.files {
             std::fs::write(folder.join(name), text).with_context(failed)?;
         }
-        eprintln!("model and kernel disagree: evidence is in {}", folder.display());
+        eprintln!("model and kernel disagree: evidence is in {}", told(&folder));
     }
     Ok(())
 }
@@ -184,9 +184,9 @@ fn tell_of_services(arguments: &TestArguments, topologies: &[Topology]) {
     }
     let files: Vec<&str> = topologies.iter().filter(|it| services::has_services(it)).map(|it| &*it.file).collect();
     if !files.is_empty() {
-        let names = files.join(", ");
         eprintln!(
-            "note: the services of {names} are not started, and the harness answers in their place; --services starts them"
+            "note: the services of {} are not started, and the harness answers in their place; --services starts them",
+            shown(&files.join(", "))
         );
     }
 }

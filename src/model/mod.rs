@@ -34,6 +34,6 @@ pub use name::*;
 pub use operation::*;
 pub use rule::*;
 pub use shown::shown;
-pub(crate) use shown::{is_hidden, push as push_shown};
+pub(crate) use shown::{is_hidden, push as push_shown, without_commands};
 pub use tracking::TrackingTimeouts;
 pub use unprobeable::Unprobeable;

@@ -28,14 +28,28 @@ pub(crate) fn push(shown: &mut String, c: char) {
     }
 }
 
-/// A text on one line, without effect on the terminal. Whatever else Unicode has stays as it is.
+/// Beginnings of what the log of a workflow takes for a command, wherever it stands in a line.
+const COMMANDS: [&str; 2] = ["##[", "##vso["];
+
+/// A text on one line, without effect on the terminal or in the log of a workflow. Whatever else Unicode has stays as it is.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_hidden) {
+    if !text.contains(is_hidden) && !COMMANDS.iter().any(|command| text.contains(command)) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     text.chars().for_each(|c| push(&mut shown, c));
-    Cow::Owned(shown)
+    Cow::Owned(without_commands(shown, "\\u{23}"))
+}
+
+/// The text with something else in place of the second `#` of what would be a command.
+pub(crate) fn without_commands(text: String, instead: &str) -> String {
+    COMMANDS.iter().fold(text, |text, command| {
+        if text.contains(command) {
+            text.replace(command, &command.replacen("##", &format!("#{instead}"), 1))
+        } else {
+            text
+        }
+    })
 }
 
 #[cfg(test)]
@@ -54,6 +68,7 @@ mod tests {
             ("\u{7f}\u{85}\u{2028}", "\\u{7f}\\u{85}\\u{2028}"),
             ("ab\u{202e}dc\u{2069}", "ab\\u{202e}dc\\u{2069}"),
             ("a\u{200b}b\u{e0041}", "a\\u{200b}b\\u{e0041}"),
+            ("# ##[error]a ##vso[b", "# #\\u{23}[error]a #\\u{23}vso[b"),
         ] {
             assert_eq!(shown(text), escaped);
         }

@@ -96,17 +96,18 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
         folders.entry(folder(&topology.file)).or_default().push(topology);
     }
     let width = width.map(|width| width.max(NARROW));
-    let names = topologies.iter().map(|it| it.name.chars().count()).max().unwrap_or(0);
+    let names = topologies.iter().map(|it| text::shown_line(&it.name).chars().count()).max().unwrap_or(0);
     let mut out = String::new();
     for (folder, files) in folders {
         if !out.is_empty() {
             out.push('\n');
         }
         if !folder.is_empty() {
-            out.push_str(&format!("{}\n", style.paint(Tone::Strong, folder)));
+            out.push_str(&format!("{}\n", style.paint(Tone::Strong, &text::shown_line(folder))));
         }
         let indent = if folder.is_empty() { "" } else { "  " };
         for topology in files {
+            let name = text::shown_line(&topology.name);
             let column = width.map_or(names, |width| names.min(width.saturating_sub(indent.len() + COUNTS)));
             let counts = format!(
                 "{:<15} {:>2} {:<5}",
@@ -115,9 +116,8 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
                 if topology.steps.len() == 1 { "step" } else { "steps" }
             );
             // A name that leaves no room for them has them below it.
-            let apart =
-                if topology.name.chars().count() > column { format!("\n{indent}    ") } else { "  ".to_owned() };
-            let head = format!("{indent}{:<column$}{apart}{counts}  ", topology.name);
+            let apart = if name.chars().count() > column { format!("\n{indent}    ") } else { "  ".to_owned() };
+            let head = format!("{indent}{name:<column$}{apart}{counts}  ");
             let about = topology.story.headline().unwrap_or_default();
             let used = head.rsplit('\n').next().unwrap_or_default().chars().count();
             let room = width.map(|width| width.saturating_sub(used));
@@ -129,7 +129,7 @@ pub fn short(topologies: &[Topology], width: Option<usize>, style: Style) -> Str
                 (room, _) => (String::new(), room),
             };
             let head = if between.is_empty() && !about.is_empty() { head.as_str() } else { head.trim_end() };
-            let line = format!("{head}{between}{}", style.paint(Tone::Faint, &cut(about, room)));
+            let line = format!("{head}{between}{}", style.paint(Tone::Faint, &cut(&text::shown(about), room)));
             let line = if about.is_empty() { head.to_owned() } else { line };
             out.push_str(&line);
             out.push('\n');
@@ -143,7 +143,7 @@ pub fn long(topologies: &[Topology], width: Option<usize>, style: Style) -> Stri
     let style = Style { width, ..style };
     let width = width.unwrap_or(WIDE).clamp(NARROW, WIDE);
     let parts = topologies.iter().map(|topology| {
-        let name = style.paint(Tone::Strong, &topology.file);
+        let name = style.paint(Tone::Strong, &text::shown_line(&topology.file));
         let mut out = style.fit(&format!("{name}   {}\n", eras_in_full(topology)));
         for (part, text) in &topology.story.paragraphs {
             let label = if *part == Part::About { "" } else { part.as_str() };

@@ -18,7 +18,7 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
     let Some(first) = results.first() else { return String::new() };
     let mut out = format!(
         "{:<width$}{}\n",
-        first.head.topology,
+        text::shown_line(&first.head.topology),
         columns(results.iter().map(|result| (Tone::Strong, result.head.era.as_str().to_owned())), style),
         width = NAME_WIDTH + 4
     );

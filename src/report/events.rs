@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::live;
+use super::text::shown;
 use crate::control::protocol::Applied;
 use crate::control::told::{Event, Explained, Happening, Verdict};
 
@@ -12,7 +13,9 @@ pub fn event(event: &Event) -> String {
         Happening::Change { operation, changes, in_force } => {
             live::applied(&[Applied { operation: operation.clone(), changes: changes.clone(), in_force: *in_force }])
         }
-        Happening::Refused { operation, code, message } => format!("{operation}    refused: {code}: {message}\n"),
+        Happening::Refused { operation, code, message } => {
+            format!("{operation}    refused: {code}: {}\n", shown(message))
+        }
         Happening::Probe(probed) => format!("probe  {}", live::probed(std::slice::from_ref(probed))),
         Happening::Verdict(verdict) => format!("{}\n", self::verdict(verdict)),
         Happening::Missed { events } => format!("{events} events are not told here: they came too fast\n"),
@@ -70,7 +73,7 @@ pub fn explained(it: &Explained) -> String {
     for (number, met) in it.met.iter().enumerate() {
         line(if number == 0 { "met" } else { "" }, &verdict(met));
     }
-    let reason = it.probed.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let reason = it.probed.reason.as_ref().map_or_else(String::new, |reason| format!(": {}", shown(reason)));
     line("found", &format!("{}{reason}", it.probed.outcome));
     line(
         "",

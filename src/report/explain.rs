@@ -302,10 +302,10 @@ pub fn json(moment: Moment<'_>, flows: &[Explanation], together: &[Together]) ->
 pub fn text(moment: Moment<'_>, flows: &[Explanation], together: &[Together], style: Style) -> String {
     let when = match (moment.step, moment.name) {
         (0, _) => "as launched".to_owned(),
-        (step, Some(name)) => format!("after step {step}, \"{name}\""),
+        (step, Some(name)) => format!("after step {step}, \"{}\"", text::shown(name)),
         (step, None) => format!("after step {step}"),
     };
-    let mut out = format!("{}   era {}   {when}\n", moment.file, moment.era);
+    let mut out = format!("{}   era {}   {when}\n", text::shown_line(moment.file), moment.era);
     for it in flows {
         out.push_str(&one(it, style));
     }

@@ -37,7 +37,7 @@ pub fn predicted(foretold: &Foretold) -> String {
 
 /// What the packets say: `alive`, `cut; not tracked at the ingress of db1, and ...`.
 pub fn observed(it: &HeldDisagreement) -> String {
-    let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {reason}"));
+    let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {}", text::shown(&reason)));
     format!("{}{because}", held::word(&it.observed))
 }
 
@@ -70,7 +70,11 @@ pub fn lines(indent: &str, earlier: &[StepResult], step: &StepResult, style: Sty
     let is_said = |it: &NotCompared| earlier.iter().any(|before| before.followed.not_compared.contains(it));
     for it in step.followed.not_compared.iter().filter(|it| style.verbose || !is_said(it)) {
         let word = if it.is_unproved() { style.paint(Tone::Unsure, "UNPROVED") + "  " } else { String::new() };
-        out.push_str(&format!("{indent}{word}connection {}  not compared with the model: {}\n", it.name, it.reason));
+        out.push_str(&format!(
+            "{indent}{word}connection {}  not compared with the model: {}\n",
+            it.name,
+            text::shown(&it.reason)
+        ));
     }
     out
 }

@@ -141,9 +141,9 @@ pub(super) fn annotate(out: &mut String, kind: &str, place: &Place, title: &str,
     );
 }
 
-/// What comes after the second pair of colons.
+/// What comes after the second pair of colons. Its lines may be several, and only GitHub shows them as such.
 fn message(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text::shown_lines(text).replace('%', "%25").replace('\n', "%0A")
 }
 
 /// The value of a property.
@@ -178,5 +178,6 @@ mod tests {
     fn nothing_in_a_text_can_end_the_line_or_the_property() {
         assert_eq!(property("a:b,c%d\ne"), "a%3Ab%2Cc%25d%0Ae");
         assert_eq!(message("100%: a, b"), "100%25: a, b");
+        assert_eq!(message("a\u{1b}[1m\r"), "a\\u{1b}[1m\\r");
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::terminal::NO_CELL;
-use super::text;
+use super::text::{self, shown};
 use crate::control::LabName;
 use crate::control::protocol::{
     Applied, InstanceState, LoadBalancerState, Matrix, NOT_PROBED, Probed, ServiceState, State,
@@ -28,7 +28,14 @@ pub fn labs(states: &[State]) -> String {
     for state in states {
         let up = duration(state.uptime);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}   era {}   {}   up {up}   process {}", state.lab, state.era, state.file, state.pid);
+        let _ = writeln!(
+            text,
+            "{}   era {}   {}   up {up}   process {}",
+            state.lab,
+            state.era,
+            shown(&state.file),
+            state.pid
+        );
         let rows: Vec<[String; 7]> = state.instances.iter().flat_map(rows).collect();
         let widths: [usize; 7] =
             std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
@@ -98,7 +105,7 @@ pub fn applied(done: &[Applied]) -> String {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force * 1000.0);
         for change in changes {
-            let _ = writeln!(text, "  {change}");
+            let _ = writeln!(text, "  {}", shown(change));
         }
     }
     text
@@ -112,7 +119,7 @@ pub fn probed(all: &[Probed]) -> String {
         let mut more = String::new();
         let said = [
             rule.as_ref().map(|rule| format!("by {rule}")),
-            reason.clone(),
+            reason.as_deref().map(shown).map(Into::into),
             address.as_ref().map(|to| format!("at {to}")),
         ];
         for said in said.into_iter().flatten() {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use crate::model::{Era, Place};
 use crate::scenario::{RunResult, RunVerdict};
 
-pub use text::{Style, count};
+pub use text::{Style, count, shown, shown_line, shown_lines};
 
 /// What came of one file under one era.
 #[derive(Clone, Debug)]

@@ -29,11 +29,12 @@ pub fn entry(entry: &Entry, style: Style) -> String {
         Entry::Ran(result) if result.verdict == RunVerdict::Passed && !style.verbose => line(result, style),
         Entry::Ran(result) => run(result, style),
         Entry::Broken(broken) => {
-            let place = broken.place.as_ref().map_or_else(|| broken.file.to_string(), ToString::to_string);
+            let place =
+                broken.place.as_ref().map_or_else(|| text::shown(&broken.file).into_owned(), ToString::to_string);
             let era = broken.era.map_or_else(String::new, |era| format!("   era {era}"));
             let mut out = format!("{}  {place}{era}\n", style.paint(Tone::Bad, "ERROR"));
             for line in broken.error.lines() {
-                out.push_str(&format!("       {line}\n"));
+                out.push_str(&format!("       {}\n", text::shown_line(line)));
             }
             out
         }
@@ -66,7 +67,7 @@ pub fn head(head: &Head, style: Style) -> String {
     };
     style.fit(&format!(
         "{}   era {}   {}, {} outside address{}, {}, {}    {up}\n",
-        style.paint(Tone::Strong, &head.topology),
+        style.paint(Tone::Strong, &text::shown_line(&head.topology)),
         head.era,
         text::count(head.instances, "instance"),
         text::number(head.addresses()),
@@ -159,7 +160,7 @@ fn without_cells(steps: &[StepResult]) -> String {
 fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
     let Some(step) = steps.iter().find(|step| step.status == status) else { return String::new() };
     let era = if head.era == head.first_era { String::new() } else { format!(" --era {}", head.era) };
-    let at = format!("{} --step {}{era}", head.file, step.number);
+    let at = format!("{} --step {}{era}", text::shown(&head.file), step.number);
     let disagreeing = step.disagreements.iter().map(|it| &it.flow);
     let flow = disagreeing.chain(step.wrong.iter().map(|it| &it.flow)).next();
     let why = flow.map(|flow| format!("  why:  sglab explain {at} '{}'\n", write::flow(flow)));
@@ -175,7 +176,7 @@ pub fn line(result: &RunResult, style: Style) -> String {
     };
     let mut out = style.fit(&format!(
         "{word}  {:<40} era {:<8} {:>9} {:>13}    {}\n",
-        result.head.file,
+        text::shown(&result.head.file),
         result.head.era,
         text::count(result.steps.len(), "step"),
         text::count(result.counts.cells, "cell"),

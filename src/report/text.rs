@@ -1,11 +1,13 @@
 //! Numbers, durations, colours and names, as every text report writes them.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Color};
 use indexmap::IndexMap;
 
+pub use crate::model::shown;
 use crate::model::{Endpoint, HostIp, HostName, Service};
 use crate::probe::{DropCause, Outcome, Resolution};
 use crate::scenario::{Class, DecidingRule};
@@ -237,7 +239,7 @@ pub fn outcome(outcome: &Outcome) -> String {
             DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
             DropCause::Other(recorded) => format!("dropped as {recorded}"),
         },
-        Outcome::Misdelivered { answered_by } => format!("answered by {answered_by}"),
+        Outcome::Misdelivered { answered_by } => format!("answered by {}", shown(answered_by)),
         other => Class::of(other).as_str().to_owned(),
     }
 }
@@ -254,19 +256,38 @@ pub fn name_said(said: Option<Resolution>) -> &'static str {
 
 /// `SG-T-DB "tcp 3306 from SG-T-WEB"`.
 pub fn rule(rule: &DecidingRule) -> String {
-    format!("{} \"{}\"", rule.group, rule.written)
+    format!("{} \"{}\"", rule.group, shown(&rule.written))
 }
 
-/// Breaks a text into lines of at most `width` characters.
+/// A line of others that nothing stands before but blanks, as [`shown`]: with `::` it would be a command of a workflow.
+pub fn shown_line(text: &str) -> Cow<'_, str> {
+    match shown(text) {
+        line if line.trim_start().starts_with("::") => line.replacen(':', "\\u{3a}", 1).into(),
+        line => line,
+    }
+}
+
+/// Several lines of others, each as [`shown_line`].
+pub fn shown_lines(text: &str) -> String {
+    text.split_inclusive('\n')
+        .map(|line| match line.strip_suffix('\n') {
+            Some(line) => shown_line(line).into_owned() + "\n",
+            None => shown_line(line).into_owned(),
+        })
+        .collect()
+}
+
+/// Breaks a text into lines of at most `width` characters, each as [`shown_line`].
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
+        let plain = shown(word);
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if line.chars().count() + 1 + plain.chars().count() <= width => {
                 line.push(' ');
-                line.push_str(word);
+                line.push_str(&plain);
             }
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(shown_line(word).into_owned()),
         }
     }
     lines

@@ -68,7 +68,7 @@ pub fn cloud(cloud: &Cloud, style: Style) -> String {
 
 /// A step before it is run: its number, its name, its note, and what it does.
 pub fn step(number: usize, step: &Step, style: Style) -> String {
-    let mut out = format!("\n{}\n", style.paint(Tone::Strong, &format!("Step {number}: {}", step.name)));
+    let mut out = format!("\n{}\n", style.paint(Tone::Strong, &format!("Step {number}: {}", text::shown(&step.name))));
     if let Some(note) = &step.note {
         for line in text::wrap(note, WIDTH) {
             out.push_str(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &line)));
@@ -160,10 +160,13 @@ pub fn score(score: &Score) -> String {
 
 /// A file of predictions without a prediction, to be filled in.
 pub fn template(topology: &Topology, era: Era, all: &[Puzzles]) -> String {
-    let mut out = format!("# Predictions for {}, era {era}: one a line. `?` skips, `q` ends there.\n", topology.file);
+    let mut out = format!(
+        "# Predictions for {}, era {era}: one a line. `?` skips, `q` ends there.\n",
+        text::shown(&topology.file)
+    );
     for it in all.iter().filter(|it| !it.puzzles.is_empty()) {
         let name = topology.steps.get(it.step - 1).map_or("", |step| step.name.as_str());
-        out.push_str(&format!("\n# step {}: {name}\n", it.step));
+        out.push_str(&format!("\n# step {}: {}\n", it.step, text::shown(name)));
         for puzzle in &it.puzzles {
             let answers: Vec<&str> = puzzle.subject.asked().answers().iter().map(|it| it.as_str()).collect();
             out.push_str(&format!("?   # {}: {}\n", words(&puzzle.subject), answers.join(", ")));

@@ -9,7 +9,7 @@ use clap::Args;
 use sglab::control::protocol::{Reply, Request};
 
 use super::{Which, speak};
-use crate::cli::Exit;
+use crate::cli::{Exit, told};
 
 /// `sglab export`.
 #[derive(Debug, Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
         Some(path) => {
             let file = OpenOptions::new().write(true).create_new(true).open(path);
             let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-            written.with_context(|| format!("failed to write {}", path.display()))?;
+            written.with_context(|| format!("failed to write {}", told(&path)))?;
         }
     }
     Ok(Exit::Ok)

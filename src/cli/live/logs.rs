@@ -1,7 +1,7 @@
 //! `sglab logs`.
 
 use std::fs::File;
-use std::io::{self, Write, stdout};
+use std::io::{self, IsTerminal, Stdout, Write, stdout};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use sglab::control::protocol::{Reply, Request};
 use sglab::control::{Client, LabName, Place};
+use sglab::report::shown_lines;
 
 use super::{LogsArguments, speak};
 use crate::cli::Exit;
@@ -29,7 +30,7 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
     if arguments.follow && place.is_up()? {
         follow(&place, &mut log)?;
     }
-    io::copy(&mut log, &mut stdout())?;
+    io::copy(&mut log, &mut Out::here())?;
     Ok(Exit::Ok)
 }
 
@@ -41,7 +42,7 @@ fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
     let request = Request::ServiceLog { instance: instance.to_owned(), service: service.to_owned() };
     match Client::connect(&speak::choose(lab)?)?.ask(request)? {
         Reply::Text(text) => {
-            stdout().write_all(text.as_bytes())?;
+            Out::here().write_all(text.as_bytes())?;
             Ok(Exit::Ok)
         }
         other => speak::otherwise(other),
@@ -59,9 +60,10 @@ fn follow(place: &Place, log: &mut File) -> anyhow::Result<()> {
         drop(of.wait_until_down());
         told.write(1)
     });
+    let mut out = Out::here();
     loop {
-        io::copy(log, &mut stdout())?;
-        stdout().flush()?;
+        io::copy(log, &mut out)?;
+        out.flush()?;
         let ready = |fd: &PollFd<'_>| fd.any().unwrap_or(true);
         let mut both = [PollFd::new(written.as_fd(), PollFlags::POLLIN), PollFd::new(down.as_fd(), PollFlags::POLLIN)];
         match poll(&mut both, PollTimeout::NONE) {
@@ -75,5 +77,75 @@ fn follow(place: &Place, log: &mut File) -> anyhow::Result<()> {
         if more {
             written.read_events()?;
         }
+    }
+}
+
+/// The output. What programs have said acts on no terminal; into a pipe or a file it goes as it is.
+enum Out {
+    Pipe(Stdout),
+    /// With the bytes of a character that has not come to its end.
+    Terminal(Stdout, Vec<u8>),
+}
+
+impl Out {
+    fn here() -> Self {
+        if stdout().is_terminal() { Self::Terminal(stdout(), Vec::new()) } else { Self::Pipe(stdout()) }
+    }
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Pipe(out) => out.write(bytes),
+            Self::Terminal(out, begun) => {
+                begun.extend_from_slice(bytes);
+                out.write_all(take_shown(begun).as_bytes())?;
+                Ok(bytes.len())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Pipe(out) | Self::Terminal(out, _) => out.flush(),
+        }
+    }
+}
+
+/// Takes what there is of whole characters, as it can be shown; tabs stay.
+fn take_shown(begun: &mut Vec<u8>) -> String {
+    let mut text = String::new();
+    loop {
+        let (whole, skip) = match std::str::from_utf8(begun) {
+            Ok(_) => (begun.len(), 0),
+            Err(error) => (error.valid_up_to(), error.error_len().unwrap_or(0)),
+        };
+        let rest = begun.split_off(whole + skip);
+        let taken = String::from_utf8_lossy(begun).into_owned();
+        text.extend(taken.split_inclusive('\t').map(|part| match part.strip_suffix('\t') {
+            Some(part) => shown_lines(part) + "\t",
+            None => shown_lines(part),
+        }));
+        *begun = rest;
+        if skip == 0 {
+            return text;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_says_is_shown_character_by_character() {
+        let mut begun = Vec::new();
+        let mut text = String::new();
+        for byte in "a\tb\u{1b}[1m\u{9b}\u{e9}\n".bytes().chain([0xff, b'c', 0xc3]) {
+            begun.push(byte);
+            text.push_str(&take_shown(&mut begun));
+        }
+        assert_eq!(text, "a\tb\\u{1b}[1m\\u{9b}\u{e9}\n\u{fffd}c");
+        assert_eq!(begun, [0xc3], "its other half may come");
     }
 }

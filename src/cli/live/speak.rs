@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use sglab::control::protocol::{FrameError, Reply, Request};
 use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
+use sglab::report::{shown, shown_lines};
 
 use super::Which;
 use crate::cli::{Exit, progress};
@@ -90,14 +91,14 @@ pub(super) fn follow_until(
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
         Reply::Refused { code, message, help, .. } => {
-            eprintln!("refused: {code}: {message}");
+            eprintln!("refused: {code}: {}", shown(&message));
             if let Some(help) = help {
-                eprintln!("         {help}");
+                eprintln!("         {}", shown(&help));
             }
             Ok(Exit::Differs)
         }
         Reply::Invalid(problems) => {
-            eprintln!("{}", problems.trim_end());
+            eprintln!("{}", shown_lines(problems.trim_end()));
             Ok(Exit::BadInput)
         }
         Reply::Failed(why) => bail!("{why}"),

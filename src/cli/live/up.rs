@@ -13,11 +13,11 @@ use sglab::fabric::background::{self, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::{Style, explain};
+use sglab::report::{Style, explain, shown_lines};
 use sglab::scenario;
 
 use super::UpArguments;
-use crate::cli::{Exit, host, progress, signals, sources, steps};
+use crate::cli::{Exit, host, progress, signals, sources, steps, told};
 
 /// Who waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{} has {} steps, and no step {steps}", topology.file, topology.steps.len());
+        bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
     }
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(place.socket());
     umask(before);
-    let listener = listener.with_context(|| format!("failed to listen at {}", place.socket().display()))?;
+    let listener = listener.with_context(|| format!("failed to listen at {}", told(place.socket())))?;
     match background::detach(&place.log()).context("failed to go on in the background")? {
         Side::Caller(word) => {
             // The lab has its own copies; with the lock's, this process would wait for itself where the lab does not come up.
@@ -60,7 +60,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                     Ok(Exit::Ok)
                 }
                 None => {
-                    eprint!("{}", std::fs::read_to_string(place.log()).unwrap_or_default());
+                    eprint!("{}", shown_lines(&std::fs::read_to_string(place.log()).unwrap_or_default()));
                     place.wait_until_down()?;
                     Ok(Exit::CannotHost)
                 }

@@ -3,7 +3,7 @@
 //! Sources: CreateSecurityGroup, IpRange (EC2 API reference, 2014 and today); the texts are those in circulation in logs of
 //! EC2's answers, but for that about the characters of a name, which is sglab's own.
 
-use super::super::{Cloud, GroupName, Refusal, RefusalCode};
+use super::super::{Cloud, GroupName, Refusal, RefusalCode, shown};
 use super::refuse;
 
 /// A name, and a description, has at most so many characters.
@@ -62,5 +62,8 @@ fn is_plain(text: &str) -> bool {
 }
 
 fn parameter(name: &str, value: &str, why: &str) -> Refusal {
-    refuse(RefusalCode::InvalidParameterValue, format!("Value ({value}) for parameter {name} is invalid. {why}"))
+    refuse(
+        RefusalCode::InvalidParameterValue,
+        format!("Value ({}) for parameter {name} is invalid. {why}", shown(value)),
+    )
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::super::{Place, is_hidden, push_shown, shown};
+use super::super::{Place, is_hidden, push_shown, shown, without_commands};
 
 /// How many problems are shown; a file with more is broken in one place that repeats.
 const MAX_SHOWN: usize = 100;
@@ -224,6 +224,7 @@ fn snippet(
     // Behind the line's number and its bar.
     let room = terminal.map_or(MAX_LINE, |terminal| terminal.saturating_sub(gutter + 3).clamp(LEAST_LINE, MAX_LINE));
     let (shown, column, width) = window(line, column, width, room);
+    let shown = without_commands(shown, " ");
     write!(f, "\n{:gutter$} |\n{number} | {shown}\n{:gutter$} | {:column$}{}", "", "", "", "^".repeat(width))?;
     let end = column + width + 1 + label.chars().count();
     match label {

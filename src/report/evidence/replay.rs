@@ -118,7 +118,7 @@ pub fn terminal(runs: usize, (kept, now): (&Versions, &Versions), differences: &
         [("sglab", &kept.sglab, &now.sglab), ("kernel", &kept.kernel, &now.kernel), ("nft", &kept.nft, &now.nft)]
     {
         if kept != now {
-            let _ = writeln!(out, "{what} is another: kept {kept}, now {now}");
+            let _ = writeln!(out, "{what} is another: kept {}, now {}", text::shown(kept), text::shown(now));
         }
     }
     let mut last = None;
@@ -126,13 +126,13 @@ pub fn terminal(runs: usize, (kept, now): (&Versions, &Versions), differences: &
         let at = (it.run.as_str(), it.step);
         if last != Some(at) {
             let step = it.step.map_or_else(String::new, |step| format!("   step {step}"));
-            let _ = writeln!(out, "{}{step}", it.run);
+            let _ = writeln!(out, "{}{step}", text::shown_line(&it.run));
             last = Some(at);
         }
-        let _ = writeln!(out, "       {}", it.what);
+        let _ = writeln!(out, "       {}", text::shown_line(&it.what));
         for (side, text) in [("kept", &it.kept), ("now", &it.now)] {
             for line in text.as_deref().unwrap_or("nothing").lines() {
-                let _ = writeln!(out, "          {side:<4}  {line}");
+                let _ = writeln!(out, "          {side:<4}  {}", text::shown(line));
             }
         }
     }

@@ -30,7 +30,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
         StepStatus::NotRun => (Tone::Faint, "not run"),
     };
     // The particulars stand below each other whatever the word.
-    let title = format!("{:<width$}", step.name, width = NAME_WIDTH.saturating_sub(word.len()));
+    let title = format!("{:<width$}", text::shown(&step.name), width = NAME_WIDTH.saturating_sub(word.len()));
     let word = style.paint(tone, word);
     let mut out =
         format!("{:>2} {word}  {title}  {}", step.number, particulars(head, earlier, step, style).join("     "));
@@ -48,9 +48,9 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     for finding in &step.findings {
         if step.status == StepStatus::NotRun {
-            out.push_str(&format!("{INDENT}{}\n", finding.text));
+            out.push_str(&format!("{INDENT}{}\n", text::shown_line(&finding.text)));
         } else {
-            out.push_str(&format!("{INDENT}{}     {}\n", style.paint(Tone::Bad, "WRONG"), finding.text));
+            out.push_str(&format!("{INDENT}{}     {}\n", style.paint(Tone::Bad, "WRONG"), text::shown(&finding.text)));
             out.push_str(&detail("see", &finding.place.to_string(), ""));
         }
     }
@@ -235,7 +235,7 @@ fn held(step: &StepResult, style: Style) -> String {
     let mut out = String::new();
     for it in &step.held {
         let found = held::word(&it.found);
-        let because = it.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+        let because = it.reason.as_ref().map_or_else(String::new, |reason| format!("; {}", text::shown(reason)));
         if it.right {
             out.push_str(&format!("{INDENT}connection {}  {found}{because}\n", it.name));
             continue;
@@ -292,7 +292,8 @@ fn answers(step: &StepResult, style: Style) -> String {
         ));
     }
     let line = |it: &AnswerResult| {
-        format!("{INDENT}{} -> {}  answered; {}\n", it.from, it.service, answers::detail(&it.asked))
+        let said = text::shown(answers::detail(&it.asked));
+        format!("{INDENT}{} -> {}  answered; {said}\n", it.from, it.service)
     };
     out + &few(right.into_iter().map(line).collect(), style)
 }
@@ -309,8 +310,8 @@ fn balanced(step: &StepResult, style: Style) -> String {
         out.push_str(&detail("see", &it.place.to_string(), ""));
     }
     let line = |it: &BalancedResult| match it.expected.contains(" answered by ") {
-        true => format!("{INDENT}{}\n", it.expected),
-        false => format!("{INDENT}{}  {}\n", it.expected, it.found),
+        true => format!("{INDENT}{}\n", text::shown(&it.expected)),
+        false => format!("{INDENT}{}  {}\n", text::shown(&it.expected), text::shown(&it.found)),
     };
     out + &few(right.into_iter().map(line).collect(), style)
 }
@@ -334,7 +335,7 @@ fn flow_logs(step: &StepResult, style: Style) -> String {
 }
 
 fn detail(label: &str, what: &str, place: &str) -> String {
-    let text = format!("{INDENT}          {label:<11}  {what:<50}  {place}");
+    let text = format!("{INDENT}          {label:<11}  {:<50}  {place}", text::shown(what));
     format!("{}\n", text.trim_end())
 }
 
@@ -344,7 +345,7 @@ fn flows(head: &Head, step: &StepResult, style: Style) -> String {
     let fate = |flow: &FlowResult| {
         let why = match &flow.rule {
             Some(rule) => format!(", by {}", text::rule(rule)),
-            None => flow.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}")),
+            None => flow.reason.as_ref().map_or_else(String::new, |reason| format!("; {}", text::shown(reason))),
         };
         format!("{}{why}{}", text::outcome(&flow.outcome), text::resolved(flow.resolved))
     };
