@@ -1,7 +1,8 @@
 //! Entering the sandbox, and what to say where this machine cannot host a lab.
 
-use sglab::fabric::{Sandbox, doctor, nft, sandbox};
+use sglab::fabric::{Sandbox, doctor, limits, nft, sandbox};
 use sglab::report::shown_lines;
+use tokio::runtime::Runtime;
 
 /// Enters a sandbox. Nothing if this machine cannot host a lab; then the reason and its remedy have been printed.
 pub(super) fn enter() -> Option<Sandbox> {
@@ -14,9 +15,15 @@ pub(super) fn enter() -> Option<Sandbox> {
         Ok(sandbox) => Some(sandbox),
         Err(error) => {
             eprintln!("error: this machine cannot host a lab: {}", shown_lines(&error.to_string()));
-            eprintln!("{}", doctor::remedy());
+            eprintln!("{}", error.limit().unwrap_or_else(doctor::remedy));
             eprintln!("`sglab doctor` tells more.");
             None
         }
     }
+}
+
+/// Starts the runtime. Nothing if there is too little of something; then that has been printed.
+pub(super) fn runtime() -> Option<Runtime> {
+    let runtime = limits::runtime();
+    runtime.map_err(|error| eprintln!("error: this machine cannot host a lab: {error}")).ok()
 }

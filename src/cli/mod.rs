@@ -32,7 +32,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
+use nix::errno::Errno;
+use sglab::fabric::limits;
+use sglab::lab::LabError;
 use sglab::report;
+use sglab::scenario::RunError;
 
 use arguments::{Arguments, Command};
 
@@ -100,9 +104,23 @@ pub(crate) fn run() -> ExitCode {
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
             eprintln!("error: {}", report::shown_lines(&format!("{error:#}")));
-            Exit::BadInput.into()
+            exit_of(&error).into()
         }
     }
+}
+
+/// Whether what was asked for cannot be, or this machine cannot host it; says which limit is in the way, if one is.
+fn exit_of(error: &anyhow::Error) -> Exit {
+    let errno = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>()?.raw_os_error();
+    if let Some(limit) = error.chain().filter_map(errno).find_map(|errno| limits::named(Errno::from_raw(errno))) {
+        eprintln!("{limit}");
+        return Exit::CannotHost;
+    }
+    let is_the_machine = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<RunError>() {
+        Some(RunError::Boot(error)) => !matches!(error, LabError::Compile(_)),
+        _ => false,
+    };
+    if error.chain().any(is_the_machine) { Exit::CannotHost } else { Exit::BadInput }
 }
 
 /// A path as it can be told: a file may have any name.

@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     tell_of_services(arguments, &manifest, &kept);
     let now = versions();
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let done = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal,

@@ -25,7 +25,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let Some(_) = host::enter() else { return Ok(Exit::CannotHost) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let code = runtime.block_on(async {
         let mut lab = boot(&topology, era, steps).await?;
         if arguments.command.is_empty() && stdin().is_terminal() {

@@ -43,7 +43,7 @@ pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
         evidence::check_target(folder)?;
     }
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let done = runtime.block_on(async {
         tokio::select! {
             signal = signals::received() => signal,

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let width = if to_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
     let style = Style { color: color::wanted(arguments.color, is_terminal), width, ..Style::default() };
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let walk = Walk { arguments, topology: &topology, era, from, puzzles, style };
     let done = runtime.block_on(async {
         tokio::select! {

@@ -20,6 +20,7 @@ mod generation;
 pub mod ids;
 mod inside;
 mod kernel;
+pub mod limits;
 pub mod listening;
 pub mod machine;
 mod namespace;

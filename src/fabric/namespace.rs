@@ -9,9 +9,10 @@ use std::sync::{Arc, Mutex};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::faults::Faults;
+use super::limits::AT_ONCE;
 use super::nft::Counted;
 use super::remembered::Element;
 use super::{FabricError, fence, ids};
@@ -154,9 +155,14 @@ impl Namespace {
         self: &Arc<Self>,
         task: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, FabricError> {
+        /// A lab of thousands of namespaces starts no thousands of threads.
+        static PLACES: Semaphore = Semaphore::const_new(AT_ONCE);
         let (done, result) = oneshot::channel();
         let namespace = Arc::clone(self);
+        // It is never closed.
+        let place = PLACES.acquire().await.ok();
         let spawned = std::thread::Builder::new().name(self.name.0.clone()).spawn(move || {
+            let _place = place;
             let outcome = namespace.enter().map(|()| task());
             // Nobody waits any longer if the lab is being dropped.
             drop(done.send(outcome));

@@ -20,7 +20,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid};
 
-use super::{bounds, ids, raw};
+use super::{bounds, ids, limits, raw};
 
 /// Proof that this process is inside a sandbox; a [`Fabric`](super::Fabric) asks for it.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,17 @@ pub enum SandboxError {
         /// The kernel's word.
         source: io::Error,
     },
+}
+
+impl SandboxError {
+    /// The limit of the system's that is in the way, if one is.
+    pub fn limit(&self) -> Option<String> {
+        match self {
+            Self::Unshare(errno) => limits::named(*errno),
+            Self::Withheld { source, .. } => limits::named(Errno::from_raw(source.raw_os_error()?)),
+            Self::Threads(_) => None,
+        }
+    }
 }
 
 static CURRENT: OnceLock<Sandbox> = OnceLock::new();
@@ -182,7 +193,8 @@ fn become_init(alive: &OwnedFd, write_end: OwnedFd) {
         Ok(ForkResult::Child) => {}
         Ok(ForkResult::Parent { child }) => process::exit(supervise(child)),
         Err(errno) => {
-            eprintln!("error: failed to fork in the sandbox: {errno}");
+            let limit = limits::named(errno).map_or_else(String::new, |limit| format!("; {limit}"));
+            eprintln!("error: this machine cannot host a lab: failed to fork in the sandbox: {errno}{limit}");
             process::exit(3);
         }
     }

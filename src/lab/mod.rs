@@ -28,11 +28,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::compile::network::{Network, NodeKind, NodeName};
+use crate::compile::network::{Families, Network, Node, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
 use crate::fabric::faults::Faults;
 use crate::fabric::machine::Machine;
-use crate::fabric::{Fabric, FabricError, Sandbox, nft, sandbox};
+use crate::fabric::{Fabric, FabricError, Sandbox, limits, nft, sandbox};
 use crate::model::{
     Cloud, ConnectionName, DaemonName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp,
     Refusal, RuleId, Service,
@@ -103,6 +103,20 @@ pub struct Listeners {
     pub deaf: IndexSet<(InstanceName, Service)>,
 }
 
+impl Listeners {
+    /// How many sockets they are at most, in all of a network.
+    fn most_in(&self, network: &Network, cloud: &Cloud) -> usize {
+        let columns = self.columns.iter().filter(|service| **service != Service::IcmpEcho).count();
+        let own: usize = cloud.instances.values().map(|instance| instance.listens.len()).sum();
+        let of_node = |node: &Node| match (node.kind, node.families) {
+            (NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary, _) => 0,
+            (_, Families::Ipv4) => columns,
+            (_, Families::Both) => 2 * columns,
+        };
+        network.nodes.values().map(of_node).sum::<usize>() + own
+    }
+}
+
 /// A rule in the kernel: its chain, its id, and the handle that the kernel gave it.
 pub type RuleHandles = BTreeMap<(String, String), u64>;
 
@@ -121,6 +135,9 @@ pub enum LabError {
     /// The kernel refused; what had been done was taken back.
     #[error(transparent)]
     Fabric(#[from] FabricError),
+    /// The system has too little of something; nothing was made.
+    #[error(transparent)]
+    Scarce(#[from] limits::Scarce),
     /// The process is not in a sandbox, which must be entered before it has threads.
     #[error(
         "failed to boot a lab: the process is not in a sandbox. In a test, write `#[sglab::test]` in place of `#[test]` or \
@@ -223,6 +240,7 @@ impl Lab {
     ) -> Result<Self, LabError> {
         let sandbox: Sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let network = altered::compiled(&cloud, alteration.as_ref())?;
+        limits::afford(network.nodes.len(), listeners.most_in(&network, &cloud))?;
         let mut fabric = Fabric::with_faults(sandbox, faults)?;
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&compile::diff(&Network::default(), &network)).await?;

@@ -10,8 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::fabric::sandbox;
 use crate::fabric::summons::{self, Report, Summons};
+use crate::fabric::{limits, sandbox};
 
 /// What a test gives back: nothing, or a `Result` whose error has `Debug`.
 #[diagnostic::on_unimplemented(
@@ -248,7 +248,7 @@ impl Inside {
 
     /// Runs a test to its end.
     fn drive<F: Future<Output: TestResult>>(mut self, test: impl FnOnce() -> F) {
-        let failure = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        let failure = match limits::runtime() {
             Ok(runtime) => {
                 let failure = runtime.block_on(async { test().await.failure() });
                 // A blocking call that hangs is the test's own affair, and ends with the process.

@@ -93,7 +93,7 @@ fn supervise(
     _place: Taken,
 ) -> anyhow::Result<Exit> {
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("failed to start")?;
+    let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let ready = CALLER.get_or_init(|| ready);
     let done = runtime.block_on(async {
         let (mut lab, took) = boot(topology, era, steps, folder).await?;

@@ -1,0 +1,141 @@
+//! What a lab takes of what the system limits, asked for before anything is made: half a lab is none.
+
+use std::fs;
+use std::io;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
+use tokio::runtime::{Builder, Runtime};
+
+/// So many threads are in namespaces at the same time, and so many programs beside them.
+pub(super) const AT_ONCE: usize = 64;
+/// nft, and what else is started while a lab changes.
+const PROGRAMS: usize = 8;
+/// Sockets of probes, pipes of programs and whatever else is open for a moment.
+const FOR_A_MOMENT: usize = 32;
+/// What the runtime opens for itself, with room to spare.
+const OF_THE_RUNTIME: usize = 16;
+
+/// There is too little of something.
+#[derive(Debug, thiserror::Error)]
+pub enum Scarce {
+    /// Threads and processes.
+    #[error("failed to start {wanted} threads: {source}; {}", processes())]
+    Threads {
+        /// How many there were to be.
+        wanted: usize,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// Open files.
+    #[error("failed to open {wanted} files more: {open} are open; {}", files())]
+    Files {
+        /// How many there were to be.
+        wanted: usize,
+        /// How many there are.
+        open: usize,
+    },
+    /// The runtime did not start, for another reason.
+    #[error("failed to start: {0}")]
+    Runtime(io::Error),
+}
+
+/// Starts the runtime that drives all probes, where there is room for it: tokio itself would panic or wait for ever.
+///
+/// # Errors
+/// What there is too little of.
+pub fn runtime() -> Result<Runtime, Scarce> {
+    afford_files(OF_THE_RUNTIME)?;
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    afford_threads(workers + PROGRAMS)?;
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(Scarce::Runtime)
+}
+
+/// Whether a lab of so many namespaces, in which so many ports are listened on, finds what it takes.
+///
+/// # Errors
+/// What there is too little of.
+pub fn afford(namespaces: usize, ports: usize) -> Result<(), Scarce> {
+    // Each namespace is held, with that of its users, and watched.
+    afford_files(4 * namespaces + ports + FOR_A_MOMENT)?;
+    afford_threads(namespaces.min(AT_ONCE) + PROGRAMS)
+}
+
+fn afford_files(wanted: usize) -> Result<(), Scarce> {
+    let open = count("/proc/self/fd");
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(RLIM_INFINITY, |(soft, _)| soft);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    if open.saturating_add(wanted) > limit { Err(Scarce::Files { wanted, open }) } else { Ok(()) }
+}
+
+/// Starts so many threads at once, and ends them.
+fn afford_threads(wanted: usize) -> Result<(), Scarce> {
+    let before = count("/proc/self/task");
+    let gate = RwLock::new(());
+    let closed = gate.write().unwrap_or_else(PoisonError::into_inner);
+    let started = std::thread::scope(|scope| {
+        let started = (0..wanted).try_for_each(|_| {
+            let thread = std::thread::Builder::new().spawn_scoped(scope, || drop(gate.read()));
+            thread.map(drop)
+        });
+        drop(closed);
+        started
+    });
+    // The kernel counts one a little longer than it can be waited for.
+    let begun = Instant::now();
+    while count("/proc/self/task") > before && begun.elapsed() < Duration::from_secs(1) {
+        std::thread::yield_now();
+    }
+    started.map_err(|source| Scarce::Threads { wanted, source })
+}
+
+/// How many entries a folder has; nothing where it cannot be read.
+fn count(folder: &str) -> usize {
+    fs::read_dir(folder).map_or(0, Iterator::count)
+}
+
+/// Which limit withholds something, where the kernel's word says so.
+pub fn named(error: Errno) -> Option<String> {
+    match error {
+        Errno::EAGAIN => Some(processes()),
+        Errno::EMFILE | Errno::ENFILE => Some(files()),
+        Errno::ENOMEM => Some("there is too little memory, or ulimit -v allows too little of it".to_owned()),
+        _ => None,
+    }
+}
+
+fn processes() -> String {
+    format!(
+        "this user may have {} processes and threads (ulimit -u), a control group perhaps fewer (pids.max), and each takes \
+         memory (ulimit -v)",
+        limit(Resource::RLIMIT_NPROC)
+    )
+}
+
+fn files() -> String {
+    format!("a process may have {} files open (ulimit -Hn, LimitNOFILE= of a service)", limit(Resource::RLIMIT_NOFILE))
+}
+
+fn limit(resource: Resource) -> String {
+    match getrlimit(resource) {
+        Ok((_, RLIM_INFINITY)) | Err(_) => "any number of".to_owned(),
+        Ok((_, hard)) => hard.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_can_be_had_and_too_much_is_named() {
+        afford_threads(8).expect("threads");
+        afford_files(1).expect("files");
+        let error = afford_files(usize::MAX).expect_err("too many").to_string();
+        assert!(error.contains("ulimit -Hn"), "{error}");
+        assert!(named(Errno::EAGAIN).is_some_and(|text| text.contains("ulimit -u")));
+        assert_eq!(named(Errno::EPERM), None);
+    }
+}
