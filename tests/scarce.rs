@@ -98,9 +98,41 @@ fn more_columns_than_files_can_be_open_are_an_error_before_anything_is_made() {
 fn too_little_memory_is_no_hang_and_no_panic() {
     let program = Program::copy();
     write(&program, "two-rules.yaml", TWO_RULES);
-    let sizes = (10..=200).step_by(10).map(|size| format!("--as={}", size << 20));
+    // With less not even the program can be loaded.
+    let sizes = (50..=300).step_by(10).map(|size| format!("--as={}", size << 20));
     for limit in sizes {
         let Some(said) = limited(&program, 4, &limit, &["test", "two-rules.yaml", "--era", "vpc"]) else { return };
-        assert!(!said.err.contains("panicked"), "{limit}: {said:?}");
+        let all = format!("{}{}", said.out, said.err);
+        assert!(!all.contains("panicked"), "{limit}: {said:?}");
+        assert!(said.code == Some(0) || said.code == Some(3) && all.contains("ulimit -v"), "{limit}: {said:?}");
     }
+}
+
+/// Needs a file system that is full, which only root can have at hand.
+#[test]
+fn on_a_full_disk_no_file_is_left_empty_or_cut_short() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let program = Program::copy();
+    write(&program, "two-rules.yaml", TWO_RULES);
+    let script = "mkdir small && mount -t tmpfs -o size=64k tmpfs small && echo before >small/old.xml && \
+        head -c 100000 /dev/zero >small/zero 2>/dev/null; export SGLAB_RUNTIME_DIR=$PWD/run
+        $0 test two-rules.yaml --era vpc --junit small/new.xml; echo code $?
+        $0 test two-rules.yaml --era vpc --junit small/old.xml; echo code $?
+        $0 init small/new.yaml; echo code $?
+        $0 up two-rules.yaml && $0 export -o small/export.yaml; echo code $?; $0 down
+        ls -A small; cat small/old.xml
+        rm small/zero; ln -s old.xml small/link.xml
+        $0 test two-rules.yaml --era vpc --junit small/link.xml >small/out; echo code $?
+        $0 test two-rules.yaml --era vpc --junit /dev/stdout | grep -c '<testsuites'
+        grep -c '<testsuites' small/old.xml; ls -A small; umount small";
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script]);
+    let said = program::said(program.dress(User::Ours, command, &[&program.path().display().to_string()]));
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!(lines.iter().filter(|line| **line == "code 2").count(), 4, "{said:?}");
+    let told: Vec<&str> = lines.iter().copied().skip_while(|line| !line.ends_with("is down")).skip(1).collect();
+    let after = ["old.xml", "zero", "before", "code 0", "1", "1", "link.xml", "old.xml", "out"];
+    assert_eq!(told, after, "{said:?}");
 }

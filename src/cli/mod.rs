@@ -8,6 +8,7 @@ mod completions;
 mod doctor;
 mod evidence;
 mod explain;
+mod file;
 mod folder;
 mod host;
 mod init;

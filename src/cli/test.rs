@@ -14,7 +14,7 @@ use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, shown
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 
 use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, evidence, host, progress, replay, screen, signals, sources, told};
+use super::{Exit, color, evidence, file, host, progress, replay, screen, signals, sources, told};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies)?;
@@ -151,7 +151,7 @@ fn finish(
 fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
     let Some(path) = &arguments.junit else { return Ok(()) };
     let document = junit::junit(entries).context("failed to write the JUnit report")?;
-    std::fs::write(path, document).with_context(|| format!("failed to write {}", told(&path)))
+    file::write(path, document.as_bytes()).with_context(|| format!("failed to write {}", told(&path)))
 }
 
 /// Writes all that is kept of the runs.

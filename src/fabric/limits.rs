@@ -17,6 +17,9 @@ const PROGRAMS: usize = 8;
 const FOR_A_MOMENT: usize = 32;
 /// What the runtime opens for itself, with room to spare.
 const OF_THE_RUNTIME: usize = 16;
+/// What a lab takes of memory, and each of its threads for its stack: addresses only, until they are written to.
+const MIB: usize = 64;
+const MIB_OF_A_THREAD: usize = 3;
 
 /// There is too little of something.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +39,12 @@ pub enum Scarce {
         wanted: usize,
         /// How many there are.
         open: usize,
+    },
+    /// Memory.
+    #[error("failed to take {wanted} MiB of memory; {}", memory())]
+    Memory {
+        /// How much there was to be.
+        wanted: usize,
     },
     /// The runtime did not start, for another reason.
     #[error("failed to start: {0}")]
@@ -70,8 +79,14 @@ fn afford_files(wanted: usize) -> Result<(), Scarce> {
     if open.saturating_add(wanted) > limit { Err(Scarce::Files { wanted, open }) } else { Ok(()) }
 }
 
+fn afford_memory(mebibytes: usize) -> Result<(), Scarce> {
+    let taken = Vec::<u8>::new().try_reserve_exact(mebibytes << 20);
+    taken.map_err(|_| Scarce::Memory { wanted: mebibytes })
+}
+
 /// Starts so many threads at once, and ends them.
 fn afford_threads(wanted: usize) -> Result<(), Scarce> {
+    afford_memory(MIB + MIB_OF_A_THREAD * wanted)?;
     let before = count("/proc/self/task");
     let gate = RwLock::new(());
     let closed = gate.write().unwrap_or_else(PoisonError::into_inner);
@@ -101,7 +116,7 @@ pub fn named(error: Errno) -> Option<String> {
     match error {
         Errno::EAGAIN => Some(processes()),
         Errno::EMFILE | Errno::ENFILE => Some(files()),
-        Errno::ENOMEM => Some("there is too little memory, or ulimit -v allows too little of it".to_owned()),
+        Errno::ENOMEM => Some(memory()),
         _ => None,
     }
 }
@@ -112,6 +127,10 @@ fn processes() -> String {
          memory (ulimit -v)",
         limit(Resource::RLIMIT_NPROC)
     )
+}
+
+fn memory() -> String {
+    "there is too little of it, or the limit of a process is too low (ulimit -v)".to_owned()
 }
 
 fn files() -> String {

@@ -1,6 +1,5 @@
 //! `sglab export`, and `sglab render` of a lab that is up.
 
-use std::fs::OpenOptions;
 use std::io::{Write, stdout};
 use std::path::PathBuf;
 
@@ -9,7 +8,7 @@ use clap::Args;
 use sglab::control::protocol::{Reply, Request};
 
 use super::{Which, speak};
-use crate::cli::{Exit, told};
+use crate::cli::{Exit, file, told};
 
 /// `sglab export`.
 #[derive(Debug, Args)]
@@ -34,9 +33,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
         Some(path) => {
-            let file = OpenOptions::new().write(true).create_new(true).open(path);
-            let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
-            written.with_context(|| format!("failed to write {}", told(&path)))?;
+            file::write_new(path, text.as_bytes()).with_context(|| format!("failed to write {}", told(&path)))?;
         }
     }
     Ok(Exit::Ok)
