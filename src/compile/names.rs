@@ -6,7 +6,7 @@ use ipnet::Ipv6Net;
 
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
-use crate::model::{Direction, GroupName, InstanceName, InterfaceId, PrefixListName, VpcName};
+use crate::model::{Direction, GroupName, InstanceName, InterfaceId, OwnBox, PrefixListName, VpcName};
 pub use crate::model::{GATEWAY_ADDRESS_IPV6, INTERNET_ADDRESS_IPV6};
 
 /// The node that routes public addresses.
@@ -115,17 +115,17 @@ pub fn errors(direction: Direction) -> String {
 
 /// The node of a VPC's router and filter.
 pub fn router(vpc: &VpcName) -> NodeName {
-    NodeName(format!("vpc-{vpc}"))
+    NodeName(OwnBox::Router.of(vpc))
 }
 
 /// The node of a VPC's gateway.
 pub fn gateway(vpc: &VpcName) -> NodeName {
-    NodeName(format!("gateway-{vpc}"))
+    NodeName(OwnBox::Gateway.of(vpc))
 }
 
 /// The node of a VPC's canary.
 pub fn canary(vpc: &VpcName) -> NodeName {
-    NodeName(format!("canary-{vpc}"))
+    NodeName(OwnBox::Canary.of(vpc))
 }
 
 /// The node of the internet.

@@ -94,6 +94,31 @@ name!(
     TableName
 );
 
+/// A box of the lab's own in each VPC. Its name is none that an instance, a host or a load balancer can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnBox {
+    /// Router and filter.
+    Router,
+    /// The gateway to the internet.
+    Gateway,
+    /// Who shows that the filter is at work.
+    Canary,
+}
+
+impl OwnBox {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Router, Self::Gateway, Self::Canary];
+
+    /// Its name in a VPC.
+    pub fn of(self, vpc: &VpcName) -> String {
+        match self {
+            Self::Router => format!("vpc-{vpc}"),
+            Self::Gateway => format!("gateway-{vpc}"),
+            Self::Canary => format!("canary-{vpc}"),
+        }
+    }
+}
+
 /// The id of one rule, unique in a cloud and never used again: `sgr-1`, `sgr-2` ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RuleId(pub u32);

@@ -102,6 +102,7 @@ fn nothing(text: &str) -> Problems {
 fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
     reading.eras = vec![cloud.era];
     reading.vpcs.clone_from(&cloud.vpcs);
+    reading.named_vpcs = cloud.vpcs.keys().cloned().collect();
     reading.hosts.clone_from(&cloud.hosts);
     for name in cloud.hosts.keys() {
         reading.names.know(name.as_str(), Sort::Host);

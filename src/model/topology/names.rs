@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, Operation, VpcName};
+use super::super::{DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, Operation, OwnBox, VpcName};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
@@ -201,6 +201,15 @@ impl Reading<'_> {
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
+        let is_own = |vpc: &&VpcName| OwnBox::ALL.iter().any(|own| own.of(vpc) == name);
+        let vpc = self.named_vpcs.iter().find(is_own);
+        if let (Sort::Host | Sort::Instance | Sort::LoadBalancer, Some(vpc)) = (sort, vpc) {
+            let help = format!("the lab itself has a box of this name in the VPC {}", quote(vpc.as_str()));
+            self.members_unknown = true;
+            self.unread.insert(name.clone());
+            let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
+            return self.report(Draft::new(key.span, message).help(help));
+        }
         if sort == Sort::Group && name == DEFAULT_GROUP {
             let draft = Draft::new(key.span, "the group `default` is there from the start");
             return self.report(draft.help("EC2 makes it; change its rules in a step, with `authorize` and `revoke`"));
@@ -314,7 +323,7 @@ impl Reading<'_> {
     }
 }
 
-fn plain(node: &Node) -> Option<String> {
+pub(super) fn plain(node: &Node) -> Option<String> {
     match &node.value {
         Value::Scalar(scalar) => Some(scalar.text.clone()),
         _ => None,

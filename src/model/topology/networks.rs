@@ -9,7 +9,7 @@ use super::super::{
     DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAY_ADDRESS_IPV6, Host, HostIp, HostName,
     INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
 };
-use super::names::Sort;
+use super::names::{Sort, plain};
 use super::problem::{Draft, Span, quote};
 use super::reading::Reading;
 use super::rules::block;
@@ -19,6 +19,16 @@ use super::tree::{Node, Value};
 const DEFAULT: &str = "default";
 
 impl Reading<'_> {
+    /// Which VPCs there will be, as far as their names can be read: the lab has boxes of its own in each.
+    pub fn know_own_boxes(&mut self, node: Option<&Node>) {
+        self.named_vpcs = match node.map(|node| &node.value) {
+            Some(Value::Mapping(entries)) => {
+                entries.iter().filter_map(|(key, _)| plain(key)).map(VpcName::new).collect()
+            }
+            _ => vec![VpcName::new(DEFAULT)],
+        };
+    }
+
     /// The VPCs; one of the default block where the file has none.
     pub fn read_vpcs(&mut self, node: Option<&Node>) {
         if let Some(node) = node {

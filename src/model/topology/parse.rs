@@ -125,6 +125,7 @@ impl Reading<'_> {
         }
         let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
         let tracking = self.tracking(fields.get("tracking"));
+        self.know_own_boxes(fields.get("vpcs"));
         for (key, sort) in [
             ("prefix-lists", Sort::PrefixList),
             ("hosts", Sort::Host),

@@ -21,6 +21,8 @@ pub(super) struct Reading<'s> {
     pub names: Names,
     pub eras: Vec<Era>,
     pub vpcs: IndexMap<VpcName, Vpc>,
+    /// Their names, known before any of them is read.
+    pub named_vpcs: Vec<VpcName>,
     pub hosts: IndexMap<HostName, Host>,
     pub tables: IndexMap<TableName, Table>,
     /// The `ports:` of all tables.
@@ -92,6 +94,7 @@ impl<'s> Reading<'s> {
             names: Names::default(),
             eras: Vec::new(),
             vpcs: IndexMap::new(),
+            named_vpcs: Vec::new(),
             hosts: IndexMap::new(),
             tables: IndexMap::new(),
             ports: Vec::new(),
