@@ -485,5 +485,5 @@ fn programs_can_change_users_as_root_and_where_a_range_is_granted_and_doctor_say
     assert!(output.status.success(), "{output:?}");
     assert_eq!(labs.ok(&change), "33\n");
     let map = labs.ok(&["exec", "web1", "--", "cat", "/proc/self/uid_map"]);
-    assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "65534", "1", "1", "100000", "65535"]);
+    assert_eq!(map.split_whitespace().collect::<Vec<_>>(), ["0", "65533", "1", "1", "100000", "65535"]);
 }

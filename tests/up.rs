@@ -220,6 +220,64 @@ fn another_user_is_refused_even_where_the_file_modes_would_let_it_in() {
 }
 
 #[test]
+fn what_is_wrong_with_the_place_of_labs_is_said_with_what_helps() {
+    let labs = Labs::of(*users().last().unwrap());
+    let scratch = labs.program.scratch();
+    let run = |variables: &[(&str, &str)], arguments: &[&str]| {
+        program::said({
+            let mut command = labs.command(arguments);
+            command.envs(variables.iter().copied());
+            command
+        })
+    };
+    // A variable without a value is none.
+    let session = scratch.display().to_string();
+    let said = run(&[("SGLAB_RUNTIME_DIR", ""), ("XDG_RUNTIME_DIR", &session)], &["ps"]);
+    assert_eq!((said.code, scratch.join("sglab").is_dir()), (Some(0), true), "{said:?}");
+    // Somebody else was there first.
+    let open = scratch.join("open");
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+    let said = run(&[("SGLAB_RUNTIME_DIR", open.to_str().unwrap())], &["ps"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.err.contains("not this user's alone; SGLAB_RUNTIME_DIR=FOLDER names another"), "{said:?}");
+    // Advice about a lab that is up is for where one is up.
+    labs.ok(&["up", "example:two-tier"]);
+    let said = labs.say(&["up", "example:two-tier"]);
+    assert!(said.code == Some(2) && said.err.contains("`sglab down two-tier` takes it down"), "{said:?}");
+    labs.ok(&["down"]);
+    for name in ["pipe", "folder"] {
+        let lock = labs.folder().join(format!("{name}.lock"));
+        match name {
+            "pipe" => nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::from_bits_truncate(0o666)).unwrap(),
+            _ => fs::create_dir(&lock).unwrap(),
+        }
+        let said = labs.say(&["up", "example:two-tier", "--name", name]);
+        assert!(said.code == Some(2) && said.err.contains(&format!("failed to open {}", lock.display())), "{said:?}");
+        assert!(!said.err.contains("takes it down"), "{said:?}");
+        match name {
+            "pipe" => fs::remove_file(&lock).unwrap(),
+            _ => fs::remove_dir(&lock).unwrap(),
+        }
+    }
+}
+
+/// To the lab of an ordinary user root is somebody whom its namespace does not know, and the kernel names such by one id: that of `nobody`.
+#[test]
+fn root_is_not_taken_for_nobody() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let labs = Labs::of(User::Nobody);
+    labs.ok(&["up", "example:two-tier"]);
+    let mut bytes = Vec::new();
+    let request = Envelope { sglab: VERSION, request: Request::Down };
+    protocol::write(&mut bytes, &request, MAX_REQUEST).unwrap();
+    assert_eq!(failed(&labs.raw("two-tier", &bytes)), "this lab is another user's");
+    assert_eq!(labs.states().len(), 1, "it is still up, and its own user is served");
+}
+
+#[test]
 fn fifty_clients_at_once_are_all_served() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier"]);

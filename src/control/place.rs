@@ -44,7 +44,7 @@ impl std::fmt::Display for LabName {
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// The folder is not there or not ours.
-    #[error("failed to use the folder of labs {}: {why}", folder.display())]
+    #[error("failed to use the folder of labs {}: {why}; SGLAB_RUNTIME_DIR=FOLDER names another", folder.display())]
     Folder {
         /// Which.
         folder: PathBuf,
@@ -248,7 +248,7 @@ fn writable(folder: &str) -> Option<PathBuf> {
 /// The user's folder of labs: `$SGLAB_RUNTIME_DIR`, or below the session's runtime folder, or below `/tmp` (for root `/run`); below
 /// `$TMPDIR` where those are read-only.
 fn folder() -> Result<PathBuf, PlaceError> {
-    let given = std::env::var_os("SGLAB_RUNTIME_DIR").map(PathBuf::from);
+    let given = std::env::var_os("SGLAB_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
     let session = || {
         let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
         folder.is_dir().then(|| folder.join("sglab"))

@@ -45,6 +45,17 @@ pub fn are_many() -> bool {
     ids.uids.len() > 1 || ids.uids.iter().any(|line| line.count > 1)
 }
 
+/// The id by which the kernel names everybody whom a namespace does not know: nobody's identity.
+pub fn of_strangers() -> u32 {
+    let said = fs::read_to_string("/proc/sys/kernel/overflowuid");
+    said.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(65534)
+}
+
+/// The caller's id inside of a lab: the same, but where strangers are named so. Who has it there is then its user and no stranger.
+pub(super) fn inside(own: u32) -> u32 {
+    if own == of_strangers() { own - 1 } else { own }
+}
+
 /// A line of an id map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
@@ -238,18 +249,20 @@ fn range(file: &str, name: Option<&str>, uid: Uid) -> Option<(u32, u32)> {
 
 type Granted<Id> = (Id, (u32, u32));
 
-/// The caller's own ids as themselves, and the ranges as themselves.
+/// The caller's own ids as themselves (see [`inside`]), and the ranges as themselves.
 fn map(programs: &(PathBuf, PathBuf), pid: u32, uids: Granted<Uid>, gids: Granted<Gid>) -> io::Result<()> {
-    let lines =
-        |own: u32, (start, count): (u32, u32)| [own, own, 1, start, start, count].map(|number| number.to_string());
+    let lines = |[inside, own]: [u32; 2], (start, count): (u32, u32)| {
+        [inside, own, 1, start, start, count].map(|number| number.to_string())
+    };
     let run = |program: &PathBuf, lines: [String; 6]| {
         let mut command = Command::new(program);
         let quiet =
             command.arg(pid.to_string()).args(lines).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         if quiet.status()?.success() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::PermissionDenied)) }
     };
-    run(&programs.0, lines(uids.0.as_raw(), uids.1))?;
-    run(&programs.1, lines(gids.0.as_raw(), gids.1))
+    let (uid, gid) = (uids.0.as_raw(), gids.0.as_raw());
+    run(&programs.0, lines([inside(uid), uid], uids.1))?;
+    run(&programs.1, lines([gid, gid], gids.1))
 }
 
 #[cfg(test)]

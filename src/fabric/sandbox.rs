@@ -171,7 +171,7 @@ fn unshare_namespaces() -> Result<bool, SandboxError> {
     // What a mapper has half done stays.
     let unmapped = |path: &str| fs::read_to_string(path).is_ok_and(|map| map.trim().is_empty());
     if unmapped("/proc/self/uid_map") {
-        write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
+        write("/proc/self/uid_map", format!("{} {uid} 1", ids::inside(uid.as_raw())))?;
     }
     write("/proc/self/gid_map", format!("{gid} {gid} 1"))?;
     Ok(true)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
-use sglab::control::{LabName, Place, Taken};
+use sglab::control::{LabName, Place, PlaceError, Taken};
 use sglab::fabric::background::{self, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
@@ -40,9 +40,13 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     // Before the lab's own process leaves this folder.
     let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else { return Ok(Exit::BadInput) };
     let place = Place::of(name)?;
-    let taken = place
-        .take()
-        .with_context(|| format!("`sglab down {0}` takes it down, and --name gives another name", place.name))?;
+    let taken = place.take().map_err(|error| match error {
+        PlaceError::Up(ref name) => {
+            let advice = format!("`sglab down {name}` takes it down, and --name gives another name");
+            anyhow::Error::new(error).context(advice)
+        }
+        error => error.into(),
+    })?;
     // Nobody else may speak to it, also before its mode could be set.
     let before = umask(Mode::from_bits_truncate(0o177));
     let listener = UnixListener::bind(place.socket());

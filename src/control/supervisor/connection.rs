@@ -16,6 +16,7 @@ use super::Job;
 use super::feed::Answer;
 use super::programs::{self, StartProgram};
 use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use crate::fabric::ids;
 
 /// So many connections are open at the same time. Where another comes, the oldest goes that is not being answered; if all are, others
 /// wait until one closes.
@@ -117,7 +118,8 @@ pub(super) fn frame(reply: &Reply) -> Vec<u8> {
 /// The request of a connection; nothing if it closed without a word, else why it is none.
 async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
     let theirs = getsockopt(stream, PeerCredentials).map_err(|errno| Some(errno.to_string()))?;
-    if theirs.uid() != geteuid().as_raw() {
+    // A user whom the lab's namespace does not know has the id of all such.
+    if theirs.uid() != geteuid().as_raw() || theirs.uid() == ids::of_strangers() {
         return Err(Some("this lab is another user's".to_owned()));
     }
     // Clients are outside of the lab's process namespace, and have no number there. Whoever has one, and is not this process itself, is a
