@@ -176,9 +176,9 @@ pub fn host_port(host: &str, number: u32) -> String {
     }
 }
 
-/// The start of a name and its number: unique among the names that are shortened, at most 15 bytes.
+/// The start of a name and its number: unique among the names that are shortened, at most 15 bytes. No name of a file has a dot.
 fn shortened(name: &str, number: u32) -> String {
-    let tail = format!("-{number}");
+    let tail = format!(".{number}");
     let room = (LONGEST_INTERFACE - tail.len()).min(9);
     let head: String = name.chars().take(room).collect();
     head + &tail

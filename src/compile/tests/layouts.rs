@@ -100,16 +100,16 @@ fn what_nobody_holds_is_unreachable() {
 fn long_and_reserved_names_are_shortened_with_their_number() {
     let id = |name: &str, device| InterfaceId { instance: InstanceName::new(name), device };
     assert_eq!(names::port(&id("web1", 0), 7), "web1");
-    assert_eq!(names::port(&id("web1", 1), 8), "web1-8");
+    assert_eq!(names::port(&id("web1", 1), 8), "web1.8");
     assert_eq!(names::port(&id("fifteen-letters", 0), 7), "fifteen-letters");
-    assert_eq!(names::port(&id("sixteen-letters-", 0), 12345), "sixteen-l-12345");
+    assert_eq!(names::port(&id("sixteen-letters-", 0), 12345), "sixteen-l.12345");
     assert_eq!(names::port(&id("sixteen-letters-", 0), 4_294_967_295).len(), 15);
     for reserved in ["lo", "gw", "canary"] {
-        assert_eq!(names::port(&id(reserved, 0), 7), format!("{reserved}-7"));
+        assert_eq!(names::port(&id(reserved, 0), 7), format!("{reserved}.7"));
     }
     assert_eq!(names::gateway_port(&VpcName::new("default"), 1), "gw-default");
-    assert_eq!(names::gateway_port(&VpcName::new("a-very-long-vpc"), 2), "gw-a-very-2");
-    assert_eq!(names::host_port("gw-default", 3), "default-3");
+    assert_eq!(names::gateway_port(&VpcName::new("a-very-long-vpc"), 2), "gw-a-very.2");
+    assert_eq!(names::host_port("gw-default", 3), "default.3");
     assert_eq!(names::host_port("office", 3), "office");
 }
 
@@ -122,7 +122,8 @@ fn a_name_that_is_taken_is_an_error() {
     }
     let mut cloud = two_tier(Era::Vpc);
     launch(&mut cloud, "long-name-of-an-instance", 98, &["SG-T-WEB"]);
-    launch(&mut cloud, "long-name-4", 99, &["SG-T-WEB"]);
+    // No file can say this one.
+    launch(&mut cloud, "long-name.4", 99, &["SG-T-WEB"]);
     assert!(matches!(network(&cloud), Err(CompileError::Taken { .. })));
 }
 
