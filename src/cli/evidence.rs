@@ -20,7 +20,7 @@ const MOST_BYTES: u64 = 256 << 20;
 /// # Errors
 /// A folder that holds something else, or what is no folder.
 pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
-    let failed = || format!("{} cannot hold the evidence", told(&folder));
+    let failed = || format!("{} cannot hold the evidence", told(folder));
     match fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).with_context(failed),
@@ -44,7 +44,7 @@ pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
         Some(path) => bail!(
             "{} holds something else than evidence of an earlier run as it was written ({}), and is not overwritten; \
              name another folder",
-            told(&folder),
+            told(folder),
             told(&path)
         ),
     }
@@ -139,7 +139,7 @@ pub(super) fn read(folder: &Path, inside: &Path) -> io::Result<Vec<u8>> {
 /// # Errors
 /// What could not be written; nothing of the bundle is left then, and what was there before is as it was.
 pub(super) fn write(folder: &Path, files: &[BundleFile]) -> anyhow::Result<()> {
-    let failed = || format!("failed to write the evidence to {}: nothing of it was kept", told(&folder));
+    let failed = || format!("failed to write the evidence to {}: nothing of it was kept", told(folder));
     check_target(folder)?;
     let folder = absolute(folder).with_context(failed)?;
     let parent = folder.parent().unwrap_or(Path::new("/"));
@@ -198,7 +198,7 @@ fn put_in_place(new: &Path, folder: &Path) -> io::Result<()> {
     }
     // The new one is in its place; what is left of the old one is no reason to call that a failure.
     if remove(&old).is_err() {
-        eprintln!("note: what was in {} and is no evidence is in {}", told(&folder), told(&old));
+        eprintln!("note: what was in {} and is no evidence is in {}", told(folder), told(&old));
     }
     Ok(())
 }
@@ -223,7 +223,7 @@ fn remove(folder: &Path) -> anyhow::Result<()> {
 pub(super) fn read_manifest(folder: &Path) -> anyhow::Result<Manifest> {
     let path = folder.join(MANIFEST);
     let text = read(folder, Path::new(MANIFEST));
-    let text = text.with_context(|| format!("{} is no folder of evidence", told(&folder)))?;
+    let text = text.with_context(|| format!("{} is no folder of evidence", told(folder)))?;
     let manifest: Manifest =
         serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", told(&path)))?;
     if manifest.format != FORMAT {

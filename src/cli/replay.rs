@@ -58,7 +58,7 @@ pub(super) fn versions() -> Versions {
 /// Reads what is kept of a run. Nothing outside of the folder is read, whatever is written in it.
 fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRecord) -> anyhow::Result<Kept<'a>> {
     let folder = arguments.folder.as_path();
-    let broken = || format!("{} is no whole folder of evidence", told(&folder));
+    let broken = || format!("{} is no whole folder of evidence", told(folder));
     let open = |path: String| {
         let bytes = evidence::read(folder, Path::new(&path));
         bytes.map_err(|error| (error.kind(), anyhow!("failed to read {}: {error}", told(&path))))
@@ -94,7 +94,7 @@ fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRec
 /// present folder. It is a bundle that says which file that was, and anybody may have written it.
 fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {
-        return given.canonicalize().with_context(|| format!("{} is no folder for services", told(&given)));
+        return given.canonicalize().with_context(|| format!("{} is no folder for services", told(given)));
     }
     let here = std::env::current_dir().context("failed to find the present folder")?;
     let folder =

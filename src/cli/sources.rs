@@ -123,7 +123,7 @@ pub(super) fn read_file(path: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// At most one byte more than a topology may have: its reader then says that it is too large.
 pub(super) fn read_all(path: &Path, opened: io::Result<File>) -> anyhow::Result<Vec<u8>> {
-    let failed = || format!("failed to read {}", told(&path));
+    let failed = || format!("failed to read {}", told(path));
     let mut bytes = Vec::new();
     opened.with_context(failed)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).with_context(failed)?;
     Ok(bytes)
@@ -139,7 +139,7 @@ fn folder(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         eprintln!("note: {} is skipped: {why}", told(&path));
     }
     if found.files.is_empty() {
-        bail!("{}: there is no topology (*.yaml, *.yml) in this folder", told(&folder));
+        bail!("{}: there is no topology (*.yaml, *.yml) in this folder", told(folder));
     }
     Ok(found.files)
 }

@@ -151,14 +151,14 @@ fn finish(
 fn write_junit(arguments: &TestArguments, entries: &[Entry]) -> anyhow::Result<()> {
     let Some(path) = &arguments.junit else { return Ok(()) };
     let document = junit::junit(entries).context("failed to write the JUnit report")?;
-    file::write(path, document.as_bytes()).with_context(|| format!("failed to write {}", told(&path)))
+    file::write(path, document.as_bytes()).with_context(|| format!("failed to write {}", told(path)))
 }
 
 /// Writes all that is kept of the runs.
 fn keep_all(folder: &Path, entries: &[Entry], options: &Options, read: &sources::Read) -> anyhow::Result<()> {
     let files = bundle(entries, &read.texts, replay::versions(), options)?;
     evidence::write(folder, &files)?;
-    eprintln!("evidence is in {}; run it again: sglab replay {}", told(&folder), told(&folder));
+    eprintln!("evidence is in {}; run it again: sglab replay {}", told(folder), told(folder));
     Ok(())
 }
 

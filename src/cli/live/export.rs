@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
         Some(path) => {
-            file::write_new(path, text.as_bytes()).with_context(|| format!("failed to write {}", told(&path)))?;
+            file::write_new(path, text.as_bytes()).with_context(|| format!("failed to write {}", told(path)))?;
         }
     }
     Ok(Exit::Ok)

@@ -76,7 +76,7 @@ pub(super) fn keeping(arguments: &KeepingArguments) -> anyhow::Result<Option<Kee
 
 fn file(path: &Path, format: Format) -> anyhow::Result<sglab::control::supervisor::Write> {
     let opened = OpenOptions::new().append(true).create(true).open(path);
-    let mut file = opened.with_context(|| format!("failed to open {}", told(&path)))?;
+    let mut file = opened.with_context(|| format!("failed to open {}", told(path)))?;
     Ok(Box::new(move |records| {
         let lines: String = records.iter().map(|record| format.line(record) + "\n").collect();
         file.write_all(lines.as_bytes())
