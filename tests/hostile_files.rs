@@ -1,6 +1,7 @@
 //! Files, folders and their words that somebody meant ill with: read without hanging, and shown without effect.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+mod labs;
 mod program;
 
 use std::fs;
@@ -9,6 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use labs::Labs;
 use program::{Program, Said, User, json, write};
 
 const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
@@ -221,17 +223,11 @@ fn a_bundle_that_was_tampered_with_is_shown_without_effect() {
 
 #[test]
 fn words_of_others_are_shown_without_effect_by_a_lab_that_is_up() {
-    let program = Program::copy();
+    let labs = Labs::of(User::Ours);
     let name = format!("{HOSTILE_NAME}.yaml");
     let service = r#"services: {it: {command: [sh, -c, "printf '\\033]0;x\\007 tab\\there\\n'; exec sleep 60"]}}"#;
     let text = hostile().replace("web1: {groups: web}", &format!("web1: {{groups: web, {service}}}"));
-    write(&program, &name, &text);
-    let folder = program.scratch().join("run").display().to_string();
-    let run = |arguments: &[&str]| {
-        let mut command = Command::new("env");
-        command.arg(format!("SGLAB_RUNTIME_DIR={folder}")).arg(program.path());
-        program::said(program.dress(User::Ours, command, arguments))
-    };
+    write(&labs.program, &name, &text);
     for (code, arguments) in [
         (0, &["up", &name, "--name", "it", "--era", "vpc", "--step", "1"][..]),
         (0, &["ps"]),
@@ -247,7 +243,7 @@ fn words_of_others_are_shown_without_effect_by_a_lab_that_is_up() {
         (0, &["down"]),
         (2, &["up", &format!("absent{name}")]),
     ] {
-        let said = run(arguments);
+        let said = labs.say(arguments);
         assert_eq!(said.code, Some(code), "{arguments:?}: {said:?}");
         assert_plain(&format!("{arguments:?}"), &said.out);
         assert_plain(&format!("{arguments:?}"), &said.err);
