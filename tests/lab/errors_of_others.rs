@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, PacketBuilder, PacketBuilderStep};
 use sglab::compile::record::Record;
 use sglab::fabric::packet::{ICMP, ICMPV6, Tuple};
-use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMatch, InstanceName, Service, Traffic, Via};
+use sglab::model::{
+    Direction, Endpoint, Era, Flow, GroupName, HostName, IcmpMatch, InstanceName, Operation, Service, Traffic, Via,
+};
 use sglab::probe::Outcome;
 
 use crate::answered::{receiver, send};
@@ -195,8 +197,9 @@ async fn an_error_of_who_is_no_end_of_a_flow_needs_a_rule_at_the_receiver() {
     }
 }
 
+/// Neither at the receiver nor at its own.
 async fn an_error_of_an_end_needs_none() {
-    let (bare, mut log) = cloud().await;
+    let (mut bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
         let [a, b] = ["a", "b"].map(|name| own(&bare, name, ipv4));
         let _socket = begins(&bare, ("a", a), ("b", b), ENDS).await;
@@ -212,11 +215,29 @@ async fn an_error_of_an_end_needs_none() {
     let [public_a, public_b] = ["a", "b"].map(|name| outer(&bare, name, true));
     let _round = begins(&bare, ("a", a), ("b", public_b), (5001, 501)).await;
     let (out, back) = (datagram(public_a, b, (5001, 501)), datagram(public_b, a, (501, 5001)));
+    lets_nothing_out(&mut bare, "PEERS").await;
     for kind in errors(true).iter().filter(|kind| **kind != REDIRECT) {
         comes(&bare, "b", "a", error(b, public_a, *kind, &out), (public_b, kind.0)).await;
         comes(&bare, "a", "b", error(a, public_b, *kind, &back), (public_a, kind.0)).await;
     }
+    for ipv4 in FAMILIES {
+        let [a, b] = ["a", "b"].map(|name| own(&bare, name, ipv4));
+        let kind = unreachable(ipv4);
+        comes(&bare, "b", "a", error(b, a, kind, &datagram(a, b, ENDS)), (b, kind.0)).await;
+        comes(&bare, "a", "b", error(a, b, kind, &datagram(b, a, (ENDS.1, ENDS.0))), (a, kind.0)).await;
+    }
     assert_eq!(log.drops(), []);
+}
+
+/// Takes the egress rules of a group that it has from the start.
+async fn lets_nothing_out(bare: &mut Bare, group: &str) {
+    for everywhere in ["0.0.0.0/0", "::/0"] {
+        let has_it = |rule: &sglab::model::Rule| rule.peer == block(everywhere);
+        if bare.cloud.groups[group].egress.iter().any(has_it) {
+            let everything = permission(Traffic::All, block(everywhere));
+            bare.apply(&Operation::RevokeEgress(GroupName::new(group), everything)).await;
+        }
+    }
 }
 
 async fn a_rule_for_the_message_lets_it_in_whoever_sends_it() {
@@ -389,17 +410,17 @@ vpcs:
       web: {cidr: 10.0.0.0/24, routes: {10.0.1.0/24: m}}
       db: {cidr: 10.0.1.0/24, routes: {10.0.0.0/24: m}}
       edge: 10.0.2.0/24
-groups: {ALL: [all from 10.0.0.0/16], LONE: []}
+groups: {ALL: [all from 10.0.0.0/16], M: [all from 10.0.0.0/16], LONE: []}
 instances:
   a: {groups: LONE, subnet: web}
   b: {groups: ALL, subnet: db}
   d: {groups: ALL, subnet: edge}
-  m: {groups: ALL, subnet: edge, source-dest-check: off, forwards: as-is}
+  m: {groups: M, subnet: edge, source-dest-check: off, forwards: as-is}
 scenario: [{step: s, expect: {open: ['a -> b:500/udp']}}]
 ";
 
 async fn an_appliance_speaks_of_what_has_come_to_it() {
-    let bare = Bare::boot(initial_cloud(&topology(APPLIANCE), Era::Vpc).0).await;
+    let mut bare = Bare::boot(initial_cloud(&topology(APPLIANCE), Era::Vpc).0).await;
     let mut log = bare.log("vpc-main").await;
     let [a, b, d, m] = ["a", "b", "d", "m"].map(|name| own(&bare, name, true));
     let kind = (11, 0);
@@ -408,6 +429,9 @@ async fn an_appliance_speaks_of_what_has_come_to_it() {
     // What an end says comes by it too.
     comes(&bare, "b", "a", error(b, a, kind, &datagram(a, b, ENDS)), (b, kind.0)).await;
     assert_eq!(log.drops(), []);
+    lets_nothing_out(&mut bare, "M").await;
+    comes(&bare, "m", "a", error(m, a, kind, &datagram(a, b, ENDS)), (m, kind.0)).await;
+    bare.apply(&Operation::AuthorizeEgress(GroupName::new("M"), permission(Traffic::All, block("0.0.0.0/0")))).await;
     // Not on the way from a to d.
     let _past = begins(&bare, ("a", a), ("d", d), (5001, 501)).await;
     needs_a_rule(&bare, &mut log, "m", error(m, a, kind, &datagram(a, d, (5001, 501))), (m, a)).await;
