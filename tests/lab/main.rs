@@ -37,6 +37,7 @@ mod faults_operations;
 mod fence;
 mod fixed_ports;
 mod flow_logs;
+mod foretold;
 mod fragments;
 mod gotchas;
 mod hostile_instances;
@@ -98,6 +99,7 @@ const ALL: &[&[Case]] = &[
     fence::CASES,
     fixed_ports::CASES,
     flow_logs::CASES,
+    foretold::CASES,
     fragments::CASES,
     gotchas::CASES,
     hostile_instances::CASES,

@@ -58,6 +58,9 @@ impl One {
 
     /// The address that whoever opened it sends from.
     fn source(&self, cloud: &Cloud) -> Option<IpAddr> {
+        if let Endpoint::Host(_, address) = &self.flow.from {
+            return Some(address.0);
+        }
         policy::walk(cloud, &self.flow).stages.iter().find_map(|stage| match stage {
             Stage::Sent { source, .. } => Some(*source),
             _ => None,
