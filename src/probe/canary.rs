@@ -57,7 +57,7 @@ pub struct KnownPath {
 }
 
 /// Sends a canary down each receiver's link, from the router and behind whatever the filter let through before, and
-/// waits until it has arrived. Gives those whose canary did.
+/// waits until it has arrived. Gives those whose canary did. A link that is named twice gets one: two would look alike.
 ///
 /// A link's packets queue per processor, so a canary goes from every processor: when all have arrived, so has every
 /// packet that passed the filter earlier.
@@ -68,7 +68,8 @@ pub(super) async fn barrier(
 ) -> Result<HashSet<(NodeName, IpAddr)>, CanaryError> {
     let cpus = allowed_cpus().map_err(CanaryError::Cpus)?;
     let mut groups: Vec<(Arc<Namespace>, IpAddr, Vec<&Receiver>)> = Vec::new();
-    for receiver in receivers {
+    let mut fed: HashSet<(NodeName, IpAddr)> = HashSet::new();
+    for receiver in receivers.iter().filter(|receiver| fed.insert(receiver.link())) {
         let same = |(router, source, _): &&mut (Arc<Namespace>, IpAddr, Vec<&Receiver>)| {
             router.name == receiver.router.name && *source == receiver.router_address
         };

@@ -5,6 +5,7 @@ use sglab::scenario::{self, Options, RunVerdict, predict};
 
 cases![
     what_a_host_holds_is_foretold_as_anybody_elses,
+    what_an_instance_holds_to_itself_is_cut_as_anybody_elses,
 ];
 
 /// Everything that a file expects is found, by packets and by prediction alike.
@@ -32,4 +33,5 @@ macro_rules! past {
 
 past! {
     what_a_host_holds_is_foretold_as_anybody_elses: "what-a-host-holds-is-cut-as-anybody-elses",
+    what_an_instance_holds_to_itself_is_cut_as_anybody_elses: "what-an-instance-holds-to-itself-is-cut-as-anybody-elses",
 }
