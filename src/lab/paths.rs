@@ -32,7 +32,8 @@ impl Lab {
                     Via::Dns => {
                         let address = resolved.of(flow).ok_or_else(|| format!("{to} was not resolved"))?;
                         let address = address.map_err(|none| none.to_string())?;
-                        let inside = !outside && Some(address) == private;
+                        // From another VPC it goes out by the gateway, though the number is the private one.
+                        let inside = Some(address) == private && self.are_in_one_vpc(&flow.from, &id);
                         (address, (!inside).then(|| behind(address)))
                     }
                     Via::Ipv6 => (last.ipv6.ok_or_else(|| format!("{to} has no IPv6 address"))?.0.into(), None),
@@ -137,6 +138,11 @@ impl Lab {
             Endpoint::Forged(_, source) => Ok(Sender { node, source: (*source).into(), public: None }),
             _ => Ok(Sender { node, source: private.0.into(), public }),
         }
+    }
+
+    fn are_in_one_vpc(&self, from: &Endpoint, to: &InterfaceId) -> bool {
+        let vpc = |id: &InterfaceId| self.cloud.interface(id).map(|interface| &interface.vpc);
+        from.interface().and_then(|from| vpc(&from)).is_some_and(|from| vpc(to) == Some(from))
     }
 
     /// The sender of a flow, as a receiver of what comes back.
