@@ -221,6 +221,10 @@ impl<'a> Walker<'a> {
         self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
         if let Some(holder) = public_holder_of(self.cloud, leg.destination) {
             self.arrive(leg.destination, holder);
+            if self.is_own_answer(holder, public) {
+                self.stages.push(Stage::OwnAnswer { interface: holder.id.clone() });
+                return Verdict::Open { admitted_by: Vec::new() };
+            }
             return self.ingress(public.0.into(), holder, Path::Direct);
         }
         let hosts = &self.cloud.hosts;
@@ -230,6 +234,20 @@ impl<'a> Walker<'a> {
         } else {
             Verdict::Unreachable { by: Some(Hop::Internet) }
         }
+    }
+
+    /// Whether what an interface began itself comes to it as the answer: of a protocol without ports it has sent from its private
+    /// address to its public one, and what comes in is from the public one to the private one.
+    ///
+    /// Source: "Security group connection tracking" (EC2): of protocols other than TCP, UDP and ICMP only addresses and number are
+    /// tracked, and what comes the other way is accepted "regardless of inbound security group rules".
+    fn is_own_answer(&self, receiver: &Interface, seen: PublicIp) -> bool {
+        let begun = self.stages.iter().find_map(|stage| match stage {
+            Stage::Sent { from, source, destination } => Some((from, *source, *destination)),
+            _ => None,
+        });
+        let sent = receiver.private.map(|private| (&receiver.id, private.0.into(), seen.0.into()));
+        matches!(self.service, Service::Protocol(_)) && begun.is_some() && begun == sent
     }
 
     /// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references

@@ -34,6 +34,11 @@ pub enum Stage {
     },
     /// The groups of an interface were asked.
     Asked(Asked),
+    /// To the receiver it is the answer to what the receiver has sent itself, so nobody asked for its groups.
+    OwnAnswer {
+        /// Who has sent it, and gets it.
+        interface: InterfaceId,
+    },
     /// Nobody asked for the sender's groups: the era has no egress rules.
     NoEgressRules {
         /// Who may send everything.

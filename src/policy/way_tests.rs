@@ -53,6 +53,7 @@ fn word(stage: &Stage) -> String {
             let direct = if asked.path == Path::Direct { "" } else { " through an appliance" };
             format!("{}'s {} {says} {}{direct}", asked.interface, asked.at, asked.other)
         }
+        Stage::OwnAnswer { interface } => format!("{interface} answers itself"),
         Stage::NoEgressRules { interface } => format!("{interface} sends all"),
         Stage::Routed { to } => format!("routed to {to}"),
         Stage::PassedOn { by, source } => format!("{by} passes it on from {source}"),

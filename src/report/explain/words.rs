@@ -13,6 +13,9 @@ use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, 
 /// What a flow came to.
 pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
     match &walk.verdict {
+        Verdict::Open { .. } if matches!(walk.stages.last(), Some(Stage::OwnAnswer { .. })) => {
+            "open; it comes in as the answer to what was sent, whatever the rules say".to_owned()
+        }
         Verdict::Open { admitted_by } if admitted_by.is_empty() => "open; no group judges at its end".to_owned(),
         Verdict::Open { admitted_by } => {
             let rules: Vec<String> = admitted_by.iter().map(|id| rule(cloud, *id)).collect();
@@ -52,6 +55,7 @@ pub(super) fn kind(stage: &Stage) -> &'static str {
             Direction::Egress => "egress",
             Direction::Ingress => "ingress",
         },
+        Stage::OwnAnswer { .. } => "ingress",
         Stage::NoEgressRules { .. } => "egress",
         Stage::Sent { .. } | Stage::Routed { .. } | Stage::PassedOn { .. } => "path",
         Stage::TranslatedSource { .. } | Stage::TranslatedDestination { .. } => "gateway",
@@ -108,6 +112,12 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             };
             let (name, list) = (named(&asked.interface), groups.join(", "));
             format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{appliance}", asked.other)
+        }
+        Stage::OwnAnswer { interface } => {
+            let name = named(interface);
+            format!(
+                "{name} has sent it, and without ports what comes in looks like the answer: no rule of {name} is asked"
+            )
         }
         Stage::NoEgressRules { interface } => {
             format!("{} may send everything: this era has no rules for what goes out", named(interface))
