@@ -21,6 +21,7 @@ mod behind_tests;
 mod load_balancer_tests;
 mod meeting;
 mod memory;
+mod port_unreachable;
 mod remedies;
 #[cfg(test)]
 mod remedies_tests;
@@ -44,6 +45,7 @@ use crate::model::{
 };
 pub use meeting::{Meeting, meeting};
 pub use memory::{Memory, memory};
+pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
 use routes::{NextHop, next_hop, passes_on};
 pub use small_link::{Comes, SmallLink, small_link};

@@ -32,7 +32,7 @@ pub use evidence::Logged;
 pub use held::{Connection, Held};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Recorded, Resolution, SOMEBODY_ELSE};
 pub use prober::Prober;
-pub use resolve::Whose;
+pub use resolve::{Whose, unheard};
 pub use traffic::{Course, Packet, Part, Streams, Trace};
 
 use crate::model::Flow;

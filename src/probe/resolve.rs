@@ -63,7 +63,7 @@ pub(super) fn outcome(
             }
             Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
             None if finding.seen => match answer_dropped(finding, whose) {
-                Some(drop) => inconclusive(&format!("the receiver has seen it, and its answer was {}", words(&drop))),
+                Some(drop) => inconclusive(&unheard(&drop)),
                 None => inconclusive("the receiver has seen it and gave no answer"),
             },
             None => inconclusive("no answer, and no filter has a record of it"),
@@ -141,6 +141,11 @@ fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>)
 pub(super) fn answer_dropped(finding: &Finding, whose: Whose<'_>) -> Option<Drop> {
     let unanswered = finding.answer.is_none() && finding.seen && !finding.records.iter().any(|it| it.record.is_drop());
     finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, whose))
+}
+
+/// Why a flow is inconclusive whose answer was dropped.
+pub fn unheard(drop: &Drop) -> String {
+    format!("the receiver has seen it, and its answer was {}", words(drop))
 }
 
 /// `dropped as spoofed at web.eth0, source 10.0.2.11`, `dropped at the ingress of web.eth0, source 10.0.0.12`.

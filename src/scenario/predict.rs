@@ -13,12 +13,12 @@ use super::{causes, explain, health, traffic};
 use crate::lab::{Admissions, Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::topology::Topology;
 use crate::model::{
-    Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
-    Peers, RuleId, Service, Verdict, apply,
+    Cloud, CloudService, ConnectionName, Direction, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer,
+    Operation, Peers, RuleId, Service, Verdict, apply,
 };
 use crate::policy::behind::{Behind, Listens, Reached};
 use crate::policy::{self, Stage, Walk};
-use crate::probe::{Batch, Drop, Health, Held, Observation, Outcome, Resolution, Streams, Trace};
+use crate::probe::{Batch, Drop, DropCause, Health, Held, Observation, Outcome, Resolution, Streams, Trace, unheard};
 
 /// Predicts the steps of a file under an era, and whether its own expectations would hold.
 ///
@@ -238,12 +238,31 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
         _ => None,
     });
     let resolved = if walk.verdict == Verdict::Unresolved { Some(Resolution::NoSuchName) } else { resolved };
-    let outcome = outcome(cloud, listeners, flow, &walk);
+    let (outcome, answer_dropped) = match outcome(cloud, listeners, flow, &walk) {
+        Outcome::Refused { admitted_by } => match refusal_dropped(cloud, flow, &walk) {
+            Some(drop) => (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop)),
+            None => (Outcome::Refused { admitted_by }, None),
+        },
+        other => (other, None),
+    };
     let answered_by = match (&outcome, behind(cloud, listeners, flow, Programs::Listen)) {
         (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
         _ => None,
     };
-    Observation { resolved, answered_by, ..Observation::of(flow.clone(), outcome) }
+    Observation { resolved, answered_by, answer_dropped, ..Observation::of(flow.clone(), outcome) }
+}
+
+/// Where the word that nobody listens is dropped, if it does not come to whoever has asked.
+fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
+    let policy::Asked { at, interface, groups, other, .. } = policy::port_unreachable_dropped(cloud, flow, walk)?;
+    let source = match at {
+        Direction::Ingress => other,
+        Direction::Egress => {
+            let sends = cloud.interface(&interface)?;
+            if other.is_ipv4() { sends.private?.0.into() } else { sends.ipv6?.0.into() }
+        }
+    };
+    Some(Drop { cause: DropCause::Groups { at, interface, groups }, source })
 }
 
 /// The outcome that a verdict comes to where somebody listens, or nobody does.
@@ -346,7 +365,7 @@ fn source(walk: &Walk) -> Option<IpAddr> {
     walk.stages.iter().rev().find_map(|stage| match stage {
         Stage::Sent { source, .. } => Some(*source),
         Stage::TranslatedSource { public, .. } => Some((*public).into()),
-        Stage::Asked(asked) if asked.at == crate::model::Direction::Ingress => Some(asked.other),
+        Stage::Asked(asked) if asked.at == Direction::Ingress => Some(asked.other),
         _ => None,
     })
 }

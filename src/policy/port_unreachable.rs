@@ -1,0 +1,56 @@
+//! What becomes of the word that nobody listens on a UDP port.
+//!
+//! The receiver's kernel answers a datagram with an ICMP error. About a flow that an end tracks it passes there, and about
+//! another the rules of that end decide, as the field reports say; a file may take "Network MTU" (EC2) at its word, and then it always passes.
+
+use super::{Asked, Memory, Stage, Walk, asked, memory};
+use crate::model::{Cloud, Direction, Flow, IcmpErrors, IcmpMessage, Service};
+
+/// Over IPv4 and over IPv6.
+const PORT_UNREACHABLE: [IcmpMessage; 2] = [IcmpMessage { kind: 3, code: 3 }, IcmpMessage { kind: 1, code: 4 }];
+
+/// Which end's rules keep the error about a datagram that was let in from whoever sent it; nothing where it comes to him. Where
+/// both do, inside a VPC that is the sender's, whose ingress is asked first there (sglab), and else the receiver's.
+///
+/// What goes through an appliance is not judged: its two crossings may be one flow.
+pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Asked> {
+    let is_routed = walk.stages.iter().any(|stage| matches!(stage, Stage::Routed { .. }));
+    if !matches!(flow.service, Service::Udp(_)) || is_routed || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
+        return None;
+    }
+    let mut ends: Vec<&Asked> = walk.stages.iter().filter_map(asked_of).collect();
+    if !is_inside(cloud, walk) {
+        ends.reverse();
+    }
+    ends.into_iter().find_map(|end| dropped_at(cloud, flow.service, end))
+}
+
+fn asked_of(stage: &Stage) -> Option<&Asked> {
+    if let Stage::Asked(asked) = stage { Some(asked) } else { None }
+}
+
+/// Whether both ends are in one VPC, and nothing was translated between them.
+fn is_inside(cloud: &Cloud, walk: &Walk) -> bool {
+    let translated =
+        |stage: &Stage| matches!(stage, Stage::TranslatedSource { .. } | Stage::TranslatedDestination { .. });
+    let ends = walk.stages.iter().filter_map(asked_of);
+    let mut vpcs = ends.map(|end| cloud.interface(&end.interface).map(|interface| &interface.vpc));
+    let first = vpcs.next();
+    !walk.stages.iter().any(translated) && vpcs.all(|vpc| Some(vpc) == first)
+}
+
+/// The error about a flow at one end of it, where it goes the other way.
+fn dropped_at(cloud: &Cloud, service: Service, end: &Asked) -> Option<Asked> {
+    if memory(cloud, end, service).is_none_or(Memory::is_tracked) {
+        return None;
+    }
+    let direction = match end.at {
+        Direction::Ingress if !cloud.has_egress_rules() => return None,
+        Direction::Ingress => Direction::Egress,
+        Direction::Egress => Direction::Ingress,
+    };
+    let [of_ipv4, of_ipv6] = PORT_UNREACHABLE;
+    let message = Service::Icmp(if end.other.is_ipv4() { of_ipv4 } else { of_ipv6 });
+    let error = asked(cloud, cloud.interface(&end.interface)?, direction, end.other, message, end.path);
+    (!error.admits()).then_some(error)
+}
