@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, bail};
 use nix::errno::Errno;
@@ -105,12 +105,17 @@ fn is_of_bundle(folder: &Path, inside: &Path, files: &BTreeMap<String, String>) 
 
 /// Opens a file of a bundle: below its folder, and no way there a link.
 fn open(folder: &Path, inside: &Path) -> io::Result<File> {
+    let leads_out = || io::Error::other("it leads out of the folder");
+    // Asked beforehand: of `..` the kernel says "try again" while anything of the machine is renamed.
+    if inside.components().any(|part| part == Component::ParentDir) {
+        return Err(leads_out());
+    }
     let folder = File::open(folder)?;
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
     let opened = openat2(&folder, inside, how).map_err(|errno| match errno {
-        Errno::EXDEV | Errno::ELOOP => io::Error::other("it leads out of the folder"),
+        Errno::EXDEV | Errno::ELOOP => leads_out(),
         errno => errno.into(),
     })?;
     let file = File::from(opened);
@@ -230,4 +235,36 @@ pub(super) fn read_manifest(folder: &Path) -> anyhow::Result<Manifest> {
         bail!("{} is of format {}, and this sglab reads {FORMAT}", told(&path), manifest.format);
     }
     Ok(manifest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// The kernel refuses `..` below a folder with "try again" while anything of the machine is renamed.
+    #[test]
+    fn a_way_up_is_refused_in_the_same_words_while_others_rename() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path();
+        fs::create_dir(path.join("run")).expect("a folder");
+        fs::write(path.join("one"), "").expect("written");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    fs::rename(path.join("one"), path.join("two")).expect("renamed");
+                    fs::rename(path.join("two"), path.join("one")).expect("renamed");
+                }
+            });
+            let said: BTreeSet<String> = (0..20_000)
+                .filter_map(|_| open(path, Path::new("run/../../outside")).err())
+                .map(|source| source.to_string())
+                .collect();
+            done.store(true, Ordering::Relaxed);
+            assert_eq!(said, BTreeSet::from(["it leads out of the folder".to_owned()]));
+        });
+    }
 }
