@@ -115,7 +115,8 @@ fn via_is_there(cloud: &Cloud, from: &Endpoint, to: &Endpoint, via: Via) -> bool
 fn forged(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
     let silent = |service: &&Service| matches!(service, Service::Udp(_) | Service::Icmp(_));
     let services: Vec<Service> = columns.iter().filter(silent).copied().collect();
-    let running: Vec<_> = cells::running(cloud).cloned().collect();
+    let running = cells::running(cloud).filter(|name| cloud.load_balancer_of(name).is_none());
+    let running: Vec<_> = running.cloned().collect();
     let mut flows = Vec::new();
     for (number, from) in running.iter().enumerate() {
         let to = &running[(number + 1) % running.len()];
