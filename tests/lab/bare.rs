@@ -85,16 +85,16 @@ impl Log {
         }
     }
 
-    /// Waits for the next record of a piece of a datagram that was dropped, which may show no ports, and gives it with its addresses.
-    /// Others may have been lost.
-    pub fn next_fragment(&mut self) -> (Record, (IpAddr, IpAddr)) {
+    /// Waits for a record of a piece of a datagram that was dropped between these two. A piece may show no ports.
+    /// Records of others are passed over, and some may have been lost.
+    pub fn next_fragment(&mut self, between: (IpAddr, IpAddr)) -> Record {
         let begun = Instant::now();
         loop {
             assert!(begun.elapsed() < PATIENCE, "the filter recorded no fragment");
             let read = self.0.read().expect("the log");
             let of_fragments = read.records.into_iter().find_map(|logged| {
                 let record = logged.record.filter(|record| record.is_drop())?;
-                Some((record, addresses(&logged.packet)?))
+                (addresses(&logged.packet)? == between).then_some(record)
             });
             if let Some(found) = of_fragments {
                 return found;
