@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use sglab::model::topology::Topology;
+use sglab::scenario::FilesFrom;
 
 fn broken_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad");
@@ -22,7 +23,7 @@ fn broken_files() -> Vec<PathBuf> {
 fn told(path: &Path) -> Result<String, String> {
     let name = path.file_name().expect("a file").to_string_lossy();
     let bytes = fs::read(path).expect("it can be read");
-    match Topology::parse(&name, &bytes) {
+    match Topology::parse_beside(&name, &bytes, &FilesFrom::folder(path.parent())) {
         Ok(_) => Err(format!("{name} is accepted")),
         Err(problems) => Ok(format!("{problems}\n")),
     }

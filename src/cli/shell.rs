@@ -49,8 +49,11 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
 
 /// Boots the lab and carries out the operations up to a step.
 async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab> {
+    let folder = scenario::services::folder_of(&topology.file).context("failed to find the present folder")?;
     let (mut lab, _) = scenario::boot(topology, era).await?;
     lab.tell_waits(progress::tell_waits());
+    // For what its instances mount; no service is started.
+    lab.find_files_from(&folder);
     steps::carry_out(&mut lab, topology, era, steps).await?;
     // One file for all of its namespaces: what an instance of the first VPC sees.
     let router = lab.cloud().vpcs.keys().next().map_or_else(names::internet, names::router);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
+use sglab::scenario::FilesFrom;
 
 use super::{folder, screen, told};
 
@@ -51,7 +52,11 @@ pub(super) fn read_built_in() -> Read {
 fn parse(texts: Vec<(String, Vec<u8>)>) -> Read {
     let mut read = Read { topologies: Vec::new(), problems: Vec::new(), texts: Vec::new() };
     for (name, text) in &texts {
-        match Topology::parse(name, text) {
+        let parsed = match name.starts_with(PREFIX) {
+            true => Topology::parse(name, text),
+            false => Topology::parse_beside(name, text, &FilesFrom::beside(name)),
+        };
+        match parsed {
             Ok(topology) => read.topologies.push(topology),
             Err(problems) => read.problems.push(problems),
         }

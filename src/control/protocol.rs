@@ -218,6 +218,9 @@ pub struct InstanceState {
     /// The programs that it runs by itself, in the order of their starts.
     #[serde(default)]
     pub services: Vec<ServiceState>,
+    /// What its programs see beside what every instance sees.
+    #[serde(default)]
+    pub mounts: Vec<MountState>,
 }
 
 /// How a service of an instance is.
@@ -231,6 +234,17 @@ pub struct ServiceState {
     pub state: String,
     /// With which exit code it has ended by itself.
     pub exit_code: Option<i32>,
+}
+
+/// What an instance sees at a place of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MountState {
+    /// Where: an absolute path.
+    pub place: String,
+    /// Which file or folder of the host's, as the topology file says it; nothing for an empty folder in memory.
+    pub source: Option<String>,
+    /// `read-only` or `writable`.
+    pub access: String,
 }
 
 /// The state of a load balancer.

@@ -26,8 +26,9 @@ use super::place::LabName;
 use super::protocol::{Applied, Reply, Request};
 use super::told::Happening;
 use crate::lab::{Lab, LabError, Verdicts};
-use crate::model::topology::{Problems, read_operations};
+use crate::model::topology::{Problems, read_operations_beside};
 use crate::model::{Cloud, Flow, InstanceName, Operation, Refusal, RefusalCode};
+use crate::scenario::FilesFrom;
 use events::Events;
 use feed::Answer;
 use flow_logs::Windows;
@@ -206,7 +207,7 @@ impl Supervised {
 
     /// Carries out operations, up to the first that is refused.
     async fn apply(&mut self, words: &str) -> Reply {
-        let operations = match read_operations(self.lab.cloud(), words) {
+        let operations = match read_operations_beside(self.lab.cloud(), words, &FilesFrom::folder(self.lab.folder())) {
             Ok(operations) => operations,
             Err(problems) => return invalid(&problems),
         };

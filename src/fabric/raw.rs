@@ -154,11 +154,23 @@ pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
     set_mount_attributes(libc::AT_FDCWD, &c_path(place)?, libc::AT_RECURSIVE, &attributes)
 }
 
-/// Shows a file or a folder at another place, with the ids of a user namespace: what belongs to root outside belongs to root of that.
+/// Makes no file of a mount, and of every mount below it, a device or a program that gives rights. Needs Linux 5.12.
+pub(super) fn disarm_mounts(place: &Path) -> nix::Result<()> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    set_mount_attributes(libc::AT_FDCWD, &c_path(place)?, libc::AT_RECURSIVE, &attributes)
+}
+
+/// Shows a file or a folder at another place, with all that is mounted below, and with the ids of a user namespace: what belongs to
+/// root outside belongs to root of that.
 /// Needs Linux 5.12, and a file system that can.
 pub(super) fn show_with_ids_of(user: BorrowedFd<'_>, what: &Path, place: &Path) -> nix::Result<()> {
     let (what, place) = (c_path(what)?, c_path(place)?);
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC;
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.unsigned_abs();
     // SAFETY: a system call with a terminated string and two numbers.
     let tree = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, what.as_ptr(), flags) };
     let tree = RawFd::try_from(Errno::result(tree)?).map_err(|_| Errno::EBADF)?;
@@ -170,7 +182,7 @@ pub(super) fn show_with_ids_of(user: BorrowedFd<'_>, what: &Path, place: &Path) 
         propagation: 0,
         userns_fd: u64::try_from(user.as_raw_fd()).map_err(|_| Errno::EBADF)?,
     };
-    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH, &attributes)?;
+    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)?;
     // SAFETY: a system call with two descriptors, two terminated strings and a number.
     let moved = unsafe {
         libc::syscall(

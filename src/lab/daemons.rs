@@ -111,7 +111,8 @@ impl Lab {
     /// # Errors
     /// [`LabError::Daemon`] for the first that did not come up. Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
-        self.daemons.folder = Some(std::path::absolute(&folder).unwrap_or(folder));
+        self.find_files_from(&folder);
+        self.daemons.folder = self.folder.clone();
         self.start_missing_services().await
     }
 

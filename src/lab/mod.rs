@@ -25,7 +25,7 @@ mod verdicts;
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::compile::network::{Families, Network, Node, NodeKind, NodeName};
@@ -71,6 +71,8 @@ pub struct Lab {
     held: IndexMap<ConnectionName, held::Holding>,
     /// The first processes of the instances and hosts in which programs were started.
     machines: IndexMap<NodeName, Machine>,
+    /// The folder from which the paths of `mounts` are meant, if that is known.
+    folder: Option<PathBuf>,
     /// The flow log that it keeps by itself.
     journal: Option<flow_log::Journal>,
     broken: Option<String>,
@@ -260,6 +262,7 @@ impl Lab {
             tell_waits: None,
             held: IndexMap::new(),
             machines: IndexMap::new(),
+            folder: services_from.clone(),
             daemons: daemons::Daemons::of(services_from),
             journal: None,
             broken: None,
@@ -270,6 +273,16 @@ impl Lab {
         lab.register_targets();
         lab.remember();
         Ok(lab)
+    }
+
+    /// From now on the paths of what instances mount are meant from this folder, that of the topology file.
+    pub fn find_files_from(&mut self, folder: &Path) {
+        self.folder = Some(std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned()));
+    }
+
+    /// The folder from which these paths are meant, if it is known.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The state of the cloud now.

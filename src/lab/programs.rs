@@ -8,7 +8,7 @@ use crate::compile::names;
 use crate::fabric::machine::view::{Mount, Source};
 use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError};
 use crate::fabric::sandbox;
-use crate::model::{InstanceName, InstanceState};
+use crate::model::{InstanceName, InstanceState, MountAccess, MountPlace, MountSource};
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,26 @@ pub enum ProgramError {
     /// The instance does not run.
     #[error("{0} does not run; `sglab start {0}` starts it")]
     NotRunning(InstanceName),
+    /// What it is to see cannot be found.
+    #[error("in {instance}: failed to mount {path} at {place}: {why}")]
+    Mount {
+        /// Which instance.
+        instance: InstanceName,
+        /// Where.
+        place: MountPlace,
+        /// What, as the file says it.
+        path: String,
+        /// Why not.
+        why: String,
+    },
+    /// Its first process was not started: the system's word.
+    #[error("in {site}: {source}")]
+    Machine {
+        /// Where.
+        site: Site,
+        /// The system's word.
+        source: StartError,
+    },
     /// The system's word.
     #[error("in {site}: {source}")]
     Start {
@@ -93,21 +113,52 @@ impl Lab {
         if !self.machines.contains_key(&node) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
             let data = self.fabric.volume_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
-            let started = Machine::start(&self.in_site(site)?, data, self.mounts(site), sandbox).await;
-            let machine = started.map_err(|source| ProgramError::Start { site: site.clone(), source })?;
+            let started = Machine::start(&self.in_site(site)?, data, self.mounts(site)?, sandbox).await;
+            let machine = started.map_err(|source| ProgramError::Machine { site: site.clone(), source })?;
             self.machines.insert(node.clone(), machine);
         }
         self.machines.get(&node).ok_or_else(|| ProgramError::Nobody(site.to_string()))
     }
 
-    /// What an instance sees beside what every one does: the folder that its services' paths are meant from.
-    fn mounts(&self, site: &Site) -> Vec<Mount> {
-        let has_services = matches!(site, Site::Instance(name) if self.cloud.instances.get(name).is_some_and(|it| !it.daemons.is_empty()));
-        let folder = self.daemons.folder().filter(|folder| has_services && !is_shared(folder));
-        folder
-            .map(|folder| Mount { place: folder.to_owned(), source: Source::ReadOnly(folder.to_owned()) })
-            .into_iter()
-            .collect()
+    /// What an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
+    fn mounts(&self, site: &Site) -> Result<Vec<Mount>, ProgramError> {
+        let Site::Instance(name) = site else { return Ok(Vec::new()) };
+        let Some(instance) = self.cloud.instances.get(name) else { return Ok(Vec::new()) };
+        let mut mounts: Vec<Mount> = Vec::new();
+        for (place, source) in &instance.mounts {
+            let source = match source {
+                MountSource::Empty => Source::Empty,
+                MountSource::Path(path, access) => {
+                    let host = self.found(path).map_err(|why| {
+                        let (instance, place, path) = (name.clone(), place.clone(), path.clone());
+                        ProgramError::Mount { instance, place, path, why }
+                    })?;
+                    match access {
+                        MountAccess::ReadOnly => Source::ReadOnly(host),
+                        MountAccess::Writable => Source::Writable(host),
+                    }
+                }
+            };
+            mounts.push(Mount { place: place.as_str().into(), source });
+        }
+        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !is_shared(folder));
+        if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
+            mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(folder.to_owned()) });
+        }
+        Ok(mounts)
+    }
+
+    /// Where a file or a folder is that the topology file names; else why it cannot be found.
+    fn found(&self, path: &str) -> Result<PathBuf, String> {
+        let host = match (Path::new(path), &self.folder) {
+            (path, _) if path.is_absolute() => path.to_owned(),
+            (path, Some(folder)) => folder.join(path),
+            (_, None) => return Err("it is meant from the folder of a file, and this cloud is of none".to_owned()),
+        };
+        match std::fs::metadata(&host) {
+            Ok(_) => Ok(host),
+            Err(error) => Err(format!("{}: {error}", host.display())),
+        }
     }
 
     /// Ends every program of an instance; none is left after that.

@@ -7,8 +7,8 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     Daemon, DaemonName, ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs,
-    LoadBalancer, LoadBalancerName, Mtu, Place, PrefixListName, PrivateIp, PublicIp, Rule, RuleId, Service, SubnetName,
-    TrackingTimeouts, VpcName,
+    LoadBalancer, LoadBalancerName, MountPlace, MountSource, Mtu, Place, PrefixListName, PrivateIp, PublicIp, Rule,
+    RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
@@ -227,6 +227,8 @@ pub struct Instance {
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
     pub daemons: IndexMap<DaemonName, Daemon>,
+    /// What its programs see beside what every instance sees.
+    pub mounts: IndexMap<MountPlace, MountSource>,
     /// What it does with packets for others.
     pub forwarding: Forwarding,
     /// Where the file says so.

@@ -5,8 +5,8 @@ use ipnet::IpNet;
 
 use super::{
     AutomaticPublic, CreateLoadBalancer, Daemon, DaemonName, ElasticIpName, Forwarding, GroupName, InstanceName,
-    InterfaceId, LoadBalancerName, Permission, PrefixFamily, PrefixListName, PrivateIp, Service, SourceDestCheck,
-    SubnetName, VpcName,
+    InterfaceId, LoadBalancerName, MountPlace, MountSource, Permission, PrefixFamily, PrefixListName, PrivateIp,
+    Service, SourceDestCheck, SubnetName, VpcName,
 };
 
 /// One change to a cloud.
@@ -162,6 +162,8 @@ pub struct Launch {
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
     pub daemons: IndexMap<DaemonName, Daemon>,
+    /// What its programs see beside what every instance sees.
+    pub mounts: IndexMap<MountPlace, MountSource>,
     /// Which private address it asks for.
     pub address: AddressRequest,
     /// Whether it gets a public address.

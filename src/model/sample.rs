@@ -97,6 +97,7 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         groups: groups.iter().map(GroupName::new).collect(),
         listens: [Service::Tcp(Port(22))].into(),
         daemons: Default::default(),
+        mounts: Default::default(),
         address,
         public: AutomaticPublic::Given,
         source_dest_check: SourceDestCheck::On,

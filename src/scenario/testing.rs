@@ -61,6 +61,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         interfaces: vec![interface],
         listens: IndexSet::new(),
         daemons: Default::default(),
+        mounts: Default::default(),
         forwarding: Forwarding::None,
         place: None,
     };

@@ -12,7 +12,7 @@ use crate::lab::{self, Listeners, Site};
 use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, suggest};
 use crate::model::{Cloud, ConnectionName, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
-use crate::scenario::{self, Options, RunVerdict, cells};
+use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
 
 /// A running cloud. Dropping it takes it down, with everything that runs in it.
 ///
@@ -55,7 +55,7 @@ impl Lab {
         let file = file.as_ref();
         let name = file.display().to_string();
         let bytes = std::fs::read(file).map_err(|source| Error::File { file: name.clone(), source })?;
-        Self::boot(&Topology::parse_cloud(&name, &bytes)?).await
+        Self::boot(&Topology::parse_cloud_beside(&name, &bytes, &FilesFrom::beside(&name))?).await
     }
 
     /// Starts the services of the instances that run, and waits until each is ready; from now on they start and end with their

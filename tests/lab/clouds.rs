@@ -149,6 +149,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         groups: groups.iter().map(GroupName::new).collect(),
         listens: IndexSet::new(),
         daemons: Default::default(),
+        mounts: Default::default(),
         address,
         public: sglab::model::AutomaticPublic::Given,
         source_dest_check: sglab::model::SourceDestCheck::On,

@@ -78,6 +78,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         interfaces: vec![interface],
         listens: Default::default(),
         daemons: Default::default(),
+        mounts: Default::default(),
         forwarding: Forwarding::None,
         place: None,
     };

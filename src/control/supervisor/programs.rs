@@ -66,6 +66,9 @@ fn refused(error: &ProgramError) -> Reply {
             let code = if source.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 };
             Reply::NotStarted { why: error.to_string(), code }
         }
+        ProgramError::Machine { .. } | ProgramError::Mount { .. } => {
+            Reply::NotStarted { why: error.to_string(), code: 126 }
+        }
         _ => Reply::Failed(error.to_string()),
     }
 }

@@ -9,11 +9,13 @@ use indexmap::IndexMap;
 use super::Supervised;
 
 use crate::compile::services::zone::balancer_name;
-use crate::control::protocol::{InstanceState, InterfaceState, LoadBalancerState, ServiceState, State, TargetState};
+use crate::control::protocol::{
+    InstanceState, InterfaceState, LoadBalancerState, MountState, ServiceState, State, TargetState,
+};
 use crate::lab::{DaemonState, DaemonStates, Now};
 use crate::model::{
     Cloud, Daemon, DaemonName, Flow, Instance, InstanceName, InstanceState as Running, Interface, LoadBalancer,
-    LoadBalancerName, Port, PrivateIp, RefusalCode,
+    LoadBalancerName, MountAccess, MountPlace, MountSource, Port, PrivateIp, RefusalCode,
 };
 use crate::policy::behind::{Reached, health_check};
 use crate::probe::{AtWork, Standing};
@@ -85,6 +87,7 @@ impl Glimpse {
             uptime: since.map(|since| since.elapsed().as_secs_f64()),
             interfaces: instance.interfaces.iter().map(interface).collect(),
             services: services(name, instance, &self.services),
+            mounts: instance.mounts.iter().map(mount).collect(),
         }
     }
 }
@@ -176,6 +179,14 @@ fn services(name: &InstanceName, instance: &Instance, states: &DaemonStates) -> 
         ServiceState { name: daemon.to_string(), port: it.port.map(|port| port.to_string()), state, exit_code }
     };
     instance.daemons.iter().map(one).collect()
+}
+
+fn mount((place, source): (&MountPlace, &MountSource)) -> MountState {
+    let (source, access) = match source {
+        MountSource::Empty => (None, MountAccess::Writable),
+        MountSource::Path(path, access) => (Some(path.clone()), *access),
+    };
+    MountState { place: place.to_string(), source, access: access.as_str().to_owned() }
 }
 
 fn words(state: DaemonState) -> (String, Option<i32>) {

@@ -31,12 +31,13 @@ use view::{Mount, View};
 
 use super::{Inside, Sandbox, bounds, descriptors, ids, raw};
 use crate::compile::network::NodeName;
+use crate::model::DATA_FOLDER;
 
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";
 
 /// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
-pub const DATA: &str = "/run/data";
+pub const DATA: &str = DATA_FOLDER;
 
 /// Processes and threads that each user of an instance may have, at the most.
 pub const MOST_PROCESSES: u64 = 2048;

@@ -3,9 +3,11 @@
 //! The tree is made in the lab's user namespace, before the instance's own is entered. The kernel locks what a namespace of less
 //! privilege inherits: root in the instance can mount on top, and can neither take a mount off nor make it writable.
 
+mod mounts;
+
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -13,8 +15,11 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{Gid, Uid, chdir, chown, geteuid, pivot_root};
 use serde::{Deserialize, Serialize};
 
+pub use mounts::{Mount, Source};
+
 use super::DATA;
 use crate::fabric::raw;
+use mounts::ShownSoFar;
 
 const NONE: Option<&str> = None;
 
@@ -51,26 +56,6 @@ pub(super) struct View {
     pub mounts: Vec<Mount>,
     /// Whether a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
-}
-
-/// What an instance sees at a place of its own choice.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mount {
-    /// Where: an absolute path.
-    pub place: PathBuf,
-    /// What.
-    pub source: Source,
-}
-
-/// What is shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Source {
-    /// An empty folder in memory, which goes with the instance's processes.
-    Empty,
-    /// A file or a folder of the host's, by an absolute path; the instance may only read.
-    ReadOnly(PathBuf),
-    /// One that the instance may write to.
-    Writable(PathBuf),
 }
 
 /// An error, and at what.
@@ -110,6 +95,10 @@ impl View {
             self.own_folder(&place, mode)?;
         }
         self.devices()?;
+        let mut shown = ShownSoFar::default();
+        for mount in mounts::in_order(&self.mounts, false) {
+            self.show(mount, user, &mut shown)?;
+        }
         for (file, place) in [(&self.hosts, "/etc/hosts"), (&self.resolver, "/etc/resolv.conf")] {
             self.show_names(file, Path::new(place))?;
         }
@@ -118,41 +107,15 @@ impl View {
         bind(&self.data, &data)?;
         chown(&data, Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)))
             .map_err(at(format!("give away {DATA}")))?;
-        for mount in &self.mounts {
-            self.show(mount, user)?;
-            for folder in
-                self.hidden.iter().filter(|folder| folder.starts_with(&mount.place) && **folder != mount.place)
-            {
-                if inside(folder).is_dir() {
-                    self.own_folder(&inside(folder), 0o755)?;
-                }
-            }
+        for mount in mounts::in_order(&self.mounts, true) {
+            self.show(mount, user, &mut shown)?;
         }
         self.system()
     }
 
-    fn show(&self, Mount { place, source }: &Mount, user: &OwnedFd) -> Result<(), Failed> {
-        let place = inside(&normal(place));
-        let (Source::ReadOnly(host) | Source::Writable(host)) = source else {
-            self.folder(&place)?;
-            return self.own_folder(&place, 0o755);
-        };
-        let found = fs::metadata(host).map_err(at(format!("show {}", host.display())))?;
-        if found.is_dir() {
-            self.folder(&place)?;
-        } else if !place.exists() {
-            place.parent().map_or(Ok(()), |folder| self.folder(folder))?;
-            File::create(&place).map_err(at(format!("make {}", outside(&place).display())))?;
-        }
-        match source {
-            Source::Writable(_) if self.owner.0 != geteuid().as_raw() => {
-                // Files keep their owners: what root of the instance makes there is root's on the host.
-                raw::show_with_ids_of(user.as_fd(), host, &place)
-                    .map_err(at(format!("let the instance write to {}", host.display())))
-            }
-            Source::Writable(_) => bind(host, &place),
-            _ => bind(host, &place).and_then(|()| restrict(&place)),
-        }
+    /// Whether root of the instance is the caller, outside as well.
+    fn owner_is_caller(&self) -> bool {
+        self.owner.0 == geteuid().as_raw()
     }
 
     /// Shows the processes of the caller's process namespace, and makes the tree its root.

@@ -42,6 +42,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         interfaces: vec![first],
         listens: listens.clone(),
         daemons: request.daemons.clone(),
+        mounts: request.mounts.clone(),
         forwarding: request.forwarding,
         place: place.clone(),
     };

@@ -16,7 +16,7 @@ impl FlowPattern {
     /// What is wrong with the words, with their places.
     pub fn parse(words: &str, cloud: &Cloud) -> Result<Self, Problems> {
         let source = Source::new("FLOW", words);
-        let mut reading = Reading::new(&source, Vec::new());
+        let mut reading = Reading::new(&source, Vec::new(), None);
         let nowhere = Span { start: 0, end: 0 };
         let mut declare = |name: &str, sort| reading.declare(&Node::word(name, nowhere), sort, &[]);
         cloud.hosts.keys().for_each(|name| declare(name.as_str(), Sort::Host));

@@ -207,6 +207,7 @@ pub struct NewInstance {
     said: Fields,
     interfaces: Fields,
     services: Fields,
+    mounts: Fields,
 }
 
 impl NewInstance {
@@ -262,6 +263,12 @@ impl NewInstance {
         Self { services: self.services.with(name, service.0.to_text()), ..self }
     }
 
+    /// What its programs see at a place of their own: `("/srv/www", "./www")` to read, `"./data writable"`, `"empty"`. Paths begin in
+    /// the folder that services are started from.
+    pub fn mount(self, place: &str, source: &str) -> Self {
+        Self { mounts: self.mounts.with(place, quote(source)), ..self }
+    }
+
     /// It may send and receive what is not its own, and passes it on with its own address, as a NAT instance does.
     pub fn forwards_as_nat(self) -> Self {
         self.with("source-dest-check", "off".to_owned()).with("forwards", "nat".to_owned())
@@ -275,7 +282,7 @@ impl NewInstance {
     /// As the file says it.
     pub fn to_text(&self) -> String {
         let mut all = self.said.clone();
-        for (key, part) in [("interfaces", &self.interfaces), ("services", &self.services)] {
+        for (key, part) in [("interfaces", &self.interfaces), ("services", &self.services), ("mounts", &self.mounts)] {
             if !part.0.is_empty() {
                 all = all.with(key, part.to_text());
             }
@@ -382,6 +389,7 @@ instances:
     address: 10.1.1.50
     public: no
     services: {db: {command: [dbd, -v, '1'], port: tcp 5432, log: db.log}, agent: {command: exec ./agent --verbose}}
+    mounts: {/srv/www: ./www, /var/lib/mysql: ./data writable, /var/lib/nginx: empty}
 ";
         let built = Topology::builder(Era::Vpc)
             .knob("quotas", "ignored")
@@ -408,6 +416,9 @@ instances:
                 NewInstance::in_groups(["db", "web"])
                     .service("db", NewService::command(["dbd", "-v", "1"]).port("tcp 5432").log("db.log"))
                     .service("agent", NewService::line("exec ./agent --verbose"))
+                    .mount("/srv/www", "./www")
+                    .mount("/var/lib/mysql", "./data writable")
+                    .mount("/var/lib/nginx", "empty")
                     .address("10.1.1.50")
                     .private_only(),
             );

@@ -178,6 +178,7 @@ impl Reading<'_> {
             "forwards",
             "interfaces",
             "services",
+            "mounts",
         ];
         let fields = self.fields(value, "an instance", &known)?;
         self.members_unknown |= fields.misspelt && fields.get("groups").is_none();
@@ -221,6 +222,7 @@ impl Reading<'_> {
             let ports = daemons.values().filter_map(|daemon| daemon.port);
             self.listens.entry(name.clone()).or_default().extend(ports);
         }
+        let mounts = self.mounts(fields.get("mounts"));
         let source_dest_check = self.check(fields.get("source-dest-check"));
         let forwarding = self.forwarding(fields.get("forwards"));
         if let Some(name) = &name {
@@ -248,6 +250,7 @@ impl Reading<'_> {
             groups,
             listens,
             daemons,
+            mounts,
             address: request,
             public,
             source_dest_check,

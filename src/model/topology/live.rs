@@ -2,6 +2,7 @@
 
 use super::super::{Cloud, Forwarding, Operation, Scheme, Service};
 use super::flows::Within;
+use super::mounts::Files;
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::Reading;
@@ -18,7 +19,23 @@ const TYPED: &str = "command";
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_operations(cloud: &Cloud, text: &str) -> Result<Vec<Placed<Operation>>, Problems> {
-    read(cloud, text, |reading, node| {
+    operations(cloud, text, None)
+}
+
+/// The same where the files that they name can be looked for.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once; and files that are not there.
+pub fn read_operations_beside(
+    cloud: &Cloud,
+    text: &str,
+    files: &dyn Files,
+) -> Result<Vec<Placed<Operation>>, Problems> {
+    operations(cloud, text, Some(files))
+}
+
+fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Vec<Placed<Operation>>, Problems> {
+    read(cloud, text, files, |reading, node| {
         let actions = reading.actions(node, &[], Some(ANY_REFUSAL));
         let all = actions.len();
         let operations = actions.into_iter().filter_map(|action| match action {
@@ -55,7 +72,7 @@ pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems>
 fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
     // As a quoted scalar: what is typed is no YAML.
     let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let flow = read(cloud, &quoted, |reading, node| reading.flow(node, within))?;
+    let flow = read(cloud, &quoted, None, |reading, node| reading.flow(node, within))?;
     flow.ok_or_else(|| nothing(text))
 }
 
@@ -64,13 +81,18 @@ fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern,
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
-    read(cloud, text, |reading, node| {
+    read(cloud, text, None, |reading, node| {
         let items = reading.one_or_many(node, "a port or a list of ports");
         items.iter().filter_map(|item| reading.column(item)).collect()
     })
 }
 
-fn read<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &Node) -> T) -> Result<T, Problems> {
+fn read<T>(
+    cloud: &Cloud,
+    text: &str,
+    files: Option<&dyn Files>,
+    take: impl FnOnce(&mut Reading<'_>, &Node) -> T,
+) -> Result<T, Problems> {
     let source = Source::new(TYPED, text);
     let mut problems = Vec::new();
     if text.len() > MAX_BYTES {
@@ -81,7 +103,7 @@ fn read<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &Node)
         Ok(None) => return Err(nothing(text)),
         Err(draft) => return Err(Problems::new(&source, vec![draft])),
     };
-    let mut reading = Reading::new(&source, problems);
+    let mut reading = Reading::new(&source, problems, files);
     know(&mut reading, cloud);
     reading.declare_in(&root);
     let taken = take(&mut reading, &root);

@@ -8,6 +8,7 @@ use super::super::{
     AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, GroupReferenceIpv6, IcmpErrors,
     InstanceName, InterfaceId, OnCrash, OnStart, Operation, Quotas, SelfReference, Service,
 };
+use super::mounts::Files;
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::{Fields, Reading};
@@ -43,7 +44,15 @@ impl Topology {
     /// # Errors
     /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        Self::read(file, bytes, Promise::Demanded)
+        Self::read(file, bytes, Promise::Demanded, None)
+    }
+
+    /// As [`Self::parse`], where the files that it names can be looked for: those of `mounts:` must be there.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_beside(file: &str, bytes: &[u8], files: &dyn Files) -> Result<Self, Problems> {
+        Self::read(file, bytes, Promise::Demanded, Some(files))
     }
 
     /// As [`Self::parse`], for whoever wants the cloud only: the file need not have a scenario, nor expect anything.
@@ -51,10 +60,18 @@ impl Topology {
     /// # Errors
     /// As [`Self::parse`].
     pub fn parse_cloud(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
-        Self::read(file, bytes, Promise::Optional)
+        Self::read(file, bytes, Promise::Optional, None)
     }
 
-    fn read(file: &str, bytes: &[u8], promise: Promise) -> Result<Self, Problems> {
+    /// As [`Self::parse_cloud`], where the files that it names can be looked for.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_cloud_beside(file: &str, bytes: &[u8], files: &dyn Files) -> Result<Self, Problems> {
+        Self::read(file, bytes, Promise::Optional, Some(files))
+    }
+
+    fn read(file: &str, bytes: &[u8], promise: Promise, files: Option<&dyn Files>) -> Result<Self, Problems> {
         let text = match text(bytes) {
             Ok(text) => text,
             // The lines of such a file are not fit to be shown.
@@ -69,7 +86,7 @@ impl Topology {
                 return Err(Problems::new(&source, problems));
             }
         };
-        let mut reading = Reading::new(&source, problems);
+        let mut reading = Reading::new(&source, problems, files);
         let topology = match &root {
             Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
                 reading.topology(root, promise)

@@ -7,6 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::super::{Era, Forwarding, HostName, InstanceName, InterfaceId, LoadBalancerName, Vpc, VpcName};
 use super::elastic_ips::Holder;
+use super::mounts::Files;
 use super::names::{Names, World};
 use super::problem::{Draft, Source, Span, quote};
 use super::tree::{Kind, Node, Value};
@@ -67,6 +68,8 @@ pub(super) struct Reading<'s> {
     pub elb_group_used: bool,
     /// Patterns with their places, to be checked once every membership is known.
     pub patterns: Vec<(FlowPattern, Span)>,
+    /// The files that it names, where these can be looked for.
+    pub files: Option<&'s dyn Files>,
 }
 
 /// The entries of a mapping whose keys the format names.
@@ -87,7 +90,7 @@ impl<'n> Fields<'n> {
 }
 
 impl<'s> Reading<'s> {
-    pub fn new(source: &'s Source, problems: Vec<Draft>) -> Self {
+    pub fn new(source: &'s Source, problems: Vec<Draft>, files: Option<&'s dyn Files>) -> Self {
         Self {
             source,
             problems,
@@ -118,6 +121,7 @@ impl<'s> Reading<'s> {
             default_of_balancers: false,
             elb_group_used: false,
             patterns: Vec::new(),
+            files,
         }
     }
 

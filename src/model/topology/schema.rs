@@ -5,6 +5,7 @@
 
 #![expect(dead_code, reason = "the types are described, and never made")]
 
+mod instances;
 mod load_balancers;
 mod scenario;
 
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
+use instances::Instance;
 use load_balancers::LoadBalancer;
 use scenario::{Step, Table};
 
@@ -396,58 +398,6 @@ struct LongRule {
 enum NumberOrWord {
     Number(u16),
     Word(String),
-}
-
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
-struct Instance {
-    /// Its security groups; left out: `default`.
-    groups: Option<OneOrMany<Name>>,
-    /// What listens on it, besides what the harness adds.
-    listens: Option<Services>,
-    /// The programs that it runs by itself, started in this order, each once the one before is ready.
-    services: Option<BTreeMap<Name, Daemon>>,
-    /// The private address that it asks for, or `web1.previous` in a step.
-    address: Option<String>,
-    /// Whether it gets a public address; `yes` if left out.
-    public: Option<YesOrNo>,
-    /// Its VPC; to be said where there are several.
-    vpc: Option<Name>,
-    /// Its subnet; else the first.
-    subnet: Option<Name>,
-    /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
-    source_dest_check: Option<OnOrOff>,
-    /// What it does with packets for others; `no` if left out.
-    forwards: Option<Forwards>,
-    /// Interfaces beside the first, `eth1` and so on. Era vpc only.
-    interfaces: Option<BTreeMap<String, Interface>>,
-}
-
-/// A program that stays in the foreground. `sglab up` starts it with its instance, and ends it with that.
-#[derive(JsonSchema)]
-#[schemars(deny_unknown_fields, rename_all = "kebab-case")]
-struct Daemon {
-    /// A line for the shell, or a list of words.
-    command: CommandWords,
-    /// It is ready once it listens here; without, once it has begun.
-    port: Option<Service>,
-    /// A file that its output is added to; without, `sglab logs --service` shows it while the lab is up.
-    log: Option<String>,
-}
-
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum CommandWords {
-    Line(#[schemars(length(min = 1))] String),
-    Words(#[schemars(length(min = 1))] Vec<CommandWord>),
-}
-
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-enum CommandWord {
-    Word(String),
-    Number(f64),
-    Truth(bool),
 }
 
 /// Services; none at all is fine.

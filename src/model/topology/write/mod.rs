@@ -378,6 +378,13 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<S
         });
         fields.push(format!("services: {{{}}}", daemons.collect::<Vec<_>>().join(", ")));
     }
+    if !instance.mounts.is_empty() {
+        let mounts = instance
+            .mounts
+            .iter()
+            .map(|(place, source)| format!("{}: {}", in_quotes(place.as_str()), in_quotes(&source.to_string())));
+        fields.push(format!("mounts: {{{}}}", mounts.collect::<Vec<_>>().join(", ")));
+    }
     if first.automatic_public == AutomaticPublic::None {
         fields.push("public: no".to_owned());
     }

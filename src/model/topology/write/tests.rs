@@ -25,6 +25,31 @@ fn a_cloud_reads_like_a_file_that_people_write() {
 }
 
 #[test]
+fn what_an_instance_mounts_is_written_as_it_was_said() {
+    let text = r#"
+sglab: 1
+era: vpc
+instances:
+  web1:
+    services: {web: {command: ./web, port: tcp 80, log: web.log}}
+    mounts:
+      /srv//www/: ./www
+      "/srv/a \"b\"": "../a 'b': c  writable"
+      /srv/ro: "./x ro read-only"
+      /srv/docker: "./x:ro read-only"
+      /srv/word: "./x writable read-only"
+      /var/lib/nginx: empty
+      /var/lib/all: / writable
+"#;
+    let topology = Topology::parse_cloud("t.yaml", text.as_bytes()).unwrap();
+    let cloud = topology.initial_cloud(Era::Vpc).unwrap();
+    let written = write(&cloud, "a cloud", "{dropped: ['web1 -> web1:1 by public address']}").unwrap();
+    let mounts = &read(&written).unwrap().instances[&InstanceName::new("web1")].mounts;
+    assert_eq!(*mounts, cloud.instances[&InstanceName::new("web1")].mounts);
+    insta::assert_snapshot!(written);
+}
+
+#[test]
 fn a_rule_for_a_public_address_names_the_same_instance_afterwards_and_one_for_nobodys_names_nobody() {
     let sample = Sample::new(Era::Vpc)
         .group("G", &[])
