@@ -228,6 +228,38 @@ fn a_bundle_starts_no_service_unless_it_is_asked_to() {
 }
 
 #[test]
+fn services_of_a_bundle_are_shown_nothing_outside_of_their_folder() {
+    let program = Program::copy();
+    let text = "sglab: 1\nera: vpc\nhosts: {customer: 198.51.100.7}\ngroups: {web: [tcp 80 from anywhere]}\n\
+        instances: {web1: {groups: web, mounts: {/srv/www: ./www writable},\n\
+        services: {it: {command: 'echo served >>/srv/www/log; exec sleep 60'}}}}\n\
+        scenario: [{step: s, expect: {open: [customer -> web1:80]}}]\n";
+    write(&program, "shop/shop.yaml", text);
+    fs::create_dir_all(program.scratch().join("shop/www")).expect("a folder");
+    let (code, said) = run(&program, User::Ours, &["test", "shop/shop.yaml", "--evidence", "kept", "--services"]);
+    assert_eq!(code, Some(0), "{said}");
+    let log = program.scratch().join("shop/www/log");
+    let served = || fs::read_to_string(&log).expect("the log").lines().count();
+    assert_eq!(served(), 1);
+    let (code, said) = run(&program, User::Ours, &["replay", "kept", "--services"]);
+    assert_eq!((code, served()), (Some(0), 2), "{said}");
+    // Whoever wrote the bundle names another folder.
+    let scenario = program.scratch().join("kept/001-shop-vpc/scenario.yaml");
+    let kept = fs::read_to_string(&scenario).expect("a scenario");
+    std::os::unix::fs::symlink("..", program.scratch().join("shop/link")).expect("a link");
+    for path in ["..", "/etc", "./link/kept"] {
+        altered(&scenario, "./www writable", &format!("{path} writable"));
+        let (code, said) = run(&program, User::Ours, &["replay", "kept", "--services"]);
+        let words = format!("{path} is mounted, which is not in ");
+        assert!(code == Some(2) && said.contains(&words) && !said.contains("SAME"), "{path}: {said}");
+        let (code, said) = run(&program, User::Ours, &["replay", "kept"]);
+        assert_eq!(code, Some(0), "without services nothing is mounted: {said}");
+        fs::write(&scenario, &kept).expect("written");
+    }
+    assert_eq!(served(), 2);
+}
+
+#[test]
 fn a_bundle_leads_nowhere_outside_of_its_folder() {
     let program = Program::copy();
     let run_folder = kept(&program, User::Ours);

@@ -7,7 +7,7 @@ mod program;
 
 use labs::Labs;
 use nix::unistd::geteuid;
-use program::{User, said, users};
+use program::{NOBODY, User, said, users};
 
 /// A lab of two instances, and a shell in the first.
 struct Fence {
@@ -207,6 +207,99 @@ fn a_service_reads_beside_its_file_and_writes_nothing() {
         while !read().contains("refused") {}
         assert!(read().starts_with("hello"), "as {user:?}: {}", read());
         assert_eq!(std::fs::read_to_string(folder.join("page")).expect("the file"), "hello");
+    }
+}
+
+fn id_of(user: User) -> u32 {
+    if user == User::Nobody { NOBODY } else { geteuid().as_raw() }
+}
+
+/// A lab of one instance with `mounts:`, whose file lies in a folder with a `www` and a `data`.
+fn mounting(user: User, mounts: &str) -> (Fence, std::path::PathBuf) {
+    let labs = Labs::of(user);
+    let folder = labs.program.scratch().join("site");
+    for below in ["www", "data"] {
+        std::fs::create_dir_all(folder.join(below)).expect("a folder");
+    }
+    std::fs::write(folder.join("www/page"), "hello").expect("a file");
+    for path in ["", "www", "www/page", "data"] {
+        std::os::unix::fs::chown(folder.join(path), Some(id_of(user)), None).expect("given to the lab's user");
+    }
+    let text = format!(
+        "sglab: 1\nera: vpc\ngroups: {{WEB: []}}\ninstances: {{web1: {{groups: WEB, mounts: {mounts}}}}}\n\
+         scenario: [{{step: up, expect: {{dropped: ['web1 -> web1:80 by public address']}}}}]\n"
+    );
+    let file = folder.join("site.yaml");
+    std::fs::write(&file, text).expect("a file");
+    labs.ok(&["up", &file.display().to_string()]);
+    (Fence { labs, user }, folder)
+}
+
+#[test]
+fn what_is_mounted_read_only_is_read_and_not_written() {
+    for user in users() {
+        // Nobody else may read it, and the instance's root is not them.
+        let (fence, folder) = mounting(*user, "{/srv/www: ./www}");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        std::fs::set_permissions(folder.join("www"), private).expect("it is ours");
+        assert_eq!(fence.inside("cat /srv/www/page"), "hello", "as {user:?}");
+        fence.nothing_of(&[
+            "echo x >>/srv/www/page",
+            "touch /srv/www/new",
+            "rm /srv/www/page",
+            "mount -o remount,rw,bind /srv/www",
+            "umount /srv/www",
+            "ls /srv/www/../data",
+            "unshare -m sh -c 'mount -o remount,rw,bind /srv/www && touch /srv/www/new'",
+        ]);
+        assert_eq!(std::fs::read_to_string(folder.join("www/page")).expect("the file"), "hello");
+        fence.labs.ok(&["reboot", "web1"]);
+        assert_eq!(fence.inside("cat /srv/www/page"), "hello", "after a reboot as well");
+    }
+}
+
+#[test]
+fn what_an_instance_writes_to_a_writable_mount_belongs_to_the_labs_user() {
+    for user in users() {
+        let (fence, folder) = mounting(*user, "{/var/lib/app: ./data writable}");
+        fence.inside("echo written >/var/lib/app/file; mkdir /var/lib/app/folder");
+        let file = folder.join("data/file");
+        assert_eq!(std::fs::read_to_string(&file).expect("the file"), "written\n", "as {user:?}");
+        let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&file).expect("the file"));
+        assert_eq!(owner, id_of(*user), "as {user:?}");
+        // A program of the host's is no key to it: what the instance makes there gives nobody anything.
+        fence.inside("cp /bin/sh /var/lib/app/sh && chmod 4755 /var/lib/app/sh");
+        fence.nothing_of(&["ls /var/lib/app/../site.yaml", "mknod /var/lib/app/null c 1 3", "touch /srv/new"]);
+        fence.labs.ok(&["stop", "web1"]);
+        fence.labs.ok(&["start", "web1"]);
+        assert_eq!(fence.inside("cat /var/lib/app/file"), "written\n", "after a restart as well");
+    }
+}
+
+#[test]
+fn an_empty_mount_is_the_instances_own_until_it_stops() {
+    for user in users() {
+        let (fence, _) = mounting(*user, "{/opt/cache: empty, /srv/www: ./www, /usr/local/share: empty}");
+        fence.inside("touch /opt/cache/file /usr/local/share/file; test -e /srv/www/page");
+        fence.labs.ok(&["stop", "web1"]);
+        fence.labs.ok(&["start", "web1"]);
+        assert_eq!(
+            fence.inside("ls -A /opt/cache /usr/local/share | wc -l"),
+            "3\n",
+            "as {user:?}: two names, a blank line"
+        );
+    }
+}
+
+#[test]
+fn a_mount_that_has_gone_is_an_error_that_names_it_and_nothing_is_started() {
+    for user in users() {
+        let (fence, folder) = mounting(*user, "{/srv/www: ./www}");
+        std::fs::rename(folder.join("www"), folder.join("elsewhere")).expect("it is ours");
+        let said = fence.labs.say(&["exec", "web1", "--", "true"]);
+        assert_eq!(said.code, Some(126), "as {user:?}: {said:?}");
+        let words = ["failed to mount ./www at /srv/www", "No such file"];
+        assert!(words.iter().all(|words| said.err.contains(words)), "{said:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
 use sglab::report::shown;
-use sglab::scenario::services::{folder_of, has_services};
+use sglab::scenario::services::{folder_of, has_services, mounted};
 use sglab::scenario::{self, Options, StartServices};
 
 use super::arguments::{PlainFormat, ReplayArguments};
@@ -83,7 +83,9 @@ fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRec
     }
     let services = match &arguments.services {
         Some(given) if manifest.options.services && has_services(&topology) => {
-            StartServices::From(folder_of_services(given.as_deref(), &record.file)?)
+            let folder = folder_of_services(given.as_deref(), &record.file)?;
+            refuse_mounts_outside(&topology, &folder)?;
+            StartServices::From(folder)
         }
         _ => StartServices::No,
     };
@@ -106,6 +108,22 @@ fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBu
         );
     }
     Ok(folder)
+}
+
+/// Services of a bundle are shown nothing of the host but what lies in the folder that was said to be theirs.
+fn refuse_mounts_outside(topology: &Topology, folder: &Path) -> anyhow::Result<()> {
+    for path in mounted(topology) {
+        let host = folder.join(path).canonicalize().with_context(|| format!("failed to find {}", told(path)))?;
+        if !host.starts_with(folder) {
+            bail!(
+                "{} is mounted, which is not in {}; to run the services of a file with all that it mounts: \
+                 sglab test --services",
+                told(path),
+                told(folder)
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Programs of a folder that came from somewhere are not started because the folder says so, and nobody should wonder what differs.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::Operation;
 use crate::model::topology::{Step, Topology};
+use crate::model::{MountSource, Operation};
 
 /// Whether a run starts the services of its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,19 @@ pub fn has_services(topology: &Topology) -> bool {
     let steps = topology.steps.iter().flat_map(Step::operations);
     let mut all = topology.initial.iter().chain(steps);
     all.any(|it| matches!(&it.value, Operation::Launch(launch) if !launch.daemons.is_empty()))
+}
+
+/// Files and folders of the host's that instances of a file mount, as the file says them.
+pub fn mounted(topology: &Topology) -> impl Iterator<Item = &str> {
+    let steps = topology.steps.iter().flat_map(Step::operations);
+    let launched = topology.initial.iter().chain(steps).filter_map(|it| match &it.value {
+        Operation::Launch(launch) => Some(launch),
+        _ => None,
+    });
+    launched.flat_map(|launch| launch.mounts.values()).filter_map(|source| match source {
+        MountSource::Path(path, _) => Some(path.as_str()),
+        MountSource::Empty => None,
+    })
 }
 
 /// Where the paths of a file's services begin: its own folder, and for a built-in one the present one.

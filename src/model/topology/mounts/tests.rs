@@ -10,7 +10,7 @@ struct Beside;
 
 impl Files for Beside {
     fn find(&self, path: &str) -> Found {
-        if path.starts_with("./there") { Found::Something } else { Found::Nothing }
+        if path == "." || path.starts_with("./there") { Found::Something } else { Found::Nothing }
     }
 
     fn names(&self, _: &str) -> Vec<String> {
