@@ -17,7 +17,7 @@ pub enum Operation {
     /// `DeleteSecurityGroup`.
     DeleteGroup(GroupName),
     /// `RunInstances` for one instance.
-    Launch(Launch),
+    Launch(Box<Launch>),
     /// `StopInstances`.
     Stop(InstanceName),
     /// `StartInstances`; also brings back a crashed instance.

@@ -90,7 +90,7 @@ pub(crate) fn launch(name: &str, groups: &[&str]) -> Operation {
 }
 
 pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: AddressRequest) -> Operation {
-    Operation::Launch(Launch {
+    Operation::Launch(Box::new(Launch {
         name: InstanceName::new(name),
         vpc: VpcName::new(vpc),
         subnet: SubnetName::new("default"),
@@ -104,13 +104,13 @@ pub(crate) fn launch_at(name: &str, groups: &[&str], vpc: &str, address: Address
         forwarding: Forwarding::None,
         more: Vec::new(),
         place: None,
-    })
+    }))
 }
 
 /// Into a subnet by its name.
 pub(crate) fn launch_in(name: &str, groups: &[&str], subnet: &str) -> Operation {
     let Operation::Launch(request) = launch(name, groups) else { panic!("a launch") };
-    Operation::Launch(Launch { subnet: SubnetName::new(subnet), ..request })
+    Operation::Launch(Box::new(Launch { subnet: SubnetName::new(subnet), ..*request }))
 }
 
 pub(crate) fn exact(address: &str) -> AddressRequest {

@@ -142,7 +142,7 @@ pub fn revoke(from: &str, traffic: Traffic, peer: Peer) -> Operation {
 
 /// Launches an instance into groups of the default VPC.
 pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation {
-    Operation::Launch(Launch {
+    Operation::Launch(Box::new(Launch {
         name: InstanceName::new(name),
         vpc: VpcName::new("default"),
         subnet: SubnetName::new("default"),
@@ -156,7 +156,7 @@ pub fn launch(name: &str, groups: &[&str], address: AddressRequest) -> Operation
         forwarding: sglab::model::Forwarding::None,
         more: Vec::new(),
         place: None,
-    })
+    }))
 }
 
 /// Stops an instance.

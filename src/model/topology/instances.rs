@@ -152,7 +152,7 @@ impl Reading<'_> {
                 let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
                 self.report(Draft::new(key.span, message).help("five of a subnet belong to EC2"));
             }
-            let operation = Operation::Launch(launch);
+            let operation = Operation::Launch(Box::new(launch));
             self.world.apply(&operation, true);
             let place = self.place(key.span);
             launches.push(Placed { value: operation, place });

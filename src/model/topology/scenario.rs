@@ -271,7 +271,7 @@ impl Reading<'_> {
         let mut launches = Vec::new();
         for (key, value) in self.mapping(node, "a mapping of instances") {
             let Some((launch, _)) = self.launch(key, value) else { continue };
-            launches.push(Placed { value: Operation::Launch(launch), place: self.place(key.span) });
+            launches.push(Placed { value: Operation::Launch(Box::new(launch)), place: self.place(key.span) });
         }
         launches
     }
