@@ -21,6 +21,7 @@ pub mod ids;
 mod inside;
 mod kernel;
 pub mod limits;
+pub mod links;
 pub mod listening;
 pub mod machine;
 mod namespace;

@@ -56,6 +56,39 @@ pub fn icmp_message(packet: &[u8]) -> Option<IcmpMessage> {
     }
 }
 
+/// A packet that was seen on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// Its own tuple.
+    pub tuple: Tuple,
+    /// What it says to whom it comes.
+    pub says: Says,
+}
+
+/// What a packet says to whom it comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Says {
+    /// That a connection is refused, or over.
+    Reset,
+    /// An ICMP error about this packet.
+    Error(Tuple),
+    /// Anything else.
+    Anything,
+}
+
+impl Sighting {
+    /// Reads a packet as [`Tuple::parse`] does.
+    pub fn of(packet: &[u8]) -> Option<Self> {
+        let (tuple, resets) = Tuple::read(packet)?;
+        let says = match tuple.protocol {
+            TCP if resets => Says::Reset,
+            ICMP | ICMPV6 => Tuple::of_error(packet).map_or(Says::Anything, Says::Error),
+            _ => Says::Anything,
+        };
+        Some(Self { tuple, says })
+    }
+}
+
 impl Tuple {
     /// The tuple of what answers it; nothing where nobody answers.
     pub fn answer(self) -> Option<Self> {
@@ -85,6 +118,11 @@ impl Tuple {
 
     /// Reads a packet that begins with its IP header; its end may be cut off. Nothing for other packets.
     pub fn parse(packet: &[u8]) -> Option<Self> {
+        Self::read(packet).map(|(tuple, _)| tuple)
+    }
+
+    /// The same, and whether it resets a connection.
+    fn read(packet: &[u8]) -> Option<(Self, bool)> {
         let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
         let (source, destination, payload): (IpAddr, IpAddr, _) = match &sliced.net {
             Some(LaxNetSlice::Ipv4(ip)) => {
@@ -98,7 +136,7 @@ impl Tuple {
             _ => return None,
         };
         let tuple = |protocol, source_port, destination_port| {
-            Some(Self { protocol, source, source_port, destination, destination_port })
+            Some((Self { protocol, source, source_port, destination, destination_port }, false))
         };
         // An authentication header carries another protocol. The filter sees the header, and so does a rule.
         if let Some(LaxNetSlice::Ipv4(ip)) = &sliced.net
@@ -107,7 +145,10 @@ impl Tuple {
             return tuple(IpNumber::AUTHENTICATION_HEADER.0, 0, 0);
         }
         match &sliced.transport {
-            Some(TransportSlice::Tcp(tcp)) => tuple(TCP, tcp.source_port(), tcp.destination_port()),
+            Some(TransportSlice::Tcp(tcp)) => {
+                let (read, _) = tuple(TCP, tcp.source_port(), tcp.destination_port())?;
+                Some((read, tcp.rst()))
+            }
             Some(TransportSlice::Udp(udp)) => tuple(UDP, udp.source_port(), udp.destination_port()),
             // A header that is cut off is not a protocol without one.
             _ => match payload.ip_number.0 {
@@ -186,6 +227,27 @@ mod tests {
         assert_eq!(Tuple::of_error(&error(8)), None, "a request is no error");
         assert_eq!(Tuple::of_error(&asked), None);
         assert_eq!(Tuple::of_error(&error(3)[..24]), None);
+    }
+
+    #[test]
+    fn what_is_seen_says_whether_it_resets_and_of_what_it_is_an_error() {
+        let ([here, there], mut reset) = ([[10, 0, 0, 11], [10, 0, 0, 21]], Vec::new());
+        etherparse::PacketBuilder::ipv4(there, here, 64)
+            .tcp(80, 4000, 0, 0)
+            .rst()
+            .ack(1)
+            .write(&mut reset, &[])
+            .expect("it fits");
+        let seen = Sighting::of(&reset).expect("a TCP packet");
+        assert_eq!((seen.says, seen.tuple.source_port), (Says::Reset, 80));
+        let mut error = Vec::new();
+        let builder = etherparse::PacketBuilder::ipv4(there, here, 64).icmpv4_raw(3, 3, [0; 4]);
+        builder.write(&mut error, &reset).expect("it fits");
+        assert_eq!(Sighting::of(&error).map(|seen| seen.says), Some(Says::Error(seen.tuple)));
+        let mut ping = Vec::new();
+        let builder = etherparse::PacketBuilder::ipv4(there, here, 64).icmpv4_raw(8, 0, [0; 4]);
+        builder.write(&mut ping, &reset).expect("it fits");
+        assert_eq!(Sighting::of(&ping).map(|seen| seen.says), Some(Says::Anything));
     }
 
     #[test]

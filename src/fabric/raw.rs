@@ -79,6 +79,23 @@ pub(super) fn kill(process: BorrowedFd<'_>) -> nix::Result<()> {
     }
 }
 
+/// Has a packet socket, which takes nothing yet, take what passes one interface of this namespace, both ways and of every protocol.
+pub(super) fn watch_interface(socket: BorrowedFd<'_>, index: u32) -> nix::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_ifindex: i32::try_from(index).map_err(|_| Errno::EINVAL)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let length = libc::socklen_t::try_from(size_of_val(&address)).map_err(|_| Errno::EINVAL)?;
+    // SAFETY: the kernel reads `length` bytes, the size of `address`.
+    let bound = unsafe { libc::bind(socket.as_raw_fd(), (&raw const address).cast(), length) };
+    Errno::result(bound).map(drop)
+}
+
 /// Waits for the end of a process, by its descriptor.
 pub(super) async fn ended(process: OwnedFd) -> io::Result<()> {
     // SAFETY: the descriptor is open for as long as it is waited for, since its owner is inside.

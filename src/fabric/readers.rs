@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use netlink_packet_netfilter::NetfilterMessage;
 
-use super::packet::{self, Tuple};
-use super::{conntrack, counted, netlink, nflog, nft, remembered};
+use super::packet::{self, Sighting, Tuple};
+use super::{conntrack, counted, links, netlink, nflog, nft, remembered};
 
 /// nft's own list of a table, and of its sets.
 pub fn rules(bytes: &[u8]) {
@@ -32,7 +32,7 @@ pub fn log(bytes: &[u8]) {
     }
 }
 
-/// What connection tracking gives to one read of its list.
+/// What connection tracking gives to one read of its list, and the kernel of a link.
 pub fn flows(bytes: &[u8]) {
     let mut found = Vec::<NetfilterMessage>::new();
     // A refusal of the kernel is a fine thing to read.
@@ -45,10 +45,12 @@ pub fn flows(bytes: &[u8]) {
     let mut ended = counted::Ended::default();
     counted::parse(bytes, &mut ended);
     assert!(ended.flows.len() <= bytes.len() / 16, "more ends than headers");
+    links::read(bytes);
 }
 
 /// A packet as a tap or the log shows it.
 pub fn packet(bytes: &[u8]) {
+    assert_eq!(Sighting::of(bytes).map(|seen| seen.tuple), Tuple::parse(bytes));
     if let Some(tuple) = Tuple::parse(bytes) {
         assert_eq!(tuple.source.is_ipv4(), tuple.destination.is_ipv4(), "a packet of two families");
     }

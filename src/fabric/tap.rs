@@ -1,4 +1,7 @@
-//! What arrives at a namespace's interfaces: the second witness of every drop.
+//! What a router sends over its links: the second witness of every drop, and the first of everything else.
+//!
+//! It stands on the router's side. What root in an instance puts in front of its own stack (an ingress chain, a program of XDP or of
+//! traffic control) has not touched a packet that is seen here, and cannot hide it.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -6,14 +9,13 @@ use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
-use super::packet::Tuple;
+use super::packet::Sighting;
 use super::{FabricError, Namespace};
 use crate::compile::network::Families;
 
-/// A packet socket in a namespace, which sees what arrives over one family before the namespace's own stack does. It
-/// never blocks.
+/// A packet socket, which shows packets from their IP header on. It never blocks.
 #[derive(Debug)]
 pub struct Tap {
     socket: Socket,
@@ -21,37 +23,52 @@ pub struct Tap {
 }
 
 impl Tap {
-    /// Opens one for each family that the namespace speaks.
+    /// Opens one for each link of a router, by its index there, in one visit: each shows what the router sends over the link.
     ///
     /// # Errors
     /// The kernel's word, with the namespace.
+    pub async fn on_links(router: &Arc<Namespace>, indexes: Vec<u32>) -> Result<Vec<Self>, FabricError> {
+        Self::opened(router, "watch what is sent over links", move || indexes.into_iter().map(open_on).collect()).await
+    }
+
+    /// Opens one for each family that a namespace speaks, which shows what the namespace's own stack is shown.
+    ///
+    /// # Errors
+    /// As for [`Tap::on_links`].
     pub async fn open(namespace: &Arc<Namespace>) -> Result<Vec<Self>, FabricError> {
-        const ATTEMPT: &str = "open a packet socket";
-        let (families, faults, name) = (namespace.families, namespace.faults.clone(), namespace.name.clone());
-        let opened = namespace.run(move || {
-            faults.around(&name, ATTEMPT, || match families {
-                Families::Ipv4 => Ok(vec![open_here()?]),
-                Families::Both => Ok(vec![open_here()?, open_for(libc::ETH_P_IPV6)?]),
-            })
-        });
+        let families = namespace.families;
+        Self::opened(namespace, "open a packet socket", move || match families {
+            Families::Ipv4 => Ok(vec![open_here()?]),
+            Families::Both => Ok(vec![open_here()?, open_for(libc::ETH_P_IPV6)?]),
+        })
+        .await
+    }
+
+    async fn opened(
+        namespace: &Arc<Namespace>,
+        attempt: &'static str,
+        open: impl FnOnce() -> io::Result<Vec<Self>> + Send + 'static,
+    ) -> Result<Vec<Self>, FabricError> {
+        let (faults, name) = (namespace.faults.clone(), namespace.name.clone());
+        let opened = namespace.run(move || faults.around(&name, attempt, open));
         opened.await?.map_err(|source| FabricError::Kernel {
-            attempt: ATTEMPT.into(),
+            attempt: attempt.into(),
             node: namespace.name.clone(),
             source,
         })
     }
 
-    /// Reads all that has arrived; packets that are not IP are passed over.
+    /// Reads all that was seen; packets that are not IP are passed over.
     ///
     /// # Errors
     /// The kernel's word.
-    pub fn read(&mut self) -> io::Result<Vec<Tuple>> {
+    pub fn read(&mut self) -> io::Result<Vec<Sighting>> {
         let mut seen = Vec::new();
-        self.read_each(|packet| seen.extend(Tuple::parse(packet)))?;
+        self.read_each(|packet| seen.extend(Sighting::of(packet)))?;
         Ok(seen)
     }
 
-    /// Shows the beginning of each packet that has arrived.
+    /// Shows the beginning of each packet that was seen.
     ///
     /// # Errors
     /// The kernel's word.
@@ -82,8 +99,15 @@ impl AsFd for Tap {
     }
 }
 
+/// Whether an error says that the link of a tap is gone. It shows nothing from then on.
+pub fn is_gone(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENETDOWN)
+}
+
 /// Room for what comes while nobody has the time to look, in bytes; the kernel gives what it allows.
 const BUFFER: usize = 4 << 20;
+/// So much of a packet is shown: its headers, and what a probe says.
+const SHOWN: usize = 256;
 
 /// Opens one for IPv4 in the calling thread's namespace.
 pub(super) fn open_here() -> io::Result<Tap> {
@@ -93,7 +117,31 @@ pub(super) fn open_here() -> io::Result<Tap> {
 fn open_for(protocol: i32) -> io::Result<Tap> {
     // In network byte order, given at once: binding later would wait for a grace period of the kernel.
     let protocol = i32::from((protocol as u16).to_be());
-    let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?;
+    with_room(Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?)
+}
+
+fn open_on(index: u32) -> io::Result<Tap> {
+    // Without a protocol it takes nothing, so that there is nothing to wait for when it is bound.
+    let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(0)))?;
+    socket.attach_filter(&outgoing())?;
+    super::raw::watch_interface(socket.as_fd(), index)?;
+    with_room(socket)
+}
+
+fn with_room(socket: Socket) -> io::Result<Tap> {
     socket.set_recv_buffer_size(BUFFER)?;
-    Ok(Tap { socket, buffer: vec![0; 256] })
+    Ok(Tap { socket, buffer: vec![0; SHOWN] })
+}
+
+/// A program for the kernel that takes the beginnings of packets that leave, so that none that comes in costs more than it.
+fn outgoing() -> [SockFilter; 4] {
+    let load = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+    let if_equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    let give = (libc::BPF_RET | libc::BPF_K) as u16;
+    [
+        SockFilter::new(load, 0, 0, (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32),
+        SockFilter::new(if_equal, 0, 1, u32::from(libc::PACKET_OUTGOING)),
+        SockFilter::new(give, 0, 0, SHOWN as u32),
+        SockFilter::new(give, 0, 0, 0),
+    ]
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
+use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
 use crate::compile;
-use crate::compile::network::{Action, Network, NodeKind, NodeName, Phases};
+use crate::compile::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases};
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
 
@@ -17,6 +18,8 @@ use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply
 struct Opened {
     /// Namespaces that are new.
     nodes: Vec<NodeName>,
+    /// Links that are watched, by their routers and indexes there.
+    links: Vec<(NodeName, u32)>,
     /// Where something listens that did not.
     listening: Vec<NodeName>,
 }
@@ -89,7 +92,9 @@ impl Lab {
         network: &Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
-        self.advance(operation, phases).await?;
+        if let Err(failure) = self.advance(operation, phases).await {
+            return Err(self.watch_again(network, failure.into()).await);
+        }
         let in_force = begun.elapsed();
         let mut opened = Opened::default();
         let failure = match self.prepare(cloud, network, &mut opened).await {
@@ -110,7 +115,7 @@ impl Lab {
             },
         };
         match closed {
-            Ok(()) => Err(failure),
+            Ok(()) => Err(self.watch_again(network, failure).await),
             Err(undoing) => Err(LabError::Broken(format!("{failure}; and taking it back failed: {undoing}"))),
         }
     }
@@ -143,23 +148,22 @@ impl Lab {
         let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
         let mut opening = Vec::new();
         for (name, node) in new {
-            let namespace = self.fabric.node(name)?;
-            let prober = &self.prober;
             opened.nodes.push(name.clone());
-            opening.push(async move {
-                match node.kind {
-                    NodeKind::Router | NodeKind::Gateway | NodeKind::Internet => prober.watch_log(namespace).await,
-                    NodeKind::Instance
-                    | NodeKind::Appliance
-                    | NodeKind::LoadBalancer
-                    | NodeKind::Host
-                    | NodeKind::Canary => prober.watch_arrivals(namespace).await,
-                }
-            });
+            if matches!(node.kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet) {
+                let (prober, namespace) = (&self.prober, self.fabric.node(name)?);
+                opening.push(async move { prober.watch_log(namespace).await });
+            }
         }
         let at_once = if self.fabric.faults().are_armed() { 1 } else { opening.len().max(1) };
         let watched: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
         watched.into_iter().collect::<Result<(), _>>()?;
+        let made = |name: &LinkName, link: &Link| self.network.links.get(name) != Some(link);
+        let made = network.links.iter().filter(|(name, link)| made(name, link)).map(|(_, link)| link);
+        let made = ends_by_router(network, made);
+        opened
+            .links
+            .extend(made.iter().flat_map(|(router, ends)| ends.iter().map(|(index, _)| (router.clone(), *index))));
+        self.watch_links(made).await?;
         let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
         for (name, node) in &network.nodes {
             if let Some(services) = self.services(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
@@ -172,11 +176,35 @@ impl Lab {
         hosts_file::write(&self.fabric, cloud)
     }
 
+    async fn watch_links(&mut self, by_router: IndexMap<NodeName, Vec<(u32, NodeName)>>) -> Result<(), LabError> {
+        for (router, ends) in by_router {
+            let router = Arc::clone(self.fabric.node(&router)?);
+            self.prober.watch_links(&router, ends).await?;
+        }
+        Ok(())
+    }
+
+    /// Watches the links that an operation was to replace: taking it back has made them anew. Gives its failure, or that the lab is broken.
+    async fn watch_again(&mut self, wanted: &Network, failure: LabError) -> LabError {
+        if matches!(failure, LabError::Fabric(FabricError::Broken { .. })) {
+            return failure;
+        }
+        let replaced = self.network.links.iter().filter(|(name, link)| wanted.links.get(*name) != Some(link));
+        let replaced = ends_by_router(&self.network, replaced.map(|(_, link)| link));
+        match self.watch_links(replaced).await {
+            Ok(()) => failure,
+            Err(undoing) => LabError::Broken(format!("{failure}; and taking it back failed: {undoing}")),
+        }
+    }
+
     /// Takes back what [`Lab::prepare`] has done, the last first.
     async fn close_opened(&mut self, opened: Opened) -> Result<(), LabError> {
         let written = hosts_file::write(&self.fabric, &self.cloud);
         for name in &opened.listening {
             self.prober.silence(name).await;
+        }
+        for (router, index) in &opened.links {
+            self.prober.unwatch_link(router, *index);
         }
         for name in &opened.nodes {
             self.prober.leave(name).await;
@@ -188,6 +216,9 @@ impl Lab {
     async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Cloud, network: Network) {
         let gone: Vec<NodeName> =
             self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
+        for (_, link) in self.network.links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
+            self.prober.unwatch_link(&link.upper.node, link.upper.index);
+        }
         for name in &gone {
             self.end_connections(name, "it was stopped, or is gone");
             self.end_programs(&InstanceName::new(&name.0)).await;
@@ -265,4 +296,19 @@ impl Lab {
             NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
         }
     }
+}
+
+/// The links among these that lead to ends of flows, by the routers that they lead from.
+fn ends_by_router<'a>(
+    network: &Network,
+    links: impl Iterator<Item = &'a Link>,
+) -> IndexMap<NodeName, Vec<(u32, NodeName)>> {
+    let mut by_router: IndexMap<NodeName, Vec<(u32, NodeName)>> = IndexMap::new();
+    for Link { upper, lower } in links {
+        let kind = network.nodes.get(&lower.node).map(|node| node.kind);
+        if !matches!(kind, None | Some(NodeKind::Router | NodeKind::Gateway | NodeKind::Internet)) {
+            by_router.entry(upper.node.clone()).or_default().push((upper.index, lower.node.clone()));
+        }
+    }
+    by_router
 }

@@ -51,6 +51,7 @@ impl Lab {
         let receiver = self.receiver(flow)?;
         let behind = self.behind(flow);
         let passed_on_by = self.appliances(flow);
+        let (on_the_way, on_the_way_back) = (self.led_through(&flow.from), self.led_through(&flow.to));
         let forged = matches!(flow.from, Endpoint::Forged(..));
         let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
         let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
@@ -62,6 +63,8 @@ impl Lab {
             ports_of,
             forged,
             passed_on_by,
+            on_the_way,
+            on_the_way_back,
             service: flow.service,
             receiver,
             behind,
@@ -108,6 +111,24 @@ impl Lab {
             [target.private.map(|private| private.0.into()), target.public.map(|public| public.0.into())]
         };
         targets.flat_map(addresses).flatten().collect()
+    }
+
+    /// The namespaces of the appliances that what an end sends may be led through: an appliance's own may be led through another.
+    fn led_through(&self, end: &Endpoint) -> Vec<NodeName> {
+        let mut found: Vec<NodeName> = Vec::new();
+        let mut senders: Vec<InstanceName> = end.instance().cloned().into_iter().collect();
+        while let Some(sender) = senders.pop() {
+            let own = self.cloud.network_interfaces().filter(|interface| interface.id.instance == sender);
+            let vpcs = own.filter_map(|own| self.cloud.vpcs.get(&own.vpc)?.routes.get(&own.subnet));
+            for target in vpcs.flatten().map(|route| &route.target.instance) {
+                let node = names::instance(target);
+                if !found.contains(&node) {
+                    found.push(node);
+                    senders.push(target.clone());
+                }
+            }
+        }
+        found
     }
 
     /// Whether routes lead to the sender.
@@ -182,7 +203,8 @@ impl Lab {
             }
         };
         let namespace = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
-        Ok(Some(Receiver { node, namespace, address, router: Arc::clone(router), router_address }))
+        let port = link.upper.index;
+        Ok(Some(Receiver { node, namespace, address, router: Arc::clone(router), router_address, port }))
     }
 
     /// A path of known fate through every VPC's filter.

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use super::attempt;
 use super::canary::Receiver;
+use super::evidence::Parties;
 use crate::compile::network::NodeName;
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
-
-/// So many probes share their canaries and are open at once.
-const CHUNK: usize = 1024;
 
 /// What a probe is to ask, with every address that it can have.
 #[derive(Clone, Debug)]
@@ -31,6 +29,10 @@ pub struct Ask {
     pub forged: bool,
     /// The addresses of appliances that may pass it on as their own.
     pub passed_on_by: Vec<IpAddr>,
+    /// The namespaces that may pass it on.
+    pub on_the_way: Vec<NodeName>,
+    /// Those that may pass on what answers it.
+    pub on_the_way_back: Vec<NodeName>,
     /// What it asks for.
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.
@@ -53,15 +55,15 @@ pub enum Answering {
     ProgramBehind,
 }
 
-/// The asks that may be under way together, and those that come later. Without ports one flow is told from another by
+/// The asks that may be under way together, at most so many, and those that come later. Without ports one flow is told from another by
 /// addresses alone: two that would look alike on some part of their way are not asked at once.
-pub(super) fn next_chunk(asks: &[Ask], rest: &[usize]) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn next_chunk(asks: &[Ask], rest: &[usize], most: usize) -> (Vec<usize>, Vec<usize>) {
     let (mut chunk, mut later) = (Vec::new(), Vec::new());
     let mut taken: HashSet<Tuple> = HashSet::new();
     for number in rest {
         let ask = &asks[*number];
         let alike = portless(ask).unwrap_or_default();
-        if chunk.len() == CHUNK || alike.iter().any(|tuple| taken.contains(tuple)) {
+        if chunk.len() == most || alike.iter().any(|tuple| taken.contains(tuple)) {
             later.push(*number);
         } else {
             taken.extend(alike);
@@ -78,6 +80,13 @@ pub(super) fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
         let back = there.iter().map(|tuple| Tuple { source: tuple.destination, destination: tuple.source, ..*tuple });
         back.chain(there.iter().copied()).collect()
     })
+}
+
+/// Between whom its packets go.
+pub(super) fn parties(ask: &Ask) -> Parties {
+    let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
+    let (on_the_way, on_the_way_back) = (ask.on_the_way.clone(), ask.on_the_way_back.clone());
+    Parties { sender: ask.sender.name.clone(), receiver, on_the_way, on_the_way_back }
 }
 
 /// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.

@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Prober;
-use super::evidence::{Board, PassedOn};
+use super::evidence::{Board, Parties, PassedOn};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace};
@@ -283,7 +283,7 @@ impl Shared {
             destination: to.ip(),
             destination_port: to.port(),
         };
-        let case = self.board.register(&[tuple]);
+        let case = self.board.register(&[tuple], Parties::of_sender(self.plan.node.name.clone()));
         let dropped = async {
             while !case.has_drop() {
                 case.news.notified().await;

@@ -1,6 +1,6 @@
 //! Canaries: packets of known fate, which show that the instrument works and that what came before has arrived.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::evidence::{Board, Case};
 use super::ports::{SourcePorts, UsedUp};
+use super::witness::LinkId;
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
 use crate::compile::network::NodeName;
+use crate::fabric::links::{self, LinkState};
 use crate::fabric::packet::{Tuple, UDP};
 use crate::fabric::{FabricError, Namespace};
 
@@ -34,7 +36,12 @@ pub struct Receiver {
     pub router: Arc<Namespace>,
     /// The router's own address there.
     pub router_address: IpAddr,
+    /// The index there of its link.
+    pub port: u32,
 }
+
+/// How the links of receivers are before they are asked, those that lead where they did when they were made.
+pub(super) type Links = HashMap<LinkId, LinkState>;
 
 impl Receiver {
     /// Where a canary has to arrive: what arrives over the one family says nothing of the other.
@@ -60,11 +67,12 @@ pub struct KnownPath {
 /// waits until it has arrived. Gives those whose canary did. A link that is named twice gets one: two would look alike.
 ///
 /// A link's packets queue per processor, so a canary goes from every processor: when all have arrived, so has every
-/// packet that passed the filter earlier.
+/// packet that passed the filter earlier. It proves nothing of a link that is not as it was before, behind the packets.
 pub(super) async fn barrier(
     board: &Board,
     ports: &mut SourcePorts,
     receivers: &[Receiver],
+    before: &Links,
 ) -> Result<HashSet<(NodeName, IpAddr)>, CanaryError> {
     let cpus = allowed_cpus().map_err(CanaryError::Cpus)?;
     let mut groups: Vec<(Arc<Namespace>, IpAddr, Vec<&Receiver>)> = Vec::new();
@@ -79,23 +87,33 @@ pub(super) async fn barrier(
         }
     }
     let mut sent: Vec<(NodeName, Tuple, Arc<Case>)> = Vec::new();
+    let mut after = Links::new();
     for (router, source, members) in groups {
         let mut plan = Vec::new();
         for cpu in &cpus {
             let port = ports.take(source, UDP)?;
             for receiver in &members {
                 let tuple = udp(source, port, receiver.address, CANARY_OPEN_PORT);
-                sent.push((receiver.node.clone(), tuple, board.register(&[tuple])));
+                sent.push((receiver.node.clone(), tuple, board.register_own(&[tuple])));
             }
             plan.push((*cpu, port));
         }
         let addresses: Vec<IpAddr> = members.iter().map(|receiver| receiver.address).collect();
-        let sending = router.run(move || send_from_each(&plan, source, &addresses)).await?;
-        sending.map_err(|source| CanaryError::Send { node: router.name.clone(), source })?;
+        let indexes: Vec<u32> = members.iter().map(|receiver| receiver.port).collect();
+        let sending = router.run(move || {
+            send_from_each(&plan, source, &addresses)?;
+            links::states_here(&indexes)
+        });
+        let states = sending.await?.map_err(|source| CanaryError::Send { node: router.name.clone(), source })?;
+        after.extend(states.into_iter().map(|(index, state)| ((router.name.clone(), index), state)));
     }
     let arrivals = join_all(sent.iter().map(|(node, _, case)| arrived(case, node))).await;
     board.forget(&sent.iter().map(|(_, tuple, _)| *tuple).collect::<Vec<_>>());
-    let mut held: HashSet<(NodeName, IpAddr)> = receivers.iter().map(Receiver::link).collect();
+    let is_as_before = |receiver: &&Receiver| {
+        let port = (receiver.router.name.clone(), receiver.port);
+        before.get(&port).is_some_and(|before| before.carries && after.get(&port) == Some(before))
+    };
+    let mut held: HashSet<(NodeName, IpAddr)> = receivers.iter().filter(is_as_before).map(Receiver::link).collect();
     for ((node, tuple, _), arrived) in sent.iter().zip(arrivals) {
         if !arrived {
             held.remove(&(node.clone(), tuple.destination));
@@ -110,7 +128,7 @@ pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &Kn
     let (dropped_port, open_port) = (ports.take(source, UDP)?, ports.take(source, UDP)?);
     let dropped = udp(source, dropped_port, path.destination, CANARY_DROPPED_PORT);
     let open = udp(source, open_port, path.destination, CANARY_OPEN_PORT);
-    let (dropped_case, open_case) = (board.register(&[dropped]), board.register(&[open]));
+    let (dropped_case, open_case) = (board.register_own(&[dropped]), board.register_own(&[open]));
     let destination = path.destination;
     let sending = path.from.run(move || {
         // First the one that must be dropped: when the other has arrived, this one would have too.

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use super::attempt::Token;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
-use crate::fabric::packet::Tuple;
+use crate::fabric::packet::{Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
 
 /// A record of a filter about one probe.
@@ -42,9 +42,45 @@ impl std::fmt::Display for Logged {
     }
 }
 
+/// Between whom a case's packets go: an end that is none of these and sends such a packet has forged it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Parties {
+    /// Who sends them.
+    pub sender: NodeName,
+    /// To whom they go; nobody where nobody holds the address.
+    pub receiver: Option<NodeName>,
+    /// Who may pass them on.
+    pub on_the_way: Vec<NodeName>,
+    /// Who may pass on what answers them.
+    pub on_the_way_back: Vec<NodeName>,
+}
+
+impl Parties {
+    /// Of what goes straight to whoever holds the address.
+    pub fn of_sender(sender: NodeName) -> Self {
+        Self { sender, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
+    }
+
+    fn may_send(&self, end: &NodeName) -> bool {
+        self.sender == *end || self.on_the_way.contains(end)
+    }
+
+    fn may_answer(&self, end: &NodeName) -> bool {
+        self.receiver.as_ref() == Some(end) || self.on_the_way_back.contains(end)
+    }
+
+    /// The same of what goes back.
+    pub fn turned(self, by: NodeName) -> Self {
+        let receiver = Some(self.sender);
+        Self { sender: by, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
+    }
+}
+
 /// All that is known of one probe so far.
 #[derive(Debug, Default)]
 pub(super) struct Case {
+    /// Nothing where all ends are the harness's own.
+    parties: Option<Parties>,
     known: Mutex<Known>,
     /// Woken by every record of a drop and by every sighting.
     pub news: Notify,
@@ -69,6 +105,18 @@ struct Known {
     overlooked_at: Vec<NodeName>,
     /// The first record of a drop of what answers it.
     answer_drop: Option<Logged>,
+    /// The first record of a drop of a packet that looks like it, and came from an end that is no party of it.
+    forged: Option<(NodeName, Logged)>,
+    sent_back: SentBack,
+}
+
+/// What routers have sent to the sender's link that can have come from whom it asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SentBack {
+    /// An answer.
+    pub answer: bool,
+    /// A reset, or an ICMP error about the question.
+    pub refusal: bool,
 }
 
 impl Case {
@@ -108,12 +156,54 @@ impl Case {
         lock(&self.known).overlooked_at.contains(node)
     }
 
-    /// Whether a packet of it has arrived at a namespace.
+    /// A packet of it was sent to a namespace.
+    fn see(&self, node: &NodeName, to: IpAddr) {
+        let seen_at = &mut lock(&self.known).seen_at;
+        if !seen_at.iter().any(|(known, address)| known == node && *address == to) {
+            seen_at.push((node.clone(), to));
+            self.news.notify_one();
+        }
+    }
+
+    /// What answers it was sent to a namespace.
+    fn see_back(&self, node: &NodeName, says: Says) {
+        if self.parties.as_ref().is_none_or(|parties| parties.sender != *node) {
+            return;
+        }
+        let back = &mut lock(&self.known).sent_back;
+        let seen = match says {
+            Says::Reset | Says::Error(_) => &mut back.refusal,
+            Says::Anything => &mut back.answer,
+        };
+        if !std::mem::replace(seen, true) {
+            self.news.notify_one();
+        }
+    }
+
+    /// Whether a packet of it was sent to a namespace.
     pub fn seen_at(&self, node: &NodeName) -> bool {
         lock(&self.known).seen_at.iter().any(|(seen, _)| seen == node)
     }
 
-    /// Whether a packet of it has arrived at a namespace for an address of it: an appliance sees also what it passes on.
+    /// To whom a packet of it was sent who is no party of it.
+    pub fn seen_elsewhere(&self) -> Vec<NodeName> {
+        let is_party = |node: &NodeName| {
+            self.parties.as_ref().is_some_and(|parties| parties.may_send(node) || parties.may_answer(node))
+        };
+        lock(&self.known).seen_at.iter().map(|(node, _)| node).filter(|node| !is_party(node)).cloned().collect()
+    }
+
+    /// What was sent back to the sender.
+    pub fn sent_back(&self) -> SentBack {
+        lock(&self.known).sent_back
+    }
+
+    /// The record of a drop of a packet that only looks like it, and who has sent that.
+    pub fn forged(&self) -> Option<(NodeName, Logged)> {
+        lock(&self.known).forged.clone()
+    }
+
+    /// Whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.
     pub fn seen_by(&self, node: &NodeName, address: IpAddr) -> bool {
         lock(&self.known).seen_at.iter().any(|(seen, to)| seen == node && *to == address)
     }
@@ -126,6 +216,8 @@ pub(super) struct Board {
     /// By the tuples of what answers them.
     answers: Mutex<HashMap<Tuple, Arc<Case>>>,
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
+    /// Who is at the other end of each link of each router, where that is an end of flows.
+    ends: Mutex<HashMap<NodeName, HashMap<u32, NodeName>>>,
     lost: std::sync::atomic::AtomicU64,
     listener: Mutex<Option<mpsc::Sender<Logged>>>,
     unheard: std::sync::atomic::AtomicU64,
@@ -143,9 +235,30 @@ impl Board {
         self.unheard.swap(0, std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Registers every tuple that a probe can have.
-    pub fn register(&self, tuples: &[Tuple]) -> Arc<Case> {
-        let case = Arc::new(Case::default());
+    /// Says who is at the other end of a router's link.
+    pub fn link_leads_to(&self, router: &NodeName, index: u32, end: NodeName) {
+        lock(&self.ends).entry(router.clone()).or_default().insert(index, end);
+    }
+
+    /// The link is gone.
+    pub fn link_is_gone(&self, router: &NodeName, index: u32) {
+        if let Some(ends) = lock(&self.ends).get_mut(router) {
+            ends.remove(&index);
+        }
+    }
+
+    /// Registers every tuple that packets between parties can have.
+    pub fn register(&self, tuples: &[Tuple], parties: Parties) -> Arc<Case> {
+        self.enter(tuples, Case { parties: Some(parties), ..Case::default() })
+    }
+
+    /// The same of packets between ends of the harness's own.
+    pub fn register_own(&self, tuples: &[Tuple]) -> Arc<Case> {
+        self.enter(tuples, Case::default())
+    }
+
+    fn enter(&self, tuples: &[Tuple], case: Case) -> Arc<Case> {
+        let case = Arc::new(case);
         let mut cases = lock(&self.cases);
         for tuple in tuples {
             cases.insert(*tuple, Arc::clone(&case));
@@ -223,6 +336,12 @@ impl Board {
         let case = lock(&self.cases).get(&logged.tuple).cloned();
         if let Some(case) = case {
             let drop = logged.record.is_drop();
+            if let Some(forger) = self.forger(&case, &logged, Parties::may_send) {
+                if drop {
+                    lock(&case.known).forged.get_or_insert((forger, logged));
+                }
+                return;
+            }
             lock(&case.known).records.push(logged);
             if drop {
                 case.news.notify_one();
@@ -230,23 +349,39 @@ impl Board {
         }
     }
 
+    /// From which end a recorded packet came that may not have sent it.
+    fn forger(&self, case: &Case, logged: &Logged, may: fn(&Parties, &NodeName) -> bool) -> Option<NodeName> {
+        let parties = case.parties.as_ref()?;
+        let ends = lock(&self.ends);
+        // Nothing where it has come from another router or a gateway.
+        let end = ends.get(&logged.node)?.get(&logged.in_index?)?;
+        (!may(parties, end)).then(|| end.clone())
+    }
+
     fn post_answer_drop(&self, logged: &Logged, error_about: Option<Tuple>) {
         let case = match error_about {
             Some(asked) => lock(&self.cases).get(&asked).cloned(),
             None => lock(&self.answers).get(&logged.tuple).cloned(),
         };
+        let case = case.filter(|case| self.forger(case, logged, Parties::may_answer).is_none());
         if let Some(case) = case {
             lock(&case.known).answer_drop.get_or_insert_with(|| logged.clone());
             case.news.notify_one();
         }
     }
 
-    /// An arrival at a namespace.
-    pub fn post_sighting(&self, node: &NodeName, tuple: &Tuple) {
-        let case = lock(&self.cases).get(tuple).cloned();
+    /// A packet was sent over the link to a namespace.
+    pub fn post_sighting(&self, node: &NodeName, seen: &Sighting) {
+        let case = lock(&self.cases).get(&seen.tuple).cloned();
         if let Some(case) = case {
-            lock(&case.known).seen_at.push((node.clone(), tuple.destination));
-            case.news.notify_one();
+            case.see(node, seen.tuple.destination);
+        }
+        let asked = match seen.says {
+            Says::Error(about) => lock(&self.cases).get(&about).cloned(),
+            Says::Reset | Says::Anything => lock(&self.answers).get(&seen.tuple).cloned(),
+        };
+        if let Some(case) = asked {
+            case.see_back(node, seen.says);
         }
     }
 
@@ -256,6 +391,7 @@ impl Board {
             let mut known = lock(&case.known);
             if !known.overlooked_at.contains(node) {
                 known.overlooked_at.push(node.clone());
+                case.news.notify_one();
             }
         }
     }
@@ -275,4 +411,104 @@ impl Board {
 /// A panic elsewhere does not make the evidence worse: it is only ever appended to.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fabric::packet::UDP;
+    use crate::model::Direction;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
+    const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 12));
+    const QUESTION: Tuple =
+        Tuple { protocol: UDP, source: HERE, source_port: 4000, destination: THERE, destination_port: 53 };
+    const ANSWER: Tuple =
+        Tuple { protocol: UDP, source: THERE, source_port: 53, destination: HERE, destination_port: 4000 };
+
+    fn node(name: &str) -> NodeName {
+        NodeName(name.to_owned())
+    }
+
+    /// A router with three instances, each at a link of its own, and what is known of a question of the first to the second.
+    fn board() -> (Board, Arc<Case>) {
+        let board = Board::default();
+        for (index, name) in (101..).zip(["a", "b", "c", "nat"]) {
+            board.link_leads_to(&node("vpc"), index, node(name));
+        }
+        let parties =
+            Parties { receiver: Some(node("b")), on_the_way: vec![node("nat")], ..Parties::of_sender(node("a")) };
+        let case = board.register(&[QUESTION], parties);
+        board.expect_answer(&[QUESTION], &case);
+        (board, case)
+    }
+
+    fn dropped(tuple: Tuple, in_index: Option<u32>) -> Logged {
+        let record = Record::Drop(Direction::Ingress);
+        Logged { node: node("vpc"), record, in_index, out_index: None, tuple, icmp: None, length: 40 }
+    }
+
+    #[test]
+    fn a_record_of_a_packet_from_another_end_than_its_sender_is_a_forgery() {
+        for forger in [102, 103] {
+            let (board, case) = board();
+            board.post_record(dropped(QUESTION, Some(forger)), None);
+            assert!(!case.has_drop() && case.records().is_empty());
+            let name = if forger == 102 { "b" } else { "c" };
+            assert_eq!(case.forged().map(|(end, _)| end), Some(node(name)));
+        }
+        // By the sender's link, from an appliance on the way, and from where no end of a flow is.
+        for right in [Some(101), Some(104), Some(2), None] {
+            let (board, case) = board();
+            board.post_record(dropped(QUESTION, right), None);
+            assert!(case.has_drop() && case.forged().is_none());
+        }
+        let (board, case) = board();
+        board.link_is_gone(&node("vpc"), 103);
+        board.post_record(dropped(QUESTION, Some(103)), None);
+        assert!(case.has_drop());
+    }
+
+    #[test]
+    fn a_record_of_an_answer_is_of_what_the_receiver_has_sent() {
+        for (index, is_its) in [(101, false), (102, true), (103, false), (104, false)] {
+            let (board, case) = board();
+            board.post_record(dropped(ANSWER, Some(index)), None);
+            assert_eq!(case.answer_drop().is_some(), is_its, "{index}");
+            let error = Tuple { protocol: 1, source_port: 0, destination_port: 3, ..ANSWER };
+            let (board, case) = self::board();
+            board.post_record(dropped(error, Some(index)), Some(QUESTION));
+            assert_eq!(case.answer_drop().is_some(), is_its, "{index}");
+        }
+    }
+
+    #[test]
+    fn an_answer_is_sent_back_where_it_was_sent_to_the_sender() {
+        let seen = |tuple, says| Sighting { tuple, says };
+        let error = Tuple { protocol: 1, source_port: 0, destination_port: 3, ..ANSWER };
+        let sightings = [
+            (seen(ANSWER, Says::Anything), SentBack { answer: true, refusal: false }),
+            (seen(ANSWER, Says::Reset), SentBack { answer: false, refusal: true }),
+            (seen(error, Says::Error(QUESTION)), SentBack { answer: false, refusal: true }),
+            (seen(error, Says::Error(ANSWER)), SentBack::default()),
+            (seen(QUESTION, Says::Anything), SentBack::default()),
+        ];
+        for (sighting, expected) in sightings {
+            for (name, expected) in [("a", expected), ("c", SentBack::default())] {
+                let (board, case) = board();
+                board.post_sighting(&node(name), &sighting);
+                assert_eq!(case.sent_back(), expected, "{name}: {sighting:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whoever_is_no_party_and_was_sent_the_question_is_told() {
+        let (board, case) = board();
+        for name in ["nat", "b", "a", "c"] {
+            board.post_sighting(&node(name), &Sighting { tuple: QUESTION, says: Says::Anything });
+        }
+        assert_eq!(case.seen_elsewhere(), [node("c")]);
+        assert!(case.seen_by(&node("b"), QUESTION.destination));
+    }
 }

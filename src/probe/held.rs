@@ -13,9 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::ask::{Ask, tuples};
+use super::ask::{Ask, parties, tuples};
 use super::attempt::Token;
-use super::canary::{self, Receiver};
+use super::canary::{self, Links, Receiver};
 use super::evidence::{Case, Logged};
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
@@ -90,7 +90,8 @@ impl Connection {
         let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
         let there = tuples(&ask, port);
-        let case = prober.board.register(&there);
+        let case = prober.board.register(&there, parties(&ask));
+        prober.board.expect_answer(&there, &case);
         let to = |port: u16| SocketAddr::new(ask.destination, port);
         let text = |error: io::Error| error.to_string();
         let opening = async {
@@ -133,11 +134,25 @@ impl Connection {
         let answer = timeout(PATIENCE, self.receive(token)).await.map_err(|_| "nobody answers".to_owned())?;
         match answer.map_err(text)? {
             Some(name) if name != self.server.0 => Err(format!("{name} answered")),
+            _ if !self.is_shown(case).await => {
+                Err("it was answered, and nothing proves that it was sent there, or that an answer was sent back"
+                    .to_owned())
+            }
             _ => {
                 self.records = admitting(&[case]).await;
                 Ok(self)
             }
         }
+    }
+
+    /// Whether what the client has sent was sent over the server's link, and an answer over its own: else it may have spoken to itself.
+    async fn is_shown(&self, case: &Case) -> bool {
+        let at = self.server_address();
+        let is_sent = |case: &Case| case.seen_by(&self.server, at) || case.overlooked_at(&self.server);
+        let is_answered = |case: &Case| case.sent_back().answer || case.overlooked_at(&self.client.node);
+        canary::wait(case, |case| is_sent(case) && is_answered(case)).await
+            && case.seen_by(&self.server, at)
+            && case.sent_back().answer
     }
 
     /// Has both ends send datagrams from fixed ports, until each has heard the other; the client's is this one, where the harness listens. The
@@ -181,7 +196,7 @@ impl Connection {
     /// Each end sends once; what became of it.
     async fn exchange(&mut self, prober: &mut Prober) -> Result<(Way, Way), String> {
         let (there, back) = (self.there(), self.back());
-        let (case_there, case_back) = (prober.board.register(&there), prober.board.register(&back));
+        let (case_there, case_back) = (self.case_there(prober), self.case_back(prober));
         let (question, answer) = (prober.token(), prober.token());
         prober.board.expect_delivery(question, &case_there);
         let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
@@ -208,6 +223,19 @@ impl Connection {
             ..tuple
         };
         self.there().into_iter().map(turned).collect()
+    }
+
+    /// Registers what the client sends, and what answers it.
+    fn case_there(&self, prober: &Prober) -> Arc<Case> {
+        let there = self.there();
+        let case = prober.board.register(&there, parties(&self.ask));
+        prober.board.expect_answer(&there, &case);
+        case
+    }
+
+    /// Registers what the server sends.
+    fn case_back(&self, prober: &Prober) -> Arc<Case> {
+        prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone()))
     }
 
     /// The client sends a token.
@@ -265,15 +293,22 @@ impl Connection {
             return Held::Gone { why: format!("what answered at {} is no more", self.server) };
         }
         let lost = prober.lost();
+        let links = prober.links_of(&self.receivers()).await;
         let (there, back) = (self.there(), self.back());
-        let (case_there, case_back) = (prober.board.register(&there), prober.board.register(&back));
+        let (case_there, case_back) = (self.case_there(prober), self.case_back(prober));
         let (question, answer) = (prober.token(), prober.token());
         prober.board.expect_delivery(question, &case_there);
         let found = self.both_ways(prober, question, answer, (&case_there, &case_back)).await;
         let held = match found {
+            // Of a ping the client alone says that it was answered.
+            Ok((Way::Arrived, Way::Arrived)) if self.is_ping() && !self.is_shown(&case_there).await => {
+                let why =
+                    "the client was answered, and nothing proves that the server was asked, or answered".to_owned();
+                Held::Inconclusive { why }
+            }
             Ok((Way::Arrived, Way::Arrived)) => Held::Alive,
             Ok((Way::Recorded(first), Way::Recorded(second))) => {
-                self.cut(prober, [(&case_there, first), (&case_back, second)], whose).await
+                self.cut(prober, &links, [(&case_there, first), (&case_back, second)], whose).await
             }
             Ok((there, back)) => {
                 let why = format!("what the client sent {there}, and what the server sent {back}");
@@ -302,7 +337,7 @@ impl Connection {
     ) -> Result<(Way, Way), String> {
         let ended = |error: io::Error| format!("the connection has ended: {error}");
         self.send(question).await.map_err(ended)?;
-        if matches!(self.end, End::Ping(_)) {
+        if self.is_ping() {
             let waiting = async {
                 tokio::select! {
                     biased;
@@ -333,6 +368,15 @@ impl Connection {
         Ok((forth.unwrap_or(Way::Silent), come.unwrap_or(Ok(Way::Silent))?))
     }
 
+    fn is_ping(&self) -> bool {
+        matches!(self.end, End::Ping(_))
+    }
+
+    /// Both ends, as those to whom something is sent.
+    fn receivers(&self) -> Vec<Receiver> {
+        self.ask.receiver.clone().into_iter().chain([self.client.clone()]).collect()
+    }
+
     /// The server's own address, at which it was asked.
     fn server_address(&self) -> IpAddr {
         self.ask.receiver.as_ref().map_or(self.ask.destination, |receiver| receiver.address)
@@ -347,10 +391,15 @@ impl Connection {
     }
 
     /// The records say dropped: a canary behind the packets shows whether the links were silent.
-    async fn cut(&self, prober: &mut Prober, ways: [(&Arc<Case>, Option<Logged>); 2], whose: Whose<'_>) -> Held {
-        let server = self.ask.receiver.clone();
-        let receivers: Vec<Receiver> = server.into_iter().chain([self.client.clone()]).collect();
-        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers).await.unwrap_or_default();
+    async fn cut(
+        &self,
+        prober: &mut Prober,
+        links: &Links,
+        ways: [(&Arc<Case>, Option<Logged>); 2],
+        whose: Whose<'_>,
+    ) -> Held {
+        let receivers = self.receivers();
+        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, links).await.unwrap_or_default();
         let mut drops = Vec::new();
         let ends = receivers.iter().zip([SentBy::Opener, SentBy::Answerer]);
         for ((case, logged), (receiver, sent_by)) in ways.into_iter().zip(ends) {
@@ -402,8 +451,9 @@ impl Connection {
 
     /// Finds out what becomes of what the server alone sends: an answer, as long as somebody remembers the question.
     pub async fn examine_answer(&mut self, prober: &mut Prober, whose: Whose<'_>) -> Held {
+        let links = prober.links_of(&self.receivers()).await;
         let back = self.back();
-        let case = prober.board.register(&back);
+        let case = self.case_back(prober);
         let token = prober.token();
         let client = SocketAddr::new(self.client_as_seen(), self.port);
         let sent =
@@ -420,10 +470,12 @@ impl Connection {
                 };
                 match timeout(PATIENCE, come).await.unwrap_or(Way::Silent) {
                     Way::Arrived => Held::Alive,
-                    Way::Recorded(logged) => match self.cut(prober, [(&case, None), (&case, logged)], whose).await {
-                        Held::Cut(drops) => Held::Unanswerable(drops),
-                        other => other,
-                    },
+                    Way::Recorded(logged) => {
+                        match self.cut(prober, &links, [(&case, None), (&case, logged)], whose).await {
+                            Held::Cut(drops) => Held::Unanswerable(drops),
+                            other => other,
+                        }
+                    }
                     Way::Silent => Held::Inconclusive { why: format!("what the server sent {}", Way::Silent) },
                 }
             }

@@ -1,7 +1,8 @@
 //! Sockets in namespaces, and how their evidence becomes an outcome.
 //!
-//! A drop has two witnesses: the filter's own record of the tuple, and the receiver, whose link has carried a later
-//! canary and not the packet. A timeout is a fallback and proves nothing.
+//! A drop has two witnesses: the filter's own record of the tuple, and the receiver's link, over which the router has sent a later
+//! canary and not the packet. An answer has two as well: what was sent over both links. No end of a flow is a witness, and a timeout is a
+//! fallback and proves nothing.
 
 mod ask;
 mod attempt;
@@ -21,6 +22,7 @@ mod servers;
 mod told;
 mod traffic;
 mod waiting;
+mod watched;
 mod witness;
 
 use std::time::Instant;
@@ -56,7 +58,7 @@ impl Prober {
         let observations = flows.iter().map(|(flow, ask)| {
             let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
                 let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
-                let receiver = ask.receiver.as_ref().map(|receiver| &receiver.node);
+                let receiver = ask.receiver.as_ref().map(|it| resolve::Asked { node: &it.node, address: it.address });
                 let by = match &finding.answer {
                     Some(attempt::Answer::Answered(Some(name))) => Some(name.clone()),
                     _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),

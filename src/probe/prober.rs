@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::StreamExt;
 use socket2::Socket;
 
-use super::ask::{Ask, is_unanswered, next_chunk, portless, tuples};
+use super::ask::{Ask, is_unanswered, next_chunk, parties, portless, tuples};
 use super::attempt::{self, Answer, Token};
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
@@ -16,14 +16,18 @@ use super::evidence::{Board, Logged};
 use super::ports::SourcePorts;
 use super::servers::Servers;
 use super::waiting::{Finding, Probe, State, finish, until_evidence};
-use super::witness::{Eye, Witness};
+use super::witness::{Eye, LinkId, Witness};
 use crate::compile::network::{NodeKind, NodeName};
+use crate::fabric::links::OtherEnd;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
-use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Port, Service};
 
+/// So many probes share their canaries and are open at once.
+const CHUNK: usize = 1024;
+/// So many where more have been too many to look at.
+const FEW: usize = 32;
 /// So many probes wait for their answer at the same time.
 const IN_FLIGHT: usize = 256;
 
@@ -31,12 +35,14 @@ const IN_FLIGHT: usize = 256;
 #[derive(Debug)]
 pub struct Prober {
     pub(super) board: Arc<Board>,
-    witness: Witness,
+    pub(super) witness: Witness,
     pub(super) servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
     /// What listens for the probes under way only.
     pub(super) brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
+    /// Where each link that is watched led when it was made.
+    pub(super) led_to: HashMap<LinkId, OtherEnd>,
     tracking: Vec<Arc<Namespace>>,
     appliances: Vec<Arc<Namespace>>,
     tokens: std::hash::RandomState,
@@ -59,6 +65,7 @@ impl Prober {
             balancers: HashMap::new(),
             brief: Vec::new(),
             ports: SourcePorts::default(),
+            led_to: HashMap::new(),
             tracking: Vec::new(),
             appliances: Vec::new(),
             tokens: Default::default(),
@@ -96,18 +103,7 @@ impl Prober {
         &self.tracking
     }
 
-    /// Watches what arrives at a namespace from now on.
-    ///
-    /// # Errors
-    /// The kernel's word.
-    pub async fn watch_arrivals(&self, node: &Arc<Namespace>) -> Result<(), FabricError> {
-        for tap in Tap::open(node).await? {
-            self.witness.watch(node.name.clone(), Eye::Tap(tap));
-        }
-        Ok(())
-    }
-
-    /// Closes everything of a namespace.
+    /// Closes everything of a namespace but the taps of its links.
     pub async fn leave(&mut self, node: &NodeName) {
         self.silence(node).await;
         self.balancers.remove(node);
@@ -135,23 +131,33 @@ impl Prober {
         true
     }
 
-    /// Asks everything, and gives one finding for each, in order.
+    /// Asks everything, and gives one finding for each, in order. What there were too many packets to see is asked once more, in smaller
+    /// company.
     pub(super) async fn ask_all(&mut self, asks: &[Ask]) -> Vec<Finding> {
         let mut findings: Vec<Option<Finding>> = asks.iter().map(|_| None).collect();
-        let mut rest: Vec<usize> = (0..asks.len()).collect();
+        self.ask_these(asks, (0..asks.len()).collect(), CHUNK, &mut findings).await;
+        let is_blind = |number: &usize| findings[*number].as_ref().is_some_and(Finding::is_blind);
+        let blind: Vec<usize> = (0..asks.len()).filter(is_blind).collect();
+        self.ask_these(asks, blind, FEW, &mut findings).await;
+        findings.into_iter().flatten().collect()
+    }
+
+    async fn ask_these(&mut self, asks: &[Ask], these: Vec<usize>, most: usize, findings: &mut [Option<Finding>]) {
+        let mut rest = these;
         while !rest.is_empty() {
-            let (chunk, later) = next_chunk(asks, &rest);
+            let (chunk, later) = next_chunk(asks, &rest, most);
             rest = later;
             let these: Vec<Ask> = chunk.iter().map(|number| asks[*number].clone()).collect();
             for (number, finding) in chunk.into_iter().zip(self.ask_chunk(&these).await) {
                 findings[number] = Some(finding);
             }
         }
-        findings.into_iter().flatten().collect()
     }
 
     async fn ask_chunk(&mut self, asks: &[Ask]) -> Vec<Finding> {
         let lost_before = self.board.lost();
+        let receivers = receivers_of(asks);
+        let links = self.links_of(&receivers).await;
         let forgotten = self.forget_portless(asks).await;
         let opened = self.open_sockets(asks).await;
         let mut started = Vec::new();
@@ -165,7 +171,7 @@ impl Prober {
                 Ok((_, port)) => tuples(ask, *port),
                 Err(_) => Vec::new(),
             };
-            let case = self.board.register(&tuples);
+            let case = self.board.register(&tuples, parties(ask));
             if is_unanswered(ask) {
                 self.board.expect_delivery(token, &case);
             } else {
@@ -181,7 +187,7 @@ impl Prober {
                     let asking = attempt::ask(socket, ask.service, ask.destination, port, token, ask.answering);
                     until_evidence(ask, Box::pin(asking), &case).await
                 }
-                Err(why) => State::Answered(Answer::Failed(why)),
+                Err(why) => State::Answered(Answer::Failed(why), true),
             };
             (number, Probe { case, tuples, state })
         });
@@ -189,7 +195,9 @@ impl Prober {
         let mut probes: Vec<(usize, Probe)> =
             futures::stream::iter(running).buffer_unordered(IN_FLIGHT).collect().await;
         probes.sort_unstable_by_key(|(number, _)| *number);
-        let arrived = self.barrier(asks).await;
+        // A canary that cannot be sent has not arrived: nothing is proved by it.
+        let barrier = canary::barrier(&self.board, &mut self.ports, &receivers, &links);
+        let arrived = barrier.await.unwrap_or_default();
         let lost = self.board.lost() - lost_before;
         let findings = asks.iter().zip(probes).map(|(ask, (_, probe))| {
             let arrived = &arrived;
@@ -214,19 +222,6 @@ impl Prober {
         conntrack::forget_portless(&nodes, &ends).await.map_err(|error| error.to_string())?;
         let routers: Vec<_> = nodes.into_iter().filter(|node| node.kind == NodeKind::Router).collect();
         remembered::forget_protocols(&routers, &ends).await.map_err(|error| error.to_string())
-    }
-
-    /// A canary behind the packets of every receiver of a chunk.
-    async fn barrier(&mut self, asks: &[Ask]) -> HashSet<(NodeName, IpAddr)> {
-        let mut receivers: Vec<Receiver> = Vec::new();
-        let mut known = HashSet::new();
-        for receiver in asks.iter().filter_map(|ask| ask.receiver.as_ref()) {
-            if known.insert(receiver.link()) {
-                receivers.push(receiver.clone());
-            }
-        }
-        // A canary that cannot be sent has not arrived: nothing is proved by it.
-        canary::barrier(&self.board, &mut self.ports, &receivers).await.unwrap_or_default()
     }
 
     /// Opens the sockets of a chunk, one visit to each sender's namespace.
@@ -340,6 +335,13 @@ impl Prober {
         token.copy_from_slice(text.as_bytes());
         token
     }
+}
+
+/// Who may receive something of a chunk, each once.
+fn receivers_of(asks: &[Ask]) -> Vec<Receiver> {
+    let mut known = HashSet::new();
+    let receivers = asks.iter().filter_map(|ask| ask.receiver.as_ref());
+    receivers.filter(|receiver| known.insert(receiver.link())).cloned().collect()
 }
 
 /// What [`open_one`] says of a source port that somebody holds.

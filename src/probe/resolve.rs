@@ -1,8 +1,10 @@
 //! From evidence to an outcome. Nothing but evidence makes anything else than "inconclusive".
 
+use std::net::IpAddr;
+
 use super::attempt::Answer;
 use super::evidence::Logged;
-use super::waiting::Finding;
+use super::waiting::{Back, Finding};
 use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
@@ -11,10 +13,17 @@ use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 /// Tells whose interface an index of a router is, and which groups it is in.
 pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
 
+/// Who was to receive a packet, and by which address of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    pub node: &'a NodeName,
+    pub address: IpAddr,
+}
+
 /// The outcome of a probe.
 pub(super) fn outcome(
     finding: &Finding,
-    receiver: Option<&NodeName>,
+    receiver: Option<Asked<'_>>,
     behind: &[NodeName],
     whose: Whose<'_>,
 ) -> Outcome {
@@ -25,6 +34,8 @@ pub(super) fn outcome(
         };
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
+    // Where nobody holds the address there is nobody to be silent.
+    let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
     if let Some(why) = finding.turned_away.as_ref().filter(|_| finding.seen) {
         return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, whose) };
@@ -36,14 +47,19 @@ pub(super) fn outcome(
             _ => inconclusive("the load balancer took it, and nothing proves that it passed it on to one of its own"),
         },
         Some(Answer::Connected) => connected(finding, receiver, whose),
-        Some(Answer::Refused) if finding.seen => {
-            Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) }
-        }
-        Some(Answer::Refused) => {
+        Some(Answer::Refused) if !came(finding, receiver, whose) => {
             inconclusive("it was refused, but not by the receiver, which has seen no packet of it")
         }
+        Some(Answer::Refused) => match not_sent_back(finding) {
+            Some(why) => inconclusive(&format!("it was refused, {why}")),
+            None => Outcome::Refused { admitted_by: admitted_by(finding, receiver, whose) },
+        },
         Some(Answer::Unreachable) => match finding.records.iter().find(|it| it.record == Record::Unreachable) {
             Some(_) if finding.seen => inconclusive("unreachable, say the routers, and yet the receiver has seen it"),
+            // The route to a link goes with it, and root at its other end can take it away.
+            Some(_) if !is_linked => {
+                inconclusive("unreachable, say the routers, and the receiver's link carried no canary")
+            }
             Some(logged) => Outcome::Unreachable { by: Some(logged.node.clone()) },
             // The sender's own kernel may say so as well, and an instance that broke its own stack is none of EC2's.
             None => inconclusive("unreachable, says the sender, and no router has a record of it"),
@@ -51,50 +67,112 @@ pub(super) fn outcome(
         Some(Answer::Failed(why)) => inconclusive(why),
         None => match finding.records.iter().find(|logged| logged.record.is_drop()) {
             Some(_) if finding.seen => inconclusive("the filter recorded a drop, and yet the receiver has seen it"),
+            Some(_) if !is_linked => {
+                inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
+            }
             Some(logged) if logged.record == Record::Unreachable => {
                 Outcome::Unreachable { by: Some(logged.node.clone()) }
             }
-            // Where nobody holds the address there is nobody to be silent.
-            Some(_) if receiver.is_some() && !finding.canary_arrived => {
-                inconclusive("the filter recorded a drop, but the receiver's link carried no canary to prove it silent")
-            }
             Some(_) if finding.overlooked => {
                 inconclusive("the filter recorded a drop, but more came to the receiver than could be looked at")
+            }
+            // The receiver's ingress has the last word, but of egress that is asked once more behind it.
+            Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, whose) => {
+                inconclusive("the filter recorded a drop, and yet it let it in at the receiver")
+            }
+            // Whoever makes something else of a question on its way out is judged by that.
+            Some(logged) if logged.record == Record::Invalid => {
+                inconclusive(&format!("{} has it on record as invalid: it begins nothing", logged.node))
             }
             Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
             None if finding.seen => match answer_dropped(finding, whose) {
                 Some(drop) => inconclusive(&unheard(&drop)),
                 None => inconclusive("the receiver has seen it and gave no answer"),
             },
-            None => inconclusive("no answer, and no filter has a record of it"),
+            None => match &finding.forged {
+                Some((end, logged)) => inconclusive(&format!(
+                    "no answer, and no filter has a record of it but of a packet that {end} has forged: {}",
+                    logged.record
+                )),
+                None => inconclusive("no answer, and no filter has a record of it"),
+            },
         },
+    }
+}
+
+/// Whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it in
+/// there.
+fn came(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
+    finding.seen && finding.canary_arrived || is_admitted(finding, receiver, whose)
+}
+
+/// Whether a filter has let it in at an interface of the receiver.
+fn is_admitted(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
+    finding.records.iter().any(|logged| {
+        let admits = logged.record.is_at(Direction::Ingress) && !logged.record.is_drop();
+        admits && is_receivers(logged, receiver, whose)
+    })
+}
+
+/// Whether a recorded packet was on its way out by an interface of the receiver, and to its own address: an appliance gets also what it
+/// is to pass on.
+fn is_receivers(logged: &Logged, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
+    let Some(asked) = receiver.filter(|asked| asked.address == logged.tuple.destination) else { return false };
+    let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
+    owner.is_some_and(|(id, _)| asked.node.0 == id.instance.as_str())
+}
+
+/// Why an answer proves nothing that nobody but the sender knows of.
+fn not_sent_back(finding: &Finding) -> Option<&'static str> {
+    match finding.back {
+        Back::Shown => None,
+        Back::Missing => Some("and nothing of the kind was sent to the sender"),
+        Back::Overlooked => Some("and more came to the sender than could be looked at"),
     }
 }
 
 fn answered(
     finding: &Finding,
     name: Option<&str>,
-    receiver: Option<&NodeName>,
+    receiver: Option<Asked<'_>>,
     behind: &[NodeName],
     whose: Whose<'_>,
 ) -> Outcome {
-    let asked = receiver.map(|node| node.0.as_str());
-    let open = || Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) };
+    let inconclusive = |why: String| Outcome::Inconclusive { why };
+    let open = || match not_sent_back(finding) {
+        Some(why) => inconclusive(format!("it was answered, {why}")),
+        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
+    };
+    let was_sent_to = |name: &str| {
+        let onward = finding.passed_on.iter().flat_map(|on| &on.sent_to);
+        finding.elsewhere.iter().chain(onward).any(|node| node.0 == name)
+    };
     match name {
-        // Behind a load balancer the request must have come to it, and the answer from one of its own.
-        Some(name) if finding.seen && behind.iter().any(|node| node.0 == name) => open(),
-        Some(name) if Some(name) == asked => open(),
-        Some(name) => Outcome::Misdelivered { answered_by: name.into() },
-        // An echo's answer names nobody: that the receiver has seen the request does.
-        None if finding.seen => open(),
-        None if finding.overlooked => {
-            let why = "an answer that names nobody, and more came to the receiver than could be looked at".to_owned();
-            Outcome::Inconclusive { why }
+        // Behind a load balancer the request must have come to it, and it must have passed it on to one of its own.
+        Some(name) if behind.iter().any(|node| node.0 == name) => {
+            let passed_on = passed_on_to(finding, behind, whose).is_some_and(|node| node.0 == name);
+            if passed_on && finding.seen {
+                open()
+            } else {
+                inconclusive(format!("an answer by the name of {name}, and nothing proves that it was passed on there"))
+            }
         }
+        Some(name) if receiver.is_some_and(|asked| asked.node.0 == name) && came(finding, receiver, whose) => open(),
+        Some(name) if was_sent_to(name) => Outcome::Misdelivered { answered_by: name.into() },
+        Some(name) => {
+            inconclusive(format!("an answer by the name of {name}, and nothing proves that it was sent there"))
+        }
+        // An echo's answer names nobody: that the receiver has seen the request does.
+        None if came(finding, receiver, whose) => open(),
+        None if finding.overlooked => inconclusive(
+            "an answer that names nobody, and more came to the receiver than could be looked at".to_owned(),
+        ),
         None if receiver.is_some() && !finding.canary_arrived => {
-            let why =
-                "an answer that names nobody, and the receiver's link carried no canary to prove it silent".to_owned();
-            Outcome::Inconclusive { why }
+            let why = "an answer that names nobody, and the receiver's link carried no canary to prove it silent";
+            inconclusive(why.to_owned())
+        }
+        None if finding.elsewhere.is_empty() => {
+            inconclusive("an answer that names nobody, and nobody was sent the question".to_owned())
         }
         None => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
     }
@@ -103,7 +181,7 @@ fn answered(
 /// To which instance a load balancer passed it on: its own connection there was made, and the filter's record of that names
 /// the interface of an instance that is registered with it.
 pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<'_>) -> Option<NodeName> {
-    finding.passed_on.as_ref()?.iter().find_map(|logged| {
+    finding.passed_on.as_ref()?.records.iter().find_map(|logged| {
         let (to, _) = logged.out_index.and_then(|index| whose(&logged.node, index))?;
         let admitted = matches!(logged.record, Record::Accept(Direction::Ingress, _));
         behind.iter().find(|node| admitted && node.0 == to.instance.as_str()).cloned()
@@ -112,27 +190,21 @@ pub(super) fn passed_on_to(finding: &Finding, behind: &[NodeName], whose: Whose<
 
 /// A program says nothing of who it is: that the filter passed the packet on to the receiver's interface, and that it arrived
 /// there, does.
-fn connected(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Outcome {
-    let passed_to_receiver = |logged: &Logged| {
-        let to = logged.out_index.and_then(|index| whose(&logged.node, index));
-        matches!(logged.record, Record::Accept(Direction::Ingress, _))
-            && to.is_some_and(|(to, _)| receiver.is_some_and(|receiver| receiver.0 == to.instance.as_str()))
-    };
-    if finding.seen && finding.records.iter().any(passed_to_receiver) {
-        Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) }
-    } else {
-        Outcome::Inconclusive { why: "a program took it, and nothing proves that it was the receiver's".to_owned() }
+fn connected(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> Outcome {
+    let inconclusive = |why: &str| Outcome::Inconclusive { why: format!("a program took it, {why}") };
+    match not_sent_back(finding) {
+        _ if !finding.seen || !is_admitted(finding, receiver, whose) => {
+            inconclusive("and nothing proves that it was the receiver's")
+        }
+        Some(why) => inconclusive(why),
+        None => Outcome::Open { admitted_by: admitted_by(finding, receiver, whose) },
     }
 }
 
 /// The rule at the receiver's own ingress: appliances on the way admit by theirs, and a host outside has none.
-fn admitted_by(finding: &Finding, receiver: Option<&NodeName>, whose: Whose<'_>) -> Option<RuleId> {
-    let is_receiver = |logged: &Logged| {
-        let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
-        owner.is_some_and(|(id, _)| receiver.is_some_and(|node| node.0 == id.instance.as_str()))
-    };
+fn admitted_by(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> Option<RuleId> {
     finding.records.iter().rev().find_map(|logged| match logged.record {
-        Record::Accept(Direction::Ingress, rule) if is_receiver(logged) => Some(rule),
+        Record::Accept(Direction::Ingress, rule) if is_receivers(logged, receiver, whose) => Some(rule),
         _ => None,
     })
 }
@@ -214,13 +286,28 @@ fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
 mod tests {
     use super::*;
     use crate::fabric::packet::{Tuple, UDP};
+    use crate::model::InstanceName;
 
     fn found(answer: Option<Answer>, overlooked: bool) -> Outcome {
         found_behind(answer, overlooked, true)
     }
 
     fn found_behind(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Outcome {
-        let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(std::net::IpAddr::from);
+        resolved(&finding(answer, overlooked, canary_arrived))
+    }
+
+    fn resolved(finding: &Finding) -> Outcome {
+        // One link leads to the receiver, and another to somebody else.
+        let whose = |_: &NodeName, index| {
+            let name = InstanceName::new(if index == 7 { "db1" } else { "web1" });
+            Some((InterfaceId::first_of(&name), Vec::new()))
+        };
+        let node = NodeName("db1".to_owned());
+        outcome(finding, Some(Asked { node: &node, address: IpAddr::from([10, 0, 0, 12]) }), &[], &whose)
+    }
+
+    fn finding(answer: Option<Answer>, overlooked: bool, canary_arrived: bool) -> Finding {
+        let [source, destination] = [[10, 0, 0, 11], [10, 0, 0, 12]].map(IpAddr::from);
         let dropped = Logged {
             node: NodeName("vpc".to_owned()),
             record: Record::Drop(Direction::Ingress),
@@ -232,19 +319,26 @@ mod tests {
         };
         let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
         let (seen, timed_out, lost) = (false, false, 0);
-        let finding = Finding {
+        Finding {
             answer,
             records,
             seen,
             canary_arrived,
             overlooked,
+            elsewhere: Vec::new(),
+            back: Back::Shown,
+            forged: None,
             turned_away: None,
             passed_on: None,
             answer_drop: None,
             timed_out,
             lost,
-        };
-        outcome(&finding, Some(&NodeName("db1".to_owned())), &[], &|_, _| None)
+        }
+    }
+
+    fn admitted(record: Record) -> Logged {
+        let dropped = finding(None, false, true).records.remove(0);
+        Logged { record, in_index: Some(3), out_index: Some(7), ..dropped }
     }
 
     #[test]
@@ -254,9 +348,68 @@ mod tests {
     }
 
     #[test]
+    fn a_drop_beside_a_word_of_the_receivers_own_interface_is_none() {
+        let records = [Record::Accept(Direction::Ingress, RuleId(7)), Record::Remembered(Direction::Ingress)];
+        for record in records.map(admitted) {
+            let with = |logged: Logged| {
+                let mut found = finding(None, false, true);
+                found.records.insert(0, logged);
+                resolved(&found)
+            };
+            assert!(matches!(with(record.clone()), Outcome::Inconclusive { .. }), "{record}");
+            // Somebody on the way has let it in before, or the receiver itself has, to pass it on.
+            let mut onward = record.clone();
+            onward.tuple.destination = IpAddr::from([198, 18, 0, 12]);
+            assert!(matches!(with(onward), Outcome::Dropped(_)), "{record}");
+            assert!(matches!(with(Logged { out_index: Some(8), ..record.clone() }), Outcome::Dropped(_)), "{record}");
+        }
+    }
+
+    #[test]
+    fn what_begins_nothing_was_not_judged() {
+        let mut found = finding(None, false, true);
+        found.records[0].record = Record::Invalid;
+        assert!(matches!(resolved(&found), Outcome::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn an_answer_needs_its_question_at_the_receiver_and_its_way_to_the_sender() {
+        for answer in [Answer::Answered(Some("db1".to_owned())), Answer::Answered(None), Answer::Refused] {
+            let unseen = finding(Some(answer.clone()), false, true);
+            assert!(matches!(resolved(&unseen), Outcome::Inconclusive { .. }), "{answer:?}");
+            let good = |outcome: &Outcome| matches!(outcome, Outcome::Open { .. } | Outcome::Refused { .. });
+            let seen = Finding { seen: true, ..unseen.clone() };
+            assert!(good(&resolved(&seen)), "{answer:?}");
+            let let_in = Finding { records: vec![admitted(Record::Pass(Direction::Ingress))], ..unseen };
+            assert!(good(&resolved(&let_in)), "{answer:?}");
+            for back in [Back::Missing, Back::Overlooked] {
+                assert!(matches!(resolved(&Finding { back, ..seen.clone() }), Outcome::Inconclusive { .. }));
+            }
+            // Nobody was there, or somebody else.
+            let down = Finding { canary_arrived: false, ..seen };
+            assert!(matches!(resolved(&down), Outcome::Inconclusive { .. }), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn only_who_was_sent_the_question_has_answered_in_place_of_the_receiver() {
+        let named = Answer::Answered(Some("web2".to_owned()));
+        let answered = Finding { seen: true, ..finding(Some(named), false, true) };
+        assert!(matches!(resolved(&answered), Outcome::Inconclusive { .. }));
+        let elsewhere = vec![NodeName("web2".to_owned())];
+        let misdelivered = resolved(&Finding { elsewhere, ..answered });
+        assert_eq!(misdelivered, Outcome::Misdelivered { answered_by: "web2".to_owned() });
+    }
+
+    #[test]
     fn an_echo_is_nobody_elses_answer_where_its_receiver_may_have_been_overlooked() {
-        assert!(matches!(found(Some(Answer::Answered(None)), false), Outcome::Misdelivered { .. }));
-        assert!(matches!(found(Some(Answer::Answered(None)), true), Outcome::Inconclusive { .. }));
-        assert!(matches!(found_behind(Some(Answer::Answered(None)), false, false), Outcome::Inconclusive { .. }));
+        let echo = |overlooked, canary_arrived, elsewhere: &[&str]| {
+            let elsewhere = elsewhere.iter().map(|name| NodeName((*name).to_owned())).collect();
+            resolved(&Finding { elsewhere, ..finding(Some(Answer::Answered(None)), overlooked, canary_arrived) })
+        };
+        assert!(matches!(echo(false, true, &["web2"]), Outcome::Misdelivered { .. }));
+        assert!(matches!(echo(false, true, &[]), Outcome::Inconclusive { .. }));
+        assert!(matches!(echo(true, true, &["web2"]), Outcome::Inconclusive { .. }));
+        assert!(matches!(echo(false, false, &["web2"]), Outcome::Inconclusive { .. }));
     }
 }

@@ -6,7 +6,7 @@
 
 mod sending;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
@@ -19,15 +19,15 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Drop;
-use super::ask::{Ask, tuples};
+use super::ask::{Ask, parties, tuples};
 use super::attempt;
-use super::canary::{self, Receiver};
+use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
-use crate::fabric::tap::Tap;
+use crate::fabric::tap::{self, Tap};
 use crate::model::{Port, Service};
 use sending::{Lane, TICK, answering, send};
 
@@ -93,6 +93,8 @@ pub struct Streams {
     held_from: Vec<Option<Port>>,
     cases: HashMap<Mark, Arc<Case>>,
     registered: Vec<Tuple>,
+    /// How the links of its ends were when it began.
+    links: Links,
     lost_before: u64,
     crowded_before: Option<u64>,
     sent: Arc<AtomicUsize>,
@@ -105,8 +107,10 @@ pub struct Streams {
 /// What the packet sockets have shown.
 #[derive(Debug, Default)]
 struct Read {
-    arrived: std::collections::HashSet<Mark>,
+    arrived: HashSet<Mark>,
     missed: u32,
+    /// Whether a link went with its instance, or was made anew: what was sent over it then is not seen.
+    gone: bool,
     failed: Option<String>,
 }
 
@@ -118,7 +122,7 @@ impl Streams {
     pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, String> {
         let (mut cases, mut registered, mut syns) = (HashMap::new(), Vec::new(), HashMap::new());
         let (mut lanes, mut taps): (Vec<Lane>, Vec<(NodeName, Tap)>) = (Vec::new(), Vec::new());
-        let mut held_from = Vec::new();
+        let (mut held_from, mut watched) = (Vec::new(), HashSet::new());
         let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
         let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
         for (number, Course { ask, client }) in courses.iter().enumerate() {
@@ -135,7 +139,7 @@ impl Streams {
                 let fresh = fresh.map_err(|error| error.to_string())?;
                 let ways = tuples(ask, fresh);
                 let mark = (stream, Part::New, number);
-                cases.insert(mark, prober.board.register(&ways));
+                cases.insert(mark, prober.board.register(&ways, parties(ask)));
                 syns.extend(ways.iter().filter(|_| is_tcp).map(|way| (*way, mark)));
                 registered.extend(ways);
                 ports.push((number, fresh));
@@ -145,9 +149,12 @@ impl Streams {
                 let (socket, held) = prober.open_socket(ask).await?;
                 held_port = Some(Port(held));
                 let ways = tuples(ask, held);
-                cases.insert((stream, Part::Forth, 0), prober.board.register(&ways));
+                cases.insert((stream, Part::Forth, 0), prober.board.register(&ways, parties(ask)));
                 let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
-                cases.insert((stream, Part::Back, 0), prober.board.register(&turned));
+                cases.insert(
+                    (stream, Part::Back, 0),
+                    prober.board.register(&turned, parties(ask).turned(receiver.node.clone())),
+                );
                 registered.extend(ways.into_iter().chain(turned));
                 forth = Some(socket);
                 if ask.source.is_ipv4() {
@@ -161,10 +168,12 @@ impl Streams {
                     back = Some((socket, SocketAddr::new(seen, 0), [a, b, c, d]));
                 }
             }
-            for (node, namespace) in [(&receiver.node, &receiver.namespace), (&client.node, &client.namespace)] {
-                if !taps.iter().any(|(known, _)| known == node) {
-                    let opened = Tap::open(namespace).await.map_err(|error| error.to_string())?;
-                    taps.extend(opened.into_iter().map(|tap| (node.clone(), tap)));
+            for end in [receiver, client] {
+                let port = (&end.router.name, end.port);
+                if !watched.contains(&port) {
+                    let opened = Tap::on_links(&end.router, vec![end.port]).await.map_err(|error| error.to_string())?;
+                    taps.extend(opened.into_iter().map(|tap| (end.node.clone(), tap)));
+                    watched.insert(port);
                 }
             }
             held_from.push(held_port);
@@ -194,8 +203,10 @@ impl Streams {
         let reader = reading.spawn(move || read(taps, &waker, &syns, &ends)).map_err(text)?;
         let sending = std::thread::Builder::new().name("traffic-out".to_owned());
         let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
+        let links = prober.links_of(&receivers_of(&courses)).await;
         Ok(Self {
             courses,
+            links,
             held_from,
             cases,
             registered,
@@ -221,8 +232,8 @@ impl Streams {
 
     /// Proves that what has been sent up to now has arrived, if it ever does; false if nothing proves it.
     pub async fn settle(&self, prober: &mut Prober) -> bool {
-        let receivers = self.receivers();
-        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers).await.unwrap_or_default();
+        let receivers = receivers_of(&self.courses);
+        let held = canary::barrier(&prober.board, &mut prober.ports, &receivers, &self.links).await.unwrap_or_default();
         receivers.iter().all(|receiver| held.contains(&receiver.link()))
     }
 
@@ -264,6 +275,8 @@ impl Streams {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
         } else if unexplained > 0 && crowded > 0 {
             Some(format!("this machine itself lost {crowded} packets, of all its namespaces, for want of time"))
+        } else if unexplained > 0 && read.gone {
+            Some("a link was taken away, and what was sent over another in its place was not watched".to_owned())
         } else if unexplained > 0 && !settled {
             Some("a link carried no canary behind the last packets".to_owned())
         } else if unexplained > 0 && lost > 0 {
@@ -275,18 +288,6 @@ impl Streams {
         };
         trace
     }
-
-    fn receivers(&self) -> Vec<Receiver> {
-        let mut receivers: Vec<Receiver> = Vec::new();
-        for course in &self.courses {
-            for receiver in course.ask.receiver.iter().chain([&course.client]) {
-                if !receivers.iter().any(|known| known.link() == receiver.link()) {
-                    receivers.push(receiver.clone());
-                }
-            }
-        }
-        receivers
-    }
 }
 
 impl std::ops::Drop for Streams {
@@ -294,6 +295,19 @@ impl std::ops::Drop for Streams {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.wake.write(1);
     }
+}
+
+/// Both ends of every stream, each once.
+fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
+    let mut receivers: Vec<Receiver> = Vec::new();
+    for course in courses {
+        for receiver in course.ask.receiver.iter().chain([&course.client]) {
+            if !receivers.iter().any(|known| known.link() == receiver.link()) {
+                receivers.push(receiver.clone());
+            }
+        }
+    }
+    receivers
 }
 
 /// What a stream's packets are, in turn.
@@ -380,11 +394,10 @@ fn read(
                     read.arrived.insert((stream, part, number));
                 }
             });
-            // A link that goes down with its instance says so once.
-            if let Err(error) = shown
-                && error.raw_os_error() != Some(libc::ENETDOWN)
-            {
-                read.failed = Some(error.to_string());
+            match shown {
+                Err(error) if tap::is_gone(&error) => read.gone = true,
+                Err(error) => read.failed = Some(error.to_string()),
+                Ok(()) => {}
             }
         }
         if last {

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::timeout;
 
-use super::ask::{Answering, Ask};
+use super::ask::{Answering, Ask, is_unanswered};
 use super::attempt::Answer;
 use super::canary::{self, Receiver};
-use super::evidence::{Case, Logged};
+use super::evidence::{Case, Logged, PassedOn};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -28,22 +28,62 @@ pub(super) struct Finding {
     pub answer: Option<Answer>,
     /// What the filters recorded.
     pub records: Vec<Logged>,
-    /// Whether a packet of it arrived at the receiver.
+    /// Whether a packet of it was sent over the receiver's link.
     pub seen: bool,
-    /// Whether the receiver's canaries arrived, so that "not seen" means something.
+    /// Whether a canary behind it was too, and the link was up all the time and leads where it did: else neither "seen" nor "not
+    /// seen" means anything.
     pub canary_arrived: bool,
-    /// Whether more came to the receiver than could be looked at, so that it means nothing.
+    /// Whether more was sent to the receiver than could be looked at, so that "not seen" means nothing.
     pub overlooked: bool,
+    /// To whom else it was sent.
+    pub elsewhere: Vec<NodeName>,
+    /// What was sent back over the sender's link, beside what the socket came to.
+    pub back: Back,
+    /// The record of a drop of a packet that only looks like it, and who has sent that.
+    pub forged: Option<(NodeName, Logged)>,
     /// Why a load balancer closed it, where one did.
     pub turned_away: Option<String>,
-    /// What the filters recorded of the connection by which a load balancer passed it on, where one did.
-    pub passed_on: Option<Vec<Logged>>,
+    /// The connection by which a load balancer passed it on, where one did.
+    pub passed_on: Option<Onward>,
     /// The record of a drop of its answer.
     pub answer_drop: Option<Logged>,
     /// Whether the fallback ended the wait.
     pub timed_out: bool,
     /// Whether log records were lost meanwhile.
     pub lost: u64,
+}
+
+/// Whether such an answer as the socket came to was sent over the sender's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Back {
+    /// It was, or the answer is no word of the sender's own kernel.
+    Shown,
+    /// Nothing of the kind.
+    Missing,
+    /// More was sent there than could be looked at.
+    Overlooked,
+}
+
+/// What is known of the connection by which a load balancer passed another on.
+#[derive(Clone, Debug)]
+pub(super) struct Onward {
+    /// What the filters recorded.
+    pub records: Vec<Logged>,
+    /// To whom it was sent.
+    pub sent_to: Vec<NodeName>,
+}
+
+impl Onward {
+    fn of(on: &PassedOn) -> Self {
+        Self { records: on.case.records(), sent_to: on.case.seen_elsewhere() }
+    }
+}
+
+impl Finding {
+    /// Whether it is for want of sight that it proves nothing, so that asking once more may help.
+    pub fn is_blind(&self) -> bool {
+        self.back == Back::Overlooked || self.overlooked && !self.seen
+    }
 }
 
 pub(super) type Pending = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -56,7 +96,8 @@ pub(super) struct Probe {
 }
 
 pub(super) enum State {
-    Answered(Answer),
+    /// What the socket came to, and whether everybody who should has seen it.
+    Answered(Answer, bool),
     /// A filter recorded a drop; the socket still waits, in case the record lies.
     Recorded(Pending),
     /// A datagram for a program has arrived, which need not answer; the socket still waits, in case nobody takes it.
@@ -108,9 +149,12 @@ pub(super) async fn until_evidence(ask: &Ask, mut pending: Pending, case: &Case)
         Ok(Seen::Answer(Answer::Unreachable)) => {
             // A router that says so has a record of it, which may come a moment later.
             canary::wait(case, Case::has_drop).await;
-            State::Answered(Answer::Unreachable)
+            State::Answered(Answer::Unreachable, true)
         }
-        Ok(Seen::Answer(answer)) => State::Answered(answer),
+        Ok(Seen::Answer(answer)) => {
+            let witnessed = until_witnessed(ask, &answer, case).await;
+            State::Answered(answer, witnessed)
+        }
         Ok(Seen::Drop) => State::Recorded(pending),
         Ok(Seen::Arrival) => State::Arrived(pending),
         Ok(Seen::AnswerDrop) => State::AnswerDropped(pending),
@@ -126,24 +170,37 @@ pub(super) async fn finish(
     lost: u64,
 ) -> (Finding, Vec<Tuple>) {
     let Probe { case, tuples, state } = probe;
-    let seen = ask.receiver.as_ref().is_some_and(|receiver| case.seen_by(&receiver.node, receiver.address));
+    let is_seen = || ask.receiver.as_ref().is_some_and(|receiver| case.seen_by(&receiver.node, receiver.address));
     let (answer, timed_out) = match state {
-        State::Answered(answer) => (Some(answer), false),
+        State::Answered(answer, witnessed) => (Some(answer), !witnessed),
         State::TimedOut => (None, true),
         // The canary behind it has come, so "port unreachable" would have come back by now.
-        State::Arrived(mut pending) => (Some(now(&mut pending).unwrap_or(Answer::Connected)), false),
-        State::AnswerDropped(mut pending) => (now(&mut pending), false),
+        State::Arrived(mut pending) => {
+            witnessed(ask, Some(now(&mut pending).unwrap_or(Answer::Connected)), &case).await
+        }
+        State::AnswerDropped(mut pending) => witnessed(ask, now(&mut pending), &case).await,
         // The record says dropped, and yet it has arrived: then only the socket tells.
-        State::Recorded(pending) if seen => match timeout(PATIENCE, pending).await {
-            Ok(answer) => (Some(answer), false),
+        State::Recorded(pending) if is_seen() => match timeout(PATIENCE, pending).await {
+            Ok(answer) => witnessed(ask, Some(answer), &case).await,
             Err(_) => (None, true),
         },
         State::Recorded(_) => (None, false),
     };
+    let seen = is_seen();
     let canary_arrived = ask.receiver.as_ref().is_some_and(|receiver| arrived.contains(&receiver.link()));
     let overlooked = ask.receiver.as_ref().is_some_and(|receiver| case.overlooked_at(&receiver.node));
     let (records, turned_away) = (case.records(), case.turned_away());
-    let passed_on = case.passed_on().map(|on| on.case.records());
+    let passed_on = case.passed_on().as_ref().map(Onward::of);
+    let back = match &answer {
+        Some(answer) if !is_sent_back(ask, answer, &case) => {
+            if case.overlooked_at(&ask.sender.name) {
+                Back::Overlooked
+            } else {
+                Back::Missing
+            }
+        }
+        _ => Back::Shown,
+    };
     let answer_drop = case.answer_drop();
     let finding = Finding {
         answer,
@@ -151,6 +208,9 @@ pub(super) async fn finish(
         seen,
         canary_arrived,
         overlooked,
+        elsewhere: case.seen_elsewhere(),
+        back,
+        forged: case.forged(),
         turned_away,
         passed_on,
         answer_drop,
@@ -158,6 +218,47 @@ pub(super) async fn finish(
         lost,
     };
     (finding, tuples)
+}
+
+/// Waits until those who watch links have said all that they are going to say of an answer, which is nothing where an end lies. False when
+/// patience ends.
+async fn until_witnessed(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+    let node = &ask.sender.name;
+    canary::wait(case, |case| {
+        is_sent(ask, answer, case) && (is_sent_back(ask, answer, case) || case.overlooked_at(node))
+    })
+    .await
+}
+
+async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &Case) -> (Option<Answer>, bool) {
+    match answer {
+        Some(answer) => {
+            let in_time = until_witnessed(ask, &answer, case).await;
+            (Some(answer), !in_time)
+        }
+        None => (None, false),
+    }
+}
+
+/// Whether the question of such an answer was sent to anybody, or may have been and was overlooked.
+fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+    let to = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address) || case.overlooked_at(&receiver.node);
+    matches!(answer, Answer::Failed(_)) || ask.receiver.as_ref().is_some_and(to) || !case.seen_elsewhere().is_empty()
+}
+
+/// Whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word
+/// of the sender's.
+fn is_sent_back(ask: &Ask, answer: &Answer, case: &Case) -> bool {
+    let back = case.sent_back();
+    match answer {
+        Answer::Answered(_) => is_unanswered(ask) || back.answer,
+        // A datagram may be taken without an answer.
+        Answer::Connected => {
+            ask.answering == Answering::ProgramBehind || matches!(ask.service, Service::Udp(_)) || back.answer
+        }
+        Answer::Refused => back.refusal,
+        Answer::Unreachable | Answer::Failed(_) => true,
+    }
 }
 
 /// What has come by now.

@@ -14,19 +14,23 @@ use super::evidence::{Board, Logged};
 use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::{self, Tuple};
-use crate::fabric::tap::Tap;
+use crate::fabric::tap::{self, Tap};
 
 /// What a witness looks at.
 pub(super) enum Eye {
     /// A namespace's log of verdicts.
     Log(LogSocket),
-    /// A namespace's interfaces.
-    Tap(Tap),
+    /// What a router sends over its link of this index, which leads to a namespace.
+    Tap(LinkId, Tap),
 }
+
+/// A link, by its router and the index there.
+pub(super) type LinkId = (NodeName, u32);
 
 enum Order {
     Watch(NodeName, Eye),
     Forget(NodeName),
+    Unlink(LinkId),
     Stop,
 }
 
@@ -59,7 +63,12 @@ impl Witness {
         self.order(Order::Watch(node, eye));
     }
 
-    /// Closes everything of a namespace.
+    /// Closes the tap of a link.
+    pub fn unlink(&self, port: LinkId) {
+        self.order(Order::Unlink(port));
+    }
+
+    /// Closes the log of a namespace.
     pub fn forget(&self, node: NodeName) {
         self.order(Order::Forget(node));
     }
@@ -85,7 +94,7 @@ impl Drop for Witness {
 #[derive(Default)]
 struct Eyes {
     logs: HashMap<u64, (NodeName, LogSocket)>,
-    taps: HashMap<u64, (NodeName, Tap)>,
+    taps: HashMap<u64, (NodeName, LinkId, Tap)>,
     next: u64,
 }
 
@@ -107,12 +116,18 @@ fn watch(epoll: &Epoll, wake: &EventFd, inbox: &Receiver<Order>, board: &Board) 
             match order {
                 Order::Stop => {
                     // All at once: their grace periods overlap.
-                    let closing: Vec<_> = eyes.take(|_| true).into_iter().filter_map(|eye| close(epoll, eye)).collect();
+                    let closing = eyes.take_logs(|_| true).into_iter().chain(eyes.take_taps(|_| true));
+                    let closing: Vec<_> = closing.filter_map(|eye| close(epoll, eye)).collect();
                     closing.into_iter().for_each(|thread| drop(thread.join()));
                     return;
                 }
                 Order::Forget(node) => {
-                    for eye in eyes.take(|owner| *owner == node) {
+                    for eye in eyes.take_logs(|owner| *owner == node) {
+                        close(epoll, eye);
+                    }
+                }
+                Order::Unlink(port) => {
+                    for eye in eyes.take_taps(|known| *known == port) {
                         close(epoll, eye);
                     }
                 }
@@ -136,9 +151,9 @@ impl Eyes {
                 self.logs.insert(self.next, (node, log));
                 added
             }
-            Eye::Tap(tap) => {
+            Eye::Tap(port, tap) => {
                 let added = epoll.add(&tap, event(EpollFlags::EPOLLIN));
-                self.taps.insert(self.next, (node, tap));
+                self.taps.insert(self.next, (node, port, tap));
                 added
             }
         };
@@ -146,11 +161,13 @@ impl Eyes {
         added
     }
 
-    /// Takes out those of some namespaces.
-    fn take(&mut self, whose: impl Fn(&NodeName) -> bool) -> Vec<Eye> {
-        let logs = self.logs.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, log))| Eye::Log(log));
-        let taps = self.taps.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, tap))| Eye::Tap(tap));
-        logs.chain(taps).collect()
+    fn take_logs(&mut self, whose: impl Fn(&NodeName) -> bool) -> Vec<Eye> {
+        self.logs.extract_if(|_, (node, _)| whose(node)).map(|(_, (_, log))| Eye::Log(log)).collect()
+    }
+
+    fn take_taps(&mut self, which: impl Fn(&LinkId) -> bool) -> Vec<Eye> {
+        let taken = self.taps.extract_if(|_, (_, port, _)| which(port));
+        taken.map(|(_, (_, port, tap))| Eye::Tap(port, tap)).collect()
     }
 
     /// Reads what is there and posts it: taps are read first, and what they saw is posted last. What a filter recorded of a packet
@@ -158,16 +175,18 @@ impl Eyes {
     fn look(&mut self, ready: &[u64], epoll: &Epoll, board: &Board) {
         let (mut seen, mut blind) = (Vec::new(), Vec::new());
         for key in ready {
-            let Some((node, tap)) = self.taps.get_mut(key) else { continue };
-            match tap.read().and_then(|tuples| Ok((tuples, tap.missed()?))) {
-                Ok((tuples, missed)) => seen.push((node.clone(), tuples, missed)),
-                Err(_) => blind.extend(self.taps.remove(key).map(|(_, tap)| Eye::Tap(tap))),
+            let Some((node, _, tap)) = self.taps.get_mut(key) else { continue };
+            match tap.read().and_then(|sightings| Ok((sightings, tap.missed()?))) {
+                Ok((sightings, missed)) => seen.push((node.clone(), sightings, missed)),
+                // It says so once. The canaries show that it is gone, and whoever takes links away closes it.
+                Err(error) if tap::is_gone(&error) => board.post_overlooked(node),
+                Err(_) => blind.extend(self.taps.remove(key).map(|(_, port, tap)| Eye::Tap(port, tap))),
             }
         }
         let unread = self.logs.extract_if(|_, (node, log)| read_log(node, log, board).is_err());
         blind.extend(unread.map(|(_, (_, log))| Eye::Log(log)));
-        for (node, tuples, missed) in seen {
-            tuples.iter().for_each(|tuple| board.post_sighting(&node, tuple));
+        for (node, sightings, missed) in seen {
+            sightings.iter().for_each(|seen| board.post_sighting(&node, seen));
             if missed > 0 {
                 board.post_overlooked(&node);
             }
@@ -185,7 +204,7 @@ fn close(epoll: &Epoll, eye: Eye) -> Option<JoinHandle<()>> {
     // Closing the descriptor would take it out too, but only then.
     let _ = match &eye {
         Eye::Log(log) => epoll.delete(log),
-        Eye::Tap(tap) => epoll.delete(tap),
+        Eye::Tap(_, tap) => epoll.delete(tap),
     };
     // Where no thread is to be had, this one drops it with the closure, and waits.
     std::thread::Builder::new().name("close".into()).spawn(move || drop(eye)).ok()

@@ -219,7 +219,7 @@ pub fn seen(tap: &mut Tap, last: impl Fn(&Tuple) -> bool) -> Vec<Tuple> {
         assert!(begun.elapsed() < PATIENCE, "it has not come: {seen:?}");
         let patience = PollTimeout::try_from(PATIENCE).expect("a short time");
         poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], patience).expect("poll");
-        seen.extend(tap.read().expect("the tap"));
+        seen.extend(tap.read().expect("the tap").into_iter().map(|it| it.tuple));
     }
     seen
 }

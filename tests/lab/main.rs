@@ -46,6 +46,7 @@ mod icmp_errors;
 mod ipv6;
 mod literal;
 mod load_balancers;
+mod lying_ends;
 mod memory;
 mod minimal_system;
 mod mtu;
@@ -110,6 +111,7 @@ const ALL: &[&[Case]] = &[
     minimal_system::CASES,
     mutants::CASES,
     load_balancers::CASES,
+    lying_ends::CASES,
     memory::CASES,
     mtu::CASES,
     outside::CASES,
