@@ -89,6 +89,13 @@ pub(super) fn parties(ask: &Ask) -> Parties {
     Parties { sender: ask.sender.name.clone(), receiver, on_the_way, on_the_way_back }
 }
 
+/// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say
+/// anything of it.
+pub(super) fn stays_inside(ask: &Ask) -> bool {
+    let is_sender = |receiver: &Receiver| receiver.node == ask.sender.name;
+    ask.translated.is_none() && !ask.forged && ask.receiver.as_ref().is_some_and(is_sender)
+}
+
 /// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
 pub(super) fn is_unanswered(ask: &Ask) -> bool {
     ask.forged || matches!(ask.service, Service::Icmp(_) | Service::Protocol(_))

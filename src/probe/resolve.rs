@@ -101,9 +101,9 @@ pub(super) fn outcome(
 }
 
 /// Whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it in
-/// there.
+/// there. What somebody asks of their own address is their own affair.
 fn came(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
-    finding.seen && finding.canary_arrived || is_admitted(finding, receiver, whose)
+    finding.inside || finding.seen && finding.canary_arrived || is_admitted(finding, receiver, whose)
 }
 
 /// Whether a filter has let it in at an interface of the receiver.
@@ -325,6 +325,7 @@ mod tests {
             seen,
             canary_arrived,
             overlooked,
+            inside: false,
             elsewhere: Vec::new(),
             back: Back::Shown,
             forged: None,

@@ -19,7 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::Drop;
-use super::ask::{Ask, parties, tuples};
+use super::ask::{Ask, parties, stays_inside, tuples};
 use super::attempt;
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
@@ -169,9 +169,14 @@ impl Streams {
                 }
             }
             for end in [receiver, client] {
-                let port = (&end.router.name, end.port);
+                let port = (&end.router.name, end.port, stays_inside(ask));
                 if !watched.contains(&port) {
-                    let opened = Tap::on_links(&end.router, vec![end.port]).await.map_err(|error| error.to_string())?;
+                    let opened = if stays_inside(ask) {
+                        Tap::open(&end.namespace).await
+                    } else {
+                        Tap::on_links(&end.router, vec![end.port]).await
+                    };
+                    let opened = opened.map_err(|error| error.to_string())?;
                     taps.extend(opened.into_iter().map(|tap| (end.node.clone(), tap)));
                     watched.insert(port);
                 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::timeout;
 
-use super::ask::{Answering, Ask, is_unanswered};
+use super::ask::{Answering, Ask, is_unanswered, stays_inside};
 use super::attempt::Answer;
 use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged, PassedOn};
@@ -35,6 +35,8 @@ pub(super) struct Finding {
     pub canary_arrived: bool,
     /// Whether more was sent to the receiver than could be looked at, so that "not seen" means nothing.
     pub overlooked: bool,
+    /// Whether it never leaves the sender, who asks itself.
+    pub inside: bool,
     /// To whom else it was sent.
     pub elsewhere: Vec<NodeName>,
     /// What was sent back over the sender's link, beside what the socket came to.
@@ -208,6 +210,7 @@ pub(super) async fn finish(
         seen,
         canary_arrived,
         overlooked,
+        inside: stays_inside(ask),
         elsewhere: case.seen_elsewhere(),
         back,
         forged: case.forged(),
@@ -243,7 +246,10 @@ async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &Case) -> (Option<An
 /// Whether the question of such an answer was sent to anybody, or may have been and was overlooked.
 fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     let to = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address) || case.overlooked_at(&receiver.node);
-    matches!(answer, Answer::Failed(_)) || ask.receiver.as_ref().is_some_and(to) || !case.seen_elsewhere().is_empty()
+    stays_inside(ask)
+        || matches!(answer, Answer::Failed(_))
+        || ask.receiver.as_ref().is_some_and(to)
+        || !case.seen_elsewhere().is_empty()
 }
 
 /// Whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word
@@ -251,6 +257,7 @@ fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
 fn is_sent_back(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     let back = case.sent_back();
     match answer {
+        _ if stays_inside(ask) => true,
         Answer::Answered(_) => is_unanswered(ask) || back.answer,
         // A datagram may be taken without an answer.
         Answer::Connected => {

@@ -17,6 +17,7 @@ use crate::clouds::*;
 
 cases![
     a_sender_that_answers_itself_proves_nothing,
+    what_an_instance_asks_of_its_own_address_is_its_own_word,
     a_sender_that_takes_the_address_it_asks_proves_nothing,
     a_sender_that_lets_its_question_out_and_answers_itself_proves_nothing,
     a_sender_that_makes_no_beginning_of_its_question_proves_nothing,
@@ -213,6 +214,19 @@ async fn take_address(lab: &Lab) {
             format!("address add {b}/128 dev lo nodad")
         };
         run(&node(lab, "a"), "ip", &words).await;
+    }
+}
+
+/// Nothing of it leaves, and no group is asked.
+async fn what_an_instance_asks_of_its_own_address_is_its_own_word() {
+    let mut lab = cloud().await;
+    for via in FAMILIES {
+        for (service, open) in [(tcp(80), true), (Service::IcmpEcho, true), (tcp(4000), false)] {
+            let seen = probe(&mut lab, Flow { via, ..flow("b", "b", service) }).await;
+            assert_eq!(is_open(&seen.outcome), open, "{seen:?}");
+            assert_eq!(matches!(seen.outcome, Outcome::Refused { .. }), !open, "{seen:?}");
+            assert!(!seen.timed_out, "{seen:?}");
+        }
     }
 }
 
