@@ -49,6 +49,7 @@ impl Lab {
             (_, None) => return Err(format!("{} is nobody", flow.to)),
         };
         let receiver = self.receiver(flow)?;
+        let sent_by = self.client(flow).ok().map(|client| client.at_router());
         let behind = self.behind(flow);
         let passed_on_by = self.appliances(flow);
         let (on_the_way, on_the_way_back) = (self.led_through(&flow.from), self.led_through(&flow.to));
@@ -57,6 +58,7 @@ impl Lab {
         let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
         Ok(Ask {
             sender,
+            sent_by,
             source,
             destination,
             translated,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::attempt;
 use super::canary::Receiver;
 use super::evidence::Parties;
+use super::witness::LinkId;
 use crate::compile::network::NodeName;
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
@@ -17,6 +18,8 @@ use crate::model::Service;
 pub struct Ask {
     /// The sender's namespace.
     pub sender: Arc<Namespace>,
+    /// By which link it leaves the sender: its router, and the index there.
+    pub sent_by: Option<LinkId>,
     /// The sender's address there.
     pub source: IpAddr,
     /// The address that it asks.
@@ -86,7 +89,7 @@ pub(super) fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
 pub(super) fn parties(ask: &Ask) -> Parties {
     let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
     let (on_the_way, on_the_way_back) = (ask.on_the_way.clone(), ask.on_the_way_back.clone());
-    Parties { sender: ask.sender.name.clone(), receiver, on_the_way, on_the_way_back }
+    Parties { sender: ask.sender.name.clone(), sent_by: ask.sent_by.clone(), receiver, on_the_way, on_the_way_back }
 }
 
 /// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say

@@ -48,6 +48,11 @@ impl Receiver {
     pub(super) fn link(&self) -> (NodeName, IpAddr) {
         (self.node.clone(), self.address)
     }
+
+    /// Its link, as the router knows it.
+    pub fn at_router(&self) -> LinkId {
+        (self.router.name.clone(), self.port)
+    }
 }
 
 /// A path through a VPC's filter with one flow known open and one known dropped.
@@ -110,7 +115,7 @@ pub(super) async fn barrier(
     let arrivals = join_all(sent.iter().map(|(node, _, case)| arrived(case, node))).await;
     board.forget(&sent.iter().map(|(_, tuple, _)| *tuple).collect::<Vec<_>>());
     let is_as_before = |receiver: &&Receiver| {
-        let port = (receiver.router.name.clone(), receiver.port);
+        let port = receiver.at_router();
         before.get(&port).is_some_and(|before| before.carries && after.get(&port) == Some(before))
     };
     let mut held: HashSet<(NodeName, IpAddr)> = receivers.iter().filter(is_as_before).map(Receiver::link).collect();

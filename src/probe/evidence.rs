@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, mpsc};
 
 use super::attempt::Token;
+use super::witness::LinkId;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::packet::{Says, Sighting, Tuple};
@@ -47,6 +48,8 @@ impl std::fmt::Display for Logged {
 pub(super) struct Parties {
     /// Who sends them.
     pub sender: NodeName,
+    /// By which link of the sender's, where that is known: it may have others.
+    pub sent_by: Option<LinkId>,
     /// To whom they go; nobody where nobody holds the address.
     pub receiver: Option<NodeName>,
     /// Who may pass them on.
@@ -58,7 +61,7 @@ pub(super) struct Parties {
 impl Parties {
     /// Of what goes straight to whoever holds the address.
     pub fn of_sender(sender: NodeName) -> Self {
-        Self { sender, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
+        Self { sender, sent_by: None, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
     }
 
     fn may_send(&self, end: &NodeName) -> bool {
@@ -69,10 +72,15 @@ impl Parties {
         self.receiver.as_ref() == Some(end) || self.on_the_way_back.contains(end)
     }
 
+    /// Whether what the sender itself sends by a link goes another way than it is to go.
+    fn is_astray(&self, link: &LinkId) -> bool {
+        self.sent_by.as_ref().is_some_and(|right| right != link) && !self.on_the_way.contains(&self.sender)
+    }
+
     /// The same of what goes back.
-    pub fn turned(self, by: NodeName) -> Self {
+    pub fn turned(self, by: NodeName, sent_by: Option<LinkId>) -> Self {
         let receiver = Some(self.sender);
-        Self { sender: by, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
+        Self { sender: by, sent_by, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
     }
 }
 
@@ -107,6 +115,8 @@ struct Known {
     answer_drop: Option<Logged>,
     /// The first record of a drop of a packet that looks like it, and came from an end that is no party of it.
     forged: Option<(NodeName, Logged)>,
+    /// The records of packets of it that its sender has sent by another of its interfaces.
+    astray: Vec<Logged>,
     sent_back: SentBack,
 }
 
@@ -127,7 +137,8 @@ impl Case {
 
     /// Whether some filter has recorded a drop.
     pub fn has_drop(&self) -> bool {
-        lock(&self.known).records.iter().any(|logged| logged.record.is_drop())
+        let known = lock(&self.known);
+        known.records.iter().chain(&known.astray).any(|logged| logged.record.is_drop())
     }
 
     /// The record of a drop of its answer, or of an ICMP error about it.
@@ -201,6 +212,12 @@ impl Case {
     /// The record of a drop of a packet that only looks like it, and who has sent that.
     pub fn forged(&self) -> Option<(NodeName, Logged)> {
         lock(&self.known).forged.clone()
+    }
+
+    /// The record of a packet that its sender has sent by another of its interfaces, of a drop if there is one.
+    pub fn astray(&self) -> Option<Logged> {
+        let known = lock(&self.known);
+        known.astray.iter().find(|it| it.record.is_drop()).or(known.astray.first()).cloned()
     }
 
     /// Whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.
@@ -342,7 +359,13 @@ impl Board {
                 }
                 return;
             }
-            lock(&case.known).records.push(logged);
+            let astray = self.is_astray(&case, &logged);
+            let mut known = lock(&case.known);
+            if astray {
+                known.astray.push(logged)
+            } else {
+                known.records.push(logged)
+            }
             if drop {
                 case.news.notify_one();
             }
@@ -356,6 +379,13 @@ impl Board {
         // Nothing where it has come from another router or a gateway.
         let end = ends.get(&logged.node)?.get(&logged.in_index?)?;
         (!may(parties, end)).then(|| end.clone())
+    }
+
+    /// Whether a recorded packet has come by another link of its sender's.
+    fn is_astray(&self, case: &Case, logged: &Logged) -> bool {
+        let Some((parties, index)) = case.parties.as_ref().zip(logged.in_index) else { return false };
+        let leads_to = lock(&self.ends).get(&logged.node).and_then(|ends| ends.get(&index).cloned());
+        leads_to.as_ref() == Some(&parties.sender) && parties.is_astray(&(logged.node.clone(), index))
     }
 
     fn post_answer_drop(&self, logged: &Logged, error_about: Option<Tuple>) {
@@ -430,14 +460,18 @@ mod tests {
         NodeName(name.to_owned())
     }
 
-    /// A router with three instances, each at a link of its own, and what is known of a question of the first to the second.
+    /// A router with three instances, each at a link of its own and one at a second, and what is known of a question of the first to the second.
     fn board() -> (Board, Arc<Case>) {
         let board = Board::default();
-        for (index, name) in (101..).zip(["a", "b", "c", "nat"]) {
+        for (index, name) in (101..).zip(["a", "b", "c", "nat", "a"]) {
             board.link_leads_to(&node("vpc"), index, node(name));
         }
-        let parties =
-            Parties { receiver: Some(node("b")), on_the_way: vec![node("nat")], ..Parties::of_sender(node("a")) };
+        let parties = Parties {
+            sent_by: Some((node("vpc"), 101)),
+            receiver: Some(node("b")),
+            on_the_way: vec![node("nat")],
+            ..Parties::of_sender(node("a"))
+        };
         let case = board.register(&[QUESTION], parties);
         board.expect_answer(&[QUESTION], &case);
         (board, case)
@@ -467,6 +501,14 @@ mod tests {
         board.link_is_gone(&node("vpc"), 103);
         board.post_record(dropped(QUESTION, Some(103)), None);
         assert!(case.has_drop());
+    }
+
+    #[test]
+    fn a_record_of_a_packet_by_another_link_of_its_senders_is_of_a_packet_astray() {
+        let (board, case) = board();
+        board.post_record(dropped(QUESTION, Some(105)), None);
+        assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
+        assert_eq!(case.astray().and_then(|logged| logged.in_index), Some(105));
     }
 
     #[test]

@@ -238,7 +238,8 @@ impl Connection {
 
     /// Registers what the server sends.
     fn case_back(&self, prober: &Prober) -> Arc<Case> {
-        prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone()))
+        let sent_by = self.ask.receiver.as_ref().map(Receiver::at_router);
+        prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone(), sent_by))
     }
 
     /// The client sends a token.

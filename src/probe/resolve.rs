@@ -34,6 +34,12 @@ pub(super) fn outcome(
         };
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
+    // The groups of the interface that was to send it have not judged it.
+    if let Some(logged) = &finding.astray {
+        let sent_by = logged.in_index.and_then(|index| whose(&logged.node, index));
+        let sent_by = sent_by.map_or_else(|| "another interface".to_owned(), |(id, _)| id.to_string());
+        return inconclusive(&format!("it was sent by {sent_by}, which was not asked to: {}", logged.record));
+    }
     // Where nobody holds the address there is nobody to be silent.
     let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
@@ -329,6 +335,7 @@ mod tests {
             elsewhere: Vec::new(),
             back: Back::Shown,
             forged: None,
+            astray: None,
             turned_away: None,
             passed_on: None,
             answer_drop: None,
@@ -371,6 +378,16 @@ mod tests {
         let mut found = finding(None, false, true);
         found.records[0].record = Record::Invalid;
         assert!(matches!(resolved(&found), Outcome::Inconclusive { .. }));
+    }
+
+    #[test]
+    fn what_has_left_by_another_interface_proves_nothing_of_the_one_that_was_to_ask() {
+        for answer in [None, Some(Answer::Answered(Some("db1".to_owned()))), Some(Answer::Refused)] {
+            let seen = Finding { seen: answer.is_some(), ..finding(answer, false, true) };
+            assert!(!matches!(resolved(&seen), Outcome::Inconclusive { .. }), "{seen:?}");
+            let astray = Some(admitted(Record::Pass(Direction::Egress)));
+            assert!(matches!(resolved(&Finding { astray, ..seen }), Outcome::Inconclusive { .. }));
+        }
     }
 
     #[test]

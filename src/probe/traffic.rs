@@ -153,7 +153,9 @@ impl Streams {
                 let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
                 cases.insert(
                     (stream, Part::Back, 0),
-                    prober.board.register(&turned, parties(ask).turned(receiver.node.clone())),
+                    prober
+                        .board
+                        .register(&turned, parties(ask).turned(receiver.node.clone(), Some(receiver.at_router()))),
                 );
                 registered.extend(ways.into_iter().chain(turned));
                 forth = Some(socket);

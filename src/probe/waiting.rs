@@ -43,6 +43,8 @@ pub(super) struct Finding {
     pub back: Back,
     /// The record of a drop of a packet that only looks like it, and who has sent that.
     pub forged: Option<(NodeName, Logged)>,
+    /// The record of a packet of it that the sender has sent by another of its interfaces.
+    pub astray: Option<Logged>,
     /// Why a load balancer closed it, where one did.
     pub turned_away: Option<String>,
     /// The connection by which a load balancer passed it on, where one did.
@@ -214,6 +216,7 @@ pub(super) async fn finish(
         elsewhere: case.seen_elsewhere(),
         back,
         forged: case.forged(),
+        astray: case.astray(),
         turned_away,
         passed_on,
         answer_drop,
