@@ -44,8 +44,10 @@ mod hostile_instances;
 mod hosts_files;
 mod icmp_errors;
 mod ipv6;
+mod liars;
 mod literal;
 mod load_balancers;
+mod lying_boxes;
 mod lying_ends;
 mod memory;
 mod minimal_system;
@@ -111,6 +113,7 @@ const ALL: &[&[Case]] = &[
     minimal_system::CASES,
     mutants::CASES,
     load_balancers::CASES,
+    lying_boxes::CASES,
     lying_ends::CASES,
     memory::CASES,
     mtu::CASES,

@@ -1,0 +1,227 @@
+//! Who lies by more than its own end: an instance with two interfaces, what stands on the way, and who is behind a load balancer.
+
+use sglab::lab::Lab;
+use sglab::model::{Endpoint, Era, Flow, InstanceName, InterfaceId, Service, Via};
+use sglab::probe::Outcome;
+
+use crate::bare::{nft_script, run};
+use crate::clouds::*;
+use crate::liars::{TAKE_WHAT_COMES, TAKE_WHAT_LEAVES, Words, answer, answer_as};
+
+cases![
+    a_question_that_leaves_by_another_interface_proves_nothing,
+    a_middlebox_proves_nothing_of_whom_it_keeps_the_question_from,
+    a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from,
+    a_nat_instance_lies_of_its_own_flows_no_better_than_others,
+    a_target_of_a_load_balancer_does_not_answer_for_another,
+    a_target_of_a_load_balancer_that_swallows_what_comes_proves_nothing,
+    a_client_of_a_load_balancer_that_answers_itself_proves_nothing,
+];
+
+/// `two` may ask by its second interface only, whose source is not checked.
+const TWO_INTERFACES: &str = "sglab: 1
+era: vpc
+vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {front: 10.0.1.0/24, back: 10.0.2.0/24}}}
+groups:
+  CLOSED: {egress: []}
+  FREE: []
+  B: [tcp 80 from 10.0.0.0/16, 'tcp 80 from 2001:db8::/32']
+instances:
+  two: {groups: CLOSED, subnet: front, interfaces: {eth1: {groups: FREE, subnet: back}}}
+  b: {groups: B, subnet: back, listens: tcp 80}
+scenario: [{step: one, expect: {open: ['two.eth1 -> b:80'], dropped: ['two -> b:80 at egress']}}]
+";
+
+async fn a_question_that_leaves_by_another_interface_proves_nothing() {
+    let mut lab = boot(&topology(TWO_INTERFACES), Era::Vpc).await;
+    let over = |via| Flow { via, ..flow("two", "b", tcp(80)) };
+    for via in [Via::Private, Via::Ipv6] {
+        assert!(is_dropped(&probe(&mut lab, over(via)).await.outcome));
+    }
+    // All that leaves it leaves by eth1, whatever its source.
+    let two = node(&lab, "two");
+    for family in ["-4", "-6"] {
+        let routes = run(&two, "ip", &format!("{family} route show table all default dev eth1")).await;
+        let way = routes.lines().next().unwrap_or_else(|| panic!("a route by eth1: {routes}"));
+        let words: Vec<&str> = way.split_whitespace().collect();
+        let via = words.iter().skip_while(|word| **word != "via").nth(1).expect("a router");
+        run(&two, "ip", &format!("{family} route add default via {via} dev eth1 onlink table 99")).await;
+        run(&two, "ip", &format!("{family} rule add priority 10 table 99")).await;
+    }
+    for checked in [true, false] {
+        if !checked {
+            let words = "[{source-dest-check: {two.eth1: off}}]";
+            for operation in sglab::model::topology::read_operations(lab.cloud(), words).expect("an operation") {
+                change(&mut lab, &operation.value).await;
+            }
+        }
+        for via in [Via::Private, Via::Ipv6] {
+            let seen = probe(&mut lab, over(via)).await;
+            let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{checked} {seen:?}") };
+            assert!(why.starts_with("it was sent by two.eth1, which was not asked to"), "{why}");
+            assert!(!seen.timed_out, "{seen:?}");
+        }
+    }
+    // What is asked by eth1 itself is as before.
+    let second = InterfaceId { instance: InstanceName::new("two"), device: 1 };
+    for via in [Via::Private, Via::Ipv6] {
+        let asked = Flow { from: Endpoint::Interface(second.clone()), ..over(via) };
+        assert!(is_open(&probe(&mut lab, asked).await.outcome));
+    }
+}
+
+/// What whoever stands on the way does to what it is to pass on.
+const ON_THE_WAY: &[&str] = &[
+    "table inet lie { chain on { type filter hook forward priority 0; drop\n }\n}\n",
+    "table inet lie { chain on { type filter hook forward priority 0; meta l4proto tcp reject with tcp reset\n }\n}\n",
+    "table inet lie { chain on { type filter hook forward priority 0; reject with icmpx port-unreachable\n }\n}\n",
+    "table inet lie { chain on { type filter hook forward priority 0; reject with icmpx host-unreachable\n }\n}\n",
+    "table netdev lie { chain in { type filter hook ingress device \"eth0\" priority -500; meta protocol ip drop\n }\n}\n",
+    // It makes no beginning of it.
+    "table inet lie { chain on { type filter hook postrouting priority 200; tcp flags & (syn | ack) == syn tcp flags set ack\n }\n}\n",
+    TAKE_WHAT_COMES,
+];
+
+/// Each kind of lie on the way, by an instance that answers by the name of whom is asked: none proves anything of `asked`.
+async fn lies_on_the_way(boot: impl AsyncFn() -> Lab, on_the_way: &str, asked: &[Flow], name: &'static str) {
+    for script in ON_THE_WAY {
+        let mut lab = boot().await;
+        let liar = node(&lab, on_the_way);
+        answer_as(&liar, name).await;
+        nft_script(&liar, (*script).to_owned()).await;
+        let found = lab.probe(asked).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(found.canaries_held);
+        for seen in found.observations {
+            if script.contains("tcp") && !script.contains("udp") && !matches!(seen.flow.service, Service::Tcp(_)) {
+                continue;
+            }
+            assert!(
+                matches!(seen.outcome, Outcome::Inconclusive { .. }),
+                "{script}: {}: {:?}",
+                seen.flow,
+                seen.outcome
+            );
+        }
+    }
+}
+
+const MIDDLEBOX: &str = "sglab: 1
+era: vpc
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    subnets:
+      front: {cidr: 10.0.1.0/24, routes: {10.0.2.0/24: box}}
+      back: {cidr: 10.0.2.0/24, routes: {10.0.1.0/24: box}}
+      middle: 10.0.3.0/24
+groups:
+  WEB: []
+  DB: [tcp 80 from 10.0.1.0/24, tcp 4000 from 10.0.1.0/24, udp 5000 from 10.0.1.0/24]
+  BOX: [all from 10.0.0.0/16]
+instances:
+  web: {groups: WEB, subnet: front}
+  db: {groups: DB, subnet: back, listens: [tcp 80, udp 5000]}
+  box: {groups: BOX, subnet: middle, source-dest-check: off, forwards: as-is}
+scenario: [{step: one, expect: {open: ['web -> db:80', 'web -> db:5000/udp']}}]
+";
+
+async fn a_middlebox_proves_nothing_of_whom_it_keeps_the_question_from() {
+    let start = async || boot(&topology(MIDDLEBOX), Era::Vpc).await;
+    let asked = [tcp(80), udp(5000), tcp(4000)].map(|service| flow("web", "db", service));
+    let honest = outcomes(&mut start().await, &asked).await;
+    assert!(is_open(&honest[0]) && is_open(&honest[1]), "{honest:?}");
+    lies_on_the_way(start, "box", &asked, "db").await;
+}
+
+const NAT: &str = "sglab: 1
+era: vpc
+hosts: {world: 198.51.100.7}
+vpcs: {main: {cidr: 10.0.0.0/16, subnets: {public: 10.0.1.0/24, private: {cidr: 10.0.2.0/24, routes: {0.0.0.0/0: nat}}}}}
+elastic-ips: {e: nat}
+groups: {NAT: [all from WORKERS], WORKERS: [], API: [tcp 80 from 0.0.0.0/1, tcp 80 from 128.0.0.0/1]}
+instances:
+  nat: {groups: NAT, subnet: public, source-dest-check: off, forwards: nat}
+  worker: {groups: WORKERS, subnet: private, public: no}
+  api: {groups: API, subnet: public, listens: tcp 80}
+scenario: [{step: one, expect: {open: ['worker -> api:80 by public address', 'nat -> api:80', 'worker -> nat:80']}}]
+";
+
+async fn a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from() {
+    let start = async || boot(&topology(NAT), Era::Vpc).await;
+    let asked = [by_public(flow("worker", "api", tcp(80)))];
+    let honest = outcomes(&mut start().await, &asked).await;
+    assert!(is_open(&honest[0]), "{honest:?}");
+    lies_on_the_way(start, "nat", &asked, "api").await;
+}
+
+/// It may send in the name of others, and yet answers nothing in theirs, nor forges what was dropped of theirs.
+async fn a_nat_instance_lies_of_its_own_flows_no_better_than_others() {
+    let mut lab = boot(&topology(NAT), Era::Vpc).await;
+    let nat = node(&lab, "nat");
+    answer_as(&nat, "api").await;
+    nft_script(&nat, TAKE_WHAT_LEAVES.to_owned()).await;
+    let seen = probe(&mut lab, flow("nat", "api", tcp(80))).await;
+    assert!(matches!(seen.outcome, Outcome::Inconclusive { .. }), "{seen:?}");
+    // As the receiver it hides what has come, and sends it back.
+    let mut lab = boot(&topology(NAT), Era::Vpc).await;
+    let asked = flow("worker", "nat", tcp(80));
+    assert!(is_open(&probe(&mut lab, asked.clone()).await.outcome));
+    crate::liars::hide_and_send_back(&lab, "nat").await;
+    let seen = probe(&mut lab, asked).await;
+    assert!(matches!(seen.outcome, Outcome::Inconclusive { .. }), "{seen:?}");
+}
+
+const BALANCED: &str = "sglab: 1
+era: classic
+hosts: {world: 198.51.100.7}
+groups: {WEB: [tcp 80 from amazon-elb/amazon-elb-sg]}
+instances: {web1: {groups: WEB, listens: [tcp 80]}, web2: {groups: WEB, listens: [tcp 80]}}
+load-balancers:
+  lb: {listeners: [tcp 8000 to 80], targets: [web1, web2], health-check: {interval: 0.1, timeout: 1, healthy: 2}}
+scenario: [{step: one, expect: {open: [world -> lb:8000 answered by web1 and web2]}}]
+";
+
+async fn a_target_of_a_load_balancer_does_not_answer_for_another() {
+    let mut lab = boot(&topology(BALANCED), Era::Classic).await;
+    let web1 = node(&lab, "web1");
+    answer_as(&web1, "web2").await;
+    nft_script(&web1, TAKE_WHAT_COMES.to_owned()).await;
+    let asked = from_host(lab.cloud(), "world", "lb", tcp(8000));
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        let seen = probe(&mut lab, asked.clone()).await;
+        match seen.outcome {
+            Outcome::Open { .. } => told.push(seen.answered_by),
+            Outcome::Inconclusive { ref why } => {
+                assert!(why.contains("nothing proves that it was passed on"), "{seen:?}")
+            }
+            _ => panic!("{seen:?}"),
+        }
+    }
+    assert_eq!(told, [Some("web2".to_owned()), Some("web2".to_owned())], "each of the two in its turn");
+}
+
+async fn a_target_of_a_load_balancer_that_swallows_what_comes_proves_nothing() {
+    for words in [Words::None, Words::Garbage] {
+        let mut lab = boot(&topology(BALANCED), Era::Classic).await;
+        for name in ["web1", "web2"] {
+            let target = node(&lab, name);
+            answer(&target, words, |_| ()).await;
+            nft_script(&target, TAKE_WHAT_COMES.to_owned()).await;
+        }
+        let asked = from_host(lab.cloud(), "world", "lb", tcp(8000));
+        let seen = probe(&mut lab, asked).await;
+        // Its health check may have failed by now: then the load balancer closes it, having nobody.
+        assert!(matches!(seen.outcome, Outcome::Inconclusive { .. } | Outcome::Closed { .. }), "{seen:?}");
+    }
+}
+
+async fn a_client_of_a_load_balancer_that_answers_itself_proves_nothing() {
+    let mut lab = boot(&topology(BALANCED), Era::Classic).await;
+    let world = node(&lab, "world");
+    answer_as(&world, "web1").await;
+    nft_script(&world, TAKE_WHAT_LEAVES.replace("80, 81, 4000", "8000, 81, 4000")).await;
+    let asked = from_host(lab.cloud(), "world", "lb", tcp(8000));
+    let seen = probe(&mut lab, asked).await;
+    assert!(matches!(seen.outcome, Outcome::Inconclusive { .. }), "{seen:?}");
+}
