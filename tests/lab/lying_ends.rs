@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use futures::StreamExt;
 use sglab::lab::Lab;
 use sglab::model::{ConnectionName, Flow, Service};
 use sglab::probe::{Held, Outcome, Part};
@@ -140,20 +141,26 @@ async fn a_sender_that_breaks_is_never_taken_for_the_filter() {
         // Answers, and what refuses, do not come.
         at_link("ingress", "meta protocol { ip, ip6 } drop"),
     ];
-    for script in scripts {
+    let words = ["link set eth0 down", "link del eth0", "address flush dev eth0", "route flush table main"];
+    nothing_false_of_broken(&ENDS.map(|ends| ends.from), &scripts, &words).await;
+}
+
+/// Breaks ends, each time by one script of nft or one command of ip, and asks everything.
+async fn nothing_false_of_broken(names: &[&str], scripts: &[String], words: &[&str]) {
+    let scripts = scripts.iter().map(|script| (Some(script.clone()), script.as_str()));
+    let broken: Vec<_> = scripts.chain(words.iter().map(|words| (None, *words))).collect();
+    let tried = broken.into_iter().map(|(script, what)| async move {
         let mut lab = cloud().await;
-        for ends in ENDS {
-            nft_script(&node(&lab, ends.from), script.clone()).await;
+        for name in names {
+            match &script {
+                Some(script) => nft_script(&node(&lab, name), script.clone()).await,
+                None => drop(run(&node(&lab, name), "ip", what).await),
+            }
         }
-        says_nothing_false(&script, &ask_all(&mut lab).await);
-    }
-    for words in ["link set eth0 down", "link del eth0", "address flush dev eth0", "route flush table main"] {
-        let mut lab = cloud().await;
-        for ends in ENDS {
-            run(&node(&lab, ends.from), "ip", words).await;
-        }
-        says_nothing_false(words, &ask_all(&mut lab).await);
-    }
+        says_nothing_false(what, &ask_all(&mut lab).await);
+    });
+    // Most of the time they wait.
+    futures::stream::iter(tried).buffer_unordered(4).collect::<()>().await;
 }
 
 async fn a_receiver_that_hides_what_comes_and_sends_it_back_is_not_dropped() {
@@ -237,22 +244,9 @@ async fn a_receiver_that_breaks_is_never_taken_for_the_filter() {
         at_link("ingress", "meta protocol { ip, ip6 } drop"),
         at_link("egress", "meta l4proto { tcp, udp } drop"),
     ];
-    for script in scripts {
-        let mut lab = cloud().await;
-        for name in RECEIVERS {
-            nft_script(&node(&lab, name), script.clone()).await;
-        }
-        says_nothing_false(&script, &ask_all(&mut lab).await);
-    }
-    for words in
-        ["link set eth0 down", "link del eth0", "address flush dev eth0", "link set eth0 address 02:00:00:00:00:77"]
-    {
-        let mut lab = cloud().await;
-        for name in RECEIVERS {
-            run(&node(&lab, name), "ip", words).await;
-        }
-        says_nothing_false(words, &ask_all(&mut lab).await);
-    }
+    let words =
+        ["link set eth0 down", "link del eth0", "address flush dev eth0", "link set eth0 address 02:00:00:00:00:77"];
+    nothing_false_of_broken(&RECEIVERS, &scripts, &words).await;
 }
 
 /// Moves an end's own side of its link to a namespace of its own, and has it up there; gives the process that holds that.
