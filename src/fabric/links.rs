@@ -24,6 +24,13 @@ pub struct LinkState {
     pub leads_to: OtherEnd,
 }
 
+impl LinkState {
+    /// Whether somebody was there from this moment to a later one.
+    pub fn lasted_until(&self, later: &Self) -> bool {
+        self.carries && self == later
+    }
+}
+
 /// The other end of a link: its index, and the namespace that it is in, by the kernel's number.
 pub type OtherEnd = (Option<u32>, Option<i32>);
 
@@ -122,7 +129,12 @@ mod tests {
         ]
         .concat();
         let state = LinkState { carries: true, changes: 3, leads_to: (Some(2), Some(5)) };
-        assert_eq!(read(&link), Some((7, state)));
+        assert_eq!(read(&link), Some((7, state.clone())));
+        let (down, flapped) =
+            (LinkState { carries: false, ..state.clone() }, LinkState { changes: 5, ..state.clone() });
+        let moved = LinkState { leads_to: (Some(2), Some(6)), ..state.clone() };
+        assert!(state.lasted_until(&state) && !down.lasted_until(&down));
+        assert!([down, flapped, moved].iter().all(|later| !state.lasted_until(later)));
         assert_eq!(read(&link[..link.len() - 2]), None);
         assert_eq!(read(&link[..15]), None);
     }

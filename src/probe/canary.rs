@@ -116,7 +116,7 @@ pub(super) async fn barrier(
     board.forget(&sent.iter().map(|(_, tuple, _)| *tuple).collect::<Vec<_>>());
     let is_as_before = |receiver: &&Receiver| {
         let port = receiver.at_router();
-        before.get(&port).is_some_and(|before| before.carries && after.get(&port) == Some(before))
+        before.get(&port).zip(after.get(&port)).is_some_and(|(before, after)| before.lasted_until(after))
     };
     let mut held: HashSet<(NodeName, IpAddr)> = receivers.iter().filter(is_as_before).map(Receiver::link).collect();
     for ((node, tuple, _), arrived) in sent.iter().zip(arrivals) {

@@ -356,6 +356,12 @@ mod tests {
     }
 
     #[test]
+    fn a_drop_of_what_was_sent_to_the_receiver_is_none() {
+        let seen = Finding { seen: true, ..finding(None, false, true) };
+        assert!(matches!(resolved(&seen), Outcome::Inconclusive { .. }));
+    }
+
+    #[test]
     fn a_drop_beside_a_word_of_the_receivers_own_interface_is_none() {
         let records = [Record::Accept(Direction::Ingress, RuleId(7)), Record::Remembered(Direction::Ingress)];
         for record in records.map(admitted) {

@@ -320,7 +320,7 @@ async fn client_that_answers_itself(ends: Ends) {
     }
     for (family, service) in [(Family::Ipv6, tcp(80)), (Family::Ipv4, udp(5000)), (Family::Ipv4, Service::IcmpEcho)] {
         let asked = over(&lab, ends, family, service);
-        let opened = lab.open(&ConnectionName::new("late".to_owned()), &asked).await;
+        let opened = lab.open(&ConnectionName::new("late"), &asked).await;
         assert!(opened.is_err(), "{asked}: nobody but the client itself has answered");
     }
 }
