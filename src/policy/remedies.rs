@@ -36,8 +36,10 @@ pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
     }
     let both_inside = flow.from.interface().is_some() && flow.to.interface().is_some();
     let faces_the_internet = matches!(flow.to, Endpoint::LoadBalancer(_, Scheme::InternetFacing));
+    // By another address what an instance sends to itself does not leave it.
+    let to_itself = flow.from.instance() == flow.to.instance();
     let others: &[Via] = match flow.via {
-        _ if faces_the_internet => &[],
+        _ if faces_the_internet || to_itself => &[],
         Via::Public if both_inside => &[Via::Private, Via::Dns],
         Via::Dns if both_inside => &[Via::Private],
         Via::Private if both_inside => &[],

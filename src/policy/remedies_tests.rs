@@ -96,6 +96,18 @@ fn by_public_address_the_private_one_or_the_name_comes_first_and_then_a_rule_for
     assert_eq!(offered(&cloud, name, tcp(9)), ["Private: DB tcp 9 from WEB", "DB tcp 9 from WEB"]);
 }
 
+/// To its private address it sends nothing that leaves it, and its name is told to it as that.
+#[test]
+fn to_itself_there_is_no_other_address() {
+    let mut cloud = cloud(SHOP);
+    assert_eq!(offered(&cloud, by("web1", "web1", Via::Public), tcp(1)), ["WEB tcp 1 from web1.public"]);
+    let eth1 = Interface { id: interface("web1", 1), private: None, ..cloud.instances[0].interfaces[0].clone() };
+    cloud.instances[0].interfaces.push(eth1);
+    let from_eth1 = (Endpoint::Interface(interface("web1", 1)), to("web1"), Via::Public);
+    let offered = offered(&cloud, from_eth1, tcp(1));
+    assert!(offered.iter().all(|it| !it.starts_with("Private") && !it.starts_with("Dns")), "{offered:?}");
+}
+
 #[test]
 fn without_a_private_path_the_public_one_is_offered() {
     let cloud = cloud(

@@ -36,6 +36,7 @@ impl Reading<'_> {
             let Some(word) =
                 self.text(value, "the name of an instance or of an interface such as `web1.eth1`, or `none`")
             else {
+                self.publics_unknown = true;
                 continue;
             };
             if word == "none" {
@@ -44,6 +45,7 @@ impl Reading<'_> {
             let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));
             if self.names.sort(holder) != Some(Sort::Instance) {
                 self.unknown(holder, part(value, holder), Sort::Instance);
+                self.publics_unknown = true;
                 continue;
             }
             let instance = InstanceName::new(holder);
@@ -55,6 +57,7 @@ impl Reading<'_> {
             };
             let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
             let operation = associate(&name, to, Reassociation::Allowed);
+            self.world.apply(&operation, true);
             associated.push(Placed { value: operation, place: self.place(value.span) });
         }
         (allocated, associated)
@@ -137,6 +140,8 @@ impl Reading<'_> {
             if let (Some(name), Some(instance)) = (name, instance) {
                 let value = associate(name.as_str(), instance, reassociation);
                 operations.push(Placed { value, place: self.place(key.span) });
+            } else {
+                self.publics_unknown = true;
             }
         }
         operations

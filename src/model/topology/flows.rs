@@ -2,7 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{Direction, GroupName, HostName, InstanceName, Service, TableName, Via};
+use super::super::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use super::names::{Sort, World};
 use super::peers;
 use super::problem::{Draft, Span, quote};
@@ -355,6 +355,8 @@ impl Reading<'_> {
             {
                 let draft = Draft::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
                 self.report(draft.help("what an instance sends to itself leaves it `by public address` only"));
+            } else if let Some(draft) = self.no_public_ever(&pattern, span) {
+                self.report(draft);
             }
         }
     }
@@ -386,7 +388,7 @@ fn plain(key: &Node) -> Option<&str> {
 
 /// Whether an instance is named as both ends, and its packets leave it all the same.
 fn asks_itself(pattern: &FlowPattern) -> bool {
-    let named = |end: &Selector| matches!(end, Selector::Instance(_));
+    let named = |end: &Selector| matches!(end, Selector::Instance(_) | Selector::Interface(_));
     pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)
 }
 
@@ -400,7 +402,9 @@ fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName
 /// The instances that a selector can ever mean, unless it means others too.
 fn ever<'s>(selector: &'s Selector, world: &'s World) -> Option<Vec<&'s InstanceName>> {
     match selector {
-        Selector::Instance(instance) => Some(vec![instance]),
+        Selector::Instance(instance)
+        | Selector::Interface(InterfaceId { instance, .. })
+        | Selector::Forged(InterfaceId { instance, .. }, _) => Some(vec![instance]),
         Selector::Group(group) => world.members.get(group).map(|members| members.iter().collect()),
         _ => None,
     }

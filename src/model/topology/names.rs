@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::{DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, Operation, OwnBox, VpcName};
+use super::super::{
+    AutomaticPublic, DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, InterfaceId, Operation,
+    OwnBox, Target, VpcName,
+};
 use super::problem::{Draft, Span, quote};
 use super::reading::{Reading, suggest};
 use super::tree::{Node, Value};
@@ -121,6 +124,8 @@ pub(super) struct World {
     pub elastic_ips: IndexSet<ElasticIpName>,
     /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
     pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
+    /// The interfaces that are launched or attached, and whether they ever have a public address.
+    pub publics: IndexMap<InterfaceId, AutomaticPublic>,
     /// Who is ever a member of which group.
     pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
 }
@@ -144,11 +149,25 @@ impl World {
             Operation::Launch(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
+                self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
+                for more in &launch.more {
+                    let id = InterfaceId { instance: launch.name.clone(), device: more.device };
+                    self.may_be_public(id, AutomaticPublic::None);
+                }
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
             }
             Operation::AttachInterface(instance, interface) => {
                 self.attach(instance, [interface.device]);
                 self.join(instance, &interface.groups);
+                let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                self.may_be_public(id, AutomaticPublic::None);
+            }
+            Operation::AssociateAddress { to, .. } => {
+                let id = match to {
+                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Interface(id) => id.clone(),
+                };
+                self.may_be_public(id, AutomaticPublic::Given);
             }
             Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
             Operation::Terminate(instance) if in_all_eras => {
@@ -161,6 +180,14 @@ impl World {
     /// Interfaces of an instance, of which some may be known.
     pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
         self.devices.entry(instance.clone()).or_default().extend(devices);
+    }
+
+    /// What is said of an interface's public address; one that it ever has, it ever has.
+    fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
+        let known = self.publics.entry(id).or_insert(public);
+        if public == AutomaticPublic::Given {
+            *known = public;
+        }
     }
 
     fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {

@@ -58,6 +58,8 @@ pub(super) struct Reading<'s> {
     pub internal: IndexSet<InstanceName>,
     /// A membership could not be read: nobody can say that a group is empty.
     pub members_unknown: bool,
+    /// An association could not be read: nobody can say who never has a public address.
+    pub publics_unknown: bool,
     /// The connections that steps so far have opened.
     pub connections: IndexMap<String, Span>,
     /// Whether something names the `default` group, or is in it.
@@ -116,6 +118,7 @@ impl<'s> Reading<'s> {
             holders: Vec::new(),
             internal: IndexSet::new(),
             members_unknown: false,
+            publics_unknown: false,
             connections: IndexMap::new(),
             default_used: false,
             default_of_balancers: false,

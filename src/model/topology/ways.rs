@@ -1,6 +1,6 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
-use super::super::{HostIp, InterfaceId, Via, VpcName};
+use super::super::{AutomaticPublic, HostIp, InterfaceId, Via, VpcName};
 use super::names::Sort;
 use super::problem::{Draft, Span, quote};
 use super::reading::Reading;
@@ -55,6 +55,51 @@ impl Reading<'_> {
                 Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
                 _ => None,
             },
+        }
+    }
+
+    /// Why a flow never selects a cell, if its receivers never have the public address that it goes to. Who has been launched and
+    /// associated is known at the end of a file only.
+    pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Draft> {
+        let by_public = |from: &Selector| match (from, pattern.via) {
+            (Selector::Host(_), None) => self.families(from) == [Via::Public],
+            (_, via) => matches!(via, Some(Via::Public | Via::Dns)),
+        };
+        let no_way = |from: &Selector, to: &Selector| by_public(from) && self.never_public(to);
+        let FlowPattern { from, to, .. } = pattern;
+        if self.incomplete || self.publics_unknown || !no_way(from, to) || pattern.both_ways && !no_way(to, from) {
+            return None;
+        }
+        let (message, help) = match to {
+            Selector::Group(group) => {
+                (format!("no member of {} ever has a public address", quote(group.as_str())), "none gets an Elastic IP")
+            }
+            Selector::Instance(_) => (
+                format!("{} never has a public address", quote(&name(to))),
+                "it is launched with `public: no`, and gets no Elastic IP",
+            ),
+            _ => (
+                format!("{} never has a public address", quote(&name(to))),
+                "a further interface has one by an Elastic IP only",
+            ),
+        };
+        Some(Draft::new(span, message).help(help))
+    }
+
+    fn never_public(&self, end: &Selector) -> bool {
+        let never = |id: &InterfaceId| self.world.publics.get(id) == Some(&AutomaticPublic::None);
+        match end {
+            Selector::Instance(name) => never(&InterfaceId::first_of(name)),
+            Selector::Interface(id) => never(id),
+            Selector::Group(group) if !self.members_unknown => {
+                let members = self.world.members.get(group);
+                members.is_some_and(|members| members.iter().all(|name| never(&InterfaceId::first_of(name))))
+            }
+            Selector::Group(_)
+            | Selector::Any
+            | Selector::Forged(..)
+            | Selector::Host(_)
+            | Selector::HostAddress(..) => false,
         }
     }
 

@@ -35,6 +35,7 @@ pub fn meant(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) -> 
         itself: false,
         flows: IndexSet::new(),
         no_path: None,
+        no_address: None,
     };
     selection.itself = is_one(&pattern.from) && is_one(&pattern.to);
     selection.pairs(&pattern.from, &pattern.to);
@@ -87,6 +88,8 @@ struct Selection<'a> {
     itself: bool,
     flows: IndexSet<Flow>,
     no_path: Option<String>,
+    /// Which host has no address of the kind that is asked for.
+    no_address: Option<String>,
 }
 
 impl Selection<'_> {
@@ -116,7 +119,14 @@ impl Selection<'_> {
                     Some(Via::Dns) => *via == Via::Public,
                     Some(asked) => asked == *via,
                 });
-                let Some(via) = its else { return };
+                let Some(via) = its else {
+                    self.no_address.get_or_insert_with(|| match self.asked {
+                        Some(Via::Private) => format!("{host} is outside, and private addresses lead nowhere there"),
+                        Some(Via::Ipv6) => format!("{host} has no IPv6 address"),
+                        Some(Via::Public | Via::Dns) | None => format!("{host} has no IPv4 address"),
+                    });
+                    return;
+                };
                 if via == Via::Ipv6 && !has_ipv6(self.cloud, &other) {
                     self.no_path.get_or_insert_with(|| format!("{} has no IPv6 address", named(&other)));
                     return;
@@ -182,6 +192,7 @@ impl Selection<'_> {
         }
         absence(&pattern.from, self.cloud, Role::Sender)
             .or_else(|| absence(&pattern.to, self.cloud, Role::Receiver))
+            .or_else(|| self.no_address.clone())
             .unwrap_or_else(|| "both ends are the same".to_owned())
     }
 }

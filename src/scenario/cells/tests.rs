@@ -110,6 +110,21 @@ fn by_dns_name_a_host_asks_too_and_is_not_asked() {
     assert_eq!(select(&by_name("any -> web1:80"), None, &cloud).unwrap().len(), 6);
 }
 
+#[test]
+fn a_host_without_such_an_address_is_named_as_the_reason() {
+    let asked = |words: &str| {
+        let pattern = crate::model::topology::read_question(&balanced(), words);
+        select(&pattern.unwrap_or_else(|problems| panic!("{problems}")), None, &balanced()).unwrap_err()
+    };
+    for (words, why) in [
+        ("office -> lb:80 by ipv6 address", "office has no IPv6 address"),
+        ("lb -> office:80 by ipv6 address", "office has no IPv6 address"),
+        ("lb -> office:80 by private address", "office is outside, and private addresses lead nowhere there"),
+    ] {
+        assert_eq!(asked(words), format!("`{words}` selects no cell: {why}"));
+    }
+}
+
 fn balanced() -> Cloud {
     let text = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\ngroups: {A: []}\ninstances: {app: {groups: A}}\n\
                 load-balancers:\n  lb: {groups: A, listeners: tcp 80}\n  \
