@@ -195,6 +195,42 @@ scenario: [{step: s, expect: {dropped: ['customer -> web1:8080']}}]
     assert!(probed.contains("  closed  ") && probed.contains(why), "{probed}");
 }
 
+/// As `sglab test` has it: what is let in is open, whoever listens there or not. Who is in service its health check says.
+#[test]
+fn behind_a_listener_on_another_port_the_harness_answers_where_no_program_does() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("mixed.yaml");
+    let text = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+groups: {LB: [tcp 81 from anywhere], WEB: [tcp 8080 from LB, tcp 80 from LB]}
+load-balancers:
+  site: {groups: LB, listeners: [tcp 81 to 8080], targets: [w1, w2], health-check: {port: 80, interval: 0.1, timeout: 1, unhealthy: 2, healthy: 2}}
+instances: {w1: {groups: WEB, listens: tcp 80}, w2: {groups: WEB, listens: tcp 80}}
+scenario: [{step: s, expect: {open: ['office -> site:81']}}]
+";
+    std::fs::write(&file, text).expect("written");
+    assert!(labs.ok(&["test", "mixed.yaml"]).contains("1 cell: 1 open"));
+    labs.ok(&["up", "mixed.yaml"]);
+    let probed = labs.ok(&["probe", "office", "site:81"]);
+    assert!(probed.starts_with("office -> site:81  open  "), "{probed}");
+    let told = labs.ok(&["explain", "office", "site:81"]);
+    assert!(told.contains("open, by LB \"tcp 81 from anywhere\"\n"), "{told}");
+    assert!(told.contains("  found      open\n") && told.ends_with("as predicted\n"), "{told}");
+    // A program that holds the port keeps it, and what is passed on to it is proved by the filter's record.
+    let serve = "my $s = IO::Socket::INET->new(LocalPort => 8080, Listen => 9) or die; print qq(up\\n); close STDOUT; \
+                 while (my $c = $s->accept) { close $c }";
+    let mut program = labs.command(&["exec", "w1", "--", "perl", "-MIO::Socket::INET", "-e", serve]);
+    let mut program = program.stdout(std::process::Stdio::piped()).spawn().expect("a program");
+    let up = BufReader::new(program.stdout.take().expect("its output")).lines().next();
+    assert_eq!(up.expect("a line").expect("text"), "up");
+    for _ in 0..2 {
+        assert!(labs.ok(&["probe", "office", "site:81"]).starts_with("office -> site:81  open  "));
+    }
+    drop(program.kill());
+    drop(program.wait());
+}
+
 #[test]
 fn a_load_balancer_that_faces_the_internet_is_its_public_address_in_hosts_file_resolver_and_probes() {
     let labs = Labs::of(User::Ours);

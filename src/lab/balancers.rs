@@ -75,6 +75,22 @@ impl Lab {
         }
     }
 
+    /// Who holds the addresses that the listener of a flow passes on to, each with the port there. Not where a health check asks at that
+    /// port: who answers it for a moment would come into service.
+    pub(super) fn passed_on_to(&self, flow: &Flow) -> Vec<(InstanceName, Service)> {
+        let balancer = flow.to.instance().and_then(|name| self.cloud.load_balancer_of(name));
+        let to = balancer.and_then(|it| it.listeners.get(&flow.service.tcp_port()?));
+        let (Some(balancer), Some(to)) = (balancer, to) else { return Vec::new() };
+        if self.cloud.load_balancers.values().any(|it| it.health_check.port == *to) {
+            return Vec::new();
+        }
+        let vpc = &balancer.interface.vpc;
+        let holders = self.cloud.interfaces().filter(|(.., it)| {
+            it.vpc == *vpc && it.private.is_some_and(|private| balancer.registrations.values().any(|at| *at == private))
+        });
+        holders.map(|(name, ..)| (name.clone(), Service::Tcp(*to))).collect()
+    }
+
     /// Puts those to work that are not yet.
     pub(super) async fn open_balancers(&mut self, cloud: &Cloud) -> Result<(), LabError> {
         for balancer in cloud.load_balancers.values() {

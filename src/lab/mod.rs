@@ -13,6 +13,7 @@ pub mod flow_log;
 mod held;
 mod hosts_file;
 mod inside;
+mod lent;
 mod names;
 mod paths;
 mod programs;
@@ -26,7 +27,6 @@ mod verdicts;
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::compile::network::{Families, Network, Node, NodeKind, NodeName};
 use crate::compile::{self, CompileError};
@@ -34,10 +34,10 @@ use crate::fabric::faults::Faults;
 use crate::fabric::machine::Machine;
 use crate::fabric::{Fabric, FabricError, Sandbox, limits, nft, sandbox};
 use crate::model::{
-    Cloud, ConnectionName, DaemonName, Flow, InstanceName, InstanceState, InterfaceId, Ipv6, PrivateIp, PublicIp,
-    Refusal, RuleId, Service,
+    Cloud, ConnectionName, DaemonName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, RuleId,
+    Service,
 };
-use crate::probe::{Answering, Ask, Batch, Prober};
+use crate::probe::{Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
 pub use admissions::{Admission, Admissions, AdmittedBy};
@@ -321,53 +321,6 @@ impl Lab {
             observation.resolved = resolved.resolution(&observation.flow);
         }
         Ok(batch)
-    }
-
-    /// From now on the harness answers probes also at ports where nobody listens, and holds none of them in between: so that
-    /// programs can, and what is let in is open.
-    pub fn answer_where_nobody_listens(&mut self) {
-        self.unheld = Unheld::Answers;
-    }
-
-    /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
-    /// programs.
-    async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
-        for (flow, ask) in asks.iter_mut() {
-            if let Ok(ask) = ask {
-                ask.answering = self.answering(flow, ask);
-            }
-        }
-        if self.unheld == Unheld::Refuses {
-            return Ok(());
-        }
-        let mut wanted: IndexMap<NodeName, IndexSet<Service>> = IndexMap::new();
-        for (flow, ask) in asks.iter() {
-            let Some(receiver) = ask.as_ref().ok().and_then(|ask| ask.receiver.as_ref()) else { continue };
-            let instance = flow.to.interface().map(|id| id.instance);
-            let runs = |name| self.cloud.instances.get(name).is_some_and(|i| i.state == InstanceState::Running);
-            let deaf = |name: &InstanceName| self.listeners.deaf.contains(&(name.clone(), flow.service));
-            // What a service is to hold is its own, also where it has ended: nobody answers in its place.
-            let own = |name: &InstanceName| self.daemons.hold(&self.cloud, name, flow.service);
-            let silent = instance.as_ref().is_some_and(|name| !runs(name) || deaf(name) || own(name));
-            if !silent && !self.prober.serves(&receiver.node, flow.service) {
-                wanted.entry(receiver.node.clone()).or_default().insert(flow.service);
-            }
-        }
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let wanted: Result<Vec<_>, FabricError> = wanted
-            .into_iter()
-            .map(|(node, services)| Ok((Arc::clone(self.fabric.node(&node)?), services.into_iter().collect())))
-            .collect();
-        let held = self.prober.listen_briefly(wanted?).await?;
-        for ask in asks.iter_mut().filter_map(|(_, ask)| ask.as_mut().ok()) {
-            let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
-            if receiver.is_some_and(|node| held.contains(&(node, ask.service))) {
-                ask.answering = Answering::Program;
-            }
-        }
-        Ok(())
     }
 
     /// The handles of every rule of every security group in the kernel.

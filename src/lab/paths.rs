@@ -1,5 +1,6 @@
 //! From a flow between names to the addresses, namespaces and translations that a probe needs.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -86,14 +87,17 @@ impl Lab {
         }
     }
 
-    /// What answers at the other end: who is asked, or who is behind the load balancer that is.
-    pub(super) fn answering(&self, flow: &Flow, ask: &Ask) -> Answering {
+    /// What answers at the other end: who is asked, or who is behind the load balancer that is. The harness has some ports for a while.
+    pub(super) fn answering(&self, flow: &Flow, ask: &Ask, lent: &HashSet<(NodeName, Service)>) -> Answering {
         let port = |service| if let Service::Tcp(port) = service { Some(port) } else { None };
         let balancer = flow.to.instance().and_then(|name| self.cloud.load_balancer_of(name));
         let listener = balancer.and_then(|balancer| balancer.listeners.get(&port(flow.service)?));
         let runs = |node: &NodeName| self.cloud.state_of(&InstanceName::new(&node.0)) == Some(InstanceState::Running);
         if let Some(to) = listener.filter(|_| !ask.behind.is_empty()) {
-            let ours = |node: &NodeName| self.prober.serves(node, Service::Tcp(*to));
+            let ours = |node: &NodeName| {
+                let service = Service::Tcp(*to);
+                self.prober.serves(node, service) || lent.contains(&(node.clone(), service))
+            };
             let programs = ask.behind.iter().any(|node| runs(node) && !ours(node));
             return if programs { Answering::ProgramBehind } else { Answering::Harness };
         }

@@ -49,9 +49,21 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
     if agree { Agreement::Agree } else { Agreement::Disagree }
 }
 
+/// Holds what is predicted of a flow against what was observed, also of what becomes of it behind a load balancer's listener, where it comes
+/// to one.
+pub fn compare_all(verdict: &Verdict, behind: Option<&Behind>, observation: &Observation) -> Agreement {
+    let behind = behind.filter(|_| matches!(verdict, Verdict::Open { .. }));
+    match (behind.map(|behind| compare_behind(behind, observation)), &observation.outcome) {
+        (Some(Some(Agreement::Disagree)), _) => Agreement::Disagree,
+        // A stranger answers, or may: to the verdict alone that would be another flow.
+        (Some(known), Outcome::Misdelivered { .. }) => known.unwrap_or(Agreement::Unproved),
+        _ => compare(verdict, observation),
+    }
+}
+
 /// Holds what is predicted of a flow behind a load balancer's listener against what was observed; nothing where the prediction
 /// leaves it open, or where it did not come so far.
-pub fn compare_behind(behind: &Behind, observation: &Observation) -> Option<Agreement> {
+fn compare_behind(behind: &Behind, observation: &Observation) -> Option<Agreement> {
     let agree = match (behind, &observation.outcome) {
         (Behind::InTurn | Behind::OnAProgram { .. }, _) => return None,
         (Behind::Answered { by }, Outcome::Open { .. }) => {

@@ -1,12 +1,11 @@
 //! Every cell of a step held against what `policy` predicts of it.
 
-use super::agreement::{Agreement, compare, compare_behind};
+use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
 use super::findings::Disagreement;
 use super::predict::{self, Programs};
 use crate::lab::Listeners;
-use crate::model::Verdict;
-use crate::probe::{Batch, Observation, Outcome};
+use crate::probe::{Batch, Observation};
 
 /// The flows of a batch about which model and kernel disagree. What is not proved is compared with nothing, and neither is
 /// anything while the canaries do not hold. Nothing where `lab` has no packets to compare.
@@ -15,15 +14,8 @@ pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec
     let Some(judge) = lab.predictor().filter(|_| batch.canaries_held) else { return Vec::new() };
     let differs = |seen: &&Observation| {
         let verdict = judge(cloud, &seen.flow);
-        let let_in = matches!(verdict, Verdict::Open { .. });
-        let behind = predict::behind(cloud, listeners, &seen.flow, Programs::Decide).filter(|_| let_in);
-        let behind = behind.map(|(_, behind)| (compare_behind(&behind, seen), behind));
-        match (behind, &seen.outcome) {
-            (Some((Some(Agreement::Disagree), _)), _) => true,
-            // A stranger answers, or may: to the verdict alone that would be another flow.
-            (Some(_), Outcome::Misdelivered { .. }) => false,
-            _ => compare(&verdict, seen) == Agreement::Disagree,
-        }
+        let behind = predict::behind(cloud, listeners, &seen.flow, Programs::Decide).map(|(_, behind)| behind);
+        compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree
     };
     let disagreement = |seen: &Observation| Disagreement {
         flow: seen.flow.clone(),
@@ -37,9 +29,10 @@ pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Cloud;
+    use crate::model::{Cloud, Verdict};
     use crate::model::{Direction, Flow, Port, RuleId, Service};
     use crate::policy;
+    use crate::probe::Outcome;
     use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
     use crate::scenario::{Options, RunVerdict, StepResult, cells, predict, run_on};
 

@@ -7,11 +7,16 @@ use crate::model::{
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
 
-/// What is known of listeners by the cloud alone: an instance has what it `listens` on, and of the rest a program decides.
+/// What is known of listeners by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at
+/// any other the harness answers a probe where no program does.
 pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
     move |name, service| {
         let listens = cloud.instances.get(name).is_some_and(|it| it.listens.contains(&service));
-        if listens && !is_a_programs(cloud, name, service) { Listens::Yes } else { Listens::Unknown }
+        let is_checked = cloud.load_balancers.values().any(|it| Service::Tcp(it.health_check.port) == service);
+        match is_a_programs(cloud, name, service) || is_checked && !listens {
+            true => Listens::Unknown,
+            false => Listens::Yes,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! A disagreement cut down to what it takes: the present state as a file, and smaller ones as long as they show it.
 
-use super::agreement::{Agreement, compare};
+use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
 use super::findings::Disagreement;
+use super::predict::{self, Programs};
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
 use crate::model::{
-    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Verdict, apply,
+    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Service, Verdict, apply,
 };
 use crate::probe::{Batch, Outcome};
 
@@ -97,7 +98,7 @@ struct Trial<'a, L> {
 
 impl<L: Cloudlike> Trial<'_, L> {
     fn written(&self, cloud: &Cloud) -> Result<Written, String> {
-        let expected = super::predict::observation(cloud, self.listeners, self.flow).outcome;
+        let expected = predict::observation(cloud, self.listeners, self.flow).outcome;
         let word = match expected {
             Outcome::Open { .. } => "open",
             Outcome::Refused { .. } => "refused",
@@ -122,14 +123,18 @@ impl<L: Cloudlike> Trial<'_, L> {
     /// Whether a fresh lab with this cloud disagrees with the model about the flow. One that fails shows nothing.
     async fn shows(&mut self, written: &Written) -> bool {
         self.labs += 1;
-        let listeners = Listeners { columns: [self.flow.service].into(), deaf: self.listeners.deaf.clone() };
+        let balancer = self.flow.to.instance().and_then(|name| written.cloud.load_balancer_of(name));
+        let behind = balancer.into_iter().flat_map(|it| it.listeners.values().chain([&it.health_check.port]));
+        let columns = behind.map(|port| Service::Tcp(*port)).chain([self.flow.service]).collect();
+        let listeners = Listeners { columns, deaf: self.listeners.deaf.clone() };
         let Ok(Batch { observations, canaries_held: true, .. }) =
-            self.lab.elsewhere(&written.cloud, listeners, self.flow).await
+            self.lab.elsewhere(&written.cloud, listeners.clone(), self.flow).await
         else {
             return false;
         };
         let verdict = (self.judge)(&written.cloud, self.flow);
-        observations.iter().any(|seen| compare(&verdict, seen) == Agreement::Disagree)
+        let behind = predict::behind(&written.cloud, &listeners, self.flow, Programs::Decide).map(|(_, behind)| behind);
+        observations.iter().any(|seen| compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree)
     }
 }
 

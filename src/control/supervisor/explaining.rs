@@ -8,8 +8,8 @@ use crate::control::told::{Explained, Verdict};
 use crate::lab::Lab;
 use crate::policy;
 use crate::policy::behind::listener;
-use crate::probe::{Logged, Observation, Outcome};
-use crate::scenario::agreement::{Agreement, compare, compare_behind};
+use crate::probe::{Logged, Observation};
+use crate::scenario::agreement::{Agreement, compare_all};
 use crate::scenario::health;
 
 impl Supervised {
@@ -52,12 +52,7 @@ impl Supervised {
         let verdict = policy::judge(cloud, &seen.flow);
         let balancer = seen.flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
         let behind = balancer.and_then(|it| listener(cloud, it, seen.flow.service.tcp_port()?, &health::ears(cloud)));
-        let behind = behind.filter(|_| matches!(verdict, crate::model::Verdict::Open { .. }));
-        match (behind.and_then(|behind| compare_behind(&behind, seen)), &seen.outcome) {
-            (Some(agreement), _) => agreement,
-            (None, Outcome::Misdelivered { .. }) if balancer.is_some() => Agreement::Unproved,
-            _ => compare(&verdict, seen),
-        }
+        compare_all(&verdict, behind.as_ref(), seen)
     }
 }
 

@@ -1,0 +1,79 @@
+//! Ports that the harness lends to probes: where nobody listens it does, as long as they take.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::{Lab, LabError, Unheld};
+use crate::compile::names;
+use crate::compile::network::NodeName;
+use crate::fabric::FabricError;
+use crate::model::{Flow, InstanceName, InstanceState, Service};
+use crate::probe::{Answering, Ask};
+
+/// A port of a namespace.
+type Door = (NodeName, Service);
+
+impl Lab {
+    /// From now on the harness answers probes also at ports where nobody listens, and holds none of them in between: so that
+    /// programs can, and what is let in is open.
+    pub fn answer_where_nobody_listens(&mut self) {
+        self.unheld = Unheld::Answers;
+    }
+
+    /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
+    /// programs.
+    pub(super) async fn listen_for(&mut self, asks: &mut [(Flow, Result<Ask, String>)]) -> Result<(), LabError> {
+        for (flow, ask) in asks.iter_mut() {
+            if let Ok(ask) = ask {
+                ask.answering = self.answering(flow, ask, &HashSet::new());
+            }
+        }
+        if self.unheld == Unheld::Refuses {
+            return Ok(());
+        }
+        let asked = asks.iter().filter_map(|(flow, ask)| ask.as_ref().ok().map(|ask| (flow, ask)));
+        let wanted: HashSet<Door> = asked.flat_map(|(flow, ask)| self.wanted(flow, ask)).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut by_node: IndexMap<NodeName, IndexSet<Service>> = IndexMap::new();
+        for (node, service) in &wanted {
+            by_node.entry(node.clone()).or_default().insert(*service);
+        }
+        let by_node: Result<Vec<_>, FabricError> = by_node
+            .into_iter()
+            .map(|(node, services)| Ok((Arc::clone(self.fabric.node(&node)?), services.into_iter().collect())))
+            .collect();
+        let held = self.prober.listen_briefly(by_node?).await?;
+        let lent: HashSet<Door> = wanted.difference(&held).cloned().collect();
+        for (flow, ask) in asks.iter_mut() {
+            let Ok(ask) = ask else { continue };
+            let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
+            ask.answering = match receiver.is_some_and(|node| held.contains(&(node, ask.service))) {
+                true => Answering::Program,
+                false => self.answering(flow, ask, &lent),
+            };
+        }
+        Ok(())
+    }
+
+    /// Where the harness is to listen for a flow: at the receiver or, where a load balancer takes it, at those behind.
+    fn wanted(&self, flow: &Flow, ask: &Ask) -> Vec<Door> {
+        let receiver = ask.receiver.iter().map(|receiver| (receiver.node.clone(), flow.service));
+        let own =
+            receiver.filter(|(_, service)| flow.to.interface().is_none_or(|id| self.may_lend(&id.instance, *service)));
+        let behind = self.passed_on_to(flow).into_iter().filter(|(name, service)| self.may_lend(name, *service));
+        let all = own.chain(behind.map(|(name, service)| (names::instance(&name), service)));
+        all.filter(|(node, service)| !self.prober.serves(node, *service)).collect()
+    }
+
+    /// Whether an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody
+    /// answers in its place.
+    fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
+        self.cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
+            && !self.listeners.deaf.contains(&(name.clone(), service))
+            && !self.daemons.hold(&self.cloud, name, service)
+    }
+}
