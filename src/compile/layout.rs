@@ -36,12 +36,17 @@ pub fn network(cloud: &Cloud) -> Result<Network, CompileError> {
         let speaks = families(vpc.ipv6.is_some());
         let filter = filter::ruleset(cloud, (name, vpc), &attached, timeouts)?;
         builder.node(names::router(name), NodeKind::Router, speaks, Some(filter))?;
-        let translation = translation::gateway(&pairs, vpc.ipv6, &icmp_errors::addresses(&attached));
+        let translation = translation::gateway(
+            &pairs,
+            vpc.ipv6,
+            &icmp_errors::addresses(&attached),
+            names::gateway_outside_address(number),
+        );
         builder.node(names::gateway(name), NodeKind::Gateway, speaks, Some(translation))?;
         builder.vpc(cloud, name, vpc, number);
         // From its own address a gateway sends errors only.
-        let own = std::iter::once(names::GATEWAY_OUTSIDE_ADDRESS.into())
-            .chain(vpc.ipv6.map(|_| IpAddr::V6(names::GATEWAY_ADDRESS_IPV6)));
+        let own = std::iter::once(names::gateway_outside_address(number).into())
+            .chain(vpc.ipv6.map(|_| IpAddr::V6(names::gateway_ipv6(number))));
         bound.extend(own.map(|address| (names::gateway_port(name, number), address)));
         let ipv6 = attached.iter().filter_map(|interface| interface.ipv6).map(|ipv6| ipv6.0.into());
         let outside: Vec<IpAddr> = pairs.iter().map(|(_, public)| public.0.into()).chain(ipv6).collect();
@@ -247,7 +252,7 @@ impl Builder {
                 interface: names::GATEWAY_INSIDE,
                 index: 2,
                 mtu: self.inside,
-                addresses: both(names::GATEWAY_ADDRESS, vpc.ipv6.map(|_| names::GATEWAY_ADDRESS_IPV6.into())),
+                addresses: both(names::GATEWAY_ADDRESS, vpc.ipv6.map(|_| names::gateway_ipv6(number).into())),
                 neighbours: both(names::ROUTER_ADDRESS, back),
             },
             &Side {
@@ -271,14 +276,14 @@ impl Builder {
                     .into_iter()
                     .chain([services::OUTSIDE_RESOLVER.into()])
                     .collect(),
-                neighbours: both(names::GATEWAY_OUTSIDE_ADDRESS, back),
+                neighbours: both(names::gateway_outside_address(number), back),
             },
             &Side {
                 node: &gateway,
                 interface: names::GATEWAY_OUTSIDE,
                 index: 3,
                 mtu: Mtu::ETHERNET,
-                addresses: vec![names::GATEWAY_OUTSIDE_ADDRESS.into()],
+                addresses: vec![names::gateway_outside_address(number).into()],
                 neighbours: both(names::INTERNET_ADDRESS, next),
             },
         );
@@ -300,7 +305,7 @@ impl Builder {
         for address in addresses {
             let index = gateway_port_index(number);
             let way = match address {
-                IpAddr::V4(_) => by(index, names::GATEWAY_OUTSIDE_ADDRESS),
+                IpAddr::V4(_) => by(index, names::gateway_outside_address(number)),
                 IpAddr::V6(_) => by(index, names::BACK_HOP_IPV6),
             };
             self.route(&names::internet(), *address, way);

@@ -6,8 +6,8 @@ use ipnet::Ipv6Net;
 
 use super::network::{LinkName, NodeName};
 use super::nft::Ruleset;
-use crate::model::{Direction, GroupName, InstanceName, InterfaceId, OwnBox, PrefixListName, VpcName};
-pub use crate::model::{GATEWAY_ADDRESS_IPV6, INTERNET_ADDRESS_IPV6};
+pub use crate::model::INTERNET_ADDRESS_IPV6;
+use crate::model::{Direction, GATEWAYS_IPV6, GroupName, InstanceName, InterfaceId, OwnBox, PrefixListName, VpcName};
 
 /// The node that routes public addresses.
 pub const INTERNET: &str = "internet";
@@ -29,8 +29,17 @@ pub const NEXT_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1);
 pub const BACK_HOP_IPV6: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 2);
 /// The gateway's address towards its router; canary packets come from here.
 pub const GATEWAY_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 2);
-/// The gateway's address towards the internet.
-pub const GATEWAY_OUTSIDE_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 2, 3);
+/// The address of a VPC's gateway towards the internet. Each has its own, since a kernel drops a packet that comes from an address
+/// of its own: one gateway's errors would not pass another. Numbers stay below 1000, as those of its port do.
+#[must_use]
+pub const fn gateway_outside_address(number: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(Ipv4Addr::new(169, 254, 8, 0).to_bits() + number)
+}
+/// The IPv6 address of a VPC's gateway, of its own as well, from which its errors come.
+#[must_use]
+pub fn gateway_ipv6(number: u32) -> Ipv6Addr {
+    Ipv6Addr::from_bits(GATEWAYS_IPV6.network().to_bits() + u128::from(number))
+}
 /// The internet's address on every one of its links.
 pub const INTERNET_ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 3, 1);
 /// The canary's address.

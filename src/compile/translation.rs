@@ -4,8 +4,8 @@ use ipnet::Ipv6Net;
 
 use super::filter::{BEFORE_FRAGMENTS, set, unreachable};
 use super::names::{
-    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, GATEWAY_OUTSIDE_ADDRESS, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS,
-    SOURCES, SOURCES_IPV6, TRANSLATED, UNREACHABLE,
+    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6,
+    TRANSLATED, UNREACHABLE,
 };
 use super::network::Families;
 use super::nft::{Chain, Map, NftRule, Ruleset};
@@ -14,14 +14,19 @@ use super::rule::{UNPLACED, log, own};
 use super::{fragments, icmp_errors};
 use crate::model::protocol::{ICMP, TCP, UDP};
 use crate::model::{Mtu, PrivateIp, PublicIp};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.
 ///
 /// A packet from inside to a public address of the same VPC has both of its addresses translated and goes back in,
 /// where its source is a public address that no group reference can match. IPv6 passes as it is. `inside` are the addresses that
-/// interfaces have there.
-pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>, inside: &[IpAddr]) -> Ruleset {
+/// interfaces have there, `outside` is the gateway's own.
+pub fn gateway(
+    pairs: &[(PrivateIp, PublicIp)],
+    ipv6: Option<Ipv6Net>,
+    inside: &[IpAddr],
+    outside: Ipv4Addr,
+) -> Ruleset {
     let mut ruleset = Ruleset::default();
     let families = if ipv6.is_some() { Families::Both } else { Families::Ipv4 };
     icmp_errors::add_ends(&mut ruleset, inside, families);
@@ -80,7 +85,7 @@ pub fn gateway(pairs: &[(PrivateIp, PublicIp)], ipv6: Option<Ipv6Net>, inside: &
             [own("snat", format!("iifname \"{GATEWAY_INSIDE}\" {unplaced} ip saddr set ip saddr map @{PUBLIC_OF}"))],
         ),
     );
-    own_answers(&mut ruleset);
+    own_answers(&mut ruleset, outside);
     ruleset
 }
 
@@ -96,7 +101,7 @@ fn undeliverable() -> [NftRule; 2] {
 
 /// Errors of the gateway and the router themselves, about flows that are translated. Connection tracking gives them the source
 /// that an answer of the receiver has; here they get the gateway's.
-fn own_answers(ruleset: &mut Ruleset) {
+fn own_answers(ruleset: &mut Ruleset, outside_address: Ipv4Addr) {
     let of_router = format!("iifname \"{GATEWAY_INSIDE}\" ip saddr {ROUTER_ADDRESS} meta l4proto {ICMP}");
     ruleset.chains.insert(
         "prerouting-answers".to_owned(),
@@ -117,10 +122,10 @@ fn own_answers(ruleset: &mut Ruleset) {
             "type filter hook postrouting priority srcnat + 20; policy accept;",
             [
                 own("inside", format!("{inside} {from_itself} ip saddr set {GATEWAY_ADDRESS}")),
-                own("outside", format!("{outside} {from_itself} ip saddr set {GATEWAY_OUTSIDE_ADDRESS}")),
+                own("outside", format!("{outside} {from_itself} ip saddr set {outside_address}")),
                 // The router would take its own address for a forged one, and outside nobody knows it.
                 own("router-inside", format!("{inside} {from_router} ip saddr set {GATEWAY_ADDRESS}")),
-                own("router-outside", format!("{outside} {from_router} ip saddr set {GATEWAY_OUTSIDE_ADDRESS}")),
+                own("router-outside", format!("{outside} {from_router} ip saddr set {outside_address}")),
             ],
         ),
     );

@@ -362,8 +362,11 @@ pub const DEFAULT_IPV6_BLOCK: Ipv6Net = match Ipv6Net::new(Ipv6Addr::new(0x2001,
 
 /// The internet's IPv6 address, from which its errors and canaries come.
 pub const INTERNET_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-/// The gateway's IPv6 address, from which its errors come. Every VPC's has the same, as of IPv4.
-pub const GATEWAY_ADDRESS_IPV6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+/// The IPv6 addresses of gateways, from which their errors come.
+pub const GATEWAYS_IPV6: Ipv6Net = match Ipv6Net::new(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 2, 0), 112) {
+    Ok(net) => net,
+    Err(_) => panic!("a constant prefix length"),
+};
 
 /// The VPC of a file that names none.
 pub const DEFAULT_VPC_CIDR: Ipv4Net = match Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 16) {

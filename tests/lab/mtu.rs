@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use sglab::compile::names::{GATEWAY_ADDRESS, GATEWAY_ADDRESS_IPV6, INTERNET_ADDRESS, INTERNET_ADDRESS_IPV6};
+use sglab::compile::names::{GATEWAY_ADDRESS, INTERNET_ADDRESS, INTERNET_ADDRESS_IPV6, gateway_ipv6};
 use sglab::fabric::packet::ICMP;
 use sglab::model::Era;
 
@@ -127,7 +127,7 @@ async fn a_router_never_cuts_up_ipv6() {
     assert_eq!(arrived(&inside), 9001 - 48);
     let mut answers = Answers::of(&a, false).await;
     let hosts: [(&str, &str, IpAddr, u32); 2] = [
-        ("office", "2001:db8:ffff::10", GATEWAY_ADDRESS_IPV6.into(), 1500),
+        ("office", "2001:db8:ffff::10", gateway_ipv6(1).into(), 1500),
         ("home", "2001:db8:ffff::80", INTERNET_ADDRESS_IPV6.into(), 1400),
     ];
     for (host, address, answerer, mtu) in hosts {

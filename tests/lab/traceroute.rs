@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sglab::compile::names::{
-    GATEWAY_ADDRESS, GATEWAY_ADDRESS_IPV6, GATEWAY_OUTSIDE_ADDRESS, INTERNET_ADDRESS, INTERNET_ADDRESS_IPV6,
+    GATEWAY_ADDRESS, INTERNET_ADDRESS, INTERNET_ADDRESS_IPV6, gateway_ipv6, gateway_outside_address,
 };
 use sglab::model::Era;
 
@@ -16,6 +16,7 @@ cases![
     on_the_way_out_the_gateway_and_the_internet_are_the_hops,
     by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself,
     from_outside_the_gateway_answers_with_its_own_address,
+    between_vpcs_both_gateways_answer_each_by_its_own_address,
     an_error_of_the_vpcs_router_does_not_come_from_the_target,
 ];
 
@@ -77,7 +78,7 @@ async fn on_the_way_out_the_gateway_and_the_internet_are_the_hops() {
     let bare = cloud().await;
     let hops = [GATEWAY_ADDRESS.into(), INTERNET_ADDRESS.into()];
     trace(&bare, ("a", inner(&bare, "a")), ("office", "203.0.113.10".parse().expect("an address")), &hops).await;
-    let hops = [GATEWAY_ADDRESS_IPV6.into(), INTERNET_ADDRESS_IPV6.into()];
+    let hops = [gateway_ipv6(1).into(), INTERNET_ADDRESS_IPV6.into()];
     trace(&bare, ("a", ipv6(&bare, "a")), ("office", "2001:db8:ffff::10".parse().expect("an address")), &hops).await;
 }
 
@@ -88,10 +89,27 @@ async fn by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself() {
 
 async fn from_outside_the_gateway_answers_with_its_own_address() {
     let bare = cloud().await;
-    let hops = [INTERNET_ADDRESS.into(), GATEWAY_OUTSIDE_ADDRESS.into()];
+    let hops = [INTERNET_ADDRESS.into(), gateway_outside_address(1).into()];
     trace(&bare, ("office", "203.0.113.10".parse().expect("an address")), ("a", outer(&bare, "a")), &hops).await;
-    let hops = [INTERNET_ADDRESS_IPV6.into(), GATEWAY_ADDRESS_IPV6.into()];
+    let hops = [INTERNET_ADDRESS_IPV6.into(), gateway_ipv6(1).into()];
     trace(&bare, ("office", "2001:db8:ffff::10".parse().expect("an address")), ("a", ipv6(&bare, "a")), &hops).await;
+}
+
+async fn between_vpcs_both_gateways_answer_each_by_its_own_address() {
+    let text = CLOUD
+        .replace("ipv6: yes}}", "ipv6: yes}, other: {cidr: 10.1.0.0/16, ipv6: yes}}")
+        .replace(
+            "{A: [udp 9000 from anywhere, 'udp 9000 from ::/0']}",
+            "{A: {vpc: main, ingress: []}, B: {vpc: other, ingress: [udp 9000 from anywhere, 'udp 9000 from ::/0']}}",
+        )
+        .replace("a: {groups: A}", "a: {groups: A, vpc: main}")
+        .replace("open: ['a -> b:9000/udp']", "open: ['a -> c:9000/udp by public address']")
+        .replace("b: {groups: A}}", "b: {groups: A, vpc: main}, c: {groups: B, vpc: other}}");
+    let bare = Bare::boot(initial_cloud(&topology(&text), Era::Vpc).0).await;
+    let between = |far| [GATEWAY_ADDRESS.into(), INTERNET_ADDRESS.into(), gateway_outside_address(far).into()];
+    trace(&bare, ("a", inner(&bare, "a")), ("c", outer(&bare, "c")), &between(2)).await;
+    let between = [gateway_ipv6(1).into(), INTERNET_ADDRESS_IPV6.into(), gateway_ipv6(2).into()];
+    trace(&bare, ("a", ipv6(&bare, "a")), ("c", ipv6(&bare, "c")), &between).await;
 }
 
 /// It is about a packet from the gateway, which passes it on to whoever sent that.
@@ -102,7 +120,7 @@ async fn an_error_of_the_vpcs_router_does_not_come_from_the_target() {
     // A route that leads nowhere, while the gateway still translates.
     crate::bare::run(&bare.node("vpc-main"), "ip", &format!("route del {}", inner(&bare, "b"))).await;
     for (name, source, answerer) in
-        [("office", office, GATEWAY_OUTSIDE_ADDRESS), ("a", inner(&bare, "a"), GATEWAY_ADDRESS)]
+        [("office", office, gateway_outside_address(1)), ("a", inner(&bare, "a"), GATEWAY_ADDRESS)]
     {
         let sender = bare.node(name);
         let mut answers = Answers::of(&sender, true).await;

@@ -1,12 +1,12 @@
 //! VPCs with their subnets, and hosts outside.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::super::{
-    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAY_ADDRESS_IPV6, Host, HostIp, HostName,
+    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAYS_IPV6, Host, HostIp, HostName,
     INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
 };
 use super::names::{Sort, plain};
@@ -130,8 +130,8 @@ impl Reading<'_> {
             self.report(Draft::new(node.span, format!("{block} is not a block of global addresses")));
             return None;
         }
-        if let Some((address, whose)) = LAB_IPV6.into_iter().find(|(address, _)| block.contains(address)) {
-            let draft = Draft::new(node.span, format!("{block} has {address} in it, which is for {whose}"));
+        if let Some((its, whose)) = LAB_IPV6.into_iter().find(|(its, _)| block.contains(its) || its.contains(&block)) {
+            let draft = Draft::new(node.span, format!("{block} has {} in it, which is for {whose}", its.addr()));
             self.report(draft.help("the lab's own; `yes`, or another block such as 2001:db8:1000::/56"));
             return None;
         }
@@ -295,7 +295,8 @@ pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<
             taken_blocks().into_iter().find(|(taken, _)| taken.contains(&address)).map(|(_, what)| Belongs::Block(what))
         }
         IpAddr::V6(address) => {
-            let lab = || LAB_IPV6.into_iter().find(|(its, _)| *its == address).map(|(_, whose)| Belongs::Lab(whose));
+            let lab =
+                || LAB_IPV6.into_iter().find(|(its, _)| its.contains(&address)).map(|(_, whose)| Belongs::Lab(whose));
             (!is_global(address.into())).then_some(Belongs::NotGlobal).or_else(lab)
         }
     };
@@ -308,8 +309,10 @@ pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<
 }
 
 /// The global addresses of the lab's own boxes; those of IPv4 are link-local.
-const LAB_IPV6: [(Ipv6Addr, &str); 2] =
-    [(INTERNET_ADDRESS_IPV6, "the internet's own router"), (GATEWAY_ADDRESS_IPV6, "the gateways of VPCs")];
+const LAB_IPV6: [(Ipv6Net, &str); 2] = [
+    (Ipv6Net::new_assert(INTERNET_ADDRESS_IPV6, 128), "the internet's own router"),
+    (GATEWAYS_IPV6, "the gateways of VPCs"),
+];
 
 /// Blocks that no VPC and no host may use.
 fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {

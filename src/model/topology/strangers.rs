@@ -159,7 +159,7 @@ mod tests {
     fn no_neighbour_has_an_address_that_no_host_may_have() {
         assert_eq!(
             hosts("{office: '2001:db8::'}", "tcp 80 from office"),
-            ["office [2001:db8::]", "office-neighbour [2001:db8::3]", "elsewhere [198.51.100.7, 192.0.2.99]"]
+            ["office [2001:db8::]", "office-neighbour [2001:db8::2]", "elsewhere [198.51.100.7, 192.0.2.99]"]
         );
     }
 

@@ -76,7 +76,7 @@ fn is_of_the_sample(mutation: &Mutation) -> bool {
         Of::Rule { chain, .. } => chain.starts_with("ingress/") && mutation.change != "do not track",
         // What a gateway sends from its own address shows in traceroutes, and not in a table.
         Of::Element { set, element, .. } => {
-            let of_a_gateway = element.contains(&names::GATEWAY_OUTSIDE_ADDRESS.to_string());
+            let of_a_gateway = element.contains(&names::gateway_outside_address(1).to_string());
             (set == "sources" && !element.contains("canary") && !of_a_gateway) || set == "translated"
         }
         Of::Entry { map, .. } => map == "public-of" || map == "private-of",
