@@ -340,14 +340,14 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     };
     let tracked = marked(tracked_bit(direction));
     let live = format!("@{direction}-live-of");
-    let mut rules = vec![icmp_errors::about_tracked(direction)];
+    let mut rules = vec![icmp_errors::about_flows(direction)];
     rules.extend(idle::forgotten(direction));
     rules.extend([
         own("tracked", format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
         own("reply", format!("ct state established ct direction reply {answerer} vmap {live}")),
     ]);
-    rules.extend(errors_about_untracked(direction, icmp_errors));
+    rules.push(error_about_untracked(direction, icmp_errors));
     rules.extend(memory::errors_about_other_protocols(direction, families));
     rules.push(own("unplaced", format!("{UNPLACED} meta l4proto {ICMP} {opener} vmap @{direction}-of")));
     rules.push(own("unplaced-ipv6", format!("{UNPLACED} meta l4proto {ICMPV6} {opener} vmap @{direction}-of")));
@@ -381,20 +381,17 @@ fn known(attached: &[&Interface]) -> &'static str {
     if has_appliances { "ct state established,related" } else { "ct status confirmed" }
 }
 
-/// ICMP errors about a flow that the end does not track. An error that goes the way of the answers leaves by the
-/// interface of the sender's end, where it comes in, and comes from that of the receiver's end, where it goes out.
-fn errors_about_untracked(direction: Direction, icmp_errors: IcmpErrors) -> Vec<NftRule> {
-    if icmp_errors == IcmpErrors::OfEveryFlow {
-        return vec![own("related", "ct state related accept")];
-    }
-    let (original, reply) = match direction {
-        Direction::Egress => ("iifname vmap @egress-of", "oifname vmap @ingress-of"),
-        Direction::Ingress => ("oifname vmap @ingress-of", "iifname vmap @egress-of"),
+/// ICMP errors about a flow that the end does not track, where they go the way of the questions; those that go the way of the answers are
+/// judged before.
+fn error_about_untracked(direction: Direction, icmp_errors: IcmpErrors) -> NftRule {
+    let interface = match direction {
+        Direction::Egress => "iifname",
+        Direction::Ingress => "oifname",
     };
-    vec![
-        own("related-original", format!("ct state related ct direction original {original}")),
-        own("related-reply", format!("ct state related ct direction reply {reply}")),
-    ]
+    match icmp_errors {
+        IcmpErrors::OfEveryFlow => own("related", "ct state related accept"),
+        IcmpErrors::OfTrackedFlows => own("related", format!("ct state related {interface} vmap @{direction}-of")),
+    }
 }
 
 /// What the egress chain may have admitted by rules that have gone since. A transaction comes into force between two

@@ -10,14 +10,15 @@ use std::net::IpAddr;
 use super::filter::{chain, log_drop};
 use super::memory::{self, families, of};
 use super::names::{
-    CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, OTHER, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, router_ipv6,
+    CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, OTHER, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
+    router_ipv6,
 };
 use super::network::{Families, Timeouts};
 use super::nft::{NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
-use super::rule::{Family, own};
+use super::rule::{Family, marked, own, tracked_bit};
 use crate::model::protocol::{ICMP, ICMPV6};
-use crate::model::{Cloud, Direction, Interface, SourceDestCheck, Vpc};
+use crate::model::{Cloud, Direction, IcmpErrors, Interface, SourceDestCheck, Vpc};
 
 /// Flows of which something came to an appliance of late. One for which there is no room is none of its own.
 const SIZE: u32 = 1 << 18;
@@ -47,6 +48,7 @@ pub fn add(
         }
         rules.extend(judged(direction));
         ruleset.chains.insert(errors(direction), chain(rules));
+        ruleset.chains.insert(related(direction), chain(of_flows(direction, cloud.knobs.icmp_errors)));
     }
     if !has_appliances {
         return Vec::new();
@@ -81,9 +83,27 @@ pub fn addresses(attached: &[&Interface]) -> Vec<IpAddr> {
     of_each.flatten().collect()
 }
 
-/// The rule of a base chain that all errors about tracked flows go through.
-pub fn about_tracked(direction: Direction) -> NftRule {
-    own("errors", format!("ct state related jump {}", errors(direction)))
+/// The rule of a base chain that all errors about flows in connection tracking go through.
+pub fn about_flows(direction: Direction) -> NftRule {
+    own("errors", format!("ct state related jump {}", related(direction)))
+}
+
+/// What becomes of errors about flows in connection tracking: first, whose word it is. The rules behind are for one that goes the way of the
+/// answers: it comes from the interface of the receiver's end, which is asked where it comes in, and goes to that of the sender's end. It
+/// passes an end that tracks the flow; else that end's rules decide. One that goes the way of the questions meets the ends in the flow's own
+/// order, as its packets do.
+fn of_flows(direction: Direction, icmp_errors: IcmpErrors) -> Vec<NftRule> {
+    let mut rules = vec![own("whose", format!("jump {}", errors(direction)))];
+    if icmp_errors == IcmpErrors::OfTrackedFlows {
+        let (its_end, interface) = match direction {
+            Direction::Egress => (Direction::Ingress, "iifname"),
+            Direction::Ingress => (Direction::Egress, "oifname"),
+        };
+        let tracked = marked(tracked_bit(its_end));
+        rules.push(own("reply-tracked", format!("ct direction reply {tracked} accept")));
+        rules.push(own("reply", format!("ct direction reply {interface} vmap @{direction}-of")));
+    }
+    rules
 }
 
 /// The rules about errors of who may speak: these go on as their flow does.

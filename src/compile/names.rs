@@ -117,6 +117,11 @@ pub fn new_flows(direction: Direction) -> String {
     format!("{direction}-new")
 }
 
+/// The chain of ICMP errors about flows in connection tracking, at one end.
+pub fn related(direction: Direction) -> String {
+    format!("related-{direction}")
+}
+
 /// The chain that finds out who speaks of a flow, at one end.
 pub fn errors(direction: Direction) -> String {
     format!("errors-{direction}")

@@ -10,7 +10,7 @@ use crate::model::{Cloud, Direction, Flow, IcmpErrors, IcmpMessage, Service};
 const PORT_UNREACHABLE: [IcmpMessage; 2] = [IcmpMessage { kind: 3, code: 3 }, IcmpMessage { kind: 1, code: 4 }];
 
 /// Which end's rules keep the error about a datagram that was let in from whoever sent it; nothing where it comes to him. Where
-/// both do, inside a VPC that is the sender's, whose ingress is asked first there (sglab), and else the receiver's.
+/// both do, that is the receiver's, whose egress it meets first.
 ///
 /// What goes through an appliance is not judged: its two crossings may be one flow.
 pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Asked> {
@@ -18,25 +18,11 @@ pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Opti
     if !matches!(flow.service, Service::Udp(_)) || is_routed || cloud.knobs.icmp_errors == IcmpErrors::OfEveryFlow {
         return None;
     }
-    let mut ends: Vec<&Asked> = walk.stages.iter().filter_map(asked_of).collect();
-    if !is_inside(cloud, walk) {
-        ends.reverse();
-    }
-    ends.into_iter().find_map(|end| dropped_at(cloud, flow.service, end))
+    walk.stages.iter().rev().filter_map(asked_of).find_map(|end| dropped_at(cloud, flow.service, end))
 }
 
 fn asked_of(stage: &Stage) -> Option<&Asked> {
     if let Stage::Asked(asked) = stage { Some(asked) } else { None }
-}
-
-/// Whether both ends are in one VPC, and nothing was translated between them.
-fn is_inside(cloud: &Cloud, walk: &Walk) -> bool {
-    let translated =
-        |stage: &Stage| matches!(stage, Stage::TranslatedSource { .. } | Stage::TranslatedDestination { .. });
-    let ends = walk.stages.iter().filter_map(asked_of);
-    let mut vpcs = ends.map(|end| cloud.interface(&end.interface).map(|interface| &interface.vpc));
-    let first = vpcs.next();
-    !walk.stages.iter().any(translated) && vpcs.all(|vpc| Some(vpc) == first)
 }
 
 /// The error about a flow at one end of it, where it goes the other way.

@@ -16,6 +16,7 @@ cases![
     an_error_about_a_tracked_flow_needs_no_rule,
     an_error_about_an_untracked_flow_needs_a_rule_at_the_server,
     an_error_about_an_untracked_flow_needs_a_rule_at_the_client,
+    an_error_is_its_senders_first_whichever_end_has_opened_the_flow,
     a_rule_for_the_message_lets_it_in_and_leaves_the_flow_untracked,
     a_file_may_take_the_page_at_its_word,
     large_answers_hang_behind_a_smaller_link_unless_the_message_comes,
@@ -118,6 +119,25 @@ async fn an_error_about_an_untracked_flow_needs_a_rule_at_the_client() {
             let (record, tuple, _) = log.next_drop();
             assert_eq!((record, tuple.protocol), (Record::Drop(Direction::Ingress), ICMP), "{ingress}");
         }
+    }
+}
+
+/// Neither end tracks the flow, and neither has a rule for the error: who sends it is asked first, as of any packet.
+async fn an_error_is_its_senders_first_whichever_end_has_opened_the_flow() {
+    let text = "sglab: 1\nera: vpc\ngroups:\n  APP: {ingress: [udp all from anywhere], egress: [udp all to anywhere]}\n  \
+                DB: {ingress: [udp all from anywhere], egress: [udp all to anywhere]}\n\
+                instances: {app: {groups: APP}, db: {groups: DB}}\n\
+                scenario: [{step: s, expect: {open: ['app -> db:9/udp']}}]\n";
+    for (opens, closed) in [("app", "db"), ("db", "app")] {
+        let bare = boot_bare(text).await;
+        let (from, to) = (private(&bare.cloud, opens).0, private(&bare.cloud, closed).0);
+        let mut log = bare.log("vpc-default").await;
+        let socket =
+            inside(&bare.node(opens), move || std::net::UdpSocket::bind((from, 5000))).await.expect("a socket");
+        socket.send_to(b"word", (to, 9)).expect("sent");
+        let (record, tuple, _) = log.next_drop();
+        assert_eq!((record, tuple.protocol), (Record::Drop(Direction::Egress), ICMP), "{opens} -> {closed}");
+        assert_eq!(tuple.source, std::net::IpAddr::from(to));
     }
 }
 

@@ -109,10 +109,10 @@ fn a_batch_is_filled_before_the_next_begins() {
     let ruleset = network(&everything()).unwrap().nodes[&NodeName("vpc-main".to_owned())].ruleset.clone().unwrap();
     let sizes = |max| ruleset.batches(max).iter().map(Vec::len).collect::<Vec<_>>();
     let expected: [&[usize]; 4] = [
-        &[411],
-        &[126, 60, 60, 59, 60, 46],
-        &[98, 48, 40, 40, 40, 39, 40, 40, 26],
-        &[53, 45, 28, 20, 20, 20, 20, 20, 20, 20, 19, 19, 20, 20, 20, 20, 20, 7],
+        &[417],
+        &[127, 60, 60, 59, 60, 51],
+        &[98, 49, 40, 40, 40, 39, 40, 40, 31],
+        &[53, 45, 29, 20, 20, 20, 20, 20, 20, 20, 20, 19, 20, 20, 20, 20, 20, 11],
     ];
     assert_eq!([1000, 60, 40, 20].map(sizes), expected);
 }
