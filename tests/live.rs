@@ -64,6 +64,34 @@ fn explain_on_a_lab_tells_what_is_predicted_and_what_the_packet_met() {
     }
 }
 
+/// As of a file, and by prediction: a probe sends one way.
+#[test]
+fn explain_on_a_lab_tells_what_two_ends_come_to_where_both_send() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("peers.yaml");
+    let text = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\ngroups: {A: [], B: [udp 500 from office]}\n\
+                instances: {a: {groups: A}, b: {groups: B}}\n\
+                scenario: [{step: s, expect: {dropped: ['a -> b:500/udp']}}]\n";
+    std::fs::write(&file, text).expect("written");
+    labs.ok(&["up", "peers.yaml"]);
+    for flow in ["a:4500 <-> b:500/udp", "b <-> a:47/udp", "a <-> b:protocol 47", "office <-> b:500/udp"] {
+        let of_file = labs.ok(&["explain", "peers.yaml", flow]);
+        let (_, expected) = of_file.split_once("   where both send\n").expect(&of_file);
+        let told = labs.ok(&["explain", flow]);
+        let (ways, together) = told.split_once("   where both send\n").expect(&told);
+        assert_eq!(together, format!("{expected}  by prediction: a probe sends one way\n"), "{flow}");
+        assert_eq!(ways.matches("as predicted\n").count(), 2, "{told}");
+    }
+    let told = labs.ok(&["explain", "a:4500 <-> b:500/udp", "--format", "json"]);
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    assert_eq!(told[0].get("together"), None, "{told}");
+    assert_eq!(told[1]["together"]["predicted"]["meet"], true, "{told}");
+    // One way alone, and what is not sent from fixed ports.
+    for flow in ["a -> b:500/udp", "a <-> b:80"] {
+        assert!(!labs.ok(&["explain", flow]).contains("where both send"), "{flow}");
+    }
+}
+
 #[test]
 fn a_file_and_a_lab_are_told_apart_by_the_words_alone() {
     let labs = Labs::of(User::Ours);

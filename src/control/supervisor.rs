@@ -27,7 +27,7 @@ use super::protocol::{Applied, Reply, Request};
 use super::told::Happening;
 use crate::lab::{Lab, LabError, Verdicts};
 use crate::model::topology::{Problems, read_operations_beside};
-use crate::model::{Cloud, Flow, InstanceName, Operation, Refusal, RefusalCode};
+use crate::model::{Cloud, Flow, InstanceName, Operation, Peers, Refusal, RefusalCode};
 use crate::scenario::FilesFrom;
 use events::Events;
 use feed::Answer;
@@ -54,8 +54,14 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// Explains a flow as a cloud is now: in words for people, and as data.
-pub type Explain = fn(&Cloud, &Flow, Look) -> (String, serde_json::Value);
+/// How a question is answered as a cloud is now: in words for people, and as data.
+#[derive(Clone, Copy, Debug)]
+pub struct Explain {
+    /// A flow.
+    pub flow: fn(&Cloud, &Flow, Look) -> (String, serde_json::Value),
+    /// Two ends that send to each other; nothing where what they come to is not known.
+    pub together: fn(&Cloud, &Peers, Look) -> Option<(String, serde_json::Value)>,
+}
 
 /// How words for people are to look.
 #[derive(Clone, Copy, Debug)]

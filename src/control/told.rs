@@ -21,6 +21,18 @@ pub struct Explained {
     pub probed: Probed,
     /// What the filters recorded of the probe, in the order of their reading.
     pub met: Vec<Verdict>,
+    /// Of a `<->`, with the flow of the other end: what the two come to where both send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub together: Option<Together>,
+}
+
+/// What the model says of two ends that send to each other. Probes of each way prove nothing of that.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Together {
+    /// As `sglab explain FILE --format json` has it.
+    pub predicted: serde_json::Value,
+    /// The same in words for people.
+    pub text: String,
 }
 
 /// What a filter recorded of one packet.

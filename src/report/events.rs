@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::live;
 use super::text::shown;
 use crate::control::protocol::Applied;
-use crate::control::told::{Event, Explained, Happening, Verdict};
+use crate::control::told::{Event, Explained, Happening, Together, Verdict};
 
 /// An event, a line or a few; the time is of the day, in UTC.
 pub fn event(event: &Event) -> String {
@@ -84,6 +84,11 @@ pub fn explained(it: &Explained) -> String {
         },
     );
     text
+}
+
+/// What two ends come to that send to each other. Each way was probed by itself, so that no packet speaks for both.
+pub fn together(it: &Together) -> String {
+    format!("{}  by prediction: a probe sends one way\n", it.text)
 }
 
 /// `13:05:59.120` of a day, in UTC.

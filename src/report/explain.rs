@@ -330,6 +330,13 @@ pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, serde_json::Va
     (one(&told, style), data)
 }
 
+/// What two ends that send to each other come to, as text and as data.
+pub fn both_together(cloud: &Cloud, peers: &Peers, style: Style) -> Option<(String, serde_json::Value)> {
+    let told = together(cloud, peers)?;
+    let data = serde_json::to_value(&told).unwrap_or_default();
+    Some((both_send(&told, style), data))
+}
+
 fn one(it: &Explanation, style: Style) -> String {
     let tone = if it.verdict == "open" { Tone::Good } else { Tone::Bad };
     let line = |out: &mut String, label: &str, what: &str| line(out, label, what, style.room(13, 100));

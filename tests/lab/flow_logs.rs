@@ -5,7 +5,7 @@ use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 use sglab::control::LabName;
 use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
-use sglab::control::supervisor::{self, Keeping, Start};
+use sglab::control::supervisor::{self, Explain, Keeping, Start};
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
@@ -270,7 +270,7 @@ async fn asked(lab: Lab, requests: Vec<Request>) -> Vec<Reply> {
         file: "spoilt.yaml".to_owned(),
         pid: std::process::id(),
         listener,
-        explain: |_, _, _| (String::new(), serde_json::Value::Null),
+        explain: Explain { flow: |_, _, _| (String::new(), serde_json::Value::Null), together: |_, _, _| None },
         flow_logs: Keeping { seconds: 600, write: None },
     };
     tokio::select! {

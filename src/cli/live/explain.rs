@@ -17,7 +17,9 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::R
         Reply::Explained(all) => {
             match arguments.format {
                 PlainFormat::Text => {
-                    all.iter().try_for_each(|it| stdout().write_all(style.fit(&events::explained(it)).as_bytes()))?
+                    let ways = all.iter().map(events::explained);
+                    let together = all.iter().filter_map(|it| it.together.as_ref()).map(events::together);
+                    ways.chain(together).try_for_each(|text| stdout().write_all(style.fit(&text).as_bytes()))?
                 }
                 PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
             }

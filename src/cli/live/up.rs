@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
-use sglab::control::supervisor::{self, Start};
+use sglab::control::supervisor::{self, Explain, Look, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
 use sglab::fabric::background::{self, Ready, Side};
 use sglab::lab::{Lab, Listeners};
@@ -77,9 +77,9 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 pid: std::process::id(),
                 listener,
                 flow_logs,
-                explain: |cloud, flow, look| {
-                    let style = Style { color: look.color, width: look.width, ..Style::default() };
-                    explain::both(cloud, flow, style)
+                explain: Explain {
+                    flow: |cloud, flow, look| explain::both(cloud, flow, style_of(look)),
+                    together: |cloud, peers, look| explain::both_together(cloud, peers, style_of(look)),
                 },
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
@@ -122,6 +122,10 @@ async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> a
     steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.start_services(folder).await?;
     Ok((lab, took))
+}
+
+fn style_of(look: Look) -> Style {
+    Style { color: look.color, width: look.width, ..Style::default() }
 }
 
 fn millis(time: Duration) -> f64 {

@@ -1,16 +1,20 @@
 //! A flow explained on a lab that is up: what is predicted, what its packets met, and whether the two say the same.
 
+use indexmap::IndexMap;
+
 use super::probing::For;
 use super::{Look, Supervised};
 use crate::compile::record::Record;
 use crate::control::protocol::Reply;
-use crate::control::told::{Explained, Verdict};
+use crate::control::told::{Explained, Together, Verdict};
 use crate::lab::Lab;
+use crate::model::topology::read_question;
+use crate::model::{Flow, Peers};
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{Logged, Observation};
 use crate::scenario::agreement::{Agreement, compare_all};
-use crate::scenario::health;
+use crate::scenario::{cells, health};
 
 impl Supervised {
     /// Explains flows and probes them.
@@ -25,8 +29,9 @@ impl Supervised {
         };
         let probed = self.probed(&batch);
         let cloud = self.lab.cloud();
+        let mut together = self.together(words, look);
         let one = |(seen, probed): (&Observation, _)| {
-            let (text, predicted) = (self.explain)(cloud, &seen.flow, look);
+            let (text, predicted) = (self.explain.flow)(cloud, &seen.flow, look);
             let agreement = match self.agreement(seen) {
                 Agreement::Agree => "agree",
                 Agreement::Disagree => "disagree",
@@ -39,6 +44,7 @@ impl Supervised {
                 text,
                 probed,
                 met: seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect(),
+                together: together.shift_remove(&seen.flow),
             }
         };
         Reply::Explained(batch.observations.iter().zip(probed).map(one).collect())
@@ -46,6 +52,18 @@ impl Supervised {
 }
 
 impl Supervised {
+    /// What the ends of each `<->` come to where both send, by the flow of the second end.
+    fn together(&self, words: &[String], look: Look) -> IndexMap<Flow, Together> {
+        let cloud = self.lab.cloud();
+        let patterns = words.iter().filter_map(|words| read_question(cloud, words).ok());
+        let peers = patterns.flat_map(|pattern| cells::peers(&pattern, cloud).unwrap_or_default());
+        let one = |peers: Peers| {
+            let (text, predicted) = (self.explain.together)(cloud, &peers, look)?;
+            Some((peers.back, Together { predicted, text }))
+        };
+        peers.filter_map(one).collect()
+    }
+
     /// Tells if a probe came out as predicted. Programs that this lab knows nothing of may listen behind a load balancer.
     fn agreement(&self, seen: &Observation) -> Agreement {
         let cloud = self.lab.cloud();
