@@ -64,6 +64,29 @@ fn explain_on_a_lab_tells_what_is_predicted_and_what_the_packet_met() {
     }
 }
 
+#[test]
+fn a_probe_of_who_does_not_run_says_so() {
+    let labs = Labs::of(User::Ours);
+    let file = labs.program.scratch().join("down.yaml");
+    let text = "sglab: 1\nera: article\nhosts: {office: 203.0.113.10}\ngroups: {N: [tcp 80 from anywhere]}\n\
+                instances: {web: {groups: N}, app: {groups: N}, gone: {groups: N}}\n\
+                scenario: [{step: s, do: [{stop: web}, {crash: gone}], expect: {unreachable: ['any -> web:80', 'app -> gone:80']}}]\n";
+    std::fs::write(&file, text).expect("written");
+    labs.ok(&["up", "down.yaml", "--step", "1"]);
+    for (from, to, said) in [
+        ("app", "web:80", "unreachable  web is stopped\n"),
+        ("office", "web:80", "unreachable  web is stopped\n"),
+        ("app", "gone:80", "unreachable  gone has crashed\n"),
+    ] {
+        let told = labs.ok(&["probe", from, to]);
+        assert_eq!(told, format!("{from} -> {to}  {said}"));
+    }
+    let told = labs.ok(&["explain", "app", "web:80"]);
+    assert!(told.contains("  found      unreachable: web is stopped\n"), "{told}");
+    labs.ok(&["start", "web"]);
+    assert!(labs.ok(&["probe", "app", "web:80"]).starts_with("app -> web:80  open  "));
+}
+
 /// As of a file, and by prediction: a probe sends one way.
 #[test]
 fn explain_on_a_lab_tells_what_two_ends_come_to_where_both_send() {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use super::findings::DecidingRule;
 use super::health;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InterfaceId, Peer, Rule, RuleId, Scheme, SelfReference,
-    Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule, RuleId, Scheme,
+    SelfReference, Via,
 };
 use crate::probe::{Drop, DropCause, Outcome};
 
@@ -43,7 +43,17 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
         }
         Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
         Outcome::Inconclusive { why } => Some(why.clone()),
-        Outcome::Open { .. } | Outcome::Unreachable { .. } => None,
+        Outcome::Unreachable { .. } => is_down(flow, cloud),
+        Outcome::Open { .. } => None,
+    }
+}
+
+/// That nobody holds the address since the instance that is asked does not run.
+fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
+    match cloud.state_of(flow.to.instance()?)? {
+        InstanceState::Stopped => Some(format!("{} is stopped", flow.to)),
+        InstanceState::Crashed => Some(format!("{} has crashed", flow.to)),
+        InstanceState::Running => None,
     }
 }
 
