@@ -9,7 +9,8 @@ use super::{Lab, LabError};
 use crate::compile::names;
 use crate::compile::network::{End, Network, NodeKind, NodeName};
 use crate::model::{
-    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
+    Cloud, Endpoint, Flow, Forwarding, GroupName, HostName, Instance, InstanceName, InstanceState, Interface,
+    InterfaceId, Service, Via,
 };
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
@@ -50,10 +51,11 @@ impl Lab {
             (_, None) => return Err(format!("{} is nobody", flow.to)),
         };
         let receiver = self.receiver(flow)?;
-        let sent_by = self.client(flow).ok().map(|client| client.at_router());
+        let sent_by = self.holder(&self.leaves_by(&flow.from), flow.via).ok().flatten().map(|it| it.at_router());
         let behind = self.behind(flow);
         let passed_on_by = self.appliances(flow);
-        let (on_the_way, on_the_way_back) = (self.led_through(&flow.from), self.led_through(&flow.to));
+        let on_the_way = self.led_through(&flow.from);
+        let on_the_way_back = self.led_back_through(&flow.to, &on_the_way);
         let forged = matches!(flow.from, Endpoint::Forged(..));
         let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
         let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
@@ -64,6 +66,7 @@ impl Lab {
             destination,
             translated,
             ports_of,
+            to_itself: self.is_address_of(&flow.from, destination),
             forged,
             passed_on_by,
             on_the_way,
@@ -124,8 +127,8 @@ impl Lab {
         let mut found: Vec<NodeName> = Vec::new();
         let mut senders: Vec<InstanceName> = end.instance().cloned().into_iter().collect();
         while let Some(sender) = senders.pop() {
-            let own = self.cloud.network_interfaces().filter(|interface| interface.id.instance == sender);
-            let vpcs = own.filter_map(|own| self.cloud.vpcs.get(&own.vpc)?.routes.get(&own.subnet));
+            let vpcs =
+                self.interfaces_of(&sender).filter_map(|own| self.cloud.vpcs.get(&own.vpc)?.routes.get(&own.subnet));
             for target in vpcs.flatten().map(|route| &route.target.instance) {
                 let node = names::instance(target);
                 if !found.contains(&node) {
@@ -135,6 +138,38 @@ impl Lab {
             }
         }
         found
+    }
+
+    /// Those that what answers may be led through: a NAT instance also gets the answers to what it has passed on as its own.
+    fn led_back_through(&self, end: &Endpoint, on_the_way: &[NodeName]) -> Vec<NodeName> {
+        let is_nat = |(_, instance): &(&InstanceName, &Instance)| instance.forwarding == Forwarding::Nat;
+        let nat = self.cloud.instances.iter().filter(is_nat).map(|(name, _)| names::instance(name));
+        let mut found = self.led_through(end);
+        found.extend(nat.filter(|node| on_the_way.contains(node)));
+        found
+    }
+
+    /// The end that a packet leaves by: what has the address of another interface of the sender's leaves by that one.
+    fn leaves_by(&self, from: &Endpoint) -> Endpoint {
+        let Endpoint::Forged(id, source) = from else { return from.clone() };
+        let own = self.interfaces_of(&id.instance).find(|own| own.private.is_some_and(|own| own.0 == *source));
+        own.map_or_else(|| from.clone(), |own| Endpoint::Interface(own.id.clone()))
+    }
+
+    fn is_address_of(&self, end: &Endpoint, address: IpAddr) -> bool {
+        match end {
+            Endpoint::Host(_, own) => own.0 == address,
+            _ => end.instance().is_some_and(|name| {
+                self.interfaces_of(name).any(|own| {
+                    let private = own.private.map(|private| IpAddr::V4(private.0));
+                    private == Some(address) || own.ipv6.map(|ipv6| IpAddr::V6(ipv6.0)) == Some(address)
+                })
+            }),
+        }
+    }
+
+    fn interfaces_of<'a>(&'a self, name: &'a InstanceName) -> impl Iterator<Item = &'a Interface> {
+        self.cloud.network_interfaces().filter(move |interface| interface.id.instance == *name)
     }
 
     /// Whether routes lead to the sender.

@@ -28,6 +28,8 @@ pub struct Ask {
     pub translated: Option<(IpAddr, IpAddr)>,
     /// Whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
     pub ports_of: IpAddr,
+    /// Whether it asks one of the sender's own addresses, whoever was to hold it.
+    pub to_itself: bool,
     /// Whether the source is not an address of the sender, who then sees no answer.
     pub forged: bool,
     /// The addresses of appliances that may pass it on as their own.
@@ -95,8 +97,7 @@ pub(super) fn parties(ask: &Ask) -> Parties {
 /// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say
 /// anything of it.
 pub(super) fn stays_inside(ask: &Ask) -> bool {
-    let is_sender = |receiver: &Receiver| receiver.node == ask.sender.name;
-    ask.translated.is_none() && !ask.forged && ask.receiver.as_ref().is_some_and(is_sender)
+    ask.to_itself && ask.translated.is_none() && !ask.forged
 }
 
 /// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.

@@ -164,10 +164,12 @@ fn answered(
             }
         }
         Some(name) if receiver.is_some_and(|asked| asked.node.0 == name) && came(finding, receiver, whose) => open(),
-        Some(name) if was_sent_to(name) => Outcome::Misdelivered { answered_by: name.into() },
+        // Whoever asks an address of its own gets no other answer than its own.
+        Some(name) if finding.inside || was_sent_to(name) => Outcome::Misdelivered { answered_by: name.into() },
         Some(name) => {
             inconclusive(format!("an answer by the name of {name}, and nothing proves that it was sent there"))
         }
+        None if finding.inside && receiver.is_none() => Outcome::Misdelivered { answered_by: SOMEBODY_ELSE.into() },
         // An echo's answer names nobody: that the receiver has seen the request does.
         None if came(finding, receiver, whose) => open(),
         None if finding.overlooked => inconclusive(
