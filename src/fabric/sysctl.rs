@@ -40,6 +40,8 @@ fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> V
             settings.push(("ipv6/conf/default/accept_dad", "0"));
             settings.push(("ipv6/conf/default/router_solicitations", "0"));
             settings.push(("ipv6/icmp/ratelimit", "0"));
+            // No type of message is limited: else a namespace sends 50 errors at once, and then 1,000 a second.
+            settings.push(("ipv6/icmp/ratemask", "\n"));
         }
     }
     // Else most closed UDP ports read as silence.

@@ -226,7 +226,8 @@ pub fn seen(tap: &mut Tap, last: impl Fn(&Tuple) -> bool) -> Vec<Tuple> {
 
 /// Sends many datagrams to an address, and waits until each has been answered with a message of this protocol and type.
 pub async fn answers_to_many(from: &Arc<Namespace>, to: IpAddr, message: (u8, u16)) {
-    const MANY: u16 = 40;
+    // A kernel that limits its errors sends 50 at once, and 1,000 a second.
+    const MANY: u16 = 200;
     let mut tap = taps(from).await.swap_remove(usize::from(to.is_ipv6()));
     let sent = inside(from, move || {
         let any = if to.is_ipv4() { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
