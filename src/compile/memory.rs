@@ -89,7 +89,7 @@ fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [Nf
         Direction::Egress => (of(family, OTHER_SENT), "iifname"),
         Direction::Ingress => (of(family, OTHER_RECEIVED), "oifname"),
     };
-    let (any, key, timeout) = (without_extensions(family), other_key(family, direction), timeouts.other);
+    let (any, key, timeout) = (of_other_protocols(family), other_key(family, direction), timeouts.other);
     let here = format!("ct state untracked {interface} != \"{GW}\" {any}");
     let set = of(family, OTHER);
     [
@@ -102,7 +102,7 @@ fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [Nf
 /// it has none for go to its groups.
 pub fn other_protocols(direction: Direction, spoken: Families) -> Vec<NftRule> {
     let rules = families(spoken).map(|family| {
-        let (any, key, set) = (without_extensions(family), other_key(family, direction), of(family, OTHER));
+        let (any, key, set) = (of_other_protocols(family), other_key(family, direction), of(family, OTHER));
         own(&set, format!("ct state untracked {any} {key} @{set} accept"))
     });
     rules.collect()
@@ -149,11 +149,12 @@ pub fn by_memory() -> NftRule {
 }
 
 /// Packets of a family whose header names their protocol. Over IPv6 that of an extension header stands there otherwise, and would be
-/// the same for every protocol behind it: such packets are not remembered, and the rules judge each.
-fn without_extensions(family: Family) -> String {
+/// the same for every protocol behind it: such packets are not remembered, and the rules judge each. Nor are messages of ICMPv6 that
+/// the kernel leaves untracked by itself (listeners, routers, neighbours): an error about any other message would be about them.
+fn of_other_protocols(family: Family) -> String {
     let mut matched = family.any().to_owned();
     if family == Family::Ipv6 {
-        for header in EXTENSION_HEADERS {
+        for header in EXTENSION_HEADERS.into_iter().chain([ICMPV6]) {
             matched += &format!(" ip6 nexthdr != {header}");
         }
     }

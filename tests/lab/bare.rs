@@ -31,7 +31,12 @@ pub struct Bare {
 impl Bare {
     /// Boots a cloud's namespaces, links and rulesets.
     pub async fn boot(cloud: Cloud) -> Self {
-        let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
+        Self::boot_altered(cloud, |network| network).await
+    }
+
+    /// The same, of a network that is not as compiled.
+    pub async fn boot_altered(cloud: Cloud, alter: fn(Network) -> Network) -> Self {
+        let compiled = alter(crate::mutants::altered(network(&cloud).expect("a cloud that compiles")));
         let mut fabric = Fabric::new(sandbox::current().expect("a sandbox")).unwrap_or_else(|e| panic!("{e}"));
         fabric.forget_idle_flows_after(compiled.timeouts);
         fabric.execute(&diff(&Network::default(), &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
@@ -44,6 +49,11 @@ impl Bare {
         let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
         self.fabric.execute(&diff(&self.network, &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
         (self.cloud, self.network) = (cloud, compiled);
+    }
+
+    /// What the kernel has been given.
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
     /// A namespace.

@@ -53,6 +53,7 @@ mod memory;
 mod minimal_system;
 mod mtu;
 mod mutants;
+mod odd_frames;
 mod outside;
 mod protocols;
 mod regressions;
@@ -65,6 +66,7 @@ mod topologies;
 mod traceroute;
 mod tracking;
 mod udp_idle;
+mod untracked;
 mod wrong_ends;
 
 use std::future::Future;
@@ -117,6 +119,7 @@ const ALL: &[&[Case]] = &[
     lying_ends::CASES,
     memory::CASES,
     mtu::CASES,
+    odd_frames::CASES,
     outside::CASES,
     protocols::CASES,
     regressions::CASES,
@@ -128,6 +131,7 @@ const ALL: &[&[Case]] = &[
     traceroute::CASES,
     tracking::CASES,
     udp_idle::CASES,
+    untracked::CASES,
     wrong_ends::CASES,
 ];
 
