@@ -17,6 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::Prober;
+use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::{Board, Parties, PassedOn};
 use crate::compile::network::NodeName;
 use crate::fabric::packet::{TCP, Tuple};
@@ -284,6 +285,7 @@ impl Shared {
             destination_port: to.port(),
         };
         let case = self.board.register(&[tuple], Parties::of_sender(self.plan.node.name.clone()));
+        let registered = Registered(&self.board, tuple);
         let dropped = async {
             while !case.has_drop() {
                 case.news.notified().await;
@@ -301,13 +303,10 @@ impl Shared {
                 }
             }
         });
-        match outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer"))) {
-            Ok(stream) => Ok((stream, PassedOn { tuple, case })),
-            Err(why) => {
-                self.board.forget(&[tuple]);
-                Err(why)
-            }
-        }
+        let stream = outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer")))?;
+        // It is the caller's from here on.
+        std::mem::forget(registered);
+        Ok((stream, PassedOn { tuple, case }))
     }
 
     /// A health check: a connection that is opened, and ended.
@@ -318,18 +317,27 @@ impl Shared {
     }
 }
 
+/// A connection whose records are kept, until this is dropped: also when nobody waits for its end any more.
+struct Registered<'a>(&'a Board, Tuple);
+
+impl Drop for Registered<'_> {
+    fn drop(&mut self) {
+        self.0.forget(&[self.1]);
+    }
+}
+
 async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) {
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::at_most(MOST_OF_A_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((client, peer)) => {
-                    connections.spawn(forward(Arc::clone(&shared), client, peer, own, to));
+                    connections.serve(peer.ip(), forward(Arc::clone(&shared), client, peer, own, to));
                 }
                 // Out of descriptors: those that wait are served when there are some again, which nobody tells.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.ended() => {}
         }
     }
 }
@@ -351,11 +359,9 @@ async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, o
         Ok((mut server, on)) => {
             let own = on.tuple;
             let is_asked_for = shared.board.post_passed_on(&tuple, on);
+            let _registered = (!is_asked_for).then(|| Registered(&shared.board, own));
             // Each end has heard the other's end, or one of them is gone: nobody is left to tell.
             drop(copy_bidirectional(&mut client, &mut server).await);
-            if !is_asked_for {
-                shared.board.forget(&[own]);
-            }
         }
         Err(why) => {
             shared.board.post_turned_away(&tuple, &why);

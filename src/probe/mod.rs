@@ -8,6 +8,7 @@ mod ask;
 mod attempt;
 mod balancer;
 mod canary;
+pub mod connections;
 mod evidence;
 mod held;
 mod listening;

@@ -14,10 +14,12 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::attempt::Token;
+use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::Board;
 use super::{TOKEN_BYTES, raw};
 use crate::compile::network::{Families, NodeName};
@@ -282,38 +284,61 @@ fn open(service: Service, any: IpAddr) -> io::Result<Option<Listening>> {
 
 async fn serve_tcp(listener: Arc<TcpListener>, ours: Ours, streams: Arc<Streams>) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = JoinSet::new();
+    let mut connections = Connections::at_most(MOST_OF_A_CLIENT);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(answer(stream, ours.clone(), Arc::clone(&streams)))),
+                Ok((stream, peer)) => {
+                    let answering = answer(stream, ours.clone(), Arc::clone(&streams));
+                    connections.serve(peer.ip(), async { drop(answering.await) });
+                }
                 // Out of descriptors, for example: those that wait are served when there are some again, which
                 // nobody tells.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },
-            Some(_) = connections.join_next() => {}
+            () = connections.ended() => {}
         }
     }
 }
 
-async fn answer(stream: TcpStream, ours: Ours, streams: Arc<Streams>) -> io::Result<()> {
+/// The end of a connection among those that are kept, until this is dropped: also when nobody waits for its end any more.
+struct Kept {
+    streams: Arc<Streams>,
+    first: Token,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let (streams, first) = (Arc::clone(&self.streams), self.first);
+        if let Ok(mut streams) = streams.try_lock() {
+            streams.remove(&first);
+            return;
+        }
+        // Where there is no runtime any more, nothing is kept either.
+        if let Ok(runtime) = Handle::try_current() {
+            drop(runtime.spawn(async move { drop(streams.lock().await.remove(&first)) }));
+        }
+    }
+}
+
+async fn answer(stream: TcpStream, ours: Ours, all: Arc<Streams>) -> io::Result<()> {
     let (mut read, mut write) = stream.into_split();
     let mut first = Token::default();
     read.read_exact(&mut first).await?;
     let mut answer = first.to_vec();
     answer.extend_from_slice(ours.name.as_bytes());
-    {
+    let _kept = {
         // Whoever has the answer may ask this end to send at once, so it must be found by then.
-        let mut streams = streams.lock().await;
+        let mut streams = all.lock().await;
         write.write_all(&answer).await?;
         streams.insert(first, write);
-    }
+        Kept { streams: Arc::clone(&all), first }
+    };
     // The prober has the last word, so that its side closes first; until then every token that comes is told.
     let mut token = Token::default();
     while read.read_exact(&mut token).await.is_ok() {
         ours.board.post_delivery(&ours.node, &token);
     }
-    streams.lock().await.remove(&first);
     Ok(())
 }
 

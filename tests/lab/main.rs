@@ -55,6 +55,7 @@ mod mtu;
 mod mutants;
 mod odd_frames;
 mod outside;
+mod pressure;
 mod protocols;
 mod regressions;
 mod sabotage;
@@ -121,6 +122,7 @@ const ALL: &[&[Case]] = &[
     mtu::CASES,
     odd_frames::CASES,
     outside::CASES,
+    pressure::CASES,
     protocols::CASES,
     regressions::CASES,
     sabotage::CASES,

@@ -63,13 +63,13 @@ const SABOTAGE: &[&str] = &[
 ];
 
 /// Runs a script as root of an instance, and waits until it has ended: its exit code.
-async fn script(lab: &mut Lab, instance: &str, script: &str) -> i32 {
+pub async fn script(lab: &mut Lab, instance: &str, script: &str) -> i32 {
     let (mut running, _out) = begin(lab, instance, script).await;
     running.ended().await
 }
 
 /// Begins a script; and what it prints.
-async fn begin(lab: &mut Lab, instance: &str, script: &str) -> (Running, File) {
+pub async fn begin(lab: &mut Lab, instance: &str, script: &str) -> (Running, File) {
     let (read, write) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC).expect("a pipe");
     let path = std::env::var("PATH").unwrap_or_default();
     let program = Program {

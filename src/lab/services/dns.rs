@@ -11,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::Now;
-use super::connections::Connections;
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
+use crate::probe::connections::Connections;
 
 /// An answer of more bytes is cut over UDP, unless the question says that more will do.
 const DATAGRAM: usize = 512;
@@ -36,7 +36,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View) {
 /// Answers connections for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::default();
+    let mut connections = Connections::at_most(super::MOST_CONNECTIONS);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -4,7 +4,6 @@
 //! [`compile::services`](crate::compile::services).
 
 mod ask;
-mod connections;
 mod dns;
 mod http;
 #[cfg(any(test, fuzzing))]
@@ -30,6 +29,9 @@ use crate::compile::services::{self, OUTSIDE_RESOLVER};
 use crate::fabric::{Fabric, FabricError, Namespace};
 use crate::model::protocol::TCP;
 use crate::model::{Cloud, CloudService};
+
+/// So many connections one address has to a service at the same time.
+const MOST_CONNECTIONS: usize = 64;
 
 /// The services of a lab. They end when this is dropped.
 #[derive(Debug)]

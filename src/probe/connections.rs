@@ -1,22 +1,29 @@
-//! Connections to a service, limited by who makes them: one instance takes no place from another.
+//! Connections to what the harness serves, limited by who makes them: one instance takes no place from another.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use tokio::task::{AbortHandle, JoinSet};
 
-/// So many has one address at the same time. Where another comes, its oldest is closed.
-const MOST: usize = 64;
+/// So many one client has at the same time to a listener of the harness, or of a load balancer, where each takes three descriptors.
+pub(super) const MOST_OF_A_CLIENT: usize = 256;
 
 /// Connections under way. They end when this is dropped.
-#[derive(Debug, Default)]
-pub(super) struct Connections {
+#[derive(Debug)]
+pub struct Connections {
+    /// So many has one address at the same time. Where another comes, its oldest is closed.
+    most: usize,
     all: JoinSet<()>,
     /// By who has made them, the oldest first.
     of: HashMap<IpAddr, VecDeque<AbortHandle>>,
 }
 
 impl Connections {
+    /// None yet, and so many of each address at the most.
+    pub fn at_most(most: usize) -> Self {
+        Self { most, all: JoinSet::new(), of: HashMap::new() }
+    }
+
     /// Serves one from an address.
     pub fn serve(&mut self, from: IpAddr, conversing: impl Future<Output = ()> + Send + 'static) {
         self.of.retain(|_, own| {
@@ -24,7 +31,7 @@ impl Connections {
             !own.is_empty()
         });
         let own = self.of.entry(from.to_canonical()).or_default();
-        if own.len() >= MOST
+        if own.len() >= self.most
             && let Some(oldest) = own.pop_front()
         {
             oldest.abort();
