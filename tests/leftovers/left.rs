@@ -24,6 +24,10 @@ pub fn left_of(program: &Program, seen: &Seen) -> Vec<String> {
         if executable.starts_with(program.folder()) || is_seen {
             left.push(describe());
         }
+        let born = birth(process).and_then(|ticks| ticks.parse::<u64>().ok());
+        if seen.born.is_some_and(|(first, last)| !born.is_some_and(|born| (first..=last).contains(&born))) {
+            continue;
+        }
         for namespace in held(process).intersection(&seen.namespaces) {
             left.push(format!("namespace {namespace}, held by {}", describe()));
         }
@@ -156,9 +160,22 @@ pub fn birth(process: Pid) -> Option<String> {
     stat(process).map(|(_, _, birth)| birth)
 }
 
+/// The time as births are told: hundredths of a second since the machine began.
+pub fn now() -> u64 {
+    let uptime = read("/proc/uptime");
+    let seconds: f64 = uptime.split(' ').next().and_then(|text| text.parse().ok()).expect("a number");
+    (seconds * 100.0) as u64
+}
+
 pub fn children(parent: Pid) -> Vec<Pid> {
     let is_child = |process: &Pid| stat(*process).is_some_and(|(_, of, _)| of == parent);
     processes().into_iter().filter(is_child).collect()
+}
+
+/// Who runs a program.
+pub fn runs(program: &Program) -> Vec<Pid> {
+    let runs_it = |process: &Pid| fs::read_link(format!("/proc/{process}/exe")).is_ok_and(|it| it == program.path());
+    processes().into_iter().filter(runs_it).collect()
 }
 
 pub fn is(process: Pid, name: &str) -> bool {

@@ -4,6 +4,9 @@
 //! nobody else runs), and the namespaces that its processes were seen in or held.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
+#[path = "../labs/mod.rs"]
+mod labs;
+mod lasting;
 mod left;
 #[path = "../program/mod.rs"]
 mod program;

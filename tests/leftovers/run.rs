@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::Pid;
 
-use crate::left::{HOST, birth, children, held, is, left_of, threads};
+use crate::left::{HOST, birth, children, held, is, left_of, now, threads};
 use crate::program::{Program, User};
 use crate::{DEADLINE, RUN, await_fact};
 
@@ -82,6 +82,28 @@ pub struct Seen {
     pub namespaces: BTreeSet<String>,
     /// Processes, with the time of their start: numbers are used again.
     pub processes: BTreeMap<i32, String>,
+    /// From when to when its processes were born, as births are told. The numbers of namespaces are given again, to labs of others too.
+    pub born: Option<(u64, u64)>,
+}
+
+impl Seen {
+    /// Of a run that begins now.
+    pub fn from_now_on() -> Self {
+        Self { born: Some((now().saturating_sub(1), u64::MAX)), ..Self::default() }
+    }
+
+    /// Notes what a process and its descendants have, and nobody else.
+    pub fn note(&mut self, of: Pid) {
+        let mut processes = vec![of];
+        while let Some(process) = processes.pop() {
+            processes.extend(children(process));
+            self.processes.extend(birth(process).map(|birth| (process.as_raw(), birth)));
+            self.namespaces.extend(held(process));
+        }
+        self.born = self.born.map(|(first, _)| (first, now()));
+        let here = held(Pid::this());
+        self.namespaces.retain(|namespace| !here.contains(namespace));
+    }
 }
 
 /// A run of the program under observation.
@@ -102,6 +124,7 @@ impl<'a> Run<'a> {
         // Before the first run, so that what the host was like is known.
         LazyLock::force(&HOST);
         let mut command = program.run(user, arguments);
+        let seen = Seen::from_now_on();
         // A group of its own, as a shell gives it.
         let mut child = command.process_group(0).stdin(Stdio::null()).spawn().expect("a run");
         let pipes: Vec<Box<dyn Read + Send>> =
@@ -113,7 +136,7 @@ impl<'a> Run<'a> {
                 String::from_utf8_lossy(&bytes).into_owned()
             })
         });
-        Self { program, child, output: reading.collect(), said: String::new(), seen: Seen::default() }
+        Self { program, child, output: reading.collect(), said: String::new(), seen }
     }
 
     pub fn caller(&self) -> Pid {
@@ -142,14 +165,13 @@ impl<'a> Run<'a> {
             // Not a wait for something to be done by then: only to leave the processor to the run.
             thread::sleep(Duration::from_micros(300));
         }
-        let mut processes = vec![self.caller()];
-        while let Some(process) = processes.pop() {
-            processes.extend(children(process));
-            self.seen.processes.extend(birth(process).map(|birth| (process.as_raw(), birth)));
-            self.seen.namespaces.extend(held(process));
-        }
-        let here = held(Pid::this());
-        self.seen.namespaces.retain(|namespace| !here.contains(namespace));
+        self.note();
+    }
+
+    /// Notes what it has now.
+    pub fn note(&mut self) {
+        let caller = self.caller();
+        self.seen.note(caller);
     }
 
     fn is_at(&self, moment: Moment) -> bool {
