@@ -19,6 +19,20 @@ pub enum User {
     Ours,
     /// `nobody`; needs tests that run as root.
     Nobody,
+    /// A user whom no account has, by a number below ten; needs tests that run as root.
+    Unused(u32),
+}
+
+impl User {
+    /// The id that it is run with, if it is not that of who runs the tests.
+    pub fn id(self) -> Option<u32> {
+        match self {
+            Self::Ours => None,
+            Self::Nobody => Some(NOBODY),
+            // Of this process alone, as limits and labs are of users.
+            Self::Unused(which) => Some(61_000 + 10 * (std::process::id() % 400) + which),
+        }
+    }
 }
 
 /// Root's tests run everything twice: as root, and as an ordinary user.
@@ -77,8 +91,8 @@ impl Program {
         command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
         let scratch = self.scratch();
         command.env("HOME", &scratch).env("TMPDIR", &scratch).current_dir(&scratch);
-        if user == User::Nobody {
-            command.uid(NOBODY).gid(NOBODY);
+        if let Some(id) = user.id() {
+            command.uid(id).gid(id);
         }
         command
     }
