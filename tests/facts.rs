@@ -132,6 +132,22 @@ fn every_fact_is_tested_somewhere_or_says_why_it_is_not() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+const ARCHITECTURE: &str = include_str!("../docs/architecture.md");
+
+#[test]
+fn every_row_of_what_an_instance_can_and_cannot_do_names_its_test() {
+    let known = Known::here();
+    let section = ARCHITECTURE.split("\n### What an instance can and cannot do\n").nth(1).expect("the section");
+    let table: Vec<&str> = section.lines().skip_while(|line| !line.starts_with('|')).skip(2).collect();
+    let table: Vec<&str> = table.into_iter().take_while(|line| line.starts_with('|')).collect();
+    assert!(table.len() >= 15, "{} rows", table.len());
+    for row in table {
+        let tests = row.trim_matches('|').rsplit(" | ").next().unwrap_or_default();
+        let named: Vec<_> = quoted(tests).filter_map(|word| Some((word, known.has(word)?))).collect();
+        assert!(!named.is_empty() && named.iter().all(|(_, is_there)| *is_there), "{row}: {named:?}");
+    }
+}
+
 #[test]
 fn no_table_of_facts_has_lost_a_row() {
     for (heading, least) in TABLES {
