@@ -83,10 +83,33 @@ impl Maps {
         (outside(&self.uids), outside(&self.gids))
     }
 
+    /// The maps of a namespace with whose ids instances are shown files: what belongs to this user or group belongs to root of the instance,
+    /// what belongs to an id of the instance's is that one's, and all else is nobody's.
+    pub fn for_files_of(&self, (uid, gid): (u32, u32)) -> Self {
+        Self { uids: for_files_of(&self.uids, uid), gids: for_files_of(&self.gids, gid) }
+    }
+
     /// Whether the namespace may write them itself: each has one id.
     pub fn are_single(&self) -> bool {
         [&self.uids, &self.gids].iter().all(|lines| matches!(lines.as_slice(), [Line { count: 1, .. }]))
     }
+}
+
+fn for_files_of(lines: &[Line], owner: u32) -> Vec<Line> {
+    let same = lines.iter().map(|line| Line { inside: line.outside, ..*line });
+    // What an instance has made its own already.
+    if lines.iter().any(|line| (line.outside..line.outside.saturating_add(line.count)).contains(&owner)) {
+        return same.collect();
+    }
+    let others = lines.iter().filter_map(|line| match line {
+        Line { inside: 0, outside, count } if *count > 1 => {
+            Some(Line { inside: outside + 1, outside: outside + 1, count: count - 1 })
+        }
+        Line { inside: 0, .. } => None,
+        Line { outside, count, .. } => Some(Line { inside: *outside, outside: *outside, count: *count }),
+    });
+    let root = lines.iter().find(|line| line.inside == 0);
+    root.map(|root| Line { inside: owner, outside: root.outside, count: 1 }).into_iter().chain(others).collect()
 }
 
 fn text(lines: &[Line]) -> String {
@@ -285,6 +308,19 @@ mod tests {
         assert_eq!(of("0 100000 65536\n"), [line(0, 20_000, 45_533), line(65_534, 65_533, 1)]);
         // Nothing to spare: then root inside is root.
         assert_eq!(of("0 100000 1000\n1000 1000 1\n"), [line(0, 0, 1)]);
+    }
+
+    #[test]
+    fn files_of_an_owner_are_those_of_an_instances_root_and_files_of_others_nobodys() {
+        let whole = [line(0, 2_000_000_000, 65_536)];
+        let rest = line(2_000_000_001, 2_000_000_001, 65_535);
+        assert_eq!(for_files_of(&whole, 0), [line(0, 2_000_000_000, 1), rest]);
+        assert_eq!(for_files_of(&whole, 1000), [line(1000, 2_000_000_000, 1), rest]);
+        // What an instance has made.
+        assert_eq!(for_files_of(&whole, 2_000_000_033), [line(2_000_000_000, 2_000_000_000, 65_536)]);
+        let parts = [line(0, 20_000, 45_533), line(65_534, 65_533, 1)];
+        let expected = [line(0, 20_000, 1), line(20_001, 20_001, 45_532), line(65_533, 65_533, 1)];
+        assert_eq!(for_files_of(&parts, 0), expected);
     }
 
     #[test]

@@ -171,44 +171,50 @@ pub(super) fn restrict_mounts(place: &Path) -> nix::Result<()> {
     set_mount_attributes(libc::AT_FDCWD, &c_path(place)?, libc::AT_RECURSIVE, &attributes)
 }
 
-/// Makes no file of a mount, and of every mount below it, a device or a program that gives rights. Needs Linux 5.12.
-pub(super) fn disarm_mounts(place: &Path) -> nix::Result<()> {
-    let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID,
-        attr_clr: 0,
-        propagation: 0,
-        userns_fd: 0,
-    };
-    set_mount_attributes(libc::AT_FDCWD, &c_path(place)?, libc::AT_RECURSIVE, &attributes)
-}
-
-/// Shows a file or a folder at another place, with all that is mounted below, and with the ids of a user namespace: what belongs to
-/// root outside belongs to root of that.
-/// Needs Linux 5.12, and a file system that can.
-pub(super) fn show_with_ids_of(user: BorrowedFd<'_>, what: &Path, place: &Path) -> nix::Result<()> {
-    let (what, place) = (c_path(what)?, c_path(place)?);
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.unsigned_abs();
-    // SAFETY: a system call with a terminated string and two numbers.
-    let tree = unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, what.as_ptr(), flags) };
+/// A copy of what is mounted at a file or a folder, and below: it is nowhere yet.
+pub(super) fn copy_of_mounts(what: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | libc::AT_RECURSIVE.unsigned_abs()
+        | libc::AT_EMPTY_PATH.unsigned_abs();
+    // SAFETY: a system call with a descriptor, a terminated string and a number.
+    let tree = unsafe { libc::syscall(libc::SYS_open_tree, what.as_raw_fd(), c"".as_ptr(), flags) };
     let tree = RawFd::try_from(Errno::result(tree)?).map_err(|_| Errno::EBADF)?;
     // SAFETY: the kernel opened it for us, and nobody else knows its number.
-    let tree = unsafe { OwnedFd::from_raw_fd(tree) };
+    Ok(unsafe { OwnedFd::from_raw_fd(tree) })
+}
+
+/// Makes no file of such a copy a device, or a program that gives rights, and all of it read-only where that is asked. Needs Linux 5.12.
+pub(super) fn disarm_mounts(tree: BorrowedFd<'_>, read_only: bool) -> nix::Result<()> {
+    let set = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+    let attr_set = if read_only { set | libc::MOUNT_ATTR_RDONLY } else { set };
+    let attributes = libc::mount_attr { attr_set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
+}
+
+/// Shows such a copy with the ids of a user namespace: what belongs to one of its ids belongs to whom that is outside. Needs Linux 5.12,
+/// and a file system that can.
+pub(super) fn give_ids(tree: BorrowedFd<'_>, user: BorrowedFd<'_>) -> nix::Result<()> {
     let attributes = libc::mount_attr {
-        attr_set: libc::MOUNT_ATTR_IDMAP | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID,
+        attr_set: libc::MOUNT_ATTR_IDMAP,
         attr_clr: 0,
         propagation: 0,
         userns_fd: u64::try_from(user.as_raw_fd()).map_err(|_| Errno::EBADF)?,
     };
-    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)?;
+    set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
+}
+
+/// Puts such a copy at a place.
+pub(super) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
     // SAFETY: a system call with two descriptors, two terminated strings and a number.
     let moved = unsafe {
         libc::syscall(
             libc::SYS_move_mount,
             tree.as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_FDCWD,
-            place.as_ptr(),
-            libc::MOVE_MOUNT_F_EMPTY_PATH,
+            place.as_raw_fd(),
+            c"".as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH,
         )
     };
     Errno::result(moved).map(drop)

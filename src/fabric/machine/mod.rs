@@ -9,6 +9,8 @@
 //! awaited from there has a size and a deadline.
 
 mod calls;
+pub mod links;
+mod owners;
 pub(super) mod roles;
 pub mod view;
 
@@ -52,7 +54,7 @@ struct Order {
 /// What a process that was started for an instance is to do.
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
-    /// To be the first. Beside it come its user and its network namespace.
+    /// To be the first. Beside it come its user and its network namespace, and user namespaces for what it mounts.
     First { name: String, view: View },
     /// To start a program beside the first, and to say how it ends. Beside it come the first's descriptor and the program's
     /// input, output and errors.
@@ -129,6 +131,7 @@ impl Machine {
         let attempt = || format!("start the first process of {}", namespace.name);
         let failed = |source| StartError { attempt: attempt(), source };
         let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
+        let (mounts, users) = owners::of(mounts).map_err(failed)?;
         let view = View {
             hosts: inside.hosts.clone(),
             resolver: inside.resolver.clone(),
@@ -142,7 +145,8 @@ impl Machine {
         namespace.is_entered();
         let sent = [user.try_clone(), namespace.net().try_clone()];
         let [user, net] = sent.map(|cloned| cloned.map_err(failed));
-        let (stream, word) = Stream::start(job, vec![user?, net?]).await.map_err(failed)?;
+        let sent = [user?, net?].into_iter().chain(users).collect();
+        let (stream, word) = Stream::start(job, sent).await.map_err(failed)?;
         match word {
             Word::Up(first) => {
                 let first = Arc::new(raw::process(first).map_err(|e| failed(e.into()))?);

@@ -100,12 +100,12 @@ impl Talk {
     ///
     /// Its processes and mounts are made in the lab's user namespace: what it inherits of them it can add to, and change nothing.
     fn first(&mut self, name: &str, view: &View, namespaces: &[OwnedFd]) -> Result<(), Failed> {
-        let [user, net] = namespaces else {
+        let [user, net, users @ ..] = namespaces else {
             return Err(("take two namespaces".to_owned(), ErrorKind::NotFound.into()));
         };
         setns(net, CloneFlags::CLONE_NEWNET).map_err(at("enter its network namespace"))?;
         unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID).map_err(at("make its namespaces"))?;
-        view.build(user)?;
+        view.build(users)?;
         let (alive, ours) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
         let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
         match raw::fork_single_threaded().map_err(at("fork"))? {

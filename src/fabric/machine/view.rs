@@ -12,9 +12,10 @@ use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::unistd::{Gid, Uid, chdir, chown, geteuid, pivot_root};
+use nix::unistd::{Gid, Uid, chdir, chown, pivot_root};
 use serde::{Deserialize, Serialize};
 
+pub(super) use mounts::WithIds;
 pub use mounts::{Mount, Source};
 
 use super::DATA;
@@ -53,7 +54,7 @@ pub(super) struct View {
     /// Folders that are hidden, though they may lie in one that is shown.
     pub hidden: Vec<PathBuf>,
     /// What it sees beside that.
-    pub mounts: Vec<Mount>,
+    pub mounts: Vec<WithIds>,
     /// Whether a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
 }
@@ -70,8 +71,8 @@ impl View {
     /// Makes the tree in a mount namespace that is the caller's own, all but what shows processes. The caller is in the network namespace of
     /// the instance, and in no user namespace of its.
     ///
-    /// `user` is the user namespace of the instance.
-    pub fn build(&self, user: &OwnedFd) -> Result<(), Failed> {
+    /// `users` are the user namespaces whose ids mounts are shown with.
+    pub fn build(&self, users: &[OwnedFd]) -> Result<(), Failed> {
         mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
         let root = Path::new(PLACE);
         fs::create_dir_all(root).map_err(at(format!("make {PLACE}")))?;
@@ -97,7 +98,7 @@ impl View {
         self.devices()?;
         let mut shown = ShownSoFar::default();
         for mount in mounts::in_order(&self.mounts, false) {
-            self.show(mount, user, &mut shown)?;
+            self.show(mount, users, &mut shown)?;
         }
         for (file, place) in [(&self.hosts, "/etc/hosts"), (&self.resolver, "/etc/resolv.conf")] {
             self.show_names(file, Path::new(place))?;
@@ -108,14 +109,9 @@ impl View {
         chown(&data, Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)))
             .map_err(at(format!("give away {DATA}")))?;
         for mount in mounts::in_order(&self.mounts, true) {
-            self.show(mount, user, &mut shown)?;
+            self.show(mount, users, &mut shown)?;
         }
         self.system()
-    }
-
-    /// Whether root of the instance is the caller, outside as well.
-    fn owner_is_caller(&self) -> bool {
-        self.owner.0 == geteuid().as_raw()
     }
 
     /// Shows the processes of the caller's process namespace, and makes the tree its root.

@@ -1,24 +1,23 @@
 //! What an instance sees at places of its own choice.
 
-use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use serde::{Deserialize, Serialize};
 
-use super::{DATA, Failed, NONE, View, at, bind, inside, outside, restrict};
+use super::{DATA, Failed, NONE, PLACE, View, at, bind, inside, outside};
+use crate::fabric::machine::links::{follow, open_below, open_followed};
 use crate::fabric::raw;
 use crate::model::MountPlace;
 
 /// Where a folder is made anew.
 const STAGE: &str = "/run/sglab/stage";
-/// So many links are followed on the way to a place.
-const MOST_LINKS: usize = 40;
 
 /// What an instance sees at a place of its own choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,18 +28,21 @@ pub struct Mount {
     pub source: Source,
 }
 
-/// What is shown.
+/// What is shown. Paths of the host's are absolute, and without links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// An empty folder in memory, which goes with the instance's processes.
     Empty,
-    /// A file or a folder of the host's, by an absolute path; the instance may only read.
+    /// A file or a folder of the host's; the instance may only read.
     ReadOnly(PathBuf),
     /// One that the instance may write to.
     Writable(PathBuf),
     /// A folder of the host's as others see it, but for what is hidden in it; the instance may only read.
     Surroundings(PathBuf),
 }
+
+/// What is mounted, and the number of the user namespace, among those sent along, whose ids it is shown with.
+pub(in crate::fabric::machine) type WithIds = (Mount, Option<usize>);
 
 /// A place that something is shown at, and whether that is of the host's.
 struct Shown {
@@ -53,16 +55,18 @@ struct Shown {
 pub(super) struct ShownSoFar(Vec<Shown>);
 
 /// Those of a list that lie in the instance's own data or not, what lies above before what lies below.
-pub(super) fn in_order(mounts: &[Mount], in_data: bool) -> Vec<&Mount> {
-    let mut some: Vec<&Mount> = mounts.iter().filter(|mount| mount.place.starts_with(DATA) == in_data).collect();
-    some.sort_by_key(|mount| mount.place.components().count());
+pub(super) fn in_order(mounts: &[WithIds], in_data: bool) -> Vec<&WithIds> {
+    let mut some: Vec<&WithIds> = mounts.iter().filter(|(mount, _)| mount.place.starts_with(DATA) == in_data).collect();
+    some.sort_by_key(|(mount, _)| mount.place.components().count());
     some
 }
 
 impl View {
-    pub(super) fn show(&self, mount: &Mount, user: &OwnedFd, shown: &mut ShownSoFar) -> Result<(), Failed> {
+    /// Shows one. What instances may write to, another instance may alter meanwhile: so each name is looked up once, without links, and
+    /// what is shown is made read-only before it is anywhere.
+    pub(super) fn show(&self, (mount, ids): &WithIds, users: &[OwnedFd], shown: &mut ShownSoFar) -> Result<(), Failed> {
         let Mount { place, source } = mount;
-        let real = resolve(place)?;
+        let real = follow(Path::new(PLACE), place).map_err(at(format!("find {}", place.display())))?.path;
         if real != *place && MountPlace::new(&real.to_string_lossy()).is_err() {
             let attempt = format!("mount something at {}, which is {}", place.display(), real.display());
             return Err((attempt, Errno::EBUSY.into()));
@@ -71,56 +75,55 @@ impl View {
         match source {
             Source::Empty => {
                 self.make_room(&place, Kind::Folder, shown)?;
-                self.own_folder(&place, 0o1777)?;
+                let opened = self.place(&real)?;
+                self.own_folder(&PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())), 0o1777)
+                    .map_err(|(_, error)| (format!("mount an empty folder at {}", real.display()), error))?;
             }
             Source::ReadOnly(host) | Source::Writable(host) | Source::Surroundings(host) => {
-                let found = fs::metadata(host).map_err(at(format!("show {} as {}", host.display(), real.display())))?;
-                let kind = if found.is_dir() { Kind::Folder } else { Kind::File };
+                let words = || format!("show {} as {}", host.display(), real.display());
+                let found = open_followed(host, OFlag::O_PATH).map_err(at(words()))?;
+                let kind = Kind::of(&found).map_err(at(words()))?;
                 self.make_room(&place, kind, shown)?;
                 kind.fits(host, &place)?;
-                self.show_host(source, host, &place, user)?;
+                let user = ids.and_then(|number| users.get(number));
+                let tree = raw::copy_of_mounts(found.as_fd()).map_err(at(words()))?;
+                self.dress(source, host, &tree, user)?;
+                raw::put_mounts(tree.as_fd(), self.place(&real)?.as_fd()).map_err(at(words()))?;
+                self.hide_in(source)?;
             }
         }
         shown.0.push(Shown { place, of_host: *source != Source::Empty });
         Ok(())
     }
 
-    fn show_host(&self, source: &Source, host: &Path, place: &Path, user: &OwnedFd) -> Result<(), Failed> {
-        let ids = || match self.owner_is_caller() {
-            true => None,
-            // Files keep their owners: what belongs to root on the host is root's in the instance, and the other way round.
-            false => Some(raw::show_with_ids_of(user.as_fd(), host, place)),
-        };
-        match source {
-            Source::Empty => Ok(()),
-            Source::Writable(_) => match ids() {
-                Some(shown) => shown.map_err(at(format!(
-                    "let the instance write to {}, since {} shows no files with an instance's ids (ext4, xfs, btrfs and tmpfs do)",
-                    host.display(),
-                    file_system(host)
-                ))),
-                None => {
-                    bind(host, place)?;
-                    raw::disarm_mounts(place).map_err(at(format!("show {}", host.display())))
-                }
-            },
-            Source::ReadOnly(_) => {
-                // What root alone may read the instance's root reads, where the file system can; else what others may.
-                if !matches!(ids(), Some(Ok(()))) {
-                    bind(host, place)?;
-                }
-                restrict(place)
-            }
-            Source::Surroundings(_) => {
-                bind(host, place)?;
-                restrict(place)?;
-                let below = self.hidden.iter().filter(|folder| folder.starts_with(host) && *folder != host);
-                for folder in below.map(|folder| inside(folder)).filter(|folder| folder.is_dir()) {
-                    self.own_folder(&folder, 0o755)?;
-                }
-                Ok(())
-            }
+    fn place(&self, real: &Path) -> Result<OwnedFd, Failed> {
+        let words = || format!("mount something at {}", real.display());
+        let root = File::open(PLACE).map_err(at(words()))?;
+        open_below(&root, real, OFlag::O_PATH).map_err(at(words()))
+    }
+
+    fn dress(&self, source: &Source, host: &Path, tree: &OwnedFd, user: Option<&OwnedFd>) -> Result<(), Failed> {
+        let given = user.map_or(Ok(()), |user| raw::give_ids(tree.as_fd(), user.as_fd()));
+        let writable = matches!(source, Source::Writable(_));
+        match given {
+            // What is only read is shown all the same: what others may read of it.
+            Err(errno) if writable => Err(at(format!(
+                "let the instance write to {}, since {} shows no files with an instance's ids (ext4, xfs, btrfs and tmpfs do)",
+                host.display(),
+                file_system(host)
+            ))(errno)),
+            _ => raw::disarm_mounts(tree.as_fd(), !writable).map_err(at(format!("show {}", host.display()))),
         }
+    }
+
+    /// What nobody is to see in the folder of a file is not seen there either.
+    fn hide_in(&self, source: &Source) -> Result<(), Failed> {
+        let Source::Surroundings(host) = source else { return Ok(()) };
+        let below = self.hidden.iter().filter(|folder| folder.starts_with(host) && *folder != host);
+        for folder in below.map(|folder| inside(folder)).filter(|folder| folder.is_dir()) {
+            self.own_folder(&folder, 0o755)?;
+        }
+        Ok(())
     }
 
     /// Sees to it that something is there to be mounted on. Nothing is ever made in a folder of the user's.
@@ -186,6 +189,15 @@ enum Kind {
 }
 
 impl Kind {
+    /// Whoever writes to the folder that it lies in may have made something else of it since it was looked at.
+    fn of(found: &OwnedFd) -> io::Result<Self> {
+        match File::from(found.try_clone()?).metadata()?.file_type() {
+            kind if kind.is_dir() => Ok(Self::Folder),
+            kind if kind.is_file() => Ok(Self::File),
+            _ => Err(io::Error::other("it is neither a file nor a folder")),
+        }
+    }
+
     fn make(self, place: &Path) -> io::Result<()> {
         let folder = |place: &Path| DirBuilder::new().recursive(true).mode(0o755).create(place);
         match self {
@@ -208,46 +220,8 @@ impl Kind {
     }
 }
 
-/// The place that is meant in the instance, links on the way followed there: those of the host's folders lead to the instance's own.
-fn resolve(place: &Path) -> Result<PathBuf, Failed> {
-    let mut real = PathBuf::from("/");
-    let mut left: Vec<OsString> = names(place);
-    let mut links = 0;
-    while let Some(name) = left.pop() {
-        if name == ".." {
-            real.pop();
-            continue;
-        }
-        let next = real.join(name);
-        let Ok(target) = fs::read_link(inside(&next)) else {
-            real = next;
-            continue;
-        };
-        links += 1;
-        if links > MOST_LINKS {
-            return Err((format!("find {}", place.display()), Errno::ELOOP.into()));
-        }
-        if target.is_absolute() {
-            real = PathBuf::from("/");
-        }
-        left.extend(names(&target));
-    }
-    Ok(real)
-}
-
-/// The parts of a path, the last first.
-fn names(path: &Path) -> Vec<OsString> {
-    let name = |part: Component<'_>| match part {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    };
-    path.components().rev().filter_map(name).collect()
-}
-
 /// The kind of the file system that a path is on.
 fn file_system(path: &Path) -> String {
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let of = |line: &str| {
         let (mount, about) = line.split_once(" - ")?;

@@ -1,0 +1,53 @@
+//! Whose the files of the host's are that an instance sees at places of its own choice.
+//!
+//! In a lab of root's no id of an instance is one of the host's. Whose a mounted file or folder is, is root there: so root in the instance
+//! can read what its owner can, and what it writes is that owner's. What anybody else in the instance writes belongs to an id that nobody
+//! has, and what belongs to others on the host belongs to nobody inside: no file of theirs can be made, whatever its mode.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
+
+use super::view::{Mount, Source, WithIds};
+use crate::fabric::ids::{self, InstanceRoot, Maps};
+use crate::fabric::{fence, raw};
+
+/// More than these are not sent at once.
+const MOST: usize = 200;
+
+/// Finds for each the user namespace whose ids it is shown with, if these are not its own; makes those.
+pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)> {
+    let mut known: Vec<Maps> = Vec::new();
+    let mut users = Vec::new();
+    let mut all = Vec::new();
+    for mount in mounts {
+        let Some(maps) = maps_of(&mount.source)? else {
+            all.push((mount, None));
+            continue;
+        };
+        let number = match known.iter().position(|it| *it == maps) {
+            Some(number) => number,
+            None if users.len() == MOST => {
+                return Err(io::Error::other(format!("what it mounts belongs to more than {MOST} owners")));
+            }
+            None => {
+                let raw::Fenced { user, .. } = fence::fenced_namespaces(&maps)?;
+                users.push(user);
+                known.push(maps);
+                users.len() - 1
+            }
+        };
+        all.push((mount, Some(number)));
+    }
+    Ok((all, users))
+}
+
+fn maps_of(source: &Source) -> io::Result<Option<Maps>> {
+    let (Source::ReadOnly(path) | Source::Writable(path)) = source else { return Ok(None) };
+    if ids::instance_root() == InstanceRoot::Caller {
+        return Ok(None);
+    }
+    let found = fs::metadata(path)?;
+    Ok(Some(ids::of_instances().for_files_of((found.uid(), found.gid()))))
+}
