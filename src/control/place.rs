@@ -9,9 +9,10 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use nix::unistd::{AccessFlags, access, geteuid};
+use nix::unistd::geteuid;
 
 use super::holders;
+use crate::lab::sources::folder_of_labs;
 
 /// A lab that was killed is gone by then.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -240,28 +241,10 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
     Ok(places)
 }
 
-/// A folder, where this user may make something in it: a container's may be read-only.
-fn writable(folder: &str) -> Option<PathBuf> {
-    access(folder, AccessFlags::W_OK).is_ok().then(|| folder.into())
-}
-
-/// The user's folder of labs: `$SGLAB_RUNTIME_DIR`, or below the session's runtime folder, or below `/tmp` (for root `/run`); below
-/// `$TMPDIR` where those are read-only.
+/// The user's folder of labs, made where it is not there.
 fn folder() -> Result<PathBuf, PlaceError> {
-    let given = std::env::var_os("SGLAB_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let session = || {
-        let folder = PathBuf::from(std::env::var_os("XDG_RUNTIME_DIR")?);
-        folder.is_dir().then(|| folder.join("sglab"))
-    };
+    let folder = folder_of_labs();
     let user = geteuid();
-    let of_user = || {
-        let own = format!("sglab-{user}");
-        match writable("/run") {
-            Some(run) if user.is_root() => run.join("sglab"),
-            _ => writable("/tmp").unwrap_or_else(std::env::temp_dir).join(own),
-        }
-    };
-    let folder: PathBuf = given.or_else(session).unwrap_or_else(of_user);
     let failed = |why: String| PlaceError::Folder { folder: folder.clone(), why };
     match DirBuilder::new().mode(0o700).create(&folder) {
         Ok(()) => {}

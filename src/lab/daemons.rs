@@ -1,7 +1,7 @@
 //! `services:` of instances: programs that start with their instance and end with it.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
+use nix::fcntl::OFlag;
 use tokio::task::JoinSet;
 
 use super::{Lab, LabError, ProgramError, Site};
 use crate::compile::names;
-use crate::fabric::machine::{DATA, Program, Running};
+use crate::fabric::machine::{DATA, Program, Running, links};
 use crate::fabric::{ids, listening};
 use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
 
@@ -174,7 +175,8 @@ impl Lab {
         let plain = |why: String| (why, String::new());
         let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
         let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
-        let mut log = OpenOptions::new().create(true).append(true).read(true).open(&path).map_err(in_log)?;
+        let flags = OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_RDWR;
+        let mut log = self.open_log(&path, flags).map_err(in_log)?;
         let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
         let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
         let nothing = File::open("/dev/null").map_err(in_log)?.into();
@@ -212,13 +214,19 @@ impl Lab {
         let sentence = || format!("waiting for the service {name} of {instance} to listen on {port}");
         match self.telling(sentence, ready).await {
             Ok(()) => Ok(running),
-            Err(why) => Err((why, last_words(&path, begins))),
+            Err(why) => Err((why, last_words(log, begins))),
         }
     }
 
     /// How its services are, now and later.
     pub fn services_states(&self) -> DaemonStates {
         self.daemons.states.clone()
+    }
+
+    /// Opens a log. One in a folder that an instance may write to is where its name says, and not where a link there leads.
+    fn open_log(&self, path: &Path, flags: OFlag) -> io::Result<File> {
+        let path = self.untampered(path).map_err(io::Error::other)?;
+        links::open_followed(&path, flags).map(File::from)
     }
 
     fn log_of(
@@ -249,8 +257,11 @@ impl Lab {
         })?;
         let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
         let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
-        let size = std::fs::metadata(&path).map_or(0, |found| found.len());
-        since(&path, size.saturating_sub(SHOWN)).map_err(|error| format!("{}: {error}", path.display()))
+        let said = self.open_log(&path, OFlag::O_RDONLY | OFlag::O_NONBLOCK).and_then(|log| {
+            let size = log.metadata()?.len();
+            since(log, size.saturating_sub(SHOWN))
+        });
+        said.map_err(|error| format!("{}: {error}", path.display()))
     }
 }
 
@@ -271,8 +282,7 @@ fn environment(instance: &InstanceName) -> Vec<(String, String)> {
     variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn since(path: &Path, begin: u64) -> io::Result<String> {
-    let mut file = File::open(path)?;
+fn since(mut file: File, begin: u64) -> io::Result<String> {
     file.seek(SeekFrom::Start(begin))?;
     let mut bytes = Vec::new();
     file.take(SHOWN).read_to_end(&mut bytes)?;
@@ -280,7 +290,7 @@ fn since(path: &Path, begin: u64) -> io::Result<String> {
 }
 
 /// The end of what was said, each line indented; and what may be the cause where programs cannot change users.
-fn last_words(log: &Path, begins: u64) -> String {
+fn last_words(log: File, begins: u64) -> String {
     let said = since(log, begins).unwrap_or_default();
     let lines: Vec<&str> = said.lines().collect();
     let mut words: String =

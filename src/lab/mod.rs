@@ -20,11 +20,12 @@ mod programs;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod services;
+pub mod sources;
 mod testimony;
 mod traffic;
 mod verdicts;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,8 @@ pub struct Lab {
     machines: IndexMap<NodeName, Machine>,
     /// The folder from which the paths of `mounts` are meant, if that is known.
     folder: Option<PathBuf>,
+    /// What instances may write to, or might once: whoever looks a path up there may be led anywhere.
+    written: BTreeSet<PathBuf>,
     /// The flow log that it keeps by itself.
     journal: Option<flow_log::Journal>,
     broken: Option<String>,
@@ -263,6 +266,7 @@ impl Lab {
             held: IndexMap::new(),
             machines: IndexMap::new(),
             folder: services_from.clone(),
+            written: BTreeSet::new(),
             daemons: daemons::Daemons::of(services_from),
             journal: None,
             broken: None,

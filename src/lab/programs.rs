@@ -3,10 +3,10 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::{Lab, LabError, Site};
+use super::{Lab, LabError, Site, sources};
 use crate::compile::names;
 use crate::fabric::machine::view::{Mount, Source};
-use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError};
+use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links};
 use crate::fabric::sandbox;
 use crate::model::{InstanceName, InstanceState, MountAccess, MountPlace, MountSource};
 
@@ -113,7 +113,8 @@ impl Lab {
         if !self.machines.contains_key(&node) {
             let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
             let data = self.fabric.volume_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
-            let started = Machine::start(&self.in_site(site)?, data, self.mounts(site)?, sandbox).await;
+            let mounts = self.mounts(site)?;
+            let started = Machine::start(&self.in_site(site)?, data, mounts, sandbox).await;
             let machine = started.map_err(|source| ProgramError::Machine { site: site.clone(), source })?;
             self.machines.insert(node.clone(), machine);
         }
@@ -121,15 +122,16 @@ impl Lab {
     }
 
     /// What an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
-    fn mounts(&self, site: &Site) -> Result<Vec<Mount>, ProgramError> {
+    fn mounts(&mut self, site: &Site) -> Result<Vec<Mount>, ProgramError> {
         let Site::Instance(name) = site else { return Ok(Vec::new()) };
+        self.learn_what_is_written();
         let Some(instance) = self.cloud.instances.get(name) else { return Ok(Vec::new()) };
         let mut mounts: Vec<Mount> = Vec::new();
         for (place, source) in &instance.mounts {
             let source = match source {
                 MountSource::Empty => Source::Empty,
                 MountSource::Path(path, access) => {
-                    let host = self.found(path).map_err(|why| {
+                    let host = self.found(path, *access).map_err(|why| {
                         let (instance, place, path) = (name.clone(), place.clone(), path.clone());
                         ProgramError::Mount { instance, place, path, why }
                     })?;
@@ -141,24 +143,53 @@ impl Lab {
             };
             mounts.push(Mount { place: place.as_str().into(), source });
         }
-        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !is_shared(folder));
+        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !sources::is_shared(folder));
         if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
-            mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(folder.to_owned()) });
+            let host = self.untampered(folder).map_err(LabError::Machine)?;
+            mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host) });
         }
         Ok(mounts)
     }
 
-    /// Where a file or a folder is that the topology file names; else why it cannot be found.
-    fn found(&self, path: &str) -> Result<PathBuf, String> {
-        let host = match (Path::new(path), &self.folder) {
-            (path, _) if path.is_absolute() => path.to_owned(),
-            (path, Some(folder)) => folder.join(path),
-            (_, None) => return Err("it is meant from the folder of a file, and this cloud is of none".to_owned()),
-        };
-        match std::fs::metadata(&host) {
-            Ok(_) => Ok(host),
-            Err(error) => Err(format!("{}: {error}", host.display())),
+    /// Where a file or a folder is that the topology file names; else why it cannot be shown.
+    fn found(&self, path: &str, access: MountAccess) -> Result<PathBuf, String> {
+        let host = self.host_path(path)?;
+        sources::find(&host, access).map_err(|unfit| unfit.to_string())?;
+        self.untampered(&host)
+    }
+
+    fn host_path(&self, path: &str) -> Result<PathBuf, String> {
+        match (Path::new(path), &self.folder) {
+            (path, _) if path.is_absolute() => Ok(path.to_owned()),
+            (path, Some(folder)) => Ok(folder.join(path)),
+            (_, None) => Err("it is meant from the folder of a file, and this cloud is of none".to_owned()),
         }
+    }
+
+    /// Where a path leads, if no link on the way is one that an instance may have put there.
+    pub(super) fn untampered(&self, path: &Path) -> Result<PathBuf, String> {
+        let followed = links::follow(Path::new("/"), path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let written =
+            |link: &PathBuf| self.written.iter().find(|folder| link.starts_with(folder)).zip(Some(link.clone()));
+        match followed.links.iter().find_map(written) {
+            None => Ok(followed.path),
+            Some((folder, link)) => Err(format!(
+                "{} is a link, and instances may write to {}: no link there is followed",
+                link.display(),
+                folder.display()
+            )),
+        }
+    }
+
+    fn learn_what_is_written(&mut self) {
+        let all = self.cloud.instances.values().flat_map(|instance| instance.mounts.values());
+        let paths = all.filter_map(|source| match source {
+            MountSource::Path(path, MountAccess::Writable) => self.host_path(path).ok(),
+            _ => None,
+        });
+        let found = paths.filter_map(|path| links::follow(Path::new("/"), &path).ok()).map(|followed| followed.path);
+        let found: Vec<PathBuf> = found.collect();
+        self.written.extend(found);
     }
 
     /// Ends every program of an instance; none is left after that.
@@ -168,11 +199,4 @@ impl Lab {
             machine.end().await;
         }
     }
-}
-
-/// Whether a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.
-fn is_shared(folder: &Path) -> bool {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let shared = ["/tmp", "/var/tmp", "/run", "/root", "/home", "/dev", "/proc", "/sys"].map(PathBuf::from);
-    shared.into_iter().chain(home).any(|shared| shared.starts_with(folder))
 }

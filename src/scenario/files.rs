@@ -1,10 +1,11 @@
 //! The files that a topology file names, where it lies.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::services::folder_of;
+use crate::lab::sources::{self, Unfit};
+use crate::model::MountAccess;
 use crate::model::topology::{Files, Found};
 
 /// So many names of a folder are looked at for what may have been meant.
@@ -35,12 +36,13 @@ impl FilesFrom {
 }
 
 impl Files for FilesFrom {
-    fn find(&self, path: &str) -> Found {
+    fn find(&self, path: &str, access: MountAccess) -> Found {
         let Some(path) = self.path(path) else { return Found::Unknown };
-        match fs::metadata(path) {
-            Ok(_) => Found::Something,
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Found::Nothing,
-            Err(_) => Found::Unknown,
+        match sources::find(&path, access) {
+            Ok(()) => Found::Something,
+            Err(Unfit::Missing) => Found::Nothing,
+            Err(Unfit::Unknown(_)) => Found::Unknown,
+            Err(unfit) => Found::Unfit { why: unfit.to_string(), help: unfit.help() },
         }
     }
 

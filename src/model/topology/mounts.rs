@@ -15,17 +15,24 @@ const PLACE_FIRST: &str = "the place in the instance comes first";
 
 /// The files that a topology file names, for whoever reads it where they are. Paths are as the file says them.
 pub trait Files {
-    /// What is there.
-    fn find(&self, path: &str) -> Found;
+    /// What is there, for an instance that may do this with it.
+    fn find(&self, path: &str, access: MountAccess) -> Found;
     /// The names in a folder: what may have been meant.
     fn names(&self, folder: &str) -> Vec<String>;
 }
 
 /// What is at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Something.
+    /// A file or a folder that can be mounted.
     Something,
+    /// Something that cannot.
+    Unfit {
+        /// Why not.
+        why: String,
+        /// What to do.
+        help: Option<&'static str>,
+    },
     /// Nothing.
     Nothing,
     /// Nobody can say: where the path begins is not known, or may not be read.
@@ -129,7 +136,7 @@ impl Reading<'_> {
         if let Some(fault) = no_path(node, path) {
             return self.refuse_source(fault);
         }
-        self.refuse_missing(node, path);
+        self.refuse_unfit(node, path, access);
         Some(MountSource::Path(path.to_owned(), access))
     }
 
@@ -138,13 +145,24 @@ impl Reading<'_> {
         None
     }
 
-    /// A source that is not there, if that can be known.
-    fn refuse_missing(&mut self, node: &Node, path: &str) {
-        let Some(files) = self.files.filter(|files| files.find(path) == Found::Nothing) else { return };
+    /// A source that is not there or cannot be mounted, if that can be known.
+    fn refuse_unfit(&mut self, node: &Node, path: &str, access: MountAccess) {
+        let Some(files) = self.files else { return };
+        match files.find(path, access) {
+            Found::Something | Found::Unknown => {}
+            Found::Unfit { why, help } => {
+                let draft = Draft::new(part(node, path), format!("{} cannot be mounted: {why}", quote(path)));
+                self.report(draft.maybe_help(help.map(str::to_owned)));
+            }
+            Found::Nothing => self.refuse_missing(files, node, path),
+        }
+    }
+
+    fn refuse_missing(&mut self, files: &dyn Files, node: &Node, path: &str) {
+        let is_missing = |path: &str| files.find(path, MountAccess::ReadOnly) == Found::Nothing;
         let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
         // Up to the first part that is not there.
-        let missing =
-            ends.into_iter().map(|end| path.split_at(end)).find(|(begin, _)| files.find(begin) == Found::Nothing);
+        let missing = ends.into_iter().map(|end| path.split_at(end)).find(|(begin, _)| is_missing(begin));
         let close = missing.and_then(|(begin, rest)| {
             let (folder, name) = begin.rsplit_once('/')?;
             let names = files.names(if folder.is_empty() { "/" } else { folder });
@@ -167,7 +185,8 @@ impl Reading<'_> {
             let Some((above, MountSource::Path(path, _))) = above else { continue };
             let Some(rest) = place.below(above) else { continue };
             let room = format!("{}/{rest}", path.trim_end_matches('/'));
-            if files.find(path) == Found::Something && files.find(&room) == Found::Nothing {
+            let found = |path: &str| files.find(path, MountAccess::ReadOnly);
+            if found(path) == Found::Something && found(&room) == Found::Nothing {
                 let message = format!("there is no {} in {}, which is mounted at {above}", quote(rest), quote(path));
                 let help = format!("make {} first, for something to be mounted there", quote(&room));
                 self.report(Draft::new(*span, message).help(help));

@@ -1,4 +1,5 @@
 use super::{Files, Found};
+use crate::model::MountAccess;
 use crate::model::topology::{Topology, schema};
 
 fn as_json(yaml: &str) -> serde_json::Value {
@@ -9,8 +10,16 @@ fn as_json(yaml: &str) -> serde_json::Value {
 struct Beside;
 
 impl Files for Beside {
-    fn find(&self, path: &str) -> Found {
-        if path == "." || path.starts_with("./there") { Found::Something } else { Found::Nothing }
+    fn find(&self, path: &str, access: MountAccess) -> Found {
+        match path {
+            "." => Found::Something,
+            "./there/sock" => Found::Unfit { why: "it is a socket".to_owned(), help: None },
+            _ if path.starts_with("./there/ro") && access == MountAccess::Writable => {
+                Found::Unfit { why: "it is the system's".to_owned(), help: Some("read it") }
+            }
+            _ if path.starts_with("./there") => Found::Something,
+            _ => Found::Nothing,
+        }
     }
 
     fn names(&self, _: &str) -> Vec<String> {
@@ -41,6 +50,10 @@ fn mounts_are_read_as_the_schema_has_them_and_looked_for_only_beside_their_file(
     let beside =
         |mounts: &str| Topology::parse_beside("t.yaml", file(mounts).as_bytes(), &Beside).map_err(|e| e.to_string());
     assert!(beside("/a: ./there writable, /b: ./there/x").is_ok());
+    assert!(beside("/a: ./there/ro").is_ok());
+    let told = beside("/a: ./there/ro writable, /b: ./there/sock").unwrap_err();
+    assert!(told.contains("`./there/ro` cannot be mounted: it is the system's"), "{told}");
+    assert!(told.contains("`./there/sock` cannot be mounted: it is a socket"), "{told}");
     let told = beside("/a: ./ther").unwrap_err();
     assert!(told.contains("t.yaml:4:41\n") && told.contains("did you mean `./there`?"), "{told}");
 }
