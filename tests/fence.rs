@@ -218,11 +218,11 @@ fn id_of(user: User) -> u32 {
 fn mounting(user: User, mounts: &str) -> (Fence, std::path::PathBuf) {
     let labs = Labs::of(user);
     let folder = labs.program.scratch().join("site");
-    for below in ["www", "data"] {
+    for below in ["www", "data/www"] {
         std::fs::create_dir_all(folder.join(below)).expect("a folder");
     }
     std::fs::write(folder.join("www/page"), "hello").expect("a file");
-    for path in ["", "www", "www/page", "data"] {
+    for path in ["", "www", "www/page", "data", "data/www"] {
         std::os::unix::fs::chown(folder.join(path), Some(id_of(user)), None).expect("given to the lab's user");
     }
     let text = format!(
@@ -273,6 +273,43 @@ fn what_an_instance_writes_to_a_writable_mount_belongs_to_the_labs_user() {
         fence.labs.ok(&["stop", "web1"]);
         fence.labs.ok(&["start", "web1"]);
         assert_eq!(fence.inside("cat /var/lib/app/file"), "written\n", "after a restart as well");
+    }
+}
+
+/// Also by a mount of its own making, by root of a user namespace of its own, or by what lies above the folder.
+#[test]
+fn no_mount_of_an_instances_makes_what_is_mounted_writable_or_leads_beside_it() {
+    for user in users() {
+        let (fence, folder) = mounting(
+            *user,
+            "{/srv/www: ./www, /srv/data: ./data writable, /srv/data/www: ./www, /srv/page: ./www/page}",
+        );
+        std::fs::write(folder.join("beside"), "secret").expect("a file");
+        std::os::unix::fs::symlink("../beside", folder.join("www/link")).expect("a link");
+        assert_eq!(fence.inside("cat /srv/www/page /srv/page /srv/data/www/page"), "hellohellohello");
+        let again = "mkdir -p /tmp/m && mount --bind /srv/www /tmp/m";
+        fence.nothing_of(&[
+            ": >>/srv/page",
+            "chmod 777 /srv/www/page",
+            "touch /srv/data/www/new",
+            "mount -o remount,rw,bind /srv/page",
+            "mount -o remount,rw,bind /srv/data/www",
+            "umount -l /srv/data/www",
+            &format!("{again} && mount -o remount,rw,bind /tmp/m"),
+            &format!("{again} && touch /tmp/m/new"),
+            &format!("{again} && mount --make-private /tmp/m && mount -o remount,bind,rw /tmp/m && touch /tmp/m/new"),
+            "unshare -Urm sh -c 'mount -o remount,rw,bind /srv/www && touch /srv/www/new'",
+            "unshare -Urm sh -c 'umount -l /srv/www'",
+            "cat /srv/www/link",
+            "cat /srv/www/../beside",
+            "cat /srv/data/../site.yaml",
+            "mknod /srv/data/disk b 254 0 && cat /srv/data/disk",
+        ]);
+        assert_eq!(fence.inside("cd /srv/www/.. && ls -d page www"), "page\nwww\n");
+        let entries = std::fs::read_dir(folder.join("www")).expect("a folder");
+        let mut names: Vec<_> = entries.map(|it| it.expect("an entry").file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["link", "page"], "as {user:?}");
     }
 }
 

@@ -56,6 +56,7 @@ pub fn state(state: &State) -> String {
     let checks = state.load_balancers.iter().map(|it| format!("{} {}", it.name, it.health_check));
     let said = [
         ("IPv6", ipv6.collect()),
+        ("mounts", state.instances.iter().flat_map(mounts).collect()),
         ("health checks", checks.collect()),
         ("groups", state.groups.clone()),
         ("hosts outside", state.hosts.clone()),
@@ -96,6 +97,14 @@ fn services(services: &[ServiceState]) -> String {
         None => format!("{} {}", it.name, it.state.replace('-', " ")),
     };
     services.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// `web1 /srv/www ./www read-only`.
+fn mounts(instance: &InstanceState) -> impl Iterator<Item = String> + '_ {
+    instance.mounts.iter().map(|it| match &it.source {
+        Some(source) => format!("{} {} {} {}", instance.name, it.place, shown(source), it.access),
+        None => format!("{} {} empty", instance.name, it.place),
+    })
 }
 
 /// What operations have changed, and how long each took until it was in force.

@@ -1,0 +1,291 @@
+//! `mounts:` of instances, as their users meet them: files of the host's in an instance, to read or to write, and empty folders.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod labs;
+mod program;
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use labs::Labs;
+use nix::unistd::geteuid;
+use program::{NOBODY, User, users};
+use serde_json::Value;
+
+/// A folder of the user's with a topology of two instances, which mount what is said.
+struct Site {
+    labs: Labs,
+    folder: PathBuf,
+}
+
+impl Site {
+    fn of(user: User) -> Self {
+        let labs = Labs::of(user);
+        let folder = labs.program.scratch().join("site");
+        let site = Self { labs, folder };
+        for folder in ["", "www", "data", "data/sub"] {
+            fs::create_dir(site.path(folder)).unwrap();
+        }
+        site.write("www/page", "hello", 0o644);
+        site.write("www/secret", "of the owner's", 0o600);
+        site.write("data/old", "old", 0o600);
+        site.own(site.owner());
+        site
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    fn write(&self, path: &str, text: &str, mode: u32) {
+        fs::write(self.path(path), text).unwrap();
+        fs::set_permissions(self.path(path), Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn owner(&self) -> u32 {
+        if self.labs.user == User::Nobody { NOBODY } else { geteuid().as_raw() }
+    }
+
+    /// Gives all of it to somebody.
+    fn own(&self, uid: u32) {
+        if geteuid().is_root() {
+            for path in ["", "www", "data", "data/sub", "www/page", "www/secret", "data/old"] {
+                chown(self.path(path), Some(uid), Some(uid)).unwrap();
+            }
+        }
+    }
+
+    /// The file: what web1 mounts, and what web2 does.
+    fn file(&self, web1: &str, web2: &str) -> String {
+        let text = format!(
+            "sglab: 1\nera: vpc\ngroups: {{WEB: []}}\ninstances:\n  web1: {{groups: WEB, {web1}}}\n  web2: {{groups: WEB, \
+             {web2}}}\nscenario: [{{step: up, expect: {{dropped: ['web1 -> web2:80']}}}}]\n"
+        );
+        fs::write(self.path("site.yaml"), text).unwrap();
+        self.path("site.yaml").display().to_string()
+    }
+
+    fn up(&self, web1: &str, web2: &str) {
+        self.labs.ok(&["up", &self.file(web1, web2)]);
+    }
+
+    fn inside(&self, script: &str) -> String {
+        self.labs.ok(&["exec", "web1", "--", "sh", "-c", script])
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap()
+    }
+}
+
+fn as_each(test: impl Fn(&Site)) {
+    for user in users() {
+        test(&Site::of(*user));
+    }
+}
+
+const ALL: &str = "mounts: {/srv/www: ./www, /var/lib/x: ./data writable, /var/lib/mysql: empty, /run/data/page: ./www/page, \
+                   /usr/local/lib/new/page: ./www/page, /opt/www/sub: empty}";
+
+#[test]
+fn what_is_mounted_is_there_and_what_is_written_is_on_the_host() {
+    as_each(|site| {
+        site.up(ALL, "public: yes");
+        assert_eq!(site.inside("cat /srv/www/page /run/data/page /usr/local/lib/new/page"), "hellohellohello");
+        // Whose the folder is, is root there.
+        let read = "cat /srv/www/secret /var/lib/x/old; stat -c %u /srv/www /var/lib/x/old";
+        assert_eq!(site.inside(read), "of the owner'sold0\n0\n");
+        site.inside("cd /var/lib/x; echo new >new; echo more >>old; rm -r sub; mkdir made");
+        assert_eq!((site.read("data/new").as_str(), site.read("data/old").as_str()), ("new\n", "oldmore\n"));
+        assert!(site.path("data/made").is_dir() && !site.path("data/sub").exists());
+        assert_eq!(fs::metadata(site.path("data/new")).unwrap().uid(), site.owner(), "as {:?}", site.labs.user);
+        // What the host writes is seen at once.
+        site.write("www/page", "hello again", 0o644);
+        assert_eq!(site.inside("cat /srv/www/page"), "hello again");
+        let empty = "ls -A /var/lib/mysql /opt/www/sub; echo x >/var/lib/mysql/x; ls /opt/www";
+        assert_eq!(site.inside(empty), "/opt/www/sub:\n\n/var/lib/mysql:\nsub\n");
+        let others = "ls -d /srv/www /var/lib/x /usr/local/lib/new || true";
+        let seen = site.labs.ok(&["exec", "web2", "--", "sh", "-c", others]);
+        assert_eq!(seen, "", "it is web1's alone");
+    });
+}
+
+#[test]
+fn mounts_outlive_restarts_and_what_is_in_an_empty_folder_does_not() {
+    as_each(|site| {
+        site.up(ALL, "public: yes");
+        for restart in [&["reboot"][..], &["stop", "start"], &["crash", "start"]] {
+            site.inside("echo x >/var/lib/mysql/x; echo x >>/var/lib/x/count");
+            for operation in restart {
+                site.labs.ok(&[operation, "web1"]);
+            }
+            let seen = site.inside("cat /srv/www/page; ls -A /var/lib/mysql");
+            assert_eq!(seen, "hello", "as {:?}: {restart:?}", site.labs.user);
+        }
+        assert_eq!(site.read("data/count"), "x\nx\nx\n");
+    });
+}
+
+#[test]
+fn state_and_export_and_live_launches_know_mounts() {
+    as_each(|site| {
+        site.up(ALL, "public: yes");
+        let launched = site.labs.ok(&["apply", "{launch: {web3: {groups: WEB, mounts: {/srv: ./www}}}}"]);
+        assert!(launched.contains("web3"), "{launched}");
+        assert_eq!(site.labs.ok(&["exec", "web3", "--", "cat", "/srv/page"]), "hello");
+        let state = &site.labs.states()[0];
+        let instances = state["instances"].as_array().unwrap();
+        let mounts = instances.iter().find(|it| it["name"] == "web1").unwrap()["mounts"].clone();
+        let of = |place: &str| {
+            let mount = mounts.as_array().unwrap().iter().find(|it| it["place"] == place).unwrap_or(&Value::Null);
+            (mount["source"].clone(), mount["access"].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(of("/srv/www"), ("./www".into(), "read-only".to_owned()));
+        assert_eq!(of("/var/lib/x"), ("./data".into(), "writable".to_owned()));
+        assert_eq!(of("/var/lib/mysql"), (Value::Null, "writable".to_owned()));
+        let told = site.labs.ok(&["state"]);
+        assert!(told.contains("web1 /srv/www ./www read-only, web1 /var/lib/x ./data writable"), "{told}");
+        let exported = site.labs.ok(&["export"]);
+        assert!(exported.contains(r#""/var/lib/x": "./data writable", "/var/lib/mysql": "empty""#), "{exported}");
+        for (words, told) in [
+            ("{launch: {web4: {groups: WEB, mounts: {/srv: ./wwww}}}}", "did you mean `./www`?"),
+            ("{launch: {web4: {groups: WEB, mounts: {/srv: ../.. writable, /proc: empty}}}}", "cannot be mounted"),
+        ] {
+            let said = site.labs.say(&["apply", words]);
+            assert!(said.code == Some(2) && said.err.contains(told) && said.err.contains("^^^"), "{said:?}");
+        }
+    });
+}
+
+/// Everything that is wrong is told at once, by `check`, which needs no privilege.
+#[test]
+fn what_no_instance_is_to_see_is_refused_with_its_place() {
+    as_each(|site| {
+        let labs = site.labs.folder();
+        fs::create_dir_all(&labs).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(site.path("sock")).unwrap();
+        nix::unistd::mkfifo(&site.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        symlink("/", site.path("everything")).unwrap();
+        symlink("/etc", site.path("data/etc")).unwrap();
+        let wrong = [
+            ("/", "all that this system has"),
+            ("./everything", "all that this system has"),
+            ("..", "your home folder"),
+            ("../..", "lies in"),
+            ("/tmp", "where everybody has temporary files"),
+            ("/var/tmp/.", "where everybody has temporary files"),
+            ("/proc/self", "lies in /proc"),
+            ("/dev/null", "lies in /dev"),
+            ("/run", "the system's"),
+            ("./sock", "a socket"),
+            ("./pipe", "a named pipe"),
+            (&labs.display().to_string(), "where your labs have their sockets"),
+            ("/usr/bin writable", "which is the system's"),
+            ("./data/etc writable", "no instance may write to /etc"),
+            ("./nothing", "does not exist"),
+        ];
+        let mounts: Vec<String> =
+            wrong.iter().enumerate().map(|(at, (path, _))| format!("/srv/{at}: {path}")).collect();
+        let file = site.file(&format!("mounts: {{{}}}", mounts.join(", ")), "public: yes");
+        let said = site.labs.say(&["check", &file]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        let told: Vec<&str> = said.err.split("error: ").skip(1).collect();
+        assert_eq!(told.len(), wrong.len(), "as {:?}: {}", site.labs.user, said.err);
+        for ((path, why), told) in wrong.iter().zip(told) {
+            let has_place = told.contains("site.yaml:5:") && told.contains('^');
+            assert!(told.contains(why) && has_place, "as {:?}, {path}: {told}", site.labs.user);
+        }
+    });
+}
+
+/// An instance may put links into what it may write to. They lead nobody anywhere: no mount of another's, and no log.
+#[test]
+fn links_that_an_instance_has_made_are_followed_for_nobody() {
+    as_each(|site| {
+        let outside = site.path("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join("mine"), "mine").unwrap();
+        for (path, mode) in [(outside.clone(), 0o777), (outside.join("mine"), 0o666)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        let service =
+            "mounts: {/var/lib/x: ./data writable}, services: {a: {command: 'echo said; sleep 1000', log: data/log}}";
+        site.up(service, "mounts: {/srv/sub: ./data/sub writable}");
+        let lead = |name: &str, to: &Path| {
+            site.inside(&format!("rm -rf /var/lib/x/{name}; ln -s {} /var/lib/x/{name}", to.display()))
+        };
+        lead("sub", &outside);
+        let said = site.labs.say(&["exec", "web2", "--", "ls", "/srv/sub"]);
+        let refused = said.code == Some(126) && said.err.contains("is a link, and instances may write to");
+        assert!(refused, "as {:?}: {said:?}", site.labs.user);
+        // What was refused once is mended by whoever mends the folder.
+        site.inside("rm /var/lib/x/sub; mkdir /var/lib/x/sub; echo back >/var/lib/x/sub/page");
+        assert_eq!(site.labs.ok(&["exec", "web2", "--", "cat", "/srv/sub/page"]), "back\n");
+        lead("log", &outside.join("mine"));
+        let said = site.labs.say(&["logs", "--service", "web1/a"]);
+        assert!(said.code != Some(0) && !said.out.contains("mine"), "{said:?}");
+        let said = site.labs.say(&["reboot", "web1"]);
+        assert!(said.err.contains("no link there is followed"), "as {:?}: {said:?}", site.labs.user);
+        assert_eq!(fs::read_to_string(outside.join("mine")).unwrap(), "mine");
+    });
+}
+
+/// In a lab of root's, what an instance writes belongs to whom the folder belongs to, or to nobody; and to read is what that one may read.
+#[test]
+fn in_a_lab_of_roots_the_owner_of_the_folder_is_root_in_it() {
+    const KIM: u32 = 4242;
+    if !geteuid().is_root() {
+        return;
+    }
+    let site = Site::of(User::Ours);
+    site.own(KIM);
+    site.write("data/of-root", "x", 0o600);
+    site.up(ALL, "public: yes");
+    let read = "cat /srv/www/secret; stat -c %u /var/lib/x/of-root";
+    assert_eq!(site.inside(read), format!("of the owner's{NOBODY}\n"));
+    site.inside("! cat /var/lib/x/of-root 2>/dev/null && ! chown root /var/lib/x/of-root 2>/dev/null");
+    site.inside(
+        "cd /var/lib/x; chmod 777 .; echo x >root; chmod 4755 root; \
+         setpriv --reuid 33 --regid 33 --clear-groups touch www-data",
+    );
+    let of = |file: &str| fs::metadata(site.path(file)).unwrap().uid();
+    assert_eq!(of("data/root"), KIM);
+    assert!(of("data/www-data") > 65_536, "an id that nobody has: {}", of("data/www-data"));
+    assert_eq!(site.inside("stat -c %u /var/lib/x/root /var/lib/x/www-data"), "0\n33\n");
+    // No file of anybody else's can be made.
+    site.inside("cd /var/lib/x; for id in 1 1000 4242 65534; do touch $id && chown $id $id; done; true");
+    for entry in fs::read_dir(site.path("data")).unwrap() {
+        let entry = entry.unwrap();
+        let uid = entry.metadata().unwrap().uid();
+        assert!(uid == KIM || uid > 65_536 || entry.file_name() == "of-root", "{entry:?} is of {uid}");
+    }
+}
+
+/// What cannot be given to an instance's root is read as others may, and not written at all.
+#[test]
+fn where_a_file_system_gives_no_ids_nothing_is_written_to_it() {
+    if !geteuid().is_root() {
+        return;
+    }
+    let site = Site::of(User::Ours);
+    let lab = |mounts: &str, command: &str| {
+        let file = site.file(mounts, "public: yes");
+        let script = format!(
+            "mount -t ramfs none {www} && echo open >{www}/page && echo secret >{www}/secret && chmod 755 {www} && \
+             chmod 600 {www}/secret && {sglab} up {file} && {sglab} exec web1 -- sh -c '{command}'; code=$?; \
+             {sglab} down; exit $code",
+            www = site.path("www").display(),
+            sglab = site.labs.program.path().display(),
+        );
+        let unshare = std::process::Command::new("unshare");
+        let mut command = site.labs.program.dress(User::Ours, unshare, &["-m", "sh", "-c", &script]);
+        command.env("SGLAB_RUNTIME_DIR", site.labs.folder());
+        program::said(command)
+    };
+    let said = lab("mounts: {/srv/www: ./www}", "cat /srv/www/page; cat /srv/www/secret");
+    assert!(said.out.contains("open") && !said.out.contains("secret"), "{said:?}");
+    let said = lab("mounts: {/srv/www: ./www writable}", "true");
+    let told = "since ramfs shows no files with an instance's ids";
+    assert!(said.code == Some(126) && said.err.contains(told), "{said:?}");
+}
