@@ -32,7 +32,7 @@ pub enum NoPlace {
     /// Every instance has that of its own.
     #[error("every instance has a `{0}` of its own")]
     Own(&'static str),
-    /// See [`unfit_path`].
+    /// It is no path at all: a control character, or too long.
     #[error("{0}")]
     Unfit(&'static str),
 }
