@@ -404,6 +404,65 @@ fn calls_into_the_depths_of_the_kernel_are_refused() {
     });
 }
 
+/// These families know no network namespaces: what binds a port of theirs takes it from the host.
+#[test]
+fn sockets_that_no_network_of_an_instance_bounds_are_refused() {
+    as_each(|fence| {
+        for (name, family) in [("vsock", libc::AF_VSOCK), ("alg", libc::AF_ALG)] {
+            let number = libc::SYS_socket;
+            let script = format!("perl -e '$! = 0; syscall({number}, {family}, 1, 0); print $!+0'");
+            assert_eq!(fence.inside(&script), libc::EPERM.to_string(), "as {:?}: {name}", fence.user);
+        }
+    });
+}
+
+/// A script whose interpreter is the link to whoever starts it runs the host's file of sglab, and root of the instance may be its owner.
+#[test]
+fn the_program_that_starts_others_is_not_changed_by_them() {
+    for user in users() {
+        let fence = Fence::of(*user);
+        let path = fence.labs.program.path();
+        if *user == User::Nobody {
+            std::os::unix::fs::chown(&path, Some(NOBODY), None).expect("given to the lab's user");
+        }
+        let mode = || std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).expect("the program"));
+        let before = mode();
+        fence.inside("printf '#!/proc/self/exe --help\\n' >/tmp/script; chmod 755 /tmp/script");
+        let everyone =
+            "perl -e 'for (1..20000) { last if -e \"/tmp/done\"; chmod 04000, $_ for glob \"/proc/[0-9]*/exe\" }'";
+        std::thread::scope(|scope| {
+            scope.spawn(|| fence.inside(everyone));
+            for _ in 0..20 {
+                fence.labs.say(&["exec", "web1", "--", "/tmp/script"]);
+            }
+            fence.labs.say(&["exec", "web1", "--", "touch", "/tmp/done"]);
+        });
+        assert_eq!(mode(), before, "as {user:?}");
+        assert_eq!(fence.inside("echo lives"), "lives\n");
+    }
+}
+
+/// Wherever the home folder lies and however it is named.
+#[test]
+fn a_home_folder_that_is_named_by_a_link_cannot_be_seen() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        let home = std::path::Path::new("/srv").join(format!("home-of-a-test-{}", std::process::id()));
+        if std::fs::create_dir_all(&home).is_err() {
+            continue;
+        }
+        let link = labs.program.scratch().join("home");
+        std::os::unix::fs::symlink(&home, &link).expect("a link");
+        std::fs::write(home.join("key"), "secret").expect("a file");
+        let mut up = labs.command(&["up", "example:two-tier"]);
+        let up = said(std::mem::replace(up.env("HOME", &link), std::process::Command::new("true")));
+        let seen = labs.say(&["exec", "web1", "--", "cat", &home.join("key").display().to_string()]);
+        std::fs::remove_dir_all(&home).expect("it is ours");
+        assert_eq!(up.code, Some(0), "{up:?}");
+        assert!(seen.code == Some(1) && seen.err.contains("No such file"), "as {user:?}: {seen:?}");
+    }
+}
+
 /// What people run in instances works: the tools of the network, and to trace a program of one's own.
 #[test]
 fn the_usual_tools_work_inside() {

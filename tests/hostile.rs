@@ -7,7 +7,7 @@ mod program;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IoSlice};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -109,10 +109,11 @@ fn first_process(labs: &Labs) -> String {
     let is_first = |pid: &str| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:")).unwrap_or_default();
-        let executable = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        let file = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+        let runs = file(Path::new(&format!("/proc/{pid}/exe")));
         let mounts = fs::read_link(format!("/proc/{pid}/ns/mnt")).unwrap_or_default();
         numbers.split_whitespace().nth(2) == Some("1")
-            && (executable == labs.program.path() || !geteuid().is_root())
+            && (runs == file(&labs.program.path()) || !geteuid().is_root())
             && mounts != outside
     };
     let all = fs::read_dir("/proc").expect("/proc").flatten();

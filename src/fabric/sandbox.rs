@@ -4,9 +4,10 @@
 //! program itself. When any of them dies, by whatever signal, the kernel ends the others and drops every
 //! namespace, link and table with the last reference.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process;
 use std::sync::OnceLock;
@@ -250,7 +251,7 @@ fn make_places_for_names() -> io::Result<()> {
     }
     fs::create_dir_all(PLACES)?;
     for name in names {
-        fs::File::create(Path::new(PLACES).join(name))?;
+        File::create(Path::new(PLACES).join(name))?;
     }
     let layers = format!("lowerdir={PLACES}:/etc");
     Ok(mount(Some("overlay"), "/etc", Some("overlay"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some(layers.as_str()))?)
@@ -259,15 +260,41 @@ fn make_places_for_names() -> io::Result<()> {
 /// The empty files that stand in for those that `/etc` lacks.
 const PLACES: &str = "/run/sglab/etc";
 
+/// This program, where nobody can change it: whose owner runs in an instance finds it by the link of a process that is about to run another.
+pub(super) const PROGRAM: &str = "/run/sglab/program";
+
+/// This program's file, by this namespace's own mounts: the kernel's link to it leads by those of whoever started it, which cannot be mounted.
+fn own_program() -> io::Result<File> {
+    let path = fs::read_link("/proc/self/exe")?;
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)?;
+    let (found, runs) = (file.metadata()?, fs::metadata("/proc/self/exe")?);
+    if (found.dev(), found.ino()) != (runs.dev(), runs.ino()) {
+        return Err(io::Error::other("its file has been replaced meanwhile"));
+    }
+    Ok(file)
+}
+
+fn place_program(program: &File) -> io::Result<()> {
+    const NONE: Option<&str> = None;
+    File::create(PROGRAM)?;
+    let opened = format!("/proc/self/fd/{}", program.as_raw_fd());
+    mount(Some(opened.as_str()), PROGRAM, NONE, MsFlags::MS_BIND, NONE)?;
+    Ok(raw::restrict_mounts(Path::new(PROGRAM))?)
+}
+
 /// A mount tree of our own, with places for namespace names; true if a fresh `/proc` could be mounted too.
 fn mount_private() -> Result<bool, SandboxError> {
     let withheld = |attempt| move |errno: Errno| SandboxError::Withheld { attempt, source: errno.into() };
     const NONE: Option<&str> = None;
     mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(withheld("make mounts private"))?;
+    let shown = |source| SandboxError::Withheld { attempt: "show this program read-only", source };
+    // It may lie in the host's `/run`.
+    let program = own_program().map_err(shown)?;
     let tmpfs = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(Some("tmpfs"), "/run", Some("tmpfs"), tmpfs, Some("mode=0755")).map_err(withheld("mount /run"))?;
     let netns = fs::create_dir_all("/run/netns").and_then(|()| fs::create_dir_all("/run/sglab"));
     netns.map_err(|source| SandboxError::Withheld { attempt: "make /run/netns", source })?;
+    place_program(&program).map_err(shown)?;
     // A comfort too: `doctor` says where there is no place for names.
     let _ = make_places_for_names();
     let quiet = tmpfs | MsFlags::MS_NOEXEC;

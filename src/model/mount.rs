@@ -8,6 +8,8 @@ pub const DATA_FOLDER: &str = "/run/data";
 
 /// What every instance has of its own: nothing else can be there or below.
 const OWN: [&str; 5] = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/resolv.conf"];
+/// Where the lab makes ready what an instance sees; what lies above it stays the instance's own as well.
+const LAB_FOLDER: &str = "/run/sglab";
 /// Bytes of a path, as the kernel takes it.
 const MAX_PATH: usize = 4095;
 /// Bytes of a part of one.
@@ -58,7 +60,9 @@ impl MountPlace {
         }
         let place = Self(format!("/{}", parts.join("/")).into());
         let is = |own: &str| place.as_str() == own;
-        match OWN.into_iter().find(|own| is(own) || place.rest_below(own).is_some()) {
+        let has_own =
+            |own: &&str| is(own) || place.rest_below(own).is_some() || own.starts_with(&format!("{}/", place.0));
+        match OWN.into_iter().chain([LAB_FOLDER]).find(has_own) {
             Some(own) => Err(NoPlace::Own(own)),
             // Something may be put into this one.
             None if is(DATA_FOLDER) => Err(NoPlace::Own(DATA_FOLDER)),
@@ -197,6 +201,8 @@ mod tests {
             ("/dev//shm/", NoPlace::Own("/dev")),
             ("/etc/./hosts", NoPlace::Own("/etc/hosts")),
             ("/etc/resolv.conf", NoPlace::Own("/etc/resolv.conf")),
+            ("/etc", NoPlace::Own("/etc/hosts")),
+            ("/run", NoPlace::Own("/run/sglab")),
             ("/run/data/", NoPlace::Own("/run/data")),
         ] {
             assert_eq!(MountPlace::new(path), Err(why), "{path}");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
@@ -20,8 +21,9 @@ pub fn left_of(program: &Program, seen: &Seen) -> Vec<String> {
         let describe =
             || format!("process {process}: {}", read(&format!("/proc/{process}/cmdline")).replace('\0', " "));
         let executable = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
+        let is_ours = executable.starts_with(program.folder()) || is_run_by(program, process);
         let is_seen = seen.processes.get(&process.as_raw()).is_some_and(|born| birth(process).as_ref() == Some(born));
-        if executable.starts_with(program.folder()) || is_seen {
+        if is_ours || is_seen {
             left.push(describe());
         }
         let born = birth(process).and_then(|ticks| ticks.parse::<u64>().ok());
@@ -172,10 +174,16 @@ pub fn children(parent: Pid) -> Vec<Pid> {
     processes().into_iter().filter(is_child).collect()
 }
 
+/// Whether a process runs the very file of a program: a lab's has a mount of its own for it.
+fn is_run_by(program: &Program, process: Pid) -> bool {
+    let file = |path: &Path| fs::metadata(path).ok().map(|it| (it.dev(), it.ino()));
+    let runs = file(Path::new(&format!("/proc/{process}/exe")));
+    runs.is_some() && runs == file(&program.path())
+}
+
 /// Who runs a program.
 pub fn runs(program: &Program) -> Vec<Pid> {
-    let runs_it = |process: &Pid| fs::read_link(format!("/proc/{process}/exe")).is_ok_and(|it| it == program.path());
-    processes().into_iter().filter(runs_it).collect()
+    processes().into_iter().filter(|process| is_run_by(program, *process)).collect()
 }
 
 pub fn is(process: Pid, name: &str) -> bool {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
+};
 
 /// Each is refused with `EPERM`. Everything that tcpdump, ip, nft, iptables, strace, ping, nginx, mariadbd and sshd need is allowed.
 ///
@@ -38,6 +40,9 @@ const REFUSED: [i64; 26] = [
     libc::SYS_syslog,
 ];
 
+/// Families of sockets that know no network namespaces: hypervisors and their guests, and the kernel's ciphers.
+const REFUSED_FAMILIES: [i32; 2] = [libc::AF_VSOCK, libc::AF_ALG];
+
 /// From now on, for this process and what it starts. No program gains rights by being started, either (`no_new_privs`): files of the
 /// host's that would give some do not anyway, as their owner is nobody in the instance.
 ///
@@ -45,7 +50,12 @@ const REFUSED: [i64; 26] = [
 /// The system's word, or that there are no filters for this kind of machine.
 pub(super) fn refuse() -> io::Result<()> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).map_err(io::Error::other)?;
-    let rules: BTreeMap<i64, Vec<_>> = REFUSED.into_iter().map(|call| (call, Vec::new())).collect();
+    let mut rules: BTreeMap<i64, Vec<_>> = REFUSED.into_iter().map(|call| (call, Vec::new())).collect();
+    let refused_families = REFUSED_FAMILIES.into_iter().map(|family| {
+        let is = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, family.unsigned_abs().into());
+        is.and_then(|is| SeccompRule::new(vec![is])).map_err(io::Error::other)
+    });
+    rules.insert(libc::SYS_socket, refused_families.collect::<io::Result<_>>()?);
     let refused = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch).map_err(io::Error::other)?;
     let program = BpfProgram::try_from(filter).map_err(io::Error::other)?;

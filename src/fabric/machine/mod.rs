@@ -14,6 +14,7 @@ mod owners;
 pub(super) mod roles;
 pub mod view;
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
@@ -31,7 +32,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use view::{Mount, View};
 
-use super::{Inside, Sandbox, bounds, descriptors, ids, raw};
+use super::{Inside, Sandbox, bounds, descriptors, ids, raw, sandbox};
 use crate::compile::network::NodeName;
 use crate::model::DATA_FOLDER;
 
@@ -219,7 +220,9 @@ impl Running {
 fn hidden() -> Vec<PathBuf> {
     let variables = ["HOME", "XDG_RUNTIME_DIR", "SGLAB_RUNTIME_DIR", "TMPDIR"];
     let own = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
-    variables.into_iter().filter_map(std::env::var_os).map(PathBuf::from).chain(own).collect()
+    let named = variables.into_iter().filter_map(std::env::var_os).map(PathBuf::from).chain(own);
+    // By its own name, and by where that leads.
+    named.flat_map(|folder| [fs::canonicalize(&folder).ok(), Some(folder)]).flatten().collect()
 }
 
 fn unexpected(word: Word, attempt: String) -> StartError {
@@ -285,7 +288,7 @@ fn start(order: &Order, sent: &[OwnedFd]) -> io::Result<StdStream> {
     let (mut ours, theirs) = StdStream::pair()?;
     // Before it reads: a stream has room for it.
     descriptors::send(&ours, &sent.iter().map(|one| one as &dyn AsFd).collect::<Vec<_>>())?;
-    let mut command = Command::new("/proc/self/exe");
+    let mut command = Command::new(sandbox::PROGRAM);
     command.env(VARIABLE, process::id().to_string()).stdin(Stdio::from(OwnedFd::from(theirs)));
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     drop(command);
