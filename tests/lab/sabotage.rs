@@ -265,7 +265,7 @@ async fn forged_questions_for_a_neighbour_leave_no_entry_in_a_router() {
     let own = private(lab.cloud(), "web1").0;
     let again = format!(
         "ip link set eth0 down; ip link set eth0 up; ip route add default via 169.254.1.1 dev eth0 onlink src {own}; \
-         for i in 1 2 3 4 5 6 7 8 9; do echo word | nc.openbsd -u -w 1 169.254.169.253 53; \
+         for i in $(seq 500); do bash -c 'echo word >/dev/udp/169.254.169.253/53'; \
          ip neigh | grep -q '^169.254.1.1 .*lladdr' && exit 0; done; exit 1"
     );
     assert_eq!(script(&mut lab, "web1", &again).await, 0);
