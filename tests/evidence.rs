@@ -250,13 +250,22 @@ fn services_of_a_bundle_are_shown_nothing_outside_of_their_folder() {
     for path in ["..", "/etc", "./link/kept"] {
         altered(&scenario, "./www writable", &format!("{path} writable"));
         let (code, said) = run(&program, User::Ours, &["replay", "kept", "--services"]);
-        let words = format!("{path} is mounted, which is not in ");
+        let words = format!("the services use {path}, which is not in ");
         assert!(code == Some(2) && said.contains(&words) && !said.contains("SAME"), "{path}: {said}");
         let (code, said) = run(&program, User::Ours, &["replay", "kept"]);
         assert_eq!(code, Some(0), "without services nothing is mounted: {said}");
         fs::write(&scenario, &kept).expect("written");
     }
     assert_eq!(served(), 2);
+    // The lab itself opens a log, on the host.
+    fs::write(program.scratch().join("outside"), "before\n").expect("a file");
+    for path in ["../outside", "./link/outside", "/etc/hosts"] {
+        altered(&scenario, "{it: {command:", &format!("{{it: {{log: {path}, command:"));
+        let (code, said) = run(&program, User::Ours, &["replay", "kept", "--services"]);
+        assert_eq!(code, Some(2), "{path}: {said}");
+        fs::write(&scenario, &kept).expect("written");
+    }
+    assert_eq!(fs::read_to_string(program.scratch().join("outside")).expect("the file"), "before\n");
 }
 
 #[test]
@@ -307,7 +316,7 @@ fn a_bundle_leads_nowhere_outside_of_its_folder() {
 /// Needs a file system that is full, which only root can have at hand.
 #[test]
 fn on_a_full_disk_nothing_is_kept_and_the_verdict_is_told() {
-    if !nix::unistd::geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     let program = Program::copy();

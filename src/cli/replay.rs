@@ -10,7 +10,7 @@ use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
 use sglab::report::shown;
-use sglab::scenario::services::{folder_of, has_services, mounted};
+use sglab::scenario::services::{folder_of, has_services, host_paths};
 use sglab::scenario::{self, Options, StartServices};
 
 use super::arguments::{PlainFormat, ReplayArguments};
@@ -84,7 +84,7 @@ fn read<'a>(arguments: &ReplayArguments, manifest: &Manifest, record: &'a RunRec
     let services = match &arguments.services {
         Some(given) if manifest.options.services && has_services(&topology) => {
             let folder = folder_of_services(given.as_deref(), &record.file)?;
-            refuse_mounts_outside(&topology, &folder)?;
+            refuse_paths_outside(&topology, &folder)?;
             StartServices::From(folder)
         }
         _ => StartServices::No,
@@ -110,13 +110,18 @@ fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBu
     Ok(folder)
 }
 
-/// Services of a bundle are shown nothing of the host but what lies in the folder that was said to be theirs.
-fn refuse_mounts_outside(topology: &Topology, folder: &Path) -> anyhow::Result<()> {
-    for path in mounted(topology) {
-        let host = folder.join(path).canonicalize().with_context(|| format!("failed to find {}", told(path)))?;
-        if !host.starts_with(folder) {
+/// Refuses what services of a bundle would mount or log to outside of the folder that was said to be theirs.
+fn refuse_paths_outside(topology: &Topology, folder: &Path) -> anyhow::Result<()> {
+    for path in host_paths(topology) {
+        let host = folder.join(path);
+        // A log need not be there yet.
+        let found = host.canonicalize().or_else(|error| match (host.parent(), host.file_name()) {
+            (Some(parent), Some(name)) => parent.canonicalize().map(|parent| parent.join(name)),
+            _ => Err(error),
+        });
+        if !found.with_context(|| format!("failed to find {}", told(path)))?.starts_with(folder) {
             bail!(
-                "{} is mounted, which is not in {}; to run the services of a file with all that it mounts: \
+                "the services use {}, which is not in {}; to run them with all that their file names: \
                  sglab test --services",
                 told(path),
                 told(folder)

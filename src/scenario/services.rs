@@ -49,16 +49,19 @@ pub fn has_services(topology: &Topology) -> bool {
     all.any(|it| matches!(&it.value, Operation::Launch(launch) if !launch.daemons.is_empty()))
 }
 
-/// Files and folders of the host's that instances of a file mount, as the file says them.
-pub fn mounted(topology: &Topology) -> impl Iterator<Item = &str> {
+/// Lists what the services of a file have of the host's, as the file says it: mounted files and folders, and logs.
+pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
     let steps = topology.steps.iter().flat_map(Step::operations);
     let launched = topology.initial.iter().chain(steps).filter_map(|it| match &it.value {
         Operation::Launch(launch) => Some(launch),
         _ => None,
     });
-    launched.flat_map(|launch| launch.mounts.values()).filter_map(|source| match source {
-        MountSource::Path(path, _) => Some(path.as_str()),
-        MountSource::Empty => None,
+    launched.flat_map(|launch| {
+        let mounted = launch.mounts.values().filter_map(|source| match source {
+            MountSource::Path(path, _) => Some(path.as_str()),
+            MountSource::Empty => None,
+        });
+        mounted.chain(launch.daemons.values().filter_map(|daemon| daemon.log.as_deref()))
     })
 }
 
