@@ -12,7 +12,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use labs::Labs;
-use nix::unistd::geteuid;
 use program::{Program, Said, User, said, users, write};
 
 const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
@@ -96,7 +95,7 @@ fn tested(user: User, bound: Bound) -> Said {
 
 #[test]
 fn a_group_of_few_processes_is_an_error_that_names_it() {
-    if !geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     for user in users() {
@@ -116,7 +115,7 @@ fn a_group_of_few_processes_is_an_error_that_names_it() {
 /// With too little the kernel kills it, and what it has made goes with it.
 #[test]
 fn a_group_of_little_memory_ends_a_run_or_lets_it_pass() {
-    if !geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     for user in users() {
@@ -143,7 +142,7 @@ fn up(group: &Group, user: User) -> Labs {
 
 #[test]
 fn a_fork_bomb_in_a_group_of_few_processes_costs_its_instance_only() {
-    if !geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     for user in users() {
@@ -167,7 +166,7 @@ fn a_fork_bomb_in_a_group_of_few_processes_costs_its_instance_only() {
 /// The kernel kills who takes most: the program, and not the lab.
 #[test]
 fn who_takes_all_memory_of_a_group_dies_and_the_lab_lives() {
-    if !geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     for user in users() {

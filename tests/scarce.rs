@@ -17,7 +17,7 @@ const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
 /// Runs it under a limit, as a user who has no other process: limits of processes are of users, and root has none. Nothing where
 /// the tests do not run as root. What hangs is killed, and fails the test.
 fn limited(program: &Program, whose: u32, limit: &str, arguments: &[&str]) -> Option<Said> {
-    if !nix::unistd::geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return None;
     }
     let mut command = Command::new("timeout");
@@ -109,7 +109,7 @@ fn too_little_memory_is_no_hang_and_no_panic() {
 /// Needs a file system that is full, which only root can have at hand.
 #[test]
 fn on_a_full_disk_no_file_is_left_empty_or_cut_short() {
-    if !nix::unistd::geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     let program = Program::copy();

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "not every test that meets the program asks all of it")]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -38,6 +39,17 @@ impl User {
 /// Root's tests run everything twice: as root, and as an ordinary user.
 pub fn users() -> &'static [User] {
     if nix::unistd::geteuid().is_root() { &[User::Ours, User::Nobody] } else { &[User::Ours] }
+}
+
+/// True for root. For anybody else the test is told as skipped, on the error output itself: what tests print is shown only if they fail.
+pub fn is_root_or_skipped() -> bool {
+    let is_root = nix::unistd::geteuid().is_root();
+    if !is_root {
+        let thread = std::thread::current();
+        let told = writeln!(std::io::stderr(), "SKIPPED, needs root: {}", thread.name().unwrap_or("a test"));
+        told.expect("the error output");
+    }
+    is_root
 }
 
 /// A copy of the program in a folder of its own, whatever the permissions of the build folder. Everything that a run
