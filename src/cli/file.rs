@@ -20,7 +20,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => path.to_owned(),
-        // What a link leads to, and not the link; one that leads nowhere is left to the system.
+        // Replace the target of a link and not the link. Leave one that leads nowhere to the system.
         _ => path.canonicalize().unwrap_or_else(|_| path.to_owned()),
     };
     let before = fs::symlink_metadata(&path).ok();

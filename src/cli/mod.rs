@@ -110,7 +110,7 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Whether what was asked for cannot be, or this machine cannot host it; says which limit is in the way, if one is.
+/// Picks the exit code of an error: bad input, or a machine that cannot host the lab. Prints the limit that is in the way, if one is.
 fn exit_of(error: &anyhow::Error) -> Exit {
     let errno = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>()?.raw_os_error();
     if let Some(limit) = error.chain().filter_map(errno).find_map(|errno| limits::named(Errno::from_raw(errno))) {

@@ -88,7 +88,7 @@ pub fn about_flows(direction: Direction) -> NftRule {
     own("errors", format!("ct state related jump {}", related(direction)))
 }
 
-/// What becomes of errors about flows in connection tracking: first, whose word it is. The rules behind are for one that goes the way of the
+/// Judges errors about flows in connection tracking: first who sends it, then by the rules behind. These are for one that goes the way of the
 /// answers: it comes from the interface of the receiver's end, which is asked where it comes in, and goes to that of the sender's end. It
 /// passes an end that tracks the flow; else that end's rules decide. One that goes the way of the questions meets the ends in the flow's own
 /// order, as its packets do.

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill as signal};
 use nix::unistd::Pid;
 
 /// Kills every process that holds the lock on a file, by its device and number: those of a lab, all with the same open file.
-/// Who has the file open and not the lock, as whoever looks whether a lab lives, is left alone.
+/// Leaves alone processes that have the file open without the lock: they only ask whether a lab lives.
 pub(super) fn kill(file: (u64, u64)) {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

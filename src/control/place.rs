@@ -161,6 +161,7 @@ impl Place {
                 let source = io::Error::other("its processes have been killed, and still hold it");
                 return Err(self.failed("wait for", self.lock(), source));
             }
+            // Look again: a process may have been started meanwhile that holds it, too.
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
@@ -232,7 +233,7 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
         }
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(LabName::new) else { continue };
         let place = Place { name, folder: folder.clone() };
-        // What cannot be asked is no lab of ours, and hides no other.
+        // Pass over a file that cannot be opened or locked: it is no lab of this user's, and must hide no other.
         if place.is_up().unwrap_or(false) {
             places.push(place);
         }

@@ -218,7 +218,7 @@ pub struct InstanceState {
     /// The programs that it runs by itself, in the order of their starts.
     #[serde(default)]
     pub services: Vec<ServiceState>,
-    /// What its programs see beside what every instance sees.
+    /// Mounts of the topology file, in its order.
     #[serde(default)]
     pub mounts: Vec<MountState>,
 }
@@ -236,12 +236,12 @@ pub struct ServiceState {
     pub exit_code: Option<i32>,
 }
 
-/// What an instance sees at a place of its own.
+/// A mount of an instance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MountState {
     /// Where: an absolute path.
     pub place: String,
-    /// Which file or folder of the host's, as the topology file says it; nothing for an empty folder in memory.
+    /// Path on the host as the topology file has it; `None` for an empty folder in memory.
     pub source: Option<String>,
     /// `read-only` or `writable`.
     pub access: String,

@@ -54,7 +54,7 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// How a question is answered as a cloud is now: in words for people, and as data.
+/// Explains flows in a cloud as it is now, as text and as JSON.
 #[derive(Clone, Copy, Debug)]
 pub struct Explain {
     /// A flow.

@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What a lab says of itself.
+/// Reply of a lab that was asked for its state; `Silent` after a timeout.
 enum Asked {
     State(Box<State>),
     Other(Box<Reply>),

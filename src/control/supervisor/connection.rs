@@ -18,8 +18,8 @@ use super::programs::{self, StartProgram};
 use crate::control::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 use crate::fabric::ids;
 
-/// So many connections are open at the same time. Where another comes, the oldest goes that is not being answered; if all are, others
-/// wait until one closes.
+/// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
+/// waits until one closes.
 const MOST: usize = 256;
 /// Who connects has so long to send a request: a silent one must not hold a place for ever.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -54,7 +54,7 @@ pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, star
     }
 }
 
-/// Whether a connection is being answered: between its request and its last word.
+/// True from the request of a connection to the end of its last reply.
 #[derive(Default)]
 struct Turn(AtomicBool);
 
