@@ -1,19 +1,7 @@
 //! # sglab: EC2 security groups on real packets
 //!
-//! The map. Arrows point down only; `tests/rooms.rs` checks them.
-//!
-//! | room | what it is | touches the world? |
-//! |---|---|---|
-//! | [`testing`] | labs in tests of your own: `#[sglab::test]`, handles, assertions | through `lab` |
-//! | [`control`] | a lab that stays up: its supervisor, its socket, its place | yes |
-//! | [`report`] | results as terminal text, JSON, JUnit, annotations | no |
-//! | [`scenario`] | steps and expectations, run against a lab | through `lab` |
-//! | [`lab`] | the running cloud: boot, stop, start, authorize, revoke ... | through `fabric` |
-//! | [`probe`] | sockets in namespaces; turns evidence into outcomes | yes |
-//! | [`fabric`] | sandbox, namespaces, links, nft, conntrack, nflog | yes |
-//! | [`compile`] | the cloud's state as rulesets and links, as data | no |
-//! | [`policy`] | the cloud's state and a flow give a verdict with reasons | no |
-//! | [`model`] | instances, groups, rules, addresses, eras, topology files | no |
+//! Rooms, from the top: [`testing`], [`control`], [`report`], [`protocol`], [`scenario`], [`lab`], [`probe`], [`fabric`], [`compile`],
+//! [`policy`], [`model`]. Each knows only rooms below it (`tests/rooms.rs`); `docs/architecture.md` says what each is.
 //!
 //! `policy` and `compile` are two independent readings of one state and never see each other.
 //!
@@ -59,6 +47,7 @@ pub mod lab;
 pub mod model;
 pub mod policy;
 pub mod probe;
+pub mod protocol;
 pub mod report;
 pub mod scenario;
 pub mod testing;

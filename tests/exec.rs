@@ -18,7 +18,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
 use program::{User, users};
-use sglab::control::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use sglab::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// A program that waits for ever, started in an instance; it has said `begun`.
 fn waiting(labs: &Labs, arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {

@@ -13,7 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use program::{User, users};
 use serde_json::Value;
-use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// A command that goes on until it is interrupted, and what it says line by line.
 struct Following {
@@ -485,29 +485,48 @@ fn framed(text: &str) -> Vec<u8> {
 fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed() {
     let labs = Labs::of(User::Ours);
     labs.ok(&["up", "example:two-tier"]);
-    let ask = |request: &str| answers(&labs, &framed(&format!("{{\"sglab\":1,\"request\":{request}}}")));
-    let many = format!("{{\"probe\":{{\"flows\":[{}\"x\"]}}}}", "\"web1 -> db1:22\",".repeat(2_000));
-    let nested = format!("{{\"apply\":{{\"operations\":\"{}\"}}}}", "[".repeat(100_000));
+    let ask = |request: &str| answers(&labs, &framed(&format!("{{\"sglab\":2,\"request\":{request}}}")));
+    let flow = |from: &str, to: &str| {
+        let ends = [("from", from), ("to", to)].map(|(end, name)| format!("\"{end}\":{{\"instance\":\"{name}\"}}"));
+        format!("{{{},\"via\":\"private\",\"service\":\"tcp 22\"}}", ends.join(","))
+    };
+    let probe = |flows: &str| format!("{{\"probe\":{{\"flows\":[{flows}],\"details\":\"records\"}}}}");
+    let apply = |operation: &str| format!("{{\"apply\":{{\"operations\":[{operation}]}}}}");
+    let nested = apply(&"[".repeat(100_000));
     for (request, wanted) in [
-        ("{\"explain\":{\"flows\":[\"web1\"],\"color\":false}}", "Invalid"),
-        ("{\"explain\":{\"flows\":[\"web1 -> \\u0000:22\"],\"color\":true}}", "Invalid"),
-        ("{\"explain\":{\"flows\":\"web1\"}}", "Failed"),
-        ("{\"capture\":{\"instance\":\"../../etc\"}}", "Invalid"),
-        ("{\"capture\":{\"instance\":\"\"}}", "Invalid"),
-        ("{\"capture\":{\"instance\":\"internet\"}}", "Invalid"),
-        ("{\"capture\":{}}", "Failed"),
-        ("{\"events\":{\"follow\":\"yes\"}}", "Failed"),
-        ("{\"flow-logs\":{\"follow\":1}}", "Failed"),
-        ("{\"changes\":1}", "Failed"),
-        ("{\"matrix\":{\"ports\":[\"tcp 99999\"],\"by\":[]}}", "Invalid"),
-        ("{\"matrix\":{\"ports\":[],\"by\":[\"post\"]}}", "Invalid"),
-        ("[\"state\"]", "Failed"),
-        ("null", "Failed"),
-        (&many, "Invalid"),
-        (&nested, "Invalid"),
+        // Nobody sends, and nobody is asked: nothing is proved, and nothing breaks.
+        (probe(&flow("nobody", "db1")), "Probed([Probed { flow: Flow { from: Instance(\"nobody\")"),
+        (
+            probe(&flow("web1", "nobody")),
+            "Probed([Probed { flow: Flow { from: Instance(\"web1\"), to: Instance(\"nobody\")",
+        ),
+        (probe(&flow("web1", "../db1")), "Failed"),
+        (probe(&flow("web1", "db1").replace("tcp 22", "tcp 0")), "Failed"),
+        (probe(&flow("web1", "db1").replace("tcp 22", "tcp 99999")), "Failed"),
+        (probe(&flow("web1", "db1").replace("private", "post")), "Failed"),
+        (probe("\"web1 -> db1:22\""), "Failed"),
+        ("{\"probe\":{\"flows\":[],\"details\":\"none\",\"at\":7}}".to_owned(), "Stale(Revision(0))"),
+        ("{\"apply\":{\"operations\":[{\"stop\":\"web1\"}],\"at\":7}}".to_owned(), "Stale(Revision(0))"),
+        (apply("{\"stop\":\"web1; flush ruleset\"}"), "Failed"),
+        (apply("{\"stop\":\"nobody\"}"), "Refused"),
+        (
+            apply("{\"create-group\":{\"name\":\"X\",\"vpc\":\"nobody\",\"description\":null,\"place\":null}}"),
+            "Refused",
+        ),
+        ("{\"capture\":{\"instance\":\"../../etc\"}}".to_owned(), "Failed"),
+        ("{\"capture\":{\"instance\":\"\"}}".to_owned(), "Failed"),
+        ("{\"capture\":{\"instance\":\"internet\"}}".to_owned(), "Invalid"),
+        ("{\"capture\":{}}".to_owned(), "Failed"),
+        ("{\"events\":{\"follow\":\"yes\"}}".to_owned(), "Failed"),
+        ("{\"flow-logs\":{\"follow\":1}}".to_owned(), "Failed"),
+        ("{\"changes\":1}".to_owned(), "Failed"),
+        ("{\"matrix\":{\"ports\":[],\"by\":[]}}".to_owned(), "Failed"),
+        ("[\"state\"]".to_owned(), "Failed"),
+        ("null".to_owned(), "Failed"),
+        (nested, "Failed"),
     ] {
         let shown = &request[..request.len().min(60)];
-        let told = ask(request);
+        let told = ask(&request);
         assert_eq!(told.len(), 1, "{shown}: {told:?}");
         assert!(format!("{:?}", told[0]).starts_with(wanted), "{shown}: {:?}", told[0]);
     }
@@ -518,7 +537,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         (framed(&"[".repeat(MAX_REQUEST)), "no message of the protocol"),
         (framed("{\"request\":\"state\"}"), "no message of the protocol"),
         (framed("{\"sglab\":-1,\"request\":\"state\"}"), "no message of the protocol"),
-        (framed("{\"sglab\":2,\"request\":{\"new\":1}}"), "version 1"),
+        (framed("{\"sglab\":1,\"request\":{\"new\":1}}"), "version 2"),
         (framed(""), "no message of the protocol"),
         ([&8u32.to_be_bytes()[..], &[0xff; 8]].concat(), "no message of the protocol"),
         (1000u32.to_be_bytes().to_vec(), "cut short"),
@@ -529,7 +548,7 @@ fn whatever_is_asked_wrongly_at_the_socket_is_an_error_and_the_lab_is_unharmed()
         }
     }
     // Who follows and says more than was asked is let go.
-    let more = [framed("{\"sglab\":1,\"request\":\"changes\"}"), vec![b'x'; 100]].concat();
+    let more = [framed("{\"sglab\":2,\"request\":\"changes\"}"), vec![b'x'; 100]].concat();
     assert!(matches!(answers(&labs, &more).as_slice(), [Reply::State(_)]));
     // Those who connect and say nothing keep nobody out.
     let silent: Vec<UnixStream> = (0..100).map(|_| UnixStream::connect(labs.socket("two-tier")).unwrap()).collect();

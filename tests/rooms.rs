@@ -20,8 +20,9 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
     ("probe", false, &["fabric", "compile", "model"]),
     ("lab", false, &["probe", "fabric", "compile", "policy", "model"]),
     ("scenario", false, &["lab", "probe", "compile", "policy", "model"]),
-    ("control", false, &["scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
-    ("report", true, &["control", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("protocol", true, &["scenario", "lab", "probe", "compile", "model"]),
+    ("control", false, &["protocol", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("report", true, &["protocol", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
     ("testing", false, &["report", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
 ];
 

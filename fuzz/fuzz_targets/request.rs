@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sglab::control::protocol::read_any(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sglab::protocol::read_any(bytes));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
-use sglab::control::protocol::{Reply, Request, State};
 use sglab::control::{Client, LabName, Place, place};
+use sglab::protocol::{Reply, Request, State};
 
 use super::arguments::Arguments;
 
@@ -29,14 +29,14 @@ fn command() -> Command {
 
 /// What an argument is says what can stand there.
 fn offer(argument: Arg) -> Arg {
-    let names: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
-    let [name] = names.as_slice() else { return argument };
+    let said: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
+    let [name] = said.as_slice() else { return argument };
     let offered: fn() -> Vec<CompletionCandidate> = match name.as_str() {
-        "INSTANCE" => || of_lab(|state| state.instances.into_iter().map(|it| it.name).collect()),
+        "INSTANCE" => || of_lab(|state| names(state.cloud.instances.keys())),
         "INSTANCE|HOST" => || of_lab(places),
-        "GROUP" => || of_lab(|state| state.groups),
-        "ELASTIC-IP" => || of_lab(|state| state.elastic_ips),
-        "PREFIX-LIST" => || of_lab(|state| state.prefix_lists),
+        "GROUP" => || of_lab(|state| names(state.cloud.groups.keys())),
+        "ELASTIC-IP" => || of_lab(|state| names(state.cloud.elastic_ips.keys())),
+        "PREFIX-LIST" => || of_lab(|state| names(state.cloud.prefix_lists.keys())),
         "FROM|FLOW" | "FILE|example:NAME|FROM" => || of_lab(ends),
         "TO:PORT" | "FLOW|TO:PORT" => || of_lab(|state| ends(state).into_iter().map(|name| name + ":").collect()),
         "LAB" => || candidates(place::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
@@ -47,14 +47,18 @@ fn offer(argument: Arg) -> Arg {
 
 /// Where programs can run.
 fn places(state: State) -> Vec<String> {
-    state.instances.into_iter().map(|it| it.name).chain(state.hosts).collect()
+    [names(state.cloud.instances.keys()), names(state.cloud.hosts.keys())].concat()
 }
 
 /// Who can ask and be asked.
 fn ends(state: State) -> Vec<String> {
-    let instances = state.instances.into_iter().map(|it| it.name);
-    let balancers = state.load_balancers.into_iter().map(|it| it.name);
-    instances.chain(balancers).chain(state.groups).chain(state.hosts).collect()
+    let cloud = state.cloud;
+    let (instances, balancers) = (names(cloud.instances.keys()), names(cloud.load_balancers.keys()));
+    [instances, balancers, names(cloud.groups.keys()), names(cloud.hosts.keys())].concat()
+}
+
+fn names<T: ToString>(all: impl IntoIterator<Item = T>) -> Vec<String> {
+    all.into_iter().map(|name| name.to_string()).collect()
 }
 
 fn of_lab(names: impl FnOnce(State) -> Vec<String>) -> Vec<CompletionCandidate> {
@@ -80,7 +84,7 @@ fn state() -> Option<State> {
     let client = Client::connect(&place).ok()?;
     client.give_up_after(PATIENCE).ok()?;
     match client.ask(Request::State).ok()? {
-        Reply::State(state) => Some(state),
+        Reply::State(state) => Some(*state),
         _ => None,
     }
 }

@@ -15,6 +15,7 @@ mod speak;
 pub(super) mod up;
 
 use clap::{Args, Subcommand};
+use sglab::model::Via;
 
 use super::Exit;
 use super::arguments::{EraName, PlainFormat};
@@ -239,6 +240,17 @@ pub(crate) enum By {
     Ipv6,
     /// The public DNS name
     Dns,
+}
+
+impl From<By> for Via {
+    fn from(by: By) -> Self {
+        match by {
+            By::Private => Self::Private,
+            By::Public => Self::Public,
+            By::Ipv6 => Self::Ipv6,
+            By::Dns => Self::Dns,
+        }
+    }
 }
 
 /// Carries out one of them.

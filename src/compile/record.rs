@@ -9,7 +9,8 @@ use crate::model::{Direction, RuleId};
 pub const LOG_GROUP: u16 = 1;
 
 /// What the filter did with the packet that a log record shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Record {
     /// A new flow was admitted by a rule: `ingress accept sgr-7`.
     Accept(Direction, RuleId),

@@ -2,11 +2,8 @@
 //! one state.
 
 mod capturing;
-mod changes;
 mod connection;
 mod events;
-mod explaining;
-mod export;
 mod feed;
 mod flow_logs;
 mod probing;
@@ -17,18 +14,15 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
 use super::place::LabName;
-use super::protocol::{Applied, Reply, Request};
-use super::told::Happening;
 use crate::lab::{Lab, LabError, Verdicts};
-use crate::model::topology::{Problems, read_operations_beside};
-use crate::model::{Cloud, Flow, InstanceName, Operation, Peers, Refusal, RefusalCode};
-use crate::scenario::FilesFrom;
+use crate::model::{Cloud, InstanceName, Operation, changes};
+use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use events::Events;
 use feed::Answer;
 use flow_logs::Windows;
@@ -48,28 +42,8 @@ pub struct Start {
     pub pid: u32,
     /// The socket, listening.
     pub listener: StdListener,
-    /// How flows are explained.
-    pub explain: Explain,
     /// How its flow log is kept.
     pub flow_logs: Keeping,
-}
-
-/// Explains flows in a cloud as it is now, as text and as JSON.
-#[derive(Clone, Copy, Debug)]
-pub struct Explain {
-    /// A flow.
-    pub flow: fn(&Cloud, &Flow, Look) -> (String, serde_json::Value),
-    /// Two ends that send to each other; nothing where what they come to is not known.
-    pub together: fn(&Cloud, &Peers, Look) -> Option<(String, serde_json::Value)>,
-}
-
-/// How words for people are to look.
-#[derive(Clone, Copy, Debug)]
-pub struct Look {
-    /// Coloured or not.
-    pub color: bool,
-    /// How wide the terminal is, if it is one.
-    pub width: Option<usize>,
 }
 
 /// A request and where its answer goes.
@@ -84,7 +58,7 @@ struct Supervised {
     up: Instant,
     /// Since when the instances run.
     since: Arc<HashMap<InstanceName, Instant>>,
-    explain: Explain,
+    revision: Revision,
     events: Events,
     verdicts: Verdicts,
     windows: Windows,
@@ -104,12 +78,12 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let now = Instant::now();
     let since = Arc::new(lab.cloud().instances.keys().map(|name| (name.clone(), now)).collect());
     let verdicts = lab.verdicts();
-    let Start { name, file, pid, explain, flow_logs, .. } = start;
+    let Start { name, file, pid, flow_logs, .. } = start;
     let windows = lab.flow_logs().await.map_err(io::Error::other)?;
     let windows = Windows::new(windows, flow_logs);
-    let events = Events::default();
+    let (events, revision) = (Events::default(), Revision::default());
     let mut supervised =
-        Supervised { lab, name, file, pid, up: now, since, explain, events, verdicts, windows, captures: Vec::new() };
+        Supervised { lab, name, file, pid, up: now, since, revision, events, verdicts, windows, captures: Vec::new() };
     // What came while another request was carried out.
     let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
@@ -144,7 +118,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                     // How the lab is, and a service that is waited for, is told meanwhile.
                     Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
                         if request == Request::State {
-                            drop(answer.send(Answer::Once(Reply::State(glimpse.now()))));
+                            drop(answer.send(Answer::Once(Reply::State(Box::new(glimpse.now())))));
                         } else {
                             waiting.push_back((request, answer));
                         }
@@ -177,24 +151,20 @@ impl Supervised {
             return self.capture(instance).await;
         }
         if request == Request::Changes {
-            return self.events.changes(Reply::State(state::of(self)));
+            return self.events.changes(Reply::State(Box::new(state::Glimpse::of(self).now())));
         }
         let reply = match request {
             Request::State => {
                 self.first_health_checks().await;
-                Reply::State(state::of(self))
+                Reply::State(Box::new(state::Glimpse::of(self).now()))
             }
-            Request::Apply { operations } => self.apply(&operations).await,
-            Request::Probe { flows } => self.probe(&flows).await,
-            Request::Matrix { ports, by } => self.matrix(&ports, &by).await,
-            Request::Render => match crate::compile::render(self.lab.cloud()) {
-                Ok(text) => Reply::Text(text),
-                Err(error) => Reply::Failed(error.to_string()),
-            },
+            Request::Apply { at: Some(at), .. } | Request::Probe { at: Some(at), .. } if at != self.revision => {
+                Reply::Stale(self.revision)
+            }
+            Request::Apply { operations, .. } => self.apply(operations).await,
+            Request::Probe { flows, details, .. } => self.probe(&flows, details).await,
             Request::ServiceLog { instance, service } => self.service_log(&instance, &service),
             Request::Exec(_) => Reply::Failed("a program is started in a conversation of its own".to_owned()),
-            Request::Explain { flows, color, width } => self.explain(&flows, Look { color, width }).await,
-            Request::Export => export::of(self.lab.cloud(), &self.name),
             Request::Events { .. }
             | Request::FlowLogs { .. }
             | Request::Capture { .. }
@@ -212,48 +182,44 @@ impl Supervised {
     }
 
     /// Carries out operations, up to the first that is refused.
-    async fn apply(&mut self, words: &str) -> Reply {
-        let operations = match read_operations_beside(self.lab.cloud(), words, &FilesFrom::folder(self.lab.folder())) {
-            Ok(operations) => operations,
-            Err(problems) => return invalid(&problems),
-        };
+    async fn apply(&mut self, operations: Vec<Operation>) -> Reply {
         let mut done = Vec::new();
-        for operation in operations.into_iter().map(|placed| placed.value) {
-            let before = self.lab.cloud().clone();
+        for operation in operations {
+            let before = self.lab.now().cloud();
             let begun = Instant::now();
-            match self.lab.apply(&operation).await {
+            let failed = match self.lab.apply(&operation).await {
                 Ok(took) => {
-                    self.remember(&operation);
-                    self.end_captures();
-                    let changes = changes::between(&before, self.lab.cloud());
-                    let operation = changes::words(&operation);
-                    let in_force = took.as_secs_f64();
-                    let (told, what) = (operation.clone(), changes.clone());
-                    self.events.tell(Happening::Change { operation: told, changes: what, in_force });
-                    done.push(Applied { operation, changes, in_force });
+                    let applied = self.applied(operation, &before, took);
+                    done.push(applied);
+                    continue;
                 }
-                Err(LabError::Refused(refusal)) => {
-                    let (operation, code) = (changes::words(&operation), refusal.code.as_str().to_owned());
-                    self.events.tell(Happening::Refused { operation, code, message: refusal.message.clone() });
-                    return self.refused(refusal, done);
+                Err(failed) => failed,
+            };
+            return match failed {
+                LabError::Refused(refusal) => {
+                    self.events.tell(EventKind::Refused { operation, refusal: refusal.clone() });
+                    Reply::Refused { refusal, before: done }
                 }
                 // It was carried out all the same, and in force before the service was waited for.
-                Err(error) if error.came_after() => {
-                    self.remember(&operation);
-                    self.end_captures();
-                    let what = changes::between(&before, self.lab.cloud());
-                    let operation = changes::words(&operation);
-                    self.events.tell(Happening::Change {
-                        operation,
-                        changes: what,
-                        in_force: begun.elapsed().as_secs_f64(),
-                    });
-                    return Reply::Failed(error.to_string());
+                error if error.came_after() => {
+                    self.applied(operation, &before, begun.elapsed());
+                    Reply::Failed(error.to_string())
                 }
-                Err(error) => return Reply::Failed(error.to_string()),
-            }
+                error => Reply::Failed(error.to_string()),
+            };
         }
         Reply::Applied(done)
+    }
+
+    /// Takes note of an operation that was carried out, and tells whoever follows.
+    fn applied(&mut self, operation: Operation, before: &Cloud, took: Duration) -> Applied {
+        self.revision.0 += 1;
+        self.remember(&operation);
+        self.end_captures();
+        let changes = changes(before, self.lab.cloud());
+        let applied = Applied { operation, changes, in_force: took.as_secs_f64() };
+        self.events.tell(EventKind::Change(applied.clone()));
+        applied
     }
 
     /// Since when instances run.
@@ -269,19 +235,4 @@ impl Supervised {
             since.remove(name);
         }
     }
-
-    fn refused(&self, refusal: Refusal, before: Vec<Applied>) -> Reply {
-        let unknown = matches!(
-            refusal.code,
-            RefusalCode::InvalidInstanceIdNotFound
-                | RefusalCode::InvalidGroupNotFound
-                | RefusalCode::InvalidAddressNotFound
-        );
-        let help = unknown.then(|| state::names(self.lab.cloud(), refusal.code)).flatten();
-        Reply::Refused { code: refusal.code.as_str().to_owned(), message: refusal.message, help, before }
-    }
-}
-
-fn invalid(problems: &Problems) -> Reply {
-    Reply::Invalid(problems.to_string())
 }

@@ -27,7 +27,8 @@ const SHOWN: u64 = 1 << 20;
 const LAST_WORDS: usize = 12;
 
 /// How a service of an instance is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DaemonState {
     /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
     #[default]

@@ -12,7 +12,7 @@ use super::{
 };
 
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cloud {
     /// Which EC2 it is.
     pub era: Era,
@@ -48,7 +48,7 @@ pub struct Cloud {
 }
 
 /// Numbers and addresses that are used once.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Counters {
     /// The last rule id given.
     pub rule: u32,
@@ -61,7 +61,7 @@ pub struct Counters {
 }
 
 /// A host outside the cloud. It reaches instances by their public addresses, and by IPv6 where both have it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Host {
     /// At least one address.
     pub addresses: Vec<HostIp>,
@@ -72,7 +72,7 @@ pub struct Host {
 }
 
 /// A virtual private cloud: one router and filter, one gateway.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Vpc {
     /// Its address block.
     pub cidr: Ipv4Net,
@@ -87,7 +87,7 @@ pub struct Vpc {
 /// A route of a subnet's route table whose next hop is an instance: a NAT instance or a middlebox.
 ///
 /// Source: "Route tables", "Routing for a middlebox appliance" (Amazon VPC user guide).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SubnetRoute {
     /// Where to. The longest prefix wins; the block of the VPC itself is a route to everybody in it.
     pub destination: Ipv4Net,
@@ -98,7 +98,8 @@ pub struct SubnetRoute {
 /// Whether an interface drops what is neither from nor to one of its own addresses.
 ///
 /// Source: "Elastic network interfaces" (EC2 user guide): on by default, off for what routes or translates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SourceDestCheck {
     /// It drops that.
     #[default]
@@ -108,7 +109,8 @@ pub enum SourceDestCheck {
 }
 
 /// What an instance's operating system does with a packet for somebody else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Forwarding {
     /// Nothing, as any instance.
     #[default]
@@ -117,6 +119,20 @@ pub enum Forwarding {
     Plain,
     /// It passes it on as its own: a NAT instance.
     Nat,
+}
+
+impl SourceDestCheck {
+    /// Every setting with the word of the file.
+    pub const WORDS: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
+}
+
+impl std::fmt::Display for SourceDestCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
 }
 
 impl Vpc {
@@ -130,7 +146,7 @@ impl Vpc {
 }
 
 /// A security group: allow rules only, the union of which counts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SecurityGroup {
     /// The VPC that it belongs to.
     pub vpc: VpcName,
@@ -147,7 +163,7 @@ pub struct SecurityGroup {
 /// A public address that belongs to the account, and to an interface while it is associated with it.
 ///
 /// Source: "Elastic IP addresses" (EC2 user guide).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ElasticIp {
     /// The address, until it is released.
     pub address: PublicIp,
@@ -158,7 +174,7 @@ pub struct ElasticIp {
 /// Address blocks under one name. A rule that names it means every entry of that moment.
 ///
 /// Source: "Managed prefix lists" (Amazon VPC user guide).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PrefixList {
     /// The family of all entries.
     pub family: PrefixFamily,
@@ -169,7 +185,8 @@ pub struct PrefixList {
 }
 
 /// The family of a prefix list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PrefixFamily {
     /// IPv4.
     Ipv4,
@@ -196,7 +213,8 @@ impl std::fmt::Display for PrefixFamily {
 }
 
 /// Whether an interface gets a public address by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AutomaticPublic {
     /// At launch, at each start, and in place of an Elastic IP that leaves it.
     Given,
@@ -205,7 +223,7 @@ pub enum AutomaticPublic {
 }
 
 /// What an instance is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
     /// Up, and answering.
@@ -216,8 +234,18 @@ pub enum InstanceState {
     Stopped,
 }
 
+impl std::fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Running => "running",
+            Self::Crashed => "crashed",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
 /// A launched instance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
     /// What it is doing.
     pub state: InstanceState,
@@ -236,7 +264,7 @@ pub struct Instance {
 }
 
 /// A network interface: groups and addresses are its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Interface {
     /// Whose it is, and which.
     pub id: InterfaceId,

@@ -3,7 +3,7 @@
 use super::Service;
 
 /// A program that runs as long as its instance does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Daemon {
     /// It and its arguments; never empty. It stays in the foreground.
     pub command: Vec<String>,

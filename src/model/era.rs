@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Which EC2 is emulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Era {
     /// As the article of January 2013 states it.
@@ -72,7 +72,8 @@ impl fmt::Display for Era {
 }
 
 /// When the groups of an instance may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ChangeGroups {
     /// Only while it is stopped (the article, gotcha 4).
     WhileStopped,
@@ -83,7 +84,8 @@ pub enum ChangeGroups {
 }
 
 /// What a rule means whose source is its own group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum SelfReference {
     /// Accepted without an error, and matches nobody (the article, gotcha 6).
     MatchesNobody,
@@ -92,7 +94,8 @@ pub enum SelfReference {
 }
 
 /// The private address after a stop and a start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnStart {
     /// A new one.
     New,
@@ -101,7 +104,8 @@ pub enum OnStart {
 }
 
 /// The addresses of an instance whose operating system died.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum OnCrash {
     /// Released, as the article says.
     Released,
@@ -110,7 +114,8 @@ pub enum OnCrash {
 }
 
 /// What becomes of an Elastic IP when its instance stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ElasticIpOnStop {
     /// It stays with the instance.
     Stays,
@@ -119,7 +124,8 @@ pub enum ElasticIpOnStop {
 }
 
 /// Whether EC2's limits hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Quotas {
     /// What exceeds them is refused.
     Enforced,
@@ -130,7 +136,8 @@ pub enum Quotas {
 /// Whether a group as a peer means the IPv6 addresses of its members too.
 ///
 /// "Security group referencing" (Amazon VPC user guide) speaks of "private IP addresses" and leaves it open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum GroupReferenceIpv6 {
     /// It does, as is commonly held.
     MatchesMembers,
@@ -142,7 +149,8 @@ pub enum GroupReferenceIpv6 {
 ///
 /// "Network MTU" (EC2 user guide) reads as if groups let every answer in. Field reports say that "fragmentation needed" about an
 /// untracked flow is dropped unless a rule admits it (kubernetes #24254, kube-aws #214, kops #6297).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum IcmpErrors {
     /// Those about flows that the end tracks; others need a rule.
     OfTrackedFlows,
@@ -179,7 +187,7 @@ words! {
 }
 
 /// The differences between the eras, each overridable by itself in a topology file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Knobs {
     /// `change-groups`: `while-stopped`, `never` or `any-time`.
     pub change_groups: ChangeGroups,

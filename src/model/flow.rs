@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId, Scheme, VpcName};
 
 /// One ICMP message, of either family: that of the path it takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct IcmpMessage {
     /// Its type.
     pub kind: u8,
@@ -72,14 +72,43 @@ impl fmt::Display for Service {
     }
 }
 
+/// Reads what `Display` writes: `tcp 80`, `icmp echo`, `icmp 3/4`, `protocol 47`.
+impl std::str::FromStr for Service {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = |text: &str| text.parse().ok().filter(|port| *port != 0).map(Port);
+        let message = |text: &str| {
+            let (kind, code) = text.split_once('/').unwrap_or((text, "0"));
+            Some(IcmpMessage { kind: kind.parse().ok()?, code: code.parse().ok()? })
+        };
+        let service = match text.split_once(' ') {
+            Some(("tcp", word)) => port(word).map(Self::Tcp),
+            Some(("udp", word)) => port(word).map(Self::Udp),
+            Some(("icmp", "echo")) => Some(Self::IcmpEcho),
+            Some(("icmp", word)) => message(word).map(Self::Icmp),
+            Some(("protocol", word)) => word.parse().ok().map(Self::Protocol),
+            _ => None,
+        };
+        service.ok_or_else(|| format!("{text:?} is not a port, such as `tcp 80` or `icmp echo`"))
+    }
+}
+
 impl serde::Serialize for Service {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
+impl<'de> serde::Deserialize<'de> for Service {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// An end of a flow.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Endpoint {
     /// An instance, by its first interface.
     Instance(InstanceName),
@@ -141,7 +170,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// By which address a flow goes to an instance. From outside it is the public one, or the IPv6 one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
     /// By its private address, inside the VPC.
@@ -154,8 +183,23 @@ pub enum Via {
     Dns,
 }
 
+impl Via {
+    /// Every way.
+    pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Public => "public",
+            Self::Ipv6 => "ipv6",
+            Self::Dns => "dns",
+        }
+    }
+}
+
 /// What every instance reaches whatever its groups say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudService {
     /// The resolver of the VPC.
@@ -187,7 +231,7 @@ impl fmt::Display for CloudService {
 }
 
 /// One cell of a truth table: a new flow.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Flow {
     /// Who opens it.
     pub from: Endpoint,
@@ -227,7 +271,7 @@ impl Flow {
 }
 
 /// Two ends that send to each other, and neither answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Peers {
     /// What the first sends.
     pub there: Flow,
@@ -273,7 +317,7 @@ impl fmt::Display for Peers {
 }
 
 /// At which end of a flow groups decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// The receiver's rules for what comes in.
@@ -292,7 +336,8 @@ impl fmt::Display for Direction {
 }
 
 /// A box between the ends of a flow, which decides what becomes of its packets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Hop {
     /// The router of a VPC, where interfaces are checked and groups are asked.
     Router(VpcName),
@@ -303,7 +348,8 @@ pub enum Hop {
 }
 
 /// Which half of the check of source and destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Check {
     /// What the interface sends has to have its address as the source.
     Source,
@@ -312,7 +358,8 @@ pub enum Check {
 }
 
 /// What the documented semantics say of a new flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Both ends admit it; the rule at the receiver's ingress, where one was asked.
     Open {

@@ -18,7 +18,7 @@ pub const ELB_GROUP: &str = "amazon-elb/amazon-elb-sg";
 /// Whom a load balancer is for. It is made so, and stays so.
 ///
 /// Source: `Scheme` of "CreateLoadBalancer" (Elastic Load Balancing API reference 2012-06-01).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// It has a public address, and its DNS name means that for everybody, inside its VPC as well.
@@ -52,7 +52,7 @@ impl std::fmt::Display for Scheme {
 }
 
 /// A load balancer: a node that takes connections and opens its own to one of the instances behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LoadBalancer {
     /// Its one network interface, with a private address, and a public one unless it is internal. Its id has the load
     /// balancer's name.
@@ -88,7 +88,7 @@ impl LoadBalancer {
 /// A TCP health check: a connection that comes about is a pass.
 ///
 /// Source: "Configure health checks for your Classic Load Balancer".
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HealthCheck {
     /// The port of the instances.
     pub port: Port,
@@ -116,7 +116,7 @@ impl HealthCheck {
 }
 
 /// What a new load balancer is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateLoadBalancer {
     /// Its name.
     pub name: LoadBalancerName,

@@ -5,6 +5,7 @@
 
 mod address;
 mod apply;
+mod change;
 mod cloud;
 mod daemon;
 mod era;
@@ -25,6 +26,7 @@ mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
+pub use change::{AddressFamily, Change, RuleReference, changes};
 pub use cloud::*;
 pub use daemon::Daemon;
 pub use era::*;
@@ -33,6 +35,7 @@ pub use load_balancer::*;
 pub(crate) use mount::unfit_path;
 pub use mount::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace};
 pub use mtu::Mtu;
+pub(crate) use name::name_fault;
 pub use name::*;
 pub use operation::*;
 pub use rule::*;

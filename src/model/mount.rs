@@ -16,7 +16,8 @@ const MAX_PATH: usize = 4095;
 const MAX_PART: usize = 255;
 
 /// A place in an instance: an absolute path, without `.`, `..`, and slashes that say nothing.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct MountPlace(Arc<str>);
 
 /// The reason why a text is no place for a mount.
@@ -90,6 +91,20 @@ impl MountPlace {
     }
 }
 
+impl TryFrom<String> for MountPlace {
+    type Error = NoPlace;
+
+    fn try_from(path: String) -> Result<Self, NoPlace> {
+        Self::new(&path)
+    }
+}
+
+impl From<MountPlace> for String {
+    fn from(place: MountPlace) -> Self {
+        place.0.as_ref().to_owned()
+    }
+}
+
 impl std::borrow::Borrow<str> for MountPlace {
     fn borrow(&self) -> &str {
         &self.0
@@ -120,7 +135,8 @@ pub(crate) fn unfit_path(path: &str) -> Option<&'static str> {
 }
 
 /// What is at the place.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MountSource {
     /// An empty folder in memory, which is gone with the instance's processes.
     Empty,
@@ -129,7 +145,8 @@ pub enum MountSource {
 }
 
 /// What an instance may do with a file or a folder of the host's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum MountAccess {
     /// Read.
     ReadOnly,

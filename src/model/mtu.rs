@@ -5,7 +5,7 @@ use std::fmt;
 use super::Era;
 
 /// The largest IP packet that a link takes, in bytes with its header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Mtu(pub u16);
 
 impl Mtu {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::shown;
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident) => {
+    ($(#[$doc:meta])* $type:ident $(, also below $prefix:expr)?) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $type(Arc<str>);
@@ -46,7 +46,39 @@ macro_rules! name {
                 serializer.serialize_str(&self.0)
             }
         }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                let own = text.as_str();
+                $(let own = own.strip_prefix($prefix).unwrap_or(own);)?
+                match name_fault(own) {
+                    None => Ok(Self::new(text)),
+                    Some(fault) => Err(serde::de::Error::custom(format!("{text:?}: {fault}"))),
+                }
+            }
+        }
     };
+}
+
+/// Characters of the longest name: as many as fit a host name.
+const MAX_NAME: usize = 63;
+
+/// The reason why a text cannot be a name.
+pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
+    if name.is_empty() {
+        return Some("a name has at least one character");
+    }
+    if name.chars().count() > MAX_NAME {
+        return Some("a name has at most 63 characters");
+    }
+    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return Some("a name begins with a letter or a digit");
+    }
+    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+        return Some("a name is made of letters, digits, `-` and `_`");
+    }
+    None
 }
 
 name!(
@@ -55,7 +87,7 @@ name!(
 );
 name!(
     /// The name of a security group, such as `SG-T-WEB`.
-    GroupName
+    GroupName, also below "amazon-elb/"
 );
 name!(
     /// The name of a host outside the cloud, such as `office`.
@@ -143,10 +175,18 @@ impl serde::Serialize for RuleId {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for RuleId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|()| serde::de::Error::custom(format!("{text:?} is not the id of a rule")))
+    }
+}
+
 /// One network interface of one instance: groups and addresses belong to it, not to the instance.
 ///
 /// Source: "Security group rules" (Amazon VPC user guide): rules match the network interfaces.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct InterfaceId {
     /// The instance that the interface is attached to.
     pub instance: InstanceName,
@@ -159,6 +199,11 @@ impl InterfaceId {
     pub fn first_of(instance: &InstanceName) -> Self {
         Self { instance: instance.clone(), device: 0 }
     }
+
+    /// `web1`, or `web1.eth1` for a further interface.
+    pub fn short(&self) -> String {
+        if self.device == 0 { self.instance.to_string() } else { self.to_string() }
+    }
 }
 
 impl fmt::Display for InterfaceId {
@@ -167,8 +212,35 @@ impl fmt::Display for InterfaceId {
     }
 }
 
+/// Reads what `Display` writes: `web1.eth0`.
+impl std::str::FromStr for InterfaceId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let split = text.rsplit_once(".eth").and_then(|(name, device)| Some((name, device.parse().ok()?)));
+        match split.filter(|(name, _)| name_fault(name).is_none()) {
+            Some((name, device)) => Ok(Self { instance: InstanceName::new(name), device }),
+            None => Err(format!("{text:?} is not an interface, such as `web1.eth1`")),
+        }
+    }
+}
+
+impl TryFrom<String> for InterfaceId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<InterfaceId> for String {
+    fn from(id: InterfaceId) -> Self {
+        id.to_string()
+    }
+}
+
 /// A place in a topology file, counted from 1.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Place {
     /// The file as the user named it.
     pub file: Arc<str>,

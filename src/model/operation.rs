@@ -10,7 +10,8 @@ use super::{
 };
 
 /// One change to a cloud.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Operation {
     /// `CreateSecurityGroup`.
     CreateGroup(CreateGroup),
@@ -78,8 +79,44 @@ pub enum Operation {
     ReleaseAddress(ElasticIpName),
 }
 
+/// The EC2 verb and its first operand, as the command line has them: `stop web1`.
+impl std::fmt::Display for Operation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateGroup(request) => write!(f, "create-group {}", request.name),
+            Self::DeleteGroup(name) => write!(f, "delete-group {name}"),
+            Self::Launch(request) => write!(f, "launch {}", request.name),
+            Self::Stop(name) => write!(f, "stop {name}"),
+            Self::Start(name) => write!(f, "start {name}"),
+            Self::Reboot(name) => write!(f, "reboot {name}"),
+            Self::Crash(name) => write!(f, "crash {name}"),
+            Self::Terminate(name) => write!(f, "terminate {name}"),
+            Self::AuthorizeIngress(group, _) => write!(f, "authorize {group}"),
+            Self::RevokeIngress(group, _) => write!(f, "revoke {group}"),
+            Self::AuthorizeEgress(group, _) => write!(f, "authorize-egress {group}"),
+            Self::RevokeEgress(group, _) => write!(f, "revoke-egress {group}"),
+            Self::SetGroups(target, _) => write!(f, "set-groups {}", target.instance()),
+            Self::AttachInterface(instance, new) => write!(f, "attach-interface {instance}.eth{}", new.device),
+            Self::DetachInterface(id) => write!(f, "detach-interface {id}"),
+            Self::SetSourceDestCheck(target, _) => write!(f, "source-dest-check {}", target.instance()),
+            Self::CreatePrefixList(request) => write!(f, "create-prefix-list {}", request.name),
+            Self::ModifyPrefixList { name, .. } => write!(f, "edit-prefix-list {name}"),
+            Self::AllocateAddress(name) => write!(f, "allocate-address {name}"),
+            Self::AssociateAddress { elastic_ip, to, .. } => {
+                write!(f, "associate-address {elastic_ip} {}", to.instance())
+            }
+            Self::DisassociateAddress(name) => write!(f, "disassociate-address {name}"),
+            Self::ReleaseAddress(name) => write!(f, "release-address {name}"),
+            Self::CreateLoadBalancer(request) => write!(f, "create-load-balancer {}", request.name),
+            Self::RegisterInstances(load_balancer, _) => write!(f, "register-instances {load_balancer}"),
+            Self::DeregisterInstances(load_balancer, _) => write!(f, "deregister-instances {load_balancer}"),
+        }
+    }
+}
+
 /// `AllowReassociation` of `AssociateAddress`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Reassociation {
     /// The Elastic IP moves, without a word.
     Allowed,
@@ -88,7 +125,8 @@ pub enum Reassociation {
 }
 
 /// Which interface a call is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// That of an instance. EC2 refuses the call if the instance has several.
     Instance(InstanceName),
@@ -107,7 +145,7 @@ impl Target {
 }
 
 /// What a further interface is made of. It gets no public address by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NewInterface {
     /// Its device index, 1 for `eth1`.
     pub device: u8,
@@ -122,7 +160,7 @@ pub struct NewInterface {
 }
 
 /// What a new group is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateGroup {
     /// Its name, unique in its VPC.
     pub name: GroupName,
@@ -135,7 +173,7 @@ pub struct CreateGroup {
 }
 
 /// What a new prefix list is made of.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreatePrefixList {
     /// Its name.
     pub name: PrefixListName,
@@ -148,7 +186,7 @@ pub struct CreatePrefixList {
 }
 
 /// What an instance is launched with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Launch {
     /// Its name.
     pub name: InstanceName,
@@ -179,7 +217,8 @@ pub struct Launch {
 }
 
 /// Which private address a launch asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AddressRequest {
     /// The next of the subnet that nobody ever had.
     Automatic,
@@ -346,8 +385,22 @@ impl RefusalCode {
     }
 }
 
+impl serde::Serialize for RefusalCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for RefusalCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let known = Self::ALL.into_iter().find(|code| code.as_str() == text);
+        known.ok_or_else(|| serde::de::Error::custom(format!("EC2 has no error code `{text}`")))
+    }
+}
+
 /// An operation that EC2 would not carry out; the cloud is as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{}: {message}", .code.as_str())]
 pub struct Refusal {
     /// The code.

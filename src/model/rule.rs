@@ -9,7 +9,8 @@ use ipnet::IpNet;
 use super::{ElasticIpName, GroupName, InstanceName, Place, Port, PrefixListName, RuleId};
 
 /// Ports `from` to `to`, both included; `from <= to` always holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "(Port, Port)", into = "(Port, Port)")]
 pub struct PortRange {
     from: Port,
     to: Port,
@@ -45,6 +46,20 @@ impl PortRange {
     }
 }
 
+impl TryFrom<(Port, Port)> for PortRange {
+    type Error = &'static str;
+
+    fn try_from((from, to): (Port, Port)) -> Result<Self, Self::Error> {
+        Self::new(from, to).ok_or("a range of ports ends below its beginning")
+    }
+}
+
+impl From<PortRange> for (Port, Port) {
+    fn from(range: PortRange) -> Self {
+        (range.from, range.to)
+    }
+}
+
 impl fmt::Display for PortRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_single() { write!(f, "{}", self.from) } else { write!(f, "{}-{}", self.from, self.to) }
@@ -52,7 +67,8 @@ impl fmt::Display for PortRange {
 }
 
 /// Which ICMP messages a rule covers. A code cannot be given without its type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum IcmpMatch {
     /// Every type and code (`-1`/`-1`).
     All,
@@ -63,7 +79,8 @@ pub enum IcmpMatch {
 }
 
 /// The traffic that a rule admits; ports are those of the destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Traffic {
     /// Every protocol and port (`-1`), as in the default egress rule.
     All,
@@ -99,7 +116,8 @@ impl fmt::Display for Traffic {
 }
 
 /// The other side of a rule: exactly one, as in EC2's `SecurityGroupRule`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Peer {
     /// A canonical block of either family (host bits are zero). `0.0.0.0/0` never covers IPv6, nor `::/0` IPv4.
     Cidr(IpNet),
@@ -122,7 +140,7 @@ impl fmt::Display for Peer {
 }
 
 /// One rule of one group. Its identity is (group, direction, traffic, peer); the rest is not part of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Rule {
     /// Its id, new for each rule ever made in the cloud.
     pub id: RuleId,
@@ -139,7 +157,8 @@ pub struct Rule {
 }
 
 /// A peer as a request names it, before it is resolved against the cloud at that moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum PeerRequest {
     /// A block or a group, as it stands.
     Peer(Peer),
@@ -154,7 +173,7 @@ pub enum PeerRequest {
 }
 
 /// One permission of a request to authorize or revoke: one traffic, one or more peers (EC2's `IpPermission`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Permission {
     /// What is admitted.
     pub traffic: Traffic,

@@ -3,7 +3,7 @@
 /// Seconds after which an idle flow is forgotten, and how much faster than in EC2 the clock of that goes.
 ///
 /// Source: "Security group connection tracking" (EC2 user guide), "Idle connection tracking timeout".
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct TrackingTimeouts {
     /// An established TCP connection, 60 s to 5 days.
     pub tcp_established: u32,

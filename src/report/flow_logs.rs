@@ -4,7 +4,7 @@
 
 use std::net::IpAddr;
 
-use crate::control::told::FlowLogRecord;
+use crate::protocol::event::FlowLogRecord;
 
 /// The account of every record: sglab has one, and it is nobody's.
 const ACCOUNT: &str = "123456789012";

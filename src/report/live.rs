@@ -2,17 +2,17 @@
 
 use std::fmt::Write;
 
-use super::terminal::NO_CELL;
+use serde::Serialize;
+
+use super::lab_state::{InstanceView, InterfaceView, LabState, LoadBalancerView, ServiceView};
 use super::text::{self, shown};
-use crate::control::LabName;
-use crate::control::protocol::{
-    Applied, InstanceState, LoadBalancerState, Matrix, NOT_PROBED, Probed, ServiceState, State,
-};
-use crate::scenario::Class;
+use crate::model::{Cloud, RefusalCode};
+use crate::protocol::{Applied, State};
 
 /// Every lab with its instances, and those that say nothing.
-pub fn all_labs(states: &[State], silent: &[LabName]) -> String {
-    let told = if states.is_empty() && !silent.is_empty() { String::new() } else { labs(states) };
+pub fn all_labs(states: &[State], silent: &[String]) -> String {
+    let states: Vec<LabState> = states.iter().map(LabState::of).collect();
+    let told = if states.is_empty() && !silent.is_empty() { String::new() } else { labs(&states) };
     silent.iter().fold(told, |mut text, name| {
         let _ = writeln!(text, "{name}   not answering: it boots, or hangs; `sglab down --force {name}` ends it");
         text
@@ -20,7 +20,7 @@ pub fn all_labs(states: &[State], silent: &[LabName]) -> String {
 }
 
 /// Every lab with its instances.
-pub fn labs(states: &[State]) -> String {
+fn labs(states: &[LabState]) -> String {
     if states.is_empty() {
         return "no lab is up\n".to_owned();
     }
@@ -50,6 +50,7 @@ pub fn labs(states: &[State]) -> String {
 
 /// One lab with everything that its state says.
 pub fn state(state: &State) -> String {
+    let state = &LabState::of(state);
     let mut text = labs(std::slice::from_ref(state));
     let interfaces = state.instances.iter().flat_map(|it| it.interfaces.iter().map(move |own| (&it.name, own)));
     let ipv6 = interfaces.filter_map(|(name, it)| Some(format!("{name}.{} {}", it.device, it.ipv6.as_ref()?)));
@@ -73,9 +74,9 @@ pub fn state(state: &State) -> String {
 }
 
 /// A row for each interface of an instance: name, state, uptime, private and public address, groups, services.
-fn rows(instance: &InstanceState) -> Vec<[String; 7]> {
+fn rows(instance: &InstanceView) -> Vec<[String; 7]> {
     let or_dash = |address: &Option<String>| address.clone().unwrap_or_else(|| "-".to_owned());
-    let row = |(number, interface): (usize, &crate::control::protocol::InterfaceState)| {
+    let row = |(number, interface): (usize, &InterfaceView)| {
         let first = number == 0;
         [
             if first { instance.name.clone() } else { format!("{}.{}", instance.name, interface.device) },
@@ -91,8 +92,8 @@ fn rows(instance: &InstanceState) -> Vec<[String; 7]> {
 }
 
 /// `nginx ready, agent exited with code 1`.
-fn services(services: &[ServiceState]) -> String {
-    let one = |it: &ServiceState| match it.exit_code {
+fn services(services: &[ServiceView]) -> String {
+    let one = |it: &ServiceView| match it.exit_code {
         Some(code) => format!("{} exited with code {code}", it.name),
         None => format!("{} {}", it.name, it.state.replace('-', " ")),
     };
@@ -100,80 +101,54 @@ fn services(services: &[ServiceState]) -> String {
 }
 
 /// `web1 /srv/www ./www read-only`.
-fn mounts(instance: &InstanceState) -> impl Iterator<Item = String> + '_ {
+fn mounts(instance: &InstanceView) -> impl Iterator<Item = String> + '_ {
     instance.mounts.iter().map(|it| match &it.source {
         Some(source) => format!("{} {} {} {}", instance.name, it.place, shown(source), it.access),
         None => format!("{} {} empty", instance.name, it.place),
     })
 }
 
+/// An operation in the JSON of the operations and of `sglab events`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AppliedView {
+    /// The operation in a few words: `stop web1`.
+    pub operation: String,
+    /// Everything that it changed, a line each: `web1 private 10.0.0.11 -> 10.0.0.13`.
+    pub changes: Vec<String>,
+    /// Seconds until it was in force.
+    pub in_force: f64,
+}
+
+impl AppliedView {
+    /// An operation as it was received.
+    pub fn of(Applied { operation, changes, in_force }: &Applied) -> Self {
+        let changes = changes.iter().map(ToString::to_string).collect();
+        Self { operation: operation.to_string(), changes, in_force: *in_force }
+    }
+}
+
 /// What operations have changed, and how long each took until it was in force.
 pub fn applied(done: &[Applied]) -> String {
     let mut text = String::new();
-    for Applied { operation, changes, in_force } in done {
+    for AppliedView { operation, changes, in_force } in done.iter().map(AppliedView::of) {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force * 1000.0);
         for change in changes {
-            let _ = writeln!(text, "  {}", shown(change));
+            let _ = writeln!(text, "  {}", shown(&change));
         }
     }
     text
 }
 
-/// What probes found, a line each.
-pub fn probed(all: &[Probed]) -> String {
-    let mut text = String::new();
-    let width = all.iter().map(|one| one.flow.chars().count()).max().unwrap_or(0);
-    for Probed { flow, outcome, rule, reason, address, answer_dropped: _ } in all {
-        let mut more = String::new();
-        let said = [
-            rule.as_ref().map(|rule| format!("by {rule}")),
-            reason.as_deref().map(shown).map(Into::into),
-            address.as_ref().map(|to| format!("at {to}")),
-        ];
-        for said in said.into_iter().flatten() {
-            more = if more.is_empty() { said } else { format!("{more}; {said}") };
-        }
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}", format!("{flow:<width$}  {outcome}  {more}").trim_end());
-    }
-    text
-}
-
-/// A truth table.
-pub fn matrix(matrix: &Matrix) -> String {
-    let mut text = String::new();
-    let there = |class: Class| {
-        matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| it == class.as_str()))
+/// What there is of the kind that EC2 did not find.
+pub fn known_names(cloud: &Cloud, code: RefusalCode) -> Option<String> {
+    let names: Vec<&str> = match code {
+        RefusalCode::InvalidInstanceIdNotFound => cloud.instances.keys().map(|name| name.as_str()).collect(),
+        RefusalCode::InvalidGroupNotFound => cloud.groups.keys().map(|name| name.as_str()).collect(),
+        RefusalCode::InvalidAddressNotFound => cloud.elastic_ips.keys().map(|name| name.as_str()).collect(),
+        _ => return None,
     };
-    let letters = text::letters(there);
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "each cell: {}    {letters}", matrix.ports.join(", "));
-    let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
-    let label = |row: &crate::control::protocol::MatrixRow| {
-        if several && row.by != "usual" { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
-    };
-    let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
-    let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;
-    let heads: String = matrix.to.iter().map(|to| format!("{to:<width$}")).collect();
-    let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
-    for row in &matrix.rows {
-        let block = |cells: &Option<Vec<String>>| {
-            let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
-            format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
-        };
-        let blocks: String = row.cells.iter().map(block).collect();
-        let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
-    }
-    text.push_str(&balancers(&matrix.load_balancers, 0));
-    text
-}
-
-fn letter(outcome: &str) -> char {
-    if outcome == NOT_PROBED {
-        return NO_CELL;
-    }
-    Class::ALL.into_iter().find(|class| class.as_str() == outcome).unwrap_or(Class::Inconclusive).letter()
+    Some(if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) })
 }
 
 /// The width of a terminal.
@@ -181,7 +156,7 @@ const WIDTH: usize = 80;
 
 /// Load balancers, each with its addresses, its DNS name and its listeners, and a line for each instance behind it: whether it
 /// is in service, and if not why.
-fn balancers(all: &[LoadBalancerState], indent: usize) -> String {
+pub(super) fn balancers(all: &[LoadBalancerView], indent: usize) -> String {
     let mut text = String::new();
     let margin = " ".repeat(indent);
     for it in all {

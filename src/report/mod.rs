@@ -13,9 +13,11 @@ pub mod github;
 pub mod json;
 pub mod junit;
 pub mod knobs;
+pub mod lab_state;
 pub mod live;
 mod operation;
 pub mod pcap;
+pub mod probes;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

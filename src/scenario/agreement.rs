@@ -8,7 +8,8 @@ use crate::policy::tracking::Standing;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
 
 /// What comparing a prediction with a measurement gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Agreement {
     /// Both say the same, for the same reason.
     Agree,

@@ -55,7 +55,7 @@ pub struct Said {
 }
 
 /// A rule that decided.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
 pub struct DecidingRule {
     /// Its group.
     pub group: GroupName,

@@ -1,11 +1,14 @@
 //! Health checks of load balancers in words: who fails, and for want of what.
 
+use indexmap::IndexMap;
+
 use crate::lab::Listeners;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, LoadBalancer, LoadBalancerName,
     PrivateIp, Service, Via,
 };
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
+use crate::probe::Standing;
 
 /// What is known of listeners by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at
 /// any other the harness answers a probe where no program does.
@@ -75,7 +78,7 @@ pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName
 
 /// Why each registered instance whose health check fails by the cloud alone does so; instances with one cause together.
 pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
-    let mut by_cause: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
+    let mut by_cause: IndexMap<String, Vec<&str>> = IndexMap::new();
     for target in balancer.registrations.keys() {
         let name = LoadBalancerName::new(balancer.node().as_str());
         if let Some(cause) = failure(cloud, &name, target) {
@@ -124,4 +127,43 @@ pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, fail
             }
         }
     }
+}
+
+/// The reason why a target is out of service: by the cloud, or else as its health checks found it.
+pub fn observed_cause(
+    cloud: &Cloud,
+    balancer: &LoadBalancer,
+    target: &InstanceName,
+    standing: &Standing,
+) -> Option<String> {
+    match standing {
+        Standing::InService | Standing::InProgress => None,
+        Standing::Passing { passed } => {
+            Some(format!("{passed} of {} checks in a row have passed", balancer.health_check.healthy_threshold))
+        }
+        Standing::Failed { why } => Some(match health_check(cloud, balancer, target, &ears(cloud)) {
+            Some(Reached::Fails(failure)) => cause(cloud, balancer, target, &failure),
+            _ => why.clone(),
+        }),
+    }
+}
+
+/// The reasons why instances behind the load balancer that a flow goes to are out of service, where its health checks have found
+/// them and the cloud alone does not tell.
+pub fn observed_failures(
+    cloud: &Cloud,
+    flow: &Flow,
+    standings: impl Fn(&LoadBalancerName) -> IndexMap<InstanceName, Standing>,
+) -> Vec<String> {
+    let Some((name, balancer)) = flow.to.instance().and_then(|to| cloud.load_balancers.get_key_value(to.as_str()))
+    else {
+        return Vec::new();
+    };
+    let standings = standings(name);
+    let found = balancer.registrations.keys().filter_map(|target| {
+        let standing = standings.get(target).unwrap_or(&Standing::InProgress);
+        let cause = observed_cause(cloud, balancer, target, standing)?;
+        failure(cloud, name, target).is_none().then(|| format!("{target} fails its health check: {cause}"))
+    });
+    found.collect()
 }

@@ -20,6 +20,7 @@ pub mod demand;
 pub mod differences;
 mod dossier;
 pub mod explain;
+pub mod export;
 mod files;
 mod findings;
 mod flow_logs;

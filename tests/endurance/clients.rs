@@ -8,7 +8,13 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use sglab::control::protocol::{self, Applied, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use indexmap::IndexSet;
+use sglab::model::topology::{read_flow, read_operations};
+use sglab::model::{GroupName, InstanceName, Operation, Port, Service};
+use sglab::protocol::{self, Applied, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, State, VERSION};
+use sglab::report::probes::flows_of_matrix;
+use sglab::scenario::agreement::Agreement;
+use sglab::scenario::cells;
 
 use super::super::labs::Labs;
 use super::cloud;
@@ -19,8 +25,7 @@ const STOPPED: &str = "is stopped, and opens nothing";
 const FLOWS: u64 = 8;
 
 /// Every way to look on.
-pub const WATCHES: [&str; 10] =
-    ["events", "changes", "flow-logs", "capture", "exec", "matrix", "state", "export", "render", "garbage"];
+pub const WATCHES: [&str; 8] = ["events", "changes", "flow-logs", "capture", "exec", "matrix", "state", "garbage"];
 
 /// Asks a lab.
 pub struct Asker {
@@ -54,6 +59,14 @@ impl Asker {
     pub fn in_silence<T>(&self, what: impl FnOnce() -> T) -> T {
         let _silence = self.silence.write().expect("no panic");
         what()
+    }
+
+    /// The state of this moment.
+    fn state(&self) -> State {
+        match self.ask(Request::State) {
+            Reply::State(state) => *state,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// Asks, and reads answers until one is the last.
@@ -94,20 +107,22 @@ impl Asker {
     pub fn apply(&self, operations: &str) -> (f64, Vec<Applied>) {
         let _asking = self.silence.read().expect("no panic");
         let begun = Instant::now();
-        let operations = operations.to_owned();
-        match self.ask(Request::Apply { operations: operations.clone() }) {
+        let read = read_operations(&self.state().cloud, operations).unwrap_or_else(|problems| panic!("{problems}"));
+        let typed = read.into_iter().map(|placed| placed.value).collect();
+        match self.ask(Request::Apply { operations: typed, at: None }) {
             Reply::Applied(done) => (begun.elapsed().as_secs_f64(), done),
             other => panic!("{operations}: {other:?}"),
         }
     }
 
-    /// Asks for what EC2 refuses and what is no operation at all; gives how often it was refused.
+    /// Asks for what EC2 refuses; gives how often it was refused.
     pub fn be_refused(&self) -> u64 {
         let _asking = self.silence.read().expect("no panic");
-        for operations in ["stop: nobody", "delete-group: WEB", "sotp: i1"] {
-            match self.ask(Request::Apply { operations: operations.to_owned() }) {
-                Reply::Refused { .. } | Reply::Invalid(_) => {}
-                other => panic!("{operations}: {other:?}"),
+        let (nobody, web) = (InstanceName::new("nobody"), GroupName::new("WEB"));
+        for operation in [Operation::Stop(nobody.clone()), Operation::DeleteGroup(web), Operation::Start(nobody)] {
+            match self.ask(Request::Apply { operations: vec![operation.clone()], at: None }) {
+                Reply::Refused { .. } => {}
+                other => panic!("{operation}: {other:?}"),
             }
         }
         3
@@ -127,38 +142,39 @@ impl Asker {
 
     /// Probes some flows, others each turn; every tenth turn it asks for an explanation as well.
     pub fn probe(&self, turn: u64, told: &mut Told) {
-        let flows: Vec<String> =
-            (0..FLOWS).map(|it| cloud::flow(turn.wrapping_mul(FLOWS) + it, self.instances)).collect();
+        let words = (0..FLOWS).map(|it| cloud::flow(turn.wrapping_mul(FLOWS) + it, self.instances));
         let _asking = self.silence.read().expect("no panic");
-        match self.ask(Request::Probe { flows: flows.clone() }) {
+        let State { cloud, revision, .. } = self.state();
+        let mut flows = Vec::new();
+        for words in words {
+            let pattern = read_flow(&cloud, &words).unwrap_or_else(|problems| panic!("{problems}"));
+            match cells::select(&pattern, None, &cloud) {
+                Ok(meant) => flows.extend(meant),
+                Err(why) if why.contains(STOPPED) => {
+                    *told.verdicts.entry("(sender stopped)".to_owned()).or_default() += 1;
+                }
+                Err(why) => told.odd.push(why),
+            }
+        }
+        let details = if turn.is_multiple_of(10) { ProbeDetails::Records } else { ProbeDetails::None };
+        match self.ask(Request::Probe { flows, details, at: Some(revision) }) {
             Reply::Probed(found) => {
                 self.probes.fetch_add(found.len() as u64, Ordering::Relaxed);
                 for one in found {
                     if !["open", "dropped", "refused", "unreachable"].contains(&one.outcome.as_str()) {
                         told.odd.push(format!("{one:?}"));
                     }
-                    *told.verdicts.entry(one.outcome).or_default() += 1;
-                }
-            }
-            // One of the senders is.
-            Reply::Invalid(why) if why.contains(STOPPED) => {
-                *told.verdicts.entry("(sender stopped)".to_owned()).or_default() += 1;
-            }
-            other => told.odd.push(format!("{flows:?}: {other:?}")),
-        }
-        if turn.is_multiple_of(10) {
-            match self.ask(Request::Explain { flows: flows[..1].to_vec(), color: false, width: None }) {
-                Reply::Explained(flows) => {
-                    for one in flows {
-                        if one.agreement != "agree" {
+                    *told.verdicts.entry(one.outcome.as_str().to_owned()).or_default() += 1;
+                    if let Some(records) = &one.records {
+                        if records.agreement != Agreement::Agree {
                             told.odd.push(format!("{one:?}"));
                         }
-                        *told.agreements.entry(one.agreement).or_default() += 1;
+                        *told.agreements.entry(format!("{:?}", records.agreement).to_lowercase()).or_default() += 1;
                     }
                 }
-                Reply::Invalid(why) if why.contains(STOPPED) => {}
-                other => told.odd.push(format!("{other:?}")),
             }
+            Reply::Stale(_) => *told.verdicts.entry("(moved on)".to_owned()).or_default() += 1,
+            other => told.odd.push(format!("{other:?}")),
         }
     }
 
@@ -178,23 +194,25 @@ impl Asker {
     /// Looks on in one of the ways there are, and goes away again, with everything unread but the first word.
     pub fn watch(&self, what: &'static str, labs: &Labs, told: &mut Told) {
         let _asking = self.silence.read().expect("no panic");
-        let instance = || "i0".to_owned();
+        let instance = || InstanceName::new("i0");
         let request = match what {
             "events" => Request::Events { follow: true },
             "changes" => Request::Changes,
             "flow-logs" => Request::FlowLogs { follow: true },
             "capture" => Request::Capture { instance: instance() },
             // As many cells as there are pairs of instances.
-            "matrix" if self.instances <= 20 => Request::Matrix { ports: vec!["tcp 443".to_owned()], by: Vec::new() },
-            "export" => Request::Export,
-            "render" => Request::Render,
+            "matrix" if self.instances <= 20 => {
+                let (columns, vias) = (IndexSet::from([Service::Tcp(Port(443))]), IndexSet::from([None]));
+                let flows = flows_of_matrix(&self.state().cloud, &columns, &vias);
+                Request::Probe { flows, details: ProbeDetails::None, at: None }
+            }
             "garbage" => {
                 drop(labs.raw("endurance", &[0xff; 64]));
                 *told.watched.entry(what).or_default() += 1;
                 return;
             }
             "exec" => {
-                drop(labs.ok(&["exec", &instance(), "--", "true"]));
+                drop(labs.ok(&["exec", "i0", "--", "true"]));
                 *told.watched.entry(what).or_default() += 1;
                 return;
             }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::unistd::Pid;
 use serde_json::Value;
-use sglab::control::protocol::Request;
+use sglab::protocol::Request;
 
 use super::clients::Asker;
 

@@ -4,12 +4,12 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 
 use sglab::control::LabName;
-use sglab::control::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
-use sglab::control::supervisor::{self, Explain, Keeping, Start};
+use sglab::control::supervisor::{self, Keeping, Start};
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
 use sglab::model::{Era, InstanceName, Operation};
+use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, VERSION};
 use sglab::scenario::{self, FlowLogResult, Options, Proof, RunVerdict, StepStatus};
 
 use crate::bare::{hears, raw, word};
@@ -270,7 +270,6 @@ async fn asked(lab: Lab, requests: Vec<Request>) -> Vec<Reply> {
         file: "spoilt.yaml".to_owned(),
         pid: std::process::id(),
         listener,
-        explain: Explain { flow: |_, _, _| (String::new(), serde_json::Value::Null), together: |_, _, _| None },
         flow_logs: Keeping { seconds: 600, write: None },
     };
     tokio::select! {
@@ -286,8 +285,8 @@ async fn in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data
     // No record ever comes.
     faults.spoil_logs(Some(LogFault::OverflowEvery(1)));
     let lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
-    let flows = vec!["a -> b:22".to_owned()];
-    let replies = asked(lab, vec![Request::Probe { flows }, Request::FlowLogs { follow: false }]).await;
+    let probe = Request::Probe { flows: vec![flow("a", "b", tcp(22))], details: ProbeDetails::None, at: None };
+    let replies = asked(lab, vec![probe, Request::FlowLogs { follow: false }]).await;
     let records: Vec<_> = replies
         .iter()
         .filter_map(|reply| if let Reply::FlowLog(records) = reply { Some(records) } else { None })

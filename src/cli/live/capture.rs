@@ -9,9 +9,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use sglab::control::Ender;
-use sglab::control::protocol::{Reply, Request};
-use sglab::control::told::{CapturedFrame, Happening};
 use sglab::fabric::capture::Frame;
+use sglab::model::InstanceName;
+use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
 use sglab::report::pcap;
 
 use super::{Which, speak};
@@ -91,7 +91,7 @@ fn follow(
     ender: &Mutex<Option<Ender>>,
 ) -> anyhow::Result<Exit> {
     let begun = |it| *ender.lock().unwrap_or_else(PoisonError::into_inner) = Some(it);
-    speak::follow_until(which, Request::Capture { instance: instance.to_owned() }, begun, |reply| {
+    speak::follow_until(which, Request::Capture { instance: InstanceName::new(instance) }, begun, |reply| {
         let mut output = shared.lock().unwrap_or_else(PoisonError::into_inner);
         match reply {
             // Before any is there: it is under way.
@@ -105,7 +105,7 @@ fn follow(
                 }
             }
             Reply::Event(event) => {
-                if let Happening::Missed { events } = event.what {
+                if let EventKind::Missed { events } = event.kind {
                     eprintln!("{events} packets or readings are missing here: they came too fast");
                 }
             }

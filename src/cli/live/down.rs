@@ -1,8 +1,8 @@
 //! `sglab down`.
 
 use anyhow::bail;
-use sglab::control::protocol::{Reply, Request};
 use sglab::control::{Client, Place, place};
+use sglab::protocol::{Reply, Request};
 
 use super::{DownArguments, speak};
 use crate::cli::{Exit, progress};

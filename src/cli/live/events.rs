@@ -3,8 +3,8 @@
 use std::io::{Write, stdout};
 
 use clap::Args;
-use sglab::control::protocol::{Reply, Request};
-use sglab::report::events;
+use sglab::protocol::{Reply, Request};
+use sglab::report::events::{self, EventView};
 
 use super::{Which, speak};
 use crate::cli::Exit;
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &EventsArguments) -> anyhow::Result<Exit> {
         let Reply::Event(event) = reply else { return Ok(Some(reply)) };
         match arguments.format {
             PlainFormat::Text => stdout().write_all(events::event(&event).as_bytes())?,
-            PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string(&event)?)?,
+            PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string(&EventView::of(&event))?)?,
         }
         Ok(None)
     })

@@ -9,8 +9,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::Client;
-use sglab::control::protocol::{Exec, Reply, Request};
 use sglab::fabric::terminal::{self, Pty, Raw};
+use sglab::protocol::{Exec, Reply, Request};
 
 use super::{ExecArguments, speak};
 use crate::cli::Exit;

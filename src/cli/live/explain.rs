@@ -2,10 +2,13 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
-use sglab::control::protocol::{Reply, Request};
+use sglab::model::topology::read_question;
+use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::{Style, events};
+use sglab::scenario::agreement::Agreement;
+use sglab::scenario::cells;
 
-use super::speak;
+use super::speak::{self, Invalid};
 use crate::cli::arguments::{ExplainArguments, PlainFormat};
 use crate::cli::{Exit, color, screen};
 
@@ -13,23 +16,28 @@ pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::R
     let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
     let style = Style { width, ..Style::default() };
-    match speak::ask(&arguments.which, Request::Explain { flows: vec![flow.to_owned()], color, width })? {
-        Reply::Explained(all) => {
-            match arguments.format {
-                PlainFormat::Text => {
-                    let ways = all.iter().map(events::explained);
-                    let together = all.iter().filter_map(|it| it.together.as_ref()).map(events::together);
-                    ways.chain(together).try_for_each(|text| stdout().write_all(style.fit(&text).as_bytes()))?
-                }
-                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
-            }
-            let any = |word: &str| all.iter().any(|it| it.agreement == word);
-            Ok(match (any("disagree"), any("unproved")) {
-                (true, _) => Exit::Differs,
-                (false, true) => Exit::Inconclusive,
-                (false, false) => Exit::Ok,
-            })
-        }
-        other => speak::otherwise(other),
+    let style = Style { color, ..style };
+    let read = |state: &State| {
+        let cloud = &state.cloud;
+        let pattern = read_question(cloud, flow)?;
+        let flows = cells::meant(&pattern, None, cloud).map_err(|why| Invalid::new(&why))?;
+        let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
+        Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
+    };
+    let (all, state, peers) = match speak::ask_at(&arguments.which, read)? {
+        Ok((Reply::Probed(all), state, peers)) => (all, state, peers),
+        Ok((other, ..)) => return speak::otherwise(other),
+        Err(invalid) => return Ok(invalid.say()),
+    };
+    let all = events::explained(&state, &all, &peers, style);
+    match arguments.format {
+        PlainFormat::Text => stdout().write_all(style.fit(&events::explanations(&all)).as_bytes())?,
+        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
     }
+    let any = |wanted: Agreement| all.iter().any(|it| it.agreement == wanted);
+    Ok(match (any(Agreement::Disagree), any(Agreement::Unproved)) {
+        (true, _) => Exit::Differs,
+        (false, true) => Exit::Inconclusive,
+        (false, false) => Exit::Ok,
+    })
 }

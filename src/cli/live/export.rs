@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sglab::control::protocol::{Reply, Request};
 
 use super::{Which, speak};
 use crate::cli::{Exit, file, told};
@@ -26,10 +25,8 @@ pub(crate) struct ExportArguments {
 }
 
 pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
-    let text = match speak::ask(&arguments.which, Request::Export)? {
-        Reply::Text(text) => text,
-        other => return speak::otherwise(other),
-    };
+    let state = speak::state(&arguments.which)?;
+    let text = sglab::scenario::export::export(&state.cloud, &state.lab)?;
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
         Some(path) => {
@@ -40,11 +37,7 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
 }
 
 pub(in crate::cli) fn render(which: &Which) -> anyhow::Result<Exit> {
-    match speak::ask(which, Request::Render)? {
-        Reply::Text(text) => {
-            stdout().write_all(text.as_bytes())?;
-            Ok(Exit::Ok)
-        }
-        other => speak::otherwise(other),
-    }
+    let text = sglab::compile::render(&speak::state(which)?.cloud)?;
+    stdout().write_all(text.as_bytes())?;
+    Ok(Exit::Ok)
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use sglab::control::protocol::{Reply, Request};
 use sglab::control::supervisor::Keeping;
+use sglab::protocol::{Reply, Request};
 use sglab::report::flow_logs::Format;
 
 use super::{Which, speak};

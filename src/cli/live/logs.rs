@@ -9,8 +9,9 @@ use anyhow::Context;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use sglab::control::protocol::{Reply, Request};
 use sglab::control::{Client, LabName, Place};
+use sglab::model::{DaemonName, InstanceName};
+use sglab::protocol::{Reply, Request};
 use sglab::report::shown_lines;
 
 use super::{LogsArguments, speak};
@@ -39,7 +40,7 @@ fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
     let (instance, service) = service
         .split_once('/')
         .with_context(|| format!("`{service}` is no service: write INSTANCE/SERVICE, such as web1/nginx"))?;
-    let request = Request::ServiceLog { instance: instance.to_owned(), service: service.to_owned() };
+    let request = Request::ServiceLog { instance: InstanceName::new(instance), service: DaemonName::new(service) };
     match Client::connect(&speak::choose(lab)?)?.ask(request)? {
         Reply::Text(text) => {
             Out::here().write_all(text.as_bytes())?;

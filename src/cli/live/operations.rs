@@ -4,8 +4,10 @@ use std::io::{Write, stdout};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use sglab::control::protocol::{Reply, Request};
-use sglab::report::live;
+use sglab::model::topology::read_operations_beside;
+use sglab::protocol::{Reply, Request, State};
+use sglab::report::live::{self, AppliedView};
+use sglab::scenario::FilesFrom;
 
 use super::{Which, speak};
 use crate::cli::Exit;
@@ -331,17 +333,32 @@ Examples:
 
 pub(super) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     let (words, common) = words(command);
-    match speak::ask(&common.which, Request::Apply { operations: words })? {
+    let read = |state: &State| {
+        let folder = FilesFrom::folder(state.folder.as_deref());
+        let operations = read_operations_beside(&state.cloud, &words, &folder)?;
+        let operations = operations.into_iter().map(|placed| placed.value).collect();
+        Ok((Request::Apply { operations, at: Some(state.revision) }, ()))
+    };
+    let (reply, state, ()) = match speak::ask_at(&common.which, read)? {
+        Ok(answered) => answered,
+        Err(invalid) => return Ok(invalid.say()),
+    };
+    match reply {
         Reply::Applied(done) => {
             match common.format {
                 PlainFormat::Text => stdout().write_all(live::applied(&done).as_bytes())?,
-                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&done)?)?,
+                PlainFormat::Json => {
+                    let done: Vec<AppliedView> = done.iter().map(AppliedView::of).collect();
+                    writeln!(stdout(), "{}", serde_json::to_string_pretty(&done)?)?;
+                }
             }
             Ok(Exit::Ok)
         }
-        Reply::Refused { code, message, help, before } => {
+        Reply::Refused { refusal, before } => {
             stdout().write_all(live::applied(&before).as_bytes())?;
-            speak::otherwise(Reply::Refused { code, message, help, before })
+            // Names of the cloud as it is after the operations before.
+            let now = if before.is_empty() { state } else { speak::state(&common.which)? };
+            Ok(speak::refused(&refusal, Some(&now.cloud)))
         }
         other => speak::otherwise(other),
     }

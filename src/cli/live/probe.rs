@@ -3,10 +3,15 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
-use sglab::control::protocol::{Reply, Request};
-use sglab::report::live;
+use indexmap::IndexSet;
+use sglab::model::topology::{columns_of, read_flow, read_services};
+use sglab::model::{Service, Via};
+use sglab::protocol::{ProbeDetails, Reply, Request, State};
+use sglab::report::probes::{self, Matrix, ProbeView};
+use sglab::scenario::{Class, cells};
 
-use super::{By, MatrixArguments, ProbeArguments, speak};
+use super::speak::Invalid;
+use super::{MatrixArguments, ProbeArguments, speak};
 use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
 
@@ -15,13 +20,25 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
         bail!("`{}` asks nobody: whom, and for what? `sglab probe web1 db1:3306`", arguments.from);
     }
     let flow = super::flow(&arguments.from, arguments.to.as_deref(), arguments.by);
-    match speak::ask(&arguments.which, Request::Probe { flows: vec![flow] })? {
+    let read = |state: &State| {
+        let flows = cells::select(&read_flow(&state.cloud, &flow)?, None, &state.cloud);
+        let flows = flows.map_err(|why| Invalid::new(&why))?;
+        Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, ()))
+    };
+    let reply = match speak::ask_at(&arguments.which, read)? {
+        Ok((reply, ..)) => reply,
+        Err(invalid) => return Ok(invalid.say()),
+    };
+    match reply {
         Reply::Probed(all) => {
             match arguments.format {
-                PlainFormat::Text => stdout().write_all(live::probed(&all).as_bytes())?,
-                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?,
+                PlainFormat::Text => stdout().write_all(probes::probed(&all).as_bytes())?,
+                PlainFormat::Json => {
+                    let all: Vec<ProbeView> = all.iter().map(ProbeView::of).collect();
+                    writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
+                }
             }
-            let unproved = all.iter().any(|one| one.outcome == "inconclusive");
+            let unproved = all.iter().any(|one| one.outcome == Class::Inconclusive);
             Ok(if unproved { Exit::Inconclusive } else { Exit::Ok })
         }
         other => speak::otherwise(other),
@@ -29,19 +46,51 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
 }
 
 pub(super) fn matrix(arguments: &MatrixArguments) -> anyhow::Result<Exit> {
-    let word = |by: &By| match by {
-        By::Private => "private",
-        By::Public => "public",
-        By::Ipv6 => "ipv6",
-        By::Dns => "dns",
-    };
-    let by: Vec<String> = arguments.by.iter().map(|by| word(by).to_owned()).collect();
-    let table = || speak::ask(&arguments.which, Request::Matrix { ports: arguments.ports.clone(), by: by.clone() });
+    let table = || table(arguments);
     if arguments.watch { watch(arguments, &table) } else { print(arguments, table()?) }
 }
 
+/// What is printed: a truth table, or how asking for one ended.
+enum Table {
+    Matrix(Box<Matrix>),
+    Ended(Exit),
+}
+
+fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
+    let vias: IndexSet<Option<Via>> = match arguments.by.as_slice() {
+        [] => IndexSet::from([None]),
+        some => some.iter().map(|by| Some(Via::from(*by))).collect(),
+    };
+    let read = |state: &State| {
+        let cloud = &state.cloud;
+        let mut columns: IndexSet<Service> = IndexSet::new();
+        for words in &arguments.ports {
+            columns.extend(read_services(cloud, words)?);
+        }
+        if columns.is_empty() {
+            columns = columns_of(cloud);
+        }
+        let flows = probes::flows_of_matrix(cloud, &columns, &vias);
+        Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
+    };
+    match speak::ask_at(&arguments.which, read)? {
+        Ok((Reply::Probed(all), state, columns)) => {
+            // Health checks went on meanwhile.
+            let health = if state.cloud.load_balancers.is_empty() {
+                state.health
+            } else {
+                speak::state(&arguments.which)?.health
+            };
+            let state = State { health, ..state };
+            Ok(Table::Matrix(Box::new(Matrix::of(&state, &all, &columns, &vias))))
+        }
+        Ok((other, ..)) => Ok(Table::Ended(speak::otherwise(other)?)),
+        Err(invalid) => Ok(Table::Ended(invalid.say())),
+    }
+}
+
 /// A table now, and one after each change; changes that came while one was drawn make one together.
-fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Reply>) -> anyhow::Result<Exit> {
+fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Table>) -> anyhow::Result<Exit> {
     let (tell, hear) = std::sync::mpsc::channel();
     let which = arguments.which.clone();
     let following = std::thread::spawn(move || {
@@ -52,8 +101,8 @@ fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Reply>)
     });
     while hear.recv().is_ok() {
         while hear.try_recv().is_ok() {}
-        let reply = match table() {
-            Ok(reply) => reply,
+        let drawn = match table() {
+            Ok(drawn) => drawn,
             // It has gone down meanwhile; who follows says how.
             Err(_) if following.is_finished() => break,
             Err(error) => return Err(error),
@@ -62,7 +111,7 @@ fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Reply>)
             // To the top of an empty screen.
             stdout().write_all(b"\x1b[2J\x1b[H")?;
         }
-        match print(arguments, reply)? {
+        match print(arguments, drawn)? {
             Exit::Ok => {}
             other => return Ok(other),
         }
@@ -74,16 +123,15 @@ fn watch(arguments: &MatrixArguments, table: &dyn Fn() -> anyhow::Result<Reply>)
     following.join().unwrap_or(Ok(Exit::Ok))
 }
 
-fn print(arguments: &MatrixArguments, reply: Reply) -> anyhow::Result<Exit> {
-    match reply {
-        Reply::Matrix(matrix) => {
-            match arguments.format {
-                PlainFormat::Text => stdout().write_all(live::matrix(&matrix).as_bytes())?,
-                PlainFormat::Json if arguments.watch => writeln!(stdout(), "{}", serde_json::to_string(&matrix)?)?,
-                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&matrix)?)?,
-            }
-            Ok(Exit::Ok)
-        }
-        other => speak::otherwise(other),
+fn print(arguments: &MatrixArguments, table: Table) -> anyhow::Result<Exit> {
+    let matrix = match table {
+        Table::Matrix(matrix) => matrix,
+        Table::Ended(exit) => return Ok(exit),
+    };
+    match arguments.format {
+        PlainFormat::Text => stdout().write_all(probes::matrix(&matrix).as_bytes())?,
+        PlainFormat::Json if arguments.watch => writeln!(stdout(), "{}", serde_json::to_string(&matrix)?)?,
+        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&matrix)?)?,
     }
+    Ok(Exit::Ok)
 }

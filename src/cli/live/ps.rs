@@ -4,8 +4,9 @@ use std::io::{Write, stdout};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sglab::control::protocol::{Reply, Request, State};
-use sglab::control::{Client, LabName, Place, place};
+use sglab::control::{Client, Place, place};
+use sglab::protocol::{Reply, Request, State};
+use sglab::report::lab_state::LabState;
 use sglab::report::live;
 
 use super::{PsArguments, StateArguments, speak};
@@ -22,21 +23,21 @@ pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
         let asking: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
         asking.into_iter().map(|asked| asked.join().unwrap_or(Asked::Silent)).collect()
     });
-    let (mut states, mut silent): (Vec<State>, Vec<LabName>) = (Vec::new(), Vec::new());
+    let (mut states, mut silent): (Vec<State>, Vec<String>) = (Vec::new(), Vec::new());
     for (place, asked) in places.into_iter().zip(asked) {
         match asked {
             Asked::State(state) => states.push(*state),
             Asked::Other(other) => return speak::otherwise(*other),
             // It may have ended since: then there is nothing to tell of it.
-            Asked::Silent if place.is_up()? => silent.push(place.name),
+            Asked::Silent if place.is_up()? => silent.push(place.name.to_string()),
             Asked::Silent => {}
         }
     }
     match arguments.format {
         PlainFormat::Text => stdout().write_all(live::all_labs(&states, &silent).as_bytes())?,
         PlainFormat::Json => {
-            let states = states.iter().map(serde_json::to_value);
-            let silent = silent.iter().map(|name| Ok(json!({ "lab": name.as_str(), "answers": false })));
+            let states = states.iter().map(|state| serde_json::to_value(LabState::of(state)));
+            let silent = silent.iter().map(|name| Ok(json!({ "lab": name, "answers": false })));
             let all: Vec<Value> = states.chain(silent).collect::<Result<_, serde_json::Error>>()?;
             writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
         }
@@ -53,21 +54,17 @@ enum Asked {
 
 fn ask(place: &Place) -> Asked {
     match Client::connect_within(place, PATIENCE).and_then(|client| client.ask(Request::State)) {
-        Ok(Reply::State(state)) => Asked::State(Box::new(state)),
+        Ok(Reply::State(state)) => Asked::State(state),
         Ok(other) => Asked::Other(Box::new(other)),
         Err(_) => Asked::Silent,
     }
 }
 
 pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
-    match speak::ask(&arguments.which, Request::State)? {
-        Reply::State(state) => {
-            match arguments.format {
-                PlainFormat::Text => stdout().write_all(live::state(&state).as_bytes())?,
-                PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&state)?)?,
-            }
-            Ok(Exit::Ok)
-        }
-        other => speak::otherwise(other),
+    let state = speak::state(&arguments.which)?;
+    match arguments.format {
+        PlainFormat::Text => stdout().write_all(live::state(&state).as_bytes())?,
+        PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&LabState::of(&state))?)?,
     }
+    Ok(Exit::Ok)
 }

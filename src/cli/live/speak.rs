@@ -1,9 +1,11 @@
 //! Choosing a lab, and what every command does with its answer.
 
 use anyhow::{Context, bail};
-use sglab::control::protocol::{FrameError, Reply, Request};
 use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
-use sglab::report::{shown, shown_lines};
+use sglab::model::topology::Problems;
+use sglab::model::{Cloud, Refusal};
+use sglab::protocol::{FrameError, Reply, Request, State};
+use sglab::report::{live, shown, shown_lines};
 
 use super::Which;
 use crate::cli::{Exit, progress};
@@ -45,6 +47,64 @@ pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
     let _telling = progress::waiting(format!("waiting for {}, which does one thing after the other", place.name));
     Ok(Client::connect(&place)?.ask(request)?)
+}
+
+/// The state of the lab that is meant.
+pub(super) fn state(which: &Which) -> anyhow::Result<State> {
+    match ask(which, Request::State)? {
+        Reply::State(state) => Ok(*state),
+        Reply::Failed(why) => bail!("{why}"),
+        _ => bail!("the lab answered something else than it was asked"),
+    }
+}
+
+/// Asks what depends on the state; again where the lab has moved on meanwhile.
+pub(super) fn ask_at<T>(
+    which: &Which,
+    request: impl Fn(&State) -> Result<(Request, T), Invalid>,
+) -> anyhow::Result<Result<(Reply, State, T), Invalid>> {
+    loop {
+        let state = state(which)?;
+        let (request, more) = match request(&state) {
+            Ok(request) => request,
+            Err(invalid) => return Ok(Err(invalid)),
+        };
+        match ask(which, request)? {
+            Reply::Stale(_) => {}
+            reply => return Ok(Ok((reply, state, more))),
+        }
+    }
+}
+
+/// Words that mean nothing in the lab's cloud: every problem, with carets.
+pub(super) struct Invalid(String);
+
+impl Invalid {
+    /// What is wrong, in a line.
+    pub fn new(why: &str) -> Self {
+        Self(format!("error: {why}"))
+    }
+
+    /// Says it; the exit code for bad input.
+    pub fn say(&self) -> Exit {
+        eprintln!("{}", shown_lines(self.0.trim_end()));
+        Exit::BadInput
+    }
+}
+
+impl From<Problems> for Invalid {
+    fn from(problems: Problems) -> Self {
+        Self(problems.to_string())
+    }
+}
+
+/// Says that EC2 refuses, and what there is of the kind that it did not find.
+pub(super) fn refused(refusal: &Refusal, cloud: Option<&Cloud>) -> Exit {
+    eprintln!("refused: {}: {}", refusal.code.as_str(), shown(&refusal.message));
+    if let Some(help) = cloud.and_then(|cloud| live::known_names(cloud, refusal.code)) {
+        eprintln!("         {}", shown(&help));
+    }
+    Exit::Differs
 }
 
 /// Asks for what comes in many answers, and takes each until the last; gives what `take` does not take. Ends well where the
@@ -90,13 +150,7 @@ pub(super) fn follow_until(
 /// What every answer that is not the wanted one comes to.
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
-        Reply::Refused { code, message, help, .. } => {
-            eprintln!("refused: {code}: {}", shown(&message));
-            if let Some(help) = help {
-                eprintln!("         {}", shown(&help));
-            }
-            Ok(Exit::Differs)
-        }
+        Reply::Refused { refusal, .. } => Ok(refused(&refusal, None)),
         Reply::Invalid(problems) => {
             eprintln!("{}", shown_lines(problems.trim_end()));
             Ok(Exit::BadInput)

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
-use sglab::control::supervisor::{self, Explain, Look, Start};
+use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
 use sglab::fabric::background::{self, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::{Style, explain, shown_lines};
+use sglab::report::shown_lines;
 use sglab::scenario;
 
 use super::UpArguments;
@@ -77,10 +77,6 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 pid: std::process::id(),
                 listener,
                 flow_logs,
-                explain: Explain {
-                    flow: |cloud, flow, look| explain::both(cloud, flow, style_of(look)),
-                    together: |cloud, peers, look| explain::both_together(cloud, peers, style_of(look)),
-                },
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
             supervise(&topology, (era, steps, folder), start, ready, taken)
@@ -122,10 +118,6 @@ async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> a
     steps::carry_out(&mut lab, topology, era, steps).await?;
     lab.start_services(folder).await?;
     Ok((lab, took))
-}
-
-fn style_of(look: Look) -> Style {
-    Style { color: look.color, width: look.width, ..Style::default() }
 }
 
 fn millis(time: Duration) -> f64 {

@@ -11,11 +11,10 @@ use super::Supervised;
 use super::events::now;
 use super::feed::{Answer, Feed, Source};
 use crate::compile::network::NodeName;
-use crate::control::protocol::Reply;
-use crate::control::told::{CapturedFrame, Event, Happening};
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::{InstanceName, InstanceState};
+use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
 
 /// So many readings wait for a slow reader.
 const WAITING: usize = 256;
@@ -33,16 +32,15 @@ pub(super) struct UnderWay {
 
 impl Supervised {
     /// Begins a capture: an empty [`Reply::Frames`] once it is under way, then more.
-    pub(super) async fn capture(&mut self, instance: &str) -> Answer {
+    pub(super) async fn capture(&mut self, name: &InstanceName) -> Answer {
         let cloud = self.lab.cloud();
-        let name = InstanceName::new(instance);
-        let state = cloud.instances.get(&name).map(|instance| instance.state);
+        let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
             let running = cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
             let names: Vec<&str> = running.map(|(name, _)| name.as_str()).collect();
             let why =
                 if state.is_none() { "there is no instance" } else { "nothing can be captured of what does not run:" };
-            return Answer::Once(Reply::Invalid(format!("error: {why} `{instance}`; {} run", names.join(", "))));
+            return Answer::Once(Reply::Invalid(format!("error: {why} `{name}`; {} run", names.join(", "))));
         }
         self.captures.retain(|it| it.runs.strong_count() > 0);
         if self.captures.len() >= MOST {
@@ -101,8 +99,8 @@ fn watch(capture: &Capture, stop: &EventFd, tell: &broadcast::Sender<Arc<Reply>>
         let Ok(frames) = capture.read() else { return };
         let missed = capture.missed().unwrap_or(1);
         if missed > 0 {
-            let what = Happening::Missed { events: missed.into() };
-            drop(tell.send(Arc::new(Reply::Event(Box::new(Event { number: 0, time: now(), what })))));
+            let kind = EventKind::Missed { events: missed.into() };
+            drop(tell.send(Arc::new(Reply::Event(Box::new(Event { number: 0, time: now(), kind })))));
         }
         let frames: Vec<CapturedFrame> = frames.iter().map(told).collect();
         // Nobody reads any more: what is captured is for this one reader.

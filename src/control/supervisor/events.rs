@@ -7,11 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::broadcast;
 
 use super::Supervised;
-use super::explaining::verdict;
 use super::feed::{Answer, Feed};
-use crate::control::protocol::Reply;
-use crate::control::told::{Event, Happening};
+use super::probing::verdict;
 use crate::probe::Logged;
+use crate::protocol::{Event, EventKind, Reply};
 
 /// So many events are kept for who asks later, and so many wait for a slow reader.
 const KEPT: usize = 4096;
@@ -35,10 +34,10 @@ impl Default for Events {
 
 impl Events {
     /// Something has happened.
-    pub fn tell(&mut self, what: Happening) {
+    pub fn tell(&mut self, kind: EventKind) {
         self.told += 1;
-        let changes = matches!(what, Happening::Change { .. });
-        let event = Arc::new(Reply::Event(Box::new(Event { number: self.told, time: now(), what })));
+        let changes = matches!(kind, EventKind::Change { .. });
+        let event = Arc::new(Reply::Event(Box::new(Event { number: self.told, time: now(), kind })));
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }
@@ -94,7 +93,7 @@ impl Supervised {
     fn hear_of_lost(&mut self) {
         let missed = self.lab.unheard();
         if missed > 0 {
-            self.events.tell(Happening::Missed { events: missed });
+            self.events.tell(EventKind::Missed { events: missed });
             self.windows.logs.lose();
         }
     }
@@ -106,7 +105,7 @@ impl Supervised {
         let whereabouts = self.lab.whereabouts(logged);
         if whereabouts.from.is_some() || whereabouts.to.is_some() {
             let verdict = verdict(&self.lab, logged);
-            self.events.tell(Happening::Verdict(verdict));
+            self.events.tell(EventKind::Verdict(Box::new(verdict)));
         }
     }
 }

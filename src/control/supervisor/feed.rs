@@ -9,8 +9,7 @@ use tokio::net::UnixStream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::connection::frame;
-use crate::control::protocol::Reply;
-use crate::control::told::{Event, Happening};
+use crate::protocol::{Event, EventKind, Reply};
 
 /// What a connection is answered.
 pub(super) enum Answer {
@@ -84,6 +83,6 @@ impl Feed {
 
 /// The word that so many replies went by.
 fn went_by(replies: u64) -> Reply {
-    let what = Happening::Missed { events: replies };
-    Reply::Event(Box::new(Event { number: 0, time: super::events::now(), what }))
+    let kind = EventKind::Missed { events: replies };
+    Reply::Event(Box::new(Event { number: 0, time: super::events::now(), kind }))
 }

@@ -12,10 +12,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Supervised;
 use super::feed::{Answer, Feed};
-use crate::control::protocol::Reply;
-use crate::control::told::FlowLogRecord;
 use crate::lab::flow_log::{Action, Eni, FULL, FlowLogs, FlowRecord, LogStatus};
 use crate::model::{Cloud, Direction};
+use crate::protocol::Reply;
+use crate::protocol::event::FlowLogRecord;
 
 /// So many records are kept for who asks later.
 const KEPT: usize = 65_536;

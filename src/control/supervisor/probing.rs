@@ -1,183 +1,99 @@
 //! Probes on a lab that is up.
 
-use indexmap::IndexSet;
-
-use super::{Supervised, invalid, state};
+use super::Supervised;
 use crate::compile::record::Record;
-use crate::control::protocol::{AnswerDropped, Matrix, MatrixRow, NOT_PROBED, Probed, Reply};
-use crate::control::told::Happening;
-use crate::model::topology::{read_flow, read_question, read_services};
-use crate::model::{Endpoint, Flow, Service, Via};
-use crate::probe::{Batch, Drop, DropCause, Outcome, Recorded, Resolution};
-use crate::scenario::{Class, cells, explain};
-
-/// For what flows are read.
-#[derive(Clone, Copy)]
-pub(super) enum For {
-    /// Packets are to prove something.
-    Probes,
-    /// Explains also flows that no probe can ask for.
-    Explanations,
-}
+use crate::lab::Lab;
+use crate::model::Flow;
+use crate::policy;
+use crate::policy::behind::listener;
+use crate::probe::{AtWork, Batch, Drop, DropCause, Logged, Observation, Outcome, Recorded, Resolution};
+use crate::protocol::{AnswerDropped, EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
+use crate::scenario::agreement::{Agreement, compare_all};
+use crate::scenario::{Class, explain, health};
 
 impl Supervised {
-    /// Probes flows.
-    pub(super) async fn probe(&mut self, words: &[String]) -> Reply {
-        let flows = match self.flows(words, For::Probes) {
-            Ok(flows) => flows,
-            Err(reply) => return *reply,
-        };
-        match self.lab.probe(&flows).await {
-            Ok(batch) => Reply::Probed(self.probed(&batch)),
-            Err(error) => Reply::Failed(error.to_string()),
-        }
-    }
-
-    /// The flows that words mean now.
-    pub(super) fn flows(&self, words: &[String], reason: For) -> Result<Vec<Flow>, Box<Reply>> {
-        let mut flows: IndexSet<Flow> = IndexSet::new();
-        for words in words {
-            let cloud = self.lab.cloud();
-            let read = match reason {
-                For::Probes => read_flow(cloud, words),
-                For::Explanations => read_question(cloud, words),
-            };
-            let pattern = match read {
-                Ok(pattern) => pattern,
-                Err(problems) => return Err(Box::new(invalid(&problems))),
-            };
-            let selected = match reason {
-                For::Probes => cells::select(&pattern, None, cloud),
-                For::Explanations => cells::meant(&pattern, None, cloud),
-            };
-            match selected {
-                Ok(selected) => flows.extend(selected),
-                Err(why) => return Err(Box::new(Reply::Invalid(format!("error: {why}")))),
-            }
-        }
-        Ok(flows.into_iter().collect())
-    }
-
-    /// What probes found, told to whoever follows the events as well.
-    pub(super) fn probed(&mut self, batch: &Batch) -> Vec<Probed> {
-        let cloud = self.lab.cloud();
-        let closed = batch.observations.iter().any(|seen| matches!(seen.outcome, Outcome::Closed { .. }));
-        let behind = if closed { state::balancers(cloud, &self.lab.balancers_at_work()) } else { Vec::new() };
-        let one = |seen: &crate::probe::Observation| Probed {
-            flow: seen.flow.to_string(),
-            outcome: Class::of(&seen.outcome).as_str().to_owned(),
-            rule: explain::deciding_rule(&seen.outcome, cloud)
-                .map(|rule| format!("{} \"{}\"", rule.group, rule.written)),
-            reason: explain::reason(&seen.flow, &seen.outcome, cloud).map(|reason| match &seen.outcome {
-                Outcome::Closed { .. } => {
-                    let found = state::failures_found(cloud, &seen.flow, &behind);
-                    std::iter::once(reason).chain(found).collect::<Vec<_>>().join("; ")
-                }
-                _ => reason,
-            }),
-            address: seen.resolved.and_then(Resolution::address).map(|address| address.to_string()),
-            answer_dropped: seen.answer_dropped.as_ref().map(answer_dropped),
-        };
-        let all: Vec<Probed> = batch.observations.iter().map(one).collect();
-        self.hear_all();
-        all.iter().for_each(|probed| self.events.tell(Happening::Probe(probed.clone())));
-        all
-    }
-
-    /// Probes everybody to everybody, at these ports, or at those that rules and listeners name.
-    pub(super) async fn matrix(&mut self, ports: &[String], by: &[String]) -> Reply {
-        let mut columns: IndexSet<Service> = IndexSet::new();
-        for words in ports {
-            match read_services(self.lab.cloud(), words) {
-                Ok(services) => columns.extend(services),
-                Err(problems) => return invalid(&problems),
-            }
-        }
-        if columns.is_empty() {
-            columns = crate::model::topology::columns_of(self.lab.cloud());
-        }
-        let mut vias: IndexSet<Option<Via>> = IndexSet::new();
-        for word in by {
-            match word.as_str() {
-                "private" => vias.insert(Some(Via::Private)),
-                "public" => vias.insert(Some(Via::Public)),
-                "ipv6" => vias.insert(Some(Via::Ipv6)),
-                "dns" => vias.insert(Some(Via::Dns)),
-                other => {
-                    return Reply::Invalid(format!(
-                        "error: `{other}` is no kind of address: private, public, ipv6, dns"
-                    ));
-                }
-            };
-        }
-        if vias.is_empty() {
-            vias.insert(None);
-        }
-        // Two rows may have a cell in common: what is said in the one goes without saying in the other.
-        let flows: IndexSet<Flow> = cells::grid(self.lab.cloud(), &columns, &vias).collect();
-        let flows: Vec<Flow> = flows.into_iter().collect();
-        let batch = match self.lab.probe(&flows).await {
+    /// Probes flows, and tells whoever follows the events.
+    pub(super) async fn probe(&mut self, flows: &[Flow], details: ProbeDetails) -> Reply {
+        let batch = match self.lab.probe(flows).await {
             Ok(batch) => batch,
             Err(error) => return Reply::Failed(error.to_string()),
         };
-        self.probed(&batch);
-        Reply::Matrix(self.grid(&batch, &columns, &vias))
+        let all = self.probed(&batch, details);
+        self.hear_all();
+        all.iter().for_each(|probed| self.events.tell(EventKind::Probe(Box::new(probed.clone()))));
+        Reply::Probed(all)
     }
 
-    fn grid(&self, batch: &Batch, columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Matrix {
+    fn probed(&self, batch: &Batch, details: ProbeDetails) -> Vec<Probed> {
         let cloud = self.lab.cloud();
-        let outcomes: indexmap::IndexMap<&Flow, &Outcome> =
-            batch.observations.iter().map(|seen| (&seen.flow, &seen.outcome)).collect();
-        let receivers: Vec<_> = cells::running(cloud).cloned().collect();
-        let senders = cells::senders(cloud, vias);
-        let columns = cells::columns_of(columns, &senders);
-        let rows = senders.into_iter().map(|(from, via)| {
-            let block = |to: &crate::model::InstanceName| {
-                let (to, via) = cells::path(cloud, &from, to, via)?;
-                let class = |service: &Service| {
-                    if service.unprobeable(via).is_some() {
-                        return NOT_PROBED.to_owned();
-                    }
-                    let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
-                    outcomes.get(&flow).map_or(Class::Inconclusive, |outcome| Class::of(outcome)).as_str().to_owned()
-                };
-                Some(columns.iter().map(class).collect())
+        let at_work = self.lab.balancers_at_work();
+        let standings = |name: &_| at_work.get(name).map(AtWork::standings).unwrap_or_default();
+        let one = |seen: &Observation| {
+            let reason = explain::reason(&seen.flow, &seen.outcome, cloud).map(|reason| match &seen.outcome {
+                Outcome::Closed { .. } => {
+                    let found = health::observed_failures(cloud, &seen.flow, standings);
+                    std::iter::once(reason).chain(found).collect::<Vec<_>>().join("; ")
+                }
+                _ => reason,
+            });
+            let records = match details {
+                ProbeDetails::None => None,
+                ProbeDetails::Records => Some(ProbeRecords {
+                    agreement: self.agreement(seen),
+                    met: seen.records.iter().map(|logged| verdict(&self.lab, logged)).collect(),
+                }),
             };
-            let name = match &from {
-                Endpoint::Host(name, address) => format!("{name} ({address})"),
-                other => other.to_string(),
-            };
-            MatrixRow {
-                from: name,
-                by: via.map_or("usual", via_word).to_owned(),
-                cells: receivers.iter().map(block).collect(),
+            Probed {
+                flow: seen.flow.clone(),
+                outcome: Class::of(&seen.outcome),
+                rule: explain::deciding_rule(&seen.outcome, cloud),
+                reason,
+                address: seen.resolved.and_then(Resolution::address),
+                answer_dropped: seen.answer_dropped.as_ref().map(answer_dropped),
+                records,
             }
-        });
-        Matrix {
-            ports: columns.iter().map(ToString::to_string).collect(),
-            to: receivers.iter().map(ToString::to_string).collect(),
-            rows: rows.collect(),
-            load_balancers: state::balancers(cloud, &self.lab.balancers_at_work()),
-        }
+        };
+        batch.observations.iter().map(one).collect()
+    }
+
+    /// Tells if a probe came out as predicted. Programs that this lab knows nothing of may listen behind a load balancer.
+    fn agreement(&self, seen: &Observation) -> Agreement {
+        let cloud = self.lab.cloud();
+        let verdict = policy::judge(cloud, &seen.flow);
+        let balancer = seen.flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
+        let behind = balancer.and_then(|it| listener(cloud, it, seen.flow.service.tcp_port()?, &health::ears(cloud)));
+        compare_all(&verdict, behind.as_ref(), seen)
     }
 }
 
-fn via_word(via: Via) -> &'static str {
-    match via {
-        Via::Private => "private",
-        Via::Public => "public",
-        Via::Ipv6 => "ipv6",
-        Via::Dns => "dns",
+/// A filter's record with what the cloud knows of it.
+pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
+    let (record, tuple) = (logged.record, logged.tuple);
+    let interface = lab.whereabouts(logged).judged_by(record);
+    let id = if let Record::Accept(_, id) = record { Some(id) } else { None };
+    let rule = id.and_then(|id| lab.cloud().rule(id));
+    PacketVerdict {
+        record,
+        interface: interface.map(|it| it.id.clone()),
+        groups: interface.into_iter().flat_map(|it| &it.groups).cloned().collect(),
+        rule: rule.map(|(group, rule)| explain::of_group(group, rule)),
+        filter: logged.node.to_string(),
+        protocol: tuple.protocol,
+        source: tuple.source,
+        source_port: tuple.source_port,
+        destination: tuple.destination,
+        destination_port: tuple.destination_port,
+        icmp: logged.icmp,
     }
 }
 
 fn answer_dropped(drop: &Drop) -> AnswerDropped {
     match &drop.cause {
         DropCause::Groups { at, interface, .. } => {
-            AnswerDropped { record: Record::Drop(*at).to_string(), interface: Some(interface.to_string()) }
+            AnswerDropped { record: Record::Drop(*at).to_string(), interface: Some(interface.clone()) }
         }
         DropCause::Other(Recorded { record, interface, .. }) => {
-            AnswerDropped { record: record.to_string(), interface: interface.as_ref().map(ToString::to_string) }
+            AnswerDropped { record: record.to_string(), interface: interface.clone() }
         }
     }
 }

@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Supervised;
 use super::connection::PATIENCE;
-use crate::control::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 use crate::fabric::descriptors;
 use crate::fabric::machine::{Program, Running};
 use crate::lab::{ProgramError, Site};
 use crate::model::{DaemonName, InstanceName};
+use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 
 /// The largest message of a client while its program runs, in bytes.
 const MAX_SIGNAL: usize = 1 << 10;
@@ -42,8 +42,8 @@ impl Supervised {
     }
 
     /// What a service has said.
-    pub(super) fn service_log(&self, instance: &str, service: &str) -> Reply {
-        match self.lab.service_log(&InstanceName::new(instance), &DaemonName::new(service)) {
+    pub(super) fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Reply {
+        match self.lab.service_log(instance, service) {
             Ok(text) => Reply::Text(text),
             Err(why) => Reply::Failed(why),
         }

@@ -19,7 +19,6 @@ use super::{Placed, Selector};
 /// EC2 gives an instance at most this many, and few types so many.
 const MOST_DEVICES: u8 = 15;
 
-const CHECK: [(&str, SourceDestCheck); 2] = [("on", SourceDestCheck::On), ("off", SourceDestCheck::Off)];
 const FORWARDS: [(&str, Forwarding); 3] =
     [("no", Forwarding::None), ("nat", Forwarding::Nat), ("as-is", Forwarding::Plain)];
 
@@ -117,7 +116,7 @@ impl Reading<'_> {
     pub fn check(&mut self, node: Option<&Node>) -> SourceDestCheck {
         let Some(node) = node else { return SourceDestCheck::On };
         self.only_in_a_vpc(node.span, "the switch of the source and destination check");
-        self.choice(node, "a setting", &CHECK).unwrap_or_default()
+        self.choice(node, "a setting", &SourceDestCheck::WORDS).unwrap_or_default()
     }
 
     /// `forwards` of an instance.
@@ -199,7 +198,7 @@ impl Reading<'_> {
         let mut operations = Vec::new();
         for (key, value) in self.mapping(node, "a mapping from instances or interfaces to `on` or `off`") {
             let target = self.target(key, refusal);
-            let check = self.choice(value, "a setting", &CHECK);
+            let check = self.choice(value, "a setting", &SourceDestCheck::WORDS);
             if let (Some(target), Some(check)) = (target, check) {
                 let place = self.place(key.span);
                 operations.push(Placed { value: Operation::SetSourceDestCheck(target, check), place });

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
+pub(super) use super::super::name_fault as fault;
 use super::super::{
     AutomaticPublic, DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, InterfaceId, Operation,
     OwnBox, Target, VpcName,
@@ -15,9 +16,6 @@ use super::tree::{Node, Value};
 
 /// Words that mean something of their own.
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
-/// The longest name: what fits a host name.
-const MAX_NAME: usize = 63;
-
 /// How many unknown names get a suggestion; no more problems than that are shown.
 const MAX_SEARCHES: usize = 100;
 /// Hosts, instances and groups of one file.
@@ -195,23 +193,6 @@ impl World {
             self.members.entry(group.clone()).or_default().insert(instance.clone());
         }
     }
-}
-
-/// What keeps a text from being a name.
-pub(super) fn fault(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        return Some("a name has at least one character");
-    }
-    if name.chars().count() > MAX_NAME {
-        return Some("a name has at most 63 characters");
-    }
-    if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-        return Some("a name begins with a letter or a digit");
-    }
-    if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-        return Some("a name is made of letters, digits, `-` and `_`");
-    }
-    None
 }
 
 impl Reading<'_> {

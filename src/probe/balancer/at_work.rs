@@ -8,7 +8,8 @@ use super::{Shared, Target, lock};
 use crate::model::InstanceName;
 
 /// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Standing {
     /// It gets connections.
     InService,

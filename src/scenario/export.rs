@@ -1,20 +1,26 @@
-//! The cloud of a lab as a topology file, with its truth table.
+//! A cloud as a topology file, with its truth table.
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::control::LabName;
-use crate::control::protocol::Reply;
+use super::cells;
 use crate::model::topology::{columns_of, write};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
-use crate::scenario::cells;
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;
 
-/// The file: as the cloud stands, and what is open in it, which `sglab test` holds against the packets.
-pub(super) fn of(cloud: &Cloud, lab: &LabName) -> Reply {
+/// Why a cloud cannot be written as a file.
+#[derive(Debug, thiserror::Error)]
+#[error("this lab cannot be written as a file: {0}")]
+pub struct ExportError(String);
+
+/// Writes the cloud as it stands, with what is open in it, which `sglab test` holds against the packets.
+///
+/// # Errors
+/// [`ExportError`] where the format has no words for it.
+pub fn export(cloud: &Cloud, lab: &str) -> Result<String, ExportError> {
     let title = format!("The lab {lab} as it stood when it was exported.");
     // A table brings strangers, which a cloud that never had one has not; and a host may be let in by one of its addresses
     // only, for which a table has no words.
@@ -23,12 +29,11 @@ pub(super) fn of(cloud: &Cloud, lab: &LabName) -> Reply {
     let mut failed = None;
     for promise in promises.chain(["{rules: unchanged}".to_owned()]) {
         match write::write(cloud, &title, &promise) {
-            Ok(text) => return Reply::Text(text.trim_end().to_owned() + "\n"),
+            Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
             Err(why) => failed = failed.or(Some(why)),
         }
     }
-    let why = failed.map_or_else(String::new, |why| why.to_string());
-    Reply::Failed(format!("this lab cannot be written as a file: {why}"))
+    Err(ExportError(failed.map_or_else(String::new, |why| why.to_string())))
 }
 
 /// The listeners of load balancers that close what they take, having nobody in service. Nothing where what they do depends

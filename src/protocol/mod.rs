@@ -1,18 +1,28 @@
-//! What is said over a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
+//! The protocol of a lab's socket: frames of JSON, of bounded size, in a version that both sides name.
 //!
 //! A frame is its length in four bytes, most significant first, and so many bytes of JSON. A client sends one [`Envelope`]; the
 //! lab answers with one [`Reply`], or for what has no end with many, and closes. Only [`Request::Exec`] is a longer conversation.
+//!
+//! Values are those of the model. Words for people and the documented JSON are made by [`report`](crate::report), on the client's side.
+
+pub mod event;
+pub mod state;
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::told::{CapturedFrame, Event, Explained, FlowLogRecord};
+use crate::model::{Change, DaemonName, Flow, InstanceName, InterfaceId, Operation, Refusal};
+use crate::scenario::agreement::Agreement;
+use crate::scenario::{Class, DecidingRule};
+pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord, PacketVerdict};
+pub use state::{Revision, State};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// The largest request, in bytes.
 pub const MAX_REQUEST: usize = 1 << 20;
 /// The largest reply, in bytes.
@@ -32,50 +42,37 @@ pub struct Envelope {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
-    /// How it is: [`Reply::State`].
+    /// Asks for the state: [`Reply::State`].
     State,
-    /// To carry out operations, in the words of a file's `do:`; one after the other, up to the first that is refused.
+    /// Carries out operations, one after the other, up to the first that is refused: [`Reply::Applied`].
     Apply {
-        /// `{stop: web1}`, or a list of such.
-        operations: String,
+        /// The operations.
+        operations: Vec<Operation>,
+        /// Only while the lab is at this revision; else [`Reply::Stale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Revision>,
     },
-    /// To probe flows, such as `web1 -> db1:3306 by public address`.
+    /// Probes flows, all at once: [`Reply::Probed`].
     Probe {
-        /// The flows.
-        flows: Vec<String>,
+        /// The flows, each once.
+        flows: Vec<Flow>,
+        /// Parts of an answer beside the outcome.
+        details: ProbeDetails,
+        /// Only while the lab is at this revision; else [`Reply::Stale`].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Revision>,
     },
-    /// To probe everybody to everybody.
-    Matrix {
-        /// The ports; without any, those that rules and listeners name.
-        ports: Vec<String>,
-        /// `private`, `public`, `ipv6` or `dns`; without any, the usual: private, and of load balancers what their names mean.
-        by: Vec<String>,
-    },
-    /// To explain flows and to probe them: [`Reply::Explained`].
-    Explain {
-        /// The flows.
-        flows: Vec<String>,
-        /// Whether the words for people are to be coloured.
-        color: bool,
-        /// How wide the terminal is that they are for, if it is one.
-        #[serde(default)]
-        width: Option<usize>,
-    },
-    /// The compiled rulesets: [`Reply::Text`].
-    Render,
     /// What a service of an instance has said, at least the last of it: [`Reply::Text`].
     ServiceLog {
-        /// Of which instance.
-        instance: String,
-        /// Which.
-        service: String,
+        /// The instance.
+        instance: InstanceName,
+        /// The service.
+        service: DaemonName,
     },
     /// To start a program in an instance: [`Reply::GoOn`] asks for its input, output and errors, as three descriptors beside one
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
     /// the client closes.
     Exec(Box<Exec>),
-    /// The cloud as a topology file: [`Reply::Text`].
-    Export,
     /// What has happened: a [`Reply::Event`] for each, then [`Reply::Done`].
     Events {
         /// Whether to go on with what happens from then on, until either side closes.
@@ -91,8 +88,8 @@ pub enum Request {
     /// What an instance's interfaces send and receive from now on: an empty [`Reply::Frames`] once it is under way, then more,
     /// until the client closes or the instance stops.
     Capture {
-        /// Whose.
-        instance: String,
+        /// The instance.
+        instance: InstanceName,
     },
     /// To end: the lab is gone when the lock of its place is free.
     Down,
@@ -126,16 +123,14 @@ pub struct Signal {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
-    /// How it is.
-    State(State),
-    /// What operations have changed.
+    /// The state.
+    State(Box<State>),
+    /// The operations that were carried out.
     Applied(Vec<Applied>),
-    /// What probes found, one for each flow.
+    /// What probes found, in the order of the flows.
     Probed(Vec<Probed>),
-    /// What everybody's probes to everybody found.
-    Matrix(Matrix),
-    /// Flows explained and probed.
-    Explained(Vec<Explained>),
+    /// The lab has moved on to this revision, and nothing was done.
+    Stale(Revision),
     /// Something that happened. More replies follow.
     Event(Box<Event>),
     /// Packets that were captured. More replies follow.
@@ -146,13 +141,9 @@ pub enum Reply {
     Text(String),
     /// EC2 refuses an operation; those before it have been carried out.
     Refused {
-        /// EC2's code.
-        code: String,
-        /// EC2's text.
-        message: String,
-        /// What may have been meant.
-        help: Option<String>,
-        /// What was carried out before.
+        /// EC2's code and text.
+        refusal: Refusal,
+        /// Operations that were carried out before.
         before: Vec<Applied>,
     },
     /// The request's words are wrong: every problem, with carets.
@@ -176,159 +167,53 @@ pub enum Reply {
     Ended(i32),
 }
 
-/// How a lab is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct State {
-    /// Its name.
-    pub lab: String,
-    /// The topology file, as it was named.
-    pub file: String,
-    /// The era.
-    pub era: String,
-    /// Its supervisor's process, as the machine sees it.
-    pub pid: u32,
-    /// Seconds since it came up.
-    pub uptime: f64,
-    /// Its instances, in the order of their launch.
-    pub instances: Vec<InstanceState>,
-    /// Its load balancers.
-    #[serde(default)]
-    pub load_balancers: Vec<LoadBalancerState>,
-    /// The names of its groups.
-    pub groups: Vec<String>,
-    /// The names of its hosts outside.
-    pub hosts: Vec<String>,
-    /// The names of its Elastic IPs.
-    pub elastic_ips: Vec<String>,
-    /// The names of its prefix lists.
-    pub prefix_lists: Vec<String>,
-}
-
-/// How an instance is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InstanceState {
-    /// Its name.
-    pub name: String,
-    /// `running`, `stopped` or `crashed`.
-    pub state: String,
-    /// Seconds since it was launched or started, while it runs.
-    pub uptime: Option<f64>,
-    /// Its interfaces; the first is `eth0`.
-    pub interfaces: Vec<InterfaceState>,
-    /// The programs that it runs by itself, in the order of their starts.
-    #[serde(default)]
-    pub services: Vec<ServiceState>,
-    /// Mounts of the topology file, in its order.
-    #[serde(default)]
-    pub mounts: Vec<MountState>,
-}
-
-/// How a service of an instance is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ServiceState {
-    /// Its name.
-    pub name: String,
-    /// `tcp 80`: it is ready once it listens there; without, once it has begun.
-    pub port: Option<String>,
-    /// `not-started`, `starting`, `ready`, `exited`, or `given-up` where it did not listen in time.
-    pub state: String,
-    /// With which exit code it has ended by itself.
-    pub exit_code: Option<i32>,
-}
-
-/// A mount of an instance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MountState {
-    /// Where: an absolute path.
-    pub place: String,
-    /// Path on the host as the topology file has it; `None` for an empty folder in memory.
-    pub source: Option<String>,
-    /// `read-only` or `writable`.
-    pub access: String,
-}
-
-/// The state of a load balancer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoadBalancerState {
-    /// Its name.
-    pub name: String,
-    /// `internet-facing` or `internal`.
-    pub scheme: String,
-    /// Its DNS name, which means its public address, or of an internal one its private address.
-    pub dns_name: String,
-    /// Its private address.
-    pub private: Option<String>,
-    /// Its public address, unless it is internal.
-    pub public: Option<String>,
-    /// Its groups.
-    pub groups: Vec<String>,
-    /// `tcp 80`, `tcp 80 to 8080`.
-    pub listeners: Vec<String>,
-    /// The port of its health check: `tcp 80`.
-    pub health_check: String,
-    /// The instances that are registered with it.
-    pub targets: Vec<TargetState>,
-}
-
-/// A load balancer's view of an instance, in the words of `DescribeInstanceHealth` of Elastic Load Balancing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TargetState {
-    /// The instance.
-    pub instance: String,
-    /// The private address of its registration.
-    pub address: String,
-    /// `InService` or `OutOfService`.
-    pub state: String,
-    /// `ELB`, `Instance`, or `N/A` while it is in service.
-    pub reason_code: String,
-    /// The API's sentence for that; `N/A` while it is in service.
-    pub description: String,
-    /// The reason why its health check fails, where that is known: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
-    pub cause: Option<String>,
-}
-
-/// How an interface is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct InterfaceState {
-    /// `eth0`, `eth1` ...
-    pub device: String,
-    /// Its private address, while it has one.
-    pub private: Option<String>,
-    /// Its public address, while it has one.
-    pub public: Option<String>,
-    /// Its IPv6 address, if it has one.
-    pub ipv6: Option<String>,
-    /// Its groups.
-    pub groups: Vec<String>,
-}
-
 /// One operation that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Applied {
-    /// What it was, in a few words.
-    pub operation: String,
-    /// What it changed, a line each: `web1: private 10.0.0.11 -> 10.0.0.13`.
-    pub changes: Vec<String>,
-    /// Seconds until it was in force.
+    /// The operation.
+    pub operation: Operation,
+    /// Everything that it changed.
+    pub changes: Vec<Change>,
+    /// Seconds until the kernel had it.
     pub in_force: f64,
+}
+
+/// The parts of a probe's answer beside the outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeDetails {
+    /// None.
+    None,
+    /// The filters' records, and whether model and kernel agree.
+    Records,
 }
 
 /// What a probe found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probed {
     /// The flow.
-    pub flow: String,
-    /// `open`, `dropped`, `refused`, `closed`, `unreachable`, `misdelivered` or `inconclusive`.
-    pub outcome: String,
+    pub flow: Flow,
+    /// The outcome.
+    pub outcome: Class,
     /// The rule that let it in, where one did.
-    pub rule: Option<String>,
+    pub rule: Option<DecidingRule>,
     /// Why it is so, where there is more to say.
     pub reason: Option<String>,
-    /// Where a DNS name led.
-    pub address: Option<String>,
+    /// The address that a DNS name led to.
+    pub address: Option<IpAddr>,
     /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_dropped: Option<AnswerDropped>,
+    /// What was asked for by [`ProbeDetails::Records`].
+    pub records: Option<ProbeRecords>,
+}
+
+/// What the filters recorded of a probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProbeRecords {
+    /// Whether the probe came out as the model predicts.
+    pub agreement: Agreement,
+    /// The records, in the order of their reading.
+    pub met: Vec<PacketVerdict>,
 }
 
 /// The place where an answer was dropped. The flow itself is inconclusive.
@@ -336,37 +221,8 @@ pub struct Probed {
 pub struct AnswerDropped {
     /// The filter's record: `spoofed`, `ingress drop` ...
     pub record: String,
-    /// The interface whose groups or check dropped it, where one did: `web.eth0`.
-    pub interface: Option<String>,
-}
-
-/// The word of a cell that no probe can ask for.
-pub const NOT_PROBED: &str = "not-probed";
-
-/// A truth table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Matrix {
-    /// The cells of a block.
-    pub ports: Vec<String>,
-    /// The receivers.
-    pub to: Vec<String>,
-    /// The senders.
-    pub rows: Vec<MatrixRow>,
-    /// The load balancers, with who is in service.
-    #[serde(default)]
-    pub load_balancers: Vec<LoadBalancerState>,
-}
-
-/// A sender of a truth table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct MatrixRow {
-    /// Who.
-    pub from: String,
-    /// By which address of the receivers: `private`, `public`, `ipv6` or `dns`; `usual` where nothing was said of it, which is the
-    /// private one, and of a load balancer the one that its name means.
-    pub by: String,
-    /// For each receiver an outcome for each port; nothing where there is no such path.
-    pub cells: Vec<Option<Vec<String>>>,
+    /// The interface whose groups or check dropped it, where one did.
+    pub interface: Option<InterfaceId>,
 }
 
 /// Why a frame could not be read or written.
@@ -452,6 +308,8 @@ pub fn read_any(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Cloud;
+    use crate::model::topology::{EXAMPLES, Topology};
 
     #[test]
     fn requests_bear_all_that_fuzzing_has_kept() {
@@ -464,9 +322,60 @@ mod tests {
         assert!(kept >= 3, "the corpus has only {kept} files");
     }
 
+    /// Every cloud and every operation of the examples.
+    fn examples() -> Vec<(String, Vec<Operation>, Cloud)> {
+        let mut all = Vec::new();
+        for (name, text) in EXAMPLES {
+            let topology = Topology::parse(name, text.as_bytes()).unwrap();
+            for era in &topology.eras {
+                let operations: Vec<Operation> = topology.initial.iter().map(|placed| placed.value.clone()).collect();
+                let steps = topology.steps.iter().flat_map(|step| step.operations()).map(|placed| placed.value.clone());
+                let cloud = topology.initial_cloud(*era).unwrap();
+                all.push((format!("{name}, era {era}"), operations.into_iter().chain(steps).collect(), cloud));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn every_operation_and_cloud_of_the_examples_comes_back_as_it_went() {
+        let examples = examples();
+        assert!(examples.len() > 20, "{} examples", examples.len());
+        for (name, operations, cloud) in examples {
+            let text = serde_json::to_string(&cloud).unwrap();
+            assert_eq!(serde_json::from_str::<Cloud>(&text).unwrap(), cloud, "{name}");
+            let request = Envelope { sglab: VERSION, request: Request::Apply { operations, at: Some(Revision(7)) } };
+            let frame = frame(&request, MAX_REPLY).unwrap();
+            assert_eq!(read::<Envelope>(&mut frame.as_slice(), MAX_REPLY).unwrap(), request, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_no_message() {
+        for (operation, why) in [
+            (r#"{"stop": "web1; flush ruleset"}"#, "letters, digits"),
+            (r#"{"stop": ""}"#, "at least one character"),
+            (r#"{"detach-interface": "web1"}"#, "not an interface"),
+            (r#"{"detach-interface": "../x.eth1"}"#, "not an interface"),
+            (
+                r#"{"authorize-ingress": ["DB", [{"traffic": {"tcp": [443, 80]}, "peers": []}]]}"#,
+                "ends below its beginning",
+            ),
+            (r#"{"authorize-ingress": ["DB", [{"traffic": {"tcp": [80, 70000]}, "peers": []}]]}"#, "u16"),
+            (r#"{"become-root": "web1"}"#, "unknown variant"),
+        ] {
+            let text = format!(r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{operation}]}}}}}}"#);
+            let error = serde_json::from_str::<Envelope>(&text).unwrap_err().to_string();
+            assert!(error.contains(why), "{operation}: {error}");
+        }
+    }
+
     #[test]
     fn a_message_comes_back_as_it_went() {
-        let request = Envelope { sglab: VERSION, request: Request::Apply { operations: "{stop: web1}".to_owned() } };
+        let request = Envelope {
+            sglab: VERSION,
+            request: Request::Apply { operations: vec![Operation::Stop(InstanceName::new("web1"))], at: None },
+        };
         let mut bytes = Vec::new();
         write(&mut bytes, &request, MAX_REQUEST).unwrap();
         assert_eq!(read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap(), request);

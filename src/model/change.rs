@@ -1,0 +1,262 @@
+//! The difference that an operation makes to a cloud, one fact at a time.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Cloud, Direction, ElasticIpName, GroupName, InstanceName, InstanceState, Interface, InterfaceId, LoadBalancerName,
+    PrefixListName, PrivateIp, PublicIp, Rule, RuleId, SourceDestCheck,
+};
+
+/// One thing that differs between two clouds. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// An instance is terminated.
+    InstanceTerminated(InstanceName),
+    /// An instance is launched, or its state is another.
+    InstanceState {
+        /// The instance.
+        instance: InstanceName,
+        /// Before; `None` at its launch.
+        before: Option<InstanceState>,
+        /// Now.
+        now: InstanceState,
+    },
+    /// An address of an interface is another.
+    Address {
+        /// The interface.
+        interface: InterfaceId,
+        /// Kind of address.
+        kind: AddressFamily,
+        /// Before.
+        before: Option<IpAddr>,
+        /// Now.
+        now: Option<IpAddr>,
+    },
+    /// An interface has other groups.
+    Groups {
+        /// The interface.
+        interface: InterfaceId,
+        /// All of its groups now.
+        groups: Vec<GroupName>,
+    },
+    /// The check of source and destination is switched.
+    SourceDestCheck {
+        /// The interface.
+        interface: InterfaceId,
+        /// Now.
+        now: SourceDestCheck,
+    },
+    /// An interface is detached.
+    InterfaceDetached(InterfaceId),
+    /// A group is deleted.
+    GroupDeleted(GroupName),
+    /// A group is created.
+    GroupCreated(GroupName),
+    /// A group has one more rule.
+    RuleAdded(GroupName, Direction, RuleReference),
+    /// A group has a rule less.
+    RuleRemoved(GroupName, Direction, RuleReference),
+    /// A load balancer is created.
+    LoadBalancerCreated(LoadBalancerName),
+    /// An instance is not registered with a load balancer any more.
+    Deregistered(LoadBalancerName, InstanceName, PrivateIp),
+    /// An instance is registered with a load balancer.
+    Registered(LoadBalancerName, InstanceName, PrivateIp),
+    /// An Elastic IP is allocated.
+    AddressAllocated(ElasticIpName, PublicIp),
+    /// An Elastic IP is released.
+    AddressReleased(ElasticIpName, PublicIp),
+    /// A prefix list has one more entry.
+    EntryAdded(PrefixListName, IpNet),
+    /// A prefix list has an entry less.
+    EntryRemoved(PrefixListName, IpNet),
+}
+
+/// A rule as a change names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleReference {
+    /// Its id.
+    pub id: RuleId,
+    /// The rule as its author wrote it.
+    pub written: String,
+}
+
+/// A kind of address of an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddressFamily {
+    /// Private IPv4 address.
+    Private,
+    /// Public IPv4 address.
+    Public,
+    /// IPv6 address.
+    Ipv6,
+}
+
+impl fmt::Display for AddressFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Private => "private",
+            Self::Public => "public",
+            Self::Ipv6 => "ipv6",
+        })
+    }
+}
+
+/// Lists what differs between two clouds, in the order of the cloud's own lists.
+pub fn changes(before: &Cloud, now: &Cloud) -> Vec<Change> {
+    let mut changes = Vec::new();
+    instance_changes(before, now, &mut changes);
+    group_changes(before, now, &mut changes);
+    balancer_changes(before, now, &mut changes);
+    for (name, elastic) in &now.elastic_ips {
+        if !before.elastic_ips.contains_key(name) {
+            changes.push(Change::AddressAllocated(name.clone(), elastic.address));
+        }
+    }
+    for (name, elastic) in before.elastic_ips.iter().filter(|(name, _)| !now.elastic_ips.contains_key(*name)) {
+        changes.push(Change::AddressReleased(name.clone(), elastic.address));
+    }
+    for (name, list) in &now.prefix_lists {
+        let Some(was) = before.prefix_lists.get(name) else { continue };
+        changes.extend(list.entries.difference(&was.entries).map(|entry| Change::EntryAdded(name.clone(), *entry)));
+        changes.extend(was.entries.difference(&list.entries).map(|entry| Change::EntryRemoved(name.clone(), *entry)));
+    }
+    changes
+}
+
+fn instance_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
+    for name in before.instances.keys().filter(|name| !now.instances.contains_key(*name)) {
+        changes.push(Change::InstanceTerminated(name.clone()));
+    }
+    for (name, instance) in &now.instances {
+        let was = before.instances.get(name);
+        if was == Some(instance) {
+            continue;
+        }
+        let state = was.map(|was| was.state);
+        if state != Some(instance.state) {
+            changes.push(Change::InstanceState { instance: name.clone(), before: state, now: instance.state });
+        }
+        for interface in &instance.interfaces {
+            let same = |was: &&Interface| was.id == interface.id;
+            interface_changes(was.and_then(|was| was.interfaces.iter().find(same)), interface, changes);
+        }
+        for gone in was.into_iter().flat_map(|was| &was.interfaces) {
+            if !instance.interfaces.iter().any(|interface| interface.id == gone.id) {
+                changes.push(Change::InterfaceDetached(gone.id.clone()));
+            }
+        }
+    }
+}
+
+fn interface_changes(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Change>) {
+    let addresses = |it: &Interface| {
+        [
+            (AddressFamily::Private, it.private.map(|address| IpAddr::V4(address.0))),
+            (AddressFamily::Public, it.public.map(|address| IpAddr::V4(address.0))),
+            (AddressFamily::Ipv6, it.ipv6.map(|address| IpAddr::V6(address.0))),
+        ]
+    };
+    let had = was.map(addresses);
+    for (index, (kind, now_has)) in addresses(now).into_iter().enumerate() {
+        let before = had.and_then(|had| had[index].1);
+        if before != now_has {
+            changes.push(Change::Address { interface: now.id.clone(), kind, before, now: now_has });
+        }
+    }
+    if was.is_none_or(|was| was.groups != now.groups) {
+        changes.push(Change::Groups { interface: now.id.clone(), groups: now.groups.iter().cloned().collect() });
+    }
+    if was.is_some_and(|was| was.source_dest_check != now.source_dest_check) {
+        changes.push(Change::SourceDestCheck { interface: now.id.clone(), now: now.source_dest_check });
+    }
+}
+
+fn group_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
+    for name in before.groups.keys().filter(|name| !now.groups.contains_key(*name)) {
+        changes.push(Change::GroupDeleted(name.clone()));
+    }
+    let none = Vec::new();
+    for (name, group) in &now.groups {
+        let was = before.groups.get(name);
+        if was.is_none() {
+            changes.push(Change::GroupCreated(name.clone()));
+        }
+        for (direction, rules, were) in [
+            (Direction::Ingress, &group.ingress, was.map_or(&none, |was| &was.ingress)),
+            (Direction::Egress, &group.egress, was.map_or(&none, |was| &was.egress)),
+        ] {
+            if rules == were {
+                continue;
+            }
+            let has = |rules: &[Rule], id: RuleId| rules.iter().any(|rule| rule.id == id);
+            let of = |rule: &Rule| RuleReference { id: rule.id, written: rule.written.clone() };
+            let added = rules.iter().filter(|rule| !has(were, rule.id));
+            changes.extend(added.map(|rule| Change::RuleAdded(name.clone(), direction, of(rule))));
+            let removed = were.iter().filter(|rule| !has(rules, rule.id));
+            changes.extend(removed.map(|rule| Change::RuleRemoved(name.clone(), direction, of(rule))));
+        }
+    }
+}
+
+fn balancer_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
+    for (name, balancer) in &now.load_balancers {
+        let was = before.load_balancers.get(name);
+        if was.is_none() {
+            changes.push(Change::LoadBalancerCreated(name.clone()));
+        }
+        for (target, address) in was.into_iter().flat_map(|was| &was.registrations) {
+            if balancer.registrations.get(target) != Some(address) {
+                changes.push(Change::Deregistered(name.clone(), target.clone(), *address));
+            }
+        }
+        for (target, address) in &balancer.registrations {
+            if was.is_none_or(|was| was.registrations.get(target) != Some(address)) {
+                changes.push(Change::Registered(name.clone(), target.clone(), *address));
+            }
+        }
+    }
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arrow = |direction: &Direction| match direction {
+            Direction::Ingress => "",
+            Direction::Egress => "egress ",
+        };
+        match self {
+            Self::InstanceTerminated(name) => write!(f, "{name} is gone"),
+            Self::InstanceState { instance, before: None, now } => write!(f, "{instance} {now}"),
+            Self::InstanceState { instance, before: Some(before), now } => write!(f, "{instance} {before} -> {now}"),
+            Self::Address { interface, kind, before, now } => {
+                let or_none = |address: &Option<IpAddr>| address.map_or_else(|| "none".to_owned(), |it| it.to_string());
+                write!(f, "{} {kind} {} -> {}", interface.short(), or_none(before), or_none(now))
+            }
+            Self::Groups { interface, groups } => {
+                let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                write!(f, "{} groups {}", interface.short(), groups.join(", "))
+            }
+            Self::SourceDestCheck { interface, now } => write!(f, "{} source-dest-check {now}", interface.short()),
+            Self::InterfaceDetached(id) => write!(f, "{id} is gone"),
+            Self::GroupDeleted(name) => write!(f, "{name} is deleted"),
+            Self::GroupCreated(name) => write!(f, "{name} is created"),
+            Self::RuleAdded(group, direction, rule) => write!(f, "{group} {}+ {}", arrow(direction), rule.written),
+            Self::RuleRemoved(group, direction, rule) => write!(f, "{group} {}- {}", arrow(direction), rule.written),
+            Self::LoadBalancerCreated(name) => write!(f, "{name} is created"),
+            Self::Deregistered(name, target, address) => {
+                write!(f, "{name} - {target}, which was registered with {address}")
+            }
+            Self::Registered(name, target, address) => write!(f, "{name} + {target}, registered with {address}"),
+            Self::AddressAllocated(name, address) => write!(f, "{name} is {address}"),
+            Self::AddressReleased(name, address) => write!(f, "{name}, {address}, is released"),
+            Self::EntryAdded(name, entry) => write!(f, "{name} + {entry}"),
+            Self::EntryRemoved(name, entry) => write!(f, "{name} - {entry}"),
+        }
+    }
+}

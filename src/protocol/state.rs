@@ -1,0 +1,47 @@
+//! The state of a lab: its cloud whole, and what no cloud knows.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::lab::DaemonState;
+use crate::model::{Cloud, DaemonName, InstanceName, LoadBalancerName};
+use crate::probe::Standing;
+
+/// Counts the operations that a lab has carried out since it came up; 0 before the first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Revision(pub u64);
+
+impl std::fmt::Display for Revision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The state of a lab at a revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Name of the lab.
+    pub lab: String,
+    /// Topology file, as it was named.
+    pub file: String,
+    /// Folder that paths of the file are meant from: absolute.
+    pub folder: Option<PathBuf>,
+    /// Process of the supervisor, by its number outside of the lab.
+    pub pid: u32,
+    /// Seconds since the lab came up.
+    pub uptime: f64,
+    /// Operations so far.
+    pub revision: Revision,
+    /// Instances, groups with their rules, addresses, load balancers, hosts, prefix lists.
+    pub cloud: Cloud,
+    /// Seconds since the launch or last start of each instance that runs.
+    pub running: IndexMap<InstanceName, f64>,
+    /// Instances that wait for a service of theirs: EC2's `pending`.
+    pub pending: Vec<InstanceName>,
+    /// Services by instance, in the order of their starts.
+    pub services: IndexMap<InstanceName, IndexMap<DaemonName, DaemonState>>,
+    /// Health of the targets of each load balancer.
+    pub health: IndexMap<LoadBalancerName, IndexMap<InstanceName, Standing>>,
+}

@@ -1,0 +1,191 @@
+//! Probes of a lab that is up: their JSON, a line each for people, and the truth table that they make.
+
+use std::fmt::Write;
+
+use indexmap::{IndexMap, IndexSet};
+use serde::Serialize;
+
+use super::lab_state::{LoadBalancerView, load_balancers};
+use super::live;
+use super::terminal::NO_CELL;
+use super::text::{self, shown};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Via};
+use crate::protocol::{Probed, State};
+use crate::scenario::{Class, DecidingRule, cells};
+
+/// A probe in the JSON of `sglab probe`, `explain` and `events`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProbeView {
+    /// The flow.
+    pub flow: String,
+    /// `open`, `dropped`, `refused`, `closed`, `unreachable`, `misdelivered` or `inconclusive`.
+    pub outcome: String,
+    /// The rule that let it in, where one did: `DB "tcp 3306 from WEB"`.
+    pub rule: Option<String>,
+    /// Why it is so, where there is more to say.
+    pub reason: Option<String>,
+    /// Where a DNS name led.
+    pub address: Option<String>,
+    /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer_dropped: Option<AnswerDroppedView>,
+}
+
+/// The place where an answer was dropped.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AnswerDroppedView {
+    /// The filter's record: `spoofed`, `ingress drop` ...
+    pub record: String,
+    /// The interface whose groups or check dropped it, where one did: `web.eth0`.
+    pub interface: Option<String>,
+}
+
+impl ProbeView {
+    /// A probe as it was received.
+    pub fn of(probed: &Probed) -> Self {
+        let dropped = probed.answer_dropped.as_ref();
+        Self {
+            flow: probed.flow.to_string(),
+            outcome: probed.outcome.as_str().to_owned(),
+            rule: probed.rule.as_ref().map(rule),
+            reason: probed.reason.clone(),
+            address: probed.address.map(|address| address.to_string()),
+            answer_dropped: dropped.map(|drop| AnswerDroppedView {
+                record: drop.record.clone(),
+                interface: drop.interface.as_ref().map(ToString::to_string),
+            }),
+        }
+    }
+}
+
+/// `DB "tcp 3306 from WEB"`.
+pub(super) fn rule(rule: &DecidingRule) -> String {
+    format!("{} \"{}\"", rule.group, rule.written)
+}
+
+/// What probes found, a line each.
+pub fn probed(all: &[Probed]) -> String {
+    let mut text = String::new();
+    let all: Vec<ProbeView> = all.iter().map(ProbeView::of).collect();
+    let width = all.iter().map(|one| one.flow.chars().count()).max().unwrap_or(0);
+    for ProbeView { flow, outcome, rule, reason, address, answer_dropped: _ } in &all {
+        let mut more = String::new();
+        let said = [
+            rule.as_ref().map(|rule| format!("by {rule}")),
+            reason.as_deref().map(shown).map(Into::into),
+            address.as_ref().map(|to| format!("at {to}")),
+        ];
+        for said in said.into_iter().flatten() {
+            more = if more.is_empty() { said } else { format!("{more}; {said}") };
+        }
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", format!("{flow:<width$}  {outcome}  {more}").trim_end());
+    }
+    text
+}
+
+/// The word of a cell that no probe can ask for.
+const NOT_PROBED: &str = "not-probed";
+
+/// A truth table in the JSON of `sglab matrix`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Matrix {
+    /// Ports: the cells of a block.
+    pub ports: Vec<String>,
+    /// Receivers.
+    pub to: Vec<String>,
+    /// Senders.
+    pub rows: Vec<MatrixRow>,
+    /// Load balancers, with who is in service.
+    pub load_balancers: Vec<LoadBalancerView>,
+}
+
+/// A sender of a truth table.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct MatrixRow {
+    /// The sender.
+    pub from: String,
+    /// By which address of the receivers: `private`, `public`, `ipv6` or `dns`; `usual` where nothing was said of it, which is the
+    /// private one, and of a load balancer the one that its name means.
+    pub by: String,
+    /// For each receiver an outcome for each port; nothing where there is no such path.
+    pub cells: Vec<Option<Vec<String>>>,
+}
+
+/// The flows of a truth table, each once: two rows may have a cell in common.
+pub fn flows_of_matrix(cloud: &Cloud, columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Vec<Flow> {
+    let flows: IndexSet<Flow> = cells::grid(cloud, columns, vias).collect();
+    flows.into_iter().collect()
+}
+
+impl Matrix {
+    /// The table of a lab's cloud, with what probes found of its flows.
+    pub fn of(state: &State, probed: &[Probed], columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Self {
+        let cloud = &state.cloud;
+        let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|seen| (&seen.flow, seen.outcome)).collect();
+        let receivers: Vec<_> = cells::running(cloud).cloned().collect();
+        let senders = cells::senders(cloud, vias);
+        let columns = cells::columns_of(columns, &senders);
+        let rows = senders.into_iter().map(|(from, via)| {
+            let block = |to: &InstanceName| {
+                let (to, via) = cells::path(cloud, &from, to, via)?;
+                let class = |service: &Service| {
+                    if service.unprobeable(via).is_some() {
+                        return NOT_PROBED.to_owned();
+                    }
+                    let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
+                    outcomes.get(&flow).copied().unwrap_or(Class::Inconclusive).as_str().to_owned()
+                };
+                Some(columns.iter().map(class).collect())
+            };
+            let name = match &from {
+                Endpoint::Host(name, address) => format!("{name} ({address})"),
+                other => other.to_string(),
+            };
+            let by = via.map_or("usual", Via::as_str).to_owned();
+            MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
+        });
+        Self {
+            ports: columns.iter().map(ToString::to_string).collect(),
+            to: receivers.iter().map(ToString::to_string).collect(),
+            rows: rows.collect(),
+            load_balancers: load_balancers(state),
+        }
+    }
+}
+
+/// A truth table.
+pub fn matrix(matrix: &Matrix) -> String {
+    let mut text = String::new();
+    let there = |class: Class| {
+        matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| it == class.as_str()))
+    };
+    let letters = text::letters(there);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "each cell: {}    {letters}", matrix.ports.join(", "));
+    let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
+    let label = |row: &MatrixRow| {
+        if several && row.by != "usual" { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
+    };
+    let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
+    let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;
+    let heads: String = matrix.to.iter().map(|to| format!("{to:<width$}")).collect();
+    let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
+    for row in &matrix.rows {
+        let block = |cells: &Option<Vec<String>>| {
+            let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
+            format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
+        };
+        let blocks: String = row.cells.iter().map(block).collect();
+        let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
+    }
+    text.push_str(&live::balancers(&matrix.load_balancers, 0));
+    text
+}
+
+fn letter(outcome: &str) -> char {
+    if outcome == NOT_PROBED {
+        return NO_CELL;
+    }
+    Class::ALL.into_iter().find(|class| class.as_str() == outcome).unwrap_or(Class::Inconclusive).letter()
+}
