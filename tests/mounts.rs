@@ -5,8 +5,11 @@ mod labs;
 mod program;
 
 use std::fs::{self, Permissions};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use labs::Labs;
 use nix::unistd::geteuid;
@@ -228,6 +231,80 @@ fn links_that_an_instance_has_made_are_followed_for_nobody() {
         let said = site.labs.say(&["reboot", "web1"]);
         assert!(said.err.contains("no link there is followed"), "as {:?}: {said:?}", site.labs.user);
         assert_eq!(fs::read_to_string(outside.join("mine")).unwrap(), "mine");
+    });
+}
+
+/// Takes a lease on a file, says so, and gives it up for nobody.
+const LEASE: &str = r#"$SIG{IO} = "IGNORE"; open F, "+<", $ARGV[0] or open F, "<", $ARGV[0] or die $!; $| = 1;
+    for my $kind (1, 0) { if (fcntl F, 1024, $kind) { print "held\n"; sleep 1000 } } print "none: $!\n"; sleep 1000"#;
+
+/// Whoever opens a leased file waits until the kernel breaks the lease, 45 s: nobody in the lab does.
+#[test]
+fn a_lease_on_a_file_of_the_labs_holds_nobody() {
+    as_each(|site| {
+        let service =
+            "mounts: {/var/lib/x: ./data writable}, services: {a: {command: 'echo said; sleep 1000', log: data/log}}";
+        site.up(service, "mounts: {/var/lib/x: ./data writable}");
+        let lease = |file: &str| {
+            let mut command = site.labs.command(&["exec", "web2", "--", "perl", "-e", LEASE, file]);
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let mut said = String::new();
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
+            (child, said)
+        };
+        site.labs.ok(&["stop", "web1"]);
+        let (mut log, said) = lease("/var/lib/x/log");
+        assert_eq!(said, "held\n", "as {:?}", site.labs.user);
+        let begun = Instant::now();
+        let said = site.labs.say(&["logs", "--service", "web1/a"]);
+        assert!(said.code != Some(0) && said.err.contains("holds a lease on it"), "as {:?}: {said:?}", site.labs.user);
+        let said = site.labs.say(&["start", "web1"]);
+        let told = said.err.contains("failed to open its log") && said.err.contains("holds a lease on it");
+        assert!(told, "as {:?}: {said:?}", site.labs.user);
+        log.kill().unwrap();
+        log.wait().unwrap();
+        let (mut hosts, said) = lease("/etc/hosts");
+        assert!(said.starts_with("none"), "as {:?}: {said}", site.labs.user);
+        site.labs.ok(&["apply", "{launch: {web3: {groups: WEB}}}"]);
+        assert!(begun.elapsed() < Duration::from_secs(30), "as {:?}, {said}: {:?}", site.labs.user, begun.elapsed());
+        hosts.kill().unwrap();
+        hosts.wait().unwrap();
+        assert!(site.inside("cat /etc/hosts").contains("web3"), "as {:?}", site.labs.user);
+        site.labs.ok(&["stop", "web2"]);
+        site.labs.ok(&["reboot", "web1"]);
+        assert!(site.labs.ok(&["logs", "--service", "web1/a"]).ends_with("said\n"));
+    });
+}
+
+/// Nobody reads a pipe, so nothing would go on; a file that becomes one later is refused as well.
+#[test]
+fn a_log_is_a_file() {
+    as_each(|site| {
+        let pipe = |path: &str| {
+            nix::unistd::mkfifo(&site.path(path), nix::sys::stat::Mode::S_IRWXU).unwrap();
+            chown(site.path(path), Some(site.owner()), None).unwrap();
+        };
+        pipe("pipe");
+        let service = |log: &str| format!("services: {{a: {{command: 'echo said; sleep 1000', log: {log}}}}}");
+        for (log, why) in
+            [("./pipe", "it is a named pipe"), ("data", "it is a folder"), ("/dev/zero", "it is a device")]
+        {
+            for command in ["check", "up"] {
+                let said = site.labs.say(&[command, &site.file(&service(log), "public: yes")]);
+                let told = said.err.contains("cannot be a log") && said.err.contains(why) && said.err.contains("^^^");
+                assert!(said.code == Some(2) && told, "as {:?}, {log}: {said:?}", site.labs.user);
+            }
+        }
+        assert!(site.labs.states().is_empty());
+        site.up(&service("/dev/null"), "public: yes");
+        site.labs.ok(&["down", "--all"]);
+        site.up(&service("./data/log"), "public: yes");
+        fs::remove_file(site.path("data/log")).unwrap();
+        pipe("data/log");
+        let said = site.labs.say(&["reboot", "web1"]);
+        assert!(said.err.contains("is a named pipe"), "as {:?}: {said:?}", site.labs.user);
+        let said = site.labs.say(&["logs", "--service", "web1/a"]);
+        assert!(said.code != Some(0) && said.err.contains("is a named pipe"), "as {:?}: {said:?}", site.labs.user);
     });
 }
 

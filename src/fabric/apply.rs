@@ -1,8 +1,11 @@
 //! Carries out one phase of the compiler's on the kernel, its actions side by side.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,6 +34,8 @@ pub struct Fabric {
     timeouts: Option<Timeouts>,
     /// Which of its folders have memory of their own.
     volumes: Mutex<HashSet<PathBuf>>,
+    /// The hosts files, open for as long as the lab is there.
+    hosts: Mutex<HashMap<NodeName, File>>,
 }
 
 /// How much one takes at the most: a quarter of the machine's memory, and so many files.
@@ -56,7 +61,14 @@ impl Fabric {
         let net = if number == 0 { PathBuf::from("/run/netns") } else { folder.join("netns") };
         let names = Names::in_folders(net, folder.join("user"), faults)
             .map_err(|source| FabricError::Folder { folder: folder.clone(), source })?;
-        Ok(Self { nodes: HashMap::new(), names, folder, timeouts: None, volumes: Mutex::default() })
+        Ok(Self {
+            nodes: HashMap::new(),
+            names,
+            folder,
+            timeouts: None,
+            volumes: Mutex::default(),
+            hosts: Mutex::default(),
+        })
     }
 
     /// What is to fail in it, on purpose.
@@ -99,12 +111,21 @@ impl Fabric {
         self.folder.join(format!("hosts-{router}"))
     }
 
-    /// Writes that file, in place.
+    /// Writes that file, in place. It stays open for writing: nobody who sees it can take a lease on it then, and to open it anew would
+    /// wait for that one.
     ///
     /// # Errors
     /// The system's word.
     pub fn write_hosts_file(&self, router: &NodeName, text: &str) -> io::Result<()> {
-        self.faults().around(router, "write the hosts file", || std::fs::write(self.hosts_file(router), text))
+        self.faults().around(router, "write the hosts file", || {
+            let mut open = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = match open.entry(router.clone()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(File::create(self.hosts_file(router))?),
+            };
+            file.set_len(0)?;
+            file.write_all_at(text.as_bytes(), 0)
+        })
     }
 
     /// A folder of the lab for what somebody else fills: it has memory of its own, and when that is full nothing else is.

@@ -2,18 +2,18 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use indexmap::IndexMap;
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::task::JoinSet;
 
-use super::{Lab, LabError, ProgramError, Site};
+use super::{Lab, LabError, ProgramError, Site, sources};
 use crate::compile::names;
 use crate::fabric::machine::{DATA, Program, Running, links};
 use crate::fabric::{ids, listening};
@@ -21,6 +21,10 @@ use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Servi
 
 /// A service that neither listens nor ends is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A lease on a log is waited for so long: who holds one in good faith gives it up at once.
+const LEASE_PATIENCE: Duration = Duration::from_secs(2);
+/// So often it is asked for meanwhile.
+const LEASE_PAUSE: Duration = Duration::from_millis(50);
 /// So much of a log is shown, from its end, in bytes.
 const SHOWN: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
@@ -177,7 +181,7 @@ impl Lab {
         let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
         let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
         let flags = OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_RDWR;
-        let mut log = self.open_log(&path, flags).map_err(in_log)?;
+        let mut log = self.open_leased_log(&path, flags).await.map_err(in_log)?;
         let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
         let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
         let nothing = File::open("/dev/null").map_err(in_log)?.into();
@@ -224,10 +228,33 @@ impl Lab {
         self.daemons.states.clone()
     }
 
+    /// Opens a log, which somebody may still have to give up a lease on.
+    async fn open_leased_log(&self, path: &Path, flags: OFlag) -> io::Result<File> {
+        let begun = Instant::now();
+        loop {
+            match self.open_log(path, flags) {
+                Err(error) if is_leased(&error) && begun.elapsed() < LEASE_PATIENCE => {
+                    tokio::time::sleep(LEASE_PAUSE).await;
+                }
+                opened => return opened,
+            }
+        }
+    }
+
     /// Opens a log. One in a folder that an instance may write to is where its name says, and not where a link there leads.
+    ///
+    /// Never waits, whatever instances or others have made of it: a pipe, or a file that they hold a lease on.
     fn open_log(&self, path: &Path, flags: OFlag) -> io::Result<File> {
         let path = self.untampered(path).map_err(io::Error::other)?;
-        links::open_followed(&path, flags).map(File::from)
+        let opened = links::open_followed(&path, flags | OFlag::O_NONBLOCK);
+        let log = opened.map(File::from).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => io::Error::new(ErrorKind::WouldBlock, "some program holds a lease on it"),
+            _ => error,
+        })?;
+        sources::fit_log(&log.metadata()?).map_err(io::Error::other)?;
+        // A service that has it as its output is to find nothing unusual.
+        fcntl(&log, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
+        Ok(log)
     }
 
     fn log_of(
@@ -238,7 +265,7 @@ impl Lab {
         folder: &Path,
     ) -> io::Result<PathBuf> {
         if let Some(log) = &daemon.log {
-            return Ok(folder.join(log));
+            return Ok(sources::named_from(folder, log));
         }
         let logs = self.fabric.volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
         Ok(logs.join(format!("{name}.log")))
@@ -258,12 +285,16 @@ impl Lab {
         })?;
         let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
         let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
-        let said = self.open_log(&path, OFlag::O_RDONLY | OFlag::O_NONBLOCK).and_then(|log| {
+        let said = self.open_log(&path, OFlag::O_RDONLY).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(SHOWN))
         });
         said.map_err(|error| format!("{}: {error}", path.display()))
     }
+}
+
+fn is_leased(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
 }
 
 /// Tells of one that ends while its instance runs on.

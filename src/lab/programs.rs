@@ -161,7 +161,7 @@ impl Lab {
     fn host_path(&self, path: &str) -> Result<PathBuf, String> {
         match (Path::new(path), &self.folder) {
             (path, _) if path.is_absolute() => Ok(path.to_owned()),
-            (path, Some(folder)) => Ok(folder.join(path)),
+            (path, Some(folder)) => Ok(sources::named_from(folder, path)),
             (_, None) => Err("it is meant from the folder of a file, and this cloud is of none".to_owned()),
         }
     }

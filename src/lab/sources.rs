@@ -1,9 +1,9 @@
 //! What of the host's an instance may be shown: `mounts:` of a topology file.
 
 use std::fmt;
-use std::fs;
+use std::fs::{self, FileType, Metadata};
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, User, access, geteuid};
@@ -28,6 +28,8 @@ pub enum Unfit {
     Shared(PathBuf, PathBuf, &'static str),
     /// It is the system's, and can be mounted to read only.
     System(PathBuf),
+    /// It is nothing that output is added to.
+    NoLog(&'static str),
 }
 
 impl Unfit {
@@ -38,6 +40,7 @@ impl Unfit {
             Self::Kind(_) => Some("files and folders can be mounted"),
             Self::Shared(..) => Some("mount a folder that has only what the instance is to see"),
             Self::System(_) => Some("without `writable` it can be read"),
+            Self::NoLog(_) => Some("a log is a file, or `/dev/null`"),
         }
     }
 }
@@ -47,7 +50,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::Missing => io::Error::from_raw_os_error(libc::ENOENT).fmt(f),
             Self::Unknown(error) => error.fmt(f),
-            Self::Kind(kind) => write!(f, "it is {kind}"),
+            Self::Kind(kind) | Self::NoLog(kind) => write!(f, "it is {kind}"),
             Self::Shared(path, folder, what) if path == folder => write!(f, "{} is {what}", path.display()),
             Self::Shared(path, folder, what) if path.starts_with(folder) => {
                 write!(f, "{} lies in {}, which is {what}", path.display(), folder.display())
@@ -98,11 +101,41 @@ pub fn find(path: &Path, access: MountAccess) -> Result<(), Unfit> {
     if access == MountAccess::Writable && is_system(&path) {
         return Err(Unfit::System(path));
     }
-    match found.file_type() {
-        kind if kind.is_dir() || kind.is_file() => Ok(()),
-        kind if kind.is_socket() => Err(Unfit::Kind("a socket")),
-        kind if kind.is_fifo() => Err(Unfit::Kind("a named pipe")),
-        _ => Err(Unfit::Kind("a device")),
+    let kind = found.file_type();
+    if kind.is_dir() || kind.is_file() { Ok(()) } else { Err(Unfit::Kind(name(kind))) }
+}
+
+/// The path that is meant from a folder, without what says nothing.
+pub(super) fn named_from(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
+    folder.join(path).components().collect()
+}
+
+/// Whether the output of a service can be added to what is at a path; what is not there is made.
+///
+/// # Errors
+/// Why not.
+pub fn find_log(path: &Path) -> Result<(), Unfit> {
+    match fs::metadata(path) {
+        Ok(found) => fit_log(&found),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Unfit::Unknown(error)),
+    }
+}
+
+/// Whether output can be added to what has been found.
+pub(super) fn fit_log(found: &Metadata) -> Result<(), Unfit> {
+    let kind = found.file_type();
+    let is_null = kind.is_char_device() && found.rdev() == libc::makedev(1, 3);
+    if kind.is_file() || is_null { Ok(()) } else { Err(Unfit::NoLog(name(kind))) }
+}
+
+fn name(kind: FileType) -> &'static str {
+    match kind {
+        kind if kind.is_file() => "a file",
+        kind if kind.is_dir() => "a folder",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_fifo() => "a named pipe",
+        _ => "a device",
     }
 }
 

@@ -35,15 +35,24 @@ impl FilesFrom {
     }
 }
 
+fn found(found: Result<(), Unfit>) -> Found {
+    match found {
+        Ok(()) => Found::Something,
+        Err(Unfit::Missing) => Found::Nothing,
+        Err(Unfit::Unknown(_)) => Found::Unknown,
+        Err(unfit) => Found::Unfit { why: unfit.to_string(), help: unfit.help() },
+    }
+}
+
 impl Files for FilesFrom {
     fn find(&self, path: &str, access: MountAccess) -> Found {
         let Some(path) = self.path(path) else { return Found::Unknown };
-        match sources::find(&path, access) {
-            Ok(()) => Found::Something,
-            Err(Unfit::Missing) => Found::Nothing,
-            Err(Unfit::Unknown(_)) => Found::Unknown,
-            Err(unfit) => Found::Unfit { why: unfit.to_string(), help: unfit.help() },
-        }
+        found(sources::find(&path, access))
+    }
+
+    fn find_log(&self, path: &str) -> Found {
+        let Some(path) = self.path(path) else { return Found::Unknown };
+        found(sources::find_log(&path))
     }
 
     fn names(&self, folder: &str) -> Vec<String> {

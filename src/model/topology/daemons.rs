@@ -3,6 +3,7 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::{Daemon, DaemonName, Service};
+use super::mounts::Found;
 use super::problem::{Draft, quote};
 use super::reading::Reading;
 use super::tree::{Node, Value};
@@ -18,8 +19,7 @@ impl Reading<'_> {
             let name = self.name(key, "a service");
             let Some(fields) = self.fields(value, "a service", &["command", "port", "log"]) else { continue };
             let port = fields.get("port").and_then(|node| self.daemon_port(node, listens, &daemons));
-            let log = fields.get("log").and_then(|node| self.text(node, "the file that its output is added to"));
-            let log = log.map(str::to_owned);
+            let log = fields.get("log").and_then(|node| self.log(node));
             let Some(command) = fields.get("command") else {
                 let draft = Draft::new(key.span, "the service has no command");
                 self.missing(
@@ -33,6 +33,16 @@ impl Reading<'_> {
             }
         }
         daemons
+    }
+
+    /// The file that its output is added to.
+    fn log(&mut self, node: &Node) -> Option<String> {
+        let path = self.text(node, "the file that its output is added to")?;
+        if let Some(Found::Unfit { why, help }) = self.files.map(|files| files.find_log(path)) {
+            let draft = Draft::new(node.span, format!("{} cannot be a log: {why}", quote(path)));
+            self.report(draft.maybe_help(help.map(str::to_owned)));
+        }
+        Some(path.to_owned())
     }
 
     fn command(&mut self, node: &Node) -> Option<Vec<String>> {

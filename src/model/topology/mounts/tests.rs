@@ -22,6 +22,10 @@ impl Files for Beside {
         }
     }
 
+    fn find_log(&self, _: &str) -> Found {
+        Found::Nothing
+    }
+
     fn names(&self, _: &str) -> Vec<String> {
         vec!["there".to_owned()]
     }
