@@ -333,10 +333,23 @@ fn a_mount_that_has_gone_is_an_error_that_names_it_and_nothing_is_started() {
     for user in users() {
         let (fence, folder) = mounting(*user, "{/srv/www: ./www}");
         std::fs::rename(folder.join("www"), folder.join("elsewhere")).expect("it is ours");
+        // What runs has it still, and goes on.
+        for begin in ["reboot", "start"] {
+            assert_eq!(fence.inside("cat /srv/www/page"), "hello", "as {user:?}");
+            if begin == "start" {
+                fence.labs.ok(&["stop", "web1"]);
+            }
+            let said = fence.labs.say(&[begin, "web1"]);
+            let words =
+                ["failed to mount ./www at /srv/www", "site/www is not there: put it back", "nothing has changed"];
+            let told = words.iter().all(|words| said.err.contains(words));
+            assert!(said.code == Some(2) && told, "as {user:?}: {said:?}");
+        }
         let said = fence.labs.say(&["exec", "web1", "--", "true"]);
-        assert_eq!(said.code, Some(126), "as {user:?}: {said:?}");
-        let words = ["failed to mount ./www at /srv/www", "No such file"];
-        assert!(words.iter().all(|words| said.err.contains(words)), "{said:?}");
+        assert!(said.err.contains("web1 does not run"), "as {user:?}: {said:?}");
+        std::fs::rename(folder.join("elsewhere"), folder.join("www")).expect("it is ours");
+        fence.labs.ok(&["start", "web1"]);
+        assert_eq!(fence.inside("cat /srv/www/page"), "hello", "as {user:?}");
     }
 }
 

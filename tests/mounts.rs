@@ -219,11 +219,12 @@ fn links_that_an_instance_has_made_are_followed_for_nobody() {
             site.inside(&format!("rm -rf /var/lib/x/{name}; ln -s {} /var/lib/x/{name}", to.display()))
         };
         lead("sub", &outside);
-        let said = site.labs.say(&["exec", "web2", "--", "ls", "/srv/sub"]);
-        let refused = said.code == Some(126) && said.err.contains("is a link, and instances may write to");
+        let said = site.labs.say(&["reboot", "web2"]);
+        let refused = said.code == Some(2) && said.err.contains("is a link, and instances may write to");
         assert!(refused, "as {:?}: {said:?}", site.labs.user);
         // What was refused once is mended by whoever mends the folder.
         site.inside("rm /var/lib/x/sub; mkdir /var/lib/x/sub; echo back >/var/lib/x/sub/page");
+        site.labs.ok(&["reboot", "web2"]);
         assert_eq!(site.labs.ok(&["exec", "web2", "--", "cat", "/srv/sub/page"]), "back\n");
         lead("log", &outside.join("mine"));
         let said = site.labs.say(&["logs", "--service", "web1/a"]);
@@ -308,6 +309,32 @@ fn a_log_is_a_file() {
     });
 }
 
+/// Whatever one instance does to what another mounts is that one's affair: every other operation goes on.
+#[test]
+fn an_instance_without_its_mount_keeps_nobody_else() {
+    as_each(|site| {
+        site.up("mounts: {/var/lib/x: ./data writable}", "mounts: {/srv/sub: ./data/sub}");
+        site.labs.ok(&["stop", "web2"]);
+        site.inside("rm -r /var/lib/x/sub");
+        let before = site.labs.ok(&["export"]);
+        // That a file cannot be where a folder is, is known only once there is an instance.
+        let launch = "{launch: {web3: {groups: WEB, mounts: {/usr/bin: ./www/page}}}}";
+        for refused in [&["start", "web2"][..], &["apply", launch]] {
+            let said = site.labs.say(refused);
+            let told = said.err.contains("nothing has changed");
+            assert!(said.code == Some(2) && told, "as {:?}, {refused:?}: {said:?}", site.labs.user);
+        }
+        assert_eq!(site.labs.ok(&["export"]), before, "as {:?}", site.labs.user);
+        site.labs.ok(&["authorize", "WEB", "tcp 80 from WEB"]);
+        site.labs.ok(&["reboot", "web1"]);
+        site.inside("mkdir /var/lib/x/sub; echo back >/var/lib/x/sub/page");
+        site.labs.ok(&["start", "web2"]);
+        assert_eq!(site.labs.ok(&["exec", "web2", "--", "cat", "/srv/sub/page"]), "back\n");
+        let probed = site.labs.ok(&["probe", "web1", "web2:80"]);
+        assert!(probed.contains("  open  ") || probed.contains("  refused  "), "as {:?}: {probed}", site.labs.user);
+    });
+}
+
 /// In a lab of root's, what an instance writes belongs to whom the folder belongs to, or to nobody; and to read is what that one may read.
 #[test]
 fn in_a_lab_of_roots_the_owner_of_the_folder_is_root_in_it() {
@@ -364,5 +391,5 @@ fn where_a_file_system_gives_no_ids_nothing_is_written_to_it() {
     assert!(said.out.contains("open") && !said.out.contains("secret"), "{said:?}");
     let said = lab("mounts: {/srv/www: ./www writable}", "true");
     let told = "since ramfs shows no files with an instance's ids";
-    assert!(said.code == Some(126) && said.err.contains(told), "{said:?}");
+    assert!(said.code == Some(3) && said.err.contains(told) && said.out.is_empty(), "{said:?}");
 }

@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::{Lab, LabError, hosts_file};
 use crate::compile;
 use crate::compile::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases};
+use crate::fabric::machine::Machine;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
 
@@ -22,6 +23,8 @@ struct Opened {
     links: Vec<(NodeName, u32)>,
     /// Where something listens that did not.
     listening: Vec<NodeName>,
+    /// The first processes of instances that begin.
+    machines: Vec<(NodeName, Machine)>,
 }
 
 impl Lab {
@@ -35,6 +38,7 @@ impl Lab {
         let begun = Instant::now();
         let cloud = apply(&self.cloud, operation)?;
         let network = self.compiled(&cloud)?;
+        self.refuse_missing_mounts(&cloud, operation)?;
         self.end_programs_first(operation).await;
         let done = self.become_of(Some(operation), cloud, network, begun).await;
         if done.as_ref().is_err_and(|error| !error.came_after()) && self.broken.is_none() {
@@ -66,10 +70,11 @@ impl Lab {
         let phases = compile::diff(&self.network, &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
-        let changed = self.change(operation, &phases, &cloud, &network, begun).await;
-        let broken = match &changed {
-            Ok(_) => {
+        let mut changed = self.change(operation, &phases, &cloud, &network, begun).await;
+        let broken = match &mut changed {
+            Ok((_, opened)) => {
                 self.settle(operation, &phases, cloud, network).await;
+                self.machines.extend(std::mem::take(&mut opened.machines));
                 None
             }
             Err(LabError::Fabric(error @ FabricError::Broken { .. })) => Some(error.to_string()),
@@ -80,7 +85,7 @@ impl Lab {
         if changed.is_ok() {
             self.start_missing_services().await?;
         }
-        changed
+        changed.map(|(in_force, _)| in_force)
     }
 
     /// All of an operation that may fail.
@@ -91,16 +96,20 @@ impl Lab {
         cloud: &Cloud,
         network: &Network,
         begun: Instant,
-    ) -> Result<Duration, LabError> {
+    ) -> Result<(Duration, Opened), LabError> {
         if let Err(failure) = self.advance(operation, phases).await {
             return Err(self.watch_again(network, failure.into()).await);
         }
         let in_force = begun.elapsed();
         let mut opened = Opened::default();
-        let failure = match self.prepare(cloud, network, &mut opened).await {
+        let mut prepared = self.prepare(cloud, network, &mut opened).await;
+        if prepared.is_ok() {
+            prepared = self.start_with_mounts(cloud, operation, &mut opened.machines).await;
+        }
+        let failure = match prepared {
             Err(failure) => failure,
             Ok(()) => match self.fabric.complete(phases).await {
-                Ok(()) => return Ok(in_force),
+                Ok(()) => return Ok((in_force, opened)),
                 Err(broken @ FabricError::Broken { .. }) => return Err(broken.into()),
                 Err(failure) => failure.into(),
             },
@@ -199,6 +208,9 @@ impl Lab {
 
     /// Takes back what [`Lab::prepare`] has done, the last first.
     async fn close_opened(&mut self, opened: Opened) -> Result<(), LabError> {
+        for (_, machine) in opened.machines {
+            machine.end().await;
+        }
         let written = hosts_file::write(&self.fabric, &self.cloud);
         for name in &opened.listening {
             self.prober.silence(name).await;

@@ -115,31 +115,40 @@ impl Lab {
     /// Without this the harness listens in their place where it is told to.
     ///
     /// # Errors
-    /// [`LabError::Daemon`] for the first that did not come up. Everything else goes on.
+    /// [`LabError::Daemon`] for the first that did not come up, [`LabError::Machine`] for an instance whose `mounts` cannot be mounted.
+    /// Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
         self.find_files_from(&folder);
         self.daemons.folder = self.folder.clone();
         self.start_missing_services().await
     }
 
-    /// Starts the services of instances that run without.
+    /// Starts the services of instances that run without, and the first processes of those that mount something: that it cannot be mounted
+    /// is known then, and not when somebody comes to start a program.
     pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
         let Some(folder) = self.daemons.folder.clone() else { return Ok(()) };
         let runs_without = |name: &InstanceName| !self.daemons.up.contains_key(name);
         let running = self.cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
-        let missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
-            .filter(|(name, instance)| !instance.daemons.is_empty() && runs_without(name))
+        let mut missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
+            .filter(|(name, it)| !(it.daemons.is_empty() && it.mounts.is_empty()) && runs_without(name))
             .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
             .collect();
+        let mut failed = None;
+        let mut without = Vec::new();
         for (name, _) in &missing {
-            self.machine(&Site::Instance(name.clone())).await.map_err(|error| match error {
-                ProgramError::Lab(error) => error,
-                other => LabError::Machine(other.to_string()),
-            })?;
+            if let Err(error) = self.machine(&Site::Instance(name.clone())).await {
+                failed.get_or_insert(match error {
+                    ProgramError::Lab(error) => error,
+                    other => LabError::Machine(other.to_string()),
+                });
+                without.push(name.clone());
+            }
         }
+        // The others are not kept by one, and no later operation fails for it.
+        missing.retain(|(name, _)| !without.contains(name));
+        self.daemons.up.extend(without.into_iter().map(|name| (name, JoinSet::new())));
         let lab = &*self;
         let starting = missing.iter().map(|(name, daemons)| lab.start_in_order(name, daemons, &folder));
-        let mut failed = None;
         for ((name, _), (watched, failure)) in missing.iter().zip(join_all(starting).await) {
             self.daemons.up.insert(name.clone(), watched);
             failed = failed.or(failure);

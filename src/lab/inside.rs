@@ -53,10 +53,14 @@ impl Lab {
     /// # Errors
     /// [`FabricError::NoNode`](crate::fabric::FabricError::NoNode) if there is none of that name, or it does not run.
     pub fn in_site(&self, site: &Site) -> Result<Inside, LabError> {
-        match site {
-            Site::Instance(name) => self.in_instance(name),
-            Site::Host(name) => self.in_host(name),
-        }
+        self.in_site_of(&self.cloud, site)
+    }
+
+    /// The same in a cloud that is about to be the lab's.
+    pub(super) fn in_site_of(&self, cloud: &Cloud, site: &Site) -> Result<Inside, LabError> {
+        let Site::Instance(name) = site else { return self.in_node(&site.node(), &names::internet()) };
+        let router = first_interface(cloud, name).map(|interface| names::router(&interface.vpc));
+        self.in_node(&site.node(), &router.unwrap_or_else(names::internet))
     }
 
     /// A running instance, for code of the caller's own.
@@ -64,9 +68,7 @@ impl Lab {
     /// # Errors
     /// [`FabricError::NoNode`](crate::fabric::FabricError::NoNode) if there is none of that name, or it does not run.
     pub fn in_instance(&self, name: &InstanceName) -> Result<Inside, LabError> {
-        let node = names::instance(name);
-        let router = first_interface(&self.cloud, name).map(|interface| names::router(&interface.vpc));
-        self.in_node(&node, &router.unwrap_or_else(names::internet))
+        self.in_site(&Site::Instance(name.clone()))
     }
 
     /// A host outside the cloud, for code of the caller's own.
@@ -74,7 +76,7 @@ impl Lab {
     /// # Errors
     /// [`FabricError::NoNode`](crate::fabric::FabricError::NoNode) if there is none of that name.
     pub fn in_host(&self, name: &HostName) -> Result<Inside, LabError> {
-        self.in_node(&NodeName(name.to_string()), &names::internet())
+        self.in_site(&Site::Host(name.clone()))
     }
 
     fn in_node(&self, node: &NodeName, router: &NodeName) -> Result<Inside, LabError> {

@@ -198,9 +198,12 @@ pub enum LabError {
         /// What it said at last, indented lines.
         last_words: String,
     },
-    /// The first process of an instance could not be started.
-    #[error("no service was started: {0}")]
+    /// The first process of an instance could not be started; the instance runs without.
+    #[error("no program can be started: {0}")]
     Machine(String),
+    /// An instance would begin without what it mounts; nothing changed.
+    #[error("{0}; nothing has changed")]
+    NoMounts(String),
     /// An earlier change could neither be finished nor taken back.
     #[error("the lab is broken: {0}")]
     Broken(String),

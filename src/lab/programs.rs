@@ -3,12 +3,15 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use super::{Lab, LabError, Site, sources};
+use super::sources::{self, Unfit};
+use super::{Lab, LabError, Site};
 use crate::compile::names;
+use crate::compile::network::NodeName;
+use crate::fabric::Inside;
 use crate::fabric::machine::view::{Mount, Source};
 use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links};
 use crate::fabric::sandbox;
-use crate::model::{InstanceName, InstanceState, MountAccess, MountPlace, MountSource};
+use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
@@ -111,21 +114,67 @@ impl Lab {
             self.machines.shift_remove(&node);
         }
         if !self.machines.contains_key(&node) {
-            let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-            let data = self.fabric.volume_for(&Path::new("data").join(&node.0)).map_err(LabError::from)?;
-            let mounts = self.mounts(site)?;
-            let started = Machine::start(&self.in_site(site)?, data, mounts, sandbox).await;
-            let machine = started.map_err(|source| ProgramError::Machine { site: site.clone(), source })?;
+            self.learn_what_is_written(&self.cloud.clone());
+            let mounts = self.mounts(&self.cloud, site)?;
+            let machine = self.new_machine(self.in_site(site)?, site, mounts).await?;
             self.machines.insert(node.clone(), machine);
         }
         self.machines.get(&node).ok_or_else(|| ProgramError::Nobody(site.to_string()))
     }
 
+    async fn new_machine(&self, inside: Inside, site: &Site, mounts: Vec<Mount>) -> Result<Machine, ProgramError> {
+        let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
+        let data = self.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
+        let started = Machine::start(&inside, data, mounts, sandbox).await;
+        started.map_err(|source| ProgramError::Machine { site: site.clone(), source })
+    }
+
+    /// Asks whether there is what instances mount that are to begin in a cloud of soon. Nothing has been done for it yet.
+    pub(super) fn refuse_missing_mounts(&mut self, cloud: &Cloud, operation: &Operation) -> Result<(), LabError> {
+        let beginning = self.beginning(cloud, Some(operation));
+        if !beginning.is_empty() {
+            self.learn_what_is_written(cloud);
+        }
+        for name in beginning {
+            self.mounts(cloud, &Site::Instance(name)).map_err(no_mounts)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the first processes of the instances that mount something and begin with an operation, before it is beyond recall.
+    pub(super) async fn start_with_mounts(
+        &self,
+        cloud: &Cloud,
+        operation: Option<&Operation>,
+        started: &mut Vec<(NodeName, Machine)>,
+    ) -> Result<(), LabError> {
+        for name in self.beginning(cloud, operation) {
+            let site = Site::Instance(name);
+            let mounts = self.mounts(cloud, &site).map_err(no_mounts)?;
+            let inside = self.in_site_of(cloud, &site)?;
+            started.push((site.node(), self.new_machine(inside, &site, mounts).await.map_err(no_mounts)?));
+        }
+        Ok(())
+    }
+
+    /// The instances that mount something and begin with an operation, in a lab that starts services.
+    fn beginning(&self, cloud: &Cloud, operation: Option<&Operation>) -> Vec<InstanceName> {
+        if self.daemons.folder().is_none() {
+            return Vec::new();
+        }
+        let runs = |cloud: &Cloud, name: &InstanceName| cloud.state_of(name) == Some(InstanceState::Running);
+        let begins = |name: &InstanceName| {
+            let is_rebooted = matches!(operation, Some(Operation::Reboot(rebooted)) if rebooted == name);
+            runs(cloud, name) && (is_rebooted || !runs(&self.cloud, name))
+        };
+        let mounting = cloud.instances.iter().filter(|(name, it)| !it.mounts.is_empty() && begins(name));
+        mounting.map(|(name, _)| name.clone()).collect()
+    }
+
     /// What an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
-    fn mounts(&mut self, site: &Site) -> Result<Vec<Mount>, ProgramError> {
+    fn mounts(&self, cloud: &Cloud, site: &Site) -> Result<Vec<Mount>, ProgramError> {
         let Site::Instance(name) = site else { return Ok(Vec::new()) };
-        self.learn_what_is_written();
-        let Some(instance) = self.cloud.instances.get(name) else { return Ok(Vec::new()) };
+        let Some(instance) = cloud.instances.get(name) else { return Ok(Vec::new()) };
         let mut mounts: Vec<Mount> = Vec::new();
         for (place, source) in &instance.mounts {
             let source = match source {
@@ -154,7 +203,10 @@ impl Lab {
     /// Where a file or a folder is that the topology file names; else why it cannot be shown.
     fn found(&self, path: &str, access: MountAccess) -> Result<PathBuf, String> {
         let host = self.host_path(path)?;
-        sources::find(&host, access).map_err(|unfit| unfit.to_string())?;
+        sources::find(&host, access).map_err(|unfit| match unfit {
+            Unfit::Missing => format!("{} is not there: put it back", host.display()),
+            unfit => unfit.to_string(),
+        })?;
         self.untampered(&host)
     }
 
@@ -181,8 +233,8 @@ impl Lab {
         }
     }
 
-    fn learn_what_is_written(&mut self) {
-        let all = self.cloud.instances.values().flat_map(|instance| instance.mounts.values());
+    fn learn_what_is_written(&mut self, cloud: &Cloud) {
+        let all = cloud.instances.values().flat_map(|instance| instance.mounts.values());
         let paths = all.filter_map(|source| match source {
             MountSource::Path(path, MountAccess::Writable) => self.host_path(path).ok(),
             _ => None,
@@ -198,5 +250,13 @@ impl Lab {
         if let Some(machine) = self.machines.shift_remove(&names::instance(instance)) {
             machine.end().await;
         }
+    }
+}
+
+fn no_mounts(error: ProgramError) -> LabError {
+    match error {
+        ProgramError::Lab(LabError::Machine(why)) => LabError::NoMounts(why),
+        ProgramError::Lab(error) => error,
+        other => LabError::NoMounts(other.to_string()),
     }
 }
