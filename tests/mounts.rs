@@ -202,6 +202,38 @@ fn what_no_instance_is_to_see_is_refused_with_its_place() {
     });
 }
 
+/// Before anything is made; in a lab of root's the owner of each decides, and every owner may.
+#[test]
+fn what_the_labs_user_may_not_do_with_a_source_is_told_with_its_place() {
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    let site = Site::of(User::Nobody);
+    for (folder, mode) in [("closed", 0o700), ("open", 0o755), ("closed/in", 0o755), ("mine", 0o700)] {
+        fs::create_dir(site.path(folder)).unwrap();
+        fs::set_permissions(site.path(folder), Permissions::from_mode(mode)).unwrap();
+    }
+    chown(site.path("mine"), Some(NOBODY), Some(NOBODY)).unwrap();
+    site.write("open/secret", "of root's", 0o600);
+    let mounts = "mounts: {/a: ./closed, /b: ./closed/in, /c: ./open writable, /d: ./open/secret, /e: ./open, /f: ./mine writable}";
+    let file = site.file(mounts, "public: yes");
+    for command in ["check", "up"] {
+        let said = site.labs.say(&[command, &file]);
+        let told: Vec<&str> = said.err.split("error: ").skip(1).collect();
+        let whys = ["not enter", "not enter", "not write to", "not read"];
+        assert!(said.code == Some(2) && told.len() == whys.len(), "{said:?}");
+        for (why, told) in whys.iter().zip(told) {
+            let whole = told.contains(why) && told.contains("chmod o+") && told.contains("^^^");
+            assert!(whole && told.contains("site.yaml:5:") && !told.contains("/./"), "{why}: {told}");
+        }
+    }
+    let mut check = site.labs.program.run(User::Ours, &["check", &file]);
+    assert_eq!(
+        program::said(std::mem::replace(check.env("HOME", "/root"), std::process::Command::new("true"))).code,
+        Some(0)
+    );
+}
+
 /// An instance may put links into what it may write to. They lead nobody anywhere: no mount of another's, and no log.
 #[test]
 fn links_that_an_instance_has_made_are_followed_for_nobody() {

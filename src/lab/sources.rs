@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
 use crate::fabric::machine::links;
@@ -28,6 +29,8 @@ pub enum Unfit {
     Shared(PathBuf, PathBuf, &'static str),
     /// It is the system's, and can be mounted to read only.
     System(PathBuf),
+    /// Whoever asks may not do with it what the instance is to do: with which file or folder what, and how it can be given leave.
+    Forbidden(PathBuf, &'static str, &'static str),
     /// It is nothing that output is added to.
     NoLog(&'static str),
 }
@@ -40,6 +43,7 @@ impl Unfit {
             Self::Kind(_) => Some("files and folders can be mounted"),
             Self::Shared(..) => Some("mount a folder that has only what the instance is to see"),
             Self::System(_) => Some("without `writable` it can be read"),
+            Self::Forbidden(_, _, help) => Some(help),
             Self::NoLog(_) => Some("a log is a file, or `/dev/null`"),
         }
     }
@@ -58,6 +62,7 @@ impl fmt::Display for Unfit {
             Self::Shared(path, folder, what) => {
                 write!(f, "{} lies in {}, and is {what}", folder.display(), path.display())
             }
+            Self::Forbidden(path, what, _) => write!(f, "you may not {what} {}", path.display()),
             Self::System(path) => write!(f, "no instance may write to {}, which is the system's", path.display()),
         }
     }
@@ -77,9 +82,13 @@ struct Shared {
 ///
 /// # Errors
 /// Why not.
-pub fn find(path: &Path, access: MountAccess) -> Result<(), Unfit> {
+pub fn find(path: &Path, asked: MountAccess) -> Result<(), Unfit> {
     let found = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unfit::Missing,
+        ErrorKind::PermissionDenied => match closed_above(path) {
+            Some(folder) => Unfit::Forbidden(folder, "enter", ENTER),
+            None => Unfit::Unknown(error),
+        },
         _ => Unfit::Unknown(error),
     })?;
     let path = links::follow(Path::new("/"), path).map_err(Unfit::Unknown)?.path;
@@ -98,11 +107,52 @@ pub fn find(path: &Path, access: MountAccess) -> Result<(), Unfit> {
     if let Some(at) = shared.iter().position(|it| it.folder.starts_with(&path)) {
         return Err(unfit(shared.swap_remove(at)));
     }
-    if access == MountAccess::Writable && is_system(&path) {
+    if asked == MountAccess::Writable && is_system(&path) {
         return Err(Unfit::System(path));
     }
     let kind = found.file_type();
-    if kind.is_dir() || kind.is_file() { Ok(()) } else { Err(Unfit::Kind(name(kind))) }
+    if !(kind.is_dir() || kind.is_file()) {
+        return Err(Unfit::Kind(name(kind)));
+    }
+    refuse_forbidden(path, &found, asked)
+}
+
+const ENTER: &str = "its owner can allow it: `chmod o+x`";
+
+/// The folder nearest to the root that keeps the caller from what lies in it.
+fn closed_above(path: &Path) -> Option<PathBuf> {
+    let path = links::follow(Path::new("/"), path).ok()?.path;
+    let above: Vec<&Path> = path.ancestors().skip(1).collect();
+    let closed = above.into_iter().rev().find(|folder| access(*folder, AccessFlags::X_OK).is_err());
+    closed.map(Path::to_owned)
+}
+
+/// What the caller may not do with it, an instance of the caller's may not. In a lab of root's the owner decides that.
+fn refuse_forbidden(path: PathBuf, found: &Metadata, asked: MountAccess) -> Result<(), Unfit> {
+    let may = |flags| access(&path, flags);
+    if asked == MountAccess::Writable && may(AccessFlags::W_OK) == Err(Errno::EROFS) {
+        return Err(Unfit::Forbidden(
+            path,
+            "write to the read-only file system of",
+            "without `writable` it can be read",
+        ));
+    }
+    // The owner is root in the instance, whatever the mode.
+    if found.uid() == geteuid().as_raw() {
+        return Ok(());
+    }
+    let (flags, what, help) = match found.is_dir() {
+        true => (AccessFlags::X_OK, "enter", ENTER),
+        false => (AccessFlags::R_OK, "read", "its owner can allow it: `chmod o+r`"),
+    };
+    if may(flags).is_err() {
+        return Err(Unfit::Forbidden(path, what, help));
+    }
+    if asked == MountAccess::Writable && may(AccessFlags::W_OK).is_err() {
+        let help = "without `writable` it can be read; its owner can allow more: `chmod o+w`";
+        return Err(Unfit::Forbidden(path, "write to", help));
+    }
+    Ok(())
 }
 
 /// The path that is meant from a folder, without what says nothing.
