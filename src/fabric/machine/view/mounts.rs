@@ -18,6 +18,8 @@ use crate::model::MountPlace;
 
 /// Where a folder is made anew.
 const STAGE: &str = "/run/sglab/stage";
+/// So many mounts are named at the most.
+const MOST_NAMED: usize = 5;
 
 /// What an instance sees at a place of its own choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,11 +109,10 @@ impl View {
         let writable = matches!(source, Source::Writable(_));
         match given {
             // What is only read is shown all the same: what others may read of it.
-            Err(errno) if writable => Err(at(format!(
-                "let the instance write to {}, since {} shows no files with an instance's ids (ext4, xfs, btrfs and tmpfs do)",
-                host.display(),
-                file_system(host)
-            ))(errno)),
+            Err(errno) if writable => {
+                let words = format!("let the instance write to {}, since {}", host.display(), without_ids(host, errno));
+                Err(at(words)(errno))
+            }
             _ => raw::disarm_mounts(tree.as_fd(), !writable).map_err(at(format!("show {}", host.display()))),
         }
     }
@@ -220,19 +221,27 @@ impl Kind {
     }
 }
 
-/// The kind of the file system that a path is on.
-fn file_system(path: &Path) -> String {
+/// Why the kernel shows a folder with no other ids: it does so for all that is mounted there or for none.
+fn without_ids(host: &Path, errno: Errno) -> String {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let of = |line: &str| {
         let (mount, about) = line.split_once(" - ")?;
         let at = PathBuf::from(mount.split(' ').nth(4)?.replace("\\040", " "));
         Some((at, about.split(' ').next()?.to_owned()))
     };
+    let all: Vec<(PathBuf, String)> = mounts.lines().filter_map(of).collect();
     // Of two at one place the later is seen.
-    let around = mounts
-        .lines()
-        .filter_map(of)
-        .filter(|(at, _)| path.starts_with(at))
-        .max_by_key(|(at, _)| at.components().count());
-    around.map_or_else(|| "its file system".to_owned(), |(_, kind)| kind)
+    let around = all.iter().filter(|(at, _)| host.starts_with(at)).max_by_key(|(at, _)| at.components().count());
+    let kind = around.map_or("its file system", |(_, kind)| kind.as_str());
+    let named = |(at, kind): &(PathBuf, String)| format!("{} ({kind})", at.display());
+    let below: Vec<String> =
+        all.iter().filter(|(at, _)| at.starts_with(host) && at != host).take(MOST_NAMED).map(named).collect();
+    let mut why = match errno {
+        Errno::EPERM => format!("{kind} is mounted there with ids of its own already, or by another user namespace"),
+        _ => format!("{kind} shows no files with an instance's ids (ext4, xfs, btrfs and tmpfs do)"),
+    };
+    if !below.is_empty() {
+        why = format!("{why}, or what is mounted in it cannot: {}", below.join(", "));
+    }
+    why
 }
