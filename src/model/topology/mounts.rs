@@ -120,6 +120,14 @@ impl Reading<'_> {
     }
 
     fn mount_source(&mut self, node: &Node, place: &MountPlace) -> Option<MountSource> {
+        if let Value::Mapping(entries) = &node.value {
+            let draft = Draft::new(node.span, format!("expected {SOURCE}, found {}", node.describe()));
+            let entry = docker::options(entries, place.as_str());
+            let help =
+                entry.map_or_else(|| "such as `./www` or `./data writable`".to_owned(), |it| format!("write `{it}`"));
+            self.report(draft.help(help));
+            return None;
+        }
         let text = self.text(node, SOURCE)?.trim();
         if let Some(why) = unfit_path(text) {
             self.report(Draft::new(node.span, format!("{} is no path: {why}", quote(text))));
@@ -199,6 +207,12 @@ impl Reading<'_> {
 
 /// What stands behind a path, and is no word for what an instance may do with it.
 fn wrong_end(node: &Node, text: &str, place: &MountPlace) -> Option<Fault> {
+    if let Some(more) = text.strip_prefix(MountSource::EMPTY).filter(|more| more.starts_with([' ', '\t', ':'])) {
+        let more = more.trim_start_matches([' ', '\t', ':']);
+        let message = format!("there is a word too many behind `{}`", MountSource::EMPTY);
+        let help = "an empty folder has no size or options: write `empty`; it can be written to, and grows to half of the memory".to_owned();
+        return Some(Fault { span: part(node, more), message, help });
+    }
     if let Some((path, last)) = text.rsplit_once(char::is_whitespace) {
         let said = |access| MountSource::Path(path.trim_end().to_owned(), access);
         let meant = match last {

@@ -60,6 +60,21 @@ pub(super) fn long(entries: &[(Node, Node)]) -> Option<String> {
     Some(entry(source, of(&["target", "destination", "dst"])?, read_only))
 }
 
+/// The entry for a place whose source is said in a mapping: `/srv/www: {source: ./www, read_only: true}`.
+pub(super) fn options(entries: &[(Node, Node)], place: &str) -> Option<String> {
+    let of = |wanted: &[&str]| {
+        let is = |key: &Node| matches!(&key.value, Value::Scalar(key) if wanted.contains(&key.text.as_str()));
+        text(&entries.iter().find(|(key, _)| is(key))?.1)
+    };
+    if matches!(of(&["type"]), Some("tmpfs")) {
+        return Some(entry("", place, false));
+    }
+    let source = of(&["source", "src", "bind", "path", "host"])?;
+    let read_only = of(&["read_only", "readonly", "ro"]).is_some_and(|word| word != "false")
+        || of(&["mode", "options", "access"]).is_some_and(is_read_only);
+    Some(entry(source, of(&["target", "destination", "dst"]).unwrap_or(place), read_only))
+}
+
 fn text(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Scalar(scalar) => Some(&scalar.text),
