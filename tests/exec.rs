@@ -214,6 +214,123 @@ fn with_a_terminal_the_program_has_one_of_its_own_of_the_same_size_and_ours_is_a
     }
 }
 
+/// A terminal of the caller's, and what is seen of it.
+struct Caller {
+    slave: OwnedFd,
+    typing: File,
+    lines: std::io::Lines<BufReader<File>>,
+}
+
+impl Caller {
+    fn new() -> Self {
+        let pty = openpty(&Winsize { ws_row: 33, ws_col: 101, ws_xpixel: 0, ws_ypixel: 0 }, None).unwrap();
+        let typing = File::from(pty.master);
+        let lines = BufReader::new(typing.try_clone().unwrap()).lines();
+        Self { slave: pty.slave, typing, lines }
+    }
+
+    fn end(&self) -> Stdio {
+        Stdio::from(self.slave.try_clone().unwrap())
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().unwrap().unwrap()
+    }
+
+    fn typed(&mut self, text: &str) {
+        self.typing.write_all(text.as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn without_a_terminal_of_its_own_the_program_gets_none_of_ours_and_all_else_as_it_is() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let tells = "for end in 0 1 2; do test -t $end && echo terminal $end; done; read line; echo \"<$line>\"; \
+                     echo one; echo two >&2; echo three; echo four >&2; cat; exit 7";
+        let mut caller = Caller::new();
+        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", tells]);
+        command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end());
+        let mut child = command.spawn().unwrap();
+        caller.typed("typed\nmore\n\x04");
+        // As the caller's terminal echoes it, whenever that is.
+        let mut seen: Vec<String> = (0..8).map(|_| caller.line()).collect();
+        let echoed = |line: &String| ["typed", "more"].contains(&line.as_str());
+        let echo = seen.iter().position(echoed).expect("an echo");
+        seen.remove(echo);
+        let echo = seen.iter().position(echoed).expect("an echo, or what `cat` said");
+        seen.remove(echo);
+        assert_eq!(seen[..5], ["<typed>", "one", "two", "three", "four"], "in their order, as {user:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(7), "as {user:?}");
+        // Only where it is one; and what is a file or a pipe stays that.
+        let kinds = "for end in 0 1 2; do test -t $end && echo terminal $end; done; test -f /dev/stdin && echo file; cat; echo errors >&2";
+        let input = labs.program.scratch().join("input");
+        std::fs::write(&input, "given\n").unwrap();
+        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", kinds]);
+        let output = command.stdin(File::open(&input).unwrap()).stderr(caller.end()).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), "file\ngiven\n", "as {user:?}");
+        assert_eq!(caller.line(), "errors");
+    }
+}
+
+/// What is typed after the program's end is for whoever reads then.
+#[test]
+fn what_a_program_leaves_behind_reads_nothing_that_is_typed_later() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let thief = "exec 3<&0; setsid cat <&3 >/run/stolen & setsid yes 2>/dev/null & echo left";
+        let mut caller = Caller::new();
+        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", thief]);
+        let mut child = command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end()).spawn().unwrap();
+        let heard = caller.typing.try_clone().unwrap();
+        // Whoever prints on is heard until the program's end.
+        let listening = std::thread::spawn(move || {
+            BufReader::new(heard).lines().map_while(Result::ok).any(|it| it.ends_with("secret"))
+        });
+        assert_eq!(child.wait().unwrap().code(), Some(0), "as {user:?}");
+        caller.typed("secret\n");
+        assert_eq!(labs.ok(&["exec", "web1", "--", "sh", "-c", "sleep 0.2; cat /run/stolen"]), "", "as {user:?}");
+        let mut reader = BufReader::new(File::from(caller.slave.try_clone().unwrap()));
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert_eq!(line, "secret\n", "as {user:?}");
+        assert!(listening.join().unwrap(), "the terminal's own echo");
+    }
+}
+
+#[test]
+fn who_prints_without_an_end_is_ended_by_a_key_and_who_does_not_read_ends_by_itself() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let mut caller = Caller::new();
+        let mut command = labs.command(&["exec", "web1", "--", "sleep", "0.1"]);
+        let mut child = command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end()).spawn().unwrap();
+        caller.typed("nobody reads this\n");
+        assert_eq!(child.wait().unwrap().code(), Some(0), "as {user:?}");
+        for arguments in [&["exec", "--tty", "web1", "--", "yes"][..], &["exec", "web1", "--", "yes"]] {
+            let mut caller = Caller::new();
+            let mut command = labs.command(arguments);
+            let mut child = command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end()).spawn().unwrap();
+            assert_eq!(caller.line(), "y");
+            let heard = caller.typing.try_clone().unwrap();
+            let listening =
+                std::thread::spawn(move || BufReader::new(heard).lines().map_while(Result::ok).any(|it| it == "end"));
+            if arguments.contains(&"--tty") {
+                caller.typed("\x03")
+            } else {
+                signal(&child, Signal::SIGINT)
+            }
+            assert_eq!(child.wait().unwrap().code(), Some(130), "{arguments:?}, as {user:?}");
+            // The terminal's own echo ends the listening.
+            caller.typed("\nend\n");
+            assert!(listening.join().unwrap());
+        }
+    }
+}
+
 fn set_size(terminal: &OwnedFd, size: Winsize) {
     sglab::fabric::terminal::set_size(terminal, &size).unwrap();
 }
@@ -242,6 +359,12 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
     assert_eq!(reply(&mut stream), Reply::GoOn);
     stream.write_all(b"x").unwrap();
     assert!(matches!(reply(&mut stream), Reply::Failed(why) if why.contains("3 descriptors are wanted, and 0 came")));
+    let mut stream = ask(exec(&["true"]));
+    assert_eq!(reply(&mut stream), Reply::GoOn);
+    let caller = Caller::new();
+    sglab::fabric::descriptors::send(&stream, &[&caller.slave, &caller.slave, &caller.slave]).unwrap();
+    let of_others = |why: &str| why.contains("a terminal that is not its own is given to no program");
+    assert!(matches!(reply(&mut stream), Reply::NotStarted { why, code: 126 } if of_others(&why)));
     let mut stream = ask(exec(&["sleep", "1000000"]));
     assert_eq!(reply(&mut stream), Reply::GoOn);
     let (mut held, given) = UnixStream::pair().unwrap();

@@ -33,6 +33,7 @@ mod program;
 mod raw;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+pub mod relay;
 pub mod remembered;
 pub mod sandbox;
 mod settle;

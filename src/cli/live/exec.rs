@@ -1,20 +1,18 @@
 //! `sglab exec`: a program in an instance or a host of a lab that is up, with this process's input, output and errors.
 
-use std::io::{self, stderr, stdin, stdout};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
 use anyhow::{Context, bail};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::Client;
-use sglab::fabric::terminal::{self, Pty, Raw};
+use sglab::fabric::relay::{Ends, Relay};
+use sglab::fabric::terminal::{self, Raw};
 use sglab::protocol::{Exec, Reply, Request};
 
 use super::{ExecArguments, speak};
 use crate::cli::Exit;
-use crate::cli::inside::print;
 
 /// What is passed on to the program. Of a terminal these come as keys, by the program's own terminal.
 const PASSED_ON: [Signal; 7] = [
@@ -35,7 +33,10 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
     let mut client = Client::connect(&place)?;
     // Before the program is there: none is lost.
     let signals = signals(arguments.tty).context("failed to listen for signals")?;
-    let pty = arguments.tty.then(Pty::like_ours).transpose().context("failed to make a terminal")?;
+    let (Ends { given, relay }, pty) = match arguments.tty {
+        true => Ends::own_terminal().map(|(ends, pty)| (ends, Some(pty))).context("failed to make a terminal")?,
+        false => (Ends::ours().context("failed to make pipes")?, None),
+    };
     client.send(Request::Exec(Box::new(Exec {
         instance: arguments.site,
         command: arguments.command,
@@ -47,16 +48,9 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
         Reply::GoOn => {}
         other => return speak::otherwise(other),
     }
-    let ours = match pty {
-        Some(Pty { ours, theirs }) => {
-            client.send_descriptors(&[&theirs, &theirs, &theirs])?;
-            Some(ours)
-        }
-        None => {
-            client.send_descriptors(&[&stdin(), &stdout(), &stderr()])?;
-            None
-        }
-    };
+    client.send_descriptors(&given.each_ref().map(|end| end as &dyn AsFd))?;
+    // Only the program is to keep them open.
+    drop(given);
     match client.receive()? {
         Reply::Started => {}
         Reply::NotStarted { why, code } => {
@@ -66,8 +60,8 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
         other => return speak::otherwise(other),
     }
     let code = {
-        let _raw = ours.is_some().then(Raw::begin).transpose().context("failed to use the terminal")?;
-        attend(&mut client, &signals, ours.as_ref())?
+        let _raw = pty.is_some().then(Raw::begin).transpose().context("failed to use the terminal")?;
+        attend(&mut client, &signals, relay, pty.as_ref())?
     };
     // The program's own exit code, whatever it is, and not one of ours.
     std::process::exit(code)
@@ -97,51 +91,18 @@ fn signals(tty: bool) -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?)
 }
 
-/// Passes signals on, and between the terminals what is typed and printed, until the program has ended: its exit code.
-fn attend(client: &mut Client, signals: &SignalFd, pty: Option<&OwnedFd>) -> anyhow::Result<i32> {
-    let mut typed: Vec<u8> = Vec::new();
-    let (mut input_open, mut pty_open) = (pty.is_some(), pty.is_some());
+/// Passes on signals, what is typed and what is printed, until the program has ended: its exit code.
+fn attend(client: &mut Client, signals: &SignalFd, mut relay: Relay, pty: Option<&OwnedFd>) -> anyhow::Result<i32> {
     loop {
-        let (standard_input, pty) = (stdin(), pty.filter(|_| pty_open));
-        let mut fds =
-            vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN), PollFd::new(client.as_fd(), PollFlags::POLLIN)];
-        if let Some(pty) = pty {
-            let typing = if typed.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
-            fds.push(PollFd::new(pty.as_fd(), PollFlags::POLLIN | typing));
-            // No more is read than the program takes.
-            if input_open && typed.is_empty() {
-                fds.push(PollFd::new(standard_input.as_fd(), PollFlags::POLLIN));
-            }
-        }
-        match poll(&mut fds, PollTimeout::NONE) {
-            Ok(_) => {}
-            Err(Errno::EINTR) => continue,
-            Err(errno) => return Err(errno).context("failed to wait for the program"),
-        }
-        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
-        drop(fds);
-        if ready[0] {
+        let [signalled, answered] =
+            relay.turn([signals.as_fd(), client.as_fd()]).context("failed to wait for the program")?;
+        if signalled {
             pass_on(client, signals, pty)?;
         }
-        if let Some(pty) = pty {
-            if ready.get(3) == Some(&true) {
-                let mut bytes = [0; 4096];
-                let read = nix::unistd::read(&standard_input, &mut bytes).unwrap_or(0);
-                input_open = read > 0;
-                typed.extend_from_slice(&bytes[..read]);
-            }
-            type_in(pty, &mut typed)?;
-            if ready[2] {
-                pty_open = print(pty)?;
-            }
-        }
-        if ready[1] {
+        if answered {
             match client.receive()? {
                 Reply::Ended(code) => {
-                    // What it printed last; a program that it left behind may hold the terminal open, and is not waited for.
-                    if let Some(pty) = pty {
-                        print(pty)?;
-                    }
+                    relay.finish();
                     return Ok(code);
                 }
                 Reply::Failed(why) => bail!("{why}"),
@@ -157,20 +118,6 @@ fn pass_on(client: &mut Client, signals: &SignalFd, pty: Option<&OwnedFd>) -> an
         match pty {
             Some(pty) if number == Signal::SIGWINCH as i32 => terminal::resize(pty)?,
             _ => client.signal(number)?,
-        }
-    }
-    Ok(())
-}
-
-/// Gives the program what was typed, as much as it takes.
-fn type_in(pty: &OwnedFd, typed: &mut Vec<u8>) -> anyhow::Result<()> {
-    while !typed.is_empty() {
-        match nix::unistd::write(pty, typed) {
-            Ok(written) => drop(typed.drain(..written)),
-            Err(Errno::EAGAIN) => break,
-            // Nobody is there to read it.
-            Err(Errno::EIO) => typed.clear(),
-            Err(errno) => return Err(errno).context("failed to pass on what was typed"),
         }
     }
     Ok(())

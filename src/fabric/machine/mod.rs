@@ -15,7 +15,7 @@ pub(super) mod roles;
 pub mod view;
 
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdStream;
 use std::path::PathBuf;
@@ -190,6 +190,11 @@ impl Entrance {
     pub async fn run(&self, program: Program, stdio: [OwnedFd; 3]) -> Result<Running, StartError> {
         let attempt = format!("start `{}`", program.command.first().map_or("", String::as_str));
         let failed = |source| StartError { attempt: attempt.clone(), source };
+        // Whatever it leaves behind would read what is typed there later.
+        if !program.terminal && stdio.iter().any(IsTerminal::is_terminal) {
+            let why = "a terminal that is not its own is given to no program of an instance";
+            return Err(failed(io::Error::new(ErrorKind::PermissionDenied, why)));
+        }
         let first = self.first.try_clone().map_err(failed)?;
         let sent = [first].into_iter().chain(stdio).collect();
         let (stream, word) = Stream::start(Job::Program(program), sent).await.map_err(failed)?;
