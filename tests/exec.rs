@@ -214,6 +214,48 @@ fn with_a_terminal_the_program_has_one_of_its_own_of_the_same_size_and_ours_is_a
     }
 }
 
+/// One with a child that no signal to it alone ends. The child tells of the beginning: a shell that hears of an interrupt before it has
+/// the child waits for that all the same.
+const WITH_A_CHILD: &str = r#"perl -e '$| = 1; print "begun\n"; sleep 1000000'; true"#;
+
+#[test]
+fn signals_reach_all_of_the_programs_group() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        for (sent, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143), (Signal::SIGHUP, 129)] {
+            let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", WITH_A_CHILD]);
+            signal(&child, sent);
+            assert_eq!(child.wait().unwrap().code(), Some(code), "{sent}, as {user:?}");
+            assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0, "{sent}: its output is ours alone");
+        }
+    }
+}
+
+#[test]
+fn with_its_caller_all_of_the_programs_group_ends_asked_first_and_killed_then() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let stopped = "echo begun; kill -STOP 0; sleep 1000000; true";
+        let deaf = "trap '' TERM HUP INT; sleep 1000000 & echo begun; sleep 1000000; true";
+        for script in [WITH_A_CHILD, "sleep 1000000 & echo begun; exec sleep 1000000", stopped, deaf] {
+            let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", script]);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            assert_eq!(out.read_to_string(&mut String::new()).unwrap(), 0, "{script}, as {user:?}");
+        }
+        assert!(!labs.ok(&["exec", "web1", "--", "ps", "-e"]).contains("sleep"), "none is left, as {user:?}");
+        let tidies = "trap 'echo tidied; exit' TERM; echo begun; while :; do sleep 0.01; done";
+        let (mut child, mut out) = waiting(&labs, &["exec", "web1", "--", "sh", "-c", tidies]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "tidied\n", "as {user:?}");
+    }
+}
+
 /// A terminal of the caller's, and what is seen of it.
 struct Caller {
     slave: OwnedFd,

@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{self, Command};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -25,6 +26,9 @@ use super::calls;
 use super::view::{Failed, View};
 use super::{Job, Order, Program, VARIABLE, Word};
 use crate::fabric::{bounds, descriptors, raw};
+
+/// So long a program whose caller has gone has for an end of its own.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
 pub(in crate::fabric) fn answer() {
@@ -169,7 +173,8 @@ impl Talk {
         watched.add(Signal::SIGCHLD);
         let mut before = SigSet::empty();
         sigprocmask(SigmaskHow::SIG_BLOCK, Some(&watched), Some(&mut before)).map_err(at("block signals"))?;
-        let ended = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC).map_err(at("await the program's end"))?;
+        let ended = SignalFd::with_flags(&watched, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+            .map_err(at("await the program's end"))?;
         let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
         match raw::fork_single_threaded().map_err(at("fork"))? {
             ForkResult::Child => {
@@ -217,21 +222,44 @@ impl Talk {
                 let mut bytes = [0; 64];
                 let read = self.stream.get_mut().read(&mut bytes).unwrap_or(0);
                 if read == 0 {
-                    let _ = killpg(child, Signal::SIGKILL);
-                    waitpid(child, None)?;
-                    return Ok(());
+                    return end(child, ended);
                 }
                 pending.extend_from_slice(&bytes[..read]);
                 while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
                     let line: Vec<u8> = pending.drain(..=end).collect();
                     let number = String::from_utf8_lossy(&line).trim().parse::<i32>().ok();
                     if let Some(signal) = number.and_then(|number| Signal::try_from(number).ok()) {
-                        let _ = kill(child, signal);
+                        // As a terminal's keys reach all of a command.
+                        let _ = killpg(child, signal);
                     }
                 }
             }
         }
     }
+}
+
+/// Ends a program and all of its process group: asked at first, and killed where that takes too long.
+fn end(child: Pid, ended: &SignalFd) -> io::Result<()> {
+    let _ = killpg(child, Signal::SIGTERM);
+    // Who is stopped hears nothing.
+    let _ = killpg(child, Signal::SIGCONT);
+    let until = Instant::now() + GRACE;
+    let mut is_reaped = false;
+    while Instant::now() < until {
+        is_reaped = is_reaped || waitpid(child, Some(WaitPidFlag::WNOHANG))? != WaitStatus::StillAlive;
+        if is_reaped && killpg(child, None) == Err(Errno::ESRCH) {
+            return Ok(());
+        }
+        // Nobody tells of the end of the others.
+        poll(&mut [PollFd::new(ended.as_fd(), PollFlags::POLLIN)], PollTimeout::from(10_u8)).map(drop).or_else(
+            |errno| {
+                if errno == Errno::EINTR { Ok(()) } else { Err(errno) }
+            },
+        )?;
+        while matches!(ended.read_signal(), Ok(Some(_))) {}
+    }
+    let _ = killpg(child, Signal::SIGKILL);
+    if is_reaped { Ok(()) } else { waitpid(child, None).map(drop).map_err(io::Error::from) }
 }
 
 /// Reaps what is orphaned.
