@@ -37,21 +37,98 @@ fn signal(child: &Child, signal: Signal) {
 const FOR_EVER: &str = "echo begun; exec sleep 1000000";
 
 #[test]
-fn a_program_is_root_in_its_instance_and_has_the_callers_input_output_environment_and_folder() {
+fn a_program_is_root_in_its_instance_and_has_the_callers_input_output_and_environment() {
     for user in users() {
         let labs = Labs::of(*user);
         labs.ok(&["up", "example:two-tier"]);
         let script = "cat; hostname; id -u; pwd; echo $MARK; echo oops >&2; exit 7";
-        let mut command = labs.command(&["exec", "web1", "--", "sh", "-c", script]);
-        // A folder that instances see.
-        let mut child =
-            command.current_dir("/usr/share").env("MARK", "ours").stdin(Stdio::piped()).spawn().expect("the program");
+        let mut command = labs.command(&["exec", "--workdir", "/usr/share", "web1", "--", "sh", "-c", script]);
+        let mut child = command.env("MARK", "ours").stdin(Stdio::piped()).spawn().expect("the program");
         child.stdin.take().unwrap().write_all(b"given\n").unwrap();
         let output = child.wait_with_output().unwrap();
         let said = String::from_utf8(output.stdout).unwrap();
         assert_eq!(said, "given\nweb1\n0\n/usr/share\nours\n", "as {user:?}");
         assert_eq!(output.stderr, b"oops\n");
         assert_eq!(output.status.code(), Some(7));
+    }
+}
+
+/// Wherever the caller stands: what is started is the same.
+#[test]
+fn a_program_begins_in_the_root_or_in_the_folder_that_is_asked_for_and_nowhere_else() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        for folder in ["/usr/share", "/root", "/nonexistent/../", labs.program.scratch().to_str().unwrap()] {
+            let mut command = labs.command(&["exec", "web1", "--", "pwd"]);
+            if std::path::Path::new(folder).is_dir() && (folder != "/root" || *user == User::Ours) {
+                command.current_dir(folder);
+            }
+            let said = program::said(command);
+            assert_eq!((said.code, said.out.as_str(), said.err.as_str()), (Some(0), "/\n", ""), "{folder} as {user:?}");
+        }
+        assert_eq!(labs.ok(&["exec", "-w", "/usr/share", "web1", "--", "pwd"]), "/usr/share\n");
+        let said = labs.say(&["exec", "-w", "/no/such", "web1", "--", "pwd"]);
+        assert_eq!(said.code, Some(127), "{said:?}");
+        assert!(
+            said.err.starts_with("error: in web1: failed to enter the folder `/no/such`: No such file"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn words_of_docker_and_words_that_are_missing_are_understood_or_told() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    assert_eq!(labs.ok(&["exec", "web1", "echo", "-n", "-t"]), "-t", "what follows the program is the program's");
+    assert_eq!(labs.ok(&["exec", "-i", "web1", "hostname"]), "web1\n");
+    let said = labs.say(&["exec", "web1"]);
+    let tip = "error: what is to run in web1? `sglab exec web1 -- COMMAND` runs it, and\n`sglab exec -t web1` opens a shell\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), tip));
+    let said = labs.say(&["shell", "--in", "web1"]);
+    let tip = "error: of which file? `sglab shell FILE --in web1` boots a lab of its own;\n`sglab exec -t web1` opens a shell in \
+               the lab that is up\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), tip));
+    let said = labs.say(&["shell", "example:two-tier", "--in", "web9", "--", "true"]);
+    let tip = "error: there is no instance or host `web9` at this step; there are web1, web2,\ndb1, db2, office, neighbour, world\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), tip));
+    let said = labs.say(&["shell", "example:two-tier", "--in", "office", "--", "hostname"]);
+    assert_eq!((said.code, said.out.as_str()), (Some(0), "office\n"), "{said:?}");
+}
+
+#[test]
+fn a_shell_in_an_instance_says_what_it_is_in_lines_of_eighty_columns() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let arguments = [
+            &["exec", "-it", "web1"][..],
+            &["shell", "example:two-tier", "--in", "web1"],
+            &["shell", "example:gotchas/case-04"],
+            &["shell", "example:two-tier", "--step", "2"],
+        ];
+        for arguments in arguments {
+            let mut caller = Caller::new();
+            let mut command = labs.command(arguments);
+            let piped = command.stdin(caller.end()).stdout(caller.end()).stderr(Stdio::piped()).env("SHELL", "/bin/sh");
+            let child = piped.spawn().unwrap();
+            caller.typed("exit 5\n");
+            let heard = caller.typing.try_clone().unwrap();
+            std::thread::spawn(move || BufReader::new(heard).lines().map_while(Result::ok).for_each(drop));
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(output.status.code(), Some(5), "{arguments:?}: {said}");
+            let banner: Vec<&str> = said.lines().take_while(|line| !line.starts_with(['#', '$'])).collect();
+            assert!(banner.iter().all(|line| line.chars().count() <= 80), "{arguments:?}: {said}");
+            if arguments.contains(&"web1") {
+                for word in ["root in web1", "no internet", "read-only", "nft list ruleset"] {
+                    assert!(said.contains(word), "{word}: {arguments:?}: {said}");
+                }
+            }
+            let is_another = said.contains("`sglab exec -t web1`");
+            assert_eq!(is_another, arguments[0] == "shell" && arguments.contains(&"--in"), "{arguments:?}: {said}");
+        }
     }
 }
 
@@ -386,7 +463,7 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
             instance: "web1".to_owned(),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             environment: Vec::new(),
-            folder: "/nowhere".into(),
+            folder: "/".into(),
             terminal: false,
         }))
     };

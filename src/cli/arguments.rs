@@ -356,17 +356,17 @@ Examples:
   sglab shell two-tier.yaml -- ip netns exec web1 nc -zv 10.0.0.13 3306")]
 pub(crate) struct ShellArguments {
     /// A topology file or a built-in one
-    #[arg(value_name = "FILE|example:NAME")]
-    pub topology: String,
+    #[arg(value_name = "FILE|example:NAME", required_unless_present = "site")]
+    pub topology: Option<String>,
     /// Run the operations up to and with this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
     /// Under this era instead of the file's first
     #[arg(long, value_enum, value_name = "ERA")]
     pub era: Option<EraName>,
-    /// Inside this instance, as its root
-    #[arg(long = "in", value_name = "INSTANCE")]
-    pub instance: Option<String>,
+    /// Inside this instance or host outside, as its root; no service of the file is started
+    #[arg(long = "in", value_name = "INSTANCE|HOST")]
+    pub site: Option<String>,
     /// A command instead of a shell; its exit code becomes the program's
     #[arg(last = true, value_name = "COMMAND")]
     pub command: Vec<String>,

@@ -5,11 +5,28 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::Context;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use sglab::fabric::machine::{Program, Running};
+use sglab::fabric::machine::{Program, Running, view};
 use sglab::fabric::relay::{Ends, Relay};
 use sglab::fabric::terminal::{self, Raw};
 use sglab::lab::Lab;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// What a shell is where none is named: the caller's own, if instances see it.
+pub(super) fn shell() -> String {
+    let own = std::env::var("SHELL").ok();
+    let seen = own.filter(|shell| view::HOST_FOLDERS.iter().any(|shown| shell.starts_with(shown)));
+    seen.unwrap_or_else(|| "/bin/sh".into())
+}
+
+/// What a shell inside says first.
+pub(super) fn welcome(site: &str) -> String {
+    format!(
+        "You are root in {site}.\n\
+         Here is no internet and nothing to install: the host's files are read-only.\n\
+         The filter is outside of it, and `nft list ruleset` is empty in here.\n\
+         /etc/hosts has the lab's names, and /etc/resolv.conf its resolver.\n"
+    )
+}
 
 /// Runs a program until it has ended: its exit code. It has a terminal of its own where this process's input is one.
 pub(super) async fn run(lab: &mut Lab, instance: &str, program: Program) -> anyhow::Result<i32> {

@@ -14,6 +14,8 @@ pub(super) mod ps;
 mod speak;
 pub(super) mod up;
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use sglab::model::Via;
 
@@ -208,11 +210,11 @@ Examples:
   sglab exec web1 -- curl -s http://db1:8080
   sglab exec office -- curl -s http://198.18.0.11
       # from outside the cloud: a host of the file
-  sglab exec --tty web1 -- bash
+  sglab exec -t web1                        a shell
   sglab exec db1 -- mariadb-dump --all-databases >dump.sql
 
-The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors, \
-environment and folder, and the lab's names. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
+The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors \
+and environment, the lab's names, and the folder `/` or that of --workdir. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
 the program's process group. Its exit code is the command's: 128 and the number of the \
 signal that ended it, 127 if there is no such program, 126 if it cannot be run. When this command ends first, also by SIGKILL, the program's group is asked to \
 end, and killed after 2 s; it is killed when its instance stops or crashes.")]
@@ -223,10 +225,16 @@ pub(crate) struct ExecArguments {
     /// Give the program a terminal of its own, for shells and editors
     #[arg(short, long)]
     pub tty: bool,
+    /// Where the program begins, as the instance sees it
+    #[arg(short, long, value_name = "FOLDER", default_value = "/")]
+    pub workdir: PathBuf,
+    /// Nothing: input is passed on in any case. For who is used to `docker exec -it`
+    #[arg(short, long, hide = true)]
+    pub interactive: bool,
     #[command(flatten)]
     pub which: Which,
-    /// The program and its arguments
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    /// The program and its arguments; a shell, if nothing is said and it has a terminal
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<String>,
 }
 

@@ -6,19 +6,35 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 use sglab::compile::names;
-use sglab::fabric::machine::{Program, view};
-use sglab::lab::Lab;
+use sglab::control::place;
+use sglab::fabric::machine::{Folder, Program};
+use sglab::lab::{Lab, Site};
 use sglab::model::topology::Topology;
 use sglab::model::{Era, InstanceName};
-use sglab::report::{shown, shown_line};
+use sglab::report::{shown, wrap};
 use sglab::scenario;
 
 use super::arguments::ShellArguments;
 use super::live::exec;
 use super::{Exit, host, inside, progress, sources, steps, told};
 
+/// How wide what it says is at the most.
+const WIDTH: usize = 80;
+/// How far in it says what has no room beside a name.
+const BELOW: usize = 15;
+/// What stands before an error.
+const ERROR: &str = "error: ";
+
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
-    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let Some(file) = &arguments.topology else {
+        let site = arguments.site.as_deref().unwrap_or("web1");
+        let boots = format!("of which file? `sglab shell FILE --in {site}` boots a lab of its own");
+        match is_one_up() {
+            true => bail!("{boots};\n`sglab exec -t {site}` opens a shell in the lab that is up"),
+            false => bail!("{boots}"),
+        }
+    };
+    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
@@ -29,10 +45,10 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let code = runtime.block_on(async {
         let mut lab = boot(&topology, era, steps).await?;
         if arguments.command.is_empty() && stdin().is_terminal() {
-            eprint!("{}", guide(&topology, steps, &lab, arguments.instance.as_deref()));
+            eprint!("{}", guide(&topology, steps, &lab, arguments.site.as_deref()));
         }
-        match &arguments.instance {
-            Some(instance) => in_instance(&mut lab, &arguments, instance).await,
+        match &arguments.site {
+            Some(site) => in_instance(&mut lab, &arguments, site).await,
             None => {
                 let mut command = command(&arguments);
                 // The lab goes on answering on the runtime's other threads while the shell has this one.
@@ -45,6 +61,15 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     // The shell's own exit code, whatever it is, and not one of ours.
     std::process::exit(code)
+}
+
+fn file_of(arguments: &ShellArguments) -> &str {
+    arguments.topology.as_deref().unwrap_or_default()
+}
+
+/// Whether a lab of this user's is up, that may be meant. Where that cannot be said there is no tip.
+fn is_one_up() -> bool {
+    place::all().is_ok_and(|all| !all.is_empty())
 }
 
 /// Boots the lab and carries out the operations up to a step.
@@ -73,26 +98,24 @@ fn command(arguments: &ShellArguments) -> Command {
     command.args(&words[1..]);
     // Debian keeps nft, ip and tcpdump from the paths of ordinary users, who are all-powerful in here.
     let path = std::env::var("PATH").unwrap_or_default();
-    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("SGLAB_LAB", arguments.topology.as_str());
+    command.env("PATH", format!("{path}:/usr/sbin:/sbin")).env("SGLAB_LAB", file_of(arguments));
     command
 }
 
 /// A program in an instance, as those of `sglab exec` are.
-async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, instance: &str) -> anyhow::Result<i32> {
-    if !lab.cloud().instances.contains_key(&InstanceName::new(instance)) {
-        let known: Vec<&str> = lab.cloud().instances.keys().map(InstanceName::as_str).collect();
-        bail!("there is no instance `{instance}` at this step; there are {}", known.join(", "));
+async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, site: &str) -> anyhow::Result<i32> {
+    if Site::named(lab.cloud(), site).is_none() {
+        let known: Vec<&str> = Site::names(lab.cloud()).collect();
+        let why = format!("there is no instance or host `{site}` at this step; there are {}", known.join(", "));
+        bail!("{}", wrap(&why, WIDTH - ERROR.len()).join("\n"));
     }
-    // The caller's own may lie where an instance does not see it.
-    let shell =
-        std::env::var("SHELL").ok().filter(|shell| view::HOST_FOLDERS.iter().any(|shown| shell.starts_with(shown)));
     let program = Program {
-        command: words(arguments, shell.unwrap_or_else(|| "/bin/sh".into())),
-        environment: exec::environment(arguments.topology.as_str()),
-        folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        command: words(arguments, inside::shell()),
+        environment: exec::environment(file_of(arguments)),
+        folder: Folder::Only("/".into()),
         terminal: false,
     };
-    inside::run(lab, instance, program).await
+    inside::run(lab, site, program).await
 }
 
 /// What is there, for whoever stands in the shell.
@@ -103,41 +126,64 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
         steps => format!("after step {steps}, \"{}\"", shown(&topology.steps[steps - 1].name)),
     };
     let cloud = lab.cloud();
-    let mut text = format!("{}, era {}, {when}\n\n", shown_line(&topology.name), cloud.era);
+    let head = format!("{}, era {}, {when}", topology.name, cloud.era);
+    let mut text = wrap(&head, WIDTH).join("\n") + "\n\n";
     for (name, instance, interface) in cloud.interfaces() {
         let groups: Vec<&str> = interface.groups.iter().map(|group| group.as_str()).collect();
         let private = interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let public = interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let state = format!("{:?}", instance.state).to_lowercase();
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {name:<12} {state:<8} {private:<15} {public:<15} {}", groups.join(", "));
+        row(&mut text, &name.to_string(), &state, [&private, &public], &groups);
     }
     for (name, balancer) in &cloud.load_balancers {
         let groups: Vec<&str> = balancer.interface.groups.iter().map(|group| group.as_str()).collect();
         let private = balancer.interface.private.map_or_else(|| "-".to_owned(), |address| address.to_string());
         let public = balancer.interface.public.map_or_else(|| "-".to_owned(), |address| address.to_string());
-        let _ = writeln!(text, "  {name:<12} {:<8} {private:<15} {public:<15} {}", "balances", groups.join(", "));
+        row(&mut text, name.as_str(), "balances", [&private, &public], &groups);
     }
     let vpcs: Vec<String> = cloud.vpcs.keys().map(|vpc| format!("vpc-{vpc}")).collect();
     let some = cloud.instances.keys().next().map_or("web1", InstanceName::as_str);
     if let Some(name) = inside {
-        let _ = writeln!(
-            text,
-            "\nYou are root in {name}, and nothing outside of it is in your reach. /etc/hosts has the lab's names, \
-             and /etc/resolv.conf its resolver."
-        );
+        let _ = write!(text, "\n{}", inside::welcome(name));
+        if cloud.instances.values().any(|instance| !instance.daemons.is_empty()) {
+            text.push_str("The file's services are not started in this lab; `sglab up` starts them.\n");
+        }
+        if is_one_up() {
+            let tip = format!("`sglab exec -t {name}` opens a shell in the lab that is up; this is another.");
+            let _ = writeln!(text, "{}", wrap(&tip, WIDTH).join("\n"));
+        }
     } else {
         let _ = write!(
             text,
             "\nEvery instance and host is a namespace: ip netns list\n  \
-             ip netns exec {some} nc -zv ADDRESS PORT         ask from an instance\n  \
-             ip netns exec {vpc} nft list ruleset   the security groups in force\n  \
-             ip netns exec {vpc} tcpdump -ni {some}  what crosses an instance's link\n  \
-             ip netns exec {vpc} conntrack -L        the tracked flows\n\
-             Everything is gone when you leave.\n",
+             ip netns exec {some} nc -zv ADDRESS PORT\n    \
+             asks from an instance\n  \
+             ip netns exec {vpc} nft list ruleset\n    \
+             shows the security groups in force\n  \
+             ip netns exec {vpc} tcpdump -ni {some}\n    \
+             shows what crosses an instance's link\n  \
+             ip netns exec {vpc} conntrack -L\n    \
+             shows the tracked flows\n\
+             No service of the file is started. Everything is gone when you leave.\n",
             vpc = vpcs.first().map_or("vpc-default", String::as_str)
         );
     }
     text.push('\n');
     text
+}
+
+/// Who is there; names that have no room behind it are below.
+fn row(text: &mut String, name: &str, state: &str, [private, public]: [&String; 2], groups: &[&str]) {
+    use std::fmt::Write;
+    let head = format!("  {name:<12} {state:<8} {private:<15} {public:<15} ");
+    let groups = groups.join(", ");
+    // Writing to a String cannot fail.
+    if head.chars().count() + groups.chars().count() <= WIDTH {
+        let _ = writeln!(text, "{head}{groups}");
+        return;
+    }
+    let _ = writeln!(text, "{}", head.trim_end());
+    for line in wrap(&groups, WIDTH - BELOW) {
+        let _ = writeln!(text, "{:BELOW$}{line}", "");
+    }
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use super::{Lab, LabError, ProgramError, Site, sources};
 use crate::compile::names;
-use crate::fabric::machine::{DATA, Program, Running, links};
+use crate::fabric::machine::{DATA, Folder, Program, Running, links};
 use crate::fabric::{ids, listening};
 use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
 
@@ -197,7 +197,7 @@ impl Lab {
         let program = Program {
             command: daemon.command.clone(),
             environment: environment(instance),
-            folder: folder.to_owned(),
+            folder: Folder::OrRoot(folder.to_owned()),
             terminal: false,
         };
         let machine = self

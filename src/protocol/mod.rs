@@ -105,7 +105,7 @@ pub struct Exec {
     pub command: Vec<String>,
     /// All of its environment.
     pub environment: Vec<(String, String)>,
-    /// Its working directory; where there is none such, the root.
+    /// Its working directory, as it is seen there.
     pub folder: PathBuf,
     /// Whether its input is a terminal, which it is to have as its own.
     pub terminal: bool,

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::model::{Era, Place};
 use crate::scenario::{RunResult, RunVerdict};
 
-pub use text::{Style, count, shown, shown_line, shown_lines};
+pub use text::{Style, count, shown, shown_line, shown_lines, wrap};
 
 /// What came of one file under one era.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sglab::fabric::Namespace;
-use sglab::fabric::machine::{Program, Running};
+use sglab::fabric::machine::{Folder, Program, Running};
 use sglab::lab::Lab;
 use sglab::model::Era;
 use sglab::model::topology::read_operations;
@@ -75,7 +75,7 @@ pub async fn begin(lab: &mut Lab, instance: &str, script: &str) -> (Running, Fil
     let program = Program {
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         environment: vec![("PATH".to_owned(), format!("{path}:/usr/sbin:/sbin"))],
-        folder: "/".into(),
+        folder: Folder::Only("/".into()),
         terminal: false,
     };
     let nothing = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").expect("/dev/null"));

@@ -10,9 +10,10 @@ use sglab::control::Client;
 use sglab::fabric::relay::{Ends, Relay};
 use sglab::fabric::terminal::{self, Raw};
 use sglab::protocol::{Exec, Reply, Request};
+use sglab::report::shown;
 
 use super::{ExecArguments, speak};
-use crate::cli::Exit;
+use crate::cli::{Exit, inside};
 
 /// What is passed on to the program. Of a terminal these come as keys, by the program's own terminal.
 const PASSED_ON: [Signal; 7] = [
@@ -25,7 +26,13 @@ const PASSED_ON: [Signal; 7] = [
     Signal::SIGCONT,
 ];
 
-pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
+pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
+    let site = shown(&arguments.site).into_owned();
+    if arguments.command.is_empty() && !arguments.tty {
+        bail!(
+            "what is to run in {site}? `sglab exec {site} -- COMMAND` runs it, and\n`sglab exec -t {site}` opens a shell"
+        );
+    }
     if arguments.tty && !terminal::at_stdin() {
         bail!("--tty needs a terminal as standard input; without it the program gets standard input as it is");
     }
@@ -37,11 +44,15 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
         true => Ends::own_terminal().map(|(ends, pty)| (ends, Some(pty))).context("failed to make a terminal")?,
         false => (Ends::ours().context("failed to make pipes")?, None),
     };
+    let is_shell = arguments.command.is_empty();
+    if is_shell {
+        arguments.command.push(inside::shell());
+    }
     client.send(Request::Exec(Box::new(Exec {
         instance: arguments.site,
         command: arguments.command,
         environment: environment(place.name.as_str()),
-        folder: std::env::current_dir().unwrap_or_else(|_| "/".into()),
+        folder: arguments.workdir,
         terminal: arguments.tty,
     })))?;
     match client.receive()? {
@@ -52,6 +63,7 @@ pub(super) fn run(arguments: ExecArguments) -> anyhow::Result<Exit> {
     // Only the program is to keep them open.
     drop(given);
     match client.receive()? {
+        Reply::Started if is_shell => eprint!("{}", inside::welcome(&site)),
         Reply::Started => {}
         Reply::NotStarted { why, code } => {
             eprintln!("error: {why}");

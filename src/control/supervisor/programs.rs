@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Supervised;
 use super::connection::PATIENCE;
 use crate::fabric::descriptors;
-use crate::fabric::machine::{Program, Running};
+use crate::fabric::machine::{Folder, Program, Running};
 use crate::lab::{ProgramError, Site};
 use crate::model::{DaemonName, InstanceName};
 use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
@@ -29,7 +29,7 @@ impl Supervised {
     pub(super) async fn start(&mut self, start: StartProgram) {
         let StartProgram { exec, stdio, started } = start;
         let Exec { instance, command, environment, folder, terminal } = exec;
-        let program = Program { command, environment, folder, terminal };
+        let program = Program { command, environment, folder: Folder::Only(folder), terminal };
         let door = match self.lab.door_of(&instance).await {
             Ok(door) => door,
             Err(error) => return drop(started.send(Err(self.not_started(&error)))),

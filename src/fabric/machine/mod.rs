@@ -82,10 +82,19 @@ pub struct Program {
     pub command: Vec<String>,
     /// All of its environment.
     pub environment: Vec<(String, String)>,
-    /// Its working directory, where there is such a folder; else the root.
-    pub folder: PathBuf,
+    /// Its working directory.
+    pub folder: Folder,
     /// Its input is a terminal, which becomes that of its session.
     pub terminal: bool,
+}
+
+/// The working directory of a program, as it is seen in its instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Folder {
+    /// This one; without it the program is not started.
+    Only(PathBuf),
+    /// This one, where it is to be seen; else the root.
+    OrRoot(PathBuf),
 }
 
 /// Why a program could not be started.

@@ -24,7 +24,7 @@ use nix::unistd::{
 
 use super::calls;
 use super::view::{Failed, View};
-use super::{Job, Order, Program, VARIABLE, Word};
+use super::{Folder, Job, Order, Program, VARIABLE, Word};
 use crate::fabric::{bounds, descriptors, raw};
 
 /// So long a program whose caller has gone has for an end of its own.
@@ -178,19 +178,18 @@ impl Talk {
         let (read, write) = pipe2(OFlag::O_CLOEXEC).map_err(at("make a pipe"))?;
         match raw::fork_single_threaded().map_err(at("fork"))? {
             ForkResult::Child => {
-                let error = become_program(program, &stdio);
-                drop(File::from(write).write_all(&error.raw_os_error().unwrap_or(libc::EIO).to_ne_bytes()));
+                let line = serde_json::to_vec(&in_words(&become_program(program, &stdio))).unwrap_or_default();
+                drop(File::from(write).write_all(&line));
                 process::exit(127);
             }
             ForkResult::Parent { child } => {
                 drop((write, stdio));
-                let mut errno = [0; 4];
+                let mut line = Vec::new();
                 // Closed by its beginning, or it says why there is none.
-                if File::from(read).read_exact(&mut errno).is_ok() {
+                let heard = File::from(read).read_to_end(&mut line);
+                if let (Ok(_), Ok((attempt, errno))) = (heard, serde_json::from_slice::<(String, i32)>(&line)) {
                     let _ = waitpid(child, None);
-                    let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-                    let name = program.command.first().map_or("", String::as_str);
-                    return Err((format!("start `{name}`"), error));
+                    return Err((attempt, io::Error::from_raw_os_error(errno)));
                 }
                 self.watch(child, &ended).map_err(|error| ("watch the program".to_owned(), error))
             }
@@ -307,7 +306,8 @@ fn closed(pipe: &OwnedFd) -> bool {
 }
 
 /// The calling process becomes the program; returns if it cannot.
-fn become_program(program: &Program, stdio: &[OwnedFd]) -> io::Error {
+fn become_program(program: &Program, stdio: &[OwnedFd]) -> Failed {
+    let start = || format!("start `{}`", program.command.first().map_or("", String::as_str));
     let prepared = || -> io::Result<()> {
         let [input, output, errors] = stdio else { return Err(ErrorKind::NotFound.into()) };
         setsid()?;
@@ -317,17 +317,23 @@ fn become_program(program: &Program, stdio: &[OwnedFd]) -> io::Error {
         if program.terminal {
             raw::take_terminal()?;
         }
-        if std::env::set_current_dir(&program.folder).is_err() {
-            std::env::set_current_dir("/")?;
-        }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
         raw::default_signals();
         Ok(())
     };
     if let Err(error) = prepared() {
-        return error;
+        return (start(), error);
     }
-    let Some((name, arguments)) = program.command.split_first() else { return ErrorKind::NotFound.into() };
+    let (folder, entered) = match &program.folder {
+        Folder::Only(folder) => (folder, std::env::set_current_dir(folder)),
+        Folder::OrRoot(folder) => {
+            (folder, std::env::set_current_dir(folder).or_else(|_| std::env::set_current_dir("/")))
+        }
+    };
+    if let Err(error) = entered {
+        return (format!("enter the folder `{}`", folder.display()), error);
+    }
+    let Some((name, arguments)) = program.command.split_first() else { return (start(), ErrorKind::NotFound.into()) };
     let variables = program.environment.iter().map(|(name, value)| (name, value));
-    Command::new(name).args(arguments).env_clear().envs(variables).exec()
+    (start(), Command::new(name).args(arguments).env_clear().envs(variables).exec())
 }
