@@ -10,7 +10,7 @@ use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 
 use super::arguments::{ExplainArguments, PlainFormat};
-use super::{Exit, color, live, screen, sources, told};
+use super::{Exit, color, live, no_step, screen, sources, told};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let (file, written) = match subject(arguments) {
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let step = arguments.step.unwrap_or(0);
     if step > topology.steps.len() {
-        bail!("{} has {} steps, and no step {step}", told(&*topology.file), topology.steps.len());
+        bail!("{}", no_step(&topology, step));
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let cloud = predict::cloud_at(&topology, era, step)?;

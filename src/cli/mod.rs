@@ -36,6 +36,7 @@ use clap::Parser;
 use nix::errno::Errno;
 use sglab::fabric::limits;
 use sglab::lab::LabError;
+use sglab::model::topology::Topology;
 use sglab::report;
 use sglab::scenario::RunError;
 
@@ -117,11 +118,18 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         eprintln!("{limit}");
         return Exit::CannotHost;
     }
-    let is_the_machine = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<RunError>() {
-        Some(RunError::Boot(error)) => !matches!(error, LabError::Compile(_)),
+    let of_run = error.chain().find_map(|cause| cause.downcast_ref::<RunError>());
+    let of_lab = error.chain().find_map(|cause| cause.downcast_ref::<LabError>());
+    let is_the_machine = match (of_run, of_lab) {
+        (Some(RunError::Boot(error)), _) | (None, Some(error)) => !error.is_of_the_file(),
         _ => false,
     };
-    if error.chain().any(is_the_machine) { Exit::CannotHost } else { Exit::BadInput }
+    if is_the_machine { Exit::CannotHost } else { Exit::BadInput }
+}
+
+/// That a file has no such step.
+fn no_step(topology: &Topology, step: usize) -> String {
+    format!("{} has {}, and no step {step}", told(&*topology.file), report::count(topology.steps.len(), "step"))
 }
 
 /// A path as it can be told: a file may have any name.

@@ -8,12 +8,12 @@ use sglab::report::{self, Broken, Entry, Style, json, terminal};
 use sglab::scenario::{Options, RunError, predict};
 
 use super::arguments::{PlainFormat, PredictArguments};
-use super::{Exit, color, screen, sources, told};
+use super::{Exit, color, no_step, screen, sources};
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     if let Some(step) = arguments.step.filter(|step| *step > topology.steps.len()) {
-        bail!("{} has {} steps, and no step {step}", told(&*topology.file), topology.steps.len());
+        bail!("{}", no_step(&topology, step));
     }
     let color = color::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());

@@ -7,7 +7,7 @@ use sglab::compile;
 use sglab::model::{Era, apply};
 
 use super::arguments::RenderArguments;
-use super::{Exit, live, sources, told};
+use super::{Exit, live, no_step, sources};
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };
@@ -15,7 +15,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
+        bail!("{}", no_step(&topology, steps));
     }
     let mut cloud = topology.empty_cloud(era);
     for operation in &topology.initial {

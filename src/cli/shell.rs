@@ -16,7 +16,7 @@ use sglab::scenario;
 
 use super::arguments::ShellArguments;
 use super::live::exec;
-use super::{Exit, host, inside, progress, sources, steps, told};
+use super::{Exit, host, inside, no_step, progress, sources, steps, told};
 
 /// How wide what it says is at the most.
 const WIDTH: usize = 80;
@@ -37,7 +37,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
+        bail!("{}", no_step(&topology, steps));
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let Some(_) = host::enter() else { return Ok(Exit::CannotHost) };

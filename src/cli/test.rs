@@ -209,7 +209,8 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
             RunError::Lab { place, .. } => Some(place.clone()),
         },
         exit_code: match error {
-            RunError::Initial { .. } | RunError::Boot(LabError::Compile(_)) => report::BAD_INPUT,
+            RunError::Initial { .. } => report::BAD_INPUT,
+            RunError::Boot(error) if error.is_of_the_file() => report::BAD_INPUT,
             RunError::Boot(_) => report::NO_LAB,
             RunError::Lab { .. } => report::INCONCLUSIVE,
         },

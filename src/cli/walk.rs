@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let from = arguments.step.unwrap_or(1);
     if from == 0 || from > topology.steps.len() {
-        bail!("{} has {} steps, and no step {from}", super::told(&*topology.file), topology.steps.len());
+        bail!("{}", super::no_step(&topology, from));
     }
     let mut puzzles = questions::of(&topology, era).map_err(|(refusal, place)| RunError::Initial {
         era,

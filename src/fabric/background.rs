@@ -5,7 +5,8 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use nix::unistd::{ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
 use super::raw;
 
@@ -20,7 +21,19 @@ pub enum Side {
 
 /// What the process in the background says.
 #[derive(Debug)]
-pub struct Word(BufReader<File>);
+pub struct Word {
+    says: BufReader<File>,
+    speaker: Pid,
+}
+
+/// How it went on in the background.
+#[derive(Debug)]
+pub enum Begun {
+    /// It is ready, and says this.
+    Ready(String),
+    /// It ended without a word: its exit code, unless a signal ended it.
+    Ended(Option<i32>),
+}
 
 /// What begins a line that says what is waited for, and not that all is ready.
 const WAITS: char = '\t';
@@ -42,7 +55,9 @@ pub fn detach(log: &Path) -> io::Result<Side> {
     let nothing = File::open("/dev/null")?;
     let (read, write): (OwnedFd, OwnedFd) = nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?;
     match raw::fork_single_threaded()? {
-        ForkResult::Parent { .. } => Ok(Side::Caller(Word(BufReader::new(File::from(read))))),
+        ForkResult::Parent { child } => {
+            Ok(Side::Caller(Word { says: BufReader::new(File::from(read)), speaker: child }))
+        }
         ForkResult::Child => {
             setsid()?;
             // Whoever waits for the end of a pipe that the caller was given does not wait for the lab.
@@ -58,18 +73,24 @@ pub fn detach(log: &Path) -> io::Result<Side> {
 }
 
 impl Word {
-    /// Waits for the word, and tells meanwhile what the other waits for; nothing if the process in the background ended without one.
+    /// Waits for the word, and tells meanwhile what the other waits for.
     ///
     /// # Errors
     /// The system's word.
-    pub fn wait(mut self, mut tell: impl FnMut(&str)) -> io::Result<Option<String>> {
+    pub fn wait(mut self, mut tell: impl FnMut(&str)) -> io::Result<Begun> {
         loop {
             let mut word = String::new();
-            self.0.read_line(&mut word)?;
-            let Some(word) = word.strip_suffix('\n') else { return Ok(None) };
+            self.says.read_line(&mut word)?;
+            let Some(word) = word.strip_suffix('\n') else {
+                let code = match waitpid(self.speaker, None)? {
+                    WaitStatus::Exited(_, code) => Some(code),
+                    _ => None,
+                };
+                return Ok(Begun::Ended(code));
+            };
             match word.strip_prefix(WAITS) {
                 Some(waits) => tell(waits),
-                None => return Ok(Some(word.to_owned())),
+                None => return Ok(Begun::Ready(word.to_owned())),
             }
         }
     }

@@ -210,6 +210,14 @@ pub enum LabError {
 }
 
 impl LabError {
+    /// Whether the topology file asks for what cannot be, on any machine.
+    pub fn is_of_the_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused(_) | Self::Compile(_) | Self::NotOpened { .. } | Self::NoTraffic { .. } | Self::Daemon { .. }
+        )
+    }
+
     /// Whether the operation was carried out, and only what was to come up after it did not.
     pub fn came_after(&self) -> bool {
         matches!(self, Self::Daemon { .. } | Self::Machine(_))

@@ -12,7 +12,7 @@ use sglab::control::Ender;
 use sglab::fabric::capture::Frame;
 use sglab::model::InstanceName;
 use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
-use sglab::report::pcap;
+use sglab::report::{count, pcap};
 
 use super::{Which, speak};
 use crate::cli::Exit;
@@ -119,7 +119,7 @@ fn follow(
 fn say(output: &Mutex<Option<Output>>) {
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(output) = output.as_ref() {
-        eprintln!("{} packets", output.packets);
+        eprintln!("{}", count(usize::try_from(output.packets).unwrap_or(usize::MAX), "packet"));
     }
     std::mem::forget(output);
 }

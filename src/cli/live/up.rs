@@ -9,15 +9,15 @@ use anyhow::{Context, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
-use sglab::fabric::background::{self, Ready, Side};
+use sglab::fabric::background::{self, Begun, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::model::topology::Topology;
-use sglab::report::shown_lines;
+use sglab::report::{count, shown_lines};
 use sglab::scenario;
 
 use super::UpArguments;
-use crate::cli::{Exit, host, progress, signals, sources, steps, told};
+use crate::cli::{Exit, host, no_step, progress, signals, sources, steps, told};
 
 /// Who waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
@@ -26,7 +26,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
-        bail!("{} has {} steps, and no step {steps}", told(&*topology.file), topology.steps.len());
+        bail!("{}", no_step(&topology, steps));
     }
     // A built-in one is named `example:two-tier`.
     let of_file = topology.name.rsplit([':', '/']).next().unwrap_or(&topology.name);
@@ -59,14 +59,16 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
             let tell = progress::tell_waits();
             let word = word.wait(|waits| tell.into_iter().for_each(|tell| tell(waits)));
             match word.context("failed to wait for the lab")? {
-                Some(word) => {
+                Begun::Ready(word) => {
                     println!("{word}");
                     Ok(Exit::Ok)
                 }
-                None => {
+                Begun::Ended(code) => {
                     eprint!("{}", shown_lines(&std::fs::read_to_string(place.log()).unwrap_or_default()));
                     place.wait_until_down()?;
-                    Ok(Exit::CannotHost)
+                    // What ends it otherwise is the system's doing.
+                    let of_file = code == Some(i32::from(Exit::BadInput as u8));
+                    Ok(if of_file { Exit::BadInput } else { Exit::CannotHost })
                 }
             }
         }
@@ -99,7 +101,8 @@ fn supervise(
         let (mut lab, took) = boot(topology, era, steps, folder).await?;
         lab.tell_waits(None);
         let instances = lab.cloud().instances.len();
-        let word = format!("{} is up, era {era}, {instances} instances    {:.0} ms", start.name, millis(took));
+        let word =
+            format!("{} is up, era {era}, {}    {:.0} ms", start.name, count(instances, "instance"), millis(took));
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
         tokio::select! {
             signal = signals::received() => signal,
