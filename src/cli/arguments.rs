@@ -11,12 +11,15 @@ use super::shard::Shard;
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Yellow.on_default().bold()).literal(AnsiColor::Green.on_default());
 
+/// Columns that help fills at most.
+pub(super) const MAX_WIDTH: usize = 100;
+
 /// EC2 security groups on real packets, on one Linux box, without root, Docker or an AWS account.
 ///
 /// Every instance is a network namespace, every security group an nftables set and chain; a scenario boots nodes,
 /// restarts them on new addresses, probes every port, and says which rule decided.
 #[derive(Debug, Parser)]
-#[command(name = "sglab", version, styles = STYLES, max_term_width = 100, after_help = "\
+#[command(name = "sglab", version, styles = STYLES, max_term_width = MAX_WIDTH, after_help = "\
 Examples:
   sglab test example:two-tier        run a built-in topology on real packets
   sglab list                         what else is built in
@@ -33,27 +36,63 @@ pub(crate) struct Arguments {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands, in the groups of `sglab --help`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    #[command(flatten)]
+    Run(RunCommand),
+    #[command(flatten)]
+    Explain(ExplainCommand),
+    #[command(flatten)]
+    Live(super::live::LiveCommand),
+    #[command(flatten)]
+    Operation(super::live::operations::OperationCommand),
+    #[command(flatten)]
+    Workshop(WorkshopCommand),
+    #[command(flatten)]
+    File(FileCommand),
+}
+
+/// Commands that run topologies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunCommand {
     /// Run topologies on real packets and say whether they hold
     Test(TestArguments),
     /// Run again what `sglab test --evidence` kept, and say what differs
     Replay(ReplayArguments),
-    /// Predict the truth table after every step; needs no privilege and no kernel
-    Predict(PredictArguments),
-    /// Explain the verdict of one flow: who is asked on its way, and what would open it
-    Explain(ExplainArguments),
-    /// Say what topologies are about; without names, those that are built in
-    List(ListArguments),
-    /// Take a class through a topology: each step is told, predicted, run on packets and revealed
-    Walk(WalkArguments),
-    /// Check topology files; needs no privilege and no kernel
-    Check(CheckArguments),
-    /// Print the compiled ruleset as nft text; needs no privilege
-    Render(RenderArguments),
     /// Boot a lab, run it up to a step, and open a shell in it
     Shell(ShellArguments),
+    /// Say what this kernel, nft and user can and cannot do, with remedies
+    Doctor(DoctorArguments),
+}
+
+/// Commands that answer by the model alone, or with a lab's packets beside it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExplainCommand {
+    /// Explain the verdict of one flow: who is asked on its way, and what would open it
+    Explain(ExplainArguments),
+    /// Predict the truth table after every step; needs no privilege and no kernel
+    Predict(PredictArguments),
+    /// Print the compiled ruleset as nft text; needs no privilege
+    Render(RenderArguments),
+}
+
+/// Commands for a class.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkshopCommand {
+    /// Take a class through a topology: each step is told, predicted, run on packets and revealed
+    Walk(WalkArguments),
+    /// Say what topologies are about; without names, those that are built in
+    List(ListArguments),
+}
+
+/// Commands for topology files and the shell.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FileCommand {
+    /// Write a commented starter file
+    Init(InitArguments),
+    /// Check topology files; needs no privilege and no kernel
+    Check(CheckArguments),
     /// Print the JSON Schema of topology files
     #[command(after_help = "\
 Examples:
@@ -62,14 +101,8 @@ Examples:
 An editor knows the format by a first line of the file:
 # yaml-language-server: $schema=sglab.schema.json")]
     Schema,
-    /// Say what this kernel, nft and user can and cannot do, with remedies
-    Doctor(DoctorArguments),
-    /// Write a commented starter file
-    Init(InitArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
-    #[command(flatten)]
-    Live(super::live::LiveCommand),
 }
 
 /// `sglab test`.

@@ -49,8 +49,6 @@ pub(crate) enum LiveCommand {
     Capture(capture::CaptureArguments),
     /// Print the VPC flow log of a lab
     FlowLogs(flow_logs::FlowLogsArguments),
-    #[command(flatten)]
-    Operation(operations::OperationCommand),
 }
 
 /// Which lab is meant.
@@ -277,7 +275,6 @@ pub(super) fn run(command: LiveCommand) -> anyhow::Result<Exit> {
         LiveCommand::Events(arguments) => events::run(&arguments),
         LiveCommand::Capture(arguments) => capture::run(&arguments),
         LiveCommand::FlowLogs(arguments) => flow_logs::run(&arguments),
-        LiveCommand::Operation(command) => operations::run(command),
     }
 }
 

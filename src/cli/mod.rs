@@ -10,6 +10,7 @@ mod evidence;
 mod explain;
 mod file;
 mod folder;
+mod help;
 mod host;
 mod init;
 mod inside;
@@ -32,7 +33,6 @@ mod walk;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
 use nix::errno::Errno;
 use sglab::fabric::limits;
 use sglab::lab::LabError;
@@ -40,7 +40,7 @@ use sglab::model::topology::Topology;
 use sglab::report;
 use sglab::scenario::RunError;
 
-use arguments::{Arguments, Command};
+use arguments::{Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
 
 /// What a run of the program comes to. Documented in `docs/output.md`; never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,22 +84,22 @@ impl From<Exit> for ExitCode {
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
     completing::answer();
-    let arguments = Arguments::parse();
-    let done = match arguments.command {
-        Command::Test(arguments) => test::run(arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
-        Command::Predict(arguments) => predict::run(&arguments),
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::List(arguments) => list::run(&arguments),
-        Command::Walk(arguments) => walk::run(&arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Render(arguments) => render::run(&arguments),
-        Command::Shell(arguments) => shell::run(arguments),
-        Command::Schema => schema::run(),
-        Command::Doctor(arguments) => doctor::run(&arguments),
-        Command::Init(arguments) => init::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
+    let done = match help::arguments().command {
+        Command::Run(RunCommand::Test(arguments)) => test::run(arguments),
+        Command::Run(RunCommand::Replay(arguments)) => replay::run(&arguments),
+        Command::Run(RunCommand::Shell(arguments)) => shell::run(arguments),
+        Command::Run(RunCommand::Doctor(arguments)) => doctor::run(&arguments),
+        Command::Explain(ExplainCommand::Explain(arguments)) => explain::run(&arguments),
+        Command::Explain(ExplainCommand::Predict(arguments)) => predict::run(&arguments),
+        Command::Explain(ExplainCommand::Render(arguments)) => render::run(&arguments),
         Command::Live(command) => live::run(command),
+        Command::Operation(command) => live::operations::run(command),
+        Command::Workshop(WorkshopCommand::Walk(arguments)) => walk::run(&arguments),
+        Command::Workshop(WorkshopCommand::List(arguments)) => list::run(&arguments),
+        Command::File(FileCommand::Init(arguments)) => init::run(&arguments),
+        Command::File(FileCommand::Check(arguments)) => check::run(&arguments),
+        Command::File(FileCommand::Schema) => schema::run(),
+        Command::File(FileCommand::Completions(arguments)) => completions::run(&arguments),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -331,7 +331,7 @@ Examples:
     Apply(Apply),
 }
 
-pub(super) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     let (words, common) = words(command);
     let read = |state: &State| {
         let folder = FilesFrom::folder(state.folder.as_deref());
