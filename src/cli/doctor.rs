@@ -28,9 +28,9 @@ pub(super) fn run(arguments: &DoctorArguments) -> anyhow::Result<Exit> {
         PlainFormat::Text => {
             let style = Style { width: screen::width_of(&stdout()), ..Style::default() };
             for line in shown_lines(&examination.to_string()).lines() {
-                // A remedy is a command or a file, and is to be copied as it is.
-                let remedy = line.starts_with("     ") && !line.trim_start().starts_with("matters:");
-                writeln!(stdout(), "{}", if remedy { line.to_owned() } else { style.fit(line) })?;
+                // A file of a remedy is to be copied as it is, so it is not broken; a command of one is in backticks.
+                let is_file = line.starts_with("          ");
+                writeln!(stdout(), "{}", if is_file { line.to_owned() } else { style.fit(line) })?;
             }
         }
     }

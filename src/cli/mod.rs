@@ -105,7 +105,8 @@ pub(crate) fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
-            eprintln!("error: {}", report::shown_lines(&format!("{error:#}")));
+            let told = format!("error: {}", report::shown_lines(&format!("{error:#}")));
+            eprintln!("{}", screen::fit(&std::io::stderr(), &told));
             exit_of(&error).into()
         }
     }

@@ -3,10 +3,16 @@
 use std::os::fd::AsFd;
 
 use sglab::model::topology::Problems;
+use sglab::report::Style;
 
 /// The width of a terminal; nothing where it is none.
 pub(super) fn width_of(stream: &impl AsFd) -> Option<usize> {
     terminal_size::terminal_size_of(stream).map(|(width, _)| width.0.into()).filter(|width| *width > 0)
+}
+
+/// A text for a stream: in lines that it has room for, if it is a terminal.
+pub(super) fn fit(stream: &impl AsFd, text: &str) -> String {
+    Style { width: width_of(stream), ..Style::default() }.fit(text)
 }
 
 /// What is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.

@@ -232,8 +232,8 @@ fn open_files() -> Check {
 fn memory() -> Check {
     const MATTERS: &str =
         "a program in an instance that takes all memory can end programs of others, the lab's own too";
-    const REMEDY: &str = "run the lab in a control group with a limit: systemd-run --scope -p MemoryMax=4G sglab up FILE (an \
-                          ordinary user's: systemd-run --user)";
+    const REMEDY: &str = "run the lab in a control group with a limit: `systemd-run --scope -p MemoryMax=4G sglab up FILE` (an \
+                          ordinary user's: `systemd-run --user`)";
     match bounds::memory() {
         Some(bytes) => {
             let found = format!("{} MiB for the lab and all its instances, by a control group", bytes >> 20);

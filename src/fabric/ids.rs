@@ -34,8 +34,8 @@ const OVERFLOW: u32 = 65_534;
 pub fn remedy() -> String {
     let user = User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |user| user.name);
     format!(
-        "give this user a range: apt-get install uidmap, then, as root, \
-         echo {user}:100000:65536 | tee -a /etc/subuid >>/etc/subgid; or run the lab as root"
+        "give this user a range: `apt-get install uidmap`, then, as root, \
+         `echo {user}:100000:65536 | tee -a /etc/subuid >>/etc/subgid`; or run the lab as root"
     )
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::lab_state::{LoadBalancerView, load_balancers};
 use super::live;
 use super::terminal::NO_CELL;
-use super::text::{self, shown};
+use super::text::{self, Style, shown};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Via};
 use crate::protocol::{Probed, State};
 use crate::scenario::{Class, DecidingRule, cells};
@@ -154,32 +154,34 @@ impl Matrix {
     }
 }
 
-/// A truth table.
-pub fn matrix(matrix: &Matrix) -> String {
+/// A truth table; where the terminal has no room for all receivers, some after the others.
+pub fn matrix(matrix: &Matrix, style: Style) -> String {
     let mut text = String::new();
     let there = |class: Class| {
         matrix.rows.iter().any(|row| row.cells.iter().flatten().flatten().any(|it| it == class.as_str()))
     };
     let letters = text::letters(there);
-    // Writing to a String cannot fail.
-    let _ = writeln!(text, "each cell: {}    {letters}", matrix.ports.join(", "));
+    text.push_str(&style.fit(&format!("each cell: {}    {letters}\n", matrix.ports.join(", "))));
     let several = matrix.rows.iter().any(|row| row.by != matrix.rows[0].by);
     let label = |row: &MatrixRow| {
         if several && row.by != "usual" { format!("{} by {}", row.from, row.by) } else { row.from.clone() }
     };
     let left = matrix.rows.iter().map(|row| label(row).chars().count()).max().unwrap_or(0) + 2;
     let width = matrix.to.iter().map(|to| to.chars().count()).chain([matrix.ports.len()]).max().unwrap_or(0) + 2;
-    let heads: String = matrix.to.iter().map(|to| format!("{to:<width$}")).collect();
-    let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
-    for row in &matrix.rows {
-        let block = |cells: &Option<Vec<String>>| {
-            let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
-            format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
-        };
-        let blocks: String = row.cells.iter().map(block).collect();
-        let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
+    for part in style.parts(matrix.to.len(), left, width) {
+        let heads: String = matrix.to[part.clone()].iter().map(|to| format!("{to:<width$}")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{:left$}{}", "", heads.trim_end());
+        for row in &matrix.rows {
+            let block = |cells: &Option<Vec<String>>| {
+                let letters: String = cells.iter().flatten().map(|outcome| letter(outcome)).collect();
+                format!("{:<width$}", if letters.is_empty() { "-" } else { &letters })
+            };
+            let blocks: String = row.cells.iter().take(part.end).skip(part.start).map(block).collect();
+            let _ = writeln!(text, "{:<left$}{}", label(row), blocks.trim_end());
+        }
     }
-    text.push_str(&live::balancers(&matrix.load_balancers, 0));
+    text.push_str(&style.fit(&live::balancers(&matrix.load_balancers, 0)));
     text
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Color};
@@ -51,6 +52,14 @@ impl Style {
         self.width.map_or_else(|| text.to_owned(), |width| fit(text, width.max(NARROW)))
     }
 
+    /// The columns of a table in parts that each fit beside its labels: all of them at once where there is room, or no terminal.
+    pub fn parts(self, columns: usize, labels: usize, column: usize) -> Vec<Range<usize>> {
+        // The gap behind the last column is not written.
+        let room = self.width.map_or(usize::MAX, |width| width.max(NARROW).saturating_sub(labels).saturating_add(GAP));
+        let each = (room / column.max(1)).max(1);
+        (0..columns).step_by(each).map(|start| start..start.saturating_add(each).min(columns)).collect()
+    }
+
     /// The text in the colour of its meaning, if colours are wanted.
     pub fn paint(self, tone: Tone, text: &str) -> String {
         if !self.color {
@@ -68,6 +77,9 @@ impl Style {
         format!("{style}{text}{style:#}")
     }
 }
+
+/// The blanks behind a column of a table, at least.
+const GAP: usize = 2;
 
 /// No line is made shorter than this, however narrow the terminal.
 pub const NARROW: usize = 60;
@@ -118,7 +130,7 @@ fn broken(line: &str, width: usize) -> String {
             out.push_str(&" ".repeat(below));
             at = below;
         }
-        for (index, word) in cell.split(' ').enumerate() {
+        for (index, word) in words(cell, width.saturating_sub(below)).into_iter().enumerate() {
             let blank = usize::from(index > 0);
             if index > 0 && at + blank + visible(word) > width {
                 out.push('\n');
@@ -133,6 +145,21 @@ fn broken(line: &str, width: usize) -> String {
         }
     }
     out
+}
+
+/// The words of a text. What stands in backticks is to be typed: it is one word where a line has room for it.
+fn words(text: &str, room: usize) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let blank = |from: usize| rest[from..].find(' ').map_or(rest.len(), |at| from + at);
+        let quoted = rest.find('`').filter(|begin| *begin < blank(0));
+        let closed = quoted.and_then(|begin| Some(begin + 2 + rest[begin + 1..].find('`')?));
+        let end = closed.map(blank).filter(|end| visible(&rest[..*end]) <= room).unwrap_or_else(|| blank(0));
+        words.push(&rest[..end]);
+        rest = rest[end..].strip_prefix(' ').unwrap_or("");
+    }
+    words
 }
 
 /// The columns of a line: what two blanks or more divide, each with the number of them before it.
@@ -332,6 +359,27 @@ mod tests {
         let coloured = format!("{}  {}", red.paint(Tone::Bad, "WRONG"), "x".repeat(53));
         assert_eq!(red.fit(&coloured), coloured, "codes of colours have no width");
         assert_eq!(Style::default().fit(step), step);
+    }
+
+    #[test]
+    fn what_is_to_be_typed_is_not_broken_where_a_line_has_room_for_it() {
+        let style = Style { width: Some(60), ..Style::default() };
+        let narrow =
+            style.fit("     remedy:  give it a range: `apt-get install uidmap`, then `echo me:1:2 | tee`; or not\n");
+        assert_eq!(
+            narrow,
+            "     remedy:  give it a range: `apt-get install uidmap`,\n              then `echo me:1:2 | tee`; or not\n"
+        );
+        assert_eq!(words("a `b c`; d `e", 9), ["a", "`b c`;", "d", "`e"]);
+        assert_eq!(words("a `b c d e` f", 5), ["a", "`b", "c", "d", "e`", "f"]);
+    }
+
+    #[test]
+    fn a_table_that_is_too_wide_is_shown_in_parts() {
+        let narrow = Style { width: Some(60), ..Style::default() };
+        assert_eq!(narrow.parts(5, 20, 14), [0..3, 3..5]);
+        assert_eq!(narrow.parts(2, 80, 14), [0..1, 1..2], "a column at least");
+        assert_eq!(Style::default().parts(5, 20, 14), [0..5]);
     }
 
     #[test]

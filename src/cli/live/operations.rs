@@ -10,8 +10,8 @@ use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
 
 use super::{Which, speak};
-use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
+use crate::cli::{Exit, screen};
 
 /// What is common to them.
 #[derive(Debug, Args)]
@@ -346,7 +346,7 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     match reply {
         Reply::Applied(done) => {
             match common.format {
-                PlainFormat::Text => stdout().write_all(live::applied(&done).as_bytes())?,
+                PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &live::applied(&done)).as_bytes())?,
                 PlainFormat::Json => {
                     let done: Vec<AppliedView> = done.iter().map(AppliedView::of).collect();
                     writeln!(stdout(), "{}", serde_json::to_string_pretty(&done)?)?;
@@ -355,7 +355,7 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
             Ok(Exit::Ok)
         }
         Reply::Refused { refusal, before } => {
-            stdout().write_all(live::applied(&before).as_bytes())?;
+            stdout().write_all(screen::fit(&stdout(), &live::applied(&before)).as_bytes())?;
             // Names of the cloud as it is after the operations before.
             let now = if before.is_empty() { state } else { speak::state(&common.which)? };
             Ok(speak::refused(&refusal, Some(&now.cloud)))

@@ -7,13 +7,14 @@ use indexmap::IndexSet;
 use sglab::model::topology::{columns_of, read_flow, read_services};
 use sglab::model::{Service, Via};
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
+use sglab::report::Style;
 use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
 
 use super::speak::Invalid;
 use super::{MatrixArguments, ProbeArguments, speak};
-use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
+use crate::cli::{Exit, screen};
 
 pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     if arguments.to.is_none() && !arguments.from.contains("->") {
@@ -32,7 +33,7 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     match reply {
         Reply::Probed(all) => {
             match arguments.format {
-                PlainFormat::Text => stdout().write_all(probes::probed(&all).as_bytes())?,
+                PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &probes::probed(&all)).as_bytes())?,
                 PlainFormat::Json => {
                     let all: Vec<ProbeView> = all.iter().map(ProbeView::of).collect();
                     writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
@@ -129,7 +130,10 @@ fn print(arguments: &MatrixArguments, table: Table) -> anyhow::Result<Exit> {
         Table::Ended(exit) => return Ok(exit),
     };
     match arguments.format {
-        PlainFormat::Text => stdout().write_all(probes::matrix(&matrix).as_bytes())?,
+        PlainFormat::Text => {
+            let style = Style { width: screen::width_of(&stdout()), ..Style::default() };
+            stdout().write_all(probes::matrix(&matrix, style).as_bytes())?;
+        }
         PlainFormat::Json if arguments.watch => writeln!(stdout(), "{}", serde_json::to_string(&matrix)?)?,
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&matrix)?)?,
     }

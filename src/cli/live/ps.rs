@@ -10,8 +10,8 @@ use sglab::report::lab_state::LabState;
 use sglab::report::live;
 
 use super::{PsArguments, StateArguments, speak};
-use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
+use crate::cli::{Exit, screen};
 
 /// A lab that goes on says how it is at once, whatever it does.
 const PATIENCE: Duration = Duration::from_millis(800);
@@ -34,7 +34,9 @@ pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
         }
     }
     match arguments.format {
-        PlainFormat::Text => stdout().write_all(live::all_labs(&states, &silent).as_bytes())?,
+        PlainFormat::Text => {
+            stdout().write_all(screen::fit(&stdout(), &live::all_labs(&states, &silent)).as_bytes())?
+        }
         PlainFormat::Json => {
             let states = states.iter().map(|state| serde_json::to_value(LabState::of(state)));
             let silent = silent.iter().map(|name| Ok(json!({ "lab": name, "answers": false })));
@@ -63,7 +65,7 @@ fn ask(place: &Place) -> Asked {
 pub(super) fn state(arguments: &StateArguments) -> anyhow::Result<Exit> {
     let state = speak::state(&arguments.which)?;
     match arguments.format {
-        PlainFormat::Text => stdout().write_all(live::state(&state).as_bytes())?,
+        PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &live::state(&state)).as_bytes())?,
         PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string_pretty(&LabState::of(&state))?)?,
     }
     Ok(Exit::Ok)

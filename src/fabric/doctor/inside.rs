@@ -14,7 +14,7 @@ use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
 use crate::fabric::{bounds as limits, conntrack, fence, ids, nft, tap};
 
-const NEWER_KERNEL: &str = "load the kernel's module (sudo modprobe NAME), or use a kernel that has it";
+const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
 
 pub(super) fn examine(sandbox: Sandbox, network: &Network) -> Vec<Check> {
     let mut checks = vec![

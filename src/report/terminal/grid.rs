@@ -41,11 +41,14 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
         .unwrap_or(0)
         + 3;
     let mut out = legend(grid, style);
-    let targets: String = grid.targets.iter().map(|target| format!("{target:<width$}")).collect();
-    out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", targets.trim_end()));
-    for (label, row) in shown {
-        let blocks: String = row.blocks.iter().map(|block| cells(block.as_deref(), width, style)).collect();
-        out.push_str(&format!("{INDENT}{label:<label_width$}{}\n", blocks.trim_end()));
+    for part in style.parts(grid.targets.len(), INDENT.len() + label_width, width) {
+        let targets: String = grid.targets[part.clone()].iter().map(|target| format!("{target:<width$}")).collect();
+        out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", targets.trim_end()));
+        for (label, row) in &shown {
+            let blocks = row.blocks.iter().take(part.end).skip(part.start);
+            let blocks: String = blocks.map(|block| cells(block.as_deref(), width, style)).collect();
+            out.push_str(&format!("{INDENT}{label:<label_width$}{}\n", blocks.trim_end()));
+        }
     }
     match hidden.len() {
         0 => {}
