@@ -676,8 +676,8 @@ fn a_service_that_does_not_come_up_is_an_error_with_its_last_words_and_the_lab_i
         let file = with_services(&labs, "{web: {command: 'echo first; echo no such luck >&2; exit 3', port: tcp 80}}");
         let said = labs.say(&["up", &file]);
         assert_eq!(said.code, Some(2), "{said:?}");
-        let expected = "error: web1 runs, but its service web did not come up: it ended with exit code 3 before it listened \
-                        on tcp 80\n  | first\n  | no such luck\n";
+        let expected = "error: the lab is not up: the service web of web1 did not come up: it ended with exit code 3 before it \
+                        listened on tcp 80\n  | first\n  | no such luck\n";
         assert!(said.err.starts_with(expected), "as {user:?}: {said:?}");
         assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
         // It comes up at first, and not again.
@@ -686,6 +686,7 @@ fn a_service_that_does_not_come_up_is_an_error_with_its_last_words_and_the_lab_i
         assert!(labs.ok(&["up", &file]).contains(", 1 instance  "), "and not `1 instances`");
         let said = labs.say(&["reboot", "web1"]);
         assert!(said.code == Some(2) && said.err.contains("it ended with exit code 4"), "{said:?}");
+        assert!(said.err.starts_with("error: reboot web1 is in force, but the service web of web1 "), "{said:?}");
         assert!(labs.ok(&["exec", "web1", "--", "hostname"]) == "web1\n", "the instance runs all the same");
         assert!(labs.program.scratch().join("site/web.log").exists(), "beside the file");
     }

@@ -36,9 +36,8 @@ fn on_a_terminal(command: &mut Command, columns: u16) -> Vec<String> {
 }
 
 fn too_long(lines: &[String], columns: usize) -> Vec<String> {
-    // What is to be typed is not broken, since it is copied.
-    let typed =
-        |line: &str| ["  why:", "  look:", "     remedy:", "              "].iter().any(|it| line.starts_with(it));
+    // What is to be typed is not broken, since it is copied, nor is a file that a remedy asks for.
+    let typed = |line: &str| ["  why:", "  look:", "              "].iter().any(|it| line.starts_with(it));
     lines.iter().filter(|line| line.chars().count() > columns && !typed(line)).cloned().collect()
 }
 
@@ -56,6 +55,7 @@ scenario:
 fn no_line_is_wider_than_the_terminal_and_in_a_pipe_none_is_cut() {
     let program = Program::copy();
     write(&program, "two-tier.yaml", &mistake());
+    write(&program, "six.yaml", &format!("{SIX}{TABLE}"));
     let explained = "web1 -> db1:22 by public address";
     for arguments in [
         &["list"][..],
@@ -65,6 +65,8 @@ fn no_line_is_wider_than_the_terminal_and_in_a_pipe_none_is_cut() {
         &["predict", "example:by-address"],
         &["explain", "two-tier.yaml", explained],
         &["test", "two-tier.yaml", "example:two-rules"],
+        &["test", "six.yaml"],
+        &["predict", "six.yaml"],
     ] {
         for columns in [80, 100] {
             let lines = seen(&program, columns, arguments);
@@ -75,6 +77,55 @@ fn no_line_is_wider_than_the_terminal_and_in_a_pipe_none_is_cut() {
     }
     let piped = sglab(&program, &["explain", "two-tier.yaml", explained]);
     assert!(piped.out.lines().any(|line| line.chars().count() > 110), "{}", piped.out);
+}
+
+/// A cloud of more receivers than a terminal has room for, side by side; and what it should let through.
+const SIX: &str = "sglab: 1
+era: vpc
+hosts: {customer: 198.51.100.7, office-network: 203.0.113.9}
+groups: {WEB: [tcp 443 from anywhere, tcp 22 from office-network], APP: [tcp 8080 from WEB], DB: [tcp 5432 from APP]}
+instances:
+  web1: {groups: [WEB, APP], services: {sleeper: {command: sleep 1000}, another-sleeper: {command: sleep 1000}}, mounts: {/var/cache/an-application: empty}}
+  web2: {groups: WEB}
+  app-server-1: {groups: APP}
+  app-server-2: {groups: APP}
+  db-primary: {groups: DB}
+  db-replica: {groups: DB}
+";
+const TABLE: &str = "tables: {t: {open: [any -> WEB:443, office-network -> WEB:22, WEB -> APP:8080, APP -> DB:5432]}}
+scenario: [{step: as launched, expect: {table: t}}]
+";
+
+#[test]
+fn what_is_told_of_a_lab_fits_a_terminal_and_errors_say_what_there_is() {
+    let labs = Labs::of(User::Ours);
+    write(&labs.program, "six.yaml", SIX);
+    // A lab that stays up needs no scenario; a test does.
+    let said = labs.say(&["test", "six.yaml"]);
+    assert!(said.code == Some(2) && said.err.contains("the file checks nothing"), "{said:?}");
+    assert!(labs.ok(&["up", "six.yaml"]).starts_with("six is up, era vpc, 6 instances  "));
+    for arguments in [
+        &["ps"][..],
+        &["state"],
+        &["matrix"],
+        &["probe", "customer", "db-primary:5432"],
+        &["explain", "customer", "db-primary:5432"],
+        &["authorize", "DB", "tcp 5432 from 203.0.113.0/24", "tcp 5433 from 203.0.113.0/24"],
+        &["logs", "--service", "web1/sleepy"],
+        &["up", "six.yaml"],
+        &["up", "example:two-tier", "--name", "no name"],
+    ] {
+        let lines = on_a_terminal(&mut labs.command(arguments), 80);
+        assert!(!lines.is_empty() && too_long(&lines, 80).is_empty(), "{arguments:?}: {lines:#?}");
+    }
+    // In a pipe the table is whole.
+    assert_eq!(labs.ok(&["matrix"]).matches("customer (198.51.100.7)").count(), 1);
+    let said = labs.say(&["logs", "--service", "web1/sleepy"]);
+    let expected = "error: `web1/sleepy` is no service of six; there are web1/sleeper, web1/another-sleeper\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), expected));
+    let said = labs.say(&["up", "six.yaml"]);
+    let expected = "error: a lab named `six` is up already; `sglab down six` takes it down, and --name gives the new one another name\n";
+    assert_eq!((said.code, said.err.as_str()), (Some(2), expected));
 }
 
 #[test]

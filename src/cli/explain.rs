@@ -18,7 +18,7 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         Subject::Lab(flow) => return live::explain::run(arguments, &flow),
         Subject::Neither(why) => bail!("{why}"),
     };
-    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
+    let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
     let step = arguments.step.unwrap_or(0);
     if step > topology.steps.len() {
         bail!("{}", no_step(&topology, step));

@@ -11,7 +11,7 @@ use super::{Exit, live, no_step, sources};
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };
-    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
+    let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
             false => bail!("{boots}"),
         }
     };
-    let Some(topology) = sources::read_one(file)? else { return Ok(Exit::BadInput) };
+    let Some(topology) = sources::read_cloud(file)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(&topology, steps));

@@ -13,6 +13,15 @@ use super::{folder, screen, told};
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
 
+/// What a topology is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// To be checked: it must expect something.
+    Verdict,
+    /// For its cloud: it need not have a scenario.
+    Cloud,
+}
+
 /// What reading topologies came to.
 pub(super) struct Read {
     /// Those that can be run, in the order of their naming.
@@ -28,6 +37,10 @@ pub(super) struct Read {
 /// # Errors
 /// A name that is no topology, or a folder without one.
 pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
+    read_for(Wanted::Verdict, names)
+}
+
+fn read_for(wanted: Wanted, names: &[String]) -> anyhow::Result<Read> {
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
     for name in names {
         if let Some(example) = name.strip_prefix(PREFIX) {
@@ -41,20 +54,21 @@ pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
             texts.push((name.clone(), read_file(Path::new(name))?));
         }
     }
-    Ok(parse(texts))
+    Ok(parse(wanted, texts))
 }
 
 /// Reads every topology that is built in.
 pub(super) fn read_built_in() -> Read {
-    parse(EXAMPLES.iter().map(named).collect())
+    parse(Wanted::Verdict, EXAMPLES.iter().map(named).collect())
 }
 
-fn parse(texts: Vec<(String, Vec<u8>)>) -> Read {
+fn parse(wanted: Wanted, texts: Vec<(String, Vec<u8>)>) -> Read {
     let mut read = Read { topologies: Vec::new(), problems: Vec::new(), texts: Vec::new() };
     for (name, text) in &texts {
-        let parsed = match name.starts_with(PREFIX) {
-            true => Topology::parse(name, text),
-            false => Topology::parse_beside(name, text, &FilesFrom::beside(name)),
+        let parsed = match (name.starts_with(PREFIX), wanted) {
+            (true, _) => Topology::parse(name, text),
+            (false, Wanted::Verdict) => Topology::parse_beside(name, text, &FilesFrom::beside(name)),
+            (false, Wanted::Cloud) => Topology::parse_cloud_beside(name, text, &FilesFrom::beside(name)),
         };
         match parsed {
             Ok(topology) => read.topologies.push(topology),
@@ -70,10 +84,22 @@ fn parse(texts: Vec<(String, Vec<u8>)>) -> Read {
 /// # Errors
 /// As [`read`]; nothing if the file itself is wrong, which has been said then.
 pub(super) fn read_one(name: &str) -> anyhow::Result<Option<Topology>> {
+    read_one_for(Wanted::Verdict, name)
+}
+
+/// Reads exactly one topology for its cloud: it need not have a scenario. Prints what is wrong with it.
+///
+/// # Errors
+/// As [`read_one`].
+pub(super) fn read_cloud(name: &str) -> anyhow::Result<Option<Topology>> {
+    read_one_for(Wanted::Cloud, name)
+}
+
+fn read_one_for(wanted: Wanted, name: &str) -> anyhow::Result<Option<Topology>> {
     if Path::new(name).is_dir() {
         bail!("{} is a folder; this command takes one topology file", told(name));
     }
-    let mut read = read(&[name.to_owned()])?;
+    let mut read = read_for(wanted, &[name.to_owned()])?;
     let several = read.topologies.len() + read.problems.len();
     if several > 1 {
         bail!("{} is {several} topologies; this command takes one", told(name));

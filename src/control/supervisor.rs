@@ -202,8 +202,8 @@ impl Supervised {
                 }
                 // It was carried out all the same, and in force before the service was waited for.
                 error if error.came_after() => {
-                    self.applied(operation, &before, begun.elapsed());
-                    Reply::Failed(error.to_string())
+                    let applied = self.applied(operation, &before, begun.elapsed());
+                    Reply::Failed(format!("{} is in force, but {error}", applied.operation))
                 }
                 error => Reply::Failed(error.to_string()),
             };

@@ -187,7 +187,7 @@ pub enum LabError {
         why: String,
     },
     /// A service of an instance did not come up; the instance runs, and so does everything else.
-    #[error("{instance} runs, but its service {daemon} did not come up: {why}{last_words}")]
+    #[error("the service {daemon} of {instance} did not come up: {why}{last_words}")]
     Daemon {
         /// Of which instance.
         instance: InstanceName,

@@ -254,7 +254,7 @@ async fn a_service_that_dies_before_it_is_ready_is_an_error_that_names_it_and_ha
     let lab = Lab::boot(&serving("print STDERR 'no such luck'; exit 3")).await?;
     let folder = tempfile::tempdir().unwrap();
     let died = format!("{:?}", lab.start_services(&folder).await.unwrap_err());
-    let why = "web1 runs, but its service web did not come up: it ended with exit code 3 before it listened on tcp 443";
+    let why = "the service web of web1 did not come up: it ended with exit code 3 before it listened on tcp 443";
     assert!(died.starts_with(why) && died.contains("| no such luck"), "{died}");
     // The same where it is started with its instance, which runs.
     let web1 = lab.instance("web1")?;

@@ -5,13 +5,13 @@ use std::io::{self, IsTerminal, Stdout, Write, stdout};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use sglab::control::{Client, LabName, Place};
-use sglab::model::{DaemonName, InstanceName};
-use sglab::protocol::{Reply, Request};
+use sglab::model::{DaemonName, Instance, InstanceName};
+use sglab::protocol::{Reply, Request, State};
 use sglab::report::shown_lines;
 
 use super::{LogsArguments, speak};
@@ -37,17 +37,33 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
 
 /// What a service has said; the lab has it.
 fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
-    let (instance, service) = service
-        .split_once('/')
-        .with_context(|| format!("`{service}` is no service: write INSTANCE/SERVICE, such as web1/nginx"))?;
+    let place = speak::choose(lab)?;
+    let known = match Client::connect(&place)?.ask(Request::State)? {
+        Reply::State(state) => services_of(&state),
+        other => return speak::otherwise(other),
+    };
+    let Some((instance, service)) = service.split_once('/').filter(|_| known.iter().any(|one| one == service)) else {
+        match known.as_slice() {
+            [] => bail!("`{service}` is no service of {}: no instance has any", place.name),
+            known => bail!("`{service}` is no service of {}; there are {}", place.name, known.join(", ")),
+        }
+    };
     let request = Request::ServiceLog { instance: InstanceName::new(instance), service: DaemonName::new(service) };
-    match Client::connect(&speak::choose(lab)?)?.ask(request)? {
+    match Client::connect(&place)?.ask(request)? {
         Reply::Text(text) => {
             Out::here().write_all(text.as_bytes())?;
             Ok(Exit::Ok)
         }
         other => speak::otherwise(other),
     }
+}
+
+/// Every service as it is named: `web1/nginx`.
+fn services_of(state: &State) -> Vec<String> {
+    let of = |(name, instance): (&InstanceName, &Instance)| -> Vec<String> {
+        instance.daemons.keys().map(|service| format!("{name}/{service}")).collect()
+    };
+    state.cloud.instances.iter().flat_map(of).collect()
 }
 
 /// Prints what is written as it is written, until the lab is down.

@@ -1,5 +1,6 @@
 //! `sglab up`.
 
+use std::io::stderr;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -17,13 +18,13 @@ use sglab::report::{count, shown_lines};
 use sglab::scenario;
 
 use super::UpArguments;
-use crate::cli::{Exit, host, no_step, progress, signals, sources, steps, told};
+use crate::cli::{Exit, host, no_step, progress, screen, signals, sources, steps, told};
 
 /// Who waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
 
 pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
-    let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    let Some(topology) = sources::read_cloud(&arguments.topology)? else { return Ok(Exit::BadInput) };
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(&topology, steps));
@@ -42,8 +43,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let place = Place::of(name)?;
     let taken = place.take().map_err(|error| match error {
         PlaceError::Up(ref name) => {
-            let advice = format!("`sglab down {name}` takes it down, and --name gives another name");
-            anyhow::Error::new(error).context(advice)
+            anyhow!("{error}; `sglab down {name}` takes it down, and --name gives the new one another name")
         }
         error => error.into(),
     })?;
@@ -64,7 +64,8 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                     Ok(Exit::Ok)
                 }
                 Begun::Ended(code) => {
-                    eprint!("{}", shown_lines(&std::fs::read_to_string(place.log()).unwrap_or_default()));
+                    let said = std::fs::read_to_string(place.log()).unwrap_or_default();
+                    eprint!("{}", screen::fit(&stderr(), &shown_lines(&said)));
                     place.wait_until_down()?;
                     // What ends it otherwise is the system's doing.
                     let of_file = code == Some(i32::from(Exit::BadInput as u8));
@@ -100,9 +101,8 @@ fn supervise(
     let done = runtime.block_on(async {
         let (mut lab, took) = boot(topology, era, steps, folder).await?;
         lab.tell_waits(None);
-        let instances = lab.cloud().instances.len();
-        let word =
-            format!("{} is up, era {era}, {}    {:.0} ms", start.name, count(instances, "instance"), millis(took));
+        let instances = count(lab.cloud().instances.len(), "instance");
+        let word = format!("{} is up, era {era}, {instances}    {:.0} ms", start.name, millis(took));
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
         tokio::select! {
             signal = signals::received() => signal,
@@ -119,7 +119,7 @@ async fn boot(topology: &Topology, era: Era, steps: usize, folder: PathBuf) -> a
     let (mut lab, took) = scenario::boot_listening(topology, era, Listeners::default()).await?;
     lab.tell_waits(Some(|waits| CALLER.get().into_iter().for_each(|caller| caller.tell(waits))));
     steps::carry_out(&mut lab, topology, era, steps).await?;
-    lab.start_services(folder).await?;
+    lab.start_services(folder).await.context("the lab is not up")?;
     Ok((lab, took))
 }
 
