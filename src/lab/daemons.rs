@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::task::JoinSet;
 
-use super::{Lab, LabError, ProgramError, Site, sources};
+use super::{Lab, LabError, ProgramError, Site, room, sources};
 use crate::compile::names;
 use crate::fabric::machine::{DATA, Folder, Program, Running, links};
 use crate::fabric::{ids, listening};
@@ -336,6 +336,9 @@ fn last_words(log: File, begins: u64) -> String {
     let lines: Vec<&str> = said.lines().collect();
     let mut words: String =
         lines[lines.len().saturating_sub(LAST_WORDS)..].iter().map(|line| format!("\n  | {line}")).collect();
+    if let Some(told) = room::lacking(&said) {
+        words += &format!("\n  {told}");
+    }
     if !ids::are_many() {
         words +=
             &format!("\n  here instances have one user id, and programs that change users fail: {}", ids::remedy());

@@ -19,6 +19,7 @@ mod paths;
 mod programs;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+mod room;
 mod services;
 pub mod sources;
 mod testimony;
