@@ -427,6 +427,34 @@ fn a_capture_is_a_whole_file_that_tcpdump_reads_and_ends_with_its_instance() {
     }
 }
 
+/// tcpdump gives up root's ids before it captures, also for root's own: the kernel lets nobody where only one id is mapped.
+#[test]
+fn where_there_is_one_user_id_tcpdump_fails_and_a_capture_shows_the_packets() {
+    // To nobody ids are granted but by root, and this user no account has.
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    let labs = Labs::of(User::Unused(7));
+    labs.ok(&["up", "example:two-tier"]);
+    for more in [&[][..], &["-Z", "root"]] {
+        let words = [&["exec", "web1", "--", "timeout", "20", "tcpdump", "-ni", "any", "-c", "1"], more].concat();
+        let said = labs.say(&words);
+        assert!(said.code == Some(1) && said.err.contains("Couldn't change to"), "{said:?}");
+    }
+    let doctor = labs.ok(&["doctor"]);
+    assert!(doctor.contains("tcpdump) need several") && doctor.contains("`sglab capture web1 | tcpdump"), "{doctor}");
+    let mut child = labs.command(&["capture", "web1", "-w", "web1.pcap"]).spawn().expect("the program");
+    let mut said = BufReader::new(child.stderr.take().expect("its errors")).lines();
+    assert!(said.next().expect("a word").unwrap().starts_with("capturing what web1"));
+    labs.ok(&["probe", "web1", "db1:3306"]);
+    kill(Pid::from_raw(child.id() as i32), Signal::SIGINT).expect("a process");
+    assert!(child.wait().expect("its end").success());
+    let output =
+        labs.program.dress(labs.user, std::process::Command::new("tcpdump"), &["-n", "-r", "web1.pcap"]).output();
+    let packets = String::from_utf8(output.expect("tcpdump").stdout).unwrap();
+    assert!(packets.contains("10.0.0.13.3306: Flags [S]"), "{packets}");
+}
+
 #[test]
 fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
     let labs = Labs::of(User::Ours);

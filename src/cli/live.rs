@@ -215,7 +215,10 @@ The program is root in the instance, or the host outside, and nowhere else; it h
 and environment, the lab's names, and the folder `/` or that of --workdir. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
 the program's process group. Its exit code is the command's: 128 and the number of the \
 signal that ended it, 127 if there is no such program, 126 if it cannot be run. When this command ends first, also by SIGKILL, the program's group is asked to \
-end, and killed after 2 s; it is killed when its instance stops or crashes.")]
+end, and killed after 2 s; it is killed when its instance stops or crashes.
+
+What it can and cannot do is a table in docs/architecture.md, \"What an instance can and cannot do\". tcpdump needs several \
+user ids, which an ordinary user's lab may lack (`sglab doctor`): `sglab capture web1 | tcpdump -n -r -` does not.")]
 pub(crate) struct ExecArguments {
     /// The instance, or the host outside
     #[arg(value_name = "INSTANCE|HOST")]

@@ -379,7 +379,7 @@ mod tests {
         let narrow = Style { width: Some(60), ..Style::default() };
         assert_eq!(narrow.parts(5, 20, 14), [0..3, 3..5]);
         assert_eq!(narrow.parts(2, 80, 14), [0..1, 1..2], "a column at least");
-        assert_eq!(Style::default().parts(5, 20, 14), [0..5]);
+        assert_eq!(Style::default().parts(5, 20, 14), vec![0..5]);
     }
 
     #[test]

@@ -108,8 +108,8 @@ fn many_ids() -> Check {
         "user ids of an instance",
         ok,
         found,
-        "programs that change users (nginx, mariadbd, sshd) need several; nothing that is tested depends on it",
-        ids::remedy(),
+        "programs that change users (nginx, mariadbd, sshd, tcpdump) need several; nothing that is tested depends on it",
+        format!("{}; packets are to be had all the same, by `sglab capture web1 | tcpdump -n -r -`", ids::remedy()),
     )
 }
 
