@@ -14,7 +14,7 @@ const TABLES: [(&str, usize); 7] = [
     ("Connection tracking", 21),
     ("What groups do not filter", 13),
     ("Refusals", 25),
-    ("What nobody documents", 15),
+    ("What nobody documents", 16),
 ];
 
 /// The rows of the table under a heading, each with its cells.

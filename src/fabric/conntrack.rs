@@ -115,6 +115,25 @@ fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
     Ok(longest)
 }
 
+/// Whether a namespace knows the flow that a packet is of, in either direction.
+///
+/// # Errors
+/// The kernel's word, with the namespace.
+pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool, FabricError> {
+    let family = if packet.source.is_ipv4() { NetfilterProtoFamily::IPv4 } else { NetfilterProtoFamily::IPv6 };
+    let is_of = move |attributes: &[ConntrackAttribute]| {
+        attributes.iter().any(|attribute| match attribute {
+            ConntrackAttribute::CtaTupleOrig(parts) | ConntrackAttribute::CtaTupleReply(parts) => {
+                is(parts, &packet)
+                    && ports(parts).any(|port| *port == ProtoTuple::DestinationPort(packet.destination_port))
+            }
+            _ => false,
+        })
+    };
+    let found = node.run(move || find_where(family, &is_of)).await?;
+    found.map(|flows| !flows.is_empty()).map_err(|refused| in_node(&node.name, refused))
+}
+
 /// The longest rest of those among the flows that have one of these tuples.
 pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple]) -> Option<Duration> {
     let mut longest = None;
@@ -137,19 +156,18 @@ pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple])
 
 /// Whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.
 fn is(parts: &[Tuple], tuple: &packet::Tuple) -> bool {
-    let mut source_port = None;
-    for part in
-        parts.iter().filter_map(|part| if let Tuple::Proto(parts) = part { Some(parts) } else { None }).flatten()
-    {
-        if let ProtoTuple::SourcePort(port) = part {
-            source_port = Some(*port);
-        }
-    }
+    let source_port =
+        ports(parts).find_map(|part| if let ProtoTuple::SourcePort(port) = part { Some(*port) } else { None });
     let has = |wanted: IPTuple| parts.iter().any(|part| matches!(part, Tuple::Ip(ends) if ends.contains(&wanted)));
     has(IPTuple::SourceAddress(tuple.source))
         && has(IPTuple::DestinationAddress(tuple.destination))
         && protocol(parts) == Some(tuple.protocol)
         && source_port.is_none_or(|port| port == tuple.source_port)
+}
+
+/// What parts of a tracked flow say of its protocol.
+fn ports(parts: &[Tuple]) -> impl Iterator<Item = &ProtoTuple> {
+    parts.iter().filter_map(|part| if let Tuple::Proto(parts) = part { Some(parts) } else { None }).flatten()
 }
 
 fn forget_here(wanted: &HashSet<(u8, IpAddr)>) -> Result<(), Refused> {

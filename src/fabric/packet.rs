@@ -4,8 +4,11 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
+mod flaw;
+
 use crate::model::IcmpMessage;
 pub use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
+pub use flaw::{Flaw, checksum};
 
 /// The protocol and ends of a packet. For an ICMP message the source port is its identifier, or what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,15 +47,52 @@ pub fn length(packet: &[u8]) -> u32 {
 
 /// What an ICMP message is, of either family. Nothing for other packets.
 pub fn icmp_message(packet: &[u8]) -> Option<IcmpMessage> {
-    let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
-    let payload = match &sliced.net {
-        Some(LaxNetSlice::Ipv4(ip)) => ip.payload(),
-        Some(LaxNetSlice::Ipv6(ip)) => ip.payload(),
-        _ => return None,
-    };
-    match (payload.ip_number.0, payload.payload) {
+    match payload(packet)? {
         (ICMP | ICMPV6, [kind, code, ..]) => Some(IcmpMessage { kind: *kind, code: *code }),
         _ => None,
+    }
+}
+
+/// The protocol of a packet, as the filter sees it, and what it carries. Nothing where an authentication header stands between.
+fn payload(packet: &[u8]) -> Option<(u8, &[u8])> {
+    let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
+    let net = sliced.net.as_ref().filter(|net| !is_authenticated(net))?;
+    let payload = match net {
+        LaxNetSlice::Ipv4(ip) => ip.payload(),
+        LaxNetSlice::Ipv6(ip) => ip.payload(),
+        LaxNetSlice::Arp(_) => return None,
+    };
+    Some((payload.ip_number.0, payload.payload))
+}
+
+/// Whether an authentication header carries another protocol. The filter sees the header, and so does a rule.
+fn is_authenticated(net: &LaxNetSlice<'_>) -> bool {
+    match net {
+        LaxNetSlice::Ipv4(ip) => ip.header().protocol() == IpNumber::AUTHENTICATION_HEADER,
+        LaxNetSlice::Ipv6(ip) => {
+            let extensions = ip.extensions();
+            extensions.first_header().is_some_and(|first| has_authentication(first, extensions.slice()))
+        }
+        LaxNetSlice::Arp(_) => false,
+    }
+}
+
+/// Whether one of a packet's extension headers is that of authentication. Walked by hand: the iterator of etherparse reads beyond the
+/// end of headers that are cut off.
+fn has_authentication(first: IpNumber, mut headers: &[u8]) -> bool {
+    let mut header = first;
+    loop {
+        let length = match (header, headers) {
+            (IpNumber::AUTHENTICATION_HEADER, _) => return true,
+            (IpNumber::IPV6_FRAGMENTATION_HEADER, _) => 8,
+            (_, [_, length, ..]) => 8 + usize::from(*length) * 8,
+            _ => return false,
+        };
+        let (Some(next), Some(rest)) = (headers.first(), headers.get(length..)) else { return false };
+        (header, headers) = (IpNumber(*next), rest);
+        if headers.is_empty() {
+            return false;
+        }
     }
 }
 
@@ -103,15 +143,9 @@ impl Tuple {
 
     /// The tuple of the packet that an ICMP error is about, as far as the error repeats it. Nothing for other packets.
     pub fn of_error(packet: &[u8]) -> Option<Self> {
-        let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
-        let payload = match &sliced.net {
-            Some(LaxNetSlice::Ipv4(ip)) => ip.payload(),
-            Some(LaxNetSlice::Ipv6(ip)) => ip.payload(),
-            _ => return None,
-        };
-        let kind = payload.payload.first()?;
-        match (payload.ip_number.0, kind) {
-            (ICMP, 3 | 4 | 5 | 11 | 12) | (ICMPV6, 1..=4) => Self::parse(payload.payload.get(ICMP_HEADER..)?),
+        let (protocol, message) = payload(packet)?;
+        match (protocol, message.first()?) {
+            (ICMP, 3 | 4 | 5 | 11 | 12) | (ICMPV6, 1..=4) => Self::parse(message.get(ICMP_HEADER..)?),
             _ => None,
         }
     }
@@ -138,10 +172,7 @@ impl Tuple {
         let tuple = |protocol, source_port, destination_port| {
             Some((Self { protocol, source, source_port, destination, destination_port }, false))
         };
-        // An authentication header carries another protocol. The filter sees the header, and so does a rule.
-        if let Some(LaxNetSlice::Ipv4(ip)) = &sliced.net
-            && ip.header().protocol() == IpNumber::AUTHENTICATION_HEADER
-        {
+        if sliced.net.as_ref().is_some_and(is_authenticated) {
             return tuple(IpNumber::AUTHENTICATION_HEADER.0, 0, 0);
         }
         match &sliced.transport {
@@ -177,6 +208,44 @@ mod tests {
         assert_eq!(icmp_message(&too_big), Some(IcmpMessage { kind: 3, code: 4 }));
         assert_eq!(icmp_message(&[ip(UDP), vec![3, 4, 0, 0, 0, 8, 0, 0]].concat()), None);
         assert_eq!(icmp_message(&ip(ICMP)), None);
+    }
+
+    const ENDS_IPV6: ([u8; 16], [u8; 16]) = ([0x20; 16], [0x21; 16]);
+
+    #[test]
+    fn what_an_authentication_header_carries_is_not_what_a_rule_is_asked_about() {
+        let mut inner = Vec::new();
+        etherparse::TcpHeader::new(4000, 80, 1, 1).write(&mut inner).expect("it fits");
+        let authentication = [6, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let carried = [&authentication[..], &inner].concat();
+        let ipv4 = etherparse::Ipv4Header::new(
+            u16::try_from(carried.len()).expect("it fits"),
+            64,
+            IpNumber::AUTHENTICATION_HEADER,
+            [10, 0, 0, 11],
+            [10, 0, 0, 21],
+        );
+        let options = [51, 0, 1, 4, 0, 0, 0, 0];
+        let ipv6 = |next_header, behind: &[u8]| {
+            let header = etherparse::Ipv6Header {
+                payload_length: u16::try_from(behind.len()).expect("it fits"),
+                next_header,
+                hop_limit: 64,
+                source: ENDS_IPV6.0,
+                destination: ENDS_IPV6.1,
+                ..Default::default()
+            };
+            [&header.to_bytes()[..], behind].concat()
+        };
+        let packets = [
+            [ipv4.expect("a header").to_bytes().as_slice(), &carried].concat(),
+            ipv6(IpNumber::AUTHENTICATION_HEADER, &carried),
+            ipv6(IpNumber::IPV6_DESTINATION_OPTIONS, &[&options[..], &carried].concat()),
+        ];
+        for packet in packets {
+            let tuple = Tuple::parse(&packet).expect("a packet");
+            assert_eq!((tuple.protocol, tuple.source_port, tuple.destination_port), (51, 0, 0), "{packet:?}");
+        }
     }
 
     #[test]

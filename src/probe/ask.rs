@@ -91,7 +91,13 @@ pub(super) fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
 pub(super) fn parties(ask: &Ask) -> Parties {
     let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
     let (on_the_way, on_the_way_back) = (ask.on_the_way.clone(), ask.on_the_way_back.clone());
-    Parties { sender: ask.sender.name.clone(), sent_by: ask.sent_by.clone(), receiver, on_the_way, on_the_way_back }
+    let (sender, sent_by) = (ask.sender.name.clone(), ask.sent_by.clone());
+    let code = match ask.service {
+        Service::IcmpEcho => Some(0),
+        Service::Icmp(message) => Some(message.code),
+        Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => None,
+    };
+    Parties { sender, sent_by, code, receiver, on_the_way, on_the_way_back }
 }
 
 /// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say

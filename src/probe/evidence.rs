@@ -10,7 +10,7 @@ use super::attempt::Token;
 use super::witness::LinkId;
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
-use crate::fabric::packet::{Says, Sighting, Tuple};
+use crate::fabric::packet::{Flaw, Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
 
 /// A record of a filter about one probe.
@@ -28,6 +28,8 @@ pub struct Logged {
     pub tuple: Tuple,
     /// What an ICMP message is.
     pub icmp: Option<IcmpMessage>,
+    /// Why it is not what was asked, where that can be told.
+    pub flaw: Option<Flaw>,
     /// The length of the packet in bytes, with its IP header.
     pub length: u32,
 }
@@ -50,6 +52,8 @@ pub(super) struct Parties {
     pub sender: NodeName,
     /// By which link of the sender's, where that is known: it may have others.
     pub sent_by: Option<LinkId>,
+    /// The code that each of them has, where they are ICMP messages that were asked for: a tuple has their type only.
+    pub code: Option<u8>,
     /// To whom they go; nobody where nobody holds the address.
     pub receiver: Option<NodeName>,
     /// Who may pass them on.
@@ -61,7 +65,7 @@ pub(super) struct Parties {
 impl Parties {
     /// Of what goes straight to whoever holds the address.
     pub fn of_sender(sender: NodeName) -> Self {
-        Self { sender, sent_by: None, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
+        Self { sender, sent_by: None, code: None, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
     }
 
     fn may_send(&self, end: &NodeName) -> bool {
@@ -80,7 +84,8 @@ impl Parties {
     /// The same of what goes back.
     pub fn turned(self, by: NodeName, sent_by: Option<LinkId>) -> Self {
         let receiver = Some(self.sender);
-        Self { sender: by, sent_by, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
+        let code = None;
+        Self { sender: by, sent_by, code, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
     }
 }
 
@@ -360,6 +365,10 @@ impl Board {
                 return;
             }
             let astray = self.is_astray(&case, &logged);
+            let code = case.parties.as_ref().and_then(|parties| parties.code);
+            let another = code.zip(logged.icmp).is_some_and(|(code, message)| code != message.code);
+            let flaw = if another { Some(Flaw::Code) } else { logged.flaw };
+            let logged = Logged { flaw, ..logged };
             let mut known = lock(&case.known);
             if astray {
                 known.astray.push(logged)
@@ -395,7 +404,9 @@ impl Board {
         };
         let case = case.filter(|case| self.forger(case, logged, Parties::may_answer).is_none());
         if let Some(case) = case {
-            lock(&case.known).answer_drop.get_or_insert_with(|| logged.clone());
+            // An answer may be as long as it likes.
+            let flaw = logged.flaw.filter(|flaw| *flaw != Flaw::Long);
+            lock(&case.known).answer_drop.get_or_insert_with(|| Logged { flaw, ..logged.clone() });
             case.news.notify_one();
         }
     }
@@ -446,7 +457,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fabric::packet::UDP;
+    use crate::fabric::packet::{ECHO_REQUEST, ICMP, UDP};
     use crate::model::Direction;
 
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
@@ -479,7 +490,7 @@ mod tests {
 
     fn dropped(tuple: Tuple, in_index: Option<u32>) -> Logged {
         let record = Record::Drop(Direction::Ingress);
-        Logged { node: node("vpc"), record, in_index, out_index: None, tuple, icmp: None, length: 40 }
+        Logged { node: node("vpc"), record, in_index, out_index: None, tuple, icmp: None, flaw: None, length: 40 }
     }
 
     #[test]
@@ -509,6 +520,19 @@ mod tests {
         board.post_record(dropped(QUESTION, Some(105)), None);
         assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
         assert_eq!(case.astray().and_then(|logged| logged.in_index), Some(105));
+    }
+
+    #[test]
+    fn a_record_of_a_message_with_another_code_is_not_of_what_was_asked() {
+        let ping = Tuple { protocol: ICMP, source_port: 7, destination_port: ECHO_REQUEST, ..QUESTION };
+        let (board, _) = board();
+        let parties = Parties { code: Some(0), ..Parties::of_sender(node("a")) };
+        let case = board.register(&[ping], parties);
+        for code in [0, 1] {
+            let icmp = Some(IcmpMessage { kind: 8, code });
+            board.post_record(Logged { icmp, ..dropped(ping, Some(101)) }, None);
+        }
+        assert_eq!(case.records().iter().map(|it| it.flaw).collect::<Vec<_>>(), [None, Some(Flaw::Code)]);
     }
 
     #[test]

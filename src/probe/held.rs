@@ -21,7 +21,8 @@ use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use super::{Drop, TOKEN_BYTES, told};
 use crate::compile::network::NodeName;
-use crate::fabric::packet::Tuple;
+use crate::compile::record::Record;
+use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Direction, Port, Service};
 
@@ -421,6 +422,9 @@ impl Connection {
                 let why = format!("a drop is on record, and yet {} has seen it", receiver.node);
                 return Held::Inconclusive { why };
             }
+            if let Some(why) = unjudged(prober, &logged).await {
+                return Held::Inconclusive { why };
+            }
             drops.push(resolve::drop_of(&logged, sent_by, whose));
         }
         Held::Cut(drops)
@@ -510,6 +514,21 @@ impl std::fmt::Display for Way {
             Self::Recorded(_) => "was dropped",
             Self::Silent => "neither arrived nor is recorded",
         })
+    }
+}
+
+/// Why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the
+/// beginning, whoever sends it; where somebody does, it is its sender who makes it so.
+async fn unjudged(prober: &Prober, logged: &Logged) -> Option<String> {
+    let why = resolve::unjudged(logged)?;
+    if logged.record != Record::Invalid || logged.tuple.protocol != TCP {
+        return Some(why);
+    }
+    let Some(node) = prober.tracking().iter().find(|node| node.name == logged.node) else { return Some(why) };
+    match conntrack::knows(node, logged.tuple).await {
+        Ok(false) => None,
+        Ok(true) => Some(format!("{} has it on record as invalid, and remembers the connection", logged.node)),
+        Err(error) => Some(error.to_string()),
     }
 }
 

@@ -12,6 +12,7 @@ use super::attempt::{self, Answer, Token};
 use super::evidence::Board;
 use super::{TOKEN_BYTES, told};
 use crate::compile::network::NodeName;
+use crate::fabric::packet::checksum;
 use crate::model::{IcmpMessage, Service};
 
 /// The header of an ICMP message, and as many zeroes before a token of another protocol: a GRE header without a key.
@@ -51,16 +52,6 @@ pub(super) fn portless(token: &Token) -> Vec<u8> {
     let mut packet = vec![0; HEADER];
     packet.extend(token);
     packet
-}
-
-/// The internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
 }
 
 /// Opens what takes such messages, on a thread inside the receiver's namespace.

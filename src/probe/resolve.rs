@@ -8,6 +8,7 @@ use super::waiting::{Back, Finding};
 use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use crate::compile::network::NodeName;
 use crate::compile::record::Record;
+use crate::fabric::packet::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 
 /// Tells whose interface an index of a router is, and which groups it is in.
@@ -39,6 +40,10 @@ pub(super) fn outcome(
         let sent_by = logged.in_index.and_then(|index| whose(&logged.node, index));
         let sent_by = sent_by.map_or_else(|| "another interface".to_owned(), |(id, _)| id.to_string());
         return inconclusive(&format!("it was sent by {sent_by}, which was not asked to: {}", logged.record));
+    }
+    // What it met, and what came of it, is another question's.
+    if let Some(logged) = finding.records.iter().find(|logged| logged.flaw == Some(Flaw::Code)) {
+        return inconclusive(&unjudged(logged).unwrap_or_default());
     }
     // Where nobody holds the address there is nobody to be silent.
     let is_linked = receiver.is_none() || finding.canary_arrived;
@@ -86,11 +91,10 @@ pub(super) fn outcome(
             Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, whose) => {
                 inconclusive("the filter recorded a drop, and yet it let it in at the receiver")
             }
-            // Whoever makes something else of a question on its way out is judged by that.
-            Some(logged) if logged.record == Record::Invalid => {
-                inconclusive(&format!("{} has it on record as invalid: it begins nothing", logged.node))
-            }
-            Some(logged) => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
+            Some(logged) => match unjudged(logged) {
+                Some(why) => inconclusive(&why),
+                None => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
+            },
             None if finding.seen => match answer_dropped(finding, whose) {
                 Some(drop) => inconclusive(&unheard(&drop)),
                 None => inconclusive("the receiver has seen it and gave no answer"),
@@ -103,6 +107,22 @@ pub(super) fn outcome(
                 None => inconclusive("no answer, and no filter has a record of it"),
             },
         },
+    }
+}
+
+/// Why the record of a drop says nothing of what was to be sent: whoever makes something else of a packet on its way out is judged by that.
+pub(super) fn unjudged(logged: &Logged) -> Option<String> {
+    let Logged { node, record, flaw, .. } = logged;
+    match (flaw, record) {
+        (Some(flaw), _) => Some(format!("{node} has on record {flaw}: no rule judged it as what was asked")),
+        (None, Record::Invalid) => Some(format!("{node} has it on record as invalid: it begins nothing")),
+        (None, Record::Fragments) => {
+            Some(format!("{node} has it on record as {record}: it was sent in pieces, of which there were too many"))
+        }
+        (None, Record::ForeignError) => {
+            Some(format!("{node} has it on record as {record}: it was sent as a word about another flow"))
+        }
+        _ => None,
     }
 }
 
@@ -261,7 +281,7 @@ pub(super) enum SentBy {
 /// flow as it was opened: for an answer that is where the packet comes from, if it was the answerer's ingress.
 pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Drop {
     let at = match logged.record {
-        Record::Drop(direction) | Record::Cut(direction) => Some(direction),
+        Record::Drop(direction) | Record::Cut(direction) if logged.flaw.is_none() => Some(direction),
         _ => None,
     };
     let index = match (logged.record, sent_by) {
@@ -287,7 +307,12 @@ fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
         _ => None,
     };
     let interface = index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id);
-    Recorded { record: logged.record, node: logged.node.clone(), interface }
+    // What no group could judge has no state.
+    let record = match logged.record {
+        Record::Drop(_) | Record::Cut(_) if logged.flaw.is_some() => Record::Invalid,
+        record => record,
+    };
+    Recorded { record, node: logged.node.clone(), interface }
 }
 
 #[cfg(test)]
@@ -323,6 +348,7 @@ mod tests {
             out_index: None,
             tuple: Tuple { protocol: UDP, source, source_port: 4000, destination, destination_port: 53 },
             icmp: None,
+            flaw: None,
             length: 40,
         };
         let records = if answer.is_none() { vec![dropped] } else { Vec::new() };
@@ -382,10 +408,38 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_nothing_was_not_judged() {
-        let mut found = finding(None, false, true);
-        found.records[0].record = Record::Invalid;
-        assert!(matches!(resolved(&found), Outcome::Inconclusive { .. }));
+    fn what_a_sender_makes_of_its_question_was_not_judged_as_that() {
+        for record in [Record::Invalid, Record::Fragments, Record::ForeignError] {
+            let mut found = finding(None, false, true);
+            found.records[0].record = record;
+            assert!(matches!(resolved(&found), Outcome::Inconclusive { .. }), "{record}");
+        }
+        for flaw in [Flaw::Checksum, Flaw::Short, Flaw::Long, Flaw::Code] {
+            let mut found = finding(None, false, true);
+            found.records[0].flaw = Some(flaw);
+            let Outcome::Inconclusive { why } = resolved(&found) else { panic!("{flaw}") };
+            assert_eq!(why, format!("vpc has on record {flaw}: no rule judged it as what was asked"));
+        }
+    }
+
+    #[test]
+    fn what_another_code_comes_to_is_no_answer_to_the_question() {
+        let let_in = |flaw| Logged { flaw, ..admitted(Record::Accept(Direction::Ingress, RuleId(7))) };
+        for (flaw, is_open) in [(None, true), (Some(Flaw::Code), false)] {
+            let answered = Finding { seen: true, ..finding(Some(Answer::Answered(None)), false, true) };
+            let found = resolved(&Finding { records: vec![let_in(flaw)], ..answered });
+            assert_eq!(matches!(found, Outcome::Open { .. }), is_open, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_wrong_checksum_was_dropped_by_no_group() {
+        let whose = |_: &NodeName, _| Some((InterfaceId::first_of(&InstanceName::new("db1")), Vec::new()));
+        let logged = Logged { out_index: Some(7), ..finding(None, false, true).records.remove(0) };
+        assert!(matches!(drop_of(&logged, SentBy::Answerer, &whose).cause, DropCause::Groups { .. }));
+        let broken = Logged { flaw: Some(Flaw::Checksum), ..logged };
+        let DropCause::Other(recorded) = drop_of(&broken, SentBy::Answerer, &whose).cause else { panic!("a group's") };
+        assert_eq!(recorded.record, Record::Invalid);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use nix::sys::eventfd::EventFd;
 use super::evidence::{Board, Logged};
 use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
-use crate::fabric::packet::{self, Tuple};
+use crate::fabric::packet::{self, Flaw, Tuple};
 use crate::fabric::tap::{self, Tap};
 
 /// What a witness looks at.
@@ -218,8 +218,8 @@ fn read_log(node: &NodeName, log: &mut LogSocket, board: &Board) -> io::Result<(
         let (node, length) = (node.clone(), packet::length(&logged.packet));
         let (in_index, out_index) = (logged.in_index, logged.out_index);
         let about = Tuple::of_error(&logged.packet);
-        let icmp = packet::icmp_message(&logged.packet);
-        board.post_record(Logged { node, record, in_index, out_index, tuple, icmp, length }, about);
+        let (icmp, flaw) = (packet::icmp_message(&logged.packet), Flaw::of(&logged.packet));
+        board.post_record(Logged { node, record, in_index, out_index, tuple, icmp, flaw, length }, about);
     }
     Ok(())
 }

@@ -22,6 +22,7 @@ mod answered;
 mod answers;
 mod bare;
 mod blink;
+mod broken_packets;
 mod clients;
 mod clouds;
 mod coverage;
@@ -94,6 +95,7 @@ const ALL: &[&[Case]] = &[
     altered::CASES,
     disagreements::CASES,
     blink::CASES,
+    broken_packets::CASES,
     coverage::CASES,
     elastic_ips::CASES,
     errors_of_others::CASES,

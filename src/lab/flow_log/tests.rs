@@ -34,7 +34,8 @@ impl<'a> Told<'a> {
 
     fn record(&mut self, record: Record, tuple: Tuple) {
         let node = NodeName("vpc-default".to_owned());
-        let logged = Logged { node, record, in_index: None, out_index: None, tuple, icmp: None, length: 60 };
+        let logged =
+            Logged { node, record, in_index: None, out_index: None, tuple, icmp: None, flaw: None, length: 60 };
         let (a, b) = (interface(self.cloud, "a"), interface(self.cloud, "b"));
         let forward = tuple.destination_port == 22;
         let at = if forward { Where { from: Some(a), to: Some(b) } } else { Where { from: Some(b), to: Some(a) } };
@@ -134,6 +135,7 @@ fn the_ports_of_icmp_are_none_and_pings_of_one_pair_are_one_record() {
             out_index: None,
             tuple: ping,
             icmp: None,
+            flaw: None,
             length: 84,
         };
         let at = Where { from: Some(interface(&cloud, "a")), to: Some(interface(&cloud, "b")) };
