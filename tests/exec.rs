@@ -529,7 +529,7 @@ fn services_come_up_with_their_instance_and_begin_anew_when_it_does() {
         assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "what listens is the service");
         assert_eq!(labs.ok(&["logs", "--service", "web1/web"]), "web1 up\n");
         let none = labs.say(&["logs", "--service", "web1/wbe"]);
-        assert_eq!(none.err, "error: web1 has no service `wbe`; there are web, sleeper\n");
+        assert_eq!(none.err, "error: `web1/wbe` is no service of services; there are web1/web, web1/sleeper\n");
         for how in [&["reboot"][..], &["stop", "start"], &["crash", "start"]] {
             how.iter().for_each(|verb| drop(labs.ok(&[verb, "web1"])));
             assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "after {how:?}");

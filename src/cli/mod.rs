@@ -105,8 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
-            let told = format!("error: {}", report::shown_lines(&format!("{error:#}")));
-            eprintln!("{}", screen::fit(&std::io::stderr(), &told));
+            screen::tell(&format!("error: {}", report::shown_lines(&format!("{error:#}"))));
             exit_of(&error).into()
         }
     }

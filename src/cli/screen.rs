@@ -15,6 +15,12 @@ pub(super) fn fit(stream: &impl AsFd, text: &str) -> String {
     Style { width: width_of(stream), ..Style::default() }.fit(text)
 }
 
+/// Says something on the error output, in lines that a terminal has room for.
+pub(super) fn tell(text: &str) {
+    let stderr = std::io::stderr();
+    eprintln!("{}", fit(&stderr, text));
+}
+
 /// What is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
 pub(super) fn problems(problems: &Problems) -> String {
     width_of(&std::io::stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))

@@ -143,7 +143,7 @@ fn finish(
         if code != report::DIFFERS {
             return Err(error);
         }
-        eprintln!("error: {}", report::shown_lines(&format!("{error:#}")));
+        screen::tell(&format!("error: {}", report::shown_lines(&format!("{error:#}"))));
     }
     Ok(code.into())
 }
@@ -184,10 +184,10 @@ fn tell_of_services(arguments: &TestArguments, topologies: &[Topology]) {
     }
     let files: Vec<&str> = topologies.iter().filter(|it| services::has_services(it)).map(|it| &*it.file).collect();
     if !files.is_empty() {
-        eprintln!(
+        screen::tell(&format!(
             "note: the services of {} are not started, and the harness answers in their place; --services starts them",
             shown(&files.join(", "))
-        );
+        ));
     }
 }
 

@@ -8,7 +8,7 @@ use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::{live, shown, shown_lines};
 
 use super::Which;
-use crate::cli::{Exit, progress};
+use crate::cli::{Exit, progress, screen};
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
 pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
@@ -100,7 +100,7 @@ impl From<Problems> for Invalid {
 
 /// Says that EC2 refuses, and what there is of the kind that it did not find.
 pub(super) fn refused(refusal: &Refusal, cloud: Option<&Cloud>) -> Exit {
-    eprintln!("refused: {}: {}", refusal.code.as_str(), shown(&refusal.message));
+    screen::tell(&format!("refused: {}: {}", refusal.code.as_str(), shown(&refusal.message)));
     if let Some(help) = cloud.and_then(|cloud| live::known_names(cloud, refusal.code)) {
         eprintln!("         {}", shown(&help));
     }
