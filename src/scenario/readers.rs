@@ -129,10 +129,25 @@ mod tests {
 
     use super::*;
 
+    /// The files of an archive: a block of 512 bytes with name and size before each, which is filled up to whole blocks.
+    fn unpacked(archive: &[u8]) -> Vec<(String, &[u8])> {
+        let text = |field: &[u8]| String::from_utf8_lossy(field).trim_end_matches('\0').to_owned();
+        let mut files = Vec::new();
+        let mut rest = archive;
+        while let Some((header, after)) = rest.split_at_checked(512).filter(|(header, _)| header[0] != 0) {
+            let size = text(&header[124..136]);
+            let size = usize::from_str_radix(size.trim(), 8).expect("a size");
+            assert!(matches!(header[156], b'0' | 0), "{} is no plain file", text(&header[..100]));
+            files.push((text(&header[..100]), &after[..size]));
+            rest = &after[size.next_multiple_of(512)..];
+        }
+        files
+    }
+
     #[test]
     fn every_reader_bears_all_that_fuzzing_has_kept() {
         let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
-        let mut kept = 0;
+        let (mut named, mut found) = (0, 0);
         for (name, reader) in READERS {
             assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "there is a target for {name}");
             let folder = fuzz.join("corpus").join(name);
@@ -141,10 +156,17 @@ mod tests {
                 // Named before it is read: a hang or an abort says nothing of itself.
                 eprintln!("{}", path.display());
                 reader(&fs::read(&path).expect("it can be read"));
-                kept += 1;
+                named += 1;
+            }
+            let archive = fs::read(folder.with_extension("tar")).unwrap_or_default();
+            for (file, bytes) in unpacked(&archive) {
+                eprintln!("{}.tar: {file}", folder.display());
+                reader(bytes);
+                found += 1;
             }
         }
-        assert!(kept >= READERS.len() * 3, "the corpus has only {kept} files");
+        assert!(named >= READERS.len() * 3, "the corpus has only {named} files with a name");
+        assert!(found >= 1000, "the archives have only {found} files");
         assert!(!read("nobody", b""), "there is no such reader");
     }
 }
