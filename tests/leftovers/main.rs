@@ -111,11 +111,13 @@ fn eight_runs_with_the_same_addresses_at_once_all_pass() {
 }
 
 fn kill_at_every_moment(target: Target) {
-    for user in users() {
+    let users = users();
+    for (share, user) in users.iter().enumerate() {
         let program = Program::copy();
         let moments: Vec<Moment> = MOMENTS.iter().copied().filter(|moment| *moment >= target.birth()).collect();
         assert!(moments.len() >= 10, "{moments:?} are too few");
-        for moment in moments {
+        // Dealt out among the users; which of them has a moment is another for the next process.
+        for moment in moments.into_iter().filter(|moment| (*moment as usize + target as usize) % users.len() == share) {
             let (run, status) = signalled(&program, *user, moment, Signal::SIGKILL, target);
             let what = format!("{target:?} killed at {moment:?} as {user:?}");
             match target {
