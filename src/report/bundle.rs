@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::text;
 use crate::model::{Endpoint, Flow, HostIp, HostName, Service, Via};
-use crate::scenario::{Class, DecidingRule, Said, WrongCell};
+use crate::scenario::{CellDetails, Check, CheckStatus, Class, DecidingRule, Said};
 
 /// Cells that share a fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,25 +107,28 @@ pub struct Fate {
     pub expected: String,
     /// What was found.
     pub class: Class,
+    /// Whether that is known to be wrong.
+    pub status: CheckStatus,
     /// Who expects it.
     pub said: Said,
     /// The rule that let them in.
     pub rule: Option<DecidingRule>,
 }
 
+/// A cell that is checked.
+type CheckedCell<'a> = (&'a Check, &'a CellDetails);
+
 /// Bundles wrong cells.
-pub fn wrong<'a>(cells: impl IntoIterator<Item = &'a WrongCell>) -> Vec<(Bundle<Fate>, Vec<&'a WrongCell>)> {
-    let cells: Vec<&WrongCell> = cells.into_iter().collect();
-    let fate = |cell: &WrongCell| Fate {
-        expected: match cell.at {
-            Some(at) => format!("{} at {at}", crate::scenario::demand::word(cell.expected)),
-            None => crate::scenario::demand::word(cell.expected).to_owned(),
-        },
+pub fn wrong<'a>(cells: impl IntoIterator<Item = CheckedCell<'a>>) -> Vec<(Bundle<Fate>, Vec<CheckedCell<'a>>)> {
+    let cells: Vec<CheckedCell<'a>> = cells.into_iter().collect();
+    let fate = |check: &Check, cell: &CellDetails| Fate {
+        expected: check.expected.clone(),
         class: Class::of(&cell.outcome),
-        said: cell.said.clone(),
+        status: check.status,
+        said: check.said.clone(),
         rule: cell.rule.clone(),
     };
-    bundle(cells.iter().map(|cell| (&cell.flow, fate(cell))))
+    bundle(cells.iter().map(|(check, cell)| (&cell.flow, fate(check, cell))))
         .into_iter()
         .map(|bundle| {
             let members = bundle.members.iter().filter_map(|&index| cells.get(index).copied()).collect();

@@ -11,7 +11,7 @@ use super::{Entry, json, pcap, text};
 use crate::model::topology::write;
 use crate::model::{Endpoint, InterfaceId};
 use crate::probe::{DropCause, Observation, Outcome};
-use crate::scenario::{Class, Kept, Options, RunResult, StartServices, StepResult, answers, held};
+use crate::scenario::{Check, Class, Kept, Options, RunResult, StartServices, StepResult, held};
 
 /// The file by which a folder is known as a bundle.
 pub const MANIFEST: &str = "sglab-evidence.json";
@@ -222,7 +222,7 @@ fn add_step(files: &mut Vec<BundleFile>, run: &str, step: &StepResult) -> Result
             }
         }
     }
-    if let Some(dossier) = &step.dossier {
+    if let Some(dossier) = &step.model.dossier {
         let texts = dossier.files.iter();
         files.extend(
             texts.map(|(name, text)| (format!("{folder}/{}/{name}", dossier.folder), text.clone().into_bytes())),
@@ -257,18 +257,15 @@ fn word(value: &impl Serialize) -> String {
 pub fn record(step: &StepResult) -> StepRecord {
     let other = |what: String, observed: &str| OtherRecord { what, observed: observed.to_owned() };
     let mut others = Vec::new();
-    others.extend(step.held.iter().map(|it| other(format!("connection {}", it.name), held::word(&it.found))));
-    let differ = step.followed.disagreements.iter();
+    let checked = |check: &Check| other(what(check), check.word());
+    let (connections, rest): (Vec<_>, Vec<_>) = step.sections().partition(|check| check.details.connection().is_some());
+    others.extend(connections.into_iter().map(checked));
+    let differ = step.model.connections.disagreements.iter();
     others
         .extend(differ.map(|it| other(format!("connection {} against the model", it.name), held::word(&it.observed))));
-    others.extend(step.traffic.iter().map(|it| other(format!("traffic {}", it.flow), it.word())));
-    let answered = step.answers.iter();
-    others.extend(answered.map(|it| other(format!("{} -> {}", it.from, it.service), answers::word(&it.asked))));
-    others.extend(step.balanced.iter().map(|it| other(it.expected.clone(), &word(&it.proof))));
-    let logged = step.flow_logs.iter();
-    others.extend(logged.map(|it| other(format!("flow log of {}: {}", it.interface, it.expected), &word(&it.proof))));
+    others.extend(rest.into_iter().map(checked));
     others.extend(step.findings.iter().map(|it| other(format!("finding at {}", it.place), &it.text)));
-    others.push(other("canaries".to_owned(), if step.canaries_held { "held" } else { "did not hold" }));
+    others.push(other("canaries".to_owned(), if step.probed.canaries_held { "held" } else { "did not hold" }));
     let kept = step.kept.as_deref();
     let captured = kept.map(|kept| kept.captured.as_slice()).unwrap_or_default();
     let captures = captured.iter().enumerate().map(|(index, cell)| CaptureRecord {
@@ -283,6 +280,15 @@ pub fn record(step: &StepResult) -> StepRecord {
         others,
         captures: captures.collect(),
         not_captured: kept.map_or(0, |kept| kept.not_captured),
+    }
+}
+
+/// Names what is checked, as another run does.
+fn what(check: &Check) -> String {
+    match (check.is_statement(), check.subject.as_str()) {
+        (false, subject) => subject.to_owned(),
+        (true, "") => check.expected.clone(),
+        (true, subject) => format!("{subject}: {}", check.expected),
     }
 }
 

@@ -6,8 +6,7 @@ use super::Style;
 use super::text::{self, Tone};
 use crate::model::topology::Fate;
 use crate::policy::tracking::Standing;
-use crate::scenario::followed::{Compared, Foretold, HeldDisagreement, NotCompared};
-use crate::scenario::{StepResult, held};
+use crate::scenario::{Compared, Foretold, HeldDisagreement, NotCompared, StepResult, held};
 
 /// The one word for what the model says.
 pub fn predicted_word(foretold: &Foretold) -> &'static str {
@@ -54,7 +53,7 @@ pub fn sentence(it: &HeldDisagreement) -> String {
 
 /// `1 cell`, `1 cell and 2 connections`: of what model and kernel say different things at a step.
 pub fn disagreeing(step: &StepResult) -> Option<String> {
-    let kinds = [(step.disagreements.len(), "cell"), (step.followed.disagreements.len(), "connection")];
+    let kinds = [(step.model.flows.len(), "cell"), (step.model.connections.disagreements.len(), "connection")];
     let counted: Vec<String> =
         kinds.iter().filter(|(count, _)| *count > 0).map(|(count, word)| text::count(*count, word)).collect();
     (!counted.is_empty()).then(|| counted.join(" and "))
@@ -63,12 +62,12 @@ pub fn disagreeing(step: &StepResult) -> Option<String> {
 /// Lines of a step: each disagreement, and what was not compared unless a step before has said so.
 pub fn lines(indent: &str, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
     let mut out = String::new();
-    for it in &step.followed.disagreements {
+    for it in &step.model.connections.disagreements {
         let word = style.paint(Tone::Bad, "DISAGREE");
         out.push_str(&format!("{indent}{word}  {}\n", sentence(it)));
     }
-    let is_said = |it: &NotCompared| earlier.iter().any(|before| before.followed.not_compared.contains(it));
-    for it in step.followed.not_compared.iter().filter(|it| style.verbose || !is_said(it)) {
+    let is_said = |it: &NotCompared| earlier.iter().any(|before| before.model.connections.not_compared.contains(it));
+    for it in step.model.connections.not_compared.iter().filter(|it| style.verbose || !is_said(it)) {
         let word = if it.is_unproved() { style.paint(Tone::Unsure, "UNPROVED") + "  " } else { String::new() };
         out.push_str(&format!(
             "{indent}{word}connection {}  not compared with the model: {}\n",
@@ -81,7 +80,7 @@ pub fn lines(indent: &str, earlier: &[StepResult], step: &StepResult, style: Sty
 
 /// What the foot of a run says: `2 connections as the model says`, as far as there are any; each is counted at each step.
 pub fn foot(steps: &[StepResult]) -> String {
-    let sum = |count: fn(&Compared) -> usize| steps.iter().map(|step| count(&step.followed)).sum::<usize>();
+    let sum = |count: fn(&Compared) -> usize| steps.iter().map(|step| count(&step.model.connections)).sum::<usize>();
     let (compared, others) = (sum(|it| it.compared), sum(|it| it.not_compared.len()));
     match (compared, others) {
         (0, 0) => String::new(),
@@ -125,7 +124,7 @@ pub fn disagreements(step: &StepResult) -> Vec<Disagreeing<'_>> {
             detail: observed(it),
         }
     }
-    step.followed.disagreements.iter().map(one).collect()
+    step.model.connections.disagreements.iter().map(one).collect()
 }
 
 /// For JSON: those that were not compared.
@@ -138,7 +137,7 @@ pub fn not_compared(step: &StepResult) -> Vec<Uncompared<'_>> {
             reason: &it.reason,
         }
     }
-    step.followed.not_compared.iter().map(one).collect()
+    step.model.connections.not_compared.iter().map(one).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use std::fmt::Write as _;
 use super::Entry;
 use super::{bundle, coverage, followed, text};
 use crate::model::Place;
-use crate::probe::Held;
-use crate::scenario::{Class, Proof, RunResult, StepStatus, answers, held};
+use crate::scenario::{CheckStatus, RunResult, StepStatus};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
 ///
@@ -39,66 +38,39 @@ fn run(out: &mut String, result: &RunResult) {
         if step.status == StepStatus::NotRun {
             continue;
         }
-        if let Some(first) = step.disagreements.first() {
+        if let Some(first) = step.model.flows.first() {
             let mut text = format!(
                 "model and kernel disagree about {}, such as {}: the model says {}, the kernel {}",
-                text::count(step.disagreements.len(), "cell"),
+                text::count(step.model.flows.len(), "cell"),
                 first.flow,
                 text::outcome(&first.predicted.outcome),
                 text::outcome(&first.observed)
             );
-            if let Some(dossier) = &step.dossier {
+            if let Some(dossier) = &step.model.dossier {
                 let _ = write!(text, "\nevidence in {}", dossier.folder);
             }
             annotate(out, "error", &step.place, &title, &text);
         }
-        for it in &step.followed.disagreements {
+        for it in &step.model.connections.disagreements {
             let mut text = format!("model and kernel disagree about a {}", followed::sentence(it));
-            if let Some(dossier) = &step.dossier {
+            if let Some(dossier) = &step.model.dossier {
                 let _ = write!(text, "\nevidence in {}", dossier.folder);
             }
             annotate(out, "error", &step.place, &title, &text);
         }
-        for it in step.followed.not_compared.iter().filter(|it| it.is_unproved()) {
+        for it in step.model.connections.not_compared.iter().filter(|it| it.is_unproved()) {
             let text = format!("connection {}: not compared with the model: {}", it.name, it.reason);
             annotate(out, "warning", &step.place, &title, &text);
         }
         for finding in &step.findings {
             annotate(out, "error", &finding.place, &title, &finding.text);
         }
-        for held in step.held.iter().filter(|held| !held.right) {
-            let kind = if matches!(held.found, Held::Inconclusive { .. }) { "warning" } else { "error" };
-            let (expected, found) = (held.expected.as_str(), held::word(&held.found));
-            let because = held.reason.as_ref().map_or_else(String::new, |reason| format!("\nbecause {reason}"));
-            let text = format!("connection {}: expected {expected}, observed {found}{because}", held.name);
-            annotate(out, kind, &held.place, &title, &text);
+        for check in step.sections().filter(|check| !check.is_passed()) {
+            let because = check.reason.as_ref().map_or_else(String::new, |reason| format!("\nbecause {reason}"));
+            annotate(out, kind(check.status), check.place(), &title, &format!("{check}{because}"));
         }
-        for it in step.traffic.iter().filter(|it| !it.is_right()) {
-            let kind = if it.is_wrong() { "error" } else { "warning" };
-            let because = it.why().map_or_else(String::new, |why| format!("\nbecause {why}"));
-            let text =
-                format!("traffic {}: expected {}, observed {}{because}", it.flow, it.expectations(), it.observed());
-            annotate(out, kind, &it.place, &title, &text);
-        }
-        for answer in step.answers.iter().filter(|answer| !answer.is_right()) {
-            let kind = if answer.is_inconclusive() { "warning" } else { "error" };
-            let (found, why) = (answers::word(&answer.asked), answers::detail(&answer.asked));
-            let text =
-                format!("{} -> {}: expected answered, observed {found}\nbecause {why}", answer.from, answer.service);
-            annotate(out, kind, &answer.place, &title, &text);
-        }
-        for it in step.balanced.iter().filter(|it| !it.is_right()) {
-            let kind = if it.proof == Proof::Unproved { "warning" } else { "error" };
-            annotate(out, kind, &it.place, &title, &format!("expected {}, observed {}", it.expected, it.found));
-        }
-        for it in step.flow_logs.iter().filter(|it| !it.is_right()) {
-            let kind = if it.proof == Proof::Unproved { "warning" } else { "error" };
-            let text = format!("flow log of {}: expected {}, observed {}", it.interface, it.expected, it.found);
-            annotate(out, kind, &it.place, &title, &text);
-        }
-        for (bundle, cells) in bundle::wrong(&step.wrong) {
+        for (bundle, cells) in bundle::wrong(step.wrong()) {
             let fate = &bundle.key;
-            let kind = if fate.class == Class::Inconclusive { "warning" } else { "error" };
             let mut text = format!(
                 "{}: expected {}, observed {}",
                 bundle.text(&result.head.hosts),
@@ -109,13 +81,13 @@ fn run(out: &mut String, result: &RunResult) {
                 let place = rule.place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
                 let _ = write!(text, "\nadmitted by {}{place}", text::rule(rule));
             }
-            if let Some(reason) = cells.iter().find_map(|cell| cell.reason.as_ref()) {
+            if let Some(reason) = cells.iter().find_map(|(check, _)| check.reason.as_ref()) {
                 let _ = write!(text, "\nbecause {reason}");
             }
             let _ = write!(text, "\nexpected by {}", fate.said.words);
-            annotate(out, kind, &fate.said.place, &title, &text);
+            annotate(out, kind(fate.status), &fate.said.place, &title, &text);
         }
-        if !step.canaries_held {
+        if !step.probed.canaries_held {
             annotate(out, "warning", &step.place, &title, "the canaries did not hold, so nothing is proved");
         }
     }
@@ -126,6 +98,14 @@ fn run(out: &mut String, result: &RunResult) {
         for claim in &step.claims {
             annotate(out, "notice", &step.place, "sglab", claim);
         }
+    }
+}
+
+fn kind(status: CheckStatus) -> &'static str {
+    match status {
+        CheckStatus::Passed => "notice",
+        CheckStatus::Failed => "error",
+        CheckStatus::Inconclusive => "warning",
     }
 }
 

@@ -7,11 +7,10 @@ use indexmap::IndexMap;
 
 use super::terminal::NO_CELL;
 use super::{Broken, Entry, coverage, followed, text};
-use crate::model::{Endpoint, Era, Flow, HostIp, Place, Via};
+use crate::model::{Endpoint, Era, Flow, HostIp, Via};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::questions::Subject;
-use crate::scenario::{Class, Grid, Proof, RunResult, StepResult};
-use crate::scenario::{answers, held};
+use crate::scenario::{CellDetails, CellSource, Check, Class, Grid, RunResult, StepResult};
 
 mod document;
 
@@ -103,45 +102,16 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
         note: step.note.as_deref(),
         status: step.status,
         counts: step.counts,
-        canaries_held: step.canaries_held,
-        rules_edited: step.rules_edited,
-        in_force_ms: step.in_force.map(ms),
+        canaries_held: step.probed.canaries_held,
+        rules_edited: step.effects.rules_edited,
+        in_force_ms: step.effects.in_force.map(ms),
         took_ms: ms(step.took),
-        grid: (!step.grid.rows.is_empty()).then(|| table(&step.grid)),
-        flows: step
-            .flows
-            .iter()
-            .map(|it| Cell {
-                flow: which(&it.flow),
-                expected: it.expected,
-                expected_at: it.at,
-                observed: Class::of(&it.outcome),
-                detail: text::outcome(&it.outcome),
-                reason: it.reason.as_deref(),
-                right: it.right,
-                rule: it.rule.as_ref(),
-                resolved: it.resolved,
-                expected_by: Some(&it.said),
-            })
-            .collect(),
-        wrong: step
-            .wrong
-            .iter()
-            .map(|it| Cell {
-                flow: which(&it.flow),
-                expected: it.expected,
-                expected_at: it.at,
-                observed: Class::of(&it.outcome),
-                detail: text::outcome(&it.outcome),
-                reason: it.reason.as_deref(),
-                right: false,
-                rule: it.rule.as_ref(),
-                resolved: it.resolved,
-                expected_by: Some(&it.said),
-            })
-            .collect(),
+        grid: (!step.probed.grid.rows.is_empty()).then(|| table(&step.probed.grid)),
+        flows: step.cells().filter(|(_, cell)| cell.by == CellSource::Step).map(cell).collect(),
+        wrong: step.wrong().map(cell).collect(),
         disagreements: step
-            .disagreements
+            .model
+            .flows
             .iter()
             .map(|it| Disagreeing {
                 flow: which(&it.flow),
@@ -151,70 +121,35 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
                 detail: text::outcome(&it.observed),
             })
             .collect(),
-        evidence: step.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
+        evidence: step.model.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
         connection_disagreements: followed::disagreements(step),
         connections_not_compared: followed::not_compared(step),
-        connections: step
-            .held
-            .iter()
-            .map(|it| Connection {
-                name: &it.name,
-                expected: it.expected,
-                observed: held::word(&it.found),
-                reason: it.reason.as_deref(),
-                right: it.right,
-                place: &it.place,
-            })
-            .collect(),
-        traffic: step
-            .traffic
-            .iter()
-            .map(|it| Streamed {
-                flow: it.flow.to_string(),
-                sent: it.sent,
-                owed: it.owed,
-                lost: it.lost,
-                barred: it.barred,
-                leaked: it.leaked,
-                either: it.either,
-                expected: &it.expected,
-                observed: it.word(),
-                reason: it.why(),
-                right: it.is_right(),
-                place: &it.place,
-            })
-            .collect(),
-        answers: step
-            .answers
-            .iter()
-            .map(|it| Answer {
-                from: &it.from,
-                service: it.service,
-                observed: answers::word(&it.asked),
-                detail: answers::detail(&it.asked),
-                right: it.is_right(),
-                place: &it.place,
-            })
-            .collect(),
-        load_balancers: step.balanced.iter().map(|it| proved(&it.expected, &it.found, it.proof, &it.place)).collect(),
-        flow_logs: step
-            .flow_logs
-            .iter()
-            .map(|it| Log { interface: &it.interface, said: proved(&it.expected, &it.found, it.proof, &it.place) })
-            .collect(),
+        sections: Sections(&step.checks),
         findings: &step.findings,
         changed: step
+            .probed
             .changed
             .iter()
             .map(|it| Changed { flow: which(&it.flow), was: it.was, now: it.now, rule: it.rule.as_ref() })
             .collect(),
-        addresses: &step.addresses,
+        addresses: &step.effects.addresses,
         claims: &step.claims,
     }
 }
 
-fn proved<'a>(expected: &'a str, observed: &'a str, proof: Proof, place: &'a Place) -> Proved<'a> {
-    Proved { expected, observed, proof, right: proof == Proof::Right, place }
+fn cell<'a>((check, cell): (&'a Check, &'a CellDetails)) -> Cell<'a> {
+    Cell {
+        flow: which(&cell.flow),
+        expected: cell.expected,
+        expected_at: cell.at,
+        observed: Class::of(&cell.outcome),
+        detail: text::outcome(&cell.outcome),
+        reason: check.reason.as_deref(),
+        right: check.is_passed(),
+        rule: cell.rule.as_ref(),
+        resolved: cell.resolved,
+        expected_by: Some(&check.said),
+    }
 }
 
 fn table(grid: &Grid) -> Table<'_> {

@@ -4,7 +4,7 @@ use quick_junit::{NonSuccessKind, Property, Report, SerializeError, TestCase, Te
 
 use super::terminal;
 use super::{Broken, Entry, Style, coverage, followed, text};
-use crate::scenario::{RunResult, StepResult, StepStatus, answers, held};
+use crate::scenario::{RunResult, StepResult, StepStatus};
 
 /// The results as one JUnit document. Wrong is a failure, inconclusive an error, not run is skipped.
 ///
@@ -66,35 +66,21 @@ fn case(result: &RunResult, earlier: &[StepResult], step: &StepResult) -> TestCa
 
 /// A step's failure in one line.
 fn summary(step: &StepResult) -> String {
-    let unproved = step.wrong.iter().filter(|cell| cell.is_inconclusive()).count();
-    if let Some(first) = step.disagreements.first() {
-        let count = text::count(step.disagreements.len(), "cell");
+    if let Some(first) = step.model.flows.first() {
+        let count = text::count(step.model.flows.len(), "cell");
         return format!("model and kernel disagree about {count}, such as {}", first.flow);
     }
-    if let Some(first) = step.followed.disagreements.first() {
+    if let Some(first) = step.model.connections.disagreements.first() {
         return format!("model and kernel disagree about a {}", followed::sentence(first));
     }
-    if let Some(held) = step.held.iter().find(|held| !held.right) {
-        let found = held::word(&held.found);
-        return format!("connection {}: expected {}, observed {found}", held.name, held.expected.as_str());
+    if let Some(check) = step.sections().find(|check| !check.is_passed()) {
+        return check.to_string();
     }
-    if let Some(it) = step.traffic.iter().find(|it| !it.is_right()) {
-        return format!("traffic {}: expected {}, observed {}", it.flow, it.expectations(), it.observed());
-    }
-    if let Some(answer) = step.answers.iter().find(|answer| !answer.is_right()) {
-        let found = answers::word(&answer.asked);
-        return format!("{} -> {}: expected answered, observed {found}", answer.from, answer.service);
-    }
-    if let Some(it) = step.balanced.iter().find(|it| !it.is_right()) {
-        return format!("expected {}, observed {}", it.expected, it.found);
-    }
-    if let Some(it) = step.flow_logs.iter().find(|it| !it.is_right()) {
-        return format!("flow log of {}: expected {}, observed {}", it.interface, it.expected, it.found);
-    }
+    let unproved = step.cells().filter(|(check, _)| check.is_inconclusive()).count();
     match (step.findings.first(), step.counts.wrong) {
         (Some(finding), _) => finding.text.clone(),
-        (None, 0) if unproved == 0 && step.canaries_held => {
-            let unproved = step.followed.not_compared.iter().find(|it| it.is_unproved());
+        (None, 0) if unproved == 0 && step.probed.canaries_held => {
+            let unproved = step.model.connections.not_compared.iter().find(|it| it.is_unproved());
             unproved.map_or_else(String::new, |it| format!("connection {} not proved: {}", it.name, it.reason))
         }
         (None, 0) if unproved == 0 => "the canaries did not hold".to_owned(),

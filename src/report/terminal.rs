@@ -84,7 +84,8 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
-    let canaries = if steps.iter().all(|step| step.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
+    let canaries =
+        if steps.iter().all(|step| step.probed.canaries_held) { "canaries held" } else { "CANARIES DID NOT HOLD" };
     let evidence = match (head.evidence, counts.cells) {
         (Evidence::Prediction, _) => "by prediction, no packet was sent".to_owned(),
         (Evidence::Packets, 0) => format!("{}{}", without_cells(steps), followed::foot(steps)),
@@ -148,9 +149,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
 
 /// What was examined where no cell was.
 fn without_cells(steps: &[StepResult]) -> String {
-    let examined =
-        |it: &StepResult| it.balanced.len() + it.answers.len() + it.held.len() + it.traffic.len() + it.flow_logs.len();
-    match steps.iter().map(examined).sum() {
+    match steps.iter().map(|step| step.sections().count()).sum() {
         0 => "nothing probed".to_owned(),
         others => format!("no cells, {} examined", text::count(others, "other expectation")),
     }
@@ -161,8 +160,8 @@ fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
     let Some(step) = steps.iter().find(|step| step.status == status) else { return String::new() };
     let era = if head.era == head.first_era { String::new() } else { format!(" --era {}", head.era) };
     let at = format!("{} --step {}{era}", text::shown(&head.file), step.number);
-    let disagreeing = step.disagreements.iter().map(|it| &it.flow);
-    let flow = disagreeing.chain(step.wrong.iter().map(|it| &it.flow)).next();
+    let disagreeing = step.model.flows.iter().map(|it| &it.flow);
+    let flow = disagreeing.chain(step.wrong().map(|(_, cell)| &cell.flow)).next();
     let why = flow.map(|flow| format!("  why:  sglab explain {at} '{}'\n", write::flow(flow)));
     format!("{}  look: sglab shell {at}\n", why.unwrap_or_default())
 }

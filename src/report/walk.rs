@@ -10,7 +10,7 @@ use crate::model::topology::{Part, Prediction, Step, Topology};
 use crate::model::{Cloud, ConnectionName, Era, InstanceState};
 use crate::scenario::predicted::{Mark, Score, Told};
 use crate::scenario::questions::{Puzzle, Puzzles, Subject, Trap};
-use crate::scenario::{DecidingRule, FlowResult, RunResult, StepResult};
+use crate::scenario::{Check, DecidingRule, RunResult, StepResult};
 
 const WIDTH: usize = 100;
 const INDENT: &str = "     ";
@@ -140,11 +140,12 @@ pub fn reveal(
         }
     }
     // The note was told before, and what was asked has just been revealed.
-    let is_told = |flow: &FlowResult| {
-        flow.right && told.iter().any(|it| matches!(&it.subject, Subject::Flow(asked) if *asked == flow.flow))
+    let is_told = |check: &Check| {
+        let asked = |flow| told.iter().any(|it| matches!(&it.subject, Subject::Flow(asked) if asked == flow));
+        check.is_passed() && check.details.cell().is_some_and(|cell| asked(&cell.flow))
     };
-    let flows = step.flows.iter().filter(|flow| !is_told(flow)).cloned().collect();
-    out + &terminal::step(run, earlier, &StepResult { note: None, flows, ..step.clone() }, style)
+    let checks = step.checks.iter().filter(|check| !is_told(check)).cloned().collect();
+    out + &terminal::step(run, earlier, &StepResult { note: None, checks, ..step.clone() }, style)
 }
 
 /// How often the class was right.

@@ -2,75 +2,47 @@
 
 use super::cells;
 use super::cloudlike::Cloudlike;
-use super::findings::Finding;
+use super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
 use crate::lab::{Asked, LabError};
-use crate::model::topology::{Expectation, Placed, Step};
+use crate::model::topology::Question;
 use crate::model::{CloudService, InstanceName, Place};
-
-/// A question to a service that groups never filter, to which a step expects an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerResult {
-    /// Who asked.
-    pub from: InstanceName,
-    /// Whom.
-    pub service: CloudService,
-    /// What came of it.
-    pub asked: Asked,
-    /// Where the file says so.
-    pub place: Place,
-}
-
-impl AnswerResult {
-    /// Whether that is as expected.
-    pub fn is_right(&self) -> bool {
-        matches!(self.asked, Asked::Answered { .. })
-    }
-
-    /// Whether nothing proves it wrong either.
-    pub fn is_inconclusive(&self) -> bool {
-        matches!(self.asked, Asked::Inconclusive { .. })
-    }
-}
 
 /// Asks whatever a step expects an answer to, and gives the questions that nobody asks now, which is a mistake.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn ask<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Vec<AnswerResult>, Vec<Finding>), LabError> {
-    let (mut results, mut empty) = (Vec::new(), Vec::new());
-    for Placed { value, .. } in &step.expectations {
-        let Expectation::Answered(questions) = value else { continue };
-        for question in questions {
-            let askers = match cells::askers(&question.from, lab.cloud()) {
-                Ok(askers) => askers,
-                Err(why) => {
-                    let text = format!("`{}` asks nothing: {why}", question.written);
-                    empty.push(Finding { text, place: question.place.clone() });
-                    continue;
-                }
-            };
-            for from in askers {
-                let asked = lab.ask_service(&from, question.service).await?;
-                results.push(AnswerResult { from, service: question.service, asked, place: question.place.clone() });
+pub async fn ask<L: Cloudlike>(lab: &mut L, questions: &[&Question]) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+    let (mut checks, mut empty) = (Vec::new(), Vec::new());
+    for question in questions {
+        let askers = match cells::askers(&question.from, lab.cloud()) {
+            Ok(askers) => askers,
+            Err(why) => {
+                let text = format!("`{}` asks nothing: {why}", question.written);
+                empty.push(Finding { text, place: question.place.clone() });
+                continue;
             }
+        };
+        for from in askers {
+            let asked = lab.ask_service(&from, question.service).await?;
+            checks.push(check(from, question.service, asked, &question.place));
         }
     }
-    Ok((results, empty))
+    Ok((checks, empty))
 }
 
-/// The word for what came of a question.
-pub fn word(asked: &Asked) -> &'static str {
-    match asked {
-        Asked::Answered { .. } => "answered",
-        Asked::Wrong { .. } => "wrong",
-        Asked::Inconclusive { .. } => "inconclusive",
-    }
-}
-
-/// What there is to say of it.
-pub fn detail(asked: &Asked) -> &str {
-    match asked {
-        Asked::Answered { what } => what,
-        Asked::Wrong { why } | Asked::Inconclusive { why } => why,
+fn check(from: InstanceName, service: CloudService, asked: Asked, place: &Place) -> Check {
+    let (status, observed, reason) = match asked {
+        Asked::Answered { what } => (CheckStatus::Passed, "answered", what),
+        Asked::Wrong { why } => (CheckStatus::Failed, "wrong", why),
+        Asked::Inconclusive { why } => (CheckStatus::Inconclusive, "inconclusive", why),
+    };
+    Check {
+        subject: format!("{from} -> {service}"),
+        expected: "answered".to_owned(),
+        observed: observed.to_owned(),
+        status,
+        reason: Some(reason),
+        said: Said { words: format!("answered: {from} -> {service}"), place: place.clone() },
+        details: Details::Answer(AnswerDetails { from, service }),
     }
 }

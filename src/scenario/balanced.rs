@@ -3,71 +3,47 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cloudlike::Cloudlike;
-use super::findings::Finding;
-use super::outcomes::Class;
-use super::{cells, health};
+use super::expected::Balancers;
+use super::results::{Check, CheckStatus, Class, Details, Finding, Said};
+use super::{cells, explain, health};
 use crate::lab::{HealthOfAll, LabError};
-use crate::model::topology::{AnsweredBy, Expectation, Placed, Rotation, Step};
+use crate::model::topology::{AnsweredBy, Placed, Rotation};
 use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Place};
 use crate::probe::{Health, Outcome};
-
-/// Whether something is as expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Proof {
-    /// It is.
-    Right,
-    /// It is not.
-    Wrong,
-    /// Nothing proves either.
-    Unproved,
-}
-
-/// What was expected of a load balancer, and what was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BalancedResult {
-    /// What was expected, in the words of the file.
-    pub expected: String,
-    /// What was found.
-    pub found: String,
-    /// Whether that is the same.
-    pub proof: Proof,
-    /// Where the file says so.
-    pub place: Place,
-}
-
-impl BalancedResult {
-    /// Whether it is as expected.
-    pub fn is_right(&self) -> bool {
-        self.proof == Proof::Right
-    }
-}
 
 /// Examines whatever a step expects of load balancers, and gives the flows that select nothing now, which is a mistake.
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Vec<BalancedResult>, Vec<Finding>), LabError> {
-    let (mut results, mut empty) = (Vec::new(), Vec::new());
-    for Placed { value, .. } in &step.expectations {
-        match value {
-            Expectation::Health(rotation, names) => {
+pub async fn examine<L: Cloudlike>(
+    lab: &mut L,
+    expected: &[Balancers<'_>],
+) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+    let (mut checks, mut empty) = (Vec::new(), Vec::new());
+    for part in expected {
+        match part {
+            Balancers::Health(rotation, names) => {
                 let found = lab.health().await?;
                 let of = |(placed, name): &(_, _)| of_health(*rotation, placed, name, &found, lab.cloud());
-                results.extend(names.iter().map(of));
+                checks.extend(names.iter().map(of));
             }
-            Expectation::AnsweredBy(all) => {
-                for expected in all {
+            Balancers::AnsweredBy(all) => {
+                for expected in *all {
                     match cells::select(&expected.flow, None, lab.cloud()) {
-                        Ok(flows) => results.extend(answered_by(lab, expected, &flows).await?),
+                        Ok(flows) => checks.extend(answered_by(lab, expected, &flows).await?),
                         Err(text) => empty.push(Finding { text, place: expected.flow.place.clone() }),
                     }
                 }
             }
-            _ => {}
         }
     }
-    Ok((results, empty))
+    Ok((checks, empty))
+}
+
+/// Makes the check of an expectation in the words of the file.
+fn statement(expected: String, observed: String, status: CheckStatus, place: &Place, details: Details) -> Check {
+    let said = Said { words: expected.clone(), place: place.clone() };
+    Check { subject: String::new(), expected, observed, status, reason: None, said, details }
 }
 
 fn of_health(
@@ -76,7 +52,7 @@ fn of_health(
     name: &InstanceName,
     found: &HealthOfAll,
     cloud: &Cloud,
-) -> BalancedResult {
+) -> Check {
     let known = found.get(&balancer.value).and_then(|targets| targets.get(name));
     let (is, found) = match known {
         Some(Health::InService) => (Some(Rotation::In), "in service".to_owned()),
@@ -88,24 +64,20 @@ fn of_health(
         Some(Health::Undecided { why }) => (None, why.clone()),
         None => (Some(Rotation::Out), "out of service; it is not registered".to_owned()),
     };
-    let proof = match is {
-        Some(is) if is == rotation => Proof::Right,
-        Some(_) => Proof::Wrong,
-        None => Proof::Unproved,
+    let status = match is {
+        Some(is) if is == rotation => CheckStatus::Passed,
+        Some(_) => CheckStatus::Failed,
+        None => CheckStatus::Inconclusive,
     };
     let expected = format!("{}: {{{}: {name}}}", rotation.as_str(), balancer.value);
-    BalancedResult { expected, found, proof, place: balancer.place.clone() }
+    statement(expected, found, status, &balancer.place, Details::Health)
 }
 
 /// Asks so often that everybody's turn comes twice: who is in service takes turns.
-async fn answered_by<L: Cloudlike>(
-    lab: &mut L,
-    expected: &AnsweredBy,
-    flows: &[Flow],
-) -> Result<Vec<BalancedResult>, LabError> {
+async fn answered_by<L: Cloudlike>(lab: &mut L, expected: &AnsweredBy, flows: &[Flow]) -> Result<Vec<Check>, LabError> {
     let behind = lab.cloud().load_balancers.values().map(|balancer| balancer.registrations.len()).max();
     let rounds = 2 * behind.unwrap_or_default().max(expected.by.len()).max(1);
-    let mut results = Vec::new();
+    let mut checks = Vec::new();
     for flow in flows {
         let batch = lab.probe(&vec![flow.clone(); rounds]).await?;
         let mut answerers: IndexSet<String> = IndexSet::new();
@@ -117,7 +89,7 @@ async fn answered_by<L: Cloudlike>(
                     others.insert(Class::Inconclusive, "an answer without a name".to_owned());
                 }
                 (outcome, _) => {
-                    let reason = super::explain::reason(flow, outcome, lab.cloud());
+                    let reason = explain::reason(flow, outcome, lab.cloud());
                     let class = Class::of(outcome);
                     let why = reason.map_or_else(String::new, |reason| format!("; {reason}"));
                     others.insert(class, format!("{}{why}", class.as_str()));
@@ -129,22 +101,18 @@ async fn answered_by<L: Cloudlike>(
         let unproved = !batch.canaries_held
             || others.contains_key(&Class::Inconclusive)
             || !as_expected && lab.rests_on_a_program(flow);
-        let proof = match (as_expected && others.is_empty(), unproved) {
-            (_, true) => Proof::Unproved,
-            (true, false) => Proof::Right,
-            (false, false) => Proof::Wrong,
+        let status = match (as_expected && others.is_empty(), unproved) {
+            (_, true) => CheckStatus::Inconclusive,
+            (true, false) => CheckStatus::Passed,
+            (false, false) => CheckStatus::Failed,
         };
         answerers.sort();
         let named = Some(answerers.into_iter().collect::<Vec<_>>().join(" and ")).filter(|names| !names.is_empty());
         let found: Vec<String> =
             named.map(|names| format!("answered by {names}")).into_iter().chain(others.into_values()).collect();
         let by = expected.by.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" and ");
-        results.push(BalancedResult {
-            expected: format!("{flow} answered by {by}"),
-            found: found.join("; "),
-            proof,
-            place: expected.flow.place.clone(),
-        });
+        let expected_words = format!("{flow} answered by {by}");
+        checks.push(statement(expected_words, found.join("; "), status, &expected.flow.place, Details::AnsweredBy));
     }
-    Ok(results)
+    Ok(checks)
 }

@@ -3,8 +3,7 @@
 use indexmap::IndexMap;
 
 use super::explain;
-use super::findings::{AddressChange, ChangedCell};
-use super::outcomes::Class;
+use super::results::{AddressChange, ChangedCell, Class};
 use crate::lab::RuleHandles;
 use crate::model::{Cloud, Flow};
 use crate::probe::Outcome;

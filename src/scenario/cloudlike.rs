@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::outcomes::Evidence;
+use super::results::Evidence;
 use crate::lab::flow_log::FlowRecord;
 use crate::lab::{
     Admissions, Asked, Captured, HealthOfAll, Lab, LabError, Listeners, RuleHandles, RulePackets, Testimony,

@@ -2,8 +2,8 @@
 
 use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
-use super::findings::Disagreement;
 use super::predict::{self, Programs};
+use super::results::Disagreement;
 use crate::lab::Listeners;
 use crate::probe::{Batch, Observation};
 
@@ -57,7 +57,7 @@ mod tests {
         let (options, mut ignore) = (Options::default(), |_: crate::scenario::Progress<'_>| ());
         let running = run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut ignore);
         let result = futures::executor::block_on(running).expect("a result");
-        assert_eq!(result.verdict == RunVerdict::Passed, result.steps[0].disagreements.is_empty());
+        assert_eq!(result.verdict == RunVerdict::Passed, result.steps[0].model.flows.is_empty());
         result.steps.into_iter().next().expect("a step")
     }
 
@@ -67,15 +67,15 @@ mod tests {
             let listeners = Listeners { columns: columns(), deaf: Default::default() };
             predict::observation(cloud, &listeners, flow).outcome
         });
-        assert_eq!(run(lab).disagreements, []);
+        assert_eq!(run(lab).model.flows, []);
     }
 
     #[test]
     fn a_cell_that_the_kernel_opens_against_the_model_is_told_and_cut_down_to_a_file() {
         let result = run(Double::new(all_but_one));
-        let told: Vec<String> = result.disagreements.iter().map(|it| it.flow.to_string()).collect();
+        let told: Vec<String> = result.model.flows.iter().map(|it| it.flow.to_string()).collect();
         assert_eq!(told, ["web1 -> db1:22"]);
-        let dossier = result.dossier.expect("a dossier");
+        let dossier = result.model.dossier.expect("a dossier");
         assert_eq!(dossier.folder, "sglab-disagreement-two-tier-article-1");
         let names: Vec<&str> = dossier.files.iter().map(|(name, _)| name.as_str()).collect();
         let all =

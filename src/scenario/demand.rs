@@ -3,8 +3,9 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
-use super::findings::{Finding, Said};
-use crate::model::topology::{Expectation, ExpectedOutcome, FlowPattern, Placed, Step, Table, Topology};
+use super::expected::Cells;
+use super::results::{CellSource, Finding, Said};
+use crate::model::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 use crate::model::{Cloud, Direction, Flow, TableName, Via};
 
 /// What one expectation demands of one flow.
@@ -18,8 +19,8 @@ pub struct Demand {
     pub at: Option<Direction>,
     /// Who expects it.
     pub said: Said,
-    /// Whether a table says so, rather than the step itself.
-    pub by_table: bool,
+    /// Whether a table says so, or the step itself.
+    pub by: CellSource,
 }
 
 /// The demands of a step, and the expectations that select no cell.
@@ -37,27 +38,16 @@ pub fn vias(topology: &Topology) -> IndexSet<Option<Via>> {
 }
 
 /// Spells out what a step demands of the cloud as it is now.
-pub fn demands(topology: &Topology, step: &Step, cloud: &Cloud) -> Demands {
+pub fn demands(topology: &Topology, expected: &[Cells<'_>], cloud: &Cloud) -> Demands {
     let mut all = Demands::default();
-    for Placed { value, place } in &step.expectations {
-        match value {
-            Expectation::Table(name) => all.table(topology, name, place, cloud),
-            Expectation::Flows(expected, patterns) => {
-                for pattern in patterns {
+    for part in expected {
+        match part {
+            Cells::Table(name, place) => all.table(topology, name, place, cloud),
+            Cells::Flows(expected, patterns) => {
+                for pattern in *patterns {
                     all.pattern(*expected, pattern, cloud);
                 }
             }
-            Expectation::NewAddresses(_)
-            | Expectation::Address(..)
-            | Expectation::Connections(..)
-            | Expectation::Answered(_)
-            | Expectation::AnsweredBy(_)
-            | Expectation::Health(..)
-            | Expectation::FlowLogs(_)
-            | Expectation::NoLeak
-            | Expectation::NoLoss
-            | Expectation::RulesUnchanged
-            | Expectation::Refusal(_) => {}
         }
     }
     all.settle();
@@ -72,7 +62,7 @@ impl Demands {
                 expected,
                 at: pattern.at,
                 said: Said { words: format!("{}: {}", word(expected), pattern.written), place: pattern.place.clone() },
-                by_table: false,
+                by: CellSource::Step,
             })),
             Err(text) => self.empty.push(Finding { text, place: pattern.place.clone() }),
         }
@@ -111,7 +101,7 @@ impl Demands {
                 Some(said) => (ExpectedOutcome::Open, said.clone()),
                 None => (ExpectedOutcome::Dropped, closed.clone()),
             };
-            self.demands.push(Demand { flow, expected, at: None, said, by_table: true });
+            self.demands.push(Demand { flow, expected, at: None, said, by: CellSource::Table });
         }
     }
 
@@ -125,7 +115,9 @@ impl Demands {
             .map(|demand| demand.flow.clone())
             .collect();
         self.demands.retain(|demand| {
-            !(demand.by_table && demand.expected == ExpectedOutcome::Open && refused.contains(&demand.flow))
+            !(demand.by == CellSource::Table
+                && demand.expected == ExpectedOutcome::Open
+                && refused.contains(&demand.flow))
         });
     }
 }
@@ -159,7 +151,13 @@ pub fn word(expected: ExpectedOutcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::topology::Expectation;
+    use crate::scenario::expected::Expected;
     use crate::scenario::testing::{cloud, flows, step, table, topology};
+
+    fn of(expectations: Vec<Expectation>, cloud: &Cloud) -> Demands {
+        demands(&topology(vec![]), &Expected::of(&step("s", expectations)).cells, cloud)
+    }
 
     fn count(demands: &Demands, expected: ExpectedOutcome) -> usize {
         demands.demands.iter().filter(|demand| demand.expected == expected).count()
@@ -167,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_table_demands_every_cell_of_its_grid() {
-        let demands = demands(&topology(vec![]), &step("s", vec![table("two-tier")]), &cloud());
+        let demands = of(vec![table("two-tier")], &cloud());
         assert_eq!(demands.demands.len(), 140);
         assert_eq!(count(&demands, ExpectedOutcome::Open), 22);
         assert_eq!(count(&demands, ExpectedOutcome::Dropped), 118);
@@ -175,14 +173,14 @@ mod tests {
 
     #[test]
     fn a_table_like_another_opens_the_cells_of_both() {
-        let demands = demands(&topology(vec![]), &step("s", vec![table("replicating")]), &cloud());
+        let demands = of(vec![table("replicating")], &cloud());
         assert_eq!(demands.demands.len(), 140);
         assert_eq!(count(&demands, ExpectedOutcome::Open), 24);
     }
 
     #[test]
     fn a_closed_cell_is_demanded_by_the_table_and_an_open_one_by_its_pattern() {
-        let demands = demands(&topology(vec![]), &step("s", vec![table("replicating")]), &cloud());
+        let demands = of(vec![table("replicating")], &cloud());
         let words = |flow: &str| {
             let found = demands.demands.iter().find(|demand| demand.flow.to_string() == flow).expect("the cell");
             found.said.words.clone()
@@ -197,7 +195,7 @@ mod tests {
         for name in ["db1", "db2"] {
             crate::scenario::testing::stop(&mut cloud, name);
         }
-        let demands = demands(&topology(vec![]), &step("s", vec![table("two-tier")]), &cloud);
+        let demands = of(vec![table("two-tier")], &cloud);
         assert_eq!(
             demands.empty[0].text,
             "table two-tier: `SG-T-WEB -> SG-T-DB:3306` selects no cell: SG-T-DB has no running member"
@@ -207,7 +205,7 @@ mod tests {
     #[test]
     fn a_step_that_says_refused_of_a_cell_that_its_table_opens_is_no_contradiction() {
         let both = vec![table("two-tier"), flows(ExpectedOutcome::Refused, &["office -> web1:80"])];
-        let demands = demands(&topology(vec![]), &step("s", both), &cloud());
+        let demands = of(both, &cloud());
         let of_cell: Vec<_> =
             demands.demands.iter().filter(|demand| demand.flow.to_string() == "office -> web1:80").collect();
         assert_eq!(of_cell.len(), 1);

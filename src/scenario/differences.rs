@@ -6,9 +6,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::held;
-use super::outcomes::Class;
 use super::questions::Subject;
-use super::results::{RunResult, StepResult};
+use super::results::{Class, RunResult, StepResult};
 
 /// One cell or connection that the eras decide otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,10 +42,10 @@ fn of_moment(moment: &[Option<&StepResult>]) -> Vec<Difference> {
     };
     for (index, step) in moment.iter().enumerate() {
         let Some(step) = step else { continue };
-        for (flow, class) in &step.observed {
+        for (flow, class) in &step.probed.observed {
             note(index, Subject::Flow(flow.clone()), class.as_str());
         }
-        for it in &step.held {
+        for (_, it) in step.connections() {
             note(index, Subject::Connection(it.name.clone()), held::word(&it.found));
         }
     }

@@ -4,10 +4,8 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use super::cloudlike::Cloudlike;
-use super::findings::{Disagreement, Dossier};
-use super::followed::HeldDisagreement;
-use super::head::Head;
 use super::reproduce::{self, Reproduction};
+use super::results::{Disagreement, Dossier, Head, HeldDisagreement};
 use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint, Flow};

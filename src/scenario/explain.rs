@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::findings::DecidingRule;
 use super::health;
+use super::results::DecidingRule;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule, RuleId, Scheme,
     SelfReference, Via,

@@ -2,36 +2,12 @@
 
 use std::net::IpAddr;
 
-use super::balanced::Proof;
 use super::cells;
-use super::findings::Finding;
+use super::expected::Expected;
+use super::results::{Check, CheckStatus, Details, Finding, FlowLogDetails, Said};
 use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
-use crate::model::topology::{
-    Expectation, ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Placed, Step, Topology,
-};
-use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Place, Service, Via};
-
-/// What was expected in the flow log of an interface, and what was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowLogResult {
-    /// Whose flow log: `b` by its first interface, or `b.eth1`.
-    pub interface: String,
-    /// What was expected, in the words of the file.
-    pub expected: String,
-    /// What was found.
-    pub found: String,
-    /// Whether that is as expected.
-    pub proof: Proof,
-    /// Where the file says so.
-    pub place: Place,
-}
-
-impl FlowLogResult {
-    /// Whether it is as expected.
-    pub fn is_right(&self) -> bool {
-        self.proof == Proof::Right
-    }
-}
+use crate::model::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Topology};
+use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Service, Via};
 
 /// So many records are told of an interface that has others than expected.
 const TOLD: usize = 4;
@@ -40,35 +16,39 @@ const LOST: &str = "records were lost (SKIPDATA)";
 /// Whether any step of a file asks: then the flow log is kept from the beginning, since a connection may be older than the
 /// step.
 pub fn are_asked_for(topology: &Topology) -> bool {
-    let mut all = topology.steps.iter().flat_map(|step| &step.expectations);
-    all.any(|it| matches!(it.value, Expectation::FlowLogs(_)))
+    topology.steps.iter().any(|step| !Expected::of(step).flow_logs.is_empty())
 }
 
 /// Judges a window, or says that there is none; gives besides the flows that select nothing now, which is a mistake.
-pub fn judge(step: &Step, window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<FlowLogResult>, Vec<Finding>) {
-    let (mut results, mut empty) = (Vec::new(), Vec::new());
-    for Placed { value, .. } in &step.expectations {
-        let Expectation::FlowLogs(all) = value else { continue };
-        for expected in all {
-            let (proof, found) = match window {
-                None => (Proof::Unproved, "what flow logs say is not predicted".to_owned()),
-                Some(records) => match (Window { records, cloud }).says(expected) {
-                    Ok(found) => found,
-                    Err(text) => {
-                        empty.push(Finding { text, place: expected.place.clone() });
-                        continue;
-                    }
-                },
-            };
-            let interface = match &expected.interface {
-                InterfaceId { instance, device: 0 } => instance.to_string(),
-                further => further.to_string(),
-            };
-            let (expected, place) = (expected.written.clone(), expected.place.clone());
-            results.push(FlowLogResult { interface, expected, found, proof, place });
+pub fn judge(all: &[&ExpectedLog], window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<Check>, Vec<Finding>) {
+    let (mut checks, mut empty) = (Vec::new(), Vec::new());
+    for expected in all {
+        let found = match window {
+            None => Ok((CheckStatus::Inconclusive, "what flow logs say is not predicted".to_owned())),
+            Some(records) => (Window { records, cloud }).says(expected),
+        };
+        match found {
+            Ok((status, observed)) => checks.push(check(expected, status, observed)),
+            Err(text) => empty.push(Finding { text, place: expected.place.clone() }),
         }
     }
-    (results, empty)
+    (checks, empty)
+}
+
+fn check(expected: &ExpectedLog, status: CheckStatus, observed: String) -> Check {
+    let interface = match &expected.interface {
+        InterfaceId { instance, device: 0 } => instance.to_string(),
+        further => further.to_string(),
+    };
+    Check {
+        subject: format!("flow log of {interface}"),
+        expected: expected.written.clone(),
+        observed,
+        status,
+        reason: None,
+        said: Said { words: expected.written.clone(), place: expected.place.clone() },
+        details: Details::FlowLog(FlowLogDetails { interface }),
+    }
 }
 
 /// The records of a step, and the cloud behind it.
@@ -79,7 +59,7 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn says(self, expected: &ExpectedLog) -> Result<(Proof, String), String> {
+    fn says(self, expected: &ExpectedLog) -> Result<(CheckStatus, String), String> {
         let own: Vec<&FlowRecord> = self.records.iter().filter(|it| it.eni.id == expected.interface).collect();
         let lost = self.records.iter().any(|it| it.status == LogStatus::SkipData);
         Ok(match &expected.wanted {
@@ -87,10 +67,10 @@ impl Window<'_> {
                 let flows = cells::select(pattern, None, self.cloud)?;
                 let has = |flow: &&Flow| own.iter().any(|it| acts(it, *action) && self.is_of(it, flow, *part, pattern));
                 match flows.iter().find(|flow| !has(flow)) {
-                    None => (Proof::Right, "it is there".to_owned()),
-                    Some(_) if lost => (Proof::Unproved, LOST.to_owned()),
-                    Some(flow) if flows.len() > 1 => (Proof::Wrong, format!("none of {flow}; {}", told(&own))),
-                    Some(_) => (Proof::Wrong, told(&own)),
+                    None => (CheckStatus::Passed, "it is there".to_owned()),
+                    Some(_) if lost => (CheckStatus::Inconclusive, LOST.to_owned()),
+                    Some(flow) if flows.len() > 1 => (CheckStatus::Failed, format!("none of {flow}; {}", told(&own))),
+                    Some(_) => (CheckStatus::Failed, told(&own)),
                 }
             }
             LogWanted::NoRecord(action, part, pattern) => {
@@ -103,38 +83,38 @@ impl Window<'_> {
                     flows.iter().any(|flow| parts.iter().any(|part| self.is_of(it, flow, *part, pattern)))
                 };
                 if !there.is_empty() {
-                    (Proof::Wrong, told(&there))
+                    (CheckStatus::Failed, told(&there))
                 } else if lost {
-                    (Proof::Unproved, LOST.to_owned())
+                    (CheckStatus::Inconclusive, LOST.to_owned())
                 } else if self.records.iter().any(anywhere) {
-                    (Proof::Right, "there is none".to_owned())
+                    (CheckStatus::Passed, "there is none".to_owned())
                 } else {
                     // That what was never sent was not recorded is no news.
-                    (Proof::Unproved, format!("no interface recorded anything of `{}`", pattern.written))
+                    (CheckStatus::Inconclusive, format!("no interface recorded anything of `{}`", pattern.written))
                 }
             }
             LogWanted::None(action) => {
                 let there: Vec<_> = own.iter().copied().filter(|it| acts(it, *action)).collect();
                 if !there.is_empty() {
-                    (Proof::Wrong, told(&there))
+                    (CheckStatus::Failed, told(&there))
                 } else if lost {
-                    (Proof::Unproved, LOST.to_owned())
+                    (CheckStatus::Inconclusive, LOST.to_owned())
                 } else if own.iter().any(|it| it.traffic.is_some()) {
-                    (Proof::Right, "there is none".to_owned())
+                    (CheckStatus::Passed, "there is none".to_owned())
                 } else {
-                    (Proof::Unproved, "nothing was recorded there at all, which is `NODATA`".to_owned())
+                    (CheckStatus::Inconclusive, "nothing was recorded there at all, which is `NODATA`".to_owned())
                 }
             }
             LogWanted::NoData => {
                 let traffic: Vec<_> = own.iter().copied().filter(|it| it.traffic.is_some()).collect();
                 if !traffic.is_empty() {
-                    (Proof::Wrong, told(&traffic))
+                    (CheckStatus::Failed, told(&traffic))
                 } else if lost {
-                    (Proof::Unproved, LOST.to_owned())
+                    (CheckStatus::Inconclusive, LOST.to_owned())
                 } else if own.iter().any(|it| it.status == LogStatus::NoData) {
-                    (Proof::Right, "it had no traffic".to_owned())
+                    (CheckStatus::Passed, "it had no traffic".to_owned())
                 } else {
-                    (Proof::Wrong, "there is no such interface".to_owned())
+                    (CheckStatus::Failed, "there is no such interface".to_owned())
                 }
             }
         })

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::admitted;
 use super::agreement::{Agreement, compare_held};
 use super::cloudlike::Cloudlike;
-use super::findings::HeldResult;
+use super::results::{Check, Compared, ConnectionDetails, Foretold, HeldDisagreement, NotCompared, Why};
 use crate::lab::{Admissions, LabError};
 use crate::model::topology::Fate;
 use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Peers, Service, Verdict};
@@ -22,77 +22,6 @@ use crate::probe::Held;
 const MOST_CUTS: u32 = 2;
 /// One that has been cut as long may pause for longer than an examination waits.
 const SOON: Duration = Duration::from_secs(2);
-
-/// What model and kernel say of the connections that are held at a step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Compared {
-    /// How many were held against the model.
-    pub compared: usize,
-    /// The others, each with the reason.
-    pub not_compared: Vec<NotCompared>,
-    /// Those of which the two say different things.
-    pub disagreements: Vec<HeldDisagreement>,
-}
-
-impl Compared {
-    /// Whether something was looked at that nothing proves.
-    pub fn is_unproved(&self) -> bool {
-        self.not_compared.iter().any(NotCompared::is_unproved)
-    }
-}
-
-/// A connection that was not held against the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotCompared {
-    /// Its name.
-    pub name: ConnectionName,
-    /// What it is.
-    pub flow: Flow,
-    /// Why not, as a kind.
-    pub why: Why,
-    /// Why not, in words.
-    pub reason: String,
-}
-
-impl NotCompared {
-    /// Whether it was examined, and nothing was proved.
-    pub fn is_unproved(&self) -> bool {
-        self.why == Why::Unproved
-    }
-}
-
-/// Why a connection was not held against the model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The model, or the kernel, cannot tell (docs/semantics.md, "Tracked and untracked flows").
-    Limit,
-    /// It has been examined, and nothing was proved.
-    Unproved,
-}
-
-/// A connection of which the model and the kernel say different things: a bug in one of the two.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldDisagreement {
-    /// Its name.
-    pub name: ConnectionName,
-    /// What it is.
-    pub flow: Flow,
-    /// What the model says.
-    pub predicted: Foretold,
-    /// What the packets say.
-    pub observed: Held,
-    /// Whether it is the first time that this is said of it.
-    pub is_new: bool,
-}
-
-/// What the model says of a connection that is held.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Foretold {
-    /// It could never have been opened.
-    NotOpened(Verdict),
-    /// What has become of it.
-    Stands(Standing),
-}
 
 /// Every connection that is held, with what the model remembers of it.
 #[derive(Debug, Default)]
@@ -255,7 +184,7 @@ impl Followed {
     ///
     /// # Errors
     /// When the lab fails.
-    pub async fn compare<L: Cloudlike>(&mut self, lab: &mut L, found: &[HeldResult]) -> Result<Compared, LabError> {
+    pub async fn compare<L: Cloudlike>(&mut self, lab: &mut L, found: &[Check]) -> Result<Compared, LabError> {
         let mut compared = Compared::default();
         for (name, one) in &mut self.held {
             let mut not = |flow: &Flow, why: Why, reason: String| {
@@ -268,8 +197,8 @@ impl Followed {
                     continue;
                 }
             };
-            let is_it = |it: &&HeldResult| it.name == *name && it.expected != Fate::Unanswerable;
-            let held = match found.iter().rev().find(is_it) {
+            let is_it = |it: &&ConnectionDetails| it.name == *name && it.expected != Fate::Unanswerable;
+            let held = match found.iter().rev().filter_map(|it| it.details.connection()).find(is_it) {
                 Some(result) => result.found.clone(),
                 // It has just been answered. Another question would make a stream of it, which is remembered for longer.
                 None if one.is_single_question && !one.is_stale => Held::Alive,

@@ -1,11 +1,11 @@
 //! Connections that a scenario holds open: opening them, and what a step expects of them.
 
 use super::cloudlike::Cloudlike;
-use super::findings::HeldResult;
 use super::followed::Followed;
+use super::results::{Check, CheckStatus, ConnectionDetails, Details, Said};
 use super::{admitted, cells, explain};
 use crate::lab::LabError;
-use crate::model::topology::{Expectation, Fate, FlowPattern, Opening, Placed, Step};
+use crate::model::topology::{Fate, FlowPattern, Opening, Placed};
 use crate::model::{ConnectionName, Peers};
 use crate::probe::Held;
 
@@ -51,26 +51,44 @@ pub async fn open<L: Cloudlike>(
 ///
 /// # Errors
 /// When the lab fails.
-pub async fn examine<L: Cloudlike>(lab: &mut L, step: &Step, followed: &Followed) -> Result<Vec<HeldResult>, LabError> {
-    let mut results = Vec::new();
-    for Placed { value, .. } in &step.expectations {
-        let Expectation::Connections(expected, names) = value else { continue };
-        for Placed { value: name, place } in names {
+pub async fn examine<L: Cloudlike>(
+    lab: &mut L,
+    all: &[(Fate, &[Placed<ConnectionName>])],
+    followed: &Followed,
+) -> Result<Vec<Check>, LabError> {
+    let mut checks = Vec::new();
+    for (expected, names) in all {
+        for placed in *names {
             let found = match expected {
-                Fate::Unanswerable => lab.examine_answer(name).await?,
-                Fate::Alive | Fate::Cut | Fate::Gone => lab.examine(name).await?,
+                Fate::Unanswerable => lab.examine_answer(&placed.value).await?,
+                Fate::Alive | Fate::Cut | Fate::Gone => lab.examine(&placed.value).await?,
             };
-            results.push(HeldResult {
-                name: name.clone(),
-                expected: *expected,
-                right: is(&found, *expected),
-                reason: reason(&found).or_else(|| alive(lab, name, followed).filter(|_| found == Held::Alive)),
-                found,
-                place: place.clone(),
-            });
+            checks.push(check(lab, placed, *expected, found, followed));
         }
     }
-    Ok(results)
+    Ok(checks)
+}
+
+fn check<L: Cloudlike>(
+    lab: &L,
+    Placed { value: name, place }: &Placed<ConnectionName>,
+    expected: Fate,
+    found: Held,
+    followed: &Followed,
+) -> Check {
+    Check {
+        subject: format!("connection {name}"),
+        expected: expected.as_str().to_owned(),
+        observed: word(&found).to_owned(),
+        status: match found {
+            Held::Inconclusive { .. } => CheckStatus::Inconclusive,
+            _ if is(&found, expected) => CheckStatus::Passed,
+            _ => CheckStatus::Failed,
+        },
+        reason: reason(&found).or_else(|| alive(lab, name, followed).filter(|_| found == Held::Alive)),
+        said: Said { words: format!("{}: {name}", expected.as_str()), place: place.clone() },
+        details: Details::Connection(ConnectionDetails { name: name.clone(), expected, found }),
+    }
 }
 
 /// Why a connection is alive: by what has been recorded of it or, where that is not the whole, by the model.

@@ -5,70 +5,60 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use super::demand::Demand;
-use super::findings::{Cell, Finding, FlowResult, Grid, Row, Seen, WrongCell};
-use super::outcomes::Class;
-use super::{cells, change, explain};
+use super::expected::Change;
+use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
+use super::{cells, change, demand, explain};
 use crate::lab::RuleHandles;
-use crate::model::topology::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Placed, Step};
+use crate::model::topology::{AddressFate, AddressKind, ExpectedOutcome};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, Service, Via};
 use crate::probe::{DropCause, Outcome};
 
-/// What the cells of a step come to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Judged {
-    /// The flows that the step names itself.
-    pub flows: Vec<FlowResult>,
-    /// What is not as demanded, or not proved.
-    pub wrong: Vec<WrongCell>,
-}
-
-/// Judges every demand by what was observed; `resolved` is where flows by DNS name went.
+/// Judges every demand by what was observed; `resolved` is where flows by DNS name went. A cell as its table demands is no
+/// check of its own.
 pub fn flows(
     demands: &[Demand],
     observed: &IndexMap<Flow, Outcome>,
     resolved: &IndexMap<Flow, IpAddr>,
     cloud: &Cloud,
-) -> Judged {
-    let mut judged = Judged::default();
+) -> Vec<Check> {
+    let mut checks = Vec::new();
     for demand in demands {
         let outcome = observed
             .get(&demand.flow)
             .cloned()
             .unwrap_or_else(|| Outcome::Inconclusive { why: "it was not probed".to_owned() });
         let right = satisfies(demand, &outcome);
-        if right && demand.by_table {
+        if right && demand.by == CellSource::Table {
             continue;
         }
-        let resolved = resolved.get(&demand.flow).copied();
-        let rule = explain::deciding_rule(&outcome, cloud);
-        let reason = explain::reason(&demand.flow, &outcome, cloud);
-        if !demand.by_table {
-            judged.flows.push(FlowResult {
-                flow: demand.flow.clone(),
-                expected: demand.expected,
-                at: demand.at,
-                said: demand.said.clone(),
-                outcome: outcome.clone(),
-                right,
-                rule: rule.clone(),
-                reason: reason.clone(),
-                resolved,
-            });
-        }
-        if !right {
-            judged.wrong.push(WrongCell {
-                flow: demand.flow.clone(),
-                expected: demand.expected,
-                at: demand.at,
-                outcome,
-                said: demand.said.clone(),
-                rule,
-                reason,
-                resolved,
-            });
-        }
+        checks.push(check(demand, outcome, right, resolved.get(&demand.flow).copied(), cloud));
     }
-    judged
+    checks
+}
+
+fn check(demand: &Demand, outcome: Outcome, right: bool, resolved: Option<IpAddr>, cloud: &Cloud) -> Check {
+    let word = demand::word(demand.expected);
+    Check {
+        subject: demand.flow.to_string(),
+        expected: demand.at.map_or_else(|| word.to_owned(), |at| format!("{word} at {at}")),
+        observed: Class::of(&outcome).as_str().to_owned(),
+        status: match outcome {
+            _ if right => CheckStatus::Passed,
+            Outcome::Inconclusive { .. } => CheckStatus::Inconclusive,
+            _ => CheckStatus::Failed,
+        },
+        reason: explain::reason(&demand.flow, &outcome, cloud),
+        said: demand.said.clone(),
+        details: Details::Cell(CellDetails {
+            flow: demand.flow.clone(),
+            expected: demand.expected,
+            at: demand.at,
+            rule: explain::deciding_rule(&outcome, cloud),
+            outcome,
+            resolved,
+            by: demand.by,
+        }),
+    }
 }
 
 /// What was found of flows that somebody besides the step asks about.
@@ -136,31 +126,22 @@ pub struct Moments<'a> {
     pub refused: Option<(&'a Refusal, bool)>,
 }
 
-/// Judges what a step expects besides flows.
-pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
+/// Judges what a step expects of what its operations change.
+pub fn changes(expected: &[(Change<'_>, &Place)], moments: Moments<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for Placed { value, place } in &step.expectations {
-        let texts = match value {
-            Expectation::Table(_)
-            | Expectation::Flows(..)
-            | Expectation::Connections(..)
-            | Expectation::NoLeak
-            | Expectation::NoLoss
-            | Expectation::Answered(_)
-            | Expectation::AnsweredBy(_)
-            | Expectation::FlowLogs(_)
-            | Expectation::Health(..) => Vec::new(),
-            Expectation::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
-            Expectation::Address(kind, fate, names) => {
+    for (change, place) in expected {
+        let texts = match change {
+            Change::NewAddresses(names) => names.iter().filter_map(|name| kept(name, moments)).collect(),
+            Change::Address(kind, fate, names) => {
                 names.iter().filter_map(|name| fated(name, *kind, *fate, moments)).collect()
             }
-            Expectation::RulesUnchanged => match moments.rules.map(|(before, now)| change::rules(before, now)) {
+            Change::RulesUnchanged => match moments.rules.map(|(before, now)| change::rules(before, now)) {
                 Some(0) => Vec::new(),
                 Some(1) => vec!["rules: unchanged, but 1 rule was added, removed or replaced".to_owned()],
                 Some(count) => vec![format!("rules: unchanged, but {count} rules were added, removed or replaced")],
                 None => vec!["rules: unchanged, but the rules in the kernel were not read".to_owned()],
             },
-            Expectation::Refusal(code) => match moments.refused {
+            Change::Refusal(code) => match moments.refused {
                 Some((refusal, true)) if refusal.code == *code => Vec::new(),
                 Some((refusal, false)) if refusal.code == *code => {
                     vec![format!("refused with {} as expected, and yet something changed", code.as_str())]
@@ -169,7 +150,7 @@ pub fn others(step: &Step, moments: Moments<'_>) -> Vec<Finding> {
                 None => vec![format!("expected {}, and the operation was carried out", code.as_str())],
             },
         };
-        findings.extend(texts.into_iter().map(|text| Finding { text, place: place.clone() }));
+        findings.extend(texts.into_iter().map(|text| Finding { text, place: (*place).clone() }));
     }
     findings
 }

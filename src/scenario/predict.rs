@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::cloudlike::Cloudlike;
 use super::followed::Followed;
-use super::outcomes::{Class, Evidence};
-use super::results::RunResult;
+use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
 use super::{causes, explain, health, traffic};
 use crate::lab::{Admissions, Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};

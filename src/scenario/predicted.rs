@@ -4,11 +4,9 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::findings::DecidingRule;
 use super::held;
-use super::outcomes::Class;
 use super::questions::{Puzzle, Subject, Trap};
-use super::results::StepResult;
+use super::results::{Class, DecidingRule, StepResult};
 use crate::model::topology::Prediction;
 use crate::probe::Outcome;
 
@@ -91,21 +89,20 @@ pub fn told(puzzles: &[Puzzle], predictions: &[Option<Prediction>], step: &StepR
             reason: None,
             resolved: None,
         };
-        let found = match &puzzle.subject {
-            Subject::Flow(flow) => step.asked.iter().find(|it| it.flow == *flow).map(|it| Told {
-                observed: Class::of(&it.outcome).as_str(),
-                outcome: Some(it.outcome.clone()),
-                rule: it.rule.clone(),
-                reason: it.reason.clone(),
-                resolved: it.resolved,
-                ..blank.clone()
-            }),
-            Subject::Connection(name) => step.held.iter().find(|it| it.name == *name).map(|it| Told {
-                observed: held::word(&it.found),
-                reason: it.reason.clone(),
-                ..blank.clone()
-            }),
-        };
+        let found =
+            match &puzzle.subject {
+                Subject::Flow(flow) => step.probed.asked.iter().find(|it| it.flow == *flow).map(|it| Told {
+                    observed: Class::of(&it.outcome).as_str(),
+                    outcome: Some(it.outcome.clone()),
+                    rule: it.rule.clone(),
+                    reason: it.reason.clone(),
+                    resolved: it.resolved,
+                    ..blank.clone()
+                }),
+                Subject::Connection(name) => step.connections().find(|(_, it)| it.name == *name).map(|(check, it)| {
+                    Told { observed: held::word(&it.found), reason: check.reason.clone(), ..blank.clone() }
+                }),
+            };
         let Some(told) = found else { return blank };
         let mark = match predicted {
             // Somebody else answering is no outcome that could be predicted.

@@ -7,9 +7,10 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::outcomes::Class;
+use super::expected::Expected;
+use super::results::{CellSource, Class};
 use super::{cells, demand};
-use crate::model::topology::{Asked, Expectation, Fate, Placed, Step, Topology, Wanted};
+use crate::model::topology::{Asked, Fate, Placed, Step, Topology, Wanted};
 use crate::model::{
     Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, InstanceState, Operation, Place,
     Refusal, SelfReference, Verdict, Via, apply,
@@ -172,8 +173,9 @@ impl<'a> Paper<'a> {
     }
 
     fn choose(&self, is_first: bool, known: &IndexMap<Flow, Class>) -> Vec<Puzzle> {
-        let demands = demand::demands(self.topology, self.step, self.now).demands;
-        let (by_table, own): (Vec<_>, Vec<_>) = demands.into_iter().partition(|demand| demand.by_table);
+        let expected = Expected::of(self.step);
+        let demands = demand::demands(self.topology, &expected.cells, self.now).demands;
+        let (by_table, own): (Vec<_>, Vec<_>) = demands.into_iter().partition(|demand| demand.by == CellSource::Table);
         let connections = self.connections();
         let room = FEW - connections.len();
 
@@ -240,11 +242,12 @@ impl<'a> Paper<'a> {
 
     /// Connections whose fate the step names. What the server alone sends has no word that people would guess.
     fn connections(&self) -> Vec<Puzzle> {
-        let expected = self.step.expectations.iter().filter_map(|placed| match &placed.value {
-            Expectation::Connections(Fate::Alive | Fate::Cut | Fate::Gone, names) => Some(names),
-            _ => None,
+        let expected = Expected::of(self.step).connections.into_iter();
+        let expected = expected.filter(|(fate, _)| match fate {
+            Fate::Alive | Fate::Cut | Fate::Gone => true,
+            Fate::Unanswerable => false,
         });
-        let names = expected.flatten().map(|Placed { value, .. }| value.clone());
+        let names = expected.flat_map(|(_, names)| names).map(|Placed { value, .. }| value.clone());
         let names: IndexSet<ConnectionName> = names.collect();
         names.into_iter().take(FEW).map(|name| Puzzle { subject: Subject::Connection(name), trap: None }).collect()
     }

@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use super::expected::Expected;
 use super::{cells, demand};
 use crate::lab::readers;
 use crate::model::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
@@ -76,7 +77,7 @@ fn topology(bytes: &[u8]) {
                 network = now;
             }
             if cloud.instances.len() <= FEW {
-                let demands = demand::demands(&topology, step, &cloud);
+                let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud);
                 let grid: Vec<_> = cells::grid(&cloud, &topology.columns, &demand::vias(&topology)).collect();
                 let demanded = demands.demands.iter().map(|demand| &demand.flow);
                 for flow in grid.iter().chain(demanded) {

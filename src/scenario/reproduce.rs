@@ -2,8 +2,8 @@
 
 use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
-use super::findings::Disagreement;
 use super::predict::{self, Programs};
+use super::results::Disagreement;
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
 use crate::model::{

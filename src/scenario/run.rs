@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use super::cloudlike::Cloudlike;
-use super::head::Head;
-use super::outcomes::{Evidence, RunVerdict, StepStatus};
-use super::results::{RunResult, StepResult};
-use super::services::{self, ServicesTold, StartServices};
+use super::results::{Evidence, Head, RunResult, RunVerdict, ServicesTold, StepResult, StepStatus};
+use super::services::{self, StartServices};
 use crate::lab::LabError;
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Era, Place, Refusal};

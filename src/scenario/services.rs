@@ -32,16 +32,6 @@ impl StartServices {
     }
 }
 
-/// What became of the services of a file in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServicesTold {
-    /// They were not started: the harness listened in their place.
-    NotStarted,
-    /// They were started.
-    Started,
-}
-
 /// Whether a file has any.
 pub fn has_services(topology: &Topology) -> bool {
     let steps = topology.steps.iter().flat_map(Step::operations);

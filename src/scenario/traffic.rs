@@ -7,11 +7,10 @@
 use std::time::Instant;
 
 use super::cloudlike::Cloudlike;
-use super::findings::Finding;
-use super::outcomes::Evidence;
+use super::results::{Check, CheckStatus, Details, Evidence, Finding, Promise, Said, TrafficDetails};
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::topology::{Expectation, Step};
+use crate::model::topology::Step;
 use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Verdict, Via};
 use crate::policy;
 use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
@@ -19,92 +18,50 @@ use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
 /// So many packets flow before the first operation, and so many after the last.
 const EACH_SIDE: usize = 200;
 
-/// What a file expects of traffic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Promise {
-    /// `leak: none`.
-    NoLeak,
-    /// `loss: none`.
-    NoLoss,
+/// Words what a file expects.
+fn words(promises: &[Promise]) -> String {
+    let word = |promise: &Promise| match promise {
+        Promise::NoLeak => "leak: none",
+        Promise::NoLoss => "loss: none",
+    };
+    promises.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
 
-/// What became of the traffic of one flow.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TrafficResult {
-    /// Which.
-    pub flow: Flow,
-    /// How many packets were sent.
-    pub sent: usize,
-    /// Those that every cloud admits which they can have met.
-    pub owed: usize,
-    /// Those of them that did not come through.
-    pub lost: usize,
-    /// Those that no cloud admits which they can have met.
-    pub barred: usize,
-    /// Those of them that came through.
-    pub leaked: usize,
-    /// The others: one cloud admits them and another does not, or an end of the flow changed.
-    pub either: usize,
-    /// What was expected.
-    pub expected: Vec<Promise>,
+/// Makes the check of the packets of one flow.
+fn check(packets: TrafficDetails, evidence: Evidenced, place: &Place) -> Check {
+    let Evidenced { because, blind } = evidence;
+    let has = |promise| packets.expected.contains(&promise);
+    let is_wrong =
+        packets.leaked > 0 && has(Promise::NoLeak) || packets.lost > 0 && blind.is_none() && has(Promise::NoLoss);
+    let (status, word) = match (is_wrong, &blind) {
+        (true, _) if packets.leaked > 0 => (CheckStatus::Failed, "leaked"),
+        (true, _) => (CheckStatus::Failed, "lost"),
+        (false, Some(_)) => (CheckStatus::Inconclusive, "inconclusive"),
+        (false, None) => (CheckStatus::Passed, "as-expected"),
+    };
+    let of = |number: usize, all: usize, what: &str| match number {
+        0 => format!("none {what}"),
+        number => format!("{number} of {all} {what}"),
+    };
+    let (leaked, lost) = (of(packets.leaked, packets.barred, "leaked"), of(packets.lost, packets.owed, "lost"));
+    Check {
+        subject: format!("traffic {}", packets.flow),
+        expected: words(&packets.expected),
+        observed: format!("{} packets: {leaked}, {lost}", packets.sent),
+        status,
+        reason: blind.or(because).filter(|_| status != CheckStatus::Passed),
+        said: Said { words: format!("during: {}", packets.flow), place: place.clone() },
+        details: Details::Traffic(TrafficDetails { word, ..packets }),
+    }
+}
+
+/// What is known of the packets of a flow besides their number.
+#[derive(Default)]
+struct Evidenced {
     /// Why the first was lost, as the filter recorded it.
-    pub because: Option<String>,
+    because: Option<String>,
     /// What kept the instrument from proving anything.
-    pub blind: Option<String>,
-    /// Where the file names the flow.
-    pub place: Place,
-}
-
-impl TrafficResult {
-    /// Whether a promise is known to be broken.
-    pub fn is_wrong(&self) -> bool {
-        self.leaked > 0 && self.expected.contains(&Promise::NoLeak)
-            || self.lost > 0 && self.blind.is_none() && self.expected.contains(&Promise::NoLoss)
-    }
-
-    /// Whether every promise is known to be kept.
-    pub fn is_right(&self) -> bool {
-        !self.is_wrong() && self.blind.is_none()
-    }
-
-    /// What was expected, in the words of the file.
-    pub fn expectations(&self) -> String {
-        let word = |promise: &Promise| match promise {
-            Promise::NoLeak => "leak: none",
-            Promise::NoLoss => "loss: none",
-        };
-        self.expected.iter().map(word).collect::<Vec<_>>().join(" and ")
-    }
-
-    /// One word for it.
-    pub fn word(&self) -> &'static str {
-        match (self.is_right(), self.is_wrong(), self.leaked > 0) {
-            (true, ..) => "as-expected",
-            (_, true, true) => "leaked",
-            (_, true, false) => "lost",
-            _ => "inconclusive",
-        }
-    }
-
-    /// The numbers, in words.
-    pub fn observed(&self) -> String {
-        let of = |number: usize, all: usize, what: &str| match number {
-            0 => format!("none {what}"),
-            number => format!("{number} of {all} {what}"),
-        };
-        format!(
-            "{} packets: {}, {}",
-            self.sent,
-            of(self.leaked, self.barred, "leaked"),
-            of(self.lost, self.owed, "lost")
-        )
-    }
-
-    /// What the evidence says, where something is wrong or unproved.
-    pub fn why(&self) -> Option<&str> {
-        if self.is_right() { None } else { self.blind.as_deref().or(self.because.as_deref()) }
-    }
+    blind: Option<String>,
 }
 
 /// Traffic of a step under way.
@@ -155,29 +112,21 @@ pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Run
 /// Ends it, and judges every packet. `clouds` are those after each operation, with the moment from which they held.
 pub async fn end<L: Cloudlike>(
     lab: &mut L,
-    step: &Step,
+    expected: &[Promise],
     running: Running,
     clouds: &[(Instant, Cloud)],
-) -> Vec<TrafficResult> {
+) -> Vec<Check> {
     let Running { flows, traffic, before, quiet } = running;
     traffic.flows_on(EACH_SIDE).await;
     let trace = lab.end_traffic(traffic).await;
-    let expected = promises(step);
-    judge(&flows, &trace, &Moments { before: &before, quiet, clouds }, &expected)
-}
-
-/// What a step expects of its traffic.
-fn promises(step: &Step) -> Vec<Promise> {
-    let has = |wanted: &Expectation| step.expectations.iter().any(|it| it.value == *wanted);
-    let all = [(Expectation::NoLeak, Promise::NoLeak), (Expectation::NoLoss, Promise::NoLoss)];
-    all.iter().filter(|(said, _)| has(said)).map(|(_, promise)| *promise).collect()
+    judge(&flows, &trace, &Moments { before: &before, quiet, clouds }, expected)
 }
 
 /// Why a prediction says nothing of traffic.
 pub const NOT_PREDICTED: &str = "what traffic meets while the cloud changes is not predicted";
 
 /// What a prediction says of the traffic of a step.
-pub fn unpredicted(step: &Step, before: &Cloud) -> Vec<TrafficResult> {
+pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Check> {
     let flows = step.during.iter().flat_map(|pattern| {
         let selected = cells::select(pattern, None, before).unwrap_or_default();
         selected.into_iter().map(|flow| (flow, pattern.place.clone()))
@@ -185,7 +134,7 @@ pub fn unpredicted(step: &Step, before: &Cloud) -> Vec<TrafficResult> {
     let flows: Vec<(Flow, Place)> = flows.collect();
     let trace =
         Trace { streams: vec![Vec::new(); flows.len()], blind: Some(NOT_PREDICTED.to_owned()), ..Trace::default() };
-    judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, &promises(step))
+    judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected)
 }
 
 /// The clouds that packets can have met.
@@ -200,16 +149,12 @@ pub struct Moments<'a> {
 }
 
 /// Judges every packet of every flow.
-pub fn judge(
-    flows: &[(Flow, Place)],
-    trace: &Trace,
-    moments: &Moments<'_>,
-    expected: &[Promise],
-) -> Vec<TrafficResult> {
+pub fn judge(flows: &[(Flow, Place)], trace: &Trace, moments: &Moments<'_>, expected: &[Promise]) -> Vec<Check> {
     let judged = flows.iter().zip(&trace.streams).enumerate().map(|(number, ((flow, place), packets))| {
         let verdicts = verdicts(flow, moments);
         let meetings = meetings(&Peers::of(flow, trace.held_from.get(number).copied().flatten()), moments);
-        let mut result = TrafficResult {
+        let mut evidence = Evidenced { because: None, blind: trace.blind.clone() };
+        let mut result = TrafficDetails {
             flow: flow.clone(),
             sent: packets.len(),
             owed: 0,
@@ -218,9 +163,7 @@ pub fn judge(
             leaked: 0,
             either: 0,
             expected: expected.to_vec(),
-            because: None,
-            blind: trace.blind.clone(),
-            place: place.clone(),
+            word: "inconclusive",
         };
         for packet in packets {
             let arrived = packet.arrived;
@@ -228,9 +171,9 @@ pub fn judge(
                 Some(true) => {
                     result.owed += 1;
                     result.lost += usize::from(!arrived);
-                    if !arrived && result.because.is_none() {
+                    if !arrived && evidence.because.is_none() {
                         let recorded = packet.drop.as_ref().map(|drop| told(packet.part, flow, drop, moments.before));
-                        result.because =
+                        evidence.because =
                             Some(recorded.unwrap_or_else(|| "it did not arrive, and no filter recorded it".to_owned()));
                     }
                 }
@@ -243,12 +186,12 @@ pub fn judge(
         }
         let last = moments.clouds.last().map(|(acknowledged, _)| *acknowledged);
         let after = |packet: &&Packet| last.is_none_or(|last| packet.before >= last);
-        if result.blind.is_none() && result.owed + result.barred == 0 {
-            result.blind = Some("of no packet is it known what must become of it".to_owned());
-        } else if result.blind.is_none() && packets.iter().filter(after).count() == 0 {
-            result.blind = Some("nothing was sent after the last operation".to_owned());
+        if evidence.blind.is_none() && result.owed + result.barred == 0 {
+            evidence.blind = Some("of no packet is it known what must become of it".to_owned());
+        } else if evidence.blind.is_none() && packets.iter().filter(after).count() == 0 {
+            evidence.blind = Some("nothing was sent after the last operation".to_owned());
         }
-        result
+        check(result, evidence, place)
     });
     judged.collect()
 }
@@ -328,7 +271,7 @@ mod tests {
     use crate::model::{Era, InstanceName, Port, Service};
 
     /// `a` may ask `b` for UDP 53 before, and not after; operations are acknowledged 10 ms after the beginning.
-    fn judged(part: Part, at: u64, arrived: bool) -> TrafficResult {
+    fn judged(part: Part, at: u64, arrived: bool) -> Check {
         let base = Sample::new(Era::Vpc).group("G", &[]).group("H", &["udp 53 from G"]);
         let before = base.instance("a", &["G"]).instance("b", &["H"]);
         let mut after = before.clone();
@@ -353,12 +296,16 @@ mod tests {
         judge(&[(flow, place)], &trace, &moments, &[Promise::NoLeak, Promise::NoLoss]).remove(0)
     }
 
+    fn either(check: &Check) -> usize {
+        check.details.traffic().expect("traffic").either
+    }
+
     #[test]
     fn before_the_old_rule_holds_after_the_new_one_and_in_between_either() {
         assert_eq!(judged(Part::New, 1, false).word(), "lost");
         assert_eq!(judged(Part::New, 1, true).word(), "as-expected");
         for arrived in [false, true] {
-            assert_eq!(judged(Part::New, 7, arrived).either, 2, "on its way while the operation was");
+            assert_eq!(either(&judged(Part::New, 7, arrived)), 2, "on its way while the operation was");
         }
         assert_eq!(judged(Part::New, 20, true).word(), "leaked");
         assert_eq!(judged(Part::New, 20, false).word(), "as-expected");
@@ -367,8 +314,8 @@ mod tests {
     #[test]
     fn a_held_connection_may_outlive_its_rule_or_be_cut() {
         for arrived in [false, true] {
-            let result = judged(Part::Forth, 20, arrived);
-            assert_eq!((result.either, result.is_wrong()), (2, false));
+            let check = judged(Part::Forth, 20, arrived);
+            assert_eq!((either(&check), check.is_failed()), (2, false));
         }
         assert_eq!(judged(Part::Forth, 1, false).word(), "lost");
     }

@@ -1,7 +1,7 @@
 //! Why a connection that is held is alive: by what the filters have recorded of its packets.
 
 use sglab::model::Era;
-use sglab::scenario::{self, Options, RunResult, predict};
+use sglab::scenario::{self, Options, RunResult, StepResult, predict};
 
 use crate::clouds::topology;
 
@@ -35,8 +35,8 @@ scenario:
 ";
 
 fn reasons(result: &RunResult) -> String {
-    let all = result.steps.iter().flat_map(|step| &step.held);
-    all.map(|it| format!("{}: {}\n", it.name, it.reason.as_deref().unwrap_or("-"))).collect()
+    let all = result.steps.iter().flat_map(StepResult::connections);
+    all.map(|(check, it)| format!("{}: {}\n", it.name, check.reason.as_deref().unwrap_or("-"))).collect()
 }
 
 async fn of_what_is_alive_it_is_told_by_what_it_is() {

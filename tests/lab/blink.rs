@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use sglab::lab::Lab;
 use sglab::model::{Era, Flow, InstanceName, Operation, Place};
-use sglab::scenario::traffic::{Moments, Promise, judge};
-use sglab::scenario::{Options, RunVerdict, StepStatus, TrafficResult};
+use sglab::scenario::traffic::{Moments, judge};
+use sglab::scenario::{Check, Options, Promise, RunVerdict, Section, StepResult, StepStatus, TrafficDetails};
 
 use crate::clouds::*;
 
@@ -66,24 +66,28 @@ async fn no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change() {
     let result = result.unwrap_or_else(|error| panic!("{error}"));
     let mut told = String::new();
     for step in &result.steps {
-        writeln!(told, "{}: {:?}, in force after {:?}; {:?}", step.name, step.status, step.in_force, step.findings)
-            .expect("text");
-        for it in &step.traffic {
-            let (owed, barred, either) = (it.owed, it.barred, it.either);
-            let (numbers, why) = (it.observed(), it.why().unwrap_or_default());
-            writeln!(told, "  {}: {numbers} (owed {owed}, barred {barred}, either {either}) {why}", it.flow)
-                .expect("text");
+        writeln!(
+            told,
+            "{}: {:?}, in force after {:?}; {:?}",
+            step.name, step.status, step.effects.in_force, step.findings
+        )
+        .expect("text");
+        for check in step.section(Section::Traffic) {
+            let TrafficDetails { owed, barred, either, .. } = packets(check);
+            let why = check.reason.as_deref().unwrap_or_default();
+            writeln!(told, "  {check} (owed {owed}, barred {barred}, either {either}) {why}").expect("text");
         }
     }
     eprintln!("{told}");
     assert_eq!(result.verdict, RunVerdict::Passed, "{told}");
-    let all = || result.steps.iter().flat_map(|step| &step.traffic);
-    let sum = |of: fn(&TrafficResult) -> usize| all().map(of).sum::<usize>();
+    let of_step = |step: &StepResult| step.section(Section::Traffic).map(packets).cloned().collect::<Vec<_>>();
+    let sent: usize = result.steps.iter().flat_map(of_step).map(|it| it.sent).sum();
     // Every step has packets that must come through and packets that must not.
     for step in &result.steps {
-        assert!(step.traffic.iter().any(|it| it.owed > 0) && step.traffic.iter().any(|it| it.barred > 0), "{told}");
+        let traffic = of_step(step);
+        assert!(traffic.iter().any(|it| it.owed > 0) && traffic.iter().any(|it| it.barred > 0), "{told}");
     }
-    assert!(sum(|it| it.sent) >= result.steps.len() * 400, "{told}");
+    assert!(sent >= result.steps.len() * 400, "{told}");
 }
 
 const APART: &str = "sglab: 1
@@ -96,8 +100,12 @@ instances: {app: {groups: OLD}, db: {groups: DB}, other: {groups: NEW}}
 scenario: [{step: as launched, expect: {open: ['other -> db:80', 'other -> db:8125/udp'], dropped: ['app -> db:5432', 'app -> db:53/udp']}}]
 ";
 
+fn packets(check: &Check) -> &TrafficDetails {
+    check.details.traffic().expect("traffic")
+}
+
 /// Traffic while operations are carried out, judged as if they were one: by the cloud before the first and after the last.
-async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<TrafficResult> {
+async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<Check> {
     let place = Place { file: Arc::from("test.yaml"), line: 1, column: 1 };
     let flows: Vec<_> = flows.iter().map(|flow| (flow.clone(), place.clone())).collect();
     let all: Vec<Flow> = flows.iter().map(|(flow, _)| flow.clone()).collect();
@@ -120,7 +128,7 @@ async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<
         &[Promise::NoLeak, Promise::NoLoss],
     );
     for it in &results {
-        eprintln!("{}: {} {:?}", it.flow, it.observed(), it.why());
+        eprintln!("{it} {:?}", it.reason);
     }
     results
 }
@@ -131,12 +139,16 @@ async fn a_change_in_two_parts_with_a_gap_is_seen_as_loss() {
     let gap = [revoke("DB", traffic, peer.clone()), authorize("DB", traffic, peer)];
     let flows = [flow("other", "db", tcp(80)), flow("other", "db", udp(8125))];
     let results = as_one(&mut lab, &flows, &gap).await;
-    assert!(results[0].is_wrong() && results[0].lost > 0 && results[0].leaked == 0, "{:?}", results[0]);
+    assert!(
+        results[0].is_failed() && packets(&results[0]).lost > 0 && packets(&results[0]).leaked == 0,
+        "{:?}",
+        results[0]
+    );
     assert_eq!(results[0].word(), "lost");
     let recorded =
-        results[0].why().is_some_and(|why| why.starts_with("dropped at db's ingress; no rule of DB admits "));
+        results[0].reason.as_ref().is_some_and(|why| why.starts_with("dropped at db's ingress; no rule of DB admits "));
     assert!(recorded, "the filter recorded it: {:?}", results[0]);
-    assert!(results[1].is_right() && results[1].owed > 100, "the neighbour's: {:?}", results[1]);
+    assert!(results[1].is_passed() && packets(&results[1]).owed > 100, "the neighbour's: {:?}", results[1]);
 }
 
 async fn a_change_that_adds_before_it_removes_is_seen_as_a_leak() {
@@ -148,13 +160,13 @@ async fn a_change_that_adds_before_it_removes_is_seen_as_a_leak() {
     let flows = [flow("app", "db", tcp(5432)), flow("app", "db", udp(53)), flow("other", "db", udp(8125))];
     let results = as_one(&mut lab, &flows, &[groups(&["OLD", "NEW"]), groups(&["NEW"])]).await;
     for result in &results[..2] {
-        assert!(result.is_wrong() && result.leaked > 0 && result.lost == 0, "{result:?}");
+        assert!(result.is_failed() && packets(result).leaked > 0 && packets(result).lost == 0, "{result:?}");
         assert_eq!(result.word(), "leaked");
     }
-    assert!(results[2].is_right(), "the neighbour's: {:?}", results[2]);
+    assert!(results[2].is_passed(), "the neighbour's: {:?}", results[2]);
     // And back, in one.
     let results = as_one(&mut lab, &flows, &[groups(&["OLD"])]).await;
-    assert!(results.iter().all(TrafficResult::is_right), "{results:?}");
+    assert!(results.iter().all(Check::is_passed), "{results:?}");
 }
 
 /// The filter is broken from outside, as a bug of the compiler would: what must be dropped is accepted for a moment.
@@ -173,9 +185,10 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
     let result =
         sglab::scenario::run_on(&mut lab, &topology, Default::default(), &Options::default(), &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
-    eprintln!("{:?}", result.steps[0].traffic);
+    let traffic: Vec<&Check> = result.steps[0].section(Section::Traffic).collect();
+    eprintln!("{traffic:?}");
     assert_eq!(result.steps[0].status, StepStatus::Failed);
-    assert!(result.steps[0].traffic[0].leaked > 0);
+    assert!(packets(traffic[0]).leaked > 0);
 }
 
 /// A transaction comes into force for each base chain by itself. A packet that was between the two just then had met the old

@@ -16,7 +16,7 @@ async fn run(text: &str, require_rule_coverage: bool) -> (RunVerdict, Coverage) 
     let result = scenario::run(&topology, topology.eras[0], &options, &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
     let failed: Vec<_> =
-        result.steps.iter().filter(|step| !step.findings.is_empty() || !step.wrong.is_empty()).collect();
+        result.steps.iter().filter(|step| !step.findings.is_empty() || step.wrong().next().is_some()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
     let coverage = result.coverage.expect("packets were sent");
     assert_eq!(coverage.unread, None);

@@ -10,7 +10,7 @@ use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
 use sglab::model::{Era, InstanceName, Operation};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, VERSION};
-use sglab::scenario::{self, FlowLogResult, Options, Proof, RunVerdict, StepStatus};
+use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, Section, StepStatus};
 
 use crate::bare::{hears, raw, word};
 use crate::clouds::{boot, change, flow, initial_cloud, node, private, probe, tcp, topology};
@@ -106,21 +106,21 @@ instances: {a: {groups: A}, b: {groups: B}, idle: {groups: B}}
 scenario:
 ";
 
-async fn logs(steps: &str) -> Vec<FlowLogResult> {
+async fn logs(steps: &str) -> Vec<Check> {
     let topology = topology(&format!("{CLOUD}{steps}"));
     let result = scenario::run(&topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
     let steps = result.unwrap_or_else(|error| panic!("{error}")).steps;
     // A step is worth no more than its flow logs.
     for step in &steps {
-        let any = |proof| step.flow_logs.iter().any(|it| it.proof == proof);
-        let worth = match (any(Proof::Wrong), any(Proof::Unproved)) {
+        let any = |is: fn(&Check) -> bool| step.section(Section::FlowLogs).any(is);
+        let worth = match (any(Check::is_failed), any(Check::is_inconclusive)) {
             (true, _) => StepStatus::Failed,
             (false, true) => StepStatus::Inconclusive,
             (false, false) => StepStatus::Passed,
         };
         assert_eq!(step.status, worth, "{}: {:?}", step.name, step.findings);
     }
-    steps.into_iter().flat_map(|step| step.flow_logs).collect()
+    steps.iter().flat_map(|step| step.section(Section::FlowLogs)).cloned().collect()
 }
 
 async fn a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof() {
@@ -149,14 +149,15 @@ async fn a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proo
         idle: NODATA
 ";
     let found = logs(steps).await;
-    let proofs: Vec<_> = found.iter().map(|it| it.proof).collect();
-    let wanted = [vec![Proof::Wrong; 14], vec![Proof::Unproved; 3], vec![Proof::Right; 11]].concat();
-    assert_eq!(proofs, wanted, "{found:#?}");
+    let statuses: Vec<_> = found.iter().map(|it| it.status).collect();
+    let (failed, unproved) = (vec![CheckStatus::Failed; 14], vec![CheckStatus::Inconclusive; 3]);
+    let wanted = [failed, unproved, vec![CheckStatus::Passed; 11]].concat();
+    assert_eq!(statuses, wanted, "{found:#?}");
     assert!(
-        found[8].found.contains("REJECT 10.0.0.11 ") && found[8].found.contains(" 23 tcp at ingress"),
+        found[8].observed.contains("REJECT 10.0.0.11 ") && found[8].observed.contains(" 23 tcp at ingress"),
         "{found:#?}"
     );
-    assert_eq!(found[12].found, "no record at all");
+    assert_eq!(found[12].observed, "no record at all");
 }
 
 async fn a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries() {
@@ -169,7 +170,7 @@ async fn a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_c
     expect: {flow-logs: {b: ['no REJECT'], idle: NODATA}}
 ";
     let found = logs(steps).await;
-    assert!(found.iter().all(FlowLogResult::is_right), "{found:#?}");
+    assert!(found.iter().all(Check::is_passed), "{found:#?}");
 }
 
 async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so() {
@@ -220,13 +221,13 @@ async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong
     let options = Options::default();
     let result = scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
-    let found = &result.steps[0].flow_logs;
+    let found: Vec<&Check> = result.steps[0].section(Section::FlowLogs).collect();
     assert_eq!(result.verdict, RunVerdict::Inconclusive, "{found:#?}");
-    assert!(found.iter().all(|it| it.proof != Proof::Wrong), "{found:#?}");
+    assert!(found.iter().all(|it| !it.is_failed()), "{found:#?}");
     // What is there is there.
-    assert!(found[0].is_right() && found[4].is_right(), "{found:#?}");
+    assert!(found[0].is_passed() && found[4].is_passed(), "{found:#?}");
     let others = found.iter().enumerate().filter(|(index, _)| ![0, 4].contains(index));
-    assert!(others.clone().all(|(_, it)| it.found == "records were lost (SKIPDATA)"), "{found:#?}");
+    assert!(others.clone().all(|(_, it)| it.observed == "records were lost (SKIPDATA)"), "{found:#?}");
 }
 
 async fn a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time() {

@@ -22,9 +22,9 @@ async fn holds(text: &str) {
         let predicted = predict::predict(&topology, *era, &options, &mut |_| {}).unwrap_or_else(|e| panic!("{e}"));
         let measured = scenario::run(&topology, *era, &options, &mut |_| {}).await.unwrap_or_else(|e| panic!("{e}"));
         for (how, result) in [("predicted", predicted), ("measured", measured)] {
-            let wrong: Vec<_> = result.steps.iter().flat_map(|step| &step.wrong).collect();
-            let held: Vec<_> = result.steps.iter().flat_map(|step| &step.held).filter(|it| !it.right).collect();
-            assert_eq!(result.verdict, RunVerdict::Passed, "{how} under {era}: {wrong:#?} {held:#?}");
+            let checks = result.steps.iter().flat_map(|step| &step.checks);
+            let wrong: Vec<_> = checks.filter(|check| !check.is_passed()).collect();
+            assert_eq!(result.verdict, RunVerdict::Passed, "{how} under {era}: {wrong:#?}");
         }
     }
 }

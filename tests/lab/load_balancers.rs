@@ -3,7 +3,7 @@
 use sglab::model::topology::Topology;
 use sglab::model::{Endpoint, Era, Flow, InstanceName, Operation, Via};
 use sglab::probe::{Health, Outcome};
-use sglab::scenario::{self, Options, Proof, RunResult};
+use sglab::scenario::{self, Options, RunResult, Section};
 
 use crate::clouds::{boot, flow, probe, tcp, topology};
 
@@ -56,16 +56,16 @@ async fn a_wrong_word_about_a_load_balancer_goes_red() {
   - {step: nobody, do: {stop: web2}, expect: {open: [world -> lb:8000 answered by web2], closed: [world -> lb:8000]}}
 ";
     let result = run(steps).await;
-    let found: Vec<_> = result.steps.iter().flat_map(|step| &step.balanced).collect();
+    let found: Vec<_> = result.steps.iter().flat_map(|step| step.section(Section::LoadBalancers)).collect();
     assert_eq!(found.len(), 5);
     for it in &found {
-        assert_eq!(it.proof, Proof::Wrong, "{it:?}");
+        assert!(it.is_failed(), "{it:?}");
     }
-    assert_eq!(found[0].found, "answered by web1 and web2");
-    assert_eq!(found[1].found, "in service");
-    assert!(found[2].found.starts_with("out of service; 10.0.0.11:80: unreachable"), "{:?}", found[2]);
-    assert_eq!(found[3].found, "answered by web2");
-    assert!(found[4].found.contains("no instance behind it is in service"), "{:?}", found[4]);
+    assert_eq!(found[0].observed, "answered by web1 and web2");
+    assert_eq!(found[1].observed, "in service");
+    assert!(found[2].observed.starts_with("out of service; 10.0.0.11:80: unreachable"), "{:?}", found[2]);
+    assert_eq!(found[3].observed, "answered by web2");
+    assert!(found[4].observed.contains("no instance behind it is in service"), "{:?}", found[4]);
     assert_eq!(result.steps[4].counts.closed, 1);
     assert_eq!(result.counts.timed_out, 0);
 }
@@ -189,7 +189,7 @@ async fn a_kernel_that_drops_a_health_check_against_the_model_is_told() {
     let running = scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut ignore);
     let result = running.await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(result.verdict, scenario::RunVerdict::Failed);
-    let told: Vec<String> = result.steps[1].disagreements.iter().map(|it| it.flow.to_string()).collect();
+    let told: Vec<String> = result.steps[1].model.flows.iter().map(|it| it.flow.to_string()).collect();
     let both = ["office -> lb:80", "app -> lb:80 by private address"];
     assert_eq!(told, both, "the file expects what it sees, and the model does not");
 }

@@ -139,10 +139,10 @@ scenario: [{step: as launched, expect: {table: by-four}}, {step: over IPv6, expe
     let run = sglab::scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, nothing).await;
     let run = run.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(run.verdict, sglab::scenario::RunVerdict::Passed, "{:#?}", run.steps);
-    let columns: Vec<String> = run.steps[0].grid.services.iter().map(ToString::to_string).collect();
+    let columns: Vec<String> = run.steps[0].probed.grid.services.iter().map(ToString::to_string).collect();
     assert_eq!(columns, ["tcp 22", "tcp 8080", "icmp echo", "protocol 51", "protocol 60"]);
     for (row, block) in
-        run.steps[0].grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().map(move |it| (row, it)))
+        run.steps[0].probed.grid.rows.iter().flat_map(|row| row.blocks.iter().flatten().map(move |it| (row, it)))
     {
         let asked: Vec<bool> = block.iter().map(Option::is_some).collect();
         let by_ipv6 = row.via == Some(Via::Ipv6);

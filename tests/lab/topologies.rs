@@ -2,7 +2,7 @@
 
 use sglab::model::topology::Topology;
 use sglab::report::json;
-use sglab::scenario::{self, Options, RunResult, RunVerdict, predict};
+use sglab::scenario::{self, Options, RunResult, RunVerdict, StepResult, predict};
 
 cases![
     two_tier_holds,
@@ -20,7 +20,7 @@ pub async fn holds(name: &str, text: &str) {
     for era in &topology.eras {
         let result = scenario::run(&topology, *era, &Options::default(), &mut |_| {}).await;
         let result = result.unwrap_or_else(|error| panic!("{error}"));
-        let wrong: Vec<_> = result.steps.iter().flat_map(|step| &step.wrong).collect();
+        let wrong: Vec<_> = result.steps.iter().flat_map(StepResult::wrong).collect();
         let findings: Vec<_> = result.steps.iter().flat_map(|step| &step.findings).collect();
         assert_eq!(result.verdict, RunVerdict::Passed, "{name} under {era}: {wrong:#?} {findings:#?}");
         assert_eq!(result.counts.timed_out, 0, "{name} under {era}: evidence and not patience decides");

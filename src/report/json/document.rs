@@ -4,14 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::super::{coverage, followed};
-use crate::model::topology::{ExpectedOutcome, Fate};
-use crate::model::{CloudService, ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
-use crate::scenario::traffic::Promise;
+use crate::model::topology::ExpectedOutcome;
+use crate::model::{ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
 use crate::scenario::{
-    AddressChange, Class, Counts, DecidingRule, Evidence, Finding, Proof, RunVerdict, Said, ServicesTold, StepStatus,
+    AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, Said, Section, ServicesTold,
+    StepStatus,
 };
 
 #[derive(Serialize)]
@@ -68,61 +68,16 @@ pub struct Failure<'a> {
     pub place: Option<&'a Place>,
 }
 
-/// A connection that is held open over steps.
-#[derive(Serialize)]
-pub struct Connection<'a> {
-    pub name: &'a ConnectionName,
-    pub expected: Fate,
-    pub observed: &'static str,
-    pub reason: Option<&'a str>,
-    pub right: bool,
-    pub place: &'a Place,
-}
+/// The checks of each section, under its key.
+pub struct Sections<'a>(pub &'a [Check]);
 
-/// What became of the traffic of one flow while the step did what it does.
-#[derive(Serialize)]
-pub struct Streamed<'a> {
-    pub flow: String,
-    pub sent: usize,
-    pub owed: usize,
-    pub lost: usize,
-    pub barred: usize,
-    pub leaked: usize,
-    pub either: usize,
-    pub expected: &'a [Promise],
-    pub observed: &'static str,
-    pub reason: Option<&'a str>,
-    pub right: bool,
-    pub place: &'a Place,
-}
-
-/// A question to a service that groups never filter.
-#[derive(Serialize)]
-pub struct Answer<'a> {
-    pub from: &'a InstanceName,
-    pub service: CloudService,
-    pub observed: &'static str,
-    pub detail: &'a str,
-    pub right: bool,
-    pub place: &'a Place,
-}
-
-/// What is expected of something that is no flow, and whether it was proved.
-#[derive(Serialize)]
-pub struct Proved<'a> {
-    pub expected: &'a str,
-    pub observed: &'a str,
-    pub proof: Proof,
-    pub right: bool,
-    pub place: &'a Place,
-}
-
-/// What is expected of the flow log of an interface.
-#[derive(Serialize)]
-pub struct Log<'a> {
-    pub interface: &'a str,
-    #[serde(flatten)]
-    pub said: Proved<'a>,
+impl Serialize for Sections<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(Section::ALL.iter().map(|section| {
+            let checks = self.0.iter().filter(|check| check.section() == Some(*section));
+            (section.layout().key, checks.collect::<Vec<_>>())
+        }))
+    }
 }
 
 #[derive(Serialize)]
@@ -144,11 +99,8 @@ pub struct Step<'a> {
     pub evidence: Option<&'a str>,
     pub connection_disagreements: Vec<followed::Disagreeing<'a>>,
     pub connections_not_compared: Vec<followed::Uncompared<'a>>,
-    pub connections: Vec<Connection<'a>>,
-    pub traffic: Vec<Streamed<'a>>,
-    pub answers: Vec<Answer<'a>>,
-    pub load_balancers: Vec<Proved<'a>>,
-    pub flow_logs: Vec<Log<'a>>,
+    #[serde(flatten)]
+    pub sections: Sections<'a>,
     pub findings: &'a [Finding],
     pub changed: Vec<Changed<'a>>,
     pub addresses: &'a [AddressChange],

@@ -5,14 +5,13 @@ use indexmap::IndexSet;
 use super::grid::{self, Rows};
 use crate::model::Flow;
 use crate::model::topology::ExpectedOutcome;
-use crate::probe::Held;
 use crate::report::Style;
 use crate::report::bundle;
 use crate::report::followed;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
-    AddressChange, AnswerResult, BalancedResult, Class, DecidingRule, Evidence, FlowLogResult, FlowResult, Head, Proof,
-    StepResult, StepStatus, TrafficResult, WrongCell, answers, held,
+    AddressChange, CellDetails, CellSource, Check, CheckStatus, Class, Counted, DecidingRule, Evidence, Head, Headline,
+    Listing, Section, StepResult, StepStatus,
 };
 
 const INDENT: &str = "       ";
@@ -56,11 +55,9 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     out.push_str(&disagreements(head, earlier, step, style));
     out.push_str(&wrong(head, earlier, step, style));
-    out.push_str(&held(step, style));
-    out.push_str(&traffic(step, style));
-    out.push_str(&answers(step, style));
-    out.push_str(&balanced(step, style));
-    out.push_str(&flow_logs(step, style));
+    for section in Section::ALL {
+        out.push_str(&listed(step.section(section).collect(), section.layout().listing, style));
+    }
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
     let mut out = style.fit(&out);
@@ -71,7 +68,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
 fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> Vec<String> {
     let counts = &step.counts;
     let mut parts = Vec::new();
-    let unproved = step.wrong.iter().filter(|cell| cell.is_inconclusive()).count();
+    let unproved = step.cells().filter(|(check, _)| check.is_inconclusive()).count();
     if counts.wrong > 0 {
         let are = if counts.wrong == 1 { "is" } else { "are" };
         parts.push(format!("{} of {} {are} wrong", text::number(counts.wrong), text::count(counts.cells, "cell")));
@@ -82,40 +79,23 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     if let Some(counted) = followed::disagreeing(step) {
         parts.push(format!("model and kernel disagree about {counted}"));
     }
-    let wrong_connections = step.held.iter().filter(|held| !held.right).count();
-    if wrong_connections > 0 {
-        parts.push(format!("{} not as expected", text::count(wrong_connections, "connection")));
-    }
-    let wrong_balanced = step.balanced.iter().filter(|it| !it.is_right()).count();
-    if wrong_balanced > 0 {
-        let all = text::count(step.balanced.len(), "expectation");
-        parts.push(format!("{} of {all} of load balancers not met", text::number(wrong_balanced)));
-    }
-    let wrong_logs = step.flow_logs.iter().filter(|it| !it.is_right()).count();
-    if wrong_logs > 0 {
-        parts.push(format!("{} of flow logs not as expected", text::count(wrong_logs, "line")));
-    }
-    let wrong_answers = step.answers.iter().filter(|answer| !answer.is_right()).count();
-    if wrong_answers > 0 {
-        parts.push(format!("{} not answered", text::count(wrong_answers, "question")));
-    }
-    let bad_traffic = step.traffic.iter().filter(|it| !it.is_right()).count();
-    if bad_traffic > 0 {
-        parts.push(format!("traffic of {} not as expected", text::count(bad_traffic, "flow")));
-    }
-    if !step.canaries_held {
+    let mut sections = Section::ALL;
+    sections.sort_by_key(|section| section.layout().headline.rank);
+    parts.extend(sections.into_iter().filter_map(|section| headline(step, section)));
+    if !step.probed.canaries_held {
         parts.push("the canaries did not hold".to_owned());
     }
     let as_before = earlier.last().is_some_and(|before| before.counts.cells == counts.cells);
-    if counts.wrong + unproved + step.disagreements.len() == 0 && counts.cells > 0 && (!as_before || style.verbose) {
+    if counts.wrong + unproved + step.model.flows.len() == 0 && counts.cells > 0 && (!as_before || style.verbose) {
         parts.push(format!("{}: {}", text::count(counts.cells, "cell"), outcomes(step)));
     }
-    let several = step.addresses.len() > 1;
-    parts.extend(step.addresses.iter().map(|change| address(change, several)));
-    if let Some(edited) = step.rules_edited {
+    let effects = &step.effects;
+    let several = effects.addresses.len() > 1;
+    parts.extend(effects.addresses.iter().map(|change| address(change, several)));
+    if let Some(edited) = effects.rules_edited {
         parts.push(format!("{} edited", text::count(edited, "rule")));
     }
-    if let Some(took) = step.in_force.filter(|_| step.addresses.is_empty() || style.verbose) {
+    if let Some(took) = effects.in_force.filter(|_| effects.addresses.is_empty() || style.verbose) {
         parts.push(format!("in force after {}", text::duration(took)));
     }
     let measured = head.evidence == Evidence::Packets;
@@ -123,6 +103,19 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
         parts.push(text::duration(step.took));
     }
     parts
+}
+
+/// Counts the checks of a section that did not pass.
+fn headline(step: &StepResult, section: Section) -> Option<String> {
+    let Headline { before, unit, counted, after, .. } = section.layout().headline;
+    let others = step.section(section).filter(|check| !check.is_passed()).count();
+    let counted = match counted {
+        Counted::Alone => text::count(others, unit),
+        Counted::OfAll => {
+            format!("{} of {}", text::number(others), text::count(step.section(section).count(), unit))
+        }
+    };
+    (others > 0).then(|| format!("{before}{counted}{after}"))
 }
 
 /// `22 open, 118 dropped`, and whatever else there is.
@@ -157,7 +150,7 @@ fn address(change: &AddressChange, named: bool) -> String {
 
 /// What the model says otherwise than the packets: a bug of the program, so nothing is cut short.
 fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
-    let fates = step.disagreements.iter().map(|it| {
+    let fates = step.model.flows.iter().map(|it| {
         let predicted = format!("{}{}", text::outcome(&it.predicted.outcome), text::name_said(it.predicted.resolved));
         (&it.flow, (predicted, text::outcome(&it.observed)))
     });
@@ -169,7 +162,7 @@ fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: 
         out.push_str(&format!("{INDENT}{word}  {flows}      the model says {predicted}, the kernel {observed}\n"));
     }
     out.push_str(&followed::lines(INDENT, earlier, step, style));
-    if let Some(dossier) = &step.dossier {
+    if let Some(dossier) = &step.model.dossier {
         out.push_str(&detail("evidence", &format!("{}/", dossier.folder), ""));
     }
     out
@@ -177,17 +170,16 @@ fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: 
 
 type Signature<'a> = (&'a Flow, ExpectedOutcome, Class);
 
-fn signature(cell: &WrongCell) -> Signature<'_> {
+fn signature<'a>((_, cell): (&'a Check, &'a CellDetails)) -> Signature<'a> {
     (&cell.flow, cell.expected, Class::of(&cell.outcome))
 }
 
 fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
     let mut out = String::new();
-    let first = earlier.iter().find(|before| !before.wrong.is_empty()).filter(|_| !style.verbose);
-    let known: IndexSet<Signature<'_>> = first.iter().flat_map(|before| before.wrong.iter().map(signature)).collect();
-    let (same, new): (Vec<&WrongCell>, Vec<&WrongCell>) =
-        step.wrong.iter().partition(|cell| known.contains(&signature(cell)));
-    let same_flows: IndexSet<&Flow> = same.iter().map(|cell| &cell.flow).collect();
+    let first = earlier.iter().find(|before| before.wrong().next().is_some()).filter(|_| !style.verbose);
+    let known: IndexSet<Signature<'_>> = first.iter().flat_map(|before| before.wrong().map(signature)).collect();
+    let (same, new): (Vec<_>, Vec<_>) = step.wrong().partition(|cell| known.contains(&signature(*cell)));
+    let same_flows: IndexSet<&Flow> = same.iter().map(|(_, cell)| &cell.flow).collect();
     if let Some(before) = first.filter(|_| !same_flows.is_empty()) {
         out.push_str(&format!(
             "{INDENT}the same {} as at step {}\n",
@@ -198,11 +190,10 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
     let bundles = bundle::wrong(new);
     let shown = if style.verbose { bundles.len() } else { 2 * FEW };
     for (it, cells) in bundles.iter().take(shown) {
-        let unproved = it.key.class == Class::Inconclusive;
-        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
-        let pad = if unproved { "" } else { "   " };
+        let word = word(it.key.status, style);
+        let pad = if it.key.status == CheckStatus::Inconclusive { "" } else { "   " };
         let observed = match cells.as_slice() {
-            [one] => format!("{}{}", text::outcome(&one.outcome), text::resolved(one.resolved)),
+            [(_, one)] => format!("{}{}", text::outcome(&one.outcome), text::resolved(one.resolved)),
             _ => it.key.class.as_str().to_owned(),
         };
         out.push_str(&format!(
@@ -214,7 +205,7 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
             let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
             out.push_str(&detail("admitted by", &text::rule(rule), &place));
         }
-        let reasons: IndexSet<&String> = cells.iter().filter_map(|cell| cell.reason.as_ref()).collect();
+        let reasons: IndexSet<&String> = cells.iter().filter_map(|(check, _)| check.reason.as_ref()).collect();
         let shown = if style.verbose { reasons.len() } else { FEW };
         for reason in reasons.iter().take(shown) {
             out.push_str(&detail("because", reason, ""));
@@ -230,108 +221,63 @@ fn wrong(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -
     out
 }
 
-/// What has become of the connections that the step asks about.
-fn held(step: &StepResult, style: Style) -> String {
+fn word(status: CheckStatus, style: Style) -> String {
+    match status {
+        CheckStatus::Passed => String::new(),
+        CheckStatus::Failed => style.paint(Tone::Bad, "WRONG"),
+        CheckStatus::Inconclusive => style.paint(Tone::Unsure, "UNPROVED"),
+    }
+}
+
+/// Lists the checks of a section.
+fn listed(checks: Vec<&Check>, listing: Listing, style: Style) -> String {
+    if listing == Listing::InOrder {
+        let line = |check: &&Check| if check.is_passed() { passed(check) } else { failed(check, None, style) };
+        return checks.iter().map(line).collect();
+    }
+    let (right, others): (Vec<&Check>, Vec<&Check>) = checks.into_iter().partition(|check| check.is_passed());
     let mut out = String::new();
-    for it in &step.held {
-        let found = held::word(&it.found);
-        let because = it.reason.as_ref().map_or_else(String::new, |reason| format!("; {}", text::shown(reason)));
-        if it.right {
-            out.push_str(&format!("{INDENT}connection {}  {found}{because}\n", it.name));
-            continue;
-        }
-        let unproved = matches!(it.found, Held::Inconclusive { .. });
-        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
-        let expected = it.expected.as_str();
-        out.push_str(&format!("{INDENT}{word}  connection {}      expected {expected}, observed {found}\n", it.name));
-        if let Some(reason) = &it.reason {
+    for (index, check) in others.iter().enumerate() {
+        let next = others.get(index + 1).filter(|_| listing == Listing::FailuresFirstOnce);
+        out.push_str(&failed(check, next.copied(), style));
+    }
+    out + &few(right.into_iter().map(passed).collect(), style)
+}
+
+/// Tells a check that passed: its subject, the expectation if that is in the words of the file, and what was found.
+fn passed(check: &Check) -> String {
+    let mut parts: Vec<&str> = vec![&check.subject];
+    if check.is_statement() {
+        parts.push(&check.expected);
+    }
+    if !check.details.says_what_was_found() {
+        parts.push(&check.observed);
+    }
+    parts.retain(|part| !part.is_empty());
+    let because = check.reason.as_ref().map_or_else(String::new, |reason| format!("; {reason}"));
+    format!("{INDENT}{}\n", text::shown(&format!("{}{because}", parts.join("  "))))
+}
+
+/// Tells a check that did not pass. What was found is left to `next`, if that found the same.
+fn failed(check: &Check, next: Option<&Check>, style: Style) -> String {
+    let word = word(check.status, style);
+    let place = check.place().to_string();
+    if !check.is_statement() {
+        let Check { subject, expected, observed, said, .. } = check;
+        let mut out = format!("{INDENT}{word}  {subject}      expected {expected}, observed {observed}\n");
+        if let Some(reason) = &check.reason {
             out.push_str(&detail("because", reason, ""));
         }
-        out.push_str(&detail("expected by", &format!("{expected}: {}", it.name), &it.place.to_string()));
+        out.push_str(&detail("expected by", &said.words, &place));
+        return out;
+    }
+    let gap = if check.subject.is_empty() { "" } else { "  " };
+    let mut out = format!("{INDENT}{word}  {}{gap}{}\n", check.subject, check.expected);
+    if next.is_none_or(|next| next.observed != check.observed) {
+        out.push_str(&detail("observed", &check.observed, ""));
+        out.push_str(&detail("see", &place, ""));
     }
     out
-}
-
-/// What became of the traffic that flowed meanwhile.
-fn traffic(step: &StepResult, style: Style) -> String {
-    let (right, others): (Vec<_>, Vec<_>) = step.traffic.iter().partition(|it| it.is_right());
-    let mut out = String::new();
-    for it in others {
-        let (tone, word) = if it.is_wrong() { (Tone::Bad, "WRONG") } else { (Tone::Unsure, "UNPROVED") };
-        let (word, said) = (style.paint(tone, word), it.expectations());
-        out.push_str(&format!(
-            "{INDENT}{word}  traffic {}      expected {said}, observed {}\n",
-            it.flow,
-            it.observed()
-        ));
-        if let Some(why) = it.why() {
-            out.push_str(&detail("because", why, ""));
-        }
-        out.push_str(&detail("expected by", &format!("during: {}", it.flow), &it.place.to_string()));
-    }
-    let line = |it: &TrafficResult| format!("{INDENT}traffic {}  {}\n", it.flow, it.observed());
-    out + &few(right.into_iter().map(line).collect(), style)
-}
-
-/// What the services told that groups never filter.
-fn answers(step: &StepResult, style: Style) -> String {
-    let (right, others): (Vec<_>, Vec<_>) = step.answers.iter().partition(|answer| answer.is_right());
-    let mut out = String::new();
-    for it in others {
-        let (tone, word) = if it.is_inconclusive() { (Tone::Unsure, "UNPROVED") } else { (Tone::Bad, "WRONG") };
-        let (word, found) = (style.paint(tone, word), answers::word(&it.asked));
-        out.push_str(&format!(
-            "{INDENT}{word}  {} -> {}      expected answered, observed {found}\n",
-            it.from, it.service
-        ));
-        out.push_str(&detail("because", answers::detail(&it.asked), ""));
-        out.push_str(&detail(
-            "expected by",
-            &format!("answered: {} -> {}", it.from, it.service),
-            &it.place.to_string(),
-        ));
-    }
-    let line = |it: &AnswerResult| {
-        let said = text::shown(answers::detail(&it.asked));
-        format!("{INDENT}{} -> {}  answered; {said}\n", it.from, it.service)
-    };
-    out + &few(right.into_iter().map(line).collect(), style)
-}
-
-/// What load balancers do, and think of those behind them.
-fn balanced(step: &StepResult, style: Style) -> String {
-    let (right, others): (Vec<_>, Vec<_>) = step.balanced.iter().partition(|it| it.is_right());
-    let mut out = String::new();
-    for it in others {
-        let unproved = it.proof == Proof::Unproved;
-        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
-        out.push_str(&format!("{INDENT}{word}  {}\n", it.expected));
-        out.push_str(&detail("observed", &it.found, ""));
-        out.push_str(&detail("see", &it.place.to_string(), ""));
-    }
-    let line = |it: &BalancedResult| match it.expected.contains(" answered by ") {
-        true => format!("{INDENT}{}\n", text::shown(&it.expected)),
-        false => format!("{INDENT}{}  {}\n", text::shown(&it.expected), text::shown(&it.found)),
-    };
-    out + &few(right.into_iter().map(line).collect(), style)
-}
-
-/// What flow logs say.
-fn flow_logs(step: &StepResult, style: Style) -> String {
-    let (right, others): (Vec<_>, Vec<_>) = step.flow_logs.iter().partition(|it| it.is_right());
-    let mut out = String::new();
-    for (index, it) in others.iter().enumerate() {
-        let unproved = it.proof == Proof::Unproved;
-        let word = if unproved { style.paint(Tone::Unsure, "UNPROVED") } else { style.paint(Tone::Bad, "WRONG") };
-        out.push_str(&format!("{INDENT}{word}  flow log of {}  {}\n", it.interface, it.expected));
-        // What is said of many in a row is said once.
-        if others.get(index + 1).is_none_or(|next| next.found != it.found) {
-            out.push_str(&detail("observed", &it.found, ""));
-            out.push_str(&detail("see", &it.place.to_string(), ""));
-        }
-    }
-    let line = |it: &FlowLogResult| format!("{INDENT}flow log of {}  {}\n", it.interface, it.expected);
-    out + &few(right.into_iter().map(line).collect(), style)
 }
 
 fn detail(label: &str, what: &str, place: &str) -> String {
@@ -341,24 +287,24 @@ fn detail(label: &str, what: &str, place: &str) -> String {
 
 /// What the step itself asked about, and how it came out.
 fn flows(head: &Head, step: &StepResult, style: Style) -> String {
-    let right: Vec<&FlowResult> = step.flows.iter().filter(|flow| flow.right).collect();
-    let fate = |flow: &FlowResult| {
-        let why = match &flow.rule {
+    let right = step.cells().filter(|(check, cell)| check.is_passed() && cell.by == CellSource::Step);
+    let fate = |check: &Check, cell: &CellDetails| {
+        let why = match &cell.rule {
             Some(rule) => format!(", by {}", text::rule(rule)),
-            None => flow.reason.as_ref().map_or_else(String::new, |reason| format!("; {}", text::shown(reason))),
+            None => check.reason.as_ref().map_or_else(String::new, |reason| format!("; {}", text::shown(reason))),
         };
-        format!("{}{why}{}", text::outcome(&flow.outcome), text::resolved(flow.resolved))
+        format!("{}{why}{}", text::outcome(&cell.outcome), text::resolved(cell.resolved))
     };
-    let bundles = bundle::bundle(right.iter().map(|flow| (&flow.flow, fate(flow))));
+    let bundles = bundle::bundle(right.map(|(check, cell)| (&cell.flow, fate(check, cell))));
     let lines = bundles.iter().map(|it| format!("{INDENT}{}  {}\n", it.text(&head.hosts), it.key)).collect();
     few(lines, style)
 }
 
 fn changed(head: &Head, step: &StepResult, style: Style) -> String {
-    let bundles = bundle::bundle(step.changed.iter().map(|cell| (&cell.flow, (cell.was, cell.now))));
+    let bundles = bundle::bundle(step.probed.changed.iter().map(|cell| (&cell.flow, (cell.was, cell.now))));
     let lines = bundles.iter().map(|it| {
         let rules: IndexSet<&DecidingRule> =
-            it.members.iter().filter_map(|&index| step.changed.get(index)?.rule.as_ref()).collect();
+            it.members.iter().filter_map(|&index| step.probed.changed.get(index)?.rule.as_ref()).collect();
         let by = match rules.len() {
             0 => String::new(),
             _ => format!(", by {}", rules.into_iter().map(text::rule).collect::<Vec<_>>().join(", ")),
@@ -380,15 +326,16 @@ fn few(lines: Vec<String>, style: Style) -> String {
 /// In full at the first step; where something is wrong, the rows that show it.
 fn the_grid(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
     let said_before = earlier.iter().any(|before| {
-        !before.wrong.is_empty()
-            && step.wrong.iter().map(signature).all(|it| before.wrong.iter().map(signature).any(|seen| seen == it))
+        before.wrong().next().is_some()
+            && step.wrong().map(signature).all(|it| before.wrong().map(signature).any(|seen| seen == it))
     });
+    let shown = &step.probed.grid;
     if style.grid {
-        grid::grid(&step.grid, &head.hosts, Rows::All, style)
-    } else if !step.wrong.is_empty() {
-        if said_before { String::new() } else { grid::grid(&step.grid, &head.hosts, Rows::Wrong, style) }
+        grid::grid(shown, &head.hosts, Rows::All, style)
+    } else if step.wrong().next().is_some() {
+        if said_before { String::new() } else { grid::grid(shown, &head.hosts, Rows::Wrong, style) }
     } else if earlier.is_empty() && step.status == StepStatus::Passed {
-        grid::grid(&step.grid, &head.hosts, Rows::All, style)
+        grid::grid(shown, &head.hosts, Rows::All, style)
     } else {
         String::new()
     }

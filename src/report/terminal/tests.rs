@@ -53,7 +53,7 @@ fn everything_is_told_on_request() {
 #[test]
 fn a_grid_of_many_instances_is_left_out_unless_asked_for() {
     let mut result = testing::passed();
-    let grid = &mut result.steps[0].grid;
+    let grid = &mut result.steps[0].probed.grid;
     grid.targets = (0..13).map(|n| crate::model::InstanceName::new(format!("i{n}"))).collect();
     for row in &mut grid.rows {
         row.blocks = vec![row.blocks[0].clone(); 13];

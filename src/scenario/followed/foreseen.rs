@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Followed, Foretold, One};
+use super::{Followed, One};
 use crate::compile::names;
 use crate::compile::record::Record;
 use crate::model::{Check, Cloud, ConnectionName, Direction, Endpoint, InterfaceId, Verdict};
@@ -10,6 +10,7 @@ use crate::policy::tracking::Standing;
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Held, Recorded};
 use crate::scenario::causes;
+use crate::scenario::results::Foretold;
 
 impl Followed {
     /// What an examination would find; inconclusive, with the reason, where the model cannot tell.
@@ -73,9 +74,8 @@ mod tests {
     use std::path::Path;
 
     use crate::model::topology::{Fate, Topology};
-    use crate::probe::Held;
-    use crate::scenario::results::RunResult;
-    use crate::scenario::{Options, RunVerdict, held, predict};
+    use crate::scenario::results::{Check, ConnectionDetails, RunResult, StepResult};
+    use crate::scenario::{Options, RunVerdict, predict};
 
     const IDLE: &str = include_str!("../../../topologies/gotchas/an-idle-session-is-forgotten.yaml");
     const UNTRACKED: &str = include_str!("../../../topologies/gotchas/case-17-an-untracked-session-is-cut.yaml");
@@ -90,13 +90,12 @@ mod tests {
     /// Every connection that a file asks about, and what it says of it against what is foretold.
     fn wrong(name: &str, text: &str) -> (usize, Vec<String>) {
         let runs = predicted(name, text);
-        let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.held).collect();
-        let wrong = asked.iter().filter(|it| !it.right && it.expected != Fate::Unanswerable);
-        let say = |it: &&&crate::scenario::findings::HeldResult| {
-            let (expected, found) = (it.expected.as_str(), held::word(&it.found));
-            format!("{name}: {} {expected}, foretold {found} {:?}", it.name, it.reason)
+        let asked: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(StepResult::connections).collect();
+        let wrong = asked.iter().filter(|(check, it)| !check.is_passed() && it.expected != Fate::Unanswerable);
+        let say = |(check, it): &(&Check, &ConnectionDetails)| {
+            format!("{name}: {} {}, foretold {} {:?}", it.name, check.expected, check.observed, check.reason)
         };
-        (asked.len(), wrong.map(|it| say(&it)).collect())
+        (asked.len(), wrong.map(say).collect())
     }
 
     #[test]
@@ -134,8 +133,8 @@ mod tests {
             let changed = text.replace(is, other);
             let runs = predicted("changed.yaml", &changed);
             assert!(runs.iter().any(|run| run.verdict == RunVerdict::Failed), "{is} {other}");
-            let held: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(|step| &step.held).collect();
-            assert!(held.iter().any(|it| !it.right && !matches!(it.found, Held::Inconclusive { .. })));
+            let held: Vec<_> = runs.iter().flat_map(|run| &run.steps).flat_map(StepResult::connections).collect();
+            assert!(held.iter().any(|(check, _)| check.is_failed()));
         }
     }
 }

@@ -60,19 +60,21 @@ fn what_the_kernel_cuts_against_the_model_fails_each_step_and_is_kept_once() {
     let result = run(ADMITTED, cut());
     assert_eq!(result.verdict, RunVerdict::Failed);
     let [first, later] = result.steps.as_slice() else { panic!("two steps") };
-    let [disagreement] = first.followed.disagreements.as_slice() else { panic!("{:?}", first.followed) };
+    let [disagreement] = first.model.connections.disagreements.as_slice() else { panic!("{:?}", first.model) };
     assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Alive));
     assert_eq!((&disagreement.observed, disagreement.is_new), (&cut(), true));
-    let dossier = first.dossier.as_ref().expect("a dossier");
+    let dossier = first.model.dossier.as_ref().expect("a dossier");
     assert!(dossier.files[0].1.contains("connection session: web1 -> db1:3306"), "{}", dossier.files[0].1);
-    assert!(later.dossier.is_none());
+    assert!(later.model.dossier.is_none());
 }
 
 #[test]
 fn what_the_model_cuts_and_the_kernel_lets_live_is_told() {
     let idle = Step { actions: vec![Action::Idle(placed(session()))], ..step("for too long", vec![]) };
     let result = run_in(obeying(), vec![opening(ADMITTED), idle]);
-    let [disagreement] = result.steps[1].followed.disagreements.as_slice() else { panic!("{:?}", result.steps[1]) };
+    let [disagreement] = result.steps[1].model.connections.disagreements.as_slice() else {
+        panic!("{:?}", result.steps[1])
+    };
     assert_eq!(disagreement.predicted, Foretold::Stands(Standing::Forgotten));
     assert_eq!(result.verdict, RunVerdict::Failed);
 }
@@ -80,7 +82,9 @@ fn what_the_model_cuts_and_the_kernel_lets_live_is_told() {
 #[test]
 fn what_could_not_have_been_opened_and_was_is_told() {
     let result = run("db1 -> db2:3306", Held::Alive);
-    let [disagreement] = result.steps[0].followed.disagreements.as_slice() else { panic!("{:?}", result.steps[0]) };
+    let [disagreement] = result.steps[0].model.connections.disagreements.as_slice() else {
+        panic!("{:?}", result.steps[0])
+    };
     assert!(matches!(disagreement.predicted, Foretold::NotOpened(Verdict::Dropped { .. })));
 }
 
@@ -111,7 +115,7 @@ fn what_may_lead_through_a_middlebox_is_named_and_not_compared() {
     lab.cloud.vpcs.insert(VpcName::new("default"), vpc);
     lab.cloud.instances[&InstanceName::new("web2")].forwarding = Forwarding::Plain;
     let result = run_in(lab, vec![opening(ADMITTED)]);
-    let [it] = result.steps[0].followed.not_compared.as_slice() else { panic!("{:?}", result.steps[0]) };
+    let [it] = result.steps[0].model.connections.not_compared.as_slice() else { panic!("{:?}", result.steps[0]) };
     assert!(it.name == session() && it.reason.contains("middlebox"), "{it:?}");
     assert_eq!((result.verdict, result.counts.connections), (RunVerdict::Passed, 0));
 }

@@ -44,7 +44,7 @@ fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for
                     cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
                 }
                 let vias = demand::vias(&topology);
-                let demands = demand::demands(&topology, step, &cloud).demands;
+                let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
                 let mut cells: IndexSet<Flow> = demands.into_iter().map(|demand| demand.flow).collect();
                 if !vias.is_empty() {
                     cells.extend(cells::grid(&cloud, &topology.columns, &vias));
@@ -75,8 +75,8 @@ fn a_step_that_names_a_flow_which_surprises_asks_about_one() {
                     cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
                 }
                 let paper = Paper::new(&topology, step, &before, &cloud);
-                let demands = demand::demands(&topology, step, &cloud).demands;
-                let own = demands.iter().filter(|demand| !demand.by_table);
+                let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
+                let own = demands.iter().filter(|demand| demand.by == CellSource::Step);
                 let surprises = own.filter(|demand| paper.candidate(&demand.flow, true).trap.is_some()).count();
                 let full = puzzles.puzzles.iter().all(|it| matches!(it.subject, Subject::Connection(_)));
                 let asked = puzzles.puzzles.iter().filter(|it| it.trap.is_some()).count();

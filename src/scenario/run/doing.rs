@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use super::super::cloudlike::Cloudlike;
-use super::super::findings::Finding;
+use super::super::expected::Expected;
 use super::super::held;
+use super::super::results::Finding;
 use super::step::Past;
 use crate::lab::{LabError, RuleHandles};
-use crate::model::topology::{Action, Expectation, Placed, Step};
+use crate::model::topology::{Action, Placed, Step};
 use crate::model::{Cloud, Refusal};
 
 /// What the operations of a step came to.
@@ -24,12 +25,14 @@ pub(super) struct Changes {
 }
 
 /// Carries out what a step does, up to the first refusal that the step does not expect.
-pub(super) async fn carry_out<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut Past) -> Result<Changes, LabError> {
-    let has = |wanted: fn(&Expectation) -> bool| step.expectations.iter().any(|placed| wanted(&placed.value));
-    let refusal_expected = has(|expectation| matches!(expectation, Expectation::Refusal(_)));
-    let unchanged_expected = has(|expectation| matches!(expectation, Expectation::RulesUnchanged));
+pub(super) async fn carry_out<L: Cloudlike>(
+    lab: &mut L,
+    step: &Step,
+    expected: &Expected<'_>,
+    past: &mut Past,
+) -> Result<Changes, LabError> {
     let mut changes = Changes::default();
-    let rules_before = if unchanged_expected { Some(lab.rule_handles().await?) } else { None };
+    let rules_before = if expected.has_unchanged_rules() { Some(lab.rule_handles().await?) } else { None };
     for (index, action) in step.actions.iter().enumerate() {
         let is_last = index + 1 == step.actions.len();
         let placed = match action {
@@ -58,8 +61,11 @@ pub(super) async fn carry_out<L: Cloudlike>(lab: &mut L, step: &Step, past: &mut
                 Err(error) => return Err(error),
             },
         };
-        let watched =
-            if is_last && refusal_expected { Some((lab.cloud().clone(), lab.rule_handles().await?)) } else { None };
+        let watched = if is_last && expected.has_refusal() {
+            Some((lab.cloud().clone(), lab.rule_handles().await?))
+        } else {
+            None
+        };
         lab.note_flow_log().await?;
         match lab.apply(&placed.value).await {
             Ok(took) => {

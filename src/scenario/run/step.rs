@@ -5,16 +5,14 @@ use std::time::{Duration, Instant};
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::super::balanced::Proof;
 use super::super::cloudlike::Cloudlike;
 use super::super::coverage::Met;
-use super::super::findings::{Finding, Grid, HeldResult, WrongCell};
-use super::super::followed::{Compared, Followed};
-use super::super::head::Head;
+use super::super::expected::Expected;
+use super::super::followed::Followed;
 use super::super::judge::{self, Moments};
-use super::super::outcomes::{Class, Counts, Evidence, StepStatus};
-use super::super::results::StepResult;
-use super::super::traffic::TrafficResult;
+use super::super::results::{
+    AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
+};
 use super::super::{
     answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic,
 };
@@ -22,7 +20,7 @@ use super::{doing, listeners};
 use crate::lab::LabError;
 use crate::model::Flow;
 use crate::model::topology::{ExpectedOutcome, Step, Topology};
-use crate::probe::{Held, Outcome, Resolution};
+use crate::probe::{Outcome, Resolution};
 
 /// What the steps before left for those after.
 #[derive(Default)]
@@ -49,6 +47,7 @@ pub(super) async fn run_step<L: Cloudlike>(
 ) -> Result<(StepResult, bool), LabError> {
     let began = Instant::now();
     let before = lab.cloud().clone();
+    let expected = Expected::of(step);
     let mut result = blank(number, step);
     let logging = flow_logs::are_asked_for(topology);
     if logging {
@@ -57,17 +56,18 @@ pub(super) async fn run_step<L: Cloudlike>(
         lab.end_flow_log_window().await?;
     }
     let (running, obstacles) = traffic::begin(lab, step).await?;
-    let changes = doing::carry_out(lab, step, past).await?;
-    if let Some(running) = running {
-        result.traffic = traffic::end(lab, step, running, &changes.clouds).await;
-    } else if lab.evidence() == Evidence::Prediction {
-        result.traffic = traffic::unpredicted(step, &before);
-    }
-    result.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
+    let changes = doing::carry_out(lab, step, &expected, past).await?;
+    let traffic = match running {
+        Some(running) => traffic::end(lab, &expected.promises, running, &changes.clouds).await,
+        None if lab.evidence() == Evidence::Prediction => traffic::unpredicted(step, &expected.promises, &before),
+        None => Vec::new(),
+    };
+    result.effects.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
     if let Some(finding) = changes.unexpected {
         result.findings.push(finding);
+        result.checks = traffic;
         result.status = StepStatus::Failed;
-        result.addresses = change::addresses(&before, lab.cloud());
+        result.effects.addresses = change::addresses(&before, lab.cloud());
         if past.keeps {
             result.kept = Some(kept::gather(lab, Vec::new(), &result.failing()).await?.into());
         }
@@ -76,7 +76,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     }
     let now = lab.cloud().clone();
     let vias = demand::vias(topology);
-    let demands = demand::demands(topology, step, &now);
+    let demands = demand::demands(topology, &expected.cells, &now);
     let mut flows: IndexSet<Flow> = IndexSet::new();
     if !vias.is_empty() {
         flows.extend(cells::grid(&now, &topology.columns, &vias));
@@ -109,47 +109,46 @@ pub(super) async fn run_step<L: Cloudlike>(
         }
     }
     let listeners = listeners(topology);
-    result.disagreements = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
-    result.held = held::examine(lab, step, &past.followed).await?;
-    result.followed = match canaries_held {
-        true => past.followed.compare(lab, &result.held).await?,
+    result.model.flows = batch.as_ref().map(|batch| compared::flows(lab, &listeners, batch)).unwrap_or_default();
+    let connections = held::examine(lab, &expected.connections, &past.followed).await?;
+    result.model.connections = match canaries_held {
+        true => past.followed.compare(lab, &connections).await?,
         false => past.followed.not_compared("the canaries did not hold"),
     };
-    if result.disagreements.iter().any(|it| !past.known.contains(&it.flow))
-        || result.followed.disagreements.iter().any(|it| it.is_new)
-    {
-        let found = dossier::Found { flows: &result.disagreements, connections: &result.followed.disagreements };
-        result.dossier = dossier::gather(lab, head, number, &listeners, found).await?;
+    let (flows, held) = (&result.model.flows, &result.model.connections.disagreements);
+    if flows.iter().any(|it| !past.known.contains(&it.flow)) || held.iter().any(|it| it.is_new) {
+        let found = dossier::Found { flows, connections: held };
+        result.model.dossier = dossier::gather(lab, head, number, &listeners, found).await?;
     }
-    let (answers, unasked) = answers::ask(lab, step).await?;
-    result.answers = answers;
-    let (balanced, selecting_nothing) = balanced::examine(lab, step).await?;
-    result.balanced = balanced;
-    let mut logged_of_nobody = Vec::new();
+    let (answers, unasked) = answers::ask(lab, &expected.questions).await?;
+    let (balancers, selecting_nothing) = balanced::examine(lab, &expected.balancers).await?;
+    let (mut logs, mut logged_of_nobody) = (Vec::new(), Vec::new());
     if logging {
         let window = lab.end_flow_log_window().await?;
-        (result.flow_logs, logged_of_nobody) = flow_logs::judge(step, window.as_deref(), &now);
+        (logs, logged_of_nobody) = flow_logs::judge(&expected.flow_logs, window.as_deref(), &now);
     }
-    result.canaries_held = canaries_held;
-    result.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
-    for class in result.observed.values() {
+    let probed = &mut result.probed;
+    probed.canaries_held = canaries_held;
+    probed.observed = observed.iter().map(|(flow, outcome)| (flow.clone(), Class::of(outcome))).collect();
+    for class in probed.observed.values() {
         result.counts.add(*class);
     }
     if !vias.is_empty() {
         let senders = cells::senders(&now, &vias);
         let services = cells::columns_of(&topology.columns, &senders);
-        result.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
+        probed.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
     }
-    let judged = judge::flows(&demands.demands, &observed, &resolved, &now);
-    result.asked = judge::asked(asked, &observed, &resolved, &now);
-    result.flows = judged.flows;
-    result.wrong = judged.wrong;
-    result.counts.wrong = wrong_cells(&result.wrong);
-    result.counts.connections = result.followed.compared;
-    result.counts.connections_not_compared = result.followed.not_compared.len();
-    result.changed = change::cells(&past.last, &observed, &now);
-    result.addresses = change::addresses(&before, &now);
-    result.rules_edited = changes.rules.as_ref().map(|(before, now)| change::rules(before, now));
+    probed.asked = judge::asked(asked, &observed, &resolved, &now);
+    probed.changed = change::cells(&past.last, &observed, &now);
+    result.checks = judge::flows(&demands.demands, &observed, &resolved, &now);
+    for section in [connections, traffic, answers, balancers, logs] {
+        result.checks.extend(section);
+    }
+    result.counts.wrong = wrong_cells(&result);
+    result.counts.connections = result.model.connections.compared;
+    result.counts.connections_not_compared = result.model.connections.not_compared.len();
+    result.effects.addresses = change::addresses(&before, &now);
+    result.effects.rules_edited = changes.rules.as_ref().map(|(before, now)| change::rules(before, now));
     result.claims = claims::claims(&now);
     let moments = Moments {
         before: &before,
@@ -163,7 +162,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     result.findings.extend(selecting_nothing);
     result.findings.extend(logged_of_nobody);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));
-    result.findings.extend(judge::others(step, moments));
+    result.findings.extend(judge::changes(&expected.changes, moments));
     result.status = status(&result);
     if past.keeps {
         let probes = batch.map(|batch| batch.observations).unwrap_or_default();
@@ -174,38 +173,16 @@ pub(super) async fn run_step<L: Cloudlike>(
 }
 
 /// A cell that two expectations find wrong is one wrong cell.
-pub(super) fn wrong_cells(wrong: &[WrongCell]) -> usize {
-    wrong.iter().filter(|cell| !cell.is_inconclusive()).map(|cell| &cell.flow).collect::<IndexSet<_>>().len()
+pub(super) fn wrong_cells(step: &StepResult) -> usize {
+    let failed = step.cells().filter(|(check, _)| check.is_failed());
+    failed.map(|(_, cell)| &cell.flow).collect::<IndexSet<_>>().len()
 }
 
 pub(super) fn status(result: &StepResult) -> StepStatus {
-    let unproved = |held: &&HeldResult| matches!(held.found, Held::Inconclusive { .. });
-    let (unproved, others): (Vec<_>, Vec<_>) = result.held.iter().filter(|held| !held.right).partition(unproved);
-    let (unanswered, answered_wrong): (Vec<_>, Vec<_>) =
-        result.answers.iter().filter(|answer| !answer.is_right()).partition(|answer| answer.is_inconclusive());
-    let balanced = |proof| {
-        result.balanced.iter().any(|it| it.proof == proof) || result.flow_logs.iter().any(|it| it.proof == proof)
-    };
-    let wrong_traffic = result.traffic.iter().any(TrafficResult::is_wrong);
-    let unproved_traffic = result.traffic.iter().any(|it| !it.is_right());
-    if !result.disagreements.is_empty()
-        || !result.followed.disagreements.is_empty()
-        || !result.findings.is_empty()
-        || result.counts.wrong > 0
-        || !others.is_empty()
-        || !answered_wrong.is_empty()
-        || balanced(Proof::Wrong)
-        || wrong_traffic
-    {
+    let has = |status| result.checks.iter().any(|check: &Check| check.status == status);
+    if has(CheckStatus::Failed) || result.model.disagrees() || !result.findings.is_empty() {
         StepStatus::Failed
-    } else if !result.wrong.is_empty()
-        || !result.canaries_held
-        || !unproved.is_empty()
-        || result.followed.is_unproved()
-        || !unanswered.is_empty()
-        || balanced(Proof::Unproved)
-        || unproved_traffic
-    {
+    } else if has(CheckStatus::Inconclusive) || !result.probed.canaries_held || result.model.connections.is_unproved() {
         StepStatus::Inconclusive
     } else {
         StepStatus::Passed
@@ -219,29 +196,15 @@ pub(super) fn blank(number: usize, step: &Step) -> StepResult {
         place: step.place.clone(),
         note: step.note.clone(),
         status: StepStatus::NotRun,
-        grid: Grid::default(),
-        observed: IndexMap::new(),
-        flows: Vec::new(),
-        asked: Vec::new(),
-        held: Vec::new(),
-        traffic: Vec::new(),
-        answers: Vec::new(),
-        balanced: Vec::new(),
-        flow_logs: Vec::new(),
-        wrong: Vec::new(),
-        disagreements: Vec::new(),
-        followed: Compared::default(),
-        dossier: None,
-        kept: None,
+        checks: Vec::new(),
         findings: Vec::new(),
-        changed: Vec::new(),
-        addresses: Vec::new(),
-        rules_edited: None,
-        in_force: None,
+        probed: Probed::default(),
         counts: Counts::default(),
-        canaries_held: true,
-        took: Duration::ZERO,
+        model: AgainstModel::default(),
+        effects: Effects::default(),
         claims: Vec::new(),
+        kept: None,
+        took: Duration::ZERO,
     }
 }
 

@@ -7,11 +7,8 @@ use super::step::{Past, not_run, run_step};
 use super::{Options, RunError, head, verdict};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
-use crate::scenario::coverage::Coverage;
-use crate::scenario::head::Head;
-use crate::scenario::outcomes::{Counts, RunVerdict, StepStatus};
-use crate::scenario::results::{RunResult, StepResult};
-use crate::scenario::services::{ServicesTold, StartServices};
+use crate::scenario::results::{Counts, Coverage, Head, RunResult, RunVerdict, ServicesTold, StepResult, StepStatus};
+use crate::scenario::services::StartServices;
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
 pub struct Stepper<'a, L> {
@@ -98,8 +95,8 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
                 } else if self.options.fail_fast && result.status == StepStatus::Failed {
                     self.halted = Some(format!("step {number} failed"));
                 }
-                self.past.last.clone_from(&result.observed);
-                self.past.known.extend(result.disagreements.iter().map(|it| it.flow.clone()));
+                self.past.last.clone_from(&result.probed.observed);
+                self.past.known.extend(result.model.flows.iter().map(|it| it.flow.clone()));
                 result
             }
         };

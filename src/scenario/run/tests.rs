@@ -5,7 +5,7 @@ use crate::lab::Asked;
 use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector};
 use crate::model::{CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, RefusalCode, Service};
 use crate::probe::Outcome;
-use crate::scenario::outcomes::Class;
+use crate::scenario::results::{CellDetails, Check, Class, Section};
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };
@@ -16,6 +16,11 @@ async fn results(mut lab: Double, steps: Vec<Step>, options: Options) -> RunResu
 
 async fn one(lab: Double, step: Step) -> StepResult {
     results(lab, vec![step], Options::default()).await.steps.remove(0)
+}
+
+/// The first cell that did not pass.
+fn wrong(step: &StepResult) -> (&Check, &CellDetails) {
+    step.wrong().next().expect("a wrong cell")
 }
 
 fn start(name: &str) -> Operation {
@@ -32,7 +37,7 @@ async fn a_cloud_that_does_as_the_table_says_passes() {
         results(Double::new(by_the_article), vec![step("s", vec![table("two-tier")])], Options::default()).await;
     assert_eq!(result.verdict, RunVerdict::Passed);
     assert_eq!((result.counts.cells, result.counts.open, result.counts.dropped), (140, 22, 118));
-    assert_eq!(result.steps[0].grid.rows.len(), 8);
+    assert_eq!(result.steps[0].probed.grid.rows.len(), 8);
 }
 
 #[tokio::test]
@@ -44,8 +49,8 @@ async fn an_open_cell_that_no_table_opens_fails_with_the_rule_that_let_it_in() {
     let step = one(lab, step("s", vec![table("two-tier")])).await;
     assert_eq!(step.status, StepStatus::Failed);
     assert_eq!(step.counts.wrong, 4);
-    assert_eq!(step.wrong[0].rule.as_ref().expect("a rule").written, "tcp 22 from office");
-    assert_eq!(step.wrong[0].said.words, "table two-tier, which opens no such cell");
+    assert_eq!(wrong(&step).1.rule.as_ref().expect("a rule").written, "tcp 22 from office");
+    assert_eq!(wrong(&step).0.said.words, "table two-tier, which opens no such cell");
 }
 
 #[tokio::test]
@@ -57,7 +62,7 @@ async fn a_refused_cell_is_neither_open_nor_dropped() {
     ];
     let step = one(lab, step("s", expected)).await;
     assert_eq!(step.counts.wrong, 2);
-    assert_eq!(step.wrong[0].reason.as_deref(), Some("the groups let it in, nobody listens"));
+    assert_eq!(wrong(&step).0.reason.as_deref(), Some("the groups let it in, nobody listens"));
 }
 
 #[tokio::test]
@@ -107,7 +112,7 @@ async fn a_start_on_new_addresses_is_told_and_one_on_old_addresses_fails() {
     let lab = Double::new(by_the_article).applying(moves_web1);
     let moved = one(lab, doing(vec![start("web1")], step("s", expects("web1")))).await;
     assert_eq!(moved.status, StepStatus::Passed);
-    assert_eq!(moved.addresses[0].private_now, Some(PrivateIp(Ipv4Addr::new(10, 0, 0, 31))));
+    assert_eq!(moved.effects.addresses[0].private_now, Some(PrivateIp(Ipv4Addr::new(10, 0, 0, 31))));
     let stayed = one(Double::new(by_the_article), doing(vec![start("web1")], step("s", expects("web1")))).await;
     assert_eq!(
         stayed.findings[0].text,
@@ -123,7 +128,7 @@ async fn rules_that_were_edited_are_counted() {
     };
     let lab = Double::new(by_the_article).applying(drops_a_rule);
     let result = one(lab, doing(vec![start("web1")], step("s", vec![Expectation::RulesUnchanged]))).await;
-    assert_eq!(result.rules_edited, Some(1));
+    assert_eq!(result.effects.rules_edited, Some(1));
     assert_eq!(result.findings[0].text, "rules: unchanged, but 1 rule was added, removed or replaced");
 }
 
@@ -187,7 +192,7 @@ async fn cells_that_changed_since_the_step_before_are_told() {
     let result = results(lab, steps, Options::default()).await;
     assert_eq!(result.verdict, RunVerdict::Passed);
     let changed: Vec<_> =
-        result.steps[1].changed.iter().map(|cell| (cell.flow.to_string(), cell.was, cell.now)).collect();
+        result.steps[1].probed.changed.iter().map(|cell| (cell.flow.to_string(), cell.was, cell.now)).collect();
     assert_eq!(
         changed,
         [
@@ -204,7 +209,7 @@ async fn a_group_that_names_itself_in_the_article_is_labelled_as_a_claim() {
     lab.cloud.groups[&name].ingress[0].peer = Peer::Group(name.clone());
     let result = one(lab, step("s", vec![flows(ExpectedOutcome::Dropped, &["db1 -> db2:3306"])])).await;
     assert!(result.claims[0].starts_with("the article's claim"));
-    let reason = result.flows[0].reason.as_deref().expect("a reason");
+    let reason = result.checks[0].reason.as_deref().expect("a reason");
     assert!(
         reason.ends_with("SG-T-DB names itself, and db1 and db2 are members, but here that matches nobody"),
         "{reason}"
@@ -236,8 +241,8 @@ fn answered(word: &str, service: CloudService) -> Expectation {
 async fn a_question_that_is_answered_passes_for_each_who_asks() {
     let step = one(Double::new(by_the_article), step("s", vec![answered("SG-T-WEB", CloudService::Dns)])).await;
     assert_eq!(step.status, StepStatus::Passed);
-    let askers: Vec<_> = step.answers.iter().map(|answer| answer.from.as_str()).collect();
-    assert_eq!(askers, ["web1", "web2"]);
+    let askers: Vec<_> = step.section(Section::Answers).map(|check| check.subject.as_str()).collect();
+    assert_eq!(askers, ["web1 -> dns", "web2 -> dns"]);
 }
 
 #[tokio::test]

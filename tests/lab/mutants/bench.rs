@@ -159,16 +159,14 @@ pub async fn by_its_own(
 fn first_red(result: &scenario::RunResult) -> String {
     for step in &result.steps {
         let wrong =
-            step.wrong.iter().map(|cell| format!("{}: {:?} in place of {:?}", cell.flow, cell.outcome, cell.expected));
+            step.wrong().map(|(_, cell)| format!("{}: {:?} in place of {:?}", cell.flow, cell.outcome, cell.expected));
         let findings = step.findings.iter().map(|finding| finding.text.clone());
-        let held = step.held.iter().map(|held| format!("{held:?}"));
         if let Some(first) = wrong.chain(findings).next() {
             return format!("step {}: {first}", step.number);
         }
-        let logs = step.flow_logs.iter().filter(|it| !it.is_right());
-        let logs = logs.map(|it| format!("flow log of {}: {}: {}", it.interface, it.expected, it.found));
+        let others = step.sections().filter(|check| !check.is_passed()).map(ToString::to_string);
         if step.status != scenario::StepStatus::Passed {
-            return format!("step {}: {:?}", step.number, held.chain(logs).collect::<Vec<_>>());
+            return format!("step {}: {:?}", step.number, others.collect::<Vec<_>>());
         }
     }
     "no step, and yet it has not passed".to_owned()

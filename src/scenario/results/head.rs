@@ -6,7 +6,6 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::outcomes::Evidence;
-use super::services::ServicesTold;
 use crate::model::{Era, HostIp, HostName};
 
 /// What was booted: known before the first step.
@@ -41,4 +40,14 @@ impl Head {
     pub fn addresses(&self) -> usize {
         self.hosts.values().map(Vec::len).sum()
     }
+}
+
+/// What became of the services of a file in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServicesTold {
+    /// They were not started: the harness listened in their place.
+    NotStarted,
+    /// They were started.
+    Started,
 }

@@ -1,0 +1,112 @@
+//! What the probes of a step found, cell by cell.
+
+use std::net::IpAddr;
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::outcomes::Class;
+use crate::model::topology::ExpectedOutcome;
+use crate::model::{Endpoint, Flow, GroupName, InstanceName, Place, RuleId, Service, Via};
+use crate::probe::Outcome;
+
+/// What the probes of a step found.
+#[derive(Clone, Debug)]
+pub struct Probed {
+    /// The exhaustive grid; empty where the file has no tables.
+    pub grid: Grid,
+    /// Every cell that was probed, with the class of its outcome.
+    pub observed: IndexMap<Flow, Class>,
+    /// The flows that somebody besides the step asked about, in their order.
+    pub asked: Vec<Seen>,
+    /// Cells whose outcome is another than at the step before.
+    pub changed: Vec<ChangedCell>,
+    /// Whether the canaries gave what they must; `true` where nothing was probed.
+    pub canaries_held: bool,
+}
+
+impl Default for Probed {
+    fn default() -> Self {
+        Self {
+            grid: Grid::default(),
+            observed: IndexMap::new(),
+            asked: Vec::new(),
+            changed: Vec::new(),
+            canaries_held: true,
+        }
+    }
+}
+
+/// The exhaustive grid at a step: who, to whom, for which services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grid {
+    /// The columns of every block.
+    pub services: Vec<Service>,
+    /// The receivers.
+    pub targets: Vec<InstanceName>,
+    /// The senders.
+    pub rows: Vec<Row>,
+}
+
+/// One sender of a grid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Who.
+    pub from: Endpoint,
+    /// By which address of the receivers, if that was said.
+    pub via: Option<Via>,
+    /// One block a target, of one cell a service; nothing where there is no such path, or no probe that asks for the service.
+    pub blocks: Vec<Option<Vec<Option<Cell>>>>,
+}
+
+/// One cell of a grid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// What was found.
+    pub class: Class,
+    /// What was expected, if anything was.
+    pub expected: Option<ExpectedOutcome>,
+    /// Whether the cell is known to differ from an expectation.
+    pub wrong: bool,
+}
+
+/// A rule that decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DecidingRule {
+    /// Its group.
+    pub group: GroupName,
+    /// Its id.
+    pub id: RuleId,
+    /// As its author wrote it.
+    pub written: String,
+    /// Where the file says so.
+    pub place: Option<Place>,
+}
+
+/// A flow with what was found, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Which.
+    pub flow: Flow,
+    /// What was found.
+    pub outcome: Outcome,
+    /// The rule that let it in.
+    pub rule: Option<DecidingRule>,
+    /// Why it was dropped.
+    pub reason: Option<String>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
+}
+
+/// A cell whose outcome is another than at the step before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedCell {
+    /// Which.
+    pub flow: Flow,
+    /// What it was.
+    pub was: Class,
+    /// What it is.
+    pub now: Class,
+    /// The rule that lets it in now.
+    pub rule: Option<DecidingRule>,
+}

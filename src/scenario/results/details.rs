@@ -1,0 +1,306 @@
+//! What depends on the kind of an expectation: what a program is told of it, and how a report lists it. To add a kind is to
+//! add it here; no report format knows one.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::cells::DecidingRule;
+use crate::model::topology::{ExpectedOutcome, Fate};
+use crate::model::{CloudService, ConnectionName, Direction, Flow, InstanceName};
+use crate::probe::{Held, Outcome};
+
+/// What a check has that depends on the kind of its expectation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Details {
+    /// A cell: a flow with an outcome, by a table or by the step itself.
+    Cell(CellDetails),
+    /// A connection that is held.
+    Connection(ConnectionDetails),
+    /// Traffic that flowed while the step did what it does.
+    Traffic(TrafficDetails),
+    /// A question to a service that groups never filter.
+    Answer(AnswerDetails),
+    /// Whether an instance behind a load balancer is in service.
+    Health,
+    /// Who answers behind a load balancer.
+    AnsweredBy,
+    /// What the flow log of an interface says.
+    FlowLog(FlowLogDetails),
+}
+
+/// Of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CellDetails {
+    /// The flow.
+    pub flow: Flow,
+    /// The outcome that was expected.
+    pub expected: ExpectedOutcome,
+    /// At which end, where the expectation says so.
+    pub at: Option<Direction>,
+    /// What was found.
+    pub outcome: Outcome,
+    /// The rule that let it in.
+    pub rule: Option<DecidingRule>,
+    /// The address that a flow by DNS name went to.
+    pub resolved: Option<IpAddr>,
+    /// Who expects it.
+    pub by: CellSource,
+}
+
+/// Who expects a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellSource {
+    /// A table; only what fails it is a check.
+    Table,
+    /// The step itself.
+    Step,
+}
+
+/// Of a connection that is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionDetails {
+    /// Its name.
+    pub name: ConnectionName,
+    /// What was expected.
+    pub expected: Fate,
+    /// What was found.
+    pub found: Held,
+}
+
+/// What a file expects of traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Promise {
+    /// `leak: none`.
+    NoLeak,
+    /// `loss: none`.
+    NoLoss,
+}
+
+/// Of the traffic of one flow, in packets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TrafficDetails {
+    /// Which flow.
+    #[serde(serialize_with = "as_text")]
+    pub flow: Flow,
+    /// How many were sent.
+    pub sent: usize,
+    /// Those that every cloud admits which they can have met.
+    pub owed: usize,
+    /// Those of them that did not come through.
+    pub lost: usize,
+    /// Those that no cloud admits which they can have met.
+    pub barred: usize,
+    /// Those of them that came through.
+    pub leaked: usize,
+    /// The others: one cloud admits them and another does not, or an end of the flow changed.
+    pub either: usize,
+    /// What was expected.
+    pub expected: Vec<Promise>,
+    /// What was found, in a word.
+    #[serde(rename = "observed")]
+    pub word: &'static str,
+}
+
+/// Of a question to a service that groups never filter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerDetails {
+    /// Who asked.
+    pub from: InstanceName,
+    /// Whom.
+    pub service: CloudService,
+}
+
+/// Of a line about a flow log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowLogDetails {
+    /// Whose flow log: `b` by its first interface, or `b.eth1`.
+    pub interface: String,
+}
+
+fn as_text<S: serde::Serializer>(flow: &Flow, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(flow)
+}
+
+/// A list of checks in reports, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Section {
+    /// Connections that are held.
+    Connections,
+    /// Traffic.
+    Traffic,
+    /// Questions to services that groups never filter.
+    Answers,
+    /// What load balancers do.
+    LoadBalancers,
+    /// What flow logs say.
+    FlowLogs,
+}
+
+/// How reports list the checks of a section.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// The key in JSON.
+    pub key: &'static str,
+    /// What the head of a step says of those that did not pass.
+    pub headline: Headline,
+    /// In which order, and how many, a person is told.
+    pub listing: Listing,
+}
+
+/// `traffic of 2 flows not as expected`.
+#[derive(Clone, Copy, Debug)]
+pub struct Headline {
+    /// Its place among the sections in the head of a step.
+    pub rank: u8,
+    /// What stands before the number.
+    pub before: &'static str,
+    /// What is counted.
+    pub unit: &'static str,
+    /// How it is counted.
+    pub counted: Counted,
+    /// What stands behind it.
+    pub after: &'static str,
+}
+
+/// How the checks that did not pass are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// `2 flows`.
+    Alone,
+    /// `2 of 3 expectations`.
+    OfAll,
+}
+
+/// How the checks of a section are told to a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// All, in the order of the file.
+    InOrder,
+    /// Those that did not pass; then a few of those that did.
+    FailuresFirst,
+    /// The same, and what was found of several in a row is said once.
+    FailuresFirstOnce,
+}
+
+impl Section {
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [Self::Connections, Self::Traffic, Self::Answers, Self::LoadBalancers, Self::FlowLogs];
+
+    /// Says how reports list it.
+    pub fn layout(self) -> Layout {
+        use {Counted::*, Listing::*};
+        let (key, listing, rank, (before, unit, counted, after)) = match self {
+            Self::Connections => ("connections", InOrder, 0, ("", "connection", Alone, " not as expected")),
+            Self::Traffic => ("traffic", FailuresFirst, 4, ("traffic of ", "flow", Alone, " not as expected")),
+            Self::Answers => ("answers", FailuresFirst, 3, ("", "question", Alone, " not answered")),
+            Self::LoadBalancers => {
+                ("load_balancers", FailuresFirst, 1, ("", "expectation", OfAll, " of load balancers not met"))
+            }
+            Self::FlowLogs => ("flow_logs", FailuresFirstOnce, 2, ("", "line", Alone, " of flow logs not as expected")),
+        };
+        Layout { key, headline: Headline { rank, before, unit, counted, after }, listing }
+    }
+}
+
+/// What every check has, in words.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub(super) expected: &'a str,
+    pub(super) observed: &'a str,
+    pub(super) reason: Option<&'a str>,
+    pub(super) proof: &'static str,
+}
+
+/// What a program is told of a check besides `right` and `place`.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Fields<'a> {
+    Connection {
+        name: &'a ConnectionName,
+        expected: &'a str,
+        observed: &'a str,
+        reason: Option<&'a str>,
+    },
+    Traffic {
+        #[serde(flatten)]
+        packets: &'a TrafficDetails,
+        reason: Option<&'a str>,
+    },
+    Answer {
+        from: &'a InstanceName,
+        service: CloudService,
+        observed: &'a str,
+        detail: &'a str,
+    },
+    Statement {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interface: Option<&'a str>,
+        expected: &'a str,
+        observed: &'a str,
+        proof: &'static str,
+    },
+}
+
+impl Details {
+    /// Gives what it has of a cell.
+    pub fn cell(&self) -> Option<&CellDetails> {
+        if let Self::Cell(it) = self { Some(it) } else { None }
+    }
+
+    /// Gives what it has of a connection that is held.
+    pub fn connection(&self) -> Option<&ConnectionDetails> {
+        if let Self::Connection(it) = self { Some(it) } else { None }
+    }
+
+    /// Gives what it has of traffic.
+    pub fn traffic(&self) -> Option<&TrafficDetails> {
+        if let Self::Traffic(it) = self { Some(it) } else { None }
+    }
+
+    /// Gives the list of a report that a check of this kind stands in; none for a cell.
+    pub fn section(&self) -> Option<Section> {
+        match self {
+            Self::Cell(_) => None,
+            Self::Connection(_) => Some(Section::Connections),
+            Self::Traffic(_) => Some(Section::Traffic),
+            Self::Answer(_) => Some(Section::Answers),
+            Self::Health | Self::AnsweredBy => Some(Section::LoadBalancers),
+            Self::FlowLog(_) => Some(Section::FlowLogs),
+        }
+    }
+
+    /// Tells whether an expectation that is met says already what was found.
+    pub fn says_what_was_found(&self) -> bool {
+        match self {
+            Self::AnsweredBy | Self::FlowLog(_) => true,
+            Self::Cell(_) | Self::Connection(_) | Self::Traffic(_) | Self::Answer(_) | Self::Health => false,
+        }
+    }
+
+    /// Names what was found, in words that do not change from run to run.
+    pub(super) fn word<'a>(&self, check: Words<'a>) -> &'a str {
+        match self {
+            Self::Cell(_) | Self::Connection(_) | Self::Answer(_) => check.observed,
+            Self::Traffic(packets) => packets.word,
+            Self::Health | Self::AnsweredBy | Self::FlowLog(_) => check.proof,
+        }
+    }
+
+    /// Gives what a program is told.
+    pub(super) fn fields<'a>(&'a self, check: Words<'a>) -> Fields<'a> {
+        let Words { expected, observed, reason, proof } = check;
+        match self {
+            Self::Connection(it) => Fields::Connection { name: &it.name, expected, observed, reason },
+            Self::Traffic(packets) => Fields::Traffic { packets, reason },
+            Self::Answer(it) => {
+                Fields::Answer { from: &it.from, service: it.service, observed, detail: reason.unwrap_or_default() }
+            }
+            Self::Cell(_) | Self::Health | Self::AnsweredBy => {
+                Fields::Statement { interface: None, expected, observed, proof }
+            }
+            Self::FlowLog(it) => Fields::Statement { interface: Some(&it.interface), expected, observed, proof },
+        }
+    }
+}
