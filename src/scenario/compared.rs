@@ -2,7 +2,7 @@
 
 use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
-use super::predict::{self, Programs};
+use super::predict::observe::{self, Programs};
 use super::results::Disagreement;
 use crate::lab::Listeners;
 use crate::probe::{Batch, Observation};
@@ -14,12 +14,12 @@ pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec
     let Some(judge) = lab.predictor().filter(|_| batch.canaries_held) else { return Vec::new() };
     let differs = |seen: &&Observation| {
         let verdict = judge(cloud, &seen.flow);
-        let behind = predict::behind(cloud, listeners, &seen.flow, Programs::Decide).map(|(_, behind)| behind);
+        let behind = observe::behind(cloud, listeners, &seen.flow, Programs::Decide).map(|(_, behind)| behind);
         compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree
     };
     let disagreement = |seen: &Observation| Disagreement {
         flow: seen.flow.clone(),
-        predicted: predict::observation(cloud, listeners, &seen.flow),
+        predicted: observe::observation(cloud, listeners, &seen.flow),
         observed: seen.outcome.clone(),
         records: seen.records.clone(),
     };
@@ -34,7 +34,7 @@ mod tests {
     use crate::policy;
     use crate::probe::Outcome;
     use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
-    use crate::scenario::{Options, RunVerdict, StepResult, cells, predict, run_on};
+    use crate::scenario::{Options, RunVerdict, StepResult, cells, run_on};
 
     /// What the policy says of everything, but for one flow.
     fn all_but_one(cloud: &Cloud, flow: &Flow) -> Outcome {
@@ -42,7 +42,7 @@ mod tests {
         if flow.to_string() == "web1 -> db1:22" {
             open(3)
         } else {
-            predict::observation(cloud, &listeners, flow).outcome
+            observe::observation(cloud, &listeners, flow).outcome
         }
     }
 
@@ -65,7 +65,7 @@ mod tests {
     fn a_lab_that_does_as_predicted_agrees_in_every_cell() {
         let lab = Double::new(|cloud, flow| {
             let listeners = Listeners { columns: columns(), deaf: Default::default() };
-            predict::observation(cloud, &listeners, flow).outcome
+            observe::observation(cloud, &listeners, flow).outcome
         });
         assert_eq!(run(lab).model.flows, []);
     }
@@ -137,7 +137,7 @@ mod tests {
         let heard = listeners.clone();
         let mut lab = Double::new(move |cloud, flow| match &instead {
             Some((told, outcome)) if flow.to_string() == *told => outcome.clone(),
-            _ => predict::observation(cloud, &heard, flow).outcome,
+            _ => observe::observation(cloud, &heard, flow).outcome,
         });
         lab.cloud = cloud.clone();
         lab.predictor = Some(policy::judge);

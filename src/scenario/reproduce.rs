@@ -2,7 +2,7 @@
 
 use super::agreement::{Agreement, compare_all};
 use super::cloudlike::Cloudlike;
-use super::predict::{self, Programs};
+use super::predict::observe::{self, Programs};
 use super::results::Disagreement;
 use crate::lab::Listeners;
 use crate::model::topology::{Topology, write};
@@ -98,7 +98,7 @@ struct Trial<'a, L> {
 
 impl<L: Cloudlike> Trial<'_, L> {
     fn written(&self, cloud: &Cloud) -> Result<Written, String> {
-        let expected = predict::observation(cloud, self.listeners, self.flow).outcome;
+        let expected = observe::observation(cloud, self.listeners, self.flow).outcome;
         let word = match expected {
             Outcome::Open { .. } => "open",
             Outcome::Refused { .. } => "refused",
@@ -133,7 +133,7 @@ impl<L: Cloudlike> Trial<'_, L> {
             return false;
         };
         let verdict = (self.judge)(&written.cloud, self.flow);
-        let behind = predict::behind(&written.cloud, &listeners, self.flow, Programs::Decide).map(|(_, behind)| behind);
+        let behind = observe::behind(&written.cloud, &listeners, self.flow, Programs::Decide).map(|(_, behind)| behind);
         observations.iter().any(|seen| compare_all(&verdict, behind.as_ref(), seen) == Agreement::Disagree)
     }
 }

@@ -28,7 +28,7 @@ fn cut() -> Held {
 fn obeying() -> Double {
     Double::new(|cloud, flow| {
         let listeners = crate::lab::Listeners { columns: columns(), deaf: Default::default() };
-        predict::observation(cloud, &listeners, flow).outcome
+        predict::observe::observation(cloud, &listeners, flow).outcome
     })
 }
 

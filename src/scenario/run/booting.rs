@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Options, RunError};
+use super::options::{Options, RunError};
 use crate::lab::{Lab, LabError, Listeners};
 use crate::model::topology::Topology;
 use crate::model::{Cloud, Era};

@@ -6,7 +6,7 @@ use super::super::cloudlike::Cloudlike;
 use super::super::expected::Expected;
 use super::super::held;
 use super::super::results::Finding;
-use super::step::Past;
+use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
 use crate::model::topology::{Action, Placed, Step};
 use crate::model::{Cloud, Refusal};

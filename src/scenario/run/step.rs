@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use indexmap::{IndexMap, IndexSet};
 
 use super::super::cloudlike::Cloudlike;
-use super::super::coverage::Met;
 use super::super::expected::Expected;
-use super::super::followed::Followed;
 use super::super::judge::{self, Moments};
 use super::super::results::{
     AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
@@ -16,25 +14,13 @@ use super::super::results::{
 use super::super::{
     answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic,
 };
-use super::{doing, listeners};
+use super::booting::listeners;
+use super::doing;
+use super::past::Past;
 use crate::lab::LabError;
 use crate::model::Flow;
 use crate::model::topology::{ExpectedOutcome, Step, Topology};
 use crate::probe::{Outcome, Resolution};
-
-/// What the steps before left for those after.
-#[derive(Default)]
-pub(super) struct Past {
-    /// The cells of the step before.
-    pub(super) last: IndexMap<Flow, Class>,
-    /// Flows of which model and kernel have said different things.
-    pub(super) known: IndexSet<Flow>,
-    /// The connections that are held, with what the model remembers of them.
-    pub(super) followed: Followed,
-    pub(super) met: Met,
-    /// Whether results are to be kept.
-    pub(super) keeps: bool,
-}
 
 /// Runs one step; says besides whether it broke off before its probes.
 pub(super) async fn run_step<L: Cloudlike>(

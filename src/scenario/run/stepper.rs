@@ -3,12 +3,15 @@
 use std::time::{Duration, Instant};
 
 use super::super::cloudlike::Cloudlike;
-use super::step::{Past, not_run, run_step};
-use super::{Options, RunError, head, verdict};
+use super::options::{Options, RunError};
+use super::past::Past;
+use super::step::{not_run, run_step};
 use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
-use crate::scenario::results::{Counts, Coverage, Head, RunResult, RunVerdict, ServicesTold, StepResult, StepStatus};
-use crate::scenario::services::StartServices;
+use crate::scenario::results::{
+    Counts, Coverage, Evidence, Head, RunResult, RunVerdict, ServicesTold, StepResult, StepStatus,
+};
+use crate::scenario::services::{self, StartServices};
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
 pub struct Stepper<'a, L> {
@@ -121,5 +124,36 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         };
         let took = self.began.elapsed();
         RunResult { head: self.head, steps: self.steps, counts, took, verdict, coverage: self.coverage }
+    }
+}
+
+fn head(topology: &Topology, cloud: &Cloud, boot: Duration) -> Head {
+    let rules = cloud
+        .groups
+        .values()
+        .map(|group| group.ingress.len() + if cloud.has_egress_rules() { group.egress.len() } else { 0 });
+    Head {
+        topology: topology.name.clone(),
+        file: topology.file.clone(),
+        era: cloud.era,
+        first_era: topology.eras.first().copied().unwrap_or(cloud.era),
+        instances: cloud.instances.len(),
+        hosts: cloud.hosts.iter().map(|(name, host)| (name.clone(), host.addresses.clone())).collect(),
+        groups: cloud.groups.len(),
+        rules: rules.sum(),
+        boot,
+        evidence: Evidence::Packets,
+        services: services::has_services(topology).then_some(ServicesTold::NotStarted),
+    }
+}
+
+fn verdict(steps: &[StepResult]) -> RunVerdict {
+    let has = |status| steps.iter().any(|step| step.status == status);
+    if has(StepStatus::Failed) {
+        RunVerdict::Failed
+    } else if has(StepStatus::Inconclusive) {
+        RunVerdict::Inconclusive
+    } else {
+        RunVerdict::Passed
     }
 }

@@ -2,10 +2,12 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::lab::Asked;
-use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector};
-use crate::model::{CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, RefusalCode, Service};
+use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector, Step};
+use crate::model::{
+    Cloud, CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
+};
 use crate::probe::Outcome;
-use crate::scenario::results::{CellDetails, Check, Class, Section};
+use crate::scenario::results::{CellDetails, Check, Class, RunVerdict, Section, StepResult, StepStatus};
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };

@@ -1,0 +1,150 @@
+//! What probes would find, by the model alone.
+
+use std::net::IpAddr;
+
+use crate::lab::Listeners;
+use crate::model::{Cloud, Direction, Flow, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict};
+use crate::policy::behind::{Behind, Listens};
+use crate::policy::{self, Stage, Walk};
+use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, unheard};
+use crate::scenario::{causes, health};
+
+/// What a probe of a flow would find.
+pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observation {
+    let walk = policy::walk(cloud, flow);
+    let resolved = walk.stages.iter().find_map(|stage| match stage {
+        Stage::Resolved { address, .. } => Some(Resolution::Address((*address).into())),
+        _ => None,
+    });
+    let resolved = if walk.verdict == Verdict::Unresolved { Some(Resolution::NoSuchName) } else { resolved };
+    let (outcome, answer_dropped) = match outcome(cloud, listeners, flow, &walk) {
+        Outcome::Refused { admitted_by } => match refusal_dropped(cloud, flow, &walk) {
+            Some(drop) => (Outcome::Inconclusive { why: unheard(&drop) }, Some(drop)),
+            None => (Outcome::Refused { admitted_by }, None),
+        },
+        other => (other, None),
+    };
+    let answered_by = match (&outcome, behind(cloud, listeners, flow, Programs::Listen)) {
+        (Outcome::Open { .. }, Some((_, Behind::Answered { by }))) => by.first().map(ToString::to_string),
+        _ => None,
+    };
+    Observation { resolved, answered_by, answer_dropped, ..Observation::of(flow.clone(), outcome) }
+}
+
+/// Where the word that nobody listens is dropped, if it does not come to whoever has asked.
+fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
+    let policy::Asked { at, interface, groups, other, .. } = policy::port_unreachable_dropped(cloud, flow, walk)?;
+    let source = match at {
+        Direction::Ingress => other,
+        Direction::Egress => {
+            let sends = cloud.interface(&interface)?;
+            if other.is_ipv4() { sends.private?.0.into() } else { sends.ipv6?.0.into() }
+        }
+    };
+    Some(Drop { cause: DropCause::Groups { at, interface, groups }, source })
+}
+
+/// The outcome that a verdict comes to where somebody listens, or nobody does.
+fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Outcome {
+    let nothing_sent = || Outcome::Inconclusive { why: "nothing was sent".to_owned() };
+    let dropped = |cause| match source(walk) {
+        Some(source) => Outcome::Dropped(Drop { cause, source }),
+        None => nothing_sent(),
+    };
+    match &walk.verdict {
+        Verdict::Open { admitted_by } => {
+            let admitted_by = admitted_by.first().copied();
+            if let Some((balancer, behind)) = behind(cloud, listeners, flow, Programs::Listen) {
+                return passed_on(balancer, &behind, admitted_by);
+            }
+            match ear(cloud, listeners, flow) {
+                Ear::Listens => Outcome::Open { admitted_by },
+                Ear::Deaf => Outcome::Refused { admitted_by },
+                Ear::Dead => {
+                    Outcome::Inconclusive { why: format!("{} has crashed, and would answer nothing", flow.to) }
+                }
+            }
+        }
+        Verdict::Dropped { .. }
+        | Verdict::FailsCheck { .. }
+        | Verdict::Blackhole { .. }
+        | Verdict::Untranslated { .. } => causes::of(&walk.verdict).map_or_else(nothing_sent, dropped),
+        Verdict::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
+        Verdict::Unreachable { by } => Outcome::Unreachable { by: by.as_ref().map(causes::node) },
+        Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
+    }
+}
+
+/// What is taken of the programs that services start.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// They listen on the ports that they are for, as for any other flow.
+    Listen,
+    /// They decide.
+    Decide,
+}
+
+/// What becomes of a flow behind the listener of a load balancer; nothing where it comes to none.
+pub fn behind<'a>(
+    cloud: &'a Cloud,
+    listeners: &Listeners,
+    flow: &Flow,
+    programs: Programs,
+) -> Option<(&'a LoadBalancer, Behind)> {
+    let balancer = cloud.load_balancer_of(flow.to.instance()?)?;
+    let ears = health::ears_with(cloud, listeners);
+    let assumed = |name: &InstanceName, service| match (ears(name, service), programs) {
+        (Listens::Unknown, Programs::Listen) => Listens::Yes,
+        (known, _) => known,
+    };
+    Some((balancer, policy::behind::listener(cloud, balancer, flow.service.tcp_port()?, &assumed)?))
+}
+
+fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleId>) -> Outcome {
+    match behind {
+        Behind::Answered { .. } => Outcome::Open { admitted_by },
+        Behind::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
+        Behind::Closed => Outcome::Closed { why: "no instance behind it is in service".to_owned(), admitted_by },
+        Behind::InTurn => Outcome::Inconclusive {
+            why: format!("what becomes of it depends on whose turn it is behind {}", balancer.node()),
+        },
+        Behind::OnAProgram { of } => {
+            Outcome::Inconclusive { why: format!("what a program of {of} does is not predicted") }
+        }
+    }
+}
+
+/// Whether a receiver answers.
+enum Ear {
+    Listens,
+    Deaf,
+    Dead,
+}
+
+fn ear(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Ear {
+    let Some(name) = flow.to.instance() else { return Ear::Listens };
+    if let Some(balancer) = cloud.load_balancer_of(name) {
+        // Its own listeners pass on, or close. Elsewhere the harness listens, as on instances.
+        let own = matches!(flow.service, Service::Tcp(port) if balancer.listeners.contains_key(&port));
+        let listens = own || flow.service == Service::IcmpEcho || listeners.columns.contains(&flow.service);
+        return if listens { Ear::Listens } else { Ear::Deaf };
+    }
+    let Some(instance) = cloud.instances.get(name) else { return Ear::Dead };
+    if instance.state != InstanceState::Running {
+        return Ear::Dead;
+    }
+    let listens = listeners.columns.contains(&flow.service) || instance.listens.contains(&flow.service);
+    let deaf = listeners.deaf.contains(&(name.clone(), flow.service));
+    // The kernel of an instance answers a ping by itself.
+    if flow.service == Service::IcmpEcho || listens && !deaf { Ear::Listens } else { Ear::Deaf }
+}
+
+/// The source of the flow where it was seen last.
+fn source(walk: &Walk) -> Option<IpAddr> {
+    walk.stages.iter().rev().find_map(|stage| match stage {
+        Stage::Sent { source, .. } => Some(*source),
+        Stage::TranslatedSource { public, .. } => Some((*public).into()),
+        Stage::Asked(asked) if asked.at == Direction::Ingress => Some(asked.other),
+        _ => None,
+    })
+}

@@ -1,0 +1,22 @@
+//! What steps leave to those after them.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::super::coverage::Met;
+use super::super::followed::Followed;
+use super::super::results::Class;
+use crate::model::Flow;
+
+/// What the steps before left for those after.
+#[derive(Default)]
+pub(super) struct Past {
+    /// The cells of the step before.
+    pub(super) last: IndexMap<Flow, Class>,
+    /// Flows of which model and kernel have said different things.
+    pub(super) known: IndexSet<Flow>,
+    /// The connections that are held, with what the model remembers of them.
+    pub(super) followed: Followed,
+    pub(super) met: Met,
+    /// Whether results are to be kept.
+    pub(super) keeps: bool,
+}
