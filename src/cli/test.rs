@@ -128,15 +128,10 @@ fn finish(
             side_by_side + &terminal::total(entries, style)
         }
     };
-    match arguments.format {
-        ResultFormat::Text => stdout().write_all(text.as_bytes()),
-        ResultFormat::Json => writeln!(stdout(), "{}", json::json(&entries)?),
-        ResultFormat::Github => {
-            let told = stderr().write_all(text.as_bytes());
-            told.and_then(|()| stdout().write_all(github::github(&entries).as_bytes()))
-        }
-    }
-    .context("failed to write the results")?;
+    let Output { text: goes, document } = output(arguments.format);
+    let document = document(&entries)?;
+    let told = goes.write(&text).and_then(|()| stdout().write_all(document.as_bytes()));
+    told.context("failed to write the results")?;
     // The results have been told. A report that is missing does not make a difference less of one.
     let code = report::exit_code(&entries);
     if let Err(error) = reported {
@@ -224,8 +219,44 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
     }
 }
 
+/// What a format writes.
+struct Output {
+    /// Where the text for people goes.
+    text: TextGoes,
+    /// What stands on standard output besides, at the end.
+    document: fn(&[Entry]) -> Result<String, serde_json::Error>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum TextGoes {
+    Stdout,
+    Stderr,
+    Nowhere,
+}
+
+/// The one list of formats.
+fn output(format: ResultFormat) -> Output {
+    match format {
+        ResultFormat::Text => Output { text: TextGoes::Stdout, document: |_| Ok(String::new()) },
+        ResultFormat::Json => {
+            Output { text: TextGoes::Nowhere, document: |entries| json::json(entries).map(|text| text + "\n") }
+        }
+        ResultFormat::Github => Output { text: TextGoes::Stderr, document: |entries| Ok(github::github(entries)) },
+    }
+}
+
+impl TextGoes {
+    fn write(self, text: &str) -> std::io::Result<()> {
+        match self {
+            Self::Stdout => stdout().write_all(text.as_bytes()),
+            Self::Stderr => stderr().write_all(text.as_bytes()),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
 fn style(arguments: &TestArguments) -> Style {
-    let on_stdout = arguments.format == ResultFormat::Text;
+    let on_stdout = output(arguments.format).text == TextGoes::Stdout;
     let color = color::wanted(arguments.color, if on_stdout { stdout().is_terminal() } else { stderr().is_terminal() });
     let width = if on_stdout { screen::width_of(&stdout()) } else { screen::width_of(&stderr()) };
     Style { color, grid: arguments.grid, verbose: arguments.grid, width }
@@ -251,11 +282,7 @@ impl<'a> Printer<'a> {
 
     fn tell(&mut self, text: &str) {
         if self.told.is_ok() {
-            self.told = match self.arguments.format {
-                ResultFormat::Text => stdout().write_all(text.as_bytes()),
-                ResultFormat::Github => stderr().write_all(text.as_bytes()),
-                ResultFormat::Json => Ok(()),
-            };
+            self.told = output(self.arguments.format).text.write(text);
         }
     }
 
@@ -277,7 +304,7 @@ impl<'a> Printer<'a> {
 
     fn ended(&mut self, entry: &Entry) -> std::io::Result<()> {
         self.ended += 1;
-        if stderr().is_terminal() && self.ended < self.jobs && self.arguments.format == ResultFormat::Json {
+        if stderr().is_terminal() && self.ended < self.jobs && output(self.arguments.format).text == TextGoes::Nowhere {
             eprintln!("{} of {} done", self.ended, self.jobs);
         }
         // The eras of one file are told side by side at the end; what went wrong is told in full at once.
