@@ -29,6 +29,9 @@ const ROOMS: &[(&str, bool, &[&str])] = &[
 /// What of `compile` the fabric may name: words for links and rulesets, and no group.
 const VOCABULARY: &[&str] = &["network", "nft", "record", "remembered", "names", "text"];
 
+/// Plain data inside a room: others fill it and read it, and it names nothing else of its room.
+const LEAF: &[&str] = &["scenario", "results"];
+
 /// Parts of the standard library that a pure room has no business with, and whole crates.
 const IMPURE: &[&[&str]] = &[
     &["std", "fs"],
@@ -78,6 +81,22 @@ fn faults(file: &str, text: &str, test: bool) -> Vec<String> {
                 if let Some(path) = IMPURE.iter().find(|path| begins(&named.path, path)) {
                     fault(named.line, format!("`{room}` is pure and names {}", path.join("::")));
                 }
+            }
+        }
+    }
+    if begins(&home, LEAF) {
+        for named in paths(&all, &home).iter().filter(|named| begins(&named.path, &["crate", LEAF[0]])) {
+            if !begins(&named.path, &["crate", LEAF[0], LEAF[1]]) {
+                fault(named.line, format!("`{}` is plain data and names {}", LEAF.join("::"), named.path.join("::")));
+            }
+        }
+    }
+    if home.first().is_some_and(|room| room == "report") {
+        for path in all.windows(3) {
+            let [owner, colons, kind] = path else { continue };
+            let is_kind = owner.text == "Details" || owner.text == "Section" && kind.text != "ALL";
+            if is_kind && colons.text == "::" {
+                fault(kind.line, format!("a report names a kind of expectation, {}", kind.text));
             }
         }
     }
@@ -220,6 +239,13 @@ fn planted_faults_are_found() {
         ("probe/x.rs", "mod a { use super::super::super::lab::Lab; }", "`probe` may not know `lab`"),
         ("scenario/mod.rs", "use super::report::text;", "`scenario` may not know `report`"),
         ("scenario/x.rs", "use crate::fabric::Fabric;", "`scenario` may not know `fabric`"),
+        ("scenario/results/x.rs", "use super::super::judge;", "`scenario::results` is plain data"),
+        (
+            "report/x.rs",
+            "fn f(d: &Details) { match d { Details::Health => {} _ => {} } }",
+            "a kind of expectation, Health",
+        ),
+        ("report/x.rs", "fn f(s: Section) -> bool { s == Section::Traffic }", "a kind of expectation, Traffic"),
         ("lab/x.rs", "#[cfg(test)] mod tests { use crate::scenario::run; }", "`lab` may not know `scenario`"),
         ("model/x.rs", "use crate::*;", "`*` is no room"),
         ("model/x.rs", "use crate as all; use all::policy::judge;", "under another name"),
@@ -256,6 +282,8 @@ fn innocents_pass() {
         ("compile/x.rs", "use std::time::Duration; use std::net::{IpAddr, Ipv4Addr}; use crate::model::*;"),
         ("fabric/x.rs", "use crate::compile::network::{End, Link}; use std::fs; use nix::sched;"),
         ("model/x.rs", "#[cfg(test)] mod tests { fn f() { std::fs::read(\"a\").unwrap(); } }"),
+        ("scenario/results/x.rs", "use super::cells::Grid; use crate::model::Flow;"),
+        ("report/x.rs", "fn f() { for section in Section::ALL {} }"),
         ("lab/x.rs", "fn f() { g().unwrap_or(1); h().expect_err; }"),
     ];
     for (file, source) in innocent {

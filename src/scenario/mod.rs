@@ -1,6 +1,7 @@
 //! Steps and expectations, run against a lab.
 //!
-//! `run` drives a lab through the steps; everything else here is pure: which cells there are (`cells`), what a step
+//! `run` drives a lab through the steps. Of what a step expects (`expected`) each part has its evaluator, which makes checks
+//! of it, and `results` is what reports read. Everything else here is pure: which cells there are (`cells`), what a step
 //! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), which
 //! cells a class is asked to predict (`questions`), and where eras differ (`differences`). `predict` takes the same steps
 //! without a lab.
