@@ -132,3 +132,94 @@ impl Serialize for Check {
             .serialize(serializer)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::topology::Fate;
+    use crate::model::{CloudService, ConnectionName, Endpoint, Flow, InstanceName, Port, Service, Via};
+    use crate::probe::Held;
+    use crate::scenario::results::{AnswerDetails, ConnectionDetails, FlowLogDetails, Promise, TrafficDetails};
+
+    fn check(subject: &str, [expected, observed, words]: [&str; 3], reason: Option<&str>, details: Details) -> Check {
+        Check {
+            subject: subject.to_owned(),
+            expected: expected.to_owned(),
+            observed: observed.to_owned(),
+            status: CheckStatus::Failed,
+            reason: reason.map(str::to_owned),
+            said: Said { words: words.to_owned(), place: Place { file: "t.yaml".into(), line: 1, column: 2 } },
+            details,
+        }
+    }
+
+    fn all() -> [Check; 6] {
+        let connection = ConnectionDetails { name: ConnectionName::new("s"), expected: Fate::Cut, found: Held::Alive };
+        let end = |name: &str| Endpoint::Instance(InstanceName::new(name));
+        let packets = TrafficDetails {
+            flow: Flow { from: end("a"), to: end("b"), via: Via::Private, service: Service::Tcp(Port(22)) },
+            sent: 9,
+            owed: 4,
+            lost: 1,
+            barred: 3,
+            leaked: 0,
+            either: 2,
+            expected: vec![Promise::NoLeak, Promise::NoLoss],
+            word: "lost",
+        };
+        let answer = AnswerDetails { from: InstanceName::new("a"), service: CloudService::Dns };
+        let log = FlowLogDetails { interface: "a".to_owned() };
+        let served = "in-service: {lb: a}";
+        [
+            check("connection s", ["cut", "alive", "cut: s"], Some("admitted"), Details::Connection(connection)),
+            check(
+                "traffic a -> b:22",
+                ["loss: none", "9 packets", "during: a -> b:22"],
+                None,
+                Details::Traffic(packets),
+            ),
+            check("a -> dns", ["answered", "wrong", "answered: a -> dns"], Some("no"), Details::Answer(answer)),
+            check("", [served, "out of service", served], None, Details::Health),
+            check("", ["f answered by a", "answered by b", "f answered by a"], None, Details::AnsweredBy),
+            check("flow log of a", ["NODATA", "a record", "NODATA"], None, Details::FlowLog(log)),
+        ]
+    }
+
+    #[test]
+    fn a_program_is_told_of_each_kind_what_the_documentation_says() {
+        let json: Vec<String> = all().iter().map(|check| serde_json::to_string(check).unwrap()).collect();
+        let place = r#""right":false,"place":{"file":"t.yaml","line":1,"column":2}}"#;
+        let expected = [
+            r#"{"name":"s","expected":"cut","observed":"alive","reason":"admitted","#,
+            r#"{"flow":"a -> b:22","sent":9,"owed":4,"lost":1,"barred":3,"leaked":0,"either":2,"expected":["no-leak","no-loss"],"observed":"lost","reason":null,"#,
+            r#"{"from":"a","service":"dns","observed":"wrong","detail":"no","#,
+            r#"{"expected":"in-service: {lb: a}","observed":"out of service","proof":"wrong","#,
+            r#"{"expected":"f answered by a","observed":"answered by b","proof":"wrong","#,
+            r#"{"interface":"a","expected":"NODATA","observed":"a record","proof":"wrong","#,
+        ];
+        assert_eq!(json, expected.map(|kind| format!("{kind}{place}")));
+    }
+
+    #[test]
+    fn each_is_one_sentence_and_has_a_word_that_stays() {
+        let sentences = all().map(|check| check.to_string());
+        let expected = [
+            "connection s: expected cut, observed alive",
+            "traffic a -> b:22: expected loss: none, observed 9 packets",
+            "a -> dns: expected answered, observed wrong",
+            "expected in-service: {lb: a}, observed out of service",
+            "expected f answered by a, observed answered by b",
+            "flow log of a: expected NODATA, observed a record",
+        ];
+        assert_eq!(sentences, expected);
+        assert_eq!(all().map(|check| check.word().to_owned()), ["alive", "lost", "wrong", "wrong", "wrong", "wrong"]);
+    }
+
+    #[test]
+    fn every_section_has_a_key_and_a_rank_of_its_own() {
+        let keys: indexmap::IndexSet<&str> = Section::ALL.iter().map(|section| section.layout().key).collect();
+        let ranks: indexmap::IndexSet<u8> = Section::ALL.iter().map(|section| section.layout().headline.rank).collect();
+        assert_eq!((keys.len(), ranks.len()), (Section::ALL.len(), Section::ALL.len()));
+        assert!(all().iter().filter_map(Check::section).all(|section| Section::ALL.contains(&section)));
+    }
+}
