@@ -33,7 +33,26 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
                 named.services.extend(&launch.listens);
                 named.services.extend(launch.daemons.values().filter_map(|daemon| daemon.port));
             }
-            _ => {}
+            // These name no port.
+            Operation::CreateGroup(_)
+            | Operation::DeleteGroup(_)
+            | Operation::Stop(_)
+            | Operation::Start(_)
+            | Operation::Reboot(_)
+            | Operation::Crash(_)
+            | Operation::Terminate(_)
+            | Operation::SetGroups(..)
+            | Operation::AttachInterface(..)
+            | Operation::DetachInterface(_)
+            | Operation::SetSourceDestCheck(..)
+            | Operation::CreatePrefixList(_)
+            | Operation::ModifyPrefixList { .. }
+            | Operation::RegisterInstances(..)
+            | Operation::DeregisterInstances(..)
+            | Operation::AllocateAddress(_)
+            | Operation::AssociateAddress { .. }
+            | Operation::DisassociateAddress(_)
+            | Operation::ReleaseAddress(_) => {}
         }
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
@@ -41,7 +60,16 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
         Expectation::Flows(_, flows) => flows.iter().collect(),
         Expectation::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
         Expectation::FlowLogs(all) => all.iter().filter_map(|it| it.wanted.flow()).collect(),
-        _ => Vec::new(),
+        Expectation::Table(_)
+        | Expectation::Connections(..)
+        | Expectation::Answered(_)
+        | Expectation::Health(..)
+        | Expectation::NewAddresses(_)
+        | Expectation::Address(..)
+        | Expectation::NoLeak
+        | Expectation::NoLoss
+        | Expectation::RulesUnchanged
+        | Expectation::Refusal(_) => Vec::new(),
     });
     for action in topology.steps.iter().flat_map(|step| &step.actions) {
         if let Action::Open(opening) = action {

@@ -171,7 +171,25 @@ impl World {
             Operation::Terminate(instance) if in_all_eras => {
                 self.instances.shift_remove(instance);
             }
-            _ => {}
+            // Another era still has the name.
+            Operation::DeleteGroup(_) | Operation::ReleaseAddress(_) | Operation::Terminate(_) => {}
+            // These make and end no name, and no membership.
+            Operation::Stop(_)
+            | Operation::Start(_)
+            | Operation::Reboot(_)
+            | Operation::Crash(_)
+            | Operation::AuthorizeIngress(..)
+            | Operation::RevokeIngress(..)
+            | Operation::AuthorizeEgress(..)
+            | Operation::RevokeEgress(..)
+            | Operation::DetachInterface(_)
+            | Operation::SetSourceDestCheck(..)
+            | Operation::CreatePrefixList(_)
+            | Operation::ModifyPrefixList { .. }
+            | Operation::CreateLoadBalancer(_)
+            | Operation::RegisterInstances(..)
+            | Operation::DeregisterInstances(..)
+            | Operation::DisassociateAddress(_) => {}
         }
     }
 

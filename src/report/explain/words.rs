@@ -292,6 +292,6 @@ pub(super) fn operation(operation: &Operation) -> String {
             format!("associate-address: {{{elastic_ip}: {}}}", target(to))
         }
         // No remedy is made of others.
-        other => format!("{other:?}"),
+        other => other.to_string(),
     }
 }
