@@ -9,8 +9,8 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
 use super::{Connection, Error, Instance, Probed};
 use crate::lab::{self, Listeners, Site};
-use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, suggest};
-use crate::model::{Cloud, ConnectionName, Era, Flow, InstanceName, Operation};
+use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, read_rules, suggest};
+use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
 
@@ -125,7 +125,8 @@ impl Lab {
     /// # Errors
     /// As [`Self::apply`].
     pub async fn authorize(&self, group: &str, rules: impl IntoIterator<Item: AsRef<str>>) -> Result<(), Error> {
-        self.apply(&sentence("authorize", group, &list(rules))).await
+        let (group, rules) = read_rules(&self.cloud(), group, Direction::Ingress, rules)?;
+        self.carry_out(&Operation::AuthorizeIngress(group, rules)).await
     }
 
     /// Takes ingress rules from a group.
@@ -133,7 +134,8 @@ impl Lab {
     /// # Errors
     /// As [`Self::apply`].
     pub async fn revoke(&self, group: &str, rules: impl IntoIterator<Item: AsRef<str>>) -> Result<(), Error> {
-        self.apply(&sentence("revoke", group, &list(rules))).await
+        let (group, rules) = read_rules(&self.cloud(), group, Direction::Ingress, rules)?;
+        self.carry_out(&Operation::RevokeIngress(group, rules)).await
     }
 
     /// Launches another instance.

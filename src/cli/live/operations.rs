@@ -4,7 +4,8 @@ use std::io::{Write, stdout};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use sglab::model::topology::read_operations_beside;
+use sglab::model::topology::{Problems, read_operations_beside, read_rules};
+use sglab::model::{Direction, GroupName, Operation, Permission};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
@@ -332,13 +333,8 @@ Examples:
 }
 
 pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
-    let (words, common) = words(command);
-    let read = |state: &State| {
-        let folder = FilesFrom::folder(state.folder.as_deref());
-        let operations = read_operations_beside(&state.cloud, &words, &folder)?;
-        let operations = operations.into_iter().map(|placed| placed.value).collect();
-        Ok((Request::Apply { operations, at: Some(state.revision) }, ()))
-    };
+    let (wanted, common) = wanted(command);
+    let read = |state: &State| Ok((Request::Apply { operations: wanted.read(state)?, at: Some(state.revision) }, ()));
     let (reply, state, ()) = match speak::ask_at(&common.which, read)? {
         Ok(answered) => answered,
         Err(invalid) => return Ok(invalid.say()),
@@ -364,14 +360,49 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     }
 }
 
-/// The words of a `do:`. JSON is YAML, and quotes what needs quotes.
-fn words(command: OperationCommand) -> (String, Common) {
+/// Operations as they were typed.
+enum Wanted {
+    /// Rules of a group.
+    Rules { group: String, rules: Vec<String>, direction: Direction, make: fn(GroupName, Vec<Permission>) -> Operation },
+    /// The words of a `do:`.
+    Words(String),
+}
+
+impl Wanted {
+    /// What they mean in the cloud of a lab.
+    fn read(&self, state: &State) -> Result<Vec<Operation>, Problems> {
+        match self {
+            Self::Rules { group, rules, direction, make } => {
+                let (group, permissions) = read_rules(&state.cloud, group, *direction, rules)?;
+                Ok(vec![make(group, permissions)])
+            }
+            Self::Words(words) => {
+                let folder = FilesFrom::folder(state.folder.as_deref());
+                let operations = read_operations_beside(&state.cloud, words, &folder)?;
+                Ok(operations.into_iter().map(|placed| placed.value).collect())
+            }
+        }
+    }
+}
+
+fn rules_of(arguments: Rules, [ingress, egress]: [fn(GroupName, Vec<Permission>) -> Operation; 2]) -> (Wanted, Common) {
+    let Rules { group, rules, egress: is_egress, common } = arguments;
+    let (direction, make) = if is_egress { (Direction::Egress, egress) } else { (Direction::Ingress, ingress) };
+    (Wanted::Rules { group, rules, direction, make }, common)
+}
+
+/// What a command means. JSON is YAML, and quotes what needs quotes.
+fn wanted(command: OperationCommand) -> (Wanted, Common) {
     use OperationCommand as Command;
     let entry = |verb: &str, value: Value| json!({ verb: value }).to_string();
     let under = |verb: &str, key: &str, value: Value| json!({ verb: { key: value } }).to_string();
     let instances = |verb, Instances { instances, common }| (entry(verb, json!(instances)), common);
     let names = |verb, Names { names, common }| (entry(verb, json!(names)), common);
-    match command {
+    let (words, common) = match command {
+        Command::Authorize(rules) => {
+            return rules_of(rules, [Operation::AuthorizeIngress, Operation::AuthorizeEgress]);
+        }
+        Command::Revoke(rules) => return rules_of(rules, [Operation::RevokeIngress, Operation::RevokeEgress]),
         Command::Launch(launch) => {
             let mut fields = serde_json::Map::new();
             let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
@@ -397,12 +428,6 @@ fn words(command: OperationCommand) -> (String, Common) {
         Command::Reboot(arguments) => instances("reboot", arguments),
         Command::Crash(arguments) => instances("crash", arguments),
         Command::Terminate(arguments) => instances("terminate", arguments),
-        Command::Authorize(Rules { group, rules, egress, common }) => {
-            (under(if egress { "authorize-egress" } else { "authorize" }, &group, json!(rules)), common)
-        }
-        Command::Revoke(Rules { group, rules, egress, common }) => {
-            (under(if egress { "revoke-egress" } else { "revoke" }, &group, json!(rules)), common)
-        }
         Command::CreateGroup(group) => {
             let mut fields = serde_json::Map::new();
             fields.insert("ingress".to_owned(), json!(group.rules));
@@ -454,5 +479,6 @@ fn words(command: OperationCommand) -> (String, Common) {
             (under("deregister-instances", &balancer, json!(instances)), common)
         }
         Command::Apply(Apply { operations, common }) => (operations, common),
-    }
+    };
+    (Wanted::Words(words), common)
 }

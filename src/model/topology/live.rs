@@ -1,13 +1,14 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::super::{Cloud, Forwarding, Operation, Scheme, Service};
+use super::super::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
 use super::flows::Within;
 use super::mounts::Files;
-use super::names::Sort;
+use super::names::{Sort, fault};
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::Reading;
+use super::rules::RuleContext;
 use super::scenario::ANY_REFUSAL;
-use super::tree::{self, Node};
+use super::tree::{self, Node, Value};
 use super::{Action, FlowPattern, MAX_BYTES, Placed};
 
 /// Where the words come from, for messages.
@@ -70,10 +71,49 @@ pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems>
 }
 
 fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
-    // As a quoted scalar: what is typed is no YAML.
-    let quoted = format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let flow = read(cloud, &quoted, None, |reading, node| reading.flow(node, within))?;
+    let flow = read_words(cloud, text, |reading, source| {
+        reading.flow(&Node::word(source, Span { start: 0, end: source.len() }), within)
+    })?;
     flow.ok_or_else(|| nothing(text))
+}
+
+/// Reads rules of a group, such as `tcp 3306 from WEB`, for a running cloud. A group that nobody knows is left to
+/// [`apply`](fn@crate::model::apply).
+///
+/// # Errors
+/// Everything that is wrong with the words, at once; the group is a line, and each rule is.
+pub fn read_rules(
+    cloud: &Cloud,
+    group: &str,
+    direction: Direction,
+    rules: impl IntoIterator<Item: AsRef<str>>,
+) -> Result<(GroupName, Vec<Permission>), Problems> {
+    let mut text = String::new();
+    let mut line = |words: &str| {
+        let start = text.len();
+        // Whatever it has in it.
+        text.push_str(&words.replace(['\n', '\r'], " "));
+        let span = Span { start, end: text.len() };
+        text.push('\n');
+        span
+    };
+    let name = line(group);
+    let words: Vec<Span> = rules.into_iter().map(|rule| line(rule.as_ref())).collect();
+    read_words(cloud, &text, |reading, source| {
+        let group = match reading.names.sort(group).is_none() && fault(group).is_none() {
+            true => GroupName::new(group),
+            // Reported, if it is none.
+            false => reading.group(group, name).unwrap_or_else(|| GroupName::new(group)),
+        };
+        if words.is_empty() {
+            reading.report(Draft::new(name, "no rule is named"));
+        }
+        let rules = words.iter().map(|span| Node::word(&source[span.start..span.end], *span));
+        let list = Node { value: Value::Sequence(rules.collect()), span: START };
+        let context = RuleContext { group: Some(&group), direction, addresses: true, lenient: true };
+        let rules = reading.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
+        (group, rules)
+    })
 }
 
 /// Reads ports, such as `tcp 80` or `ping`; a number alone is of tcp, as in a flow.
@@ -107,6 +147,18 @@ fn read<T>(
     know(&mut reading, cloud);
     reading.declare_in(&root);
     let taken = take(&mut reading, &root);
+    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+}
+
+/// Reads words that are no YAML.
+fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &str) -> T) -> Result<T, Problems> {
+    if text.len() > MAX_BYTES {
+        return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
+    }
+    let source = Source::new(TYPED, text);
+    let mut reading = Reading::new(&source, Vec::new(), None);
+    know(&mut reading, cloud);
+    let taken = take(&mut reading, text);
     if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
 }
 

@@ -38,7 +38,7 @@ pub mod write;
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use columns::columns_of;
 pub use flow_logs::{ExpectedLog, LogAction, LogPart, LogWanted};
-pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_services};
+pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
 pub use mounts::{Files, Found};
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
