@@ -266,6 +266,12 @@ fn services_of_a_bundle_are_shown_nothing_outside_of_their_folder() {
         fs::write(&scenario, &kept).expect("written");
     }
     assert_eq!(fs::read_to_string(program.scratch().join("outside")).expect("the file"), "before\n");
+    // Also where a link leads to what is not there, which would be made.
+    std::os::unix::fs::symlink("../made", program.scratch().join("shop/out.log")).expect("a link");
+    altered(&scenario, "{it: {command:", "{it: {log: out.log, command:");
+    let (code, said) = run(&program, User::Ours, &["replay", "kept", "--services"]);
+    assert!(code == Some(2) && said.contains("the services use out.log, which is not in "), "{said}");
+    assert!(!program.scratch().join("made").exists());
 }
 
 #[test]

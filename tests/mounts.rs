@@ -425,3 +425,192 @@ fn where_a_file_system_gives_no_ids_nothing_is_written_to_it() {
     let told = "since ramfs shows no files with an instance's ids";
     assert!(said.code == Some(3) && said.err.contains(told) && said.out.is_empty(), "{said:?}");
 }
+
+/// A folder directly in `/srv`, which every instance sees; only root makes one. It goes with this.
+struct Served(PathBuf);
+
+impl Served {
+    fn of(name: &str, owner: u32) -> Self {
+        let served = Self(Path::new("/srv").join(format!("{name}-of-a-test-{}", std::process::id())));
+        fs::create_dir_all(served.0.join("sub")).unwrap();
+        for folder in [served.0.clone(), served.0.join("sub")] {
+            chown(folder, Some(owner), Some(owner)).unwrap();
+        }
+        served
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+/// Whoever writes there could put a link where a folder was looked at: an instance would see what that leads to.
+#[test]
+fn no_room_is_made_in_what_instances_write_to() {
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    as_each(|site| {
+        let served = Served::of("room", site.owner());
+        let shown = served.0.display();
+        let web1 = format!("mounts: {{/w: {shown} writable}}");
+        for place in ["cache", "sub/new/deep"] {
+            let said = site.labs.say(&["up", &site.file(&web1, &format!("mounts: {{{shown}/{place}: empty}}"))]);
+            let told =
+                said.err.contains("make room for") && said.err.contains(&format!("instances may write to {shown}"));
+            assert!(said.code != Some(0) && told, "as {:?}: {said:?}", site.labs.user);
+        }
+        // What is there can be mounted on, and beside it there is room.
+        let beside = format!("mounts: {{{shown}/sub: empty, {shown}-beside/new: empty}}");
+        site.up(&web1, &beside);
+        let seen = site.labs.ok(&[
+            "exec",
+            "web2",
+            "--",
+            "sh",
+            "-c",
+            &format!("echo x >{shown}/sub/x; ls {shown}/sub {shown}-beside"),
+        ]);
+        assert!(seen.contains("x\n") && seen.contains("new\n"), "{seen}");
+        let made: Vec<_> = fs::read_dir(&served.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(made, ["sub"]);
+        assert_eq!(fs::read_dir(served.0.join("sub")).unwrap().count(), 0);
+    });
+}
+
+/// Files that run as their owner can be left in what belongs to root: whose it is no instance decides.
+#[test]
+fn no_instance_decides_whose_it_is_what_it_mounts() {
+    const KIM: u32 = 4242;
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    let site = Site::of(User::Ours);
+    site.own(KIM);
+    site.write("data/sub/app", "x", 0o644);
+    chown(site.path("data/sub/app"), Some(KIM), Some(KIM)).unwrap();
+    fs::create_dir(site.path("data/other")).unwrap();
+    chown(site.path("data/other"), Some(KIM), Some(KIM)).unwrap();
+    site.up(
+        "mounts: {/w: ./data writable, /x: ./data/sub/app writable}, \
+         services: {a: {command: 'echo said; exec sleep 1000', log: data/other/app}}",
+        "mounts: {/w: ./data/sub writable}",
+    );
+    assert_eq!(fs::metadata(site.path("data/other/app")).unwrap().uid(), KIM, "a log is of its folder's owner");
+    // What the lab has made lies where the mount's source is, now.
+    site.inside("cd /w; mv sub t; mv other sub; mv t other");
+    site.labs.ok(&["reboot", "web1"]);
+    site.inside("cat /usr/bin/id >/x; chmod 4755 /x");
+    for path in ["data/sub/app", "data/other/app"] {
+        assert_eq!(fs::metadata(site.path(path)).unwrap().uid(), KIM, "{path}");
+    }
+    // As if a link had led to what is root's when the owner was asked for.
+    chown(site.path("data/sub"), Some(0), Some(0)).unwrap();
+    let said = site.labs.say(&["reboot", "web2"]);
+    assert!(said.code == Some(2) && said.err.contains("belongs to user 0, group 0 now"), "{said:?}");
+    chown(site.path("data/sub/app"), Some(0), Some(0)).unwrap();
+    chown(site.path("data/sub"), Some(KIM), Some(KIM)).unwrap();
+    site.labs.ok(&["down", "--all"]);
+    // Also by a later lab, and for a log.
+    let said =
+        site.labs.say(&["up", &site.file("mounts: {/w: ./data writable, /x: ./data/sub/app writable}", "public: yes")]);
+    assert!(said.code != Some(0) && said.err.contains("may have moved it there"), "{said:?}");
+    let service = "services: {a: {command: 'echo said', log: data/sub/app}}";
+    let said = site.labs.say(&["up", &site.file(service, "public: yes")]);
+    assert!(said.code != Some(0) && said.err.contains("may have moved it there"), "{said:?}");
+}
+
+/// Where `/etc/resolv.conf` is a link into `/run`, as on most systems, the instance has the lab's all the same, and the host no new file.
+#[test]
+fn the_files_of_names_are_made_nowhere_on_the_host() {
+    if !program::is_root_or_skipped() {
+        return;
+    }
+    as_each(|site| {
+        let file = site.file("mounts: {/run/systemd/resolve: ./data writable}", "public: yes");
+        let user = site.owner();
+        let script = format!(
+            "cp -a /etc etc && rm -f etc/resolv.conf && ln -s ../run/systemd/resolve/stub-resolv.conf etc/resolv.conf && \
+             mount --bind etc /etc && export SGLAB_RUNTIME_DIR={labs} && \
+             lab() {{ setpriv --reuid {user} --regid {user} --clear-groups {sglab} \"$@\"; }}; lab up {file} && \
+             lab exec web1 -- grep nameserver /etc/resolv.conf && lab exec web2 -- grep nameserver /etc/resolv.conf && \
+             lab exec web1 -- ln -s {made} /run/systemd/resolve/stub-resolv.conf && lab reboot web1 && \
+             lab exec web1 -- grep nameserver /etc/resolv.conf; code=$?; lab down; exit $code",
+            labs = site.labs.folder().display(),
+            sglab = site.labs.program.path().display(),
+            made = site.path("made-by-lab").display(),
+        );
+        let unshare = std::process::Command::new("unshare");
+        let said = program::said(site.labs.program.dress(User::Ours, unshare, &["-m", "sh", "-c", &script]));
+        assert_eq!(
+            (said.code, said.out.matches("nameserver").count()),
+            (Some(0), 3),
+            "as {:?}: {said:?}",
+            site.labs.user
+        );
+        assert!(!site.path("made-by-lab").exists(), "as {:?}", site.labs.user);
+        let mut there: Vec<_> =
+            fs::read_dir(site.path("data")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        there.sort();
+        assert_eq!(there, ["old", "stub-resolv.conf", "sub"], "the link is the instance's own");
+        fs::remove_dir_all(site.labs.program.scratch().join("etc")).unwrap();
+    });
+}
+
+/// What an instance wrote stays when its lab has gone, and other labs know nothing of it.
+#[test]
+fn links_that_an_instance_of_another_lab_has_made_are_followed_for_nobody() {
+    as_each(|site| {
+        let outside = site.path("outside");
+        fs::create_dir(&outside).unwrap();
+        chown(&outside, Some(site.owner()), None).unwrap();
+        fs::write(outside.join("key"), "secret").unwrap();
+        site.up("mounts: {/var/lib/x: ./data writable}", "public: yes");
+        site.inside(&format!(
+            "cd /var/lib/x; rmdir sub; ln -s {out} sub; ln -s {out}/evil log; ln -s ../outside up; mkdir d; echo x >d/page; ln -s d own",
+            out = outside.display()
+        ));
+        site.labs.ok(&["down", "--all"]);
+        let refused = |web1: &str| {
+            for command in ["check", "up"] {
+                let said = site.labs.say(&[command, &site.file(web1, "public: yes")]);
+                let told = said.err.contains("no such link is followed") && said.err.contains("site.yaml:5:");
+                assert!(said.code == Some(2) && told, "as {:?}, {web1}: {said:?}", site.labs.user);
+            }
+        };
+        refused("mounts: {/w: ./data/sub}");
+        refused("mounts: {/w: ./data/up/key}");
+        refused("services: {a: {command: 'echo said; exec sleep 1000', log: data/log}}");
+        assert!(!outside.join("evil").exists());
+        // What leads below its own folder gives an instance nothing new; and whoever makes links beside the file could alter that.
+        symlink("data/d", site.path("beside")).unwrap();
+        symlink(&outside, site.path("led")).unwrap();
+        let followed = "mounts: {/a: ./data/own, /b: ./beside/page, /c: ./led, /d: /bin/sh, /e: /var/run/../lib/dpkg}";
+        let file = site.file(followed, "public: yes");
+        if Path::new("/var/run").is_symlink() && Path::new("/var/lib/dpkg").exists() {
+            site.labs.ok(&["check", &file]);
+        }
+        site.up("mounts: {/a: ./data/own, /b: ./beside/page, /c: ./led, /d: /bin/sh}", "public: yes");
+        assert_eq!(site.inside("cat /a/page /b /c/key; test -x /d"), "x\nx\nsecret", "as {:?}", site.labs.user);
+    });
+}
+
+/// Two services may have one log.
+#[test]
+fn a_service_reads_nothing_of_its_log_by_its_output() {
+    as_each(|site| {
+        site.write("data/log", "of another\n", 0o644);
+        chown(site.path("data/log"), Some(site.owner()), Some(site.owner())).unwrap();
+        let command = "if cat <&1 >/tmp/read; then echo read; else echo refused; fi; exec sleep 1000";
+        site.up(&format!("services: {{a: {{command: '{command}', log: data/log}}}}"), "public: yes");
+        let begun = Instant::now();
+        while !site.read("data/log").contains("re") && begun.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let log = site.read("data/log");
+        assert!(log.starts_with("of another\n") && log.ends_with("refused\n"), "as {:?}: {log}", site.labs.user);
+        assert_eq!(site.inside("cat /tmp/read"), "");
+    });
+}

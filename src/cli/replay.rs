@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use sglab::fabric::doctor;
+use sglab::fabric::machine::links::follow;
 use sglab::model::Era;
 use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
@@ -114,12 +115,9 @@ fn folder_of_services(given: Option<&Path>, file: &str) -> anyhow::Result<PathBu
 fn refuse_paths_outside(topology: &Topology, folder: &Path) -> anyhow::Result<()> {
     for path in host_paths(topology) {
         let host = folder.join(path);
-        // A log need not be there yet.
-        let found = host.canonicalize().or_else(|error| match (host.parent(), host.file_name()) {
-            (Some(parent), Some(name)) => parent.canonicalize().map(|parent| parent.join(name)),
-            _ => Err(error),
-        });
-        if !found.with_context(|| format!("failed to find {}", told(path)))?.starts_with(folder) {
+        // A log need not be there yet, and a link to it leads where it says all the same.
+        let found = follow(&host).with_context(|| format!("failed to find {}", told(path)))?;
+        if !found.path.starts_with(folder) {
             bail!(
                 "the services use {}, which is not in {}; to run them with all that their file names: \
                  sglab test --services",

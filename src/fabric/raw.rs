@@ -192,6 +192,13 @@ pub(super) fn disarm_mounts(tree: BorrowedFd<'_>, read_only: bool) -> nix::Resul
     set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
 }
 
+/// Makes one mount read-only, without devices and programs that give rights, and leaves alone what is mounted below. Needs Linux 5.12.
+pub(super) fn restrict_one(mount: BorrowedFd<'_>) -> nix::Result<()> {
+    let attr_set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+    let attributes = libc::mount_attr { attr_set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    set_mount_attributes(mount.as_raw_fd(), c"", libc::AT_EMPTY_PATH, &attributes)
+}
+
 /// Shows such a copy with the ids of a user namespace: what belongs to one of its ids belongs to whom that is outside. Needs Linux 5.12,
 /// and a file system that can.
 pub(super) fn give_ids(tree: BorrowedFd<'_>, user: BorrowedFd<'_>) -> nix::Result<()> {
@@ -204,7 +211,7 @@ pub(super) fn give_ids(tree: BorrowedFd<'_>, user: BorrowedFd<'_>) -> nix::Resul
     set_mount_attributes(tree.as_raw_fd(), c"", libc::AT_EMPTY_PATH | libc::AT_RECURSIVE, &attributes)
 }
 
-/// Puts such a copy at a place.
+/// Puts such a copy, or a mount that is somewhere already, at a place: by descriptors, also on a link.
 pub(super) fn put_mounts(tree: BorrowedFd<'_>, place: BorrowedFd<'_>) -> nix::Result<()> {
     // SAFETY: a system call with two descriptors, two terminated strings and a number.
     let moved = unsafe {

@@ -2,29 +2,25 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tokio::task::JoinSet;
 
+use super::logs::LogUse;
 use super::{Lab, LabError, ProgramError, Site, room, sources};
 use crate::compile::names;
-use crate::fabric::machine::{DATA, Folder, Program, Running, links};
+use crate::fabric::machine::{DATA, Folder, Program, Running};
 use crate::fabric::{ids, listening};
 use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
 
 /// A service that neither listens nor ends is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// A lease on a log is waited for so long: who holds one in good faith gives it up at once.
-const LEASE_PATIENCE: Duration = Duration::from_secs(2);
-/// So often it is asked for meanwhile.
-const LEASE_PAUSE: Duration = Duration::from_millis(50);
 /// So much of a log is shown, from its end, in bytes.
 const SHOWN: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
@@ -189,8 +185,7 @@ impl Lab {
         let plain = |why: String| (why, String::new());
         let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
         let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
-        let flags = OFlag::O_CREAT | OFlag::O_APPEND | OFlag::O_RDWR;
-        let mut log = self.open_leased_log(&path, flags).await.map_err(in_log)?;
+        let mut log = self.open_leased_log(&path, LogUse::Add).await.map_err(in_log)?;
         let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
         let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
         let nothing = File::open("/dev/null").map_err(in_log)?.into();
@@ -228,42 +223,13 @@ impl Lab {
         let sentence = || format!("waiting for the service {name} of {instance} to listen on {port}");
         match self.telling(sentence, ready).await {
             Ok(()) => Ok(running),
-            Err(why) => Err((why, last_words(log, begins))),
+            Err(why) => Err((why, last_words(self.open_log(&path, LogUse::Read), begins))),
         }
     }
 
     /// How its services are, now and later.
     pub fn services_states(&self) -> DaemonStates {
         self.daemons.states.clone()
-    }
-
-    /// Opens a log, which somebody may still have to give up a lease on.
-    async fn open_leased_log(&self, path: &Path, flags: OFlag) -> io::Result<File> {
-        let begun = Instant::now();
-        loop {
-            match self.open_log(path, flags) {
-                Err(error) if is_leased(&error) && begun.elapsed() < LEASE_PATIENCE => {
-                    tokio::time::sleep(LEASE_PAUSE).await;
-                }
-                opened => return opened,
-            }
-        }
-    }
-
-    /// Opens a log. One in a folder that an instance may write to is where its name says, and not where a link there leads.
-    ///
-    /// Never waits, whatever instances or others have made of it: a pipe, or a file that they hold a lease on.
-    fn open_log(&self, path: &Path, flags: OFlag) -> io::Result<File> {
-        let path = self.untampered(path).map_err(io::Error::other)?;
-        let opened = links::open_followed(&path, flags | OFlag::O_NONBLOCK);
-        let log = opened.map(File::from).map_err(|error| match error.kind() {
-            ErrorKind::WouldBlock => io::Error::new(ErrorKind::WouldBlock, "some program holds a lease on it"),
-            _ => error,
-        })?;
-        sources::fit_log(&log.metadata()?).map_err(io::Error::other)?;
-        // A service that has it as its output is to find nothing unusual.
-        fcntl(&log, FcntlArg::F_SETFL(flags & OFlag::O_APPEND))?;
-        Ok(log)
     }
 
     fn log_of(
@@ -294,16 +260,12 @@ impl Lab {
         })?;
         let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
         let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
-        let said = self.open_log(&path, OFlag::O_RDONLY).and_then(|log| {
+        let said = self.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(SHOWN))
         });
         said.map_err(|error| format!("{}: {error}", path.display()))
     }
-}
-
-fn is_leased(error: &io::Error) -> bool {
-    error.kind() == ErrorKind::WouldBlock
 }
 
 /// Tells of one that ends while its instance runs on.
@@ -331,8 +293,8 @@ fn since(mut file: File, begin: u64) -> io::Result<String> {
 }
 
 /// The end of what was said, each line indented; and what may be the cause where programs cannot change users.
-fn last_words(log: File, begins: u64) -> String {
-    let said = since(log, begins).unwrap_or_default();
+fn last_words(log: io::Result<File>, begins: u64) -> String {
+    let said = log.and_then(|log| since(log, begins)).unwrap_or_default();
     let lines: Vec<&str> = said.lines().collect();
     let mut words: String =
         lines[lines.len().saturating_sub(LAST_WORDS)..].iter().map(|line| format!("\n  | {line}")).collect();

@@ -14,6 +14,7 @@ mod held;
 mod hosts_file;
 mod inside;
 mod lent;
+mod logs;
 mod names;
 mod paths;
 mod programs;
@@ -24,9 +25,10 @@ mod services;
 pub mod sources;
 mod testimony;
 mod traffic;
+mod trust;
 mod verdicts;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,6 +79,8 @@ pub struct Lab {
     folder: Option<PathBuf>,
     /// What instances may write to, or might once: whoever looks a path up there may be led anywhere.
     written: BTreeSet<PathBuf>,
+    /// User and group of what instances mount, by its named path, as it was when it was met first.
+    owners: HashMap<PathBuf, (u32, u32)>,
     /// The flow log that it keeps by itself.
     journal: Option<flow_log::Journal>,
     broken: Option<String>,
@@ -279,6 +283,7 @@ impl Lab {
             machines: IndexMap::new(),
             folder: services_from.clone(),
             written: BTreeSet::new(),
+            owners: HashMap::new(),
             daemons: daemons::Daemons::of(services_from),
             journal: None,
             broken: None,

@@ -4,12 +4,13 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::sources::{self, Unfit};
+use super::trust;
 use super::{Lab, LabError, Site};
 use crate::compile::names;
 use crate::compile::network::NodeName;
 use crate::fabric::Inside;
-use crate::fabric::machine::view::{Mount, Source};
-use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links};
+use crate::fabric::machine::view::{Mount, Mounts, Source};
+use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links, owners};
 use crate::fabric::sandbox;
 use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
 
@@ -122,9 +123,10 @@ impl Lab {
         self.machines.get(&node).ok_or_else(|| ProgramError::Nobody(site.to_string()))
     }
 
-    async fn new_machine(&self, inside: Inside, site: &Site, mounts: Vec<Mount>) -> Result<Machine, ProgramError> {
+    async fn new_machine(&self, inside: Inside, site: &Site, all: Vec<Mount>) -> Result<Machine, ProgramError> {
         let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let data = self.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
+        let mounts = Mounts { all, written: self.written.iter().cloned().collect() };
         let started = Machine::start(&inside, data, mounts, sandbox).await;
         started.map_err(|source| ProgramError::Machine { site: site.clone(), source })
     }
@@ -177,37 +179,68 @@ impl Lab {
         let Some(instance) = cloud.instances.get(name) else { return Ok(Vec::new()) };
         let mut mounts: Vec<Mount> = Vec::new();
         for (place, source) in &instance.mounts {
-            let source = match source {
-                MountSource::Empty => Source::Empty,
+            let (source, owner) = match source {
+                MountSource::Empty => (Source::Empty, None),
                 MountSource::Path(path, access) => {
-                    let host = self.found(path, *access).map_err(|why| {
+                    let (host, owner) = self.found(path, *access).map_err(|why| {
                         let (instance, place, path) = (name.clone(), place.clone(), path.clone());
                         ProgramError::Mount { instance, place, path, why }
                     })?;
                     match access {
-                        MountAccess::ReadOnly => Source::ReadOnly(host),
-                        MountAccess::Writable => Source::Writable(host),
+                        MountAccess::ReadOnly => (Source::ReadOnly(host), owner),
+                        MountAccess::Writable => (Source::Writable(host), owner),
                     }
                 }
             };
-            mounts.push(Mount { place: place.as_str().into(), source });
+            mounts.push(Mount { place: place.as_str().into(), source, owner });
         }
         let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !sources::is_shared(folder));
         if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
-            let host = self.untampered(folder).map_err(LabError::Machine)?;
-            mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host) });
+            let host = self.untampered(folder).map_err(LabError::Machine)?.path;
+            mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host), owner: None });
         }
         Ok(mounts)
     }
 
-    /// Where a file or a folder is that the topology file names; else why it cannot be shown.
-    fn found(&self, path: &str, access: MountAccess) -> Result<PathBuf, String> {
-        let host = self.host_path(path)?;
-        sources::find(&host, access).map_err(|unfit| match unfit {
-            Unfit::Missing => format!("{} is not there: put it back", host.display()),
+    /// Where a file or a folder is that the topology file names, and whose; else why it cannot be shown.
+    fn found(&self, path: &str, access: MountAccess) -> Result<(PathBuf, Option<(u32, u32)>), String> {
+        let named = self.host_path(path)?;
+        let host = self.untampered(&named)?.path;
+        sources::find(&named, access, self.folder.as_deref()).map_err(|unfit| match unfit {
+            Unfit::Missing => format!("{} is not there: put it back", named.display()),
             unfit => unfit.to_string(),
         })?;
-        self.untampered(&host)
+        let owner = self.owner(&named, &host)?;
+        Ok((host, owner))
+    }
+
+    /// Whose it is, which is root in the instance. An instance may have moved something else there: so that is decided when the lab meets it
+    /// first, and what lies in what instances write to belongs to whom all of that does.
+    fn owner(&self, named: &Path, host: &Path) -> Result<Option<(u32, u32)>, String> {
+        let of = |path: &Path| owners::owner_of(path).map_err(|error| format!("{}: {error}", path.display()));
+        let Some(owner) = of(host)? else { return Ok(None) };
+        let in_words = |(user, group): (u32, u32)| format!("user {user}, group {group}");
+        if let Some(first) = self.owners.get(named).filter(|first| **first != owner) {
+            return Err(format!(
+                "{} belongs to {} now, and belonged to {} when this lab met it first",
+                host.display(),
+                in_words(owner),
+                in_words(*first)
+            ));
+        }
+        for around in self.written.iter().filter(|around| host.starts_with(around) && host != **around) {
+            if let Ok(Some(other)) = owners::owner_of(around).map(|it| it.filter(|other| other.0 != owner.0)) {
+                return Err(format!(
+                    "{} belongs to user {}, and lies in {}, which instances may write to and which is of user {}: they may have \
+                     moved it there",
+                    host.display(),
+                    owner.0,
+                    around.display(),
+                    other.0
+                ));
+            }
+        }
+        Ok(Some(owner))
     }
 
     fn host_path(&self, path: &str) -> Result<PathBuf, String> {
@@ -219,29 +252,35 @@ impl Lab {
     }
 
     /// Where a path leads, if no link on the way is one that an instance may have put there.
-    pub(super) fn untampered(&self, path: &Path) -> Result<PathBuf, String> {
-        let followed = links::follow(Path::new("/"), path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let written =
-            |link: &PathBuf| self.written.iter().find(|folder| link.starts_with(folder)).zip(Some(link.clone()));
-        match followed.links.iter().find_map(written) {
-            None => Ok(followed.path),
-            Some((folder, link)) => Err(format!(
+    pub(super) fn untampered(&self, path: &Path) -> Result<links::Followed, String> {
+        let followed = links::follow(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let written = |link: &links::Link| {
+            self.written.iter().find(|folder| link.path.starts_with(folder)).zip(Some(link.path.clone()))
+        };
+        if let Some((folder, link)) = followed.links.iter().find_map(written) {
+            return Err(format!(
                 "{} is a link, and instances may write to {}: no link there is followed",
                 link.display(),
                 folder.display()
-            )),
+            ));
         }
+        trust::judge(&followed, self.folder.as_deref()).map_err(|unfit| unfit.to_string())?;
+        Ok(followed)
     }
 
+    /// Learns what instances may write to, and whose everything is that they mount.
     fn learn_what_is_written(&mut self, cloud: &Cloud) {
-        let all = cloud.instances.values().flat_map(|instance| instance.mounts.values());
-        let paths = all.filter_map(|source| match source {
-            MountSource::Path(path, MountAccess::Writable) => self.host_path(path).ok(),
-            _ => None,
-        });
-        let found = paths.filter_map(|path| links::follow(Path::new("/"), &path).ok()).map(|followed| followed.path);
-        let found: Vec<PathBuf> = found.collect();
-        self.written.extend(found);
+        for source in cloud.instances.values().flat_map(|instance| instance.mounts.values()) {
+            let MountSource::Path(path, access) = source else { continue };
+            let Ok(named) = self.host_path(path) else { continue };
+            let Ok(followed) = links::follow(&named) else { continue };
+            if let Ok(Some(owner)) = owners::owner_of(&followed.path) {
+                self.owners.entry(named).or_insert(owner);
+            }
+            if *access == MountAccess::Writable {
+                self.written.insert(followed.path);
+            }
+        }
     }
 
     /// Ends every program of an instance; none is left after that.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
+use super::trust;
 use crate::fabric::machine::links;
 use crate::fabric::machine::view::HOST_FOLDERS;
 use crate::model::MountAccess;
@@ -31,6 +32,8 @@ pub enum Unfit {
     System(PathBuf),
     /// Whoever asks may not do with it what the instance is to do: with which file or folder what, and how it can be given leave.
     Forbidden(PathBuf, &'static str, &'static str),
+    /// It is reached by a link that an instance, or another user, may have made: that link, and what it says.
+    Link(PathBuf, PathBuf),
     /// It is nothing that output is added to.
     NoLog(&'static str),
 }
@@ -44,6 +47,7 @@ impl Unfit {
             Self::Shared(..) => Some("mount a folder that has only what the instance is to see"),
             Self::System(_) => Some("without `writable` it can be read"),
             Self::Forbidden(_, _, help) => Some(help),
+            Self::Link(..) => Some("name the path that is meant, without the link"),
             Self::NoLog(_) => Some("a log is a file, or `/dev/null`"),
         }
     }
@@ -63,6 +67,12 @@ impl fmt::Display for Unfit {
                 write!(f, "{} lies in {}, and is {what}", folder.display(), path.display())
             }
             Self::Forbidden(path, what, _) => write!(f, "you may not {what} {}", path.display()),
+            Self::Link(link, target) => write!(
+                f,
+                "{} is a link to {}, and an instance or another user may have made it: no such link is followed",
+                link.display(),
+                target.display()
+            ),
             Self::System(path) => write!(f, "no instance may write to {}, which is the system's", path.display()),
         }
     }
@@ -78,11 +88,11 @@ struct Shared {
     with_all: bool,
 }
 
-/// Whether a file or a folder of the host's may be mounted. Links are followed before it is judged.
+/// Whether a file or a folder of the host's may be mounted, which the file of a folder names. Links are followed before it is judged.
 ///
 /// # Errors
 /// Why not.
-pub fn find(path: &Path, asked: MountAccess) -> Result<(), Unfit> {
+pub fn find(path: &Path, asked: MountAccess, from: Option<&Path>) -> Result<(), Unfit> {
     let found = fs::metadata(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Unfit::Missing,
         ErrorKind::PermissionDenied => match closed_above(path) {
@@ -91,7 +101,8 @@ pub fn find(path: &Path, asked: MountAccess) -> Result<(), Unfit> {
         },
         _ => Unfit::Unknown(error),
     })?;
-    let path = links::follow(Path::new("/"), path).map_err(Unfit::Unknown)?.path;
+    let followed = links::follow(path).map_err(Unfit::Unknown)?;
+    let path = followed.path.clone();
     let unfit = |it: Shared| Unfit::Shared(path.clone(), it.folder, it.what);
     let mut shared = shared();
     shared.sort_by_key(|it| std::cmp::Reverse(it.folder.components().count()));
@@ -110,6 +121,7 @@ pub fn find(path: &Path, asked: MountAccess) -> Result<(), Unfit> {
     if asked == MountAccess::Writable && is_system(&path) {
         return Err(Unfit::System(path));
     }
+    trust::judge(&followed, from)?;
     let kind = found.file_type();
     if !(kind.is_dir() || kind.is_file()) {
         return Err(Unfit::Kind(name(kind)));
@@ -121,7 +133,7 @@ const ENTER: &str = "its owner can allow it: `chmod o+x`";
 
 /// The folder nearest to the root that keeps the caller from what lies in it.
 fn closed_above(path: &Path) -> Option<PathBuf> {
-    let path = links::follow(Path::new("/"), path).ok()?.path;
+    let path = links::follow(path).ok()?.path;
     let above: Vec<&Path> = path.ancestors().skip(1).collect();
     let closed = above.into_iter().rev().find(|folder| access(*folder, AccessFlags::X_OK).is_err());
     closed.map(Path::to_owned)
@@ -164,7 +176,8 @@ pub(super) fn named_from(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
 ///
 /// # Errors
 /// Why not.
-pub fn find_log(path: &Path) -> Result<(), Unfit> {
+pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), Unfit> {
+    trust::followed(path, from)?;
     match fs::metadata(path) {
         Ok(found) => fit_log(&found),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
@@ -190,7 +203,13 @@ fn name(kind: FileType) -> &'static str {
 }
 
 fn is_system(path: &Path) -> bool {
-    HOST_FOLDERS.iter().any(|folder| Path::new(folder) == path) || SYSTEM.iter().any(|folder| path.starts_with(folder))
+    HOST_FOLDERS.iter().chain(&["/var/lib"]).any(|folder| Path::new(folder) == path)
+        || SYSTEM.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Whether no lab lets an instance write to a folder: it is the system's, or has what no instance is to see.
+pub(super) fn is_never_written(folder: &Path) -> bool {
+    folder == Path::new("/") || is_system(folder) || common().iter().any(|shared| shared.folder == folder)
 }
 
 /// Whether a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.

@@ -47,12 +47,12 @@ fn found(found: Result<(), Unfit>) -> Found {
 impl Files for FilesFrom {
     fn find(&self, path: &str, access: MountAccess) -> Found {
         let Some(path) = self.path(path) else { return Found::Unknown };
-        found(sources::find(&path, access))
+        found(sources::find(&path, access, self.folder.as_deref()))
     }
 
     fn find_log(&self, path: &str) -> Found {
         let Some(path) = self.path(path) else { return Found::Unknown };
-        found(sources::find_log(&path))
+        found(sources::find_log(&path, self.folder.as_deref()))
     }
 
     fn names(&self, folder: &str) -> Vec<String> {

@@ -1,54 +1,147 @@
-//! Where a path leads, and by which links.
+//! Where a path leads, and by which links. Each part of a path is opened once, in the folder that was opened before it: whoever renames
+//! folders or puts links there meanwhile leads nobody from one to the other.
 
-use std::ffi::OsString;
-use std::fs::{self, File};
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::stat::Mode;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat};
 
 /// As many as the kernel follows.
 const MOST_LINKS: usize = 40;
 
-/// A path without links, and where the links lay that led there.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Opens the path and not the file: nothing waits for it, and nobody is told.
+const PATH: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
+
+/// A path without links, and the links that led there.
+#[derive(Debug)]
 pub struct Followed {
     /// Where it leads.
     pub path: PathBuf,
     /// The links on the way.
-    pub links: Vec<PathBuf>,
+    pub links: Vec<Link>,
+    /// The root, and each part of the path that is there.
+    opened: Vec<OwnedFd>,
 }
 
-/// Follows an absolute path as somebody does whose root is `root`; it begins there, too. What is not there is taken as it is said.
+/// A link on the way.
+#[derive(Debug)]
+pub struct Link {
+    /// Where it lies, without links.
+    pub path: PathBuf,
+    /// What it says.
+    pub target: PathBuf,
+    /// Whose it is.
+    pub uid: u32,
+    /// Whose the folder is that it lies in.
+    pub folder_uid: u32,
+    /// The mode of that folder.
+    pub folder_mode: u32,
+}
+
+impl Followed {
+    /// What is there, if the whole path is.
+    pub fn opened(&self) -> Option<BorrowedFd<'_>> {
+        if self.missing().is_empty() { self.opened.last().map(AsFd::as_fd) } else { None }
+    }
+
+    /// The folder that it lies in, if that is there.
+    pub fn folder(&self) -> Option<BorrowedFd<'_>> {
+        let depth = names(&self.path).len();
+        self.opened.get(depth.checked_sub(1)?).map(AsFd::as_fd)
+    }
+
+    /// What of the path is there: the root, and each part below.
+    pub(super) fn there(&self) -> &[OwnedFd] {
+        &self.opened
+    }
+
+    /// The names that nothing is there for.
+    pub(super) fn missing(&self) -> Vec<OsString> {
+        let mut names = names(&self.path);
+        names.reverse();
+        names.split_off(self.opened.len().saturating_sub(1).min(names.len()))
+    }
+}
+
+/// Follows an absolute path from the root. What is not there is taken as it is said.
 ///
 /// # Errors
 /// Too many links.
-pub fn follow(root: &Path, path: &Path) -> io::Result<Followed> {
-    let mut followed = Followed { path: PathBuf::from("/"), links: Vec::new() };
-    let mut left: Vec<OsString> = names(path);
+pub fn follow(path: &Path) -> io::Result<Followed> {
+    follow_in(open("/", PATH, Mode::empty())?, path)
+}
+
+/// The same as somebody does whose root is a folder.
+pub(super) fn follow_in(root: OwnedFd, path: &Path) -> io::Result<Followed> {
+    let mut followed = Followed { path: PathBuf::from("/"), links: Vec::new(), opened: vec![root] };
+    let mut depth = 0;
+    let mut left = names(path);
     while let Some(name) = left.pop() {
         if name == ".." {
-            followed.path.pop();
+            if followed.path.pop() {
+                depth -= 1;
+            }
+            followed.opened.truncate(depth + 1);
             continue;
         }
-        let next = followed.path.join(name);
-        let Ok(target) = fs::read_link(root.join(next.strip_prefix("/").unwrap_or(&next))) else {
+        // Nothing is below what is not there.
+        let folder = followed.opened.get(depth);
+        let opened = folder.and_then(|folder| {
+            openat(folder, name.as_os_str(), PATH | OFlag::O_NOFOLLOW, Mode::empty()).ok().zip(Some(folder))
+        });
+        let next = followed.path.join(&name);
+        let link = match &opened {
+            Some((opened, folder)) => link_of(opened, folder, &next)?,
+            None => None,
+        };
+        let Some(link) = link else {
+            let opened = opened.map(|(opened, _)| opened);
             followed.path = next;
+            depth += 1;
+            followed.opened.extend(opened);
             continue;
         };
         if followed.links.len() == MOST_LINKS {
             return Err(Errno::ELOOP.into());
         }
-        followed.links.push(next);
-        if target.is_absolute() {
+        if link.target.is_absolute() {
             followed.path = PathBuf::from("/");
+            followed.opened.truncate(1);
+            depth = 0;
         }
-        left.extend(names(&target));
+        left.extend(names(&link.target));
+        followed.links.push(link);
     }
     Ok(followed)
+}
+
+fn link_of(opened: &OwnedFd, folder: &OwnedFd, path: &Path) -> io::Result<Option<Link>> {
+    let found = fstat(opened)?;
+    if !is(&found, SFlag::S_IFLNK) {
+        return Ok(None);
+    }
+    let above = fstat(folder)?;
+    Ok(Some(Link {
+        path: path.to_owned(),
+        target: target(opened)?,
+        uid: found.st_uid,
+        folder_uid: above.st_uid,
+        folder_mode: above.st_mode,
+    }))
+}
+
+/// What a link says that was opened.
+pub(super) fn target(link: &OwnedFd) -> io::Result<PathBuf> {
+    Ok(readlinkat(link, "")?.into())
+}
+
+/// Whether what was found is of a kind.
+pub(super) fn is(found: &FileStat, kind: SFlag) -> bool {
+    found.st_mode & SFlag::S_IFMT.bits() == kind.bits()
 }
 
 /// The parts of a path, the last first.
@@ -66,17 +159,25 @@ fn names(path: &Path) -> Vec<OsString> {
 /// # Errors
 /// The system's word: `ELOOP` for a link.
 pub fn open_followed(path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
-    open_below(&File::open("/")?, path, flags)
+    open_below(&open("/", PATH, Mode::empty())?, path, flags)
 }
 
-/// The same, where the path begins in a folder.
+/// The same, where the path begins in a folder, and leads nowhere beyond it.
 pub(super) fn open_below(root: &impl AsFd, path: &Path, flags: OFlag) -> io::Result<OwnedFd> {
     let path = path.strip_prefix("/").unwrap_or(path);
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let mode = if flags.contains(OFlag::O_CREAT) { Mode::from_bits_truncate(0o666) } else { Mode::empty() };
     // The kernel takes no flag about the opened file where only the path is.
     let more = if flags.contains(OFlag::O_PATH) { OFlag::empty() } else { OFlag::O_NOCTTY };
-    let how =
-        OpenHow::new().flags(flags | more | OFlag::O_CLOEXEC).mode(mode).resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let resolve = ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_IN_ROOT;
+    let how = OpenHow::new().flags(flags | more | OFlag::O_CLOEXEC).mode(mode).resolve(resolve);
     Ok(openat2(root.as_fd(), path, how)?)
+}
+
+/// The same for one name in a folder.
+///
+/// # Errors
+/// The system's word: `ELOOP` for a link.
+pub fn open_in(folder: impl AsFd, name: &OsStr, flags: OFlag) -> io::Result<OwnedFd> {
+    open_below(&folder, Path::new(name), flags)
 }

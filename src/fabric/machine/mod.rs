@@ -10,7 +10,7 @@
 
 mod calls;
 pub mod links;
-mod owners;
+pub mod owners;
 pub(super) mod roles;
 pub mod view;
 
@@ -30,7 +30,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
-use view::{Mount, View};
+use view::{Mounts, View};
 
 use super::{Inside, Sandbox, bounds, descriptors, ids, raw, sandbox};
 use crate::compile::network::NodeName;
@@ -131,17 +131,13 @@ impl Machine {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(
-        inside: &Inside,
-        data: PathBuf,
-        mounts: Vec<Mount>,
-        sandbox: Sandbox,
-    ) -> Result<Self, StartError> {
+    pub async fn start(inside: &Inside, data: PathBuf, mounts: Mounts, sandbox: Sandbox) -> Result<Self, StartError> {
         let namespace = &inside.namespace;
         let attempt = || format!("start the first process of {}", namespace.name);
         let failed = |source| StartError { attempt: attempt(), source };
         let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
-        let (mounts, users) = owners::of(mounts).map_err(failed)?;
+        let Mounts { all, written } = mounts;
+        let (mounts, users) = owners::of(all).map_err(failed)?;
         let view = View {
             hosts: inside.hosts.clone(),
             resolver: inside.resolver.clone(),
@@ -149,6 +145,7 @@ impl Machine {
             owner: ids::of_instances().root(),
             hidden: hidden(),
             mounts,
+            written,
             fresh_proc: sandbox.fresh_proc,
         };
         let job = Job::First { name: namespace.name.to_string(), view };

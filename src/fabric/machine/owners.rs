@@ -4,12 +4,15 @@
 //! can read what its owner can, and what it writes is that owner's. What anybody else in the instance writes belongs to an id that nobody
 //! has, and what belongs to others on the host belongs to nobody inside: no file of theirs can be made, whatever its mode.
 
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-use super::view::{Mount, Source, WithIds};
+use nix::fcntl::OFlag;
+use nix::sys::stat::fstat;
+
+use super::links::open_followed;
+use super::view::{Mount, WithIds};
 use crate::fabric::ids::{self, InstanceRoot, Maps};
 use crate::fabric::{fence, raw};
 
@@ -22,7 +25,7 @@ pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)>
     let mut users = Vec::new();
     let mut all = Vec::new();
     for mount in mounts {
-        let Some(maps) = maps_of(&mount.source)? else {
+        let Some(maps) = mount.owner.map(|owner| ids::of_instances().for_files_of(owner)) else {
             all.push((mount, None));
             continue;
         };
@@ -43,11 +46,14 @@ pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)>
     Ok((all, users))
 }
 
-fn maps_of(source: &Source) -> io::Result<Option<Maps>> {
-    let (Source::ReadOnly(path) | Source::Writable(path)) = source else { return Ok(None) };
+/// Whose a file or a folder is that an instance is to have as its owner does; `None` where an instance's root is the lab's user.
+///
+/// # Errors
+/// The system's word: `ELOOP` for a link, as the path has been followed.
+pub fn owner_of(path: &Path) -> io::Result<Option<(u32, u32)>> {
     if ids::instance_root() == InstanceRoot::Caller {
         return Ok(None);
     }
-    let found = fs::metadata(path)?;
-    Ok(Some(ids::of_instances().for_files_of((found.uid(), found.gid()))))
+    let found = fstat(open_followed(path, OFlag::O_PATH)?)?;
+    Ok(Some((found.st_uid, found.st_gid)))
 }

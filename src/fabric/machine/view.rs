@@ -4,23 +4,26 @@
 //! privilege inherits: root in the instance can mount on top, and can neither take a mount off nor make it writable.
 
 mod mounts;
+mod tree;
 
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{Gid, Uid, chdir, chown, pivot_root};
 use serde::{Deserialize, Serialize};
 
 pub(super) use mounts::WithIds;
-pub use mounts::{Mount, Source};
+pub use mounts::{Mount, Mounts, Source};
 
 use super::DATA;
+use super::links::open_followed;
 use crate::fabric::raw;
-use mounts::ShownSoFar;
+use tree::{Kind, PLACE, Tree};
 
 const NONE: Option<&str> = None;
 
@@ -37,9 +40,6 @@ pub const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tt
 /// Parts of `/proc` that are read-only, as containers have it.
 const READ_ONLY_PROC: [&str; 6] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi"];
 
-/// Where the tree is made: on the lab's own tmpfs.
-const PLACE: &str = "/run/sglab/root";
-
 /// What an instance sees.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct View {
@@ -55,6 +55,8 @@ pub(super) struct View {
     pub hidden: Vec<PathBuf>,
     /// What it sees beside that.
     pub mounts: Vec<WithIds>,
+    /// What of the host's any instance may write to.
+    pub written: Vec<PathBuf>,
     /// Whether a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
 }
@@ -74,42 +76,39 @@ impl View {
     /// `users` are the user namespaces whose ids mounts are shown with.
     pub fn build(&self, users: &[OwnedFd]) -> Result<(), Failed> {
         mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).map_err(at("make mounts private"))?;
-        let root = Path::new(PLACE);
-        fs::create_dir_all(root).map_err(at(format!("make {PLACE}")))?;
-        self.own_folder(root, 0o755)?;
+        let mut tree = Tree::begin(self.owner, &self.written)?;
         for folder in HOST_FOLDERS {
             self.show_host_folder(Path::new(folder))?;
         }
-        for folder in EMPTY_FOLDERS {
-            let place = inside(Path::new(folder));
+        for folder in EMPTY_FOLDERS.map(Path::new) {
             // What is a link leads to a folder that is the instance's own as well.
-            if fs::symlink_metadata(&place).is_ok_and(|found| found.is_dir()) {
-                self.own_folder(&place, 0o1777)?;
+            if let Some(place) = tree.folder(folder)? {
+                tree.mount_memory(&place, folder, 0o1777)?;
             }
         }
-        for folder in &self.hidden {
-            self.hide(folder)?;
+        for folder in self.hidden.iter().filter(|folder| is_shown(folder)) {
+            self.hide(folder, &mut tree)?;
         }
         for (folder, mode) in [("/run", 0o755), ("/tmp", 0o1777), ("/root", 0o700), ("/home", 0o755)] {
-            let place = inside(Path::new(folder));
-            self.folder(&place)?;
-            self.own_folder(&place, mode)?;
+            let folder = Path::new(folder);
+            let place = tree.room(&tree.follow(folder)?, Kind::Folder)?;
+            tree.mount_memory(&place, folder, mode)?;
         }
-        self.devices()?;
-        let mut shown = ShownSoFar::default();
+        self.devices(&mut tree)?;
         for mount in mounts::in_order(&self.mounts, false) {
-            self.show(mount, users, &mut shown)?;
+            self.show(mount, users, &mut tree)?;
         }
-        for (file, place) in [(&self.hosts, "/etc/hosts"), (&self.resolver, "/etc/resolv.conf")] {
-            self.show_names(file, Path::new(place))?;
+        for (file, name) in [(&self.hosts, "/etc/hosts"), (&self.resolver, "/etc/resolv.conf")] {
+            show_names(file, Path::new(name), &tree)?;
         }
+        // In its own `/run`.
         let data = inside(Path::new(DATA));
         self.folder(&data)?;
         bind(&self.data, &data)?;
         chown(&data, Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)))
             .map_err(at(format!("give away {DATA}")))?;
         for mount in mounts::in_order(&self.mounts, true) {
-            self.show(mount, users, &mut shown)?;
+            self.show(mount, users, &mut tree)?;
         }
         self.system()
     }
@@ -159,19 +158,12 @@ impl View {
     }
 
     /// An empty folder over one that the instance would see otherwise.
-    fn hide(&self, folder: &Path) -> Result<(), Failed> {
-        let shown = HOST_FOLDERS.iter().any(|shown| folder.starts_with(shown) && folder != Path::new(shown));
-        let place = inside(folder);
-        if shown && place.is_dir() { self.own_folder(&place, 0o755) } else { Ok(()) }
-    }
-
-    /// Mounts memory that root of the instance may write in.
-    fn own_folder(&self, place: &Path, mode: u32) -> Result<(), Failed> {
-        let (uid, gid) = self.owner;
-        let options = format!("mode={mode:o},uid={uid},gid={gid}");
-        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(Some("tmpfs"), place, Some("tmpfs"), flags, Some(options.as_str()))
-            .map_err(at(format!("mount {}", outside(place).display())))
+    fn hide(&self, folder: &Path, tree: &mut Tree) -> Result<(), Failed> {
+        // What a link leads to is hidden by its own name.
+        match tree.folder(folder)? {
+            Some(place) => tree.mount_memory(&place, folder, 0o755),
+            None => Ok(()),
+        }
     }
 
     fn folder(&self, place: &Path) -> Result<(), Failed> {
@@ -179,34 +171,14 @@ impl View {
         made.map_err(at(format!("make {}", outside(place).display())))
     }
 
-    /// A file of the lab's in place of the system's, if that has it. Many have `/etc/resolv.conf` as a link into `/run`, where nothing is
-    /// yet.
-    fn show_names(&self, file: &Path, name: &Path) -> Result<(), Failed> {
-        let mut place = inside(name);
-        if let Ok(link) = fs::read_link(&place) {
-            let target = name.parent().unwrap_or(Path::new("/")).join(link);
-            place = inside(&normal(&target));
-            // Nowhere to be made: then there is no such file, as on this system outside.
-            let make = |place: &Path| {
-                place.parent().map_or(Ok(()), fs::create_dir_all)?;
-                File::create(place)
-            };
-            if !place.exists() && make(&place).is_err() {
-                return Ok(());
-            }
-        }
-        if !place.exists() {
-            return Ok(());
-        }
-        bind(file, &place)?;
-        restrict(&place)
-    }
-
     /// Devices that are harmless, terminals of its own, and shared memory of its own.
-    fn devices(&self) -> Result<(), Failed> {
+    fn devices(&self, tree: &mut Tree) -> Result<(), Failed> {
         let dev = inside(Path::new("/dev"));
-        self.folder(&dev)?;
-        self.own_folder(&dev, 0o755)?;
+        let memory = |tree: &mut Tree, folder: &str, mode| {
+            let place = tree.room(&tree.follow(Path::new(folder))?, Kind::Folder)?;
+            tree.mount_memory(&place, Path::new(folder), mode)
+        };
+        memory(tree, "/dev", 0o755)?;
         for device in DEVICES {
             let host = Path::new("/dev").join(device);
             if !host.exists() {
@@ -226,10 +198,9 @@ impl View {
         ] {
             symlink(target, dev.join(name)).map_err(at(format!("make the link /dev/{name}")))?;
         }
-        let (terminals, shared) = (dev.join("pts"), dev.join("shm"));
+        let terminals = dev.join("pts");
         self.folder(&terminals)?;
-        self.folder(&shared)?;
-        self.own_folder(&shared, 0o1777)?;
+        memory(tree, "/dev/shm", 0o1777)?;
         let (quiet, options) = (MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
         mount(Some("devpts"), &terminals, Some("devpts"), quiet, Some(options)).map_err(at("mount its /dev/pts"))
     }
@@ -259,17 +230,21 @@ fn outside(place: &Path) -> PathBuf {
     Path::new("/").join(place.strip_prefix(PLACE).unwrap_or(place))
 }
 
-/// A path without `.` and `..`.
-fn normal(path: &Path) -> PathBuf {
-    let mut normal = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(normal.pop()),
-            std::path::Component::CurDir => {}
-            other => normal.push(other),
-        }
-    }
-    normal
+/// Whether a folder lies in one of the host's that every instance sees.
+fn is_shown(folder: &Path) -> bool {
+    HOST_FOLDERS.iter().any(|shown| folder.starts_with(shown) && folder != Path::new(shown))
+}
+
+/// A file of the lab's in place of the system's, if that has it. Many have `/etc/resolv.conf` as a link into `/run`: the file is mounted on
+/// the link, so that nothing need be made where it leads.
+fn show_names(file: &Path, name: &Path, tree: &Tree) -> Result<(), Failed> {
+    let Some(place) = tree.named(name)? else { return Ok(()) };
+    let shown = open_followed(file, OFlag::O_PATH).and_then(|file| {
+        let copy = raw::copy_of_mounts(file.as_fd())?;
+        raw::disarm_mounts(copy.as_fd(), true)?;
+        Ok(raw::put_mounts(copy.as_fd(), place.as_fd())?)
+    });
+    shown.map_err(at(format!("show {} as {}", file.display(), name.display())))
 }
 
 /// Shows a file or a folder at another place, with all that is mounted below.

@@ -1,23 +1,20 @@
 //! What an instance sees at places of its own choice.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use nix::mount::{MsFlags, mount};
+use nix::sys::stat::fstat;
 use serde::{Deserialize, Serialize};
 
-use super::{DATA, Failed, NONE, PLACE, View, at, bind, inside, outside};
-use crate::fabric::machine::links::{follow, open_below, open_followed};
+use super::tree::{Kind, Tree};
+use super::{DATA, Failed, View, at};
+use crate::fabric::machine::links::open_followed;
 use crate::fabric::raw;
 use crate::model::MountPlace;
 
-/// Where a folder is made anew.
-const STAGE: &str = "/run/sglab/stage";
 /// So many mounts are named at the most.
 const MOST_NAMED: usize = 5;
 
@@ -28,6 +25,17 @@ pub struct Mount {
     pub place: PathBuf,
     /// What.
     pub source: Source,
+    /// User and group whose it has to be, where an instance's root has it as they do. An instance may have put something else there.
+    pub owner: Option<(u32, u32)>,
+}
+
+/// What an instance sees at places of its own choice, and what of the host's any instance may write to.
+#[derive(Clone, Debug, Default)]
+pub struct Mounts {
+    /// What it sees.
+    pub all: Vec<Mount>,
+    /// Files and folders, by their paths without links.
+    pub written: Vec<PathBuf>,
 }
 
 /// What is shown. Paths of the host's are absolute, and without links.
@@ -46,16 +54,6 @@ pub enum Source {
 /// What is mounted, and the number of the user namespace, among those sent along, whose ids it is shown with.
 pub(in crate::fabric::machine) type WithIds = (Mount, Option<usize>);
 
-/// A place that something is shown at, and whether that is of the host's.
-struct Shown {
-    place: PathBuf,
-    of_host: bool,
-}
-
-/// What has been shown so far, what lies above before what lies below.
-#[derive(Default)]
-pub(super) struct ShownSoFar(Vec<Shown>);
-
 /// Those of a list that lie in the instance's own data or not, what lies above before what lies below.
 pub(super) fn in_order(mounts: &[WithIds], in_data: bool) -> Vec<&WithIds> {
     let mut some: Vec<&WithIds> = mounts.iter().filter(|(mount, _)| mount.place.starts_with(DATA) == in_data).collect();
@@ -66,42 +64,39 @@ pub(super) fn in_order(mounts: &[WithIds], in_data: bool) -> Vec<&WithIds> {
 impl View {
     /// Shows one. What instances may write to, another instance may alter meanwhile: so each name is looked up once, without links, and
     /// what is shown is made read-only before it is anywhere.
-    pub(super) fn show(&self, (mount, ids): &WithIds, users: &[OwnedFd], shown: &mut ShownSoFar) -> Result<(), Failed> {
-        let Mount { place, source } = mount;
-        let real = follow(Path::new(PLACE), place).map_err(at(format!("find {}", place.display())))?.path;
+    pub(super) fn show(&self, (mount, ids): &WithIds, users: &[OwnedFd], tree: &mut Tree) -> Result<(), Failed> {
+        let Mount { place, source, owner } = mount;
+        let place_found = tree.follow(place)?;
+        let real = place_found.path.clone();
         if real != *place && MountPlace::new(&real.to_string_lossy()).is_err() {
             let attempt = format!("mount something at {}, which is {}", place.display(), real.display());
             return Err((attempt, Errno::EBUSY.into()));
         }
-        let place = inside(&real);
         match source {
             Source::Empty => {
-                self.make_room(&place, Kind::Folder, shown)?;
-                let opened = self.place(&real)?;
-                self.own_folder(&PathBuf::from(format!("/proc/self/fd/{}", opened.as_raw_fd())), 0o1777)
-                    .map_err(|(_, error)| (format!("mount an empty folder at {}", real.display()), error))?;
+                let room = tree.room(&place_found, Kind::Folder)?;
+                tree.mount_memory(&room, &real, 0o1777)
+                    .map_err(|(_, error)| (format!("mount an empty folder at {}", real.display()), error))
             }
             Source::ReadOnly(host) | Source::Writable(host) | Source::Surroundings(host) => {
                 let words = || format!("show {} as {}", host.display(), real.display());
-                let found = open_followed(host, OFlag::O_PATH).map_err(at(words()))?;
+                let opened = open_followed(host, OFlag::O_PATH).map_err(at(words()))?;
+                let found = fstat(&opened).map_err(at(words()))?;
+                if owner.is_some_and(|owner| owner != (found.st_uid, found.st_gid)) {
+                    let attempt = format!("{}: it belongs to another user or group now", words());
+                    return Err((attempt, Errno::EPERM.into()));
+                }
                 let kind = Kind::of(&found).map_err(at(words()))?;
-                self.make_room(&place, kind, shown)?;
-                kind.fits(host, &place)?;
+                let room = tree.room(&place_found, kind)?;
+                kind.fits(host, &room, &real)?;
                 let user = ids.and_then(|number| users.get(number));
-                let tree = raw::copy_of_mounts(found.as_fd()).map_err(at(words()))?;
-                self.dress(source, host, &tree, user)?;
-                raw::put_mounts(tree.as_fd(), self.place(&real)?.as_fd()).map_err(at(words()))?;
-                self.hide_in(source)?;
+                let copy = raw::copy_of_mounts(opened.as_fd()).map_err(at(words()))?;
+                self.dress(source, host, &copy, user)?;
+                raw::put_mounts(copy.as_fd(), room.as_fd()).map_err(at(words()))?;
+                tree.shows_host_at(&real);
+                self.hide_in(source, &real, tree)
             }
         }
-        shown.0.push(Shown { place, of_host: *source != Source::Empty });
-        Ok(())
-    }
-
-    fn place(&self, real: &Path) -> Result<OwnedFd, Failed> {
-        let words = || format!("mount something at {}", real.display());
-        let root = File::open(PLACE).map_err(at(words()))?;
-        open_below(&root, real, OFlag::O_PATH).map_err(at(words()))
     }
 
     fn dress(&self, source: &Source, host: &Path, tree: &OwnedFd, user: Option<&OwnedFd>) -> Result<(), Failed> {
@@ -118,106 +113,27 @@ impl View {
     }
 
     /// What nobody is to see in the folder of a file is not seen there either.
-    fn hide_in(&self, source: &Source) -> Result<(), Failed> {
+    fn hide_in(&self, source: &Source, place: &Path, tree: &mut Tree) -> Result<(), Failed> {
         let Source::Surroundings(host) = source else { return Ok(()) };
-        let below = self.hidden.iter().filter(|folder| folder.starts_with(host) && *folder != host);
-        for folder in below.map(|folder| inside(folder)).filter(|folder| folder.is_dir()) {
-            self.own_folder(&folder, 0o755)?;
+        let below = self.hidden.iter().filter_map(|folder| folder.strip_prefix(host).ok());
+        for rest in below.filter(|rest| !rest.as_os_str().is_empty()) {
+            self.hide(&place.join(rest), tree)?;
         }
         Ok(())
     }
-
-    /// Sees to it that something is there to be mounted on. Nothing is ever made in a folder of the user's.
-    fn make_room(&self, place: &Path, kind: Kind, shown: &ShownSoFar) -> Result<(), Failed> {
-        if place.exists() {
-            return Ok(());
-        }
-        let above = place.ancestors().skip(1).find(|above| above.exists()).unwrap_or(Path::new("/"));
-        let around =
-            shown.0.iter().filter(|it| above.starts_with(&it.place)).max_by_key(|it| it.place.components().count());
-        if let Some(Shown { place: around, .. }) = around.filter(|around| around.of_host) {
-            let attempt = format!(
-                "mount something at {}, which is not there in what is mounted at {}",
-                outside(place).display(),
-                outside(around).display()
-            );
-            return Err((attempt, ErrorKind::NotFound.into()));
-        }
-        match kind.make(place) {
-            Err(error) if matches!(error.kind(), ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied) => {
-                self.make_anew(above, place, kind)
-            }
-            made => made.map_err(at(format!("make {}", outside(place).display()))),
-        }
-    }
-
-    /// Puts a folder in memory in place of one of the host's, which shows all that is in that, and has room for something else.
-    fn make_anew(&self, folder: &Path, room: &Path, kind: Kind) -> Result<(), Failed> {
-        let words = || format!("make room for {}", outside(room).display());
-        let stage = Path::new(STAGE);
-        fs::create_dir_all(stage).map_err(at(words()))?;
-        let mode = fs::metadata(folder).map_err(at(words()))?.mode();
-        self.own_folder(stage, mode & 0o7777)?;
-        for entry in fs::read_dir(folder).map_err(at(words()))? {
-            let entry = entry.map_err(at(words()))?;
-            let (from, to) = (entry.path(), stage.join(entry.file_name()));
-            let kind = entry.file_type().map_err(at(words()))?;
-            let made = if kind.is_symlink() {
-                fs::read_link(&from).and_then(|target| symlink(target, &to))
-            } else {
-                if kind.is_dir() { fs::create_dir(&to) } else { File::create(&to).map(drop) }
-            };
-            made.map_err(at(words()))?;
-            if !kind.is_symlink() {
-                bind(&from, &to)?;
-            }
-        }
-        let rest = room.strip_prefix(folder).unwrap_or(room);
-        kind.make(&stage.join(rest)).map_err(at(words()))?;
-        // Itself alone: what is mounted in it stays as it was.
-        let flags =
-            MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-        mount(NONE, stage, NONE, flags, NONE).map_err(at(words()))?;
-        mount(Some(stage), folder, NONE, MsFlags::MS_MOVE, NONE).map_err(at(words()))
-    }
-}
-
-/// What is mounted, and so what it is mounted on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Folder,
-    File,
 }
 
 impl Kind {
-    /// Whoever writes to the folder that it lies in may have made something else of it since it was looked at.
-    fn of(found: &OwnedFd) -> io::Result<Self> {
-        match File::from(found.try_clone()?).metadata()?.file_type() {
-            kind if kind.is_dir() => Ok(Self::Folder),
-            kind if kind.is_file() => Ok(Self::File),
-            _ => Err(io::Error::other("it is neither a file nor a folder")),
-        }
-    }
-
-    fn make(self, place: &Path) -> io::Result<()> {
-        let folder = |place: &Path| DirBuilder::new().recursive(true).mode(0o755).create(place);
-        match self {
-            Self::Folder => folder(place),
-            Self::File => {
-                place.parent().map_or(Ok(()), folder)?;
-                File::create(place).map(drop)
-            }
-        }
-    }
-
-    fn fits(self, host: &Path, place: &Path) -> Result<(), Failed> {
-        let (what, there, errno) = match (self, place.is_dir()) {
-            (Self::Folder, false) => ("a folder", "a file", Errno::ENOTDIR),
-            (Self::File, true) => ("a file", "a folder", Errno::EISDIR),
-            _ => return Ok(()),
+    fn fits(self, what: &Path, room: &OwnedFd, place: &Path) -> Result<(), Failed> {
+        let shown = what.display();
+        let there = fstat(room).map_err(at(format!("show {shown} as {}", place.display())))?;
+        let (kind, there, errno) = match (self, Self::of(&there).ok()) {
+            (Self::Folder, Some(Self::Folder)) => return Ok(()),
+            (Self::Folder, _) => ("a folder", "a file", Errno::ENOTDIR),
+            (Self::File, Some(Self::Folder)) => ("a file", "a folder", Errno::EISDIR),
+            (Self::File, _) => return Ok(()),
         };
-        let (host, place) = (host.display(), outside(place));
-        Err((format!("show {host}, {what}, as {}, where {there} is", place.display()), errno.into()))
+        Err((format!("show {shown}, {kind}, as {}, where {there} is", place.display()), errno.into()))
     }
 }
 
