@@ -55,7 +55,8 @@ pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the paths of a file's services begin: its own folder, and for a built-in one the present one.
+/// Where the paths of a file's services begin: its own folder, and for a built-in one the present one. Without `..` and links, for what is opened
+/// below it is opened without such.
 ///
 /// # Errors
 /// The system's word, where there is no present folder.
@@ -63,7 +64,18 @@ pub fn folder_of(file: &str) -> std::io::Result<PathBuf> {
     let path = Path::new(file);
     let parent = path.parent().filter(|parent| path.is_file() && !parent.as_os_str().is_empty());
     match parent {
-        Some(parent) => std::path::absolute(parent),
+        Some(parent) => parent.canonicalize(),
         None => std::env::current_dir(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_of_a_file_is_named_without_ways_up() {
+        let folder = folder_of("src/../src/lib.rs").unwrap();
+        assert_eq!(folder, Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap().join("src"));
     }
 }
