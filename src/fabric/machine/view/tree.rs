@@ -234,5 +234,4 @@ fn mount_memory(place: &str, (uid, gid): (u32, u32), mode: u32) -> nix::Result<(
 }
 
 #[cfg(test)]
-#[path = "tree_tests.rs"]
 mod tests;
