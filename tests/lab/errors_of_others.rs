@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, PacketBuilder, PacketBuilderStep};
 use sglab::compile::record::Record;
 use sglab::fabric::packet::{ICMP, ICMPV6, Tuple};
+use sglab::lab::Lab;
 use sglab::model::{
     Direction, Endpoint, Era, Flow, GroupName, HostName, IcmpMatch, InstanceName, Operation, Service, Traffic, Via,
 };
@@ -490,14 +491,27 @@ async fn a_flood_of_errors_about_what_probes_will_send_makes_no_wrong_verdict() 
     let services = [udp(53), Service::Protocol(PROTOCOL), Service::IcmpEcho];
     let flows: Vec<Flow> = services.into_iter().cycle().take(15).map(to_office).collect();
     for _ in 0..3 {
-        let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
-        for seen in &batch.observations {
-            let right = matches!(seen.outcome, Outcome::Open { .. } | Outcome::Inconclusive { .. });
-            assert!(right, "{}: {:?}", seen.flow, seen.outcome);
-        }
+        no_wrong_verdict(&mut lab, &flows).await;
     }
     over.store(true, Ordering::Relaxed);
     flooding.await.expect("no panic");
-    let found = outcomes(&mut lab, &flows).await;
-    assert!(found.iter().all(is_open), "when it is over: {found:?}");
+    // What is left of the flood in the filters' logs may hide a canary once more: that proves nothing, and is asked again.
+    let mut found = Vec::new();
+    for _ in 0..20 {
+        found = no_wrong_verdict(&mut lab, &flows).await;
+        if found.iter().all(is_open) {
+            return;
+        }
+    }
+    panic!("when it is over: {found:?}");
+}
+
+/// Probes flows that are open: each is, or nothing proves it.
+async fn no_wrong_verdict(lab: &mut Lab, flows: &[Flow]) -> Vec<Outcome> {
+    let batch = lab.probe(flows).await.unwrap_or_else(|error| panic!("{error}"));
+    for seen in &batch.observations {
+        let right = matches!(seen.outcome, Outcome::Open { .. } | Outcome::Inconclusive { .. });
+        assert!(right, "{}: {:?}", seen.flow, seen.outcome);
+    }
+    batch.observations.into_iter().map(|seen| seen.outcome).collect()
 }
