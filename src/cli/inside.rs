@@ -11,14 +11,14 @@ use sglab::fabric::terminal::{self, Raw};
 use sglab::lab::Lab;
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What a shell is where none is named: the caller's own, if instances see it.
+/// Picks a shell where none is named: the caller's own, if instances see it, else `/bin/sh`.
 pub(super) fn shell() -> String {
     let own = std::env::var("SHELL").ok();
     let seen = own.filter(|shell| view::HOST_FOLDERS.iter().any(|shown| shell.starts_with(shown)));
     seen.unwrap_or_else(|| "/bin/sh".into())
 }
 
-/// What a shell inside says first.
+/// Greeting of a shell inside.
 pub(super) fn welcome(site: &str) -> String {
     format!(
         "You are root in {site}.\n\

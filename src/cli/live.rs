@@ -226,7 +226,7 @@ pub(crate) struct ExecArguments {
     /// Give the program a terminal of its own, for shells and editors
     #[arg(short, long)]
     pub tty: bool,
-    /// Where the program begins, as the instance sees it
+    /// Working directory of the program, as the instance sees it
     #[arg(short, long, value_name = "FOLDER", default_value = "/")]
     pub workdir: PathBuf,
     /// Nothing: input is passed on in any case. For who is used to `docker exec -it`

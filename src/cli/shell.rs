@@ -18,11 +18,11 @@ use super::arguments::ShellArguments;
 use super::live::exec;
 use super::{Exit, host, inside, no_step, progress, sources, steps, told};
 
-/// How wide what it says is at the most.
+/// Columns of what it prints, at the most.
 const WIDTH: usize = 80;
-/// How far in it says what has no room beside a name.
+/// Indent of what has no room beside a name, in columns.
 const BELOW: usize = 15;
-/// What stands before an error.
+/// Printed in front of an error.
 const ERROR: &str = "error: ";
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
@@ -67,7 +67,7 @@ fn file_of(arguments: &ShellArguments) -> &str {
     arguments.topology.as_deref().unwrap_or_default()
 }
 
-/// Whether a lab of this user's is up, that may be meant. Where that cannot be said there is no tip.
+/// Tells if a lab of this user's is up, which may be meant. Where that cannot be found out there is no tip.
 fn is_one_up() -> bool {
     place::all().is_ok_and(|all| !all.is_empty())
 }
@@ -172,7 +172,7 @@ fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> 
     text
 }
 
-/// Who is there; names that have no room behind it are below.
+/// Adds a row for an instance or load balancer; groups that have no room behind it go below.
 fn row(text: &mut String, name: &str, state: &str, [private, public]: [&String; 2], groups: &[&str]) {
     use std::fmt::Write;
     let head = format!("  {name:<12} {state:<8} {private:<15} {public:<15} ");

@@ -13,7 +13,7 @@ use super::{folder, screen, told};
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
 
-/// What a topology is read for.
+/// Purpose for which a topology is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
     /// To be checked: it must expect something.

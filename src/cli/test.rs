@@ -219,11 +219,11 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
     }
 }
 
-/// What a format writes.
+/// Output of a format.
 struct Output {
-    /// Where the text for people goes.
+    /// Stream of the text for people.
     text: TextGoes,
-    /// What stands on standard output besides, at the end.
+    /// Written to standard output at the end.
     document: fn(&[Entry]) -> Result<String, serde_json::Error>,
 }
 

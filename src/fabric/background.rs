@@ -26,7 +26,7 @@ pub struct Word {
     speaker: Pid,
 }
 
-/// How it went on in the background.
+/// Outcome of going on in the background.
 #[derive(Debug)]
 pub enum Begun {
     /// It is ready, and says this.

@@ -115,7 +115,7 @@ fn remaining(tuples: &[packet::Tuple]) -> Result<Option<Duration>, Refused> {
     Ok(longest)
 }
 
-/// Whether a namespace knows the flow that a packet is of, in either direction.
+/// Tells if a namespace tracks the flow of a packet, in either direction.
 ///
 /// # Errors
 /// The kernel's word, with the namespace.

@@ -65,7 +65,7 @@ fn payload(packet: &[u8]) -> Option<(u8, &[u8])> {
     Some((payload.ip_number.0, payload.payload))
 }
 
-/// Whether an authentication header carries another protocol. The filter sees the header, and so does a rule.
+/// Tells if an authentication header carries another protocol. The filter sees the header, and so does a rule.
 fn is_authenticated(net: &LaxNetSlice<'_>) -> bool {
     match net {
         LaxNetSlice::Ipv4(ip) => ip.header().protocol() == IpNumber::AUTHENTICATION_HEADER,

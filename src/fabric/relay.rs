@@ -18,18 +18,18 @@ use super::terminal::Pty;
 /// Bytes that are passed on at once.
 const PIECE: usize = 1 << 14;
 
-/// What a pseudo terminal holds at the most (`TTYB_DEFAULT_MEM_LIMIT` of the kernel), rounded up.
+/// Bytes that a pseudo terminal holds at the most (`TTYB_DEFAULT_MEM_LIMIT` of the kernel), rounded up.
 const OF_A_TERMINAL: usize = 1 << 20;
 
-/// How often a process in the background looks whether the terminal is its own again, in milliseconds.
+/// Milliseconds between two looks of a process in the background at whether the terminal is its own again.
 const PAUSE: u16 = 200;
 
 /// Input, output and errors for a program, and what is to be done here meanwhile.
 #[derive(Debug)]
 pub struct Ends {
-    /// What the program gets.
+    /// Input, output and errors of the program.
     pub given: [OwnedFd; 3],
-    /// What passes the rest on.
+    /// Passes on what is typed and printed.
     pub relay: Relay,
 }
 
@@ -44,7 +44,7 @@ pub struct Relay {
 #[derive(Debug)]
 struct Input {
     to: OwnedFd,
-    /// What was typed and is not taken yet. No more is read until it is.
+    /// Typed bytes that the program has not taken yet. No more is read until it is.
     typed: Vec<u8>,
     ended: bool,
 }
@@ -94,7 +94,7 @@ fn is_one_terminal() -> io::Result<bool> {
 }
 
 impl Relay {
-    /// What the program gets for an end of ours.
+    /// Makes the program's end for one of ours.
     fn end_for(&mut self, ours: BorrowedFd<'_>) -> io::Result<OwnedFd> {
         let to = ours.try_clone_to_owned()?;
         if !to.is_terminal() {

@@ -16,11 +16,12 @@ use super::{Lab, sources};
 use crate::fabric::ids::{InstanceRoot, instance_root};
 use crate::fabric::machine::links;
 
-/// A lease on a log is waited for so long: who holds one in good faith gives it up at once.
+/// Time to wait for a lease on a log: who holds one in good faith gives it up at once.
 const LEASE_PATIENCE: Duration = Duration::from_secs(2);
-/// So often it is asked for meanwhile.
+/// Time between two tries: the kernel tells nobody that a lease has ended.
 const LEASE_PAUSE: Duration = Duration::from_millis(50);
-/// What a log is opened for.
+
+/// Purpose for which a log is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LogUse {
     /// To read what was said.
@@ -84,7 +85,7 @@ impl Lab {
     }
 }
 
-/// Why what is there can be no log.
+/// Refuses what is no file that can be a log.
 fn kind_of(folder: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
     match links::open_in(folder, name, OFlag::O_PATH) {
         Ok(there) => sources::fit_log(&File::from(there).metadata()?).map_err(io::Error::other),

@@ -1,6 +1,6 @@
 //! What a program lacks that would write below `/var`, where an instance sees the host's files.
 
-/// How the system says that there is no room for a file.
+/// Errors of the system for a file that cannot be made.
 const SAID: [&str; 3] = ["Read-only file system", "No such file or directory", "Permission denied"];
 
 /// The mounts that give a program the folders that its last words miss; nothing where they miss none.

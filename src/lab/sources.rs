@@ -88,7 +88,7 @@ struct Shared {
     with_all: bool,
 }
 
-/// Whether a file or a folder of the host's may be mounted, which the file of a folder names. Links are followed before it is judged.
+/// Judges if a file or folder of the host may be mounted. Links are followed first. `from` is the folder of the topology file.
 ///
 /// # Errors
 /// Why not.
@@ -139,7 +139,7 @@ fn closed_above(path: &Path) -> Option<PathBuf> {
     closed.map(Path::to_owned)
 }
 
-/// What the caller may not do with it, an instance of the caller's may not. In a lab of root's the owner decides that.
+/// Refuses to an instance of the caller's what the caller may not do. In a lab of root's the owner decides that.
 fn refuse_forbidden(path: PathBuf, found: &Metadata, asked: MountAccess) -> Result<(), Unfit> {
     let may = |flags| access(&path, flags);
     if asked == MountAccess::Writable && may(AccessFlags::W_OK) == Err(Errno::EROFS) {
@@ -172,10 +172,10 @@ pub(super) fn named_from(folder: &Path, path: impl AsRef<Path>) -> PathBuf {
     folder.join(path).components().collect()
 }
 
-/// Whether the output of a service can be added to what is at a path; what is not there is made.
+/// Judges if the output of a service can be added to the file at a path; a file that is not there is made later.
 ///
 /// # Errors
-/// Why not.
+/// The reason why it cannot.
 pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), Unfit> {
     trust::followed(path, from)?;
     match fs::metadata(path) {
@@ -185,7 +185,7 @@ pub fn find_log(path: &Path, from: Option<&Path>) -> Result<(), Unfit> {
     }
 }
 
-/// Whether output can be added to what has been found.
+/// Judges if output can be added to a file of this kind.
 pub(super) fn fit_log(found: &Metadata) -> Result<(), Unfit> {
     let kind = found.file_type();
     let is_null = kind.is_char_device() && found.rdev() == libc::makedev(1, 3);
@@ -207,7 +207,7 @@ fn is_system(path: &Path) -> bool {
         || SYSTEM.iter().any(|folder| path.starts_with(folder))
 }
 
-/// Whether no lab lets an instance write to a folder: it is the system's, or has what no instance is to see.
+/// Tells if no lab lets an instance write to a folder: it is the system's, or has files that no instance is to see.
 pub(super) fn is_never_written(folder: &Path) -> bool {
     folder == Path::new("/") || is_system(folder) || common().iter().any(|shared| shared.folder == folder)
 }

@@ -18,7 +18,7 @@ const STICKY: u32 = 0o1000;
 /// whoever can make links in it or above can make another of the file itself.
 ///
 /// # Errors
-/// Which link.
+/// [`Unfit::Link`].
 pub(super) fn judge(followed: &Followed, from: Option<&Path>) -> Result<(), Unfit> {
     if followed.links.is_empty() {
         return Ok(());
@@ -34,7 +34,7 @@ pub(super) fn judge(followed: &Followed, from: Option<&Path>) -> Result<(), Unfi
     let system = stat("/").map(|root| root.st_uid).unwrap_or_default();
     let is_followed = |link: &Link| {
         let is_open = link.folder_mode & OTHERS_WRITE != 0;
-        // Where everybody has files, this one has to be the user's own or the system's.
+        // In a folder of everybody's the link has to be the user's own or the system's.
         if is_open && link.folder_mode & STICKY != 0 && ![geteuid().as_raw(), system].contains(&link.uid) {
             return false;
         }
@@ -52,15 +52,15 @@ pub(super) fn judge(followed: &Followed, from: Option<&Path>) -> Result<(), Unfi
     }
 }
 
-/// Whether a link leads below its own folder, by names alone: further links there are judged by themselves.
+/// Tells if a link leads below its own folder, by names alone: further links there are judged by themselves.
 fn is_below(target: &Path) -> bool {
     target.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
 }
 
-/// Where a path leads that is judged.
+/// Follows a path and judges its links.
 ///
 /// # Errors
-/// Which link keeps it from being followed, or the system's word.
+/// The link that may not be followed, or the system's error.
 pub(super) fn followed(path: &Path, from: Option<&Path>) -> Result<PathBuf, Unfit> {
     let followed = follow(path).map_err(Unfit::Unknown)?;
     judge(&followed, from)?;

@@ -31,7 +31,7 @@ pub enum Change {
         /// The interface.
         interface: InterfaceId,
         /// Kind of address.
-        kind: AddressFamily,
+        kind: AddressType,
         /// Before.
         before: Option<IpAddr>,
         /// Now.
@@ -86,10 +86,10 @@ pub struct RuleReference {
     pub written: String,
 }
 
-/// A kind of address of an interface.
+/// Type of an address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum AddressFamily {
+pub enum AddressType {
     /// Private IPv4 address.
     Private,
     /// Public IPv4 address.
@@ -98,7 +98,7 @@ pub enum AddressFamily {
     Ipv6,
 }
 
-impl fmt::Display for AddressFamily {
+impl fmt::Display for AddressType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Private => "private",
@@ -158,9 +158,9 @@ fn instance_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
 fn interface_changes(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Change>) {
     let addresses = |it: &Interface| {
         [
-            (AddressFamily::Private, it.private.map(|address| IpAddr::V4(address.0))),
-            (AddressFamily::Public, it.public.map(|address| IpAddr::V4(address.0))),
-            (AddressFamily::Ipv6, it.ipv6.map(|address| IpAddr::V6(address.0))),
+            (AddressType::Private, it.private.map(|address| IpAddr::V4(address.0))),
+            (AddressType::Public, it.public.map(|address| IpAddr::V4(address.0))),
+            (AddressType::Ipv6, it.ipv6.map(|address| IpAddr::V6(address.0))),
         ]
     };
     let had = was.map(addresses);

@@ -184,9 +184,6 @@ pub enum Via {
 }
 
 impl Via {
-    /// Every way.
-    pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
-
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {

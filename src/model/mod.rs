@@ -26,7 +26,7 @@ mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
 pub use apply::{DEFAULT_GROUP, apply};
-pub use change::{AddressFamily, Change, RuleReference, changes};
+pub use change::{AddressType, Change, RuleReference, changes};
 pub use cloud::*;
 pub use daemon::Daemon;
 pub use era::*;

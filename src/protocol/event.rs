@@ -47,7 +47,7 @@ pub struct Event {
     pub kind: EventKind,
 }
 
-/// What can happen.
+/// Kind of event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
@@ -121,7 +121,7 @@ pub struct FlowLogRecord {
 /// A packet as it stood on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapturedFrame {
-    /// When the kernel saw it, in seconds since 1970.
+    /// Seconds since 1970 when the kernel saw it.
     pub seconds: u64,
     /// And nanoseconds.
     pub nanoseconds: u32,

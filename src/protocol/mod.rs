@@ -127,7 +127,7 @@ pub enum Reply {
     State(Box<State>),
     /// The operations that were carried out.
     Applied(Vec<Applied>),
-    /// What probes found, in the order of the flows.
+    /// Results of probes, in the order of the flows.
     Probed(Vec<Probed>),
     /// The lab has moved on to this revision, and nothing was done.
     Stale(Revision),
@@ -188,7 +188,7 @@ pub enum ProbeDetails {
     Records,
 }
 
-/// What a probe found.
+/// Result of a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probed {
     /// The flow.
@@ -203,14 +203,14 @@ pub struct Probed {
     pub address: Option<IpAddr>,
     /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
     pub answer_dropped: Option<AnswerDropped>,
-    /// What was asked for by [`ProbeDetails::Records`].
+    /// Present if [`ProbeDetails::Records`] was asked for.
     pub records: Option<ProbeRecords>,
 }
 
-/// What the filters recorded of a probe.
+/// Records of the filters about a probe.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProbeRecords {
-    /// Whether the probe came out as the model predicts.
+    /// Agreement of the probe with the model.
     pub agreement: Agreement,
     /// The records, in the order of their reading.
     pub met: Vec<PacketVerdict>,

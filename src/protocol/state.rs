@@ -1,6 +1,7 @@
 //! The state of a lab: its cloud whole, and what no cloud knows.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -12,12 +13,6 @@ use crate::probe::Standing;
 /// Counts the operations that a lab has carried out since it came up; 0 before the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Revision(pub u64);
-
-impl std::fmt::Display for Revision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// The state of a lab at a revision.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +30,7 @@ pub struct State {
     /// Operations so far.
     pub revision: Revision,
     /// Instances, groups with their rules, addresses, load balancers, hosts, prefix lists.
-    pub cloud: Cloud,
+    pub cloud: Arc<Cloud>,
     /// Seconds since the launch or last start of each instance that runs.
     pub running: IndexMap<InstanceName, f64>,
     /// Instances that wait for a service of theirs: EC2's `pending`.

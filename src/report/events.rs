@@ -25,7 +25,7 @@ pub struct EventView {
     pub kind: KindView,
 }
 
-/// What can happen.
+/// Kind of event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum KindView {
@@ -189,22 +189,22 @@ fn end(address: &str, port: u16) -> String {
 pub struct Explained {
     /// The flow.
     pub flow: String,
-    /// Whether the two say the same: `agree`, `disagree`, or `unproved` where the probe proved nothing.
+    /// Agreement of model and packets: `agree`, `disagree`, or `unproved` where the probe proved nothing.
     pub agreement: Agreement,
     /// The predicted walk, as `sglab explain FILE --format json` has it.
     predicted: serde_json::Value,
     /// The same in words for people.
     text: String,
-    /// What the probe found.
+    /// Result of the probe.
     probed: ProbeView,
-    /// What the filters recorded of the probe, in the order of their reading.
+    /// Records of the filters about the probe, in the order of their reading.
     met: Vec<VerdictView>,
     /// Of a `<->`, with the flow of the other end: what the two come to where both send.
     #[serde(skip_serializing_if = "Option::is_none")]
     together: Option<Together>,
 }
 
-/// What the model says of two ends that send to each other. Probes of each way prove nothing of that.
+/// Prediction for two ends that send to each other. Probes of each way prove nothing of that.
 #[derive(Serialize)]
 struct Together {
     predicted: serde_json::Value,

@@ -140,7 +140,7 @@ pub fn applied(done: &[Applied]) -> String {
     text
 }
 
-/// What there is of the kind that EC2 did not find.
+/// Names of the kind that EC2 did not find.
 pub fn known_names(cloud: &Cloud, code: RefusalCode) -> Option<String> {
     let names: Vec<&str> = match code {
         RefusalCode::InvalidInstanceIdNotFound => cloud.instances.keys().map(|name| name.as_str()).collect(),

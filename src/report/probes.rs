@@ -22,9 +22,9 @@ pub struct ProbeView {
     pub outcome: String,
     /// The rule that let it in, where one did: `DB "tcp 3306 from WEB"`.
     pub rule: Option<String>,
-    /// Why it is so, where there is more to say.
+    /// Reason, where there is more to say.
     pub reason: Option<String>,
-    /// Where a DNS name led.
+    /// Address that a DNS name led to.
     pub address: Option<String>,
     /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,7 +63,7 @@ pub(super) fn rule(rule: &DecidingRule) -> String {
     format!("{} \"{}\"", rule.group, rule.written)
 }
 
-/// What probes found, a line each.
+/// Results of probes for people, a line each.
 pub fn probed(all: &[Probed]) -> String {
     let mut text = String::new();
     let all: Vec<ProbeView> = all.iter().map(ProbeView::of).collect();

@@ -8,7 +8,7 @@ use crate::model::topology::{
 };
 use crate::model::{ConnectionName, InstanceName, LoadBalancerName, Place, RefusalCode, TableName};
 
-/// What a step expects. Each part is in the order of the file.
+/// Expectations of a step by their evaluators. Each part is in the order of the file.
 #[derive(Clone, Debug, Default)]
 pub struct Expected<'a> {
     /// Of cells.
@@ -27,7 +27,7 @@ pub struct Expected<'a> {
     pub changes: Vec<(Change<'a>, &'a Place)>,
 }
 
-/// What is expected of cells.
+/// Expectation of cells.
 #[derive(Clone, Copy, Debug)]
 pub enum Cells<'a> {
     /// What a table says of each.
@@ -36,7 +36,7 @@ pub enum Cells<'a> {
     Flows(ExpectedOutcome, &'a [FlowPattern]),
 }
 
-/// What is expected of load balancers.
+/// Expectation of load balancers.
 #[derive(Clone, Copy, Debug)]
 pub enum Balancers<'a> {
     /// Who is in service, or out of it.
@@ -45,7 +45,7 @@ pub enum Balancers<'a> {
     AnsweredBy(&'a [AnsweredBy]),
 }
 
-/// What is expected of what the operations change.
+/// Expectation of what the operations change.
 #[derive(Clone, Copy, Debug)]
 pub enum Change<'a> {
     /// Other addresses than before.

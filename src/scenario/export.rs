@@ -11,7 +11,7 @@ use crate::policy::behind::{Behind, Listens, listener};
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;
 
-/// Why a cloud cannot be written as a file.
+/// A cloud that cannot be written as a file.
 #[derive(Debug, thiserror::Error)]
 #[error("this lab cannot be written as a file: {0}")]
 pub struct ExportError(String);

@@ -369,7 +369,7 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// What they mean in the cloud of a lab.
+    /// Reads them for the cloud of a lab.
     fn read(&self, state: &State) -> Result<Vec<Operation>, Problems> {
         match self {
             Self::Rules { group, rules, direction, make } => {
@@ -391,7 +391,7 @@ fn rules_of(arguments: Rules, [ingress, egress]: [fn(GroupName, Vec<Permission>)
     (Wanted::Rules { group, rules, direction, make }, common)
 }
 
-/// What a command means. JSON is YAML, and quotes what needs quotes.
+/// Takes a command apart. JSON is YAML, and quotes what needs quotes.
 fn wanted(command: OperationCommand) -> (Wanted, Common) {
     use OperationCommand as Command;
     let entry = |verb: &str, value: Value| json!({ verb: value }).to_string();

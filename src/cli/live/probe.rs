@@ -51,7 +51,7 @@ pub(super) fn matrix(arguments: &MatrixArguments) -> anyhow::Result<Exit> {
     if arguments.watch { watch(arguments, &table) } else { print(arguments, table()?) }
 }
 
-/// What is printed: a truth table, or how asking for one ended.
+/// A truth table to be printed, or the exit code where there is none.
 enum Table {
     Matrix(Box<Matrix>),
     Ended(Exit),

@@ -80,12 +80,12 @@ pub(super) fn ask_at<T>(
 pub(super) struct Invalid(String);
 
 impl Invalid {
-    /// What is wrong, in a line.
+    /// One problem without a place.
     pub fn new(why: &str) -> Self {
         Self(format!("error: {why}"))
     }
 
-    /// Says it; the exit code for bad input.
+    /// Prints the problems; gives the exit code for bad input.
     pub fn say(&self) -> Exit {
         eprintln!("{}", shown_lines(self.0.trim_end()));
         Exit::BadInput
@@ -98,7 +98,7 @@ impl From<Problems> for Invalid {
     }
 }
 
-/// Says that EC2 refuses, and what there is of the kind that it did not find.
+/// Prints a refusal, and the names of the kind that EC2 did not find; gives the exit code.
 pub(super) fn refused(refusal: &Refusal, cloud: Option<&Cloud>) -> Exit {
     screen::tell(&format!("refused: {}: {}", refusal.code.as_str(), shown(&refusal.message)));
     if let Some(help) = cloud.and_then(|cloud| live::known_names(cloud, refusal.code)) {

@@ -67,7 +67,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                     let said = std::fs::read_to_string(place.log()).unwrap_or_default();
                     eprint!("{}", screen::fit(&stderr(), &shown_lines(&said)));
                     place.wait_until_down()?;
-                    // What ends it otherwise is the system's doing.
+                    // Every other end is the system's doing.
                     let of_file = code == Some(i32::from(Exit::BadInput as u8));
                     Ok(if of_file { Exit::BadInput } else { Exit::CannotHost })
                 }

@@ -81,7 +81,7 @@ impl Glimpse {
             pending,
             services,
             health: self.balancers.iter().map(|(name, at_work)| (name.clone(), at_work.standings())).collect(),
-            cloud: Cloud::clone(&cloud),
+            cloud,
         }
     }
 }

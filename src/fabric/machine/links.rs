@@ -30,36 +30,36 @@ pub struct Followed {
 /// A link on the way.
 #[derive(Debug)]
 pub struct Link {
-    /// Where it lies, without links.
+    /// Path of the link itself, without links.
     pub path: PathBuf,
-    /// What it says.
+    /// Path that it points to.
     pub target: PathBuf,
-    /// Whose it is.
+    /// Owner of the link.
     pub uid: u32,
-    /// Whose the folder is that it lies in.
+    /// Owner of the folder that it lies in.
     pub folder_uid: u32,
     /// The mode of that folder.
     pub folder_mode: u32,
 }
 
 impl Followed {
-    /// What is there, if the whole path is.
+    /// Descriptor of the file or folder, if the whole path exists.
     pub fn opened(&self) -> Option<BorrowedFd<'_>> {
         if self.missing().is_empty() { self.opened.last().map(AsFd::as_fd) } else { None }
     }
 
-    /// The folder that it lies in, if that is there.
+    /// Descriptor of the folder that it lies in, if that exists.
     pub fn folder(&self) -> Option<BorrowedFd<'_>> {
         let depth = names(&self.path).len();
         self.opened.get(depth.checked_sub(1)?).map(AsFd::as_fd)
     }
 
-    /// What of the path is there: the root, and each part below.
+    /// Descriptors of the parts that exist: the root, and each below.
     pub(super) fn there(&self) -> &[OwnedFd] {
         &self.opened
     }
 
-    /// The names that nothing is there for.
+    /// Names of the parts that do not exist.
     pub(super) fn missing(&self) -> Vec<OsString> {
         let mut names = names(&self.path);
         names.reverse();
@@ -134,12 +134,12 @@ fn link_of(opened: &OwnedFd, folder: &OwnedFd, path: &Path) -> io::Result<Option
     }))
 }
 
-/// What a link says that was opened.
+/// Reads the target of a link that was opened.
 pub(super) fn target(link: &OwnedFd) -> io::Result<PathBuf> {
     Ok(readlinkat(link, "")?.into())
 }
 
-/// Whether what was found is of a kind.
+/// Tells if a file is of a kind.
 pub(super) fn is(found: &FileStat, kind: SFlag) -> bool {
     found.st_mode & SFlag::S_IFMT.bits() == kind.bits()
 }

@@ -46,7 +46,7 @@ pub(super) fn of(mounts: Vec<Mount>) -> io::Result<(Vec<WithIds>, Vec<OwnedFd>)>
     Ok((all, users))
 }
 
-/// Whose a file or a folder is that an instance is to have as its owner does; `None` where an instance's root is the lab's user.
+/// Finds the owner of a file or folder, which is root in an instance that mounts it; `None` where an instance's root is the lab's user.
 ///
 /// # Errors
 /// The system's word: `ELOOP` for a link, as the path has been followed.

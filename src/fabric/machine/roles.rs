@@ -27,7 +27,7 @@ use super::view::{Failed, View};
 use super::{Folder, Job, Order, Program, VARIABLE, Word};
 use crate::fabric::{bounds, descriptors, raw};
 
-/// So long a program whose caller has gone has for an end of its own.
+/// Time for a program to end by itself once its caller has gone.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
@@ -240,7 +240,7 @@ impl Talk {
 /// Ends a program and all of its process group: asked at first, and killed where that takes too long.
 fn end(child: Pid, ended: &SignalFd) -> io::Result<()> {
     let _ = killpg(child, Signal::SIGTERM);
-    // Who is stopped hears nothing.
+    // A stopped process takes no other signal.
     let _ = killpg(child, Signal::SIGCONT);
     let until = Instant::now() + GRACE;
     let mut is_reaped = false;

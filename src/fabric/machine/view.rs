@@ -55,7 +55,7 @@ pub(super) struct View {
     pub hidden: Vec<PathBuf>,
     /// What it sees beside that.
     pub mounts: Vec<WithIds>,
-    /// What of the host's any instance may write to.
+    /// Paths of the host that any instance may write to.
     pub written: Vec<PathBuf>,
     /// Whether a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
@@ -159,7 +159,7 @@ impl View {
 
     /// An empty folder over one that the instance would see otherwise.
     fn hide(&self, folder: &Path, tree: &mut Tree) -> Result<(), Failed> {
-        // What a link leads to is hidden by its own name.
+        // The target of a link is hidden by its own name.
         match tree.folder(folder)? {
             Some(place) => tree.mount_memory(&place, folder, 0o755),
             None => Ok(()),
@@ -230,7 +230,7 @@ fn outside(place: &Path) -> PathBuf {
     Path::new("/").join(place.strip_prefix(PLACE).unwrap_or(place))
 }
 
-/// Whether a folder lies in one of the host's that every instance sees.
+/// Tells if a folder lies in one of the host's that every instance sees.
 fn is_shown(folder: &Path) -> bool {
     HOST_FOLDERS.iter().any(|shown| folder.starts_with(shown) && folder != Path::new(shown))
 }

@@ -17,7 +17,7 @@ const PLACE_FIRST: &str = "the place in the instance comes first";
 pub trait Files {
     /// What is there, for an instance that may do this with it.
     fn find(&self, path: &str, access: MountAccess) -> Found;
-    /// Whether the output of a service can be added to what is there.
+    /// Judges if the output of a service can be added to a file.
     fn find_log(&self, path: &str) -> Found;
     /// The names in a folder: what may have been meant.
     fn names(&self, folder: &str) -> Vec<String>;

@@ -17,21 +17,21 @@ use crate::model::Place;
 pub struct Check {
     /// What it is about: `connection session`; empty where `expected` names it.
     pub subject: String,
-    /// What was expected: a word or two, or the whole expectation in the words of the file.
+    /// Expected outcome: a word or two, or the whole expectation in the words of the file.
     pub expected: String,
-    /// What was found.
+    /// Observed outcome.
     pub observed: String,
-    /// What the two come to.
+    /// Result of comparing the two.
     pub status: CheckStatus,
-    /// Why that was found, where something is known of it.
+    /// Reason for the observed outcome, where it is known.
     pub reason: Option<String>,
-    /// Who expects it.
+    /// Expectation of the file.
     pub said: Said,
-    /// What depends on the kind of expectation.
+    /// Details of its kind of expectation.
     pub details: Details,
 }
 
-/// What a check comes to.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CheckStatus {
     /// What was found is what was expected.

@@ -15,7 +15,7 @@ use crate::fabric::machine::links::open_followed;
 use crate::fabric::raw;
 use crate::model::MountPlace;
 
-/// So many mounts are named at the most.
+/// Mounts that an error names, at the most.
 const MOST_NAMED: usize = 5;
 
 /// What an instance sees at a place of its own choice.
@@ -29,10 +29,10 @@ pub struct Mount {
     pub owner: Option<(u32, u32)>,
 }
 
-/// What an instance sees at places of its own choice, and what of the host's any instance may write to.
+/// Mounts of an instance, and the paths of the host that any instance may write to.
 #[derive(Clone, Debug, Default)]
 pub struct Mounts {
-    /// What it sees.
+    /// Its mounts.
     pub all: Vec<Mount>,
     /// Files and folders, by their paths without links.
     pub written: Vec<PathBuf>,

@@ -19,14 +19,14 @@ use super::{Failed, at};
 use crate::fabric::machine::links::{self, Followed, follow_in, is};
 use crate::fabric::raw;
 
-/// Where the tree is made: on the lab's own tmpfs.
+/// Root of the tree while it is made: on the lab's own tmpfs.
 pub(super) const PLACE: &str = "/run/sglab/root";
-/// Where memory is mounted first, and moved from.
+/// Mount point of new memory, from which it is moved.
 const STAGE: &str = "/run/sglab/stage";
 /// Opens what a name is, also a link.
 const NAMED: OFlag = OFlag::O_PATH.union(OFlag::O_NOFOLLOW).union(OFlag::O_CLOEXEC);
 
-/// What is mounted, and so what it is mounted on.
+/// Kind of what is mounted, and so of what it is mounted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Folder,
@@ -93,13 +93,13 @@ impl Tree {
         Ok(Self { root, owner, own, of_host: Vec::new(), written: written.to_vec() })
     }
 
-    /// Where a path leads in it.
+    /// Follows a path in it.
     pub fn follow(&self, path: &Path) -> Result<Followed, Failed> {
         let followed = self.root.try_clone().and_then(|root| follow_in(root, path));
         followed.map_err(at(format!("find {}", path.display())))
     }
 
-    /// What a path names in it, also a link; its folder is followed.
+    /// Opens what a path names in it, also a link; its folder is followed.
     pub fn named(&self, path: &Path) -> Result<Option<OwnedFd>, Failed> {
         let words = || format!("find {}", path.display());
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
