@@ -14,7 +14,7 @@ use super::network::{Families, Timeouts};
 use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
-use super::{fragments, icmp_errors, idle, memory, services};
+use super::{connections, fragments, icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
@@ -94,6 +94,7 @@ pub fn ruleset(
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
     fragments::add(&mut ruleset, GW, families);
+    connections::add(&mut ruleset, families);
     if cloud.has_egress_rules() {
         ruleset.chains.insert(AGAIN.to_owned(), again(known));
     }

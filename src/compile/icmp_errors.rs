@@ -17,11 +17,14 @@ use super::network::{Families, Timeouts};
 use super::nft::{NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Family, marked, own, tracked_bit};
+use super::shares::Kept;
 use crate::model::protocol::{ICMP, ICMPV6};
 use crate::model::{Cloud, Direction, IcmpErrors, Interface, SourceDestCheck, Vpc};
 
 /// Flows of which something came to an appliance of late. One for which there is no room is none of its own.
-const SIZE: u32 = 1 << 18;
+fn kept_on_the_way(timeouts: Timeouts) -> Kept {
+    Kept { name: ON_THE_WAY, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
+}
 
 /// Adds the chains that find out who speaks, and the sets that they ask. Gives the rules that belong behind the verdicts of
 /// both ends.
@@ -53,12 +56,13 @@ pub fn add(
     if !has_appliances {
         return Vec::new();
     }
-    let key = SetKey::FilledByPackets { like: "iifname . ct id".to_owned(), size: SIZE };
-    ruleset.sets.insert(ON_THE_WAY.to_owned(), Set { key, elements: Default::default() });
+    let kept = kept_on_the_way(timeouts);
+    kept.add(ruleset, ON_THE_WAY, "iifname . ct id");
+    let keep = kept.remember(ON_THE_WAY, "oifname . ct id", None);
+    ruleset.chains.insert("keep-on-the-way".to_owned(), chain(keep));
     // An error tells no more than its sender knows, so that it brings nothing by anybody.
     let comes_by = format!("oifname @{UNCHECKED} ct state new,established");
-    let update = format!("update @{ON_THE_WAY} {{ oifname . ct id timeout {}s }}", timeouts.udp);
-    vec![own("on-the-way", format!("{comes_by} {update}"))]
+    vec![own("on-the-way", format!("{comes_by} jump keep-on-the-way"))]
 }
 
 /// Adds the sets in which each address stands twice: nft compares no two fields of a packet, and finds both in one of these.

@@ -12,15 +12,23 @@
 
 use super::filter::chain;
 use super::memory::{families, of, udp_key};
-use super::names::{UDP_SLOW, UDP_STREAMS, new_flows};
+use super::names::{UDP_SLOW, UDP_STREAMS, keeping, new_flows};
 use super::network::{Families, Timeouts};
-use super::nft::{NftRule, Ruleset, Set, SetKey};
+use super::nft::{NftRule, Ruleset};
 use super::rule::{mark, marked, marked_of, own, tracked_bit};
+use super::shares::Kept;
 use crate::model::Direction;
 use crate::model::protocol::UDP;
 
-/// Flows at a time. One for which there is no room is judged as new with each packet.
-const SIZE: u32 = 1 << 16;
+/// Flows that are slow. One for which there is no room is judged as new with each packet.
+fn kept_slow(timeouts: Timeouts) -> Kept {
+    Kept { name: UDP_SLOW, share: 1 << 10, paid: 1 << 14, timeout: timeouts.udp }
+}
+
+/// Streams that are young.
+pub fn kept_streams(timeouts: Timeouts) -> Kept {
+    Kept { name: UDP_STREAMS, share: 1 << 9, paid: 1 << 13, timeout: timeouts.udp_stream }
+}
 
 const MORE_THAN_ONE_EACH_WAY: &str = "ct original packets > 1 ct reply packets > 1";
 
@@ -40,11 +48,18 @@ const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
 /// Adds the sets, and the chains that fill them. Gives the rules that belong behind the verdicts of both ends.
 pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) -> [NftRule; 2] {
-    let key = SetKey::FilledByPackets { like: "ct id".to_owned(), size: SIZE };
-    ruleset.sets.insert(UDP_SLOW.to_owned(), Set { key, elements: Default::default() });
+    kept_slow(timeouts).add(ruleset, UDP_SLOW, "ct id");
+    // Of a flow, not of an end of it.
+    let keep = kept_slow(timeouts).remember(UDP_SLOW, "ct id", None);
+    ruleset.chains.insert("keep-udp-slow".to_owned(), chain(keep));
+    for (family, end) in families(spoken).flat_map(|family| DIRECTIONS.map(|end| (family, end))) {
+        let set = of(family, UDP_STREAMS);
+        let keep = kept_streams(timeouts).remember(&set, &udp_key(family, end), None);
+        ruleset.chains.insert(keeping(&set, end), chain(keep));
+    }
     ruleset.chains.insert("udp-renewed".to_owned(), chain(renewed()));
-    ruleset.chains.insert("udp-unsettled".to_owned(), chain(unsettled(timeouts)));
-    ruleset.chains.insert("udp-stream".to_owned(), chain(remember_stream(spoken, timeouts)));
+    ruleset.chains.insert("udp-unsettled".to_owned(), chain(unsettled()));
+    ruleset.chains.insert("udp-stream".to_owned(), chain(remember_stream(spoken)));
     let of_udp = |id: &str, matched: String| own(id, format!("meta l4proto {UDP} {matched} jump {id}"));
     [of_udp("udp-renewed", marked(EXPIRED)), of_udp("udp-unsettled", marked_of(0, SETTLED))]
 }
@@ -86,26 +101,24 @@ fn renewed() -> Vec<NftRule> {
 }
 
 /// Tells the two kinds of flow apart, of those that are not settled.
-fn unsettled(timeouts: Timeouts) -> Vec<NftRule> {
-    let slow = format!("ct status assured {} update @{UDP_SLOW} {{ ct id timeout {}s }}", mark(SLOW), timeouts.udp);
+fn unsettled() -> Vec<NftRule> {
     vec![
         own("known", format!("{} goto udp-stream", marked(STREAM))),
         own("stream", format!("{MORE_THAN_ONE_EACH_WAY} {} goto udp-stream", mark(STREAM))),
-        own("slow", slow),
+        own("slow", format!("ct status assured {} goto keep-udp-slow", mark(SLOW))),
     ]
 }
 
 /// Remembers a packet of a stream at each end that tracks it.
-fn remember_stream(spoken: Families, timeouts: Timeouts) -> Vec<NftRule> {
+fn remember_stream(spoken: Families) -> Vec<NftRule> {
     let mut rules = vec![own("settled", format!("ct status assured {} return", mark(SETTLED)))];
     for family in families(spoken) {
         let set = of(family, UDP_STREAMS);
         for (way, ends) in [("original", DIRECTIONS), ("reply", [Direction::Ingress, Direction::Egress])] {
             for (here, end) in DIRECTIONS.into_iter().zip(ends) {
-                let (key, timeout) = (udp_key(family, here), timeouts.udp_stream);
                 let tracked = format!("ct direction {way} {} {}", family.any(), marked(tracked_bit(end)));
-                let update = format!("update @{set} {{ {key} timeout {timeout}s }}");
-                rules.push(own(&format!("{set}-{way}-{here}"), format!("{tracked} {update}")));
+                let keep = format!("jump {}", keeping(&set, here));
+                rules.push(own(&format!("{set}-{way}-{here}"), format!("{tracked} {keep}")));
             }
         }
     }

@@ -9,16 +9,24 @@
 
 use super::filter::chain;
 use super::idle;
-use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, errors, of_ipv6};
+use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, errors, keeping, of_ipv6};
 use super::network::{Families, Timeouts};
 use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
 use super::record::Record;
 use super::rule::{Family, log, mark, marked, own, tracked_bit};
+use super::shares::Kept;
 use crate::model::Direction;
 use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
 
-/// Elements that a set may have. A packet for which there is no room passes, and is not remembered.
-const SIZE: u32 = 1 << 18;
+/// Datagrams that are sent, and those of other protocols. A packet for which there is no room passes, and is not remembered. nft lists all
+/// elements of a table whatever it is asked for, so that there are no more of them than it lists in seconds.
+fn kept_sent(timeouts: Timeouts) -> Kept {
+    Kept { name: UDP_SENT, share: 1 << 11, paid: 1 << 15, timeout: timeouts.udp }
+}
+
+fn kept_other(timeouts: Timeouts) -> Kept {
+    Kept { name: OTHER, share: 1 << 11, paid: 1 << 14, timeout: timeouts.other }
+}
 
 /// The protocols that connection tracking tells apart as EC2 does: TCP, UDP, ICMP, ICMPv6.
 pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
@@ -51,11 +59,19 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts, of_error
     for family in families(spoken) {
         let udp = udp_key(family, Direction::Egress);
         let other = other_key(family, Direction::Egress);
-        for (name, key) in
-            [(UDP_SENT, &udp), (UDP_STREAMS, &udp), (OTHER, &other), (OTHER_SENT, &other), (OTHER_RECEIVED, &other)]
-        {
-            let key = SetKey::FilledByPackets { like: key.clone(), size: SIZE };
-            ruleset.sets.insert(of(family, name), Set { key, elements: Default::default() });
+        kept_sent(timeouts).add(ruleset, &of(family, UDP_SENT), &udp);
+        idle::kept_streams(timeouts).add(ruleset, &of(family, UDP_STREAMS), &udp);
+        kept_other(timeouts).add(ruleset, &of(family, OTHER), &other);
+        for counting in [OTHER_SENT, OTHER_RECEIVED] {
+            kept_other(timeouts).add_beside(ruleset, &of(family, counting), &other);
+        }
+        let set = of(family, UDP_SENT);
+        let keep = kept_sent(timeouts).remember(&set, &udp, None);
+        ruleset.chains.insert(keeping(&set, Direction::Egress), chain(keep));
+        for end in [Direction::Egress, Direction::Ingress] {
+            let (set, counting) = (of(family, OTHER), of(family, counting(end)));
+            let keep = kept_other(timeouts).remember(&set, &other_key(family, end), Some(&counting));
+            ruleset.chains.insert(keeping(&set, end), chain(keep));
         }
     }
     // Before connection tracking, and behind the check of sources.
@@ -69,33 +85,35 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts, of_error
     let tracked = marked(tracked_bit(Direction::Egress));
     let mut sent = Vec::new();
     for family in families(spoken) {
-        let (set, key, timeout) = (of(family, UDP_SENT), udp_key(family, Direction::Egress), timeouts.udp);
-        let update = format!("update @{set} {{ {key} timeout {timeout}s }}");
-        let any = family.any();
-        sent.push(own(&set, format!("ct state new {tracked} {any} meta l4proto {UDP} {update}")));
-        sent.push(own(&format!("{set}-renewed"), format!("{} {any} {update}", idle::renewed_and_tracked())));
-        sent.extend(update_other(family, Direction::Egress, timeouts));
+        let set = of(family, UDP_SENT);
+        let (any, keep) = (family.any(), format!("jump {}", keeping(&set, Direction::Egress)));
+        sent.push(own(&set, format!("ct state new {tracked} {any} meta l4proto {UDP} {keep}")));
+        sent.push(own(&format!("{set}-renewed"), format!("{} {any} {keep}", idle::renewed_and_tracked())));
+        sent.push(keep_other(family, Direction::Egress));
     }
     ruleset.chains.insert("remember-sent".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(sent) });
     let hook = "type filter hook forward priority filter + 15; policy accept;";
-    let received = families(spoken).flat_map(|family| update_other(family, Direction::Ingress, timeouts));
+    let received = families(spoken).map(|family| keep_other(family, Direction::Ingress));
     let received = received.chain(idle::add(ruleset, spoken, timeouts)).chain(of_errors);
     ruleset.chains.insert("remember-received".to_owned(), Chain { hook: Some(hook.to_owned()), ..chain(received) });
 }
 
+/// The set that counts what an interface has sent or admitted of other protocols.
+fn counting(end: Direction) -> &'static str {
+    match end {
+        Direction::Egress => OTHER_SENT,
+        Direction::Ingress => OTHER_RECEIVED,
+    }
+}
+
 /// Remembers and counts a packet of another protocol at one end. The gateway's end is nobody's interface.
-fn update_other(family: Family, direction: Direction, timeouts: Timeouts) -> [NftRule; 2] {
-    let (counting, interface) = match direction {
-        Direction::Egress => (of(family, OTHER_SENT), "iifname"),
-        Direction::Ingress => (of(family, OTHER_RECEIVED), "oifname"),
+fn keep_other(family: Family, end: Direction) -> NftRule {
+    let interface = match end {
+        Direction::Egress => "iifname",
+        Direction::Ingress => "oifname",
     };
-    let (any, key, timeout) = (of_other_protocols(family), other_key(family, direction), timeouts.other);
-    let here = format!("ct state untracked {interface} != \"{GW}\" {any}");
-    let set = of(family, OTHER);
-    [
-        own(&set, format!("{here} update @{set} {{ {key} timeout {timeout}s }}")),
-        own(&counting, format!("{here} update @{counting} {{ {key} timeout {timeout}s counter }}")),
-    ]
+    let (set, any) = (of(family, OTHER), of_other_protocols(family));
+    own(&set, format!("ct state untracked {interface} != \"{GW}\" {any} jump {}", keeping(&set, end)))
 }
 
 /// The rules of a base chain about packets of other protocols, for which the interface at this end has memory; those that

@@ -2,6 +2,7 @@
 //!
 //! [`network()`] says what should be, [`diff()`] how to get there from what is, [`text`] how nft reads it.
 
+mod connections;
 mod diff;
 mod error;
 mod filter;
@@ -18,6 +19,7 @@ pub mod remembered;
 mod rule;
 mod ruleset_diff;
 pub mod services;
+mod shares;
 pub mod text;
 mod translation;
 

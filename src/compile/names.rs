@@ -78,6 +78,16 @@ pub const OTHER_RECEIVED: &str = "other-received";
 pub const ENDS: &str = "ends";
 /// Flows that have come to an interface which passes them on: interface, id.
 pub const ON_THE_WAY: &str = "on-the-way";
+/// The chain of packets that found no room in a set that packets fill.
+pub const NO_ROOM: &str = "no-room";
+/// Counts those of which there is a record.
+pub const NO_ROOM_TOLD: &str = "no-room-told";
+/// The flows of each interface that are tracked.
+pub const CONNECTIONS: &str = "connections";
+/// Those of each source outside.
+pub const CONNECTIONS_FROM: &str = "connections-from";
+/// Counts those that are too many and of which there is a record.
+pub const CONNECTIONS_TOLD: &str = "connections-told";
 /// Counts the fragments of each link.
 pub const FRAGMENTS: &str = "fragment-pieces";
 /// Counts their bytes.
@@ -237,6 +247,29 @@ pub fn prefixes(list: &PrefixListName) -> String {
 /// The name of the set of IPv6 beside one that packets fill.
 pub fn of_ipv6(set: &str) -> String {
     format!("{set}{OF_IPV6}")
+}
+
+/// What the name of a set of what is paid for ends with.
+const PAID: &str = "-paid";
+
+/// The set of what is paid for of a set that packets fill.
+pub fn paid(set: &str) -> String {
+    format!("{set}{PAID}")
+}
+
+/// The set of which this one says what is paid for.
+pub fn paid_of(set: &str) -> Option<&str> {
+    set.strip_suffix(PAID)
+}
+
+/// The set of the tokens that each interface has to pay with for what is remembered of a kind.
+pub fn share(kind: &str) -> String {
+    format!("{kind}-share")
+}
+
+/// The chain that remembers a packet in a set, at one end.
+pub fn keeping(set: &str, end: Direction) -> String {
+    format!("keep-{set}-{end}")
 }
 
 /// The chains of a group's rules, one kind for new flows and one for untracked flows under way.

@@ -44,6 +44,13 @@ pub enum SetKey {
         /// Elements that it may have.
         size: u32,
     },
+    /// Values that packets add, each with the flows that connection tracking has of it. The kernel gives such no time to live.
+    CountsFlows {
+        /// The expressions whose values they are.
+        like: String,
+        /// Elements that it may have.
+        size: u32,
+    },
 }
 
 impl fmt::Display for SetKey {
@@ -54,6 +61,7 @@ impl fmt::Display for SetKey {
             Self::ValuesOf(like) => write!(f, "typeof {like}"),
             Self::Intervals(kind) => write!(f, "type {kind}; flags interval"),
             Self::FilledByPackets { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic,timeout"),
+            Self::CountsFlows { like, size } => write!(f, "typeof {like}; size {size}; flags dynamic"),
         }
     }
 }

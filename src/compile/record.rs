@@ -16,6 +16,8 @@ pub enum Record {
     Accept(Direction, RuleId),
     /// A new flow was admitted at an end that nobody judges (no egress rules in the era): `egress accept`.
     Pass(Direction),
+    /// The packet goes on, and is not remembered: its interface has filled what room it has: `no-room`.
+    NoRoom,
     /// The end admits the datagram by what it has sent before, whatever its rules say: `ingress remembered`.
     Remembered(Direction),
     /// No rule of the interface's groups admits the new flow: `ingress drop`.
@@ -28,6 +30,8 @@ pub enum Record {
     Spoofed,
     /// A fragment of an interface that has sent more of them than are put together at a time: `fragments`.
     Fragments,
+    /// A new flow of an interface that has as many under way as are tracked for one: `connections`.
+    Connections,
     /// An ICMP error about a flow of which its sender is no end, and which does not come by it: `foreign-error`.
     ForeignError,
     /// The destination is not an address of the interface that a route leads to: `not-its-own`.
@@ -60,7 +64,7 @@ impl Record {
 
     /// Whether the packet ended there.
     pub fn is_drop(self) -> bool {
-        !matches!(self, Self::Accept(..) | Self::Pass(_) | Self::Remembered(_))
+        !matches!(self, Self::Accept(..) | Self::Pass(_) | Self::Remembered(_) | Self::NoRoom)
     }
 }
 
@@ -73,8 +77,10 @@ impl fmt::Display for Record {
             Self::Drop(direction) => write!(f, "{direction} drop"),
             Self::Cut(direction) => write!(f, "{direction} cut"),
             Self::Unclaimed(direction) => write!(f, "{direction} unclaimed"),
+            Self::NoRoom => f.write_str("no-room"),
             Self::Spoofed => f.write_str("spoofed"),
             Self::Fragments => f.write_str("fragments"),
+            Self::Connections => f.write_str("connections"),
             Self::ForeignError => f.write_str("foreign-error"),
             Self::NotItsOwn => f.write_str("not-its-own"),
             Self::Blackhole => f.write_str("blackhole"),
@@ -92,8 +98,10 @@ impl FromStr for Record {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut words = text.split_whitespace();
         let direction = match words.next().ok_or(())? {
+            "no-room" => return Ok(Self::NoRoom),
             "spoofed" => return Ok(Self::Spoofed),
             "fragments" => return Ok(Self::Fragments),
+            "connections" => return Ok(Self::Connections),
             "foreign-error" => return Ok(Self::ForeignError),
             "not-its-own" => return Ok(Self::NotItsOwn),
             "blackhole" => return Ok(Self::Blackhole),
@@ -126,8 +134,10 @@ mod tests {
     #[test]
     fn what_the_filter_writes_is_what_the_prober_reads() {
         let mut all = vec![
+            Record::NoRoom,
             Record::Spoofed,
             Record::Fragments,
+            Record::Connections,
             Record::ForeignError,
             Record::NotItsOwn,
             Record::Blackhole,
@@ -152,7 +162,7 @@ mod tests {
     fn whatever_is_not_admitted_ended_there() {
         for direction in DIRECTIONS {
             assert!(!Record::Accept(direction, RuleId(7)).is_drop() && !Record::Remembered(direction).is_drop());
-            assert!(!Record::Pass(direction).is_drop());
+            assert!(!Record::Pass(direction).is_drop() && !Record::NoRoom.is_drop());
             assert!(Record::Drop(direction).is_drop() && Record::Cut(direction).is_drop());
         }
         assert!(Record::Unreachable.is_drop() && Record::Spoofed.is_drop());

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::names::{OF_IPV6, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS};
+use super::names::{self, OF_IPV6, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS};
 use crate::model::Direction;
 use crate::model::protocol::UDP;
 
@@ -21,10 +21,16 @@ pub struct Remembered {
     pub other: (IpAddr, u16),
 }
 
+/// Whether a set says only what is paid for: nothing in it lets a packet pass.
+pub fn is_paid(set: &str) -> bool {
+    names::paid_of(set).is_some()
+}
+
 /// The packet that an element stands for; nothing where the set is not one that packets fill.
 ///
 /// The fields are nft's, of its JSON list: numbers, or texts.
 pub fn remembered(set: &str, fields: &[serde_json::Value]) -> Option<Remembered> {
+    let set = names::paid_of(set).unwrap_or(set);
     let ipv6 = set.ends_with(OF_IPV6);
     let (protocol, direction) = match set.trim_end_matches(OF_IPV6) {
         UDP_SENT | UDP_STREAMS => (None, Direction::Egress),
@@ -97,6 +103,10 @@ mod tests {
         assert_eq!(
             read("udp-streams", r#"["web1", "10.0.0.11", "10.0.0.12", 45001, 45002]"#),
             Some(sent(17, ("10.0.0.11", 45001), ("10.0.0.12", 45002)))
+        );
+        assert_eq!(
+            read("udp-sent-ipv6-paid", r#"["web1", "2001:db8::1", "2001:db8::2", 1, 2]"#),
+            Some(sent(17, ("2001:db8::1", 1), ("2001:db8::2", 2)))
         );
         for (set, fields) in [
             ("members/web1", r#"["10.0.0.1"]"#),

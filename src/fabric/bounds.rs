@@ -16,6 +16,8 @@ use super::machine::MOST_PROCESSES;
 
 /// With fewer not even a shell is of use.
 const FEWEST: u64 = 16;
+/// Open files of a process of an instance.
+const MOST_FILES: u64 = 1 << 16;
 /// One of so many instances may be out of its mind, and all others still have what they need.
 const SHARE: u64 = 8;
 
@@ -55,11 +57,20 @@ fn share(all: u64) -> u64 {
     (all / SHARE).clamp(FEWEST, MOST_PROCESSES)
 }
 
+/// How many files a process of an instance may have open, of how many one of the lab's may. The kernel counts descriptors that are on their way over
+/// sockets by user, and lets nobody send more whose own limit that count has passed: so the lab's own stays above those of all instances.
+fn files(hard: u64) -> u64 {
+    (hard / 2).min(MOST_FILES)
+}
+
 /// Limits the calling process, and those that it starts.
 pub(super) fn restrict(processes: u64) -> nix::Result<()> {
     let (_, hard) = getrlimit(Resource::RLIMIT_NPROC)?;
     let limit = processes.min(hard);
-    setrlimit(Resource::RLIMIT_NPROC, limit, limit)
+    setrlimit(Resource::RLIMIT_NPROC, limit, limit)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let limit = files(hard);
+    setrlimit(Resource::RLIMIT_NOFILE, soft.min(limit), limit)
 }
 
 /// What the groups of a process, by the text of `/proc/PID/cgroup`, and those above them allow.
@@ -91,6 +102,13 @@ fn groups(own: &str, read: &impl Fn(&Path) -> Option<String>) -> Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_process_of_an_instance_may_have_as_many_files_as_one_of_the_labs() {
+        for hard in [256, 4096, 1 << 20, RLIM_INFINITY] {
+            assert!(files(hard) < hard && files(hard) <= MOST_FILES, "{hard}");
+        }
+    }
 
     #[test]
     fn the_lowest_limit_of_a_group_and_those_above_counts_in_both_versions() {

@@ -3,9 +3,10 @@
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use super::raw;
+use super::{raw, sandbox};
 
 /// Sends copies of descriptors.
 ///
@@ -14,7 +15,15 @@ use super::raw;
 pub fn send(over: &impl AsFd, descriptors: &[&dyn AsFd]) -> io::Result<()> {
     let numbers: Vec<i32> = descriptors.iter().map(|descriptor| descriptor.as_fd().as_raw_fd()).collect();
     let rights = [ControlMessage::ScmRights(&numbers)];
-    let sent = sendmsg::<()>(over.as_fd().as_raw_fd(), &[IoSlice::new(&[0])], &rights, MsgFlags::MSG_NOSIGNAL, None)?;
+    let pass = || sendmsg::<()>(over.as_fd().as_raw_fd(), &[IoSlice::new(&[0])], &rights, MsgFlags::MSG_NOSIGNAL, None);
+    let sent = match pass() {
+        // The kernel counts those on their way by user, and holds them against the limit of whoever sends: that of an instance is lower.
+        Err(Errno::ETOOMANYREFS) => {
+            sandbox::raise_descriptor_limit();
+            pass()
+        }
+        other => other,
+    }?;
     if sent == 1 { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
 }
 

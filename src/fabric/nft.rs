@@ -170,7 +170,13 @@ pub(super) fn read_rules(text: &str) -> Result<Vec<KernelRule>, serde_json::Erro
 /// # Errors
 /// nft's own words.
 pub async fn ruleset(namespace: &Arc<Namespace>) -> Result<String, FabricError> {
-    list(namespace, &["-s", "-p", "list", "ruleset"]).await
+    let text = list(namespace, &["-s", "-p", "list", "ruleset"]).await?;
+    Ok(text.split_inclusive('\n').filter(|line| !is_counted_flows(line)).collect())
+}
+
+/// Whether a line of nft's is of the elements of a set that counts flows. These come and go with the flows; a rule adds to such a set.
+fn is_counted_flows(line: &str) -> bool {
+    line.contains(" ct count over ") && !line.contains("add @")
 }
 
 fn missing(namespace: &Namespace, message: String) -> FabricError {

@@ -12,7 +12,7 @@ use super::counted::Amount;
 use super::packet::Tuple;
 use super::{FabricError, Namespace, nft};
 use crate::compile::nft::Change;
-use crate::compile::remembered::{Remembered, remembered};
+use crate::compile::remembered::{Remembered, is_paid, remembered};
 
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
 const MOST_ENDED: usize = 1 << 14;
@@ -82,7 +82,8 @@ pub(super) async fn expand(
     Ok((expanded, gone))
 }
 
-/// Forgets every packet of a protocol that names an address, in each of the namespaces.
+/// Forgets every packet of a protocol that names an address, in each of the namespaces. What is paid for stays so, or those who ask
+/// often would run out of tokens.
 ///
 /// # Errors
 /// nft's own words, with the namespace.
@@ -92,7 +93,7 @@ pub async fn forget_protocols(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAd
             [packet.own.0, packet.other.0].iter().any(|address| ends.contains(&(packet.protocol, *address)))
         };
         let held = elements(node).await?;
-        let of_them = held.iter().filter(|element| names(&element.packet));
+        let of_them = held.iter().filter(|element| !is_paid(&element.set) && names(&element.packet));
         let changes: Vec<Change> = of_them.flat_map(Element::taken_out).collect();
         nft::change(node, &changes).await.map_err(|failed| failed.error)?;
         keep_counts(node, held.into_iter().filter(|element| names(&element.packet)).collect());

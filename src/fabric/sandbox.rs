@@ -102,7 +102,7 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
 
 /// A lab of hundreds of instances holds more descriptors than the usual soft limit. Where that stays it holds fewer, and the
 /// kernel says so when there are too many: so it is no error here.
-fn raise_descriptor_limit() {
+pub(super) fn raise_descriptor_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }

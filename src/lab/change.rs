@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
 use crate::compile;
-use crate::compile::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases};
+use crate::compile::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::fabric::machine::Machine;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
@@ -281,6 +281,8 @@ impl Lab {
             let nodes = network.nodes.iter().filter(|(_, node)| kinds.contains(&node.kind));
             nodes.filter_map(|(name, _)| self.fabric.node(name).ok().cloned()).collect()
         };
+        let Timeouts { udp, udp_stream, other, .. } = network.timeouts;
+        self.prober.remembers_for(Duration::from_secs(udp.max(udp_stream).max(other).into()));
         self.prober.tracks(of(&[NodeKind::Router, NodeKind::Gateway]), of(&[NodeKind::Appliance]));
     }
 

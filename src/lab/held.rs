@@ -3,7 +3,7 @@
 use super::{Admissions, Lab, LabError, Unheld, paths};
 use crate::compile::network::NodeName;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
-use crate::probe::{Ask, Connection, Held, Receiver};
+use crate::probe::{Ask, Connection, Held, NotMet, Receiver};
 
 /// What is held under a name.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Lab {
     /// heard the other when this returns. No rule has to admit what comes.
     ///
     /// # Errors
-    /// As for [`Lab::open`].
+    /// As for [`Lab::open`]; [`LabError::NotProved`] where it may be for want of room.
     pub async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
         let (flow, Some(port)) = (&peers.there, peers.port()) else {
             return Err(not_opened(name, peers, "only datagrams are sent from both ends".to_owned()));
@@ -47,7 +47,13 @@ impl Lab {
         if let Some((other, _)) = held.find(|(_, held)| held.is_between(&ask, port)) {
             return Err(not_opened(name, peers, format!("{other} is held between the same ports")));
         }
-        let connection = Connection::meet(&mut self.prober, ask, client, port).await;
+        let connection = match Connection::meet(&mut self.prober, ask, client, port).await {
+            Ok(connection) => Ok(connection),
+            Err(NotMet::Apart(why)) => Err(why),
+            Err(NotMet::Unproved(why)) => {
+                return Err(LabError::NotProved { name: name.clone(), flow: peers.to_string(), why });
+            }
+        };
         self.hold(name, vec![peers.there.clone(), peers.back.clone()], peers, connection)
     }
 

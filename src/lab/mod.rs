@@ -175,6 +175,16 @@ pub enum LabError {
         /// What happened instead.
         why: String,
     },
+    /// A connection that was to be held did not come about, and nothing proves that it is for the groups.
+    #[error("nothing proves whether the connection {name}, {flow}, can be opened: {why}")]
+    NotProved {
+        /// Its name.
+        name: ConnectionName,
+        /// What it was to be.
+        flow: String,
+        /// What happened instead.
+        why: String,
+    },
     /// Traffic that was to flow cannot.
     #[error("no traffic can flow for {flow}: {why}")]
     NoTraffic {

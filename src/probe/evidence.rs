@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
@@ -12,6 +13,7 @@ use crate::compile::network::NodeName;
 use crate::compile::record::Record;
 use crate::fabric::packet::{Flaw, Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
+use crate::model::protocol::{ICMP, ICMPV6, TCP};
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +124,8 @@ struct Known {
     forged: Option<(NodeName, Logged)>,
     /// The records of packets of it that its sender has sent by another of its interfaces.
     astray: Vec<Logged>,
+    /// Whether it was dropped while an interface on its way had no room to remember more.
+    lacked_room: bool,
     sent_back: SentBack,
 }
 
@@ -149,6 +153,11 @@ impl Case {
     /// The record of a drop of its answer, or of an ICMP error about it.
     pub fn answer_drop(&self) -> Option<Logged> {
         lock(&self.known).answer_drop.clone()
+    }
+
+    /// Whether it was dropped while an interface on its way had no room to remember more: memory might have let it pass.
+    pub fn lacked_room(&self) -> bool {
+        lock(&self.known).lacked_room
     }
 
     /// Whose socket took its token, for messages that nobody answers.
@@ -240,6 +249,10 @@ pub(super) struct Board {
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
     /// Who is at the other end of each link of each router, where that is an end of flows.
     ends: Mutex<HashMap<NodeName, HashMap<u32, NodeName>>>,
+    /// When packets that came by a link of a router last found no room there to be remembered.
+    full: Mutex<HashMap<LinkId, Instant>>,
+    /// How long they would have been remembered.
+    memory: Mutex<Duration>,
     lost: std::sync::atomic::AtomicU64,
     listener: Mutex<Option<mpsc::Sender<Logged>>>,
     unheard: std::sync::atomic::AtomicU64,
@@ -260,6 +273,23 @@ impl Board {
     /// Says who is at the other end of a router's link.
     pub fn link_leads_to(&self, router: &NodeName, index: u32, end: NodeName) {
         lock(&self.ends).entry(router.clone()).or_default().insert(index, end);
+    }
+
+    /// So long routers remember what interfaces have sent.
+    pub fn remembers_for(&self, memory: Duration) {
+        *lock(&self.memory) = memory;
+    }
+
+    /// Whether the ends of a recorded packet may have sent, within what routers remember, what there was no room for. Of TCP and ICMP nothing is
+    /// remembered but in connection tracking.
+    fn lacks_room(&self, logged: &Logged) -> bool {
+        let (full, memory) = (lock(&self.full), *lock(&self.memory));
+        let was_full = |index: u32| {
+            let last = full.get(&(logged.node.clone(), index));
+            last.is_some_and(|last| last.elapsed() <= memory)
+        };
+        ![TCP, ICMP, ICMPV6].contains(&logged.tuple.protocol)
+            && [logged.in_index, logged.out_index].into_iter().flatten().any(was_full)
     }
 
     /// The link is gone.
@@ -351,11 +381,14 @@ impl Board {
         if logged.record.is_drop() {
             self.post_answer_drop(&logged, error_about);
         }
+        if let (Record::NoRoom, Some(index)) = (logged.record, logged.in_index) {
+            lock(&self.full).insert((logged.node.clone(), index), Instant::now());
+        }
         let untold = lock(&self.listener).as_ref().is_some_and(|listener| listener.try_send(logged.clone()).is_err());
         if untold {
             self.unheard.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
-        let case = lock(&self.cases).get(&logged.tuple).cloned();
+        let case = lock(&self.cases).get(&logged.tuple).cloned().filter(|_| logged.record != Record::NoRoom);
         if let Some(case) = case {
             let drop = logged.record.is_drop();
             if let Some(forger) = self.forger(&case, &logged, Parties::may_send) {
@@ -369,7 +402,9 @@ impl Board {
             let another = code.zip(logged.icmp).is_some_and(|(code, message)| code != message.code);
             let flaw = if another { Some(Flaw::Code) } else { logged.flaw };
             let logged = Logged { flaw, ..logged };
+            let lacked_room = drop && self.lacks_room(&logged);
             let mut known = lock(&case.known);
+            known.lacked_room |= lacked_room;
             if astray {
                 known.astray.push(logged)
             } else {

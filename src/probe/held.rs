@@ -73,6 +73,21 @@ pub struct Connection {
     records: Vec<Logged>,
 }
 
+/// Why two ends do not meet.
+#[derive(Debug)]
+pub enum NotMet {
+    /// In words.
+    Apart(String),
+    /// The same, and nothing proves that it is for their groups.
+    Unproved(String),
+}
+
+impl From<String> for NotMet {
+    fn from(why: String) -> Self {
+        Self::Apart(why)
+    }
+}
+
 #[derive(Debug)]
 enum End {
     Tcp(TcpStream, Vec<u8>),
@@ -164,10 +179,12 @@ impl Connection {
     ///
     /// # Errors
     /// Why they do not meet, in words.
-    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver, port: Port) -> Result<Self, String> {
+    pub async fn meet(prober: &mut Prober, ask: Ask, client: Receiver, port: Port) -> Result<Self, NotMet> {
         let text = |error: io::Error| error.to_string();
-        let Service::Udp(at) = ask.service else { return Err("only datagrams are sent from both ends".to_owned()) };
-        let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
+        let Service::Udp(at) = ask.service else {
+            return Err("only datagrams are sent from both ends".to_owned().into());
+        };
+        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
         let port = port.0;
         let socket = UdpSocket::from_std(prober.open_beside(&ask, port).await?.into()).map_err(text)?;
         socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
@@ -178,8 +195,17 @@ impl Connection {
         // Once each has sent, each has been heard, or never is.
         connection.exchange(prober).await?;
         match connection.exchange(prober).await? {
-            (Way::Arrived, Way::Arrived) => Ok(connection),
-            (there, back) => Err(format!("what the one end sent {there}, and what the other sent {back}")),
+            ((Way::Arrived, Way::Arrived), _) => Ok(connection),
+            ((there, back), lacked_room) => {
+                let why = format!("what the one end sent {there}, and what the other sent {back}");
+                Err(if lacked_room {
+                    NotMet::Unproved(format!("{why}, {}", resolve::WANT_OF_ROOM))
+                } else if matches!(there, Way::Silent) || matches!(back, Way::Silent) {
+                    NotMet::Unproved(why)
+                } else {
+                    NotMet::Apart(why)
+                })
+            }
         }
     }
 
@@ -197,8 +223,8 @@ impl Connection {
         tuples(ask, port.0).iter().any(|tuple| own.contains(tuple))
     }
 
-    /// Each end sends once; what became of it.
-    async fn exchange(&mut self, prober: &mut Prober) -> Result<(Way, Way), String> {
+    /// Each end sends once; what became of it, and whether there was no room for it.
+    async fn exchange(&mut self, prober: &mut Prober) -> Result<((Way, Way), bool), String> {
         let (there, back) = (self.there(), self.back());
         let (case_there, case_back) = (self.case_there(prober), self.case_back(prober));
         let (question, answer) = (prober.token(), prober.token());
@@ -209,7 +235,7 @@ impl Connection {
         }
         prober.board.forget(&[there, back].concat());
         prober.board.forget_delivery(&question);
-        found
+        Ok((found?, [&case_there, &case_back].into_iter().any(|case| lacked_room(case))))
     }
 
     /// The tuples of what the client sends, before and behind the gateway.
@@ -425,6 +451,9 @@ impl Connection {
             if let Some(why) = unjudged(prober, &logged).await {
                 return Held::Inconclusive { why };
             }
+            if lacked_room(case) {
+                return Held::Inconclusive { why: format!("a drop is on record, {}", resolve::WANT_OF_ROOM) };
+            }
             drops.push(resolve::drop_of(&logged, sent_by, whose));
         }
         Held::Cut(drops)
@@ -543,6 +572,11 @@ async fn watch(case: &Case) -> Way {
         }
         case.news.notified().await;
     }
+}
+
+/// Whether it was dropped for want of room, or where memory might have let it pass for which there was none.
+pub(super) fn lacked_room(case: &Case) -> bool {
+    case.lacked_room() || case.records().iter().any(|logged| logged.record == Record::Connections)
 }
 
 fn admissions_of(case: &Case) -> Vec<Logged> {

@@ -32,7 +32,7 @@ pub use ask::{Answering, Ask};
 pub use balancer::{AtWork, Health, Plan, Standing};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
-pub use held::{Connection, Held};
+pub use held::{Connection, Held, NotMet};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Recorded, Resolution, SOMEBODY_ELSE};
 pub use prober::Prober;
 pub use resolve::{Whose, unheard};

@@ -98,6 +98,11 @@ impl Prober {
         self.appliances = appliances;
     }
 
+    /// How long routers remember what interfaces have sent.
+    pub fn remembers_for(&mut self, memory: std::time::Duration) {
+        self.board.remembers_for(memory);
+    }
+
     /// Where connections are tracked.
     pub fn tracking(&self) -> &[Arc<Namespace>] {
         &self.tracking

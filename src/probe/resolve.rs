@@ -21,6 +21,10 @@ pub(super) struct Asked<'a> {
     pub address: IpAddr,
 }
 
+/// What makes a drop no proof of what groups say: the bounds of an interface are not theirs.
+pub(super) const WANT_OF_ROOM: &str =
+    "and an interface there has opened more flows, or sent more that is to be remembered, than there is room for";
+
 /// The outcome of a probe.
 pub(super) fn outcome(
     finding: &Finding,
@@ -91,6 +95,9 @@ pub(super) fn outcome(
             Some(logged) if !logged.record.is_at(Direction::Egress) && is_admitted(finding, receiver, whose) => {
                 inconclusive("the filter recorded a drop, and yet it let it in at the receiver")
             }
+            Some(logged) if finding.lacked_room => {
+                inconclusive(&format!("{} recorded a drop, {WANT_OF_ROOM}", logged.node))
+            }
             Some(logged) => match unjudged(logged) {
                 Some(why) => inconclusive(&why),
                 None => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
@@ -116,6 +123,7 @@ pub(super) fn unjudged(logged: &Logged) -> Option<String> {
     match (flaw, record) {
         (Some(flaw), _) => Some(format!("{node} has on record {flaw}: no rule judged it as what was asked")),
         (None, Record::Invalid) => Some(format!("{node} has it on record as invalid: it begins nothing")),
+        (None, Record::Connections) => Some(format!("{node} recorded a drop, {WANT_OF_ROOM}")),
         (None, Record::Fragments) => {
             Some(format!("{node} has it on record as {record}: it was sent in pieces, of which there were too many"))
         }
@@ -302,7 +310,7 @@ pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Dro
 /// it would leave.
 fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
     let index = match logged.record {
-        Record::Spoofed | Record::Fragments | Record::ForeignError => logged.in_index,
+        Record::Spoofed | Record::Fragments | Record::Connections | Record::ForeignError => logged.in_index,
         Record::NotItsOwn => logged.out_index,
         _ => None,
     };
@@ -367,6 +375,7 @@ mod tests {
             turned_away: None,
             passed_on: None,
             answer_drop: None,
+            lacked_room: false,
             timed_out,
             lost,
         }

@@ -23,6 +23,7 @@ use super::ask::{Ask, parties, stays_inside, tuples};
 use super::attempt;
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
+use super::held;
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use crate::compile::network::NodeName;
@@ -256,12 +257,15 @@ impl Streams {
             held_from: std::mem::take(&mut self.held_from),
             blind: None,
         };
-        let (mut unexplained, mut ends) = (0, 0);
+        let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;
             let arrived = read.arrived.contains(&mark);
             let case = self.cases.get(&if part == Part::New { mark } else { (stream, part, 0) });
             let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
+            let crowded_out = !arrived && record.is_some() && case.is_some_and(|case| held::lacked_room(case));
+            no_room |= crowded_out;
+            let record = record.filter(|_| !crowded_out);
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
             ends += 1;
@@ -280,6 +284,8 @@ impl Streams {
             Some(format!("what arrived could not be read: {why}"))
         } else if read.missed > 0 {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
+        } else if no_room {
+            Some(format!("filters recorded drops, {}", resolve::WANT_OF_ROOM))
         } else if unexplained > 0 && crowded > 0 {
             Some(format!("this machine itself lost {crowded} packets, of all its namespaces, for want of time"))
         } else if unexplained > 0 && read.gone {

@@ -51,6 +51,8 @@ pub(super) struct Finding {
     pub passed_on: Option<Onward>,
     /// The record of a drop of its answer.
     pub answer_drop: Option<Logged>,
+    /// Whether it was dropped where an interface may have been owed memory of it, and had no room for more.
+    pub lacked_room: bool,
     /// Whether the fallback ended the wait.
     pub timed_out: bool,
     /// Whether log records were lost meanwhile.
@@ -220,6 +222,8 @@ pub(super) async fn finish(
         turned_away,
         passed_on,
         answer_drop,
+        // Nobody knows the port of a datagram before it is sent.
+        lacked_room: matches!(ask.service, Service::Protocol(_)) && case.lacked_room(),
         timed_out,
         lost,
     };

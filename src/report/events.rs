@@ -54,7 +54,7 @@ pub enum KindView {
 /// A filter's record of one packet in JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VerdictView {
-    /// `accept`, `drop`, `cut`, `unclaimed`, `spoofed`, `fragments`, `foreign-error`, `invalid`, `untranslated`, `unreachable` ...
+    /// `accept`, `drop`, `cut`, `unclaimed`, `spoofed`, `fragments`, `connections`, `no-room`, `foreign-error`, `invalid`, `untranslated`, `unreachable` ...
     pub verdict: String,
     /// At whose end groups judged: `egress` of the sender, `ingress` of the receiver.
     pub at: Option<String>,

@@ -47,6 +47,13 @@ pub async fn open<L: Cloudlike>(
     }
 }
 
+/// What is known of a connection that was to be opened, where nothing proves why it did not come about.
+pub fn unproved(opening: &Placed<Opening>, why: String) -> Check {
+    let Placed { value: Opening { name, .. }, place } = opening;
+    let said = Said { words: format!("open: {name}"), place: place.clone() };
+    judged(said, name, Fate::Alive, Held::Inconclusive { why }, |_| None)
+}
+
 /// Examines every connection that a step asks about.
 ///
 /// # Errors
@@ -76,6 +83,19 @@ fn check<L: Cloudlike>(
     found: Held,
     followed: &Followed,
 ) -> Check {
+    let said = Said { words: format!("{}: {name}", expected.as_str()), place: place.clone() };
+    let more = |found: &Held| alive(lab, name, followed).filter(|_| *found == Held::Alive);
+    judged(said, name, expected, found, more)
+}
+
+/// What it comes to; `more` knows what there is to say of what speaks for itself.
+fn judged(
+    said: Said,
+    name: &ConnectionName,
+    expected: Fate,
+    found: Held,
+    more: impl FnOnce(&Held) -> Option<String>,
+) -> Check {
     Check {
         subject: format!("connection {name}"),
         expected: expected.as_str().to_owned(),
@@ -85,8 +105,8 @@ fn check<L: Cloudlike>(
             _ if is(&found, expected) => CheckStatus::Passed,
             _ => CheckStatus::Failed,
         },
-        reason: reason(&found).or_else(|| alive(lab, name, followed).filter(|_| found == Held::Alive)),
-        said: Said { words: format!("{}: {name}", expected.as_str()), place: place.clone() },
+        reason: reason(&found).or_else(|| more(&found)),
+        said,
         details: Details::Connection(ConnectionDetails { name: name.clone(), expected, found }),
     }
 }

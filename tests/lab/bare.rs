@@ -112,6 +112,19 @@ impl Log {
         }
     }
 
+    /// Waits until there is such a record, whatever it is about. Others are passed over, and some may have been lost.
+    pub fn next_of(&mut self, wanted: Record) {
+        let begun = Instant::now();
+        loop {
+            let read = self.0.read().expect("the log");
+            if read.records.into_iter().any(|logged| logged.record == Some(wanted)) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "the filter recorded no {wanted}");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Waits for so many records of drops.
     pub fn next_drops(&mut self, count: usize) -> Vec<(Record, Tuple)> {
         let mut drops = Vec::new();

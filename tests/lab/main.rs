@@ -62,6 +62,7 @@ mod regressions;
 mod sabotage;
 mod scale;
 mod services;
+mod shares;
 mod snapshot;
 mod timeouts;
 mod topologies;
@@ -131,6 +132,7 @@ const ALL: &[&[Case]] = &[
     scale::CASES,
     timeouts::CASES,
     services::CASES,
+    shares::CASES,
     topologies::CASES,
     traceroute::CASES,
     tracking::CASES,

@@ -256,7 +256,8 @@ async fn an_address_that_leaves_its_holder_takes_its_streams_along() {
     assert!(pair.sets().await.contains(&format!("\"b\" . {} . {address} . 53 . 5000", pair.to_server.ip())));
     pair.bare.apply(&stop("a")).await;
     let sets = pair.sets().await;
-    assert!(!sets.contains("expires"), "{sets}");
+    // The tokens of an interface are of no flow.
+    assert!(!sets.lines().any(|line| line.contains(" . ") && line.contains("expires")), "{sets}");
 }
 
 /// Each end has sent first: what it remembers of that is no entry of connection tracking.

@@ -174,7 +174,7 @@ impl FlowLog {
     pub fn record(&mut self, logged: &Logged, at: Where<'_>) {
         let one = Amount { packets: 1, bytes: logged.length.into() };
         let key = (logged.node.clone(), logged.tuple);
-        if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() {
+        if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() && logged.record != Record::NoRoom {
             // What passes is counted where it is remembered.
             return self.untracked.admitted(logged, at);
         }
@@ -217,6 +217,8 @@ impl FlowLog {
             Record::Unclaimed(_)
             | Record::Spoofed
             | Record::Fragments
+            | Record::Connections
+            | Record::NoRoom
             | Record::ForeignError
             | Record::NotItsOwn
             | Record::Untranslated

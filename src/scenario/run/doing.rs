@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::super::cloudlike::Cloudlike;
 use super::super::expected::Expected;
 use super::super::held;
-use super::super::results::Finding;
+use super::super::results::{Check, Finding};
 use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
 use crate::model::topology::{Action, Placed, Step};
@@ -19,6 +19,8 @@ pub(super) struct Changes {
     pub(super) refused: Option<(Refusal, bool)>,
     /// An operation was refused that must not have been.
     pub(super) unexpected: Option<Finding>,
+    /// A connection did not come about, and nothing proves why.
+    pub(super) unproved: Option<Check>,
     pub(super) rules: Option<(RuleHandles, RuleHandles)>,
     /// The clouds after each operation, with the moment from which they held; only where traffic meets them.
     pub(super) clouds: Vec<(Instant, Cloud)>,
@@ -37,13 +39,18 @@ pub(super) async fn carry_out<L: Cloudlike>(
         let is_last = index + 1 == step.actions.len();
         let placed = match action {
             Action::Operation(placed) => placed,
-            Action::Open(Placed { value, place }) => {
-                if let Some(text) = held::open(lab, value, &mut past.followed).await? {
-                    changes.unexpected = Some(Finding { text, place: place.clone() });
+            Action::Open(opening) => match held::open(lab, &opening.value, &mut past.followed).await {
+                Ok(None) => continue,
+                Ok(Some(text)) => {
+                    changes.unexpected = Some(Finding { text, place: opening.place.clone() });
                     return Ok(changes);
                 }
-                continue;
-            }
+                Err(LabError::NotProved { why, .. }) => {
+                    changes.unproved = Some(held::unproved(opening, why));
+                    return Ok(changes);
+                }
+                Err(error) => return Err(error),
+            },
             Action::Close(name) => {
                 lab.close(&name.value);
                 past.followed.close(&name.value);

@@ -49,10 +49,11 @@ pub(super) async fn run_step<L: Cloudlike>(
         None => Vec::new(),
     };
     result.effects.in_force = changes.in_force.filter(|_| lab.evidence() == Evidence::Packets);
-    if let Some(finding) = changes.unexpected {
-        result.findings.push(finding);
+    if changes.unexpected.is_some() || changes.unproved.is_some() {
+        result.findings.extend(changes.unexpected);
         result.checks = traffic;
-        result.status = StepStatus::Failed;
+        result.checks.extend(changes.unproved);
+        result.status = status(&result);
         result.effects.addresses = change::addresses(&before, lab.cloud());
         if past.keeps {
             result.kept = Some(kept::gather(lab, Vec::new(), &result.failing()).await?.into());

@@ -39,7 +39,7 @@ impl<'a> Here<'a> {
 
     pub fn is_empty(&self, set: &str) -> bool {
         // A set that packets fill is not empty for being compiled without elements.
-        let is_compiled = |set: &Set| !matches!(set.key, SetKey::FilledByPackets { .. });
+        let is_compiled = |set: &Set| !matches!(set.key, SetKey::FilledByPackets { .. } | SetKey::CountsFlows { .. });
         self.ruleset.sets.get(set).is_some_and(|set| is_compiled(set) && set.elements.is_empty())
     }
 

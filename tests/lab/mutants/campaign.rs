@@ -36,7 +36,7 @@ target/mutants and not done again.
 ";
 
 /// What of the lab's tests looks at what all clouds have in common; the most telling come first.
-const WITNESSES: [&str; 14] = [
+const WITNESSES: [&str; 15] = [
     "outside",
     "fence",
     "services",
@@ -49,6 +49,7 @@ const WITNESSES: [&str; 14] = [
     "icmp_errors",
     "errors_of_others",
     "fragments",
+    "shares",
     "mtu",
     "traceroute",
 ];
