@@ -32,7 +32,10 @@ pub enum Kind {
     Sets,
     Chains,
     Rules,
+    /// Of sets that transactions fill.
     Elements,
+    /// Elements of sets that packets fill. They come and go with the packets.
+    Filled,
     /// Flows that connection tracking knows, in all routers and gateways.
     Tracked,
     /// Events that are kept for who asks.
@@ -69,6 +72,7 @@ impl Kind {
             Self::Chains => "chains",
             Self::Rules => "rules",
             Self::Elements => "elements",
+            Self::Filled => "filled",
             Self::Tracked => "tracked",
             Self::Events => "events",
             Self::FlowRecords => "flow log",
@@ -90,6 +94,8 @@ impl Kind {
             | Self::Elements => Allowance::Few(0),
             Self::Log => Allowance::Few(200),
             Self::Memory => Allowance::Part(0.1, 4096),
+            // What three interfaces may fill of one set of datagrams.
+            Self::Filled => Allowance::UpTo(3 * 3 * 2048),
             // As many as there were probes in the longest time that idle flows are remembered: it depends on the clients.
             Self::Tracked => Allowance::NotJudged,
             Self::Events => Allowance::UpTo(4096),
@@ -182,7 +188,9 @@ impl Held {
                     match what.as_str() {
                         "set" | "map" => {
                             self.add(Kind::Sets, 1);
-                            self.add(Kind::Elements, thing["elem"].as_array().map_or(0, |it| it.len() as u64));
+                            // Sets that packets fill declare a size, and no others.
+                            let kind = if thing.get("size").is_some() { Kind::Filled } else { Kind::Elements };
+                            self.add(kind, thing["elem"].as_array().map_or(0, |it| it.len() as u64));
                         }
                         "chain" => self.add(Kind::Chains, 1),
                         "rule" => self.add(Kind::Rules, 1),
