@@ -1,15 +1,15 @@
 //! # sglab: EC2 security groups on real packets
 //!
 //! Rooms, from the top: [`testing`], [`control`], [`report`], [`protocol`], [`scenario`], [`lab`], [`probe`], [`fabric`], [`compile`],
-//! [`policy`], [`model`]. Each knows only rooms below it (`tests/rooms.rs`); `docs/architecture.md` says what each is.
+//! [`policy`], [`topology`], [`model`]. Each knows only rooms below it (`tests/rooms.rs`); `docs/architecture.md` says what each is.
 //!
 //! `policy` and `compile` are two independent readings of one state and never see each other.
 //!
-//! Start at [`model::topology::Topology`], the file; then [`scenario::run`], which does what it says on real packets.
+//! Start at [`topology::Topology`], the file; then [`scenario::run`], which does what it says on real packets.
 //! What follows needs no privilege: it reads a file, launches its cloud on paper, and asks both readings about one flow.
 //!
 //! ```
-//! use sglab::model::topology::Topology;
+//! use sglab::topology::Topology;
 //! use sglab::model::{Endpoint, Flow, InstanceName, Port, Service, Verdict, Via, apply};
 //! use sglab::{compile, policy};
 //!
@@ -51,6 +51,7 @@ pub mod protocol;
 pub mod report;
 pub mod scenario;
 pub mod testing;
+pub mod topology;
 
 #[doc(inline)]
 pub use sglab_macros::test;

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sglab::model::topology::Topology;
 use sglab::scenario::FilesFrom;
+use sglab::topology::Topology;
 
 fn broken_files() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad");

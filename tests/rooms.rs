@@ -14,17 +14,21 @@ use source::{Named, Word, paths, without_tests, words};
 /// Each room, whether it is pure, and the rooms that it may name; from the lowest up.
 const ROOMS: &[(&str, bool, &[&str])] = &[
     ("model", true, &[]),
+    ("topology", true, &["model"]),
     ("policy", true, &["model"]),
     ("compile", true, &["model"]),
     ("fabric", false, &["compile", "model"]),
     ("probe", false, &["fabric", "compile", "model"]),
     ("lab", false, &["probe", "fabric", "compile", "policy", "model"]),
-    ("scenario", false, &["lab", "probe", "compile", "policy", "model"]),
+    ("scenario", false, &["lab", "probe", "compile", "policy", "topology", "model"]),
     ("protocol", true, &["scenario", "lab", "probe", "compile", "model"]),
     ("control", false, &["protocol", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
-    ("report", true, &["protocol", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
-    ("testing", false, &["report", "scenario", "lab", "probe", "fabric", "compile", "policy", "model"]),
+    ("report", true, &["protocol", "scenario", "lab", "probe", "fabric", "compile", "policy", "topology", "model"]),
+    ("testing", false, &["report", "scenario", "lab", "probe", "fabric", "compile", "policy", "topology", "model"]),
 ];
+
+/// The tests of every room above this one may read their clouds from the text of a file.
+const READ_BY_TESTS: &str = "topology";
 
 /// What of `compile` the fabric may name: words for links and rulesets, and no group.
 const VOCABULARY: &[&str] = &["network", "nft", "record", "remembered", "names", "text"];
@@ -71,7 +75,12 @@ fn faults(file: &str, text: &str, test: bool) -> Vec<String> {
     let mut fault = |line: usize, what: String| faults.push(format!("src/{file}:{line}: {what}"));
 
     if let Some((room, pure, below)) = ROOMS.iter().find(|(room, ..)| home.first().is_some_and(|first| first == room)) {
+        let above = |room: &str| ROOMS.iter().position(|(other, ..)| *other == room);
+        let with_files = [*below, &[READ_BY_TESTS]].concat();
+        let for_tests = if above(room) > above(READ_BY_TESTS) { &with_files[..] } else { below };
+        let product_paths = paths(&product, &home);
         for named in paths(&all, &home) {
+            let below = if product_paths.contains(&named) { below } else { for_tests };
             if let Some(what) = upward(room, below, &named) {
                 fault(named.line, what);
             }
@@ -229,6 +238,8 @@ fn the_table_has_no_circle() {
 fn planted_faults_are_found() {
     let planted = [
         ("model/x.rs", "use crate::policy::judge;", "`model` may not know `policy`"),
+        ("model/x.rs", "#[cfg(test)] mod tests { use crate::topology::schema; }", "`model` may not know `topology`"),
+        ("policy/x.rs", "use crate::topology::Topology;", "`policy` may not know `topology`"),
         ("policy/x.rs", "use crate::compile::nft;", "`policy` may not know `compile`"),
         ("compile/x.rs", "fn f() { crate::policy::judge() }", "`compile` may not know `policy`"),
         ("compile/x.rs", "use crate::{model::Cloud, policy as p};", "`compile` may not know `policy`"),
@@ -282,6 +293,7 @@ fn innocents_pass() {
         ("compile/x.rs", "use std::time::Duration; use std::net::{IpAddr, Ipv4Addr}; use crate::model::*;"),
         ("fabric/x.rs", "use crate::compile::network::{End, Link}; use std::fs; use nix::sched;"),
         ("model/x.rs", "#[cfg(test)] mod tests { fn f() { std::fs::read(\"a\").unwrap(); } }"),
+        ("policy/x.rs", "#[cfg(test)] mod tests { use crate::topology::Topology; }"),
         ("scenario/results/x.rs", "use super::cells::Grid; use crate::model::Flow;"),
         ("report/x.rs", "fn f() { for section in Section::ALL {} }"),
         ("lab/x.rs", "fn f() { g().unwrap_or(1); h().expect_err; }"),

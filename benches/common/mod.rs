@@ -61,7 +61,7 @@ pub fn settle() {
 }
 
 /// A two-tier topology of so many instances; every web server is open to the world on 80 and to nobody on 8080.
-pub fn topology(instances: usize) -> sglab::model::topology::Topology {
+pub fn topology(instances: usize) -> sglab::topology::Topology {
     let mut text = String::from(
         "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10, world: [198.51.100.7, 192.0.2.99]}\n\
          groups:\n  WEB: [tcp 80 from anywhere]\n  DB: [tcp 3306 from WEB]\n  ADMIN: [tcp 22 from office]\ninstances:\n",
@@ -72,5 +72,5 @@ pub fn topology(instances: usize) -> sglab::model::topology::Topology {
     }
     text += "tables:\n  all:\n    ports: [tcp 22, tcp 80, tcp 3306, tcp 8080, icmp echo]\n    open: [any -> WEB:80]\n\
              scenario:\n  - step: as launched\n    expect: {table: all}\n";
-    sglab::model::topology::Topology::parse("bench.yaml", text.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
+    sglab::topology::Topology::parse("bench.yaml", text.as_bytes()).unwrap_or_else(|error| panic!("{error}"))
 }

@@ -3,8 +3,8 @@
 use std::io::{Write, stdout};
 
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::report::{self, knobs, shown_line};
+use sglab::topology::Topology;
 
 use super::arguments::{CheckArguments, EraName, PlainFormat};
 use super::{Exit, sources};

@@ -6,8 +6,8 @@ use anyhow::Context;
 use sglab::compile::network::Network;
 use sglab::fabric::doctor;
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::report::{Style, shown_lines};
+use sglab::topology::Topology;
 
 use super::arguments::{DoctorArguments, PlainFormat};
 use super::{Exit, screen};

@@ -4,10 +4,10 @@ use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
 use sglab::model::Era;
-use sglab::model::topology::FlowPattern;
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
+use sglab::topology::FlowPattern;
 
 use super::arguments::{ExplainArguments, PlainFormat};
 use super::{Exit, color, live, no_step, screen, sources, told};

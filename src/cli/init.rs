@@ -1,7 +1,7 @@
 //! `sglab init`.
 
 use anyhow::Context;
-use sglab::model::topology::STARTER;
+use sglab::topology::STARTER;
 
 use super::arguments::InitArguments;
 use super::{Exit, file, told};

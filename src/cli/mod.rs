@@ -36,9 +36,9 @@ use std::process::ExitCode;
 use nix::errno::Errno;
 use sglab::fabric::limits;
 use sglab::lab::LabError;
-use sglab::model::topology::Topology;
 use sglab::report;
 use sglab::scenario::RunError;
+use sglab::topology::Topology;
 
 use arguments::{Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
 

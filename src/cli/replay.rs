@@ -7,12 +7,12 @@ use anyhow::{Context, anyhow, bail};
 use sglab::fabric::doctor;
 use sglab::fabric::machine::links::follow;
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
 use sglab::report::shown;
 use sglab::scenario::services::{folder_of, has_services, host_paths};
 use sglab::scenario::{self, Options, StartServices};
+use sglab::topology::Topology;
 
 use super::arguments::{PlainFormat, ReplayArguments};
 use super::{Exit, evidence, host, progress, signals, told};

@@ -5,7 +5,7 @@ use std::io::{Write, stdout};
 use super::Exit;
 
 pub(super) fn run() -> anyhow::Result<Exit> {
-    let schema = serde_json::to_string_pretty(&sglab::model::topology::schema())?;
+    let schema = serde_json::to_string_pretty(&sglab::topology::schema())?;
     writeln!(stdout(), "{schema}")?;
     Ok(Exit::Ok)
 }

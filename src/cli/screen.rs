@@ -2,8 +2,8 @@
 
 use std::os::fd::AsFd;
 
-use sglab::model::topology::Problems;
 use sglab::report::Style;
+use sglab::topology::Problems;
 
 /// The width of a terminal; nothing where it is none.
 pub(super) fn width_of(stream: &impl AsFd) -> Option<usize> {

@@ -9,10 +9,10 @@ use sglab::compile::names;
 use sglab::control::place;
 use sglab::fabric::machine::{Folder, Program};
 use sglab::lab::{Lab, Site};
-use sglab::model::topology::Topology;
 use sglab::model::{Era, InstanceName};
 use sglab::report::{shown, wrap};
 use sglab::scenario;
+use sglab::topology::Topology;
 
 use super::arguments::ShellArguments;
 use super::live::exec;

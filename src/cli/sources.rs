@@ -5,8 +5,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use sglab::model::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 use sglab::scenario::FilesFrom;
+use sglab::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
 use super::{folder, screen, told};
 

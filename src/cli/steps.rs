@@ -3,7 +3,7 @@
 use anyhow::Context;
 use sglab::lab::{Lab, LabError};
 use sglab::model::Era;
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 /// Carries out the operations up to a step, of those steps that are of this era.
 pub(super) async fn carry_out(lab: &mut Lab, topology: &Topology, era: Era, steps: usize) -> anyhow::Result<()> {

@@ -8,10 +8,10 @@ use futures::StreamExt;
 use sglab::fabric::doctor;
 use sglab::lab::LabError;
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::report::evidence::bundle;
 use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, shown, terminal};
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
+use sglab::topology::Topology;
 
 use super::arguments::{ResultFormat, TestArguments};
 use super::{Exit, color, evidence, file, host, progress, replay, screen, signals, sources, told};

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use sglab::model::Era;
-use sglab::model::topology::{MAX_BYTES, Prediction, Reply, Step, Topology, predictions};
 use sglab::report::walk::{self as told, Ended, Walked};
 use sglab::report::{Entry, Style, terminal};
 use sglab::scenario::predicted::{self, Score, Told};
 use sglab::scenario::questions::{self, Puzzle, Puzzles, Subject};
 use sglab::scenario::{self, Cloudlike, Options, RunError, Stepper};
+use sglab::topology::{MAX_BYTES, Prediction, Reply, Step, Topology, predictions};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{PlainFormat, WalkArguments};

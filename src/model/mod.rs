@@ -1,4 +1,4 @@
-//! What a cloud is made of: instances, groups, rules, addresses, eras; and the topology file that describes one.
+//! What a cloud is made of: instances, groups, rules, addresses, eras.
 //!
 //! Pure. Nothing here says whether a rule matches a flow or an address: that is for [`policy`](crate::policy) and
 //! [`compile`](crate::compile), which must not share an answer.
@@ -20,11 +20,11 @@ mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
 mod shown;
-pub mod topology;
 mod tracking;
 mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
+pub(crate) use apply::carry_out;
 pub use apply::{DEFAULT_GROUP, apply};
 pub use change::{AddressType, Change, RuleReference, changes};
 pub use cloud::*;

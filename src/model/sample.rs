@@ -133,14 +133,6 @@ pub(crate) fn set_groups(instance: &str, groups: &[&str]) -> Operation {
     Operation::SetGroups(Target::Instance(InstanceName::new(instance)), groups.iter().map(GroupName::new).collect())
 }
 
-/// A cloud after operations, in the words of a step.
-pub(crate) fn after(cloud: &Cloud, operations: &str) -> Cloud {
-    let read = topology::read_operations(cloud, operations).unwrap_or_else(|problems| panic!("{problems}"));
-    read.iter().fold(cloud.clone(), |cloud, operation| {
-        apply(&cloud, &operation.value).unwrap_or_else(|refusal| panic!("{operations}: {refusal}"))
-    })
-}
-
 /// A load balancer `lb` that listens on 80 and goes on to 8080.
 pub(crate) fn balancer(groups: &[&str]) -> Operation {
     Operation::CreateLoadBalancer(CreateLoadBalancer {

@@ -3,8 +3,8 @@
 use super::tracking::{Connection, Standing};
 use super::way_tests::{FIREWALL, cloud, host, interface, to};
 use super::{Verdict, judge};
-use crate::model::sample::after;
 use crate::model::*;
+use crate::topology::sample::after;
 
 fn opened(cloud: &Cloud, (from, to, via): (Endpoint, Endpoint, Via), service: Service) -> Option<Connection> {
     Connection::open(cloud, &Flow { from, to, via, service })

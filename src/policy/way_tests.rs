@@ -2,8 +2,8 @@
 //! held to the words beside it.
 
 use super::{Path, Stage, walk};
-use crate::model::topology::Topology;
 use crate::model::*;
+use crate::topology::Topology;
 
 pub(super) fn cloud(yaml: &str) -> Cloud {
     let file =

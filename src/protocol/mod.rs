@@ -309,7 +309,7 @@ pub fn read_any(bytes: &[u8]) {
 mod tests {
     use super::*;
     use crate::model::Cloud;
-    use crate::model::topology::{EXAMPLES, Topology};
+    use crate::topology::{EXAMPLES, Topology};
 
     #[test]
     fn requests_bear_all_that_fuzzing_has_kept() {

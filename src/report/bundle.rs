@@ -140,8 +140,8 @@ pub fn wrong<'a>(cells: impl IntoIterator<Item = CheckedCell<'a>>) -> Vec<(Bundl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::ExpectedOutcome;
     use crate::scenario::{cells, testing};
+    use crate::topology::ExpectedOutcome;
 
     fn texts(patterns: &[&str]) -> Vec<String> {
         let cloud = testing::cloud();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::Style;
 use super::text::{self, NARROW, Tone};
 use crate::model::Era;
-use crate::model::topology::{Part, Step, Topology};
+use crate::topology::{Part, Step, Topology};
 
 /// Eras and steps, behind a name.
 const COUNTS: usize = 28;
@@ -201,7 +201,7 @@ fn cut(text: &str, room: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::EXAMPLES;
+    use crate::topology::EXAMPLES;
 
     fn some() -> Vec<Topology> {
         let named = ["two-rules", "gotchas/case-02-one-group-is-no-trust", "gotchas/case-13-icmp-is-not-icmpv6"];

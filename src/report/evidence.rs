@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Entry, json, pcap, text};
-use crate::model::topology::write;
 use crate::model::{Endpoint, InterfaceId};
 use crate::probe::{DropCause, Observation, Outcome};
 use crate::scenario::{Check, Class, Kept, Options, RunResult, StartServices, StepResult, held};
+use crate::topology::write;
 
 /// The file by which a folder is known as a bundle.
 pub const MANIFEST: &str = "sglab-evidence.json";

@@ -11,13 +11,13 @@ use serde::Serialize;
 use super::json::{Which, which};
 use super::text::Tone;
 use super::{Style, text};
-use crate::model::topology::write;
 use crate::model::{
     Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, Peers, Place, PrivateIp, RuleId, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Asked, Comes, Stage};
 use crate::scenario::health;
+use crate::topology::write;
 
 /// The flow, its verdict and its walk, in words and as data.
 #[derive(Serialize)]

@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use super::Style;
 use super::text::{self, Tone};
-use crate::model::topology::Fate;
 use crate::policy::tracking::Standing;
 use crate::scenario::{Compared, Foretold, HeldDisagreement, NotCompared, StepResult, held};
+use crate::topology::Fate;
 
 /// The one word for what the model says.
 pub fn predicted_word(foretold: &Foretold) -> &'static str {

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::model::topology::Topology;
 use crate::model::{Era, Knobs, Quotas};
+use crate::topology::Topology;
 
 /// One difference between the eras, or one thing in which they do not differ and people expect it.
 struct Row {

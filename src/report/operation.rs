@@ -1,7 +1,7 @@
 //! What a step does, in words.
 
-use crate::model::topology::Action;
 use crate::model::{Operation, Permission, Reassociation, SourceDestCheck, Target};
+use crate::topology::Action;
 
 /// An action as a sentence without a subject: `stop web1`.
 pub fn action(action: &Action) -> String {

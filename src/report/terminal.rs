@@ -7,8 +7,8 @@ mod tests;
 
 use super::text::{self, Tone};
 use super::{Entry, Style, coverage, followed};
-use crate::model::topology::write;
 use crate::scenario::{Evidence, Head, RunResult, RunVerdict, StepResult, StepStatus};
+use crate::topology::write;
 
 pub(super) use grid::NO_CELL;
 pub use step::step;

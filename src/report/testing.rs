@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::model::topology::{Action, Expectation, ExpectedOutcome, Opening, Step};
 use crate::model::{
     Cloud, ConnectionName, Direction, Flow, GroupName, InstanceName, InterfaceId, Operation, Peer, Port, PrivateIp,
     PublicIp, Refusal, RefusalCode, RuleId, Service,
@@ -13,6 +12,7 @@ use crate::scenario::testing::{
     Double, by_the_article, doing, dropped, flows, open, pattern, placed, step, table, topology,
 };
 use crate::scenario::{Options, Progress, RunResult, run_on};
+use crate::topology::{Action, Expectation, ExpectedOutcome, Opening, Step};
 
 fn ran(lab: Double, steps: Vec<Step>) -> RunResult {
     ran_with(lab, steps, Options::default())

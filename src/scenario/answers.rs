@@ -4,8 +4,8 @@ use super::cells;
 use super::cloudlike::Cloudlike;
 use super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
 use crate::lab::{Asked, LabError};
-use crate::model::topology::Question;
 use crate::model::{CloudService, InstanceName, Place};
+use crate::topology::Question;
 
 /// Asks whatever a step expects an answer to, and gives the questions that nobody asks now, which is a mistake.
 ///

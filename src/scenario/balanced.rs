@@ -7,9 +7,9 @@ use super::expected::Balancers;
 use super::results::{Check, CheckStatus, Class, Details, Finding, Said};
 use super::{cells, explain, health};
 use crate::lab::{HealthOfAll, LabError};
-use crate::model::topology::{AnsweredBy, Placed, Rotation};
 use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Place};
 use crate::probe::{Health, Outcome};
+use crate::topology::{AnsweredBy, Placed, Rotation};
 
 /// Examines whatever a step expects of load balancers, and gives the flows that select nothing now, which is a mistake.
 ///

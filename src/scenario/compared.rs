@@ -131,7 +131,7 @@ mod tests {
                     load-balancers:\n  lb: {groups: ELB, listeners: tcp 80, targets: web1}\n  \
                     out: {groups: ELB, listeners: tcp 80, targets: web2}\n\
                     tables: {t: {open: []}}\nscenario: [{step: s, expect: {table: t}}]\n";
-        let topology = crate::model::topology::Topology::parse("t.yaml", text.as_bytes()).expect("a file");
+        let topology = crate::topology::Topology::parse("t.yaml", text.as_bytes()).expect("a file");
         let cloud = topology.initial_cloud(crate::model::Era::Vpc).expect("a cloud");
         let listeners = crate::scenario::run::listeners(&topology);
         let heard = listeners.clone();

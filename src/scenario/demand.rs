@@ -5,8 +5,8 @@ use indexmap::{IndexMap, IndexSet};
 use super::cells;
 use super::expected::Cells;
 use super::results::{CellSource, Finding, Said};
-use crate::model::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 use crate::model::{Cloud, Direction, Flow, TableName, Via};
+use crate::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 
 /// What one expectation demands of one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,9 +151,9 @@ pub fn word(expected: ExpectedOutcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::Expectation;
     use crate::scenario::expected::Expected;
     use crate::scenario::testing::{cloud, flows, step, table, topology};
+    use crate::topology::Expectation;
 
     fn of(expectations: Vec<Expectation>, cloud: &Cloud) -> Demands {
         demands(&topology(vec![]), &Expected::of(&step("s", expectations)).cells, cloud)

@@ -87,9 +87,9 @@ fn moments<'a>(runs: &[&'a RunResult]) -> Vec<Vec<Option<&'a StepResult>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::ExpectedOutcome;
     use crate::scenario::testing::{Double, dropped, flows, open, pattern, step, topology};
     use crate::scenario::{Options, run_on};
+    use crate::topology::ExpectedOutcome;
     use std::time::Duration;
 
     fn run(lab: Double, names: &[&str]) -> RunResult {

@@ -2,11 +2,11 @@
 //! part, and a kind that is in no part does not compile.
 
 use super::results::Promise;
-use crate::model::topology::{
+use crate::model::{ConnectionName, InstanceName, LoadBalancerName, Place, RefusalCode, TableName};
+use crate::topology::{
     AddressFate, AddressKind, AnsweredBy, Expectation, ExpectedLog, ExpectedOutcome, Fate, FlowPattern, Placed,
     Question, Rotation, Step,
 };
-use crate::model::{ConnectionName, InstanceName, LoadBalancerName, Place, RefusalCode, TableName};
 
 /// Expectations of a step by their evaluators. Each part is in the order of the file.
 #[derive(Clone, Debug, Default)]

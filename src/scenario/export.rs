@@ -3,10 +3,10 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
-use crate::model::topology::{columns_of, write};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
+use crate::topology::{columns_of, write};
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;

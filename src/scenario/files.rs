@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::services::folder_of;
 use crate::lab::sources::{self, Unfit};
 use crate::model::MountAccess;
-use crate::model::topology::{Files, Found};
+use crate::topology::{Files, Found};
 
 /// So many names of a folder are looked at for what may have been meant.
 const MOST_NAMES: usize = 1000;

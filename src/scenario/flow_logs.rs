@@ -6,8 +6,8 @@ use super::cells;
 use super::expected::Expected;
 use super::results::{Check, CheckStatus, Details, Finding, FlowLogDetails, Said};
 use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
-use crate::model::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Topology};
 use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Service, Via};
+use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Topology};
 
 /// So many records are told of an interface that has others than expected.
 const TOLD: usize = 4;

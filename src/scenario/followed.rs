@@ -11,11 +11,11 @@ use super::agreement::{Agreement, compare_held};
 use super::cloudlike::Cloudlike;
 use super::results::{Check, Compared, ConnectionDetails, Foretold, HeldDisagreement, NotCompared, Why};
 use crate::lab::{Admissions, LabError};
-use crate::model::topology::Fate;
 use crate::model::{Cloud, ConnectionName, Endpoint, Flow, Forwarding, Operation, Peers, Service, Verdict};
 use crate::policy;
 use crate::policy::tracking::{Connection, Standing};
 use crate::probe::Held;
+use crate::topology::Fate;
 
 /// A TCP end whose words are lost repeats them after a pause that doubles each time: one that was cut is examined once
 /// more, to see whether it comes back, and then only when somebody asks.

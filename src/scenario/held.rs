@@ -5,9 +5,9 @@ use super::followed::Followed;
 use super::results::{Check, CheckStatus, ConnectionDetails, Details, Said};
 use super::{admitted, cells, explain};
 use crate::lab::LabError;
-use crate::model::topology::{Fate, FlowPattern, Opening, Placed};
 use crate::model::{ConnectionName, Peers};
 use crate::probe::Held;
+use crate::topology::{Fate, FlowPattern, Opening, Placed};
 
 /// Opens a connection, which the model follows from there; in words, why it did not come about.
 ///

@@ -9,9 +9,9 @@ use super::expected::Change;
 use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
 use super::{cells, change, demand, explain};
 use crate::lab::RuleHandles;
-use crate::model::topology::{AddressFate, AddressKind, ExpectedOutcome};
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, Service, Via};
 use crate::probe::{DropCause, Outcome};
+use crate::topology::{AddressFate, AddressKind, ExpectedOutcome};
 
 /// Judges every demand by what was observed; `resolved` is where flows by DNS name went. A cell as its table demands is no
 /// check of its own.

@@ -10,7 +10,6 @@ use super::results::{Class, Evidence, RunResult};
 use super::run::{self, Options, Progress, RunError};
 use super::{explain, health, traffic};
 use crate::lab::{Admissions, Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
-use crate::model::topology::Topology;
 use crate::model::{
     Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, InstanceName, InstanceState, LoadBalancer, Operation,
     Peers, Verdict, apply,
@@ -18,6 +17,7 @@ use crate::model::{
 use crate::policy;
 use crate::policy::behind::{Behind, Reached};
 use crate::probe::{Batch, Health, Held, Outcome, Streams, Trace};
+use crate::topology::Topology;
 
 pub mod observe;
 

@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::held;
 use super::questions::{Puzzle, Subject, Trap};
 use super::results::{Class, DecidingRule, StepResult};
-use crate::model::topology::Prediction;
 use crate::probe::Outcome;
+use crate::topology::Prediction;
 
 /// How a prediction came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,10 +123,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::topology::ExpectedOutcome;
     use crate::model::{Cloud, Flow};
     use crate::scenario::testing::{Double, by_the_article, flows, pattern, step, topology};
     use crate::scenario::{Options, Stepper, cells};
+    use crate::topology::ExpectedOutcome;
 
     /// db1 -> db2 is dropped, web1 -> db1 is open, by the double.
     fn asked(

@@ -10,12 +10,12 @@ use indexmap::{IndexMap, IndexSet};
 use super::expected::Expected;
 use super::results::{CellSource, Class};
 use super::{cells, demand};
-use crate::model::topology::{Asked, Fate, Placed, Step, Topology, Wanted};
 use crate::model::{
     Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, InstanceState, Operation, Place,
     Refusal, SelfReference, Verdict, Via, apply,
 };
 use crate::policy;
+use crate::topology::{Asked, Fate, Placed, Step, Topology, Wanted};
 
 /// So many questions a step.
 pub const FEW: usize = 4;
@@ -260,7 +260,7 @@ impl<'a> Paper<'a> {
         room: usize,
         fresh: &dyn Fn(&Candidate) -> bool,
     ) -> Vec<Candidate> {
-        let is_open = |demand: &&demand::Demand| demand.expected == crate::model::topology::ExpectedOutcome::Open;
+        let is_open = |demand: &&demand::Demand| demand.expected == crate::topology::ExpectedOutcome::Open;
         let mut patterns: IndexMap<&Place, &Flow> = IndexMap::new();
         for demand in demands.iter().filter(is_open) {
             patterns.entry(&demand.said.place).or_insert(&demand.flow);

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::expected::Expected;
 use super::{cells, demand};
 use crate::lab::readers;
-use crate::model::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
 use crate::model::{Cloud, Era, apply};
+use crate::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
 use crate::{compile, policy};
 
 /// A reader of any bytes.

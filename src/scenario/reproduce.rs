@@ -5,11 +5,11 @@ use super::cloudlike::Cloudlike;
 use super::predict::observe::{self, Programs};
 use super::results::Disagreement;
 use crate::lab::Listeners;
-use crate::model::topology::{Topology, write};
 use crate::model::{
     Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Service, Verdict, apply,
 };
 use crate::probe::{Batch, Outcome};
+use crate::topology::{Topology, write};
 
 /// So many labs are booted to cut one down.
 const MOST_LABS: usize = 80;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::cloudlike::Cloudlike;
 use super::results::RunResult;
 use crate::model::Era;
-use crate::model::topology::Topology;
+use crate::topology::Topology;
 
 mod booting;
 mod doing;

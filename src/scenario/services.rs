@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::model::topology::{Step, Topology};
 use crate::model::{MountSource, Operation};
+use crate::topology::{Step, Topology};
 
 /// Whether a run starts the services of its file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

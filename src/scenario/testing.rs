@@ -10,11 +10,11 @@ use indexmap::{IndexMap, IndexSet};
 use super::cloudlike::Cloudlike;
 use crate::compile::network::NodeName;
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
-use crate::model::topology::{
-    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
-};
 use crate::model::*;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
+use crate::topology::{
+    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
+};
 
 pub(crate) fn place(line: u32, column: u32) -> Place {
     Place { file: Arc::from("two-tier.yaml"), line, column }

@@ -10,10 +10,10 @@ use super::cloudlike::Cloudlike;
 use super::results::{Check, CheckStatus, Details, Evidence, Finding, Promise, Said, TrafficDetails};
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::topology::Step;
 use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Verdict, Via};
 use crate::policy;
 use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
+use crate::topology::Step;
 
 /// So many packets flow before the first operation, and so many after the last.
 const EACH_SIDE: usize = 200;

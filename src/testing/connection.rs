@@ -4,10 +4,10 @@ use std::panic::Location;
 
 use super::seen::fail_at;
 use super::{Error, Lab};
-use crate::model::topology::Fate;
 use crate::model::{ConnectionName, Flow};
 use crate::probe::Held;
 use crate::scenario::held;
+use crate::topology::Fate;
 
 /// A connection that is held.
 #[derive(Debug)]

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::fabric::FabricError;
 use crate::lab::LabError;
-use crate::model::topology::Problems;
 use crate::model::{Refusal, RefusalCode};
 use crate::scenario::RunError;
+use crate::topology::Problems;
 
 /// Why something could not be done. `Debug` says what `Display` says, since that is what a test shows that ends with `?`.
 #[derive(thiserror::Error)]

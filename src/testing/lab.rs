@@ -9,10 +9,10 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
 use super::{Connection, Error, Instance, Probed};
 use crate::lab::{self, Listeners, Site};
-use crate::model::topology::{NewInstance, Placed, Topology, read_flow, read_operations, read_rules, suggest};
 use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
+use crate::topology::{NewInstance, Placed, Topology, read_flow, read_operations, read_rules, suggest};
 
 /// A running cloud. Dropping it takes it down, with everything that runs in it.
 ///

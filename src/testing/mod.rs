@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! use sglab::model::Era;
-//! use sglab::model::topology::{NewInstance, Topology};
+//! use sglab::topology::{NewInstance, Topology};
 //! use sglab::testing::{Error, Lab};
 //!
 //! #[sglab::test]

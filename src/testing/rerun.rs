@@ -60,7 +60,7 @@ pub fn run<F: Future<Output: TestResult>>(module: &str, name: &str, timeout: u64
 ///
 /// ```
 /// sglab::testing::main(async || {
-///     let cloud = sglab::model::topology::Topology::builder(sglab::model::Era::Vpc).build()?;
+///     let cloud = sglab::topology::Topology::builder(sglab::model::Era::Vpc).build()?;
 ///     sglab::testing::Lab::boot(&cloud).await?;
 ///     Ok::<(), sglab::testing::Error>(())
 /// });

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use indexmap::IndexSet;
-use sglab::model::topology::{read_flow, read_operations};
 use sglab::model::{GroupName, InstanceName, Operation, Port, Service};
 use sglab::protocol::{self, Applied, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, State, VERSION};
 use sglab::report::probes::flows_of_matrix;
 use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
+use sglab::topology::{read_flow, read_operations};
 
 use super::super::labs::Labs;
 use super::cloud;

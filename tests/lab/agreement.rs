@@ -1,11 +1,11 @@
 //! The two readings agree: what the packets do after each step of every file is what the policy says.
 
 use indexmap::IndexSet;
-use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Era, Flow, InstanceState, Via};
 use sglab::policy;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
+use sglab::topology::Topology;
 
 use crate::clouds::boot;
 use crate::dealt::is_ours;

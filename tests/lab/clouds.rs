@@ -6,12 +6,12 @@ use indexmap::IndexSet;
 use sglab::compile::network::NodeName;
 use sglab::fabric::Namespace;
 use sglab::lab::{Alteration, Lab, Listeners};
-use sglab::model::topology::Topology;
 use sglab::model::{
     AddressRequest, Cloud, Direction, Endpoint, Era, Flow, GroupName, HostName, InstanceName, Launch, Operation, Peer,
     PeerRequest, Permission, Port, PrivateIp, PublicIp, Service, SubnetName, Traffic, Via, VpcName, apply,
 };
 use sglab::probe::{DropCause, Observation, Outcome};
+use sglab::topology::Topology;
 
 /// The topology of a text; panics with every problem if it has any.
 pub fn topology(text: &str) -> Topology {

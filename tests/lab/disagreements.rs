@@ -3,9 +3,9 @@
 use sglab::compile::network::{Network, NodeName};
 use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab};
-use sglab::model::topology::Topology;
 use sglab::model::{Endpoint, Era, InstanceName};
 use sglab::scenario::{self, Options, RunVerdict};
+use sglab::topology::Topology;
 
 use crate::clouds::{boot, topology};
 

@@ -8,12 +8,12 @@ use indexmap::IndexSet;
 use sglab::fabric::faults::{Faults, Moment, Step};
 use sglab::fabric::{FabricError, Namespace};
 use sglab::lab::{Lab, LabError};
-use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Direction, Era, InstanceName, Operation, Via};
 use sglab::policy;
 use sglab::probe::{Health, Outcome};
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::cells;
+use sglab::topology::Topology;
 
 use crate::bare::{connection, inside, is_silent, passes, run};
 use crate::clouds::*;

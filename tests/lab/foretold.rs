@@ -1,8 +1,8 @@
 //! What is predicted of a file is what is measured, also where the two once said different things.
 
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::scenario::{self, Options, RunVerdict, predict};
+use sglab::topology::Topology;
 
 use crate::clouds::*;
 

@@ -1,9 +1,9 @@
 //! Load balancers: who answers behind them, and by what a check of that goes red.
 
-use sglab::model::topology::Topology;
 use sglab::model::{Endpoint, Era, Flow, InstanceName, Operation, Via};
 use sglab::probe::{Health, Outcome};
 use sglab::scenario::{self, Options, RunResult, Section};
+use sglab::topology::Topology;
 
 use crate::clouds::{boot, flow, probe, tcp, topology};
 

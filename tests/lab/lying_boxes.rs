@@ -51,7 +51,7 @@ async fn a_question_that_leaves_by_another_interface_proves_nothing() {
     for checked in [true, false] {
         if !checked {
             let words = "[{source-dest-check: {two.eth1: off}}]";
-            for operation in sglab::model::topology::read_operations(lab.cloud(), words).expect("an operation") {
+            for operation in sglab::topology::read_operations(lab.cloud(), words).expect("an operation") {
                 change(&mut lab, &operation.value).await;
             }
         }

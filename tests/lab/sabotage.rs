@@ -12,7 +12,7 @@ use sglab::fabric::Namespace;
 use sglab::fabric::machine::{Folder, Program, Running};
 use sglab::lab::Lab;
 use sglab::model::Era;
-use sglab::model::topology::read_operations;
+use sglab::topology::read_operations;
 
 use crate::bare::{inside, run};
 use crate::clients::http;

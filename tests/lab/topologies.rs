@@ -1,8 +1,8 @@
 //! Every topology of the article holds, under each of its eras.
 
-use sglab::model::topology::Topology;
 use sglab::report::json;
 use sglab::scenario::{self, Options, RunResult, RunVerdict, StepResult, predict};
+use sglab::topology::Topology;
 
 cases![
     two_tier_holds,

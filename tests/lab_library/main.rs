@@ -8,9 +8,9 @@ mod runners;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use sglab::model::topology::{NewInstance, NewService, Topology};
 use sglab::model::{Era, InstanceState, RefusalCode};
 use sglab::testing::{Error, Lab};
+use sglab::topology::{NewInstance, NewService, Topology};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;

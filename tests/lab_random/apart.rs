@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 use crate::measure::{self, Finding, Kind, Report};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 /// What a line is written as when nothing stands below it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! What is asked at every step: each flow that has a path, and some that forge their source.
 
 use indexmap::{IndexMap, IndexSet};
-use sglab::model::topology::Topology;
 use sglab::model::{
     Cloud, Endpoint, Flow, Forwarding, InstanceName, InstanceState, Interface, InterfaceId, Service, Via, apply,
 };
 use sglab::policy;
 use sglab::scenario::{cells, followed};
+use sglab::topology::Topology;
 
 use crate::draft::{Draft, Line};
 

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 use sglab::lab::{Lab, LabError};
-use sglab::model::topology::{Action, Opening, Topology};
 use sglab::model::{Cloud, ConnectionName, Operation, apply};
 use sglab::policy;
 use sglab::policy::tracking::Connection;
@@ -10,6 +9,7 @@ use sglab::probe::{DropCause, Observation};
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::followed::Followed;
 use sglab::scenario::{self, cells};
+use sglab::topology::{Action, Opening, Topology};
 
 use crate::flows;
 use crate::strategy::END;

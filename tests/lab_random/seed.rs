@@ -2,7 +2,7 @@
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 use crate::draft::Draft;
 use crate::{flows, strategy};

@@ -2,11 +2,11 @@
 
 use std::io::{IsTerminal, Write, stdout};
 
-use sglab::model::topology::read_question;
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::{Style, events};
 use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
+use sglab::topology::read_question;
 
 use super::speak::{self, Invalid};
 use crate::cli::arguments::{ExplainArguments, PlainFormat};

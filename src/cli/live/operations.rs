@@ -4,11 +4,11 @@ use std::io::{Write, stdout};
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use sglab::model::topology::{Problems, read_operations_beside, read_rules};
 use sglab::model::{Direction, GroupName, Operation, Permission};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
+use sglab::topology::{Problems, read_operations_beside, read_rules};
 
 use super::{Which, speak};
 use crate::cli::arguments::PlainFormat;

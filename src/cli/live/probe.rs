@@ -4,12 +4,12 @@ use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
 use indexmap::IndexSet;
-use sglab::model::topology::{columns_of, read_flow, read_services};
 use sglab::model::{Service, Via};
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::Style;
 use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
+use sglab::topology::{columns_of, read_flow, read_services};
 
 use super::speak::Invalid;
 use super::{MatrixArguments, ProbeArguments, speak};

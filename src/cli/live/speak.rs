@@ -2,10 +2,10 @@
 
 use anyhow::{Context, bail};
 use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
-use sglab::model::topology::Problems;
 use sglab::model::{Cloud, Refusal};
 use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::{live, shown, shown_lines};
+use sglab::topology::Problems;
 
 use super::Which;
 use crate::cli::{Exit, progress, screen};

@@ -13,9 +13,9 @@ use sglab::control::{LabName, Place, PlaceError, Taken};
 use sglab::fabric::background::{self, Begun, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
-use sglab::model::topology::Topology;
 use sglab::report::{count, shown_lines};
 use sglab::scenario;
+use sglab::topology::Topology;
 
 use super::UpArguments;
 use crate::cli::{Exit, host, no_step, progress, screen, signals, sources, steps, told};

@@ -9,8 +9,8 @@ use super::interpreter::carry_out;
 use crate::compile::network::*;
 use crate::compile::nft::{Change, Ruleset};
 use crate::compile::{changes, diff, group_chains, network};
-use crate::model::sample::after;
 use crate::model::*;
+use crate::topology::sample::after;
 
 /// Carries out phases on data, each action as strictly as the kernel would. Gives the network before each action.
 fn play(old: &Network, phases: &Phases) -> Network {

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use crate::compile::network::*;
-use crate::model::sample::after;
-use crate::model::topology::Topology;
 use crate::model::{Cloud, Era};
+use crate::topology::Topology;
+use crate::topology::sample::after;
 
 /// A cloud with everything that the compiler has words for.
 pub fn everything() -> Cloud {

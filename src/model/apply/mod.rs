@@ -52,7 +52,7 @@ pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
 }
 
 /// The same on the cloud itself, for many in a row. After a refusal the cloud is of no use any more.
-pub(super) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), Refusal> {
+pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), Refusal> {
     match operation {
         Operation::CreateGroup(request) => group::create(cloud, request)?,
         Operation::DeleteGroup(group) => group::delete(cloud, group)?,

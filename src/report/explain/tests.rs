@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::Via;
-use crate::model::topology::{FlowPattern, Topology};
 use crate::scenario::{cells, predict};
+use crate::topology::{FlowPattern, Topology};
 
 fn explained(text: &str, era: Era, step: usize, flows: &[&str]) -> String {
     let topology = Topology::parse("shop.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use crate::compile::services::zone::balancer_name;
-use crate::model::topology::write;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Operation, Peer, Permission,
     Rule, RuleId, Scheme, Service, SourceDestCheck, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
+use crate::topology::write;
 
 /// What a flow came to.
 pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {

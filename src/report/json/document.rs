@@ -7,12 +7,12 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 use super::super::{coverage, followed};
-use crate::model::topology::ExpectedOutcome;
 use crate::model::{ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
 use crate::scenario::{
     AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, Said, Section, ServicesTold,
     StepStatus,
 };
+use crate::topology::ExpectedOutcome;
 
 #[derive(Serialize)]
 pub struct Document<'a> {

@@ -4,7 +4,6 @@ use indexmap::IndexSet;
 
 use super::grid::{self, Rows};
 use crate::model::Flow;
-use crate::model::topology::ExpectedOutcome;
 use crate::report::Style;
 use crate::report::bundle;
 use crate::report::followed;
@@ -13,6 +12,7 @@ use crate::scenario::{
     AddressChange, CellDetails, CellSource, Check, CheckStatus, Class, Counted, DecidingRule, Evidence, Head, Headline,
     Listing, Section, StepResult, StepStatus,
 };
+use crate::topology::ExpectedOutcome;
 
 const INDENT: &str = "       ";
 /// Where the particulars of a step begin.

@@ -3,8 +3,8 @@
 use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, holder, hosts, named, running, via_of, vpc_of};
-use crate::model::topology::{FlowPattern, Selector};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
+use crate::topology::{FlowPattern, Selector};
 
 /// The flows that a pattern means now, and that a probe can ask for.
 ///

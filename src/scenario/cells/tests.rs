@@ -1,9 +1,9 @@
 use indexmap::IndexSet;
 
 use super::*;
-use crate::model::topology::FlowPattern;
 use crate::model::{Cloud, Era, Flow, InstanceName, Service, Via, VpcName};
 use crate::scenario::testing::{cloud, columns, pattern, stop};
+use crate::topology::FlowPattern;
 
 fn texts(flows: Result<Vec<Flow>, String>) -> Vec<String> {
     flows.expect("some flows").iter().map(ToString::to_string).collect()
@@ -113,7 +113,7 @@ fn by_dns_name_a_host_asks_too_and_is_not_asked() {
 #[test]
 fn a_host_without_such_an_address_is_named_as_the_reason() {
     let asked = |words: &str| {
-        let pattern = crate::model::topology::read_question(&balanced(), words);
+        let pattern = crate::topology::read_question(&balanced(), words);
         select(&pattern.unwrap_or_else(|problems| panic!("{problems}")), None, &balanced()).unwrap_err()
     };
     for (words, why) in [
@@ -130,14 +130,14 @@ fn balanced() -> Cloud {
                 load-balancers:\n  lb: {groups: A, listeners: tcp 80}\n  \
                 within: {scheme: internal, groups: A, listeners: tcp 80}\n\
                 scenario: [{step: s, expect: {dropped: ['app -> lb:80']}}]\n";
-    let topology = crate::model::topology::Topology::parse("t.yaml", text.as_bytes());
+    let topology = crate::topology::Topology::parse("t.yaml", text.as_bytes());
     let topology = topology.unwrap_or_else(|problems| panic!("{problems}"));
     topology.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"))
 }
 
 fn flows(words: &str) -> Vec<Flow> {
     let cloud = balanced();
-    let pattern = crate::model::topology::read_flow(&cloud, words).unwrap_or_else(|problems| panic!("{problems}"));
+    let pattern = crate::topology::read_flow(&cloud, words).unwrap_or_else(|problems| panic!("{problems}"));
     select(&pattern, None, &cloud).unwrap_or_else(|why| panic!("{why}"))
 }
 
@@ -155,13 +155,13 @@ fn a_load_balancer_is_reached_by_the_address_that_its_name_means_unless_another_
     ] {
         let flows = flows(words);
         assert_eq!((flows[0].via, flows[0].to_string().as_str()), (via, label), "{words}");
-        let again = crate::model::topology::write::flow(&flows[0]);
+        let again = crate::topology::write::flow(&flows[0]);
         assert_eq!(self::flows(&again), flows, "{words} is written as {again}");
     }
     let cloud = balanced();
-    let refused = crate::model::topology::read_flow(&cloud, "office -> within:80").unwrap_err().to_string();
+    let refused = crate::topology::read_flow(&cloud, "office -> within:80").unwrap_err().to_string();
     assert!(refused.contains("`within` is internal, and has no public address"), "{refused}");
-    let pattern = crate::model::topology::read_question(&cloud, "office -> within:80").expect("a flow");
+    let pattern = crate::topology::read_question(&cloud, "office -> within:80").expect("a flow");
     assert!(select(&pattern, None, &cloud).unwrap_err().contains("within has no public address"));
 }
 

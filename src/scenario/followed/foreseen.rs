@@ -73,9 +73,9 @@ impl One {
 mod tests {
     use std::path::Path;
 
-    use crate::model::topology::{Fate, Topology};
     use crate::scenario::results::{Check, ConnectionDetails, RunResult, StepResult};
     use crate::scenario::{Options, RunVerdict, predict};
+    use crate::topology::{Fate, Topology};
 
     const IDLE: &str = include_str!("../../../topologies/gotchas/an-idle-session-is-forgotten.yaml");
     const UNTRACKED: &str = include_str!("../../../topologies/gotchas/case-17-an-untracked-session-is-cut.yaml");

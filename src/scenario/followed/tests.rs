@@ -1,9 +1,9 @@
 use super::*;
-use crate::model::topology::{Action, Opening, Step};
 use crate::model::{Direction, GroupName, InstanceName, InterfaceId, SubnetName, VpcName};
 use crate::probe::{Drop, DropCause};
 use crate::scenario::testing::{Double, columns, pattern, placed, step, topology};
 use crate::scenario::{Options, RunResult, RunVerdict, predict, run_on};
+use crate::topology::{Action, Opening, Step};
 
 fn session() -> ConnectionName {
     ConnectionName::new("session")
@@ -98,7 +98,7 @@ fn what_nothing_proves_is_inconclusive() {
 #[test]
 fn broken_canaries_compare_nothing() {
     let lab = Double { fate: Box::new(|_, _| cut()), canaries_held: false, ..obeying() };
-    let asked = crate::scenario::testing::flows(crate::model::topology::ExpectedOutcome::Open, &[ADMITTED]);
+    let asked = crate::scenario::testing::flows(crate::topology::ExpectedOutcome::Open, &[ADMITTED]);
     let probing = Step { expectations: vec![placed(asked)], ..opening(ADMITTED) };
     let result = run_in(lab, vec![probing]);
     assert_eq!((result.verdict, result.counts.connections), (RunVerdict::Inconclusive, 0));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::topology::EXAMPLES;
+use crate::topology::EXAMPLES;
 
 fn example(name: &str) -> Topology {
     let (_, text) = EXAMPLES.iter().find(|(known, _)| *known == name).expect("a built-in topology");

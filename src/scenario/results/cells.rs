@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::Class;
-use crate::model::topology::ExpectedOutcome;
 use crate::model::{Endpoint, Flow, GroupName, InstanceName, Place, RuleId, Service, Via};
 use crate::probe::Outcome;
+use crate::topology::ExpectedOutcome;
 
 /// What the probes of a step found.
 #[derive(Clone, Debug)]

@@ -136,10 +136,10 @@ impl Serialize for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::topology::Fate;
     use crate::model::{CloudService, ConnectionName, Endpoint, Flow, InstanceName, Port, Service, Via};
     use crate::probe::Held;
     use crate::scenario::results::{AnswerDetails, ConnectionDetails, FlowLogDetails, Promise, TrafficDetails};
+    use crate::topology::Fate;
 
     fn check(subject: &str, [expected, observed, words]: [&str; 3], reason: Option<&str>, details: Details) -> Check {
         Check {

@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::cells::DecidingRule;
-use crate::model::topology::{ExpectedOutcome, Fate};
 use crate::model::{CloudService, ConnectionName, Direction, Flow, InstanceName};
 use crate::probe::{Held, Outcome};
+use crate::topology::{ExpectedOutcome, Fate};
 
 /// What a check has that depends on the kind of its expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]

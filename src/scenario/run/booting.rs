@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::options::{Options, RunError};
 use crate::lab::{Lab, LabError, Listeners};
-use crate::model::topology::Topology;
 use crate::model::{Cloud, Era};
+use crate::topology::Topology;
 
 /// Boots the initial cloud of a file, and starts its services where that is asked for.
 ///

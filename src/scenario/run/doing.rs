@@ -8,8 +8,8 @@ use super::super::held;
 use super::super::results::{Check, Finding};
 use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
-use crate::model::topology::{Action, Placed, Step};
 use crate::model::{Cloud, Refusal};
+use crate::topology::{Action, Placed, Step};
 
 /// What the operations of a step came to.
 #[derive(Default)]

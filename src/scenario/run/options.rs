@@ -1,10 +1,10 @@
 //! How a scenario is run, what is told meanwhile, and why it may not come to its end.
 
 use crate::lab::LabError;
-use crate::model::topology::Step;
 use crate::model::{Era, Place, Refusal};
 use crate::scenario::results::{Head, StepResult};
 use crate::scenario::services::StartServices;
+use crate::topology::Step;
 
 /// How to run a scenario.
 #[derive(Clone, Debug, Default)]

@@ -19,8 +19,8 @@ use super::doing;
 use super::past::Past;
 use crate::lab::LabError;
 use crate::model::Flow;
-use crate::model::topology::{ExpectedOutcome, Step, Topology};
 use crate::probe::{Outcome, Resolution};
+use crate::topology::{ExpectedOutcome, Step, Topology};
 
 /// Runs one step; says besides whether it broke off before its probes.
 pub(super) async fn run_step<L: Cloudlike>(

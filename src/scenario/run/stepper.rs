@@ -6,12 +6,12 @@ use super::super::cloudlike::Cloudlike;
 use super::options::{Options, RunError};
 use super::past::Past;
 use super::step::{not_run, run_step};
-use crate::model::topology::{Step, Topology};
 use crate::model::{Cloud, Flow};
 use crate::scenario::results::{
     Counts, Coverage, Evidence, Head, RunResult, RunVerdict, ServicesTold, StepResult, StepStatus,
 };
 use crate::scenario::services::{self, StartServices};
+use crate::topology::{Step, Topology};
 
 /// A lab under way through the steps of a file. [`run_on`](super::run_on) takes one to its end.
 pub struct Stepper<'a, L> {

@@ -2,7 +2,6 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::lab::Asked;
-use crate::model::topology::{Expectation, ExpectedOutcome, Question, Selector, Step};
 use crate::model::{
     Cloud, CloudService, GroupName, InstanceName, Operation, Peer, PrivateIp, PublicIp, Refusal, RefusalCode, Service,
 };
@@ -11,6 +10,7 @@ use crate::scenario::results::{CellDetails, Check, Class, RunVerdict, Section, S
 use crate::scenario::testing::{
     Double, by_the_article, cloud, doing, dropped, flows, open, place, step, table, topology,
 };
+use crate::topology::{Expectation, ExpectedOutcome, Question, Selector, Step};
 
 async fn results(mut lab: Double, steps: Vec<Step>, options: Options) -> RunResult {
     run_on(&mut lab, &topology(steps), Duration::from_millis(24), &options, &mut |_| ()).await.expect("a result")

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 use sglab::lab::{Lab, LabError, Listeners};
-use sglab::model::topology::Topology;
 use sglab::model::{Cloud, Era, Host, HostIp, HostName, Mtu, Operation, Service, apply};
 use sglab::scenario::{self, Options, RunVerdict};
+use sglab::topology::Topology;
 use tokio::time::timeout;
 
 use super::mutation::Mutation;

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use sglab::compile::network::Network;
 use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab, LabError};
-use sglab::model::topology::Topology;
 use sglab::model::{Cloud, ConnectionName, Flow, Forwarding, InstanceState, Port, Service, Verdict, Via};
 use sglab::policy;
 use sglab::probe::{DropCause, Held};
+use sglab::topology::Topology;
 
 use super::concerning::{Judged, concerns, in_turn};
 use super::isolated::Isolated;

@@ -26,7 +26,7 @@ use sglab::compile::network::Network;
 use sglab::compile::nft::{Ruleset, Set, SetKey};
 use sglab::lab::Lab;
 use sglab::model::Era;
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 use crate::agreement::cells;
 use crate::clouds::{boot, topology};

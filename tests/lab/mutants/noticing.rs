@@ -7,7 +7,6 @@ use indexmap::IndexSet;
 use ipnet::IpNet;
 use sglab::compile::names;
 use sglab::lab::{Asked, Lab};
-use sglab::model::topology::Topology;
 use sglab::model::{
     Cloud, CloudService, Direction, Endpoint, Flow, Forwarding, IcmpMessage, InstanceName, InstanceState, Interface,
     Peer, Port, PortRange, Service, Traffic, Verdict, Via,
@@ -15,6 +14,7 @@ use sglab::model::{
 use sglab::policy;
 use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
+use sglab::topology::Topology;
 
 use super::concerning::{concerns, in_turn};
 use super::mutation::{Mutation, Of};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use sglab::model::Era;
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 use super::mutation::Mutation;
 

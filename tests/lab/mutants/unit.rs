@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sglab::compile::network::{Network, NodeKind};
 use sglab::lab::{Lab, LabError};
 use sglab::model::Era;
-use sglab::model::topology::Topology;
+use sglab::topology::Topology;
 
 use super::bench::{Bench, as_it_is, by_its_own};
 use super::breaking;

@@ -1,0 +1,37 @@
+//! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
+
+use super::flows::Within;
+use super::problem::{Draft, quote};
+use super::reading::{Reading, part, suggest};
+use super::tree::Node;
+use super::{Question, Selector};
+use crate::model::CloudService;
+
+const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";
+
+impl Reading<'_> {
+    /// One question.
+    pub fn question(&mut self, node: &Node) -> Option<Question> {
+        let text = self.text(node, "who asks which service, such as `web1 -> dns`")?;
+        let Some((from, to)) = text.split_once("->") else {
+            self.report(Draft::new(node.span, format!("{} asks nobody", quote(text))).help(FORM));
+            return None;
+        };
+        let (from, to) = (from.trim(), to.trim());
+        let selector = self.selector(node, from, Within::Step { dropped: false });
+        let service = CloudService::ALL.into_iter().find(|service| service.as_str() == to);
+        if service.is_none() {
+            let words = CloudService::ALL.map(CloudService::as_str);
+            let help = suggest(to, words).unwrap_or_else(|| words.join(", "));
+            self.report(Draft::new(part(node, to), format!("unknown service {}", quote(to))).help(help));
+        }
+        let (from, service) = (selector?, service?);
+        if matches!(from, Selector::Host(_)) {
+            let draft = Draft::new(node.span, "a host outside has none of the services of a VPC");
+            self.report(draft.help("an instance, a group of them, or `any`"));
+            return None;
+        }
+        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some(Question { written, place: self.place(node.span), from, service })
+    }
+}

@@ -1,0 +1,45 @@
+//! `during:`, traffic that flows while a step does what it does.
+
+use super::FlowPattern;
+use super::flows::Within;
+use super::problem::{Draft, Span};
+use super::reading::Reading;
+use super::tree::Node;
+use crate::model::Service;
+
+impl Reading<'_> {
+    /// The flows of the traffic.
+    pub fn during(&mut self, node: &Node) -> Vec<FlowPattern> {
+        let mut flows = Vec::new();
+        for item in self.some(node, "at least one flow") {
+            let Some(flow) = self.flow(item, Within::Step { dropped: false }) else { continue };
+            if matches!(flow.service, Service::Tcp(_) | Service::Udp(_)) {
+                flows.push(flow);
+            } else {
+                self.report(
+                    Draft::new(item.span, "traffic flows over tcp or udp").help("such as `:3306` or `:53/udp`"),
+                );
+            }
+        }
+        flows
+    }
+
+    /// Traffic needs something to happen and something to be expected of it, and what is expected needs traffic.
+    pub fn refuse_idle_traffic(&mut self, traffic: Option<Span>, expected: Option<Span>, does: bool) {
+        match (traffic, expected) {
+            (Some(traffic), None) => {
+                let draft = Draft::new(traffic, "nothing is expected of the traffic");
+                self.report(draft.help("under `expect:` say `leak: none`, `loss: none` or both"));
+            }
+            (None, Some(expected)) => {
+                let draft = Draft::new(expected, "no traffic flows that could leak or be lost");
+                self.report(draft.help("the step needs `during: [web1 -> db1:3306]`"));
+            }
+            _ => {}
+        }
+        if let Some(traffic) = traffic.filter(|_| !does) {
+            let draft = Draft::new(traffic, "the step does nothing during which traffic could flow");
+            self.report(draft.help("it needs `do:`"));
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! `flow-logs:`, what the flow log of an interface says after a step: `{b: [REJECT a -> b:ping, no ACCEPT]}`.
+
+use super::flows::Within;
+use super::problem::{Draft, quote};
+use super::reading::{Reading, part, suggest};
+use super::services::first_word;
+use super::tree::{Node, Value};
+use super::{Expectation, FlowPattern, Placed, Selector};
+use crate::model::InterfaceId;
+
+const FORM: &str = "such as `REJECT a -> b:ping`, `ACCEPT response to a -> b:ping`, `no ACCEPT`, or `NODATA` alone";
+const RESPONSE: &str = "response to ";
+
+/// What a record says became of packets ("Flow log records", Amazon VPC user guide).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogAction {
+    /// `ACCEPT`.
+    Accept,
+    /// `REJECT`.
+    Reject,
+}
+
+impl LogAction {
+    /// The word of the file, which is EC2's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "ACCEPT",
+            Self::Reject => "REJECT",
+        }
+    }
+}
+
+/// Which packets of a flow a record counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPart {
+    /// Those of who opened it.
+    Request,
+    /// Those that answer them.
+    Response,
+}
+
+/// What must be in a flow log, or must not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogWanted {
+    /// `ACCEPT a -> b:22`: a record of each of these flows.
+    Record(LogAction, LogPart, FlowPattern),
+    /// `no REJECT a -> b:22`: no record of any of them.
+    NoRecord(LogAction, LogPart, FlowPattern),
+    /// `no REJECT`: none of anything.
+    None(LogAction),
+    /// `NODATA`: the interface had no traffic.
+    NoData,
+}
+
+impl LogWanted {
+    /// The flows that it names.
+    pub fn flow(&self) -> Option<&FlowPattern> {
+        match self {
+            Self::Record(.., flow) | Self::NoRecord(.., flow) => Some(flow),
+            Self::None(_) | Self::NoData => None,
+        }
+    }
+}
+
+/// What a step expects in the flow log of one network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedLog {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// The words of the file.
+    pub written: String,
+    /// Where they stand.
+    pub place: crate::model::Place,
+    /// What must be there.
+    pub wanted: LogWanted,
+}
+
+impl Reading<'_> {
+    /// All of them.
+    pub fn flow_logs(&mut self, key: &Node, node: &Node) -> Option<Placed<Expectation>> {
+        let entries = self.mapping(node, "a mapping from instances to what their flow logs say");
+        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
+            self.report(Draft::new(node.span, "this expects nothing").help("such as `{b: [REJECT a -> b:ping]}`"));
+        }
+        let mut all = Vec::new();
+        for (name, list) in entries {
+            let interface = self.logging(name);
+            let items = self.some(list, "what the flow log says, at least one line");
+            let wanted: Vec<_> = items.iter().filter_map(|item| Some((item, self.log_line(item)?))).collect();
+            if wanted.len() > 1 {
+                for (item, _) in wanted.iter().filter(|(_, (wanted, _))| *wanted == LogWanted::NoData) {
+                    let draft = Draft::new(item.span, "where there is `NODATA` there is nothing else");
+                    self.report(draft.help("leave one of them out"));
+                }
+            }
+            let Some(interface) = interface else { continue };
+            all.extend(wanted.into_iter().map(|(item, (wanted, written))| ExpectedLog {
+                interface: interface.clone(),
+                written,
+                place: self.place(item.span),
+                wanted,
+            }));
+        }
+        (!all.is_empty()).then(|| Placed { value: Expectation::FlowLogs(all), place: self.place(key.span) })
+    }
+
+    /// Whose flow log: an instance by its first interface, `web1.eth1`, or a load balancer.
+    fn logging(&mut self, node: &Node) -> Option<InterfaceId> {
+        let word = self.text(node, "an instance, or an interface such as `web1.eth1`")?;
+        match self.selector(node, word, Within::Step { dropped: false })? {
+            Selector::Instance(instance) => Some(InterfaceId { instance, device: 0 }),
+            Selector::Interface(id) => Some(id),
+            _ => {
+                let draft = Draft::new(node.span, format!("{} has no flow log of its own", quote(word)));
+                self.report(draft.help("network interfaces have: name an instance, or `web1.eth1`"));
+                None
+            }
+        }
+    }
+
+    fn log_line(&mut self, node: &Node) -> Option<(LogWanted, String)> {
+        let text = self.text(node, FORM)?;
+        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (first, after) = first_word(text);
+        let (without, (action, rest)) = match first {
+            "no" => (true, first_word(after)),
+            _ => (false, (first, after)),
+        };
+        let action = match action {
+            "ACCEPT" => LogAction::Accept,
+            "REJECT" => LogAction::Reject,
+            "NODATA" if !without && rest.is_empty() => return Some((LogWanted::NoData, written)),
+            "SKIPDATA" => {
+                let draft = Draft::new(node.span, "`SKIPDATA` says that records were lost, which proves nothing");
+                self.report(draft.help("where that happens a step is inconclusive by itself"));
+                return None;
+            }
+            _ => {
+                let help = suggest(action, ["ACCEPT", "REJECT", "NODATA"]).unwrap_or_else(|| FORM.to_owned());
+                let span = if action.is_empty() { node.span } else { part(node, action) };
+                self.report(Draft::new(span, format!("{} is not what a flow log says", quote(text))).help(help));
+                return None;
+            }
+        };
+        if rest.is_empty() {
+            if without {
+                return Some((LogWanted::None(action), written));
+            }
+            let draft = Draft::new(node.span, format!("{} of what?", action.as_str()));
+            self.report(draft.help(FORM));
+            return None;
+        }
+        let (part, flow) = match rest.strip_prefix(RESPONSE) {
+            Some(flow) => (LogPart::Response, flow),
+            None => (LogPart::Request, rest),
+        };
+        let flow = self.flow_of(node, flow, Within::Step { dropped: true })?;
+        let make = if without { LogWanted::NoRecord } else { LogWanted::Record };
+        Some((make(action, part, flow), written))
+    }
+}

@@ -1,0 +1,411 @@
+//! Flow patterns, `SG-T-WEB -> SG-T-DB:3306`, and the truth tables made of them.
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::names::{Sort, World};
+use super::peers;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Fields, Reading, part, suggest};
+use super::services::{first_word, service, unprobeable};
+use super::tree::Node;
+use super::{FlowPattern, Selector, Table};
+use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
+
+const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
+const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
+                  `at ingress` or `at egress`";
+
+/// How long a chain of tables may be.
+const MAX_LIKE: usize = 64;
+
+/// Where a pattern stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A truth table: hosts are no receivers there, and it may name what is launched later.
+    Table,
+    /// An expectation of a step; whether it is one of drops.
+    Step { dropped: bool },
+    /// A connection that is held.
+    Held,
+    /// A question to the model alone, which needs no packet.
+    Question,
+}
+
+impl Reading<'_> {
+    /// One pattern.
+    pub fn flow(&mut self, node: &Node, within: Within) -> Option<FlowPattern> {
+        let text = self.text(node, "a flow, such as `web1 -> db1:3306`")?;
+        self.flow_of(node, text, within)
+    }
+
+    /// One pattern that is a part of a node's text.
+    pub fn flow_of(&mut self, node: &Node, text: &str, within: Within) -> Option<FlowPattern> {
+        let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
+            let named = self.names.sort(text.trim()).is_some();
+            let help = if named { "a flow has two ends; after `answered by` names are joined by `and`" } else { FORM };
+            self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(help));
+            return None;
+        };
+        let (from_word, rest) = text.split_once(arrow)?;
+        let (from_word, rest) = (from_word.trim(), rest.trim());
+        let Some((to_word, asked)) = rest.split_once(':') else {
+            let help = "such as `:3306`, `:53/udp` or `:ping`";
+            self.report(Draft::new(part(node, rest), format!("{} has no port", quote(rest))).help(help));
+            return None;
+        };
+        let (from_word, sent_from) = peers::split(from_word);
+        let from = self.selector(node, from_word, within);
+        let to = self.selector(node, to_word.trim(), within);
+        let (service, rest) = match service(node, asked) {
+            Ok(read) => read,
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        let (via, at) = self.suffixes(node, rest, within)?;
+        let from_port = match sent_from {
+            Some(word) => Some(self.sent_from(node, word, (arrow, service), within)?),
+            None => None,
+        };
+        let (from, to) = (from?, to?);
+        let both_ways = arrow == "<->";
+        if self.refuse_forged(&from, &to, service, node.span) {
+            return None;
+        }
+        let drops = [Within::Step { dropped: true }, Within::Question];
+        if at.is_some() && !drops.contains(&within) {
+            self.report(Draft::new(node.span, "only a drop happens at ingress or at egress").help("under `dropped:`"));
+            return None;
+        }
+        let host = |selector: &Selector| matches!(selector, Selector::Host(_));
+        if host(&from) && host(&to) {
+            self.report(Draft::new(node.span, "a flow between two hosts outside never meets the cloud"));
+            return None;
+        }
+        if within == Within::Table && (host(&to) || (both_ways && host(&from))) {
+            let draft = Draft::new(node.span, "a table has no cell for flows to hosts outside");
+            self.report(draft.help("its receivers are instances and load balancers; say it under `expect:`"));
+            return None;
+        }
+        if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
+            let draft = Draft::new(node.span, "a host outside reaches instances by their public addresses only");
+            self.report(draft.help("leave `by private address` out"));
+            return None;
+        }
+        if via == Some(Via::Dns) && (host(&to) || (both_ways && host(&from))) {
+            let draft = Draft::new(node.span, "a host outside has no DNS name of EC2");
+            self.report(draft.help("leave `by dns name` out"));
+            return None;
+        }
+        let only_ipv6 = |end: &Selector| match end {
+            Selector::Host(name) => self.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6())),
+            _ => false,
+        };
+        let by = match via {
+            None if only_ipv6(&from) || only_ipv6(&to) => Via::Ipv6,
+            said => said.unwrap_or(Via::Private),
+        };
+        if within != Within::Question
+            && let Some(draft) = unprobeable(node, asked, service, by)
+        {
+            self.report(draft);
+            return None;
+        }
+        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let place = self.place(node.span);
+        let pattern = FlowPattern { written, place, from, from_port, to, both_ways, service, via, at };
+        // Of a table that says an address only the table knows by which the flow goes.
+        let known = within != Within::Question && (within != Within::Table || via.is_some());
+        if let Some(draft) = known.then(|| self.no_way(&pattern, None, node.span)).flatten() {
+            self.report(draft);
+            return None;
+        }
+        self.patterns.push((pattern.clone(), node.span));
+        Some(pattern)
+    }
+
+    /// Who is meant by a word.
+    pub fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
+        let span = part(node, word);
+        if word == "any" {
+            return Some(Selector::Any);
+        }
+        if within != Within::Table
+            && let Some(interface) = self.interface_end(node, word)
+        {
+            return interface.ok();
+        }
+        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
+            Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
+            Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
+            Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
+            Some(Sort::LoadBalancer) => Some(Selector::Instance(InstanceName::new(word))),
+            Some(Sort::Instance) => self.instance(word, span).map(Selector::Instance),
+            Some(Sort::Group) => self.group(word, span).map(Selector::Group),
+            Some(Sort::PrefixList) => {
+                let draft = Draft::new(span, format!("a prefix list cannot be the end of a flow: {}", quote(word)));
+                self.report(draft.help("name an instance, a group or a host"));
+                None
+            }
+            Some(Sort::ElasticIp) => {
+                let draft = Draft::new(span, format!("an Elastic IP cannot be the end of a flow: {}", quote(word)));
+                self.report(draft.help("name the instance, and `by public address` after the port"));
+                None
+            }
+            None if self.may_be_unread(word) => None,
+            None => {
+                let draft = match word.split_once('.') {
+                    _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
+                    // The DNS names that EC2 gives: the name of the file leads each.
+                    Some((name, rest)) if rest.ends_with("amazonaws.com") || rest == "sglab.internal" => {
+                        let name = name.strip_prefix("internal-").unwrap_or(name);
+                        let known = |name: &&str| self.names.sort(name).is_some();
+                        let known = Some(name).filter(known).or_else(|| Some(name.rsplit_once('-')?.0).filter(known));
+                        let balancer = known.is_some_and(|name| self.names.sort(name) == Some(Sort::LoadBalancer));
+                        let name = known.map_or_else(|| "the name that the file has for it".to_owned(), quote);
+                        let help = match balancer || rest == "sglab.internal" {
+                            true => format!("write {name}"),
+                            false => format!("write {name}, and `by dns name` after the port"),
+                        };
+                        Draft::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
+                    }
+                    Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
+                        let help = "write the name, and `by public address` after the port";
+                        Draft::new(span, format!("{} is not a name", quote(word))).help(help)
+                    }
+                    _ => {
+                        let help =
+                            self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group, Sort::LoadBalancer]);
+                        let help = help.or_else(|| suggest(word, ["any"]));
+                        let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
+                        Draft::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)
+                    }
+                };
+                self.report(draft);
+                None
+            }
+        }
+    }
+
+    fn suffixes(&mut self, node: &Node, mut rest: &str, within: Within) -> Option<(Option<Via>, Option<Direction>)> {
+        let (mut via, mut at) = (None, None);
+        while !rest.is_empty() {
+            let (word, after) = first_word(rest);
+            let (second, after) = first_word(after);
+            let (third, after_third) = first_word(after);
+            match (word, second, third) {
+                ("by", "public", "address") if via.is_none() => (via, rest) = (Some(Via::Public), after_third),
+                ("by", "private", "address") if via.is_none() => (via, rest) = (Some(Via::Private), after_third),
+                ("by", "ipv6", "address") if via.is_none() => (via, rest) = (Some(Via::Ipv6), after_third),
+                ("by", "dns", "name") if via.is_none() => (via, rest) = (Some(Via::Dns), after_third),
+                ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
+                ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
+                ("answered", "by", _) => {
+                    let draft = Draft::new(part(node, rest), format!("{} is no part of a flow here", quote(rest)));
+                    self.report(draft.help(match within {
+                        Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
+                        _ => "it belongs under `open:`, of a flow to a load balancer",
+                    }));
+                    return None;
+                }
+                _ => {
+                    let draft = Draft::new(part(node, rest), format!("{} means nothing after a port", quote(rest)));
+                    self.report(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
+                    return None;
+                }
+            }
+        }
+        Some((via, at))
+    }
+
+    /// The truth tables. They may extend one another in any order, but not in a circle.
+    pub fn read_tables(&mut self, node: Option<&Node>) {
+        let Some(node) = node else { return };
+        let entries = self.mapping(node, "a mapping of tables");
+        self.tables_incomplete = !matches!(node.value, super::tree::Value::Mapping(_));
+        let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
+        for (key, value) in entries {
+            let Some(name) = self.name(key, "a table") else { continue };
+            match self.fields(value, "a table", &["like", "ports", "open", "by"]) {
+                Some(fields) => drop(heads.insert(name, fields)),
+                None => drop(self.unread.insert(name)),
+            }
+        }
+        let names: Vec<&str> = entries.iter().filter_map(|(key, _)| plain(key)).collect();
+        let mut parents: IndexMap<String, (String, Span)> = IndexMap::new();
+        for (name, fields) in &heads {
+            let Some(like) = fields.get("like") else { continue };
+            let Some(parent) = self.text(like, "the name of a table") else { continue };
+            if names.contains(&parent) {
+                parents.insert(name.clone(), (parent.to_owned(), like.span));
+            } else {
+                let help = suggest(parent, names.iter().copied());
+                self.report(Draft::new(like.span, format!("unknown table {}", quote(parent))).maybe_help(help));
+            }
+        }
+        self.refuse_circles(&mut parents);
+        let mut by: IndexMap<String, Via> = IndexMap::new();
+        let mut opened: IndexMap<String, Vec<(&Node, FlowPattern)>> = IndexMap::new();
+        for (key, _) in entries {
+            let Some((name, fields)) = plain(key).and_then(|name| heads.get_key_value(name)) else { continue };
+            if let Some(said) = fields.get("by") {
+                let choices =
+                    [("private", Via::Private), ("public", Via::Public), ("ipv6", Via::Ipv6), ("dns", Via::Dns)];
+                by.extend(self.choice(said, "a kind of address", &choices).map(|via| (name.clone(), via)));
+            }
+            let items = fields.get("ports").map_or(&[][..], |ports| self.one_or_many(ports, "a list of ports"));
+            let ports: Vec<Service> = items.iter().filter_map(|item| self.service(item)).collect();
+            self.ports.extend(ports);
+            let items = fields.get("open").map_or(&[][..], |open| self.one_or_many(open, "a list of flows"));
+            let read = |item| self.flow(item, Within::Table).map(|pattern| (item, pattern));
+            let open: Vec<(&Node, FlowPattern)> = items.iter().filter_map(read).collect();
+            opened.insert(name.clone(), open.clone());
+            let open = open.into_iter().map(|(_, pattern)| pattern).collect();
+            let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
+            let place = self.place(key.span);
+            self.tables.insert(TableName::new(name), Table { place, like, open, via: None });
+        }
+        // A table that does not say by which address takes the word of the one that it extends.
+        for (name, table) in &mut self.tables {
+            let mut at = Some(name.as_str());
+            while let Some(name) = at {
+                if let Some(via) = by.get(name) {
+                    table.via = Some(*via);
+                    break;
+                }
+                at = parents.get(name).map(|(parent, _)| parent.as_str());
+            }
+        }
+        self.refuse_impossible(&opened, &parents);
+    }
+
+    /// What a table opens, and what the tables open that it extends, goes by its address unless it says otherwise.
+    fn refuse_impossible(
+        &mut self,
+        opened: &IndexMap<String, Vec<(&Node, FlowPattern)>>,
+        parents: &IndexMap<String, (String, Span)>,
+    ) {
+        let mut told: IndexSet<(usize, usize)> = IndexSet::new();
+        let tables: Vec<_> = self.tables.iter().map(|(name, table)| (name.to_string(), table.via)).collect();
+        for (name, via) in tables {
+            let mut at = Some(name.as_str());
+            while let Some(name) = at {
+                for (node, pattern) in opened.get(name).into_iter().flatten().filter(|(_, it)| it.via.is_none()) {
+                    let text = match &node.value {
+                        super::tree::Value::Scalar(scalar) => scalar.text.as_str(),
+                        _ => continue,
+                    };
+                    let asked = text.rsplit_once(':').map_or(text, |(_, asked)| asked).trim();
+                    let draft = (via == Some(Via::Ipv6)).then(|| unprobeable(node, asked, pattern.service, Via::Ipv6));
+                    let draft = draft.flatten().or_else(|| self.no_way(pattern, via, node.span));
+                    if let Some(draft) = draft.filter(|_| told.insert((node.span.start, node.span.end))) {
+                        self.report(draft);
+                    }
+                }
+                at = parents.get(name).map(|(parent, _)| parent.as_str());
+            }
+        }
+    }
+
+    /// Cuts every circle, so that what follows a chain comes to its end.
+    fn refuse_circles(&mut self, parents: &mut IndexMap<String, (String, Span)>) {
+        let names: Vec<String> = parents.keys().cloned().collect();
+        for start in names {
+            let mut seen = IndexSet::from([start.clone()]);
+            let mut at = start.clone();
+            while let Some((parent, _)) = parents.get(&at) {
+                if *parent == start {
+                    if let Some((_, span)) = parents.shift_remove(&start) {
+                        seen.insert(start.clone());
+                        let circle = seen.iter().chain([&start]).map(|name| quote(name)).collect::<Vec<_>>();
+                        let message = format!("tables extend each other in a circle: {}", circle.join(" like "));
+                        self.report(Draft::new(span, message));
+                    }
+                    break;
+                }
+                if !seen.insert(parent.clone()) {
+                    break;
+                }
+                if seen.len() > MAX_LIKE {
+                    if let Some((_, span)) = parents.shift_remove(&start) {
+                        self.report(Draft::new(
+                            span,
+                            format!("tables extend each other over more than {MAX_LIKE} steps"),
+                        ));
+                    }
+                    break;
+                }
+                at = parent.clone();
+            }
+        }
+    }
+
+    /// Reports patterns that can never select a cell, now that every membership of the file is known.
+    pub fn refuse_empty_patterns(&mut self) {
+        for (pattern, span) in std::mem::take(&mut self.patterns) {
+            let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world));
+            if let Some(group) = group.filter(|_| !self.incomplete && !self.members_unknown) {
+                let message = format!("no instance is ever a member of {}", quote(group.as_str()));
+                self.report(Draft::new(span, message).help("so this flow selects no cell"));
+            } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))
+                && from == to
+                && from.len() == 1
+                && !asks_itself(&pattern)
+            {
+                let draft = Draft::new(span, format!("both ends of this flow are {}", quote(from[0].as_str())));
+                self.report(draft.help("what an instance sends to itself leaves it `by public address` only"));
+            } else if let Some(draft) = self.no_public_ever(&pattern, span) {
+                self.report(draft);
+            }
+        }
+    }
+}
+
+/// The words after a port that were meant, where there is only one way to go on.
+fn completed(first: &str, second: &str) -> Option<String> {
+    let known = [
+        ("by", "public", "address"),
+        ("by", "private", "address"),
+        ("by", "ipv6", "address"),
+        ("by", "dns", "name"),
+        ("at", "ingress", ""),
+        ("at", "egress", ""),
+    ];
+    let said = if ["by", "at"].contains(&first) { second } else { first };
+    let of = |word: &str| known.iter().find(|(_, it, _)| *it == word);
+    let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
+    let exact = of(said).map(whole);
+    exact.map(|words| format!("did you mean `{words}`?"))
+}
+
+fn plain(key: &Node) -> Option<&str> {
+    match &key.value {
+        super::tree::Value::Scalar(scalar) => Some(&scalar.text),
+        _ => None,
+    }
+}
+
+/// Whether an instance is named as both ends, and its packets leave it all the same.
+fn asks_itself(pattern: &FlowPattern) -> bool {
+    let named = |end: &Selector| matches!(end, Selector::Instance(_) | Selector::Interface(_));
+    pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)
+}
+
+fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName> {
+    match selector {
+        Selector::Group(group) if !world.members.contains_key(group) => Some(group),
+        _ => None,
+    }
+}
+
+/// The instances that a selector can ever mean, unless it means others too.
+fn ever<'s>(selector: &'s Selector, world: &'s World) -> Option<Vec<&'s InstanceName>> {
+    match selector {
+        Selector::Instance(instance)
+        | Selector::Interface(InterfaceId { instance, .. })
+        | Selector::Forged(InterfaceId { instance, .. }, _) => Some(vec![instance]),
+        Selector::Group(group) => world.members.get(group).map(|members| members.iter().collect()),
+        _ => None,
+    }
+}

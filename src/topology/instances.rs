@@ -1,0 +1,328 @@
+//! Security groups and instances: of the initial cloud, and those that steps make.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use indexmap::{IndexMap, IndexSet};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Placed;
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, suggest};
+use super::rules::RuleContext;
+use super::tree::{Node, Value};
+use crate::model::{
+    AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
+    Operation, Peer, PeerRequest, Permission, PrivateIp, SubnetName, Traffic, VpcName,
+};
+
+/// A group before its rules are read.
+#[derive(Default)]
+struct GroupHead<'n> {
+    vpc: Option<VpcName>,
+    description: Option<String>,
+    ingress: Option<&'n Node>,
+    egress: Option<&'n Node>,
+}
+
+impl Reading<'_> {
+    /// Groups of a mapping: all are made before the first rule, since rules name groups.
+    pub fn groups(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+        let mut made = Vec::new();
+        let mut ruled = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping of security groups") {
+            let name = self.declared(key, Sort::Group).map(GroupName::new);
+            let GroupHead { vpc, description, ingress, egress } = self.group_head(key, value);
+            if let Some(name) = &name {
+                self.world.groups.insert(name.clone(), vpc.clone());
+            }
+            if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
+                let place = self.place(key.span);
+                let group = CreateGroup { name, vpc, description, place: Some(place.clone()) };
+                made.push(Placed { value: Operation::CreateGroup(group), place });
+            }
+            ruled.push((key, name.clone(), Direction::Ingress, ingress));
+            ruled.push((key, name, Direction::Egress, egress));
+        }
+        for (key, name, direction, rules) in ruled {
+            let Some(rules) = rules else { continue };
+            let context = RuleContext { group: name.as_ref(), direction, addresses: false, lenient };
+            let permissions = self.rules(rules, context);
+            self.refuse_twins(&permissions);
+            let permissions: Vec<_> = permissions.into_iter().map(|(permission, _)| permission).collect();
+            let Some(name) = name else { continue };
+            let place = self.place(key.span);
+            if direction == Direction::Egress {
+                // What is listed takes the place of what the group is born with.
+                let born_with = vec![self.first_egress(&name)];
+                made.push(Placed { value: Operation::RevokeEgress(name.clone(), born_with), place: place.clone() });
+            }
+            if !permissions.is_empty() {
+                let make = match direction {
+                    Direction::Ingress => Operation::AuthorizeIngress,
+                    Direction::Egress => Operation::AuthorizeEgress,
+                };
+                made.push(Placed { value: make(name, permissions), place });
+            }
+        }
+        made
+    }
+
+    /// The rules for what goes out that a group is born with.
+    fn first_egress(&self, group: &GroupName) -> Permission {
+        let vpc = self.world.groups.get(group).cloned().flatten();
+        let ipv6 = vpc.and_then(|vpc| self.vpcs.get(&vpc)).is_some_and(|vpc| vpc.ipv6.is_some());
+        let everywhere = [Some(IpNet::from(Ipv4Net::default())), ipv6.then(|| Ipv6Net::default().into())];
+        let peers = everywhere.into_iter().flatten().map(|net| (PeerRequest::Peer(Peer::Cidr(net)), String::new()));
+        Permission { traffic: Traffic::All, peers: peers.collect(), description: None, place: None }
+    }
+
+    fn group_head<'n>(&mut self, key: &Node, value: &'n Node) -> GroupHead<'n> {
+        let Value::Mapping(_) = &value.value else {
+            let vpc = self.vpc_name(None, key.span);
+            return GroupHead { vpc, ingress: Some(value), ..GroupHead::default() };
+        };
+        let known = ["description", "vpc", "ingress", "egress"];
+        let Some(fields) = self.fields(value, "a security group", &known) else { return GroupHead::default() };
+        if let Some((key, _)) = fields.entry("egress")
+            && self.eras.iter().any(|era| *era != Era::Vpc)
+        {
+            let draft = Draft::new(key.span, "egress rules belong to era vpc");
+            self.report(
+                draft.help("EC2-Classic: \"Only Amazon VPC security groups may be used with this operation.\""),
+            );
+        }
+        GroupHead {
+            description: fields.get("description").and_then(|text| self.description(text)),
+            vpc: self.vpc_name(fields.get("vpc"), key.span),
+            ingress: fields.get("ingress"),
+            egress: fields.get("egress"),
+        }
+    }
+
+    /// EC2 refuses a rule that a group has already.
+    fn refuse_twins(&mut self, rules: &[(Permission, Span)]) {
+        let mut seen: HashMap<(Traffic, Peer), Span> = HashMap::new();
+        for (permission, span) in rules {
+            for (request, written) in &permission.peers {
+                let PeerRequest::Peer(peer) = request else { continue };
+                match seen.get(&(permission.traffic, peer.clone())) {
+                    Some(first) => {
+                        let message = format!("the group has the rule {} already", quote(written));
+                        self.report(Draft::new(*span, message).related("here", *first));
+                    }
+                    None => {
+                        seen.insert((permission.traffic, peer.clone()), *span);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The instances of the initial cloud.
+    pub fn initial_instances(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+        let mut launches = Vec::new();
+        let mut held: HashMap<(VpcName, Ipv4Addr), Span> = HashMap::new();
+        let mut filled: IndexMap<(VpcName, SubnetName), u32> = IndexMap::new();
+        for (key, value) in self.mapping(node, "a mapping of instances") {
+            let Some((launch, address)) = self.launch(key, value) else { continue };
+            if let AddressRequest::PreviousOf(of) = &launch.address {
+                let span = address.unwrap_or(key.span);
+                let draft = Draft::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
+                self.report(draft.help("`.previous` is for launches in steps"));
+            }
+            if let (AddressRequest::Exact(wanted), Some(span)) = (&launch.address, address) {
+                match held.get(&(launch.vpc.clone(), wanted.0)) {
+                    Some(first) => {
+                        let draft = Draft::new(span, format!("an instance holds {wanted} already"));
+                        self.report(draft.related("here", *first));
+                    }
+                    None => {
+                        held.insert((launch.vpc.clone(), wanted.0), span);
+                    }
+                }
+            }
+            let net = self.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
+            let count = filled.entry((launch.vpc.clone(), launch.subnet.clone())).or_insert(0);
+            *count += 1;
+            if let Some(net) = net
+                && *count == usable(net) + 1
+            {
+                let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
+                self.report(Draft::new(key.span, message).help("five of a subnet belong to EC2"));
+            }
+            let operation = Operation::Launch(Box::new(launch));
+            self.world.apply(&operation, true);
+            let place = self.place(key.span);
+            launches.push(Placed { value: operation, place });
+        }
+        launches
+    }
+
+    /// One instance; with the place of its address, where it asks for one.
+    pub fn launch(&mut self, key: &Node, value: &Node) -> Option<(Launch, Option<Span>)> {
+        let name = self.declared(key, Sort::Instance).map(InstanceName::new);
+        if let Some(name) = &name {
+            // Known from here on, whatever else may be wrong with it.
+            self.world.instances.entry(name.clone()).or_insert(None);
+        }
+        let known = [
+            "groups",
+            "listens",
+            "address",
+            "public",
+            "vpc",
+            "subnet",
+            "source-dest-check",
+            "forwards",
+            "interfaces",
+            "services",
+            "mounts",
+        ];
+        let fields = self.fields(value, "an instance", &known)?;
+        self.members_unknown |= fields.misspelt && fields.get("groups").is_none();
+        let vpc = self.vpc_name(fields.get("vpc"), key.span);
+        let groups = match fields.get("groups") {
+            Some(node) => self.instance_groups(node, vpc.as_ref()),
+            None if vpc.is_none() || vpc.as_ref() == self.vpcs.keys().next() => {
+                self.default_used = true;
+                IndexSet::from([GroupName::new(DEFAULT_GROUP)])
+            }
+            None => {
+                let draft = Draft::new(key.span, "the instance is in no security group");
+                self.missing(
+                    &fields,
+                    draft.help("only the first VPC of a file has its `default` group: it needs `groups:`"),
+                );
+                IndexSet::new()
+            }
+        };
+        if let Some(name) = &name {
+            for group in &groups {
+                self.world.members.entry(group.clone()).or_default().insert(name.clone());
+            }
+        }
+        let mut listens = IndexSet::new();
+        let items = fields.get("listens").map_or(&[][..], |node| self.one_or_many(node, "a service or a list of them"));
+        for item in items {
+            let Some(service) = self.service(item) else { continue };
+            if service == crate::model::Service::IcmpEcho {
+                let draft = Draft::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
+                self.report(draft.help("remove it"));
+            } else if !listens.insert(service) {
+                self.report(Draft::new(item.span, format!("it listens on {service} already")));
+            }
+        }
+        if let Some(name) = &name {
+            self.listens.entry(name.clone()).or_default().extend(&listens);
+        }
+        let daemons = self.daemons(fields.get("services"), &listens);
+        if let Some(name) = &name {
+            let ports = daemons.values().filter_map(|daemon| daemon.port);
+            self.listens.entry(name.clone()).or_default().extend(ports);
+        }
+        let mounts = self.mounts(fields.get("mounts"));
+        let source_dest_check = self.check(fields.get("source-dest-check"));
+        let forwarding = self.forwarding(fields.get("forwards"));
+        if let Some(name) = &name {
+            self.forwarders.insert(name.clone(), forwarding);
+        }
+        if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(fields.get("interfaces"))) {
+            self.world.attach(name, devices);
+        }
+        let more = self.more_interfaces(fields.get("interfaces"), vpc.as_ref());
+        let vpc = vpc?;
+        let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
+        let address = fields.get("address");
+        let request = match address {
+            Some(node) => self.address(node, net)?,
+            None => AddressRequest::Automatic,
+        };
+        let choices = [("yes", AutomaticPublic::Given), ("no", AutomaticPublic::None)];
+        let public = fields.get("public").and_then(|node| self.choice(node, "an answer", &choices));
+        let public = public.unwrap_or(AutomaticPublic::Given);
+        let place = Some(self.place(key.span));
+        let launch = Launch {
+            name: name?,
+            vpc,
+            subnet,
+            groups,
+            listens,
+            daemons,
+            mounts,
+            address: request,
+            public,
+            source_dest_check,
+            forwarding,
+            more,
+            place,
+        };
+        Some((launch, address.map(|node| node.span)))
+    }
+
+    /// The groups of an instance: at least one, each once, all of its VPC.
+    pub fn instance_groups(&mut self, node: &Node, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
+        let mut groups = IndexSet::new();
+        for item in self.some(node, "at least one security group") {
+            let known = self.text(item, "the name of a security group");
+            let Some((word, group)) = known.and_then(|word| Some((word, self.group(word, item.span)?))) else {
+                // Nobody knows whose member it was meant to be.
+                self.members_unknown = true;
+                continue;
+            };
+            if let (Some(mine), Some(Some(theirs))) = (vpc, self.world.groups.get(&group))
+                && mine != theirs
+            {
+                let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));
+                self.report(Draft::new(item.span, message));
+            }
+            if !groups.insert(group) {
+                self.report(Draft::new(item.span, format!("the instance is in {} already", quote(word))));
+            }
+        }
+        groups
+    }
+
+    pub fn address(&mut self, node: &Node, subnet: Ipv4Net) -> Option<AddressRequest> {
+        let word = self.text(node, "an address")?;
+        if let Some((name, end)) = word.rsplit_once('.')
+            && end.starts_with(|c: char| c.is_ascii_alphabetic())
+        {
+            if end != "previous" {
+                let help = suggest(end, ["previous"]).unwrap_or_else(|| "such as `web1.previous`".to_owned());
+                self.report(Draft::new(node.span, format!("{} is not an address", quote(word))).help(help));
+                return None;
+            }
+            // Its address outlives it, so that it need not exist any more; but it must have existed. A running cloud's names have no
+            // place, and are there before anything that is typed.
+            let was = self.names.sort(name) == Some(Sort::Instance)
+                && self.names.span(name).is_none_or(|named| named < node.span);
+            if was {
+                return Some(AddressRequest::PreviousOf(InstanceName::new(name)));
+            }
+            return self.instance(name, super::reading::part(node, name)).map(AddressRequest::PreviousOf);
+        }
+        let Ok(address) = word.parse::<Ipv4Addr>() else {
+            let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));
+            self.report(draft.help("such as 10.0.0.50, or `web1.previous`"));
+            return None;
+        };
+        if !subnet.contains(&address) {
+            self.report(Draft::new(node.span, format!("{address} is not inside the subnet {subnet}")));
+            return None;
+        }
+        let offset = u32::from(address) - u32::from(subnet.network());
+        if offset < 4 || address == subnet.broadcast() {
+            let draft = Draft::new(node.span, format!("{address} belongs to EC2 itself"));
+            self.report(draft.help("the first four addresses of a subnet and its last are reserved"));
+            return None;
+        }
+        Some(AddressRequest::Exact(PrivateIp(address)))
+    }
+}
+
+/// How many addresses of a subnet instances can have.
+fn usable(net: Ipv4Net) -> u32 {
+    2_u32.saturating_pow(32 - u32::from(net.prefix_len())).saturating_sub(5)
+}

@@ -1,0 +1,265 @@
+//! Interfaces: `web1.eth1` where a file names one, those of an instance, and what steps do with them.
+
+use std::net::Ipv4Addr;
+
+use indexmap::IndexSet;
+use ipnet::Ipv4Net;
+
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, part};
+use super::scenario::may_be_refused;
+use super::tree::{Node, Value};
+use super::{Placed, Selector};
+use crate::model::{
+    AddressRequest, DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation,
+    RefusalCode, Service, SourceDestCheck, SubnetRoute, Target, VpcName,
+};
+
+/// EC2 gives an instance at most this many, and few types so many.
+const MOST_DEVICES: u8 = 15;
+
+const FORWARDS: [(&str, Forwarding); 3] =
+    [("no", Forwarding::None), ("nat", Forwarding::Nat), ("as-is", Forwarding::Plain)];
+
+/// `web1.eth1`, taken apart.
+pub(super) fn split(word: &str) -> Option<(&str, u8)> {
+    let (instance, device) = word.rsplit_once(".eth")?;
+    device.parse().ok().filter(|device| *device <= MOST_DEVICES).map(|device| (instance, device))
+}
+
+/// The number of an interface beside the first, `eth1`.
+fn further(word: &str) -> Option<u8> {
+    let device = word.strip_prefix("eth").and_then(|number| number.parse().ok());
+    device.filter(|device| (1..=MOST_DEVICES).contains(device))
+}
+
+/// The interfaces of an instance by their names alone, the first included; nothing if they cannot be read.
+pub(super) fn devices(node: Option<&Node>) -> Option<Vec<u8>> {
+    let Some(node) = node else { return Some(vec![0]) };
+    let Value::Mapping(entries) = &node.value else { return None };
+    let further = |(key, _): &(Node, Node)| match &key.value {
+        Value::Scalar(scalar) => further(&scalar.text),
+        _ => None,
+    };
+    std::iter::once(Some(0)).chain(entries.iter().map(further)).collect()
+}
+
+impl Reading<'_> {
+    /// An instance, or `web1.eth1`; what a step wants to see refused as unknown may be any name.
+    pub fn target(&mut self, node: &Node, refusal: Option<&str>) -> Option<Target> {
+        let word = self.text(node, "the name of an instance, or of an interface such as `web1.eth1`")?;
+        let Some((name, device)) = split(word) else {
+            let may_be_unknown = may_be_refused(refusal, RefusalCode::InvalidInstanceIdNotFound);
+            return self.operand(node, may_be_unknown).map(Target::Instance);
+        };
+        let instance = self.instance(name, part(node, name))?;
+        let id = InterfaceId { instance, device };
+        if !may_be_refused(refusal, RefusalCode::InvalidNetworkInterfaceIdNotFound) {
+            self.interface_there(&id, node.span)?;
+        }
+        Some(Target::Interface(id))
+    }
+
+    /// Reports an interface that its instance has never had up to here.
+    pub fn interface_there(&mut self, id: &InterfaceId, span: Span) -> Option<()> {
+        let devices = self.world.devices.get(&id.instance).filter(|devices| !devices.contains(&id.device));
+        let Some(devices) = devices else { return Some(()) };
+        let has: Vec<String> = devices.iter().map(|device| format!("eth{device}")).collect();
+        let InterfaceId { instance, device } = id;
+        let draft = Draft::new(span, format!("{} has no interface eth{device}", quote(instance.as_str())));
+        self.report(draft.help(format!("{instance} has {}", has.join(", "))));
+        None
+    }
+
+    /// `web1.eth1` as an end of a flow, or `web1 as 10.0.0.99` as its sender.
+    pub fn interface_end(&mut self, node: &Node, word: &str) -> Option<Result<Selector, ()>> {
+        if let Some((holder, source)) = word.split_once(" as ") {
+            let (name, device) = split(holder.trim()).unwrap_or((holder.trim(), 0));
+            let Ok(source) = source.trim().parse::<Ipv4Addr>() else {
+                let draft = Draft::new(part(node, word), format!("{} is not an IPv4 address", quote(source.trim())));
+                self.report(draft.help("such as `nat as 10.0.0.99`: an instance that forges its source"));
+                return Some(Err(()));
+            };
+            let id = self.end_at(node, holder.trim(), name, device);
+            return Some(id.map(|id| Selector::Forged(id, source)).ok_or(()));
+        }
+        let (name, device) = split(word)?;
+        let id = self.end_at(node, word, name, device);
+        Some(id.ok_or(()).map(|id| match device {
+            0 => Selector::Instance(id.instance),
+            _ => Selector::Interface(id),
+        }))
+    }
+
+    fn end_at(&mut self, node: &Node, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
+        let id = InterfaceId { instance: self.instance(name, part(node, name))?, device };
+        self.interface_there(&id, part(node, word)).map(|()| id)
+    }
+
+    /// What cannot be asked from a forged source, since nobody sees the answer.
+    pub fn refuse_forged(&mut self, from: &Selector, to: &Selector, service: Service, span: Span) -> bool {
+        let forged = |end: &Selector| matches!(end, Selector::Forged(..));
+        if forged(to) {
+            self.report(Draft::new(span, "only the sender of a flow can forge its address"));
+            return true;
+        }
+        if forged(from) && matches!(service, Service::Tcp(_) | Service::IcmpEcho) {
+            let draft = Draft::new(span, "the answer would go to somebody else, so that nobody could see it");
+            self.report(draft.help("ask with udp: what arrives is told by the receiver"));
+            return true;
+        }
+        false
+    }
+
+    /// `source-dest-check` of an instance or interface.
+    pub fn check(&mut self, node: Option<&Node>) -> SourceDestCheck {
+        let Some(node) = node else { return SourceDestCheck::On };
+        self.only_in_a_vpc(node.span, "the switch of the source and destination check");
+        self.choice(node, "a setting", &SourceDestCheck::WORDS).unwrap_or_default()
+    }
+
+    /// `forwards` of an instance.
+    pub fn forwarding(&mut self, node: Option<&Node>) -> Forwarding {
+        let Some(node) = node else { return Forwarding::None };
+        self.choice(node, "what it does with packets for others", &FORWARDS).unwrap_or_default()
+    }
+
+    /// `interfaces: {eth1: {groups: X, subnet: b}}` of an instance.
+    pub fn more_interfaces(&mut self, node: Option<&Node>, vpc: Option<&VpcName>) -> Vec<NewInterface> {
+        let Some(node) = node else { return Vec::new() };
+        self.only_in_a_vpc(node.span, "a second interface");
+        let entries = self.mapping(node, "a mapping of interfaces, such as `eth1: {groups: SG-X}`");
+        entries.iter().filter_map(|(key, value)| self.interface(key, value, vpc)).collect()
+    }
+
+    fn interface(&mut self, key: &Node, value: &Node, vpc: Option<&VpcName>) -> Option<NewInterface> {
+        let word = self.text(key, "the name of an interface, such as `eth1`")?;
+        let Some(device) = further(word) else {
+            let draft = Draft::new(key.span, format!("{} is not a further interface", quote(word)));
+            self.report(draft.help(format!("eth1 to eth{MOST_DEVICES}; eth0 is the instance's own")));
+            return None;
+        };
+        let fields = self.fields(value, "an interface", &["groups", "subnet", "address", "source-dest-check"])?;
+        let groups = match fields.get("groups") {
+            Some(node) => self.instance_groups(node, vpc),
+            None => {
+                self.default_used = true;
+                IndexSet::from([GroupName::new(DEFAULT_GROUP)])
+            }
+        };
+        let source_dest_check = self.check(fields.get("source-dest-check"));
+        let (subnet, net) = self.subnet(fields.get("subnet"), vpc?)?;
+        let address = match fields.get("address") {
+            Some(node) => self.address(node, net)?,
+            None => AddressRequest::Automatic,
+        };
+        Some(NewInterface { device, subnet, groups, address, source_dest_check })
+    }
+
+    /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
+    pub fn attachments(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from instances to interfaces") {
+            let instance = self.operand(key, false);
+            let vpc = instance.as_ref().and_then(|name| self.world.instances.get(name).cloned().flatten());
+            for (device, fields) in self.mapping(value, "a mapping of interfaces, such as `eth1: {groups: SG-X}`") {
+                let interface = self.interface(device, fields, vpc.as_ref());
+                if let (Some(instance), Some(interface)) = (&instance, interface) {
+                    let place = self.place(device.span);
+                    operations.push(Placed { value: Operation::AttachInterface(instance.clone(), interface), place });
+                }
+            }
+        }
+        operations
+    }
+
+    /// `detach-interface: web1.eth1`.
+    pub fn detachments(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for item in self.some(node, "an interface such as `web1.eth1`, or a list of them") {
+            match self.target(item, refusal) {
+                Some(Target::Interface(id)) => {
+                    let place = self.place(item.span);
+                    operations.push(Placed { value: Operation::DetachInterface(id), place });
+                }
+                Some(Target::Instance(_)) => {
+                    let draft = Draft::new(item.span, "it does not say which interface");
+                    self.report(draft.help("such as `web1.eth1`"));
+                }
+                None => {}
+            }
+        }
+        operations
+    }
+
+    /// `source-dest-check: {nat: off}`.
+    pub fn checks(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+        let mut operations = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from instances or interfaces to `on` or `off`") {
+            let target = self.target(key, refusal);
+            let check = self.choice(value, "a setting", &SourceDestCheck::WORDS);
+            if let (Some(target), Some(check)) = (target, check) {
+                let place = self.place(key.span);
+                operations.push(Placed { value: Operation::SetSourceDestCheck(target, check), place });
+            }
+        }
+        operations
+    }
+
+    /// `routes: {0.0.0.0/0: nat}` of a subnet. Instances are named, and need not be known yet.
+    pub fn subnet_routes(&mut self, node: &Node) -> Vec<SubnetRoute> {
+        self.only_in_a_vpc(node.span, "a route by an instance");
+        let mut routes: Vec<SubnetRoute> = Vec::new();
+        for (key, value) in self.mapping(node, "a mapping from address blocks to instances") {
+            let word = self.text(key, "an address block");
+            let destination = word.and_then(|word| match word.parse::<Ipv4Net>() {
+                Ok(net) => Some(net.trunc()),
+                Err(_) => {
+                    let draft = Draft::new(key.span, format!("{} is not an address block", quote(word)));
+                    self.report(draft.help("such as 0.0.0.0/0"));
+                    None
+                }
+            });
+            let Some(word) = self.text(value, "the name of an instance") else { continue };
+            let (name, device) = split(word).unwrap_or((word, 0));
+            if self.names.sort(name) != Some(Sort::Instance) {
+                self.unknown(name, value.span, Sort::Instance);
+                continue;
+            }
+            let Some(destination) = destination else { continue };
+            if routes.iter().any(|route| route.destination == destination) {
+                self.report(Draft::new(key.span, format!("the subnet has a route to {destination} already")));
+                continue;
+            }
+            let target = InterfaceId { instance: InstanceName::new(name), device };
+            self.routed_to.push((target.clone(), value.span));
+            routes.push(SubnetRoute { destination, target });
+        }
+        routes
+    }
+
+    /// A route that leads to what forwards nothing leads nowhere.
+    pub fn refuse_idle_routes(&mut self) {
+        for (InterfaceId { instance, .. }, span) in self.routed_to.clone() {
+            if self.forwarders.get(&instance) == Some(&Forwarding::None) {
+                let message = format!("a route leads to {}, which passes on nothing", quote(instance.as_str()));
+                self.report(Draft::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));
+            }
+        }
+    }
+
+    /// So does one to an interface that no step attaches either.
+    pub fn refuse_routes_to_no_interface(&mut self) {
+        for (id, span) in std::mem::take(&mut self.routed_to) {
+            self.interface_there(&id, span);
+        }
+    }
+
+    fn only_in_a_vpc(&mut self, span: Span, what: &str) {
+        if self.eras.iter().any(|era| *era != Era::Vpc) {
+            let draft = Draft::new(span, format!("{what} belongs to era vpc"));
+            self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
+        }
+    }
+}

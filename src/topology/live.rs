@@ -1,0 +1,221 @@
+//! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
+
+use super::flows::Within;
+use super::mounts::Files;
+use super::names::{Sort, fault};
+use super::problem::{Draft, Problems, Source, Span};
+use super::reading::Reading;
+use super::rules::RuleContext;
+use super::scenario::ANY_REFUSAL;
+use super::tree::{self, Node, Value};
+use super::{Action, FlowPattern, MAX_BYTES, Placed};
+use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
+
+/// Where the words come from, for messages.
+const TYPED: &str = "command";
+
+/// Reads the operations of a `do:`, such as `{stop: web1}` or a list of such, for a running cloud. What EC2 itself would refuse,
+/// an unknown instance for example, is left to [`apply`](fn@crate::model::apply).
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_operations(cloud: &Cloud, text: &str) -> Result<Vec<Placed<Operation>>, Problems> {
+    operations(cloud, text, None)
+}
+
+/// The same where the files that they name can be looked for.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once; and files that are not there.
+pub fn read_operations_beside(
+    cloud: &Cloud,
+    text: &str,
+    files: &dyn Files,
+) -> Result<Vec<Placed<Operation>>, Problems> {
+    operations(cloud, text, Some(files))
+}
+
+fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Vec<Placed<Operation>>, Problems> {
+    read(cloud, text, files, |reading, node| {
+        let actions = reading.actions(node, &[], Some(ANY_REFUSAL));
+        let all = actions.len();
+        let operations = actions.into_iter().filter_map(|action| match action {
+            Action::Operation(operation) => Some(operation),
+            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
+        });
+        let operations: Vec<_> = operations.collect();
+        // What could not be read is told already.
+        if operations.len() < all || operations.is_empty() && reading.problems.is_empty() {
+            let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
+            let what = Draft::new(node.span, "this is not an operation on the cloud");
+            reading.report(what.maybe_help((operations.len() < all).then_some(help)));
+        }
+        operations
+    })
+}
+
+/// Reads a flow, such as `web1 -> db1:3306 by public address`, for a running cloud.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_flow(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
+    flow_within(cloud, text, Within::Step { dropped: false })
+}
+
+/// The same as a question to the model, also for what no probe can ask for.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
+    flow_within(cloud, text, Within::Question)
+}
+
+fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
+    let flow = read_words(cloud, text, |reading, source| {
+        reading.flow(&Node::word(source, Span { start: 0, end: source.len() }), within)
+    })?;
+    flow.ok_or_else(|| nothing(text))
+}
+
+/// Reads rules of a group, such as `tcp 3306 from WEB`, for a running cloud. A group that nobody knows is left to
+/// [`apply`](fn@crate::model::apply).
+///
+/// # Errors
+/// Everything that is wrong with the words, at once; the group is a line, and each rule is.
+pub fn read_rules(
+    cloud: &Cloud,
+    group: &str,
+    direction: Direction,
+    rules: impl IntoIterator<Item: AsRef<str>>,
+) -> Result<(GroupName, Vec<Permission>), Problems> {
+    let mut text = String::new();
+    let mut line = |words: &str| {
+        let start = text.len();
+        // Whatever it has in it.
+        text.push_str(&words.replace(['\n', '\r'], " "));
+        let span = Span { start, end: text.len() };
+        text.push('\n');
+        span
+    };
+    let name = line(group);
+    let words: Vec<Span> = rules.into_iter().map(|rule| line(rule.as_ref())).collect();
+    read_words(cloud, &text, |reading, source| {
+        let group = match reading.names.sort(group).is_none() && fault(group).is_none() {
+            true => GroupName::new(group),
+            // Reported, if it is none.
+            false => reading.group(group, name).unwrap_or_else(|| GroupName::new(group)),
+        };
+        if words.is_empty() {
+            reading.report(Draft::new(name, "no rule is named"));
+        }
+        let rules = words.iter().map(|span| Node::word(&source[span.start..span.end], *span));
+        let list = Node { value: Value::Sequence(rules.collect()), span: START };
+        let context = RuleContext { group: Some(&group), direction, addresses: true, lenient: true };
+        let rules = reading.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
+        (group, rules)
+    })
+}
+
+/// Reads ports, such as `tcp 80` or `ping`; a number alone is of tcp, as in a flow.
+///
+/// # Errors
+/// Everything that is wrong with the words, at once.
+pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
+    read(cloud, text, None, |reading, node| {
+        let items = reading.one_or_many(node, "a port or a list of ports");
+        items.iter().filter_map(|item| reading.column(item)).collect()
+    })
+}
+
+fn read<T>(
+    cloud: &Cloud,
+    text: &str,
+    files: Option<&dyn Files>,
+    take: impl FnOnce(&mut Reading<'_>, &Node) -> T,
+) -> Result<T, Problems> {
+    let source = Source::new(TYPED, text);
+    let mut problems = Vec::new();
+    if text.len() > MAX_BYTES {
+        return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
+    }
+    let root = match tree::parse(text, &mut problems) {
+        Ok(Some(root)) => root,
+        Ok(None) => return Err(nothing(text)),
+        Err(draft) => return Err(Problems::new(&source, vec![draft])),
+    };
+    let mut reading = Reading::new(&source, problems, files);
+    know(&mut reading, cloud);
+    reading.declare_in(&root);
+    let taken = take(&mut reading, &root);
+    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+}
+
+/// Reads words that are no YAML.
+fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &str) -> T) -> Result<T, Problems> {
+    if text.len() > MAX_BYTES {
+        return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
+    }
+    let source = Source::new(TYPED, text);
+    let mut reading = Reading::new(&source, Vec::new(), None);
+    know(&mut reading, cloud);
+    let taken = take(&mut reading, text);
+    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+}
+
+const START: Span = Span { start: 0, end: 0 };
+
+fn too_long() -> Draft {
+    Draft::new(START, format!("this is longer than {MAX_BYTES} bytes"))
+}
+
+fn nothing(text: &str) -> Problems {
+    Problems::new(&Source::new(TYPED, text), vec![Draft::new(START, "nothing is said")])
+}
+
+/// Tells a reading what the cloud has.
+fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
+    reading.eras = vec![cloud.era];
+    reading.vpcs.clone_from(&cloud.vpcs);
+    reading.named_vpcs = cloud.vpcs.keys().cloned().collect();
+    reading.hosts.clone_from(&cloud.hosts);
+    for name in cloud.hosts.keys() {
+        reading.names.know(name.as_str(), Sort::Host);
+    }
+    for (name, group) in &cloud.groups {
+        reading.names.know(name.as_str(), Sort::Group);
+        reading.world.groups.insert(name.clone(), Some(group.vpc.clone()));
+    }
+    for (name, instance) in &cloud.instances {
+        reading.names.know(name.as_str(), Sort::Instance);
+        reading.world.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
+        reading.world.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
+        reading.listens.insert(name.clone(), instance.listens.clone());
+        let ports = instance.daemons.values().filter_map(|daemon| daemon.port);
+        reading.listens.entry(name.clone()).or_default().extend(ports);
+        if instance.forwarding != Forwarding::None {
+            reading.forwarders.insert(name.clone(), instance.forwarding);
+        }
+        for group in instance.interfaces.iter().flat_map(|interface| &interface.groups) {
+            reading.world.members.entry(group.clone()).or_default().insert(name.clone());
+        }
+    }
+    for name in cloud.elastic_ips.keys() {
+        reading.names.know(name.as_str(), Sort::ElasticIp);
+        reading.world.elastic_ips.insert(name.clone());
+    }
+    for (name, balancer) in &cloud.load_balancers {
+        reading.names.know(name.as_str(), Sort::LoadBalancer);
+        if balancer.scheme == Scheme::Internal {
+            reading.internal.insert(balancer.node().clone());
+        }
+    }
+    for name in cloud.prefix_lists.keys() {
+        reading.names.know(name.as_str(), Sort::PrefixList);
+    }
+    // An instance that is gone may have left an address behind it, which its name still stands for.
+    for name in cloud.previous_addresses.keys() {
+        if !cloud.instances.contains_key(name) {
+            reading.names.know_gone(name.as_str());
+        }
+    }
+}

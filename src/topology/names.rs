@@ -1,0 +1,357 @@
+//! The one namespace of hosts, instances and groups, and who of them exists at a step.
+
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::problem::{Draft, Span, quote};
+use super::reading::{Reading, suggest};
+use super::tree::{Node, Value};
+pub(super) use crate::model::name_fault as fault;
+use crate::model::{
+    AutomaticPublic, DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, InterfaceId, Operation,
+    OwnBox, Target, VpcName,
+};
+
+/// Words that mean something of their own.
+const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
+/// How many unknown names get a suggestion; no more problems than that are shown.
+const MAX_SEARCHES: usize = 100;
+/// Hosts, instances and groups of one file.
+const MAX_NAMES: usize = 5_000;
+
+/// What a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    Host,
+    Instance,
+    Group,
+    ElasticIp,
+    PrefixList,
+    LoadBalancer,
+}
+
+impl Sort {
+    fn article(self) -> &'static str {
+        match self {
+            Self::Host => "a host",
+            Self::Instance => "an instance",
+            Self::Group => "a security group",
+            Self::ElasticIp => "an Elastic IP",
+            Self::PrefixList => "a prefix list",
+            Self::LoadBalancer => "a load balancer",
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Host => "host",
+            Self::Instance => "instance",
+            Self::Group => "security group",
+            Self::ElasticIp => "Elastic IP",
+            Self::PrefixList => "prefix list",
+            Self::LoadBalancer => "load balancer",
+        }
+    }
+}
+
+/// Where a name comes from.
+struct Named {
+    sort: Sort,
+    /// Nothing where a running cloud has it, and no file.
+    span: Option<Span>,
+    /// The eras of the step that makes it; empty: all.
+    eras: Vec<Era>,
+    /// Whether a step before the one being read terminates it: then its name may be launched again.
+    gone: bool,
+}
+
+/// Every name of a file.
+#[derive(Default)]
+pub(super) struct Names {
+    named: IndexMap<String, Named>,
+    /// How often a suggestion was looked for: in a file with very many names and as many mistakes that is the
+    /// only thing that takes long.
+    searches: Cell<usize>,
+}
+
+impl Names {
+    pub fn sort(&self, name: &str) -> Option<Sort> {
+        let own = || (name == DEFAULT_GROUP).then_some(Sort::Group);
+        self.named.get(name).map(|named| named.sort).or_else(own)
+    }
+
+    pub fn span(&self, name: &str) -> Option<Span> {
+        self.named.get(name).and_then(|named| named.span)
+    }
+
+    /// Takes up a name that a running cloud has.
+    pub fn know(&mut self, name: &str, sort: Sort) {
+        self.named.insert(name.to_owned(), Named { sort, span: None, eras: Vec::new(), gone: false });
+    }
+
+    /// Takes up the name of an instance that a running cloud had: it may be launched again.
+    pub fn know_gone(&mut self, name: &str) {
+        self.know(name, Sort::Instance);
+        self.terminate(name);
+    }
+
+    /// A step terminates an instance.
+    pub fn terminate(&mut self, name: &str) {
+        if let Some(named) = self.named.get_mut(name).filter(|named| named.sort == Sort::Instance) {
+            named.gone = true;
+        }
+    }
+
+    /// "did you mean" among the names of these sorts.
+    pub fn suggest(&self, word: &str, sorts: &[Sort]) -> Option<String> {
+        if self.searches.replace(self.searches.get() + 1) >= MAX_SEARCHES {
+            return None;
+        }
+        suggest(word, self.named.iter().filter(|(_, n)| sorts.contains(&n.sort)).map(|(name, _)| name.as_str()))
+    }
+}
+
+/// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
+/// earlier step made counts, and only what every era terminates is gone.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    pub groups: IndexMap<GroupName, Option<VpcName>>,
+    pub instances: IndexMap<InstanceName, Option<VpcName>>,
+    pub elastic_ips: IndexSet<ElasticIpName>,
+    /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
+    pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
+    /// The interfaces that are launched or attached, and whether they ever have a public address.
+    pub publics: IndexMap<InterfaceId, AutomaticPublic>,
+    /// Who is ever a member of which group.
+    pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
+}
+
+impl World {
+    /// What an operation does to names.
+    pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
+        match operation {
+            Operation::CreateGroup(group) => {
+                self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
+            }
+            Operation::DeleteGroup(group) if in_all_eras => {
+                self.groups.shift_remove(group);
+            }
+            Operation::AllocateAddress(name) => {
+                self.elastic_ips.insert(name.clone());
+            }
+            Operation::ReleaseAddress(name) if in_all_eras => {
+                self.elastic_ips.shift_remove(name);
+            }
+            Operation::Launch(launch) => {
+                self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
+                self.join(&launch.name, &launch.groups);
+                self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
+                for more in &launch.more {
+                    let id = InterfaceId { instance: launch.name.clone(), device: more.device };
+                    self.may_be_public(id, AutomaticPublic::None);
+                }
+                launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
+            }
+            Operation::AttachInterface(instance, interface) => {
+                self.attach(instance, [interface.device]);
+                self.join(instance, &interface.groups);
+                let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                self.may_be_public(id, AutomaticPublic::None);
+            }
+            Operation::AssociateAddress { to, .. } => {
+                let id = match to {
+                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Interface(id) => id.clone(),
+                };
+                self.may_be_public(id, AutomaticPublic::Given);
+            }
+            Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
+            Operation::Terminate(instance) if in_all_eras => {
+                self.instances.shift_remove(instance);
+            }
+            // Another era still has the name.
+            Operation::DeleteGroup(_) | Operation::ReleaseAddress(_) | Operation::Terminate(_) => {}
+            // These make and end no name, and no membership.
+            Operation::Stop(_)
+            | Operation::Start(_)
+            | Operation::Reboot(_)
+            | Operation::Crash(_)
+            | Operation::AuthorizeIngress(..)
+            | Operation::RevokeIngress(..)
+            | Operation::AuthorizeEgress(..)
+            | Operation::RevokeEgress(..)
+            | Operation::DetachInterface(_)
+            | Operation::SetSourceDestCheck(..)
+            | Operation::CreatePrefixList(_)
+            | Operation::ModifyPrefixList { .. }
+            | Operation::CreateLoadBalancer(_)
+            | Operation::RegisterInstances(..)
+            | Operation::DeregisterInstances(..)
+            | Operation::DisassociateAddress(_) => {}
+        }
+    }
+
+    /// Interfaces of an instance, of which some may be known.
+    pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
+        self.devices.entry(instance.clone()).or_default().extend(devices);
+    }
+
+    /// What is said of an interface's public address; one that it ever has, it ever has.
+    fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
+        let known = self.publics.entry(id).or_insert(public);
+        if public == AutomaticPublic::Given {
+            *known = public;
+        }
+    }
+
+    fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
+        for group in groups {
+            self.members.entry(group.clone()).or_default().insert(instance.clone());
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// Takes up a name, and reports a bad or a taken one.
+    pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
+        let Some(name) = self.name(key, sort.article()) else {
+            self.members_unknown = true;
+            self.unread.extend(plain(key));
+            return;
+        };
+        if RESERVED.contains(&name.as_str()) {
+            self.members_unknown = true;
+            self.unread.insert(name.clone());
+            let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
+            return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
+        }
+        let is_own = |vpc: &&VpcName| OwnBox::ALL.iter().any(|own| own.of(vpc) == name);
+        let vpc = self.named_vpcs.iter().find(is_own);
+        if let (Sort::Host | Sort::Instance | Sort::LoadBalancer, Some(vpc)) = (sort, vpc) {
+            let help = format!("the lab itself has a box of this name in the VPC {}", quote(vpc.as_str()));
+            self.members_unknown = true;
+            self.unread.insert(name.clone());
+            let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
+            return self.report(Draft::new(key.span, message).help(help));
+        }
+        if sort == Sort::Group && name == DEFAULT_GROUP {
+            let draft = Draft::new(key.span, "the group `default` is there from the start");
+            return self.report(draft.help("EC2 makes it; change its rules in a step, with `authorize` and `revoke`"));
+        }
+        if let Some(first) = self.names.named.get(&name) {
+            // Steps of different eras never meet.
+            let apart = !eras.is_empty() && !first.eras.is_empty() && !eras.iter().any(|e| first.eras.contains(e));
+            if (apart || first.gone) && first.sort == sort {
+                if let Some(named) = self.names.named.get_mut(&name) {
+                    named.gone = false;
+                }
+                return;
+            }
+            self.members_unknown = true;
+            self.unread.insert(name.clone());
+            let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
+            let draft = Draft::new(key.span, message)
+                .help("hosts, instances and groups share one namespace")
+                .maybe_related("first given here", first.span);
+            return self.report(draft);
+        }
+        if self.names.named.len() == MAX_NAMES {
+            let message = format!("the file names more than {MAX_NAMES} hosts, instances and groups");
+            return self.report(Draft::new(key.span, message));
+        }
+        self.names.named.insert(name, Named { sort, span: Some(key.span), eras: eras.to_vec(), gone: false });
+    }
+
+    /// A name as a key, checked for its characters.
+    pub fn name(&mut self, key: &Node, of: &str) -> Option<String> {
+        let name = self.text(key, &format!("the name of {of}"))?;
+        if let Some(fault) = fault(name) {
+            self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
+            return None;
+        }
+        Some(name.to_owned())
+    }
+
+    /// The key's text, if it was fit to be declared: for reading on without repeating the complaint.
+    pub fn declared(&self, key: &Node, sort: Sort) -> Option<String> {
+        match &key.value {
+            Value::Scalar(scalar) if self.names.sort(&scalar.text) == Some(sort) => Some(scalar.text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Takes up what a part that could not be read may declare: its keys, or its words.
+    pub fn note_unread(&mut self, node: &Node) {
+        let words: Vec<String> = match &node.value {
+            Value::Mapping(entries) => entries.iter().filter_map(|(key, _)| plain(key)).collect(),
+            Value::Sequence(items) => items.iter().filter_map(plain).collect(),
+            Value::Scalar(scalar) => vec![scalar.text.clone()],
+        };
+        self.members_unknown = true;
+        self.unread.extend(words.into_iter().filter(|word| self.names.sort(word).is_none()));
+    }
+
+    /// Whether an unknown name may have been declared in a part that could not be read, which is reported there.
+    pub fn may_be_unread(&self, word: &str) -> bool {
+        self.unread.contains(word) || self.incomplete && fault(word).is_none()
+    }
+
+    /// A security group that exists at this step.
+    pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
+        let name = GroupName::new(word);
+        if self.world.groups.contains_key(&name) {
+            self.default_used |= word == DEFAULT_GROUP;
+            return Some(name);
+        }
+        self.unknown(word, span, Sort::Group);
+        None
+    }
+
+    /// An instance that exists at this step.
+    pub fn instance(&mut self, word: &str, span: Span) -> Option<InstanceName> {
+        let name = InstanceName::new(word);
+        if self.world.instances.contains_key(&name) {
+            return Some(name);
+        }
+        self.unknown(word, span, Sort::Instance);
+        None
+    }
+
+    /// Says why a name does not stand for what is wanted here.
+    pub fn unknown(&mut self, word: &str, span: Span, wanted: Sort) {
+        let noun = wanted.noun();
+        if self.unread.contains(word) {
+            return;
+        }
+        let draft = match self.names.named.get(word) {
+            Some(named) if named.sort != wanted => {
+                Draft::new(span, format!("{} is {}, not {}", quote(word), named.sort.article(), wanted.article()))
+                    .maybe_related("it is named here", named.span)
+            }
+            Some(named) if named.span > Some(span) => {
+                Draft::new(span, format!("the {noun} {} does not exist yet", quote(word)))
+                    .maybe_related("a later step makes it here", named.span)
+            }
+            Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
+                .maybe_related("it was made here, and terminated since", named.span),
+            None if self.incomplete => return,
+            None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
+                .maybe_help(self.names.suggest(word, &[wanted])),
+        };
+        self.report(draft);
+    }
+
+    /// A host.
+    pub fn host(&self, word: &str) -> Option<HostName> {
+        (self.names.sort(word) == Some(Sort::Host)).then(|| HostName::new(word))
+    }
+}
+
+pub(super) fn plain(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(scalar.text.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,337 @@
+//! VPCs with their subnets, and hosts outside.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use indexmap::IndexMap;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::names::{Sort, plain};
+use super::problem::{Draft, Span, quote};
+use super::reading::Reading;
+use super::rules::block;
+use super::tree::{Node, Value};
+use crate::model::{
+    DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAYS_IPV6, Host, HostIp, HostName,
+    INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
+};
+
+/// What a file gets that names no VPC or no subnet.
+const DEFAULT: &str = "default";
+
+impl Reading<'_> {
+    /// Which VPCs there will be, as far as their names can be read: the lab has boxes of its own in each.
+    pub fn know_own_boxes(&mut self, node: Option<&Node>) {
+        self.named_vpcs = match node.map(|node| &node.value) {
+            Some(Value::Mapping(entries)) => {
+                entries.iter().filter_map(|(key, _)| plain(key)).map(VpcName::new).collect()
+            }
+            _ => vec![VpcName::new(DEFAULT)],
+        };
+    }
+
+    /// The VPCs; one of the default block where the file has none.
+    pub fn read_vpcs(&mut self, node: Option<&Node>) {
+        if let Some(node) = node {
+            for (key, value) in self.mapping(node, "a mapping of VPCs") {
+                let Some(name) = self.name(key, "a VPC") else { continue };
+                match self.vpc(value) {
+                    Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
+                    None => self.vpcs_incomplete = true,
+                }
+            }
+            self.vpcs_incomplete |= !matches!(node.value, Value::Mapping(_));
+            if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
+                self.report(Draft::new(node.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
+            }
+        } else {
+            let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
+            self.vpcs.insert(
+                VpcName::new(DEFAULT),
+                Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
+            );
+        }
+    }
+
+    fn vpc(&mut self, node: &Node) -> Option<Vpc> {
+        let fields = self.fields(node, "a VPC", &["cidr", "ipv6", "subnets"])?;
+        let ipv6 = fields.get("ipv6").and_then(|node| self.ipv6_block(node));
+        let Some(cidr_node) = fields.get("cidr") else {
+            let draft = Draft::new(node.span, "the VPC has no address block");
+            self.missing(&fields, draft.help("it needs `cidr:`"));
+            return None;
+        };
+        let cidr = self.network(cidr_node)?;
+        for (taken, what) in taken_blocks() {
+            if overlap(cidr, taken) {
+                self.report(Draft::new(cidr_node.span, format!("{cidr} overlaps {taken}, which is for {what}")));
+                return None;
+            }
+        }
+        let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
+        let mut routes = IndexMap::new();
+        let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
+        for (key, value) in entries {
+            let Some(name) = self.name(key, "a subnet") else { continue };
+            let (block, table) = match &value.value {
+                Value::Mapping(_) => {
+                    let Some(fields) = self.fields(value, "a subnet", &["cidr", "routes"]) else { continue };
+                    if fields.get("cidr").is_none() {
+                        let draft = Draft::new(key.span, "the subnet has no address block");
+                        self.missing(&fields, draft.help("it needs `cidr:`"));
+                    }
+                    (fields.get("cidr"), fields.get("routes"))
+                }
+                _ => (Some(value), None),
+            };
+            if let Some(table) = table {
+                let read = self.subnet_routes(table);
+                routes.insert(SubnetName::new(&name), read);
+            }
+            let Some(value) = block else { continue };
+            let Some(net) = self.network(value) else { continue };
+            if !cidr.contains(&net) {
+                self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
+            } else if let Some((other, _)) = subnets.iter().find(|(_, other)| overlap(net, **other)) {
+                let message = format!("the subnet {net} overlaps the subnet {}", quote(other.as_str()));
+                self.report(Draft::new(value.span, message));
+            }
+            subnets.insert(SubnetName::new(name), net);
+        }
+        if subnets.is_empty() {
+            subnets.insert(SubnetName::new(DEFAULT), cidr);
+        }
+        Some(Vpc { cidr, subnets, routes, ipv6 })
+    }
+
+    /// `yes`, or a /56 of global addresses that no other VPC has.
+    fn ipv6_block(&mut self, node: &Node) -> Option<Ipv6Net> {
+        if self.eras.iter().any(|era| *era != Era::Vpc) {
+            let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
+            self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
+            return None;
+        }
+        let word = self.text(node, "`yes` or a block such as 2001:db8:1000::/56")?;
+        let taken: Vec<Ipv6Net> = self.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
+        if word == "yes" {
+            let blocks = Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()?.subnets(56).ok()?;
+            return blocks.into_iter().find(|block| !taken.contains(block));
+        }
+        let Ok(block) = word.parse::<Ipv6Net>().map(|net| net.trunc()) else {
+            let draft = Draft::new(node.span, format!("{} is not an IPv6 block", quote(word)));
+            self.report(draft.help("`yes`, or a block such as 2001:db8:1000::/56"));
+            return None;
+        };
+        if block.prefix_len() != 56 {
+            let draft = Draft::new(node.span, format!("{block} has a size that EC2 does not take"));
+            self.report(draft.help("a VPC's IPv6 block is a /56"));
+            return None;
+        }
+        if !is_global(block.network().into()) {
+            self.report(Draft::new(node.span, format!("{block} is not a block of global addresses")));
+            return None;
+        }
+        if let Some((its, whose)) = LAB_IPV6.into_iter().find(|(its, _)| block.contains(its) || its.contains(&block)) {
+            let draft = Draft::new(node.span, format!("{block} has {} in it, which is for {whose}", its.addr()));
+            self.report(draft.help("the lab's own; `yes`, or another block such as 2001:db8:1000::/56"));
+            return None;
+        }
+        if taken.contains(&block) {
+            let draft = Draft::new(node.span, format!("another VPC has the block {block}"));
+            self.report(draft.help("IPv6 addresses are the same inside and outside, so each VPC has its own"));
+            return None;
+        }
+        Some(block)
+    }
+
+    /// A block of the size that EC2 takes.
+    fn network(&mut self, node: &Node) -> Option<Ipv4Net> {
+        let word = self.text(node, "an address block")?;
+        let net = match block(word, node.span) {
+            Ok(IpNet::V4(net)) => net,
+            Ok(IpNet::V6(_)) => {
+                let draft = Draft::new(node.span, format!("{} is IPv6", quote(word)));
+                self.report(draft.help("a VPC's `ipv6:` is beside its `cidr:`; subnets get theirs from it"));
+                return None;
+            }
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        if !(16..=28).contains(&net.prefix_len()) {
+            let draft = Draft::new(node.span, format!("{net} has a size that EC2 does not take"));
+            self.report(draft.help("from /16 to /28"));
+            return None;
+        }
+        Some(net)
+    }
+
+    /// The hosts and their addresses; their names are declared before.
+    pub fn read_hosts(&mut self, node: Option<&Node>) {
+        let Some(node) = node else { return };
+        let mut held: IndexMap<IpAddr, Span> = IndexMap::new();
+        for (key, value) in self.mapping(node, "a mapping of hosts") {
+            let name = self.declared(key, Sort::Host);
+            let mut addresses = Vec::new();
+            let (of, mtu) = match &value.value {
+                Value::Mapping(_) => {
+                    let Some(fields) = self.fields(value, "a host", &["address", "mtu"]) else { continue };
+                    if fields.get("address").is_none() {
+                        let draft = Draft::new(key.span, "the host has no address");
+                        self.missing(&fields, draft.help("it needs `address:`"));
+                    }
+                    (fields.get("address"), fields.get("mtu"))
+                }
+                _ => (Some(value), None),
+            };
+            let Some(of) = of else { continue };
+            for item in self.some(of, "an address or a list of addresses") {
+                let Some(address) = self.host_address(item) else { continue };
+                if let Some(first) = held.get(&address) {
+                    let draft = Draft::new(item.span, format!("a host holds {address} already"));
+                    self.report(draft.related("here", *first));
+                    continue;
+                }
+                held.insert(address, item.span);
+                addresses.push(HostIp(address));
+            }
+            let mtu = mtu.map_or(Some(Mtu::ETHERNET), |node| self.host_mtu(node, &addresses));
+            let Some(mtu) = mtu else { continue };
+            if let (Some(name), false) = (name, addresses.is_empty()) {
+                let place = Some(self.place(key.span));
+                self.hosts.insert(HostName::new(name), Host { addresses, mtu, place });
+            }
+        }
+    }
+
+    /// From what every host of its addresses' families takes to what the internet carries.
+    fn host_mtu(&mut self, node: &Node, addresses: &[HostIp]) -> Option<Mtu> {
+        let ipv6 = addresses.iter().any(|address| address.0.is_ipv6());
+        let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
+        let what = format!("an MTU of {whose}");
+        let number = self.number(node, &what, least.0.into()..=Mtu::ETHERNET.0.into())?;
+        u16::try_from(number).ok().map(Mtu)
+    }
+
+    fn host_address(&mut self, node: &Node) -> Option<IpAddr> {
+        let word = self.text(node, "an address")?;
+        let Ok(address) = word.parse::<IpAddr>() else {
+            let draft = Draft::new(node.span, format!("{} is not an address", quote(word)));
+            self.report(draft.help("a host has single addresses, such as 203.0.113.10"));
+            return None;
+        };
+        let outside = |what: &str| format!("{address} cannot be the address of a host: it is for {what}");
+        match belongs(address, &self.vpcs) {
+            None => return Some(address),
+            Some(Belongs::Vpc(vpc)) => {
+                let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
+                self.report(draft.help("hosts are outside the cloud"));
+            }
+            Some(Belongs::Lab(whose)) => {
+                let draft = Draft::new(node.span, outside(whose));
+                self.report(draft.help("the lab's own; any other of 2001:db8::/32 will do"));
+            }
+            Some(Belongs::Block(what)) => self.report(Draft::new(node.span, outside(what))),
+            Some(Belongs::NotGlobal) => {
+                self.report(Draft::new(node.span, format!("{address} is not a global address")));
+            }
+        }
+        None
+    }
+
+    /// The VPC that is named, or the only one.
+    pub fn vpc_name(&mut self, node: Option<&Node>, owner: Span) -> Option<VpcName> {
+        let Some(node) = node else {
+            if self.vpcs.len() > 1 {
+                let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.vpcs.len()));
+                self.report(draft.help("it needs `vpc:`"));
+                return None;
+            }
+            return self.vpcs.keys().next().cloned();
+        };
+        let word = self.text(node, "the name of a VPC")?;
+        let name = VpcName::new(word);
+        if self.vpcs.contains_key(&name) {
+            return Some(name);
+        }
+        if self.vpcs_incomplete || self.unread.contains(word) {
+            return None;
+        }
+        let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));
+        self.report(Draft::new(node.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
+        None
+    }
+
+    /// The subnet that is named, or the first of the VPC.
+    pub fn subnet(&mut self, node: Option<&Node>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
+        let Some(node) = node else {
+            let subnets = &self.vpcs.get(vpc)?.subnets;
+            return subnets.first().map(|(name, net)| (name.clone(), *net));
+        };
+        let word = self.text(node, "the name of a subnet")?;
+        let subnets = &self.vpcs.get(vpc)?.subnets;
+        if let Some((name, net)) = subnets.get_key_value(&SubnetName::new(word)) {
+            return Some((name.clone(), *net));
+        }
+        let help = super::reading::suggest(word, subnets.keys().map(SubnetName::as_str));
+        let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
+        self.report(Draft::new(node.span, message).maybe_help(help));
+        None
+    }
+}
+
+/// Whose an address is that no host can have.
+pub(super) enum Belongs<'v> {
+    Vpc(&'v VpcName),
+    Lab(&'static str),
+    Block(&'static str),
+    NotGlobal,
+}
+
+/// Why no host outside can have an address, if so.
+pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
+    let block = || match address {
+        IpAddr::V4(address) => {
+            taken_blocks().into_iter().find(|(taken, _)| taken.contains(&address)).map(|(_, what)| Belongs::Block(what))
+        }
+        IpAddr::V6(address) => {
+            let lab =
+                || LAB_IPV6.into_iter().find(|(its, _)| its.contains(&address)).map(|(_, whose)| Belongs::Lab(whose));
+            (!is_global(address.into())).then_some(Belongs::NotGlobal).or_else(lab)
+        }
+    };
+    let inside = |vpc: &Vpc| match address {
+        IpAddr::V4(address) => vpc.cidr.contains(&address),
+        IpAddr::V6(address) => vpc.ipv6.is_some_and(|block| block.contains(&address)),
+    };
+    let vpc = || vpcs.iter().find(|(_, vpc)| inside(vpc)).map(|(name, _)| Belongs::Vpc(name));
+    block().or_else(vpc)
+}
+
+/// The global addresses of the lab's own boxes; those of IPv4 are link-local.
+const LAB_IPV6: [(Ipv6Net, &str); 2] = [
+    (Ipv6Net::new_assert(INTERNET_ADDRESS_IPV6, 128), "the internet's own router"),
+    (GATEWAYS_IPV6, "the gateways of VPCs"),
+];
+
+/// Blocks that no VPC and no host may use.
+fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
+    let net = |a, b, length| Ipv4Net::new(Ipv4Addr::new(a, b, 0, 0), length).unwrap_or_default();
+    [
+        (net(0, 0, 8), "\"this network\""),
+        (net(127, 0, 8), "loopback"),
+        (net(169, 254, 16), "link-local addresses"),
+        (net(224, 0, 4), "multicast"),
+        (net(240, 0, 4), "nobody"),
+        (DEFAULT_PUBLIC_POOL, "the public addresses of instances"),
+    ]
+}
+
+/// Whether an IPv6 address is one of 2000::/3, where all global ones are.
+fn is_global(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)
+}
+
+fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
+}

@@ -1,0 +1,424 @@
+//! Rules, short and long: `tcp 3306 from SG-T-WEB`, `{protocol: tcp, port: 3306, from: SG-T-WEB}`.
+
+use std::net::IpAddr;
+
+use ipnet::{IpNet, Ipv4Net};
+
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::{Fields, Reading, part};
+use super::services::{first_word, traffic, unknown_protocol};
+use super::tree::{Node, Value};
+use crate::model::{
+    Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
+    Traffic,
+};
+
+const MAX_DESCRIPTION: usize = 255;
+/// Host addresses in all rules together: each rule may name a host of many.
+const MAX_PEERS: usize = 100_000;
+
+/// Whose rules are read, and what they may name.
+#[derive(Clone, Copy)]
+pub(super) struct RuleContext<'c> {
+    /// The group, where it is known.
+    pub group: Option<&'c GroupName>,
+    /// Whether they are for what comes in or for what goes out.
+    pub direction: Direction,
+    /// Whether `web1.private` and `web1.public` mean something: only once instances run.
+    pub addresses: bool,
+    /// The group may be one that EC2 refuses to know.
+    pub lenient: bool,
+}
+
+impl RuleContext<'_> {
+    /// The word before a peer.
+    fn preposition(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "from",
+            Direction::Egress => "to",
+        }
+    }
+
+    /// How a short rule reads.
+    fn form(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`",
+            Direction::Egress => {
+                "a rule for what goes out reads `PROTOCOL PORT to PEER`, such as `tcp 443 to anywhere`"
+            }
+        }
+    }
+
+    /// Whom a rule does not say.
+    fn whom(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "from whom",
+            Direction::Egress => "to whom",
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// A list of rules, each with its place.
+    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
+        let items = self.list(node, "a list of rules");
+        let mut rules = Vec::new();
+        for item in items {
+            let Some(rule) = self.rule(item, context) else { continue };
+            rules.push((rule, item.span));
+        }
+        rules
+    }
+
+    fn rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        match &node.value {
+            Value::Mapping(_) => self.long_rule(node, context),
+            _ => self.short_rule(node, context),
+        }
+    }
+
+    fn short_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        let text = self.text(node, "a rule, such as `tcp 80 from anywhere`")?;
+        let (protocol, rest) = first_word(text);
+        let (port, rest) = if is_all(protocol) { ("", rest) } else { first_word(rest) };
+        let (preposition, peers) = first_word(rest);
+        let form = context.form();
+        let with_ports = ["tcp", "udp", "icmp", "icmpv6", "protocol"];
+        if port.is_empty() && !with_ports.contains(&protocol) && !is_all(protocol) && fault_free(protocol) {
+            // A list of peers without quotes falls apart at its commas.
+            let draft = Draft::new(node.span, format!("{} is no rule", quote(text)));
+            self.report(draft.help(format!("{form}; several peers need quotes: \"tcp 80 from A, B\"")));
+            return None;
+        }
+        let at = |word: &str| if word.is_empty() { node.span } else { part(node, word) };
+        let traffic = match (protocol, port) {
+            (_, "" | "from" | "to") if with_ports.contains(&protocol) => {
+                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(form))
+            }
+            _ => traffic((protocol, at(protocol)), (port, at(port))),
+        };
+        let traffic = match traffic {
+            Ok(traffic) => traffic,
+            Err(draft) => {
+                self.report(draft);
+                return None;
+            }
+        };
+        let wanted = context.preposition();
+        let beyond = preposition.starts_with(|c: char| c.is_ascii_digit());
+        if beyond && matches!(traffic, Traffic::All | Traffic::Protocol(_)) {
+            let draft = Draft::new(part(node, preposition), format!("`{traffic}` has no ports in a rule of EC2"));
+            self.report(draft.help(format!("write `{traffic} {}`", first_word(rest).1)));
+            return None;
+        }
+        if beyond {
+            let draft = Draft::new(part(node, preposition), "a rule has one port, or one range");
+            self.report(draft.help("such as `tcp 7000-8000`; write a rule for each port else"));
+            return None;
+        }
+        if preposition != wanted || peers.is_empty() {
+            let silent = preposition.is_empty() || preposition == wanted;
+            let span = if silent { node.span } else { part(node, preposition) };
+            let message = format!("the rule {} does not say {}", quote(text), context.whom());
+            self.report(Draft::new(span, message).help(form));
+            return None;
+        }
+        let words = if port.is_empty() { protocol.to_owned() } else { format!("{protocol} {port}") };
+        let mut requests = Vec::new();
+        for peer in peers.split(',').map(str::trim) {
+            let span = if peer.is_empty() { node.span } else { part(node, peer) };
+            let written = format!("{words} {wanted} {peer}");
+            requests.extend(self.peer(peer, span, context).into_iter().map(|request| (request, written.clone())));
+        }
+        self.permission(node, traffic, requests, None)
+    }
+
+    fn long_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+        let preposition = context.preposition();
+        let known = ["protocol", "port", "ports", "type", "code", preposition, "description"];
+        let fields = self.fields(node, "a rule", &known)?;
+        let traffic = self.long_traffic(node, &fields);
+        let description = fields.get("description").and_then(|text| self.description(text));
+        let Some(from) = fields.get(preposition) else {
+            let draft = Draft::new(node.span, format!("the rule does not say {}", context.whom()));
+            self.missing(&fields, draft.help(format!("it needs `{preposition}:`")));
+            return None;
+        };
+        let mut requests = Vec::new();
+        for item in self.some(from, "a peer or a list of peers") {
+            let Some(word) = self.text(item, "a peer") else { continue };
+            for word in word.split(',').map(str::trim) {
+                let span = if word.is_empty() { item.span } else { part(item, word) };
+                let words = traffic.as_ref();
+                let written =
+                    words.map(|(traffic, words)| format!("{words} {preposition} {word}{}", ignored(*traffic, &fields)));
+                let written = written.unwrap_or_default();
+                requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
+            }
+        }
+        self.permission(node, traffic?.0, requests, description)
+    }
+
+    /// The traffic of a long form, and the words that a short one would have for it.
+    fn long_traffic(&mut self, node: &Node, fields: &Fields<'_>) -> Option<(Traffic, String)> {
+        let Some(protocol) = fields.get("protocol") else {
+            let draft = Draft::new(node.span, "the rule does not say for which protocol");
+            self.missing(fields, draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
+            return None;
+        };
+        let word = match &protocol.value {
+            Value::Scalar(scalar) => scalar.text.as_str(),
+            _ => self.text(protocol, "a protocol")?,
+        };
+        // A name in any case, or the number of one that has a name: EC2 takes both for the name.
+        let lower = word.to_ascii_lowercase();
+        let word = match lower.as_str() {
+            "6" => "tcp",
+            "17" => "udp",
+            "1" => "icmp",
+            "58" => "icmpv6",
+            "tcp" | "udp" | "icmp" | "icmpv6" => &lower,
+            _ => word,
+        };
+        if is_all(word) || word.bytes().all(|b| b.is_ascii_digit()) {
+            // As EC2 does: for all protocols, and for those by number, ports mean nothing.
+            let numbered = if is_all(word) { (word, "") } else { ("protocol", word) };
+            let parsed = traffic((numbered.0, protocol.span), (numbered.1, protocol.span));
+            let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
+            return Some((traffic, traffic.to_string()));
+        }
+        let (wanted, others): (&[&str], &[&str]) = match word {
+            "tcp" | "udp" => (&["port", "ports"], &["type", "code"]),
+            "icmp" | "icmpv6" => (&["type"], &["port", "ports"]),
+            _ => {
+                self.report(unknown_protocol(word, protocol.span));
+                return None;
+            }
+        };
+        let misplaced = others.iter().find_map(|other| fields.entry(other));
+        if let Some((key, _)) = misplaced {
+            let draft = Draft::new(key.span, format!("a rule for {word} has no such key"));
+            self.report(draft.help(format!("it has `{}`", wanted[0])));
+        }
+        let mut given = wanted.iter().filter_map(|key| fields.entry(key));
+        let Some((_, value)) = given.next() else {
+            if misplaced.is_some() {
+                return None;
+            }
+            if word == "icmpv6" && fields.get("code").is_none() {
+                // EC2 takes a rule for icmpv6 without a type, and none for icmp.
+                return Some((Traffic::Icmpv6(IcmpMatch::All), "icmpv6 all".to_owned()));
+            }
+            let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
+            let draft = Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0]));
+            self.missing(fields, draft.help(help));
+            return None;
+        };
+        if let Some((key, _)) = given.next() {
+            self.report(Draft::new(key.span, "a rule has `port` or `ports`, not both"));
+        }
+        let Value::Scalar(scalar) = &value.value else {
+            self.text(value, "a port, a range or `all`");
+            return None;
+        };
+        let parsed = traffic((word, protocol.span), (&scalar.text, value.span));
+        let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
+        let words = format!("{word} {}", scalar.text);
+        let Some((key, code)) = fields.entry("code").filter(|_| matches!(word, "icmp" | "icmpv6")) else {
+            return Some((traffic, words));
+        };
+        let code = u8::try_from(self.number(code, "an ICMP code", 0..=255)?).ok()?;
+        match traffic {
+            Traffic::Icmp(IcmpMatch::Type(kind)) => {
+                Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
+            }
+            Traffic::Icmpv6(IcmpMatch::Type(kind)) => {
+                Some((Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
+            }
+            _ => {
+                self.report(Draft::new(key.span, "a code needs one type of its own"));
+                None
+            }
+        }
+    }
+
+    fn permission(
+        &mut self,
+        node: &Node,
+        traffic: Traffic,
+        peers: Vec<(PeerRequest, String)>,
+        description: Option<String>,
+    ) -> Option<Permission> {
+        (!peers.is_empty()).then(|| Permission { traffic, peers, description, place: Some(self.place(node.span)) })
+    }
+
+    /// A free text of EC2's length.
+    pub fn description(&mut self, node: &Node) -> Option<String> {
+        let text = self.text(node, "a description")?;
+        if text.chars().count() > MAX_DESCRIPTION {
+            self.report(Draft::new(node.span, format!("the description is longer than {MAX_DESCRIPTION} characters")));
+        }
+        Some(text.to_owned())
+    }
+
+    /// What the word after `from` stands for; a host with two addresses gives two. Nothing, if reported.
+    fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
+        let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
+        if word == "anywhere" {
+            return cidr(Ipv4Net::default().into());
+        }
+        if word.is_empty() {
+            self.report(Draft::new(span, "a peer is missing at a comma"));
+            return Vec::new();
+        }
+        if word.starts_with("amazon-elb/") {
+            let group = self.elb_group(word, span);
+            return group.map(|group| PeerRequest::Peer(Peer::Group(group))).into_iter().collect();
+        }
+        if looks_like_address(word) {
+            return match block(word, span) {
+                Ok(net) => cidr(net),
+                Err(draft) => {
+                    self.report(draft);
+                    Vec::new()
+                }
+            };
+        }
+        if let Some((instance, end)) = word.split_once('.') {
+            return self.address_of(instance, end, word, span, context).into_iter().collect();
+        }
+        if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
+            let count = host.addresses.len();
+            let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(IpNet::from(a.0))));
+            let before = self.peers;
+            self.peers += count;
+            if self.peers <= MAX_PEERS {
+                return peers.collect();
+            }
+            if before <= MAX_PEERS {
+                let message = format!("the rules of this file name more than {MAX_PEERS} addresses of hosts in all");
+                self.report(Draft::new(span, message));
+            }
+            return Vec::new();
+        }
+        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
+            // Its addresses were reported where they stand.
+            Some(Sort::Host) => return Vec::new(),
+            Some(Sort::Instance) => {
+                let draft = Draft::new(span, format!("a rule cannot name the instance {}", quote(word)));
+                self.report(draft.help(format!(
+                    "EC2's rules name groups and addresses: name a group of {word}{}",
+                    if context.addresses { format!(", or `{word}.private`") } else { String::new() }
+                )));
+                return Vec::new();
+            }
+            Some(Sort::LoadBalancer) => {
+                let draft = Draft::new(span, format!("a rule cannot name the load balancer {}", quote(word)));
+                self.report(draft.help("in era vpc name its group, elsewhere `amazon-elb/amazon-elb-sg`"));
+                return Vec::new();
+            }
+            Some(Sort::ElasticIp) => {
+                if !self.world.elastic_ips.contains(&ElasticIpName::new(word)) {
+                    let message = format!("the Elastic IP {} is not allocated yet", quote(word));
+                    self.report(Draft::new(span, message));
+                    return Vec::new();
+                }
+                return vec![PeerRequest::ElasticIp(ElasticIpName::new(word))];
+            }
+            Some(Sort::PrefixList) => return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))],
+            Some(Sort::Group) => {}
+            None if context.lenient && super::names::fault(word).is_none() => {
+                return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
+            }
+            None if self.may_be_unread(word) => return Vec::new(),
+            None => {
+                let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
+                let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
+                self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
+                return Vec::new();
+            }
+        }
+        let Some(group) = self.group(word, span) else { return Vec::new() };
+        if let Some(own) = context.group {
+            let (mine, theirs) = (self.world.groups.get(own), self.world.groups.get(&group));
+            if let (Some(Some(mine)), Some(Some(theirs))) = (mine, theirs)
+                && mine != theirs
+            {
+                let message = format!("{} is in VPC {}, {} in {}", quote(word), theirs, quote(own.as_str()), mine);
+                self.report(Draft::new(span, message).help("a rule names groups of its own VPC"));
+                return Vec::new();
+            }
+        }
+        vec![PeerRequest::Peer(Peer::Group(group))]
+    }
+
+    fn address_of(
+        &mut self,
+        instance: &str,
+        end: &str,
+        word: &str,
+        span: Span,
+        context: RuleContext<'_>,
+    ) -> Option<PeerRequest> {
+        let make: fn(InstanceName) -> PeerRequest = match end {
+            "private" => PeerRequest::PrivateAddressOf,
+            "public" => PeerRequest::PublicAddressOf,
+            "ipv6" => PeerRequest::Ipv6AddressOf,
+            _ => {
+                let draft = Draft::new(span, format!("{} is neither a name nor an address", quote(word)));
+                self.report(
+                    draft.help("`web1.private`, `web1.public` and `web1.ipv6` are the addresses of an instance"),
+                );
+                return None;
+            }
+        };
+        if !context.addresses {
+            let draft = Draft::new(span, format!("{} has no address yet when this rule is made", quote(instance)));
+            self.report(draft.help("instances get addresses at launch: authorize this rule in a step"));
+            return None;
+        }
+        self.instance(instance, span).map(make)
+    }
+}
+
+/// What EC2 takes and ignores, for whoever reads the rule in a report.
+fn ignored(traffic: Traffic, fields: &Fields<'_>) -> &'static str {
+    let given = |keys: &[&str]| keys.iter().any(|key| fields.get(key).is_some());
+    match (traffic, given(&["port", "ports"]), given(&["type", "code"])) {
+        (Traffic::All | Traffic::Protocol(_), true, true) => " (ports and type are ignored)",
+        (Traffic::All | Traffic::Protocol(_), true, false) => " (ports are ignored)",
+        (Traffic::All | Traffic::Protocol(_), false, true) => " (type is ignored)",
+        _ => "",
+    }
+}
+
+/// Whether a word stands for every protocol.
+fn is_all(word: &str) -> bool {
+    matches!(word, "all" | "-1")
+}
+
+fn fault_free(word: &str) -> bool {
+    super::names::fault(word).is_none()
+}
+
+/// Addresses begin with a digit and have no letters, or are IPv6.
+fn looks_like_address(word: &str) -> bool {
+    word.contains(['/', ':'])
+        || (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.') && !word.contains(char::is_alphabetic))
+}
+
+/// A block or a bare address of either family, made canonical.
+pub(super) fn block(word: &str, span: Span) -> Result<IpNet, Draft> {
+    let net =
+        if word.contains('/') { word.parse::<IpNet>().ok() } else { word.parse::<IpAddr>().ok().map(IpNet::from) };
+    // EC2 clears the host bits as well, without a word.
+    net.map(|net| net.trunc()).ok_or_else(|| {
+        let help = if word.contains(':') {
+            "such as 2001:db8::/32, or one address; a length up to 128"
+        } else {
+            "such as 10.0.0.0/16, or one address: four numbers up to 255, a length up to 32"
+        };
+        Draft::new(span, format!("{} is not an address block", quote(word))).help(help)
+    })
+}

@@ -1,0 +1,454 @@
+//! What a good file is read as. What a bad one is told: `tests/bad_topologies.rs`.
+
+use super::*;
+use crate::model::{AddressRequest, Peer, PeerRequest, Permission, Port};
+
+const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
+
+fn read(text: &str) -> Topology {
+    Topology::parse("test.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn refused(text: &str) -> String {
+    Topology::parse("test.yaml", text.as_bytes()).expect_err("the file has problems").to_string()
+}
+
+/// A small file with one group and whatever the test is about.
+fn with_rules(rules: &str) -> Topology {
+    read(&format!(
+        "sglab: 1\nera: vpc\nhosts: {{office: [203.0.113.10, 203.0.113.12]}}\ngroups:\n  A: {rules}\n  B: []\n\
+         instances: {{a: {{groups: A}}, b: {{groups: B}}}}\nscenario:\n- step: s\n  expect: {{open: [a -> b:ping]}}\n"
+    ))
+}
+
+fn rules_of(topology: &Topology) -> Vec<Permission> {
+    topology
+        .initial
+        .iter()
+        .filter_map(|operation| match &operation.value {
+            Operation::AuthorizeIngress(_, rules) => Some(rules.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect()
+}
+
+fn columns(topology: &Topology) -> Vec<String> {
+    topology.columns.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn two_tier_has_the_columns_that_its_author_expects() {
+    assert_eq!(columns(&read(TWO_TIER)), ["tcp 22", "tcp 80", "tcp 3306", "tcp 8080", "icmp echo"]);
+}
+
+#[test]
+fn two_tier_has_seven_steps_and_two_tables() {
+    let topology = Topology::parse("some/where/two-tier.yaml", TWO_TIER.as_bytes()).expect("it is good");
+    assert_eq!(topology.name, "two-tier");
+    assert_eq!(topology.eras, [Era::Article]);
+    assert_eq!(topology.steps.len(), 7);
+    assert_eq!(topology.steps[0].name, "as launched");
+    assert_eq!(topology.steps[6].expectations.len(), 3);
+    let names: Vec<_> = topology.tables.keys().map(TableName::as_str).collect();
+    assert_eq!(names, ["two-tier", "replicating"]);
+    assert_eq!(topology.tables[1].like, Some(TableName::new("two-tier")));
+    assert_eq!(topology.tables[0].open.len(), 3);
+    assert!(topology.tables[1].open[0].both_ways);
+    assert!(topology.deaf.is_empty());
+}
+
+#[test]
+fn the_initial_cloud_is_groups_then_rules_then_launches() {
+    let topology = read(TWO_TIER);
+    let kinds: Vec<_> = topology
+        .initial
+        .iter()
+        .map(|operation| match operation.value {
+            Operation::CreateGroup(_) => 'g',
+            Operation::AuthorizeIngress(..) => 'r',
+            Operation::Launch(_) => 'l',
+            _ => '?',
+        })
+        .collect();
+    assert_eq!(kinds.iter().collect::<String>(), "gggggggggrrrllll");
+}
+
+#[test]
+fn a_launch_can_ask_for_the_previous_address_of_another() {
+    let topology = read(TWO_TIER);
+    let Operation::Launch(launch) = &topology.steps[6].operations().next().unwrap().value else { panic!("a launch") };
+    assert_eq!(launch.address, AddressRequest::PreviousOf(InstanceName::new("web1")));
+}
+
+#[test]
+fn places_count_lines_and_columns_from_one() {
+    let topology = read(TWO_TIER);
+    let flow = &topology.tables[0].open[1];
+    let line = TWO_TIER.lines().position(|line| line.contains("- SG-T-WEB -> SG-T-DB:3306")).expect("it is there");
+    assert_eq!(flow.place.line as usize, line + 1);
+    assert_eq!(flow.place.column, 9);
+    assert_eq!(flow.written, "SG-T-WEB -> SG-T-DB:3306");
+}
+
+#[test]
+fn the_short_form_and_the_long_form_of_a_rule_mean_the_same() {
+    let pairs = [
+        ("tcp 80 from anywhere", "{protocol: tcp, port: 80, from: anywhere}"),
+        ("tcp 7000-8000 from B", "{protocol: tcp, ports: 7000-8000, from: B}"),
+        ("udp all from 10.0.0.0/8", "{protocol: udp, port: all, from: 10.0.0.0/8}"),
+        ("icmp echo from office", "{protocol: icmp, type: echo, from: office}"),
+        ("icmp all from B", "{protocol: icmp, type: all, from: B}"),
+        ("icmp 3/4 from B", "{protocol: icmp, type: 3, code: 4, from: B}"),
+        ("\"tcp 22 from office, B\"", "{protocol: tcp, port: 22, from: [office, B]}"),
+        // As EC2 normalises what is sent to it.
+        ("tcp 80 from B", "{protocol: TCP, port: 80, from: B}"),
+        ("tcp 80 from B", "{protocol: 6, port: 80, from: B}"),
+        ("udp 0-65535 from B", "{protocol: '17', port: 0-65535, from: B}"),
+        ("icmp 8 from B", "{protocol: 1, type: 8, from: B}"),
+        ("icmpv6 all from B", "{protocol: icmpv6, from: B}"),
+        ("icmpv6 all from B", "{protocol: 58, from: B}"),
+    ];
+    for (short, long) in pairs {
+        let strip = |rules: Vec<Permission>| -> Vec<_> {
+            rules.into_iter().map(|rule| Permission { place: None, ..rule }).collect()
+        };
+        let short_rules = strip(rules_of(&with_rules(&format!("[{short}]"))));
+        assert_eq!(short_rules, strip(rules_of(&with_rules(&format!("[{long}]")))), "{short}");
+    }
+}
+
+#[test]
+fn an_instance_that_names_no_group_is_in_the_default_group() {
+    let text = "sglab: 1\nera: [classic, vpc]\ninstances: {a: {}, b: {}}\n\
+                scenario: [{step: s, expect: {open: ['a -> b:ping']}}]\n";
+    let topology = read(text);
+    for era in [Era::Classic, Era::Vpc] {
+        let cloud = topology.initial_cloud(era).expect("a cloud");
+        let groups = &cloud.instances[0].interfaces[0].groups;
+        assert_eq!(groups.iter().map(GroupName::as_str).collect::<Vec<_>>(), ["default"], "{era}");
+        assert!(cloud.groups.contains_key(&GroupName::new("default")));
+    }
+}
+
+#[test]
+fn a_host_with_two_addresses_gives_two_peers_with_the_words_of_the_file() {
+    let rules = rules_of(&with_rules("[tcp  22   from office]"));
+    let peers: Vec<_> = rules[0].peers.iter().map(|(_, written)| written.as_str()).collect();
+    assert_eq!(peers, ["tcp 22 from office", "tcp 22 from office"]);
+}
+
+#[test]
+fn host_bits_of_a_block_are_cleared() {
+    let rules = rules_of(&with_rules("[tcp 22 from 10.1.2.3/8]"));
+    assert_eq!(rules[0].peers[0].0, PeerRequest::Peer(Peer::Cidr("10.0.0.0/8".parse().expect("a block"))));
+}
+
+#[test]
+fn a_range_brings_its_edges_and_their_outside_neighbours() {
+    let topology = with_rules("[tcp 7000-8100 from B, udp 53 from B]");
+    // 8080 lies inside the range, so that another port has to be the one that nothing names.
+    let wanted = ["tcp 6999", "tcp 7000", "tcp 8100", "tcp 8101", "tcp 8102", "udp 53", "icmp echo"];
+    assert_eq!(columns(&topology), wanted);
+}
+
+#[test]
+fn all_ports_have_edges_and_no_neighbours() {
+    assert_eq!(columns(&with_rules("[tcp all from B]")), ["tcp 1", "tcp 8080", "tcp 65535", "icmp echo"]);
+}
+
+#[test]
+fn addresses_asked_for_by_hand_are_never_given_out() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A, address: 10.0.0.50}, b: {groups: A}}\n\
+         scenario:\n- step: s\n  do: {launch: {c: {groups: A, address: 10.0.0.51}}}\n  expect: {dropped: [a -> b:22]}\n",
+    );
+    let reserved: Vec<_> = topology.empty.counters.private[0].iter().map(ToString::to_string).collect();
+    assert_eq!(reserved, ["10.0.0.50", "10.0.0.51"]);
+}
+
+#[test]
+fn flow_patterns_are_read_in_every_spelling() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: [], B: []}\ninstances: {a: {groups: A}, b: {groups: B}}\nscenario:\n\
+         - step: s\n  expect:\n    open: ['a -> b:80', 'a->b:80/tcp', 'a -> b:tcp 80', 'a -> b:53/udp', 'a <-> b: ping',\n\
+         \x20      'a -> b:80 by dns name']\n\
+         \x20   dropped: [a -> b:udp 53 by public address at ingress, A -> B:icmp echo at egress]\n\
+         \x20   refused: [any -> B:81]\n",
+    );
+    let Expectation::Flows(_, open) = &topology.steps[0].expectations[0].value else { panic!("flows") };
+    let services: Vec<_> = open.iter().map(|flow| flow.service.to_string()).collect();
+    assert_eq!(services, ["tcp 80", "tcp 80", "tcp 80", "udp 53", "icmp echo", "tcp 80"]);
+    let Some(Expectation::Flows(_, dropped)) = topology.steps[0]
+        .expectations
+        .iter()
+        .map(|e| &e.value)
+        .find(|e| matches!(e, Expectation::Flows(ExpectedOutcome::Dropped, _)))
+    else {
+        panic!("drops")
+    };
+    assert_eq!((dropped[0].via, dropped[0].at), (Some(Via::Public), Some(Direction::Ingress)));
+    assert_eq!((dropped[1].via, dropped[1].at), (None, Some(Direction::Egress)));
+    assert_eq!(open[5].via, Some(Via::Dns));
+    let deaf: Vec<_> = topology.deaf.iter().collect();
+    assert_eq!(deaf, [&(InstanceName::new("b"), Service::Tcp(Port(81)))]);
+}
+
+#[test]
+fn questions_to_services_are_read_and_fit_the_schema() {
+    let file = |questions: &str| {
+        format!(
+            "sglab: 1\nera: vpc\nhosts: {{office: 203.0.113.10}}\ngroups: {{A: []}}\ninstances: {{a: {{groups: A}}}}\n\
+             scenario:\n- step: s\n  expect: {{answered: {questions}}}\n"
+        )
+    };
+    let text = file("['a -> dns', 'A->metadata', 'any ->  time']");
+    let topology = read(&text);
+    let Expectation::Answered(questions) = &topology.steps[0].expectations[0].value else { panic!("questions") };
+    let read: Vec<_> = questions.iter().map(|it| (it.from.clone(), it.service)).collect();
+    let (instance, group) = (InstanceName::new("a"), GroupName::new("A"));
+    let expected = [Selector::Instance(instance), Selector::Group(group), Selector::Any].into_iter();
+    assert!(read.into_iter().eq(expected.zip(CloudService::ALL)));
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    assert!(validator.is_valid(&as_json(&text)));
+    for bad in ["['a -> dsn']", "['a']", "['a -> dns:53']", "[]"] {
+        let text = file(bad);
+        refused(&text);
+        assert!(!validator.is_valid(&as_json(&text)), "{bad}");
+    }
+    assert!(refused(&file("['office -> dns']")).contains("a host outside has none of the services"));
+    assert!(refused(&file("['a -> dsn']")).contains("did you mean `dns`?"));
+}
+
+#[test]
+fn an_operation_that_is_to_be_refused_makes_no_names() {
+    let problems = refused(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A, address: 10.0.0.9}}\nscenario:\n\
+         - step: one\n  do: {launch: {b: {groups: A, address: 10.0.0.9}}}\n  expect: {refusal: InvalidIPAddress.InUse}\n\
+         - step: two\n  do: {stop: b}\n  expect: {rules: unchanged}\n",
+    );
+    assert!(problems.contains("`b` does not exist"), "{problems}");
+}
+
+#[test]
+fn a_refusal_may_be_about_what_does_not_exist() {
+    read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A}}\nscenario:\n\
+         - step: one\n  do: {stop: nobody}\n  expect: {refusal: InvalidInstanceID.NotFound}\n\
+         - step: two\n  do: {authorize: {NONE: [tcp 22 from anywhere]}}\n  expect: {refusal: InvalidGroup.NotFound}\n\
+         - step: three\n  do: {create-group: {A: []}}\n  expect: {refusal: InvalidGroup.Duplicate}\n",
+    );
+}
+
+#[test]
+fn steps_of_different_eras_may_launch_the_same_name() {
+    read(
+        "sglab: 1\nera: [article, vpc]\ngroups: {A: []}\ninstances: {a: {groups: A}}\nscenario:\n\
+         - step: one\n  eras: article\n  do: {launch: {b: {groups: A}}}\n\
+         - step: two\n  eras: vpc\n  do: {launch: {b: {groups: A, listens: tcp 22}}}\n\
+         - step: three\n  expect: {dropped: [a -> b:22]}\n",
+    );
+}
+
+#[test]
+fn a_table_takes_the_kind_of_address_of_the_one_that_it_extends() {
+    let topology = read(
+        "sglab: 1\nera: vpc\ngroups: {A: []}\ninstances: {a: {groups: A}, b: {groups: A}}\n\
+         tables: {one: {by: public}, two: {like: one}, three: {like: two, by: private}}\n\
+         scenario:\n- step: s\n  expect: {table: [one, two, three]}\n",
+    );
+    let via: Vec<_> = topology.tables.values().map(|table| table.via).collect();
+    assert_eq!(via, [Some(Via::Public), Some(Via::Public), Some(Via::Private)]);
+}
+
+#[test]
+fn a_file_of_one_byte_too_many_is_not_parsed() {
+    let problems = Topology::parse("big.yaml", &vec![b'#'; MAX_BYTES + 1]).expect_err("too large").to_string();
+    assert_eq!(problems, "error: the file is larger than 1048576 bytes\n --> big.yaml:1:1");
+}
+
+#[test]
+fn a_bomb_of_aliases_is_put_out_at_once() {
+    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+    for level in 1..12 {
+        let alias = format!("*a{}", level - 1);
+        bomb += &format!("a{level}: &a{level} [{}]\n", [alias.as_str(); 9].join(", "));
+    }
+    assert!(refused(&bomb).contains("with its aliases expanded"));
+}
+
+#[test]
+fn no_bytes_make_the_reader_panic() {
+    for cut in (0..TWO_TIER.len()).step_by(7) {
+        let _ = Topology::parse("cut.yaml", &TWO_TIER.as_bytes()[..cut]).map_err(|problems| problems.to_string());
+    }
+    for index in (0..TWO_TIER.len()).step_by(5) {
+        let mut bytes = TWO_TIER.as_bytes().to_vec();
+        bytes[index] = b"[]{}:,-*&!'\"\n\t #"[index % 16];
+        let _ = Topology::parse("bent.yaml", &bytes).map_err(|problems| problems.to_string());
+    }
+}
+
+fn as_json(yaml: &str) -> serde_json::Value {
+    serde_saphyr::from_str(yaml).expect("it is YAML")
+}
+
+#[test]
+fn the_starter_file_is_good() {
+    let topology = read(STARTER);
+    assert_eq!(topology.steps.len(), 4);
+    assert!(STARTER.contains("# "), "it explains itself");
+}
+
+#[test]
+fn the_schema_takes_every_good_file() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    for (name, yaml) in [("two-tier", TWO_TIER), ("starter", STARTER)] {
+        let errors: Vec<_> =
+            validator.iter_errors(&as_json(yaml)).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
+    }
+}
+
+#[test]
+fn load_balancers_are_read_as_the_schema_has_them() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    for yaml in [
+        include_str!("../../topologies/gotchas/a-load-balancer-target-on-a-new-address.yaml"),
+        include_str!("../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml"),
+        include_str!("../../topologies/gotchas/behind-a-load-balancer-the-client-is-gone.yaml"),
+    ] {
+        read(yaml);
+        let errors: Vec<_> =
+            validator.iter_errors(&as_json(yaml)).map(|e| format!("{e} at {}", e.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?}");
+        for (good, bad) in [
+            ("listeners: [tcp 80]", "listeners: [udp 80]"),
+            ("interval: 0.2", "interval: 0"),
+            ("unhealthy: 2", "unhealthy: 1"),
+            ("targets: [web1, web2]", "instances: [web1, web2]"),
+        ] {
+            let changed = yaml.replace(good, bad);
+            refused(&changed);
+            assert!(!validator.is_valid(&as_json(&changed)), "{bad}");
+        }
+    }
+    let one = |scheme: &str| {
+        format!(
+            "sglab: 1\nera: vpc\ngroups: {{A: []}}\ninstances: {{app: {{groups: A}}}}\n\
+             load-balancers: {{lb: {{scheme: {scheme}, groups: A, listeners: tcp 80}}}}\n\
+             scenario: [{{step: s, expect: {{dropped: ['app -> lb:80']}}}}]\n"
+        )
+    };
+    for scheme in ["internet-facing", "internal"] {
+        read(&one(scheme));
+        assert!(validator.is_valid(&as_json(&one(scheme))), "{scheme}");
+    }
+    refused(&one("public"));
+    assert!(!validator.is_valid(&as_json(&one("public"))));
+}
+
+#[test]
+fn the_schema_refuses_what_the_reader_refuses() {
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    let changes = [
+        ("era: article", "era: roman"),
+        ("era: article", "eras: article"),
+        ("sglab: 1 ", "sglab: 2 "),
+        ("SG-I-WEB1: []", "SG-I-WEB1: 7"),
+        ("SG-I-WEB1: []", "SG-I-WEB1:"),
+        ("[tcp 80 from anywhere]", "[gre 80 from anywhere]"),
+        ("[tcp 80 from anywhere]", "[{protocol: tcp, prot: 80, from: anywhere}]"),
+        ("listens: [tcp 22, tcp 80]", "listens: {tcp: 22}"),
+        ("  - step: as launched\n", "  - note: as launched\n"),
+        ("{stop: web1}", "{restart: web1}"),
+        ("{stop: web1}", "{stop: web1, crash: web1}"),
+        ("rules: unchanged", "rules: same"),
+        ("expect: {table: two-tier}", "expect: {}"),
+    ];
+    for (good, bad) in changes {
+        assert!(TWO_TIER.contains(good), "{good}");
+        let changed = TWO_TIER.replace(good, bad);
+        refused(&changed);
+        assert!(!validator.is_valid(&as_json(&changed)), "{bad}");
+    }
+}
+
+#[test]
+fn the_examples_of_the_documentation_are_one_good_file() {
+    let text = include_str!("../../docs/topology.md");
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let file: String = blocks.collect();
+    read(&file);
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    assert!(validator.is_valid(&as_json(&file)));
+}
+
+#[test]
+fn a_running_cloud_too_gives_the_previous_address_of_one_that_is_gone() {
+    use crate::model::sample::{Sample, start, stop, terminate};
+    let mut sample = Sample::new(Era::Classic).group("g", &[]).instance("d", &["g"]).instance("e", &["g"]);
+    sample.0.vpcs.shift_remove(&VpcName::new("other"));
+    let was = sample.private("d");
+    let gone = sample.with(terminate("d"));
+    let asks = |words: &str| read_operations(&gone.0, words).map_err(|problems| problems.to_string());
+    let launch = asks("launch: {x: {groups: g, address: d.previous}}").expect("an operation");
+    let launched = gone.clone().with(launch[0].value.clone());
+    assert_eq!(launched.private("x"), was);
+    // By the same words that terminate it, and of its own namesake.
+    for words in [
+        "[{terminate: e}, {launch: {x: {groups: g, address: e.previous}}}]",
+        "launch: {d: {groups: g, address: d.previous}}",
+    ] {
+        let operations = asks(words).unwrap_or_else(|told| panic!("{words}: {told}"));
+        operations.into_iter().fold(gone.clone(), |sample, it| sample.with(it.value));
+    }
+    // Whoever gave none back is refused in EC2's words, and who never was in the reader's.
+    assert!(asks("launch: {x: {groups: g, address: e.previous}}").is_ok());
+    let told = asks("launch: {x: {groups: g, address: f.previous}}").expect_err("nobody's");
+    assert!(told.contains("unknown instance `f`"), "{told}");
+    let back = gone.with(stop("e")).with(start("e"));
+    assert!(read_operations(&back.0, "launch: {x: {groups: g, address: e.previous}}").is_ok());
+}
+
+#[test]
+fn a_full_size_file_on_one_line_is_read_in_good_time() {
+    let rules: Vec<_> = (0..40_000).map(|n| format!("tcp {} from B{n}", n + 1)).collect();
+    let text = format!("{{sglab: 1, era: vpc, groups: {{A: [{}], é: []}}}}", rules.join(", "));
+    assert!(text.len() < MAX_BYTES);
+    let begun = std::time::Instant::now();
+    assert!(refused(&text).contains("more problems are not shown"));
+    // A generous bound: what is quadratic takes minutes.
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_host_of_many_addresses_cannot_be_multiplied_by_many_rules() {
+    let addresses: Vec<_> = (0..20_000).map(|n| format!("203.{}.{}.1", n / 250, n % 250)).collect();
+    let rules: Vec<_> = (1..10_000).map(|n| format!("tcp {n} from h")).collect();
+    let text = format!(
+        "sglab: 1\nera: vpc\nhosts: {{h: [{}]}}\ngroups: {{A: [{}]}}\n",
+        addresses.join(", "),
+        rules.join(", ")
+    );
+    assert!(refused(&text).contains("more than 100000 addresses of hosts"));
+}
+
+#[test]
+fn a_terminated_instance_leaves_its_name_to_the_next() {
+    let text = "sglab: 1\nera: vpc\ngroups: {g: [tcp 22 from anywhere]}\ninstances: {a: {groups: g}}\nscenario:\n  \
+                - step: replaced\n    do: [{terminate: a}, {launch: {a: {groups: g}}}]\n    \
+                expect: {new-addresses: [a]}\n";
+    let topology = Topology::parse("t.yaml", text.as_bytes()).expect("a valid file");
+    assert_eq!(topology.steps[0].operations().count(), 2);
+}
+
+#[test]
+fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
+    let rules = "[{protocol: 132, ports: 9999, from: A}, {protocol: -1, type: 8, from: B}, {protocol: 47, from: A}]";
+    let written = |permission: &Permission| permission.peers[0].1.clone();
+    assert_eq!(
+        rules_of(&with_rules(rules)).iter().map(written).collect::<Vec<_>>(),
+        ["protocol 132 from A (ports are ignored)", "all from B (type is ignored)", "protocol 47 from A"]
+    );
+}

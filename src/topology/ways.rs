@@ -1,0 +1,164 @@
+//! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
+
+use super::names::Sort;
+use super::problem::{Draft, Span, quote};
+use super::reading::Reading;
+use super::{FlowPattern, Selector};
+use crate::model::{AutomaticPublic, HostIp, InterfaceId, Via, VpcName};
+
+impl Reading<'_> {
+    /// What keeps a flow, or one way of it, from ever selecting a cell. `table` is the address that a table says.
+    pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Draft> {
+        let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
+        let back = || self.no_way_there(&pattern.to, &pattern.from, pattern.via, table, span);
+        there.or_else(|| pattern.both_ways.then(back).flatten())
+    }
+
+    fn no_way_there(
+        &self,
+        from: &Selector,
+        to: &Selector,
+        asked: Option<Via>,
+        table: Option<Via>,
+        span: Span,
+    ) -> Option<Draft> {
+        match (from, to) {
+            (Selector::Host(_), Selector::Host(_)) => None,
+            (Selector::Host(_), _)
+                if self.is_internal(to)
+                    && !matches!(asked, Some(Via::Dns | Via::Ipv6))
+                    && self.families(from).contains(&Via::Public) =>
+            {
+                let help = "`by dns name` a host is told its private address, and finds nobody there";
+                Some(self.no_public(to, span).help(help))
+            }
+            (host @ Selector::Host(_), other) | (other, host @ Selector::Host(_)) => {
+                let vias: Vec<Via> = self.families(host).into_iter().filter(|via| goes(asked, *via)).collect();
+                match (vias.as_slice(), asked) {
+                    ([], Some(Via::Ipv6)) => self.no_ipv6(host, span),
+                    ([], Some(_)) if !self.families(host).is_empty() => {
+                        let draft = Draft::new(span, format!("{} has no IPv4 address", quote(&name(host))));
+                        Some(draft.help("what it sends goes by IPv6 address"))
+                    }
+                    ([Via::Ipv6], _) => self.no_ipv6(other, span),
+                    _ => None,
+                }
+            }
+            _ => match asked.or(table) {
+                Some(Via::Public) if self.is_internal(to) => {
+                    let help = match asked {
+                        Some(_) => "leave `by public address` out",
+                        None => "the table is by public address: write `by private address` after the port",
+                    };
+                    Some(self.no_public(to, span).help(help))
+                }
+                Some(Via::Ipv6) => self.no_ipv6(from, span).or_else(|| self.no_ipv6(to, span)),
+                _ => None,
+            },
+        }
+    }
+
+    /// Why a flow never selects a cell, if its receivers never have the public address that it goes to. Who has been launched and
+    /// associated is known at the end of a file only.
+    pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Draft> {
+        let by_public = |from: &Selector| match (from, pattern.via) {
+            (Selector::Host(_), None) => self.families(from) == [Via::Public],
+            (_, via) => matches!(via, Some(Via::Public | Via::Dns)),
+        };
+        let no_way = |from: &Selector, to: &Selector| by_public(from) && self.never_public(to);
+        let FlowPattern { from, to, .. } = pattern;
+        if self.incomplete || self.publics_unknown || !no_way(from, to) || pattern.both_ways && !no_way(to, from) {
+            return None;
+        }
+        let (message, help) = match to {
+            Selector::Group(group) => {
+                (format!("no member of {} ever has a public address", quote(group.as_str())), "none gets an Elastic IP")
+            }
+            Selector::Instance(_) => (
+                format!("{} never has a public address", quote(&name(to))),
+                "it is launched with `public: no`, and gets no Elastic IP",
+            ),
+            _ => (
+                format!("{} never has a public address", quote(&name(to))),
+                "a further interface has one by an Elastic IP only",
+            ),
+        };
+        Some(Draft::new(span, message).help(help))
+    }
+
+    fn never_public(&self, end: &Selector) -> bool {
+        let never = |id: &InterfaceId| self.world.publics.get(id) == Some(&AutomaticPublic::None);
+        match end {
+            Selector::Instance(name) => never(&InterfaceId::first_of(name)),
+            Selector::Interface(id) => never(id),
+            Selector::Group(group) if !self.members_unknown => {
+                let members = self.world.members.get(group);
+                members.is_some_and(|members| members.iter().all(|name| never(&InterfaceId::first_of(name))))
+            }
+            Selector::Group(_)
+            | Selector::Any
+            | Selector::Forged(..)
+            | Selector::Host(_)
+            | Selector::HostAddress(..) => false,
+        }
+    }
+
+    fn no_public(&self, balancer: &Selector, span: Span) -> Draft {
+        Draft::new(span, format!("{} is internal, and has no public address", quote(&name(balancer))))
+    }
+
+    /// Why an end has no IPv6 address, if it never has one.
+    fn no_ipv6(&self, end: &Selector, span: Span) -> Option<Draft> {
+        let in_vpc = |vpc: Option<&Option<VpcName>>| {
+            let vpc = self.vpcs.get(vpc?.as_ref()?)?;
+            vpc.ipv6.is_none().then_some("a VPC with `ipv6: yes` gives its instances one")
+        };
+        let why = match end {
+            Selector::Instance(name) if self.names.sort(name.as_str()) == Some(Sort::LoadBalancer) => {
+                Some("load balancers are reached by IPv4")
+            }
+            Selector::Instance(name)
+            | Selector::Interface(InterfaceId { instance: name, .. })
+            | Selector::Forged(InterfaceId { instance: name, .. }, _) => in_vpc(self.world.instances.get(name)),
+            Selector::Group(group) => in_vpc(self.world.groups.get(group)),
+            Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
+            Selector::Any | Selector::HostAddress(..) => None,
+        }?;
+        let what = if matches!(end, Selector::Group(_)) { "no member with an" } else { "no" };
+        Some(Draft::new(span, format!("{} has {what} IPv6 address", quote(&name(end)))).help(why))
+    }
+
+    fn is_internal(&self, end: &Selector) -> bool {
+        matches!(end, Selector::Instance(name) if self.internal.contains(name))
+    }
+
+    /// By which addresses a host reaches others and is reached, each once.
+    fn families(&self, host: &Selector) -> Vec<Via> {
+        let Selector::Host(name) = host else { return Vec::new() };
+        let addresses = self.hosts.get(name).map_or(&[][..], |host| &host.addresses);
+        let via = |HostIp(address): &HostIp| if address.is_ipv4() { Via::Public } else { Via::Ipv6 };
+        let mut vias: Vec<Via> = addresses.iter().map(via).collect();
+        vias.sort_by_key(|via| *via == Via::Ipv6);
+        vias.dedup();
+        vias
+    }
+}
+
+/// Whether a host's address is one that a flow may go by. What a public name means is one of IPv4.
+fn goes(asked: Option<Via>, via: Via) -> bool {
+    match asked {
+        None => true,
+        Some(Via::Dns) => via == Via::Public,
+        Some(asked) => asked == via,
+    }
+}
+
+fn name(end: &Selector) -> String {
+    match end {
+        Selector::Any => "any".to_owned(),
+        Selector::Instance(name) => name.to_string(),
+        Selector::Interface(id) | Selector::Forged(id, _) => id.to_string(),
+        Selector::Group(group) => group.to_string(),
+        Selector::Host(name) | Selector::HostAddress(name, _) => name.to_string(),
+    }
+}
