@@ -2,9 +2,12 @@
 //! a pure room never reaches the kernel, the clock, the environment or files, and `unsafe` has one place.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "rooms/circles.rs"]
+mod circles;
 #[path = "rooms/source.rs"]
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,6 +38,22 @@ const VOCABULARY: &[&str] = &["network", "nft", "record", "remembered", "names",
 
 /// Plain data inside a room: others fill it and read it, and it names nothing else of its room.
 const LEAF: &[&str] = &["scenario", "results"];
+
+/// How many files of a room reach themselves by what they name. A budget only falls, and a room without one has none.
+const CIRCLES: &[(&str, usize)] = &[
+    ("cli", 34),
+    ("compile", 7),
+    ("control", 9),
+    ("fabric", 28),
+    ("lab", 25),
+    ("model", 22),
+    ("policy", 5),
+    ("probe", 17),
+    ("protocol", 2),
+    ("report", 4),
+    ("testing", 5),
+    ("topology", 26),
+];
 
 /// Parts of the standard library that a pure room has no business with, and whole crates.
 const IMPURE: &[&[&str]] = &[
@@ -185,24 +204,38 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-fn arrows_point_down_and_pure_rooms_stay_pure() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn source_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every file below `src` with its text.
+fn source_files() -> Vec<(String, String)> {
+    let src = source_folder();
     let files: Vec<(String, String)> = rust_files(&src)
         .into_iter()
         .map(|path| (path.strip_prefix(&src).unwrap().display().to_string(), fs::read_to_string(&path).unwrap()))
         .collect();
     assert!(files.len() > 50, "src has only {} files: is this the right folder?", files.len());
+    files
+}
 
-    // Modules in files of their own that are compiled for tests only, by `#[cfg(test)] mod name;`.
-    let for_tests: Vec<Vec<String>> = files
+/// Modules in files of their own that are compiled for tests only, by `#[cfg(test)] mod name;`.
+fn modules_for_tests(files: &[(String, String)]) -> Vec<Vec<String>> {
+    files
         .iter()
         .flat_map(|(file, text)| {
             let home = module(file);
             let (_, names) = without_tests(words(text));
             names.into_iter().map(move |name| [home.clone(), vec![name]].concat())
         })
-        .collect();
+        .collect()
+}
+
+#[test]
+fn arrows_point_down_and_pure_rooms_stay_pure() {
+    let src = source_folder();
+    let files = source_files();
+    let for_tests = modules_for_tests(&files);
     let is_test = |file: &str| for_tests.iter().any(|test| module(file).starts_with(test));
 
     let mut report = String::new();
@@ -231,6 +264,62 @@ fn the_table_has_no_circle() {
     }
     let may_name = |room: &str, other: &str| ROOMS.iter().any(|(r, _, below)| *r == room && below.contains(&other));
     assert!(!may_name("policy", "compile") && !may_name("compile", "policy"));
+}
+
+/// Counts the files in circles, room by room, and holds them to the budget.
+#[test]
+fn files_in_circles_are_no_more_than_the_budget() {
+    let files = source_files();
+    let for_tests = modules_for_tests(&files);
+    let mut rooms: BTreeMap<String, Vec<circles::Source>> = BTreeMap::new();
+    for (file, text) in &files {
+        let home = module(file);
+        if let Some(room) = home.first().cloned()
+            && !for_tests.iter().any(|test| home.starts_with(test))
+        {
+            rooms.entry(room).or_default().push((home, without_tests(words(text)).0));
+        }
+    }
+    let mut report = String::new();
+    for (room, files) in &rooms {
+        let graph = circles::graph(files);
+        let circles = circles::circles(&graph);
+        let found: usize = circles.iter().map(BTreeSet::len).sum();
+        let budget = CIRCLES.iter().find(|(budgeted, _)| budgeted == room).map_or(0, |(_, files)| *files);
+        if found < budget {
+            writeln!(report, "{room} has only {found} files in circles: lower its budget of {budget}").unwrap();
+        }
+        if found > budget {
+            writeln!(report, "{room} has {found} files in circles, and may have {budget}:").unwrap();
+            circles.iter().for_each(|circle| report.push_str(&circles::arrows(&graph, circle)));
+        }
+    }
+    assert!(report.is_empty(), "\n{report}");
+}
+
+/// Planted circles, and what looks like one: files of a room `a`, with the files that must be found in circles.
+#[test]
+fn planted_circles_are_found() {
+    type Files<'a> = &'a [(&'a str, &'a str)];
+    let planted: [(Files<'_>, &[&str]); 7] = [
+        (&[("a/b.rs", "use super::c::C;"), ("a/c.rs", "fn f() { super::b::f() }")], &["a::b", "a::c"]),
+        // By the hub, which passes on what another file makes.
+        (
+            &[("a/mod.rs", "mod b; mod c; pub use c::{C, D};"), ("a/b.rs", ""), ("a/c.rs", "use super::{E, F};")],
+            &["a", "a::c"],
+        ),
+        (&[("a/mod.rs", "mod b; fn f() { b::g() }"), ("a/b.rs", "use crate::a::*;")], &["a", "a::b"]),
+        (&[("a/mod.rs", "mod b; pub use b::B;"), ("a/b.rs", "pub(super) fn f() {} pub(in crate::a) fn g() {}")], &[]),
+        (&[("a/mod.rs", "mod b; mod c;"), ("a/b.rs", "use super::c::C;"), ("a/c.rs", "use crate::d::D;")], &[]),
+        (&[("a/mod.rs", "mod b; fn f(b: B) { b.g() }"), ("a/b.rs", "use super::F;")], &[]),
+        (&[("a/b.rs", "mod c { use super::super::d::D; }"), ("a/d.rs", "use super::b;")], &["a::b", "a::d"]),
+    ];
+    for (files, expected) in planted {
+        let parsed: Vec<_> = files.iter().map(|(file, text)| (module(file), words(text))).collect();
+        let found = circles::circles(&circles::graph(&parsed));
+        let found: Vec<String> = found.iter().flatten().map(|file| file.join("::")).collect();
+        assert_eq!(found, expected, "{files:?}");
+    }
 }
 
 /// Planted faults: (file, source, what must be said). Without these, a scanner that sees nothing passes.
