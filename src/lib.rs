@@ -1,7 +1,6 @@
 //! # sglab: EC2 security groups on real packets
 //!
-//! Rooms, from the top: [`testing`], [`control`], [`report`], [`protocol`], [`scenario`], [`lab`], [`probe`], [`fabric`], [`compile`],
-//! [`policy`], [`topology`], [`model`]. Each knows only rooms below it (`tests/rooms.rs`); `docs/architecture.md` says what each is.
+//! The modules are rooms, and each knows only rooms below it: `docs/architecture.md` has the table, and `tests/rooms.rs` holds the code to it.
 //!
 //! `policy` and `compile` are two independent readings of one state and never see each other.
 //!
@@ -45,6 +44,7 @@ pub mod control;
 pub mod fabric;
 pub mod lab;
 pub mod model;
+pub mod network;
 pub mod policy;
 pub mod probe;
 pub mod protocol;

@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::process::Command;
 
-use sglab::compile::nft::{Change, Ruleset};
-use sglab::compile::{ADD_TABLE, changes, network, transaction};
+use sglab::compile::network;
 use sglab::model;
+use sglab::network::nft::{Change, Ruleset};
+use sglab::network::ruleset_diff::changes;
+use sglab::network::text::{ADD_TABLE, transaction};
 
 #[path = "../src/compile/tests/fixture.rs"]
 #[allow(dead_code)]

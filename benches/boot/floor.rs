@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use netlink_sys::{Socket, SocketAddr, constants::NETLINK_ROUTE};
 use nix::sched::{CloneFlags, setns, unshare};
-use sglab::compile::network::{End, Link, Network, NodeKind, NodeName, Route, Way};
+use sglab::network::{End, Link, Network, NodeKind, NodeName, Route, Way};
 
 /// Makes the namespaces and links of a network, says how long it took, and gives them up.
 pub fn time(network: &Network) -> Duration {

@@ -3,9 +3,9 @@
 use std::io::{Write, stdout};
 
 use anyhow::Context;
-use sglab::compile::network::Network;
 use sglab::fabric::doctor;
 use sglab::model::Era;
+use sglab::network::Network;
 use sglab::report::{Style, shown_lines};
 use sglab::topology::Topology;
 

@@ -15,10 +15,10 @@
 use super::filter::{chain, log_drop};
 use super::memory::{families, of};
 use super::names::{CONNECTIONS, CONNECTIONS_FROM, CONNECTIONS_TOLD, GW};
-use super::network::Families;
-use super::nft::{Chain, Ruleset, Set, SetKey};
-use super::record::Record;
 use super::rule::own;
+use crate::network::Families;
+use crate::network::nft::{Chain, Ruleset, Set, SetKey};
+use crate::network::record::Record;
 
 /// Parts of an interface's flows, and how many each may have. Together a quarter of what the smallest machines track, and a sixteenth of what
 /// others do.

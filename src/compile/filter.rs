@@ -10,15 +10,15 @@ use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
     SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
 };
-use super::network::{Families, Timeouts};
-use super::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
-use super::record::Record;
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
 use super::{connections, fragments, icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
 };
+use crate::network::nft::{Chain, Map, NftRule, Ruleset, Set, SetKey};
+use crate::network::record::Record;
+use crate::network::{Families, Timeouts};
 
 const DIRECTIONS: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 

@@ -3,16 +3,16 @@
 //! A namespace that tracks connections puts datagrams together first, and has memory for so many that are not finished. Whoever
 //! finishes none would fill it alone, and the datagrams of all others would be lost. So each link has a share by time: what one
 //! can leave there until the kernel gives it up is 131,072 pieces or 128 MiB. With all that the kernel needs for each piece that is a
-//! quarter of its memory at most ([`super::network::FRAGMENTS_MEMORY`]). Behind a namespace that has put datagrams together
+//! quarter of its memory at most ([`crate::network::FRAGMENTS_MEMORY`]). Behind a namespace that has put datagrams together
 //! only whole ones come.
 
 use super::filter::{chain, log_drop};
 use super::memory::families;
 use super::names::{FRAGMENT_BYTES, FRAGMENTS, FRAGMENTS_TOLD};
-use super::network::Families;
-use super::nft::{Chain, Ruleset, Set, SetKey};
-use super::record::Record;
 use super::rule::{Family, own};
+use crate::network::Families;
+use crate::network::nft::{Chain, Ruleset, Set, SetKey};
+use crate::network::record::Record;
 
 /// Links of a namespace.
 const SIZE: u32 = 1 << 16;

@@ -10,16 +10,17 @@ use std::net::IpAddr;
 use super::filter::{chain, log_drop};
 use super::memory::{self, families, of};
 use super::names::{
-    CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, OTHER, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
+    CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
     router_ipv6,
 };
-use super::network::{Families, Timeouts};
-use super::nft::{NftRule, Ruleset, Set, SetKey};
-use super::record::Record;
 use super::rule::{Family, marked, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::protocol::{ICMP, ICMPV6};
 use crate::model::{Cloud, Direction, IcmpErrors, Interface, SourceDestCheck, Vpc};
+use crate::network::names::OTHER;
+use crate::network::nft::{NftRule, Ruleset, Set, SetKey};
+use crate::network::record::Record;
+use crate::network::{Families, Timeouts};
 
 /// Flows of which something came to an appliance of late. One for which there is no room is none of its own.
 fn kept_on_the_way(timeouts: Timeouts) -> Kept {

@@ -12,13 +12,14 @@
 
 use super::filter::chain;
 use super::memory::{families, of, udp_key};
-use super::names::{UDP_SLOW, UDP_STREAMS, keeping, new_flows};
-use super::network::{Families, Timeouts};
-use super::nft::{NftRule, Ruleset};
+use super::names::{UDP_SLOW, keeping, new_flows};
 use super::rule::{mark, marked, marked_of, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::Direction;
 use crate::model::protocol::UDP;
+use crate::network::names::UDP_STREAMS;
+use crate::network::nft::{NftRule, Ruleset};
+use crate::network::{Families, Timeouts};
 
 /// Flows that are slow. One for which there is no room is judged as new with each packet.
 fn kept_slow(timeouts: Timeouts) -> Kept {

@@ -9,13 +9,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::error::CompileError;
 use super::names::{self, Wire};
-use super::network::{
-    End, Families, Limit, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
-};
-use super::nft::Ruleset;
 use super::{filter, icmp_errors, services, translation};
 use crate::model::{
     Cloud, Forwarding, Host, HostName, InstanceState, Interface, Mtu, PrivateIp, TrackingTimeouts, Vpc, VpcName,
+};
+use crate::network::nft::Ruleset;
+use crate::network::{
+    End, Families, Limit, Link, Network, Node, NodeKind, NodeName, Policy, Route, Selected, Table, Timeouts, Way,
 };
 
 /// Compiles a cloud: every namespace, link, route and ruleset that stands for it.

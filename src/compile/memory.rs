@@ -9,14 +9,15 @@
 
 use super::filter::chain;
 use super::idle;
-use super::names::{GW, OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, errors, keeping, of_ipv6};
-use super::network::{Families, Timeouts};
-use super::nft::{Chain, NftRule, Ruleset, Set, SetKey};
-use super::record::Record;
+use super::names::{GW, errors, keeping};
 use super::rule::{Family, log, mark, marked, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::Direction;
 use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
+use crate::network::names::{OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, of_ipv6};
+use crate::network::nft::{Chain, NftRule, Ruleset};
+use crate::network::record::Record;
+use crate::network::{Families, Timeouts};
 
 /// Datagrams that are sent, and those of other protocols. A packet for which there is no room passes, and is not remembered. nft lists all
 /// elements of a table whatever it is asked for, so that there are no more of them than it lists in seconds.
@@ -47,11 +48,6 @@ pub fn of(family: Family, name: &str) -> String {
         Family::Ipv4 => name.to_owned(),
         Family::Ipv6 => of_ipv6(name),
     }
-}
-
-/// Tells a set that packets fill from one that is compiled.
-pub fn is_filled_by_packets(set: &Set) -> bool {
-    matches!(set.key, SetKey::FilledByPackets { .. })
 }
 
 /// Adds the sets, and the chains that fill them. Those of ICMP errors are filled behind both verdicts too.

@@ -4,10 +4,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 
-use super::network::{LinkName, NodeName};
-use super::nft::Ruleset;
 pub use crate::model::INTERNET_ADDRESS_IPV6;
 use crate::model::{Direction, GATEWAYS_IPV6, GroupName, InstanceName, InterfaceId, OwnBox, PrefixListName, VpcName};
+use crate::network::{LinkName, NodeName};
 
 /// The node that routes public addresses.
 pub const INTERNET: &str = "internet";
@@ -61,18 +60,8 @@ pub const CHECKED: &str = "checked";
 pub const SERVICES: &str = "services";
 /// The same of IPv6.
 pub const SERVICES_IPV6: &str = "services-ipv6";
-/// Datagrams that an interface has sent: interface, its address, the other's, its port, the other's.
-pub const UDP_SENT: &str = "udp-sent";
-/// Datagrams of streams that an interface tracks, as those of [`UDP_SENT`].
-pub const UDP_STREAMS: &str = "udp-streams";
 /// Flows of UDP that are no streams, while the kernel takes them for some: their ids.
 pub const UDP_SLOW: &str = "udp-slow";
-/// Traffic of other protocols that an interface has sent or admitted: interface, protocol, its address, the other's.
-pub const OTHER: &str = "other";
-/// Counts what the interface has sent of it. A set of its own, since a lookup counts on its element too.
-pub const OTHER_SENT: &str = "other-sent";
-/// Counts what the interface has admitted of it.
-pub const OTHER_RECEIVED: &str = "other-received";
 
 /// Each address of the cloud twice, by which an error is known to come from whom the packet was for.
 pub const ENDS: &str = "ends";
@@ -95,8 +84,6 @@ pub const FRAGMENT_BYTES: &str = "fragment-bytes";
 /// Counts those of which there is a record.
 pub const FRAGMENTS_TOLD: &str = "fragments-told";
 
-/// The end of the names of sets of IPv6 that have one of IPv4 beside them.
-pub const OF_IPV6: &str = "-ipv6";
 /// The set that is always empty.
 pub const NOBODY: &str = "nobody";
 /// The chain of every interface of an era without egress rules.
@@ -107,8 +94,6 @@ pub const AGAIN: &str = "egress-again";
 pub const UNREACHABLE: &str = "unreachable";
 /// The chain by which a router is no hop.
 pub const UNCOUNTED: &str = "uncounted";
-/// The gateway's map from public to private addresses.
-pub const PRIVATE_OF: &str = "private-of";
 /// The gateway's map from private to public addresses.
 pub const PUBLIC_OF: &str = "public-of";
 /// The gateway's set of private addresses that have a public one.
@@ -244,24 +229,6 @@ pub fn prefixes(list: &PrefixListName) -> String {
     format!("prefixes/{list}")
 }
 
-/// The name of the set of IPv6 beside one that packets fill.
-pub fn of_ipv6(set: &str) -> String {
-    format!("{set}{OF_IPV6}")
-}
-
-/// What the name of a set of what is paid for ends with.
-const PAID: &str = "-paid";
-
-/// The set of what is paid for of a set that packets fill.
-pub fn paid(set: &str) -> String {
-    format!("{set}{PAID}")
-}
-
-/// The set of which this one says what is paid for.
-pub fn paid_of(set: &str) -> Option<&str> {
-    set.strip_suffix(PAID)
-}
-
 /// The set of the tokens that each interface has to pay with for what is remembered of a kind.
 pub fn share(kind: &str) -> String {
     format!("{kind}-share")
@@ -270,18 +237,4 @@ pub fn share(kind: &str) -> String {
 /// The chain that remembers a packet in a set, at one end.
 pub fn keeping(set: &str, end: Direction) -> String {
     format!("keep-{set}-{end}")
-}
-
-/// The chains of a group's rules, one kind for new flows and one for untracked flows under way.
-const GROUP_CHAINS: [&str; 4] = ["ingress/", "egress/", "ingress-live/", "egress-live/"];
-
-/// Whether a chain holds a group's rules, whose handles stay while the rules stand.
-pub fn is_group_chain(chain: &str) -> bool {
-    GROUP_CHAINS.iter().any(|prefix| chain.starts_with(prefix))
-}
-
-/// The names of the chains that hold groups' rules. Their handles change only when rules do; the chains of
-/// interfaces are written anew whenever an interface changes its groups.
-pub fn group_chains(ruleset: &Ruleset) -> impl Iterator<Item = &str> {
-    ruleset.chains.keys().map(String::as_str).filter(|chain| is_group_chain(chain))
 }

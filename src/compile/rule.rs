@@ -4,13 +4,13 @@ use ipnet::IpNet;
 
 use super::error::CompileError;
 use super::names;
-use super::nft::NftRule;
-use super::record::{LOG_GROUP, Record};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, GroupReferenceIpv6, IcmpMatch, Peer, PortRange, Rule, SecurityGroup, SelfReference,
     SourceDestCheck, Traffic,
 };
+use crate::network::nft::NftRule;
+use crate::network::record::{LOG_GROUP, Record};
 
 /// The `log` statement of a record.
 pub fn log(record: Record) -> String {

@@ -7,10 +7,11 @@
 //! most ten times a second for each interface, and is not remembered.
 
 use super::filter::chain;
-use super::names::{NO_ROOM, NO_ROOM_TOLD, paid, share};
-use super::nft::{NftRule, Ruleset, Set, SetKey};
-use super::record::Record;
+use super::names::{NO_ROOM, NO_ROOM_TOLD, share};
 use super::rule::{log, own};
+use crate::network::names::paid;
+use crate::network::nft::{NftRule, Ruleset, Set, SetKey};
+use crate::network::record::Record;
 
 /// Interfaces of a namespace.
 const INTERFACES: u32 = 1 << 16;

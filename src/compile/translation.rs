@@ -4,16 +4,17 @@ use ipnet::Ipv6Net;
 
 use super::filter::{BEFORE_FRAGMENTS, set, unreachable};
 use super::names::{
-    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PRIVATE_OF, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6,
-    TRANSLATED, UNREACHABLE,
+    GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, TRANSLATED,
+    UNREACHABLE,
 };
-use super::network::Families;
-use super::nft::{Chain, Map, NftRule, Ruleset};
-use super::record::Record;
 use super::rule::{UNPLACED, log, own};
 use super::{fragments, icmp_errors};
 use crate::model::protocol::{ICMP, TCP, UDP};
 use crate::model::{Mtu, PrivateIp, PublicIp};
+use crate::network::Families;
+use crate::network::names::PRIVATE_OF;
+use crate::network::nft::{Chain, Map, NftRule, Ruleset};
+use crate::network::record::Record;
 use std::net::{IpAddr, Ipv4Addr};
 
 /// The ruleset of a gateway: public and private address of each interface that has both, one to one, both ways.

@@ -23,7 +23,7 @@ use super::namespace::Names;
 use super::netlink::{self, Excuse, Refused, Request};
 use super::nft::Effect;
 use super::{FabricError, Namespace, Sandbox, conntrack, faults, nft, settle, sysctl, wiring};
-use crate::compile::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
+use crate::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]
@@ -375,8 +375,8 @@ struct Work {
 }
 
 enum Transaction {
-    Change(Vec<crate::compile::nft::Change>),
-    Load(Box<crate::compile::nft::Ruleset>),
+    Change(Vec<crate::network::nft::Change>),
+    Load(Box<crate::network::nft::Ruleset>),
 }
 
 impl Work {

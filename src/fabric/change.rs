@@ -3,7 +3,7 @@
 use super::apply::Committed;
 use super::kernel::Tolerance;
 use super::{Fabric, FabricError};
-use crate::compile::network::{Action, Phases};
+use crate::network::{Action, Phases};
 
 impl Fabric {
     /// Carries out phases in order. If one fails, it and those before it are taken back, last first.

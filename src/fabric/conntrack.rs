@@ -13,7 +13,7 @@ use super::faults::Faults;
 use super::kernel::in_node;
 use super::netlink::{self, Excuse, Refused, Request};
 use super::{FabricError, Namespace, packet};
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 /// `NETLINK_NETFILTER`.
 const PROTOCOL: isize = netlink_sys::constants::NETLINK_NETFILTER;

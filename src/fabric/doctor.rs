@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nft::{find_program, program};
 use super::{bounds, sandbox};
-use crate::compile::network::Network;
+use crate::network::Network;
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

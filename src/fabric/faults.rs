@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 /// The faults of one fabric; a clone is another handle on the same ones.
 #[derive(Clone, Debug, Default)]

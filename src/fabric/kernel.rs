@@ -11,7 +11,7 @@ use nix::net::if_::if_nametoindex;
 
 use super::netlink::{self, Excuse, Refused, Request};
 use super::{FabricError, Namespace, wiring};
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 /// Whether "it is so already" is an answer or an error: an undo meets what was never done.
 #[derive(Clone, Copy, PartialEq, Eq)]

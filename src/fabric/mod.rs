@@ -51,7 +51,7 @@ pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
 pub use sandbox::{Sandbox, SandboxError};
 
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 /// Whether there is room for the threads that a change needs.
 pub fn has_room() -> bool {

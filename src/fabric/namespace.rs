@@ -16,7 +16,7 @@ use super::limits::AT_ONCE;
 use super::nft::Counted;
 use super::remembered::Element;
 use super::{FabricError, fence, ids};
-use crate::compile::network::{Families, NodeKind, NodeName};
+use crate::network::{Families, NodeKind, NodeName};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
 #[derive(Debug)]

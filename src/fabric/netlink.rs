@@ -12,7 +12,7 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::net::if_::if_indextoname;
 
 use super::faults::{self, Faults, Moment};
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 /// A netlink request and what it is for, for the error.
 pub(super) struct Request<M> {

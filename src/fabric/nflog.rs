@@ -14,7 +14,7 @@ use netlink_sys::{Socket, SocketAddr};
 
 use super::faults::LogFault;
 use super::{FabricError, Namespace, netlink};
-use crate::compile::record::{LOG_GROUP, Record};
+use crate::network::record::{LOG_GROUP, Record};
 
 /// `NFNL_SUBSYS_ULOG`.
 const SUBSYSTEM: u8 = 4;

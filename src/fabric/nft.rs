@@ -15,8 +15,8 @@ use nftables::stmt::{Counter, Statement};
 use super::child::{self, Ended, Status};
 use super::faults::{self, Moment};
 use super::{FabricError, Namespace, generation, remembered};
-use crate::compile::nft::{Change, Ruleset};
-use crate::compile::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
+use crate::network::nft::{Change, Ruleset};
+use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
 
 /// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s.
 pub const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Fabric;
 use super::inside::show;
-use crate::compile::network::NodeName;
+use crate::network::NodeName;
 
 impl Fabric {
     /// Shows the lab's names, as they are behind this router, to every program of the sandbox as its `/etc/hosts`, where there is

@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::counted::Amount;
 use super::packet::Tuple;
 use super::{FabricError, Namespace, nft};
-use crate::compile::nft::Change;
-use crate::compile::remembered::{Remembered, is_paid, remembered};
+use crate::network::nft::Change;
+use crate::network::remembered::{Remembered, is_paid, remembered};
 
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
 const MOST_ENDED: usize = 1 << 14;

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::unistd::getegid;
 
-use crate::compile::network::{FRAGMENTS_MEMORY, FRAGMENTS_PATIENCE, Families, NodeKind, Timeouts};
+use crate::network::{FRAGMENTS_MEMORY, FRAGMENTS_PATIENCE, Families, NodeKind, Timeouts};
 
 /// What a namespace of a kind needs, as (path under `/proc/sys/net`, value).
 fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Vec<(String, String)> {

@@ -13,7 +13,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::packet::Sighting;
 use super::{FabricError, Namespace};
-use crate::compile::network::Families;
+use crate::network::Families;
 
 /// A packet socket, which shows packets from their IP header on. It never blocks.
 #[derive(Debug)]

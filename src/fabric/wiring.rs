@@ -15,7 +15,7 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::netlink::Request;
-use crate::compile::network::{End, Families, Link, Policy, Route, Selected, Table, Way};
+use crate::network::{End, Families, Link, Policy, Route, Selected, Table, Way};
 
 type RouteRequest = Request<RouteNetlinkMessage>;
 

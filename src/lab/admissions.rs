@@ -1,8 +1,8 @@
 //! By what the packets of a connection that is held were let out and in, as filters have recorded them.
 
 use super::Lab;
-use crate::compile::record::Record;
 use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
+use crate::network::record::Record;
 use crate::probe::Logged;
 
 /// By what each end of a connection has let it pass.

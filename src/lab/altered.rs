@@ -10,9 +10,9 @@ use std::time::Instant;
 
 use super::{Lab, LabError, Listeners};
 use crate::compile;
-use crate::compile::network::Network;
 use crate::fabric::faults::Faults;
 use crate::model::Cloud;
+use crate::network::Network;
 
 /// What a test makes of every network that the compiler gives, at the boot and at each operation.
 ///

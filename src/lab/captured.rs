@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{Lab, LabError};
-use crate::compile::network::{NodeKind, NodeName};
 use crate::fabric::FabricError;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::Flow;
+use crate::network::{NodeKind, NodeName};
 use crate::probe::{Observation, Outcome};
 
 /// A probe with the packets that were seen meanwhile, those of its canaries among them.

@@ -8,11 +8,11 @@ use futures::StreamExt;
 use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
-use crate::compile;
-use crate::compile::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::fabric::machine::Machine;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
+use crate::network::diff::diff;
+use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 
 /// What was opened for an operation, and is closed again if it fails.
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Lab {
         network: Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
-        let phases = compile::diff(&self.network, &network);
+        let phases = diff(&self.network, &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
         let mut changed = self.change(operation, &phases, &cloud, &network, begun).await;

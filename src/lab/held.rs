@@ -1,8 +1,8 @@
 //! Connections that are held open while the cloud changes.
 
 use super::{Admissions, Lab, LabError, Unheld, paths};
-use crate::compile::network::NodeName;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
+use crate::network::NodeName;
 use crate::probe::{Ask, Connection, Held, NotMet, Receiver};
 
 /// What is held under a name.

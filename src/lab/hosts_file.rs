@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use super::LabError;
-use crate::compile::network::NodeName;
 use crate::compile::services::zone::{self, View};
 use crate::compile::{names, services};
 use crate::fabric::Fabric;
 use crate::model::{Cloud, CloudService};
+use crate::network::NodeName;
 
 /// Writes the names of now for the programs of each VPC and of hosts outside, in place, so that those which have the file open
 /// or mounted see the change.

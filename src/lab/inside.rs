@@ -3,9 +3,9 @@
 use super::paths::first_interface;
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::compile::network::NodeName;
 use crate::fabric::Inside;
 use crate::model::{Cloud, HostName, InstanceName};
+use crate::network::NodeName;
 
 /// Where programs and code of a caller's own can run.
 #[derive(Clone, Debug, PartialEq, Eq)]

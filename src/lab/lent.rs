@@ -7,9 +7,9 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::{Lab, LabError, Unheld};
 use crate::compile::names;
-use crate::compile::network::NodeName;
 use crate::fabric::FabricError;
 use crate::model::{Flow, InstanceName, InstanceState, Service};
+use crate::network::NodeName;
 use crate::probe::{Answering, Ask};
 
 /// A port of a namespace.

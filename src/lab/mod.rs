@@ -32,8 +32,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::compile::network::{Families, Network, Node, NodeKind, NodeName};
-use crate::compile::{self, CompileError};
+use crate::compile::CompileError;
 use crate::fabric::faults::Faults;
 use crate::fabric::machine::Machine;
 use crate::fabric::{Fabric, FabricError, Sandbox, limits, nft, sandbox};
@@ -41,6 +40,9 @@ use crate::model::{
     Cloud, ConnectionName, DaemonName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, RuleId,
     Service,
 };
+use crate::network::diff::diff;
+use crate::network::names::{group_chains, is_group_chain};
+use crate::network::{Families, Network, Node, NodeKind, NodeName};
 use crate::probe::{Batch, Prober};
 use indexmap::{IndexMap, IndexSet};
 
@@ -274,7 +276,7 @@ impl Lab {
         limits::afford(network.nodes.len(), listeners.most_in(&network, &cloud))?;
         let mut fabric = Fabric::with_faults(sandbox, faults)?;
         fabric.forget_idle_flows_after(network.timeouts);
-        fabric.execute(&compile::diff(&Network::default(), &network)).await?;
+        fabric.execute(&diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
         let services = services::Services::open(&fabric, &cloud).await?;
         let last = IndexMap::new();
@@ -362,7 +364,7 @@ impl Lab {
         let mut handles = RuleHandles::new();
         for (name, node) in &self.network.nodes {
             let Some(ruleset) = node.ruleset.as_ref().filter(|_| node.kind == NodeKind::Router) else { continue };
-            let groups: HashSet<&str> = compile::group_chains(ruleset).collect();
+            let groups: HashSet<&str> = group_chains(ruleset).collect();
             for rule in nft::rules(self.fabric.node(name)?).await? {
                 if groups.contains(rule.chain.as_str()) {
                     handles.insert((rule.chain, rule.id), rule.handle);
@@ -382,7 +384,7 @@ impl Lab {
         for (name, _) in self.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
             for rule in nft::counted(self.fabric.node(name)?).await? {
                 let id = rule.id.split('/').next().and_then(|id| id.parse().ok());
-                if let Some(id) = id.filter(|_| compile::names::is_group_chain(&rule.chain)) {
+                if let Some(id) = id.filter(|_| is_group_chain(&rule.chain)) {
                     *packets.entry(id).or_default() += rule.packets.unwrap_or(0);
                 }
             }

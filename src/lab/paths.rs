@@ -7,11 +7,11 @@ use std::sync::Arc;
 use super::names::Resolved;
 use super::{Lab, LabError};
 use crate::compile::names;
-use crate::compile::network::{End, Network, NodeKind, NodeName};
 use crate::model::{
     Cloud, Endpoint, Flow, Forwarding, GroupName, HostName, Instance, InstanceName, InstanceState, Interface,
     InterfaceId, Service, Via,
 };
+use crate::network::{End, Network, NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
 impl Lab {

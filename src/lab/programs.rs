@@ -7,12 +7,12 @@ use super::sources::{self, Unfit};
 use super::trust;
 use super::{Lab, LabError, Site};
 use crate::compile::names;
-use crate::compile::network::NodeName;
 use crate::fabric::Inside;
 use crate::fabric::machine::view::{Mount, Mounts, Source};
 use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links, owners};
 use crate::fabric::sandbox;
 use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
+use crate::network::NodeName;
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Lab, LabError, Listeners};
-use crate::compile::network::NodeName;
 use crate::fabric::faults::Faults;
 use crate::fabric::{Namespace, nft, tracked};
 use crate::model::{Cloud, Flow};
+use crate::network::NodeName;
 use crate::probe::Batch;
 
 /// The rulesets and the tracked flows of a lab's kernel, by namespace.

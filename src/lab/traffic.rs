@@ -1,8 +1,8 @@
 //! Traffic that flows while the cloud changes.
 
 use super::{Lab, LabError, paths};
-use crate::compile::network::NodeName;
 use crate::model::Flow;
+use crate::network::NodeName;
 use crate::probe::{Course, Streams, Trace};
 
 impl Lab {

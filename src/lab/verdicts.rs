@@ -4,9 +4,9 @@ use tokio::sync::mpsc;
 
 use super::Lab;
 use crate::compile::names;
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::model::{Direction, Interface};
+use crate::network::NodeName;
+use crate::network::record::Record;
 use crate::probe::Logged;
 
 /// So many records wait for whoever listens; what comes then is counted, and goes by.

@@ -8,10 +8,10 @@ use super::attempt;
 use super::canary::Receiver;
 use super::evidence::Parties;
 use super::witness::LinkId;
-use crate::compile::network::NodeName;
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
+use crate::network::NodeName;
 
 /// What a probe is to ask, with every address that it can have.
 #[derive(Clone, Debug)]

@@ -19,10 +19,10 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use super::Prober;
 use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::{Board, Parties, PassedOn};
-use crate::compile::network::NodeName;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace};
 use crate::model::{HealthCheck, InstanceName, Port};
+use crate::network::NodeName;
 
 pub use at_work::{AtWork, Standing};
 

@@ -15,10 +15,10 @@ use super::evidence::{Board, Case};
 use super::ports::{SourcePorts, UsedUp};
 use super::witness::LinkId;
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
-use crate::compile::network::NodeName;
 use crate::fabric::links::{self, LinkState};
 use crate::fabric::packet::{Tuple, UDP};
 use crate::fabric::{FabricError, Namespace};
+use crate::network::NodeName;
 
 /// How long a canary may take before the instrument counts as broken.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -9,11 +9,11 @@ use tokio::sync::{Notify, mpsc};
 
 use super::attempt::Token;
 use super::witness::LinkId;
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::fabric::packet::{Flaw, Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
 use crate::model::protocol::{ICMP, ICMPV6, TCP};
+use crate::network::NodeName;
+use crate::network::record::Record;
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]

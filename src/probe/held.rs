@@ -20,11 +20,11 @@ use super::evidence::{Case, Logged};
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use super::{Drop, TOKEN_BYTES, told};
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Direction, Port, Service};
+use crate::network::NodeName;
+use crate::network::record::Record;
 
 /// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
 /// after a pause that the kernel doubles each time.

@@ -7,9 +7,9 @@ use futures::StreamExt;
 
 use super::prober::Prober;
 use super::servers::Servers;
-use crate::compile::network::NodeName;
 use crate::fabric::{FabricError, Namespace};
 use crate::model::Service;
+use crate::network::NodeName;
 
 impl Prober {
     /// Listens in namespaces where nothing of ours listens yet: in all of them or, if one fails, in none.

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::evidence::Logged;
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
+use crate::network::NodeName;
+use crate::network::record::Record;
 
 /// One probed flow and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,12 +17,12 @@ use super::ports::SourcePorts;
 use super::servers::Servers;
 use super::waiting::{Finding, Probe, State, finish, until_evidence};
 use super::witness::{Eye, LinkId, Witness};
-use crate::compile::network::{NodeKind, NodeName};
 use crate::fabric::links::OtherEnd;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Port, Service};
+use crate::network::{NodeKind, NodeName};
 
 /// So many probes share their canaries and are open at once.
 const CHUNK: usize = 1024;

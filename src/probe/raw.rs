@@ -11,9 +11,9 @@ use tokio::net::UdpSocket;
 use super::attempt::{self, Answer, Token};
 use super::evidence::Board;
 use super::{TOKEN_BYTES, told};
-use crate::compile::network::NodeName;
 use crate::fabric::packet::checksum;
 use crate::model::{IcmpMessage, Service};
+use crate::network::NodeName;
 
 /// The header of an ICMP message, and as many zeroes before a token of another protocol: a GRE header without a key.
 const HEADER: usize = 8;

@@ -6,10 +6,10 @@ use super::attempt::Answer;
 use super::evidence::Logged;
 use super::waiting::{Back, Finding};
 use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::fabric::packet::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};
+use crate::network::NodeName;
+use crate::network::record::Record;
 
 /// Tells whose interface an index of a router is, and which groups it is in.
 pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;

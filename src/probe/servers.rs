@@ -22,9 +22,9 @@ use super::attempt::Token;
 use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::Board;
 use super::{TOKEN_BYTES, raw};
-use crate::compile::network::{Families, NodeName};
 use crate::fabric::{FabricError, Namespace};
 use crate::model::{Port, Service};
+use crate::network::{Families, NodeName};
 
 /// The listeners of one namespace; they end when this is dropped, and [`Servers::close`] waits for it.
 #[derive(Debug)]

@@ -26,10 +26,10 @@ use super::evidence::Case;
 use super::held;
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
-use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::{self, Tap};
 use crate::model::{Port, Service};
+use crate::network::NodeName;
 use sending::{Lane, TICK, answering, send};
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is

@@ -14,9 +14,9 @@ use super::ask::{Answering, Ask, is_unanswered, stays_inside};
 use super::attempt::Answer;
 use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged, PassedOn};
-use crate::compile::network::NodeName;
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
+use crate::network::NodeName;
 
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::canary::{Links, Receiver};
 use super::prober::Prober;
 use super::witness::Eye;
-use crate::compile::network::NodeName;
 use crate::fabric::tap::Tap;
 use crate::fabric::{FabricError, Namespace, links};
+use crate::network::NodeName;
 
 impl Prober {
     /// Watches from now on what a router sends over links that have just been made, each with the namespace that it leads to.

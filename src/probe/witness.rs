@@ -11,10 +11,10 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use nix::sys::eventfd::EventFd;
 
 use super::evidence::{Board, Logged};
-use crate::compile::network::NodeName;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::{self, Flaw, Tuple};
 use crate::fabric::tap::{self, Tap};
+use crate::network::NodeName;
 
 /// What a witness looks at.
 pub(super) enum Eye {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{Applied, Probed};
-use crate::compile::record::Record;
 use crate::model::{GroupName, IcmpMessage, InterfaceId, Operation, Refusal};
+use crate::network::record::Record;
 use crate::scenario::DecidingRule;
 
 /// A filter's record of one packet, with what the cloud knows of it.

@@ -8,8 +8,8 @@ use super::live::{self, AppliedView};
 use super::probes::{self, ProbeView};
 use super::text::shown;
 use super::{Style, explain};
-use crate::compile::record::Record;
 use crate::model::{Flow, Peers};
+use crate::network::record::Record;
 use crate::protocol::{Event, EventKind, PacketVerdict, Probed, State};
 use crate::scenario::agreement::Agreement;
 

@@ -1,8 +1,8 @@
 //! Whether the two readings of a cloud agree about a flow: what `policy` predicts, and what the packets did.
 
 use super::causes;
-use crate::compile::record::Record;
 use crate::model::{Check, Verdict};
+use crate::network::record::Record;
 use crate::policy::behind::Behind;
 use crate::policy::tracking::Standing;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};

@@ -2,9 +2,9 @@
 //! interface.
 
 use crate::compile::names;
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::model::{Check, Hop, Verdict};
+use crate::network::NodeName;
+use crate::network::record::Record;
 use crate::probe::{DropCause, Recorded};
 
 /// The cause that a verdict predicts; nothing where it predicts no drop.

@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::cloudlike::Cloudlike;
 use super::explain;
 use super::results::{CountedRule, Coverage, DecidingRule};
-use crate::compile::record::Record;
 use crate::model::{Cloud, Direction, Peer, Rule, RuleId, Service, Traffic, Unprobeable, Via};
+use crate::network::record::Record;
 use crate::probe::Observation;
 
 /// The rules that a run has met so far, and those that log records have named.

@@ -7,6 +7,7 @@ use super::expected::Expected;
 use super::{cells, demand};
 use crate::lab::readers;
 use crate::model::{Cloud, Era, apply};
+use crate::network::diff::diff;
 use crate::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
 use crate::{compile, policy};
 
@@ -72,7 +73,7 @@ fn topology(bytes: &[u8]) {
                 cloud = changed;
                 let now = compile::network(&cloud).ok();
                 if let (Some(before), Some(now)) = (&network, &now) {
-                    compile::diff(before, now);
+                    diff(before, now);
                 }
                 network = now;
             }
@@ -101,7 +102,7 @@ fn live(bytes: &[u8]) {
             for operation in operations {
                 let Ok(changed) = apply(&cloud, &operation.value) else { continue };
                 if let (Ok(before), Ok(now)) = (compile::network(&cloud), compile::network(&changed)) {
-                    compile::diff(&before, &now);
+                    diff(&before, &now);
                 }
                 cloud = changed;
             }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use indexmap::{IndexMap, IndexSet};
 
 use super::cloudlike::Cloudlike;
-use crate::compile::network::NodeName;
 use crate::lab::{Asked, Captured, HealthOfAll, LabError, Listeners, RuleHandles, RulePackets, Testimony};
 use crate::model::*;
+use crate::network::NodeName;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
 use crate::topology::{
     Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,

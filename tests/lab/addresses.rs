@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use sglab::compile::network::NodeName;
-use sglab::compile::record::Record;
 use sglab::model::{AddressRequest, Direction, Endpoint, Era, Flow, HostName, InstanceName, Service};
+use sglab::network::NodeName;
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
 use crate::bare::{Bare, PATIENCE, inside, table};

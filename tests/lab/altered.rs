@@ -1,8 +1,8 @@
 //! Labs whose network is not the one that the compiler gives: what is held against them has to notice.
 
-use sglab::compile::network::{Network, NodeName};
 use sglab::lab::{Alteration, Lab};
 use sglab::model::Era;
+use sglab::network::{Network, NodeName};
 use sglab::probe::Outcome;
 
 use crate::clouds::*;

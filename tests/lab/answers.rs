@@ -1,11 +1,11 @@
 //! Answers that a filter drops on their way back: the question has come through, and yet nobody hears of it. That is no drop of
 //! the flow and never a pass, and what is on record about it is told.
 
-use sglab::compile::network::{Network, NodeName};
-use sglab::compile::nft::NftRule;
-use sglab::compile::record::Record;
 use sglab::lab::{Alteration, Lab};
 use sglab::model::{Direction, Endpoint, Era, Flow, InstanceName, InterfaceId, Via};
+use sglab::network::nft::NftRule;
+use sglab::network::record::Record;
+use sglab::network::{Network, NodeName};
 use sglab::policy;
 use sglab::probe::{DropCause, Observation, Outcome};
 use sglab::scenario::agreement::{Agreement, compare};

@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use sglab::compile::network::{Network, NodeName};
-use sglab::compile::record::Record;
-use sglab::compile::{diff, network};
+use sglab::compile::network;
 use sglab::fabric::nflog::LogSocket;
 use sglab::fabric::packet::Tuple;
 use sglab::fabric::tap::Tap;
 use sglab::fabric::{Fabric, Namespace, nft, sandbox};
 use sglab::model::{Cloud, Operation, apply};
+use sglab::network::diff::diff;
+use sglab::network::record::Record;
+use sglab::network::{Network, NodeName};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// So long may an event take that must come; nothing waits for it when it does.

@@ -1,8 +1,8 @@
 //! What an end of a flow sends broken, so that the filter cannot judge it as what was asked: no rule has blocked it then.
 
-use sglab::compile::record::Record;
 use sglab::lab::Lab;
 use sglab::model::{ConnectionName, Era, Flow, IcmpMessage, Service, Via};
+use sglab::network::record::Record;
 use sglab::probe::{DropCause, Held, Outcome};
 
 use crate::bare::nft_script;

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use indexmap::IndexSet;
-use sglab::compile::network::NodeName;
 use sglab::fabric::Namespace;
 use sglab::lab::{Alteration, Lab, Listeners};
 use sglab::model::{
     AddressRequest, Cloud, Direction, Endpoint, Era, Flow, GroupName, HostName, InstanceName, Launch, Operation, Peer,
     PeerRequest, Permission, Port, PrivateIp, PublicIp, Service, SubnetName, Traffic, Via, VpcName, apply,
 };
+use sglab::network::NodeName;
 use sglab::probe::{DropCause, Observation, Outcome};
 use sglab::topology::Topology;
 

@@ -1,9 +1,9 @@
 //! Model and kernel are held against each other in every run, and what they disagree about is kept.
 
-use sglab::compile::network::{Network, NodeName};
-use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab};
 use sglab::model::{Endpoint, Era, InstanceName};
+use sglab::network::nft::NftRule;
+use sglab::network::{Network, NodeName};
 use sglab::scenario::{self, Options, RunVerdict};
 use sglab::topology::Topology;
 

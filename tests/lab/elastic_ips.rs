@@ -1,10 +1,10 @@
 //! Elastic IPs on real packets.
 
 use sglab::compile::names;
-use sglab::compile::record::Record;
 use sglab::model::{
     ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target, VpcName,
 };
+use sglab::network::record::Record;
 use sglab::probe::{DropCause, Outcome, Recorded};
 
 use crate::clouds::*;

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use etherparse::{Icmpv4Type, Icmpv6Type, IpNumber, PacketBuilder, PacketBuilderStep};
-use sglab::compile::record::Record;
 use sglab::fabric::packet::{ICMP, ICMPV6, Tuple};
 use sglab::lab::Lab;
 use sglab::model::{
     Direction, Endpoint, Era, Flow, GroupName, HostName, IcmpMatch, InstanceName, Operation, Service, Traffic, Via,
 };
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
 use crate::answered::{receiver, send};

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use etherparse::PacketBuilder;
 use sglab::compile::names::port_index;
-use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::tap::Tap;
 use sglab::model::{Direction, Era, InstanceName};
+use sglab::network::record::Record;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bare::{Bare, connection, inside, is_silent, passes, run, seen, send_raw, table, tap};

@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Instant;
 
-use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::model::Era;
+use sglab::network::record::Record;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answered::{Answers, TOO_LARGE_IPV6, receiver, send};

@@ -4,10 +4,10 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::sync::Arc;
 
 use etherparse::PacketBuilder;
-use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::tap::Tap;
 use sglab::model::Era;
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::{model, policy};

@@ -44,7 +44,7 @@ fn outside(lab: &Lab) -> Vec<String> {
     lines(lab, &internet())
 }
 
-fn lines(lab: &Lab, router: &sglab::compile::network::NodeName) -> Vec<String> {
+fn lines(lab: &Lab, router: &sglab::network::NodeName) -> Vec<String> {
     let text = std::fs::read_to_string(lab.fabric().hosts_file(router)).expect("the hosts file");
     let rest = text.strip_prefix("127.0.0.1 localhost\n").expect("its first line");
     rest.lines().map(str::to_owned).collect()

@@ -5,9 +5,9 @@
 use std::net::Ipv4Addr;
 
 use etherparse::{Icmpv4Type, PacketBuilder, icmpv4};
-use sglab::compile::record::Record;
 use sglab::fabric::packet::{ICMP, Tuple};
 use sglab::model::{Direction, Era};
+use sglab::network::record::Record;
 
 use crate::bare::{Bare, inside, seen, send_raw, tap};
 use crate::clouds::*;

@@ -3,9 +3,9 @@
 use std::net::{Ipv6Addr, UdpSocket};
 use std::process::Command;
 
-use sglab::compile::record::Record;
 use sglab::fabric::packet::ICMPV6;
 use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMessage, InstanceName, Service, Via};
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
 use crate::bare::{Bare, PATIENCE, answers_to_many, inside};

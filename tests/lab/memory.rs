@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use etherparse::PacketBuilder;
-use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::fabric::packet::{ICMP, Tuple};
 use sglab::model::{Direction, Era, InterfaceId, Operation, Port, PortRange, Traffic};
+use sglab::network::record::Record;
 
 use crate::bare::{Bare, Log, PATIENCE, hears, inside, raw, run, seen, segment, send_raw, tap, word};
 use crate::clouds::*;

@@ -2,9 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
-use sglab::compile::record::Record;
 use sglab::fabric::packet::ICMP;
 use sglab::model::{Era, Flow};
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
 use crate::bare::{Bare, ODD_FLAGS, PATIENCE, answers_to_many, inside, seen, segment, send_raw, tap};

@@ -224,7 +224,7 @@ async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {
     let (length, from) = server.recv_from(&mut received).expect("the datagram, whole");
     assert_eq!((&received[..length], from), (sent.as_slice(), SocketAddr::from((sender, 5000))));
     let (record, tuple, _) = log.next_drop();
-    assert_eq!(record, sglab::compile::record::Record::Drop(sglab::model::Direction::Ingress));
+    assert_eq!(record, sglab::network::record::Record::Drop(sglab::model::Direction::Ingress));
     assert_eq!((tuple.destination, tuple.destination_port), (receiver.into(), 54));
     assert_eq!(log.drops(), [], "one drop, and not one for each fragment");
 }

@@ -3,13 +3,13 @@
 use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener};
 
-use sglab::compile::network::{Action, NodeName};
-use sglab::compile::nft::{Change, NftRule};
 use sglab::fabric::FabricError;
 use sglab::lab::{Lab, LabError};
 use sglab::model::{
     AddressRequest, ConnectionName, Direction, Endpoint, Era, Flow, HostName, InstanceName, Operation, Service, Via,
 };
+use sglab::network::nft::{Change, NftRule};
+use sglab::network::{Action, NodeName};
 use sglab::probe::{Held, Outcome};
 
 use crate::bare::{Bare, inside, nft_script, table};

@@ -4,10 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
-use sglab::compile::record::Record;
 use sglab::compile::services::zone::{private_name, public_name};
 use sglab::lab::{Asked, Lab};
 use sglab::model::{CloudService, Direction, Era, Flow, GroupName, InstanceName, Operation, Via};
+use sglab::network::record::Record;
 use sglab::probe::{Outcome, Resolution};
 use socket2::{Domain, Protocol, Socket, Type};
 

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use sglab::compile::record::Record;
 use sglab::fabric::Namespace;
 use sglab::lab::LabError;
 use sglab::model::{ConnectionName, Direction, Endpoint, Era, Flow, InstanceName, Peers, Port, Service, Via};
+use sglab::network::record::Record;
 use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 

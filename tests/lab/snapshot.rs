@@ -16,10 +16,10 @@ use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use sglab::compile::names;
-use sglab::compile::network::NodeKind;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
 use sglab::model::Cloud;
+use sglab::network::NodeKind;
 
 use crate::bare::{PATIENCE, inside, run};
 

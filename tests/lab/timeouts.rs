@@ -1,7 +1,7 @@
 //! Idle timeouts of connection tracking, with a clock that goes faster.
 
-use sglab::compile::network::NodeKind;
 use sglab::model::Era;
+use sglab::network::NodeKind;
 
 use crate::clouds::*;
 

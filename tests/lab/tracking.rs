@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 
-use sglab::compile::record::Record;
 use sglab::model::{Direction, Era, PortRange, Traffic};
+use sglab::network::record::Record;
 
 use crate::bare::{Bare, Log, PATIENCE, connection, inside, is_silent, passes};
 use crate::clouds::*;

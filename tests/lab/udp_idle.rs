@@ -6,9 +6,9 @@
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use sglab::compile::record::Record;
 use sglab::fabric::tracked::flows;
 use sglab::model::{Direction, Era, Operation, Peer, Port, PortRange, Traffic};
+use sglab::network::record::Record;
 use sglab::scenario::{self, Options, RunVerdict};
 
 use crate::bare::{Bare, Log, PATIENCE, inside, run};

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use etherparse::{Icmpv6Type, PacketBuilder};
-use sglab::compile::record::Record;
 use sglab::fabric::packet::ICMPV6;
 use sglab::model::{Direction, Era};
+use sglab::network::record::Record;
 
 use crate::answered::send;
 use crate::bare::{Bare, seen, taps};

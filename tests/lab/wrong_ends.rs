@@ -2,10 +2,10 @@
 //! other for the box, the interface and the record, so each of these is a disagreement.
 
 use ipnet::IpNet;
-use sglab::compile::network::{LinkName, Network, NodeName, Policy, Route, Selected, Table, Way};
-use sglab::compile::nft::{NftRule, Ruleset};
 use sglab::lab::Alteration;
 use sglab::model::{Cloud, Endpoint, Era, Flow, InstanceName, InterfaceId, Service, Via};
+use sglab::network::nft::{NftRule, Ruleset};
+use sglab::network::{LinkName, Network, NodeName, Policy, Route, Selected, Table, Way};
 use sglab::policy;
 use sglab::probe::{Observation, Outcome};
 use sglab::scenario::agreement::{Agreement, compare};

@@ -3,9 +3,9 @@
 use indexmap::IndexSet;
 
 use super::super::names;
-use super::super::network::{NodeName, Selected, Table, Way};
 use super::{Builder, CANARY_INDEX, by};
 use crate::model::{Interface, SubnetRoute, Vpc, VpcName};
+use crate::network::{NodeName, Selected, Table, Way};
 
 impl Builder {
     /// The route tables of subnets: packets from their interfaces go by a table of the subnet. The block of the VPC is in it as

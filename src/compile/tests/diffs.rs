@@ -6,10 +6,13 @@ use proptest::prelude::*;
 use super::files::everything;
 use super::fixture::*;
 use super::interpreter::carry_out;
-use crate::compile::network::*;
-use crate::compile::nft::{Change, Ruleset};
-use crate::compile::{changes, diff, group_chains, network};
+use crate::compile::network;
 use crate::model::*;
+use crate::network::diff::diff;
+use crate::network::names::{group_chains, is_group_chain};
+use crate::network::nft::{Change, Ruleset};
+use crate::network::ruleset_diff::changes;
+use crate::network::*;
 use crate::topology::sample::after;
 
 /// Carries out phases on data, each action as strictly as the kernel would. Gives the network before each action.
@@ -100,9 +103,7 @@ fn a_new_membership_is_one_element_and_no_rule() {
     let elements: Vec<_> = transaction.iter().filter(|c| matches!(c, Change::AddElements(..))).collect();
     assert_eq!(elements, [&Change::AddElements("members/SG-T-WEB".to_owned(), vec!["10.0.0.21".to_owned()])]);
     let of_groups = transaction.iter().filter(|change| match change {
-        Change::AddRule(chain, _) | Change::DeleteRule(chain, _) | Change::FlushChain(chain) => {
-            crate::compile::names::is_group_chain(chain)
-        }
+        Change::AddRule(chain, _) | Change::DeleteRule(chain, _) | Change::FlushChain(chain) => is_group_chain(chain),
         _ => false,
     });
     assert_eq!(of_groups.count(), 0);
@@ -398,7 +399,7 @@ proptest! {
         for transaction in transactions(&diff(&old, &new)) {
             for change in transaction {
                 if let Change::FlushChain(chain) | Change::AddRule(chain, _) = change {
-                    prop_assert!(!crate::compile::names::is_group_chain(chain));
+                    prop_assert!(!is_group_chain(chain));
                 }
             }
         }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::compile::network::*;
 use crate::model::{Cloud, Era};
+use crate::network::*;
 use crate::topology::Topology;
 use crate::topology::sample::after;
 

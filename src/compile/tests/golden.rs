@@ -2,10 +2,11 @@
 
 use super::files::{boxes, everything};
 use super::fixture::*;
-use crate::compile::network::NodeName;
-use crate::compile::nft::{Change, SetKey};
-use crate::compile::{network, render, transaction};
+use crate::compile::{network, render};
 use crate::model::*;
+use crate::network::NodeName;
+use crate::network::nft::{Change, SetKey};
+use crate::network::text::transaction;
 
 #[test]
 fn the_articles_two_tiers() {

@@ -1,6 +1,6 @@
 //! nft's changes carried out on data, as strictly as nft would.
 
-use crate::compile::nft::{Chain, Change, Map, Ruleset, Set};
+use crate::network::nft::{Chain, Change, Map, Ruleset, Set};
 
 /// Carries out a transaction; panics where nft would refuse it.
 pub fn carry_out(ruleset: &Ruleset, changes: &[Change]) -> Ruleset {

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use super::fixture::*;
-use crate::compile::network::*;
 use crate::compile::{CompileError, names, network};
 use crate::model::*;
+use crate::network::*;
 
 fn node(network: &Network, name: &str) -> Node {
     network.nodes[&NodeName(name.to_owned())].clone()

@@ -1,9 +1,9 @@
 //! What a load balancer becomes: a namespace with a link like an instance's, and an element of the sets that rules match.
 
 use super::fixture::*;
-use crate::compile::network::NodeKind;
 use crate::compile::{names, network, render};
 use crate::model::*;
+use crate::network::NodeKind;
 
 fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
     let mut cloud = two_tier(era);

@@ -1,10 +1,10 @@
 //! One rule, one text: what each kind of rule becomes, and what is refused.
 
 use super::fixture::*;
-use crate::compile::nft::{NftRule, Ruleset};
-use crate::compile::record::Record;
 use crate::compile::{CompileError, network};
 use crate::model::*;
+use crate::network::nft::{NftRule, Ruleset};
+use crate::network::record::Record;
 
 fn filter(cloud: &Cloud) -> Ruleset {
     let name = crate::compile::names::router(&VpcName::new("default"));

@@ -10,10 +10,10 @@ use tokio::sync::broadcast;
 use super::Supervised;
 use super::events::now;
 use super::feed::{Answer, Feed, Source};
-use crate::compile::network::NodeName;
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::{InstanceName, InstanceState};
+use crate::network::NodeName;
 use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
 
 /// So many readings wait for a slow reader.

@@ -1,9 +1,9 @@
 //! Probes on a lab that is up.
 
 use super::Supervised;
-use crate::compile::record::Record;
 use crate::lab::Lab;
 use crate::model::Flow;
+use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
 use crate::probe::{AtWork, Batch, Drop, DropCause, Logged, Observation, Outcome, Recorded, Resolution};

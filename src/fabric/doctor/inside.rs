@@ -8,11 +8,11 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
 use super::{Check, Standing, kernel_version};
-use crate::compile::network::Network;
 use crate::fabric::ids::InstanceRoot;
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::sandbox::Sandbox;
 use crate::fabric::{bounds as limits, conntrack, fence, ids, nft, tap};
+use crate::network::Network;
 
 const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
 

@@ -33,8 +33,8 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use view::{Mounts, View};
 
 use super::{Inside, Sandbox, bounds, descriptors, ids, raw, sandbox};
-use crate::compile::network::NodeName;
 use crate::model::DATA_FOLDER;
+use crate::network::NodeName;
 
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";

@@ -17,11 +17,11 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::Where;
 use crate::compile::memory::TRACKED_PROTOCOLS;
-use crate::compile::network::NodeName;
-use crate::compile::record::Record;
 use crate::fabric::counted::{Amount, Counted};
 use crate::fabric::packet::Tuple;
 use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
+use crate::network::NodeName;
+use crate::network::record::Record;
 use crate::probe::Logged;
 
 pub(super) use journal::Journal;

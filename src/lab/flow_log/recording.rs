@@ -9,10 +9,10 @@ use nix::sys::eventfd::EventFd;
 use tokio::sync::mpsc;
 
 use super::{FlowLog, FlowRecord};
-use crate::compile::network::{NodeKind, NodeName};
 use crate::fabric::counted::{self, Ended, Ends};
 use crate::fabric::remembered;
 use crate::lab::{Lab, LabError};
+use crate::network::{NodeKind, NodeName};
 use crate::probe::Logged;
 
 /// So many readings wait; the kernel keeps the others, and says if it cannot.

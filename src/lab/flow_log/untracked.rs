@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Action, Eni, FlowLog, Side, Traffic, eni, minus, rule};
-use crate::compile::remembered::Remembered;
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::Tuple;
 use crate::lab::Where;
 use crate::model::{Direction, Interface, InterfaceId, RuleId};
+use crate::network::remembered::Remembered;
 use crate::probe::Logged;
 
 /// What is known of each kind of such traffic, at each interface.

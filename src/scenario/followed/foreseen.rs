@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::{Followed, One};
 use crate::compile::names;
-use crate::compile::record::Record;
 use crate::model::{Check, Cloud, ConnectionName, Direction, Endpoint, InterfaceId, Verdict};
+use crate::network::record::Record;
 use crate::policy::tracking::Standing;
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Held, Recorded};

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use sglab::compile::nft::{NftRule, Ruleset, Set, SetKey};
 use sglab::model::Cloud;
+use sglab::network::nft::{NftRule, Ruleset, Set, SetKey};
 
 use super::implied::{block_of, is_within};
 use super::rewriting::parts;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use sglab::compile::network::NodeKind;
 use sglab::model::{ChangeGroups, ElasticIpOnStop, Era, OnCrash, OnStart, Quotas, SelfReference};
+use sglab::network::NodeKind;
 use sglab::topology::Topology;
 
 use super::bench::{as_it_is, by_its_own, states};

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sglab::compile::network::Network;
-use sglab::compile::nft::NftRule;
 use sglab::lab::{Alteration, Lab, LabError};
 use sglab::model::{Cloud, ConnectionName, Flow, Forwarding, InstanceState, Port, Service, Verdict, Via};
+use sglab::network::Network;
+use sglab::network::nft::NftRule;
 use sglab::policy;
 use sglab::probe::{DropCause, Held};
 use sglab::topology::Topology;

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use sglab::compile::network::Network;
-use sglab::compile::nft::NftRule;
 use sglab::model::Cloud;
+use sglab::network::Network;
+use sglab::network::nft::NftRule;
 
 use super::accepting::{Here, addresses, bits, jump, mark, wanted_mark};
 use super::implied::widened_by;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use sglab::compile::nft::Ruleset;
+use sglab::network::nft::Ruleset;
 
 use super::rewriting::parts;
 

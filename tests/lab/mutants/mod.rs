@@ -22,10 +22,10 @@ mod unit;
 use std::sync::Arc;
 
 use sglab::compile::names;
-use sglab::compile::network::Network;
-use sglab::compile::nft::{Ruleset, Set, SetKey};
 use sglab::lab::Lab;
 use sglab::model::Era;
+use sglab::network::Network;
+use sglab::network::nft::{Ruleset, Set, SetKey};
 use sglab::topology::Topology;
 
 use crate::agreement::cells;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sglab::compile::network::{Network, NodeKind, NodeName};
-use sglab::compile::nft::Ruleset;
 use sglab::lab::Alteration;
+use sglab::network::nft::Ruleset;
+use sglab::network::{Network, NodeKind, NodeName};
 
 use super::rewriting::{addresses, rewritten};
 

@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use sglab::compile::network::{Network, NodeKind};
 use sglab::lab::{Lab, LabError};
 use sglab::model::Era;
+use sglab::network::{Network, NodeKind};
 use sglab::topology::Topology;
 
 use super::bench::{Bench, as_it_is, by_its_own};

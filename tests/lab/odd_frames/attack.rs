@@ -7,8 +7,8 @@ use std::os::fd::AsRawFd;
 use std::time::Instant;
 
 use sglab::compile::names;
-use sglab::compile::network::NodeName;
 use sglab::model::{HostName, InstanceName, Interface, SourceDestCheck};
+use sglab::network::NodeName;
 use socket2::{Domain, Socket, Type};
 
 use super::frames::{Dice, OPEN, Own, PINGED, World, draw};

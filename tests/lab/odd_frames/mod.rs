@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
-use sglab::compile::network::{Network, NodeName};
 use sglab::model::Era;
+use sglab::network::{Network, NodeName};
 
 use crate::bare::Bare;
 use crate::clouds::*;

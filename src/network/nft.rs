@@ -28,6 +28,13 @@ pub struct Set {
     pub elements: IndexSet<String>,
 }
 
+impl Set {
+    /// Tells a set that packets fill from one that is compiled.
+    pub fn is_filled_by_packets(&self) -> bool {
+        matches!(self.key, SetKey::FilledByPackets { .. })
+    }
+}
+
 /// The type of a set's elements, and how they get there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SetKey {

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::network::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Policy, Route, Way};
-use super::nft::{Change, Ruleset};
+use super::names;
+use super::nft::{Change, Ruleset, Set};
 use super::ruleset_diff::{changes, closed, first};
-use super::{memory, names};
+use super::{Action, LinkName, Network, Node, NodeKind, NodeName, Phases, Policy, Route, Way};
 
 /// The actions that make `new` of `old`; empty phases are left out. The boot is the diff from an empty network.
 pub fn diff(old: &Network, new: &Network) -> Phases {
@@ -92,7 +92,7 @@ impl Differ<'_> {
         let left = self.left_addresses();
         self.rulesets(|name, old, new| {
             let (mut forward, mut back) = transaction(old, new);
-            if new.sets.values().any(memory::is_filled_by_packets) {
+            if new.sets.values().any(Set::is_filled_by_packets) {
                 let left = left.get(name).into_iter().flatten();
                 forward.extend(left.clone().map(|address| Change::Forget(*address)));
                 back.extend(left.map(|address| Change::Recall(*address)));

@@ -1,11 +1,22 @@
-//! Namespaces and links as data: what `fabric` has to make, without a word of security groups.
+//! Plans of networks: namespaces, links and rulesets as data, without a word of security groups.
+//!
+//! `compile` makes a [`Network`] of a cloud and `fabric` makes it of the kernel. [`diff`] says how to get from one to another,
+//! [`text`] how nft reads it, [`record`] what a filter says of a packet.
+
+pub mod diff;
+pub mod names;
+pub mod nft;
+pub mod record;
+pub mod remembered;
+pub mod ruleset_diff;
+pub mod text;
 
 use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
-use super::nft::{Change, Ruleset};
+use self::nft::{Change, Ruleset};
 use crate::model::Mtu;
 
 /// All namespaces of a lab and the links between them.
