@@ -49,6 +49,7 @@ pub mod policy;
 pub mod probe;
 pub mod protocol;
 pub mod report;
+pub mod sandbox;
 pub mod scenario;
 pub mod testing;
 pub mod topology;

@@ -474,7 +474,7 @@ fn doctor_finds_this_machine_fit() {
 #[test]
 fn doctor_says_no_where_nft_refuses_what_a_lab_loads() {
     let program = Program::copy();
-    let real = sglab::fabric::nft::program().expect("nft").display().to_string();
+    let real = sglab::sandbox::which::nft().expect("nft").display().to_string();
     let words = "/dev/stdin:1:1-2: Error: Could not resolve protocol name";
     let script = format!(
         "#!/bin/sh\n[ \"$1\" = -f ] || exec {real} \"$@\"\ninput=$(cat)\ncase $input in *'l4proto 58'*) echo '{words}' >&2; \

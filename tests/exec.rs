@@ -451,7 +451,7 @@ fn who_prints_without_an_end_is_ended_by_a_key_and_who_does_not_read_ends_by_its
 }
 
 fn set_size(terminal: &OwnedFd, size: Winsize) {
-    sglab::fabric::terminal::set_size(terminal, &size).unwrap();
+    sglab::sandbox::terminal::set_size(terminal, &size).unwrap();
 }
 
 #[test]
@@ -481,13 +481,13 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
     let mut stream = ask(exec(&["true"]));
     assert_eq!(reply(&mut stream), Reply::GoOn);
     let caller = Caller::new();
-    sglab::fabric::descriptors::send(&stream, &[&caller.slave, &caller.slave, &caller.slave]).unwrap();
+    sglab::sandbox::descriptors::send(&stream, &[&caller.slave, &caller.slave, &caller.slave]).unwrap();
     let of_others = |why: &str| why.contains("a terminal that is not its own is given to no program");
     assert!(matches!(reply(&mut stream), Reply::NotStarted { why, code: 126 } if of_others(&why)));
     let mut stream = ask(exec(&["sleep", "1000000"]));
     assert_eq!(reply(&mut stream), Reply::GoOn);
     let (mut held, given) = UnixStream::pair().unwrap();
-    sglab::fabric::descriptors::send(&stream, &[&given, &given, &given]).unwrap();
+    sglab::sandbox::descriptors::send(&stream, &[&given, &given, &given]).unwrap();
     drop(given);
     assert_eq!(reply(&mut stream), Reply::Started);
     stream.write_all(&[0xff; 64]).unwrap();

@@ -56,12 +56,15 @@ const CLOUD: &[&str] = &["Cloud", "cloud", "SecurityGroup", "apply", "Operation"
 /// Plain data inside a room: others fill it and read it, and it names nothing else of its room.
 const LEAF: &[&str] = &["scenario", "results"];
 
-/// How many files of a room reach themselves by what they name. A budget only falls, and a room without one has none.
+/// Two files that name each other and are one subject.
+const PAIRS: &[[&str; 2]] = &[["sandbox::machine::view", "sandbox::machine::view::mounts"]];
+
+/// How many other files of a room reach themselves by what they name. A budget only falls, and a room without one has none.
 const CIRCLES: &[(&str, usize)] = &[
     ("cli", 34),
     ("compile", 7),
     ("control", 9),
-    ("fabric", 28),
+    ("fabric", 13),
     ("lab", 25),
     ("model", 22),
     ("policy", 5),
@@ -100,7 +103,7 @@ const IMPURE: &[&[&str]] = &[
 ];
 
 /// The one file that may say `unsafe`.
-const UNSAFE: &str = "fabric/raw.rs";
+const UNSAFE: &str = "sandbox/raw.rs";
 
 /// What is wrong with one file; `file` is its path below `src`, `test` whether all of it is compiled for tests only.
 fn faults(file: &str, text: &str, test: bool) -> Vec<String> {
@@ -304,7 +307,11 @@ fn files_in_circles_are_no_more_than_the_budget() {
     let mut report = String::new();
     for (room, files) in &rooms {
         let graph = circles::graph(files);
-        let circles = circles::circles(&graph);
+        let mut circles = circles::circles(&graph);
+        circles.retain(|circle| {
+            let pair: Vec<String> = circle.iter().map(|file| file.join("::")).collect();
+            !PAIRS.iter().any(|known| pair == known)
+        });
         let found: usize = circles.iter().map(BTreeSet::len).sum();
         let budget = CIRCLES.iter().find(|(budgeted, _)| budgeted == room).map_or(0, |(_, files)| *files);
         if found < budget {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// Enters a sandbox; to be called before there are threads.
 pub fn sandbox() {
-    if let Err(error) = sglab::fabric::sandbox::enter() {
+    if let Err(error) = sglab::sandbox::enter() {
         eprintln!("this machine cannot host a lab: {error}");
         std::process::exit(3);
     }

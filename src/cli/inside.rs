@@ -5,10 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::Context;
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use sglab::fabric::machine::{Program, Running, view};
-use sglab::fabric::relay::{Ends, Relay};
-use sglab::fabric::terminal::{self, Raw};
 use sglab::lab::Lab;
+use sglab::sandbox::machine::{Program, Running, view};
+use sglab::sandbox::relay::{Ends, Relay};
+use sglab::sandbox::terminal::{self, Raw};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Picks a shell where none is named: the caller's own, if instances see it, else `/bin/sh`.

@@ -34,9 +34,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
-use sglab::fabric::limits;
 use sglab::lab::LabError;
 use sglab::report;
+use sglab::sandbox::limits;
 use sglab::scenario::RunError;
 use sglab::topology::Topology;
 

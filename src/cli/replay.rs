@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use sglab::fabric::doctor;
-use sglab::fabric::machine::links::follow;
 use sglab::model::Era;
 use sglab::report::evidence::replay::{Differs, Step, compare, json, terminal};
 use sglab::report::evidence::{Manifest, RunRecord, StepRecord, Versions, step_folder, steps};
 use sglab::report::shown;
+use sglab::sandbox::machine::links::follow;
 use sglab::scenario::services::{folder_of, has_services, host_paths};
 use sglab::scenario::{self, Options, StartServices};
 use sglab::topology::Topology;

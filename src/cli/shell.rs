@@ -7,10 +7,10 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use sglab::compile::names;
 use sglab::control::place;
-use sglab::fabric::machine::{Folder, Program};
 use sglab::lab::{Lab, Site};
 use sglab::model::{Era, InstanceName};
 use sglab::report::{shown, wrap};
+use sglab::sandbox::machine::{Folder, Program};
 use sglab::scenario;
 use sglab::topology::Topology;
 

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use futures::StreamExt;
-use sglab::fabric::doctor;
 use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::report::evidence::bundle;
 use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, shown, terminal};
+use sglab::sandbox::remedies;
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
@@ -211,7 +211,7 @@ pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken 
         },
         error: match error {
             RunError::Boot(LabError::Fabric(_)) => {
-                let remedy = doctor::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
+                let remedy = remedies::limit_remedy().map(|remedy| format!("\n{remedy}")).unwrap_or_default();
                 format!("{error}{remedy}\n`sglab doctor` says what this machine lacks, and the remedy")
             }
             _ => error.to_string(),

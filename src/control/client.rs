@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::place::{LabName, Place};
 use crate::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request};
 
-use crate::fabric::descriptors;
+use crate::sandbox::descriptors;
 
 /// Why a lab did not answer.
 #[derive(Debug, thiserror::Error)]

@@ -22,8 +22,9 @@ use super::kernel::{Tolerance, in_node, kernel, make_room};
 use super::namespace::Names;
 use super::netlink::{self, Excuse, Refused, Request};
 use super::nft::Effect;
-use super::{FabricError, Namespace, Sandbox, conntrack, faults, nft, settle, sysctl, wiring};
+use super::{FabricError, Namespace, conntrack, faults, nft, settle, sysctl, wiring};
 use crate::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
+use crate::sandbox::Sandbox;
 
 /// The namespaces of a lab. Dropping it gives them up, and the kernel clears away what was in them.
 #[derive(Debug)]

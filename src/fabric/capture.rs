@@ -55,7 +55,7 @@ impl Capture {
     /// # Errors
     /// The kernel's word.
     pub fn missed(&self) -> io::Result<u32> {
-        Ok(super::raw::packets_missed(self.socket.as_fd())?)
+        Ok(crate::sandbox::raw::packets_missed(self.socket.as_fd())?)
     }
 
     /// All that was seen so far. Frames of the loopback interface are not among them.

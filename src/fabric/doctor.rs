@@ -4,16 +4,16 @@ mod inside;
 
 use std::fmt;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
 use serde::{Deserialize, Serialize};
 
-use super::nft::{find_program, program};
-use super::{bounds, sandbox};
 use crate::network::Network;
+use crate::sandbox::remedies::{APPARMOR, NO_NFT, remedy};
+use crate::sandbox::which::{find_program, nft as program};
+use crate::sandbox::{self, bounds};
 
 /// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,9 +135,6 @@ fn nft() -> Check {
     }
 }
 
-/// What to say where there is no nft.
-pub const NO_NFT: &str = "install it: apt-get install nftables";
-
 /// What the system's settings say; whether they hold for this user, the sandbox tells.
 fn user_namespace_settings() -> Vec<Check> {
     let root = geteuid().is_root();
@@ -156,64 +153,6 @@ fn user_namespace_settings() -> Vec<Check> {
     };
     let limits = [("user.max_user_namespaces", "0"), ("kernel.unprivileged_userns_clone", "0"), (APPARMOR, "1")];
     limits.into_iter().filter_map(|(name, bad)| check(name, bad)).collect()
-}
-
-const APPARMOR: &str = "kernel.apparmor_restrict_unprivileged_userns";
-
-/// The AppArmor profile for one program, with places for its name and path.
-const PROFILE: &str = include_str!("../../scripts/sglab.apparmor");
-
-/// What to do where no sandbox can be made: the same words as `scripts/demo` has.
-pub fn remedy() -> String {
-    if let Some(remedy) = limit_remedy() {
-        return remedy;
-    }
-    if geteuid().is_root() {
-        return "this root may not make namespaces: in a container, run it with CAP_SYS_ADMIN and without a seccomp \
-                filter that forbids unshare and mount (docker run --privileged), or outside of it"
-            .into();
-    }
-    let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
-    if setting_is(APPARMOR, "1") {
-        return apparmor_remedy(&program);
-    }
-    format!("{}; in a container, run it without a seccomp filter that forbids unshare and mount", as_root(&program))
-}
-
-/// What to do where a limit of the system's leaves no namespaces at all; nothing where none does.
-pub fn limit_remedy() -> Option<String> {
-    const LIMITS: [&str; 5] = [
-        "user.max_user_namespaces",
-        "user.max_net_namespaces",
-        "user.max_mnt_namespaces",
-        "user.max_pid_namespaces",
-        "kernel.unprivileged_userns_clone",
-    ];
-    let limit = LIMITS.into_iter().find(|name| setting_is(name, "0"))?;
-    let program = std::env::current_exe().unwrap_or_else(|_| "sglab".into());
-    Some(format!("{limit} is 0: {}", as_root(&program)))
-}
-
-fn as_root(program: &Path) -> String {
-    let program = program.display();
-    format!("run it as root (sudo {program}), or ask whoever runs this machine to allow user namespaces")
-}
-
-fn setting_is(name: &str, value: &str) -> bool {
-    read(&format!("/proc/sys/{}", name.replace('.', "/"))).is_some_and(|found| found == value)
-}
-
-fn apparmor_remedy(program: &Path) -> String {
-    let path = program.display().to_string();
-    let name = path.trim_start_matches('/').replace('/', ".");
-    let file = format!("/etc/apparmor.d/{name}");
-    let profile = PROFILE.replace("@NAME@", &name).replace("@BINARY@", &path);
-    format!(
-        "An ordinary user may not host a lab on this machine: {APPARMOR} is 1.\n\
-         Either give this one program the right, by this AppArmor profile in {file}:\n\n{profile}\n    \
-         which is loaded by    sudo apparmor_parser -r {file}\n\
-         or run the lab as root:   sudo {path} ..."
-    )
 }
 
 fn open_files() -> Check {
@@ -312,12 +251,5 @@ mod tests {
         let threads = std::thread::spawn(|| sandbox::in_child(|_| String::new())).join();
         let error = threads.ok().and_then(Result::err);
         assert!(error.is_some_and(|error| error.contains("threads")));
-    }
-
-    #[test]
-    fn the_profile_names_the_program_twice() {
-        let text = apparmor_remedy(Path::new("/home/me/a b/sglab"));
-        assert!(text.contains("profile \"home.me.a b.sglab\" \"/home/me/a b/sglab\" flags=(unconfined)"), "{text}");
-        assert!(text.contains("/etc/apparmor.d/home.me.a b.sglab") && !text.contains('@'));
     }
 }

@@ -13,6 +13,9 @@ use nix::sched::{CloneFlags, unshare};
 use tokio::sync::oneshot;
 
 use super::{FabricError, Namespace};
+use crate::sandbox::Sandbox;
+use crate::sandbox::machine::view::Mounts;
+use crate::sandbox::machine::{Machine, Place, StartError};
 
 /// A namespace, and what code in it finds in `/etc`.
 #[derive(Clone, Debug)]
@@ -65,6 +68,22 @@ impl Inside {
         let started = thread.spawn(move || self.run(make, gone, done));
         started.map_err(|source| FabricError::Enter { node: namespace.name.clone(), source })?;
         Ok(Task { ending, namespace })
+    }
+
+    /// Starts the first process of the instance whose namespace it is, as [`Machine::start`] does.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start_machine(&self, data: PathBuf, mounts: Mounts, sandbox: Sandbox) -> Result<Machine, StartError> {
+        let name = self.namespace.name.to_string();
+        let failed = |source| StartError { attempt: format!("start the first process of {name}"), source };
+        let user = self.namespace.user();
+        let user = user.ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
+        let user = user.try_clone().map_err(failed)?;
+        let net = self.namespace.net().try_clone().map_err(failed)?;
+        self.namespace.is_entered();
+        let (hosts, resolver) = (self.hosts.clone(), self.resolver.clone());
+        Machine::start(Place { name, user, net, hosts, resolver }, data, mounts, sandbox).await
     }
 
     /// The thread's work.

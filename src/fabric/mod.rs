@@ -1,46 +1,33 @@
-//! The only room with effects on the kernel: sandbox, namespaces, links, nft, conntrack, nflog.
+//! The only room with effects on the kernel: namespaces, links, nft, conntrack, nflog.
 //!
 //! It knows addresses, links and rulesets, and no security group: it carries out what [`compile`](crate::compile)
 //! says, phase by phase, and takes it back where a phase fails.
 
 mod apply;
-pub mod background;
-pub mod bounds;
 pub mod capture;
 mod change;
-mod child;
 pub mod conntrack;
 pub mod counted;
-pub mod descriptors;
 pub mod doctor;
 #[doc(hidden)]
 pub mod faults;
-mod fence;
 mod generation;
-pub mod ids;
 mod inside;
 mod kernel;
-pub mod limits;
 pub mod links;
 pub mod listening;
-pub mod machine;
 mod namespace;
 mod netlink;
 pub mod nflog;
 pub mod nft;
 pub mod packet;
 mod program;
-mod raw;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
-pub mod relay;
 pub mod remembered;
-pub mod sandbox;
 mod settle;
-pub mod summons;
 mod sysctl;
 pub mod tap;
-pub mod terminal;
 pub mod tracked;
 mod wiring;
 
@@ -49,7 +36,6 @@ use std::io;
 pub use apply::Fabric;
 pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
-pub use sandbox::{Sandbox, SandboxError};
 
 use crate::network::NodeName;
 

@@ -11,12 +11,13 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::FabricError;
 use super::faults::Faults;
-use super::limits::AT_ONCE;
 use super::nft::Counted;
 use super::remembered::Element;
-use super::{FabricError, fence, ids};
 use crate::network::{Families, NodeKind, NodeName};
+use crate::sandbox::limits::AT_ONCE;
+use crate::sandbox::{fence, ids};
 
 /// A network namespace. It lives as long as this value, whatever happens to its name.
 #[derive(Debug)]

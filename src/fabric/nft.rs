@@ -6,17 +6,18 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use nftables::schema::{NfListObject, Rule};
 use nftables::stmt::{Counter, Statement};
 
-use super::child::{self, Ended, Status};
 use super::faults::{self, Moment};
 use super::{FabricError, Namespace, generation, remembered};
 use crate::network::nft::{Change, Ruleset};
 use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
+use crate::sandbox::child::{self, Ended, Status};
+use crate::sandbox::which;
 
 /// So long may nft take before it counts as hung, and is killed. The largest ruleset that was ever tried took 5 s.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -236,7 +237,7 @@ fn door(namespace: &Namespace) -> Result<(PathBuf, Duration), FabricError> {
     if let Some(nft) = namespace.faults.nft() {
         return Ok((nft.program, nft.patience));
     }
-    let program = program().ok_or_else(|| missing(namespace, "there is no nft program".into()))?;
+    let program = which::nft().ok_or_else(|| missing(namespace, "there is no nft program".into()))?;
     Ok((program.clone(), PATIENCE))
 }
 
@@ -292,17 +293,4 @@ fn with_command(words: &str, script: &str) -> String {
     let number = first.split(':').nth(1).and_then(|number| number.parse::<usize>().ok());
     let command = number.and_then(|number| script.lines().nth(number.checked_sub(1)?));
     command.map_or_else(|| first.to_owned(), |command| format!("{first}: {command}"))
-}
-
-/// Where nft is: on the path, or where Debian keeps it from ordinary users.
-pub fn program() -> Option<&'static PathBuf> {
-    static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
-    PROGRAM.get_or_init(|| find_program("nft")).as_ref()
-}
-
-/// A program on the path, or in the places for administrators.
-pub fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let places = std::env::split_paths(&path).chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from));
-    places.map(|place| place.join(name)).find(|candidate| candidate.is_file())
 }

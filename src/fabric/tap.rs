@@ -89,7 +89,7 @@ impl Tap {
     /// # Errors
     /// The kernel's word.
     pub fn missed(&self) -> io::Result<u32> {
-        Ok(super::raw::packets_missed(self.socket.as_fd())?)
+        Ok(crate::sandbox::raw::packets_missed(self.socket.as_fd())?)
     }
 }
 
@@ -124,7 +124,7 @@ fn open_on(index: u32) -> io::Result<Tap> {
     // Without a protocol it takes nothing, so that there is nothing to wait for when it is bound.
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(0)))?;
     socket.attach_filter(&outgoing())?;
-    super::raw::watch_interface(socket.as_fd(), index)?;
+    crate::sandbox::raw::watch_interface(socket.as_fd(), index)?;
     with_room(socket)
 }
 

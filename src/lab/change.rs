@@ -8,11 +8,11 @@ use futures::StreamExt;
 use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
-use crate::fabric::machine::Machine;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
 use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
+use crate::sandbox::machine::Machine;
 
 /// What was opened for an operation, and is closed again if it fails.
 #[derive(Debug, Default)]

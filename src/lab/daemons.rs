@@ -15,9 +15,10 @@ use tokio::task::JoinSet;
 use super::logs::LogUse;
 use super::{Lab, LabError, ProgramError, Site, room, sources};
 use crate::compile::names;
-use crate::fabric::machine::{DATA, Folder, Program, Running};
-use crate::fabric::{ids, listening};
+use crate::fabric::listening;
 use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
+use crate::sandbox::ids;
+use crate::sandbox::machine::{DATA, Folder, Program, Running};
 
 /// A service that neither listens nor ends is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -13,8 +13,8 @@ use nix::sys::stat::fstat;
 use nix::unistd::geteuid;
 
 use super::{Lab, sources};
-use crate::fabric::ids::{InstanceRoot, instance_root};
-use crate::fabric::machine::links;
+use crate::sandbox::ids::{InstanceRoot, instance_root};
+use crate::sandbox::machine::links;
 
 /// Time to wait for a lease on a log: who holds one in good faith gives it up at once.
 const LEASE_PATIENCE: Duration = Duration::from_secs(2);

@@ -34,8 +34,7 @@ use std::path::{Path, PathBuf};
 
 use crate::compile::CompileError;
 use crate::fabric::faults::Faults;
-use crate::fabric::machine::Machine;
-use crate::fabric::{Fabric, FabricError, Sandbox, limits, nft, sandbox};
+use crate::fabric::{Fabric, FabricError, nft};
 use crate::model::{
     Cloud, ConnectionName, DaemonName, Flow, InstanceName, InterfaceId, Ipv6, PrivateIp, PublicIp, Refusal, RuleId,
     Service,
@@ -44,6 +43,8 @@ use crate::network::diff::diff;
 use crate::network::names::{group_chains, is_group_chain};
 use crate::network::{Families, Network, Node, NodeKind, NodeName};
 use crate::probe::{Batch, Prober};
+use crate::sandbox::machine::Machine;
+use crate::sandbox::{self, Sandbox, limits};
 use indexmap::{IndexMap, IndexSet};
 
 pub use admissions::{Admission, Admissions, AdmittedBy};

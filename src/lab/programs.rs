@@ -8,11 +8,11 @@ use super::trust;
 use super::{Lab, LabError, Site};
 use crate::compile::names;
 use crate::fabric::Inside;
-use crate::fabric::machine::view::{Mount, Mounts, Source};
-use crate::fabric::machine::{Entrance, Machine, Program, Running, StartError, links, owners};
-use crate::fabric::sandbox;
 use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
 use crate::network::NodeName;
+use crate::sandbox;
+use crate::sandbox::machine::view::{Mount, Mounts, Source};
+use crate::sandbox::machine::{Entrance, Machine, Program, Running, StartError, links, owners};
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +127,7 @@ impl Lab {
         let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
         let data = self.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
         let mounts = Mounts { all, written: self.written.iter().cloned().collect() };
-        let started = Machine::start(&inside, data, mounts, sandbox).await;
+        let started = inside.start_machine(data, mounts, sandbox).await;
         started.map_err(|source| ProgramError::Machine { site: site.clone(), source })
     }
 

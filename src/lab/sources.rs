@@ -10,9 +10,9 @@ use nix::errno::Errno;
 use nix::unistd::{AccessFlags, User, access, geteuid};
 
 use super::trust;
-use crate::fabric::machine::links;
-use crate::fabric::machine::view::HOST_FOLDERS;
 use crate::model::MountAccess;
+use crate::sandbox::machine::links;
+use crate::sandbox::machine::view::HOST_FOLDERS;
 
 /// Folders of the system's programs and settings.
 const SYSTEM: [&str; 10] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/boot", "/nix"];

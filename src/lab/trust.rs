@@ -9,7 +9,7 @@ use nix::sys::stat::stat;
 use nix::unistd::geteuid;
 
 use super::sources::{Unfit, is_never_written};
-use crate::fabric::machine::links::{Followed, Link, follow};
+use crate::sandbox::machine::links::{Followed, Link, follow};
 
 const OTHERS_WRITE: u32 = 0o002;
 const STICKY: u32 = 0o1000;

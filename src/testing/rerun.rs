@@ -10,8 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::fabric::summons::{self, Report, Summons};
-use crate::fabric::{limits, sandbox};
+use crate::sandbox::summons::{self, Report, Summons};
+use crate::sandbox::{self, limits};
 
 /// What a test gives back: nothing, or a `Result` whose error has `Debug`.
 #[diagnostic::on_unimplemented(

@@ -13,11 +13,12 @@ use sglab::compile::network;
 use sglab::fabric::nflog::LogSocket;
 use sglab::fabric::packet::Tuple;
 use sglab::fabric::tap::Tap;
-use sglab::fabric::{Fabric, Namespace, nft, sandbox};
+use sglab::fabric::{Fabric, Namespace};
 use sglab::model::{Cloud, Operation, apply};
 use sglab::network::diff::diff;
 use sglab::network::record::Record;
 use sglab::network::{Network, NodeName};
+use sglab::sandbox::{self, which};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// So long may an event take that must come; nothing waits for it when it does.
@@ -158,7 +159,7 @@ pub async fn inside<T: Send + 'static>(node: &Arc<Namespace>, task: impl FnOnce(
 pub async fn run(node: &Arc<Namespace>, program: &'static str, arguments: &str) -> String {
     let words: Vec<String> = arguments.split_whitespace().map(String::from).collect();
     let shown = format!("{program} {arguments}");
-    let path = nft::find_program(program).unwrap_or_else(|| panic!("there is no {program}"));
+    let path = which::find_program(program).unwrap_or_else(|| panic!("there is no {program}"));
     let output = inside(node, move || Command::new(path).args(words).output()).await.expect("it can be started");
     assert!(output.status.success(), "{shown}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).into_owned()
@@ -166,7 +167,7 @@ pub async fn run(node: &Arc<Namespace>, program: &'static str, arguments: &str) 
 
 /// Feeds a script to nft in a namespace.
 pub async fn nft_script(node: &Arc<Namespace>, script: String) {
-    let program = nft::program().expect("nft");
+    let program = which::nft().expect("nft");
     let output = inside(node, move || {
         let mut file = tempfile::NamedTempFile::new().expect("a file");
         file.write_all(script.as_bytes()).expect("written");

@@ -70,7 +70,7 @@ async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
     let mut lab = boot(&topology, Era::Vpc).await;
     let router = crate::clouds::node(&lab, "vpc-default");
     let flushed = router.run(|| {
-        let program = sglab::fabric::nft::program().expect("nft");
+        let program = sglab::sandbox::which::nft().expect("nft");
         std::process::Command::new(program).args(["flush", "chain", "inet", "sglab", "ingress/DB"]).status()
     });
     assert!(flushed.await.expect("a thread").expect("nft").success());

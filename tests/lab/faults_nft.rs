@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use sglab::fabric::faults::{Faults, Nft};
-use sglab::fabric::nft;
 use sglab::lab::{Lab, LabError};
 use sglab::model::{Era, Operation};
 
@@ -52,7 +51,7 @@ enum Often {
 
 /// A program in the place of nft, which fails to carry out transactions; several may run at the same time.
 fn instead(folder: &tempfile::TempDir, fault: &str, often: Often) -> PathBuf {
-    let real = nft::program().expect("nft").display().to_string();
+    let real = sglab::sandbox::which::nft().expect("nft").display().to_string();
     let (path, once) = (folder.path().join("nft"), folder.path().join("once"));
     let guard = if often == Often::Once {
         format!("mkdir {} 2>&- || exec {real} \"$@\"\n", once.display())

@@ -180,7 +180,7 @@ async fn a_kernel_that_drops_a_health_check_against_the_model_is_told() {
     let of = |name: &str| lab.cloud().load_balancers[name].interface.private.expect("an address");
     let rule = format!("ip saddr {} tcp dport 80 drop", of("lb"));
     let inserted = router.run(move || {
-        let program = sglab::fabric::nft::program().expect("nft");
+        let program = sglab::sandbox::which::nft().expect("nft");
         let words = ["insert", "rule", "inet", "sglab", "ingress/WEB"].into_iter().chain(rule.split(' '));
         std::process::Command::new(program).args(words).status()
     });

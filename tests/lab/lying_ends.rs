@@ -253,7 +253,7 @@ async fn a_receiver_that_breaks_is_never_taken_for_the_filter() {
 async fn move_link(lab: &Lab, name: &str) -> nix::unistd::Pid {
     let end = node(lab, name);
     let made = inside(&end, || {
-        let program = |name| sglab::fabric::nft::find_program(name).expect("it is there");
+        let program = |name| sglab::sandbox::which::find_program(name).expect("it is there");
         let mut child = std::process::Command::new(program("unshare")).args(["--net", "sleep", "60"]).spawn()?;
         let id = child.id();
         let path = format!("/proc/{id}/ns/net");

@@ -185,7 +185,7 @@ fn with_the_usual_limits() {
 
 /// Runs a case in this process: sandbox first, threads after.
 fn run_here(case: &Case) -> ExitCode {
-    if let Err(error) = sglab::fabric::sandbox::enter() {
+    if let Err(error) = sglab::sandbox::enter() {
         eprintln!("this machine cannot host a lab: {error}");
         return ExitCode::FAILURE;
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sglab::fabric::Namespace;
-use sglab::fabric::machine::{Folder, Program, Running};
 use sglab::lab::Lab;
 use sglab::model::Era;
+use sglab::sandbox::machine::{Folder, Program, Running};
 use sglab::topology::read_operations;
 
 use crate::bare::{inside, run};

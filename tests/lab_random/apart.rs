@@ -30,7 +30,7 @@ pub fn run_here() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    if let Err(error) = sglab::fabric::sandbox::enter() {
+    if let Err(error) = sglab::sandbox::enter() {
         eprintln!("this machine cannot host a lab: {error}");
         return ExitCode::FAILURE;
     }

@@ -7,10 +7,10 @@ use anyhow::{Context, bail};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::Client;
-use sglab::fabric::relay::{Ends, Relay};
-use sglab::fabric::terminal::{self, Raw};
 use sglab::protocol::{Exec, Reply, Request};
 use sglab::report::shown;
+use sglab::sandbox::relay::{Ends, Relay};
+use sglab::sandbox::terminal::{self, Raw};
 
 use super::{ExecArguments, speak};
 use crate::cli::{Exit, inside};

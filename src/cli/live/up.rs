@@ -10,10 +10,10 @@ use anyhow::{Context, anyhow, bail};
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
-use sglab::fabric::background::{self, Begun, Ready, Side};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
 use sglab::report::{count, shown_lines};
+use sglab::sandbox::background::{self, Begun, Ready, Side};
 use sglab::scenario;
 use sglab::topology::Topology;
 

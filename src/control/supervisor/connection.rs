@@ -15,8 +15,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use super::Job;
 use super::feed::Answer;
 use super::programs::{self, StartProgram};
-use crate::fabric::ids;
 use crate::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use crate::sandbox::ids;
 
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
 /// waits until one closes.

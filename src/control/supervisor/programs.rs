@@ -8,11 +8,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Supervised;
 use super::connection::PATIENCE;
-use crate::fabric::descriptors;
-use crate::fabric::machine::{Folder, Program, Running};
 use crate::lab::{ProgramError, Site};
 use crate::model::{DaemonName, InstanceName};
 use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
+use crate::sandbox::descriptors;
+use crate::sandbox::machine::{Folder, Program, Running};
 
 /// The largest message of a client while its program runs, in bytes.
 const MAX_SIGNAL: usize = 1 << 10;

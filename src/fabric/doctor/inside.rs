@@ -8,11 +8,12 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
 use super::{Check, Standing, kernel_version};
-use crate::fabric::ids::InstanceRoot;
 use crate::fabric::netlink::{self, Request};
-use crate::fabric::sandbox::Sandbox;
-use crate::fabric::{bounds as limits, conntrack, fence, ids, nft, tap};
+use crate::fabric::{conntrack, nft, tap};
 use crate::network::Network;
+use crate::sandbox::Sandbox;
+use crate::sandbox::ids::InstanceRoot;
+use crate::sandbox::{bounds as limits, fence, ids, which};
 
 const NEWER_KERNEL: &str = "load the kernel's module (`sudo modprobe NAME`), or use a kernel that has it";
 
@@ -184,7 +185,7 @@ fn whole_rulesets(network: &Network) -> Check {
 
 /// Rules that were loaded, and namespaces that they are of.
 fn try_rulesets(network: &Network) -> Result<(usize, usize), String> {
-    let program = nft::program().ok_or("there is no nft program")?;
+    let program = which::nft().ok_or("there is no nft program")?;
     let rulesets = network.nodes.iter().filter_map(|(name, node)| Some((name, node.ruleset.as_ref()?)));
     let loaded = rulesets.map(|(name, ruleset)| nft::try_here(program, ruleset).map_err(|e| format!("{name}: {e}")));
     let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
@@ -192,7 +193,7 @@ fn try_rulesets(network: &Network) -> Result<(usize, usize), String> {
 }
 
 fn load(script: &str) -> Result<(), String> {
-    let program = nft::program().ok_or("there is no nft program")?;
+    let program = which::nft().ok_or("there is no nft program")?;
     nft::load_here(program, script)
 }
 
@@ -239,7 +240,7 @@ fn bridge() -> Check {
 
 /// Nothing if there is no program to ask by.
 fn netem() -> Option<Check> {
-    let tc = nft::find_program("tc")?;
+    let tc = which::find_program("tc")?;
     let output = Command::new(tc).args(["qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"]).output();
     let result = match output {
         Ok(output) if output.status.success() => Ok(()),

@@ -118,7 +118,7 @@ fn run_unit(unit: &str) -> ExitCode {
     let [task, path, era] = words.as_slice() else { panic!("{unit}") };
     let era = Era::ALL.into_iter().find(|known| known.as_str() == *era).expect("an era");
     let task = if *task == "gotcha" { Task::Gotcha } else { Task::Mutations };
-    sglab::fabric::sandbox::enter().unwrap_or_else(|error| panic!("this machine cannot host a lab: {error}"));
+    sglab::sandbox::enter().unwrap_or_else(|error| panic!("this machine cannot host a lab: {error}"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match runtime.block_on(unit::run(task, &(path.into(), era))) {
         Ok(()) => ExitCode::SUCCESS,

@@ -23,15 +23,16 @@ use nix::unistd::{
 };
 
 use super::calls;
-use super::view::{Failed, View};
+use super::failed::Failed;
+use super::view::View;
 use super::{Folder, Job, Order, Program, VARIABLE, Word};
-use crate::fabric::{bounds, descriptors, raw};
+use crate::sandbox::{bounds, descriptors, raw};
 
 /// Time for a program to end by itself once its caller has gone.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Does what the process was started for, and ends; returns in a process that was started for something else.
-pub(in crate::fabric) fn answer() {
+pub(in crate::sandbox) fn answer() {
     let Ok(parent) = std::env::var(VARIABLE) else { return };
     if parent.parse() != Ok(getppid().as_raw()) {
         return;

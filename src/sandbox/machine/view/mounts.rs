@@ -9,11 +9,12 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use serde::{Deserialize, Serialize};
 
+use super::View;
 use super::tree::{Kind, Tree};
-use super::{DATA, Failed, View, at};
-use crate::fabric::machine::links::open_followed;
-use crate::fabric::raw;
-use crate::model::MountPlace;
+use crate::model::{DATA_FOLDER, MountPlace};
+use crate::sandbox::machine::failed::{Failed, at};
+use crate::sandbox::machine::links::open_followed;
+use crate::sandbox::raw;
 
 /// Mounts that an error names, at the most.
 const MOST_NAMED: usize = 5;
@@ -52,11 +53,12 @@ pub enum Source {
 }
 
 /// What is mounted, and the number of the user namespace, among those sent along, whose ids it is shown with.
-pub(in crate::fabric::machine) type WithIds = (Mount, Option<usize>);
+pub(in crate::sandbox::machine) type WithIds = (Mount, Option<usize>);
 
 /// Those of a list that lie in the instance's own data or not, what lies above before what lies below.
 pub(super) fn in_order(mounts: &[WithIds], in_data: bool) -> Vec<&WithIds> {
-    let mut some: Vec<&WithIds> = mounts.iter().filter(|(mount, _)| mount.place.starts_with(DATA) == in_data).collect();
+    let mut some: Vec<&WithIds> =
+        mounts.iter().filter(|(mount, _)| mount.place.starts_with(DATA_FOLDER) == in_data).collect();
     some.sort_by_key(|(mount, _)| mount.place.components().count());
     some
 }

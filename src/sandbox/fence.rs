@@ -12,7 +12,7 @@ use super::ids::Maps;
 use super::raw::{self, Fenced, MapsBy};
 
 /// Makes a user namespace with a network namespace in it, and gives their descriptors.
-pub(super) fn fenced_namespaces(maps: &Maps) -> io::Result<Fenced> {
+pub(crate) fn fenced_namespaces(maps: &Maps) -> io::Result<Fenced> {
     let (uids, gids) = maps.texts();
     if maps.are_single() {
         return Ok(raw::fenced_namespaces(&MapsBy::itself(&uids, &gids)?)?);

@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use nix::sys::signal::Signal;
 use nix::unistd::{dup2_stdin, dup2_stdout, getppid};
 
-use super::{doctor, nft, raw, sandbox};
+use super::{raw, remedies, which};
 
 /// Says who starts the process, and what for: `PID:WHAT`. A variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_SUMMONS";
@@ -149,8 +149,8 @@ fn receive(what: &str) -> io::Result<Summons> {
 
 /// Enters a sandbox; in words with a remedy, why that cannot be.
 fn enter() -> Result<(), String> {
-    if nft::program().is_none() {
-        return Err(format!("there is no nft program\n{}", doctor::NO_NFT));
+    if which::nft().is_none() {
+        return Err(format!("there is no nft program\n{}", remedies::NO_NFT));
     }
-    sandbox::enter().map(drop).map_err(|error| format!("{error}\n{}", doctor::remedy()))
+    super::enter().map(drop).map_err(|error| format!("{error}\n{}", remedies::remedy()))
 }

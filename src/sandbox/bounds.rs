@@ -12,8 +12,8 @@ use std::sync::OnceLock;
 
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
 
-use super::machine::MOST_PROCESSES;
-
+/// Processes and threads that each user of an instance may have, at the most.
+const MOST_PROCESSES: u64 = 2048;
 /// With fewer not even a shell is of use.
 const FEWEST: u64 = 16;
 /// Open files of a process of an instance.

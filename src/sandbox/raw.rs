@@ -15,19 +15,24 @@ use nix::unistd::{ForkResult, Pid};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// Called by the C library before `main`, when the process has one thread: the last moment at which a process that was
+/// Has the C library call functions before `main`, when the process has one thread: the last moment at which a process that was
 /// started for a test of a library's user can enter a sandbox.
 // SAFETY: the loader calls what stands in `.init_array`, functions of the C calling convention; this one takes none of the
 // arguments that it is given. It never unwinds: `extern "C"` aborts instead.
-#[used]
-#[unsafe(link_section = ".init_array")]
-static BEFORE_MAIN: extern "C" fn() = {
-    extern "C" fn before_main() {
-        super::machine::roles::answer();
-        super::summons::answer();
-    }
-    before_main
-};
+macro_rules! before_main {
+    ($($answer:path),+ $(,)?) => {
+        #[allow(unsafe_code)]
+        #[used]
+        #[unsafe(link_section = ".init_array")]
+        static BEFORE_MAIN: extern "C" fn() = {
+            extern "C" fn before_main() {
+                $($answer();)+
+            }
+            before_main
+        };
+    };
+}
+pub(super) use before_main;
 
 /// Takes a variable out of the environment, so that programs started from here do not find it.
 pub(super) fn forget_variable(name: &str) {
@@ -52,7 +57,7 @@ pub(super) fn process(child: u32) -> nix::Result<OwnedFd> {
 
 /// How many packets a packet socket had no place for since this was last asked. (Each packet could carry the count,
 /// `SO_RXQ_OVFL`, but a kernel built to check its copies kills the thread that reads it.)
-pub(super) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
+pub(crate) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
     let mut counts = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
     let mut length = libc::socklen_t::try_from(size_of_val(&counts)).map_err(|_| Errno::EINVAL)?;
     // SAFETY: the kernel writes at most `length` bytes, the size of `counts`, which two numbers of any value fill.
@@ -80,7 +85,7 @@ pub(super) fn kill(process: BorrowedFd<'_>) -> nix::Result<()> {
 }
 
 /// Has a packet socket, which takes nothing yet, take what passes one interface of this namespace, both ways and of every protocol.
-pub(super) fn watch_interface(socket: BorrowedFd<'_>, index: u32) -> nix::Result<()> {
+pub(crate) fn watch_interface(socket: BorrowedFd<'_>, index: u32) -> nix::Result<()> {
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
         sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
@@ -274,7 +279,7 @@ pub(super) fn default_signals() {
 }
 
 /// The namespaces of an instance: a user namespace of its own, and the network namespace that it owns.
-pub(super) struct Fenced {
+pub(crate) struct Fenced {
     pub user: OwnedFd,
     pub net: OwnedFd,
 }

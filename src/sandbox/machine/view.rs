@@ -7,7 +7,6 @@ mod mounts;
 mod tree;
 
 use std::fs::{self, DirBuilder, File};
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
@@ -20,9 +19,10 @@ use serde::{Deserialize, Serialize};
 pub(super) use mounts::WithIds;
 pub use mounts::{Mount, Mounts, Source};
 
-use super::DATA;
+use super::failed::{Failed, at};
 use super::links::open_followed;
-use crate::fabric::raw;
+use crate::model::DATA_FOLDER;
+use crate::sandbox::raw;
 use tree::{Kind, PLACE, Tree};
 
 const NONE: Option<&str> = None;
@@ -47,7 +47,7 @@ pub(super) struct View {
     pub hosts: PathBuf,
     /// Its `/etc/resolv.conf`.
     pub resolver: PathBuf,
-    /// Its [`DATA`].
+    /// Its [`DATA_FOLDER`].
     pub data: PathBuf,
     /// Whose what it may write is: root of the instance, by the lab's ids.
     pub owner: (u32, u32),
@@ -59,14 +59,6 @@ pub(super) struct View {
     pub written: Vec<PathBuf>,
     /// Whether a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
-}
-
-/// An error, and at what.
-pub(super) type Failed = (String, io::Error);
-
-fn at<E: Into<io::Error>>(attempt: impl Into<String>) -> impl FnOnce(E) -> Failed {
-    let attempt = attempt.into();
-    move |error| (attempt, error.into())
 }
 
 impl View {
@@ -102,11 +94,11 @@ impl View {
             show_names(file, Path::new(name), &tree)?;
         }
         // In its own `/run`.
-        let data = inside(Path::new(DATA));
+        let data = inside(Path::new(DATA_FOLDER));
         self.folder(&data)?;
         bind(&self.data, &data)?;
         chown(&data, Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)))
-            .map_err(at(format!("give away {DATA}")))?;
+            .map_err(at(format!("give away {DATA_FOLDER}")))?;
         for mount in mounts::in_order(&self.mounts, true) {
             self.show(mount, users, &mut tree)?;
         }

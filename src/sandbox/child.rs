@@ -15,7 +15,7 @@ use super::raw;
 
 /// What a program came to.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub status: Status,
     pub output: String,
     pub errors: String,
@@ -23,7 +23,7 @@ pub(super) struct Ended {
 
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     Success,
     /// It said that it failed.
     Failure,
@@ -35,7 +35,7 @@ pub(super) enum Status {
 
 /// Runs a program on this thread, in this thread's namespace. It has a process group of its own: an interrupt from the
 /// terminal does not end it in the middle.
-pub(super) fn run(command: &mut Command, input: &[u8], patience: Duration) -> io::Result<Ended> {
+pub(crate) fn run(command: &mut Command, input: &[u8], patience: Duration) -> io::Result<Ended> {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.process_group(0).spawn()?;
     let talked = talk(&mut child, input, Instant::now() + patience);

@@ -10,7 +10,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use tokio::runtime::{Builder, Runtime};
 
 /// So many threads are in namespaces at the same time, and so many programs beside them.
-pub(super) const AT_ONCE: usize = 64;
+pub(crate) const AT_ONCE: usize = 64;
 /// nft, and what else is started while a lab changes.
 const PROGRAMS: usize = 8;
 /// Sockets of probes, pipes of programs and whatever else is open for a moment.

@@ -4,6 +4,22 @@
 //! program itself. When any of them dies, by whatever signal, the kernel ends the others and drops every
 //! namespace, link and table with the last reference.
 
+pub mod background;
+mod before_main;
+pub mod bounds;
+pub(crate) mod child;
+pub mod descriptors;
+pub(crate) mod fence;
+pub mod ids;
+pub mod limits;
+pub mod machine;
+pub(crate) mod raw;
+pub mod relay;
+pub mod remedies;
+pub mod summons;
+pub mod terminal;
+pub mod which;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -21,9 +37,7 @@ use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, getegid, geteuid};
 
-use super::{bounds, ids, limits, raw};
-
-/// Proof that this process is inside a sandbox; a [`Fabric`](super::Fabric) asks for it.
+/// Proof that this process is inside a sandbox; a fabric asks for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sandbox {
     /// Whether a user namespace was needed, that is, the caller is not root.
@@ -102,7 +116,7 @@ pub fn enter() -> Result<Sandbox, SandboxError> {
 
 /// A lab of hundreds of instances holds more descriptors than the usual soft limit. Where that stays it holds fewer, and the
 /// kernel says so when there are too many: so it is no error here.
-pub(super) fn raise_descriptor_limit() {
+fn raise_descriptor_limit() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
@@ -112,7 +126,7 @@ pub(super) fn raise_descriptor_limit() {
 ///
 /// # Errors
 /// Why there is no sandbox, in words; then nothing was done.
-pub(super) fn in_child(work: impl FnOnce(Sandbox) -> String) -> Result<String, String> {
+pub(crate) fn in_child(work: impl FnOnce(Sandbox) -> String) -> Result<String, String> {
     let threads = fs::read_dir("/proc/self/task").map(Iterator::count).unwrap_or(1);
     if threads != 1 {
         return Err(SandboxError::Threads(threads).to_string());
@@ -261,7 +275,7 @@ fn make_places_for_names() -> io::Result<()> {
 const PLACES: &str = "/run/sglab/etc";
 
 /// This program, where nobody can change it: whose owner runs in an instance finds it by the link of a process that is about to run another.
-pub(super) const PROGRAM: &str = "/run/sglab/program";
+const PROGRAM: &str = "/run/sglab/program";
 
 /// This program's file, by this namespace's own mounts: the kernel's link to it leads by those of whoever started it, which cannot be mounted.
 fn own_program() -> io::Result<File> {

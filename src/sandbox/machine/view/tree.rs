@@ -15,9 +15,9 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
 use nix::unistd::symlinkat;
 
-use super::{Failed, at};
-use crate::fabric::machine::links::{self, Followed, follow_in, is};
-use crate::fabric::raw;
+use crate::sandbox::machine::failed::{Failed, at};
+use crate::sandbox::machine::links::{self, Followed, follow_in, is};
+use crate::sandbox::raw;
 
 /// Root of the tree while it is made: on the lab's own tmpfs.
 pub(super) const PLACE: &str = "/run/sglab/root";

@@ -16,8 +16,8 @@ use nix::fcntl::OFlag;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Gid, Pid, Uid, User, getegid, geteuid, pipe2};
 
-use super::nft::find_program;
 use super::raw;
+use super::which::find_program;
 
 /// An instance has at most so many ids: 0 to 65535, as a small system has.
 const MOST: u32 = 65536;
@@ -66,7 +66,7 @@ pub(super) struct Line {
 
 /// The id maps of a user namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Maps {
+pub(crate) struct Maps {
     uids: Vec<Line>,
     gids: Vec<Line>,
 }
@@ -118,7 +118,7 @@ fn text(lines: &[Line]) -> String {
 
 /// The ids of every instance. An ordinary user's: root inside is that user, and the others are what else the lab has. Root's: a
 /// range that nobody uses.
-pub(super) fn of_instances() -> Maps {
+pub(crate) fn of_instances() -> Maps {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let of = |map: &str, own: u32, names: &str, granted: &str| {
         let extents = extents(&read(map));

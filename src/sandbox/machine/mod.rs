@@ -9,6 +9,7 @@
 //! awaited from there has a size and a deadline.
 
 mod calls;
+mod failed;
 pub mod links;
 pub mod owners;
 pub(super) mod roles;
@@ -32,18 +33,14 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use view::{Mounts, View};
 
-use super::{Inside, Sandbox, bounds, descriptors, ids, raw, sandbox};
+use super::{PROGRAM, Sandbox, bounds, descriptors, ids, raw};
 use crate::model::DATA_FOLDER;
-use crate::network::NodeName;
 
 /// Says who starts the process: a variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_MACHINE";
 
 /// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
 pub const DATA: &str = DATA_FOLDER;
-
-/// Processes and threads that each user of an instance may have, at the most.
-pub const MOST_PROCESSES: u64 = 2048;
 
 /// What a process that was started for an instance is to do, and how many processes an instance may have.
 #[derive(Debug, Serialize, Deserialize)]
@@ -107,6 +104,21 @@ pub struct StartError {
     pub source: io::Error,
 }
 
+/// Where an instance is to have its processes.
+#[derive(Debug)]
+pub struct Place {
+    /// The name of the instance.
+    pub name: String,
+    /// Its user namespace.
+    pub user: OwnedFd,
+    /// Its network namespace.
+    pub net: OwnedFd,
+    /// Its `/etc/hosts`.
+    pub hosts: PathBuf,
+    /// Its `/etc/resolv.conf`.
+    pub resolver: PathBuf,
+}
+
 /// The first process of an instance. Dropping it ends it, and with it every program of the instance.
 #[derive(Debug)]
 pub struct Machine {
@@ -118,7 +130,7 @@ pub struct Machine {
 /// Where programs of an instance are started. It does not keep the instance alive.
 #[derive(Clone, Debug)]
 pub struct Entrance {
-    name: NodeName,
+    name: String,
     first: Arc<OwnedFd>,
 }
 
@@ -131,16 +143,15 @@ impl Machine {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(inside: &Inside, data: PathBuf, mounts: Mounts, sandbox: Sandbox) -> Result<Self, StartError> {
-        let namespace = &inside.namespace;
-        let attempt = || format!("start the first process of {}", namespace.name);
+    pub async fn start(place: Place, data: PathBuf, mounts: Mounts, sandbox: Sandbox) -> Result<Self, StartError> {
+        let Place { name, user, net, hosts, resolver } = place;
+        let attempt = || format!("start the first process of {name}");
         let failed = |source| StartError { attempt: attempt(), source };
-        let user = namespace.user().ok_or_else(|| failed(io::Error::other("it is neither an instance nor a host")))?;
         let Mounts { all, written } = mounts;
         let (mounts, users) = owners::of(all).map_err(failed)?;
         let view = View {
-            hosts: inside.hosts.clone(),
-            resolver: inside.resolver.clone(),
+            hosts,
+            resolver,
             data,
             owner: ids::of_instances().root(),
             hidden: hidden(),
@@ -148,16 +159,13 @@ impl Machine {
             written,
             fresh_proc: sandbox.fresh_proc,
         };
-        let job = Job::First { name: namespace.name.to_string(), view };
-        namespace.is_entered();
-        let sent = [user.try_clone(), namespace.net().try_clone()];
-        let [user, net] = sent.map(|cloned| cloned.map_err(failed));
-        let sent = [user?, net?].into_iter().chain(users).collect();
+        let job = Job::First { name: name.clone(), view };
+        let sent = [user, net].into_iter().chain(users).collect();
         let (stream, word) = Stream::start(job, sent).await.map_err(failed)?;
         match word {
             Word::Up(first) => {
                 let first = Arc::new(raw::process(first).map_err(|e| failed(e.into()))?);
-                Ok(Self { _stream: stream, entrance: Entrance { name: namespace.name.clone(), first } })
+                Ok(Self { _stream: stream, entrance: Entrance { name, first } })
             }
             other => Err(unexpected(other, attempt())),
         }
@@ -299,7 +307,7 @@ fn start(order: &Order, sent: &[OwnedFd]) -> io::Result<StdStream> {
     let (mut ours, theirs) = StdStream::pair()?;
     // Before it reads: a stream has room for it.
     descriptors::send(&ours, &sent.iter().map(|one| one as &dyn AsFd).collect::<Vec<_>>())?;
-    let mut command = Command::new(sandbox::PROGRAM);
+    let mut command = Command::new(PROGRAM);
     command.env(VARIABLE, process::id().to_string()).stdin(Stdio::from(OwnedFd::from(theirs)));
     let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     drop(command);

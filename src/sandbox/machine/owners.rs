@@ -13,8 +13,8 @@ use nix::sys::stat::fstat;
 
 use super::links::open_followed;
 use super::view::{Mount, WithIds};
-use crate::fabric::ids::{self, InstanceRoot, Maps};
-use crate::fabric::{fence, raw};
+use crate::sandbox::ids::{self, InstanceRoot, Maps};
+use crate::sandbox::{fence, raw};
 
 /// More than these are not sent at once.
 const MOST: usize = 200;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
-use super::{raw, sandbox};
+use super::{raise_descriptor_limit, raw};
 
 /// Sends copies of descriptors.
 ///
@@ -19,7 +19,7 @@ pub fn send(over: &impl AsFd, descriptors: &[&dyn AsFd]) -> io::Result<()> {
     let sent = match pass() {
         // The kernel counts those on their way by user, and holds them against the limit of whoever sends: that of an instance is lower.
         Err(Errno::ETOOMANYREFS) => {
-            sandbox::raise_descriptor_limit();
+            raise_descriptor_limit();
             pass()
         }
         other => other,

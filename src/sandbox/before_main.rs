@@ -1,0 +1,5 @@
+//! What a process does before `main` that was started by one of ours.
+
+use super::{machine, raw, summons};
+
+raw::before_main!(machine::roles::answer, summons::answer);
