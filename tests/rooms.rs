@@ -64,7 +64,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("cli", 34),
     ("compile", 7),
     ("control", 9),
-    ("fabric", 13),
     ("lab", 25),
     ("model", 22),
     ("policy", 5),

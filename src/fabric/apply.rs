@@ -17,12 +17,14 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use nix::mount::{MsFlags, mount};
 
 use super::conntrack::NotForgotten;
+use super::error::FabricError;
 use super::faults::Faults;
 use super::kernel::{Tolerance, in_node, kernel, make_room};
 use super::namespace::Names;
+use super::namespace::Namespace;
 use super::netlink::{self, Excuse, Refused, Request};
 use super::nft::Effect;
-use super::{FabricError, Namespace, conntrack, faults, nft, settle, sysctl, wiring};
+use super::{conntrack, faults, nft, remembered, settle, sysctl, wiring};
 use crate::network::{Action, End, Families, NodeKind, NodeName, Timeouts, Way};
 use crate::sandbox::Sandbox;
 
@@ -438,7 +440,7 @@ async fn side_by_side<F: Future>(one_by_one: bool, things: impl Iterator<Item = 
 /// Carries out a transaction, and gives the namespace whose ruleset it is about.
 async fn transact(node: Arc<Namespace>, transaction: Transaction) -> Result<NodeName, (NodeName, nft::Failed)> {
     let done = match transaction {
-        Transaction::Change(changes) => nft::change(&node, &changes).await,
+        Transaction::Change(changes) => remembered::change(&node, &changes).await,
         Transaction::Load(ruleset) => nft::load(&node, &ruleset).await,
     };
     let name = node.name.clone();

@@ -10,7 +10,8 @@ use nix::sys::socket::sockopt::ReceiveTimestampns;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{FabricError, Namespace};
+use super::error::FabricError;
+use super::namespace::Namespace;
 
 /// A longer frame does not come over a veth pair of the lab, but by offloading, where the largest is this.
 const LONGEST_FRAME: usize = 65_600;

@@ -9,10 +9,12 @@ use futures::future::join_all;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
+use super::error::FabricError;
 use super::faults::Faults;
 use super::kernel::in_node;
+use super::namespace::Namespace;
 use super::netlink::{self, Excuse, Refused, Request};
-use super::{FabricError, Namespace, packet};
+use super::packet;
 use crate::network::NodeName;
 
 /// `NETLINK_NETFILTER`.

@@ -11,9 +11,12 @@ use netlink_sys::Socket;
 use nix::poll::{PollFd, PollFlags};
 
 use super::conntrack::SUBSYSTEM;
+use super::error::FabricError;
+pub use super::kept::Amount;
 use super::kernel::in_node;
+use super::namespace::Namespace;
+use super::netlink;
 use super::packet::{self, ICMP, ICMPV6};
-use super::{FabricError, Namespace, netlink};
 
 /// `NFNLGRP_CONNTRACK_DESTROY`.
 const ENDS: u32 = 3;
@@ -23,15 +26,6 @@ const COUNTERS: [u16; 2] = [9, 10];
 const PARTS: [u16; 2] = [1, 2];
 /// The kernel cuts it to its limit.
 const RECEIVE_BYTES: usize = 4 << 20;
-
-/// Packets, and their bytes with IP headers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Amount {
-    /// How many packets.
-    pub packets: u64,
-    /// How many bytes.
-    pub bytes: u64,
-}
 
 /// A flow and how much of it has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What this machine can and cannot do for a lab, each with its remedy. Nothing outside a sandbox is changed.
 
+mod check;
 mod inside;
 
 use std::fmt;
@@ -8,46 +9,15 @@ use std::process::Command;
 
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+pub use check::{Check, Standing, kernel_release};
 
 use crate::network::Network;
 use crate::sandbox::remedies::{APPARMOR, NO_NFT, remedy};
 use crate::sandbox::which::{find_program, nft as program};
 use crate::sandbox::{self, bounds};
-
-/// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Standing {
-    /// As it should be.
-    Yes,
-    /// A lab can be hosted, with less comfort or speed.
-    Degraded,
-    /// No lab can be hosted.
-    No,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Check {
-    /// What was looked at.
-    pub name: String,
-    /// How it came out.
-    pub ok: Standing,
-    /// What was found, in the system's own words where it has any.
-    pub found: String,
-    /// What it matters for.
-    pub matters: String,
-    /// What to do about it; nothing where it is as it should be, or cannot be helped.
-    pub remedy: Option<String>,
-}
-
-impl Check {
-    fn new(name: &str, ok: Standing, found: impl Into<String>, matters: &str, remedy: impl Into<String>) -> Self {
-        let remedy = (ok != Standing::Yes).then(|| remedy.into()).filter(|remedy: &String| !remedy.is_empty());
-        Self { name: name.into(), ok, found: found.into(), matters: matters.into(), remedy }
-    }
-}
+use check::kernel_version;
 
 /// What was found on this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -86,22 +56,10 @@ pub fn examine(network: &Network) -> Examination {
 
 const A_LAB_LIVES_IN_IT: &str = "a lab lives in namespaces of its own; without them there is none";
 
-/// The kernel's release; empty where it does not say.
-pub fn kernel_release() -> String {
-    read("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
-}
-
 /// What nft says of its version; empty where it says nothing.
 pub fn nft_version() -> String {
     let said = program().and_then(|program| Command::new(program).arg("--version").output().ok());
     said.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// Its first two numbers.
-fn kernel_version() -> (u32, u32) {
-    let release = kernel_release();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>().unwrap_or(0));
-    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 fn kernel() -> Check {

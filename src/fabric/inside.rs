@@ -12,7 +12,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use tokio::sync::oneshot;
 
-use super::{FabricError, Namespace};
+use super::error::FabricError;
+use super::namespace::Namespace;
 use crate::sandbox::Sandbox;
 use crate::sandbox::machine::view::Mounts;
 use crate::sandbox::machine::{Machine, Place, StartError};

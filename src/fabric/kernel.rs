@@ -9,8 +9,10 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 use nix::net::if_::if_nametoindex;
 
+use super::error::FabricError;
+use super::namespace::Namespace;
 use super::netlink::{self, Excuse, Refused, Request};
-use super::{FabricError, Namespace, wiring};
+use super::wiring;
 use crate::network::NodeName;
 
 /// Whether "it is so already" is an answer or an error: an undo meets what was never done.

@@ -11,7 +11,8 @@ use netlink_sys::constants::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use rtnetlink::LinkUnspec;
 
-use super::{FabricError, Namespace};
+use super::error::FabricError;
+use super::namespace::Namespace;
 
 /// How a link is, by the index of the router's end. Two of one link that are equal have nothing between them.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::{FabricError, Namespace};
+use super::error::FabricError;
+use super::namespace::Namespace;
 use crate::model::Service;
 
 /// The kernel tells nobody that a port is listened at, so it is asked again after this time, and then less and less often.

@@ -11,10 +11,9 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::FabricError;
+use super::error::FabricError;
 use super::faults::Faults;
-use super::nft::Counted;
-use super::remembered::Element;
+use super::kept::{Element, RuleCounts};
 use crate::network::{Families, NodeKind, NodeName};
 use crate::sandbox::limits::AT_ONCE;
 use crate::sandbox::{fence, ids};
@@ -31,7 +30,7 @@ pub struct Namespace {
     /// What is to fail in it, on purpose.
     pub(crate) faults: Faults,
     /// What rules that are gone had counted.
-    pub(super) counted: Mutex<Counted>,
+    pub(super) counted: Mutex<RuleCounts>,
     /// Elements that the last transaction has taken out of sets which packets fill, in case that it is taken back.
     pub(super) forgotten: Mutex<Vec<Element>>,
     /// Elements that are gone, with what they had counted, until somebody asks.

@@ -12,8 +12,10 @@ use netlink_packet_netfilter::{NetfilterMessage, NetfilterMessageInner, Netfilte
 use netlink_sys::constants::NETLINK_NETFILTER;
 use netlink_sys::{Socket, SocketAddr};
 
+use super::error::FabricError;
 use super::faults::LogFault;
-use super::{FabricError, Namespace, netlink};
+use super::namespace::Namespace;
+use super::netlink;
 use crate::network::record::{LOG_GROUP, Record};
 
 /// `NFNL_SUBSYS_ULOG`.

@@ -3,7 +3,6 @@
 //! What nft says of a transaction that failed is not the whole truth: killed, it may have committed first. So the
 //! kernel's own count of transactions is read before and after.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, PoisonError};
@@ -12,8 +11,11 @@ use std::time::Duration;
 use nftables::schema::{NfListObject, Rule};
 use nftables::stmt::{Counter, Statement};
 
+use super::error::FabricError;
 use super::faults::{self, Moment};
-use super::{FabricError, Namespace, generation, remembered};
+use super::generation;
+use super::kept::KernelRule;
+use super::namespace::Namespace;
 use crate::network::nft::{Change, Ruleset};
 use crate::network::text::{ADD_TABLE, DELETE_TABLE, MissingHandle, transaction};
 use crate::sandbox::child::{self, Ended, Status};
@@ -43,9 +45,8 @@ fn scripts(ruleset: &Ruleset) -> impl Iterator<Item = Result<String, MissingHand
     })
 }
 
-/// Carries out one transaction: all of it or nothing.
+/// Carries out one transaction: all of it or nothing. None of the changes is to be looked up in the kernel first.
 pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), Failed> {
-    let (changes, gone) = remembered::expand(namespace, changes).await.map_err(without_effect)?;
     if changes.is_empty() {
         return Ok(());
     }
@@ -60,10 +61,8 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
     let find = |chain: &str, id: &str| {
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
-    let script = transaction(&changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
-    transact(namespace, script).await?;
-    remembered::keep_counts(namespace, gone);
-    Ok(())
+    let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
+    transact(namespace, script).await
 }
 
 /// A transaction that failed, and what it did nevertheless.
@@ -84,25 +83,9 @@ pub(super) enum Effect {
     Unknown,
 }
 
-fn without_effect(error: FabricError) -> Failed {
+pub(super) fn without_effect(error: FabricError) -> Failed {
     Failed { error, effect: Effect::None }
 }
-
-/// A rule as the kernel holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KernelRule {
-    /// Its chain.
-    pub chain: String,
-    /// The first word of its comment.
-    pub id: String,
-    /// The kernel's handle, never used twice in a table.
-    pub handle: u64,
-    /// How many packets came to its end, if it counts them.
-    pub packets: Option<u64>,
-}
-
-/// Rules with what each had counted when it was last read, by handle.
-pub(super) type Counted = BTreeMap<u64, KernelRule>;
 
 /// Every rule that a namespace's table has, or had, and that counts packets. A rule that is deleted is read in time, from the
 /// list in which its handle is looked up; so this costs one list, and the deletion none.

@@ -4,11 +4,10 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
-mod flaw;
+pub mod flaw;
 
 use crate::model::IcmpMessage;
 pub use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
-pub use flaw::{Flaw, checksum};
 
 /// The protocol and ends of a packet. For an ICMP message the source port is its identifier, or what stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::Fabric;
+use super::apply::Fabric;
 use super::inside::show;
 use crate::network::NodeName;
 

@@ -8,56 +8,28 @@ use std::time::Duration;
 use futures::future::join_all;
 use serde_json::Value;
 
-use super::counted::Amount;
+use super::error::FabricError;
+use super::kept::{Amount, Element};
+use super::namespace::Namespace;
+use super::nft;
 use super::packet::Tuple;
-use super::{FabricError, Namespace, nft};
 use crate::network::nft::Change;
 use crate::network::remembered::{Remembered, is_paid, remembered};
 
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
 const MOST_ENDED: usize = 1 << 14;
 
-/// An element that a packet has put into a set.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Element {
-    /// Its set.
-    pub set: String,
-    /// Its fields as nft takes them, with dots between.
-    pub key: String,
-    /// The packet that it stands for.
-    pub packet: Remembered,
-    /// Seconds that it lives, and that are left of them.
-    pub timeout: Option<(u64, u64)>,
-    /// Packets that have come to it, where it counts them.
-    pub amount: Option<Amount>,
-}
-
-impl Element {
-    fn names(&self, address: IpAddr) -> bool {
-        self.packet.own.0 == address || self.packet.other.0 == address
-    }
-
-    /// Out of its set. It may have timed out since it was listed, and what is not there cannot be deleted: so it is added
-    /// first, which does nothing where it still is.
-    fn taken_out(&self) -> [Change; 2] {
-        let key = vec![self.key.clone()];
-        [Change::AddElements(self.set.clone(), key.clone()), Change::DeleteElements(self.set.clone(), key)]
-    }
-
-    /// Into its set, for the time that was left.
-    fn put_back(&self) -> Change {
-        let time =
-            self.timeout.map_or_else(String::new, |(all, left)| format!(" timeout {all}s expires {}s", left.max(1)));
-        Change::AddElements(self.set.clone(), vec![format!("{}{time}", self.key)])
-    }
+/// Carries out one transaction: all of it or nothing. Elements that it takes out are kept with what they have counted.
+pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), nft::Failed> {
+    let (changes, gone) = expand(namespace, changes).await.map_err(nft::without_effect)?;
+    nft::change(namespace, &changes).await?;
+    keep_counts(namespace, gone);
+    Ok(())
 }
 
 /// Changes with each [`Change::Forget`] as the elements that the kernel holds now, and each [`Change::Recall`] as those that were
 /// forgotten last; and the elements that they take out.
-pub(super) async fn expand(
-    namespace: &Arc<Namespace>,
-    changes: &[Change],
-) -> Result<(Vec<Change>, Vec<Element>), FabricError> {
+async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(Vec<Change>, Vec<Element>), FabricError> {
     let lists = changes.iter().any(|change| matches!(change, Change::Forget(_)));
     let held = if lists { elements(namespace).await? } else { Vec::new() };
     let mut forgotten = namespace.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,7 +107,7 @@ pub async fn remembered_for(namespace: &Arc<Namespace>, tuples: &[Tuple]) -> Res
 }
 
 /// Keeps the counts of elements that a transaction has taken out, until somebody asks.
-pub(super) fn keep_counts(namespace: &Namespace, gone: Vec<Element>) {
+fn keep_counts(namespace: &Namespace, gone: Vec<Element>) {
     let mut ended = namespace.ended.lock().unwrap_or_else(PoisonError::into_inner);
     let room = MOST_ENDED.saturating_sub(ended.len());
     ended.extend(gone.into_iter().filter(|element| element.amount.is_some()).take(room));

@@ -11,8 +11,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
+use super::error::FabricError;
+use super::namespace::Namespace;
 use super::packet::Sighting;
-use super::{FabricError, Namespace};
 use crate::network::Families;
 
 /// A packet socket, which shows packets from their IP header on. It never blocks.

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use netlink_packet_netfilter::conntrack::{ConntrackAttribute, ConntrackMessage, IPTuple, ProtoTuple, Tuple};
 use netlink_packet_netfilter::{NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily};
 
+use super::conntrack;
+use super::error::FabricError;
 use super::kernel::in_node;
+use super::namespace::Namespace;
 use super::netlink::{self, Refused};
-use super::{FabricError, Namespace, conntrack};
 
 /// The tracked flows of a namespace that have one of these addresses at an end, a line each.
 ///

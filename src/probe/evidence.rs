@@ -9,7 +9,8 @@ use tokio::sync::{Notify, mpsc};
 
 use super::attempt::Token;
 use super::witness::LinkId;
-use crate::fabric::packet::{Flaw, Says, Sighting, Tuple};
+use crate::fabric::packet::flaw::Flaw;
+use crate::fabric::packet::{Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
 use crate::model::protocol::{ICMP, ICMPV6, TCP};
 use crate::network::NodeName;

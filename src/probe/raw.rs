@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use super::attempt::{self, Answer, Token};
 use super::evidence::Board;
 use super::{TOKEN_BYTES, told};
-use crate::fabric::packet::checksum;
+use crate::fabric::packet::flaw::checksum;
 use crate::model::{IcmpMessage, Service};
 use crate::network::NodeName;
 

@@ -6,7 +6,7 @@ use super::attempt::Answer;
 use super::evidence::Logged;
 use super::waiting::{Back, Finding};
 use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
-use crate::fabric::packet::Flaw;
+use crate::fabric::packet::flaw::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;

@@ -12,7 +12,8 @@ use nix::sys::eventfd::EventFd;
 
 use super::evidence::{Board, Logged};
 use crate::fabric::nflog::LogSocket;
-use crate::fabric::packet::{self, Flaw, Tuple};
+use crate::fabric::packet::flaw::Flaw;
+use crate::fabric::packet::{self, Tuple};
 use crate::fabric::tap::{self, Tap};
 use crate::network::NodeName;
 

@@ -7,7 +7,7 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_sys::constants::NETLINK_ROUTE;
 use rtnetlink::LinkVeth;
 
-use super::{Check, Standing, kernel_version};
+use super::check::{Check, Standing, kernel_version};
 use crate::fabric::netlink::{self, Request};
 use crate::fabric::{conntrack, nft, tap};
 use crate::network::Network;

@@ -2,7 +2,8 @@
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket};
 
-use super::{ICMP, ICMP_HEADER, ICMPV6, length, payload};
+use super::{ICMP_HEADER, length, payload};
+use crate::model::protocol::{ICMP, ICMPV6};
 
 /// Why a packet is not what was asked, though it has the same ends: what a filter makes of it says nothing of one that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

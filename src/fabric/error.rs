@@ -1,0 +1,77 @@
+//! Why something of the kernel could not be done.
+
+use std::io;
+
+use crate::network::NodeName;
+
+/// Why the kernel is not as it was to be.
+#[derive(Debug, thiserror::Error)]
+pub enum FabricError {
+    /// A namespace could not be made.
+    #[error("failed to make the namespace {node}: {source}")]
+    Namespace {
+        /// Which.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// The sandbox has no place for the lab's names.
+    #[error("failed to make {}: {source}", folder.display())]
+    Folder {
+        /// Which.
+        folder: std::path::PathBuf,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// A namespace could not be entered.
+    #[error("failed to enter the namespace {node}: {source}")]
+    Enter {
+        /// Which.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// A namespace is named that was not made.
+    #[error("there is no namespace {0}")]
+    NoNode(NodeName),
+    /// The kernel refused a link, an address, a route, a setting, or the deletion of a flow.
+    #[error("failed to {attempt} in {node}: {source}")]
+    Kernel {
+        /// What was attempted.
+        attempt: String,
+        /// In which namespace.
+        node: NodeName,
+        /// The kernel's word.
+        source: io::Error,
+    },
+    /// nft refused a script.
+    #[error("failed to change the ruleset of {node}: {message}")]
+    Nft {
+        /// In which namespace.
+        node: NodeName,
+        /// What nft was given.
+        script: String,
+        /// nft's own words.
+        message: String,
+    },
+    /// Something failed that is not the kernel's.
+    #[error("{0}")]
+    Beside(String),
+    /// Nobody knows whether a transaction took place: an undo might undo what was never done.
+    #[error("whether the ruleset of {node} was changed is unknown")]
+    Unknown {
+        /// In which namespace.
+        node: NodeName,
+    },
+    /// Flows have been forgotten, and do not come back.
+    #[error("some tracked flows are forgotten already")]
+    Forgotten,
+    /// A change failed, and then taking it back failed too: nothing that is measured from now on counts.
+    #[error("{failure}; and taking it back failed: {undoing}. The lab is broken")]
+    Broken {
+        /// What failed first.
+        failure: Box<FabricError>,
+        /// What failed while undoing.
+        undoing: Box<FabricError>,
+    },
+}

@@ -1,0 +1,67 @@
+//! What the kernel has told of a namespace, as a namespace keeps it until somebody asks.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::network::nft::Change;
+use crate::network::remembered::Remembered;
+
+/// Packets, and their bytes with IP headers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// How many packets.
+    pub packets: u64,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+/// A rule as the kernel holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelRule {
+    /// Its chain.
+    pub chain: String,
+    /// The first word of its comment.
+    pub id: String,
+    /// The kernel's handle, never used twice in a table.
+    pub handle: u64,
+    /// How many packets came to its end, if it counts them.
+    pub packets: Option<u64>,
+}
+
+/// Rules with what each had counted when it was last read, by handle.
+pub(super) type RuleCounts = BTreeMap<u64, KernelRule>;
+
+/// An element that a packet has put into a set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Element {
+    /// Its set.
+    pub set: String,
+    /// Its fields as nft takes them, with dots between.
+    pub key: String,
+    /// The packet that it stands for.
+    pub packet: Remembered,
+    /// Seconds that it lives, and that are left of them.
+    pub timeout: Option<(u64, u64)>,
+    /// Packets that have come to it, where it counts them.
+    pub amount: Option<Amount>,
+}
+
+impl Element {
+    pub fn names(&self, address: IpAddr) -> bool {
+        self.packet.own.0 == address || self.packet.other.0 == address
+    }
+
+    /// Out of its set. It may have timed out since it was listed, and what is not there cannot be deleted: so it is added
+    /// first, which does nothing where it still is.
+    pub fn taken_out(&self) -> [Change; 2] {
+        let key = vec![self.key.clone()];
+        [Change::AddElements(self.set.clone(), key.clone()), Change::DeleteElements(self.set.clone(), key)]
+    }
+
+    /// Into its set, for the time that was left.
+    pub fn put_back(&self) -> Change {
+        let time =
+            self.timeout.map_or_else(String::new, |(all, left)| format!(" timeout {all}s expires {}s", left.max(1)));
+        Change::AddElements(self.set.clone(), vec![format!("{}{time}", self.key)])
+    }
+}
