@@ -53,6 +53,7 @@ pub mod sandbox;
 pub mod scenario;
 pub mod testing;
 pub mod topology;
+pub mod workshop;
 
 #[doc(inline)]
 pub use sglab_macros::test;

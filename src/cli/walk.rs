@@ -7,10 +7,11 @@ use anyhow::{Context, bail};
 use sglab::model::Era;
 use sglab::report::walk::{self as told, Ended, Walked};
 use sglab::report::{Entry, Style, terminal};
-use sglab::scenario::predicted::{self, Score, Told};
-use sglab::scenario::questions::{self, Puzzle, Puzzles, Subject};
+use sglab::scenario::subject::Subject;
 use sglab::scenario::{self, Cloudlike, Options, RunError, Stepper};
 use sglab::topology::{MAX_BYTES, Prediction, Reply, Step, Topology, predictions};
+use sglab::workshop::grading::{self, Score, Told};
+use sglab::workshop::questions::{self, Puzzle, Puzzles};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::arguments::{PlainFormat, WalkArguments};
@@ -135,7 +136,7 @@ impl Walk<'_> {
                 return Ok(broken(&error));
             }
             let (Some(result), earlier) = (stepper.taken().last(), stepper.taken().len() - 1) else { break };
-            let answers: Vec<Told> = predicted::told(puzzles, &predictions, result);
+            let answers: Vec<Told> = grading::told(puzzles, &predictions, result);
             score.add(&answers);
             if !silent {
                 let earlier = &stepper.taken()[..earlier];

@@ -6,7 +6,7 @@ use super::text::{self, Tone};
 use super::{Style, bundle};
 use crate::model::{HostIp, HostName};
 use crate::scenario::differences::{Difference, differences};
-use crate::scenario::questions::Subject;
+use crate::scenario::subject::Subject;
 use crate::scenario::{RunResult, StepResult, StepStatus};
 
 const NAME_WIDTH: usize = 60;

@@ -9,7 +9,7 @@ use super::terminal::NO_CELL;
 use super::{Broken, Entry, coverage, followed, text};
 use crate::model::{Endpoint, Era, Flow, HostIp, Via};
 use crate::scenario::differences::{Difference, differences};
-use crate::scenario::questions::Subject;
+use crate::scenario::subject::Subject;
 use crate::scenario::{CellDetails, CellSource, Check, Class, Grid, RunResult, StepResult};
 
 mod document;

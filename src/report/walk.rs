@@ -7,10 +7,11 @@ use serde::Serialize;
 use super::text::{self, Tone};
 use super::{Entry, Style, json, operation, terminal};
 use crate::model::{Cloud, ConnectionName, Era, InstanceState};
-use crate::scenario::predicted::{Mark, Score, Told};
-use crate::scenario::questions::{Puzzle, Puzzles, Subject, Trap};
+use crate::scenario::subject::Subject;
 use crate::scenario::{Check, DecidingRule, RunResult, StepResult};
 use crate::topology::{Part, Prediction, Step, Topology};
+use crate::workshop::grading::{Mark, Score, Told};
+use crate::workshop::questions::{Puzzle, Puzzles, Trap};
 
 const WIDTH: usize = 100;
 const INDENT: &str = "     ";

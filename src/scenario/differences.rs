@@ -6,8 +6,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::held;
-use super::questions::Subject;
 use super::results::{Class, RunResult, StepResult};
+use super::subject::Subject;
 
 /// One cell or connection that the eras decide otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,7 @@
 //!
 //! `run` drives a lab through the steps. Of what a step expects (`expected`) each part has its evaluator, which makes checks
 //! of it, and `results` is what reports read. Everything else here is pure: which cells there are (`cells`), what a step
-//! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), which
-//! cells a class is asked to predict (`questions`), and where eras differ (`differences`). `predict` takes the same steps
+//! demands of them (`demand`), whether the evidence gives it (`judge`), whether it is what `policy` predicts (`agreement`), and where eras differ (`differences`). `predict` takes the same steps
 //! without a lab.
 
 mod admitted;
@@ -20,7 +19,7 @@ pub mod coverage;
 pub mod demand;
 pub mod differences;
 mod dossier;
-mod expected;
+pub(crate) mod expected;
 pub mod explain;
 pub mod export;
 mod files;
@@ -31,14 +30,13 @@ pub mod held;
 pub mod judge;
 mod kept;
 pub mod predict;
-pub mod predicted;
-pub mod questions;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod reproduce;
 pub mod results;
 mod run;
 pub mod services;
+pub mod subject;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod traffic;

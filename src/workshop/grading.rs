@@ -4,10 +4,11 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::held;
-use super::questions::{Puzzle, Subject, Trap};
-use super::results::{Class, DecidingRule, StepResult};
+use super::questions::{Puzzle, Trap};
 use crate::probe::Outcome;
+use crate::scenario::held;
+use crate::scenario::results::{Class, DecidingRule, StepResult};
+use crate::scenario::subject::Subject;
 use crate::topology::Prediction;
 
 /// How a prediction came out.

@@ -7,15 +7,16 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::expected::Expected;
-use super::results::{CellSource, Class};
-use super::{cells, demand};
 use crate::model::{
     Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, InstanceState, Operation, Place,
     Refusal, SelfReference, Verdict, Via, apply,
 };
 use crate::policy;
-use crate::topology::{Asked, Fate, Placed, Step, Topology, Wanted};
+use crate::scenario::expected::Expected;
+use crate::scenario::results::{CellSource, Class};
+use crate::scenario::subject::Subject;
+use crate::scenario::{cells, demand};
+use crate::topology::{Fate, Placed, Step, Topology, Wanted};
 
 /// So many questions a step.
 pub const FEW: usize = 4;
@@ -38,15 +39,6 @@ pub struct Puzzle {
     pub subject: Subject,
     /// What makes people answer wrong, where something is known to.
     pub trap: Option<Trap>,
-}
-
-/// What a question is about.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Subject {
-    /// A new flow.
-    Flow(Flow),
-    /// A connection that is held.
-    Connection(ConnectionName),
 }
 
 /// Why people expect something else of a cell.
@@ -80,24 +72,6 @@ impl Trap {
             Self::Egress => "what goes out needs a rule as well",
             Self::NobodyListens => "the groups let it in: refused is not dropped",
             Self::Unchanged => "the step touches it, and changes nothing for it",
-        }
-    }
-}
-
-impl Subject {
-    /// Which words answer it.
-    pub fn asked(&self) -> Asked {
-        match self {
-            Self::Flow(_) => Asked::Flow,
-            Self::Connection(_) => Asked::Connection,
-        }
-    }
-
-    /// It as a topology file writes it.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Flow(flow) => flow.to_string(),
-            Self::Connection(name) => format!("connection {name}"),
         }
     }
 }

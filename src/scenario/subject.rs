@@ -1,0 +1,31 @@
+//! What is compared between eras, and asked of a class.
+
+use crate::model::{ConnectionName, Flow};
+use crate::topology::Asked;
+
+/// What a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// A new flow.
+    Flow(Flow),
+    /// A connection that is held.
+    Connection(ConnectionName),
+}
+
+impl Subject {
+    /// Which words answer it.
+    pub fn asked(&self) -> Asked {
+        match self {
+            Self::Flow(_) => Asked::Flow,
+            Self::Connection(_) => Asked::Connection,
+        }
+    }
+
+    /// It as a topology file writes it.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Flow(flow) => flow.to_string(),
+            Self::Connection(name) => format!("connection {name}"),
+        }
+    }
+}
