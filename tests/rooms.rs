@@ -65,7 +65,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("compile", 7),
     ("control", 9),
     ("lab", 25),
-    ("model", 22),
     ("policy", 5),
     ("probe", 17),
     ("protocol", 2),

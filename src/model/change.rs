@@ -6,10 +6,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Cloud, Direction, ElasticIpName, GroupName, InstanceName, InstanceState, Interface, InterfaceId, LoadBalancerName,
-    PrefixListName, PrivateIp, PublicIp, Rule, RuleId, SourceDestCheck,
-};
+use super::address::{PrivateIp, PublicIp};
+use super::cloud::{Cloud, InstanceState};
+use super::flow::Direction;
+use super::interface::{Interface, SourceDestCheck};
+use super::name::{ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, RuleId};
+use super::rule::Rule;
 
 /// One thing that differs between two clouds. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,13 +5,22 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::{
-    Daemon, DaemonName, ElasticIpName, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Ipv6, Knobs,
-    LoadBalancer, LoadBalancerName, MountPlace, MountSource, Mtu, Place, PrefixListName, PrivateIp, PublicIp, Rule,
-    RuleId, Service, SubnetName, TrackingTimeouts, VpcName,
+use super::address::{HostIp, PrivateIp, PublicIp};
+use super::daemon::Daemon;
+use super::era::{Era, Knobs};
+use super::flow::Service;
+use super::interface::Interface;
+use super::load_balancer::LoadBalancer;
+use super::mount::{MountPlace, MountSource};
+use super::mtu::Mtu;
+use super::name::{
+    DaemonName, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, Place, PrefixListName,
+    RuleId, SubnetName, VpcName,
 };
+use super::rule::Rule;
+use super::tracking::TrackingTimeouts;
 
-/// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply) from an empty one, step by step.
+/// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply::apply) from an empty one, step by step.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cloud {
     /// Which EC2 it is.
@@ -95,19 +104,6 @@ pub struct SubnetRoute {
     pub target: InterfaceId,
 }
 
-/// Whether an interface drops what is neither from nor to one of its own addresses.
-///
-/// Source: "Elastic network interfaces" (EC2 user guide): on by default, off for what routes or translates.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceDestCheck {
-    /// It drops that.
-    #[default]
-    On,
-    /// It passes that on.
-    Off,
-}
-
 /// What an instance's operating system does with a packet for somebody else.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -119,20 +115,6 @@ pub enum Forwarding {
     Plain,
     /// It passes it on as its own: a NAT instance.
     Nat,
-}
-
-impl SourceDestCheck {
-    /// Every setting with the word of the file.
-    pub const WORDS: [(&'static str, Self); 2] = [("on", Self::On), ("off", Self::Off)];
-}
-
-impl std::fmt::Display for SourceDestCheck {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::On => "on",
-            Self::Off => "off",
-        })
-    }
 }
 
 impl Vpc {
@@ -212,16 +194,6 @@ impl std::fmt::Display for PrefixFamily {
     }
 }
 
-/// Whether an interface gets a public address by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AutomaticPublic {
-    /// At launch, at each start, and in place of an Elastic IP that leaves it.
-    Given,
-    /// Never. Without an Elastic IP nothing of it leaves the VPC.
-    None,
-}
-
 /// What an instance is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -263,31 +235,6 @@ pub struct Instance {
     pub place: Option<Place>,
 }
 
-/// A network interface: groups and addresses are its own.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Interface {
-    /// Whose it is, and which.
-    pub id: InterfaceId,
-    /// A number used once in the cloud, from 1; link names and indexes derive from it.
-    pub number: u32,
-    /// Its VPC.
-    pub vpc: VpcName,
-    /// Its subnet.
-    pub subnet: SubnetName,
-    /// Its security groups; at least one.
-    pub groups: IndexSet<GroupName>,
-    /// Its private address, while it has one.
-    pub private: Option<PrivateIp>,
-    /// Its public address, while it has one: the Elastic IP that is associated with it, or else an automatic one.
-    pub public: Option<PublicIp>,
-    /// Whether it gets one by itself.
-    pub automatic_public: AutomaticPublic,
-    /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
-    pub ipv6: Option<Ipv6>,
-    /// Whether it drops what is not its own.
-    pub source_dest_check: SourceDestCheck,
-}
-
 impl Cloud {
     /// A cloud with nothing in it but its VPCs and hosts.
     pub fn new(era: Era, knobs: Knobs, vpcs: IndexMap<VpcName, Vpc>, hosts: IndexMap<HostName, Host>) -> Self {
@@ -308,16 +255,6 @@ impl Cloud {
             public_pool: DEFAULT_PUBLIC_POOL,
             counters: Counters::default(),
         }
-    }
-
-    /// Gives a VPC its `default` group, as it is born with it.
-    pub(crate) fn add_default_group(&mut self, vpc: &VpcName) {
-        super::apply::add_default_group(self, vpc);
-    }
-
-    /// Gives EC2-Classic the group of its load balancers.
-    pub(crate) fn add_elb_group(&mut self, vpc: &VpcName) {
-        super::apply::add_elb_group(self, vpc);
     }
 
     /// Whether egress rules exist in the cloud's era.

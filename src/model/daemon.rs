@@ -1,6 +1,6 @@
 //! Programs that an instance runs by itself: `services:` of a topology file.
 
-use super::Service;
+use super::flow::Service;
 
 /// A program that runs as long as its instance does.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

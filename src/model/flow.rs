@@ -4,7 +4,9 @@ use std::fmt;
 
 use std::net::Ipv4Addr;
 
-use super::{GroupName, HostIp, HostName, InstanceName, InterfaceId, Port, RuleId, Scheme, VpcName};
+use super::address::{HostIp, Port};
+use super::load_balancer::Scheme;
+use super::name::{GroupName, HostName, InstanceName, InterfaceId, RuleId, VpcName};
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{GroupName, InstanceName, Interface, LoadBalancerName, Place, Port, PrivateIp, SubnetName, VpcName};
+use super::address::{Port, PrivateIp};
+use super::interface::Interface;
+use super::name::{GroupName, InstanceName, LoadBalancerName, Place, SubnetName, VpcName};
 
 /// The group of every load balancer of EC2-Classic, and Amazon's own: rules name it, and nobody edits it.
 ///

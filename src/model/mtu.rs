@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Era;
+use super::era::Era;
 
 /// The largest IP packet that a link takes, in bytes with its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

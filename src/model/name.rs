@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::shown;
+use super::shown::shown;
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident $(, also below $prefix:expr)?) => {

@@ -1,13 +1,20 @@
-//! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply) carries them out.
+//! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply::apply) carries them out.
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
 
-use super::{
-    AutomaticPublic, CreateLoadBalancer, Daemon, DaemonName, ElasticIpName, Forwarding, GroupName, InstanceName,
-    InterfaceId, LoadBalancerName, MountPlace, MountSource, Permission, PrefixFamily, PrefixListName, PrivateIp,
-    Service, SourceDestCheck, SubnetName, VpcName,
+use super::address::PrivateIp;
+use super::cloud::{Forwarding, PrefixFamily};
+use super::daemon::Daemon;
+use super::flow::Service;
+use super::interface::{AutomaticPublic, SourceDestCheck};
+use super::load_balancer::CreateLoadBalancer;
+use super::mount::{MountPlace, MountSource};
+use super::name::{
+    DaemonName, ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, SubnetName,
+    VpcName,
 };
+use super::rule::Permission;
 
 /// One change to a cloud.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -169,7 +176,7 @@ pub struct CreateGroup {
     /// A free text.
     pub description: Option<String>,
     /// Where the file says so.
-    pub place: Option<super::Place>,
+    pub place: Option<super::name::Place>,
 }
 
 /// What a new prefix list is made of.
@@ -213,7 +220,7 @@ pub struct Launch {
     /// Further interfaces.
     pub more: Vec<NewInterface>,
     /// Where the file says so.
-    pub place: Option<super::Place>,
+    pub place: Option<super::name::Place>,
 }
 
 /// Which private address a launch asks for.

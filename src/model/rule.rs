@@ -6,7 +6,8 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::{ElasticIpName, GroupName, InstanceName, Place, Port, PrefixListName, RuleId};
+use super::address::Port;
+use super::name::{ElasticIpName, GroupName, InstanceName, Place, PrefixListName, RuleId};
 
 /// Ports `from` to `to`, both included; `from <= to` always holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

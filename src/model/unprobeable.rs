@@ -3,8 +3,8 @@
 
 use std::fmt;
 
+use super::flow::{Service, Via};
 use super::protocol::EXTENSION_HEADERS;
-use super::{Service, Via};
 
 /// Why no probe can ask for a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use super::Prober;
 use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::{Board, Parties, PassedOn};
+use super::prober::Prober;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace};
 use crate::model::{HealthCheck, InstanceName, Port};

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::attempt::Answer;
 use super::evidence::Logged;
+use super::outcome::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use super::waiting::{Back, Finding};
-use super::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use crate::fabric::packet::flaw::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 use crate::network::NodeName;

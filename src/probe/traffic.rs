@@ -18,12 +18,12 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::Drop;
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::attempt;
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
 use super::held;
+use super::outcome::Drop;
 use super::prober::Prober;
 use super::resolve::{self, SentBy, Whose};
 use crate::fabric::packet::Tuple;

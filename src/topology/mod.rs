@@ -57,6 +57,7 @@ use indexmap::{IndexMap, IndexSet};
 use crate::model::{
     Cloud, CloudService, ConnectionName, Direction, Era, GroupName, HostIp, HostName, InstanceName, InterfaceId, Knobs,
     LoadBalancerName, Operation, Place, Port, Refusal, RefusalCode, Service, TableName, Via, VpcName,
+    add_default_group, add_elb_group,
 };
 
 /// The commented file that `sglab init` writes.
@@ -384,10 +385,10 @@ impl Topology {
         cloud.knobs = self.overrides.over(era.knobs());
         let balanced = self.default_group_of_balancers.as_ref().filter(|_| era == Era::Vpc);
         if let Some(vpc) = self.default_group.as_ref().or(balanced) {
-            cloud.add_default_group(vpc);
+            add_default_group(&mut cloud, vpc);
         }
         if let Some(vpc) = self.elb_group.as_ref().filter(|_| era != Era::Vpc) {
-            cloud.add_elb_group(vpc);
+            add_elb_group(&mut cloud, vpc);
         }
         cloud
     }

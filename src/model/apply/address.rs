@@ -9,10 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
-use super::super::{
-    AddressRequest, Cloud, InstanceName, Ipv6, PrivateIp, PublicIp, Refusal, RefusalCode, SubnetName, Vpc, VpcName,
-};
-use super::refuse;
+use super::refuse::refuse;
+use crate::model::address::{Ipv6, PrivateIp, PublicIp};
+use crate::model::cloud::{Cloud, Vpc};
+use crate::model::name::{InstanceName, SubnetName, VpcName};
+use crate::model::operation::{AddressRequest, Refusal, RefusalCode};
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
 const FIRST_AUTOMATIC: u32 = 11;

@@ -57,7 +57,7 @@ fn case_29_classic_has_no_egress_calls() {
 #[test]
 fn case_31_what_keeps_a_group_from_being_deleted() {
     let mut sample = vpc();
-    sample.0.add_default_group(&VpcName::new("default"));
+    add_default_group(&mut sample.0, &VpcName::new("default"));
     let sample = sample
         .group("worn", &[])
         .group("named", &[])
@@ -241,7 +241,7 @@ fn a_duplicate_is_spelt_as_in_the_logs_of_ec2() {
 #[test]
 fn the_default_group_of_a_vpc_can_be_edited() {
     let mut sample = Sample::new(Era::Vpc);
-    sample.0.add_default_group(&VpcName::new("default"));
+    add_default_group(&mut sample.0, &VpcName::new("default"));
     assert_eq!(rules(&sample, "default"), (vec!["all default".into()], vec!["all anywhere".into()]));
     assert_eq!(sample.0.groups[0].description.as_deref(), Some("default VPC security group"));
     let edited = sample

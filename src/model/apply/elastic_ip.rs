@@ -3,11 +3,14 @@
 //! Sources: "Elastic IP addresses" (EC2 user guide, and its edition of 2018 for EC2-Classic), AssociateAddress and
 //! ReleaseAddress (EC2 API reference).
 
-use super::super::{
-    AutomaticPublic, Cloud, ElasticIp, ElasticIpName, InstanceState, InterfaceId, Reassociation, Refusal, RefusalCode,
-    Target,
-};
-use super::{address, instance, interface, quota, refuse};
+use super::lookup;
+use super::refuse::refuse;
+use super::{address, interface, quota};
+use crate::model::address::PublicIp;
+use crate::model::cloud::{Cloud, ElasticIp, InstanceState};
+use crate::model::interface::AutomaticPublic;
+use crate::model::name::{ElasticIpName, InterfaceId};
+use crate::model::operation::{Reassociation, Refusal, RefusalCode, Target};
 
 /// `AllocateAddress`. It is one that nobody ever had.
 pub(super) fn allocate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
@@ -32,7 +35,7 @@ pub(super) fn associate(
 ) -> Result<(), Refusal> {
     let elastic = known(cloud, name)?.clone();
     let holder = to.instance();
-    if !cloud.is_vpc() && instance::known(cloud, holder)?.state != InstanceState::Running {
+    if !cloud.is_vpc() && lookup::instance(cloud, holder)?.state != InstanceState::Running {
         let message = format!("The instance '{holder}' is not in a valid state for this operation.");
         return Err(refuse(RefusalCode::IncorrectInstanceState, message));
     }
@@ -90,7 +93,7 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
     })
 }
 
-fn set_public(cloud: &mut Cloud, id: &InterfaceId, public: Option<super::super::PublicIp>) {
+fn set_public(cloud: &mut Cloud, id: &InterfaceId, public: Option<PublicIp>) {
     let Some(interface) = interface::mutable(cloud, id) else { return };
     if let Some(lost) = std::mem::replace(&mut interface.public, public) {
         cloud.last_public.insert(id.clone(), lost);

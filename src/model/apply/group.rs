@@ -3,11 +3,12 @@
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::super::{
-    Cloud, CreateGroup, GroupName, IcmpMatch, Peer, PortRange, Refusal, RefusalCode, Rule, RuleId, SecurityGroup,
-    SubnetName, Traffic, VpcName,
-};
-use super::{address, load_balancer, quota, refuse, words};
+use super::refuse::refuse;
+use super::{address, lookup, quota, words};
+use crate::model::cloud::{Cloud, SecurityGroup};
+use crate::model::name::{GroupName, RuleId, SubnetName, VpcName};
+use crate::model::operation::{CreateGroup, Refusal, RefusalCode};
+use crate::model::rule::{IcmpMatch, Peer, PortRange, Rule, Traffic};
 
 /// The name of the group that EC2 makes itself.
 pub const DEFAULT_GROUP: &str = "default";
@@ -58,7 +59,7 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
 ///
 /// Source: "Default security groups" (Amazon VPC user guide), "EC2-Classic" (EC2 user guide, 2018). In a VPC one rule says
 /// so for all traffic; Classic needs one a protocol.
-pub(in crate::model) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
+pub(crate) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
     let name = GroupName::new(DEFAULT_GROUP);
     let traffic = if cloud.is_vpc() {
         vec![Traffic::All]
@@ -85,7 +86,7 @@ pub(in crate::model) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
 /// Source: DeleteSecurityGroup (EC2 API reference).
 pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal> {
     known(cloud, name)?;
-    load_balancer::must_be_ours(name)?;
+    lookup::must_be_ours(name)?;
     if name.as_str() == DEFAULT_GROUP {
         return Err(if cloud.is_vpc() {
             let message = format!("the specified group: \"{name}\" name: \"default\" cannot be deleted by a user");
@@ -158,7 +159,7 @@ pub(super) fn known_set(
         ));
     }
     for name in groups {
-        load_balancer::must_be_ours(name)?;
+        lookup::must_be_ours(name)?;
         if known(cloud, name)?.vpc != *vpc {
             return Err(refuse(
                 RefusalCode::InvalidParameter,

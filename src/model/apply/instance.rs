@@ -2,11 +2,14 @@
 
 use indexmap::IndexSet;
 
-use super::super::{
-    AddressRequest, AutomaticPublic, ChangeGroups, Cloud, ElasticIpOnStop, GroupName, Instance, InstanceName,
-    InstanceState, Interface, InterfaceId, Launch, OnCrash, OnStart, Refusal, RefusalCode, Target,
-};
-use super::{address, group, interface, load_balancer, refuse};
+use super::lookup;
+use super::refuse::refuse;
+use super::{address, group, interface, load_balancer};
+use crate::model::cloud::{Cloud, Instance, InstanceState};
+use crate::model::era::{ChangeGroups, ElasticIpOnStop, OnCrash, OnStart};
+use crate::model::interface::{AutomaticPublic, Interface};
+use crate::model::name::{GroupName, InstanceName, InterfaceId};
+use crate::model::operation::{AddressRequest, Launch, Refusal, RefusalCode, Target};
 
 /// `RunInstances` for one instance.
 pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
@@ -58,7 +61,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
 /// the instance ever crash, or be shut down". To stop what is stopped does nothing: EC2's refusals are for states that
 /// pass by, which no instance of sglab is ever in.
 pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
-    if known(cloud, name)?.state == InstanceState::Stopped {
+    if lookup::instance(cloud, name)?.state == InstanceState::Stopped {
         return Ok(());
     }
     let private_too = cloud.knobs.private_address_on_start == OnStart::New;
@@ -70,13 +73,13 @@ pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal
 /// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
 /// the addresses that a stop releases. To start what runs does nothing.
 pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
-    match known(cloud, name)?.state {
+    match lookup::instance(cloud, name)?.state {
         InstanceState::Running => return Ok(()),
         InstanceState::Crashed => stop(cloud, name)?,
         InstanceState::Stopped => {}
     }
-    for index in 0..known(cloud, name)?.interfaces.len() {
-        let interface = &known(cloud, name)?.interfaces[index];
+    for index in 0..lookup::instance(cloud, name)?.interfaces.len() {
+        let interface = &lookup::instance(cloud, name)?.interfaces[index];
         let (vpc, subnet, held) = (interface.vpc.clone(), interface.subnet.clone(), interface.private);
         let automatic = interface.automatic_public == AutomaticPublic::Given;
         let elastic = cloud.elastic_ip_of(&interface.id).map(|(_, elastic)| elastic.address);
@@ -117,7 +120,7 @@ pub(super) fn crash(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusa
 
 /// `TerminateInstances`: the instance is gone at once, its name and its addresses are free.
 pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
-    known(cloud, name)?;
+    lookup::instance(cloud, name)?;
     release_addresses(cloud, name, true);
     for elastic in cloud.elastic_ips.values_mut() {
         elastic.association.take_if(|interface| interface.instance == *name);
@@ -135,7 +138,7 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
 /// "Change the security groups for your EC2 instance" (EC2 user guide: running or stopped).
 pub(super) fn set_groups(cloud: &mut Cloud, of: &Target, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
     let name = of.instance();
-    let instance = known(cloud, name)?;
+    let instance = lookup::instance(cloud, name)?;
     match cloud.knobs.change_groups {
         ChangeGroups::AnyTime => {}
         ChangeGroups::WhileStopped if instance.state == InstanceState::Stopped => {}
@@ -162,15 +165,8 @@ pub(super) fn set_groups(cloud: &mut Cloud, of: &Target, groups: &IndexSet<Group
     Ok(())
 }
 
-/// An instance by its name.
-pub(super) fn known<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<&'a Instance, Refusal> {
-    cloud.instances.get(name).ok_or_else(|| {
-        refuse(RefusalCode::InvalidInstanceIdNotFound, format!("The instance ID '{name}' does not exist"))
-    })
-}
-
 fn must_run(cloud: &Cloud, name: &InstanceName, participle: &str) -> Result<(), Refusal> {
-    if known(cloud, name)?.state == InstanceState::Running {
+    if lookup::instance(cloud, name)?.state == InstanceState::Running {
         return Ok(());
     }
     Err(refuse(

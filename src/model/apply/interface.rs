@@ -3,16 +3,18 @@
 //! Source: "Elastic network interfaces" (EC2 user guide). EC2-Classic has one interface an instance and no switch; the
 //! texts of its refusals are sglab's own.
 
-use super::super::{
-    AutomaticPublic, Cloud, InstanceName, InstanceState, Interface, InterfaceId, NewInterface, Refusal, RefusalCode,
-    SourceDestCheck, Target,
-};
-use super::{address, group, instance, refuse};
+use super::lookup;
+use super::refuse::refuse;
+use super::{address, group};
+use crate::model::cloud::{Cloud, InstanceState};
+use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
+use crate::model::name::{InstanceName, InterfaceId};
+use crate::model::operation::{NewInterface, Refusal, RefusalCode, Target};
 
 /// `CreateNetworkInterface` and `AttachNetworkInterface`. It has groups and addresses of its own; a public one only as
 /// an Elastic IP.
 pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
-    let vpc = instance::known(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
+    let vpc = lookup::instance(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
     only_in_a_vpc(cloud, "have one network interface")?;
     let id = InterfaceId { instance: to.clone(), device: request.device };
     if cloud.interface(&id).is_some() {
@@ -76,7 +78,7 @@ pub(super) fn set_check(cloud: &mut Cloud, of: &Target, check: SourceDestCheck) 
 pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal> {
     match of {
         Target::Interface(id) => known(cloud, id).map(|interface| interface.id.clone()),
-        Target::Instance(name) if instance::known(cloud, name)?.interfaces.len() > 1 => Err(refuse(
+        Target::Instance(name) if lookup::instance(cloud, name)?.interfaces.len() > 1 => Err(refuse(
             RefusalCode::InvalidInstanceId,
             format!(
                 "There are multiple interfaces attached to instance '{name}'. Please specify an interface ID for the \
@@ -104,7 +106,7 @@ pub(super) fn is_up(cloud: &Cloud, name: &InstanceName) -> bool {
 }
 
 fn known<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Result<&'a Interface, Refusal> {
-    instance::known(cloud, &id.instance)?;
+    lookup::instance(cloud, &id.instance)?;
     cloud.interface(id).ok_or_else(|| {
         let message = format!("The networkInterface ID '{id}' does not exist");
         refuse(RefusalCode::InvalidNetworkInterfaceIdNotFound, message)

@@ -5,12 +5,15 @@
 use indexmap::{IndexMap, IndexSet};
 use ipnet::Ipv4Net;
 
-use super::super::{
-    AddressRequest, AutomaticPublic, Cloud, CreateLoadBalancer, ELB_GROUP, GroupName, InstanceName, InstanceState,
-    Interface, InterfaceId, LoadBalancer, LoadBalancerName, Peer, PortRange, Refusal, RefusalCode, Rule, Scheme,
-    SecurityGroup, SourceDestCheck, Traffic, VpcName,
-};
-use super::{DEFAULT_GROUP, address, group, refuse};
+use super::group::DEFAULT_GROUP;
+use super::refuse::refuse;
+use super::{address, group};
+use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
+use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
+use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
+use crate::model::name::{GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
+use crate::model::operation::{AddressRequest, Refusal, RefusalCode};
+use crate::model::rule::{Peer, PortRange, Rule, Traffic};
 
 /// `CreateLoadBalancer`: with a private address, and a public one unless it is internal, that stay as long as it does.
 ///
@@ -126,16 +129,8 @@ pub(super) fn terminated(cloud: &mut Cloud, instance: &InstanceName) {
 }
 
 /// Gives EC2-Classic the group of its load balancers: without a rule, since it is there to be named.
-pub(in crate::model) fn add_group(cloud: &mut Cloud, vpc: &VpcName) {
+pub(crate) fn add_group(cloud: &mut Cloud, vpc: &VpcName) {
     cloud.groups.insert(GroupName::new(ELB_GROUP), amazons(vpc, "the group of every load balancer"));
-}
-
-/// What Amazon owns, nobody else edits, deletes or wears.
-pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
-    if !group.as_str().starts_with("amazon-elb/") {
-        return Ok(());
-    }
-    Err(refuse(RefusalCode::InvalidGroupReserved, format!("The security group '{group}' is Amazon's own")))
 }
 
 /// A load balancer of EC2-Classic has no groups. What it does instead is written down as two of Amazon's own: that of

@@ -17,10 +17,12 @@ mod interface_tests;
 mod load_balancer;
 #[cfg(test)]
 mod load_balancer_tests;
+mod lookup;
 mod prefix_list;
 #[cfg(test)]
 mod prefix_list_tests;
 mod quota;
+mod refuse;
 mod rule;
 mod text;
 mod words;
@@ -34,12 +36,13 @@ mod tests;
 #[cfg(test)]
 mod words_tests;
 
-use super::Direction::{Egress, Ingress};
-use super::{Cloud, Operation, Refusal, RefusalCode};
+use super::cloud::Cloud;
+use super::flow::Direction::{Egress, Ingress};
+use super::operation::{Operation, Refusal};
 
 pub use group::DEFAULT_GROUP;
-pub(super) use group::add_default as add_default_group;
-pub(super) use load_balancer::add_group as add_elb_group;
+pub(crate) use group::add_default as add_default_group;
+pub(crate) use load_balancer::add_group as add_elb_group;
 
 /// Carries out one operation.
 ///
@@ -83,8 +86,4 @@ pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::Terminate(instance) => instance::terminate(cloud, instance)?,
     }
     Ok(())
-}
-
-fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into() }
 }

@@ -5,8 +5,11 @@
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::super::{Cloud, CreatePrefixList, PrefixList, PrefixListName, Refusal, RefusalCode};
-use super::{quota, refuse};
+use super::quota;
+use super::refuse::refuse;
+use crate::model::cloud::{Cloud, PrefixList};
+use crate::model::name::PrefixListName;
+use crate::model::operation::{CreatePrefixList, Refusal, RefusalCode};
 
 /// `CreateManagedPrefixList`.
 pub(super) fn create(cloud: &mut Cloud, request: &CreatePrefixList) -> Result<(), Refusal> {

@@ -5,8 +5,13 @@
 
 use indexmap::IndexSet;
 
-use super::super::{Cloud, Direction, GroupName, Peer, PrefixFamily, Quotas, Refusal, RefusalCode, Rule, VpcName};
-use super::refuse;
+use super::refuse::refuse;
+use crate::model::cloud::{Cloud, PrefixFamily};
+use crate::model::era::Quotas;
+use crate::model::flow::Direction;
+use crate::model::name::{GroupName, VpcName};
+use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::rule::{Peer, Rule};
 
 /// Rules of a group of a VPC, in each direction and family.
 const RULES_IN_A_VPC: usize = 60;

@@ -25,7 +25,7 @@ fn no_more_egress(group: &str, rule: &str) -> Operation {
 /// `used` is worn by an instance, `named` by a rule of `used`, `own` by its own rule; `idle` by nobody.
 fn sample(era: Era) -> Sample {
     let mut sample = Sample::new(era);
-    sample.0.add_default_group(&VpcName::new("default"));
+    add_default_group(&mut sample.0, &VpcName::new("default"));
     sample
         .group("named", &[])
         .group("used", &["tcp 22 from named"])

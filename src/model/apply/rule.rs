@@ -4,11 +4,15 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::super::{
-    Cloud, Direction, GroupName, Instance, InstanceName, Interface, Peer, PeerRequest, Permission, Refusal,
-    RefusalCode, Rule, SecurityGroup, Traffic, VpcName,
-};
-use super::{elastic_ip, group, load_balancer, prefix_list, quota, refuse, text, words};
+use super::lookup;
+use super::refuse::refuse;
+use super::{elastic_ip, group, prefix_list, quota, text, words};
+use crate::model::cloud::{Cloud, Instance, SecurityGroup};
+use crate::model::flow::Direction;
+use crate::model::interface::Interface;
+use crate::model::name::{GroupName, InstanceName, VpcName};
+use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::rule::{Peer, PeerRequest, Permission, Rule, Traffic};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
@@ -21,7 +25,7 @@ pub(super) fn authorize(
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
     known_direction(cloud, direction)?;
-    load_balancer::must_be_ours(name)?;
+    lookup::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
@@ -62,7 +66,7 @@ pub(super) fn revoke(
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
     known_direction(cloud, direction)?;
-    load_balancer::must_be_ours(name)?;
+    lookup::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     let group = group::known(cloud, name)?;
     let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
@@ -207,6 +211,6 @@ fn resolve_peer(cloud: &Cloud, vpc: &VpcName, request: &PeerRequest) -> Result<P
 }
 
 fn first_interface<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<Option<&'a Interface>, Refusal> {
-    let instance: &Instance = super::instance::known(cloud, name)?;
+    let instance: &Instance = lookup::instance(cloud, name)?;
     Ok(instance.interfaces.first())
 }

@@ -1,6 +1,6 @@
 //! The texts in which EC2 names a rule that exists already.
 
-use super::super::{IcmpMatch, Peer, PortRange, Traffic};
+use crate::model::rule::{IcmpMatch, Peer, PortRange, Traffic};
 
 /// A rule as `InvalidPermission.Duplicate` spells it: `peer: 0.0.0.0/0, TCP, from port: 22, to port: 22, ALLOW`.
 ///

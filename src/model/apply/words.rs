@@ -3,8 +3,11 @@
 //! Sources: CreateSecurityGroup, IpRange (EC2 API reference, 2014 and today); the texts are those in circulation in logs of
 //! EC2's answers, but for that about the characters of a name, which is sglab's own.
 
-use super::super::{Cloud, GroupName, Refusal, RefusalCode, shown};
-use super::refuse;
+use super::refuse::refuse;
+use crate::model::cloud::Cloud;
+use crate::model::name::GroupName;
+use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::shown::shown;
 
 /// A name, and a description, has at most so many characters.
 const MOST: usize = 255;

@@ -18,7 +18,7 @@ use super::Topology;
 use crate::model::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
     Instance, InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, Peers, PrivateIp, Rule, SecurityGroup,
-    Service, SourceDestCheck, Traffic, Via, Vpc, VpcName,
+    Service, SourceDestCheck, Traffic, Via, Vpc, VpcName, add_default_group,
 };
 
 /// Why a cloud cannot be written as a file.
@@ -419,7 +419,7 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
 /// The `default` group is there before anything that a file says, so what became of its rules is the matter of a step.
 fn edits_of_default(cloud: &Cloud, group: &SecurityGroup) -> Vec<String> {
     let mut born = Cloud::new(cloud.era, cloud.knobs, cloud.vpcs.clone(), Default::default());
-    born.add_default_group(&group.vpc);
+    add_default_group(&mut born, &group.vpc);
     let Some(born) = born.groups.get(&GroupName::new(DEFAULT_GROUP)) else { return Vec::new() };
     let said = |rules: &[Rule]| {
         rules.iter().map(|it| (it.traffic, it.peer.clone(), it.description.clone())).collect::<Vec<_>>()

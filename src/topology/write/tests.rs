@@ -257,7 +257,7 @@ fn a_load_balancer_of_classic_is_written_without_amazons_groups_which_rules_stil
 #[test]
 fn amazons_group_that_nothing_uses_is_left_out() {
     let mut sample = Sample::new(Era::Classic).group("WEB", &[]).instance("a", &["WEB"]);
-    sample.0.add_elb_group(&VpcName::new("default"));
+    add_elb_group(&mut sample.0, &VpcName::new("default"));
     assert!(!read(&written(&sample.0).unwrap()).unwrap().groups.contains_key(ELB_GROUP));
 }
 
@@ -303,7 +303,7 @@ proptest! {
             cloud.vpcs[0].ipv6 = Some(DEFAULT_IPV6_BLOCK);
         }
         cloud.hosts[0].mtu = Mtu(mtu);
-        cloud.add_default_group(&VpcName::new("default"));
+        add_default_group(&mut cloud, &VpcName::new("default"));
         let mut cloud = Sample(cloud).group("g", &[]).group("h", &[]).with(create("far", "other")).0;
         for operation in operations {
             if let Ok(next) = apply(&cloud, &operation) {

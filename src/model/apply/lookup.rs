@@ -1,0 +1,21 @@
+//! What every operation asks first: whether something is there, and whose it is.
+
+use super::refuse::refuse;
+use crate::model::cloud::{Cloud, Instance};
+use crate::model::name::{GroupName, InstanceName};
+use crate::model::operation::{Refusal, RefusalCode};
+
+/// An instance by its name.
+pub(super) fn instance<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<&'a Instance, Refusal> {
+    cloud.instances.get(name).ok_or_else(|| {
+        refuse(RefusalCode::InvalidInstanceIdNotFound, format!("The instance ID '{name}' does not exist"))
+    })
+}
+
+/// What Amazon owns, nobody else edits, deletes or wears.
+pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
+    if !group.as_str().starts_with("amazon-elb/") {
+        return Ok(());
+    }
+    Err(refuse(RefusalCode::InvalidGroupReserved, format!("The security group '{group}' is Amazon's own")))
+}
