@@ -63,7 +63,6 @@ const PAIRS: &[[&str; 2]] = &[["sandbox::machine::view", "sandbox::machine::view
 const CIRCLES: &[(&str, usize)] = &[
     ("cli", 34),
     ("compile", 7),
-    ("control", 9),
     ("lab", 25),
     ("policy", 5),
     ("probe", 17),

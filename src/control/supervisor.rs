@@ -6,27 +6,32 @@ mod connection;
 mod events;
 mod feed;
 mod flow_logs;
+mod frame;
+mod hearing;
 mod probing;
 mod programs;
 mod state;
+mod supervised;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use super::place::LabName;
-use crate::lab::{Lab, LabError, Verdicts};
-use crate::model::{Cloud, InstanceName, Operation, changes};
+use crate::lab::{Lab, LabError};
+use crate::model::{Cloud, Operation, changes};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
+use capturing::Captures;
 use events::Events;
-use feed::Answer;
+use feed::{Answer, Job};
 use flow_logs::Windows;
 pub use flow_logs::{Keeping, Write};
+use supervised::Supervised;
 
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
@@ -46,25 +51,6 @@ pub struct Start {
     pub flow_logs: Keeping,
 }
 
-/// A request and where its answer goes.
-type Job = (Request, oneshot::Sender<Answer>);
-
-/// A lab and what is known of it beside its cloud.
-struct Supervised {
-    lab: Lab,
-    name: LabName,
-    file: String,
-    pid: u32,
-    up: Instant,
-    /// Since when the instances run.
-    since: Arc<HashMap<InstanceName, Instant>>,
-    revision: Revision,
-    events: Events,
-    verdicts: Verdicts,
-    windows: Windows,
-    captures: Vec<capturing::UnderWay>,
-}
-
 /// Serves a lab until somebody asks it to end.
 ///
 /// # Errors
@@ -82,8 +68,19 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
     let windows = lab.flow_logs().await.map_err(io::Error::other)?;
     let windows = Windows::new(windows, flow_logs);
     let (events, revision) = (Events::default(), Revision::default());
-    let mut supervised =
-        Supervised { lab, name, file, pid, up: now, since, revision, events, verdicts, windows, captures: Vec::new() };
+    let mut supervised = Supervised {
+        lab,
+        name,
+        file,
+        pid,
+        up: now,
+        since,
+        revision,
+        events,
+        verdicts,
+        windows,
+        captures: Captures::default(),
+    };
     // What came while another request was carried out.
     let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
@@ -148,7 +145,7 @@ impl Supervised {
             return self.feed_flow_logs(follow).await;
         }
         if let Request::Capture { instance } = &request {
-            return self.capture(instance).await;
+            return self.captures.begin(&self.lab, instance).await;
         }
         if request == Request::Changes {
             return self.events.changes(Reply::State(Box::new(state::Glimpse::of(self).now())));
@@ -215,7 +212,7 @@ impl Supervised {
     fn applied(&mut self, operation: Operation, before: &Cloud, took: Duration) -> Applied {
         self.revision.0 += 1;
         self.remember(&operation);
-        self.end_captures();
+        self.captures.end(&self.lab);
         let changes = changes(before, self.lab.cloud());
         let applied = Applied { operation, changes, in_force: took.as_secs_f64() };
         self.events.tell(EventKind::Change(applied.clone()));

@@ -7,11 +7,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use tokio::sync::broadcast;
 
-use super::Supervised;
-use super::events::now;
-use super::feed::{Answer, Feed, Source};
+use super::feed::{Answer, Feed, Source, now};
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
+use crate::lab::Lab;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
 use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
@@ -21,8 +20,12 @@ const WAITING: usize = 256;
 /// So many may be under way at the same time.
 const MOST: usize = 32;
 
+/// The captures of a lab.
+#[derive(Default)]
+pub(super) struct Captures(Vec<UnderWay>);
+
 /// A capture under way. Its socket would keep the namespace of an instance that has stopped.
-pub(super) struct UnderWay {
+struct UnderWay {
     namespace: Weak<Namespace>,
     node: NodeName,
     stop: Arc<EventFd>,
@@ -30,10 +33,10 @@ pub(super) struct UnderWay {
     runs: Weak<()>,
 }
 
-impl Supervised {
+impl Captures {
     /// Begins a capture: an empty [`Reply::Frames`] once it is under way, then more.
-    pub(super) async fn capture(&mut self, name: &InstanceName) -> Answer {
-        let cloud = self.lab.cloud();
+    pub async fn begin(&mut self, lab: &Lab, name: &InstanceName) -> Answer {
+        let cloud = lab.cloud();
         let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
             let running = cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
@@ -42,12 +45,12 @@ impl Supervised {
                 if state.is_none() { "there is no instance" } else { "nothing can be captured of what does not run:" };
             return Answer::Once(Reply::Invalid(format!("error: {why} `{name}`; {} run", names.join(", "))));
         }
-        self.captures.retain(|it| it.runs.strong_count() > 0);
-        if self.captures.len() >= MOST {
+        self.0.retain(|it| it.runs.strong_count() > 0);
+        if self.0.len() >= MOST {
             return Answer::failed(&format!("{MOST} captures are under way already, and more may not"));
         }
         let node = NodeName(name.to_string());
-        let begun = match self.lab.fabric().node(&node) {
+        let begun = match lab.fabric().node(&node) {
             Ok(namespace) => Capture::open(namespace).await.map(|capture| (Arc::downgrade(namespace), capture)),
             Err(error) => Err(error),
         };
@@ -70,14 +73,14 @@ impl Supervised {
             return Answer::failed(&error.to_string());
         }
         let source = Some(Source(Arc::clone(&stop)));
-        self.captures.push(UnderWay { namespace, node, stop, runs });
+        self.0.push(UnderWay { namespace, node, stop, runs });
         Answer::Many(Feed { kept: vec![Arc::new(Reply::Frames(Vec::new()))], news: Some(news), source })
     }
 
     /// Ends the captures of namespaces that are no more.
-    pub(super) fn end_captures(&mut self) {
-        let fabric = self.lab.fabric();
-        for it in &self.captures {
+    pub fn end(&self, lab: &Lab) {
+        let fabric = lab.fabric();
+        for it in &self.0 {
             let now = fabric.node(&it.node).ok();
             if !now.is_some_and(|now| std::ptr::eq(Arc::as_ptr(now), it.namespace.as_ptr())) {
                 // It ends by itself where nobody reads it any more.

@@ -12,18 +12,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::Job;
-use super::feed::Answer;
+use super::feed::{Answer, Job};
+use super::frame::{PATIENCE, frame};
 use super::programs::{self, StartProgram};
-use crate::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
+use crate::protocol::{self, Envelope, FrameError, MAX_REQUEST, Request, VERSION};
 use crate::sandbox::ids;
 
 /// Connections that may be open at the same time. Another closes the oldest that is not being answered; if all are being answered, it
 /// waits until one closes.
 const MOST: usize = 256;
-/// Who connects has so long to send a request: a silent one must not hold a place for ever.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Accepts connections until it is dropped.
 pub(super) async fn accept(listener: UnixListener, jobs: mpsc::Sender<Job>, starts: mpsc::Sender<StartProgram>) {
     let mut open = JoinSet::new();
@@ -106,13 +103,6 @@ async fn converse(
         let mut rest = stream.take(MAX_REQUEST as u64);
         drop(tokio::time::timeout(PATIENCE, tokio::io::copy(&mut rest, &mut tokio::io::sink())).await);
     }
-}
-
-/// A reply as a frame; one that is too large as the word that it is.
-pub(super) fn frame(reply: &Reply) -> Vec<u8> {
-    let frame = protocol::frame(reply, MAX_REPLY);
-    let frame = frame.or_else(|error| protocol::frame(&Reply::Failed(error.to_string()), MAX_REPLY));
-    frame.unwrap_or_default()
 }
 
 /// The request of a connection; nothing if it closed without a word, else why it is none.

@@ -2,14 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::broadcast;
 
-use super::Supervised;
-use super::feed::{Answer, Feed};
-use super::probing::verdict;
-use crate::probe::Logged;
+use super::feed::{Answer, Feed, now};
 use crate::protocol::{Event, EventKind, Reply};
 
 /// So many events are kept for who asks later, and so many wait for a slow reader.
@@ -73,39 +69,4 @@ impl Events {
 
 fn too_many() -> Answer {
     Answer::failed(&format!("{MOST_FOLLOWERS} follow this lab already, and more may not"))
-}
-
-/// Seconds since 1970.
-pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
-}
-
-impl Supervised {
-    /// Hears what the filters have recorded so far: what came before is told before what comes.
-    pub(super) fn hear_all(&mut self) {
-        while let Some(logged) = self.verdicts.ready() {
-            self.hear(&logged);
-        }
-        self.hear_of_lost();
-    }
-
-    /// Records that were lost are told of, also where none comes behind them.
-    fn hear_of_lost(&mut self) {
-        let missed = self.lab.unheard();
-        if missed > 0 {
-            self.events.tell(EventKind::Missed { events: missed });
-            self.windows.logs.lose();
-        }
-    }
-
-    /// A filter has recorded something. What concerns no interface of the cloud is the instrument's own.
-    pub(super) fn hear(&mut self, logged: &Logged) {
-        self.hear_of_lost();
-        self.windows.logs.hear(&self.lab, logged);
-        let whereabouts = self.lab.whereabouts(logged);
-        if whereabouts.from.is_some() || whereabouts.to.is_some() {
-            let verdict = verdict(&self.lab, logged);
-            self.events.tell(EventKind::Verdict(Box::new(verdict)));
-        }
-    }
 }

@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use nix::sys::eventfd::EventFd;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
+use tokio::sync::oneshot;
 
-use super::connection::frame;
-use crate::protocol::{Event, EventKind, Reply};
+use super::frame::frame;
+use crate::protocol::{Event, EventKind, Reply, Request};
 
 /// What a connection is answered.
 pub(super) enum Answer {
@@ -24,6 +26,9 @@ impl Answer {
         Self::Once(Reply::Failed(why.to_owned()))
     }
 }
+
+/// A request and where its answer goes.
+pub(super) type Job = (Request, oneshot::Sender<Answer>);
 
 /// Replies that are there, and those that come. The lab never waits for a reader: who reads too slowly is told how much went by.
 pub(super) struct Feed {
@@ -84,5 +89,10 @@ impl Feed {
 /// The word that so many replies went by.
 fn went_by(replies: u64) -> Reply {
     let kind = EventKind::Missed { events: replies };
-    Reply::Event(Box::new(Event { number: 0, time: super::events::now(), kind }))
+    Reply::Event(Box::new(Event { number: 0, time: now(), kind }))
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::Supervised;
 use super::feed::{Answer, Feed};
+use crate::lab::Lab;
 use crate::lab::flow_log::{Action, Eni, FULL, FlowLogs, FlowRecord, LogStatus};
 use crate::model::{Cloud, Direction};
 use crate::protocol::Reply;
@@ -57,6 +57,40 @@ impl Windows {
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { logs, clock, keeping, kept: Kept::default(), news: broadcast::channel(WAITING).0 }
     }
+
+    /// Why nobody more may follow, if that is so.
+    pub fn refusal(&self, follow: bool) -> Option<Answer> {
+        let full = follow && self.news.receiver_count() >= MOST_FOLLOWERS;
+        let why = format!("{MOST_FOLLOWERS} follow this lab's flow log already, and more may not");
+        full.then(|| Answer::failed(&why))
+    }
+
+    /// What is kept, and what comes.
+    pub fn feed(&self, follow: bool) -> Answer {
+        let news = follow.then(|| self.news.subscribe());
+        Answer::Many(Feed { kept: self.kept.all(), news, source: None })
+    }
+
+    /// Ends the window of a lab.
+    pub async fn close(&mut self, lab: &Lab) -> Result<(), String> {
+        self.clock.reset();
+        let ended = self.logs.close(lab).await.map_err(|error| error.to_string())?;
+        let cloud = lab.cloud();
+        let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
+        // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.
+        if let Some(Err(error)) = self.keeping.write.as_mut().map(|write| write(&records)) {
+            eprintln!("the flow log is not written any more: {error}");
+            self.keeping.write = None;
+        }
+        // One request can have probed everybody at once: a reply has a size that can be sent.
+        for records in records.chunks(FULL) {
+            let reply = Arc::new(Reply::FlowLog(records.to_vec()));
+            self.kept.add(Arc::clone(&reply), records.len());
+            // Nobody may be following.
+            drop(self.news.send(reply));
+        }
+        Ok(())
+    }
 }
 
 /// The last replies, and how many records each has.
@@ -78,57 +112,6 @@ impl Kept {
 
     fn all(&self) -> Vec<Arc<Reply>> {
         self.windows.iter().map(|(window, _)| Arc::clone(window)).collect()
-    }
-}
-
-impl Supervised {
-    /// What the flow log has, the window of this moment with it, and what comes.
-    pub(super) async fn feed_flow_logs(&mut self, follow: bool) -> Answer {
-        if follow && self.windows.news.receiver_count() >= MOST_FOLLOWERS {
-            return Answer::failed(&format!("{MOST_FOLLOWERS} follow this lab's flow log already, and more may not"));
-        }
-        if let Err(why) = self.end_window().await {
-            return Answer::failed(&why);
-        }
-        let news = follow.then(|| self.windows.news.subscribe());
-        Answer::Many(Feed { kept: self.windows.kept.all(), news, source: None })
-    }
-
-    /// Ends the window if it has as much as it may hold.
-    pub(super) async fn end_full_window(&mut self) {
-        if self.windows.logs.is_full() {
-            self.end_window_by_clock().await;
-        }
-    }
-
-    /// Ends the window; that it cannot be counted is said where the supervisor says things, and the next has it too.
-    pub(super) async fn end_window_by_clock(&mut self) {
-        if let Err(why) = self.end_window().await {
-            eprintln!("the window of the flow log does not end: {why}");
-        }
-    }
-
-    /// Ends the window.
-    async fn end_window(&mut self) -> Result<(), String> {
-        self.hear_all();
-        self.windows.clock.reset();
-        let ended = self.windows.logs.close(&self.lab).await.map_err(|error| error.to_string())?;
-        let cloud = self.lab.cloud();
-        let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
-        let windows = &mut self.windows;
-        // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.
-        if let Some(Err(error)) = windows.keeping.write.as_mut().map(|write| write(&records)) {
-            eprintln!("the flow log is not written any more: {error}");
-            windows.keeping.write = None;
-        }
-        // One request can have probed everybody at once: a reply has a size that can be sent.
-        for records in records.chunks(FULL) {
-            let reply = Arc::new(Reply::FlowLog(records.to_vec()));
-            windows.kept.add(Arc::clone(&reply), records.len());
-            // Nobody may be following.
-            drop(windows.news.send(reply));
-        }
-        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! Probes on a lab that is up.
 
-use super::Supervised;
+use super::supervised::Supervised;
 use crate::lab::Lab;
 use crate::model::Flow;
 use crate::network::record::Record;

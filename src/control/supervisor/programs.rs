@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Supervised;
-use super::connection::PATIENCE;
+use super::frame::PATIENCE;
+use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
 use crate::model::{DaemonName, InstanceName};
 use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indexmap::IndexMap;
 
-use super::Supervised;
+use super::supervised::Supervised;
 use crate::lab::{DaemonStates, Now};
 use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::AtWork;
