@@ -2,6 +2,9 @@
 //!
 //! The modules are rooms, and each knows only rooms below it: `docs/architecture.md` has the table, and `tests/rooms.rs` holds the code to it.
 //!
+//! Build on [`testing`], [`topology`], [`model`] and [`policy`]; changes of these are in the changelog. The other rooms are public for this
+//! repository's tests only, and change without notice.
+//!
 //! `policy` and `compile` are two independent readings of one state and never see each other.
 //!
 //! Start at [`topology::Topology`], the file; then [`scenario::run`], which does what it says on real packets.
