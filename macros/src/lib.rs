@@ -1,6 +1,8 @@
-//! The attribute `#[sglab::test]`. Use it from the crate `sglab`.
+//! The attribute `#[sglab::test]`; use it from the crate `sglab`. And what that derives for the types of its topology file.
 //!
 //! It reads a function no further than it must, so that whatever is wrong in the body is told where it stands.
+
+mod shape;
 
 use proc_macro::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
@@ -26,6 +28,14 @@ pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let made = timeout(arguments).and_then(|timeout| rewrite(&item, timeout));
     // What cannot be a test is passed on beside the error, so that nothing else is said to be missing.
     made.unwrap_or_else(|fault| fault.into_error().into_iter().chain(item).collect())
+}
+
+/// For the types of a topology file, inside `sglab` alone: how each is read, described to editors and written.
+#[doc(hidden)]
+#[proc_macro_derive(Shape, attributes(shape))]
+pub fn derive_shape(item: TokenStream) -> TokenStream {
+    let made = shape::derive(item).and_then(|code| code.parse().map_err(|_| "this is no type of a file"));
+    made.unwrap_or_else(|why| Fault(Span::call_site(), why).into_error())
 }
 
 /// What is wrong, and where.

@@ -1,9 +1,10 @@
 //! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
 
+use super::document::words::Word;
 use super::flows::Within;
 use super::problem::{Draft, quote};
-use super::reading::{Reading, part, suggest};
-use super::tree::Node;
+use super::reading::Reading;
+use super::suggest::suggest;
 use super::{Question, Selector};
 use crate::model::CloudService;
 
@@ -11,8 +12,8 @@ const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";
 
 impl Reading<'_> {
     /// One question.
-    pub fn question(&mut self, node: &Node) -> Option<Question> {
-        let text = self.text(node, "who asks which service, such as `web1 -> dns`")?;
+    pub fn question(&mut self, node: &Word) -> Option<Question> {
+        let text = node.text();
         let Some((from, to)) = text.split_once("->") else {
             self.report(Draft::new(node.span, format!("{} asks nobody", quote(text))).help(FORM));
             return None;
@@ -23,7 +24,7 @@ impl Reading<'_> {
         if service.is_none() {
             let words = CloudService::ALL.map(CloudService::as_str);
             let help = suggest(to, words).unwrap_or_else(|| words.join(", "));
-            self.report(Draft::new(part(node, to), format!("unknown service {}", quote(to))).help(help));
+            self.report(Draft::new(node.part(to), format!("unknown service {}", quote(to))).help(help));
         }
         let (from, service) = (selector?, service?);
         if matches!(from, Selector::Host(_)) {

@@ -1,11 +1,11 @@
 //! A flow that somebody asks about outside a file, in the words of a file.
 
 use super::FlowPattern;
+use super::document::words::Word;
 use super::flows::Within;
 use super::names::{Sort, fault};
 use super::problem::{Problems, Source, Span};
 use super::reading::Reading;
-use super::tree::Node;
 use crate::model::Cloud;
 
 impl FlowPattern {
@@ -18,7 +18,7 @@ impl FlowPattern {
         let source = Source::new("FLOW", words);
         let mut reading = Reading::new(&source, Vec::new(), None);
         let nowhere = Span { start: 0, end: 0 };
-        let mut declare = |name: &str, sort| reading.declare(&Node::word(name, nowhere), sort, &[]);
+        let mut declare = |name: &str, sort| reading.declare(&Word::new(name, nowhere), sort, &[]);
         cloud.hosts.keys().for_each(|name| declare(name.as_str(), Sort::Host));
         cloud.instances.keys().for_each(|name| declare(name.as_str(), Sort::Instance));
         cloud.load_balancers.keys().for_each(|name| declare(name.as_str(), Sort::LoadBalancer));
@@ -36,7 +36,7 @@ impl FlowPattern {
                 reading.world.members.entry(group.clone()).or_default().insert(name.clone());
             }
         }
-        let node = Node::word(words, Span { start: 0, end: words.len() });
+        let node = Word::new(words, Span { start: 0, end: words.len() });
         let pattern = reading.flow(&node, Within::Question);
         reading.refuse_empty_patterns();
         match pattern {

@@ -1,25 +1,30 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
+use super::document::scenario::Connections;
+use super::document::shape::{Map, Span};
+use super::document::words::{Flow, Name, Word};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, quote};
-use super::reading::{Reading, suggest};
-use super::tree::Node;
-use super::{Action, Fate, FlowPattern, Opening, Placed, Selector};
+use super::reading::Reading;
+use super::suggest::suggest;
+use super::{Action, FlowPattern, Opening, Placed, Selector};
 use crate::model::{ConnectionName, Service, Via};
 
 impl Reading<'_> {
     /// `open: {session: 'web1 -> db1:3306'}`.
-    pub fn openings(&mut self, node: &Node) -> Vec<Action> {
+    pub fn openings(&mut self, opened: &Map<Name<ConnectionName>, Flow>) -> Vec<Action> {
         let mut actions = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from names to flows") {
-            let Some(name) = self.name(key, "a connection") else { continue };
+        for entry in &opened.entries {
+            let Some(key) = &entry.key else { continue };
+            let Some(name) = self.name(key) else { continue };
             if let Some(first) = self.connections.get(&name) {
                 let draft = Draft::new(key.span, format!("a connection {} is opened already", quote(&name)));
                 self.report(draft.related("here", *first));
                 continue;
             }
             self.connections.insert(name.clone(), key.span);
+            let Some(value) = &entry.value else { continue };
             let Some(flow) = self.flow(value, Within::Held) else { continue };
             if let Selector::Instance(to) = &flow.to
                 && self.names.sort(to.as_str()) == Some(Sort::LoadBalancer)
@@ -29,7 +34,7 @@ impl Reading<'_> {
                 self.report(draft.help("hold one to an instance behind it"));
                 continue;
             }
-            if let Some(draft) = self.no_end(&flow, value) {
+            if let Some(draft) = self.no_end(&flow, value.span) {
                 self.report(draft);
                 continue;
             }
@@ -45,11 +50,11 @@ impl Reading<'_> {
     }
 
     /// What an end of a connection cannot be, since it always means several.
-    fn no_end(&self, flow: &FlowPattern, node: &Node) -> Option<Draft> {
+    fn no_end(&self, flow: &FlowPattern, span: Span) -> Option<Draft> {
         for end in [&flow.from, &flow.to] {
             let host = match end {
                 Selector::Any => {
-                    let draft = Draft::new(node.span, "`any` cannot be the end of a connection, which is one flow");
+                    let draft = Draft::new(span, "`any` cannot be the end of a connection, which is one flow");
                     return Some(draft.help("name an instance or a host; open one connection for each"));
                 }
                 Selector::Host(host) => host,
@@ -64,45 +69,25 @@ impl Reading<'_> {
             };
             if least > 1 {
                 let message = format!("{} has {least} addresses, and a connection is one flow", quote(host.as_str()));
-                return Some(Draft::new(node.span, message).help("give each address a host of its own"));
+                return Some(Draft::new(span, message).help("give each address a host of its own"));
             }
         }
         None
     }
 
-    /// `close: session`.
-    pub fn closings(&mut self, node: &Node) -> Vec<Action> {
-        let items = self.some(node, "a connection or a list of them");
-        let names: Vec<_> = items.iter().filter_map(|item| self.connection(item)).collect();
-        names.into_iter().map(Action::Close).collect()
+    /// `close:`, `idle:`, `alive:` and their like: connections that some step up to this one has opened.
+    pub fn connections(&mut self, named: &Connections) -> Vec<Placed<ConnectionName>> {
+        named.items.iter().filter_map(|word| self.connection(word)).collect()
     }
 
-    /// `idle: session`.
-    pub fn idlings(&mut self, node: &Node) -> Vec<Action> {
-        let items = self.some(node, "a connection or a list of them");
-        let names: Vec<_> = items.iter().filter_map(|item| self.connection(item)).collect();
-        names.into_iter().map(Action::Idle).collect()
-    }
-
-    /// `alive:`, `cut:` and their like.
-    pub fn fates(&mut self, node: &Node) -> Vec<Placed<ConnectionName>> {
-        let items = self.some(node, "at least one connection");
-        items.iter().filter_map(|item| self.connection(item)).collect()
-    }
-
-    /// A connection that some step up to this one has opened.
-    fn connection(&mut self, node: &Node) -> Option<Placed<ConnectionName>> {
-        let word = self.text(node, "the name of a connection")?;
+    fn connection(&mut self, name: &Word) -> Option<Placed<ConnectionName>> {
+        let word = name.text();
         if self.connections.contains_key(word) {
-            return Some(Placed { value: ConnectionName::new(word), place: self.place(node.span) });
+            return Some(Placed { value: ConnectionName::new(word), place: self.place(name.span) });
         }
         let help = suggest(word, self.connections.keys().map(String::as_str))
             .unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
-        self.report(Draft::new(node.span, format!("no connection {} is open at this step", quote(word))).help(help));
+        self.report(Draft::new(name.span, format!("no connection {} is open at this step", quote(word))).help(help));
         None
     }
 }
-
-/// The words of fates.
-pub(super) const FATES: [(&str, Fate); 4] =
-    [("alive", Fate::Alive), ("cut", Fate::Cut), ("gone", Fate::Gone), ("unanswerable", Fate::Unanswerable)];

@@ -2,33 +2,36 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::document::instances::{Command, Daemon as DaemonSaid};
+use super::document::shape::{Either, Field, Map, Shape};
+use super::document::words::{CommandLine, Name, Service as ServiceSaid, Word};
 use super::mounts::Found;
 use super::problem::{Draft, quote};
 use super::reading::Reading;
-use super::tree::{Node, Value};
 use crate::model::{Daemon, DaemonName, Service};
 
-const COMMAND: &str = "a command, in a line for the shell or as a list of words";
+const COMMAND: &str = CommandLine::WHAT;
 
 impl Reading<'_> {
     /// The programs of an instance, beside which the harness listens on some ports.
-    pub fn daemons(&mut self, node: Option<&Node>, listens: &IndexSet<Service>) -> IndexMap<DaemonName, Daemon> {
+    pub fn daemons(
+        &mut self,
+        said: &Field<Map<Name<DaemonName>, DaemonSaid>>,
+        listens: &IndexSet<Service>,
+    ) -> IndexMap<DaemonName, Daemon> {
         let mut daemons: IndexMap<DaemonName, Daemon> = IndexMap::new();
-        let Some(node) = node else { return daemons };
-        for (key, value) in self.mapping(node, "a mapping of services") {
-            let name = self.name(key, "a service");
-            let Some(fields) = self.fields(value, "a service", &["command", "port", "log"]) else { continue };
-            let port = fields.get("port").and_then(|node| self.daemon_port(node, listens, &daemons));
-            let log = fields.get("log").and_then(|node| self.log(node));
-            let Some(command) = fields.get("command") else {
-                let draft = Draft::new(key.span, "the service has no command");
-                self.missing(
-                    &fields,
-                    draft.help("such as `command: [nginx, -g, daemon off;]`; it stays in the foreground"),
-                );
-                continue;
-            };
-            if let (Some(name), Some(command)) = (name, self.command(command)) {
+        for entry in said.get().into_iter().flat_map(|map| &map.entries) {
+            let name = entry.key.as_deref().and_then(|key| self.name(key));
+            let Some(said) = &entry.value else { continue };
+            let port = said.port.get().and_then(|port| self.daemon_port(port, listens, &daemons));
+            let log = said.log.get().map(|path| self.log(path));
+            if !said.command.is_there() {
+                let draft = Draft::new(entry.at, "the service has no command");
+                let help = "such as `command: [nginx, -g, daemon off;]`; it stays in the foreground";
+                self.missing(&said.at, draft.help(help));
+            }
+            let command = said.command.get().and_then(|command| self.command(command));
+            if let (Some(name), Some(command)) = (name, command) {
                 daemons.insert(DaemonName::new(name), Daemon { command, port, log });
             }
         }
@@ -36,58 +39,44 @@ impl Reading<'_> {
     }
 
     /// The file that its output is added to.
-    fn log(&mut self, node: &Node) -> Option<String> {
-        let path = self.text(node, "the file that its output is added to")?;
-        if let Some(Found::Unfit { why, help }) = self.files.map(|files| files.find_log(path)) {
-            let draft = Draft::new(node.span, format!("{} cannot be a log: {why}", quote(path)));
+    fn log(&mut self, path: &Word) -> String {
+        if let Some(Found::Unfit { why, help }) = self.files.map(|files| files.find_log(path.text())) {
+            let draft = Draft::new(path.span, format!("{} cannot be a log: {why}", quote(path.text())));
             self.report(draft.maybe_help(help.map(str::to_owned)));
         }
-        Some(path.to_owned())
+        path.text().to_owned()
     }
 
-    fn command(&mut self, node: &Node) -> Option<Vec<String>> {
-        if let Value::Scalar(_) = &node.value {
-            let line = self.text(node, COMMAND)?;
-            if line.trim().is_empty() {
-                self.report(Draft::new(node.span, format!("expected {COMMAND}, found nothing")));
-                return None;
-            }
-            return Some(["sh", "-c", line].map(str::to_owned).into());
-        }
-        let items = self.some(node, COMMAND);
-        let mut words = Vec::new();
-        for item in items {
-            match &item.value {
-                // An argument may look like a number.
-                Value::Scalar(scalar) => words.push(scalar.text.clone()),
-                _ => drop(self.text(item, "a word of a command")),
-            }
-        }
-        match words.first() {
-            Some(first) if first.is_empty() => {
-                self.report(Draft::new(node.span, format!("expected {COMMAND}, found no program")));
-                None
-            }
-            Some(_) => Some(words),
-            None => None,
-        }
+    fn command(&mut self, said: &Command) -> Option<Vec<String>> {
+        let (span, found) = match said {
+            Either::Line(line) if line.text().trim().is_empty() => (line.span, "nothing"),
+            Either::Line(line) => return Some(["sh", "-c", line.text()].map(str::to_owned).into()),
+            // An argument may look like a number.
+            Either::List(words) => match words.items.first() {
+                Some(first) if first.text().is_empty() => (words.span, "no program"),
+                Some(_) => return Some(words.items.iter().map(|word| word.text().to_owned()).collect()),
+                None => return None,
+            },
+        };
+        self.report(Draft::new(span, format!("expected {COMMAND}, found {found}")));
+        None
     }
 
     fn daemon_port(
         &mut self,
-        node: &Node,
+        said: &ServiceSaid,
         listens: &IndexSet<Service>,
         others: &IndexMap<DaemonName, Daemon>,
     ) -> Option<Service> {
-        let port = self.service(node)?;
+        let port = self.service(said)?;
         let other = others.iter().find(|(_, other)| other.port == Some(port));
         if !matches!(port, Service::Tcp(_) | Service::Udp(_)) {
-            self.report(Draft::new(node.span, format!("nothing listens for {port}")).help("such as `tcp 80`"));
+            self.report(Draft::new(said.span, format!("nothing listens for {port}")).help("such as `tcp 80`"));
         } else if listens.contains(&port) {
-            let draft = Draft::new(node.span, format!("{port} is held by the harness"));
+            let draft = Draft::new(said.span, format!("{port} is held by the harness"));
             self.report(draft.help("`listens:` is for ports where no program does: take it out there"));
         } else if let Some((other, _)) = other {
-            self.report(Draft::new(node.span, format!("{port} is the port of {} already", quote(other.as_str()))));
+            self.report(Draft::new(said.span, format!("{port} is the port of {} already", quote(other.as_str()))));
         } else {
             return Some(port);
         }

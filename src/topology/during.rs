@@ -1,27 +1,28 @@
 //! `during:`, traffic that flows while a step does what it does.
 
 use super::FlowPattern;
+use super::document::shape::Many;
+use super::document::words::Flow;
 use super::flows::Within;
 use super::problem::{Draft, Span};
 use super::reading::Reading;
-use super::tree::Node;
 use crate::model::Service;
 
 impl Reading<'_> {
     /// The flows of the traffic.
-    pub fn during(&mut self, node: &Node) -> Vec<FlowPattern> {
-        let mut flows = Vec::new();
-        for item in self.some(node, "at least one flow") {
+    pub fn during(&mut self, flows: &Many<Flow>) -> Vec<FlowPattern> {
+        let mut read = Vec::new();
+        for item in &flows.items {
             let Some(flow) = self.flow(item, Within::Step { dropped: false }) else { continue };
             if matches!(flow.service, Service::Tcp(_) | Service::Udp(_)) {
-                flows.push(flow);
+                read.push(flow);
             } else {
                 self.report(
                     Draft::new(item.span, "traffic flows over tcp or udp").help("such as `:3306` or `:53/udp`"),
                 );
             }
         }
-        flows
+        read
     }
 
     /// Traffic needs something to happen and something to be expected of it, and what is expected needs traffic.

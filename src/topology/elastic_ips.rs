@@ -3,12 +3,15 @@
 use indexmap::IndexMap;
 
 use super::Placed;
+use super::document::networks::ElasticIps;
+use super::document::scenario::{Addresses, Association};
+use super::document::shape::{Field, Map, Or, Span};
+use super::document::words::{Holder as HolderSaid, Name, Word};
 use super::interfaces::split;
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, part};
-use super::scenario::may_be_refused;
-use super::tree::{Node, Value};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
+use super::scenario::Refused;
 use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
 
 /// Who has an Elastic IP from the start, as the file says it.
@@ -22,41 +25,54 @@ pub(super) struct Holder {
 }
 
 impl Reading<'_> {
+    /// Takes up their names.
+    pub fn declare_elastic_ips(&mut self, said: &Field<ElasticIps>) {
+        self.incomplete |= said.is_unread();
+        match said.get() {
+            Some(Or::Short(list)) => list.items.iter().for_each(|name| self.declare(name, Sort::ElasticIp, &[])),
+            Some(Or::Long(map)) => map.entries.iter().for_each(|it| self.declare_key(it, Sort::ElasticIp, &[])),
+            None => {}
+        }
+    }
+
     /// The Elastic IPs of the start: a list of names, or names with the instances or interfaces that have them.
     ///
     /// The first of the pair allocates, before rules name them; the second associates, once instances run.
-    pub fn elastic_ips(&mut self, node: &Node) -> (Vec<Placed<Operation>>, Vec<Placed<Operation>>) {
+    pub fn elastic_ips(&mut self, said: &Field<ElasticIps>) -> (Vec<Placed<Operation>>, Vec<Placed<Operation>>) {
         let (mut allocated, mut associated) = (Vec::new(), Vec::new());
-        if let Value::Sequence(items) = &node.value {
-            allocated.extend(items.iter().filter_map(|item| self.allocation(item)));
-            return (allocated, associated);
-        }
-        for (key, value) in self.mapping(node, "a list of Elastic IPs, or a mapping from them to instances") {
-            allocated.extend(self.allocation(key));
-            let Some(word) =
-                self.text(value, "the name of an instance or of an interface such as `web1.eth1`, or `none`")
-            else {
+        let map = match said.get() {
+            Some(Or::Long(map)) => map,
+            Some(Or::Short(list)) => {
+                allocated.extend(list.items.iter().filter_map(|name| self.allocation(name)));
+                return (allocated, associated);
+            }
+            None => return (allocated, associated),
+        };
+        for entry in &map.entries {
+            allocated.extend(entry.key.as_deref().and_then(|key| self.allocation(key)));
+            let Some(value) = entry.value.as_deref() else {
                 self.publics_unknown = true;
                 continue;
             };
+            let word = value.text();
             if word == "none" {
                 continue;
             }
             let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));
             if self.names.sort(holder) != Some(Sort::Instance) {
-                self.unknown(holder, part(value, holder), Sort::Instance);
+                self.unknown(holder, value.part(holder), Sort::Instance);
                 self.publics_unknown = true;
                 continue;
             }
             let instance = InstanceName::new(holder);
-            let named = part(value, holder);
+            let named = value.part(holder);
             self.holders.push(Holder { instance: instance.clone(), named, device, span: value.span });
             let to = match device {
                 None => Target::Instance(instance),
                 Some(device) => Target::Interface(InterfaceId { instance, device }),
             };
-            let Some(name) = self.declared(key, Sort::ElasticIp) else { continue };
-            let operation = associate(&name, to, Reassociation::Allowed);
+            let Some(name) = self.declared(entry.key.as_deref(), Sort::ElasticIp) else { continue };
+            let operation = associate(name, to, Reassociation::Allowed);
             self.world.apply(&operation, true);
             associated.push(Placed { value: operation, place: self.place(value.span) });
         }
@@ -92,54 +108,58 @@ impl Reading<'_> {
         }
     }
 
-    fn allocation(&mut self, node: &Node) -> Option<Placed<Operation>> {
-        let name = ElasticIpName::new(self.declared(node, Sort::ElasticIp)?);
+    fn allocation(&mut self, word: &Word) -> Option<Placed<Operation>> {
+        let name = ElasticIpName::new(self.declared(Some(word), Sort::ElasticIp)?);
         self.world.elastic_ips.insert(name.clone());
-        Some(Placed { value: Operation::AllocateAddress(name), place: self.place(node.span) })
+        Some(Placed { value: Operation::AllocateAddress(name), place: self.place(word.span) })
     }
 
-    /// `allocate-address`, `disassociate-address`, `release-address`.
-    pub fn address_changes(&mut self, verb: &str, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    /// `allocate-address: [eip]`.
+    pub fn allocations(&mut self, names: &Addresses) -> Vec<Placed<Operation>> {
+        names.items.iter().filter_map(|name| self.allocation(name)).collect()
+    }
+
+    /// `disassociate-address`, `release-address`.
+    pub fn address_changes(
+        &mut self,
+        make: fn(ElasticIpName) -> Operation,
+        names: &Addresses,
+        refused: Refused,
+    ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for item in self.some(node, "an Elastic IP or a list of them") {
-            if verb == "allocate-address" {
-                operations.extend(self.allocation(item));
-                continue;
-            }
-            let Some(name) = self.elastic_ip(item, refusal) else { continue };
-            let make =
-                if verb == "release-address" { Operation::ReleaseAddress } else { Operation::DisassociateAddress };
+        for item in &names.items {
+            let Some(name) = self.elastic_ip(item, refused) else { continue };
             operations.push(Placed { value: make(name), place: self.place(item.span) });
         }
         operations
     }
 
     /// `associate-address: {eip-db: db2}`, or `{eip-db: {instance: db2, allow-reassociation: no}}`.
-    pub fn associations(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    pub fn associations(
+        &mut self,
+        said: &Map<Name<ElasticIpName>, Association>,
+        refused: Refused,
+    ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from Elastic IPs to instances") {
-            let name = self.elastic_ip(key, refusal);
+        for entry in &said.entries {
+            let name = entry.key.as_deref().and_then(|key| self.elastic_ip(key, refused));
             let mut reassociation = Reassociation::Allowed;
-            let instance = match &value.value {
-                Value::Mapping(_) => {
-                    let known = ["instance", "allow-reassociation"];
-                    let Some(fields) = self.fields(value, "an association", &known) else { continue };
-                    let choices = [("yes", Reassociation::Allowed), ("no", Reassociation::Refused)];
-                    if let Some(node) = fields.get("allow-reassociation") {
-                        reassociation = self.choice(node, "an answer", &choices).unwrap_or(reassociation);
-                    }
-                    let Some(instance) = fields.get("instance") else {
-                        self.missing(&fields, Draft::new(key.span, "it does not say with which instance"));
+            let instance: Option<&HolderSaid> = match &entry.value {
+                Some(Or::Short(instance)) => Some(instance),
+                Some(Or::Long(long)) => {
+                    reassociation = long.allow_reassociation.get().map_or(reassociation, |choice| choice.value);
+                    if !long.instance.is_there() {
+                        self.missing(&long.at, Draft::new(entry.at, "it does not say with which instance"));
                         continue;
-                    };
-                    instance
+                    }
+                    long.instance.get()
                 }
-                _ => value,
+                None => None,
             };
-            let instance = self.target(instance, refusal);
+            let instance = instance.and_then(|instance| self.target(instance, refused));
             if let (Some(name), Some(instance)) = (name, instance) {
                 let value = associate(name.as_str(), instance, reassociation);
-                operations.push(Placed { value, place: self.place(key.span) });
+                operations.push(Placed { value, place: self.place(entry.at) });
             } else {
                 self.publics_unknown = true;
             }
@@ -148,17 +168,17 @@ impl Reading<'_> {
     }
 
     /// An Elastic IP that exists at this step; any name, if the step wants to see it refused as unknown.
-    fn elastic_ip(&mut self, node: &Node, refusal: Option<&str>) -> Option<ElasticIpName> {
-        let word = self.text(node, "the name of an Elastic IP")?;
+    fn elastic_ip(&mut self, said: &Word, refused: Refused) -> Option<ElasticIpName> {
+        let word = said.text();
         let name = ElasticIpName::new(word);
-        let may_be_unknown = may_be_refused(refusal, RefusalCode::InvalidAddressNotFound);
+        let may_be_unknown = refused.may_be(RefusalCode::InvalidAddressNotFound);
         if self.world.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }
         if self.names.sort(word) == Some(Sort::ElasticIp) {
-            self.report(Draft::new(node.span, format!("the Elastic IP {} is not allocated at this step", quote(word))));
+            self.report(Draft::new(said.span, format!("the Elastic IP {} is not allocated at this step", quote(word))));
         } else {
-            self.unknown(word, node.span, Sort::ElasticIp);
+            self.unknown(word, said.span, Sort::ElasticIp);
         }
         None
     }

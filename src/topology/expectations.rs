@@ -1,162 +1,119 @@
 //! What must hold at a step.
 
-use super::connections::FATES;
+use super::document::scenario::Expect;
+use super::document::shape::{Field, Many, Span};
+use super::document::words::{Flow, Name};
 use super::flows::Within;
-use super::load_balancers::ROTATIONS;
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, suggest};
-use super::tree::{Node, Value};
-use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, FlowPattern, Placed, Selector};
-use crate::model::{RefusalCode, Service, TableName};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
+use super::suggest::suggest;
+use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, FlowPattern, Placed, Rotation, Selector};
+use crate::model::{InstanceName, Service, TableName};
 
-const EXPECT: [&str; 23] = [
-    "table",
-    "open",
-    "refused",
-    "closed",
-    "dropped",
-    "unreachable",
-    "answered",
-    "in-service",
-    "out-of-service",
-    "alive",
-    "cut",
-    "gone",
-    "unanswerable",
-    "flow-logs",
-    "new-addresses",
-    "new-private",
-    "same-private",
-    "new-public",
-    "same-public",
-    "leak",
-    "loss",
-    "rules",
-    "refusal",
-];
-
-/// What can be expected of one address of an instance.
-const ADDRESS_FATES: [(&str, AddressKind, AddressFate); 4] = [
-    ("new-private", AddressKind::Private, AddressFate::New),
-    ("same-private", AddressKind::Private, AddressFate::Same),
-    ("new-public", AddressKind::Public, AddressFate::New),
-    ("same-public", AddressKind::Public, AddressFate::Same),
-];
+/// What a step expects, as it is read.
+type Expectations = Vec<Placed<Expectation>>;
 
 impl Reading<'_> {
     /// The expectations of a step; `does` says whether it does anything.
-    pub fn expectations(&mut self, node: &Node, does: bool) -> Vec<Placed<Expectation>> {
-        let Some(fields) = self.fields(node, "expectations", &EXPECT) else { return Vec::new() };
-        let mut expectations = Vec::new();
-        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
-            self.report(Draft::new(node.span, "`expect` expects nothing").help("leave it out, or say what must hold"));
+    pub fn expectations(&mut self, said: &Expect, does: bool) -> Expectations {
+        let mut all = Vec::new();
+        if said.at.keys == 0 {
+            let draft = Draft::new(said.at.span, "`expect` expects nothing");
+            self.report(draft.help("leave it out, or say what must hold"));
         }
-        if let Some(tables) = fields.get("table") {
-            for item in self.some(tables, "a table or a list of tables") {
-                let Some(word) = self.text(item, "the name of a table") else { continue };
-                if let Some(name) = self.table(word, item.span) {
-                    expectations.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
-                }
+        for item in said.table.get().into_iter().flat_map(|list| &list.items) {
+            if let Some(name) = self.table(item.text(), item.span) {
+                all.push(Placed { value: Expectation::Table(name), place: self.place(item.span) });
             }
         }
-        let outcomes = [
-            ("open", ExpectedOutcome::Open),
-            ("refused", ExpectedOutcome::Refused),
-            ("closed", ExpectedOutcome::Closed),
-            ("dropped", ExpectedOutcome::Dropped),
-            ("unreachable", ExpectedOutcome::Unreachable),
-        ];
-        for (word, outcome) in outcomes {
-            let Some((key, list)) = fields.entry(word) else { continue };
-            let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
-            let items = self.some(list, "at least one flow");
-            let (mut flows, mut answered) = (Vec::new(), Vec::new());
-            for item in items {
-                if outcome == ExpectedOutcome::Open
-                    && let Some(read) = self.answered_by(item)
-                {
-                    answered.extend(read);
-                    continue;
-                }
-                let Some(flow) = self.flow(item, within) else { continue };
-                if outcome == ExpectedOutcome::Closed {
-                    self.refuse_no_listener(&flow, item.span);
-                }
-                if outcome == ExpectedOutcome::Refused {
-                    self.refuse_listener(&flow, item.span);
-                }
-                flows.push(flow);
-            }
-            if !answered.is_empty() {
-                let place = self.place(key.span);
-                expectations.push(Placed { value: Expectation::AnsweredBy(answered), place });
-            }
-            if !flows.is_empty() {
-                let place = self.place(key.span);
-                expectations.push(Placed { value: Expectation::Flows(outcome, flows), place });
-            }
+        for (flows, outcome) in [
+            (&said.open, ExpectedOutcome::Open),
+            (&said.refused, ExpectedOutcome::Refused),
+            (&said.closed, ExpectedOutcome::Closed),
+            (&said.dropped, ExpectedOutcome::Dropped),
+            (&said.unreachable, ExpectedOutcome::Unreachable),
+        ] {
+            self.expected_flows(flows, outcome, &mut all);
         }
-        if let Some((key, list)) = fields.entry("answered") {
-            let items = self.some(list, "at least one question");
-            let questions: Vec<_> = items.iter().filter_map(|item| self.question(item)).collect();
-            if !questions.is_empty() {
-                expectations.push(Placed { value: Expectation::Answered(questions), place: self.place(key.span) });
+        if let Some((key, list)) = said.answered.entry() {
+            let questions: Vec<_> = list.items.iter().filter_map(|item| self.question(item)).collect();
+            self.holds(key, (!questions.is_empty()).then_some(Expectation::Answered(questions)), &mut all);
+        }
+        for (registered, rotation) in [(&said.in_service, Rotation::In), (&said.out_of_service, Rotation::Out)] {
+            all.extend(registered.entry().and_then(|(key, value)| self.rotation(rotation, key, value)));
+        }
+        for (list, fate) in [
+            (&said.alive, Fate::Alive),
+            (&said.cut, Fate::Cut),
+            (&said.gone, Fate::Gone),
+            (&said.unanswerable, Fate::Unanswerable),
+        ] {
+            let Some((key, list)) = list.entry() else { continue };
+            let names = self.connections(list);
+            self.holds(key, (!names.is_empty()).then_some(Expectation::Connections(fate, names)), &mut all);
+        }
+        all.extend(said.flow_logs.entry().and_then(|(key, logs)| self.flow_logs(key, logs)));
+        if let Some((key, names)) = self.holders_of(&said.new_addresses, does) {
+            self.holds(key, (!names.is_empty()).then_some(Expectation::NewAddresses(names)), &mut all);
+        }
+        for (list, kind, fate) in [
+            (&said.new_private, AddressKind::Private, AddressFate::New),
+            (&said.same_private, AddressKind::Private, AddressFate::Same),
+            (&said.new_public, AddressKind::Public, AddressFate::New),
+            (&said.same_public, AddressKind::Public, AddressFate::Same),
+        ] {
+            let Some((key, names)) = self.holders_of(list, does) else { continue };
+            self.holds(key, (!names.is_empty()).then_some(Expectation::Address(kind, fate, names)), &mut all);
+        }
+        for (none, expectation) in [(&said.leak, Expectation::NoLeak), (&said.loss, Expectation::NoLoss)] {
+            let Some((key, _)) = none.entry() else { continue };
+            self.holds(key, Some(expectation), &mut all);
+        }
+        if let Some((key, _)) = said.rules.entry() {
+            self.holds(key, Some(Expectation::RulesUnchanged), &mut all);
+        }
+        if let Some((key, code)) = said.refusal.entry() {
+            self.holds(key, Some(Expectation::Refusal(code.value)), &mut all);
+        }
+        self.refuse_without_operation(does, said.rules.key, "rules change or not");
+        self.refuse_without_operation(does, said.refusal.key, "an operation is refused");
+        all
+    }
+
+    fn holds(&mut self, key: Span, expectation: Option<Expectation>, all: &mut Expectations) {
+        all.extend(expectation.map(|value| Placed { value, place: self.place(key) }));
+    }
+
+    fn expected_flows(&mut self, said: &Field<Many<Flow>>, outcome: ExpectedOutcome, all: &mut Expectations) {
+        let Some((key, list)) = said.entry() else { return };
+        let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
+        let (mut flows, mut answered) = (Vec::new(), Vec::new());
+        for item in &list.items {
+            if outcome == ExpectedOutcome::Open
+                && let Some(read) = self.answered_by(item)
+            {
+                answered.extend(read);
+                continue;
             }
-        }
-        for (word, rotation) in ROTATIONS {
-            let Some((key, value)) = fields.entry(word) else { continue };
-            expectations.extend(self.rotation(rotation, key, value));
-        }
-        for (word, fate) in FATES {
-            let Some((key, list)) = fields.entry(word) else { continue };
-            let names = self.fates(list);
-            if !names.is_empty() {
-                let place = self.place(key.span);
-                expectations.push(Placed { value: Expectation::Connections(fate, names), place });
+            let Some(flow) = self.flow(item, within) else { continue };
+            if outcome == ExpectedOutcome::Closed {
+                self.refuse_no_listener(&flow, item.span);
             }
-        }
-        if let Some((key, logs)) = fields.entry("flow-logs") {
-            expectations.extend(self.flow_logs(key, logs));
-        }
-        if let Some((key, list)) = fields.entry("new-addresses") {
-            let items = self.some(list, "at least one instance");
-            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
-            self.refuse_without_operation(does, key.span, "addresses change");
-            if !names.is_empty() {
-                expectations.push(Placed { value: Expectation::NewAddresses(names), place: self.place(key.span) });
+            if outcome == ExpectedOutcome::Refused {
+                self.refuse_listener(&flow, item.span);
             }
+            flows.push(flow);
         }
-        for (word, kind, fate) in ADDRESS_FATES {
-            let Some((key, list)) = fields.entry(word) else { continue };
-            let items = self.some(list, "at least one instance");
-            let names: Vec<_> = items.iter().filter_map(|item| self.operand(item, false)).collect();
-            self.refuse_without_operation(does, key.span, "addresses change");
-            if !names.is_empty() {
-                let place = self.place(key.span);
-                expectations.push(Placed { value: Expectation::Address(kind, fate, names), place });
-            }
-        }
-        for (word, expectation) in [("leak", Expectation::NoLeak), ("loss", Expectation::NoLoss)] {
-            let Some((key, said)) = fields.entry(word) else { continue };
-            if self.choice(said, "what traffic can suffer", &[("none", ())]).is_some() {
-                expectations.push(Placed { value: expectation, place: self.place(key.span) });
-            }
-        }
-        if let Some((key, word)) = fields.entry("rules") {
-            self.refuse_without_operation(does, key.span, "rules change or not");
-            if self.choice(word, "what `rules` can be", &[("unchanged", ())]).is_some() {
-                expectations.push(Placed { value: Expectation::RulesUnchanged, place: self.place(key.span) });
-            }
-        }
-        if let Some((key, code)) = fields.entry("refusal") {
-            self.refuse_without_operation(does, key.span, "an operation is refused");
-            let codes = RefusalCode::ALL.map(|code| (code.as_str(), code));
-            if let Some(code) = self.choice(code, "one of EC2's error codes", &codes) {
-                expectations.push(Placed { value: Expectation::Refusal(code), place: self.place(key.span) });
-            }
-        }
-        expectations
+        self.holds(key, (!answered.is_empty()).then_some(Expectation::AnsweredBy(answered)), all);
+        self.holds(key, (!flows.is_empty()).then_some(Expectation::Flows(outcome, flows)), all);
+    }
+
+    /// The instances whose addresses change, or stay.
+    fn holders_of(&mut self, said: &Field<Many<Name<InstanceName>>>, does: bool) -> Option<(Span, Vec<InstanceName>)> {
+        self.refuse_without_operation(does, said.key, "addresses change");
+        let (key, list) = said.entry()?;
+        Some((key, list.items.iter().filter_map(|item| self.operand(item, false)).collect()))
     }
 
     /// What listens does not refuse.
@@ -188,8 +145,8 @@ impl Reading<'_> {
         }
     }
 
-    fn refuse_without_operation(&mut self, does: bool, span: Span, what: &str) {
-        if !does {
+    fn refuse_without_operation(&mut self, does: bool, key: Option<Span>, what: &str) {
+        if let Some(span) = key.filter(|_| !does) {
             let draft = Draft::new(span, format!("the step does nothing by which {what}"));
             self.report(draft.help("it needs `do:`"));
         }

@@ -1,14 +1,16 @@
 //! `flow-logs:`, what the flow log of an interface says after a step: `{b: [REJECT a -> b:ping, no ACCEPT]}`.
 
+use super::document::shape::{Many, Map, Shape, Span};
+use super::document::words::{LogLine, Logging, Word};
 use super::flows::Within;
 use super::problem::{Draft, quote};
-use super::reading::{Reading, part, suggest};
+use super::reading::Reading;
 use super::services::first_word;
-use super::tree::{Node, Value};
+use super::suggest::suggest;
 use super::{Expectation, FlowPattern, Placed, Selector};
 use crate::model::InterfaceId;
 
-const FORM: &str = "such as `REJECT a -> b:ping`, `ACCEPT response to a -> b:ping`, `no ACCEPT`, or `NODATA` alone";
+const FORM: &str = LogLine::WHAT;
 const RESPONSE: &str = "response to ";
 
 /// What a record says became of packets ("Flow log records", Amazon VPC user guide).
@@ -77,15 +79,14 @@ pub struct ExpectedLog {
 
 impl Reading<'_> {
     /// All of them.
-    pub fn flow_logs(&mut self, key: &Node, node: &Node) -> Option<Placed<Expectation>> {
-        let entries = self.mapping(node, "a mapping from instances to what their flow logs say");
-        if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
-            self.report(Draft::new(node.span, "this expects nothing").help("such as `{b: [REJECT a -> b:ping]}`"));
+    pub fn flow_logs(&mut self, key: Span, logs: &Map<Logging, Many<LogLine>>) -> Option<Placed<Expectation>> {
+        if logs.entries.is_empty() {
+            self.report(Draft::new(logs.span, "this expects nothing").help("such as `{b: [REJECT a -> b:ping]}`"));
         }
         let mut all = Vec::new();
-        for (name, list) in entries {
-            let interface = self.logging(name);
-            let items = self.some(list, "what the flow log says, at least one line");
+        for entry in &logs.entries {
+            let interface = entry.key.as_deref().and_then(|name| self.logging(name));
+            let items = entry.value.as_ref().map_or(&[][..], |list| &list.items);
             let wanted: Vec<_> = items.iter().filter_map(|item| Some((item, self.log_line(item)?))).collect();
             if wanted.len() > 1 {
                 for (item, _) in wanted.iter().filter(|(_, (wanted, _))| *wanted == LogWanted::NoData) {
@@ -101,12 +102,12 @@ impl Reading<'_> {
                 wanted,
             }));
         }
-        (!all.is_empty()).then(|| Placed { value: Expectation::FlowLogs(all), place: self.place(key.span) })
+        (!all.is_empty()).then(|| Placed { value: Expectation::FlowLogs(all), place: self.place(key) })
     }
 
     /// Whose flow log: an instance by its first interface, `web1.eth1`, or a load balancer.
-    fn logging(&mut self, node: &Node) -> Option<InterfaceId> {
-        let word = self.text(node, "an instance, or an interface such as `web1.eth1`")?;
+    fn logging(&mut self, node: &Word) -> Option<InterfaceId> {
+        let word = node.text();
         match self.selector(node, word, Within::Step { dropped: false })? {
             Selector::Instance(instance) => Some(InterfaceId { instance, device: 0 }),
             Selector::Interface(id) => Some(id),
@@ -118,8 +119,8 @@ impl Reading<'_> {
         }
     }
 
-    fn log_line(&mut self, node: &Node) -> Option<(LogWanted, String)> {
-        let text = self.text(node, FORM)?;
+    fn log_line(&mut self, node: &Word) -> Option<(LogWanted, String)> {
+        let text = node.text();
         let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let (first, after) = first_word(text);
         let (without, (action, rest)) = match first {
@@ -137,7 +138,7 @@ impl Reading<'_> {
             }
             _ => {
                 let help = suggest(action, ["ACCEPT", "REJECT", "NODATA"]).unwrap_or_else(|| FORM.to_owned());
-                let span = if action.is_empty() { node.span } else { part(node, action) };
+                let span = node.part_or_all(action);
                 self.report(Draft::new(span, format!("{} is not what a flow log says", quote(text))).help(help));
                 return None;
             }

@@ -2,12 +2,15 @@
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::document::scenario::Table as TableSaid;
+use super::document::shape::{Field, Map, Span};
+use super::document::words::{Flow, Name, Word};
 use super::names::{Sort, World};
 use super::peers;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Fields, Reading, part, suggest};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
 use super::services::{first_word, service, unprobeable};
-use super::tree::Node;
+use super::suggest::suggest;
 use super::{FlowPattern, Selector, Table};
 use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 
@@ -33,13 +36,12 @@ pub(super) enum Within {
 
 impl Reading<'_> {
     /// One pattern.
-    pub fn flow(&mut self, node: &Node, within: Within) -> Option<FlowPattern> {
-        let text = self.text(node, "a flow, such as `web1 -> db1:3306`")?;
-        self.flow_of(node, text, within)
+    pub fn flow(&mut self, said: &Word, within: Within) -> Option<FlowPattern> {
+        self.flow_of(said, said.text(), within)
     }
 
     /// One pattern that is a part of a node's text.
-    pub fn flow_of(&mut self, node: &Node, text: &str, within: Within) -> Option<FlowPattern> {
+    pub fn flow_of(&mut self, node: &Word, text: &str, within: Within) -> Option<FlowPattern> {
         let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
             let named = self.names.sort(text.trim()).is_some();
             let help = if named { "a flow has two ends; after `answered by` names are joined by `and`" } else { FORM };
@@ -50,7 +52,7 @@ impl Reading<'_> {
         let (from_word, rest) = (from_word.trim(), rest.trim());
         let Some((to_word, asked)) = rest.split_once(':') else {
             let help = "such as `:3306`, `:53/udp` or `:ping`";
-            self.report(Draft::new(part(node, rest), format!("{} has no port", quote(rest))).help(help));
+            self.report(Draft::new(node.part(rest), format!("{} has no port", quote(rest))).help(help));
             return None;
         };
         let (from_word, sent_from) = peers::split(from_word);
@@ -126,8 +128,8 @@ impl Reading<'_> {
     }
 
     /// Who is meant by a word.
-    pub fn selector(&mut self, node: &Node, word: &str, within: Within) -> Option<Selector> {
-        let span = part(node, word);
+    pub fn selector(&mut self, node: &Word, word: &str, within: Within) -> Option<Selector> {
+        let span = node.part(word);
         if word == "any" {
             return Some(Selector::Any);
         }
@@ -188,7 +190,7 @@ impl Reading<'_> {
         }
     }
 
-    fn suffixes(&mut self, node: &Node, mut rest: &str, within: Within) -> Option<(Option<Via>, Option<Direction>)> {
+    fn suffixes(&mut self, node: &Word, mut rest: &str, within: Within) -> Option<(Option<Via>, Option<Direction>)> {
         let (mut via, mut at) = (None, None);
         while !rest.is_empty() {
             let (word, after) = first_word(rest);
@@ -202,7 +204,7 @@ impl Reading<'_> {
                 ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
                 ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
                 ("answered", "by", _) => {
-                    let draft = Draft::new(part(node, rest), format!("{} is no part of a flow here", quote(rest)));
+                    let draft = Draft::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
                     self.report(draft.help(match within {
                         Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
                         _ => "it belongs under `open:`, of a flow to a load balancer",
@@ -210,7 +212,7 @@ impl Reading<'_> {
                     return None;
                 }
                 _ => {
-                    let draft = Draft::new(part(node, rest), format!("{} means nothing after a port", quote(rest)));
+                    let draft = Draft::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
                     self.report(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
                     return None;
                 }
@@ -220,23 +222,22 @@ impl Reading<'_> {
     }
 
     /// The truth tables. They may extend one another in any order, but not in a circle.
-    pub fn read_tables(&mut self, node: Option<&Node>) {
-        let Some(node) = node else { return };
-        let entries = self.mapping(node, "a mapping of tables");
-        self.tables_incomplete = !matches!(node.value, super::tree::Value::Mapping(_));
-        let mut heads: IndexMap<String, Fields<'_>> = IndexMap::new();
-        for (key, value) in entries {
-            let Some(name) = self.name(key, "a table") else { continue };
-            match self.fields(value, "a table", &["like", "ports", "open", "by"]) {
-                Some(fields) => drop(heads.insert(name, fields)),
+    pub fn read_tables(&mut self, said: &Field<Map<Name<TableName>, TableSaid>>) {
+        self.tables_incomplete = said.is_unread();
+        let entries = said.get().map_or(&[][..], |map| &map.entries);
+        let mut heads: IndexMap<String, (Span, &TableSaid)> = IndexMap::new();
+        for entry in entries {
+            let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
+            match &entry.value {
+                Some(table) => drop(heads.insert(name, (entry.at, table))),
                 None => drop(self.unread.insert(name)),
             }
         }
-        let names: Vec<&str> = entries.iter().filter_map(|(key, _)| plain(key)).collect();
+        let names: Vec<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
         let mut parents: IndexMap<String, (String, Span)> = IndexMap::new();
-        for (name, fields) in &heads {
-            let Some(like) = fields.get("like") else { continue };
-            let Some(parent) = self.text(like, "the name of a table") else { continue };
+        for (name, (_, table)) in &heads {
+            let Some(like) = table.like.get() else { continue };
+            let parent = like.text();
             if names.contains(&parent) {
                 parents.insert(name.clone(), (parent.to_owned(), like.span));
             } else {
@@ -246,24 +247,21 @@ impl Reading<'_> {
         }
         self.refuse_circles(&mut parents);
         let mut by: IndexMap<String, Via> = IndexMap::new();
-        let mut opened: IndexMap<String, Vec<(&Node, FlowPattern)>> = IndexMap::new();
-        for (key, _) in entries {
-            let Some((name, fields)) = plain(key).and_then(|name| heads.get_key_value(name)) else { continue };
-            if let Some(said) = fields.get("by") {
-                let choices =
-                    [("private", Via::Private), ("public", Via::Public), ("ipv6", Via::Ipv6), ("dns", Via::Dns)];
-                by.extend(self.choice(said, "a kind of address", &choices).map(|via| (name.clone(), via)));
-            }
-            let items = fields.get("ports").map_or(&[][..], |ports| self.one_or_many(ports, "a list of ports"));
-            let ports: Vec<Service> = items.iter().filter_map(|item| self.service(item)).collect();
+        let mut opened: IndexMap<String, Vec<(&Flow, FlowPattern)>> = IndexMap::new();
+        for (name, (key, table)) in &heads {
+            by.extend(table.by.get().map(|choice| (name.clone(), choice.value)));
+            let ports = table.ports.get().map_or(&[][..], |list| &list.items);
+            let ports: Vec<Service> = ports.iter().filter_map(|item| self.service(item)).collect();
             self.ports.extend(ports);
-            let items = fields.get("open").map_or(&[][..], |open| self.one_or_many(open, "a list of flows"));
-            let read = |item| self.flow(item, Within::Table).map(|pattern| (item, pattern));
-            let open: Vec<(&Node, FlowPattern)> = items.iter().filter_map(read).collect();
+            let items = table.open.get().map_or(&[][..], |list| &list.items);
+            let mut open: Vec<(&Flow, FlowPattern)> = Vec::new();
+            for item in items {
+                open.extend(self.flow(item, Within::Table).map(|pattern| (item, pattern)));
+            }
             opened.insert(name.clone(), open.clone());
             let open = open.into_iter().map(|(_, pattern)| pattern).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
-            let place = self.place(key.span);
+            let place = self.place(*key);
             self.tables.insert(TableName::new(name), Table { place, like, open, via: None });
         }
         // A table that does not say by which address takes the word of the one that it extends.
@@ -283,7 +281,7 @@ impl Reading<'_> {
     /// What a table opens, and what the tables open that it extends, goes by its address unless it says otherwise.
     fn refuse_impossible(
         &mut self,
-        opened: &IndexMap<String, Vec<(&Node, FlowPattern)>>,
+        opened: &IndexMap<String, Vec<(&Flow, FlowPattern)>>,
         parents: &IndexMap<String, (String, Span)>,
     ) {
         let mut told: IndexSet<(usize, usize)> = IndexSet::new();
@@ -292,10 +290,7 @@ impl Reading<'_> {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
                 for (node, pattern) in opened.get(name).into_iter().flatten().filter(|(_, it)| it.via.is_none()) {
-                    let text = match &node.value {
-                        super::tree::Value::Scalar(scalar) => scalar.text.as_str(),
-                        _ => continue,
-                    };
+                    let text = node.text();
                     let asked = text.rsplit_once(':').map_or(text, |(_, asked)| asked).trim();
                     let draft = (via == Some(Via::Ipv6)).then(|| unprobeable(node, asked, pattern.service, Via::Ipv6));
                     let draft = draft.flatten().or_else(|| self.no_way(pattern, via, node.span));
@@ -377,13 +372,6 @@ fn completed(first: &str, second: &str) -> Option<String> {
     let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
     let exact = of(said).map(whole);
     exact.map(|words| format!("did you mean `{words}`?"))
-}
-
-fn plain(key: &Node) -> Option<&str> {
-    match &key.value {
-        super::tree::Value::Scalar(scalar) => Some(&scalar.text),
-        _ => None,
-    }
 }
 
 /// Whether an instance is named as both ends, and its packets leave it all the same.

@@ -7,14 +7,18 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::Placed;
+use super::document::groups::{Group, Rules};
+use super::document::instances::Instance;
+use super::document::shape::{Entry, Field, Many, Map, Or, Span};
+use super::document::words::{Address, Name};
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, suggest};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
 use super::rules::RuleContext;
-use super::tree::{Node, Value};
+use super::suggest::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
-    Operation, Peer, PeerRequest, Permission, PrivateIp, SubnetName, Traffic, VpcName,
+    Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName,
 };
 
 /// A group before its rules are read.
@@ -22,23 +26,24 @@ use crate::model::{
 struct GroupHead<'n> {
     vpc: Option<VpcName>,
     description: Option<String>,
-    ingress: Option<&'n Node>,
-    egress: Option<&'n Node>,
+    ingress: Option<&'n Rules>,
+    egress: Option<&'n Rules>,
 }
 
 impl Reading<'_> {
     /// Groups of a mapping: all are made before the first rule, since rules name groups.
-    pub fn groups(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+    pub fn groups(&mut self, said: &Map<Name<GroupName>, Group>, lenient: bool) -> Vec<Placed<Operation>> {
         let mut made = Vec::new();
         let mut ruled = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping of security groups") {
-            let name = self.declared(key, Sort::Group).map(GroupName::new);
-            let GroupHead { vpc, description, ingress, egress } = self.group_head(key, value);
+        for entry in &said.entries {
+            let key = entry.at;
+            let name = self.declared(entry.key.as_deref(), Sort::Group).map(GroupName::new);
+            let GroupHead { vpc, description, ingress, egress } = self.group_head(entry);
             if let Some(name) = &name {
                 self.world.groups.insert(name.clone(), vpc.clone());
             }
             if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
-                let place = self.place(key.span);
+                let place = self.place(key);
                 let group = CreateGroup { name, vpc, description, place: Some(place.clone()) };
                 made.push(Placed { value: Operation::CreateGroup(group), place });
             }
@@ -52,7 +57,7 @@ impl Reading<'_> {
             self.refuse_twins(&permissions);
             let permissions: Vec<_> = permissions.into_iter().map(|(permission, _)| permission).collect();
             let Some(name) = name else { continue };
-            let place = self.place(key.span);
+            let place = self.place(key);
             if direction == Direction::Egress {
                 // What is listed takes the place of what the group is born with.
                 let born_with = vec![self.first_egress(&name)];
@@ -78,26 +83,28 @@ impl Reading<'_> {
         Permission { traffic: Traffic::All, peers: peers.collect(), description: None, place: None }
     }
 
-    fn group_head<'n>(&mut self, key: &Node, value: &'n Node) -> GroupHead<'n> {
-        let Value::Mapping(_) = &value.value else {
-            let vpc = self.vpc_name(None, key.span);
-            return GroupHead { vpc, ingress: Some(value), ..GroupHead::default() };
+    fn group_head<'n>(&mut self, entry: &'n Entry<Name<GroupName>, Group>) -> GroupHead<'n> {
+        let long = match &entry.value {
+            Some(Or::Long(long)) => long,
+            other => {
+                let ingress = other.as_ref().and_then(|it| if let Or::Short(rules) = it { Some(rules) } else { None });
+                let vpc = self.vpc_name(&Field::default(), entry.at);
+                return GroupHead { vpc, ingress, ..GroupHead::default() };
+            }
         };
-        let known = ["description", "vpc", "ingress", "egress"];
-        let Some(fields) = self.fields(value, "a security group", &known) else { return GroupHead::default() };
-        if let Some((key, _)) = fields.entry("egress")
+        if let Some(key) = long.egress.key
             && self.eras.iter().any(|era| *era != Era::Vpc)
         {
-            let draft = Draft::new(key.span, "egress rules belong to era vpc");
+            let draft = Draft::new(key, "egress rules belong to era vpc");
             self.report(
                 draft.help("EC2-Classic: \"Only Amazon VPC security groups may be used with this operation.\""),
             );
         }
         GroupHead {
-            description: fields.get("description").and_then(|text| self.description(text)),
-            vpc: self.vpc_name(fields.get("vpc"), key.span),
-            ingress: fields.get("ingress"),
-            egress: fields.get("egress"),
+            description: long.description.get().map(|text| self.description(text)),
+            vpc: self.vpc_name(&long.vpc, entry.at),
+            ingress: long.ingress.get(),
+            egress: long.egress.get(),
         }
     }
 
@@ -121,14 +128,15 @@ impl Reading<'_> {
     }
 
     /// The instances of the initial cloud.
-    pub fn initial_instances(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    pub fn initial_instances(&mut self, said: &Map<Name<InstanceName>, Instance>) -> Vec<Placed<Operation>> {
         let mut launches = Vec::new();
         let mut held: HashMap<(VpcName, Ipv4Addr), Span> = HashMap::new();
         let mut filled: IndexMap<(VpcName, SubnetName), u32> = IndexMap::new();
-        for (key, value) in self.mapping(node, "a mapping of instances") {
-            let Some((launch, address)) = self.launch(key, value) else { continue };
+        for entry in &said.entries {
+            let key = entry.at;
+            let Some((launch, address)) = self.launch(entry) else { continue };
             if let AddressRequest::PreviousOf(of) = &launch.address {
-                let span = address.unwrap_or(key.span);
+                let span = address.unwrap_or(key);
                 let draft = Draft::new(span, format!("{} has no previous address at the start", quote(of.as_str())));
                 self.report(draft.help("`.previous` is for launches in steps"));
             }
@@ -150,51 +158,36 @@ impl Reading<'_> {
                 && *count == usable(net) + 1
             {
                 let message = format!("the subnet {} has {} addresses, and this is one too many", net, usable(net));
-                self.report(Draft::new(key.span, message).help("five of a subnet belong to EC2"));
+                self.report(Draft::new(key, message).help("five of a subnet belong to EC2"));
             }
             let operation = Operation::Launch(Box::new(launch));
             self.world.apply(&operation, true);
-            let place = self.place(key.span);
+            let place = self.place(key);
             launches.push(Placed { value: operation, place });
         }
         launches
     }
 
     /// One instance; with the place of its address, where it asks for one.
-    pub fn launch(&mut self, key: &Node, value: &Node) -> Option<(Launch, Option<Span>)> {
-        let name = self.declared(key, Sort::Instance).map(InstanceName::new);
+    pub fn launch(&mut self, entry: &Entry<Name<InstanceName>, Instance>) -> Option<(Launch, Option<Span>)> {
+        let name = self.declared(entry.key.as_deref(), Sort::Instance).map(InstanceName::new);
         if let Some(name) = &name {
             // Known from here on, whatever else may be wrong with it.
             self.world.instances.entry(name.clone()).or_insert(None);
         }
-        let known = [
-            "groups",
-            "listens",
-            "address",
-            "public",
-            "vpc",
-            "subnet",
-            "source-dest-check",
-            "forwards",
-            "interfaces",
-            "services",
-            "mounts",
-        ];
-        let fields = self.fields(value, "an instance", &known)?;
-        self.members_unknown |= fields.misspelt && fields.get("groups").is_none();
-        let vpc = self.vpc_name(fields.get("vpc"), key.span);
-        let groups = match fields.get("groups") {
-            Some(node) => self.instance_groups(node, vpc.as_ref()),
-            None if vpc.is_none() || vpc.as_ref() == self.vpcs.keys().next() => {
+        let said = entry.value.as_ref()?;
+        self.members_unknown |= said.at.misspelt() && !said.groups.is_there();
+        let vpc = self.vpc_name(&said.vpc, entry.at);
+        let groups = match said.groups.is_there() {
+            true => said.groups.get().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default(),
+            false if vpc.is_none() || vpc.as_ref() == self.vpcs.keys().next() => {
                 self.default_used = true;
                 IndexSet::from([GroupName::new(DEFAULT_GROUP)])
             }
-            None => {
-                let draft = Draft::new(key.span, "the instance is in no security group");
-                self.missing(
-                    &fields,
-                    draft.help("only the first VPC of a file has its `default` group: it needs `groups:`"),
-                );
+            false => {
+                let draft = Draft::new(entry.at, "the instance is in no security group");
+                let help = "only the first VPC of a file has its `default` group: it needs `groups:`";
+                self.missing(&said.at, draft.help(help));
                 IndexSet::new()
             }
         };
@@ -203,46 +196,27 @@ impl Reading<'_> {
                 self.world.members.entry(group.clone()).or_default().insert(name.clone());
             }
         }
-        let mut listens = IndexSet::new();
-        let items = fields.get("listens").map_or(&[][..], |node| self.one_or_many(node, "a service or a list of them"));
-        for item in items {
-            let Some(service) = self.service(item) else { continue };
-            if service == crate::model::Service::IcmpEcho {
-                let draft = Draft::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
-                self.report(draft.help("remove it"));
-            } else if !listens.insert(service) {
-                self.report(Draft::new(item.span, format!("it listens on {service} already")));
-            }
-        }
-        if let Some(name) = &name {
-            self.listens.entry(name.clone()).or_default().extend(&listens);
-        }
-        let daemons = self.daemons(fields.get("services"), &listens);
+        let listens = self.listens(said);
+        let daemons = self.daemons(&said.services, &listens);
         if let Some(name) = &name {
             let ports = daemons.values().filter_map(|daemon| daemon.port);
-            self.listens.entry(name.clone()).or_default().extend(ports);
+            self.listens.entry(name.clone()).or_default().extend(listens.iter().copied().chain(ports));
         }
-        let mounts = self.mounts(fields.get("mounts"));
-        let source_dest_check = self.check(fields.get("source-dest-check"));
-        let forwarding = self.forwarding(fields.get("forwards"));
+        let mounts = self.mounts(&said.mounts);
+        let source_dest_check = self.check(&said.source_dest_check);
+        let forwarding = said.forwards.get().map(|choice| choice.value).unwrap_or_default();
         if let Some(name) = &name {
             self.forwarders.insert(name.clone(), forwarding);
         }
-        if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(fields.get("interfaces"))) {
+        if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(&said.interfaces)) {
             self.world.attach(name, devices);
         }
-        let more = self.more_interfaces(fields.get("interfaces"), vpc.as_ref());
+        let more = self.more_interfaces(&said.interfaces, vpc.as_ref());
         let vpc = vpc?;
-        let (subnet, net) = self.subnet(fields.get("subnet"), &vpc)?;
-        let address = fields.get("address");
-        let request = match address {
-            Some(node) => self.address(node, net)?,
-            None => AddressRequest::Automatic,
-        };
-        let choices = [("yes", AutomaticPublic::Given), ("no", AutomaticPublic::None)];
-        let public = fields.get("public").and_then(|node| self.choice(node, "an answer", &choices));
-        let public = public.unwrap_or(AutomaticPublic::Given);
-        let place = Some(self.place(key.span));
+        let (subnet, net) = self.subnet(&said.subnet, &vpc)?;
+        let address = self.address(&said.address, net)?;
+        let public = said.public.get().map_or(AutomaticPublic::Given, |choice| choice.value);
+        let place = Some(self.place(entry.at));
         let launch = Launch {
             name: name?,
             vpc,
@@ -251,22 +225,37 @@ impl Reading<'_> {
             listens,
             daemons,
             mounts,
-            address: request,
+            address,
             public,
             source_dest_check,
             forwarding,
             more,
             place,
         };
-        Some((launch, address.map(|node| node.span)))
+        Some((launch, said.address.get().map(|address| address.span)))
+    }
+
+    fn listens(&mut self, said: &Instance) -> IndexSet<Service> {
+        let mut listens = IndexSet::new();
+        for item in said.listens.get().into_iter().flat_map(|list| &list.items) {
+            let Some(service) = self.service(item) else { continue };
+            if service == Service::IcmpEcho {
+                let draft = Draft::new(item.span, "nothing listens for ping: the kernel of an instance answers it");
+                self.report(draft.help("remove it"));
+            } else if !listens.insert(service) {
+                self.report(Draft::new(item.span, format!("it listens on {service} already")));
+            }
+        }
+        listens
     }
 
     /// The groups of an instance: at least one, each once, all of its VPC.
-    pub fn instance_groups(&mut self, node: &Node, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
+    pub fn instance_groups(&mut self, said: &Many<Name<GroupName>>, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
         let mut groups = IndexSet::new();
-        for item in self.some(node, "at least one security group") {
-            let known = self.text(item, "the name of a security group");
-            let Some((word, group)) = known.and_then(|word| Some((word, self.group(word, item.span)?))) else {
+        self.members_unknown |= said.unread;
+        for item in &said.items {
+            let word = item.text();
+            let Some(group) = self.group(word, item.span) else {
                 // Nobody knows whose member it was meant to be.
                 self.members_unknown = true;
                 continue;
@@ -284,8 +273,13 @@ impl Reading<'_> {
         groups
     }
 
-    pub fn address(&mut self, node: &Node, subnet: Ipv4Net) -> Option<AddressRequest> {
-        let word = self.text(node, "an address")?;
+    /// The address that is asked for in a subnet.
+    pub fn address(&mut self, said: &Field<Address>, subnet: Ipv4Net) -> Option<AddressRequest> {
+        if !said.is_there() {
+            return Some(AddressRequest::Automatic);
+        }
+        let node = said.get()?;
+        let word = node.text();
         if let Some((name, end)) = word.rsplit_once('.')
             && end.starts_with(|c: char| c.is_ascii_alphabetic())
         {
@@ -301,7 +295,7 @@ impl Reading<'_> {
             if was {
                 return Some(AddressRequest::PreviousOf(InstanceName::new(name)));
             }
-            return self.instance(name, super::reading::part(node, name)).map(AddressRequest::PreviousOf);
+            return self.instance(name, node.part(name)).map(AddressRequest::PreviousOf);
         }
         let Ok(address) = word.parse::<Ipv4Addr>() else {
             let draft = Draft::new(node.span, format!("{} is not an IPv4 address", quote(word)));

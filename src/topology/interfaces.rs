@@ -5,22 +5,21 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
+use super::document::instances::{Interface as InterfaceSaid, Interfaces};
+use super::document::shape::{Entry, Field, Many, Map, Span};
+use super::document::words::{Block, Choice, Device, Holder, Name, Word};
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, part};
-use super::scenario::may_be_refused;
-use super::tree::{Node, Value};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
+use super::scenario::Refused;
 use super::{Placed, Selector};
 use crate::model::{
-    AddressRequest, DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation,
-    RefusalCode, Service, SourceDestCheck, SubnetRoute, Target, VpcName,
+    DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode,
+    Service, SourceDestCheck, SubnetRoute, Target, VpcName,
 };
 
 /// EC2 gives an instance at most this many, and few types so many.
 const MOST_DEVICES: u8 = 15;
-
-const FORWARDS: [(&str, Forwarding); 3] =
-    [("no", Forwarding::None), ("nat", Forwarding::Nat), ("as-is", Forwarding::Plain)];
 
 /// `web1.eth1`, taken apart.
 pub(super) fn split(word: &str) -> Option<(&str, u8)> {
@@ -35,28 +34,26 @@ fn further(word: &str) -> Option<u8> {
 }
 
 /// The interfaces of an instance by their names alone, the first included; nothing if they cannot be read.
-pub(super) fn devices(node: Option<&Node>) -> Option<Vec<u8>> {
-    let Some(node) = node else { return Some(vec![0]) };
-    let Value::Mapping(entries) = &node.value else { return None };
-    let further = |(key, _): &(Node, Node)| match &key.value {
-        Value::Scalar(scalar) => further(&scalar.text),
-        _ => None,
-    };
+pub(super) fn devices(said: &Field<Interfaces>) -> Option<Vec<u8>> {
+    if said.is_unread() {
+        return None;
+    }
+    let entries = said.get().map_or(&[][..], |map| &map.entries);
+    let further = |entry: &Entry<Device, InterfaceSaid>| further(entry.key.as_ref()?.text());
     std::iter::once(Some(0)).chain(entries.iter().map(further)).collect()
 }
 
 impl Reading<'_> {
     /// An instance, or `web1.eth1`; what a step wants to see refused as unknown may be any name.
-    pub fn target(&mut self, node: &Node, refusal: Option<&str>) -> Option<Target> {
-        let word = self.text(node, "the name of an instance, or of an interface such as `web1.eth1`")?;
-        let Some((name, device)) = split(word) else {
-            let may_be_unknown = may_be_refused(refusal, RefusalCode::InvalidInstanceIdNotFound);
-            return self.operand(node, may_be_unknown).map(Target::Instance);
+    pub fn target(&mut self, said: &Holder, refused: Refused) -> Option<Target> {
+        let Some((name, device)) = split(said.text()) else {
+            let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+            return self.operand(said, may_be_unknown).map(Target::Instance);
         };
-        let instance = self.instance(name, part(node, name))?;
+        let instance = self.instance(name, said.part(name))?;
         let id = InterfaceId { instance, device };
-        if !may_be_refused(refusal, RefusalCode::InvalidNetworkInterfaceIdNotFound) {
-            self.interface_there(&id, node.span)?;
+        if !refused.may_be(RefusalCode::InvalidNetworkInterfaceIdNotFound) {
+            self.interface_there(&id, said.span)?;
         }
         Some(Target::Interface(id))
     }
@@ -73,11 +70,11 @@ impl Reading<'_> {
     }
 
     /// `web1.eth1` as an end of a flow, or `web1 as 10.0.0.99` as its sender.
-    pub fn interface_end(&mut self, node: &Node, word: &str) -> Option<Result<Selector, ()>> {
+    pub fn interface_end(&mut self, node: &Word, word: &str) -> Option<Result<Selector, ()>> {
         if let Some((holder, source)) = word.split_once(" as ") {
             let (name, device) = split(holder.trim()).unwrap_or((holder.trim(), 0));
             let Ok(source) = source.trim().parse::<Ipv4Addr>() else {
-                let draft = Draft::new(part(node, word), format!("{} is not an IPv4 address", quote(source.trim())));
+                let draft = Draft::new(node.part(word), format!("{} is not an IPv4 address", quote(source.trim())));
                 self.report(draft.help("such as `nat as 10.0.0.99`: an instance that forges its source"));
                 return Some(Err(()));
             };
@@ -92,9 +89,9 @@ impl Reading<'_> {
         }))
     }
 
-    fn end_at(&mut self, node: &Node, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
-        let id = InterfaceId { instance: self.instance(name, part(node, name))?, device };
-        self.interface_there(&id, part(node, word)).map(|()| id)
+    fn end_at(&mut self, node: &Word, word: &str, name: &str, device: u8) -> Option<InterfaceId> {
+        let id = InterfaceId { instance: self.instance(name, node.part(name))?, device };
+        self.interface_there(&id, node.part(word)).map(|()| id)
     }
 
     /// What cannot be asked from a forged source, since nobody sees the answer.
@@ -113,60 +110,50 @@ impl Reading<'_> {
     }
 
     /// `source-dest-check` of an instance or interface.
-    pub fn check(&mut self, node: Option<&Node>) -> SourceDestCheck {
-        let Some(node) = node else { return SourceDestCheck::On };
-        self.only_in_a_vpc(node.span, "the switch of the source and destination check");
-        self.choice(node, "a setting", &SourceDestCheck::WORDS).unwrap_or_default()
-    }
-
-    /// `forwards` of an instance.
-    pub fn forwarding(&mut self, node: Option<&Node>) -> Forwarding {
-        let Some(node) = node else { return Forwarding::None };
-        self.choice(node, "what it does with packets for others", &FORWARDS).unwrap_or_default()
+    pub fn check(&mut self, said: &Field<Choice<SourceDestCheck>>) -> SourceDestCheck {
+        let Some(choice) = said.get() else { return SourceDestCheck::On };
+        self.only_in_a_vpc(choice.span, "the switch of the source and destination check");
+        choice.value
     }
 
     /// `interfaces: {eth1: {groups: X, subnet: b}}` of an instance.
-    pub fn more_interfaces(&mut self, node: Option<&Node>, vpc: Option<&VpcName>) -> Vec<NewInterface> {
-        let Some(node) = node else { return Vec::new() };
-        self.only_in_a_vpc(node.span, "a second interface");
-        let entries = self.mapping(node, "a mapping of interfaces, such as `eth1: {groups: SG-X}`");
-        entries.iter().filter_map(|(key, value)| self.interface(key, value, vpc)).collect()
+    pub fn more_interfaces(&mut self, said: &Field<Interfaces>, vpc: Option<&VpcName>) -> Vec<NewInterface> {
+        let Some(map) = said.get() else { return Vec::new() };
+        self.only_in_a_vpc(map.span, "a second interface");
+        map.entries.iter().filter_map(|entry| self.interface(entry, vpc)).collect()
     }
 
-    fn interface(&mut self, key: &Node, value: &Node, vpc: Option<&VpcName>) -> Option<NewInterface> {
-        let word = self.text(key, "the name of an interface, such as `eth1`")?;
+    fn interface(&mut self, entry: &Entry<Device, InterfaceSaid>, vpc: Option<&VpcName>) -> Option<NewInterface> {
+        let word = entry.key.as_ref()?.text();
         let Some(device) = further(word) else {
-            let draft = Draft::new(key.span, format!("{} is not a further interface", quote(word)));
+            let draft = Draft::new(entry.at, format!("{} is not a further interface", quote(word)));
             self.report(draft.help(format!("eth1 to eth{MOST_DEVICES}; eth0 is the instance's own")));
             return None;
         };
-        let fields = self.fields(value, "an interface", &["groups", "subnet", "address", "source-dest-check"])?;
-        let groups = match fields.get("groups") {
-            Some(node) => self.instance_groups(node, vpc),
-            None => {
+        let said = entry.value.as_ref()?;
+        let groups = match said.groups.is_there() {
+            true => said.groups.get().map(|groups| self.instance_groups(groups, vpc)).unwrap_or_default(),
+            false => {
                 self.default_used = true;
                 IndexSet::from([GroupName::new(DEFAULT_GROUP)])
             }
         };
-        let source_dest_check = self.check(fields.get("source-dest-check"));
-        let (subnet, net) = self.subnet(fields.get("subnet"), vpc?)?;
-        let address = match fields.get("address") {
-            Some(node) => self.address(node, net)?,
-            None => AddressRequest::Automatic,
-        };
+        let source_dest_check = self.check(&said.source_dest_check);
+        let (subnet, net) = self.subnet(&said.subnet, vpc?)?;
+        let address = self.address(&said.address, net)?;
         Some(NewInterface { device, subnet, groups, address, source_dest_check })
     }
 
     /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
-    pub fn attachments(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    pub fn attachments(&mut self, said: &Map<Name<InstanceName>, Interfaces>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from instances to interfaces") {
-            let instance = self.operand(key, false);
+        for entry in &said.entries {
+            let instance = entry.key.as_deref().and_then(|key| self.operand(key, false));
             let vpc = instance.as_ref().and_then(|name| self.world.instances.get(name).cloned().flatten());
-            for (device, fields) in self.mapping(value, "a mapping of interfaces, such as `eth1: {groups: SG-X}`") {
-                let interface = self.interface(device, fields, vpc.as_ref());
+            for device in entry.value.iter().flat_map(|map| &map.entries) {
+                let interface = self.interface(device, vpc.as_ref());
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
-                    let place = self.place(device.span);
+                    let place = self.place(device.at);
                     operations.push(Placed { value: Operation::AttachInterface(instance.clone(), interface), place });
                 }
             }
@@ -175,10 +162,10 @@ impl Reading<'_> {
     }
 
     /// `detach-interface: web1.eth1`.
-    pub fn detachments(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    pub fn detachments(&mut self, said: &Many<Holder>, refused: Refused) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for item in self.some(node, "an interface such as `web1.eth1`, or a list of them") {
-            match self.target(item, refusal) {
+        for item in &said.items {
+            match self.target(item, refused) {
                 Some(Target::Interface(id)) => {
                     let place = self.place(item.span);
                     operations.push(Placed { value: Operation::DetachInterface(id), place });
@@ -194,42 +181,40 @@ impl Reading<'_> {
     }
 
     /// `source-dest-check: {nat: off}`.
-    pub fn checks(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    pub fn checks(&mut self, said: &Map<Holder, Choice<SourceDestCheck>>, refused: Refused) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from instances or interfaces to `on` or `off`") {
-            let target = self.target(key, refusal);
-            let check = self.choice(value, "a setting", &SourceDestCheck::WORDS);
-            if let (Some(target), Some(check)) = (target, check) {
-                let place = self.place(key.span);
-                operations.push(Placed { value: Operation::SetSourceDestCheck(target, check), place });
+        for entry in &said.entries {
+            let target = entry.key.as_ref().and_then(|key| self.target(key, refused));
+            if let (Some(target), Some(check)) = (target, entry.value) {
+                let place = self.place(entry.at);
+                operations.push(Placed { value: Operation::SetSourceDestCheck(target, check.value), place });
             }
         }
         operations
     }
 
     /// `routes: {0.0.0.0/0: nat}` of a subnet. Instances are named, and need not be known yet.
-    pub fn subnet_routes(&mut self, node: &Node) -> Vec<SubnetRoute> {
-        self.only_in_a_vpc(node.span, "a route by an instance");
+    pub fn subnet_routes(&mut self, said: &Map<Block, Holder>) -> Vec<SubnetRoute> {
+        self.only_in_a_vpc(said.span, "a route by an instance");
         let mut routes: Vec<SubnetRoute> = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from address blocks to instances") {
-            let word = self.text(key, "an address block");
-            let destination = word.and_then(|word| match word.parse::<Ipv4Net>() {
+        for entry in &said.entries {
+            let destination = entry.key.as_ref().and_then(|key| match key.text().parse::<Ipv4Net>() {
                 Ok(net) => Some(net.trunc()),
                 Err(_) => {
-                    let draft = Draft::new(key.span, format!("{} is not an address block", quote(word)));
+                    let draft = Draft::new(key.span, format!("{} is not an address block", quote(key.text())));
                     self.report(draft.help("such as 0.0.0.0/0"));
                     None
                 }
             });
-            let Some(word) = self.text(value, "the name of an instance") else { continue };
-            let (name, device) = split(word).unwrap_or((word, 0));
+            let Some(value) = &entry.value else { continue };
+            let (name, device) = split(value.text()).unwrap_or((value.text(), 0));
             if self.names.sort(name) != Some(Sort::Instance) {
                 self.unknown(name, value.span, Sort::Instance);
                 continue;
             }
             let Some(destination) = destination else { continue };
             if routes.iter().any(|route| route.destination == destination) {
-                self.report(Draft::new(key.span, format!("the subnet has a route to {destination} already")));
+                self.report(Draft::new(entry.at, format!("the subnet has a route to {destination} already")));
                 continue;
             }
             let target = InterfaceId { instance: InstanceName::new(name), device };

@@ -1,13 +1,16 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
+use super::document::scenario::Operations;
+use super::document::shape::{Any, Items, List, Or, Shape, Told};
+use super::document::words::{Service as ServiceSaid, ShortRule, Word};
 use super::flows::Within;
 use super::mounts::Files;
 use super::names::{Sort, fault};
 use super::problem::{Draft, Problems, Source, Span};
 use super::reading::Reading;
 use super::rules::RuleContext;
-use super::scenario::ANY_REFUSAL;
-use super::tree::{self, Node, Value};
+use super::scenario::Refused;
+use super::tree;
 use super::{Action, FlowPattern, MAX_BYTES, Placed};
 use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
 
@@ -36,8 +39,9 @@ pub fn read_operations_beside(
 }
 
 fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Vec<Placed<Operation>>, Problems> {
-    read(cloud, text, files, |reading, node| {
-        let actions = reading.actions(node, &[], Some(ANY_REFUSAL));
+    read(cloud, text, files, "an operation or a list of operations", |reading, said: &Operations| {
+        reading.declare_made(said, &[], Refused::AsItMay);
+        let actions = reading.actions(said, &[], Refused::AsItMay);
         let all = actions.len();
         let operations = actions.into_iter().filter_map(|action| match action {
             Action::Operation(operation) => Some(operation),
@@ -47,7 +51,7 @@ fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Ve
         // What could not be read is told already.
         if operations.len() < all || operations.is_empty() && reading.problems.is_empty() {
             let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
-            let what = Draft::new(node.span, "this is not an operation on the cloud");
+            let what = Draft::new(said.span, "this is not an operation on the cloud");
             reading.report(what.maybe_help((operations.len() < all).then_some(help)));
         }
         operations
@@ -72,7 +76,7 @@ pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems>
 
 fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
     let flow = read_words(cloud, text, |reading, source| {
-        reading.flow(&Node::word(source, Span { start: 0, end: source.len() }), within)
+        reading.flow(&Word::new(source, Span { start: 0, end: source.len() }), within)
     })?;
     flow.ok_or_else(|| nothing(text))
 }
@@ -108,8 +112,8 @@ pub fn read_rules(
         if words.is_empty() {
             reading.report(Draft::new(name, "no rule is named"));
         }
-        let rules = words.iter().map(|span| Node::word(&source[span.start..span.end], *span));
-        let list = Node { value: Value::Sequence(rules.collect()), span: START };
+        let rule = |span: &Span| Or::Short(ShortRule(Word::new(&source[span.start..span.end], *span)));
+        let list = List(Items { items: words.iter().map(rule).collect(), ..Items::default() });
         let context = RuleContext { group: Some(&group), direction, addresses: true, lenient: true };
         let rules = reading.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
         (group, rules)
@@ -121,17 +125,17 @@ pub fn read_rules(
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
-    read(cloud, text, None, |reading, node| {
-        let items = reading.one_or_many(node, "a port or a list of ports");
-        items.iter().filter_map(|item| reading.column(item)).collect()
+    read(cloud, text, None, "a port or a list of ports", |reading, said: &Any<ServiceSaid>| {
+        said.items.iter().filter_map(|item| reading.column(item)).collect()
     })
 }
 
-fn read<T>(
+fn read<S: Shape, T>(
     cloud: &Cloud,
     text: &str,
     files: Option<&dyn Files>,
-    take: impl FnOnce(&mut Reading<'_>, &Node) -> T,
+    what: &str,
+    take: impl FnOnce(&mut Reading<'_>, &S) -> T,
 ) -> Result<T, Problems> {
     let source = Source::new(TYPED, text);
     let mut problems = Vec::new();
@@ -143,11 +147,13 @@ fn read<T>(
         Ok(None) => return Err(nothing(text)),
         Err(draft) => return Err(Problems::new(&source, vec![draft])),
     };
+    let said = S::read(&root, what, &mut Told(&mut problems));
     let mut reading = Reading::new(&source, problems, files);
     know(&mut reading, cloud);
-    reading.declare_in(&root);
-    let taken = take(&mut reading, &root);
-    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+    match said.map(|said| take(&mut reading, &said)) {
+        Some(taken) if reading.problems.is_empty() => Ok(taken),
+        _ => Err(Problems::new(&source, reading.problems)),
+    }
 }
 
 /// Reads words that are no YAML.

@@ -4,63 +4,57 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
+use super::document::shape::{Field, Kind, Map, Span};
+use super::document::words::{Choice, Flow, Listener, Name, Whole, Word};
 use super::flows::Within;
 use super::names::Sort;
 use super::problem::{Draft, quote};
-use super::reading::{Fields, Reading, part, suggest};
+use super::reading::Reading;
+use super::scenario::Refused;
 use super::services::first_word;
-use super::tree::{Kind, Node, Value};
+use super::suggest::suggest;
 use super::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
     Scheme, Service,
 };
 
-const KEYS: [&str; 7] = ["scheme", "groups", "listeners", "targets", "health-check", "vpc", "subnet"];
-const CHECK: [&str; 5] = ["port", "interval", "timeout", "unhealthy", "healthy"];
-/// In seconds. The least is sglab's, so that a test need not wait; Amazon's is 5 for the interval, and 2 for the timeout.
-const SHORTEST: f64 = 0.05;
-const LONGEST: f64 = 300.0;
-/// Source: "Configure health checks for your Classic Load Balancer".
-const THRESHOLDS: std::ops::RangeInclusive<u32> = 2..=10;
-
-/// The words of what is expected of instances behind a load balancer.
-pub(super) const ROTATIONS: [(&str, Rotation); 2] = [("in-service", Rotation::In), ("out-of-service", Rotation::Out)];
-
 impl Reading<'_> {
     /// `load-balancers: {lb: {listeners: [tcp 80], targets: [web1, web2]}}`.
-    pub fn load_balancers(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    pub fn load_balancers(&mut self, map: &Map<Name<LoadBalancerName>, LoadBalancer>) -> Vec<Placed<Operation>> {
         let mut made = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping of load balancers") {
-            let name = self.declared(key, Sort::LoadBalancer).map(LoadBalancerName::new);
-            let Some(fields) = self.fields(value, "a load balancer", &KEYS) else {
+        for entry in &map.entries {
+            let name = self.declared(entry.key.as_deref(), Sort::LoadBalancer).map(LoadBalancerName::new);
+            let Some(said) = &entry.value else {
                 self.listeners_unread.extend(name.map(|name| InstanceName::new(name.as_str())));
                 continue;
             };
-            let vpc = self.vpc_name(fields.get("vpc"), key.span);
-            let groups = match fields.get("groups") {
-                Some(node) if self.eras.iter().any(|era| *era != Era::Vpc) => {
-                    let draft = Draft::new(node.span, "groups of a load balancer belong to era vpc");
+            let vpc = self.vpc_name(&said.vpc, entry.at);
+            let groups = match said.groups.get() {
+                Some(groups) if self.eras.iter().any(|era| *era != Era::Vpc) => {
+                    let draft = Draft::new(groups.span, "groups of a load balancer belong to era vpc");
                     self.report(draft.help(
                         "in EC2-Classic it has none: rules name `amazon-elb/amazon-elb-sg`, and its listeners are open",
                     ));
                     IndexSet::new()
                 }
-                Some(node) => self.instance_groups(node, vpc.as_ref()),
+                Some(groups) => self.instance_groups(groups, vpc.as_ref()),
                 None => IndexSet::new(),
             };
-            let scheme = self.scheme(fields.get("scheme"));
+            let scheme = self.scheme(&said.scheme);
             if let (Some(name), Scheme::Internal) = (&name, scheme) {
                 self.internal.insert(InstanceName::new(name.as_str()));
             }
             let before = self.problems.len();
-            let listeners = self.listeners(key, &fields);
-            if let Some(name) = name.as_ref().filter(|_| self.problems.len() > before || fields.misspelt) {
+            let listeners = self.listeners(entry.at, said);
+            let unread = said.at.misspelt() || said.listeners.get().is_none_or(|list| list.unread);
+            if let Some(name) = name.as_ref().filter(|_| self.problems.len() > before || unread) {
                 self.listeners_unread.insert(InstanceName::new(name.as_str()));
             }
-            let health_check = self.health_check(fields.get("health-check"), &listeners);
-            let targets = fields.get("targets").map(|node| self.targets(node, false)).unwrap_or_default();
-            let subnet = vpc.as_ref().and_then(|vpc| self.subnet(fields.get("subnet"), vpc));
+            let health_check = self.health_check(&said.health_check, &listeners);
+            let targets = said.targets.get().map(|targets| self.targets(targets, false)).unwrap_or_default();
+            let subnet = vpc.as_ref().and_then(|vpc| self.subnet(&said.subnet, vpc));
             let (Some(name), Some(vpc), Some((subnet, _))) = (name, vpc, subnet) else { continue };
             let holder = InstanceName::new(name.as_str());
             for group in &groups {
@@ -68,7 +62,7 @@ impl Reading<'_> {
             }
             self.listens.insert(holder, listeners.keys().map(|port| Service::Tcp(*port)).collect());
             self.elb_group_used = true;
-            let place = self.place(key.span);
+            let place = self.place(entry.at);
             // As an instance without groups, where there are any.
             self.default_of_balancers |= groups.is_empty();
             let create = CreateLoadBalancer {
@@ -91,33 +85,30 @@ impl Reading<'_> {
     }
 
     /// `internet-facing`, which it is without a word, or `internal`.
-    fn scheme(&mut self, node: Option<&Node>) -> Scheme {
-        let Some(node) = node else { return Scheme::default() };
+    fn scheme(&mut self, said: &Field<Choice<Scheme>>) -> Scheme {
+        let Some(choice) = said.get() else { return Scheme::default() };
         if self.eras.iter().any(|era| *era != Era::Vpc) {
-            let draft = Draft::new(node.span, "the scheme of a load balancer belongs to era vpc");
+            let draft = Draft::new(choice.span, "the scheme of a load balancer belongs to era vpc");
             self.report(draft.help("in EC2-Classic each faces the internet: leave `scheme:` out, or the other eras"));
             return Scheme::default();
         }
-        self.choice(node, "a scheme", &Scheme::ALL.map(|scheme| (scheme.as_str(), scheme))).unwrap_or_default()
+        choice.value
     }
 
     /// `tcp 80`, or `tcp 80 to 8080` where the instances listen elsewhere.
-    fn listeners(&mut self, key: &Node, fields: &Fields<'_>) -> IndexMap<Port, Port> {
+    fn listeners(&mut self, key: Span, said: &LoadBalancer) -> IndexMap<Port, Port> {
         let mut listeners = IndexMap::new();
-        let Some(node) = fields.get("listeners") else {
-            let draft = Draft::new(key.span, "the load balancer has no listener");
-            self.missing(fields, draft.help("it needs `listeners:`, such as `[tcp 80]` or `[tcp 80 to 8080]`"));
-            return listeners;
-        };
-        for item in self.some(node, "at least one listener") {
-            if let Value::Scalar(scalar) = &item.value
-                && scalar.kind() == Kind::Number
-            {
-                let draft = Draft::new(item.span, format!("port {} of which protocol?", quote(&scalar.text)));
-                self.report(draft.help(format!("write `tcp {}`", scalar.text)));
+        if !said.listeners.is_there() {
+            let draft = Draft::new(key, "the load balancer has no listener");
+            self.missing(&said.at, draft.help("it needs `listeners:`, such as `[tcp 80]` or `[tcp 80 to 8080]`"));
+        }
+        for item in said.listeners.get().into_iter().flat_map(|list| &list.items) {
+            let text = item.text();
+            if item.kind() == Kind::Number {
+                let draft = Draft::new(item.span, format!("port {} of which protocol?", quote(text)));
+                self.report(draft.help(format!("write `tcp {text}`")));
                 continue;
             }
-            let Some(text) = self.text(item, "a listener, such as `tcp 80` or `tcp 80 to 8080`") else { continue };
             if let Some((own, to)) = text.split_once("->") {
                 let draft = Draft::new(item.span, format!("{} is not a listener", quote(text)));
                 self.report(draft.help(format!("write `{} to {}`", own.trim(), to.trim())));
@@ -129,7 +120,7 @@ impl Reading<'_> {
             };
             let (protocol, port) = first_word(listener);
             if protocol != "tcp" {
-                let draft = Draft::new(part(item, protocol), format!("a listener is of tcp, not {}", quote(protocol)));
+                let draft = Draft::new(item.part(protocol), format!("a listener is of tcp, not {}", quote(protocol)));
                 self.report(draft.help("such as `tcp 80`"));
                 continue;
             }
@@ -146,11 +137,11 @@ impl Reading<'_> {
         listeners
     }
 
-    fn listener_port(&mut self, node: &Node, word: &str) -> Option<Port> {
+    fn listener_port(&mut self, node: &Listener, word: &str) -> Option<Port> {
         match word.parse::<u16>() {
             Ok(port) if port > 0 => Some(Port(port)),
             _ => {
-                let span = if word.is_empty() { node.span } else { part(node, word) };
+                let span = node.part_or_all(word);
                 self.report(Draft::new(span, format!("{} is not a port", quote(word))).help("1 to 65535"));
                 None
             }
@@ -158,54 +149,30 @@ impl Reading<'_> {
     }
 
     /// `{port: 80, interval: 0.2, timeout: 1, unhealthy: 2, healthy: 2}`; what is left out is as the documents have it.
-    fn health_check(&mut self, node: Option<&Node>, listeners: &IndexMap<Port, Port>) -> HealthCheck {
+    fn health_check(&self, said: &Field<CheckSaid>, listeners: &IndexMap<Port, Port>) -> HealthCheck {
         let port = listeners.values().next().copied().unwrap_or(Port(80));
         let mut check = HealthCheck::of_port(port);
-        let Some(node) = node else { return check };
-        let Some(fields) = self.fields(node, "a health check", &CHECK) else { return check };
-        if let Some(node) = fields.get("port")
-            && let Some(number) = self.number(node, "a port", 1..=u16::MAX.into())
-            && let Ok(port) = u16::try_from(number)
-        {
+        let Some(said) = said.get() else { return check };
+        if let Some(port) = said.port.get().and_then(|port| u16::try_from(port.value).ok()) {
             check.port = Port(port);
         }
-        if let Some(interval) = fields.get("interval").and_then(|node| self.seconds(node)) {
-            check.interval = interval;
+        if let Some(interval) = said.interval.get() {
+            check.interval = interval.0;
         }
-        match fields.get("timeout").and_then(|node| self.seconds(node)) {
-            Some(timeout) => check.timeout = timeout,
+        check.timeout = match said.timeout.get() {
+            Some(timeout) => timeout.0,
             // Never longer than the documents say, nor so short that a busy machine decides.
-            None => check.timeout = check.timeout.min(check.interval).max(Duration::from_secs(1)),
-        }
-        for (key, threshold) in
-            [("unhealthy", &mut check.unhealthy_threshold), ("healthy", &mut check.healthy_threshold)]
-        {
-            let Some(node) = fields.get(key) else { continue };
-            if let Some(number) = self.number(node, "a number of checks", THRESHOLDS) {
-                *threshold = number;
-            }
-        }
+            None => check.timeout.min(check.interval).max(Duration::from_secs(1)),
+        };
+        check.unhealthy_threshold = said_or(&said.unhealthy, check.unhealthy_threshold);
+        check.healthy_threshold = said_or(&said.healthy, check.healthy_threshold);
         check
     }
 
-    fn seconds(&mut self, node: &Node) -> Option<Duration> {
-        let Value::Scalar(scalar) = &node.value else {
-            self.text(node, "seconds");
-            return None;
-        };
-        match scalar.text.parse::<f64>() {
-            Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => Some(Duration::from_secs_f64(seconds)),
-            _ => {
-                let draft = Draft::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
-                self.report(draft.help("a number of seconds, from 0.05 to 300"));
-                None
-            }
-        }
-    }
-
-    fn targets(&mut self, node: &Node, may_be_unknown: bool) -> IndexSet<InstanceName> {
+    fn targets(&mut self, said: &Targets, may_be_unknown: bool) -> IndexSet<InstanceName> {
         let mut targets = IndexSet::new();
-        for item in self.some(node, "an instance or a list of instances") {
+        self.members_unknown |= said.unread;
+        for item in &said.items {
             let Some(name) = self.operand(item, may_be_unknown) else {
                 // Nobody knows who was meant to be behind it.
                 self.members_unknown = true;
@@ -218,72 +185,88 @@ impl Reading<'_> {
         targets
     }
 
-    /// `register-instances: {lb: [web1, web2]}`, and the other way round.
-    pub fn registrations(&mut self, verb: &str, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
-        let make: fn(LoadBalancerName, IndexSet<InstanceName>) -> Operation = match verb {
-            "register-instances" => Operation::RegisterInstances,
-            _ => Operation::DeregisterInstances,
-        };
-        let is = |code: RefusalCode| refusal == Some(code.as_str());
-        let (unknown_balancer, unknown_instance) =
-            (is(RefusalCode::LoadBalancerNotFound), is(RefusalCode::InvalidInstance));
-        let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from load balancers to instances") {
-            let name = self.load_balancer(key, unknown_balancer);
-            let targets = self.targets(value, unknown_instance);
-            let Some(name) = name.filter(|_| !targets.is_empty()) else { continue };
-            if verb == "register-instances" {
+    /// `register-instances: {lb: [web1, web2]}`.
+    pub fn registrations(&mut self, said: &Registered, refused: Refused) -> Vec<Placed<Operation>> {
+        let operations = self.register(said, Operation::RegisterInstances, refused);
+        for operation in &operations {
+            if let Operation::RegisterInstances(name, targets) = &operation.value {
                 self.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
             }
-            operations.push(Placed { value: make(name, targets), place: self.place(key.span) });
         }
         operations
     }
 
-    fn load_balancer(&mut self, node: &Node, may_be_unknown: bool) -> Option<LoadBalancerName> {
-        let word = self.text(node, "the name of a load balancer")?;
+    /// `deregister-instances: {lb: [web1, web2]}`.
+    pub fn deregistrations(&mut self, said: &Registered, refused: Refused) -> Vec<Placed<Operation>> {
+        self.register(said, Operation::DeregisterInstances, refused)
+    }
+
+    fn register(
+        &mut self,
+        said: &Registered,
+        make: fn(LoadBalancerName, IndexSet<InstanceName>) -> Operation,
+        refused: Refused,
+    ) -> Vec<Placed<Operation>> {
+        let (unknown_balancer, unknown_instance) = (
+            refused == Refused::With(RefusalCode::LoadBalancerNotFound),
+            refused == Refused::With(RefusalCode::InvalidInstance),
+        );
+        let mut operations = Vec::new();
+        for entry in &said.entries {
+            let name = entry.key.as_deref().and_then(|key| self.load_balancer(key, unknown_balancer));
+            let targets =
+                entry.value.as_ref().map(|targets| self.targets(targets, unknown_instance)).unwrap_or_default();
+            let Some(name) = name.filter(|_| !targets.is_empty()) else { continue };
+            operations.push(Placed { value: make(name, targets), place: self.place(entry.at) });
+        }
+        operations
+    }
+
+    fn load_balancer(&mut self, said: &Word, may_be_unknown: bool) -> Option<LoadBalancerName> {
+        let word = said.text();
         if self.names.sort(word) == Some(Sort::LoadBalancer)
             || may_be_unknown && self.names.sort(word).is_none() && super::names::fault(word).is_none()
         {
             return Some(LoadBalancerName::new(word));
         }
-        self.unknown(word, node.span, Sort::LoadBalancer);
+        self.unknown(word, said.span, Sort::LoadBalancer);
         None
     }
 
     /// `in-service: {lb: [web1, web2]}`, `out-of-service: {lb: web1}`.
-    pub fn rotation(&mut self, rotation: Rotation, key: &Node, node: &Node) -> Option<Placed<Expectation>> {
+    pub fn rotation(&mut self, rotation: Rotation, key: Span, said: &Registered) -> Option<Placed<Expectation>> {
         let mut expected = Vec::new();
-        for (name, value) in self.mapping(node, "a mapping from load balancers to instances") {
-            let balancer = self.load_balancer(name, false);
-            let targets = self.targets(value, false);
+        for entry in &said.entries {
+            let balancer = entry.key.as_deref().and_then(|key| self.load_balancer(key, false));
+            let Some(named) = &entry.value else { continue };
+            let targets = self.targets(named, false);
             let Some(balancer) = balancer else { continue };
             if rotation == Rotation::In {
-                let span = |target: &InstanceName| word_of(value, target.as_str()).span;
-                self.behind.extend(targets.iter().map(|target| (balancer.clone(), target.clone(), span(target))));
+                let known = named.items.iter().filter(|it| targets.contains(it.text()));
+                let behind = known.map(|it| (balancer.clone(), InstanceName::new(it.text()), it.span));
+                self.behind.extend(behind);
             }
-            let place = self.place(name.span);
+            let place = self.place(entry.at);
             let placed = |target| (Placed { value: balancer.clone(), place: place.clone() }, target);
             expected.extend(targets.into_iter().map(placed));
         }
         if expected.is_empty() {
-            if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
-                self.report(Draft::new(node.span, "this expects nothing").help("such as `{lb: [web1, web2]}`"));
+            if said.entries.is_empty() {
+                self.report(Draft::new(said.span, "this expects nothing").help("such as `{lb: [web1, web2]}`"));
             }
             return None;
         }
-        Some(Placed { value: Expectation::Health(rotation, expected), place: self.place(key.span) })
+        Some(Placed { value: Expectation::Health(rotation, expected), place: self.place(key) })
     }
 
     /// `world -> lb:80 answered by web1 and web2`; nothing if the text is no such thing.
-    pub fn answered_by(&mut self, node: &Node) -> Option<Option<AnsweredBy>> {
-        let Value::Scalar(scalar) = &node.value else { return None };
-        let (flow, names) = scalar.text.split_once(" answered by ")?;
-        let written = scalar.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    pub fn answered_by(&mut self, node: &Flow) -> Option<Option<AnsweredBy>> {
+        let (flow, names) = node.text().split_once(" answered by ")?;
+        let written = node.text().split_whitespace().collect::<Vec<_>>().join(" ");
         Some(self.answered_by_of(node, flow, names).map(|it| AnsweredBy { written, ..it }))
     }
 
-    fn answered_by_of(&mut self, node: &Node, flow: &str, names: &str) -> Option<AnsweredBy> {
+    fn answered_by_of(&mut self, node: &Flow, flow: &str, names: &str) -> Option<AnsweredBy> {
         let flow = self.flow_of(node, flow, Within::Step { dropped: false })?;
         let balancer = match &flow.to {
             Selector::Instance(name) if self.listens_as_balancer(name, flow.service) && !flow.both_ways => {
@@ -301,10 +284,10 @@ impl Reading<'_> {
                 self.report(Draft::new(node.span, "the name of an instance is missing"));
                 return None;
             }
-            let name = self.instance(word, part(node, word))?;
-            self.behind.push((balancer.clone(), name.clone(), part(node, word)));
+            let name = self.instance(word, node.part(word))?;
+            self.behind.push((balancer.clone(), name.clone(), node.part(word)));
             if !by.insert(name) {
-                self.report(Draft::new(part(node, word), format!("{} is named already", quote(word))));
+                self.report(Draft::new(node.part(word), format!("{} is named already", quote(word))));
             }
         }
         Some(AnsweredBy { written: String::new(), flow, by })
@@ -337,7 +320,7 @@ impl Reading<'_> {
     }
 
     /// A group of Amazon's own, as the peer of a rule.
-    pub fn elb_group(&mut self, word: &str, span: super::problem::Span) -> Option<GroupName> {
+    pub fn elb_group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         if word == crate::model::ELB_GROUP {
             self.elb_group_used = true;
             return Some(GroupName::new(word));
@@ -349,11 +332,6 @@ impl Reading<'_> {
     }
 }
 
-/// The item of a list that is a word; the node itself where it is no list.
-fn word_of<'n>(node: &'n Node, word: &str) -> &'n Node {
-    let is = |item: &&Node| matches!(&item.value, Value::Scalar(scalar) if scalar.text == word);
-    match &node.value {
-        Value::Sequence(items) => items.iter().find(is).unwrap_or(node),
-        _ => node,
-    }
+fn said_or(threshold: &Field<Whole<2, 10>>, usual: u32) -> u32 {
+    threshold.get().map_or(usual, |number| number.value)
 }

@@ -6,6 +6,7 @@ mod builder;
 mod columns;
 mod connections;
 mod daemons;
+mod document;
 mod during;
 mod elastic_ips;
 mod expectations;
@@ -28,10 +29,10 @@ mod rules;
 #[cfg(test)]
 pub(crate) mod sample;
 mod scenario;
-mod schema;
 mod services;
 mod story;
 mod strangers;
+mod suggest;
 mod tracking;
 mod tree;
 mod ways;
@@ -39,15 +40,15 @@ pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use columns::columns_of;
+pub use document::schema;
 pub use flow_logs::{ExpectedLog, LogAction, LogPart, LogWanted};
 pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
 pub use mounts::{Files, Found};
 pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
-pub(crate) use reading::suggest;
-pub use schema::schema;
 pub use story::{Part, Story};
+pub(crate) use suggest::suggest;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

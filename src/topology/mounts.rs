@@ -4,13 +4,16 @@ mod docker;
 
 use indexmap::IndexMap;
 
+use super::document::shape::{Field, Shape, Told};
+use super::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid, Mounts as MountsSaid, Word};
 use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, part, suggest};
+use super::reading::Reading;
+use super::suggest::suggest;
 use super::tree::{Kind, Node, Value};
 use crate::model::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace, unfit_path};
 
-const MOUNTS: &str = "a mapping of places to what is there, such as `/srv/www: ./www`";
-const SOURCE: &str = "a path or `empty`";
+const MOUNTS: &str = MountsSaid::WHAT;
+const SOURCE: &str = SourceSaid::WHAT;
 const PLACE_FIRST: &str = "the place in the instance comes first";
 
 /// The files that a topology file names, for whoever reads it where they are. Paths are as the file says them.
@@ -52,10 +55,10 @@ type Mounts = IndexMap<MountPlace, MountSource>;
 
 impl Reading<'_> {
     /// What an instance sees beside what every instance sees.
-    pub fn mounts(&mut self, node: Option<&Node>) -> Mounts {
+    pub fn mounts(&mut self, said: &Field<MountsSaid>) -> Mounts {
         let mut mounts = Mounts::new();
         let mut places: IndexMap<MountPlace, Span> = IndexMap::new();
-        let Some(node) = node else { return mounts };
+        let Some(MountsSaid(node)) = said.get() else { return mounts };
         let Value::Mapping(entries) = &node.value else {
             self.refuse_list_of_mounts(node);
             return mounts;
@@ -94,7 +97,8 @@ impl Reading<'_> {
     }
 
     fn mount_place(&mut self, key: &Node, value: &Node) -> Option<MountPlace> {
-        let path = self.text(key, "a place, an absolute path in the instance")?;
+        let path = Told(&mut self.problems).text(key, PlaceSaid::WHAT)?;
+        let path = path.text();
         let said = match &value.value {
             Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => scalar.text.as_str(),
             _ => "",
@@ -128,7 +132,8 @@ impl Reading<'_> {
             self.report(draft.help(help));
             return None;
         }
-        let text = self.text(node, SOURCE)?.trim();
+        let word = Told(&mut self.problems).text(node, SOURCE)?;
+        let text = word.text().trim();
         if let Some(why) = unfit_path(text) {
             self.report(Draft::new(node.span, format!("{} is no path: {why}", quote(text))));
             return None;
@@ -138,15 +143,15 @@ impl Reading<'_> {
         }
         let (path, access) = match MountAccess::behind(text) {
             Some(said) => said,
-            None => match wrong_end(node, text, place) {
+            None => match wrong_end(&word, text, place) {
                 Some(fault) => return self.refuse_source(fault),
                 None => (text, MountAccess::ReadOnly),
             },
         };
-        if let Some(fault) = no_path(node, path) {
+        if let Some(fault) = no_path(&word, path) {
             return self.refuse_source(fault);
         }
-        self.refuse_unfit(node, path, access);
+        self.refuse_unfit(&word, path, access);
         Some(MountSource::Path(path.to_owned(), access))
     }
 
@@ -156,19 +161,19 @@ impl Reading<'_> {
     }
 
     /// A source that is not there or cannot be mounted, if that can be known.
-    fn refuse_unfit(&mut self, node: &Node, path: &str, access: MountAccess) {
+    fn refuse_unfit(&mut self, node: &Word, path: &str, access: MountAccess) {
         let Some(files) = self.files else { return };
         match files.find(path, access) {
             Found::Something | Found::Unknown => {}
             Found::Unfit { why, help } => {
-                let draft = Draft::new(part(node, path), format!("{} cannot be mounted: {why}", quote(path)));
+                let draft = Draft::new(node.part(path), format!("{} cannot be mounted: {why}", quote(path)));
                 self.report(draft.maybe_help(help.map(str::to_owned)));
             }
             Found::Nothing => self.refuse_missing(files, node, path),
         }
     }
 
-    fn refuse_missing(&mut self, files: &dyn Files, node: &Node, path: &str) {
+    fn refuse_missing(&mut self, files: &dyn Files, node: &Word, path: &str) {
         let is_missing = |path: &str| files.find(path, MountAccess::ReadOnly) == Found::Nothing;
         let ends = path.match_indices('/').map(|(at, _)| at).filter(|at| *at > 0).chain([path.len()]);
         // Up to the first part that is not there.
@@ -183,7 +188,7 @@ impl Reading<'_> {
             true => "make it first",
             false => "make it first; paths begin in the folder of the file",
         };
-        let draft = Draft::new(part(node, path), format!("{} does not exist", quote(path)));
+        let draft = Draft::new(node.part(path), format!("{} does not exist", quote(path)));
         self.report(draft.help(close.unwrap_or_else(|| make.to_owned())));
     }
 
@@ -206,12 +211,12 @@ impl Reading<'_> {
 }
 
 /// What stands behind a path, and is no word for what an instance may do with it.
-fn wrong_end(node: &Node, text: &str, place: &MountPlace) -> Option<Fault> {
+fn wrong_end(node: &Word, text: &str, place: &MountPlace) -> Option<Fault> {
     if let Some(more) = text.strip_prefix(MountSource::EMPTY).filter(|more| more.starts_with([' ', '\t', ':'])) {
         let more = more.trim_start_matches([' ', '\t', ':']);
         let message = format!("there is a word too many behind `{}`", MountSource::EMPTY);
         let help = "an empty folder has no size or options: write `empty`; it can be written to, and grows to half of the memory".to_owned();
-        return Some(Fault { span: part(node, more), message, help });
+        return Some(Fault { span: node.part(more), message, help });
     }
     if let Some((path, last)) = text.rsplit_once(char::is_whitespace) {
         let said = |access| MountSource::Path(path.trim_end().to_owned(), access);
@@ -223,7 +228,7 @@ fn wrong_end(node: &Node, text: &str, place: &MountPlace) -> Option<Fault> {
         let close = || suggest(last, MountAccess::WORDS.map(|(word, _)| word));
         let help = meant.map(|meant| format!("write `{meant}`")).or_else(close)?;
         let message = format!("{} is no word for what an instance may do", quote(last));
-        return Some(Fault { span: part(node, last), message, help });
+        return Some(Fault { span: node.part(last), message, help });
     }
     let meant = match docker::volume(text) {
         Some(entry) => entry,
@@ -233,7 +238,7 @@ fn wrong_end(node: &Node, text: &str, place: &MountPlace) -> Option<Fault> {
     Some(Fault { span: node.span, message, help: format!("write `{meant}`") })
 }
 
-fn no_path(node: &Node, path: &str) -> Option<Fault> {
+fn no_path(node: &Word, path: &str) -> Option<Fault> {
     let begins = ["/", "./", "../"].iter().any(|begin| path.starts_with(begin));
     if begins || path == "." || path == ".." {
         return None;
@@ -256,7 +261,7 @@ fn no_path(node: &Node, path: &str) -> Option<Fault> {
         }),
     };
     let found = if path.is_empty() { "nothing".to_owned() } else { quote(path) };
-    Some(Fault { span: part(node, path), message: format!("expected {SOURCE}, found {found}"), help })
+    Some(Fault { span: node.part(path), message: format!("expected {SOURCE}, found {found}"), help })
 }
 
 /// A place for what is named from another folder.

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, suggest};
-use super::tree::{Node, Value};
+use super::document::shape::{Entry, Field, Map, Node, Span, Value};
+use super::document::words::{Name, Named as Nameable, Word};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
+use super::suggest::suggest;
 pub(super) use crate::model::name_fault as fault;
 use crate::model::{
     AutomaticPublic, DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, InterfaceId, Operation,
@@ -214,11 +216,25 @@ impl World {
 }
 
 impl Reading<'_> {
+    /// Takes up the names that a section makes.
+    pub fn declare_section<T: Nameable, V>(&mut self, section: &Field<Map<Name<T>, V>>, sort: Sort) {
+        self.incomplete |= section.is_unread();
+        section.get().into_iter().flat_map(|map| &map.entries).for_each(|entry| self.declare_key(entry, sort, &[]));
+    }
+
+    /// Takes up the name that an entry makes.
+    pub fn declare_key<T: Nameable, V>(&mut self, entry: &Entry<Name<T>, V>, sort: Sort, eras: &[Era]) {
+        match &entry.key {
+            Some(key) => self.declare(key, sort, eras),
+            None => self.members_unknown = true,
+        }
+    }
+
     /// Takes up a name, and reports a bad or a taken one.
-    pub fn declare(&mut self, key: &Node, sort: Sort, eras: &[Era]) {
-        let Some(name) = self.name(key, sort.article()) else {
+    pub fn declare(&mut self, key: &Word, sort: Sort, eras: &[Era]) {
+        let Some(name) = self.name(key) else {
             self.members_unknown = true;
-            self.unread.extend(plain(key));
+            self.unread.insert(key.text().to_owned());
             return;
         };
         if RESERVED.contains(&name.as_str()) {
@@ -265,8 +281,8 @@ impl Reading<'_> {
     }
 
     /// A name as a key, checked for its characters.
-    pub fn name(&mut self, key: &Node, of: &str) -> Option<String> {
-        let name = self.text(key, &format!("the name of {of}"))?;
+    pub fn name(&mut self, key: &Word) -> Option<String> {
+        let name = key.text();
         if let Some(fault) = fault(name) {
             self.report(Draft::new(key.span, format!("{} cannot be a name", quote(name))).help(fault));
             return None;
@@ -275,11 +291,8 @@ impl Reading<'_> {
     }
 
     /// The key's text, if it was fit to be declared: for reading on without repeating the complaint.
-    pub fn declared(&self, key: &Node, sort: Sort) -> Option<String> {
-        match &key.value {
-            Value::Scalar(scalar) if self.names.sort(&scalar.text) == Some(sort) => Some(scalar.text.clone()),
-            _ => None,
-        }
+    pub fn declared<'w>(&self, key: Option<&'w Word>, sort: Sort) -> Option<&'w str> {
+        key.map(Word::text).filter(|name| self.names.sort(name) == Some(sort))
     }
 
     /// Takes up what a part that could not be read may declare: its keys, or its words.
@@ -349,7 +362,7 @@ impl Reading<'_> {
     }
 }
 
-pub(super) fn plain(node: &Node) -> Option<String> {
+fn plain(node: &Node) -> Option<String> {
     match &node.value {
         Value::Scalar(scalar) => Some(scalar.text.clone()),
         _ => None,

@@ -5,11 +5,14 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::names::{Sort, plain};
-use super::problem::{Draft, Span, quote};
+use super::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
+use super::document::shape::{Entry, Field, Map, Or, Span, Told};
+use super::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
+use super::names::Sort;
+use super::problem::{Draft, quote};
 use super::reading::Reading;
 use super::rules::block;
-use super::tree::{Node, Value};
+use super::suggest::suggest;
 use crate::model::{
     DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAYS_IPV6, Host, HostIp, HostName,
     INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
@@ -20,80 +23,66 @@ const DEFAULT: &str = "default";
 
 impl Reading<'_> {
     /// Which VPCs there will be, as far as their names can be read: the lab has boxes of its own in each.
-    pub fn know_own_boxes(&mut self, node: Option<&Node>) {
-        self.named_vpcs = match node.map(|node| &node.value) {
-            Some(Value::Mapping(entries)) => {
-                entries.iter().filter_map(|(key, _)| plain(key)).map(VpcName::new).collect()
+    pub fn know_own_boxes(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
+        self.named_vpcs = match said.get() {
+            Some(map) => {
+                map.entries.iter().filter_map(|it| it.key.as_deref()).map(|it| VpcName::new(it.text())).collect()
             }
-            _ => vec![VpcName::new(DEFAULT)],
+            None => vec![VpcName::new(DEFAULT)],
         };
     }
 
     /// The VPCs; one of the default block where the file has none.
-    pub fn read_vpcs(&mut self, node: Option<&Node>) {
-        if let Some(node) = node {
-            for (key, value) in self.mapping(node, "a mapping of VPCs") {
-                let Some(name) = self.name(key, "a VPC") else { continue };
-                match self.vpc(value) {
-                    Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
-                    None => self.vpcs_incomplete = true,
-                }
-            }
-            self.vpcs_incomplete |= !matches!(node.value, Value::Mapping(_));
-            if matches!(&node.value, Value::Mapping(entries) if entries.is_empty()) {
-                self.report(Draft::new(node.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
-            }
-        } else {
+    pub fn read_vpcs(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
+        self.vpcs_incomplete |= said.is_unread();
+        if !said.is_there() {
             let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
-            self.vpcs.insert(
-                VpcName::new(DEFAULT),
-                Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
-            );
+            let vpc = Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None };
+            self.vpcs.insert(VpcName::new(DEFAULT), vpc);
+        }
+        let Some(map) = said.get() else { return };
+        for entry in &map.entries {
+            let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
+            match entry.value.as_ref().and_then(|vpc| self.vpc(vpc)) {
+                Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
+                None => self.vpcs_incomplete = true,
+            }
+        }
+        if map.entries.is_empty() {
+            self.report(Draft::new(map.span, "no VPC is named").help("leave `vpcs` out to get the default one"));
         }
     }
 
-    fn vpc(&mut self, node: &Node) -> Option<Vpc> {
-        let fields = self.fields(node, "a VPC", &["cidr", "ipv6", "subnets"])?;
-        let ipv6 = fields.get("ipv6").and_then(|node| self.ipv6_block(node));
-        let Some(cidr_node) = fields.get("cidr") else {
-            let draft = Draft::new(node.span, "the VPC has no address block");
-            self.missing(&fields, draft.help("it needs `cidr:`"));
-            return None;
-        };
-        let cidr = self.network(cidr_node)?;
+    fn vpc(&mut self, said: &VpcSaid) -> Option<Vpc> {
+        let ipv6 = said.ipv6.get().and_then(|word| self.ipv6_block(word));
+        if !said.cidr.is_there() {
+            let draft = Draft::new(said.at.span, "the VPC has no address block");
+            self.missing(&said.at, draft.help("it needs `cidr:`"));
+        }
+        let block = said.cidr.get()?;
+        let cidr = self.network(block)?;
         for (taken, what) in taken_blocks() {
             if overlap(cidr, taken) {
-                self.report(Draft::new(cidr_node.span, format!("{cidr} overlaps {taken}, which is for {what}")));
+                self.report(Draft::new(block.span, format!("{cidr} overlaps {taken}, which is for {what}")));
                 return None;
             }
         }
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
         let mut routes = IndexMap::new();
-        let entries = fields.get("subnets").map_or(&[][..], |node| self.mapping(node, "a mapping of subnets"));
-        for (key, value) in entries {
-            let Some(name) = self.name(key, "a subnet") else { continue };
-            let (block, table) = match &value.value {
-                Value::Mapping(_) => {
-                    let Some(fields) = self.fields(value, "a subnet", &["cidr", "routes"]) else { continue };
-                    if fields.get("cidr").is_none() {
-                        let draft = Draft::new(key.span, "the subnet has no address block");
-                        self.missing(&fields, draft.help("it needs `cidr:`"));
-                    }
-                    (fields.get("cidr"), fields.get("routes"))
-                }
-                _ => (Some(value), None),
-            };
+        for entry in said.subnets.get().into_iter().flat_map(|map| &map.entries) {
+            let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
+            let (block, table) = self.subnet_head(entry);
             if let Some(table) = table {
                 let read = self.subnet_routes(table);
                 routes.insert(SubnetName::new(&name), read);
             }
-            let Some(value) = block else { continue };
-            let Some(net) = self.network(value) else { continue };
+            let Some(block) = block else { continue };
+            let Some(net) = self.network(block) else { continue };
             if !cidr.contains(&net) {
-                self.report(Draft::new(value.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
+                self.report(Draft::new(block.span, format!("the subnet {net} is not inside its VPC's {cidr}")));
             } else if let Some((other, _)) = subnets.iter().find(|(_, other)| overlap(net, **other)) {
                 let message = format!("the subnet {net} overlaps the subnet {}", quote(other.as_str()));
-                self.report(Draft::new(value.span, message));
+                self.report(Draft::new(block.span, message));
             }
             subnets.insert(SubnetName::new(name), net);
         }
@@ -103,14 +92,32 @@ impl Reading<'_> {
         Some(Vpc { cidr, subnets, routes, ipv6 })
     }
 
+    /// The block of a subnet, and its routes.
+    fn subnet_head<'s>(
+        &mut self,
+        entry: &'s Entry<Name<SubnetName>, Subnet>,
+    ) -> (Option<&'s Block>, Option<&'s Map<Block, super::document::words::Holder>>) {
+        match entry.value.as_ref() {
+            Some(Or::Short(block)) => (Some(block), None),
+            Some(Or::Long(subnet)) => {
+                if !subnet.cidr.is_there() {
+                    let draft = Draft::new(entry.at, "the subnet has no address block");
+                    self.missing(&subnet.at, draft.help("it needs `cidr:`"));
+                }
+                (subnet.cidr.get(), subnet.routes.get())
+            }
+            None => (None, None),
+        }
+    }
+
     /// `yes`, or a /56 of global addresses that no other VPC has.
-    fn ipv6_block(&mut self, node: &Node) -> Option<Ipv6Net> {
+    fn ipv6_block(&mut self, node: &Ipv6Block) -> Option<Ipv6Net> {
         if self.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
             return None;
         }
-        let word = self.text(node, "`yes` or a block such as 2001:db8:1000::/56")?;
+        let word = node.text();
         let taken: Vec<Ipv6Net> = self.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
         if word == "yes" {
             let blocks = Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()?.subnets(56).ok()?;
@@ -144,8 +151,8 @@ impl Reading<'_> {
     }
 
     /// A block of the size that EC2 takes.
-    fn network(&mut self, node: &Node) -> Option<Ipv4Net> {
-        let word = self.text(node, "an address block")?;
+    fn network(&mut self, node: &Block) -> Option<Ipv4Net> {
+        let word = node.text();
         let net = match block(word, node.span) {
             Ok(IpNet::V4(net)) => net,
             Ok(IpNet::V6(_)) => {
@@ -167,25 +174,24 @@ impl Reading<'_> {
     }
 
     /// The hosts and their addresses; their names are declared before.
-    pub fn read_hosts(&mut self, node: Option<&Node>) {
-        let Some(node) = node else { return };
+    pub fn read_hosts(&mut self, said: &Field<Map<Name<HostName>, HostSaid>>) {
         let mut held: IndexMap<IpAddr, Span> = IndexMap::new();
-        for (key, value) in self.mapping(node, "a mapping of hosts") {
-            let name = self.declared(key, Sort::Host);
-            let mut addresses = Vec::new();
-            let (of, mtu) = match &value.value {
-                Value::Mapping(_) => {
-                    let Some(fields) = self.fields(value, "a host", &["address", "mtu"]) else { continue };
-                    if fields.get("address").is_none() {
-                        let draft = Draft::new(key.span, "the host has no address");
-                        self.missing(&fields, draft.help("it needs `address:`"));
+        for entry in said.get().into_iter().flat_map(|map| &map.entries) {
+            let name = self.declared(entry.key.as_deref(), Sort::Host);
+            let none = Field::default();
+            let (of, mtu): (Option<&Addresses>, _) = match &entry.value {
+                Some(Or::Short(addresses)) => (Some(addresses), &none),
+                Some(Or::Long(host)) => {
+                    if !host.address.is_there() {
+                        let draft = Draft::new(entry.at, "the host has no address");
+                        self.missing(&host.at, draft.help("it needs `address:`"));
                     }
-                    (fields.get("address"), fields.get("mtu"))
+                    (host.address.get(), &host.mtu)
                 }
-                _ => (Some(value), None),
+                None => continue,
             };
-            let Some(of) = of else { continue };
-            for item in self.some(of, "an address or a list of addresses") {
+            let mut addresses = Vec::new();
+            for item in of.into_iter().flat_map(|of| &of.items) {
                 let Some(address) = self.host_address(item) else { continue };
                 if let Some(first) = held.get(&address) {
                     let draft = Draft::new(item.span, format!("a host holds {address} already"));
@@ -195,26 +201,29 @@ impl Reading<'_> {
                 held.insert(address, item.span);
                 addresses.push(HostIp(address));
             }
-            let mtu = mtu.map_or(Some(Mtu::ETHERNET), |node| self.host_mtu(node, &addresses));
-            let Some(mtu) = mtu else { continue };
+            let Some(mtu) = self.host_mtu(mtu, &addresses) else { continue };
             if let (Some(name), false) = (name, addresses.is_empty()) {
-                let place = Some(self.place(key.span));
+                let place = Some(self.place(entry.at));
                 self.hosts.insert(HostName::new(name), Host { addresses, mtu, place });
             }
         }
     }
 
     /// From what every host of its addresses' families takes to what the internet carries.
-    fn host_mtu(&mut self, node: &Node, addresses: &[HostIp]) -> Option<Mtu> {
+    fn host_mtu(&mut self, said: &Field<PacketSize>, addresses: &[HostIp]) -> Option<Mtu> {
+        if !said.is_there() {
+            return Some(Mtu::ETHERNET);
+        }
         let ipv6 = addresses.iter().any(|address| address.0.is_ipv6());
         let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
         let what = format!("an MTU of {whose}");
-        let number = self.number(node, &what, least.0.into()..=Mtu::ETHERNET.0.into())?;
+        let range = least.0.into()..=Mtu::ETHERNET.0.into();
+        let number = Told(&mut self.problems).number_of(said.get()?, &what, range)?;
         u16::try_from(number).ok().map(Mtu)
     }
 
-    fn host_address(&mut self, node: &Node) -> Option<IpAddr> {
-        let word = self.text(node, "an address")?;
+    fn host_address(&mut self, node: &Address) -> Option<IpAddr> {
+        let word = node.text();
         let Ok(address) = word.parse::<IpAddr>() else {
             let draft = Draft::new(node.span, format!("{} is not an address", quote(word)));
             self.report(draft.help("a host has single addresses, such as 203.0.113.10"));
@@ -240,16 +249,17 @@ impl Reading<'_> {
     }
 
     /// The VPC that is named, or the only one.
-    pub fn vpc_name(&mut self, node: Option<&Node>, owner: Span) -> Option<VpcName> {
-        let Some(node) = node else {
+    pub fn vpc_name(&mut self, said: &Field<Name<VpcName>>, owner: Span) -> Option<VpcName> {
+        if !said.is_there() {
             if self.vpcs.len() > 1 {
                 let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.vpcs.len()));
                 self.report(draft.help("it needs `vpc:`"));
                 return None;
             }
             return self.vpcs.keys().next().cloned();
-        };
-        let word = self.text(node, "the name of a VPC")?;
+        }
+        let said = said.get()?;
+        let word = said.text();
         let name = VpcName::new(word);
         if self.vpcs.contains_key(&name) {
             return Some(name);
@@ -257,25 +267,25 @@ impl Reading<'_> {
         if self.vpcs_incomplete || self.unread.contains(word) {
             return None;
         }
-        let help = super::reading::suggest(word, self.vpcs.keys().map(VpcName::as_str));
-        self.report(Draft::new(node.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
+        let help = suggest(word, self.vpcs.keys().map(VpcName::as_str));
+        self.report(Draft::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
         None
     }
 
     /// The subnet that is named, or the first of the VPC.
-    pub fn subnet(&mut self, node: Option<&Node>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
-        let Some(node) = node else {
-            let subnets = &self.vpcs.get(vpc)?.subnets;
-            return subnets.first().map(|(name, net)| (name.clone(), *net));
-        };
-        let word = self.text(node, "the name of a subnet")?;
+    pub fn subnet(&mut self, said: &Field<Name<SubnetName>>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
         let subnets = &self.vpcs.get(vpc)?.subnets;
+        if !said.is_there() {
+            return subnets.first().map(|(name, net)| (name.clone(), *net));
+        }
+        let said = said.get()?;
+        let word = said.text();
         if let Some((name, net)) = subnets.get_key_value(&SubnetName::new(word)) {
             return Some((name.clone(), *net));
         }
-        let help = super::reading::suggest(word, subnets.keys().map(SubnetName::as_str));
+        let help = suggest(word, subnets.keys().map(SubnetName::as_str));
         let message = format!("VPC {} has no subnet {}", quote(vpc.as_str()), quote(word));
-        self.report(Draft::new(node.span, message).maybe_help(help));
+        self.report(Draft::new(said.span, message).maybe_help(help));
         None
     }
 }

@@ -4,38 +4,25 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::document::Document;
+use super::document::settings::Knobs;
+use super::document::shape::{Field, Shape, Told};
+use super::document::words::Choice;
 use super::mounts::Files;
 use super::names::Sort;
 use super::problem::{Draft, Problems, Source, Span};
-use super::reading::{Fields, Reading};
-use super::tree::{self, Node, Value};
-use super::{Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers};
-use crate::model::{
-    AddressRequest, ChangeGroups, Cloud, DEFAULT_GROUP, ElasticIpOnStop, GroupName, GroupReferenceIpv6, IcmpErrors,
-    InstanceName, InterfaceId, OnCrash, OnStart, Operation, Quotas, SelfReference, Service,
+use super::reading::Reading;
+use super::tree::{self, Value};
+use super::{
+    Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers, tracking,
 };
+use crate::model::{AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
 
 /// Instances times ports that must not be listened on.
 const MAX_DEAF: usize = 1_000_000;
-const VERSION: u32 = 1;
-const KEYS: [&str; 13] = [
-    "sglab",
-    "era",
-    "knobs",
-    "tracking",
-    "vpcs",
-    "hosts",
-    "elastic-ips",
-    "prefix-lists",
-    "groups",
-    "instances",
-    "load-balancers",
-    "tables",
-    "scenario",
-];
 const START: Span = Span { start: 0, end: 0 };
 
 impl Topology {
@@ -86,16 +73,17 @@ impl Topology {
                 return Err(Problems::new(&source, problems));
             }
         };
-        let mut reading = Reading::new(&source, problems, files);
-        let topology = match &root {
+        let document = match root {
             Some(root) if !matches!(&root.value, Value::Scalar(s) if s.kind() == tree::Kind::Nothing) => {
-                reading.topology(root, promise)
+                Document::read(&root, Document::WHAT, &mut Told(&mut problems))
             }
             _ => {
-                reading.report(Draft::new(START, "the file is empty").help("`sglab init` writes one to start from"));
+                problems.push(Draft::new(START, "the file is empty").help("`sglab init` writes one to start from"));
                 None
             }
         };
+        let mut reading = Reading::new(&source, problems, files);
+        let topology = document.and_then(|document| reading.topology(&document, promise));
         match topology {
             Some(topology) if reading.problems.is_empty() => Ok(Self { story: Story::of(text), ..topology }),
             _ => Err(Problems::new(&source, reading.problems)),
@@ -130,68 +118,46 @@ fn text(bytes: &[u8]) -> Result<&str, Draft> {
 }
 
 impl Reading<'_> {
-    fn topology(&mut self, root: &Node, promise: Promise) -> Option<Topology> {
-        let fields = self.fields(root, "a topology, such as `sglab init` writes", &KEYS)?;
-        self.version(root, &fields);
-        match fields.get("era") {
-            Some(node) => self.eras = self.era_list(node),
-            None => {
-                let draft = Draft::new(root.span, "the file does not say which EC2 it is about");
-                self.missing(&fields, draft.help("it needs `era: article`, `classic` or `vpc`"));
-            }
+    fn topology(&mut self, file: &Document, promise: Promise) -> Option<Topology> {
+        if !file.sglab.is_there() {
+            let draft = Draft::new(file.at.span, "the file does not say which version of the format it has");
+            self.missing(&file.at, draft.help("it begins with `sglab: 1`"));
         }
-        let overrides = fields.get("knobs").map(|node| self.knobs(node)).unwrap_or_default();
-        let tracking = self.tracking(fields.get("tracking"));
-        self.know_own_boxes(fields.get("vpcs"));
-        for (key, sort) in [
-            ("prefix-lists", Sort::PrefixList),
-            ("hosts", Sort::Host),
-            ("groups", Sort::Group),
-            ("instances", Sort::Instance),
-            ("load-balancers", Sort::LoadBalancer),
-        ] {
-            match fields.get(key).map(|node| &node.value) {
-                Some(Value::Mapping(entries)) => entries.iter().for_each(|(key, _)| self.declare(key, sort, &[])),
-                Some(_) => self.incomplete = true,
-                None => {}
-            }
+        if !file.era.is_there() {
+            let draft = Draft::new(file.at.span, "the file does not say which EC2 it is about");
+            self.missing(&file.at, draft.help("it needs `era: article`, `classic` or `vpc`"));
         }
-        if let Some(node) = fields.get("elastic-ips") {
-            match &node.value {
-                Value::Mapping(entries) => {
-                    entries.iter().for_each(|(key, _)| self.declare(key, Sort::ElasticIp, &[]));
-                }
-                Value::Sequence(items) => items.iter().for_each(|item| self.declare(item, Sort::ElasticIp, &[])),
-                Value::Scalar(_) => self.incomplete = true,
-            }
-        }
-        self.declare_later(fields.get("scenario"));
-        if let Value::Mapping(entries) = &root.value {
-            for (key, value) in entries {
-                if matches!(&key.value, Value::Scalar(scalar) if !KEYS.contains(&scalar.text.as_str())) {
-                    self.note_unread(value);
-                }
-            }
-        }
-        self.read_vpcs(fields.get("vpcs"));
+        self.eras = self.era_list(&file.era);
+        let overrides = file.knobs.get().map(KnobOverrides::of).unwrap_or_default();
+        let tracking = file.tracking.get().map(tracking::timeouts).unwrap_or_default();
+        self.know_own_boxes(&file.vpcs);
+        self.declare_section(&file.prefix_lists, Sort::PrefixList);
+        self.declare_section(&file.hosts, Sort::Host);
+        self.declare_section(&file.groups, Sort::Group);
+        self.declare_section(&file.instances, Sort::Instance);
+        self.declare_section(&file.load_balancers, Sort::LoadBalancer);
+        self.declare_elastic_ips(&file.elastic_ips);
+        let steps = file.scenario.get().map_or(&[][..], |list| &list.items);
+        self.declare_later(steps);
+        file.at.unknown.iter().for_each(|value| self.note_unread(value));
+        self.read_vpcs(&file.vpcs);
         self.know_default_group();
-        self.read_hosts(fields.get("hosts"));
-        let elastic = fields.get("elastic-ips").map(|node| self.elastic_ips(node));
-        let (mut initial, associated) = elastic.unwrap_or_default();
-        initial.extend(fields.get("prefix-lists").map_or_else(Vec::new, |node| self.prefix_lists(node)));
-        initial.extend(fields.get("groups").map_or_else(Vec::new, |node| self.groups(node, false)));
-        initial.extend(fields.get("instances").map_or_else(Vec::new, |node| self.initial_instances(node)));
+        self.read_hosts(&file.hosts);
+        let (mut initial, associated) = self.elastic_ips(&file.elastic_ips);
+        initial.extend(file.prefix_lists.get().map_or_else(Vec::new, |map| self.prefix_lists(map)));
+        initial.extend(file.groups.get().map_or_else(Vec::new, |map| self.groups(map, false)));
+        initial.extend(file.instances.get().map_or_else(Vec::new, |map| self.initial_instances(map)));
         self.refuse_wrong_holders();
         initial.extend(associated);
-        initial.extend(fields.get("load-balancers").map_or_else(Vec::new, |node| self.load_balancers(node)));
+        initial.extend(file.load_balancers.get().map_or_else(Vec::new, |map| self.load_balancers(map)));
         self.refuse_idle_routes();
-        self.read_tables(fields.get("tables"));
-        let steps = fields.get("scenario").map_or_else(Vec::new, |node| self.steps(node));
+        self.read_tables(&file.tables);
+        let steps = self.steps(steps);
         self.refuse_routes_to_no_interface();
         self.refuse_empty_patterns();
         self.refuse_strangers_behind();
         if promise == Promise::Demanded {
-            self.refuse_no_promise(root, &fields);
+            self.refuse_no_promise(file);
         }
         let deaf = self.deaf(&initial, &steps);
 
@@ -244,68 +210,16 @@ impl Reading<'_> {
         self.world.groups.insert(GroupName::new(DEFAULT_GROUP), vpc);
     }
 
-    fn version(&mut self, root: &Node, fields: &Fields<'_>) {
-        let Some(node) = fields.get("sglab") else {
-            let draft = Draft::new(root.span, "the file does not say which version of the format it has");
-            return self.missing(fields, draft.help("it begins with `sglab: 1`"));
-        };
-        let Some(version) = self.number(node, "a version of the format", 0..=u32::MAX) else { return };
-        if version != VERSION {
-            let draft = Draft::new(node.span, format!("version {version} of the format is not known here"));
-            self.report(draft.help(format!("this sglab knows version {VERSION}")));
-        }
-    }
-
-    fn knobs(&mut self, node: &Node) -> KnobOverrides {
-        let keys = [
-            "change-groups",
-            "self-reference",
-            "private-address-on-start",
-            "address-on-crash",
-            "elastic-ip-on-stop",
-            "quotas",
-            "group-reference-ipv6",
-            "icmp-errors",
-        ];
-        let Some(fields) = self.fields(node, "a mapping of knobs", &keys) else { return KnobOverrides::default() };
-        KnobOverrides {
-            change_groups: fields
-                .get(keys[0])
-                .and_then(|n| self.choice(n, "a value of this knob", ChangeGroups::WORDS)),
-            self_reference: fields
-                .get(keys[1])
-                .and_then(|n| self.choice(n, "a value of this knob", SelfReference::WORDS)),
-            private_address_on_start: fields
-                .get(keys[2])
-                .and_then(|n| self.choice(n, "a value of this knob", OnStart::WORDS)),
-            address_on_crash: fields.get(keys[3]).and_then(|n| self.choice(n, "a value of this knob", OnCrash::WORDS)),
-            elastic_ip_on_stop: fields
-                .get(keys[4])
-                .and_then(|n| self.choice(n, "a value of this knob", ElasticIpOnStop::WORDS)),
-            quotas: fields.get(keys[5]).and_then(|n| self.choice(n, "a value of this knob", Quotas::WORDS)),
-            group_reference_ipv6: fields
-                .get(keys[6])
-                .and_then(|n| self.choice(n, "a value of this knob", GroupReferenceIpv6::WORDS)),
-            icmp_errors: fields.get(keys[7]).and_then(|n| self.choice(n, "a value of this knob", IcmpErrors::WORDS)),
-        }
-    }
-
     /// A file that expects nothing would always pass.
-    fn refuse_no_promise(&mut self, root: &Node, fields: &Fields<'_>) {
-        let entry = fields.entry("scenario");
-        let expects = entry.is_some_and(|(_, node)| match &node.value {
-            Value::Sequence(steps) => steps.iter().any(|step| match &step.value {
-                Value::Mapping(entries) => {
-                    entries.iter().any(|(key, _)| matches!(&key.value, Value::Scalar(s) if s.text == "expect"))
-                }
-                // Reported already as what it is.
-                _ => true,
-            }),
-            _ => true,
-        });
+    fn refuse_no_promise(&mut self, file: &Document) {
+        // What could not be read is reported already as what it is.
+        let expects = match file.scenario.get() {
+            Some(steps) => steps.unread || steps.items.iter().any(|step| step.expect.is_there()),
+            None => file.scenario.is_unread(),
+        };
         if !expects {
-            let draft = Draft::new(entry.map_or(root.span, |(key, _)| key.span), "the file checks nothing");
-            self.missing(fields, draft.help("it needs a `scenario:` with at least one `expect:`"));
+            let draft = Draft::new(file.scenario.key.unwrap_or(file.at.span), "the file checks nothing");
+            self.missing(&file.at, draft.help("it needs a `scenario:` with at least one `expect:`"));
         }
     }
 
@@ -347,6 +261,24 @@ impl Reading<'_> {
             }
         }
         deaf
+    }
+}
+
+impl KnobOverrides {
+    fn of(knobs: &Knobs) -> Self {
+        fn value<T: Copy>(field: &Field<Choice<T>>) -> Option<T> {
+            field.get().map(|choice| choice.value)
+        }
+        Self {
+            change_groups: value(&knobs.change_groups),
+            self_reference: value(&knobs.self_reference),
+            private_address_on_start: value(&knobs.private_address_on_start),
+            address_on_crash: value(&knobs.address_on_crash),
+            elastic_ip_on_stop: value(&knobs.elastic_ip_on_stop),
+            quotas: value(&knobs.quotas),
+            group_reference_ipv6: value(&knobs.group_reference_ipv6),
+            icmp_errors: value(&knobs.icmp_errors),
+        }
     }
 }
 

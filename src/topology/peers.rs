@@ -1,11 +1,11 @@
 //! The port that the first end of a flow sends from: `left:4500 <-> right:500/udp`.
 
 use super::FlowPattern;
+use super::document::words::Word;
 use super::flows::Within;
 use super::problem::{Draft, quote};
-use super::reading::{Reading, part};
+use super::reading::Reading;
 use super::services;
-use super::tree::Node;
 use crate::model::{Port, Service};
 
 /// What stands before an arrow: an end, and perhaps a port.
@@ -21,12 +21,12 @@ impl Reading<'_> {
     /// The port that is written before the arrow of a flow.
     pub fn sent_from(
         &mut self,
-        node: &Node,
+        node: &Word,
         word: &str,
         (arrow, service): (&str, Service),
         within: Within,
     ) -> Option<Port> {
-        let span = if word.is_empty() { node.span } else { part(node, word) };
+        let span = node.part_or_all(word);
         let draft = match (within, arrow, service) {
             (Within::Table | Within::Step { .. }, ..) => {
                 let draft = Draft::new(span, "what is probed is sent from any port that is free");

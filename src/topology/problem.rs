@@ -17,15 +17,15 @@ const DOTS: &str = "...";
 const MAX_LABEL: usize = 60;
 
 /// A stretch of the file, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Span {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
     pub start: usize,
     pub end: usize,
 }
 
 /// A problem before it has its line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Draft {
+pub struct Draft {
     span: Span,
     message: String,
     help: Option<String>,
@@ -271,7 +271,7 @@ pub(super) fn quote(text: &str) -> String {
 }
 
 /// A file's text, and the way from bytes to lines and columns.
-pub(super) struct Source {
+pub struct Source {
     file: Arc<str>,
     text: Arc<str>,
     /// Where lines begin, in bytes.

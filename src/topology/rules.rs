@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
+use super::document::groups::{LongRule, Rule, Rules};
+use super::document::shape::{Field, Or, Span};
+use super::document::words::{Description, NumberOrWord, ShortRule};
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Fields, Reading, part};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
 use super::services::{first_word, traffic, unknown_protocol};
-use super::tree::{Node, Value};
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
     Traffic,
@@ -61,25 +63,24 @@ impl RuleContext<'_> {
 
 impl Reading<'_> {
     /// A list of rules, each with its place.
-    pub fn rules(&mut self, node: &Node, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
-        let items = self.list(node, "a list of rules");
+    pub fn rules(&mut self, said: &Rules, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
         let mut rules = Vec::new();
-        for item in items {
-            let Some(rule) = self.rule(item, context) else { continue };
-            rules.push((rule, item.span));
+        for item in &said.items {
+            let (rule, span) = self.rule(item, context);
+            rules.extend(rule.map(|rule| (rule, span)));
         }
         rules
     }
 
-    fn rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
-        match &node.value {
-            Value::Mapping(_) => self.long_rule(node, context),
-            _ => self.short_rule(node, context),
+    fn rule(&mut self, said: &Rule, context: RuleContext<'_>) -> (Option<Permission>, Span) {
+        match said {
+            Or::Long(rule) => (self.long_rule(rule, context), rule.at.span),
+            Or::Short(rule) => (self.short_rule(rule, context), rule.span),
         }
     }
 
-    fn short_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
-        let text = self.text(node, "a rule, such as `tcp 80 from anywhere`")?;
+    fn short_rule(&mut self, node: &ShortRule, context: RuleContext<'_>) -> Option<Permission> {
+        let text = node.text();
         let (protocol, rest) = first_word(text);
         let (port, rest) = if is_all(protocol) { ("", rest) } else { first_word(rest) };
         let (preposition, peers) = first_word(rest);
@@ -91,7 +92,7 @@ impl Reading<'_> {
             self.report(draft.help(format!("{form}; several peers need quotes: \"tcp 80 from A, B\"")));
             return None;
         }
-        let at = |word: &str| if word.is_empty() { node.span } else { part(node, word) };
+        let at = |word: &str| node.part_or_all(word);
         let traffic = match (protocol, port) {
             (_, "" | "from" | "to") if with_ports.contains(&protocol) => {
                 Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(form))
@@ -108,18 +109,18 @@ impl Reading<'_> {
         let wanted = context.preposition();
         let beyond = preposition.starts_with(|c: char| c.is_ascii_digit());
         if beyond && matches!(traffic, Traffic::All | Traffic::Protocol(_)) {
-            let draft = Draft::new(part(node, preposition), format!("`{traffic}` has no ports in a rule of EC2"));
+            let draft = Draft::new(node.part(preposition), format!("`{traffic}` has no ports in a rule of EC2"));
             self.report(draft.help(format!("write `{traffic} {}`", first_word(rest).1)));
             return None;
         }
         if beyond {
-            let draft = Draft::new(part(node, preposition), "a rule has one port, or one range");
+            let draft = Draft::new(node.part(preposition), "a rule has one port, or one range");
             self.report(draft.help("such as `tcp 7000-8000`; write a rule for each port else"));
             return None;
         }
         if preposition != wanted || peers.is_empty() {
             let silent = preposition.is_empty() || preposition == wanted;
-            let span = if silent { node.span } else { part(node, preposition) };
+            let span = if silent { node.span } else { node.part(preposition) };
             let message = format!("the rule {} does not say {}", quote(text), context.whom());
             self.report(Draft::new(span, message).help(form));
             return None;
@@ -127,50 +128,52 @@ impl Reading<'_> {
         let words = if port.is_empty() { protocol.to_owned() } else { format!("{protocol} {port}") };
         let mut requests = Vec::new();
         for peer in peers.split(',').map(str::trim) {
-            let span = if peer.is_empty() { node.span } else { part(node, peer) };
+            let span = node.part_or_all(peer);
             let written = format!("{words} {wanted} {peer}");
             requests.extend(self.peer(peer, span, context).into_iter().map(|request| (request, written.clone())));
         }
-        self.permission(node, traffic, requests, None)
+        self.permission(node.span, traffic, requests, None)
     }
 
-    fn long_rule(&mut self, node: &Node, context: RuleContext<'_>) -> Option<Permission> {
+    fn long_rule(&mut self, rule: &LongRule, context: RuleContext<'_>) -> Option<Permission> {
         let preposition = context.preposition();
-        let known = ["protocol", "port", "ports", "type", "code", preposition, "description"];
-        let fields = self.fields(node, "a rule", &known)?;
-        let traffic = self.long_traffic(node, &fields);
-        let description = fields.get("description").and_then(|text| self.description(text));
-        let Some(from) = fields.get(preposition) else {
-            let draft = Draft::new(node.span, format!("the rule does not say {}", context.whom()));
-            self.missing(&fields, draft.help(format!("it needs `{preposition}:`")));
-            return None;
+        let (peers, others) = match context.direction {
+            Direction::Ingress => (&rule.from, rule.to.key),
+            Direction::Egress => (&rule.to, rule.from.key),
         };
+        if let Some(key) = others {
+            let goes = if context.direction == Direction::Ingress { "comes in" } else { "goes out" };
+            let draft = Draft::new(key, format!("a rule for what {goes} has no such key"));
+            self.report(draft.help(format!("it has `{preposition}`")));
+        }
+        let traffic = self.long_traffic(rule);
+        let description = rule.description.get().map(|text| self.description(text));
+        if !peers.is_there() && others.is_none() {
+            let draft = Draft::new(rule.at.span, format!("the rule does not say {}", context.whom()));
+            self.missing(&rule.at, draft.help(format!("it needs `{preposition}:`")));
+        }
         let mut requests = Vec::new();
-        for item in self.some(from, "a peer or a list of peers") {
-            let Some(word) = self.text(item, "a peer") else { continue };
-            for word in word.split(',').map(str::trim) {
-                let span = if word.is_empty() { item.span } else { part(item, word) };
+        for item in peers.get().into_iter().flat_map(|peers| &peers.items) {
+            for word in item.text().split(',').map(str::trim) {
+                let span = item.part_or_all(word);
                 let words = traffic.as_ref();
                 let written =
-                    words.map(|(traffic, words)| format!("{words} {preposition} {word}{}", ignored(*traffic, &fields)));
+                    words.map(|(traffic, words)| format!("{words} {preposition} {word}{}", ignored(*traffic, rule)));
                 let written = written.unwrap_or_default();
                 requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
             }
         }
-        self.permission(node, traffic?.0, requests, description)
+        self.permission(rule.at.span, traffic?.0, requests, description)
     }
 
     /// The traffic of a long form, and the words that a short one would have for it.
-    fn long_traffic(&mut self, node: &Node, fields: &Fields<'_>) -> Option<(Traffic, String)> {
-        let Some(protocol) = fields.get("protocol") else {
-            let draft = Draft::new(node.span, "the rule does not say for which protocol");
-            self.missing(fields, draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
-            return None;
-        };
-        let word = match &protocol.value {
-            Value::Scalar(scalar) => scalar.text.as_str(),
-            _ => self.text(protocol, "a protocol")?,
-        };
+    fn long_traffic(&mut self, rule: &LongRule) -> Option<(Traffic, String)> {
+        if !rule.protocol.is_there() {
+            let draft = Draft::new(rule.at.span, "the rule does not say for which protocol");
+            self.missing(&rule.at, draft.help("it needs `protocol: tcp`, `udp` or `icmp`"));
+        }
+        let protocol = rule.protocol.get()?;
+        let word = protocol.text();
         // A name in any case, or the number of one that has a name: EC2 takes both for the name.
         let lower = word.to_ascii_lowercase();
         let word = match lower.as_str() {
@@ -188,47 +191,46 @@ impl Reading<'_> {
             let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
             return Some((traffic, traffic.to_string()));
         }
-        let (wanted, others): (&[&str], &[&str]) = match word {
-            "tcp" | "udp" => (&["port", "ports"], &["type", "code"]),
-            "icmp" | "icmpv6" => (&["type"], &["port", "ports"]),
+        let (ports, types) = ([&rule.port, &rule.ports], [&rule.r#type]);
+        let (wanted, key, others): (&[&Field<NumberOrWord>], _, _) = match word {
+            "tcp" | "udp" => (&ports, "port", [rule.r#type.key, rule.code.key]),
+            "icmp" | "icmpv6" => (&types, "type", [rule.port.key, rule.ports.key]),
             _ => {
                 self.report(unknown_protocol(word, protocol.span));
                 return None;
             }
         };
-        let misplaced = others.iter().find_map(|other| fields.entry(other));
-        if let Some((key, _)) = misplaced {
-            let draft = Draft::new(key.span, format!("a rule for {word} has no such key"));
-            self.report(draft.help(format!("it has `{}`", wanted[0])));
+        let misplaced = others.into_iter().flatten().next();
+        if let Some(other) = misplaced {
+            let draft = Draft::new(other, format!("a rule for {word} has no such key"));
+            self.report(draft.help(format!("it has `{key}`")));
         }
-        let mut given = wanted.iter().filter_map(|key| fields.entry(key));
-        let Some((_, value)) = given.next() else {
+        let mut given = wanted.iter().filter(|field| field.is_there());
+        let Some(value) = given.next() else {
             if misplaced.is_some() {
                 return None;
             }
-            if word == "icmpv6" && fields.get("code").is_none() {
+            if word == "icmpv6" && !rule.code.is_there() {
                 // EC2 takes a rule for icmpv6 without a type, and none for icmp.
                 return Some((Traffic::Icmpv6(IcmpMatch::All), "icmpv6 all".to_owned()));
             }
-            let help = format!("it needs `{}:`; `all` means every one", wanted[0]);
-            let draft = Draft::new(node.span, format!("the rule for {word} does not say to which {}", wanted[0]));
-            self.missing(fields, draft.help(help));
+            let help = format!("it needs `{key}:`; `all` means every one");
+            let draft = Draft::new(rule.at.span, format!("the rule for {word} does not say to which {key}"));
+            self.missing(&rule.at, draft.help(help));
             return None;
         };
-        if let Some((key, _)) = given.next() {
-            self.report(Draft::new(key.span, "a rule has `port` or `ports`, not both"));
+        if let Some(key) = given.next().and_then(|field| field.key) {
+            self.report(Draft::new(key, "a rule has `port` or `ports`, not both"));
         }
-        let Value::Scalar(scalar) = &value.value else {
-            self.text(value, "a port, a range or `all`");
-            return None;
-        };
-        let parsed = traffic((word, protocol.span), (&scalar.text, value.span));
+        let value = value.get()?;
+        let parsed = traffic((word, protocol.span), (value.text(), value.span));
         let traffic = parsed.map_err(|draft| self.report(draft)).ok()?;
-        let words = format!("{word} {}", scalar.text);
-        let Some((key, code)) = fields.entry("code").filter(|_| matches!(word, "icmp" | "icmpv6")) else {
+        let words = format!("{word} {}", value.text());
+        if !matches!(word, "icmp" | "icmpv6") || !rule.code.is_there() {
             return Some((traffic, words));
-        };
-        let code = u8::try_from(self.number(code, "an ICMP code", 0..=255)?).ok()?;
+        }
+        let (key, code) = rule.code.entry()?;
+        let code = u8::try_from(code.value).ok()?;
         match traffic {
             Traffic::Icmp(IcmpMatch::Type(kind)) => {
                 Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
@@ -237,7 +239,7 @@ impl Reading<'_> {
                 Some((Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
             }
             _ => {
-                self.report(Draft::new(key.span, "a code needs one type of its own"));
+                self.report(Draft::new(key, "a code needs one type of its own"));
                 None
             }
         }
@@ -245,21 +247,20 @@ impl Reading<'_> {
 
     fn permission(
         &mut self,
-        node: &Node,
+        span: Span,
         traffic: Traffic,
         peers: Vec<(PeerRequest, String)>,
         description: Option<String>,
     ) -> Option<Permission> {
-        (!peers.is_empty()).then(|| Permission { traffic, peers, description, place: Some(self.place(node.span)) })
+        (!peers.is_empty()).then(|| Permission { traffic, peers, description, place: Some(self.place(span)) })
     }
 
     /// A free text of EC2's length.
-    pub fn description(&mut self, node: &Node) -> Option<String> {
-        let text = self.text(node, "a description")?;
-        if text.chars().count() > MAX_DESCRIPTION {
-            self.report(Draft::new(node.span, format!("the description is longer than {MAX_DESCRIPTION} characters")));
+    pub fn description(&mut self, text: &Description) -> String {
+        if text.text().chars().count() > MAX_DESCRIPTION {
+            self.report(Draft::new(text.span, format!("the description is longer than {MAX_DESCRIPTION} characters")));
         }
-        Some(text.to_owned())
+        text.text().to_owned()
     }
 
     /// What the word after `from` stands for; a host with two addresses gives two. Nothing, if reported.
@@ -334,7 +335,7 @@ impl Reading<'_> {
             None if self.may_be_unread(word) => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
-                let help = help.or_else(|| super::reading::suggest(word, ["anywhere"]));
+                let help = help.or_else(|| super::suggest::suggest(word, ["anywhere"]));
                 self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }
@@ -383,9 +384,10 @@ impl Reading<'_> {
 }
 
 /// What EC2 takes and ignores, for whoever reads the rule in a report.
-fn ignored(traffic: Traffic, fields: &Fields<'_>) -> &'static str {
-    let given = |keys: &[&str]| keys.iter().any(|key| fields.get(key).is_some());
-    match (traffic, given(&["port", "ports"]), given(&["type", "code"])) {
+fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
+    let ports = rule.port.is_there() || rule.ports.is_there();
+    let types = rule.r#type.is_there() || rule.code.is_there();
+    match (traffic, ports, types) {
         (Traffic::All | Traffic::Protocol(_), true, true) => " (ports and type are ignored)",
         (Traffic::All | Traffic::Protocol(_), true, false) => " (ports are ignored)",
         (Traffic::All | Traffic::Protocol(_), false, true) => " (type is ignored)",

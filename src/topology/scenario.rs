@@ -2,198 +2,179 @@
 
 use std::collections::HashMap;
 
+use super::document::groups::Group;
+use super::document::instances::Instance;
+use super::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
+use super::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value};
+use super::document::words::{Choice, Holder, Name, Word};
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::{Fields, Reading};
+use super::problem::{Draft, quote};
+use super::reading::Reading;
 use super::rules::RuleContext;
-use super::tree::{Node, Value};
 use super::{Action, Placed, Step};
-use crate::model::{Direction, Era, GroupName, InstanceName, Operation, RefusalCode};
+use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
 
-const STEP: [&str; 6] = ["step", "eras", "note", "do", "during", "expect"];
-const VERBS: [&str; 26] = [
-    "launch",
-    "stop",
-    "start",
-    "reboot",
-    "crash",
-    "terminate",
-    "authorize",
-    "revoke",
-    "authorize-egress",
-    "revoke-egress",
-    "set-groups",
-    "create-group",
-    "delete-group",
-    "allocate-address",
-    "associate-address",
-    "disassociate-address",
-    "release-address",
-    "attach-interface",
-    "detach-interface",
-    "source-dest-check",
-    "edit-prefix-list",
-    "register-instances",
-    "deregister-instances",
-    "open",
-    "close",
-    "idle",
-];
-/// The words for eras.
-pub(super) const ERAS: [(&str, Era); 3] = [("article", Era::Article), ("classic", Era::Classic), ("vpc", Era::Vpc)];
+/// An operation on the rules of a group.
+type ChangeRules = fn(GroupName, Vec<Permission>) -> Operation;
+
+/// Whether the last operation of a step is to be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It is not.
+    No,
+    /// It is, with this code.
+    With(RefusalCode),
+    /// It is, with a code that could not be read.
+    Unread,
+    /// A running cloud refuses what it refuses, in EC2's words.
+    AsItMay,
+}
+
+impl Refused {
+    /// Whether what is unknown here is to be refused by EC2, and not by the reader.
+    pub fn may_be(self, code: RefusalCode) -> bool {
+        self == Self::AsItMay || self == Self::With(code)
+    }
+
+    fn of(step: &StepSaid) -> Self {
+        let Some(refusal) = step.expect.get().map(|expect| &expect.refusal) else { return Self::No };
+        match refusal.get() {
+            Some(code) => Self::With(code.value),
+            None if refusal.is_there() => Self::Unread,
+            None => Self::No,
+        }
+    }
+}
 
 impl Reading<'_> {
     /// The names that steps will make; before anything is read, since names are one namespace over the whole file.
-    pub fn declare_later(&mut self, scenario: Option<&Node>) {
-        let Some(Node { value: Value::Sequence(steps), .. }) = scenario else { return };
+    pub fn declare_later(&mut self, steps: &[StepSaid]) {
         for step in steps {
-            let eras = quiet(step, "eras").map_or_else(Vec::new, |node| {
-                let words: Vec<&str> = items(node).iter().filter_map(scalar).collect();
-                ERAS.iter().filter(|(word, _)| words.contains(word)).map(|(_, era)| *era).collect()
-            });
-            let refused = quiet(step, "expect").and_then(|expect| quiet(expect, "refusal")).is_some();
-            let operations = quiet(step, "do").map_or(&[][..], items);
-            self.declare_made(operations, &eras, refused);
-        }
-        for (key, value) in steps.iter().flat_map(entries) {
-            match scalar(key) {
-                Some("do") => self.note_unknown_verbs(items(value)),
-                Some(word) if !STEP.contains(&word) => {
-                    items(value).iter().flat_map(entries).for_each(|(_, named)| self.note_unread(named));
-                }
-                _ => {}
+            let eras = step.eras.get().map_or(&[][..], |eras| &eras.items);
+            let eras: Vec<Era> = eras.iter().map(|era| era.value).collect();
+            if let Some(operations) = step.r#do.get() {
+                self.declare_made(operations, &eras, Refused::of(step));
+            }
+            let inside = |node: &Node| match &node.value {
+                Value::Sequence(items) => items.clone(),
+                _ => vec![node.clone()],
+            };
+            for node in step.at.unknown.iter().flat_map(inside) {
+                let Value::Mapping(entries) = &node.value else { continue };
+                entries.iter().for_each(|(_, named)| self.note_unread(named));
             }
         }
     }
 
-    /// The names that typed operations will make.
-    pub fn declare_in(&mut self, operations: &Node) {
-        self.declare_made(items(operations), &[], true);
-        self.note_unknown_verbs(items(operations));
-    }
-
-    /// What a verb that is none may have been meant to make.
-    fn note_unknown_verbs(&mut self, operations: &[Node]) {
-        for (verb, named) in operations.iter().flat_map(entries) {
-            if scalar(verb).is_some_and(|verb| !VERBS.contains(&verb)) {
-                self.note_unread(named);
-            }
-        }
-    }
-
-    fn declare_made(&mut self, operations: &[Node], eras: &[Era], refused: bool) {
-        for (index, operation) in operations.iter().enumerate() {
-            let terminated = quiet(operation, "terminate").map_or(&[][..], items);
-            terminated.iter().filter_map(scalar).for_each(|name| self.names.terminate(name));
-            let allocated = quiet(operation, "allocate-address").map_or(&[][..], items);
-            for item in allocated {
-                let again = refused && index + 1 == operations.len() && self.declared(item, Sort::ElasticIp).is_some();
-                if !again {
-                    self.declare(item, Sort::ElasticIp, eras);
-                }
-            }
-            for (verb, sort) in [("launch", Sort::Instance), ("create-group", Sort::Group)] {
-                let Some(Node { value: Value::Mapping(entries), .. }) = quiet(operation, verb) else { continue };
-                for (key, _) in entries {
-                    // To make a group twice is how one sees `InvalidGroup.Duplicate`.
-                    let again = refused && index + 1 == operations.len() && self.declared(key, sort).is_some();
-                    if !again || sort == Sort::Instance {
-                        self.declare(key, sort, eras);
+    /// The names that operations will make.
+    pub fn declare_made(&mut self, operations: &Operations, eras: &[Era], refused: Refused) {
+        for (index, operation) in operations.items.iter().enumerate() {
+            // To make a group twice is how one sees `InvalidGroup.Duplicate`.
+            let last = refused != Refused::No && index + 1 == operations.items.len();
+            for (_, verb) in &operation.all {
+                match verb {
+                    Verb::Terminate(names) => names.items.iter().for_each(|name| self.names.terminate(name.text())),
+                    Verb::AllocateAddress(names) => {
+                        let again = |name: &Word| last && self.declared(Some(name), Sort::ElasticIp).is_some();
+                        let new: Vec<_> = names.items.iter().filter(|name| !again(name)).collect();
+                        new.into_iter().for_each(|name| self.declare(name, Sort::ElasticIp, eras));
                     }
+                    Verb::Launch(map) => {
+                        map.entries.iter().for_each(|entry| self.declare_key(entry, Sort::Instance, eras));
+                    }
+                    Verb::CreateGroup(map) => self.declare_groups(map, eras, last),
+                    _ => {}
                 }
+            }
+            // What a verb that is none may have been meant to make.
+            operation.at.unknown.iter().for_each(|named| self.note_unread(named));
+        }
+    }
+
+    fn declare_groups(&mut self, map: &Map<Name<GroupName>, Group>, eras: &[Era], again: bool) {
+        for entry in &map.entries {
+            if !again || self.declared(entry.key.as_deref(), Sort::Group).is_none() {
+                self.declare_key(entry, Sort::Group, eras);
             }
         }
     }
 
     /// The steps of the scenario.
-    pub fn steps(&mut self, node: &Node) -> Vec<Step> {
-        let items = self.list(node, "a list of steps");
+    pub fn steps(&mut self, said: &[StepSaid]) -> Vec<Step> {
         let mut steps = Vec::new();
         let mut names: HashMap<String, Span> = HashMap::new();
-        for item in items {
-            let Some(fields) = self.fields(item, "a step", &STEP) else { continue };
-            let name = match fields.get("step") {
-                Some(name) => self.text(name, "the name of a step").map(|text| (text, name.span)),
-                None => {
-                    let draft = Draft::new(item.span, "the step has no name");
-                    self.missing(&fields, draft.help("it begins with `- step: what is shown`"));
-                    None
-                }
-            };
-            if let Some((text, span)) = name {
-                match names.get(text) {
+        for step in said {
+            if !step.step.is_there() {
+                let draft = Draft::new(step.at.span, "the step has no name");
+                self.missing(&step.at, draft.help("it begins with `- step: what is shown`"));
+            }
+            if let Some(name) = step.step.get() {
+                match names.get(name.text()) {
                     Some(first) => {
-                        let draft = Draft::new(span, format!("a step is called {} already", quote(text)));
+                        let draft = Draft::new(name.span, format!("a step is called {} already", quote(name.text())));
                         self.report(draft.related("here", *first));
                     }
                     None => {
-                        names.insert(text.to_owned(), span);
+                        names.insert(name.text().to_owned(), name.span);
                     }
                 }
             }
-            if let Some(step) = self.step(item, &fields, name) {
-                steps.push(step);
-            }
+            steps.extend(self.step(step));
         }
         steps
     }
 
-    fn step(&mut self, node: &Node, fields: &Fields<'_>, name: Option<(&str, Span)>) -> Option<Step> {
-        let eras = fields.get("eras").map_or_else(Vec::new, |eras| self.era_list(eras));
-        let note = fields.get("note").and_then(|note| self.text(note, "a note").map(str::to_owned));
-        let expect = fields.get("expect");
-        let refusal = expect.and_then(|expect| quiet(expect, "refusal")).and_then(scalar);
+    fn step(&mut self, said: &StepSaid) -> Option<Step> {
+        let eras = self.era_list(&said.eras);
+        let note = said.note.get().map(|note| note.text().to_owned());
         // What flows meanwhile is there before.
-        let traffic = fields.entry("during");
-        let during = traffic.map_or_else(Vec::new, |(_, node)| self.during(node));
-        let actions = fields.get("do").map_or_else(Vec::new, |node| self.actions(node, &eras, refusal));
-        let does = fields.get("do").is_some();
-        let none = expect.and_then(|expect| quiet(expect, "leak").or_else(|| quiet(expect, "loss")));
-        self.refuse_idle_traffic(traffic.map(|(key, _)| key.span), none.map(|node| node.span), does);
-        let expectations = expect.map_or_else(Vec::new, |node| self.expectations(node, does));
-        if !does && expect.is_none() {
-            let draft = Draft::new(node.span, "the step does nothing and expects nothing");
-            self.missing(fields, draft.help("`do:` or `expect:`"));
+        let during = said.during.get().map_or_else(Vec::new, |flows| self.during(flows));
+        let actions = said.r#do.get().map_or_else(Vec::new, |it| self.actions(it, &eras, Refused::of(said)));
+        let (does, expect) = (said.r#do.is_there(), said.expect.get());
+        let none = expect.and_then(|expect| expect.leak.get().or_else(|| expect.loss.get()));
+        let key = expect.and_then(|expect| expect.leak.key.or(expect.loss.key));
+        self.refuse_idle_traffic(said.during.key, none.map(|none| none.span).or(key), does);
+        let expectations = expect.map_or_else(Vec::new, |expect| self.expectations(expect, does));
+        if !does && !said.expect.is_there() {
+            let draft = Draft::new(said.at.span, "the step does nothing and expects nothing");
+            self.missing(&said.at, draft.help("`do:` or `expect:`"));
         }
-        let (name, span) = name?;
-        Some(Step { name: name.to_owned(), place: self.place(span), eras, actions, during, expectations, note })
+        let name = said.step.get()?;
+        let place = self.place(name.span);
+        Some(Step { name: name.text().to_owned(), place, eras, actions, during, expectations, note })
     }
 
     /// One era or several, each once.
-    pub fn era_list(&mut self, node: &Node) -> Vec<Era> {
+    pub fn era_list(&mut self, said: &Field<Many<Choice<Era>>>) -> Vec<Era> {
         let mut eras = Vec::new();
-        for item in self.some(node, "an era or a list of eras") {
-            let Some(era) = self.choice(item, "an era", &ERAS) else { continue };
-            if eras.contains(&era) {
-                self.report(Draft::new(item.span, format!("the era {era} is listed already")));
+        for Choice { value, span } in said.get().into_iter().flat_map(|list| &list.items) {
+            if eras.contains(value) {
+                self.report(Draft::new(*span, format!("the era {value} is listed already")));
             } else {
-                eras.push(era);
+                eras.push(*value);
             }
         }
         eras
     }
 
-    pub(super) fn actions(&mut self, node: &Node, eras: &[Era], refusal: Option<&str>) -> Vec<Action> {
-        let entries = match &node.value {
-            Value::Mapping(_) => std::slice::from_ref(node),
-            _ => self.some(node, "an operation or a list of operations"),
-        };
+    pub(super) fn actions(&mut self, said: &Operations, eras: &[Era], refused: Refused) -> Vec<Action> {
         let in_all_eras = eras.is_empty();
         let mut actions = Vec::new();
-        for (index, entry) in entries.iter().enumerate() {
-            if let Some(value) = quiet(entry, "open") {
-                actions.extend(self.openings(value));
-            }
-            if let Some(value) = quiet(entry, "idle") {
-                actions.extend(self.idlings(value));
-            }
-            if let Some(value) = quiet(entry, "close") {
-                actions.extend(self.closings(value));
-            }
-            let expected = refusal.filter(|_| index + 1 == entries.len());
+        for (index, entry) in said.items.iter().enumerate() {
+            let last = index + 1 == said.items.len();
+            let expected = if last { refused } else { Refused::No };
             let before = self.world.clone();
-            let read = self.operation(entry, expected);
-            if expected.is_some() {
+            let mut read = Vec::new();
+            for (_, verb) in &entry.all {
+                match verb {
+                    Verb::Open(flows) => actions.extend(self.openings(flows)),
+                    Verb::Idle(names) => actions.extend(self.connections(names).into_iter().map(Action::Idle)),
+                    Verb::Close(names) => actions.extend(self.connections(names).into_iter().map(Action::Close)),
+                    verb => read.extend(self.operation(verb, expected)),
+                }
+            }
+            self.refuse_no_operation(entry);
+            if expected != Refused::No {
                 // What is refused makes and ends nothing.
                 self.world = before;
                 if let Some((_, done)) = read.split_last() {
@@ -207,49 +188,53 @@ impl Reading<'_> {
         actions
     }
 
-    fn operation(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
-        let Some(fields) = self.fields(node, "an operation, such as `stop: web1`", &VERBS) else { return Vec::new() };
-        let Value::Mapping(entries) = &node.value else { return Vec::new() };
-        if entries.len() > 1 {
-            let span = entries[1].0.span;
-            let draft = Draft::new(span, "an entry of `do` holds one operation, since a mapping has no order");
-            self.report(draft.help("write a list: [{stop: web1}, {start: web1}]"));
+    fn refuse_no_operation(&mut self, entry: &One<Verb>) {
+        if entry.at.keys == 0 {
+            self.report(Draft::new(entry.at.span, "an operation is missing").help("such as `stop: web1`"));
         }
-        let Some((verb, value)) = VERBS.iter().find_map(|verb| fields.get(verb).map(|value| (*verb, value))) else {
-            if entries.is_empty() {
-                self.report(Draft::new(node.span, "an operation is missing").help("such as `stop: web1`"));
+    }
+
+    fn operation(&mut self, verb: &Verb, refused: Refused) -> Vec<Placed<Operation>> {
+        let unknown_group = refused.may_be(RefusalCode::InvalidGroupNotFound);
+        let (names, simple): (_, fn(InstanceName) -> Operation) = match verb {
+            Verb::Stop(names) => (names, Operation::Stop),
+            Verb::Start(names) => (names, Operation::Start),
+            Verb::Reboot(names) => (names, Operation::Reboot),
+            Verb::Crash(names) => (names, Operation::Crash),
+            Verb::Terminate(names) => (names, Operation::Terminate),
+            Verb::Launch(map) => return self.launches(map),
+            Verb::CreateGroup(map) => return self.groups(map, unknown_group),
+            Verb::DeleteGroup(names) => return self.deletions(names, unknown_group),
+            Verb::AllocateAddress(names) => return self.allocations(names),
+            Verb::AssociateAddress(map) => return self.associations(map, refused),
+            Verb::DisassociateAddress(names) => {
+                return self.address_changes(Operation::DisassociateAddress, names, refused);
             }
-            return Vec::new();
-        };
-        if matches!(&value.value, Value::Mapping(entries) if entries.is_empty()) {
-            self.report(Draft::new(value.span, format!("`{verb}` names nothing")));
-        }
-        let unknown_group = may_be_refused(refusal, RefusalCode::InvalidGroupNotFound);
-        let unknown_instance = may_be_refused(refusal, RefusalCode::InvalidInstanceIdNotFound);
-        let simple: fn(InstanceName) -> Operation = match verb {
-            "stop" => Operation::Stop,
-            "start" => Operation::Start,
-            "reboot" => Operation::Reboot,
-            "crash" => Operation::Crash,
-            "terminate" => Operation::Terminate,
-            "launch" => return self.launches(value),
-            "create-group" => return self.groups(value, unknown_group),
-            "open" | "close" | "idle" => return Vec::new(),
-            "delete-group" => return self.deletions(value, unknown_group),
-            "associate-address" => return self.associations(value, refusal),
-            "allocate-address" | "disassociate-address" | "release-address" => {
-                return self.address_changes(verb, value, refusal);
+            Verb::ReleaseAddress(names) => return self.address_changes(Operation::ReleaseAddress, names, refused),
+            Verb::SetGroups(map) => return self.set_groups(map, refused),
+            Verb::EditPrefixList(map) => return self.prefix_list_edits(map),
+            Verb::RegisterInstances(map) => return self.registrations(map, refused),
+            Verb::DeregisterInstances(map) => return self.deregistrations(map, refused),
+            Verb::AttachInterface(map) => return self.attachments(map),
+            Verb::DetachInterface(names) => return self.detachments(names, refused),
+            Verb::SourceDestCheck(map) => return self.checks(map, refused),
+            Verb::Authorize(map) => {
+                return self.rule_changes(map, (verb, Operation::AuthorizeIngress), unknown_group);
             }
-            "set-groups" => return self.set_groups(value, refusal),
-            "edit-prefix-list" => return self.prefix_list_edits(value),
-            "register-instances" | "deregister-instances" => return self.registrations(verb, value, refusal),
-            "attach-interface" => return self.attachments(value),
-            "detach-interface" => return self.detachments(value, refusal),
-            "source-dest-check" => return self.checks(value, refusal),
-            _ => return self.rule_changes(verb, value, unknown_group),
+            Verb::Revoke(map) => {
+                return self.rule_changes(map, (verb, Operation::RevokeIngress), unknown_group);
+            }
+            Verb::AuthorizeEgress(map) => {
+                return self.rule_changes(map, (verb, Operation::AuthorizeEgress), unknown_group);
+            }
+            Verb::RevokeEgress(map) => {
+                return self.rule_changes(map, (verb, Operation::RevokeEgress), unknown_group);
+            }
+            Verb::Open(_) | Verb::Close(_) | Verb::Idle(_) => return Vec::new(),
         };
+        let unknown_instance = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
         let mut operations = Vec::new();
-        for item in self.some(value, "an instance or a list of instances") {
+        for item in &names.items {
             let Some(name) = self.operand(item, unknown_instance) else { continue };
             operations.push(Placed { value: simple(name), place: self.place(item.span) });
         }
@@ -257,113 +242,80 @@ impl Reading<'_> {
     }
 
     /// The instance of an operation; any name, if the step wants to see it refused as unknown.
-    pub fn operand(&mut self, node: &Node, may_be_unknown: bool) -> Option<InstanceName> {
-        let word = self.text(node, "the name of an instance")?;
+    pub fn operand(&mut self, said: &Word, may_be_unknown: bool) -> Option<InstanceName> {
+        let word = said.text();
         // A name of another sort is a mistake of whoever writes it, and nothing that EC2 would be asked.
         let other = self.names.sort(word).is_some_and(|sort| sort != Sort::Instance);
         if may_be_unknown && !other && super::names::fault(word).is_none() {
             return Some(InstanceName::new(word));
         }
-        self.instance(word, node.span)
+        self.instance(word, said.span)
     }
 
-    fn launches(&mut self, node: &Node) -> Vec<Placed<Operation>> {
+    /// The group of an operation, as [`Self::operand`].
+    fn group_operand(&mut self, said: &Word, may_be_unknown: bool) -> Option<GroupName> {
+        let word = said.text();
+        if may_be_unknown && self.names.sort(word).is_none() && super::names::fault(word).is_none() {
+            return Some(GroupName::new(word));
+        }
+        self.group(word, said.span)
+    }
+
+    fn launches(&mut self, said: &Map<Name<InstanceName>, Instance>) -> Vec<Placed<Operation>> {
         let mut launches = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping of instances") {
-            let Some((launch, _)) = self.launch(key, value) else { continue };
-            launches.push(Placed { value: Operation::Launch(Box::new(launch)), place: self.place(key.span) });
+        for entry in &said.entries {
+            let Some((launch, _)) = self.launch(entry) else { continue };
+            launches.push(Placed { value: Operation::Launch(Box::new(launch)), place: self.place(entry.at) });
         }
         launches
     }
 
-    fn set_groups(&mut self, node: &Node, refusal: Option<&str>) -> Vec<Placed<Operation>> {
+    fn set_groups(&mut self, said: &Map<Holder, Many<Name<GroupName>>>, refused: Refused) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from instances to their groups") {
-            let target = self.target(key, refusal);
+        for Entry { key, at, value } in &said.entries {
+            let target = key.as_ref().and_then(|key| self.target(key, refused));
             let vpc = target.as_ref().and_then(|of| self.world.instances.get(of.instance()).cloned().flatten());
-            let groups = self.instance_groups(value, vpc.as_ref());
+            let groups = value.as_ref().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default();
             let Some(target) = target else { continue };
             if !groups.is_empty() {
-                let place = self.place(key.span);
+                let place = self.place(*at);
                 operations.push(Placed { value: Operation::SetGroups(target, groups), place });
             }
         }
         operations
     }
 
-    fn deletions(&mut self, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
+    fn deletions(&mut self, said: &Many<Name<GroupName>>, lenient: bool) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for item in self.some(node, "a security group or a list of them") {
-            let Some(word) = self.text(item, "the name of a security group") else { continue };
-            let known = match lenient && self.names.sort(word).is_none() && super::names::fault(word).is_none() {
-                true => Some(GroupName::new(word)),
-                false => self.group(word, item.span),
-            };
-            let Some(group) = known else { continue };
+        for item in &said.items {
+            let Some(group) = self.group_operand(item, lenient) else { continue };
             operations.push(Placed { value: Operation::DeleteGroup(group), place: self.place(item.span) });
         }
         operations
     }
 
-    fn rule_changes(&mut self, verb: &str, node: &Node, lenient: bool) -> Vec<Placed<Operation>> {
-        let (direction, make): (_, fn(_, _) -> _) = match verb {
-            "authorize" => (Direction::Ingress, Operation::AuthorizeIngress),
-            "revoke" => (Direction::Ingress, Operation::RevokeIngress),
-            "authorize-egress" => (Direction::Egress, Operation::AuthorizeEgress),
-            _ => (Direction::Egress, Operation::RevokeEgress),
-        };
+    fn rule_changes(
+        &mut self,
+        said: &RulesOfGroups,
+        (verb, make): (&Verb, ChangeRules),
+        lenient: bool,
+    ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for (key, value) in self.mapping(node, "a mapping from groups to rules") {
-            let group = match self.text(key, "the name of a security group") {
-                Some(word) if lenient && self.names.sort(word).is_none() && super::names::fault(word).is_none() => {
-                    Some(GroupName::new(word))
-                }
-                Some(word) => self.group(word, key.span),
-                None => None,
-            };
+        let direction = match verb {
+            Verb::AuthorizeEgress(_) | Verb::RevokeEgress(_) => Direction::Egress,
+            _ => Direction::Ingress,
+        };
+        for Entry { key, at, value } in &said.entries {
+            let group = key.as_deref().and_then(|key| self.group_operand(key, lenient));
             let context = RuleContext { group: group.as_ref(), direction, addresses: true, lenient };
-            let rules = self.rules(value, context).into_iter().map(|(rule, _)| rule).collect();
-            if matches!(&value.value, Value::Sequence(items) if items.is_empty()) {
-                self.report(Draft::new(value.span, format!("`{verb}` names no rule")));
+            let rules = value.as_ref().map_or_else(Vec::new, |rules| self.rules(rules, context));
+            if let Some(list) = value.as_ref().filter(|list| list.items.is_empty() && !list.unread) {
+                self.report(Draft::new(list.span, format!("`{}` names no rule", verb.key())));
             }
             let Some(group) = group else { continue };
-            operations.push(Placed { value: make(group, rules), place: self.place(key.span) });
+            let rules = rules.into_iter().map(|(rule, _)| rule).collect();
+            operations.push(Placed { value: make(group, rules), place: self.place(*at) });
         }
         operations
-    }
-}
-
-/// In place of the code that a step expects: a running cloud refuses what it refuses, in EC2's words.
-pub(super) const ANY_REFUSAL: &str = "any";
-
-/// Whether what is unknown here is to be refused by EC2, and not by the reader.
-pub(super) fn may_be_refused(expected: Option<&str>, code: RefusalCode) -> bool {
-    expected.is_some_and(|expected| expected == ANY_REFUSAL || expected == code.as_str())
-}
-
-/// A field of a mapping, without a complaint if it is none: for looking ahead.
-fn quiet<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    let Value::Mapping(entries) = &node.value else { return None };
-    entries.iter().find(|(k, _)| scalar(k) == Some(key)).map(|(_, value)| value)
-}
-
-fn entries(node: &Node) -> &[(Node, Node)] {
-    match &node.value {
-        Value::Mapping(entries) => entries,
-        _ => &[],
-    }
-}
-
-fn scalar(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::Scalar(scalar) => Some(&scalar.text),
-        _ => None,
-    }
-}
-
-fn items(node: &Node) -> &[Node] {
-    match &node.value {
-        Value::Sequence(items) => items,
-        _ => std::slice::from_ref(node),
     }
 }

@@ -1,8 +1,10 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
+use super::document::shape::Kind;
+use super::document::words::Word;
 use super::problem::{Draft, Span, quote};
-use super::reading::{Reading, part, suggest};
-use super::tree::Node;
+use super::reading::Reading;
+use super::suggest::suggest;
 use crate::model::protocol::unnamed;
 use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
 
@@ -107,9 +109,9 @@ fn byte(text: &str) -> Option<u8> {
 
 /// What a flow asks for: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`.
 /// Gives what follows, too.
-pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t str), Draft> {
+pub(super) fn service<'t>(node: &Word, text: &'t str) -> Result<(Service, &'t str), Draft> {
     let (first, rest) = first_word(text);
-    let span = part(node, first);
+    let span = node.part(first);
     let one = |word: &str, span: Span, make: fn(Port) -> Service| match port(word, span) {
         Ok(Port(0)) => Err(Draft::new(span, "nothing can listen on port 0, and nothing can ask for it")),
         Ok(port) => Ok(make(port)),
@@ -124,7 +126,7 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
                 None => one(first, span, Service::Tcp)?,
                 Some((port, "tcp")) => one(port, span, Service::Tcp)?,
                 Some((port, "udp")) => one(port, span, Service::Udp)?,
-                Some((_, other)) => return Err(unknown_protocol(other, part(node, other))),
+                Some((_, other)) => return Err(unknown_protocol(other, node.part(other))),
             };
             return Ok((service, rest));
         }
@@ -134,7 +136,7 @@ pub(super) fn service<'t>(node: &Node, text: &'t str) -> Result<(Service, &'t st
         _ => return Err(Draft::new(span, format!("{} is not a port", quote(first))).help("such as 80, 53/udp or ping")),
     }
     let (second, rest) = first_word(rest);
-    let at = if second.is_empty() { span } else { part(node, second) };
+    let at = if second.is_empty() { span } else { node.part(second) };
     let service = match (first, second) {
         (_, "") => return Err(Draft::new(at, format!("`{first}` of which port?")).help("such as `tcp 80`")),
         ("tcp", port) => one(port, at, Service::Tcp)?,
@@ -157,13 +159,13 @@ fn icmp_message(word: &str, span: Span) -> Result<Service, Draft> {
 }
 
 /// What is wrong with probing a service by an address of this kind, if anything is. `asked` are its words.
-pub(super) fn unprobeable(node: &Node, asked: &str, service: Service, via: Via) -> Option<Draft> {
+pub(super) fn unprobeable(node: &Word, asked: &str, service: Service, via: Via) -> Option<Draft> {
     let why = service.unprobeable(via)?;
     let (_, number) = first_word(asked);
     let (number, _) = first_word(number);
     let over = if service.unprobeable(Via::Private).is_none() { " over IPv6" } else { "" };
     let message = format!("no probe can ask for {service}{over}");
-    Some(Draft::new(part(node, number), message).help(format!("{why}; `sglab explain` says what groups make of it")))
+    Some(Draft::new(node.part(number), message).help(format!("{why}; `sglab explain` says what groups make of it")))
 }
 
 /// `47`: a protocol of IP that has no ports.
@@ -179,29 +181,19 @@ fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
 
 impl Reading<'_> {
     /// A service that stands alone, such as in `listens:`.
-    pub fn service(&mut self, node: &Node) -> Option<Service> {
-        if let super::tree::Value::Scalar(scalar) = &node.value
-            && scalar.kind() == super::tree::Kind::Number
-        {
-            let draft = Draft::new(node.span, format!("port {} of which protocol?", quote(&scalar.text)));
-            self.report(draft.help(format!("write `tcp {0}` or `udp {0}`", scalar.text)));
+    pub fn service(&mut self, word: &Word) -> Option<Service> {
+        if word.kind() == Kind::Number {
+            let draft = Draft::new(word.span, format!("port {} of which protocol?", quote(word.text())));
+            self.report(draft.help(format!("write `tcp {0}` or `udp {0}`", word.text())));
             return None;
         }
-        let text = self.text(node, "a protocol and a port, such as `tcp 80`")?;
-        self.service_of(node, text)
+        self.column(word)
     }
 
     /// A service as a flow asks for it: a number alone is a port of tcp.
-    pub fn column(&mut self, node: &Node) -> Option<Service> {
-        match &node.value {
-            super::tree::Value::Scalar(scalar) => self.service_of(node, &scalar.text),
-            _ => self.service(node),
-        }
-    }
-
-    fn service_of(&mut self, node: &Node, text: &str) -> Option<Service> {
-        match service(node, text) {
-            Ok((service, "")) => match unprobeable(node, text, service, Via::Private) {
+    pub fn column(&mut self, word: &Word) -> Option<Service> {
+        match service(word, word.text()) {
+            Ok((service, "")) => match unprobeable(word, word.text(), service, Via::Private) {
                 Some(draft) => {
                     self.report(draft);
                     None
@@ -209,7 +201,7 @@ impl Reading<'_> {
                 None => Some(service),
             },
             Ok((_, rest)) => {
-                self.report(Draft::new(part(node, rest), format!("{} follows the port", quote(rest))));
+                self.report(Draft::new(word.part(rest), format!("{} follows the port", quote(rest))));
                 None
             }
             Err(draft) => {

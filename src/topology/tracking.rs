@@ -1,41 +1,22 @@
 //! `tracking:`, the idle timeouts of connection tracking.
 
-use super::reading::Reading;
-use super::tree::Node;
+use super::document::settings::Tracking;
+use super::document::shape::Field;
+use super::document::words::Whole;
 use crate::model::TrackingTimeouts;
 
-/// How much faster the lab's clock goes.
-const FACTOR: &str = "clock-factor";
-/// What there is to set, in seconds, with the range that EC2 takes; where it takes none, up to a day.
-const KEYS: [(&str, u32, u32); 6] = [
-    ("tcp-established", 60, 432_000),
-    ("udp", 30, 60),
-    ("udp-stream", 60, 180),
-    ("icmp", 1, 86_400),
-    ("other", 1, 86_400),
-    (FACTOR, 1, 1_000_000),
-];
-
-impl Reading<'_> {
-    /// The timeouts of a file.
-    pub fn tracking(&mut self, node: Option<&Node>) -> TrackingTimeouts {
-        let mut timeouts = TrackingTimeouts::default();
-        let Some(node) = node else { return timeouts };
-        let known = KEYS.map(|(key, ..)| key);
-        let Some(fields) = self.fields(node, "a mapping of timeouts", &known) else { return timeouts };
-        for (key, least, most) in KEYS {
-            let Some(node) = fields.get(key) else { continue };
-            let what = if key == FACTOR { "a factor of the clock" } else { "an idle timeout in seconds" };
-            let Some(value) = self.number(node, what, least..=most) else { continue };
-            *match key {
-                "tcp-established" => &mut timeouts.tcp_established,
-                "udp" => &mut timeouts.udp,
-                "udp-stream" => &mut timeouts.udp_stream,
-                "icmp" => &mut timeouts.icmp,
-                "other" => &mut timeouts.other,
-                _ => &mut timeouts.clock_factor,
-            } = value;
-        }
-        timeouts
+/// The timeouts of a file; what it does not say is as EC2 has it.
+pub(super) fn timeouts(said: &Tracking) -> TrackingTimeouts {
+    fn or<const LEAST: u32, const MOST: u32>(field: &Field<Whole<LEAST, MOST>>, usual: u32) -> u32 {
+        field.get().map_or(usual, |number| number.value)
+    }
+    let usual = TrackingTimeouts::default();
+    TrackingTimeouts {
+        tcp_established: or(&said.tcp_established, usual.tcp_established),
+        udp: or(&said.udp, usual.udp),
+        udp_stream: or(&said.udp_stream, usual.udp_stream),
+        icmp: or(&said.icmp, usual.icmp),
+        other: or(&said.other, usual.other),
+        clock_factor: or(&said.clock_factor, usual.clock_factor),
     }
 }

@@ -18,14 +18,14 @@ const NOT_YAML: &str = "this is not YAML";
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub struct Node {
     pub value: Value,
     pub span: Span,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub enum Value {
     Scalar(Scalar),
     Sequence(Vec<Node>),
     Mapping(Vec<(Node, Node)>),
@@ -33,25 +33,17 @@ pub(super) enum Value {
 
 /// A word, a number, a sentence, or nothing.
 #[derive(Clone, Debug)]
-pub(super) struct Scalar {
+pub struct Scalar {
     pub text: String,
     /// Written without quotes, so that `80` is a number and an empty one is nothing.
     pub plain: bool,
     /// Where the text begins in the file, if the file holds it letter by letter; not so with escapes and line breaks.
-    start: Option<usize>,
-}
-
-impl Node {
-    /// A text that stands in a source letter by letter.
-    pub fn word(text: &str, span: Span) -> Self {
-        let scalar = Scalar { text: text.to_owned(), plain: false, start: Some(span.start) };
-        Self { value: Value::Scalar(scalar), span }
-    }
+    pub start: Option<usize>,
 }
 
 /// What YAML takes a scalar for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     Nothing,
     Boolean,
     Number,
@@ -59,6 +51,11 @@ pub(super) enum Kind {
 }
 
 impl Scalar {
+    /// A text that stands in a source letter by letter.
+    pub fn new(text: &str, start: usize) -> Self {
+        Self { text: text.to_owned(), plain: false, start: Some(start) }
+    }
+
     /// What YAML's core schema takes it for.
     pub fn kind(&self) -> Kind {
         if !self.plain {
@@ -82,14 +79,6 @@ fn is_number(text: &str) -> bool {
 }
 
 impl Node {
-    /// The place of a part of a scalar's text, in bytes; the whole scalar where the file does not hold the text as is.
-    pub fn part(&self, from: usize, to: usize) -> Span {
-        match &self.value {
-            Value::Scalar(Scalar { start: Some(start), .. }) => Span { start: start + from, end: start + to },
-            _ => self.span,
-        }
-    }
-
     /// What it is, for "expected a list, found ...".
     pub fn describe(&self) -> &'static str {
         match &self.value {

@@ -1,0 +1,60 @@
+//! Security groups and their rules.
+
+use sglab_macros::Shape;
+
+use super::shape::{At, Field, List, Many, Or};
+use super::words::{Description, Name, NumberOrWord, Peer, ShortRule, Whole};
+use crate::model::VpcName;
+
+/// A list of ingress rules, or the long form with a description.
+pub type Group = Or<Rules, LongGroup>;
+
+/// Rules in their order.
+pub type Rules = List<Rule>;
+
+/// `PROTOCOL PORT from PEER`, or the same as fields.
+pub type Rule = Or<ShortRule, LongRule>;
+
+/// A security group.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("a security group")]
+pub struct LongGroup {
+    /// A free text, of 255 characters at most.
+    pub description: Field<Description>,
+    /// Its VPC; to be said where there are several.
+    pub vpc: Field<Name<VpcName>>,
+    /// What is let in.
+    #[shape("a list of rules")]
+    pub ingress: Field<Rules>,
+    /// What is let out, in place of everything. Era vpc only.
+    #[shape("a list of rules")]
+    pub egress: Field<Rules>,
+}
+
+/// A rule as fields.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("a rule")]
+pub struct LongRule {
+    /// The protocol: tcp, udp, icmp, icmpv6, all, or a number.
+    #[shape(needed, "a protocol")]
+    pub protocol: Field<NumberOrWord>,
+    /// A port, or `all`.
+    pub port: Field<NumberOrWord>,
+    /// A range, such as 7000-8000.
+    pub ports: Field<NumberOrWord>,
+    /// An ICMP type, `echo` or `all`.
+    pub r#type: Field<NumberOrWord>,
+    /// An ICMP code; only with a type.
+    #[shape("an ICMP code")]
+    pub code: Field<Whole<0, 255>>,
+    /// Whom a rule for what comes in is about.
+    #[shape("a peer or a list of peers")]
+    pub from: Field<Many<Peer>>,
+    /// The same for what goes out.
+    #[shape("a peer or a list of peers")]
+    pub to: Field<Many<Peer>>,
+    /// A free text, of 255 characters at most.
+    pub description: Field<Description>,
+    /// Where it stands.
+    pub at: At,
+}

@@ -1,0 +1,244 @@
+//! Tables, steps, operations and expectations.
+
+use sglab_macros::Shape;
+
+use super::balancers::Registered;
+use super::groups::{Group, Rules};
+use super::instances::{Instance, Interfaces};
+use super::networks::PrefixListEdit;
+use super::shape::{Any, At, Field, Many, Map, One, Or};
+use super::words::{Choice, Flow, Holder, LogLine, Logging, Name, Nothing, Question, Service, Text, Unchanged};
+use crate::model::{
+    ConnectionName, ElasticIpName, Era, GroupName, InstanceName, PrefixListName, Reassociation, RefusalCode,
+    SourceDestCheck, TableName, Via,
+};
+
+/// An exhaustive truth table.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("a table")]
+pub struct Table {
+    /// The table that this one extends.
+    pub like: Field<Name<TableName>>,
+    /// Columns to add to those that the file names anyway.
+    #[shape("a list of ports")]
+    pub ports: Field<Any<Service>>,
+    /// The cells that are open.
+    #[shape("a list of flows")]
+    pub open: Field<Any<Flow>>,
+    /// By which address instances reach each other here; `private`, or that of the table it extends.
+    pub by: Field<Choice<Via>>,
+}
+
+/// A step.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("a step")]
+pub struct Step {
+    /// Its name, a sentence; each once.
+    #[shape(needed, "the name of a step")]
+    pub step: Field<Text>,
+    /// The eras that it belongs to; left out: all.
+    #[shape("an era or a list of eras")]
+    pub eras: Field<Many<Choice<Era>>>,
+    /// A word for the reader.
+    #[shape("a note")]
+    pub note: Field<Text>,
+    /// What it does, in order.
+    #[shape(either, "an operation or a list of operations")]
+    pub r#do: Field<Operations>,
+    /// Traffic that flows meanwhile, over tcp or udp; `leak` and `loss` say what must hold of it.
+    #[shape("at least one flow")]
+    pub during: Field<Many<Flow>>,
+    /// What must hold then.
+    #[shape(either)]
+    pub expect: Field<Expect>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// What a step does.
+pub type Operations = Many<One<Verb>>;
+
+/// Instances of an operation.
+type Instances = Many<Name<InstanceName>>;
+
+/// Elastic IPs of an operation.
+pub type Addresses = Many<Name<ElasticIpName>>;
+
+/// Connections of an operation or an expectation.
+pub type Connections = Many<Name<ConnectionName>>;
+
+/// Rules by group.
+pub type RulesOfGroups = Map<Name<GroupName>, Rules>;
+
+/// One operation.
+#[derive(Clone, Debug, Shape)]
+#[shape("an operation, such as `stop: web1`")]
+pub enum Verb {
+    /// `RunInstances`, one instance each.
+    #[shape("a mapping of instances")]
+    Launch(Map<Name<InstanceName>, Instance>),
+    /// `StopInstances`.
+    #[shape("an instance or a list of instances")]
+    Stop(Instances),
+    /// `StartInstances`; also brings back a crashed instance.
+    #[shape("an instance or a list of instances")]
+    Start(Instances),
+    /// `RebootInstances`: every address is kept.
+    #[shape("an instance or a list of instances")]
+    Reboot(Instances),
+    /// The operating system dies.
+    #[shape("an instance or a list of instances")]
+    Crash(Instances),
+    /// `TerminateInstances`.
+    #[shape("an instance or a list of instances")]
+    Terminate(Instances),
+    /// `AuthorizeSecurityGroupIngress`.
+    #[shape("a mapping from groups to rules")]
+    Authorize(RulesOfGroups),
+    /// `RevokeSecurityGroupIngress`.
+    #[shape("a mapping from groups to rules")]
+    Revoke(RulesOfGroups),
+    /// `AuthorizeSecurityGroupEgress`.
+    #[shape("a mapping from groups to rules")]
+    AuthorizeEgress(RulesOfGroups),
+    /// `RevokeSecurityGroupEgress`.
+    #[shape("a mapping from groups to rules")]
+    RevokeEgress(RulesOfGroups),
+    /// `ModifyInstanceAttribute`: replaces the groups of an instance.
+    #[shape("a mapping from instances to their groups")]
+    SetGroups(Map<Holder, Many<Name<GroupName>>>),
+    /// `CreateSecurityGroup`, with its first rules.
+    #[shape("a mapping of security groups")]
+    CreateGroup(Map<Name<GroupName>, Group>),
+    /// `DeleteSecurityGroup`.
+    #[shape("a security group or a list of them")]
+    DeleteGroup(Many<Name<GroupName>>),
+    /// `AllocateAddress`.
+    #[shape("an Elastic IP or a list of them")]
+    AllocateAddress(Addresses),
+    /// `AssociateAddress`: from whoever has it.
+    #[shape("a mapping from Elastic IPs to instances")]
+    AssociateAddress(Map<Name<ElasticIpName>, Association>),
+    /// `DisassociateAddress`.
+    #[shape("an Elastic IP or a list of them")]
+    DisassociateAddress(Addresses),
+    /// `ReleaseAddress`.
+    #[shape("an Elastic IP or a list of them")]
+    ReleaseAddress(Addresses),
+    /// `AttachNetworkInterface`: a new interface of an instance.
+    #[shape("a mapping from instances to interfaces")]
+    AttachInterface(Map<Name<InstanceName>, Interfaces>),
+    /// `DetachNetworkInterface`.
+    #[shape("an interface such as `web1.eth1`, or a list of them")]
+    DetachInterface(Many<Holder>),
+    /// `ModifyNetworkInterfaceAttribute` with `SourceDestCheck`.
+    #[shape("a mapping from instances or interfaces to `on` or `off`")]
+    SourceDestCheck(Map<Holder, Choice<SourceDestCheck>>),
+    /// `ModifyManagedPrefixList`.
+    #[shape("a mapping of prefix lists")]
+    EditPrefixList(Map<Name<PrefixListName>, PrefixListEdit>),
+    /// `RegisterInstancesWithLoadBalancer`: instances by load balancer.
+    #[shape("a mapping from load balancers to instances")]
+    RegisterInstances(Registered),
+    /// `DeregisterInstancesFromLoadBalancer`.
+    #[shape("a mapping from load balancers to instances")]
+    DeregisterInstances(Registered),
+    /// Opens connections that are held until they are closed: a name, and one flow.
+    #[shape("a mapping from names to flows")]
+    Open(Map<Name<ConnectionName>, Flow>),
+    /// Closes connections.
+    #[shape("a connection or a list of them")]
+    Close(Connections),
+    /// Waits, in silence, until connections are not tracked any more.
+    #[shape("a connection or a list of them")]
+    Idle(Connections),
+}
+
+/// With which instance an Elastic IP is associated.
+pub type Association = Or<Holder, LongAssociation>;
+
+/// An association of which more is said.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("an association")]
+pub struct LongAssociation {
+    /// The instance.
+    #[shape(needed)]
+    pub instance: Field<Holder>,
+    /// Whether it may be taken from another; `yes` if left out.
+    pub allow_reassociation: Field<Choice<Reassociation>>,
+    /// Where it stands.
+    pub at: At,
+}
+
+/// What a step expects.
+#[derive(Clone, Debug, Default, Shape)]
+#[shape("expectations", some)]
+pub struct Expect {
+    /// Whole tables.
+    #[shape("a table or a list of tables")]
+    pub table: Field<Many<Name<TableName>>>,
+    /// Flows that are answered; to a listener of a load balancer also with `answered by web1 and web2` behind.
+    #[shape("at least one flow")]
+    pub open: Field<Many<Flow>>,
+    /// Flows that the groups let in, and nobody listens.
+    #[shape("at least one flow")]
+    pub refused: Field<Many<Flow>>,
+    /// Flows that a load balancer takes and closes, having nobody in service.
+    #[shape("at least one flow")]
+    pub closed: Field<Many<Flow>>,
+    /// Flows that a filter drops, by proof.
+    #[shape("at least one flow")]
+    pub dropped: Field<Many<Flow>>,
+    /// Flows to an address that nobody holds.
+    #[shape("at least one flow")]
+    pub unreachable: Field<Many<Flow>>,
+    /// Questions to the services that groups never filter, which are answered.
+    #[shape("at least one question")]
+    pub answered: Field<Many<Question>>,
+    /// Instances to which a load balancer passes connections on.
+    #[shape("a mapping from load balancers to instances")]
+    pub in_service: Field<Registered>,
+    /// Instances to which it does not.
+    #[shape("a mapping from load balancers to instances")]
+    pub out_of_service: Field<Registered>,
+    /// Held connections over which each end still reaches the other.
+    #[shape("at least one connection")]
+    pub alive: Field<Connections>,
+    /// Held connections of which what each end sends is dropped, by proof.
+    #[shape("at least one connection")]
+    pub cut: Field<Connections>,
+    /// Held connections an end of which is no more.
+    #[shape("at least one connection")]
+    pub gone: Field<Connections>,
+    /// Held connections over which what the server alone sends is dropped, by proof.
+    #[shape("at least one connection")]
+    pub unanswerable: Field<Connections>,
+    /// What the flow logs of interfaces say of the step, by instance or interface.
+    #[shape("a mapping from instances to what their flow logs say")]
+    pub flow_logs: Field<Map<Logging, Many<LogLine>>>,
+    /// Instances that hold other addresses than before the step.
+    #[shape("at least one instance")]
+    pub new_addresses: Field<Instances>,
+    /// Instances that hold another private address than before the step.
+    #[shape("at least one instance")]
+    pub new_private: Field<Instances>,
+    /// Instances that hold the same private address as before the step.
+    #[shape("at least one instance")]
+    pub same_private: Field<Instances>,
+    /// Instances that hold another public address than before the step.
+    #[shape("at least one instance")]
+    pub new_public: Field<Instances>,
+    /// Instances that hold the same public address as before the step.
+    #[shape("at least one instance")]
+    pub same_public: Field<Instances>,
+    /// No packet of the traffic comes through that neither the cloud before nor any after it admits.
+    pub leak: Field<Choice<Nothing>>,
+    /// Every packet of the traffic comes through that the cloud before and every one after it admits.
+    pub loss: Field<Choice<Nothing>>,
+    /// The step adds, removes and replaces no rule.
+    pub rules: Field<Choice<Unchanged>>,
+    /// EC2's code, with which the last operation of the step is refused.
+    pub refusal: Field<Choice<RefusalCode>>,
+    /// Where it stands.
+    pub at: At,
+}

@@ -1,0 +1,340 @@
+//! One or many, short or long, and mappings with names as keys.
+
+use std::borrow::Cow;
+use std::ops::Deref;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use super::{At, Kind, Node, Shape, Span, Tagged, Told, Value, Yaml};
+use crate::topology::document::words::Leaf;
+use crate::topology::problem::Draft;
+
+/// What a list holds.
+#[derive(Clone, Debug)]
+pub struct Items<T> {
+    /// Those that could be read.
+    pub items: Vec<T>,
+    /// Where the list stands, or the only item.
+    pub span: Span,
+    /// Whether there are others.
+    pub unread: bool,
+}
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { items: Vec::new(), span: Span::default(), unread: false }
+    }
+}
+
+impl<T: Shape> Items<T> {
+    fn read(nodes: &[Node], span: Span, told: &mut Told) -> Self {
+        let items: Vec<T> = nodes.iter().filter_map(|node| T::read(node, T::WHAT, told)).collect();
+        Self { unread: items.len() < nodes.len(), items, span }
+    }
+
+    fn yaml(&self) -> Yaml {
+        Yaml::List(self.items.iter().map(Shape::yaml).collect())
+    }
+}
+
+/// How a list may be written.
+macro_rules! lists {
+    ($($(#[$doc:meta])+ $name:ident($one:literal, $empty:literal, $prefix:literal);)+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Debug)]
+        pub struct $name<T>(pub Items<T>);
+
+        impl<T> Default for $name<T> {
+            fn default() -> Self {
+                Self(Items::default())
+            }
+        }
+
+        impl<T> Deref for $name<T> {
+            type Target = Items<T>;
+
+            fn deref(&self) -> &Items<T> {
+                &self.0
+            }
+        }
+
+        impl<T> FromIterator<T> for $name<T> {
+            fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+                Self(Items { items: items.into_iter().collect(), ..Items::default() })
+            }
+        }
+
+        impl<T: Shape> JsonSchema for $name<T> {
+            fn inline_schema() -> bool {
+                !$one || T::inline_schema()
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                format!(concat!($prefix, "{}"), T::schema_name()).into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let item = generator.subschema_for::<T>();
+                let mut many = json_schema!({"type": "array", "items": item});
+                if !$empty {
+                    many.insert("minItems".to_owned(), 1.into());
+                }
+                if $one { json_schema!({"anyOf": [item, many]}) } else { many }
+            }
+        }
+
+        impl<T: Shape> Shape for $name<T> {
+            const WHAT: &'static str = T::MANY;
+
+            fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+                match &node.value {
+                    Value::Sequence(items) => {
+                        if items.is_empty() && !$empty {
+                            told.report(Draft::new(node.span, format!("expected {what}, found an empty list")));
+                        }
+                        Some(Self(Items::read(items, node.span, told)))
+                    }
+                    Value::Scalar(scalar) if $one && scalar.kind() != Kind::Nothing => {
+                        Some(Self(Items::read(std::slice::from_ref(node), node.span, told)))
+                    }
+                    Value::Mapping(_) if $one && T::IS_MAPPING => {
+                        Some(Self(Items::read(std::slice::from_ref(node), node.span, told)))
+                    }
+                    _ => told.expected(node, what, None),
+                }
+            }
+
+            fn yaml(&self) -> Yaml {
+                self.0.yaml()
+            }
+        }
+    )+};
+}
+
+lists! {
+    /// One, or a list; an empty one is a problem, since it would promise nothing.
+    Many(true, false, "OneOrMore");
+    /// One, or a list; none at all is fine.
+    Any(true, true, "OneOrMany");
+    /// A list, and nothing else.
+    List(false, true, "ListOf");
+}
+
+/// A short form, or a mapping with more to say.
+#[derive(Clone, Debug)]
+pub enum Or<S, L> {
+    /// The short form.
+    Short(S),
+    /// The mapping.
+    Long(L),
+}
+
+impl<S: Shape, L: Shape> JsonSchema for Or<S, L> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", S::schema_name(), L::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<L>()]})
+    }
+}
+
+impl<S: Shape, L: Shape> Shape for Or<S, L> {
+    const WHAT: &'static str = S::WHAT;
+    const MANY: &'static str = S::MANY;
+    const IS_MAPPING: bool = true;
+
+    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+        match &node.value {
+            Value::Mapping(_) => L::read(node, L::WHAT, told).map(Self::Long),
+            _ => S::read(node, what, told).map(Self::Short),
+        }
+    }
+
+    fn yaml(&self) -> Yaml {
+        match self {
+            Self::Short(short) => short.yaml(),
+            Self::Long(long) => long.yaml(),
+        }
+    }
+}
+
+/// A line, or a list.
+#[derive(Clone, Debug)]
+pub enum Either<S, L> {
+    /// The line.
+    Line(S),
+    /// The list.
+    List(L),
+}
+
+impl<S: Shape, L: Shape> JsonSchema for Either<S, L> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}Or{}", S::schema_name(), L::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<L>()]})
+    }
+}
+
+impl<S: Shape, L: Shape> Shape for Either<S, L> {
+    const WHAT: &'static str = S::WHAT;
+
+    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(_) => S::read(node, what, told).map(Self::Line),
+            _ => L::read(node, what, told).map(Self::List),
+        }
+    }
+
+    fn yaml(&self) -> Yaml {
+        match self {
+            Self::Line(line) => line.yaml(),
+            Self::List(list) => list.yaml(),
+        }
+    }
+}
+
+/// A mapping with names as keys.
+#[derive(Clone, Debug)]
+pub struct Map<K, V> {
+    /// Its entries; those that could not be read are among them.
+    pub entries: Vec<Entry<K, V>>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// An entry of a mapping.
+#[derive(Clone, Debug)]
+pub struct Entry<K, V> {
+    /// The key, where it is one.
+    pub key: Option<K>,
+    /// Where it stands.
+    pub at: Span,
+    /// What is there, where that could be read.
+    pub value: Option<V>,
+}
+
+impl<K, V> Default for Map<K, V> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), span: Span::default() }
+    }
+}
+
+impl<K, V> FromIterator<(K, V)> for Map<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let entry = |(key, value)| Entry { key: Some(key), at: Span::default(), value: Some(value) };
+        Self { entries: entries.into_iter().map(entry).collect(), span: Span::default() }
+    }
+}
+
+impl<K, V> Map<K, V> {
+    /// One more.
+    pub fn push(&mut self, key: K, value: V) {
+        self.entries.push(Entry { key: Some(key), at: Span::default(), value: Some(value) });
+    }
+}
+
+impl<K: Leaf, V: Shape> JsonSchema for Map<K, V> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("{}By{}", V::schema_name(), K::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let value = generator.subschema_for::<V>();
+        match K::PATTERN {
+            Some(pattern) => {
+                json_schema!({"type": "object", "additionalProperties": false, "patternProperties": {pattern: value}})
+            }
+            None => json_schema!({"type": "object", "additionalProperties": value}),
+        }
+    }
+}
+
+impl<K: Leaf, V: Shape> Shape for Map<K, V> {
+    const WHAT: &'static str = V::MANY;
+    const IS_MAPPING: bool = true;
+
+    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+        let read = |(key, value): &(Node, Node)| Entry {
+            at: key.span,
+            key: K::read(key, K::WHAT, told),
+            value: V::read(value, V::WHAT, told),
+        };
+        let entries = match &node.value {
+            Value::Mapping(entries) => entries.iter().map(read).collect(),
+            _ => return told.expected(node, what, None),
+        };
+        Some(Self { entries, span: node.span })
+    }
+
+    fn yaml(&self) -> Yaml {
+        let said = |entry: &Entry<K, V>| Some((entry.key.as_ref()?.yaml(), entry.value.as_ref()?.yaml()));
+        Yaml::Map(self.entries.iter().filter_map(said).collect())
+    }
+}
+
+/// A mapping of one key, which says what it is.
+#[derive(Clone, Debug)]
+pub struct One<T> {
+    /// Where it stands.
+    pub at: At,
+    /// What it says; more than one thing if that is a mistake.
+    pub all: Vec<(Span, T)>,
+}
+
+impl<T> From<T> for One<T> {
+    fn from(one: T) -> Self {
+        Self { at: At::default(), all: vec![(Span::default(), one)] }
+    }
+}
+
+impl<T: Tagged> JsonSchema for One<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::NAME.into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::schema(generator)
+    }
+}
+
+impl<T: Tagged> Shape for One<T> {
+    const WHAT: &'static str = T::WHAT;
+    const IS_MAPPING: bool = true;
+
+    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
+        let at = told.fields(node, what, T::KEYS)?;
+        let mut all = Vec::new();
+        let entries = told.mapping(node, what)?;
+        for (key, value) in entries {
+            let Value::Scalar(scalar) = &key.value else { continue };
+            if matches!(&value.value, Value::Mapping(names) if names.is_empty()) {
+                told.report(Draft::new(value.span, format!("`{}` names nothing", scalar.text)));
+            }
+            all.extend(T::read(&scalar.text, value, told).map(|one| (value.span, one)));
+        }
+        if let Some((key, _)) = entries.get(1) {
+            let draft = Draft::new(key.span, "an entry of `do` holds one operation, since a mapping has no order");
+            told.report(draft.help("write a list: [{stop: web1}, {start: web1}]"));
+        }
+        Some(Self { at, all })
+    }
+
+    fn yaml(&self) -> Yaml {
+        Yaml::Map(self.all.iter().map(|(_, one)| (Yaml::Word(one.key().to_owned()), one.value())).collect())
+    }
+}

@@ -1,0 +1,125 @@
+//! What is wrong with the shape of a file, and the kinds of things that can be expected.
+
+use std::ops::RangeInclusive;
+
+use super::{At, Kind, Node, Tagged, Value};
+use crate::topology::document::scenario::Verb;
+use crate::topology::document::words::Word;
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+
+/// The problems so far.
+pub struct Told<'p>(pub &'p mut Vec<Draft>);
+
+impl Told<'_> {
+    /// Notes a problem.
+    pub fn report(&mut self, draft: Draft) {
+        self.0.push(draft);
+    }
+
+    /// Something else stands there than what is expected.
+    pub fn expected<T>(&mut self, node: &Node, what: &str, help: Option<String>) -> Option<T> {
+        let found = node.describe();
+        self.report(Draft::new(node.span, format!("expected {what}, found {found}")).maybe_help(help));
+        None
+    }
+
+    /// A mapping with keys of the author's choosing.
+    pub fn mapping<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n [(Node, Node)]> {
+        match &node.value {
+            Value::Mapping(entries) => Some(entries),
+            _ => self.expected(node, what, None),
+        }
+    }
+
+    /// A mapping whose keys are known; others are reported.
+    pub fn fields(&mut self, node: &Node, what: &str, known: &[&str]) -> Option<At> {
+        let entries = self.mapping(node, what)?;
+        let mut at = At { span: node.span, keys: entries.len(), unknown: Vec::new() };
+        for (key, value) in entries {
+            let Value::Scalar(scalar) = &key.value else {
+                self.expected::<()>(key, "a key", None);
+                continue;
+            };
+            if known.contains(&scalar.text.as_str()) {
+                continue;
+            }
+            at.unknown.push(value.clone());
+            let help = match scalar.text.as_str() {
+                "restart" if known == Verb::KEYS => {
+                    "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
+                }
+                "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
+                word => {
+                    suggest(word, known.iter().copied()).unwrap_or_else(|| format!("known here: {}", known.join(", ")))
+                }
+            };
+            self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
+        }
+        Some(at)
+    }
+
+    /// Any scalar but nothing at all.
+    pub fn scalar(&mut self, node: &Node, what: &str) -> Option<Word> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => Some(Word::of(scalar, node.span)),
+            _ => self.expected(node, what, None),
+        }
+    }
+
+    /// Text, or what looks like a number.
+    pub fn number_or_text(&mut self, node: &Node, what: &str) -> Option<Word> {
+        match &node.value {
+            Value::Scalar(scalar) if scalar.kind() == Kind::Number => Some(Word::of(scalar, node.span)),
+            _ => self.text(node, what),
+        }
+    }
+
+    /// Text. A plain number or truth value is none; in quotes it would be.
+    pub fn text(&mut self, node: &Node, what: &str) -> Option<Word> {
+        let word = self.scalar(node, what)?;
+        if word.kind() == Kind::Text {
+            return Some(word);
+        }
+        self.expected(node, what, Some(format!("in quotes it would be text: \"{}\"", word.text())))
+    }
+
+    /// A whole number of a range, quoted or not.
+    pub fn number(&mut self, node: &Node, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        match &node.value {
+            Value::Scalar(scalar) => self.number_of(&Word::of(scalar, node.span), what, range),
+            _ => self.expected(node, what, None),
+        }
+    }
+
+    /// A word as a whole number of a range.
+    pub fn number_of(&mut self, word: &Word, what: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let text = word.text();
+        let help = format!("a whole number from {} to {}", range.start(), range.end());
+        let message = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
+            let too = match text.parse() {
+                Ok(number) if range.contains(&number) => return Some(number),
+                Ok(number) if number < *range.start() => "small",
+                _ => "large",
+            };
+            format!("{} is too {too} for {what}", quote(text))
+        } else {
+            format!("expected {what}, found {}", quote(text))
+        };
+        self.report(Draft::new(word.span, message).help(help));
+        None
+    }
+
+    /// One of a few words.
+    pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        let word = self.text(node, what)?;
+        let word = word.text();
+        if let Some((_, value)) = choices.iter().find(|(known, _)| *known == word) {
+            return Some(*value);
+        }
+        let words: Vec<&str> = choices.iter().map(|choice| choice.0).collect();
+        let help = suggest(word, words.iter().copied()).unwrap_or_else(|| format!("one of: {}", words.join(", ")));
+        self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
+        None
+    }
+}

@@ -1,0 +1,27 @@
+//! "did you mean ...?"
+
+/// A shorter beginning of a word says nothing of it.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// "did you mean ...?", where one of the candidates is close, or is the only one that begins so.
+pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+    let length = word.chars().count();
+    if length > 63 {
+        return None;
+    }
+    let lower = word.to_lowercase();
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let begun = |candidate: &&str| length >= SHORTEST_BEGINNING && candidate.to_lowercase().starts_with(&lower);
+    let mut longer = candidates.iter().copied().filter(begun);
+    let only = longer.next().filter(|_| longer.next().is_none());
+    let close = candidates
+        .iter()
+        .copied()
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
+        // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
+        .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
+        .map(|(_, candidate)| candidate);
+    close.or(only.filter(|only| *only != word)).map(|candidate| format!("did you mean `{candidate}`?"))
+}
