@@ -131,7 +131,7 @@ fn parts(body: TokenStream, is_enum: bool) -> Result<Vec<Part>, &'static str> {
 
 fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
     let (mut keys, mut described, mut read, mut written) = (String::new(), String::new(), String::new(), String::new());
-    for part in parts.iter().filter(|part| part.name != "at") {
+    for part in parts.iter().filter(|part| !["at", "more"].contains(&part.name.as_str())) {
         let (key, field, value) = (part.key(), &part.name, format!("<{} as {SHAPE}::Keyed>::Value", part.holds));
         let what = part.said.what.clone().unwrap_or_else(|| format!("<{value} as {SHAPE}::Shape>::WHAT"));
         // Writing to a String cannot fail.
@@ -147,6 +147,9 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let _ = write!(read, "{field}: {SHAPE}::field(node, {key:?}, {what}, told), ");
         let _ = write!(written, "({key:?}, {SHAPE}::said(&self.{field})), ");
     }
+    // Keys as a program says them, to be read like any other.
+    let more = parts.iter().any(|part| part.name == "more");
+    let (more, and_more) = if more { ("more: Vec::new(), ", ".and(&self.more)") } else { ("", "") };
     let at = if parts.iter().any(|part| part.name == "at") { "at" } else { "" };
     let let_at = if at.is_empty() { "_" } else { at };
     let some = said.flags.iter().any(|flag| flag == "some");
@@ -165,9 +168,9 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
             const IS_MAPPING: bool = true;
             fn read(node: &{SHAPE}::Node, what: &str, told: &mut {SHAPE}::Told) -> Option<Self> {{
                 let {let_at} = told.fields(node, what, &[{keys}])?;
-                Some(Self {{ {read} {at} }})
+                Some(Self {{ {read} {more} {at} }})
             }}
-            fn yaml(&self) -> {SHAPE}::Yaml {{ {SHAPE}::Yaml::fields(vec![{written}]) }}
+            fn yaml(&self) -> {SHAPE}::Yaml {{ {SHAPE}::Yaml::fields(vec![{written}]){and_more} }}
         }}"
     )
 }

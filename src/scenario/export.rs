@@ -6,7 +6,8 @@ use super::cells;
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
-use crate::topology::{columns_of, write};
+use crate::topology::write::{self, Promise};
+use crate::topology::{ExpectedOutcome, columns_of};
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;
@@ -27,7 +28,7 @@ pub fn export(cloud: &Cloud, lab: &str) -> Result<String, ExportError> {
     let promises = closing(cloud).map(|closing| [table(cloud, &closing), lists(cloud, &closing)]);
     let promises = promises.into_iter().flatten();
     let mut failed = None;
-    for promise in promises.chain(["{rules: unchanged}".to_owned()]) {
+    for promise in promises.chain([Promise::RulesUnchanged]) {
         match write::write(cloud, &title, &promise) {
             Ok(text) => return Ok(text.trim_end().to_owned() + "\n"),
             Err(why) => failed = failed.or(Some(why)),
@@ -54,33 +55,30 @@ fn closing(cloud: &Cloud) -> Option<Closing> {
 }
 
 /// As a table, and what of it is closed.
-fn table(cloud: &Cloud, closing: &Closing) -> String {
+fn table(cloud: &Cloud, closing: &Closing) -> Promise {
     let open = lines(cloud, |_, verdict| matches!(verdict, Verdict::Open { .. }));
-    let closed = said("closed", &lines(cloud, closed(closing))).map_or_else(String::new, |said| format!(", {said}"));
-    let head = match (open.is_empty(), columns_of(cloud).first()) {
-        (true, Some(column)) => format!("    ports: ['{column}']\n"),
-        _ => "    open:\n".to_owned(),
-    };
-    let open: String = open.iter().map(|line| format!("      - {line}\n")).collect();
-    format!("{{table: as-it-stands{closed}}}\ntables:\n  as-it-stands:\n{head}{open}")
+    let closed = lines(cloud, closed(closing));
+    let ports = columns_of(cloud).first().filter(|_| open.is_empty()).map(ToString::to_string);
+    Promise::Table {
+        open: open.into_iter().collect(),
+        closed: closed.into_iter().collect(),
+        ports: ports.into_iter().collect(),
+    }
 }
 
 /// As lists of what is open, closed and dropped. A host that is let in by one of its addresses only is on none.
-fn lists(cloud: &Cloud, closing: &Closing) -> String {
+fn lists(cloud: &Cloud, closing: &Closing) -> Promise {
     let is_closed = closed(closing);
     let closed = lines(cloud, &is_closed);
     let open = lines(cloud, |flow, verdict| matches!(verdict, Verdict::Open { .. }) && !is_closed(flow, verdict));
     let dropped = lines(cloud, |_, verdict| matches!(verdict, Verdict::Dropped { .. }));
     let let_in: IndexSet<String> = open.union(&closed).cloned().collect();
     let but = |own: IndexSet<String>, other: &IndexSet<String>| own.difference(other).cloned().collect();
-    let lists = [("open", but(open, &dropped)), ("closed", but(closed, &dropped)), ("dropped", but(dropped, &let_in))];
-    let fields: Vec<String> = lists.iter().filter_map(|(word, lines)| said(word, lines)).collect();
-    format!("{{{}}}", fields.join(", "))
-}
-
-fn said(word: &str, lines: &IndexSet<String>) -> Option<String> {
-    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    (!lines.is_empty()).then(|| format!("{word}: [{}]", lines.join(", ")))
+    Promise::Flows(vec![
+        (ExpectedOutcome::Open, but(open, &dropped)),
+        (ExpectedOutcome::Closed, but(closed, &dropped)),
+        (ExpectedOutcome::Dropped, but(dropped, &let_in)),
+    ])
 }
 
 fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
@@ -104,7 +102,7 @@ fn lines(cloud: &Cloud, holds: impl Fn(&Flow, &Verdict) -> bool) -> IndexSet<Str
         for (flow, _) in flows.iter().filter(|(_, holds)| *holds) {
             let written = write::flow(flow);
             let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
-            lines.insert(if all { format!("'any -> {to}'") } else { format!("'{written}'") });
+            lines.insert(if all { format!("any -> {to}") } else { written });
         }
     }
     lines

@@ -9,7 +9,8 @@ use crate::model::{
     Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, LoadBalancerName, Peer, RuleId, Service, Verdict, apply,
 };
 use crate::probe::{Batch, Outcome};
-use crate::topology::{Topology, write};
+use crate::topology::write::{self, Promise};
+use crate::topology::{ExpectedOutcome, Topology};
 
 /// So many labs are booted to cut one down.
 const MOST_LABS: usize = 80;
@@ -99,17 +100,17 @@ struct Trial<'a, L> {
 impl<L: Cloudlike> Trial<'_, L> {
     fn written(&self, cloud: &Cloud) -> Result<Written, String> {
         let expected = observe::observation(cloud, self.listeners, self.flow).outcome;
-        let word = match expected {
-            Outcome::Open { .. } => "open",
-            Outcome::Refused { .. } => "refused",
-            Outcome::Dropped(_) => "dropped",
-            Outcome::Unreachable { .. } => "unreachable",
+        let outcome = match expected {
+            Outcome::Open { .. } => ExpectedOutcome::Open,
+            Outcome::Refused { .. } => ExpectedOutcome::Refused,
+            Outcome::Dropped(_) => ExpectedOutcome::Dropped,
+            Outcome::Unreachable { .. } => ExpectedOutcome::Unreachable,
             Outcome::Misdelivered { .. } | Outcome::Closed { .. } | Outcome::Inconclusive { .. } => {
                 return Err("nothing is predicted".to_owned());
             }
         };
         let title = "Model and kernel disagree about the flow below, which is expected as the model says.";
-        let text = write::write(cloud, title, &format!("{{{word}: ['{}']}}", write::flow(self.flow)));
+        let text = write::write(cloud, title, &Promise::Flows(vec![(outcome, vec![write::flow(self.flow)])]));
         let text = text.map_err(|error| error.to_string())?;
         let topology = Topology::parse("reproduction.yaml", text.as_bytes()).map_err(|error| error.to_string())?;
         let era = topology.eras.first().copied().unwrap_or(cloud.era);

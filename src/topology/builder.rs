@@ -1,14 +1,16 @@
 //! A topology made by code, in the words of the file.
 //!
-//! A builder writes the file that somebody else would have written by hand, and has it read as every file is: so it can say
+//! A builder fills in the document that a file would be, writes it, and has it read as every file is: so it can say
 //! whatever a file can, and what is wrong is told in the same way, with a line and a caret.
 
-use std::fmt::Write;
-
-use indexmap::IndexMap;
-
+use super::document::Document;
+use super::document::groups::{LongGroup, Rules};
+use super::document::instances::{Daemon, Instance, Interface};
+use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
+use super::document::shape::{Either, Field, Map, Or, Shape};
+use super::document::words::{Address, Choice, Holder, ListedBlock, Name, ShortRule, Version};
 use super::{Problems, Topology};
-use crate::model::Era;
+use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
 
 impl Topology {
     /// Begins a topology made by code.
@@ -32,17 +34,16 @@ impl Topology {
     /// # Ok::<(), sglab::topology::Problems>(())
     /// ```
     pub fn builder(era: Era) -> Builder {
-        Builder { eras: vec![era], sections: IndexMap::new(), more: String::new() }
+        let document = Document { sglab: Field::of(Version), ..Document::default() };
+        Builder { document, more: String::new() }.also_under(era)
     }
 }
 
-/// A topology in the making. What is said twice is an error, as it is in a file; see [`Topology::builder`].
+/// A topology in the making. A name that is given twice is an error, as it is in a file; see [`Topology::builder`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Builder {
-    eras: Vec<Era>,
-    /// By section, names and what is said of them.
-    sections: IndexMap<&'static str, Vec<(String, String)>>,
+    document: Document,
     more: String,
 }
 
@@ -51,61 +52,85 @@ macro_rules! words {
     () => { impl IntoIterator<Item = impl AsRef<str>> };
 }
 
+/// What a list of the document is made of.
+fn list<T: for<'t> From<&'t str>, L: FromIterator<T>>(words: words!()) -> L {
+    words.into_iter().map(|word| T::from(word.as_ref())).collect()
+}
+
+fn rules(words: words!()) -> Rules {
+    words.into_iter().map(|rule| Or::Short(ShortRule::from(rule.as_ref()))).collect()
+}
+
 impl Builder {
     /// Another era to run a scenario under.
     pub fn also_under(mut self, era: Era) -> Self {
-        self.eras.push(era);
+        self.document.era.get_mut().0.items.push(Choice::from(era));
         self
     }
 
     /// Overrides one knob of the era: `("self-reference", "matches-nobody")`.
-    pub fn knob(self, name: &str, value: &str) -> Self {
-        self.entry("knobs", name, quote(value))
+    pub fn knob(mut self, name: &str, value: &str) -> Self {
+        self.document.knobs.get_mut().more.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// A VPC; without one there is one of 10.0.0.0/16, with one subnet.
-    pub fn vpc(self, name: &str, vpc: NewVpc) -> Self {
-        self.entry("vpcs", name, vpc.0.to_text())
+    pub fn vpc(mut self, name: &str, vpc: NewVpc) -> Self {
+        self.document.vpcs.get_mut().push(name.into(), vpc.0);
+        self
     }
 
     /// A host outside the cloud, with its addresses.
-    pub fn host(self, name: &str, addresses: words!()) -> Self {
-        self.entry("hosts", name, list(addresses))
+    pub fn host(mut self, name: &str, addresses: words!()) -> Self {
+        let addresses = list::<Address, _>(addresses);
+        self.document.hosts.get_mut().push(name.into(), Or::Short(addresses));
+        self
     }
 
     /// A host outside the cloud behind a link that takes packets of at most so many bytes, from 576 (1280 with IPv6) to 1500.
-    pub fn host_behind(self, name: &str, addresses: words!(), mtu: u16) -> Self {
-        self.entry("hosts", name, format!("{{address: {}, mtu: {mtu}}}", list(addresses)))
+    pub fn host_behind(mut self, name: &str, addresses: words!(), mtu: u16) -> Self {
+        let address = Field::of(list::<Address, _>(addresses));
+        let host = LongHost { address, mtu: Field::of(mtu.into()), ..LongHost::default() };
+        self.document.hosts.get_mut().push(name.into(), Or::Long(host));
+        self
     }
 
     /// An Elastic IP, associated with nobody.
     pub fn elastic_ip(self, name: &str) -> Self {
-        self.entry("elastic-ips", name, "none".to_owned())
+        self.elastic_ip_of(name, Holder::NONE)
     }
 
     /// An Elastic IP, associated with an instance, or with an interface such as `web1.eth1`.
-    pub fn elastic_ip_of(self, name: &str, instance: &str) -> Self {
-        self.entry("elastic-ips", name, quote(instance))
+    pub fn elastic_ip_of(mut self, name: &str, instance: &str) -> Self {
+        if let ElasticIps::Long(map) = self.document.elastic_ips.get_or(Or::Long(Map::default())) {
+            map.push(name.into(), instance.into());
+        }
+        self
     }
 
     /// A prefix list with as many entries as it may have.
-    pub fn prefix_list(self, name: &str, entries: words!()) -> Self {
-        self.entry("prefix-lists", name, list(entries))
+    pub fn prefix_list(mut self, name: &str, entries: words!()) -> Self {
+        let entries = list::<ListedBlock, _>(entries);
+        self.document.prefix_lists.get_mut().push(name.into(), PrefixList::Short(entries));
+        self
     }
 
     /// A group with its ingress rules, such as `tcp 443 from anywhere`.
-    pub fn group(self, name: &str, rules: words!()) -> Self {
-        self.entry("groups", name, list(rules))
+    pub fn group(mut self, name: &str, ingress: words!()) -> Self {
+        self.document.groups.get_mut().push(name.into(), Or::Short(rules(ingress)));
+        self
     }
 
     /// A group of which more is to be said.
-    pub fn group_with(self, name: &str, group: NewGroup) -> Self {
-        self.entry("groups", name, group.0.to_text())
+    pub fn group_with(mut self, name: &str, group: NewGroup) -> Self {
+        self.document.groups.get_mut().push(name.into(), Or::Long(group.0));
+        self
     }
 
     /// An instance.
-    pub fn instance(self, name: &str, instance: NewInstance) -> Self {
-        self.entry("instances", name, instance.to_text())
+    pub fn instance(mut self, name: &str, instance: NewInstance) -> Self {
+        self.document.instances.get_mut().push(name.into(), instance.0);
+        self
     }
 
     /// Whatever else a file can say, in its own words: `tables`, `scenario`, `tracking`. Sections that the builder has written
@@ -118,17 +143,7 @@ impl Builder {
 
     /// The file that this comes to.
     pub fn to_yaml(&self) -> String {
-        let eras: Vec<&str> = self.eras.iter().map(|era| era.as_str()).collect();
-        let mut text = format!("sglab: 1\nera: [{}]\n", eras.join(", "));
-        for (section, entries) in &self.sections {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "{section}:");
-            for (name, said) in entries {
-                let _ = writeln!(text, "  {}: {said}", quote(name));
-            }
-        }
-        text.push_str(&self.more);
-        text
+        self.document.yaml().file() + &self.more
     }
 
     /// Reads what was written, as [`Topology::parse_cloud`] reads a file.
@@ -138,40 +153,37 @@ impl Builder {
     pub fn build(&self) -> Result<Topology, Problems> {
         Topology::parse_cloud("builder", self.to_yaml().as_bytes())
     }
-
-    fn entry(mut self, section: &'static str, name: &str, said: String) -> Self {
-        self.sections.entry(section).or_default().push((name.to_owned(), said));
-        self
-    }
 }
 
 /// A VPC to be made.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct NewVpc(Fields);
+pub struct NewVpc(Vpc);
 
 impl NewVpc {
     /// With a block of addresses, and one subnet, the whole of it, unless others are named.
     pub fn block(cidr: &str) -> Self {
-        Self(Fields::default().with("cidr", quote(cidr)))
+        Self(Vpc { cidr: Field::of(cidr.into()), ..Vpc::default() })
     }
 
     /// Its subnets, each with its block; all of them at once.
-    pub fn subnets<'a>(self, subnets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let subnets = subnets.into_iter().fold(Fields::default(), |all, (name, block)| all.with(name, quote(block)));
-        Self(self.0.with("subnets", subnets.to_text()))
+    pub fn subnets<'a>(mut self, subnets: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let subnets = subnets.into_iter().map(|(name, block)| (name.into(), Or::Short(block.into())));
+        self.0.subnets = Field::all(subnets);
+        self
     }
 
     /// With a block of IPv6 addresses.
-    pub fn ipv6(self) -> Self {
-        Self(self.0.with("ipv6", "yes".to_owned()))
+    pub fn ipv6(mut self) -> Self {
+        self.0.ipv6 = Field::of("yes".into());
+        self
     }
 }
 
 /// A group to be made.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct NewGroup(Fields);
+pub struct NewGroup(LongGroup);
 
 impl NewGroup {
     /// Without a rule for what comes in, and with EC2's own for what goes out.
@@ -180,35 +192,34 @@ impl NewGroup {
     }
 
     /// What comes in: `tcp 443 from anywhere`.
-    pub fn ingress(self, rules: words!()) -> Self {
-        Self(self.0.with("ingress", list(rules)))
+    pub fn ingress(mut self, ingress: words!()) -> Self {
+        self.0.ingress = Field::of(rules(ingress));
+        self
     }
 
     /// What goes out, in place of everything: `tcp 443 to anywhere`.
-    pub fn egress(self, rules: words!()) -> Self {
-        Self(self.0.with("egress", list(rules)))
+    pub fn egress(mut self, egress: words!()) -> Self {
+        self.0.egress = Field::of(rules(egress));
+        self
     }
 
     /// Its VPC, where there are several.
-    pub fn vpc(self, name: &str) -> Self {
-        Self(self.0.with("vpc", quote(name)))
+    pub fn vpc(mut self, name: &str) -> Self {
+        self.0.vpc = Field::of(name.into());
+        self
     }
 
     /// What it is for.
-    pub fn description(self, text: &str) -> Self {
-        Self(self.0.with("description", quote(text)))
+    pub fn description(mut self, text: &str) -> Self {
+        self.0.description = Field::of(text.into());
+        self
     }
 }
 
-/// An instance to be launched, by a [`Builder`] or on a lab that is up.
+/// An instance to be launched, by a [`Builder`] or on a lab that is up. What is said once more takes the place of what was said.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct NewInstance {
-    said: Fields,
-    interfaces: Fields,
-    services: Fields,
-    mounts: Fields,
-}
+pub struct NewInstance(Instance);
 
 impl NewInstance {
     /// In the group `default`.
@@ -218,138 +229,115 @@ impl NewInstance {
 
     /// In these groups.
     pub fn in_groups(groups: words!()) -> Self {
-        Self { said: Fields::default().with("groups", list(groups)), ..Self::default() }
+        Self(Instance { groups: Field::of(list::<Name<_>, _>(groups)), ..Instance::default() })
     }
 
     /// Ports at which the harness answers for it all the time: `tcp 443`. Leave out those that a program of yours is to hold.
-    pub fn listens(self, ports: words!()) -> Self {
-        self.with("listens", list(ports))
+    pub fn listens(mut self, ports: words!()) -> Self {
+        self.0.listens = Field::of(list(ports));
+        self
     }
 
     /// Its VPC, where there are several.
-    pub fn vpc(self, name: &str) -> Self {
-        self.with("vpc", quote(name))
+    pub fn vpc(mut self, name: &str) -> Self {
+        self.0.vpc = Field::of(name.into());
+        self
     }
 
     /// Its subnet, if not the first.
-    pub fn subnet(self, name: &str) -> Self {
-        self.with("subnet", quote(name))
+    pub fn subnet(mut self, name: &str) -> Self {
+        self.0.subnet = Field::of(name.into());
+        self
     }
 
     /// The private address that it asks for; `web1.previous` is the one that web1 had.
-    pub fn address(self, address: &str) -> Self {
-        self.with("address", quote(address))
+    pub fn address(mut self, address: &str) -> Self {
+        self.0.address = Field::of(address.into());
+        self
     }
 
     /// Without a public address.
-    pub fn private_only(self) -> Self {
-        self.with("public", "no".to_owned())
+    pub fn private_only(mut self) -> Self {
+        self.0.public = Field::of(AutomaticPublic::None.into());
+        self
     }
 
     /// A further interface, `eth1`, in these groups.
-    pub fn interface(self, name: &str, groups: words!()) -> Self {
-        let interface = Fields::default().with("groups", list(groups));
-        Self { interfaces: self.interfaces.with(name, interface.to_text()), ..self }
+    pub fn interface(mut self, name: &str, groups: words!()) -> Self {
+        let interface = Interface { groups: Field::of(list::<Name<_>, _>(groups)), ..Interface::default() };
+        self.0.interfaces.get_mut().push(name.into(), interface);
+        self
     }
 
     /// A further interface in a subnet of its own.
-    pub fn interface_in(self, name: &str, groups: words!(), subnet: &str) -> Self {
-        let interface = Fields::default().with("groups", list(groups)).with("subnet", quote(subnet));
-        Self { interfaces: self.interfaces.with(name, interface.to_text()), ..self }
+    pub fn interface_in(mut self, name: &str, groups: words!(), subnet: &str) -> Self {
+        let (groups, subnet) = (Field::of(list::<Name<_>, _>(groups)), Field::of(subnet.into()));
+        self.0.interfaces.get_mut().push(name.into(), Interface { groups, subnet, ..Interface::default() });
+        self
     }
 
     /// A program that it runs by itself, where services are started: after those named before, once these are ready.
-    pub fn service(self, name: &str, service: NewService) -> Self {
-        Self { services: self.services.with(name, service.0.to_text()), ..self }
+    pub fn service(mut self, name: &str, service: NewService) -> Self {
+        self.0.services.get_mut().push(name.into(), service.0);
+        self
     }
 
     /// What its programs see at a place of their own: `("/srv/www", "./www")` to read, `"./data writable"`, `"empty"`. Paths begin in
     /// the folder that services are started from.
-    pub fn mount(self, place: &str, source: &str) -> Self {
-        Self { mounts: self.mounts.with(place, quote(source)), ..self }
+    pub fn mount(mut self, place: &str, source: &str) -> Self {
+        self.0.mounts.get_mut().push(place, source);
+        self
     }
 
     /// It may send and receive what is not its own, and passes it on with its own address, as a NAT instance does.
     pub fn forwards_as_nat(self) -> Self {
-        self.with("source-dest-check", "off".to_owned()).with("forwards", "nat".to_owned())
+        self.forwards(Forwarding::Nat)
     }
 
     /// It may send and receive what is not its own, and passes it on as it is.
     pub fn forwards_as_is(self) -> Self {
-        self.with("source-dest-check", "off".to_owned()).with("forwards", "as-is".to_owned())
+        self.forwards(Forwarding::Plain)
     }
 
     /// As the file says it.
     pub fn to_text(&self) -> String {
-        let mut all = self.said.clone();
-        for (key, part) in [("interfaces", &self.interfaces), ("services", &self.services), ("mounts", &self.mounts)] {
-            if !part.0.is_empty() {
-                all = all.with(key, part.to_text());
-            }
-        }
-        all.to_text()
+        self.0.yaml().line()
     }
 
-    fn with(self, key: &str, said: String) -> Self {
-        Self { said: self.said.with(key, said), ..self }
+    fn forwards(mut self, forwarding: Forwarding) -> Self {
+        self.0.source_dest_check = Field::of(SourceDestCheck::Off.into());
+        self.0.forwards = Field::of(forwarding.into());
+        self
     }
 }
 
 /// A program that an instance runs by itself.
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct NewService(Fields);
+pub struct NewService(Daemon);
 
 impl NewService {
     /// It and its arguments; it stays in the foreground.
     pub fn command(words: words!()) -> Self {
-        Self(Fields::default().with("command", list(words)))
+        Self(Daemon { command: Field::of(Either::List(list(words))), ..Daemon::default() })
     }
 
     /// A line for the shell.
     pub fn line(line: &str) -> Self {
-        Self(Fields::default().with("command", quote(line)))
+        Self(Daemon { command: Field::of(Either::Line(line.into())), ..Daemon::default() })
     }
 
     /// It is ready once it listens there: `tcp 80`. Without, once it has begun.
-    pub fn port(self, port: &str) -> Self {
-        Self(self.0.with("port", quote(port)))
-    }
-
-    /// The file that its output is added to, from the folder that services are started from.
-    pub fn log(self, file: &str) -> Self {
-        Self(self.0.with("log", quote(file)))
-    }
-}
-
-/// Keys, and what is said of each.
-#[derive(Clone, Debug, Default)]
-struct Fields(Vec<(String, String)>);
-
-impl Fields {
-    fn with(mut self, key: &str, said: String) -> Self {
-        self.0.push((key.to_owned(), said));
+    pub fn port(mut self, port: &str) -> Self {
+        self.0.port = Field::of(port.into());
         self
     }
 
-    fn to_text(&self) -> String {
-        let fields: Vec<String> = self.0.iter().map(|(key, said)| format!("{}: {said}", quote(key))).collect();
-        format!("{{{}}}", fields.join(", "))
+    /// The file that its output is added to, from the folder that services are started from.
+    pub fn log(mut self, file: &str) -> Self {
+        self.0.log = Field::of(file.into());
+        self
     }
-}
-
-fn list(words: words!()) -> String {
-    let words: Vec<String> = words.into_iter().map(|word| quote(word.as_ref())).collect();
-    format!("[{}]", words.join(", "))
-}
-
-/// A text as YAML has it in quotes, where plain letters will not do: JSON's quotes are among YAML's.
-pub(super) fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
-    // Words that YAML, or a reader of an older YAML, takes for something else.
-    let other = ["true", "false", "null", "yes", "no", "on", "off"].iter().any(|it| text.eq_ignore_ascii_case(it));
-    if word && !other { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
 #[cfg(test)]

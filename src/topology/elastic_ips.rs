@@ -55,7 +55,7 @@ impl Reading<'_> {
                 continue;
             };
             let word = value.text();
-            if word == "none" {
+            if word == HolderSaid::NONE {
                 continue;
             }
             let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));

@@ -3,8 +3,6 @@
 //! Everything that knows keys comes from these types and their doc comments: the reader, which tells every problem of the
 //! shape at once; the JSON Schema; what `export` and the builder write. What names mean is found out above (`resolve`).
 
-#![allow(dead_code, reason = "the writer and the builder come to write with it")]
-
 pub mod balancers;
 pub mod groups;
 pub mod instances;

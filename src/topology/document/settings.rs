@@ -28,6 +28,8 @@ pub struct Knobs {
     pub group_reference_ipv6: Field<Choice<GroupReferenceIpv6>>,
     /// Which ICMP errors come without a rule that admits them.
     pub icmp_errors: Field<Choice<IcmpErrors>>,
+    /// As a program says them.
+    pub more: Vec<(String, String)>,
 }
 
 /// Idle timeouts in seconds, with the range that EC2 takes; where it takes none, up to a day.

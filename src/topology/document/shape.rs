@@ -21,6 +21,8 @@ pub trait Shape: schemars::JsonSchema + Sized {
     const MANY: &'static str = Self::WHAT;
     /// Whether a mapping may stand there.
     const IS_MAPPING: bool = false;
+    /// Whether one alone is written without a list.
+    const ALONE: bool = false;
 
     /// Reads it; nothing if what is there is something else, which is told then.
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self>;
@@ -73,20 +75,40 @@ impl<T> Default for Field<T> {
     }
 }
 
-impl<T> From<T> for Field<T> {
-    /// As a program says it, which has no place.
-    fn from(value: T) -> Self {
-        Self { key: Some(Span::default()), value: Some(value) }
-    }
-}
-
 impl<T> From<Option<T>> for Field<T> {
     fn from(value: Option<T>) -> Self {
-        value.map_or_else(Self::default, Self::from)
+        value.map_or_else(Self::default, Self::of)
     }
 }
 
 impl<T> Field<T> {
+    /// As a program says it, which has no place.
+    pub fn of(value: T) -> Self {
+        Self { key: Some(Span::default()), value: Some(value) }
+    }
+
+    /// The same with a list or a mapping.
+    pub fn all<I>(items: impl IntoIterator<Item = I>) -> Self
+    where
+        T: FromIterator<I>,
+    {
+        Self::of(items.into_iter().collect())
+    }
+
+    /// What a program is to say more of.
+    pub fn get_or(&mut self, empty: T) -> &mut T {
+        self.key = Some(self.key.unwrap_or_default());
+        self.value.get_or_insert(empty)
+    }
+
+    /// As [`Self::get_or`], beginning with nothing.
+    pub fn get_mut(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        self.get_or(T::default())
+    }
+
     /// What is said under the key.
     pub fn get(&self) -> Option<&T> {
         self.value.as_ref()

@@ -196,6 +196,11 @@ leaves! {
         or "what the flow log says, at least one line";
 }
 
+impl Holder {
+    /// In place of one: nobody.
+    pub const NONE: &str = "none";
+}
+
 /// What a name can stand for.
 pub trait Named {
     /// What is expected where such a name stands.
@@ -272,6 +277,7 @@ impl<T: Named> Leaf for Name<T> {
 impl<T: Named> Shape for Name<T> {
     const WHAT: &'static str = T::WHAT;
     const MANY: &'static str = T::MANY;
+    const ALONE: bool = true;
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         told.text(node, what).map(|word| Self(word, PhantomData))
@@ -329,6 +335,7 @@ impl<T: Words> JsonSchema for Choice<T> {
 
 impl<T: Words> Shape for Choice<T> {
     const WHAT: &'static str = T::WHAT;
+    const ALONE: bool = true;
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         told.choice(node, what, &T::words()).map(|value| Self { value, span: node.span })
@@ -509,6 +516,22 @@ impl Shape for Seconds {
 /// What an instance mounts, by place. It is read where files are looked for, and tells users of docker what they mean.
 #[derive(Clone, Debug)]
 pub struct Mounts(pub Node);
+
+impl Default for Mounts {
+    fn default() -> Self {
+        Self(Node { value: Value::Mapping(Vec::new()), span: Span::default() })
+    }
+}
+
+impl Mounts {
+    /// One more.
+    pub fn push(&mut self, place: &str, source: &str) {
+        let word = |text| Node { value: Value::Scalar(Scalar::new(text, 0)), span: Span::default() };
+        if let Value::Mapping(entries) = &mut self.0.value {
+            entries.push((word(place), word(source)));
+        }
+    }
+}
 
 impl JsonSchema for Mounts {
     fn inline_schema() -> bool {

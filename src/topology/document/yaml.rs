@@ -1,4 +1,4 @@
-//! A document as text: sections line by line, and what is in their entries in braces.
+//! A document as text: sections line by line, and what is in their entries in braces as long as that fits on a line.
 
 use std::fmt::Write;
 use std::net::Ipv4Addr;
@@ -7,12 +7,15 @@ use ipnet::Ipv4Net;
 
 use super::shape::{Node, Value};
 
+/// A longer line is broken.
+const WIDTH: usize = 120;
+
 /// What is written.
 #[derive(Clone, Debug)]
 pub enum Yaml {
     /// A text, in quotes where it would be read as something else.
     Word(String),
-    /// What is written as it is: a number, or what is YAML already.
+    /// What needs no quotes: a number, or a word of the format.
     Bare(String),
     /// A list.
     List(Vec<Self>),
@@ -23,8 +26,18 @@ pub enum Yaml {
 impl Yaml {
     /// A mapping of those keys that are said.
     pub fn fields(fields: Vec<(&str, Option<Self>)>) -> Self {
-        let said = |(key, value): (&str, Option<Self>)| Some((Self::Word(key.to_owned()), value?));
+        let said = |value: Option<Self>| value.filter(|value| !matches!(value, Self::Map(none) if none.is_empty()));
+        let said = |(key, value): (&str, _)| Some((Self::Bare(key.to_owned()), said(value)?));
         Self::Map(fields.into_iter().filter_map(said).collect())
+    }
+
+    /// With more keys.
+    pub fn and(self, more: &[(String, String)]) -> Self {
+        let more = more.iter().map(|(key, value)| (Self::Word(key.clone()), Self::Word(value.clone())));
+        match self {
+            Self::Map(entries) => Self::Map(entries.into_iter().chain(more).collect()),
+            other => other,
+        }
     }
 
     /// What stands in a tree.
@@ -53,47 +66,49 @@ impl Yaml {
     /// As a file: each entry of a section has a line, and so has each key of a step and each thing that it does.
     pub fn file(&self) -> String {
         let mut text = String::new();
-        let Self::Map(sections) = self else { return self.line() };
-        for (key, section) in sections {
-            // Writing to a String cannot fail.
-            let _ = match section {
-                Self::Map(entries) if !entries.is_empty() => {
-                    let lines = entries.iter().map(|(name, said)| format!("\n  {}: {}", name.line(), said.line()));
-                    writeln!(text, "{}:{}", key.line(), lines.collect::<String>())
-                }
-                Self::List(items) if items.iter().any(|item| matches!(item, Self::Map(_))) => {
-                    writeln!(text, "{}:{}", key.line(), items.iter().map(Self::item).collect::<String>())
-                }
-                other => writeln!(text, "{}: {}", key.line(), other.line()),
-            };
+        if let Self::Map(sections) = self {
+            sections.iter().for_each(|(key, section)| section.under(key, ("", ""), 0, &mut text));
         }
         text
     }
 
-    /// A step.
-    fn item(&self) -> String {
-        let Self::Map(entries) = self else { return format!("\n  - {}", self.line()) };
-        let mut text = String::new();
-        for (index, (key, value)) in entries.iter().enumerate() {
-            let lead = if index == 0 { "\n  - " } else { "\n    " };
-            let _ = match value {
-                Self::List(items) if items.iter().any(|item| matches!(item, Self::Map(_))) => {
-                    let lines = items.iter().map(|item| match item {
-                        Self::Map(one) if one.len() == 1 => {
-                            format!("\n      - {}: {}", one[0].0.line(), one[0].1.line())
-                        }
-                        item => format!("\n      - {}", item.line()),
-                    });
-                    write!(text, "{lead}{}:{}", key.line(), lines.collect::<String>())
+    /// Under a key. `lead` stands before the key, and `indent` before what follows; `depth` is 0 for a section, 1 in a step.
+    fn under(&self, key: &Self, (lead, indent): (&str, &str), depth: usize, text: &mut String) {
+        let (key, line, deeper) = (key.line(), self.line(), format!("{indent}  "));
+        let wide = lead.len() + key.len() + line.len() > WIDTH;
+        // Writing to a String cannot fail.
+        let _ = match self {
+            Self::Map(entries) if !entries.is_empty() && (depth == 0 || wide) => {
+                let _ = writeln!(text, "{lead}{key}:");
+                entries.iter().for_each(|(key, value)| value.under(key, (&deeper, &deeper), 2, text));
+                Ok(())
+            }
+            Self::List(items) if wide || depth < 2 && items.iter().any(|item| matches!(item, Self::Map(_))) => {
+                let _ = writeln!(text, "{lead}{key}:");
+                items.iter().for_each(|item| item.listed(&deeper, depth, text));
+                Ok(())
+            }
+            _ => writeln!(text, "{lead}{key}: {line}"),
+        };
+    }
+
+    /// As an item of a list.
+    fn listed(&self, indent: &str, depth: usize, text: &mut String) {
+        let (first, others) = (format!("{indent}- "), format!("{indent}  "));
+        match self {
+            Self::Map(entries) if depth == 0 || depth == 1 && entries.len() == 1 => {
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    value.under(key, (if index == 0 { &first } else { &others }, &others), depth + 1, text);
                 }
-                value => write!(text, "{lead}{}: {}", key.line(), value.line()),
-            };
+            }
+            _ => {
+                let _ = writeln!(text, "{first}{}", self.line());
+            }
         }
-        text
     }
 }
 
-/// A text as YAML reads it back as text; JSON's quotes are among YAML's.
+/// A text as YAML reads it back as text; JSON's quotes, which can hold any, are among YAML's.
 fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ' ');
     let words = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain) && !text.ends_with(' ');
@@ -101,5 +116,10 @@ fn scalar(text: &str) -> String {
     let others = ["yes", "no", "on", "off", "true", "false", "null", "y", "n"];
     let other = others.iter().any(|other| text.eq_ignore_ascii_case(other));
     let address = text.parse::<Ipv4Net>().is_ok() || text.parse::<Ipv4Addr>().is_ok();
-    if words && !other || address { text.to_owned() } else { serde_json::Value::from(text).to_string() }
+    let quotable = text.bytes().all(|b| b == b' ' || b.is_ascii_graphic() && !matches!(b, b'\'' | b'\\'));
+    match (words && !other || address, quotable) {
+        (true, _) => text.to_owned(),
+        (false, true) => format!("'{text}'"),
+        (false, false) => serde_json::Value::from(text).to_string(),
+    }
 }

@@ -124,16 +124,16 @@ pub(super) fn difference(a: &Cloud, b: &Cloud) -> Option<String> {
         return None;
     }
     let parts: [(&str, bool); 10] = [
-        ("era", a.era == b.era),
-        ("knobs", a.knobs == b.knobs),
-        ("hosts", a.hosts == b.hosts),
-        ("vpcs", a.vpcs == b.vpcs),
-        ("groups", a.groups == b.groups),
-        ("instances", a.instances == b.instances),
-        ("load-balancers", a.load_balancers == b.load_balancers),
-        ("elastic-ips", a.elastic_ips == b.elastic_ips),
-        ("prefix-lists", a.prefix_lists == b.prefix_lists),
-        ("tracking", a.tracking == b.tracking),
+        ("the era", a.era == b.era),
+        ("the knobs", a.knobs == b.knobs),
+        ("the hosts", a.hosts == b.hosts),
+        ("the VPCs", a.vpcs == b.vpcs),
+        ("the groups", a.groups == b.groups),
+        ("the instances", a.instances == b.instances),
+        ("the load balancers", a.load_balancers == b.load_balancers),
+        ("the Elastic IPs", a.elastic_ips == b.elastic_ips),
+        ("the prefix lists", a.prefix_lists == b.prefix_lists),
+        ("the tracking", a.tracking == b.tracking),
     ];
     let differing: Vec<&str> = parts.iter().filter(|(_, same)| !same).map(|(part, _)| *part).collect();
     Some(if differing.is_empty() { "something else".to_owned() } else { differing.join(", ") })

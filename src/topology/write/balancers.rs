@@ -3,51 +3,47 @@
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::{Unwritable, is_amazons, scalar};
+use super::{Unwritable, is_amazons, names, unless};
 use crate::model::{
     Cloud, ELB_GROUP, GroupName, HealthCheck, InstanceName, Interface, LoadBalancer, LoadBalancerName, Peer, Port,
     PrivateIp, Scheme, SecurityGroup, VpcName,
 };
+use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer as BalancerSaid};
+use crate::topology::document::shape::Field;
+use crate::topology::document::words::{Listener, Seconds};
 
 /// The entry of the section: the reader gives it its addresses, and in EC2-Classic its groups.
-pub(super) fn entry(cloud: &Cloud, name: &LoadBalancerName, balancer: &LoadBalancer) -> String {
+pub(super) fn entry(cloud: &Cloud, balancer: &LoadBalancer) -> BalancerSaid {
     let interface = &balancer.interface;
-    let list = |words: Vec<String>| format!("[{}]", words.join(", "));
-    let mut fields = Vec::new();
-    if cloud.vpcs.len() > 1 {
-        fields.push(format!("vpc: {}", scalar(interface.vpc.as_str())));
-    }
-    if cloud.vpcs.get(&interface.vpc).is_some_and(|vpc| vpc.subnets.keys().next() != Some(&interface.subnet)) {
-        fields.push(format!("subnet: {}", scalar(interface.subnet.as_str())));
-    }
-    if balancer.scheme == Scheme::Internal {
-        fields.push(format!("scheme: {}", balancer.scheme));
-    }
-    if cloud.is_vpc() {
-        let groups = interface.groups.iter().map(|group| scalar(group.as_str()));
-        fields.push(format!("groups: {}", list(groups.collect())));
-    }
+    let first = cloud.vpcs.get(&interface.vpc).and_then(|vpc| vpc.subnets.keys().next());
     let listeners = balancer.listeners.iter().map(|(own, to)| match own == to {
-        true => format!("tcp {own}"),
-        false => format!("tcp {own} to {to}"),
+        true => Listener::from(format!("tcp {own}")),
+        false => Listener::from(format!("tcp {own} to {to}")),
     });
-    fields.push(format!("listeners: {}", list(listeners.collect())));
-    if !balancer.registrations.is_empty() {
-        let targets = balancer.registrations.keys().map(|target| scalar(target.as_str()));
-        fields.push(format!("targets: {}", list(targets.collect())));
+    let targets = balancer.registrations.keys().map(|target| target.as_str().into());
+    BalancerSaid {
+        vpc: (cloud.vpcs.len() > 1).then(|| interface.vpc.as_str().into()).into(),
+        subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
+        scheme: unless(balancer.scheme, Scheme::default()),
+        groups: if cloud.is_vpc() { names(&interface.groups) } else { Field::default() },
+        listeners: Field::all(listeners),
+        targets: (!balancer.registrations.is_empty()).then(|| targets.collect()).into(),
+        health_check: health_check(balancer).into(),
+        ..BalancerSaid::default()
     }
+}
+
+/// All of it, unless it is as it would be without a word.
+fn health_check(balancer: &LoadBalancer) -> Option<CheckSaid> {
     let check = balancer.health_check;
     let port = balancer.listeners.values().next().copied().unwrap_or(Port(80));
-    if check != HealthCheck::of_port(port) {
-        let HealthCheck { port, interval, timeout, unhealthy_threshold, healthy_threshold } = check;
-        fields.push(format!(
-            "health-check: {{port: {port}, interval: {}, timeout: {}, unhealthy: {unhealthy_threshold}, \
-             healthy: {healthy_threshold}}}",
-            interval.as_secs_f64(),
-            timeout.as_secs_f64()
-        ));
-    }
-    format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", "))
+    (check != HealthCheck::of_port(port)).then(|| CheckSaid {
+        port: Field::of(u32::from(check.port.0).into()),
+        interval: Field::of(Seconds(check.interval)),
+        timeout: Field::of(Seconds(check.timeout)),
+        unhealthy: Field::of(check.unhealthy_threshold.into()),
+        healthy: Field::of(check.healthy_threshold.into()),
+    })
 }
 
 /// Amazon's own groups are there again with what they belong to, or with a rule that names them.

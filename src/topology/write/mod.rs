@@ -9,17 +9,43 @@ mod balancers;
 #[cfg(test)]
 mod tests;
 
-use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use ipnet::IpNet;
 
-use ipnet::{IpNet, Ipv4Net};
-
-use super::Topology;
+use super::document::Document;
+use super::document::groups::{Group, LongGroup, LongRule, Rule as RuleSaid, Rules};
+use super::document::instances::{Daemon, Instance as InstanceSaid, Interface as InterfaceSaid};
+use super::document::networks::{Host, LongHost, LongPrefixList, LongSubnet, Subnet, Vpc as VpcSaid};
+use super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb};
+use super::document::settings::{Knobs, Tracking};
+use super::document::shape::{Any, Either, Field, Many, Map, One, Or, Shape};
+use super::document::words::{Choice, Flow as FlowSaid, Holder, ListedBlock, Mounts, Name, Unchanged, Version};
+use super::{ExpectedOutcome, Topology};
 use crate::model::{
-    AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, Forwarding, GroupName,
-    Instance, InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, Peers, PrivateIp, Rule, SecurityGroup,
-    Service, SourceDestCheck, Traffic, Via, Vpc, VpcName, add_default_group,
+    AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, Endpoint, Flow, GroupName, IcmpMatch, Instance,
+    InstanceName, InstanceState, Interface, InterfaceId, Mtu, Peer, Peers, PrivateIp, Rule, SecurityGroup, Service,
+    TableName, Traffic, Via, Vpc, VpcName, add_default_group,
 };
+
+/// What the last step of a written file expects. Flows are as a file says them; they name nothing that has an address of its own.
+#[derive(Clone, Debug)]
+pub enum Promise {
+    /// A table, and of the flows that it opens those that a load balancer closes.
+    Table {
+        /// What is open.
+        open: Vec<String>,
+        /// What is closed.
+        closed: Vec<String>,
+        /// The columns to name where nothing is open.
+        ports: Vec<String>,
+    },
+    /// Flows by what becomes of them.
+    Flows(Vec<(ExpectedOutcome, Vec<String>)>),
+    /// No rule changes.
+    RulesUnchanged,
+}
+
+/// The table of a file that is written.
+const TABLE: &str = "as-it-stands";
 
 /// Why a cloud cannot be written as a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,19 +58,18 @@ pub enum Unwritable {
     ReadsDifferently(String),
 }
 
-/// Writes a cloud as a file whose last step stands where the cloud stands. `expect` is what follows `expect:` there; it
-/// names nothing that has an address of its own.
+/// Writes a cloud as a file whose last step stands where the cloud stands, and what is to hold there.
 ///
 /// # Errors
 /// [`Unwritable`]; nothing is left out silently.
-pub fn write(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> {
+pub fn write(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Unwritable> {
     let mut cloud = cloud.clone();
     forget_unused_default(&mut cloud);
     balancers::forget_unused_groups(&mut cloud);
     balancers::refuse_elsewhere(&cloud)?;
-    let first = text(&cloud, title, expect)?;
+    let first = text(&cloud, title, promise)?;
     let renamed = addresses::rename(&cloud, &read(&first)?)?;
-    let written = text(&renamed, title, expect)?;
+    let written = text(&renamed, title, promise)?;
     let again = read(&written)?;
     match addresses::difference(&renamed, &again) {
         None => Ok(written),
@@ -115,147 +140,188 @@ fn is_amazons(group: &GroupName) -> bool {
     super::names::fault(group.as_str()).is_some()
 }
 
-fn text(cloud: &Cloud, title: &str, expect: &str) -> Result<String, Unwritable> {
-    let mut out = String::new();
-    for line in title.lines() {
-        line_of(&mut out, &format!("# {line}"));
-    }
-    line_of(&mut out, &format!("sglab: 1\nera: {}", cloud.era));
-    section(&mut out, "knobs", knobs(cloud));
-    section(&mut out, "tracking", tracking(cloud));
-    section(&mut out, "vpcs", vpcs(cloud)?);
+fn text(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Unwritable> {
+    let title: String = title.lines().map(|line| format!("# {line}\n")).collect();
+    Ok(title + &document(cloud, promise)?.yaml().file())
+}
+
+/// The file that a cloud would be.
+fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unwritable> {
     let hosts = cloud.hosts.iter().map(|(name, host)| {
-        let addresses = host.addresses.iter().map(|address| scalar(&address.to_string()));
-        let (name, addresses) = (scalar(name.as_str()), addresses.collect::<Vec<_>>().join(", "));
-        match host.mtu {
-            Mtu::ETHERNET => format!("{name}: [{addresses}]"),
-            mtu => format!("{name}: {{address: [{addresses}], mtu: {mtu}}}"),
-        }
+        let addresses = host.addresses.iter().map(Into::into).collect();
+        let host = match host.mtu {
+            Mtu::ETHERNET => Host::Short(addresses),
+            mtu => Host::Long(LongHost {
+                address: Field::of(addresses),
+                mtu: Field::of(mtu.into()),
+                ..LongHost::default()
+            }),
+        };
+        (name.as_str().into(), host)
     });
-    section(&mut out, "hosts", hosts.collect());
-    section(&mut out, "elastic-ips", elastic_ips(cloud));
+    let elastic_ips: Map<_, _> = cloud
+        .elastic_ips
+        .iter()
+        .map(|(name, elastic)| {
+            (
+                name.as_str().into(),
+                elastic.association.as_ref().map_or_else(|| Holder::from(Holder::NONE), |id| holder(cloud, id)),
+            )
+        })
+        .collect();
     let lists = cloud.prefix_lists.iter().map(|(name, list)| {
-        let entries = list.entries.iter().map(|entry| scalar(&entry.to_string())).collect::<Vec<_>>().join(", ");
-        format!("{}: {{entries: [{entries}], max-entries: {}}}", scalar(name.as_str()), list.max_entries)
+        let entries = Field::all(list.entries.iter().map(ListedBlock::from));
+        let long =
+            LongPrefixList { entries, max_entries: Field::of(list.max_entries.into()), ..LongPrefixList::default() };
+        (name.as_str().into(), Or::Long(long))
     });
-    section(&mut out, "prefix-lists", lists.collect());
-    let mut last = Vec::new();
     let default = GroupName::new(DEFAULT_GROUP);
     let groups = cloud.groups.iter().filter(|(name, _)| **name != default && !is_amazons(name));
-    section(&mut out, "groups", groups.map(|(name, it)| group(cloud, name, it)).collect());
-    let instances: Result<Vec<String>, _> =
-        cloud.instances.iter().map(|(name, it)| instance(cloud, name, it)).collect();
-    section(&mut out, "instances", instances?);
-    let balancers = cloud.load_balancers.iter().map(|(name, it)| balancers::entry(cloud, name, it));
-    section(&mut out, "load-balancers", balancers.collect());
+    let instances: Result<Map<_, _>, _> =
+        cloud.instances.iter().map(|(name, it)| Ok((name.as_str().into(), instance(cloud, name, it)?))).collect();
+    let balancers = cloud.load_balancers.iter().map(|(name, it)| (name.as_str().into(), balancers::entry(cloud, it)));
+    let (expect, tables) = expected(promise);
+    let mut does = Vec::new();
     if let Some(group) = cloud.groups.get(&default) {
-        last.extend(edits_of_default(cloud, group));
+        does.extend(edits_of_default(cloud, group));
     }
     for (name, instance) in &cloud.instances {
         match instance.state {
             InstanceState::Running => {}
-            InstanceState::Crashed => last.push(format!("crash: {}", scalar(name.as_str()))),
-            InstanceState::Stopped => last.push(format!("stop: {}", scalar(name.as_str()))),
+            InstanceState::Crashed => does.push(Verb::Crash([name.as_str().into()].into_iter().collect())),
+            InstanceState::Stopped => does.push(Verb::Stop([name.as_str().into()].into_iter().collect())),
         }
     }
-    line_of(&mut out, "scenario:\n  - step: as it stands");
-    if !last.is_empty() {
-        line_of(&mut out, "    do:");
-        last.iter().for_each(|operation| line_of(&mut out, &format!("      - {operation}")));
+    let does = (!does.is_empty()).then(|| does.into_iter().map(One::from).collect());
+    let step = Step {
+        step: Field::of("as it stands".into()),
+        r#do: does.into(),
+        expect: Field::of(expect),
+        ..Step::default()
+    };
+    Ok(Document {
+        sglab: Field::of(Version),
+        era: Field::all([Choice::from(cloud.era)]),
+        knobs: Field::of(knobs(cloud)),
+        tracking: Field::of(tracking(cloud)),
+        vpcs: Field::of(vpcs(cloud)?),
+        hosts: Field::all(hosts),
+        elastic_ips: Field::of(Or::Long(elastic_ips)),
+        prefix_lists: Field::all(lists),
+        groups: Field::all(groups.map(|(name, it)| (name.as_str().into(), group(cloud, it)))),
+        instances: Field::of(instances?),
+        load_balancers: Field::all(balancers),
+        tables: Field::of(tables),
+        scenario: Field::all([step]),
+        ..Document::default()
+    })
+}
+
+/// What the step expects, and the table that it names.
+fn expected(promise: &Promise) -> (Expect, Map<Name<TableName>, Table>) {
+    let mut expect = Expect::default();
+    let mut tables = Map::default();
+    match promise {
+        Promise::Table { open, closed, ports } => {
+            let said = |lines: &[String]| (!lines.is_empty()).then(|| lines.iter().map(Into::into).collect());
+            tables.push(TABLE.into(), Table { open: said_any(open), ports: said_any(ports), ..Table::default() });
+            expect.table = Field::all([TABLE.into()]);
+            expect.closed = said(closed).into();
+        }
+        Promise::Flows(all) => {
+            for (outcome, flows) in all.iter().filter(|(_, flows)| !flows.is_empty()) {
+                let field = match outcome {
+                    ExpectedOutcome::Open => &mut expect.open,
+                    ExpectedOutcome::Refused => &mut expect.refused,
+                    ExpectedOutcome::Closed => &mut expect.closed,
+                    ExpectedOutcome::Dropped => &mut expect.dropped,
+                    ExpectedOutcome::Unreachable => &mut expect.unreachable,
+                };
+                *field = Field::all(flows.iter().map(FlowSaid::from));
+            }
+        }
+        Promise::RulesUnchanged => expect.rules = Field::of(Unchanged.into()),
     }
-    line_of(&mut out, &format!("    expect: {expect}"));
-    Ok(out)
+    (expect, tables)
 }
 
-fn line_of(out: &mut String, line: &str) {
-    out.push_str(line);
-    out.push('\n');
+fn said_any<T: for<'t> From<&'t String>>(words: &[String]) -> Field<Any<T>> {
+    (!words.is_empty()).then(|| words.iter().map(T::from).collect()).into()
 }
 
-fn section(out: &mut String, key: &str, entries: Vec<String>) {
-    if !entries.is_empty() {
-        line_of(out, &format!("{key}:"));
-        entries.iter().for_each(|entry| line_of(out, &format!("  {entry}")));
+/// Who has an Elastic IP: an instance by its name alone where it has one interface.
+fn holder(cloud: &Cloud, id: &InterfaceId) -> Holder {
+    match cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1) {
+        true => Holder::from(&id.instance),
+        false => Holder::from(id),
     }
 }
 
-/// A word as YAML reads it back as text.
-fn scalar(word: &str) -> String {
-    let plain = word.starts_with(|c: char| c.is_ascii_alphabetic())
-        && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-        && !["yes", "no", "on", "off", "true", "false", "null", "y", "n"].contains(&word.to_lowercase().as_str());
-    let address = word.parse::<Ipv4Net>().is_ok() || word.parse::<Ipv4Addr>().is_ok();
-    if plain || address { word.to_owned() } else { serde_json::Value::from(word).to_string() }
+/// What is not as it would be without a word.
+fn unless<T: PartialEq, S: From<T>>(own: T, usual: T) -> Field<S> {
+    (own != usual).then(|| S::from(own)).into()
 }
 
-/// A text in quotes, whatever it looks like.
-fn in_quotes(words: &str) -> String {
-    serde_json::Value::from(words).to_string()
-}
-
-fn knobs(cloud: &Cloud) -> Vec<String> {
+fn knobs(cloud: &Cloud) -> Knobs {
     let (own, preset) = (cloud.knobs, cloud.era.knobs());
-    [
-        ("change-groups", own.change_groups.as_str(), preset.change_groups.as_str()),
-        ("self-reference", own.self_reference.as_str(), preset.self_reference.as_str()),
-        ("private-address-on-start", own.private_address_on_start.as_str(), preset.private_address_on_start.as_str()),
-        ("address-on-crash", own.address_on_crash.as_str(), preset.address_on_crash.as_str()),
-        ("elastic-ip-on-stop", own.elastic_ip_on_stop.as_str(), preset.elastic_ip_on_stop.as_str()),
-        ("quotas", own.quotas.as_str(), preset.quotas.as_str()),
-        ("group-reference-ipv6", own.group_reference_ipv6.as_str(), preset.group_reference_ipv6.as_str()),
-        ("icmp-errors", own.icmp_errors.as_str(), preset.icmp_errors.as_str()),
-    ]
-    .into_iter()
-    .filter(|(_, own, preset)| own != preset)
-    .map(|(key, own, _)| format!("{key}: {own}"))
-    .collect()
+    Knobs {
+        change_groups: unless(own.change_groups, preset.change_groups),
+        self_reference: unless(own.self_reference, preset.self_reference),
+        private_address_on_start: unless(own.private_address_on_start, preset.private_address_on_start),
+        address_on_crash: unless(own.address_on_crash, preset.address_on_crash),
+        elastic_ip_on_stop: unless(own.elastic_ip_on_stop, preset.elastic_ip_on_stop),
+        quotas: unless(own.quotas, preset.quotas),
+        group_reference_ipv6: unless(own.group_reference_ipv6, preset.group_reference_ipv6),
+        icmp_errors: unless(own.icmp_errors, preset.icmp_errors),
+        more: Vec::new(),
+    }
 }
 
-fn tracking(cloud: &Cloud) -> Vec<String> {
+fn tracking(cloud: &Cloud) -> Tracking {
     let (own, usual) = (cloud.tracking, crate::model::TrackingTimeouts::default());
-    [
-        ("tcp-established", own.tcp_established, usual.tcp_established),
-        ("udp", own.udp, usual.udp),
-        ("udp-stream", own.udp_stream, usual.udp_stream),
-        ("icmp", own.icmp, usual.icmp),
-        ("other", own.other, usual.other),
-        ("clock-factor", own.clock_factor, usual.clock_factor),
-    ]
-    .into_iter()
-    .filter(|(_, own, usual)| own != usual)
-    .map(|(key, own, _)| format!("{key}: {own}"))
-    .collect()
+    Tracking {
+        tcp_established: unless(own.tcp_established, usual.tcp_established),
+        udp: unless(own.udp, usual.udp),
+        udp_stream: unless(own.udp_stream, usual.udp_stream),
+        icmp: unless(own.icmp, usual.icmp),
+        other: unless(own.other, usual.other),
+        clock_factor: unless(own.clock_factor, usual.clock_factor),
+    }
 }
 
 /// Nothing for the one VPC of a file that names none.
-fn vpcs(cloud: &Cloud) -> Result<Vec<String>, Unwritable> {
+fn vpcs(cloud: &Cloud) -> Result<Map<Name<VpcName>, VpcSaid>, Unwritable> {
     if is_usual(cloud) {
-        return Ok(Vec::new());
+        return Ok(Map::default());
     }
     let of_vpc = |(name, vpc): (&VpcName, &Vpc)| {
-        let mut subnets = Vec::new();
+        let mut subnets = Map::default();
         for (subnet, cidr) in &vpc.subnets {
-            let mut routes = Vec::new();
+            let mut routes = Map::default();
             for route in vpc.routes.get(subnet).into_iter().flatten() {
                 if cloud.interface(&route.target).is_none() {
                     let gone = format!("a route of subnet {subnet} leads to {}, which is not there", route.target);
                     return Err(Unwritable::NoWords(gone));
                 }
                 let target = match route.target.device {
-                    0 => route.target.instance.to_string(),
-                    _ => route.target.to_string(),
+                    0 => Holder::from(&route.target.instance),
+                    _ => Holder::from(&route.target),
                 };
-                routes.push(format!("{}: {}", route.destination, scalar(&target)));
+                routes.push(route.destination.into(), target);
             }
-            subnets.push(if routes.is_empty() {
-                format!("{}: {cidr}", scalar(subnet.as_str()))
-            } else {
-                format!("{}: {{cidr: {cidr}, routes: {{{}}}}}", scalar(subnet.as_str()), routes.join(", "))
-            });
+            let said = match routes.entries.is_empty() {
+                true => Subnet::Short(cidr.into()),
+                false => {
+                    let cidr = Field::of(cidr.into());
+                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), ..LongSubnet::default() })
+                }
+            };
+            subnets.push(subnet.as_str().into(), said);
         }
-        let ipv6 = vpc.ipv6.map_or_else(String::new, |block| format!(", ipv6: \"{block}\""));
-        let subnets = subnets.join(", ");
-        Ok(format!("{}: {{cidr: {}{ipv6}, subnets: {{{subnets}}}}}", scalar(name.as_str()), vpc.cidr))
+        let ipv6 = vpc.ipv6.map(Into::into).into();
+        let said =
+            VpcSaid { cidr: Field::of(vpc.cidr.into()), ipv6, subnets: Field::of(subnets), ..VpcSaid::default() };
+        Ok((name.as_str().into(), said))
     };
     cloud.vpcs.iter().map(of_vpc).collect()
 }
@@ -273,39 +339,19 @@ fn is_usual(cloud: &Cloud) -> bool {
     cloud.vpcs.len() == 1 && cloud.vpcs.iter().all(usual)
 }
 
-/// The section, and the associations that only a step can say: those of one interface of several.
-fn elastic_ips(cloud: &Cloud) -> Vec<String> {
-    let is_only = |id: &InterfaceId| cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1);
-    let holder = |id: &InterfaceId| scalar(&if is_only(id) { id.instance.to_string() } else { id.to_string() });
-    let entries = cloud.elastic_ips.iter().map(|(name, elastic)| {
-        let holder = elastic.association.as_ref().map_or_else(|| "none".to_owned(), holder);
-        format!("{}: {holder}", scalar(name.as_str()))
-    });
-    entries.collect()
-}
-
-fn group(cloud: &Cloud, name: &GroupName, group: &SecurityGroup) -> String {
+fn group(cloud: &Cloud, group: &SecurityGroup) -> Group {
     let born_with = born_egress(cloud, &group.vpc);
     let same = |rule: &Rule, (traffic, peer): &(Traffic, Peer)| rule.traffic == *traffic && rule.peer == *peer;
     let as_born = group.egress.len() == born_with.len()
         && group.egress.iter().zip(&born_with).all(|(rule, born)| same(rule, born) && rule.description.is_none());
-    let egress = cloud.has_egress_rules() && !as_born;
     let ingress = rules(&group.ingress, Direction::Ingress);
-    let mut fields = Vec::new();
-    if cloud.vpcs.len() > 1 {
-        fields.push(format!("vpc: {}", scalar(group.vpc.as_str())));
+    let vpc = (cloud.vpcs.len() > 1).then(|| group.vpc.as_str().into());
+    let egress = (cloud.has_egress_rules() && !as_born).then(|| rules(&group.egress, Direction::Egress));
+    if vpc.is_none() && egress.is_none() && group.description.is_none() {
+        return Group::Short(ingress);
     }
-    if let Some(text) = &group.description {
-        fields.push(format!("description: {}", serde_json::Value::from(text.as_str())));
-    }
-    if egress {
-        fields.push(format!("egress: {}", rules(&group.egress, Direction::Egress)));
-    }
-    if fields.is_empty() {
-        return format!("{}: {ingress}", scalar(name.as_str()));
-    }
-    fields.push(format!("ingress: {ingress}"));
-    format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", "))
+    let description = group.description.as_ref().map(Into::into).into();
+    Group::Long(LongGroup { description, vpc: vpc.into(), ingress: Field::of(ingress), egress: egress.into() })
 }
 
 fn born_egress(cloud: &Cloud, vpc: &VpcName) -> Vec<(Traffic, Peer)> {
@@ -314,37 +360,50 @@ fn born_egress(cloud: &Cloud, vpc: &VpcName) -> Vec<(Traffic, Peer)> {
     everywhere.into_iter().flatten().map(|net| (Traffic::All, Peer::Cidr(net))).collect()
 }
 
-fn rules(rules: &[Rule], direction: Direction) -> String {
-    format!("[{}]", rules.iter().map(|it| rule(it, direction)).collect::<Vec<_>>().join(", "))
+fn rules(rules: &[Rule], direction: Direction) -> Rules {
+    rules.iter().map(|it| rule(it, direction)).collect()
 }
 
 /// A rule, in the long form if it has a description.
-fn rule(rule: &Rule, direction: Direction) -> String {
+fn rule(rule: &Rule, direction: Direction) -> RuleSaid {
     let preposition = match direction {
         Direction::Ingress => "from",
         Direction::Egress => "to",
     };
     let Some(description) = &rule.description else {
-        return serde_json::Value::from(format!("{} {preposition} {}", rule.traffic, rule.peer)).to_string();
+        return Or::Short(format!("{} {preposition} {}", rule.traffic, rule.peer).into());
     };
-    let traffic = rule.traffic.to_string();
-    let (protocol, what) = traffic.split_once(' ').unwrap_or((&traffic, ""));
-    let fields = match rule.traffic {
-        Traffic::All => "protocol: all".to_owned(),
-        Traffic::Protocol(number) => format!("protocol: {number}"),
-        Traffic::Tcp(_) | Traffic::Udp(_) => format!("protocol: {protocol}, ports: {what}"),
-        Traffic::Icmp(_) | Traffic::Icmpv6(_) => match what.split_once('/') {
-            Some((kind, code)) => format!("protocol: {protocol}, type: {kind}, code: {code}"),
-            None => format!("protocol: {protocol}, type: {what}"),
-        },
+    let mut long = LongRule { description: Field::of(description.into()), ..LongRule::default() };
+    let protocol = match rule.traffic {
+        Traffic::All => "all".into(),
+        Traffic::Protocol(number) => number.into(),
+        Traffic::Tcp(_) => "tcp".into(),
+        Traffic::Udp(_) => "udp".into(),
+        Traffic::Icmp(_) => "icmp".into(),
+        Traffic::Icmpv6(_) => "icmpv6".into(),
     };
-    let mut text = format!("{{{fields}, {preposition}: {}", scalar(&rule.peer.to_string()));
-    // Writing to a String cannot fail.
-    let _ = write!(text, ", description: {}}}", serde_json::Value::from(description.as_str()));
-    text
+    long.protocol = Field::of(protocol);
+    match rule.traffic {
+        Traffic::All | Traffic::Protocol(_) => {}
+        Traffic::Tcp(ports) | Traffic::Udp(ports) => long.ports = Field::of(ports.into()),
+        Traffic::Icmp(IcmpMatch::All) | Traffic::Icmpv6(IcmpMatch::All) => long.r#type = Field::of("all".into()),
+        Traffic::Icmp(IcmpMatch::Type(kind)) | Traffic::Icmpv6(IcmpMatch::Type(kind)) => {
+            long.r#type = Field::of(kind.into());
+        }
+        Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)) => {
+            long.r#type = Field::of(kind.into());
+            long.code = Field::of(u32::from(code).into());
+        }
+    }
+    let peers = Field::all([(&rule.peer).into()]);
+    match direction {
+        Direction::Ingress => long.from = peers,
+        Direction::Egress => long.to = peers,
+    }
+    Or::Long(long)
 }
 
-fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<String, Unwritable> {
+fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<InstanceSaid, Unwritable> {
     let Some((first, more)) = instance.interfaces.split_first() else {
         return Err(Unwritable::NoWords(format!("{name} has no interface")));
     };
@@ -360,64 +419,51 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<S
         let why = format!("{name} has got a public address since it crashed, in place of an Elastic IP");
         return Err(Unwritable::NoWords(why));
     }
-    let mut fields = interface(cloud, first, balancers::launched_with(cloud, name, first)?);
-    if cloud.vpcs.len() > 1 {
-        fields.insert(0, format!("vpc: {}", scalar(first.vpc.as_str())));
-    }
-    if !instance.listens.is_empty() {
-        let listens = instance.listens.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        fields.push(format!("listens: [{listens}]"));
-    }
-    if !instance.daemons.is_empty() {
-        let daemons = instance.daemons.iter().map(|(name, daemon)| {
-            let words: Vec<String> = daemon.command.iter().map(|word| in_quotes(word)).collect();
-            let mut fields = vec![format!("command: [{}]", words.join(", "))];
-            fields.extend(daemon.port.map(|port| format!("port: {port}")));
-            fields.extend(daemon.log.as_ref().map(|log| format!("log: {}", in_quotes(log))));
-            format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", "))
-        });
-        fields.push(format!("services: {{{}}}", daemons.collect::<Vec<_>>().join(", ")));
-    }
-    if !instance.mounts.is_empty() {
-        let mounts = instance
-            .mounts
-            .iter()
-            .map(|(place, source)| format!("{}: {}", in_quotes(place.as_str()), in_quotes(&source.to_string())));
-        fields.push(format!("mounts: {{{}}}", mounts.collect::<Vec<_>>().join(", ")));
-    }
-    if first.automatic_public == AutomaticPublic::None {
-        fields.push("public: no".to_owned());
-    }
-    match instance.forwarding {
-        Forwarding::None => {}
-        Forwarding::Plain => fields.push("forwards: as-is".to_owned()),
-        Forwarding::Nat => fields.push("forwards: nat".to_owned()),
-    }
-    if !more.is_empty() {
-        let more =
-            more.iter().map(|it| format!("eth{}: {{{}}}", it.id.device, interface(cloud, it, it.private).join(", ")));
-        fields.push(format!("interfaces: {{{}}}", more.collect::<Vec<_>>().join(", ")));
-    }
-    Ok(format!("{}: {{{}}}", scalar(name.as_str()), fields.join(", ")))
+    let InterfaceSaid { groups, subnet, address, source_dest_check } =
+        interface(cloud, first, balancers::launched_with(cloud, name, first)?);
+    let listens = (!instance.listens.is_empty()).then(|| instance.listens.iter().map(Into::into).collect());
+    let daemons = instance.daemons.iter().map(|(name, daemon)| {
+        let command = Either::List(daemon.command.iter().map(Into::into).collect());
+        let (port, log) = (daemon.port.map(Into::into), daemon.log.as_ref().map(Into::into));
+        let daemon = Daemon { command: Field::of(command), port: port.into(), log: log.into(), ..Daemon::default() };
+        (name.as_str().into(), daemon)
+    });
+    let mut mounts = Mounts::default();
+    instance.mounts.iter().for_each(|(place, source)| mounts.push(place.as_str(), &source.to_string()));
+    let more = more.iter().map(|it| (format!("eth{}", it.id.device).into(), interface(cloud, it, it.private)));
+    Ok(InstanceSaid {
+        vpc: (cloud.vpcs.len() > 1).then(|| first.vpc.as_str().into()).into(),
+        groups,
+        subnet,
+        address,
+        source_dest_check,
+        listens: listens.into(),
+        services: Field::all(daemons),
+        mounts: Field::of(mounts),
+        public: unless(first.automatic_public, AutomaticPublic::Given),
+        forwards: unless(instance.forwarding, Default::default()),
+        interfaces: Field::all(more),
+        ..InstanceSaid::default()
+    })
 }
 
-fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -> Vec<String> {
-    let groups: Vec<String> = interface.groups.iter().map(|group| scalar(group.as_str())).collect();
-    let mut fields = vec![format!("groups: [{}]", groups.join(", "))];
-    if cloud.vpcs.get(&interface.vpc).is_some_and(|vpc| vpc.subnets.keys().next() != Some(&interface.subnet)) {
-        fields.push(format!("subnet: {}", scalar(interface.subnet.as_str())));
+fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -> InterfaceSaid {
+    let first = cloud.vpcs.get(&interface.vpc).and_then(|vpc| vpc.subnets.keys().next());
+    InterfaceSaid {
+        groups: names(&interface.groups),
+        subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
+        address: private.map(Into::into).into(),
+        source_dest_check: unless(interface.source_dest_check, Default::default()),
     }
-    if let Some(private) = private {
-        fields.push(format!("address: {private}"));
-    }
-    if interface.source_dest_check == SourceDestCheck::Off {
-        fields.push("source-dest-check: off".to_owned());
-    }
-    fields
+}
+
+/// Groups by their names.
+fn names(groups: &indexmap::IndexSet<GroupName>) -> Field<Many<Name<GroupName>>> {
+    Field::all(groups.iter().map(|group| Name::from(group.as_str())))
 }
 
 /// The `default` group is there before anything that a file says, so what became of its rules is the matter of a step.
-fn edits_of_default(cloud: &Cloud, group: &SecurityGroup) -> Vec<String> {
+fn edits_of_default(cloud: &Cloud, group: &SecurityGroup) -> Vec<Verb> {
     let mut born = Cloud::new(cloud.era, cloud.knobs, cloud.vpcs.clone(), Default::default());
     add_default_group(&mut born, &group.vpc);
     let Some(born) = born.groups.get(&GroupName::new(DEFAULT_GROUP)) else { return Vec::new() };
@@ -425,18 +471,18 @@ fn edits_of_default(cloud: &Cloud, group: &SecurityGroup) -> Vec<String> {
         rules.iter().map(|it| (it.traffic, it.peer.clone(), it.description.clone())).collect::<Vec<_>>()
     };
     let mut edits = Vec::new();
-    let mut edit = |verb: &str, rules_: &[Rule], direction| {
-        if !rules_.is_empty() {
-            edits.push(format!("{verb}: {{{DEFAULT_GROUP}: {}}}", rules(rules_, direction)));
+    let mut edit = |verb: fn(RulesOfGroups) -> Verb, changed: &[Rule], direction| {
+        if !changed.is_empty() {
+            edits.push(verb([(DEFAULT_GROUP.into(), rules(changed, direction))].into_iter().collect()));
         }
     };
     if said(&born.ingress) != said(&group.ingress) {
-        edit("revoke", &born.ingress, Direction::Ingress);
-        edit("authorize", &group.ingress, Direction::Ingress);
+        edit(Verb::Revoke, &born.ingress, Direction::Ingress);
+        edit(Verb::Authorize, &group.ingress, Direction::Ingress);
     }
     if cloud.has_egress_rules() && said(&born.egress) != said(&group.egress) {
-        edit("revoke-egress", &born.egress, Direction::Egress);
-        edit("authorize-egress", &group.egress, Direction::Egress);
+        edit(Verb::RevokeEgress, &born.egress, Direction::Egress);
+        edit(Verb::AuthorizeEgress, &group.egress, Direction::Egress);
     }
     edits
 }

@@ -33,7 +33,10 @@ impl<T: Shape> Items<T> {
     }
 
     fn yaml(&self) -> Yaml {
-        Yaml::List(self.items.iter().map(Shape::yaml).collect())
+        match self.items.as_slice() {
+            [one] if T::ALONE => one.yaml(),
+            items => Yaml::List(items.iter().map(Shape::yaml).collect()),
+        }
     }
 }
 
@@ -335,6 +338,6 @@ impl<T: Tagged> Shape for One<T> {
     }
 
     fn yaml(&self) -> Yaml {
-        Yaml::Map(self.all.iter().map(|(_, one)| (Yaml::Word(one.key().to_owned()), one.value())).collect())
+        Yaml::Map(self.all.iter().map(|(_, one)| (Yaml::Bare(one.key().to_owned()), one.value())).collect())
     }
 }
