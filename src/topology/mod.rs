@@ -1,52 +1,28 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
-mod answers;
-mod asked;
 mod builder;
 mod columns;
-mod connections;
-mod daemons;
 mod document;
-mod during;
-mod elastic_ips;
-mod expectations;
-mod flow_logs;
-mod flows;
-mod instances;
-mod interfaces;
-mod live;
-mod load_balancers;
-mod mounts;
-mod names;
-mod networks;
-mod parse;
-mod peers;
 mod predictions;
-mod prefix_lists;
 mod problem;
-mod reading;
-mod rules;
+mod resolve;
 #[cfg(test)]
 pub(crate) mod sample;
-mod scenario;
-mod services;
 mod story;
 mod strangers;
 mod suggest;
-mod tracking;
 mod tree;
-mod ways;
 pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use columns::columns_of;
 pub use document::schema;
-pub use flow_logs::{ExpectedLog, LogAction, LogPart, LogWanted};
-pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
-pub use mounts::{Files, Found};
-pub use parse::MAX_BYTES;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};
+pub use resolve::{
+    ExpectedLog, Files, Found, LogAction, LogPart, LogWanted, MAX_BYTES, read_flow, read_operations,
+    read_operations_beside, read_question, read_rules, read_services,
+};
 pub use story::{Part, Story};
 pub(crate) use suggest::suggest;
 

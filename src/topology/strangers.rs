@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::networks::belongs;
+use super::resolve::belongs;
 use super::{Step, Topology};
 use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 

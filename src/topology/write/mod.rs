@@ -137,7 +137,7 @@ fn forget_unused_default(cloud: &mut Cloud) {
 
 /// Whether a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
 fn is_amazons(group: &GroupName) -> bool {
-    super::names::fault(group.as_str()).is_some()
+    crate::model::name_fault(group.as_str()).is_some()
 }
 
 fn text(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Unwritable> {

@@ -1,20 +1,22 @@
 //! What must hold at a step.
 
-use super::document::scenario::Expect;
-use super::document::shape::{Field, Many, Span};
-use super::document::words::{Flow, Name};
+use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
-use super::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, FlowPattern, Placed, Rotation, Selector};
 use crate::model::{InstanceName, Service, TableName};
+use crate::topology::document::scenario::Expect;
+use crate::topology::document::shape::{Field, Many, Span};
+use crate::topology::document::words::{Flow, Name};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{
+    AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, FlowPattern, Placed, Rotation, Selector,
+};
 
 /// What a step expects, as it is read.
 type Expectations = Vec<Placed<Expectation>>;
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// The expectations of a step; `does` says whether it does anything.
     pub fn expectations(&mut self, said: &Expect, does: bool) -> Expectations {
         let mut all = Vec::new();
@@ -125,7 +127,7 @@ impl Reading<'_> {
         let ends = [Some(&flow.to), flow.both_ways.then_some(&flow.from)];
         for end in ends.into_iter().flatten() {
             if let Selector::Instance(instance) = end
-                && self.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
+                && self.cloud.listens.get(instance).is_some_and(|listens| listens.contains(&flow.service))
             {
                 let message =
                     format!("{} listens on {}, and will not refuse it", quote(instance.as_str()), flow.service);
@@ -155,26 +157,26 @@ impl Reading<'_> {
     /// A table, all of whose names exist at this step.
     fn table(&mut self, word: &str, span: Span) -> Option<TableName> {
         let name = TableName::new(word);
-        if !self.tables.contains_key(&name) {
-            if self.tables_incomplete || self.unread.contains(word) {
+        if !self.cloud.tables.contains_key(&name) {
+            if self.names.doubts.tables || self.names.doubts.unread.contains(word) {
                 return None;
             }
-            let help = suggest(word, self.tables.keys().map(TableName::as_str));
+            let help = suggest(word, self.cloud.tables.keys().map(TableName::as_str));
             self.report(Draft::new(span, format!("unknown table {}", quote(word))).maybe_help(help));
             return None;
         }
         let mut missing = Vec::new();
         let mut at = Some(&name);
-        while let Some(table) = at.and_then(|name| self.tables.get(name)) {
+        while let Some(table) = at.and_then(|name| self.cloud.tables.get(name)) {
             for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
                 let absent = match selector {
                     Selector::Instance(instance)
-                        if !self.world.instances.contains_key(instance)
+                        if !self.cloud.now.instances.contains_key(instance)
                             && self.names.sort(instance.as_str()) != Some(Sort::LoadBalancer) =>
                     {
                         instance.as_str()
                     }
-                    Selector::Group(group) if !self.world.groups.contains_key(group) => group.as_str(),
+                    Selector::Group(group) if !self.cloud.now.groups.contains_key(group) => group.as_str(),
                     _ => continue,
                 };
                 // A few are enough to see what is wrong.

@@ -4,35 +4,35 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
-use super::document::shape::{Field, Kind, Map, Span};
-use super::document::words::{Choice, Flow, Listener, Name, Whole, Word};
+use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::scenario::Refused;
 use super::services::first_word;
-use super::suggest::suggest;
-use super::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
     Scheme, Service,
 };
+use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
+use crate::topology::document::shape::{Field, Kind, Map, Span};
+use crate::topology::document::words::{Choice, Flow, Listener, Name, Whole, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// `load-balancers: {lb: {listeners: [tcp 80], targets: [web1, web2]}}`.
     pub fn load_balancers(&mut self, map: &Map<Name<LoadBalancerName>, LoadBalancer>) -> Vec<Placed<Operation>> {
         let mut made = Vec::new();
         for entry in &map.entries {
             let name = self.declared(entry.key.as_deref(), Sort::LoadBalancer).map(LoadBalancerName::new);
             let Some(said) = &entry.value else {
-                self.listeners_unread.extend(name.map(|name| InstanceName::new(name.as_str())));
+                self.names.doubts.listeners.extend(name.map(|name| InstanceName::new(name.as_str())));
                 continue;
             };
             let vpc = self.vpc_name(&said.vpc, entry.at);
             let groups = match said.groups.get() {
-                Some(groups) if self.eras.iter().any(|era| *era != Era::Vpc) => {
+                Some(groups) if self.cloud.eras.iter().any(|era| *era != Era::Vpc) => {
                     let draft = Draft::new(groups.span, "groups of a load balancer belong to era vpc");
                     self.report(draft.help(
                         "in EC2-Classic it has none: rules name `amazon-elb/amazon-elb-sg`, and its listeners are open",
@@ -44,13 +44,13 @@ impl Reading<'_> {
             };
             let scheme = self.scheme(&said.scheme);
             if let (Some(name), Scheme::Internal) = (&name, scheme) {
-                self.internal.insert(InstanceName::new(name.as_str()));
+                self.cloud.internal.insert(InstanceName::new(name.as_str()));
             }
-            let before = self.problems.len();
+            let before = self.told.problems.len();
             let listeners = self.listeners(entry.at, said);
             let unread = said.at.misspelt() || said.listeners.get().is_none_or(|list| list.unread);
-            if let Some(name) = name.as_ref().filter(|_| self.problems.len() > before || unread) {
-                self.listeners_unread.insert(InstanceName::new(name.as_str()));
+            if let Some(name) = name.as_ref().filter(|_| self.told.problems.len() > before || unread) {
+                self.names.doubts.listeners.insert(InstanceName::new(name.as_str()));
             }
             let health_check = self.health_check(&said.health_check, &listeners);
             let targets = said.targets.get().map(|targets| self.targets(targets, false)).unwrap_or_default();
@@ -58,13 +58,13 @@ impl Reading<'_> {
             let (Some(name), Some(vpc), Some((subnet, _))) = (name, vpc, subnet) else { continue };
             let holder = InstanceName::new(name.as_str());
             for group in &groups {
-                self.world.members.entry(group.clone()).or_default().insert(holder.clone());
+                self.cloud.now.members.entry(group.clone()).or_default().insert(holder.clone());
             }
-            self.listens.insert(holder, listeners.keys().map(|port| Service::Tcp(*port)).collect());
-            self.elb_group_used = true;
+            self.cloud.listens.insert(holder, listeners.keys().map(|port| Service::Tcp(*port)).collect());
+            self.cloud.elb_group_used = true;
             let place = self.place(entry.at);
             // As an instance without groups, where there are any.
-            self.default_of_balancers |= groups.is_empty();
+            self.cloud.default_of_balancers |= groups.is_empty();
             let create = CreateLoadBalancer {
                 name: name.clone(),
                 vpc,
@@ -77,7 +77,7 @@ impl Reading<'_> {
             };
             made.push(Placed { value: Operation::CreateLoadBalancer(create), place: place.clone() });
             if !targets.is_empty() {
-                self.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
+                self.cloud.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
                 made.push(Placed { value: Operation::RegisterInstances(name, targets), place });
             }
         }
@@ -87,7 +87,7 @@ impl Reading<'_> {
     /// `internet-facing`, which it is without a word, or `internal`.
     fn scheme(&mut self, said: &Field<Choice<Scheme>>) -> Scheme {
         let Some(choice) = said.get() else { return Scheme::default() };
-        if self.eras.iter().any(|era| *era != Era::Vpc) {
+        if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(choice.span, "the scheme of a load balancer belongs to era vpc");
             self.report(draft.help("in EC2-Classic each faces the internet: leave `scheme:` out, or the other eras"));
             return Scheme::default();
@@ -171,11 +171,11 @@ impl Reading<'_> {
 
     fn targets(&mut self, said: &Targets, may_be_unknown: bool) -> IndexSet<InstanceName> {
         let mut targets = IndexSet::new();
-        self.members_unknown |= said.unread;
+        self.names.doubts.members |= said.unread;
         for item in &said.items {
             let Some(name) = self.operand(item, may_be_unknown) else {
                 // Nobody knows who was meant to be behind it.
-                self.members_unknown = true;
+                self.names.doubts.members = true;
                 continue;
             };
             if !targets.insert(name.clone()) {
@@ -190,7 +190,7 @@ impl Reading<'_> {
         let operations = self.register(said, Operation::RegisterInstances, refused);
         for operation in &operations {
             if let Operation::RegisterInstances(name, targets) = &operation.value {
-                self.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
+                self.cloud.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
             }
         }
         operations
@@ -244,7 +244,7 @@ impl Reading<'_> {
             if rotation == Rotation::In {
                 let known = named.items.iter().filter(|it| targets.contains(it.text()));
                 let behind = known.map(|it| (balancer.clone(), InstanceName::new(it.text()), it.span));
-                self.behind.extend(behind);
+                self.later.behind.extend(behind);
             }
             let place = self.place(entry.at);
             let placed = |target| (Placed { value: balancer.clone(), place: place.clone() }, target);
@@ -285,7 +285,7 @@ impl Reading<'_> {
                 return None;
             }
             let name = self.instance(word, node.part(word))?;
-            self.behind.push((balancer.clone(), name.clone(), node.part(word)));
+            self.later.behind.push((balancer.clone(), name.clone(), node.part(word)));
             if !by.insert(name) {
                 self.report(Draft::new(node.part(word), format!("{} is named already", quote(word))));
             }
@@ -296,15 +296,15 @@ impl Reading<'_> {
     /// Whether a load balancer has a listener for this, or one that could not be read may be it.
     pub fn listens_as_balancer(&self, name: &InstanceName, service: Service) -> bool {
         self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
-            && (self.listeners_unread.contains(name)
-                || self.listens.get(name).is_some_and(|listens| listens.contains(&service)))
+            && (self.names.doubts.listeners.contains(name)
+                || self.cloud.listens.get(name).is_some_and(|listens| listens.contains(&service)))
     }
 
     /// Reports who is said to be behind a load balancer and is never registered with it, now that every step is known.
     pub fn refuse_strangers_behind(&mut self) {
-        let unsure = self.incomplete || self.members_unknown;
-        for (balancer, name, span) in std::mem::take(&mut self.behind) {
-            let known = self.registered.get(&balancer);
+        let unsure = self.names.doubts.incomplete || self.names.doubts.members;
+        for (balancer, name, span) in std::mem::take(&mut self.later.behind) {
+            let known = self.cloud.registered.get(&balancer);
             if unsure || known.is_some_and(|registered| registered.contains(&name)) {
                 continue;
             }
@@ -322,7 +322,7 @@ impl Reading<'_> {
     /// A group of Amazon's own, as the peer of a rule.
     pub fn elb_group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         if word == crate::model::ELB_GROUP {
-            self.elb_group_used = true;
+            self.cloud.elb_group_used = true;
             return Some(GroupName::new(word));
         }
         let help = suggest(word, [crate::model::ELB_GROUP])

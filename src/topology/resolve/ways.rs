@@ -1,12 +1,12 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, Span, quote};
-use super::reading::Reading;
-use super::{FlowPattern, Selector};
 use crate::model::{AutomaticPublic, HostIp, InterfaceId, Via, VpcName};
+use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::{FlowPattern, Selector};
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// What keeps a flow, or one way of it, from ever selecting a cell. `table` is the address that a table says.
     pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Draft> {
         let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
@@ -67,7 +67,11 @@ impl Reading<'_> {
         };
         let no_way = |from: &Selector, to: &Selector| by_public(from) && self.never_public(to);
         let FlowPattern { from, to, .. } = pattern;
-        if self.incomplete || self.publics_unknown || !no_way(from, to) || pattern.both_ways && !no_way(to, from) {
+        if self.names.doubts.incomplete
+            || self.names.doubts.publics
+            || !no_way(from, to)
+            || pattern.both_ways && !no_way(to, from)
+        {
             return None;
         }
         let (message, help) = match to {
@@ -87,12 +91,12 @@ impl Reading<'_> {
     }
 
     fn never_public(&self, end: &Selector) -> bool {
-        let never = |id: &InterfaceId| self.world.publics.get(id) == Some(&AutomaticPublic::None);
+        let never = |id: &InterfaceId| self.cloud.now.publics.get(id) == Some(&AutomaticPublic::None);
         match end {
             Selector::Instance(name) => never(&InterfaceId::first_of(name)),
             Selector::Interface(id) => never(id),
-            Selector::Group(group) if !self.members_unknown => {
-                let members = self.world.members.get(group);
+            Selector::Group(group) if !self.names.doubts.members => {
+                let members = self.cloud.now.members.get(group);
                 members.is_some_and(|members| members.iter().all(|name| never(&InterfaceId::first_of(name))))
             }
             Selector::Group(_)
@@ -110,7 +114,7 @@ impl Reading<'_> {
     /// Why an end has no IPv6 address, if it never has one.
     fn no_ipv6(&self, end: &Selector, span: Span) -> Option<Draft> {
         let in_vpc = |vpc: Option<&Option<VpcName>>| {
-            let vpc = self.vpcs.get(vpc?.as_ref()?)?;
+            let vpc = self.cloud.vpcs.get(vpc?.as_ref()?)?;
             vpc.ipv6.is_none().then_some("a VPC with `ipv6: yes` gives its instances one")
         };
         let why = match end {
@@ -119,8 +123,8 @@ impl Reading<'_> {
             }
             Selector::Instance(name)
             | Selector::Interface(InterfaceId { instance: name, .. })
-            | Selector::Forged(InterfaceId { instance: name, .. }, _) => in_vpc(self.world.instances.get(name)),
-            Selector::Group(group) => in_vpc(self.world.groups.get(group)),
+            | Selector::Forged(InterfaceId { instance: name, .. }, _) => in_vpc(self.cloud.now.instances.get(name)),
+            Selector::Group(group) => in_vpc(self.cloud.now.groups.get(group)),
             Selector::Host(_) => (self.families(end) == [Via::Public]).then_some("its addresses are of IPv4"),
             Selector::Any | Selector::HostAddress(..) => None,
         }?;
@@ -129,13 +133,13 @@ impl Reading<'_> {
     }
 
     fn is_internal(&self, end: &Selector) -> bool {
-        matches!(end, Selector::Instance(name) if self.internal.contains(name))
+        matches!(end, Selector::Instance(name) if self.cloud.internal.contains(name))
     }
 
     /// By which addresses a host reaches others and is reached, each once.
     fn families(&self, host: &Selector) -> Vec<Via> {
         let Selector::Host(name) = host else { return Vec::new() };
-        let addresses = self.hosts.get(name).map_or(&[][..], |host| &host.addresses);
+        let addresses = self.cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
         let via = |HostIp(address): &HostIp| if address.is_ipv4() { Via::Public } else { Via::Ipv6 };
         let mut vias: Vec<Via> = addresses.iter().map(via).collect();
         vias.sort_by_key(|via| *via == Via::Ipv6);

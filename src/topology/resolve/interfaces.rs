@@ -5,18 +5,18 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
-use super::document::instances::{Interface as InterfaceSaid, Interfaces};
-use super::document::shape::{Entry, Field, Many, Map, Span};
-use super::document::words::{Block, Choice, Device, Holder, Name, Word};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::scenario::Refused;
-use super::{Placed, Selector};
 use crate::model::{
     DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode,
     Service, SourceDestCheck, SubnetRoute, Target, VpcName,
 };
+use crate::topology::document::instances::{Interface as InterfaceSaid, Interfaces};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Span};
+use crate::topology::document::words::{Block, Choice, Device, Holder, Name, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::{Placed, Selector};
 
 /// EC2 gives an instance at most this many, and few types so many.
 const MOST_DEVICES: u8 = 15;
@@ -43,7 +43,7 @@ pub(super) fn devices(said: &Field<Interfaces>) -> Option<Vec<u8>> {
     std::iter::once(Some(0)).chain(entries.iter().map(further)).collect()
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// An instance, or `web1.eth1`; what a step wants to see refused as unknown may be any name.
     pub fn target(&mut self, said: &Holder, refused: Refused) -> Option<Target> {
         let Some((name, device)) = split(said.text()) else {
@@ -60,7 +60,7 @@ impl Reading<'_> {
 
     /// Reports an interface that its instance has never had up to here.
     pub fn interface_there(&mut self, id: &InterfaceId, span: Span) -> Option<()> {
-        let devices = self.world.devices.get(&id.instance).filter(|devices| !devices.contains(&id.device));
+        let devices = self.cloud.now.devices.get(&id.instance).filter(|devices| !devices.contains(&id.device));
         let Some(devices) = devices else { return Some(()) };
         let has: Vec<String> = devices.iter().map(|device| format!("eth{device}")).collect();
         let InterfaceId { instance, device } = id;
@@ -134,7 +134,7 @@ impl Reading<'_> {
         let groups = match said.groups.is_there() {
             true => said.groups.get().map(|groups| self.instance_groups(groups, vpc)).unwrap_or_default(),
             false => {
-                self.default_used = true;
+                self.cloud.default_used = true;
                 IndexSet::from([GroupName::new(DEFAULT_GROUP)])
             }
         };
@@ -149,7 +149,7 @@ impl Reading<'_> {
         let mut operations = Vec::new();
         for entry in &said.entries {
             let instance = entry.key.as_deref().and_then(|key| self.operand(key, false));
-            let vpc = instance.as_ref().and_then(|name| self.world.instances.get(name).cloned().flatten());
+            let vpc = instance.as_ref().and_then(|name| self.cloud.now.instances.get(name).cloned().flatten());
             for device in entry.value.iter().flat_map(|map| &map.entries) {
                 let interface = self.interface(device, vpc.as_ref());
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
@@ -218,7 +218,7 @@ impl Reading<'_> {
                 continue;
             }
             let target = InterfaceId { instance: InstanceName::new(name), device };
-            self.routed_to.push((target.clone(), value.span));
+            self.later.routed_to.push((target.clone(), value.span));
             routes.push(SubnetRoute { destination, target });
         }
         routes
@@ -226,8 +226,8 @@ impl Reading<'_> {
 
     /// A route that leads to what forwards nothing leads nowhere.
     pub fn refuse_idle_routes(&mut self) {
-        for (InterfaceId { instance, .. }, span) in self.routed_to.clone() {
-            if self.forwarders.get(&instance) == Some(&Forwarding::None) {
+        for (InterfaceId { instance, .. }, span) in self.later.routed_to.clone() {
+            if self.cloud.forwarders.get(&instance) == Some(&Forwarding::None) {
                 let message = format!("a route leads to {}, which passes on nothing", quote(instance.as_str()));
                 self.report(Draft::new(span, message).help("it needs `forwards: nat` or `forwards: as-is`"));
             }
@@ -236,13 +236,13 @@ impl Reading<'_> {
 
     /// So does one to an interface that no step attaches either.
     pub fn refuse_routes_to_no_interface(&mut self) {
-        for (id, span) in std::mem::take(&mut self.routed_to) {
+        for (id, span) in std::mem::take(&mut self.later.routed_to) {
             self.interface_there(&id, span);
         }
     }
 
     fn only_in_a_vpc(&mut self, span: Span, what: &str) {
-        if self.eras.iter().any(|era| *era != Era::Vpc) {
+        if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(span, format!("{what} belongs to era vpc"));
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
         }

@@ -4,17 +4,17 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::document::groups::{LongRule, Rule, Rules};
-use super::document::shape::{Field, Or, Span};
-use super::document::words::{Description, NumberOrWord, ShortRule};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::services::{first_word, traffic, unknown_protocol};
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
     Traffic,
 };
+use crate::topology::document::groups::{LongRule, Rule, Rules};
+use crate::topology::document::shape::{Field, Or, Span};
+use crate::topology::document::words::{Description, NumberOrWord, ShortRule};
+use crate::topology::problem::{Draft, quote};
 
 const MAX_DESCRIPTION: usize = 255;
 /// Host addresses in all rules together: each rule may name a host of many.
@@ -61,7 +61,7 @@ impl RuleContext<'_> {
     }
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// A list of rules, each with its place.
     pub fn rules(&mut self, said: &Rules, context: RuleContext<'_>) -> Vec<(Permission, Span)> {
         let mut rules = Vec::new();
@@ -289,12 +289,12 @@ impl Reading<'_> {
         if let Some((instance, end)) = word.split_once('.') {
             return self.address_of(instance, end, word, span, context).into_iter().collect();
         }
-        if let Some(host) = self.host(word).and_then(|host| self.hosts.get(&host)) {
+        if let Some(host) = self.host(word).and_then(|host| self.cloud.hosts.get(&host)) {
             let count = host.addresses.len();
             let peers = host.addresses.iter().map(|a| PeerRequest::Peer(Peer::Cidr(IpNet::from(a.0))));
-            let before = self.peers;
-            self.peers += count;
-            if self.peers <= MAX_PEERS {
+            let before = self.cloud.peers;
+            self.cloud.peers += count;
+            if self.cloud.peers <= MAX_PEERS {
                 return peers.collect();
             }
             if before <= MAX_PEERS {
@@ -303,7 +303,7 @@ impl Reading<'_> {
             }
             return Vec::new();
         }
-        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
+        match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
             // Its addresses were reported where they stand.
             Some(Sort::Host) => return Vec::new(),
             Some(Sort::Instance) => {
@@ -320,7 +320,7 @@ impl Reading<'_> {
                 return Vec::new();
             }
             Some(Sort::ElasticIp) => {
-                if !self.world.elastic_ips.contains(&ElasticIpName::new(word)) {
+                if !self.cloud.now.elastic_ips.contains(&ElasticIpName::new(word)) {
                     let message = format!("the Elastic IP {} is not allocated yet", quote(word));
                     self.report(Draft::new(span, message));
                     return Vec::new();
@@ -335,14 +335,14 @@ impl Reading<'_> {
             None if self.may_be_unread(word) => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
-                let help = help.or_else(|| super::suggest::suggest(word, ["anywhere"]));
+                let help = help.or_else(|| crate::topology::suggest::suggest(word, ["anywhere"]));
                 self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }
         }
         let Some(group) = self.group(word, span) else { return Vec::new() };
         if let Some(own) = context.group {
-            let (mine, theirs) = (self.world.groups.get(own), self.world.groups.get(&group));
+            let (mine, theirs) = (self.cloud.now.groups.get(own), self.cloud.now.groups.get(&group));
             if let (Some(Some(mine)), Some(Some(theirs))) = (mine, theirs)
                 && mine != theirs
             {

@@ -2,17 +2,17 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::document::instances::{Command, Daemon as DaemonSaid};
-use super::document::shape::{Either, Field, Map, Shape};
-use super::document::words::{CommandLine, Name, Service as ServiceSaid, Word};
+use super::Resolver;
 use super::mounts::Found;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use crate::model::{Daemon, DaemonName, Service};
+use crate::topology::document::instances::{Command, Daemon as DaemonSaid};
+use crate::topology::document::shape::{Either, Field, Map, Shape};
+use crate::topology::document::words::{CommandLine, Name, Service as ServiceSaid, Word};
+use crate::topology::problem::{Draft, quote};
 
 const COMMAND: &str = CommandLine::WHAT;
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// The programs of an instance, beside which the harness listens on some ports.
     pub fn daemons(
         &mut self,
@@ -40,7 +40,7 @@ impl Reading<'_> {
 
     /// The file that its output is added to.
     fn log(&mut self, path: &Word) -> String {
-        if let Some(Found::Unfit { why, help }) = self.files.map(|files| files.find_log(path.text())) {
+        if let Some(Found::Unfit { why, help }) = self.told.files.map(|files| files.find_log(path.text())) {
             let draft = Draft::new(path.span, format!("{} cannot be a log: {why}", quote(path.text())));
             self.report(draft.maybe_help(help.map(str::to_owned)));
         }

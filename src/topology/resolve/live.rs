@@ -1,18 +1,18 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::document::scenario::Operations;
-use super::document::shape::{Any, Items, List, Or, Shape, Told};
-use super::document::words::{Service as ServiceSaid, ShortRule, Word};
+use super::Resolver;
 use super::flows::Within;
 use super::mounts::Files;
 use super::names::{Sort, fault};
-use super::problem::{Draft, Problems, Source, Span};
-use super::reading::Reading;
 use super::rules::RuleContext;
 use super::scenario::Refused;
-use super::tree;
-use super::{Action, FlowPattern, MAX_BYTES, Placed};
 use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
+use crate::topology::document::scenario::Operations;
+use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told};
+use crate::topology::document::words::{Service as ServiceSaid, ShortRule, Word};
+use crate::topology::problem::{Draft, Problems, Source, Span};
+use crate::topology::tree;
+use crate::topology::{Action, FlowPattern, MAX_BYTES, Placed};
 
 /// Where the words come from, for messages.
 const TYPED: &str = "command";
@@ -39,9 +39,9 @@ pub fn read_operations_beside(
 }
 
 fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Vec<Placed<Operation>>, Problems> {
-    read(cloud, text, files, "an operation or a list of operations", |reading, said: &Operations| {
-        reading.declare_made(said, &[], Refused::AsItMay);
-        let actions = reading.actions(said, &[], Refused::AsItMay);
+    read(cloud, text, files, "an operation or a list of operations", |resolver, said: &Operations| {
+        resolver.declare_made(said, &[], Refused::AsItMay);
+        let actions = resolver.actions(said, &[], Refused::AsItMay);
         let all = actions.len();
         let operations = actions.into_iter().filter_map(|action| match action {
             Action::Operation(operation) => Some(operation),
@@ -49,10 +49,10 @@ fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Ve
         });
         let operations: Vec<_> = operations.collect();
         // What could not be read is told already.
-        if operations.len() < all || operations.is_empty() && reading.problems.is_empty() {
+        if operations.len() < all || operations.is_empty() && resolver.told.problems.is_empty() {
             let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
             let what = Draft::new(said.span, "this is not an operation on the cloud");
-            reading.report(what.maybe_help((operations.len() < all).then_some(help)));
+            resolver.report(what.maybe_help((operations.len() < all).then_some(help)));
         }
         operations
     })
@@ -75,8 +75,8 @@ pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems>
 }
 
 fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
-    let flow = read_words(cloud, text, |reading, source| {
-        reading.flow(&Word::new(source, Span { start: 0, end: source.len() }), within)
+    let flow = read_words(cloud, text, |resolver, source| {
+        resolver.flow(&Word::new(source, Span { start: 0, end: source.len() }), within)
     })?;
     flow.ok_or_else(|| nothing(text))
 }
@@ -103,19 +103,19 @@ pub fn read_rules(
     };
     let name = line(group);
     let words: Vec<Span> = rules.into_iter().map(|rule| line(rule.as_ref())).collect();
-    read_words(cloud, &text, |reading, source| {
-        let group = match reading.names.sort(group).is_none() && fault(group).is_none() {
+    read_words(cloud, &text, |resolver, source| {
+        let group = match resolver.names.sort(group).is_none() && fault(group).is_none() {
             true => GroupName::new(group),
             // Reported, if it is none.
-            false => reading.group(group, name).unwrap_or_else(|| GroupName::new(group)),
+            false => resolver.group(group, name).unwrap_or_else(|| GroupName::new(group)),
         };
         if words.is_empty() {
-            reading.report(Draft::new(name, "no rule is named"));
+            resolver.report(Draft::new(name, "no rule is named"));
         }
         let rule = |span: &Span| Or::Short(ShortRule(Word::new(&source[span.start..span.end], *span)));
         let list = List(Items { items: words.iter().map(rule).collect(), ..Items::default() });
         let context = RuleContext { group: Some(&group), direction, addresses: true, lenient: true };
-        let rules = reading.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
+        let rules = resolver.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
         (group, rules)
     })
 }
@@ -125,8 +125,8 @@ pub fn read_rules(
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
-    read(cloud, text, None, "a port or a list of ports", |reading, said: &Any<ServiceSaid>| {
-        said.items.iter().filter_map(|item| reading.column(item)).collect()
+    read(cloud, text, None, "a port or a list of ports", |resolver, said: &Any<ServiceSaid>| {
+        said.items.iter().filter_map(|item| resolver.column(item)).collect()
     })
 }
 
@@ -135,7 +135,7 @@ fn read<S: Shape, T>(
     text: &str,
     files: Option<&dyn Files>,
     what: &str,
-    take: impl FnOnce(&mut Reading<'_>, &S) -> T,
+    take: impl FnOnce(&mut Resolver<'_>, &S) -> T,
 ) -> Result<T, Problems> {
     let source = Source::new(TYPED, text);
     let mut problems = Vec::new();
@@ -148,24 +148,24 @@ fn read<S: Shape, T>(
         Err(draft) => return Err(Problems::new(&source, vec![draft])),
     };
     let said = S::read(&root, what, &mut Told(&mut problems));
-    let mut reading = Reading::new(&source, problems, files);
-    know(&mut reading, cloud);
-    match said.map(|said| take(&mut reading, &said)) {
-        Some(taken) if reading.problems.is_empty() => Ok(taken),
-        _ => Err(Problems::new(&source, reading.problems)),
+    let mut resolver = Resolver::new(&source, problems, files);
+    know(&mut resolver, cloud);
+    match said.map(|said| take(&mut resolver, &said)) {
+        Some(taken) if resolver.told.problems.is_empty() => Ok(taken),
+        _ => Err(Problems::new(&source, resolver.told.problems)),
     }
 }
 
 /// Reads words that are no YAML.
-fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Reading<'_>, &str) -> T) -> Result<T, Problems> {
+fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Resolver<'_>, &str) -> T) -> Result<T, Problems> {
     if text.len() > MAX_BYTES {
         return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
     }
     let source = Source::new(TYPED, text);
-    let mut reading = Reading::new(&source, Vec::new(), None);
-    know(&mut reading, cloud);
-    let taken = take(&mut reading, text);
-    if reading.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, reading.problems)) }
+    let mut resolver = Resolver::new(&source, Vec::new(), None);
+    know(&mut resolver, cloud);
+    let taken = take(&mut resolver, text);
+    if resolver.told.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, resolver.told.problems)) }
 }
 
 const START: Span = Span { start: 0, end: 0 };
@@ -178,50 +178,50 @@ fn nothing(text: &str) -> Problems {
     Problems::new(&Source::new(TYPED, text), vec![Draft::new(START, "nothing is said")])
 }
 
-/// Tells a reading what the cloud has.
-fn know(reading: &mut Reading<'_>, cloud: &Cloud) {
-    reading.eras = vec![cloud.era];
-    reading.vpcs.clone_from(&cloud.vpcs);
-    reading.named_vpcs = cloud.vpcs.keys().cloned().collect();
-    reading.hosts.clone_from(&cloud.hosts);
+/// Tells a resolver what the cloud has.
+fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
+    resolver.cloud.eras = vec![cloud.era];
+    resolver.cloud.vpcs.clone_from(&cloud.vpcs);
+    resolver.cloud.named_vpcs = cloud.vpcs.keys().cloned().collect();
+    resolver.cloud.hosts.clone_from(&cloud.hosts);
     for name in cloud.hosts.keys() {
-        reading.names.know(name.as_str(), Sort::Host);
+        resolver.names.know(name.as_str(), Sort::Host);
     }
     for (name, group) in &cloud.groups {
-        reading.names.know(name.as_str(), Sort::Group);
-        reading.world.groups.insert(name.clone(), Some(group.vpc.clone()));
+        resolver.names.know(name.as_str(), Sort::Group);
+        resolver.cloud.now.groups.insert(name.clone(), Some(group.vpc.clone()));
     }
     for (name, instance) in &cloud.instances {
-        reading.names.know(name.as_str(), Sort::Instance);
-        reading.world.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
-        reading.world.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
-        reading.listens.insert(name.clone(), instance.listens.clone());
+        resolver.names.know(name.as_str(), Sort::Instance);
+        resolver.cloud.now.instances.insert(name.clone(), instance.interfaces.first().map(|first| first.vpc.clone()));
+        resolver.cloud.now.attach(name, instance.interfaces.iter().map(|interface| interface.id.device));
+        resolver.cloud.listens.insert(name.clone(), instance.listens.clone());
         let ports = instance.daemons.values().filter_map(|daemon| daemon.port);
-        reading.listens.entry(name.clone()).or_default().extend(ports);
+        resolver.cloud.listens.entry(name.clone()).or_default().extend(ports);
         if instance.forwarding != Forwarding::None {
-            reading.forwarders.insert(name.clone(), instance.forwarding);
+            resolver.cloud.forwarders.insert(name.clone(), instance.forwarding);
         }
         for group in instance.interfaces.iter().flat_map(|interface| &interface.groups) {
-            reading.world.members.entry(group.clone()).or_default().insert(name.clone());
+            resolver.cloud.now.members.entry(group.clone()).or_default().insert(name.clone());
         }
     }
     for name in cloud.elastic_ips.keys() {
-        reading.names.know(name.as_str(), Sort::ElasticIp);
-        reading.world.elastic_ips.insert(name.clone());
+        resolver.names.know(name.as_str(), Sort::ElasticIp);
+        resolver.cloud.now.elastic_ips.insert(name.clone());
     }
     for (name, balancer) in &cloud.load_balancers {
-        reading.names.know(name.as_str(), Sort::LoadBalancer);
+        resolver.names.know(name.as_str(), Sort::LoadBalancer);
         if balancer.scheme == Scheme::Internal {
-            reading.internal.insert(balancer.node().clone());
+            resolver.cloud.internal.insert(balancer.node().clone());
         }
     }
     for name in cloud.prefix_lists.keys() {
-        reading.names.know(name.as_str(), Sort::PrefixList);
+        resolver.names.know(name.as_str(), Sort::PrefixList);
     }
     // An instance that is gone may have left an address behind it, which its name still stands for.
     for name in cloud.previous_addresses.keys() {
         if !cloud.instances.contains_key(name) {
-            reading.names.know_gone(name.as_str());
+            resolver.names.know_gone(name.as_str());
         }
     }
 }

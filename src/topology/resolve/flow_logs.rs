@@ -1,14 +1,14 @@
 //! `flow-logs:`, what the flow log of an interface says after a step: `{b: [REJECT a -> b:ping, no ACCEPT]}`.
 
-use super::document::shape::{Many, Map, Shape, Span};
-use super::document::words::{LogLine, Logging, Word};
+use super::Resolver;
 use super::flows::Within;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::services::first_word;
-use super::suggest::suggest;
-use super::{Expectation, FlowPattern, Placed, Selector};
 use crate::model::InterfaceId;
+use crate::topology::document::shape::{Many, Map, Shape, Span};
+use crate::topology::document::words::{LogLine, Logging, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{Expectation, FlowPattern, Placed, Selector};
 
 const FORM: &str = LogLine::WHAT;
 const RESPONSE: &str = "response to ";
@@ -77,7 +77,7 @@ pub struct ExpectedLog {
     pub wanted: LogWanted,
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// All of them.
     pub fn flow_logs(&mut self, key: Span, logs: &Map<Logging, Many<LogLine>>) -> Option<Placed<Expectation>> {
         if logs.entries.is_empty() {

@@ -1,7 +1,7 @@
 //! What users of docker and podman write, said as a topology file says it.
 
-use super::super::tree::{Node, Value};
 use crate::model::{MountAccess, MountSource};
+use crate::topology::tree::{Node, Value};
 
 /// Options behind a colon that say that nothing may be written.
 const READ_ONLY: [&str; 2] = ["ro", "readonly"];

@@ -1,12 +1,12 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
-use super::document::shape::Kind;
-use super::document::words::Word;
-use super::problem::{Draft, Span, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
+use super::Resolver;
 use crate::model::protocol::unnamed;
 use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
+use crate::topology::document::shape::Kind;
+use crate::topology::document::words::Word;
+use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::suggest::suggest;
 
 const PROTOCOLS: &str = "tcp, udp, icmp, icmpv6, `protocol` with a number, or `all`";
 
@@ -179,7 +179,7 @@ fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
     }
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// A service that stands alone, such as in `listens:`.
     pub fn service(&mut self, word: &Word) -> Option<Service> {
         if word.kind() == Kind::Number {

@@ -2,20 +2,20 @@
 
 use ipnet::IpNet;
 
-use super::Placed;
-use super::document::networks::{PrefixList, PrefixListEdit};
-use super::document::shape::{Any, Field, Map, Or};
-use super::document::words::{ListedBlock, Name};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::rules::block;
 use crate::model::{CreatePrefixList, Era, Operation, PrefixFamily, PrefixListName};
+use crate::topology::Placed;
+use crate::topology::document::networks::{PrefixList, PrefixListEdit};
+use crate::topology::document::shape::{Any, Field, Map, Or};
+use crate::topology::document::words::{ListedBlock, Name};
+use crate::topology::problem::{Draft, quote};
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// `prefix-lists: {offices: [203.0.113.0/24]}`, or `{offices: {entries: [...], max-entries: 10}}`.
     pub fn prefix_lists(&mut self, said: &Map<Name<PrefixListName>, PrefixList>) -> Vec<Placed<Operation>> {
-        if self.eras.iter().any(|era| *era != Era::Vpc) {
+        if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(said.span, "prefix lists belong to era vpc");
             self.report(draft.help("EC2-Classic had none; take them out, or run the file under `era: vpc` alone"));
         }

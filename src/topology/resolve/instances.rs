@@ -6,20 +6,20 @@ use std::net::Ipv4Addr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Placed;
-use super::document::groups::{Group, Rules};
-use super::document::instances::Instance;
-use super::document::shape::{Entry, Field, Many, Map, Or, Span};
-use super::document::words::{Address, Name};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::rules::RuleContext;
-use super::suggest::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
     Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName,
 };
+use crate::topology::Placed;
+use crate::topology::document::groups::{Group, Rules};
+use crate::topology::document::instances::Instance;
+use crate::topology::document::shape::{Entry, Field, Many, Map, Or, Span};
+use crate::topology::document::words::{Address, Name};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
 
 /// A group before its rules are read.
 #[derive(Default)]
@@ -30,7 +30,7 @@ struct GroupHead<'n> {
     egress: Option<&'n Rules>,
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// Groups of a mapping: all are made before the first rule, since rules name groups.
     pub fn groups(&mut self, said: &Map<Name<GroupName>, Group>, lenient: bool) -> Vec<Placed<Operation>> {
         let mut made = Vec::new();
@@ -40,7 +40,7 @@ impl Reading<'_> {
             let name = self.declared(entry.key.as_deref(), Sort::Group).map(GroupName::new);
             let GroupHead { vpc, description, ingress, egress } = self.group_head(entry);
             if let Some(name) = &name {
-                self.world.groups.insert(name.clone(), vpc.clone());
+                self.cloud.now.groups.insert(name.clone(), vpc.clone());
             }
             if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
                 let place = self.place(key);
@@ -76,8 +76,8 @@ impl Reading<'_> {
 
     /// The rules for what goes out that a group is born with.
     fn first_egress(&self, group: &GroupName) -> Permission {
-        let vpc = self.world.groups.get(group).cloned().flatten();
-        let ipv6 = vpc.and_then(|vpc| self.vpcs.get(&vpc)).is_some_and(|vpc| vpc.ipv6.is_some());
+        let vpc = self.cloud.now.groups.get(group).cloned().flatten();
+        let ipv6 = vpc.and_then(|vpc| self.cloud.vpcs.get(&vpc)).is_some_and(|vpc| vpc.ipv6.is_some());
         let everywhere = [Some(IpNet::from(Ipv4Net::default())), ipv6.then(|| Ipv6Net::default().into())];
         let peers = everywhere.into_iter().flatten().map(|net| (PeerRequest::Peer(Peer::Cidr(net)), String::new()));
         Permission { traffic: Traffic::All, peers: peers.collect(), description: None, place: None }
@@ -93,7 +93,7 @@ impl Reading<'_> {
             }
         };
         if let Some(key) = long.egress.key
-            && self.eras.iter().any(|era| *era != Era::Vpc)
+            && self.cloud.eras.iter().any(|era| *era != Era::Vpc)
         {
             let draft = Draft::new(key, "egress rules belong to era vpc");
             self.report(
@@ -151,7 +151,7 @@ impl Reading<'_> {
                     }
                 }
             }
-            let net = self.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
+            let net = self.cloud.vpcs.get(&launch.vpc).and_then(|vpc| vpc.subnets.get(&launch.subnet)).copied();
             let count = filled.entry((launch.vpc.clone(), launch.subnet.clone())).or_insert(0);
             *count += 1;
             if let Some(net) = net
@@ -161,7 +161,7 @@ impl Reading<'_> {
                 self.report(Draft::new(key, message).help("five of a subnet belong to EC2"));
             }
             let operation = Operation::Launch(Box::new(launch));
-            self.world.apply(&operation, true);
+            self.cloud.now.apply(&operation, true);
             let place = self.place(key);
             launches.push(Placed { value: operation, place });
         }
@@ -173,15 +173,15 @@ impl Reading<'_> {
         let name = self.declared(entry.key.as_deref(), Sort::Instance).map(InstanceName::new);
         if let Some(name) = &name {
             // Known from here on, whatever else may be wrong with it.
-            self.world.instances.entry(name.clone()).or_insert(None);
+            self.cloud.now.instances.entry(name.clone()).or_insert(None);
         }
         let said = entry.value.as_ref()?;
-        self.members_unknown |= said.at.misspelt() && !said.groups.is_there();
+        self.names.doubts.members |= said.at.misspelt() && !said.groups.is_there();
         let vpc = self.vpc_name(&said.vpc, entry.at);
         let groups = match said.groups.is_there() {
             true => said.groups.get().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default(),
-            false if vpc.is_none() || vpc.as_ref() == self.vpcs.keys().next() => {
-                self.default_used = true;
+            false if vpc.is_none() || vpc.as_ref() == self.cloud.vpcs.keys().next() => {
+                self.cloud.default_used = true;
                 IndexSet::from([GroupName::new(DEFAULT_GROUP)])
             }
             false => {
@@ -193,23 +193,23 @@ impl Reading<'_> {
         };
         if let Some(name) = &name {
             for group in &groups {
-                self.world.members.entry(group.clone()).or_default().insert(name.clone());
+                self.cloud.now.members.entry(group.clone()).or_default().insert(name.clone());
             }
         }
         let listens = self.listens(said);
         let daemons = self.daemons(&said.services, &listens);
         if let Some(name) = &name {
             let ports = daemons.values().filter_map(|daemon| daemon.port);
-            self.listens.entry(name.clone()).or_default().extend(listens.iter().copied().chain(ports));
+            self.cloud.listens.entry(name.clone()).or_default().extend(listens.iter().copied().chain(ports));
         }
         let mounts = self.mounts(&said.mounts);
         let source_dest_check = self.check(&said.source_dest_check);
         let forwarding = said.forwards.get().map(|choice| choice.value).unwrap_or_default();
         if let Some(name) = &name {
-            self.forwarders.insert(name.clone(), forwarding);
+            self.cloud.forwarders.insert(name.clone(), forwarding);
         }
         if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(&said.interfaces)) {
-            self.world.attach(name, devices);
+            self.cloud.now.attach(name, devices);
         }
         let more = self.more_interfaces(&said.interfaces, vpc.as_ref());
         let vpc = vpc?;
@@ -252,15 +252,15 @@ impl Reading<'_> {
     /// The groups of an instance: at least one, each once, all of its VPC.
     pub fn instance_groups(&mut self, said: &Many<Name<GroupName>>, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
         let mut groups = IndexSet::new();
-        self.members_unknown |= said.unread;
+        self.names.doubts.members |= said.unread;
         for item in &said.items {
             let word = item.text();
             let Some(group) = self.group(word, item.span) else {
                 // Nobody knows whose member it was meant to be.
-                self.members_unknown = true;
+                self.names.doubts.members = true;
                 continue;
             };
-            if let (Some(mine), Some(Some(theirs))) = (vpc, self.world.groups.get(&group))
+            if let (Some(mine), Some(Some(theirs))) = (vpc, self.cloud.now.groups.get(&group))
                 && mine != theirs
             {
                 let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));

@@ -2,17 +2,17 @@
 
 use indexmap::IndexMap;
 
-use super::Placed;
-use super::document::networks::ElasticIps;
-use super::document::scenario::{Addresses, Association};
-use super::document::shape::{Field, Map, Or, Span};
-use super::document::words::{Holder as HolderSaid, Name, Word};
+use super::Resolver;
 use super::interfaces::split;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::scenario::Refused;
 use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
+use crate::topology::Placed;
+use crate::topology::document::networks::ElasticIps;
+use crate::topology::document::scenario::{Addresses, Association};
+use crate::topology::document::shape::{Field, Map, Or, Span};
+use crate::topology::document::words::{Holder as HolderSaid, Name, Word};
+use crate::topology::problem::{Draft, quote};
 
 /// Who has an Elastic IP from the start, as the file says it.
 pub(super) struct Holder {
@@ -24,10 +24,10 @@ pub(super) struct Holder {
     span: Span,
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// Takes up their names.
     pub fn declare_elastic_ips(&mut self, said: &Field<ElasticIps>) {
-        self.incomplete |= said.is_unread();
+        self.names.doubts.incomplete |= said.is_unread();
         match said.get() {
             Some(Or::Short(list)) => list.items.iter().for_each(|name| self.declare(name, Sort::ElasticIp, &[])),
             Some(Or::Long(map)) => map.entries.iter().for_each(|it| self.declare_key(it, Sort::ElasticIp, &[])),
@@ -51,7 +51,7 @@ impl Reading<'_> {
         for entry in &map.entries {
             allocated.extend(entry.key.as_deref().and_then(|key| self.allocation(key)));
             let Some(value) = entry.value.as_deref() else {
-                self.publics_unknown = true;
+                self.names.doubts.publics = true;
                 continue;
             };
             let word = value.text();
@@ -61,19 +61,19 @@ impl Reading<'_> {
             let (holder, device) = split(word).map_or((word, None), |(holder, device)| (holder, Some(device)));
             if self.names.sort(holder) != Some(Sort::Instance) {
                 self.unknown(holder, value.part(holder), Sort::Instance);
-                self.publics_unknown = true;
+                self.names.doubts.publics = true;
                 continue;
             }
             let instance = InstanceName::new(holder);
             let named = value.part(holder);
-            self.holders.push(Holder { instance: instance.clone(), named, device, span: value.span });
+            self.later.holders.push(Holder { instance: instance.clone(), named, device, span: value.span });
             let to = match device {
                 None => Target::Instance(instance),
                 Some(device) => Target::Interface(InterfaceId { instance, device }),
             };
             let Some(name) = self.declared(entry.key.as_deref(), Sort::ElasticIp) else { continue };
             let operation = associate(name, to, Reassociation::Allowed);
-            self.world.apply(&operation, true);
+            self.cloud.now.apply(&operation, true);
             associated.push(Placed { value: operation, place: self.place(value.span) });
         }
         (allocated, associated)
@@ -82,8 +82,8 @@ impl Reading<'_> {
     /// Who has an Elastic IP from the start must be there from the start, and has one of each interface.
     pub fn refuse_wrong_holders(&mut self) {
         let mut taken: IndexMap<InterfaceId, Span> = IndexMap::new();
-        for Holder { instance, named, device, span } in std::mem::take(&mut self.holders) {
-            if !self.world.instances.contains_key(&instance) {
+        for Holder { instance, named, device, span } in std::mem::take(&mut self.later.holders) {
+            if !self.cloud.now.instances.contains_key(&instance) {
                 self.unknown(instance.as_str(), named, Sort::Instance);
                 continue;
             }
@@ -91,7 +91,8 @@ impl Reading<'_> {
             if self.interface_there(&id, span).is_none() {
                 continue;
             }
-            let several = self.world.devices.get(&id.instance).filter(|devices| device.is_none() && devices.len() > 1);
+            let several =
+                self.cloud.now.devices.get(&id.instance).filter(|devices| device.is_none() && devices.len() > 1);
             if let Some(devices) = several {
                 let each: Vec<String> = devices.iter().map(|device| format!("`{}.eth{device}`", id.instance)).collect();
                 let message = format!("{} has several interfaces", quote(id.instance.as_str()));
@@ -110,7 +111,7 @@ impl Reading<'_> {
 
     fn allocation(&mut self, word: &Word) -> Option<Placed<Operation>> {
         let name = ElasticIpName::new(self.declared(Some(word), Sort::ElasticIp)?);
-        self.world.elastic_ips.insert(name.clone());
+        self.cloud.now.elastic_ips.insert(name.clone());
         Some(Placed { value: Operation::AllocateAddress(name), place: self.place(word.span) })
     }
 
@@ -161,7 +162,7 @@ impl Reading<'_> {
                 let value = associate(name.as_str(), instance, reassociation);
                 operations.push(Placed { value, place: self.place(entry.at) });
             } else {
-                self.publics_unknown = true;
+                self.names.doubts.publics = true;
             }
         }
         operations
@@ -172,7 +173,7 @@ impl Reading<'_> {
         let word = said.text();
         let name = ElasticIpName::new(word);
         let may_be_unknown = refused.may_be(RefusalCode::InvalidAddressNotFound);
-        if self.world.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
+        if self.cloud.now.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }
         if self.names.sort(word) == Some(Sort::ElasticIp) {

@@ -1,20 +1,17 @@
 //! The one namespace of hosts, instances and groups, and who of them exists at a step.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
-use super::document::shape::{Entry, Field, Map, Node, Span, Value};
-use super::document::words::{Name, Named as Nameable, Word};
-use super::problem::{Draft, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
+use super::Resolver;
 pub(super) use crate::model::name_fault as fault;
-use crate::model::{
-    AutomaticPublic, DEFAULT_GROUP, ElasticIpName, Era, GroupName, HostName, InstanceName, InterfaceId, Operation,
-    OwnBox, Target, VpcName,
-};
+use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, VpcName};
+use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value};
+use crate::topology::document::words::{Name, Named as Nameable, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
 
 /// Words that mean something of their own.
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];
@@ -76,6 +73,8 @@ pub(super) struct Names {
     /// How often a suggestion was looked for: in a file with very many names and as many mistakes that is the
     /// only thing that takes long.
     searches: Cell<usize>,
+    /// What nobody knows of them.
+    pub doubts: Doubts,
 }
 
 impl Names {
@@ -115,110 +114,29 @@ impl Names {
     }
 }
 
-/// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
-/// earlier step made counts, and only what every era terminates is gone.
-#[derive(Clone, Default)]
-pub(super) struct World {
-    pub groups: IndexMap<GroupName, Option<VpcName>>,
-    pub instances: IndexMap<InstanceName, Option<VpcName>>,
-    pub elastic_ips: IndexSet<ElasticIpName>,
-    /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
-    pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
-    /// The interfaces that are launched or attached, and whether they ever have a public address.
-    pub publics: IndexMap<InterfaceId, AutomaticPublic>,
-    /// Who is ever a member of which group.
-    pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
+/// What could not be read, and is reported: what seems to be missing may stand there.
+#[derive(Default)]
+pub(super) struct Doubts {
+    /// A whole part that makes names.
+    pub incomplete: bool,
+    /// Names of which a part that could not be read may be the declaration.
+    pub unread: HashSet<String>,
+    /// Memberships: nobody can say that a group is empty.
+    pub members: bool,
+    /// Associations: nobody can say who never has a public address.
+    pub publics: bool,
+    /// The tables.
+    pub tables: bool,
+    /// A VPC, which is not among those that are known.
+    pub vpcs: bool,
+    /// The load balancers of which a listener could not be read.
+    pub listeners: HashSet<InstanceName>,
 }
 
-impl World {
-    /// What an operation does to names.
-    pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
-        match operation {
-            Operation::CreateGroup(group) => {
-                self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
-            }
-            Operation::DeleteGroup(group) if in_all_eras => {
-                self.groups.shift_remove(group);
-            }
-            Operation::AllocateAddress(name) => {
-                self.elastic_ips.insert(name.clone());
-            }
-            Operation::ReleaseAddress(name) if in_all_eras => {
-                self.elastic_ips.shift_remove(name);
-            }
-            Operation::Launch(launch) => {
-                self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
-                self.join(&launch.name, &launch.groups);
-                self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
-                for more in &launch.more {
-                    let id = InterfaceId { instance: launch.name.clone(), device: more.device };
-                    self.may_be_public(id, AutomaticPublic::None);
-                }
-                launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
-            }
-            Operation::AttachInterface(instance, interface) => {
-                self.attach(instance, [interface.device]);
-                self.join(instance, &interface.groups);
-                let id = InterfaceId { instance: instance.clone(), device: interface.device };
-                self.may_be_public(id, AutomaticPublic::None);
-            }
-            Operation::AssociateAddress { to, .. } => {
-                let id = match to {
-                    Target::Instance(name) => InterfaceId::first_of(name),
-                    Target::Interface(id) => id.clone(),
-                };
-                self.may_be_public(id, AutomaticPublic::Given);
-            }
-            Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
-            Operation::Terminate(instance) if in_all_eras => {
-                self.instances.shift_remove(instance);
-            }
-            // Another era still has the name.
-            Operation::DeleteGroup(_) | Operation::ReleaseAddress(_) | Operation::Terminate(_) => {}
-            // These make and end no name, and no membership.
-            Operation::Stop(_)
-            | Operation::Start(_)
-            | Operation::Reboot(_)
-            | Operation::Crash(_)
-            | Operation::AuthorizeIngress(..)
-            | Operation::RevokeIngress(..)
-            | Operation::AuthorizeEgress(..)
-            | Operation::RevokeEgress(..)
-            | Operation::DetachInterface(_)
-            | Operation::SetSourceDestCheck(..)
-            | Operation::CreatePrefixList(_)
-            | Operation::ModifyPrefixList { .. }
-            | Operation::CreateLoadBalancer(_)
-            | Operation::RegisterInstances(..)
-            | Operation::DeregisterInstances(..)
-            | Operation::DisassociateAddress(_) => {}
-        }
-    }
-
-    /// Interfaces of an instance, of which some may be known.
-    pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
-        self.devices.entry(instance.clone()).or_default().extend(devices);
-    }
-
-    /// What is said of an interface's public address; one that it ever has, it ever has.
-    fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
-        let known = self.publics.entry(id).or_insert(public);
-        if public == AutomaticPublic::Given {
-            *known = public;
-        }
-    }
-
-    fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
-        for group in groups {
-            self.members.entry(group.clone()).or_default().insert(instance.clone());
-        }
-    }
-}
-
-impl Reading<'_> {
+impl Resolver<'_> {
     /// Takes up the names that a section makes.
     pub fn declare_section<T: Nameable, V>(&mut self, section: &Field<Map<Name<T>, V>>, sort: Sort) {
-        self.incomplete |= section.is_unread();
+        self.names.doubts.incomplete |= section.is_unread();
         section.get().into_iter().flat_map(|map| &map.entries).for_each(|entry| self.declare_key(entry, sort, &[]));
     }
 
@@ -226,29 +144,29 @@ impl Reading<'_> {
     pub fn declare_key<T: Nameable, V>(&mut self, entry: &Entry<Name<T>, V>, sort: Sort, eras: &[Era]) {
         match &entry.key {
             Some(key) => self.declare(key, sort, eras),
-            None => self.members_unknown = true,
+            None => self.names.doubts.members = true,
         }
     }
 
     /// Takes up a name, and reports a bad or a taken one.
     pub fn declare(&mut self, key: &Word, sort: Sort, eras: &[Era]) {
         let Some(name) = self.name(key) else {
-            self.members_unknown = true;
-            self.unread.insert(key.text().to_owned());
+            self.names.doubts.members = true;
+            self.names.doubts.unread.insert(key.text().to_owned());
             return;
         };
         if RESERVED.contains(&name.as_str()) {
-            self.members_unknown = true;
-            self.unread.insert(name.clone());
+            self.names.doubts.members = true;
+            self.names.doubts.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
         let is_own = |vpc: &&VpcName| OwnBox::ALL.iter().any(|own| own.of(vpc) == name);
-        let vpc = self.named_vpcs.iter().find(is_own);
+        let vpc = self.cloud.named_vpcs.iter().find(is_own);
         if let (Sort::Host | Sort::Instance | Sort::LoadBalancer, Some(vpc)) = (sort, vpc) {
             let help = format!("the lab itself has a box of this name in the VPC {}", quote(vpc.as_str()));
-            self.members_unknown = true;
-            self.unread.insert(name.clone());
+            self.names.doubts.members = true;
+            self.names.doubts.unread.insert(name.clone());
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help(help));
         }
@@ -265,8 +183,8 @@ impl Reading<'_> {
                 }
                 return;
             }
-            self.members_unknown = true;
-            self.unread.insert(name.clone());
+            self.names.doubts.members = true;
+            self.names.doubts.unread.insert(name.clone());
             let message = format!("the name {} is taken by {}", quote(&name), first.sort.article());
             let draft = Draft::new(key.span, message)
                 .help("hosts, instances and groups share one namespace")
@@ -290,7 +208,7 @@ impl Reading<'_> {
         Some(name.to_owned())
     }
 
-    /// The key's text, if it was fit to be declared: for reading on without repeating the complaint.
+    /// The key's text, if it was fit to be declared: for resolver on without repeating the complaint.
     pub fn declared<'w>(&self, key: Option<&'w Word>, sort: Sort) -> Option<&'w str> {
         key.map(Word::text).filter(|name| self.names.sort(name) == Some(sort))
     }
@@ -302,20 +220,21 @@ impl Reading<'_> {
             Value::Sequence(items) => items.iter().filter_map(plain).collect(),
             Value::Scalar(scalar) => vec![scalar.text.clone()],
         };
-        self.members_unknown = true;
-        self.unread.extend(words.into_iter().filter(|word| self.names.sort(word).is_none()));
+        self.names.doubts.members = true;
+        let unread: Vec<String> = words.into_iter().filter(|word| self.names.sort(word).is_none()).collect();
+        self.names.doubts.unread.extend(unread);
     }
 
     /// Whether an unknown name may have been declared in a part that could not be read, which is reported there.
     pub fn may_be_unread(&self, word: &str) -> bool {
-        self.unread.contains(word) || self.incomplete && fault(word).is_none()
+        self.names.doubts.unread.contains(word) || self.names.doubts.incomplete && fault(word).is_none()
     }
 
     /// A security group that exists at this step.
     pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         let name = GroupName::new(word);
-        if self.world.groups.contains_key(&name) {
-            self.default_used |= word == DEFAULT_GROUP;
+        if self.cloud.now.groups.contains_key(&name) {
+            self.cloud.default_used |= word == DEFAULT_GROUP;
             return Some(name);
         }
         self.unknown(word, span, Sort::Group);
@@ -325,7 +244,7 @@ impl Reading<'_> {
     /// An instance that exists at this step.
     pub fn instance(&mut self, word: &str, span: Span) -> Option<InstanceName> {
         let name = InstanceName::new(word);
-        if self.world.instances.contains_key(&name) {
+        if self.cloud.now.instances.contains_key(&name) {
             return Some(name);
         }
         self.unknown(word, span, Sort::Instance);
@@ -335,7 +254,7 @@ impl Reading<'_> {
     /// Says why a name does not stand for what is wanted here.
     pub fn unknown(&mut self, word: &str, span: Span, wanted: Sort) {
         let noun = wanted.noun();
-        if self.unread.contains(word) {
+        if self.names.doubts.unread.contains(word) {
             return;
         }
         let draft = match self.names.named.get(word) {
@@ -349,7 +268,7 @@ impl Reading<'_> {
             }
             Some(named) => Draft::new(span, format!("the {noun} {} does not exist any more", quote(word)))
                 .maybe_related("it was made here, and terminated since", named.span),
-            None if self.incomplete => return,
+            None if self.names.doubts.incomplete => return,
             None => Draft::new(span, format!("unknown {noun} {}", quote(word)))
                 .maybe_help(self.names.suggest(word, &[wanted])),
         };

@@ -5,26 +5,26 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
-use super::document::shape::{Entry, Field, Map, Or, Span, Told};
-use super::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::rules::block;
-use super::suggest::suggest;
 use crate::model::{
     DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAYS_IPV6, Host, HostIp, HostName,
     INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
 };
+use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
+use crate::topology::document::shape::{Entry, Field, Map, Or, Span, Told};
+use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
 
 /// What a file gets that names no VPC or no subnet.
 const DEFAULT: &str = "default";
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// Which VPCs there will be, as far as their names can be read: the lab has boxes of its own in each.
     pub fn know_own_boxes(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
-        self.named_vpcs = match said.get() {
+        self.cloud.named_vpcs = match said.get() {
             Some(map) => {
                 map.entries.iter().filter_map(|it| it.key.as_deref()).map(|it| VpcName::new(it.text())).collect()
             }
@@ -34,18 +34,18 @@ impl Reading<'_> {
 
     /// The VPCs; one of the default block where the file has none.
     pub fn read_vpcs(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
-        self.vpcs_incomplete |= said.is_unread();
+        self.names.doubts.vpcs |= said.is_unread();
         if !said.is_there() {
             let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
             let vpc = Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None };
-            self.vpcs.insert(VpcName::new(DEFAULT), vpc);
+            self.cloud.vpcs.insert(VpcName::new(DEFAULT), vpc);
         }
         let Some(map) = said.get() else { return };
         for entry in &map.entries {
             let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
             match entry.value.as_ref().and_then(|vpc| self.vpc(vpc)) {
-                Some(vpc) => drop(self.vpcs.insert(VpcName::new(name), vpc)),
-                None => self.vpcs_incomplete = true,
+                Some(vpc) => drop(self.cloud.vpcs.insert(VpcName::new(name), vpc)),
+                None => self.names.doubts.vpcs = true,
             }
         }
         if map.entries.is_empty() {
@@ -96,7 +96,7 @@ impl Reading<'_> {
     fn subnet_head<'s>(
         &mut self,
         entry: &'s Entry<Name<SubnetName>, Subnet>,
-    ) -> (Option<&'s Block>, Option<&'s Map<Block, super::document::words::Holder>>) {
+    ) -> (Option<&'s Block>, Option<&'s Map<Block, crate::topology::document::words::Holder>>) {
         match entry.value.as_ref() {
             Some(Or::Short(block)) => (Some(block), None),
             Some(Or::Long(subnet)) => {
@@ -112,13 +112,13 @@ impl Reading<'_> {
 
     /// `yes`, or a /56 of global addresses that no other VPC has.
     fn ipv6_block(&mut self, node: &Ipv6Block) -> Option<Ipv6Net> {
-        if self.eras.iter().any(|era| *era != Era::Vpc) {
+        if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
             return None;
         }
         let word = node.text();
-        let taken: Vec<Ipv6Net> = self.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
+        let taken: Vec<Ipv6Net> = self.cloud.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
         if word == "yes" {
             let blocks = Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()?.subnets(56).ok()?;
             return blocks.into_iter().find(|block| !taken.contains(block));
@@ -204,7 +204,7 @@ impl Reading<'_> {
             let Some(mtu) = self.host_mtu(mtu, &addresses) else { continue };
             if let (Some(name), false) = (name, addresses.is_empty()) {
                 let place = Some(self.place(entry.at));
-                self.hosts.insert(HostName::new(name), Host { addresses, mtu, place });
+                self.cloud.hosts.insert(HostName::new(name), Host { addresses, mtu, place });
             }
         }
     }
@@ -218,7 +218,7 @@ impl Reading<'_> {
         let (least, whose) = if ipv6 { (Mtu::LEAST_IPV6, "IPv6") } else { (Mtu::LEAST_IPV4, "IPv4") };
         let what = format!("an MTU of {whose}");
         let range = least.0.into()..=Mtu::ETHERNET.0.into();
-        let number = Told(&mut self.problems).number_of(said.get()?, &what, range)?;
+        let number = Told(&mut self.told.problems).number_of(said.get()?, &what, range)?;
         u16::try_from(number).ok().map(Mtu)
     }
 
@@ -230,7 +230,7 @@ impl Reading<'_> {
             return None;
         };
         let outside = |what: &str| format!("{address} cannot be the address of a host: it is for {what}");
-        match belongs(address, &self.vpcs) {
+        match belongs(address, &self.cloud.vpcs) {
             None => return Some(address),
             Some(Belongs::Vpc(vpc)) => {
                 let draft = Draft::new(node.span, outside(&format!("VPC {}", quote(vpc.as_str()))));
@@ -251,30 +251,30 @@ impl Reading<'_> {
     /// The VPC that is named, or the only one.
     pub fn vpc_name(&mut self, said: &Field<Name<VpcName>>, owner: Span) -> Option<VpcName> {
         if !said.is_there() {
-            if self.vpcs.len() > 1 {
-                let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.vpcs.len()));
+            if self.cloud.vpcs.len() > 1 {
+                let draft = Draft::new(owner, format!("which of the {} VPCs is it in?", self.cloud.vpcs.len()));
                 self.report(draft.help("it needs `vpc:`"));
                 return None;
             }
-            return self.vpcs.keys().next().cloned();
+            return self.cloud.vpcs.keys().next().cloned();
         }
         let said = said.get()?;
         let word = said.text();
         let name = VpcName::new(word);
-        if self.vpcs.contains_key(&name) {
+        if self.cloud.vpcs.contains_key(&name) {
             return Some(name);
         }
-        if self.vpcs_incomplete || self.unread.contains(word) {
+        if self.names.doubts.vpcs || self.names.doubts.unread.contains(word) {
             return None;
         }
-        let help = suggest(word, self.vpcs.keys().map(VpcName::as_str));
+        let help = suggest(word, self.cloud.vpcs.keys().map(VpcName::as_str));
         self.report(Draft::new(said.span, format!("unknown VPC {}", quote(word))).maybe_help(help));
         None
     }
 
     /// The subnet that is named, or the first of the VPC.
     pub fn subnet(&mut self, said: &Field<Name<SubnetName>>, vpc: &VpcName) -> Option<(SubnetName, Ipv4Net)> {
-        let subnets = &self.vpcs.get(vpc)?.subnets;
+        let subnets = &self.cloud.vpcs.get(vpc)?.subnets;
         if !said.is_there() {
             return subnets.first().map(|(name, net)| (name.clone(), *net));
         }
@@ -291,7 +291,7 @@ impl Reading<'_> {
 }
 
 /// Whose an address is that no host can have.
-pub(super) enum Belongs<'v> {
+pub enum Belongs<'v> {
     Vpc(&'v VpcName),
     Lab(&'static str),
     Block(&'static str),
@@ -299,7 +299,7 @@ pub(super) enum Belongs<'v> {
 }
 
 /// Why no host outside can have an address, if so.
-pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
+pub fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
     let block = || match address {
         IpAddr::V4(address) => {
             taken_blocks().into_iter().find(|(taken, _)| taken.contains(&address)).map(|(_, what)| Belongs::Block(what))

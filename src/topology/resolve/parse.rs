@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::document::Document;
-use super::document::settings::Knobs;
-use super::document::shape::{Field, Shape, Told};
-use super::document::words::Choice;
+use super::Resolver;
 use super::mounts::Files;
 use super::names::Sort;
-use super::problem::{Draft, Problems, Source, Span};
-use super::reading::Reading;
-use super::tree::{self, Value};
-use super::{
-    Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers, tracking,
-};
+use super::tracking;
 use crate::model::{AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service};
+use crate::topology::document::Document;
+use crate::topology::document::settings::Knobs;
+use crate::topology::document::shape::{Field, Shape, Told};
+use crate::topology::document::words::Choice;
+use crate::topology::problem::{Draft, Problems, Source, Span};
+use crate::topology::tree::{self, Value};
+use crate::topology::{
+    Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers,
+};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -29,7 +30,7 @@ impl Topology {
     /// Reads a topology file; `file` is its name as the user gave it.
     ///
     /// # Errors
-    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends reading.
+    /// Everything that is wrong with the file, at once. Only what is too large, no text or no YAML ends resolver.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, Problems> {
         Self::read(file, bytes, Promise::Demanded, None)
     }
@@ -82,11 +83,11 @@ impl Topology {
                 None
             }
         };
-        let mut reading = Reading::new(&source, problems, files);
-        let topology = document.and_then(|document| reading.topology(&document, promise));
+        let mut resolver = Resolver::new(&source, problems, files);
+        let topology = document.and_then(|document| resolver.topology(&document, promise));
         match topology {
-            Some(topology) if reading.problems.is_empty() => Ok(Self { story: Story::of(text), ..topology }),
-            _ => Err(Problems::new(&source, reading.problems)),
+            Some(topology) if resolver.told.problems.is_empty() => Ok(Self { story: Story::of(text), ..topology }),
+            _ => Err(Problems::new(&source, resolver.told.problems)),
         }
     }
 }
@@ -117,7 +118,7 @@ fn text(bytes: &[u8]) -> Result<&str, Draft> {
     }
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     fn topology(&mut self, file: &Document, promise: Promise) -> Option<Topology> {
         if !file.sglab.is_there() {
             let draft = Draft::new(file.at.span, "the file does not say which version of the format it has");
@@ -127,7 +128,7 @@ impl Reading<'_> {
             let draft = Draft::new(file.at.span, "the file does not say which EC2 it is about");
             self.missing(&file.at, draft.help("it needs `era: article`, `classic` or `vpc`"));
         }
-        self.eras = self.era_list(&file.era);
+        self.cloud.eras = self.era_list(&file.era);
         let overrides = file.knobs.get().map(KnobOverrides::of).unwrap_or_default();
         let tracking = file.tracking.get().map(tracking::timeouts).unwrap_or_default();
         self.know_own_boxes(&file.vpcs);
@@ -162,34 +163,38 @@ impl Reading<'_> {
         let deaf = self.deaf(&initial, &steps);
 
         // None of it is used if a problem was found; so nothing here needs to be told twice.
-        let era = *self.eras.first()?;
+        let era = *self.cloud.eras.first()?;
         let mut empty = Cloud::new(
             era,
             overrides.over(era.knobs()),
-            std::mem::take(&mut self.vpcs),
-            std::mem::take(&mut self.hosts),
+            std::mem::take(&mut self.cloud.vpcs),
+            std::mem::take(&mut self.cloud.hosts),
         );
         empty.tracking = tracking;
         reserve(&mut empty, &initial, &steps);
         let mut topology = Topology {
-            name: stem(self.source.file()).to_owned(),
-            file: Arc::clone(self.source.file()),
-            eras: std::mem::take(&mut self.eras),
+            name: stem(self.told.source.file()).to_owned(),
+            file: Arc::clone(self.told.source.file()),
+            eras: std::mem::take(&mut self.cloud.eras),
             overrides,
             initial,
-            default_group: self.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
-            default_group_of_balancers: self.default_of_balancers.then(|| empty.vpcs.keys().next().cloned()).flatten(),
-            elb_group: self.elb_group_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
+            default_group: self.cloud.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
+            default_group_of_balancers: self
+                .cloud
+                .default_of_balancers
+                .then(|| empty.vpcs.keys().next().cloned())
+                .flatten(),
+            elb_group: self.cloud.elb_group_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             empty,
-            tables: std::mem::take(&mut self.tables),
+            tables: std::mem::take(&mut self.cloud.tables),
             steps,
             columns: IndexSet::new(),
             deaf,
             story: Story::default(),
         };
-        topology.columns = columns::columns(&topology, &self.ports);
+        topology.columns = columns::columns(&topology, &self.cloud.ports);
         strangers::add(&mut topology);
-        if self.problems.is_empty() {
+        if self.told.problems.is_empty() {
             self.refuse_unlaunchable(&topology);
         }
         Some(topology)
@@ -199,15 +204,15 @@ impl Reading<'_> {
     fn refuse_unlaunchable(&mut self, topology: &Topology) {
         for era in &topology.eras {
             let Err((refusal, place)) = topology.initial_cloud(*era) else { continue };
-            let draft = Draft::new(self.source.word_at(&place), format!("era {era} refuses this: {refusal}"));
+            let draft = Draft::new(self.told.source.word_at(&place), format!("era {era} refuses this: {refusal}"));
             return self.report(draft.help(format!("write what era {era} takes, or name other eras")));
         }
     }
 
     /// The first VPC's `default` group is there before anything that the file makes.
     fn know_default_group(&mut self) {
-        let vpc = self.vpcs.keys().next().cloned();
-        self.world.groups.insert(GroupName::new(DEFAULT_GROUP), vpc);
+        let vpc = self.cloud.vpcs.keys().next().cloned();
+        self.cloud.now.groups.insert(GroupName::new(DEFAULT_GROUP), vpc);
     }
 
     /// A file that expects nothing would always pass.
@@ -251,7 +256,7 @@ impl Reading<'_> {
                             deaf.insert((instance.clone(), flow.service));
                         }
                         Selector::Group(group) => {
-                            let members = self.world.members.get(group).into_iter().flatten();
+                            let members = self.cloud.now.members.get(group).into_iter().flatten();
                             deaf.extend(members.map(|member| (member.clone(), flow.service)));
                         }
                         Selector::Any => deaf.extend(launches.keys().map(|&name| (name.clone(), flow.service))),

@@ -1,16 +1,16 @@
 //! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
 
-use super::document::words::Word;
+use super::Resolver;
 use super::flows::Within;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
-use super::{Question, Selector};
 use crate::model::CloudService;
+use crate::topology::document::words::Word;
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{Question, Selector};
 
 const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// One question.
     pub fn question(&mut self, node: &Word) -> Option<Question> {
         let text = node.text();

@@ -1,14 +1,14 @@
 //! `during:`, traffic that flows while a step does what it does.
 
-use super::FlowPattern;
-use super::document::shape::Many;
-use super::document::words::Flow;
+use super::Resolver;
 use super::flows::Within;
-use super::problem::{Draft, Span};
-use super::reading::Reading;
 use crate::model::Service;
+use crate::topology::FlowPattern;
+use crate::topology::document::shape::Many;
+use crate::topology::document::words::Flow;
+use crate::topology::problem::{Draft, Span};
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// The flows of the traffic.
     pub fn during(&mut self, flows: &Many<Flow>) -> Vec<FlowPattern> {
         let mut read = Vec::new();

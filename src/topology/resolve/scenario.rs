@@ -2,17 +2,17 @@
 
 use std::collections::HashMap;
 
-use super::document::groups::Group;
-use super::document::instances::Instance;
-use super::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
-use super::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value};
-use super::document::words::{Choice, Holder, Name, Word};
+use super::Resolver;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::rules::RuleContext;
-use super::{Action, Placed, Step};
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
+use crate::topology::document::groups::Group;
+use crate::topology::document::instances::Instance;
+use crate::topology::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value};
+use crate::topology::document::words::{Choice, Holder, Name, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::{Action, Placed, Step};
 
 /// An operation on the rules of a group.
 type ChangeRules = fn(GroupName, Vec<Permission>) -> Operation;
@@ -46,7 +46,7 @@ impl Refused {
     }
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// The names that steps will make; before anything is read, since names are one namespace over the whole file.
     pub fn declare_later(&mut self, steps: &[StepSaid]) {
         for step in steps {
@@ -163,7 +163,7 @@ impl Reading<'_> {
         for (index, entry) in said.items.iter().enumerate() {
             let last = index + 1 == said.items.len();
             let expected = if last { refused } else { Refused::No };
-            let before = self.world.clone();
+            let before = self.cloud.now.clone();
             let mut read = Vec::new();
             for (_, verb) in &entry.all {
                 match verb {
@@ -176,12 +176,12 @@ impl Reading<'_> {
             self.refuse_no_operation(entry);
             if expected != Refused::No {
                 // What is refused makes and ends nothing.
-                self.world = before;
+                self.cloud.now = before;
                 if let Some((_, done)) = read.split_last() {
-                    done.iter().for_each(|operation| self.world.apply(&operation.value, in_all_eras));
+                    done.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
                 }
             } else {
-                read.iter().for_each(|operation| self.world.apply(&operation.value, in_all_eras));
+                read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
             }
             actions.extend(read.into_iter().map(Action::Operation));
         }
@@ -274,7 +274,7 @@ impl Reading<'_> {
         let mut operations = Vec::new();
         for Entry { key, at, value } in &said.entries {
             let target = key.as_ref().and_then(|key| self.target(key, refused));
-            let vpc = target.as_ref().and_then(|of| self.world.instances.get(of.instance()).cloned().flatten());
+            let vpc = target.as_ref().and_then(|of| self.cloud.now.instances.get(of.instance()).cloned().flatten());
             let groups = value.as_ref().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default();
             let Some(target) = target else { continue };
             if !groups.is_empty() {

@@ -4,13 +4,15 @@ mod docker;
 
 use indexmap::IndexMap;
 
-use super::document::shape::{Field, Shape, Told};
-use super::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid, Mounts as MountsSaid, Word};
-use super::problem::{Draft, Span, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
-use super::tree::{Kind, Node, Value};
+use super::Resolver;
 use crate::model::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace, unfit_path};
+use crate::topology::document::shape::{Field, Shape, Told};
+use crate::topology::document::words::{
+    MountPlace as PlaceSaid, MountSource as SourceSaid, Mounts as MountsSaid, Word,
+};
+use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::tree::{Kind, Node, Value};
 
 const MOUNTS: &str = MountsSaid::WHAT;
 const SOURCE: &str = SourceSaid::WHAT;
@@ -53,7 +55,7 @@ struct Fault {
 
 type Mounts = IndexMap<MountPlace, MountSource>;
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// What an instance sees beside what every instance sees.
     pub fn mounts(&mut self, said: &Field<MountsSaid>) -> Mounts {
         let mut mounts = Mounts::new();
@@ -97,7 +99,7 @@ impl Reading<'_> {
     }
 
     fn mount_place(&mut self, key: &Node, value: &Node) -> Option<MountPlace> {
-        let path = Told(&mut self.problems).text(key, PlaceSaid::WHAT)?;
+        let path = Told(&mut self.told.problems).text(key, PlaceSaid::WHAT)?;
         let path = path.text();
         let said = match &value.value {
             Value::Scalar(scalar) if scalar.kind() != Kind::Nothing => scalar.text.as_str(),
@@ -132,7 +134,7 @@ impl Reading<'_> {
             self.report(draft.help(help));
             return None;
         }
-        let word = Told(&mut self.problems).text(node, SOURCE)?;
+        let word = Told(&mut self.told.problems).text(node, SOURCE)?;
         let text = word.text().trim();
         if let Some(why) = unfit_path(text) {
             self.report(Draft::new(node.span, format!("{} is no path: {why}", quote(text))));
@@ -162,7 +164,7 @@ impl Reading<'_> {
 
     /// A source that is not there or cannot be mounted, if that can be known.
     fn refuse_unfit(&mut self, node: &Word, path: &str, access: MountAccess) {
-        let Some(files) = self.files else { return };
+        let Some(files) = self.told.files else { return };
         match files.find(path, access) {
             Found::Something | Found::Unknown => {}
             Found::Unfit { why, help } => {
@@ -194,7 +196,7 @@ impl Reading<'_> {
 
     /// Nothing is made in a folder of the user's: what is to be mounted in one must have its place there.
     fn refuse_mounts_without_room(&mut self, mounts: &Mounts, places: &IndexMap<MountPlace, Span>) {
-        let Some(files) = self.files else { return };
+        let Some(files) = self.told.files else { return };
         for (place, span) in places {
             let above = place.above().find_map(|above| mounts.get_key_value(above));
             let Some((above, MountSource::Path(path, _))) = above else { continue };

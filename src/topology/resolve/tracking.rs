@@ -1,9 +1,9 @@
 //! `tracking:`, the idle timeouts of connection tracking.
 
-use super::document::settings::Tracking;
-use super::document::shape::Field;
-use super::document::words::Whole;
 use crate::model::TrackingTimeouts;
+use crate::topology::document::settings::Tracking;
+use crate::topology::document::shape::Field;
+use crate::topology::document::words::Whole;
 
 /// The timeouts of a file; what it does not say is as EC2 has it.
 pub(super) fn timeouts(said: &Tracking) -> TrackingTimeouts {

@@ -1,12 +1,12 @@
 //! The port that the first end of a flow sends from: `left:4500 <-> right:500/udp`.
 
-use super::FlowPattern;
-use super::document::words::Word;
+use super::Resolver;
 use super::flows::Within;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::services;
 use crate::model::{Port, Service};
+use crate::topology::FlowPattern;
+use crate::topology::document::words::Word;
+use crate::topology::problem::{Draft, quote};
 
 /// What stands before an arrow: an end, and perhaps a port.
 pub(super) fn split(word: &str) -> (&str, Option<&str>) {
@@ -17,7 +17,7 @@ pub(super) fn split(word: &str) -> (&str, Option<&str>) {
     }
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// The port that is written before the arrow of a flow.
     pub fn sent_from(
         &mut self,

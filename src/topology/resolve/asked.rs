@@ -1,12 +1,12 @@
 //! A flow that somebody asks about outside a file, in the words of a file.
 
-use super::FlowPattern;
-use super::document::words::Word;
+use super::Resolver;
 use super::flows::Within;
 use super::names::{Sort, fault};
-use super::problem::{Problems, Source, Span};
-use super::reading::Reading;
 use crate::model::Cloud;
+use crate::topology::FlowPattern;
+use crate::topology::document::words::Word;
+use crate::topology::problem::{Problems, Source, Span};
 
 impl FlowPattern {
     /// Reads `web1 -> db1:3306 by public address`, a question to the model; names are those of a cloud at a moment. Also what no
@@ -16,9 +16,9 @@ impl FlowPattern {
     /// What is wrong with the words, with their places.
     pub fn parse(words: &str, cloud: &Cloud) -> Result<Self, Problems> {
         let source = Source::new("FLOW", words);
-        let mut reading = Reading::new(&source, Vec::new(), None);
+        let mut resolver = Resolver::new(&source, Vec::new(), None);
         let nowhere = Span { start: 0, end: 0 };
-        let mut declare = |name: &str, sort| reading.declare(&Word::new(name, nowhere), sort, &[]);
+        let mut declare = |name: &str, sort| resolver.declare(&Word::new(name, nowhere), sort, &[]);
         cloud.hosts.keys().for_each(|name| declare(name.as_str(), Sort::Host));
         cloud.instances.keys().for_each(|name| declare(name.as_str(), Sort::Instance));
         cloud.load_balancers.keys().for_each(|name| declare(name.as_str(), Sort::LoadBalancer));
@@ -27,21 +27,21 @@ impl FlowPattern {
         let groups = cloud.groups.keys().filter(|name| name.as_str() != default && fault(name.as_str()).is_none());
         groups.for_each(|name| declare(name.as_str(), Sort::Group));
         for (name, group) in &cloud.groups {
-            reading.world.groups.insert(name.clone(), Some(group.vpc.clone()));
+            resolver.cloud.now.groups.insert(name.clone(), Some(group.vpc.clone()));
         }
         for (name, _, interface) in cloud.interfaces() {
-            reading.world.instances.insert(name.clone(), Some(interface.vpc.clone()));
-            reading.world.attach(name, [interface.id.device]);
+            resolver.cloud.now.instances.insert(name.clone(), Some(interface.vpc.clone()));
+            resolver.cloud.now.attach(name, [interface.id.device]);
             for group in &interface.groups {
-                reading.world.members.entry(group.clone()).or_default().insert(name.clone());
+                resolver.cloud.now.members.entry(group.clone()).or_default().insert(name.clone());
             }
         }
         let node = Word::new(words, Span { start: 0, end: words.len() });
-        let pattern = reading.flow(&node, Within::Question);
-        reading.refuse_empty_patterns();
+        let pattern = resolver.flow(&node, Within::Question);
+        resolver.refuse_empty_patterns();
         match pattern {
-            Some(pattern) if reading.problems.is_empty() => Ok(pattern),
-            _ => Err(Problems::new(&source, reading.problems)),
+            Some(pattern) if resolver.told.problems.is_empty() => Ok(pattern),
+            _ => Err(Problems::new(&source, resolver.told.problems)),
         }
     }
 }

@@ -1,29 +1,29 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::document::scenario::Connections;
-use super::document::shape::{Map, Span};
-use super::document::words::{Flow, Name, Word};
+use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
-use super::suggest::suggest;
-use super::{Action, FlowPattern, Opening, Placed, Selector};
 use crate::model::{ConnectionName, Service, Via};
+use crate::topology::document::scenario::Connections;
+use crate::topology::document::shape::{Map, Span};
+use crate::topology::document::words::{Flow, Name, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{Action, FlowPattern, Opening, Placed, Selector};
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// `open: {session: 'web1 -> db1:3306'}`.
     pub fn openings(&mut self, opened: &Map<Name<ConnectionName>, Flow>) -> Vec<Action> {
         let mut actions = Vec::new();
         for entry in &opened.entries {
             let Some(key) = &entry.key else { continue };
             let Some(name) = self.name(key) else { continue };
-            if let Some(first) = self.connections.get(&name) {
+            if let Some(first) = self.cloud.connections.get(&name) {
                 let draft = Draft::new(key.span, format!("a connection {} is opened already", quote(&name)));
                 self.report(draft.related("here", *first));
                 continue;
             }
-            self.connections.insert(name.clone(), key.span);
+            self.cloud.connections.insert(name.clone(), key.span);
             let Some(value) = &entry.value else { continue };
             let Some(flow) = self.flow(value, Within::Held) else { continue };
             if let Selector::Instance(to) = &flow.to
@@ -60,7 +60,7 @@ impl Reading<'_> {
                 Selector::Host(host) => host,
                 _ => continue,
             };
-            let addresses = self.hosts.get(host).map_or(&[][..], |host| &host.addresses);
+            let addresses = self.cloud.hosts.get(host).map_or(&[][..], |host| &host.addresses);
             let of = |ipv6: bool| addresses.iter().filter(|address| address.0.is_ipv6() == ipv6).count();
             let least = match flow.via {
                 Some(Via::Ipv6) => of(true),
@@ -82,10 +82,10 @@ impl Reading<'_> {
 
     fn connection(&mut self, name: &Word) -> Option<Placed<ConnectionName>> {
         let word = name.text();
-        if self.connections.contains_key(word) {
+        if self.cloud.connections.contains_key(word) {
             return Some(Placed { value: ConnectionName::new(word), place: self.place(name.span) });
         }
-        let help = suggest(word, self.connections.keys().map(String::as_str))
+        let help = suggest(word, self.cloud.connections.keys().map(String::as_str))
             .unwrap_or_else(|| "a step opens one with `do: [{open: {session: \'web1 -> db1:3306\'}}]`".to_owned());
         self.report(Draft::new(name.span, format!("no connection {} is open at this step", quote(word))).help(help));
         None

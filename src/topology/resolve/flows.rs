@@ -2,17 +2,18 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::document::scenario::Table as TableSaid;
-use super::document::shape::{Field, Map, Span};
-use super::document::words::{Flow, Name, Word};
-use super::names::{Sort, World};
+use super::Resolver;
+use super::names::Sort;
 use super::peers;
-use super::problem::{Draft, quote};
-use super::reading::Reading;
 use super::services::{first_word, service, unprobeable};
-use super::suggest::suggest;
-use super::{FlowPattern, Selector, Table};
+use super::standing::Standing;
 use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
+use crate::topology::document::scenario::Table as TableSaid;
+use crate::topology::document::shape::{Field, Map, Span};
+use crate::topology::document::words::{Flow, Name, Word};
+use crate::topology::problem::{Draft, quote};
+use crate::topology::suggest::suggest;
+use crate::topology::{FlowPattern, Selector, Table};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
@@ -34,7 +35,7 @@ pub(super) enum Within {
     Question,
 }
 
-impl Reading<'_> {
+impl Resolver<'_> {
     /// One pattern.
     pub fn flow(&mut self, said: &Word, within: Within) -> Option<FlowPattern> {
         self.flow_of(said, said.text(), within)
@@ -101,7 +102,9 @@ impl Reading<'_> {
             return None;
         }
         let only_ipv6 = |end: &Selector| match end {
-            Selector::Host(name) => self.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6())),
+            Selector::Host(name) => {
+                self.cloud.hosts.get(name).is_some_and(|it| it.addresses.iter().all(|a| a.0.is_ipv6()))
+            }
             _ => false,
         };
         let by = match via {
@@ -123,7 +126,7 @@ impl Reading<'_> {
             self.report(draft);
             return None;
         }
-        self.patterns.push((pattern.clone(), node.span));
+        self.later.patterns.push((pattern.clone(), node.span));
         Some(pattern)
     }
 
@@ -138,7 +141,7 @@ impl Reading<'_> {
         {
             return interface.ok();
         }
-        match self.names.sort(word).filter(|_| !self.unread.contains(word)) {
+        match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
             Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),
             Some(Sort::Instance) if within == Within::Table => Some(Selector::Instance(InstanceName::new(word))),
             Some(Sort::Group) if within == Within::Table => Some(Selector::Group(GroupName::new(word))),
@@ -223,14 +226,14 @@ impl Reading<'_> {
 
     /// The truth tables. They may extend one another in any order, but not in a circle.
     pub fn read_tables(&mut self, said: &Field<Map<Name<TableName>, TableSaid>>) {
-        self.tables_incomplete = said.is_unread();
+        self.names.doubts.tables = said.is_unread();
         let entries = said.get().map_or(&[][..], |map| &map.entries);
         let mut heads: IndexMap<String, (Span, &TableSaid)> = IndexMap::new();
         for entry in entries {
             let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
             match &entry.value {
                 Some(table) => drop(heads.insert(name, (entry.at, table))),
-                None => drop(self.unread.insert(name)),
+                None => drop(self.names.doubts.unread.insert(name)),
             }
         }
         let names: Vec<&str> = entries.iter().filter_map(|entry| Some(entry.key.as_ref()?.text())).collect();
@@ -252,7 +255,7 @@ impl Reading<'_> {
             by.extend(table.by.get().map(|choice| (name.clone(), choice.value)));
             let ports = table.ports.get().map_or(&[][..], |list| &list.items);
             let ports: Vec<Service> = ports.iter().filter_map(|item| self.service(item)).collect();
-            self.ports.extend(ports);
+            self.cloud.ports.extend(ports);
             let items = table.open.get().map_or(&[][..], |list| &list.items);
             let mut open: Vec<(&Flow, FlowPattern)> = Vec::new();
             for item in items {
@@ -262,10 +265,10 @@ impl Reading<'_> {
             let open = open.into_iter().map(|(_, pattern)| pattern).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
             let place = self.place(*key);
-            self.tables.insert(TableName::new(name), Table { place, like, open, via: None });
+            self.cloud.tables.insert(TableName::new(name), Table { place, like, open, via: None });
         }
         // A table that does not say by which address takes the word of the one that it extends.
-        for (name, table) in &mut self.tables {
+        for (name, table) in &mut self.cloud.tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
                 if let Some(via) = by.get(name) {
@@ -285,7 +288,7 @@ impl Reading<'_> {
         parents: &IndexMap<String, (String, Span)>,
     ) {
         let mut told: IndexSet<(usize, usize)> = IndexSet::new();
-        let tables: Vec<_> = self.tables.iter().map(|(name, table)| (name.to_string(), table.via)).collect();
+        let tables: Vec<_> = self.cloud.tables.iter().map(|(name, table)| (name.to_string(), table.via)).collect();
         for (name, via) in tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
@@ -338,12 +341,13 @@ impl Reading<'_> {
 
     /// Reports patterns that can never select a cell, now that every membership of the file is known.
     pub fn refuse_empty_patterns(&mut self) {
-        for (pattern, span) in std::mem::take(&mut self.patterns) {
-            let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.world));
-            if let Some(group) = group.filter(|_| !self.incomplete && !self.members_unknown) {
+        for (pattern, span) in std::mem::take(&mut self.later.patterns) {
+            let group = [&pattern.from, &pattern.to].into_iter().find_map(|end| memberless(end, &self.cloud.now));
+            if let Some(group) = group.filter(|_| !self.names.doubts.incomplete && !self.names.doubts.members) {
                 let message = format!("no instance is ever a member of {}", quote(group.as_str()));
                 self.report(Draft::new(span, message).help("so this flow selects no cell"));
-            } else if let (Some(from), Some(to)) = (ever(&pattern.from, &self.world), ever(&pattern.to, &self.world))
+            } else if let (Some(from), Some(to)) =
+                (ever(&pattern.from, &self.cloud.now), ever(&pattern.to, &self.cloud.now))
                 && from == to
                 && from.len() == 1
                 && !asks_itself(&pattern)
@@ -380,7 +384,7 @@ fn asks_itself(pattern: &FlowPattern) -> bool {
     pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)
 }
 
-fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName> {
+fn memberless<'s>(selector: &'s Selector, world: &Standing) -> Option<&'s GroupName> {
     match selector {
         Selector::Group(group) if !world.members.contains_key(group) => Some(group),
         _ => None,
@@ -388,7 +392,7 @@ fn memberless<'s>(selector: &'s Selector, world: &World) -> Option<&'s GroupName
 }
 
 /// The instances that a selector can ever mean, unless it means others too.
-fn ever<'s>(selector: &'s Selector, world: &'s World) -> Option<Vec<&'s InstanceName>> {
+fn ever<'s>(selector: &'s Selector, world: &'s Standing) -> Option<Vec<&'s InstanceName>> {
     match selector {
         Selector::Instance(instance)
         | Selector::Interface(InterfaceId { instance, .. })

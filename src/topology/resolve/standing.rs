@@ -1,0 +1,107 @@
+//! Who exists at a step.
+
+use std::collections::BTreeSet;
+
+use indexmap::{IndexMap, IndexSet};
+
+use crate::model::{AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceId, Operation, Target, VpcName};
+
+/// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
+/// earlier step made counts, and only what every era terminates is gone.
+#[derive(Clone, Default)]
+pub(super) struct Standing {
+    pub groups: IndexMap<GroupName, Option<VpcName>>,
+    pub instances: IndexMap<InstanceName, Option<VpcName>>,
+    pub elastic_ips: IndexSet<ElasticIpName>,
+    /// The interfaces that an instance ever has, so far; nothing of one whose interfaces could not be read.
+    pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
+    /// The interfaces that are launched or attached, and whether they ever have a public address.
+    pub publics: IndexMap<InterfaceId, AutomaticPublic>,
+    /// Who is ever a member of which group.
+    pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
+}
+
+impl Standing {
+    /// What an operation does to names.
+    pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
+        match operation {
+            Operation::CreateGroup(group) => {
+                self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
+            }
+            Operation::DeleteGroup(group) if in_all_eras => {
+                self.groups.shift_remove(group);
+            }
+            Operation::AllocateAddress(name) => {
+                self.elastic_ips.insert(name.clone());
+            }
+            Operation::ReleaseAddress(name) if in_all_eras => {
+                self.elastic_ips.shift_remove(name);
+            }
+            Operation::Launch(launch) => {
+                self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
+                self.join(&launch.name, &launch.groups);
+                self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
+                for more in &launch.more {
+                    let id = InterfaceId { instance: launch.name.clone(), device: more.device };
+                    self.may_be_public(id, AutomaticPublic::None);
+                }
+                launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
+            }
+            Operation::AttachInterface(instance, interface) => {
+                self.attach(instance, [interface.device]);
+                self.join(instance, &interface.groups);
+                let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                self.may_be_public(id, AutomaticPublic::None);
+            }
+            Operation::AssociateAddress { to, .. } => {
+                let id = match to {
+                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Interface(id) => id.clone(),
+                };
+                self.may_be_public(id, AutomaticPublic::Given);
+            }
+            Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
+            Operation::Terminate(instance) if in_all_eras => {
+                self.instances.shift_remove(instance);
+            }
+            // Another era still has the name.
+            Operation::DeleteGroup(_) | Operation::ReleaseAddress(_) | Operation::Terminate(_) => {}
+            // These make and end no name, and no membership.
+            Operation::Stop(_)
+            | Operation::Start(_)
+            | Operation::Reboot(_)
+            | Operation::Crash(_)
+            | Operation::AuthorizeIngress(..)
+            | Operation::RevokeIngress(..)
+            | Operation::AuthorizeEgress(..)
+            | Operation::RevokeEgress(..)
+            | Operation::DetachInterface(_)
+            | Operation::SetSourceDestCheck(..)
+            | Operation::CreatePrefixList(_)
+            | Operation::ModifyPrefixList { .. }
+            | Operation::CreateLoadBalancer(_)
+            | Operation::RegisterInstances(..)
+            | Operation::DeregisterInstances(..)
+            | Operation::DisassociateAddress(_) => {}
+        }
+    }
+
+    /// Interfaces of an instance, of which some may be known.
+    pub fn attach(&mut self, instance: &InstanceName, devices: impl IntoIterator<Item = u8>) {
+        self.devices.entry(instance.clone()).or_default().extend(devices);
+    }
+
+    /// What is said of an interface's public address; one that it ever has, it ever has.
+    fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
+        let known = self.publics.entry(id).or_insert(public);
+        if public == AutomaticPublic::Given {
+            *known = public;
+        }
+    }
+
+    fn join(&mut self, instance: &InstanceName, groups: &IndexSet<GroupName>) {
+        for group in groups {
+            self.members.entry(group.clone()).or_default().insert(instance.clone());
+        }
+    }
+}
