@@ -65,7 +65,6 @@ const CIRCLES: &[(&str, usize)] = &[
     ("compile", 7),
     ("lab", 25),
     ("policy", 5),
-    ("probe", 17),
     ("protocol", 2),
     ("report", 4),
     ("testing", 5),

@@ -4,10 +4,9 @@ use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::attempt;
 use super::canary::Receiver;
-use super::evidence::Parties;
-use super::witness::LinkId;
+use super::evidence::{LinkId, Parties};
+use super::question::{self, Answering};
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -46,18 +45,6 @@ pub struct Ask {
     pub behind: Vec<NodeName>,
     /// What answers there, if anything does.
     pub answering: Answering,
-}
-
-/// What answers at the receiver's port.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Answering {
-    /// A listener of ours, which repeats the token and names itself; or nothing.
-    #[default]
-    Harness,
-    /// A program of the user's, which knows nothing of tokens: nothing is said to it that its protocol may not have.
-    Program,
-    /// The same behind a load balancer, which takes the connection before it has asked anybody.
-    ProgramBehind,
 }
 
 /// The asks that may be under way together, at most so many, and those that come later. Without ports one flow is told from another by
@@ -113,14 +100,14 @@ pub(super) fn is_unanswered(ask: &Ask) -> bool {
 
 /// Every tuple that a probe can have, before and behind the gateway.
 pub(super) fn tuples(ask: &Ask, port: u16) -> Vec<Tuple> {
-    let mut tuples = vec![attempt::tuple(ask.service, ask.source, port, ask.destination)];
+    let mut tuples = vec![question::tuple(ask.service, ask.source, port, ask.destination)];
     let behind = ask.translated;
     let sources = [Some(ask.source), behind.map(|(source, _)| source)];
     let sources = sources.into_iter().flatten().chain(ask.passed_on_by.iter().copied());
     for source in sources {
         // With a public address on one side only, the translation changes one end at a time.
         for destination in [Some(ask.destination), behind.map(|(_, destination)| destination)].into_iter().flatten() {
-            let tuple = attempt::tuple(ask.service, source, port, destination);
+            let tuple = question::tuple(ask.service, source, port, destination);
             if !tuples.contains(&tuple) {
                 tuples.push(tuple);
             }

@@ -2,58 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
 
-use super::ask::Answering;
-use super::{TOKEN_BYTES, raw, told};
-use crate::fabric::packet::{ECHO_REQUEST, ECHO_REQUEST_IPV6, ICMP, ICMPV6, TCP, Tuple, UDP};
+use super::question::{Answer, Answering, Token, protocol};
+use super::{raw, told};
 use crate::model::Service;
-
-/// A token that only the receiver of this very probe can know.
-pub(super) type Token = [u8; TOKEN_BYTES];
-
-/// What the socket itself came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    /// The peer repeated the token and gave its name; an echo names nobody.
-    Answered(Option<String>),
-    /// A program has taken the connection, or the datagram.
-    Connected,
-    /// A reset, or port unreachable.
-    Refused,
-    /// No route, or host or net unreachable.
-    Unreachable,
-    /// Something else, in the kernel's words.
-    Failed(String),
-}
-
-/// The protocol number that a service is asked for with, at an address.
-pub(super) fn protocol(service: Service, at: IpAddr) -> u8 {
-    match service {
-        Service::Tcp(_) => TCP,
-        Service::Udp(_) => UDP,
-        Service::IcmpEcho | Service::Icmp(_) if at.is_ipv6() => ICMPV6,
-        Service::IcmpEcho | Service::Icmp(_) => ICMP,
-        Service::Protocol(number) => number,
-    }
-}
-
-/// The tuple of a probe between two addresses.
-pub(super) fn tuple(service: Service, source: IpAddr, source_port: u16, destination: IpAddr) -> Tuple {
-    let destination_port = match service {
-        Service::Tcp(port) | Service::Udp(port) => port.0,
-        Service::IcmpEcho if destination.is_ipv6() => ECHO_REQUEST_IPV6,
-        Service::IcmpEcho => ECHO_REQUEST,
-        Service::Icmp(message) => message.kind.into(),
-        Service::Protocol(_) => 0,
-    };
-    Tuple { protocol: protocol(service, destination), source, source_port, destination, destination_port }
-}
 
 /// Opens and binds the socket of a probe, on a thread inside the sender's namespace.
 pub(super) fn open(service: Service, source: IpAddr, source_port: u16, forged: bool) -> io::Result<Socket> {
@@ -84,23 +41,12 @@ fn unbound(service: Service, source: IpAddr, source_port: u16, forged: bool) -> 
         // Closing sends a reset: nothing lingers in TIME_WAIT.
         socket.set_linger(Some(Duration::ZERO))?;
     } else if kind == Type::DGRAM {
-        receive_errors(&socket, source)?;
+        told::receive_errors(&socket, source)?;
     }
     if forged && source.is_ipv4() {
         socket.set_ip_transparent_v4(true)?;
     }
     Ok((socket, bound))
-}
-
-/// Else host unreachable never reaches a socket of datagrams.
-pub(super) fn receive_errors(socket: &impl AsFd, source: IpAddr) -> io::Result<()> {
-    use nix::sys::socket::{setsockopt, sockopt};
-    if source.is_ipv4() {
-        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
-    } else {
-        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
-    }
-    Ok(())
 }
 
 /// Asks, and waits for the answer without end: evidence or the caller's patience ends the wait. `source_port` is the

@@ -2,10 +2,11 @@
 //! by health checks who that is. Sockets are made inside by a thread and driven by the one runtime.
 
 mod at_work;
+mod shared;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -18,31 +19,18 @@ use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::{Board, Parties, PassedOn};
-use super::prober::Prober;
+use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
-use crate::fabric::{FabricError, Namespace};
-use crate::model::{HealthCheck, InstanceName, Port};
-use crate::network::NodeName;
+use crate::model::{InstanceName, Port};
 
 pub use at_work::{AtWork, Standing};
+pub use shared::Plan;
+use shared::{Shared, Target, lock};
 
 /// How long beyond its own thresholds a load balancer may take to make up its mind, before that is held against it.
 const SLACK: Duration = Duration::from_secs(5);
 /// How long one that has been turned away may go on talking.
 const FAREWELL: Duration = Duration::from_secs(1);
-
-/// What a load balancer is to do.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// Its namespace.
-    pub node: Arc<Namespace>,
-    /// Its address there, from which it opens its own connections.
-    pub address: IpAddr,
-    /// Its ports, each with that of the instances.
-    pub listeners: IndexMap<Port, Port>,
-    /// How it finds out who is in service.
-    pub health_check: HealthCheck,
-}
 
 /// What a load balancer thinks of an instance behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,73 +67,9 @@ impl Drop for Abort {
     }
 }
 
-#[derive(Debug)]
-struct Shared {
-    plan: Plan,
-    board: Arc<Board>,
-    state: Mutex<State>,
-    /// Counts the changes of state, and first checks.
-    news: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    targets: IndexMap<InstanceName, Target>,
-    turn: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Target {
-    address: IpAddr,
-    in_service: bool,
-    /// Nothing is known of it yet: one pass brings it into service.
-    fresh: bool,
-    /// How many checks in a row contradict what is thought of it.
-    against: u32,
-    why: String,
-}
-
-impl Prober {
-    /// Puts a load balancer to work: its listeners take connections when this returns, and nobody is behind it yet.
-    ///
-    /// # Errors
-    /// The port that could not be had.
-    pub async fn balance(&mut self, plan: Plan) -> Result<(), FabricError> {
-        let name = plan.node.name.clone();
-        let balancer = Balancer::start(plan, Arc::clone(&self.board)).await?;
-        self.balancers.insert(name, balancer);
-        Ok(())
-    }
-
-    /// Whether a load balancer works in a namespace.
-    pub fn balances(&self, node: &NodeName) -> bool {
-        self.balancers.contains_key(node)
-    }
-
-    /// Says who is behind a load balancer from now on, by which address. Who was so already keeps its standing.
-    pub fn register_targets(&mut self, node: &NodeName, targets: &IndexMap<InstanceName, IpAddr>) {
-        if let Some(balancer) = self.balancers.get_mut(node) {
-            balancer.register(targets);
-        }
-    }
-
-    /// The load balancer that works in a namespace, to look at.
-    pub fn at_work(&self, node: &NodeName) -> Option<AtWork> {
-        self.balancers.get(node).map(|balancer| AtWork(Arc::clone(&balancer.shared)))
-    }
-
-    /// What a load balancer thinks of each instance behind it, once that is what one more check of each says too. A
-    /// changed world shows after as many checks as its thresholds ask for, and this waits for them.
-    pub async fn health(&self, node: &NodeName) -> IndexMap<InstanceName, Health> {
-        match self.balancers.get(node) {
-            Some(balancer) => balancer.shared.settled().await,
-            None => IndexMap::new(),
-        }
-    }
-}
-
 impl Balancer {
-    async fn start(plan: Plan, board: Arc<Board>) -> Result<Self, FabricError> {
+    /// Takes connections when this returns.
+    pub async fn start(plan: Plan, board: Arc<Board>) -> Result<Self, FabricError> {
         let ports: Vec<(Port, Port)> = plan.listeners.iter().map(|(own, to)| (*own, *to)).collect();
         let node = Arc::clone(&plan.node);
         let opening =
@@ -165,7 +89,18 @@ impl Balancer {
         Ok(Self { shared, _listeners: listeners, checks: IndexMap::new() })
     }
 
-    fn register(&mut self, targets: &IndexMap<InstanceName, IpAddr>) {
+    /// It, to look at.
+    pub fn at_work(&self) -> AtWork {
+        AtWork(Arc::clone(&self.shared))
+    }
+
+    /// What it thinks of each instance once that is settled.
+    pub async fn health(&self) -> IndexMap<InstanceName, Health> {
+        self.shared.settled().await
+    }
+
+    /// Has these behind it from now on.
+    pub fn register(&mut self, targets: &IndexMap<InstanceName, IpAddr>) {
         self.checks.retain(|name, (address, _)| targets.get(name) == Some(address));
         lock(&self.shared.state).targets.retain(|name, target| targets.get(name) == Some(&target.address));
         for (name, address) in targets {
@@ -402,9 +337,4 @@ fn in_words(error: &io::Error) -> &'static str {
         Some(libc::EHOSTUNREACH | libc::ENETUNREACH) => "unreachable",
         _ => "failed",
     }
-}
-
-/// A panic elsewhere leaves whole targets.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,9 +11,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::evidence::{Board, Case};
+use super::evidence::{Board, Case, LinkId};
 use super::ports::{SourcePorts, UsedUp};
-use super::witness::LinkId;
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
 use crate::fabric::links::{self, LinkState};
 use crate::fabric::packet::{Tuple, UDP};

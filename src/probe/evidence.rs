@@ -7,14 +7,16 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
-use super::attempt::Token;
-use super::witness::LinkId;
+use super::question::Token;
 use crate::fabric::packet::flaw::Flaw;
 use crate::fabric::packet::{Says, Sighting, Tuple};
 use crate::model::IcmpMessage;
 use crate::model::protocol::{ICMP, ICMPV6, TCP};
 use crate::network::NodeName;
 use crate::network::record::Record;
+
+/// A link, by its router and the index there.
+pub(super) type LinkId = (NodeName, u32);
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,13 +14,13 @@ use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
-use super::attempt::Token;
 use super::canary::{self, Links, Receiver};
 use super::evidence::{Case, Logged};
 use super::outcome::Drop;
 use super::prober::Prober;
+use super::question::{TOKEN_BYTES, Token};
 use super::resolve::{self, SentBy, Whose};
-use super::{TOKEN_BYTES, told};
+use super::told;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
 use crate::model::{Direction, Port, Service};

@@ -7,6 +7,7 @@
 mod ask;
 mod attempt;
 mod balancer;
+mod balancing;
 mod canary;
 pub mod connections;
 mod evidence;
@@ -15,6 +16,8 @@ mod listening;
 mod outcome;
 mod ports;
 mod prober;
+mod probing;
+mod question;
 mod raw;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
@@ -26,68 +29,13 @@ mod waiting;
 mod watched;
 mod witness;
 
-use std::time::Instant;
-
-pub use ask::{Answering, Ask};
+pub use ask::Ask;
 pub use balancer::{AtWork, Health, Plan, Standing};
 pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held, NotMet};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Recorded, Resolution, SOMEBODY_ELSE};
 pub use prober::Prober;
+pub use question::Answering;
 pub use resolve::{Whose, unheard};
 pub use traffic::{Course, Packet, Part, Streams, Trace};
-
-use crate::model::Flow;
-
-/// The length of a probe's token, in bytes.
-const TOKEN_BYTES: usize = 16;
-
-impl Prober {
-    /// Probes flows, all at once, between canaries. An ask that could not be made says why, and is inconclusive.
-    pub async fn probe(
-        &mut self,
-        flows: &[(Flow, Result<Ask, String>)],
-        paths: &[KnownPath],
-        whose: Whose<'_>,
-    ) -> Batch {
-        let begun = Instant::now();
-        let held_before = self.canaries_hold(paths).await;
-        let asks: Vec<Ask> = flows.iter().filter_map(|(_, ask)| ask.as_ref().ok().cloned()).collect();
-        let mut findings = self.ask_all(&asks).await.into_iter();
-        let canaries_held = held_before && self.canaries_hold(paths).await;
-        let observations = flows.iter().map(|(flow, ask)| {
-            let found = ask.as_ref().map_err(String::clone).and_then(|ask| {
-                let finding = findings.next().ok_or_else(|| String::from("it was not asked"))?;
-                let receiver = ask.receiver.as_ref().map(|it| resolve::Asked { node: &it.node, address: it.address });
-                let by = match &finding.answer {
-                    Some(attempt::Answer::Answered(Some(name))) => Some(name.clone()),
-                    _ => resolve::passed_on_to(&finding, &ask.behind, whose).map(|node| node.0),
-                };
-                let outcome = resolve::outcome(&finding, receiver, &ask.behind, whose);
-                let answer_dropped = resolve::answer_dropped(&finding, whose);
-                let mut records = finding.records.clone();
-                records.extend(finding.answer_drop.clone().filter(|_| answer_dropped.is_some()));
-                Ok(Observation {
-                    flow: flow.clone(),
-                    outcome,
-                    timed_out: finding.timed_out,
-                    resolved: None,
-                    admitted_at: resolve::admitted_at(&finding, whose),
-                    answered_by: by,
-                    answer_dropped,
-                    records,
-                })
-            });
-            match found {
-                Ok(seen) if !canaries_held => {
-                    let why = "a canary of known fate did not do as it must".to_owned();
-                    Observation { records: seen.records, ..Observation::unproved(flow.clone(), why) }
-                }
-                Ok(seen) => seen,
-                Err(why) => Observation::unproved(flow.clone(), why),
-            }
-        });
-        Batch { observations: observations.collect(), canaries_held, took: begun.elapsed() }
-    }
-}

@@ -9,14 +9,15 @@ use futures::StreamExt;
 use socket2::Socket;
 
 use super::ask::{Ask, is_unanswered, next_chunk, parties, portless, tuples};
-use super::attempt::{self, Answer, Token};
+use super::attempt;
 use super::balancer::Balancer;
 use super::canary::{self, KnownPath, Receiver};
-use super::evidence::{Board, Logged};
+use super::evidence::{Board, LinkId, Logged};
 use super::ports::SourcePorts;
+use super::question::{self, Answer, Token};
 use super::servers::Servers;
 use super::waiting::{Finding, Probe, State, finish, until_evidence};
-use super::witness::{Eye, LinkId, Witness};
+use super::witness::{Eye, Witness};
 use crate::fabric::links::OtherEnd;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::Tuple;
@@ -289,7 +290,7 @@ impl Prober {
         if matches!(ask.service, Service::Protocol(_)) {
             return Ok(0);
         }
-        self.ports.take(ask.ports_of, attempt::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
+        self.ports.take(ask.ports_of, question::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
     }
 
     /// How many log records were ever lost.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::attempt::{self, Answer, Token};
 use super::evidence::Board;
-use super::{TOKEN_BYTES, told};
+use super::question::{self, Answer, TOKEN_BYTES, Token};
+use super::told;
 use crate::fabric::packet::flaw::checksum;
 use crate::model::{IcmpMessage, Service};
 use crate::network::NodeName;
@@ -24,7 +24,7 @@ pub(super) async fn tell(socket: Socket, message: Vec<u8>, to: IpAddr) -> io::Re
     let socket = UdpSocket::from_std(socket.into())?;
     socket.connect(SocketAddr::new(to, 0)).await?;
     // Not before: without a peer it would receive the errors that others bring back.
-    attempt::receive_errors(&socket, to)?;
+    told::receive_errors(&socket, to)?;
     socket.send(&message).await?;
     let mut other = [0; 256];
     loop {
@@ -61,7 +61,7 @@ pub(super) fn listen(service: Service, ipv6: bool) -> io::Result<Socket> {
     } else {
         (Domain::IPV4, IpAddr::from(std::net::Ipv4Addr::UNSPECIFIED))
     };
-    let protocol = Protocol::from(i32::from(attempt::protocol(service, any)));
+    let protocol = Protocol::from(i32::from(question::protocol(service, any)));
     Socket::new(domain, Type::RAW.nonblocking().cloexec(), Some(protocol))
 }
 

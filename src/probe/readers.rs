@@ -1,7 +1,8 @@
 //! What reads the answers to probes, for whoever feeds it any bytes at all.
 
-use super::attempt::{self, Answer, Token};
-use super::{TOKEN_BYTES, raw};
+use super::attempt;
+use super::question::{Answer, TOKEN_BYTES, Token};
+use super::raw;
 use crate::model::{IcmpMessage, Service};
 
 /// What comes back to a probe, and what comes to a listener without ports.

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::attempt::Answer;
 use super::evidence::Logged;
 use super::outcome::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
+use super::question::Answer;
 use super::waiting::{Back, Finding};
 use crate::fabric::packet::flaw::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};

@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
-use super::attempt::Token;
 use super::connections::{Connections, MOST_OF_A_CLIENT};
 use super::evidence::Board;
-use super::{TOKEN_BYTES, raw};
+use super::question::{TOKEN_BYTES, Token};
+use super::raw;
 use crate::fabric::{FabricError, Namespace};
 use crate::model::{Port, Service};
 use crate::network::{Families, NodeName};

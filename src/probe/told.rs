@@ -2,10 +2,21 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use tokio::net::UdpSocket;
+
+/// Else host unreachable never reaches a socket of datagrams.
+pub(super) fn receive_errors(socket: &impl AsFd, source: IpAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    if source.is_ipv4() {
+        setsockopt(socket, sockopt::Ipv4RecvErr, &true)?;
+    } else {
+        setsockopt(socket, sockopt::Ipv6RecvErr, &true)?;
+    }
+    Ok(())
+}
 
 /// Receives from a peer. Errors that refuse in its name and are not its own are passed over.
 pub(super) async fn receive(socket: &UdpSocket, peer: IpAddr, buffer: &mut [u8]) -> io::Result<usize> {

@@ -4,6 +4,7 @@
 //! UDP the others belong to one that is held, and go both ways by themselves. Which arrive is read at the receivers by
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
+mod marks;
 mod sending;
 
 use std::collections::{HashMap, HashSet};
@@ -19,36 +20,24 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::ask::{Ask, parties, stays_inside, tuples};
-use super::attempt;
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
 use super::held;
 use super::outcome::Drop;
 use super::prober::Prober;
+use super::question;
 use super::resolve::{self, SentBy, Whose};
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::{self, Tap};
 use crate::model::{Port, Service};
 use crate::network::NodeName;
+pub use marks::Part;
+use marks::{Mark, mark};
 use sending::{Lane, TICK, answering, send};
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
 /// not used twice.
 const MOST: usize = 6_000;
-/// Begins the payload of every packet of ours.
-const MAGIC: [u8; 4] = *b"\xb1iNK";
-
-/// What a packet of a stream is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// It begins a connection.
-    New,
-    /// It belongs to the held one, from the sender.
-    Forth,
-    /// It belongs to the held one, from the receiver.
-    Back,
-}
-
 /// A packet that was sent.
 #[derive(Clone, Debug)]
 pub struct Packet {
@@ -83,9 +72,6 @@ pub struct Course {
     /// The way back.
     pub client: Receiver,
 }
-
-/// Identifies a packet on its way: stream, part and number.
-type Mark = (u32, Part, u32);
 
 /// Traffic under way. Dropping it ends it.
 #[derive(Debug)]
@@ -136,7 +122,7 @@ impl Streams {
             };
             let mut ports = Vec::new();
             for number in 0..most {
-                let fresh = prober.ports.take(ask.ports_of, attempt::protocol(ask.service, ask.source));
+                let fresh = prober.ports.take(ask.ports_of, question::protocol(ask.service, ask.source));
                 let fresh = fresh.map_err(|error| error.to_string())?;
                 let ways = tuples(ask, fresh);
                 let mark = (stream, Part::New, number);
@@ -348,24 +334,6 @@ fn turn(tuple: Tuple) -> Tuple {
     }
 }
 
-fn payload((stream, part, number): Mark) -> [u8; 13] {
-    let mut bytes = [0; 13];
-    bytes[..4].copy_from_slice(&MAGIC);
-    bytes[4..8].copy_from_slice(&stream.to_be_bytes());
-    bytes[8] = part as u8;
-    bytes[9..].copy_from_slice(&number.to_be_bytes());
-    bytes
-}
-
-/// The mark of a packet of ours.
-fn mark(packet: &[u8]) -> Option<Mark> {
-    let at = packet.windows(MAGIC.len()).position(|window| window == MAGIC)?;
-    let bytes: &[u8; 13] = packet.get(at..at + 13)?.try_into().ok()?;
-    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    let part = [Part::New, Part::Forth, Part::Back].into_iter().find(|part| *part as u8 == bytes[8])?;
-    Some((number(4), part, number(9)))
-}
-
 /// How many packets the machine has ever lost since its queues were full; of all namespaces, and by processor.
 fn crowded() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/net/softnet_stat").ok()?;
@@ -427,6 +395,7 @@ fn read(
 
 #[cfg(test)]
 mod tests {
+    use super::marks::payload;
     use super::*;
 
     #[test]

@@ -10,10 +10,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::time::timeout;
 
-use super::ask::{Answering, Ask, is_unanswered, stays_inside};
-use super::attempt::Answer;
+use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged, PassedOn};
+use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
 use crate::network::NodeName;

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
 
-use super::evidence::{Board, Logged};
+use super::evidence::{Board, LinkId, Logged};
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::flaw::Flaw;
 use crate::fabric::packet::{self, Tuple};
@@ -24,9 +24,6 @@ pub(super) enum Eye {
     /// What a router sends over its link of this index, which leads to a namespace.
     Tap(LinkId, Tap),
 }
-
-/// A link, by its router and the index there.
-pub(super) type LinkId = (NodeName, u32);
 
 enum Order {
     Watch(NodeName, Eye),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::{Shared, Target, lock};
+use super::shared::{Shared, Target, lock};
 use crate::model::InstanceName;
 
 /// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Mark, Part, payload};
+use super::marks::{Mark, Part, payload};
 use crate::fabric::Namespace;
 
 /// One packet each, over all streams.

@@ -1,0 +1,37 @@
+//! The mark by which a packet of a stream is known on its way.
+
+/// Begins the payload of every packet of ours.
+const MAGIC: [u8; 4] = *b"\xb1iNK";
+
+/// What a packet of a stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// It begins a connection.
+    New,
+    /// It belongs to the held one, from the sender.
+    Forth,
+    /// It belongs to the held one, from the receiver.
+    Back,
+}
+
+/// Identifies a packet on its way: stream, part and number.
+pub type Mark = (u32, Part, u32);
+
+/// The payload that carries a mark.
+pub fn payload((stream, part, number): Mark) -> [u8; 13] {
+    let mut bytes = [0; 13];
+    bytes[..4].copy_from_slice(&MAGIC);
+    bytes[4..8].copy_from_slice(&stream.to_be_bytes());
+    bytes[8] = part as u8;
+    bytes[9..].copy_from_slice(&number.to_be_bytes());
+    bytes
+}
+
+/// The mark of a packet of ours.
+pub fn mark(packet: &[u8]) -> Option<Mark> {
+    let at = packet.windows(MAGIC.len()).position(|window| window == MAGIC)?;
+    let bytes: &[u8; 13] = packet.get(at..at + 13)?.try_into().ok()?;
+    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let part = [Part::New, Part::Forth, Part::Back].into_iter().find(|part| *part as u8 == bytes[8])?;
+    Some((number(4), part, number(9)))
+}
