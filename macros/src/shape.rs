@@ -138,7 +138,7 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let _ = write!(keys, "{key:?}, ");
         let _ = write!(
             described,
-            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, schema: generator.subschema_for::<{value}>() }}, ",
+            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, schema: definitions.of::<{value}>() }}, ",
             part.doc(),
             part.has("needed"),
             part.has("either"),
@@ -156,16 +156,14 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
     let (what, doc) = (said.what.as_deref().unwrap_or("\"\""), said.doc.join(", "));
     let many = said.many.as_deref().unwrap_or(what);
     format!(
-        "impl schemars::JsonSchema for {name} {{
-            fn schema_name() -> std::borrow::Cow<'static, str> {{ {name:?}.into() }}
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {{
-                {SHAPE}::mapping_schema(&[{doc}], vec![{described}], {some})
-            }}
-        }}
-        impl {SHAPE}::Shape for {name} {{
+        "impl {SHAPE}::Shape for {name} {{
             const WHAT: &'static str = {what};
             const MANY: &'static str = {many};
             const IS_MAPPING: bool = true;
+            fn name() -> Option<String> {{ Some({name:?}.to_owned()) }}
+            fn schema(definitions: &mut {SHAPE}::Definitions) -> serde_json::Value {{
+                {SHAPE}::mapping_schema(&[{doc}], vec![{described}], {some})
+            }}
             fn read(node: &{SHAPE}::Node, what: &str, told: &mut {SHAPE}::Told) -> Option<Self> {{
                 let {let_at} = told.fields(node, what, &[{keys}])?;
                 Some(Self {{ {read} {more} {at} }})
@@ -184,7 +182,7 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let _ = write!(keys, "{key:?}, ");
         let _ = write!(
             described,
-            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: true, either: false, some: false, schema: generator.subschema_for::<{value}>() }}, ",
+            "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: true, either: false, some: false, schema: definitions.of::<{value}>() }}, ",
             part.doc()
         );
         let _ = write!(read, "{key:?} => {SHAPE}::Shape::read(node, {what}, told).map(Self::{variant}), ");
@@ -202,7 +200,7 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
             }}
             fn key(&self) -> &'static str {{ match self {{ {key_of} }} }}
             fn value(&self) -> {SHAPE}::Yaml {{ match self {{ {written} }} }}
-            fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {{
+            fn schema(definitions: &mut {SHAPE}::Definitions) -> serde_json::Value {{
                 {SHAPE}::one_of_schema(&[{doc}], vec![{described}])
             }}
         }}"

@@ -8,7 +8,8 @@ use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Daemon, Instance, Interface};
 use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
 use super::document::shape::{Either, Field, Map, Or, Shape};
-use super::document::words::{Address, Choice, Holder, ListedBlock, Name, ShortRule, Version};
+use super::document::values::{Choice, Version};
+use super::document::words::{Address, Holder, ListedBlock, Name, ShortRule};
 use super::{Problems, Topology};
 use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
 

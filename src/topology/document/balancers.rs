@@ -3,7 +3,8 @@
 use sglab_macros::Shape;
 
 use super::shape::{At, Field, Many, Map};
-use super::words::{Choice, Listener, Name, Seconds, Whole};
+use super::values::{Choice, Seconds, Whole};
+use super::words::{Listener, Name};
 use crate::model::{GroupName, InstanceName, LoadBalancerName, Scheme, SubnetName, VpcName};
 
 /// Takes connections, and opens its own to an instance in service. It sends from its own private address.

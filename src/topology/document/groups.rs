@@ -3,7 +3,8 @@
 use sglab_macros::Shape;
 
 use super::shape::{At, Field, List, Many, Or};
-use super::words::{Description, Name, NumberOrWord, Peer, ShortRule, Whole};
+use super::values::Whole;
+use super::words::{Description, Name, NumberOrWord, Peer, ShortRule};
 use crate::model::VpcName;
 
 /// A list of ingress rules, or the long form with a description.

@@ -3,7 +3,8 @@
 use sglab_macros::Shape;
 
 use super::shape::{Any, At, Either, Field, Many, Map};
-use super::words::{Address, Choice, CommandLine, CommandWord, Device, Mounts, Name, Service, Text};
+use super::values::{Choice, Mounts};
+use super::words::{Address, CommandLine, CommandWord, Device, Name, Service, Text};
 use crate::model::{AutomaticPublic, DaemonName, Forwarding, GroupName, SourceDestCheck, SubnetName, VpcName};
 
 /// An instance.

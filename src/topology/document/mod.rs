@@ -10,10 +10,10 @@ pub mod networks;
 pub mod scenario;
 pub mod settings;
 pub mod shape;
+pub mod values;
 pub mod words;
 pub mod yaml;
 
-use schemars::generate::SchemaSettings;
 use sglab_macros::Shape;
 
 use crate::model::{Era, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName, TableName, VpcName};
@@ -23,8 +23,9 @@ use instances::Instance;
 use networks::{ElasticIps, Host, PrefixList, Vpc};
 use scenario::{Step, Table};
 use settings::{Knobs, Tracking};
-use shape::{At, Field, List, Many, Map};
-use words::{Choice, Name, Version};
+use shape::{At, Definitions, Field, List, Many, Map};
+use values::{Choice, Version};
+use words::Name;
 
 /// A cloud of security groups and instances, truth tables, and a scenario of steps.
 #[derive(Clone, Debug, Default, Shape)]
@@ -71,11 +72,7 @@ pub struct Document {
     pub at: At,
 }
 
-/// The JSON Schema of a topology file, in the draft that editors know best.
+/// The JSON Schema of a topology file.
 pub fn schema() -> serde_json::Value {
-    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Document>().to_value();
-    if let Some(object) = schema.as_object_mut() {
-        object.insert("title".to_owned(), "sglab topology".into());
-    }
-    schema
+    Definitions::root::<Document>("sglab topology")
 }

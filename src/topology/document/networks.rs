@@ -3,7 +3,8 @@
 use sglab_macros::Shape;
 
 use super::shape::{Any, At, Field, List, Many, Map, Or};
-use super::words::{Address, Block, Holder, Ipv6Block, ListedBlock, Name, PacketSize, Whole};
+use super::values::Whole;
+use super::words::{Address, Block, Holder, Ipv6Block, ListedBlock, Name, PacketSize};
 use crate::model::{ElasticIpName, SubnetName};
 
 /// A VPC.

@@ -7,7 +7,8 @@ use super::groups::{Group, Rules};
 use super::instances::{Instance, Interfaces};
 use super::networks::PrefixListEdit;
 use super::shape::{Any, At, Field, Many, Map, One, Or};
-use super::words::{Choice, Flow, Holder, LogLine, Logging, Name, Nothing, Question, Service, Text, Unchanged};
+use super::values::{Choice, Nothing, Unchanged};
+use super::words::{Flow, Holder, LogLine, Logging, Name, Question, Service, Text};
 use crate::model::{
     ConnectionName, ElasticIpName, Era, GroupName, InstanceName, PrefixListName, Reassociation, RefusalCode,
     SourceDestCheck, TableName, Via,

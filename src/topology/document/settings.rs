@@ -3,7 +3,7 @@
 use sglab_macros::Shape;
 
 use super::shape::Field;
-use super::words::{Choice, Whole};
+use super::values::{Choice, Whole};
 use crate::model::{
     ChangeGroups, ElasticIpOnStop, GroupReferenceIpv6, IcmpErrors, OnCrash, OnStart, Quotas, SelfReference,
 };

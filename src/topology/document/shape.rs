@@ -10,11 +10,11 @@ pub use super::super::problem::Span;
 pub use super::super::tree::{Kind, Node, Value};
 pub use super::yaml::Yaml;
 pub use lists::{Any, Either, Entry, Items, List, Many, Map, One, Or};
-pub use schema::{Described, describe, mapping_schema, one_of_schema};
+pub use schema::{Definitions, Described, described, mapping_schema, merged, one_of_schema};
 pub use told::Told;
 
 /// A part of a file.
-pub trait Shape: schemars::JsonSchema + Sized {
+pub trait Shape: Sized {
     /// What is expected where it stands, for messages: "a security group".
     const WHAT: &'static str;
     /// What is expected where several may stand.
@@ -23,6 +23,14 @@ pub trait Shape: schemars::JsonSchema + Sized {
     const IS_MAPPING: bool = false;
     /// Whether one alone is written without a list.
     const ALONE: bool = false;
+
+    /// Its name in the schema; nothing where it is written out wherever it stands.
+    fn name() -> Option<String> {
+        None
+    }
+
+    /// What the schema says of it.
+    fn schema(definitions: &mut Definitions) -> serde_json::Value;
 
     /// Reads it; nothing if what is there is something else, which is told then.
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self>;
@@ -47,7 +55,7 @@ pub trait Tagged: Sized {
     /// What is written under it.
     fn value(&self) -> Yaml;
     /// All that it can be.
-    fn schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema;
+    fn schema(definitions: &mut Definitions) -> serde_json::Value;
 }
 
 /// What a mapping has under a key, if it has the key.

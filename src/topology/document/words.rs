@@ -1,21 +1,16 @@
-//! What a document is made of in the end: names, addresses, flows, numbers, and words to choose from.
+//! What a document says in words that are read further once every name is known: names, addresses, flows, rules.
 
-use std::borrow::Cow;
 use std::fmt::Display;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::time::Duration;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value as Json, json};
 
-use super::shape::{Kind, Map, Node, Shape, Span, Told, Value, Yaml};
+use super::shape::{Definitions, Kind, Node, Shape, Span, Told, Yaml};
 use crate::model::{
-    AutomaticPublic, ChangeGroups, ConnectionName, DaemonName, ElasticIpName, ElasticIpOnStop, Era, Forwarding,
-    GroupName, GroupReferenceIpv6, HostName, IcmpErrors, InstanceName, LoadBalancerName, OnCrash, OnStart,
-    PrefixListName, Quotas, Reassociation, RefusalCode, Scheme, SelfReference, SourceDestCheck, SubnetName, TableName,
-    Via, VpcName,
+    ConnectionName, DaemonName, ElasticIpName, GroupName, HostName, InstanceName, LoadBalancerName, PrefixListName,
+    SubnetName, TableName, VpcName,
 };
-use crate::topology::problem::{Draft, quote};
 use crate::topology::tree::Scalar;
 
 /// A scalar and where it stands.
@@ -89,20 +84,6 @@ macro_rules! leaves {
             }
         }
 
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                let mut schema = json_schema!({"type": "string"});
-                $(schema.insert("pattern".to_owned(), $pattern.into());)?
-                leaves!(@more schema $($($more)?)?);
-                super::shape::describe(&mut schema, &[$($doc),*]);
-                schema
-            }
-        }
-
         impl Leaf for $name {
             const PATTERN: Option<&'static str> = leaves!(@pattern $($pattern)?);
         }
@@ -110,6 +91,15 @@ macro_rules! leaves {
         impl Shape for $name {
             const WHAT: &'static str = $what;
             const MANY: &'static str = leaves!(@many $what $(, $many)?);
+
+            fn name() -> Option<String> {
+                Some(stringify!($name).to_owned())
+            }
+
+            fn schema(_: &mut Definitions) -> Json {
+                let more: &[Json] = &[$(json!({"pattern": $pattern}),)? $($(json!($more),)?)?];
+                super::shape::described(super::shape::merged(json!({"type": "string"}), more), &[$($doc),*])
+            }
 
             fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
                 leaves!(@read [$($numbers)?] told node what).map(Self)
@@ -135,12 +125,6 @@ macro_rules! leaves {
         }
     };
     (@yaml [$($numbers:ident)?] $self:ident) => { Yaml::Word($self.text().to_owned()) };
-    (@more $schema:ident) => {};
-    (@more $schema:ident $more:tt) => {
-        for (key, value) in serde_json::json!($more).as_object().into_iter().flatten() {
-            $schema.insert(key.clone(), value.clone());
-        }
-    };
 }
 
 leaves! {
@@ -256,17 +240,6 @@ impl<T> From<Word> for Name<T> {
     }
 }
 
-impl<T> JsonSchema for Name<T> {
-    fn schema_name() -> Cow<'static, str> {
-        "Name".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let description = "A name: letters, digits, `-` and `_`.";
-        json_schema!({"type": "string", "pattern": NAME, "description": description})
-    }
-}
-
 /// As [`name_fault`](crate::model::name_fault) has it.
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$";
 
@@ -279,282 +252,19 @@ impl<T: Named> Shape for Name<T> {
     const MANY: &'static str = T::MANY;
     const ALONE: bool = true;
 
+    fn name() -> Option<String> {
+        Some("Name".to_owned())
+    }
+
+    fn schema(_: &mut Definitions) -> Json {
+        super::shape::described(json!({"type": "string", "pattern": NAME}), &["A name: letters, digits, `-` and `_`."])
+    }
+
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         told.text(node, what).map(|word| Self(word, PhantomData))
     }
 
     fn yaml(&self) -> Yaml {
         Yaml::Word(self.text().to_owned())
-    }
-}
-
-/// What has a word for each of its values.
-pub trait Words: Copy + PartialEq + 'static {
-    /// What is expected.
-    const WHAT: &'static str;
-    /// For the schema.
-    const DOC: &'static str;
-
-    /// Every value with its word.
-    fn words() -> Vec<(&'static str, Self)>;
-}
-
-/// One of a few words.
-#[derive(Clone, Copy, Debug)]
-pub struct Choice<T> {
-    /// What it stands for.
-    pub value: T,
-    /// Its place.
-    pub span: Span,
-}
-
-impl<T> From<T> for Choice<T> {
-    fn from(value: T) -> Self {
-        Self { value, span: Span::default() }
-    }
-}
-
-impl<T: Words> JsonSchema for Choice<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        T::WHAT.into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let words: Vec<&str> = T::words().into_iter().map(|(word, _)| word).collect();
-        let mut schema = json_schema!({"type": "string", "enum": words});
-        if !T::DOC.is_empty() {
-            super::shape::describe(&mut schema, &[T::DOC]);
-        }
-        schema
-    }
-}
-
-impl<T: Words> Shape for Choice<T> {
-    const WHAT: &'static str = T::WHAT;
-    const ALONE: bool = true;
-
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        told.choice(node, what, &T::words()).map(|value| Self { value, span: node.span })
-    }
-
-    fn yaml(&self) -> Yaml {
-        let word = T::words().into_iter().find(|(_, value)| *value == self.value).map_or("", |(word, _)| word);
-        Yaml::Bare(word.to_owned())
-    }
-}
-
-/// The words of each.
-macro_rules! words {
-    ($($of:ty: $what:literal, $doc:literal, $words:expr;)+) => {$(
-        impl Words for $of {
-            const WHAT: &'static str = $what;
-            const DOC: &'static str = $doc;
-
-            fn words() -> Vec<(&'static str, Self)> {
-                $words.to_vec()
-            }
-        }
-    )+};
-}
-
-words! {
-    Era: "an era", "`article`: as an article of January 2013 states it; `classic`: EC2-Classic as documented; `vpc`: today.",
-        Self::ALL.map(|era| (era.as_str(), era));
-    ChangeGroups: "a value of this knob", "", Self::WORDS;
-    SelfReference: "a value of this knob", "", Self::WORDS;
-    OnStart: "a value of this knob", "", Self::WORDS;
-    OnCrash: "a value of this knob", "", Self::WORDS;
-    ElasticIpOnStop: "a value of this knob", "", Self::WORDS;
-    Quotas: "a value of this knob", "", Self::WORDS;
-    GroupReferenceIpv6: "a value of this knob", "", Self::WORDS;
-    IcmpErrors: "a value of this knob", "", Self::WORDS;
-    SourceDestCheck: "a setting", "", Self::WORDS;
-    Forwarding: "what it does with packets for others", "",
-        [("no", Self::None), ("nat", Self::Nat), ("as-is", Self::Plain)];
-    AutomaticPublic: "an answer", "", [("yes", Self::Given), ("no", Self::None)];
-    Reassociation: "an answer", "", [("yes", Self::Allowed), ("no", Self::Refused)];
-    Scheme: "a scheme", "`internet-facing`: its DNS name means its public address, inside its VPC as well; `internal`: it has a private address only, and its DNS name means that.",
-        Self::ALL.map(|scheme| (scheme.as_str(), scheme));
-    Via: "a kind of address", "",
-        [("private", Self::Private), ("public", Self::Public), ("ipv6", Self::Ipv6), ("dns", Self::Dns)];
-    RefusalCode: "one of EC2's error codes", "One of EC2's error codes.", Self::ALL.map(|code| (code.as_str(), code));
-    Nothing: "what traffic can suffer", "", [("none", Self)];
-    Unchanged: "what `rules` can be", "", [("unchanged", Self)];
-}
-
-/// `none`: nothing is suffered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nothing;
-
-/// `unchanged`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unchanged;
-
-/// A whole number of a range.
-#[derive(Clone, Copy, Debug)]
-pub struct Whole<const LEAST: u32, const MOST: u32> {
-    /// The number.
-    pub value: u32,
-}
-
-impl<const LEAST: u32, const MOST: u32> From<u32> for Whole<LEAST, MOST> {
-    fn from(value: u32) -> Self {
-        Self { value }
-    }
-}
-
-impl<const LEAST: u32, const MOST: u32> JsonSchema for Whole<LEAST, MOST> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Whole".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "minimum": LEAST, "maximum": MOST})
-    }
-}
-
-impl<const LEAST: u32, const MOST: u32> Shape for Whole<LEAST, MOST> {
-    const WHAT: &'static str = "a whole number";
-
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        told.number(node, what, LEAST..=MOST).map(Self::from)
-    }
-
-    fn yaml(&self) -> Yaml {
-        Yaml::Bare(self.value.to_string())
-    }
-}
-
-/// The version of the format.
-#[derive(Clone, Copy, Debug)]
-pub struct Version;
-
-/// The one that there is.
-const VERSION: u32 = 1;
-
-impl JsonSchema for Version {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Version".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "integer", "minimum": VERSION, "maximum": VERSION})
-    }
-}
-
-impl Shape for Version {
-    const WHAT: &'static str = "a version of the format";
-
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        let version = told.number(node, what, 0..=u32::MAX)?;
-        if version != VERSION {
-            let draft = Draft::new(node.span, format!("version {version} of the format is not known here"));
-            told.report(draft.help(format!("this sglab knows version {VERSION}")));
-        }
-        Some(Self)
-    }
-
-    fn yaml(&self) -> Yaml {
-        Yaml::Bare(VERSION.to_string())
-    }
-}
-
-/// The least is sglab's, so that a test need not wait; Amazon's is 5 for the interval of health checks, and 2 for the timeout.
-const SHORTEST: f64 = 0.05;
-const LONGEST: f64 = 300.0;
-
-/// Seconds of a health check.
-#[derive(Clone, Copy, Debug)]
-pub struct Seconds(pub Duration);
-
-impl JsonSchema for Seconds {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Seconds".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "number", "minimum": SHORTEST, "maximum": LONGEST})
-    }
-}
-
-impl Shape for Seconds {
-    const WHAT: &'static str = "seconds";
-
-    fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        let Value::Scalar(scalar) = &node.value else { return told.expected(node, what, None) };
-        match scalar.text.parse::<f64>() {
-            Ok(seconds) if (SHORTEST..=LONGEST).contains(&seconds) => Some(Self(Duration::from_secs_f64(seconds))),
-            _ => {
-                let draft = Draft::new(node.span, format!("{} is no time for this", quote(&scalar.text)));
-                told.report(draft.help(format!("a number of seconds, from {SHORTEST} to {LONGEST}")));
-                None
-            }
-        }
-    }
-
-    fn yaml(&self) -> Yaml {
-        Yaml::Bare(self.0.as_secs_f64().to_string())
-    }
-}
-
-/// What an instance mounts, by place. It is read where files are looked for, and tells users of docker what they mean.
-#[derive(Clone, Debug)]
-pub struct Mounts(pub Node);
-
-impl Default for Mounts {
-    fn default() -> Self {
-        Self(Node { value: Value::Mapping(Vec::new()), span: Span::default() })
-    }
-}
-
-impl Mounts {
-    /// One more.
-    pub fn push(&mut self, place: &str, source: &str) {
-        let word = |text| Node { value: Value::Scalar(Scalar::new(text, 0)), span: Span::default() };
-        if let Value::Mapping(entries) = &mut self.0.value {
-            entries.push((word(place), word(source)));
-        }
-    }
-}
-
-impl JsonSchema for Mounts {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Mounts".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        <Map<MountPlace, MountSource>>::json_schema(generator)
-    }
-}
-
-impl Shape for Mounts {
-    const WHAT: &'static str = "a mapping of places to what is there, such as `/srv/www: ./www`";
-
-    fn read(node: &Node, _: &str, _: &mut Told) -> Option<Self> {
-        Some(Self(node.clone()))
-    }
-
-    fn yaml(&self) -> Yaml {
-        Yaml::of(&self.0)
     }
 }

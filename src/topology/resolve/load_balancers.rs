@@ -15,7 +15,8 @@ use crate::model::{
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
 use crate::topology::document::shape::{Field, Kind, Map, Span};
-use crate::topology::document::words::{Choice, Flow, Listener, Name, Whole, Word};
+use crate::topology::document::values::{Choice, Whole};
+use crate::topology::document::words::{Flow, Listener, Name, Word};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::suggest::suggest;
 use crate::topology::{AnsweredBy, Expectation, Placed, Rotation, Selector};

@@ -12,7 +12,7 @@ use crate::model::{AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
 use crate::topology::document::shape::{Field, Shape, Told};
-use crate::topology::document::words::Choice;
+use crate::topology::document::values::Choice;
 use crate::topology::problem::{Draft, Problems, Source, Span};
 use crate::topology::tree::{self, Value};
 use crate::topology::{

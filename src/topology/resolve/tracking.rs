@@ -3,7 +3,7 @@
 use crate::model::TrackingTimeouts;
 use crate::topology::document::settings::Tracking;
 use crate::topology::document::shape::Field;
-use crate::topology::document::words::Whole;
+use crate::topology::document::values::Whole;
 
 /// The timeouts of a file; what it does not say is as EC2 has it.
 pub(super) fn timeouts(said: &Tracking) -> TrackingTimeouts {

@@ -3,14 +3,16 @@
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::{Unwritable, is_amazons, names, unless};
+use super::cloud::{names, unless};
+use super::{Unwritable, is_amazons};
 use crate::model::{
     Cloud, ELB_GROUP, GroupName, HealthCheck, InstanceName, Interface, LoadBalancer, LoadBalancerName, Peer, Port,
     PrivateIp, Scheme, SecurityGroup, VpcName,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer as BalancerSaid};
 use crate::topology::document::shape::Field;
-use crate::topology::document::words::{Listener, Seconds};
+use crate::topology::document::values::Seconds;
+use crate::topology::document::words::Listener;
 
 /// The entry of the section: the reader gives it its addresses, and in EC2-Classic its groups.
 pub(super) fn entry(cloud: &Cloud, balancer: &LoadBalancer) -> BalancerSaid {

@@ -1,11 +1,10 @@
 //! One or many, short or long, and mappings with names as keys.
 
-use std::borrow::Cow;
 use std::ops::Deref;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Value as Json, json};
 
-use super::{At, Kind, Node, Shape, Span, Tagged, Told, Value, Yaml};
+use super::{At, Definitions, Kind, Node, Shape, Span, Tagged, Told, Value, Yaml};
 use crate::topology::document::words::Leaf;
 use crate::topology::problem::Draft;
 
@@ -67,27 +66,21 @@ macro_rules! lists {
             }
         }
 
-        impl<T: Shape> JsonSchema for $name<T> {
-            fn inline_schema() -> bool {
-                !$one || T::inline_schema()
-            }
-
-            fn schema_name() -> Cow<'static, str> {
-                format!(concat!($prefix, "{}"), T::schema_name()).into()
-            }
-
-            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-                let item = generator.subschema_for::<T>();
-                let mut many = json_schema!({"type": "array", "items": item});
-                if !$empty {
-                    many.insert("minItems".to_owned(), 1.into());
-                }
-                if $one { json_schema!({"anyOf": [item, many]}) } else { many }
-            }
-        }
-
         impl<T: Shape> Shape for $name<T> {
             const WHAT: &'static str = T::MANY;
+
+            fn name() -> Option<String> {
+                T::name().filter(|_| $one).map(|name| format!(concat!($prefix, "{}"), name))
+            }
+
+            fn schema(definitions: &mut Definitions) -> Json {
+                let item = definitions.of::<T>();
+                let many = match $empty {
+                    true => json!({"type": "array", "items": item}),
+                    false => json!({"type": "array", "items": item, "minItems": 1}),
+                };
+                if $one { json!({"anyOf": [item, many]}) } else { many }
+            }
 
             fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
                 match &node.value {
@@ -132,24 +125,14 @@ pub enum Or<S, L> {
     Long(L),
 }
 
-impl<S: Shape, L: Shape> JsonSchema for Or<S, L> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}Or{}", S::schema_name(), L::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<L>()]})
-    }
-}
-
 impl<S: Shape, L: Shape> Shape for Or<S, L> {
     const WHAT: &'static str = S::WHAT;
     const MANY: &'static str = S::MANY;
     const IS_MAPPING: bool = true;
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        json!({"anyOf": [definitions.of::<S>(), definitions.of::<L>()]})
+    }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         match &node.value {
@@ -175,22 +158,12 @@ pub enum Either<S, L> {
     List(L),
 }
 
-impl<S: Shape, L: Shape> JsonSchema for Either<S, L> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}Or{}", S::schema_name(), L::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({"anyOf": [generator.subschema_for::<S>(), generator.subschema_for::<L>()]})
-    }
-}
-
 impl<S: Shape, L: Shape> Shape for Either<S, L> {
     const WHAT: &'static str = S::WHAT;
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        json!({"anyOf": [definitions.of::<S>(), definitions.of::<L>()]})
+    }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         match &node.value {
@@ -247,29 +220,19 @@ impl<K, V> Map<K, V> {
     }
 }
 
-impl<K: Leaf, V: Shape> JsonSchema for Map<K, V> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}By{}", V::schema_name(), K::schema_name()).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let value = generator.subschema_for::<V>();
-        match K::PATTERN {
-            Some(pattern) => {
-                json_schema!({"type": "object", "additionalProperties": false, "patternProperties": {pattern: value}})
-            }
-            None => json_schema!({"type": "object", "additionalProperties": value}),
-        }
-    }
-}
-
 impl<K: Leaf, V: Shape> Shape for Map<K, V> {
     const WHAT: &'static str = V::MANY;
     const IS_MAPPING: bool = true;
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        let value = definitions.of::<V>();
+        match K::PATTERN {
+            Some(pattern) => {
+                json!({"type": "object", "additionalProperties": false, "patternProperties": {pattern: value}})
+            }
+            None => json!({"type": "object", "additionalProperties": value}),
+        }
+    }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         let read = |(key, value): &(Node, Node)| Entry {
@@ -305,19 +268,17 @@ impl<T> From<T> for One<T> {
     }
 }
 
-impl<T: Tagged> JsonSchema for One<T> {
-    fn schema_name() -> Cow<'static, str> {
-        T::NAME.into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::schema(generator)
-    }
-}
-
 impl<T: Tagged> Shape for One<T> {
     const WHAT: &'static str = T::WHAT;
     const IS_MAPPING: bool = true;
+
+    fn name() -> Option<String> {
+        Some(T::NAME.to_owned())
+    }
+
+    fn schema(definitions: &mut Definitions) -> Json {
+        T::schema(definitions)
+    }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
         let at = told.fields(node, what, T::KEYS)?;

@@ -1,7 +1,38 @@
 //! The JSON Schema of mappings.
 
-use schemars::{Schema, json_schema};
 use serde_json::{Map, Value, json};
+
+use super::Shape;
+
+/// The parts of a schema that have names.
+#[derive(Default)]
+pub struct Definitions(Map<String, Value>);
+
+impl Definitions {
+    /// The schema of a part where it stands: a reference, if it has a name.
+    pub fn of<T: Shape>(&mut self) -> Value {
+        let Some(name) = T::name() else { return T::schema(self) };
+        if !self.0.contains_key(&name) {
+            // There already for what it holds itself.
+            self.0.insert(name.clone(), Value::Null);
+            let schema = T::schema(self);
+            self.0.insert(name.clone(), schema);
+        }
+        json!({"$ref": format!("#/definitions/{name}")})
+    }
+
+    /// The schema of a whole file, in the draft that editors know best.
+    pub fn root<T: Shape>(title: &str) -> Value {
+        let mut definitions = Self::default();
+        let mut schema = T::schema(&mut definitions);
+        if let Value::Object(object) = &mut schema {
+            object.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
+            object.insert("title".to_owned(), title.into());
+            object.insert("definitions".to_owned(), Value::Object(definitions.0));
+        }
+        schema
+    }
+}
 
 /// A key, as the schema describes it.
 pub struct Described {
@@ -16,56 +47,55 @@ pub struct Described {
     /// Whether the list that is under it must not be empty.
     pub some: bool,
     /// What is under it.
-    pub schema: Schema,
+    pub schema: Value,
 }
 
 /// A mapping with these keys and no others; `some`: with one of them at least.
-pub fn mapping_schema(doc: &[&str], fields: Vec<Described>, some: bool) -> Schema {
+pub fn mapping_schema(doc: &[&str], fields: Vec<Described>, some: bool) -> Value {
     let needed: Vec<_> = fields.iter().filter(|field| field.needed).map(|field| field.key).collect();
     let either: Vec<_> = fields.iter().filter(|field| field.either).map(|it| json!({"required": [it.key]})).collect();
-    let mut schema = json_schema!({"type": "object", "additionalProperties": false});
+    let property = |Described { key, doc, some, schema, .. }: Described| {
+        let schema = if some { with(schema, "minItems", 1) } else { schema };
+        (key.to_owned(), described(schema, doc))
+    };
+    let properties: Map<String, Value> = fields.into_iter().map(property).collect();
+    let mut schema = json!({"type": "object", "additionalProperties": false, "properties": properties});
     if !needed.is_empty() {
-        schema.insert("required".to_owned(), json!(needed));
+        schema = with(schema, "required", needed);
     }
     if !either.is_empty() {
-        schema.insert("anyOf".to_owned(), json!(either));
+        schema = with(schema, "anyOf", either);
     }
     if some {
-        schema.insert("minProperties".to_owned(), json!(1));
+        schema = with(schema, "minProperties", 1);
     }
-    let properties: Map<String, Value> = fields
-        .into_iter()
-        .map(|Described { key, doc, some, mut schema, .. }| {
-            describe(&mut schema, doc);
-            if some {
-                schema.insert("minItems".to_owned(), json!(1));
-            }
-            (key.to_owned(), schema.to_value())
-        })
-        .collect();
-    if !properties.is_empty() {
-        schema.insert("properties".to_owned(), Value::Object(properties));
-    }
-    describe(&mut schema, doc);
-    schema
+    described(schema, doc)
 }
 
 /// A mapping with one of these keys, and nothing else.
-pub fn one_of_schema(doc: &[&str], fields: Vec<Described>) -> Schema {
-    let one = |field: Described| {
-        let doc = field.doc;
-        mapping_schema(doc, vec![Described { doc: &[], ..field }], false).to_value()
-    };
-    let choices: Vec<Value> = fields.into_iter().map(one).collect();
-    let mut schema = json_schema!({"oneOf": choices});
-    describe(&mut schema, doc);
-    schema
+pub fn one_of_schema(doc: &[&str], fields: Vec<Described>) -> Value {
+    let one = |field: Described| mapping_schema(field.doc, vec![Described { doc: &[], ..field }], false);
+    described(json!({"oneOf": fields.into_iter().map(one).collect::<Vec<_>>()}), doc)
 }
 
 /// With what the documentation says.
-pub fn describe(schema: &mut Schema, doc: &[&str]) {
-    let lines: Vec<&str> = doc.iter().map(|line| line.trim()).collect();
-    if !lines.is_empty() {
-        schema.insert("description".to_owned(), json!(lines.join("\n")));
+pub fn described(schema: Value, doc: &[&str]) -> Value {
+    let lines: Vec<&str> = doc.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    if lines.is_empty() {
+        return schema;
     }
+    // Nothing that stands beside a reference is heard.
+    let schema = if schema.get("$ref").is_some() { json!({"allOf": [schema]}) } else { schema };
+    with(schema, "description", lines.join("\n"))
+}
+
+fn with(mut schema: Value, key: &str, value: impl Into<Value>) -> Value {
+    schema[key] = value.into();
+    schema
+}
+
+/// With the keys of others.
+pub fn merged(schema: Value, more: &[Value]) -> Value {
+    let more = more.iter().filter_map(Value::as_object).flatten();
+    more.fold(schema, |schema, (key, value)| with(schema, key, value.clone()))
 }
