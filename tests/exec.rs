@@ -572,7 +572,7 @@ fn ps_says_of_each_service_how_it_is_also_while_it_is_waited_for() {
     }
     let instance = |number: usize| {
         let it = &labs.states()[0]["instances"][number];
-        (it["name"].as_str().unwrap().to_owned(), it["state"].as_str().unwrap().to_owned(), it["uptime"].is_null())
+        (it["name"].as_str().unwrap().to_owned(), it["state"].as_str().unwrap().to_owned(), it["uptime_s"].is_null())
     };
     let is_in = |name: &str, state: &str, no_uptime| (name.to_owned(), state.to_owned(), no_uptime);
     assert_eq!(instance(0), is_in("web1", "pending", true), "EC2's word");

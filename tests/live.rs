@@ -319,7 +319,7 @@ fn events_tell_every_change_verdict_and_probe_in_their_order() {
     let mut following = Following::start(&labs, &["events", "--follow", "--format", "json"]);
     labs.ok(&["probe", "world", "db1:3306"]);
     labs.ok(&["authorize", "SG-T-DB", "tcp 3306 from world"]);
-    assert_eq!(labs.say(&["stop", "web9"]).code, Some(1));
+    assert_eq!(labs.say(&["stop", "web9"]).code, Some(2));
     following.until("\"refused\"");
     following.interrupt();
     let kept = labs.ok(&["events", "--format", "json"]);
@@ -612,4 +612,56 @@ fn bad_words_on_every_command_are_exit_code_2_with_a_reason() {
         assert!(said.err.contains(wanted), "{words:?}: {said:?}");
     }
     assert_eq!(labs.states().len(), 1);
+}
+
+/// The keys of a document, but for those of what is documented elsewhere.
+fn keys(value: &Value, all: &mut std::collections::BTreeSet<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| keys(item, all)),
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                all.insert(key.clone());
+                if key != "predicted" {
+                    keys(value, all);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_that_a_lab_s_commands_print_is_documented_in_one_place() {
+    let docs = include_str!("../docs/output.md");
+    let (_, section) = docs.split_once("### Labs that stay up\n").expect("a section");
+    let section = section.split("\n### ").next().expect("its text");
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:gotchas/behind-a-load-balancer-the-client-is-gone", "--name", "balanced"]);
+    let mounts = "sglab: 1\nera: vpc\ngroups: {WEB: [tcp 80 from WEB]}\ninstances:\n  web1: {groups: WEB, mounts: {/srv/own: empty}, \
+                  services: {sleeper: {command: [sleep, infinity]}}}\n  web2: {groups: WEB}\n";
+    std::fs::write(labs.program.scratch().join("mounts.yaml"), mounts).expect("written");
+    labs.ok(&["up", "mounts.yaml", "--name", "mounts"]);
+    for words in [
+        &["ps"][..],
+        &["state", "--name", "mounts"],
+        &["stop", "web2", "--name", "mounts"],
+        &["start", "web2", "nope", "--name", "mounts"],
+        &["start", "web2", "--name", "mounts"],
+        &["probe", "web1", "web2:80", "--name", "mounts"],
+        &["matrix", "--name", "balanced"],
+        &["explain", "web1", "web2:81", "--name", "mounts"],
+        &["explain", "web1 <-> web2:500/udp", "--name", "mounts"],
+        &["flow-logs", "--name", "mounts"],
+        &["events", "--name", "mounts"],
+    ] {
+        let said = labs.say(&[words, &["--format", "json"][..]].concat());
+        let mut found = std::collections::BTreeSet::new();
+        let documents = serde_json::Deserializer::from_str(&said.out).into_iter::<Value>();
+        documents.for_each(|document| keys(&document.expect("JSON"), &mut found));
+        assert!(!found.is_empty(), "{words:?}: {said:?}");
+        for key in found {
+            let is_told = [format!("`{key}`"), format!("`{key}[]`")].iter().any(|word| section.contains(word));
+            assert!(is_told, "{words:?} prints `{key}`, of which docs/output.md says nothing");
+        }
+    }
 }

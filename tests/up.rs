@@ -15,7 +15,7 @@ use std::thread;
 use endurance::{Asked, Until};
 use labs::Labs;
 use nix::sys::signal::{Signal, kill};
-use program::{User, users};
+use program::{User, json, users, write};
 use sglab::model::{CreateGroup, GroupName, Operation, VpcName};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
@@ -59,12 +59,79 @@ fn ec2_refuses_in_its_own_words_and_nothing_has_changed() {
     let refused = labs.say(&["stop", "web9"]);
     assert_eq!(
         refused.err,
-        "refused: InvalidInstanceID.NotFound: The instance ID 'web9' does not exist\n         there are web1, web2, db1, db2\n"
+        "refused: InvalidInstanceID.NotFound: The instance ID 'web9' does not exist\n         \
+         did you mean `web1`? there are web1, web2, db1, db2\n"
     );
     let now = labs.states()[0]["instances"].clone();
     for (before, now) in before.as_array().unwrap().iter().zip(now.as_array().unwrap()) {
         assert_eq!((&before["name"], &before["interfaces"]), (&now["name"], &now["interfaces"]));
     }
+}
+
+/// Wrong from the second on: before, what comes first was done.
+const REFUSED: &[(&[&str], &str)] = &[
+    (&["stop", "web1", "nope"], "InvalidInstanceID.NotFound"),
+    (&["start", "web1", "nope"], "InvalidInstanceID.NotFound"),
+    (&["reboot", "web1", "nope"], "InvalidInstanceID.NotFound"),
+    (&["crash", "web1", "nope"], "InvalidInstanceID.NotFound"),
+    (&["terminate", "web1", "nope"], "InvalidInstanceID.NotFound"),
+    (&["delete-group", "SPARE", "WEB"], "DependencyViolation"),
+    (&["create-group", "NEW", "tcp 80 from many"], "RulesPerSecurityGroupLimitExceeded"),
+    (&["allocate-address", "new", "eip"], "InvalidParameterValue"),
+    (&["release-address", "eip", "nope"], "InvalidAllocationID.NotFound"),
+    (&["authorize", "DB", "tcp 22 from office", "tcp 80 from office"], "InvalidPermission.Duplicate"),
+    (&["apply", "[{stop: web1}, {launch: {new: {groups: WEB}}}, {start: nope}]"], "InvalidInstanceID.NotFound"),
+];
+
+const SPARE: &str = "sglab: 1\nera: vpc\nhosts: {office: 203.0.113.10}\nelastic-ips: [eip]\n\
+    prefix-lists: {many: {entries: [192.0.2.0/24], max-entries: 100}}\n\
+    groups: {WEB: [tcp 80 from anywhere], DB: [tcp 80 from office], SPARE: []}\n\
+    instances: {web1: {groups: WEB}, db1: {groups: DB}}\n";
+
+#[test]
+fn what_is_refused_in_part_is_refused_whole_and_told_as_json_where_that_is_asked_for() {
+    let labs = Labs::of(User::Ours);
+    write(&labs.program, "spare.yaml", SPARE);
+    labs.ok(&["up", "spare.yaml"]);
+    let before = labs.ok(&["export"]);
+    for (words, code) in REFUSED {
+        let said = labs.say(words);
+        let is_name = code.ends_with(".NotFound");
+        assert_eq!(said.code, Some(if is_name { 2 } else { 1 }), "{words:?}: {said:?}");
+        assert!(said.out.is_empty() && said.err.contains(&format!("refused: {code}: ")), "{words:?}: {said:?}");
+        assert_eq!(labs.ok(&["export"]), before, "{words:?}");
+        let said = labs.say(&[words, &["--format", "json"][..]].concat());
+        assert!(said.err.is_empty(), "{words:?}: {said:?}");
+        let refused = &json(&said.out)["refused"];
+        assert_eq!(refused["code"], *code, "{words:?}: {said:?}");
+        for key in ["operation", "subject", "message"] {
+            assert!(refused[key].as_str().is_some_and(|text| !text.is_empty()), "{key}: {said:?}");
+        }
+    }
+    let said = labs.say(&["terminate", "web", "db1", "bd1", "--format", "json"]);
+    let refused = &json(&said.out)["refused"];
+    assert_eq!(refused["subject"], "web, bd1");
+    assert_eq!(refused["did_you_mean"], serde_json::json!(["web1", "db1"]));
+    assert_eq!(refused["message"], "The instance IDs 'web, bd1' do not exist");
+    assert_eq!(labs.ok(&["export"]), before);
+}
+
+#[test]
+fn what_names_no_group_goes_into_the_default_group_that_a_vpc_always_has() {
+    let labs = Labs::of(User::Ours);
+    write(&labs.program, "spare.yaml", SPARE);
+    labs.ok(&["up", "spare.yaml"]);
+    assert!(!labs.ok(&["export"]).contains("default"), "it is there once it is named");
+    labs.ok(&["launch", "a"]);
+    labs.ok(&["launch", "b", "--group", "default"]);
+    assert!(labs.ok(&["probe", "a", "b:80"]).contains("  open  by default"), "its members trust each other");
+    assert!(labs.ok(&["probe", "office", "b:80"]).contains("  dropped  "));
+    labs.ok(&["authorize", "default", "tcp 80 from office"]);
+    assert!(labs.ok(&["probe", "office", "b:80"]).contains("  open  by default"));
+    labs.ok(&["export", "-o", "now.yaml"]);
+    assert!(labs.ok(&["test", "now.yaml"]).contains("PASSED"));
+    let said = labs.say(&["delete-group", "default"]);
+    assert!(said.err.starts_with("refused: CannotDelete"), "{said:?}");
 }
 
 #[test]
@@ -95,7 +162,9 @@ const WRONG: &[&[&str]] = &[
     &["revoke", "SG-T-DB", "tcp 80 form anywhere"],
     &["create-group", "*"],
     &["delete-group", "\u{202e}"],
-    &["set-groups", "web1", "NOPE"],
+    &["set-groups", "nope", "SG-T-WEB"],
+    &["register-instances", "nope", "web1"],
+    &["attach-interface", "nope", "eth1", "--group", "SG-T-WEB"],
     &["allocate-address", "a.b"],
     &["associate-address", "", "web1"],
     &["disassociate-address", "[]"],
@@ -130,7 +199,8 @@ fn every_command_says_what_is_wrong_with_its_words_and_leaves_the_lab_alone() {
     for words in WRONG {
         let said = labs.say(words);
         assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
-        assert!(said.out.is_empty() && said.err.starts_with("error: "), "{words:?}: {said:?}");
+        let is_told = ["error: ", "refused: "].iter().any(|word| said.err.starts_with(word));
+        assert!(said.out.is_empty() && is_told, "{words:?}: {said:?}");
         assert!(!said.err.chars().any(|it| it.is_control() && it != '\n'), "{words:?}: {said:?}");
         let empty_words = said.err.contains("not an operation on the cloud") && said.err.matches("error: ").count() > 1;
         assert!(!empty_words, "{words:?} are told twice: {said:?}");

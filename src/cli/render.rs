@@ -21,12 +21,8 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     for operation in &topology.initial {
         cloud = apply(&cloud, &operation.value)?;
     }
-    let of_era = topology.steps[..steps].iter().filter(|step| step.is_of(era));
-    for operation in of_era.flat_map(|step| step.operations()) {
-        // A step may expect its refusal; then the cloud stays as it is.
-        if let Ok(next) = apply(&cloud, &operation.value) {
-            cloud = next;
-        }
+    for step in topology.steps[..steps].iter().filter(|step| step.is_of(era)) {
+        cloud = step.cloud_after(&cloud);
     }
     write!(stdout(), "{}", compile::render(&cloud)?)?;
     Ok(Exit::Ok)

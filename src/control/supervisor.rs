@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 
 use super::place::LabName;
 use crate::lab::{Lab, LabError};
-use crate::model::{Cloud, Operation, changes};
+use crate::model::{Cloud, Operation, Refusal, changes};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
@@ -178,34 +178,36 @@ impl Supervised {
         }
     }
 
-    /// Carries out operations, up to the first that is refused.
+    /// Carries out operations: all of them, or none where one of them is refused.
     async fn apply(&mut self, operations: Vec<Operation>) -> Reply {
+        match self.lab.rehearse(&operations) {
+            Ok(()) => {}
+            Err((operation, LabError::Refused(refusal))) => return self.refuse(operation, refusal),
+            Err((_, error)) => return Reply::Failed(error.to_string()),
+        }
         let mut done = Vec::new();
         for operation in operations {
             let before = self.lab.now().cloud();
             let begun = Instant::now();
-            let failed = match self.lab.apply(&operation).await {
-                Ok(took) => {
-                    let applied = self.applied(operation, &before, took);
-                    done.push(applied);
-                    continue;
-                }
-                Err(failed) => failed,
-            };
-            return match failed {
-                LabError::Refused(refusal) => {
-                    self.events.tell(EventKind::Refused { operation, refusal: refusal.clone() });
-                    Reply::Refused { refusal, before: done }
-                }
+            match self.lab.apply(&operation).await {
+                Ok(took) => done.push(self.applied(operation, &before, took)),
+                Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
                 // It was carried out all the same, and in force before the service was waited for.
-                error if error.came_after() => {
-                    let applied = self.applied(operation, &before, begun.elapsed());
-                    Reply::Failed(format!("{} is in force, but {error}", applied.operation))
+                Err(error) if error.came_after() => {
+                    done.push(self.applied(operation, &before, begun.elapsed()));
+                    return Reply::Failed(format!("{}, but {error}", in_force(&done)));
                 }
-                error => Reply::Failed(error.to_string()),
-            };
+                Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
+                Err(error) => return Reply::Failed(format!("{}, but {operation} failed: {error}", in_force(&done))),
+            }
         }
         Reply::Applied(done)
+    }
+
+    fn refuse(&mut self, operation: Operation, refusal: Refusal) -> Reply {
+        let refused = EventKind::Refused { operation: operation.clone(), refusal: refusal.clone() };
+        self.events.tell(refused);
+        Reply::Refused { operation, refusal }
     }
 
     /// Takes note of an operation that was carried out, and tells whoever follows.
@@ -232,4 +234,10 @@ impl Supervised {
             since.remove(name);
         }
     }
+}
+
+/// `stop web1 and stop web2 are in force`.
+fn in_force(done: &[Applied]) -> String {
+    let all: Vec<String> = done.iter().map(|applied| applied.operation.to_string()).collect();
+    format!("{} {} in force", all.join(" and "), if all.len() == 1 { "is" } else { "are" })
 }

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
 use crate::fabric::{self, FabricError, Namespace};
-use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply};
+use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all};
 use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::sandbox::machine::Machine;
@@ -46,6 +46,24 @@ impl Lab {
             drop(self.start_missing_services().await);
         }
         done
+    }
+
+    /// Finds out, before anything is done, whether EC2 refuses one of several operations, or something else does that can be known before.
+    ///
+    /// # Errors
+    /// What [`Self::apply`] would say of the first that cannot be carried out, and of which that is.
+    pub fn rehearse(&mut self, operations: &[Operation]) -> Result<(), (Operation, LabError)> {
+        if let Err(refused) = apply_all(&self.cloud, operations) {
+            return Err((refused.operation.clone(), refused.refusal.into()));
+        }
+        let mut cloud = self.cloud.clone();
+        for operation in operations {
+            let of = |error: LabError| (operation.clone(), error);
+            cloud = apply(&cloud, operation).map_err(|refusal| of(refusal.into()))?;
+            self.compiled(&cloud).map_err(of)?;
+            self.refuse_missing_mounts(&cloud, operation).map_err(of)?;
+        }
+        Ok(())
     }
 
     /// Ends the programs of an instance that ends: before anything else is done, so that none is in the way.

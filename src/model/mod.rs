@@ -25,7 +25,7 @@ mod tracking;
 mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
-pub use apply::{DEFAULT_GROUP, apply};
+pub use apply::{DEFAULT_GROUP, Refused, apply, apply_all};
 pub(crate) use apply::{add_default_group, add_elb_group, carry_out};
 pub use change::{AddressType, Change, RuleReference, changes};
 pub use cloud::*;

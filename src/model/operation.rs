@@ -14,7 +14,7 @@ use super::name::{
     DaemonName, ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, SubnetName,
     VpcName,
 };
-use super::rule::Permission;
+use super::rule::{Peer, PeerRequest, Permission};
 
 /// One change to a cloud.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -84,6 +84,48 @@ pub enum Operation {
     DisassociateAddress(ElasticIpName),
     /// `ReleaseAddress`: an associated one is dissociated first.
     ReleaseAddress(ElasticIpName),
+}
+
+impl Operation {
+    /// The groups that it names, but for one that it makes.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        let (own, sets, permissions): (Option<&GroupName>, Vec<&IndexSet<GroupName>>, &[Permission]) = match self {
+            Self::DeleteGroup(name) => (Some(name), Vec::new(), &[]),
+            Self::AuthorizeIngress(name, permissions)
+            | Self::RevokeIngress(name, permissions)
+            | Self::AuthorizeEgress(name, permissions)
+            | Self::RevokeEgress(name, permissions) => (Some(name), Vec::new(), permissions),
+            Self::Launch(request) => {
+                let more = request.more.iter().map(|interface| &interface.groups);
+                (None, std::iter::once(&request.groups).chain(more).collect(), &[])
+            }
+            Self::SetGroups(_, groups) => (None, vec![groups], &[]),
+            Self::AttachInterface(_, interface) => (None, vec![&interface.groups], &[]),
+            Self::CreateLoadBalancer(request) => (None, vec![&request.groups], &[]),
+            Self::CreateGroup(_)
+            | Self::Stop(_)
+            | Self::Start(_)
+            | Self::Reboot(_)
+            | Self::Crash(_)
+            | Self::Terminate(_)
+            | Self::DetachInterface(_)
+            | Self::SetSourceDestCheck(..)
+            | Self::CreatePrefixList(_)
+            | Self::ModifyPrefixList { .. }
+            | Self::RegisterInstances(..)
+            | Self::DeregisterInstances(..)
+            | Self::AllocateAddress(_)
+            | Self::AssociateAddress { .. }
+            | Self::DisassociateAddress(_)
+            | Self::ReleaseAddress(_) => (None, Vec::new(), &[]),
+        };
+        let peers = permissions.iter().flat_map(|permission| &permission.peers);
+        let peers = peers.filter_map(|(peer, _)| match peer {
+            PeerRequest::Peer(Peer::Group(name)) => Some(name),
+            _ => None,
+        });
+        own.into_iter().chain(sets.into_iter().flatten()).chain(peers)
+    }
 }
 
 /// The EC2 verb and its first operand, as the command line has them: `stop web1`.
@@ -414,4 +456,7 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// EC2's text, or sglab's own.
     pub message: String,
+    /// The names that nobody has, where that is why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<String>,
 }

@@ -44,7 +44,7 @@ pub struct Envelope {
 pub enum Request {
     /// Asks for the state: [`Reply::State`].
     State,
-    /// Carries out operations, one after the other, up to the first that is refused: [`Reply::Applied`].
+    /// Carries out operations, one after the other, or none where one of them is refused: [`Reply::Applied`].
     Apply {
         /// The operations.
         operations: Vec<Operation>,
@@ -139,12 +139,12 @@ pub enum Reply {
     FlowLog(Vec<FlowLogRecord>),
     /// A text.
     Text(String),
-    /// EC2 refuses an operation; those before it have been carried out.
+    /// EC2 refuses an operation; none of the request was carried out.
     Refused {
+        /// The operation.
+        operation: Operation,
         /// EC2's code and text.
         refusal: Refusal,
-        /// Operations that were carried out before.
-        before: Vec<Applied>,
     },
     /// The request's words are wrong: every problem, with carets.
     Invalid(String),

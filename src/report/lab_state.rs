@@ -24,7 +24,7 @@ pub struct LabState {
     /// Process of its supervisor, as the machine sees it.
     pub pid: u32,
     /// Seconds since it came up.
-    pub uptime: f64,
+    pub uptime_s: f64,
     /// Instances, in the order of their launch.
     pub instances: Vec<InstanceView>,
     /// Load balancers.
@@ -47,7 +47,7 @@ pub struct InstanceView {
     /// `running`, `stopped`, `crashed` or `pending`.
     pub state: String,
     /// Seconds since it was launched or started, while it runs.
-    pub uptime: Option<f64>,
+    pub uptime_s: Option<f64>,
     /// Interfaces; the first is `eth0`.
     pub interfaces: Vec<InterfaceView>,
     /// Programs that it runs by itself, in the order of their starts.
@@ -144,7 +144,7 @@ impl LabState {
             file: state.file.clone(),
             era: cloud.era.to_string(),
             pid: state.pid,
-            uptime: state.uptime,
+            uptime_s: state.uptime,
             instances: cloud.instances.iter().map(|(name, instance)| self::instance(state, name, instance)).collect(),
             load_balancers: load_balancers(state),
             groups: names(cloud.groups.keys()),
@@ -164,7 +164,7 @@ fn instance(state: &State, name: &InstanceName, instance: &Instance) -> Instance
         name: name.to_string(),
         // EC2's word for one that does not run yet.
         state: if state.pending.contains(name) { "pending".to_owned() } else { instance.state.to_string() },
-        uptime: state.running.get(name).copied(),
+        uptime_s: state.running.get(name).copied(),
         interfaces: instance.interfaces.iter().map(interface).collect(),
         services: services(state, name, instance),
         mounts: instance.mounts.iter().map(mount).collect(),

@@ -6,8 +6,9 @@ use serde::Serialize;
 
 use super::lab_state::{InstanceView, InterfaceView, LabState, LoadBalancerView, ServiceView};
 use super::text::{self, shown};
-use crate::model::{Cloud, RefusalCode};
+use crate::model::{Cloud, Operation, Refusal, RefusalCode};
 use crate::protocol::{Applied, State};
+use crate::topology::closest;
 
 /// Every lab with its instances, and those that say nothing.
 pub fn all_labs(states: &[State], silent: &[String]) -> String {
@@ -26,7 +27,7 @@ fn labs(states: &[LabState]) -> String {
     }
     let mut text = String::new();
     for state in states {
-        let up = duration(state.uptime);
+        let up = duration(state.uptime_s);
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
@@ -81,7 +82,7 @@ fn rows(instance: &InstanceView) -> Vec<[String; 7]> {
         [
             if first { instance.name.clone() } else { format!("{}.{}", instance.name, interface.device) },
             if first { instance.state.clone() } else { String::new() },
-            if first { instance.uptime.map(duration).unwrap_or_default() } else { String::new() },
+            if first { instance.uptime_s.map(duration).unwrap_or_default() } else { String::new() },
             or_dash(&interface.private),
             or_dash(&interface.public),
             interface.groups.join(", "),
@@ -115,24 +116,24 @@ pub struct AppliedView {
     pub operation: String,
     /// Everything that it changed, a line each: `web1 private 10.0.0.11 -> 10.0.0.13`.
     pub changes: Vec<String>,
-    /// Seconds until it was in force.
-    pub in_force: f64,
+    /// Milliseconds until it was in force.
+    pub in_force_ms: f64,
 }
 
 impl AppliedView {
     /// An operation as it was received.
     pub fn of(Applied { operation, changes, in_force }: &Applied) -> Self {
         let changes = changes.iter().map(ToString::to_string).collect();
-        Self { operation: operation.to_string(), changes, in_force: *in_force }
+        Self { operation: operation.to_string(), changes, in_force_ms: in_force * 1000.0 }
     }
 }
 
 /// What operations have changed, and how long each took until it was in force.
 pub fn applied(done: &[Applied]) -> String {
     let mut text = String::new();
-    for AppliedView { operation, changes, in_force } in done.iter().map(AppliedView::of) {
+    for AppliedView { operation, changes, in_force_ms } in done.iter().map(AppliedView::of) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force * 1000.0);
+        let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force_ms);
         for change in changes {
             let _ = writeln!(text, "  {}", shown(&change));
         }
@@ -140,15 +141,84 @@ pub fn applied(done: &[Applied]) -> String {
     text
 }
 
-/// Names of the kind that EC2 did not find.
-pub fn known_names(cloud: &Cloud, code: RefusalCode) -> Option<String> {
-    let names: Vec<&str> = match code {
-        RefusalCode::InvalidInstanceIdNotFound => cloud.instances.keys().map(|name| name.as_str()).collect(),
-        RefusalCode::InvalidGroupNotFound => cloud.groups.keys().map(|name| name.as_str()).collect(),
-        RefusalCode::InvalidAddressNotFound => cloud.elastic_ips.keys().map(|name| name.as_str()).collect(),
-        _ => return None,
+/// A refusal in the JSON of the operations, under the key `refused`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedView {
+    /// The operation in a few words: `stop nope`.
+    pub operation: String,
+    /// What the refusal is about: the names that nobody has, or what the operation names first.
+    pub subject: String,
+    /// EC2's code.
+    pub code: String,
+    /// EC2's text.
+    pub message: String,
+    /// For each name that nobody has, the one that was meant, if that can be guessed.
+    pub did_you_mean: Vec<String>,
+}
+
+impl RefusedView {
+    /// A refusal as it was received, of an operation on this cloud.
+    pub fn of(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> Self {
+        let words = operation.to_string();
+        let subject = match refusal.unknown.as_slice() {
+            [] => words.split_once(' ').map_or_else(String::new, |(_, subject)| subject.to_owned()),
+            unknown => unknown.join(", "),
+        };
+        let names = names_for(cloud, refusal.code);
+        let meant = refusal.unknown.iter().filter_map(|word| closest(word, names.iter().map(String::as_str)));
+        Self {
+            operation: words,
+            subject,
+            code: refusal.code.as_str().to_owned(),
+            message: refusal.message.clone(),
+            did_you_mean: meant.collect(),
+        }
+    }
+}
+
+/// A refusal, with the names that may have been meant.
+pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> String {
+    let view = RefusedView::of(operation, refusal, cloud);
+    let mut text = format!("refused: {}: {}\n", view.code, shown(&view.message));
+    if refusal.unknown.is_empty() {
+        return text;
+    }
+    let names = names_for(cloud, refusal.code);
+    let meant = view.did_you_mean.iter().map(|name| format!("did you mean `{name}`?"));
+    let there = match names.as_slice() {
+        [] => "there are none".to_owned(),
+        names if names.len() > MOST_NAMES => format!("there are {} ...", names[..MOST_NAMES].join(", ")),
+        names => format!("there are {}", names.join(", ")),
     };
-    Some(if names.is_empty() { "there are none".to_owned() } else { format!("there are {}", names.join(", ")) })
+    let help: Vec<String> = meant.chain([there]).collect();
+    for line in text::wrap(&help.join(" "), WIDTH - 9) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "         {}", shown(&line));
+    }
+    text
+}
+
+/// So many names are told where one is not found.
+const MOST_NAMES: usize = 20;
+
+/// The names of the kind that EC2 did not find.
+fn names_for(cloud: &Cloud, code: RefusalCode) -> Vec<String> {
+    fn all<T: ToString>(names: impl IntoIterator<Item = T>) -> Vec<String> {
+        names.into_iter().map(|name| name.to_string()).collect()
+    }
+    match code {
+        RefusalCode::InvalidInstanceIdNotFound | RefusalCode::InvalidInstance => all(cloud.instances.keys()),
+        RefusalCode::InvalidGroupNotFound => all(cloud.groups.keys()),
+        RefusalCode::InvalidAddressNotFound | RefusalCode::InvalidAllocationIdNotFound => all(cloud.elastic_ips.keys()),
+        RefusalCode::InvalidNetworkInterfaceIdNotFound => {
+            all(cloud.instances.values().flat_map(|it| &it.interfaces).map(|it| &it.id))
+        }
+        RefusalCode::InvalidVpcIdNotFound => all(cloud.vpcs.keys()),
+        RefusalCode::InvalidSubnetIdNotFound => all(cloud.vpcs.values().flat_map(|vpc| vpc.subnets.keys())),
+        RefusalCode::InvalidPrefixListIdNotFound => all(cloud.prefix_lists.keys()),
+        RefusalCode::LoadBalancerNotFound => all(cloud.load_balancers.keys()),
+        _ => Vec::new(),
+    }
 }
 
 /// The width of a terminal.

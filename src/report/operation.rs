@@ -3,14 +3,17 @@
 use crate::model::{Operation, Permission, Reassociation, SourceDestCheck, Target};
 use crate::topology::Action;
 
-/// An action as a sentence without a subject: `stop web1`.
-pub fn action(action: &Action) -> String {
-    match action {
-        Action::Operation(placed) => operation(&placed.value),
-        Action::Open(placed) => format!("open the connection {}: {}", placed.value.name, placed.value.flow.written),
-        Action::Close(placed) => format!("close the connection {}", placed.value),
-        Action::Idle(placed) => format!("wait, in silence, until the connection {} is forgotten", placed.value),
-    }
+/// Actions, each change as a sentence without a subject: `stop web1`.
+pub fn actions(all: &[Action]) -> Vec<String> {
+    let of = |action: &Action| match action {
+        Action::Call(call) => call.iter().map(|placed| operation(&placed.value)).collect(),
+        Action::Open(placed) => {
+            vec![format!("open the connection {}: {}", placed.value.name, placed.value.flow.written)]
+        }
+        Action::Close(placed) => vec![format!("close the connection {}", placed.value)],
+        Action::Idle(placed) => vec![format!("wait, in silence, until the connection {} is forgotten", placed.value)],
+    };
+    all.iter().flat_map(of).collect()
 }
 
 fn operation(operation: &Operation) -> String {

@@ -110,7 +110,11 @@ pub(crate) fn inconclusive() -> RunResult {
 pub(crate) fn refused() -> RunResult {
     let code = RefusalCode::IncorrectInstanceState;
     let lab = Double::new(answer).applying(move |_, _| {
-        Err(Refusal { code, message: "The instance 'web1' is not in a state from which it can be started.".to_owned() })
+        Err(Refusal {
+            code,
+            message: "The instance 'web1' is not in a state from which it can be started.".to_owned(),
+            unknown: Vec::new(),
+        })
     });
     let steps =
         vec![doing(vec![operation()], step("web1 starts twice", vec![])), step("as launched", vec![table("two-tier")])];

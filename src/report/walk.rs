@@ -75,8 +75,8 @@ pub fn step(number: usize, step: &Step, style: Style) -> String {
             out.push_str(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &line)));
         }
     }
-    for action in &step.actions {
-        for (index, line) in text::wrap(&operation::action(action), WIDTH).iter().enumerate() {
+    for action in operation::actions(&step.actions) {
+        for (index, line) in text::wrap(&action, WIDTH).iter().enumerate() {
             let bullet = if index == 0 { "do:" } else { "" };
             out.push_str(&format!("{INDENT}{bullet:<4}{line}\n"));
         }
@@ -199,7 +199,7 @@ pub struct Walked {
 impl Walked {
     /// A step that was walked.
     pub fn new(step: &Step, told: Vec<Told>) -> Self {
-        Self { actions: step.actions.iter().map(operation::action).collect(), told }
+        Self { actions: operation::actions(&step.actions), told }
     }
 }
 

@@ -46,9 +46,7 @@ pub fn predict(
 pub fn cloud_at(topology: &Topology, era: Era, step: usize) -> Result<Cloud, RunError> {
     let mut cloud = initial(topology, era)?;
     for step in topology.steps.iter().take(step).filter(|step| step.is_of(era)) {
-        for operation in step.operations() {
-            cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
-        }
+        cloud = step.cloud_after(&cloud);
     }
     Ok(cloud)
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::expected::Expected;
 use super::{cells, demand};
 use crate::lab::readers;
-use crate::model::{Cloud, Era, apply};
+use crate::model::{Cloud, Era, apply, apply_all};
 use crate::network::diff::diff;
 use crate::topology::{Action, FlowPattern, Topology, read_flow, read_operations, read_services};
 use crate::{compile, policy};
@@ -68,8 +68,8 @@ fn topology(bytes: &[u8]) {
         let mut network = compile::network(&cloud).ok();
         for step in topology.steps.iter().filter(|step| step.is_of(era)) {
             for action in &step.actions {
-                let Action::Operation(operation) = action else { continue };
-                let Ok(changed) = apply(&cloud, &operation.value) else { continue };
+                let Action::Call(call) = action else { continue };
+                let Ok(changed) = apply_all(&cloud, call.iter().map(|placed| &placed.value)) else { continue };
                 cloud = changed;
                 let now = compile::network(&cloud).ok();
                 if let (Some(before), Some(now)) = (&network, &now) {

@@ -157,7 +157,7 @@ pub(crate) fn step(name: &str, expectations: Vec<Expectation>) -> Step {
 }
 
 pub(crate) fn doing(operations: Vec<Operation>, step: Step) -> Step {
-    let actions = operations.into_iter().map(|operation| Action::Operation(placed(operation)));
+    let actions = operations.into_iter().map(|operation| Action::Call(vec![placed(operation)]));
     Step { actions: actions.collect(), ..step }
 }
 

@@ -12,7 +12,7 @@ use crate::lab::{self, Listeners, Site};
 use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
-use crate::topology::{NewInstance, Placed, Topology, read_flow, read_operations, read_rules, suggest};
+use crate::topology::{NewInstance, Topology, read_flow, read_operations, read_rules, suggest};
 
 /// A running cloud. Dropping it takes it down, with everything that runs in it.
 ///
@@ -87,14 +87,17 @@ impl Lab {
     }
 
     /// Carries out operations, in the words of a file's `do:`, one or a list: `stop: web1`,
-    /// `authorize: {db: [tcp 5432 from office]}`. The first that is refused ends it.
+    /// `authorize: {db: [tcp 5432 from office]}`. All are carried out, or none where one of them is refused.
     ///
     /// # Errors
-    /// [`Error::Words`]; [`Error::Refused`] in EC2's words, and then that operation has changed nothing.
+    /// [`Error::Words`]; [`Error::Refused`] in EC2's words, and then nothing has changed.
     pub async fn apply(&self, operations: &str) -> Result<(), Error> {
-        let read = read_operations(&self.cloud(), operations)?;
-        for Placed { value, .. } in read {
-            self.carry_out(&value).await?;
+        let read: Vec<Operation> =
+            read_operations(&self.cloud(), operations)?.into_iter().map(|placed| placed.value).collect();
+        let mut running = self.running.lock().await;
+        running.rehearse(&read).map_err(|(_, error)| error)?;
+        for operation in &read {
+            self.carry_out_on(&mut running, operation).await?;
         }
         Ok(())
     }
@@ -105,7 +108,10 @@ impl Lab {
     /// [`Error::Refused`] in EC2's words; [`Error::Lab`]. Cloud and kernel are as before then, but where a service did not come
     /// up: its instance runs.
     pub async fn carry_out(&self, operation: &Operation) -> Result<(), Error> {
-        let mut running = self.running.lock().await;
+        self.carry_out_on(&mut *self.running.lock().await, operation).await
+    }
+
+    async fn carry_out_on(&self, running: &mut lab::Lab, operation: &Operation) -> Result<(), Error> {
         let done = match running.apply(operation).await {
             Ok(_) => Ok(()),
             Err(error) if error.came_after() => Err(error),

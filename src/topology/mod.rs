@@ -24,7 +24,7 @@ pub use resolve::{
     read_operations_beside, read_question, read_rules, read_services,
 };
 pub use story::{Part, Story};
-pub(crate) use suggest::suggest;
+pub(crate) use suggest::{closest, suggest};
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -198,8 +198,8 @@ pub struct Step {
 /// One thing that a step does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// A change to the cloud.
-    Operation(Placed<Operation>),
+    /// A call: what one entry of `do:` changes. All of it is carried out, or nothing.
+    Call(Vec<Placed<Operation>>),
     /// Opens a connection, which is held until it is closed or the scenario ends.
     Open(Placed<Opening>),
     /// Closes one.
@@ -224,11 +224,23 @@ impl Step {
         self.eras.is_empty() || self.eras.contains(&era)
     }
 
+    /// The calls that change the cloud, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &[Placed<Operation>]> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Call(operations) => Some(operations.as_slice()),
+            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
+        })
+    }
+
     /// The changes to the cloud, in order.
     pub fn operations(&self) -> impl Iterator<Item = &Placed<Operation>> {
-        self.actions.iter().filter_map(|action| match action {
-            Action::Operation(operation) => Some(operation),
-            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
+        self.calls().flatten()
+    }
+
+    /// The cloud after the calls; one that is refused leaves it as it is.
+    pub fn cloud_after(&self, cloud: &Cloud) -> Cloud {
+        self.calls().fold(cloud.clone(), |cloud, call| {
+            crate::model::apply_all(&cloud, call.iter().map(|placed| &placed.value)).unwrap_or(cloud)
         })
     }
 }

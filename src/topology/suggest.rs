@@ -5,6 +5,11 @@ const SHORTEST_BEGINNING: usize = 3;
 
 /// "did you mean ...?", where one of the candidates is close, or is the only one that begins so.
 pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+    closest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
+}
+
+/// The candidate that was meant by a word: one that is close, or the only one that begins so.
+pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let length = word.chars().count();
     if length > 63 {
         return None;
@@ -23,5 +28,5 @@ pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
         .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
         .map(|(_, candidate)| candidate);
-    close.or(only.filter(|only| *only != word)).map(|candidate| format!("did you mean `{candidate}`?"))
+    close.or(only.filter(|only| *only != word)).map(str::to_owned)
 }

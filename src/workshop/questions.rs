@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
     Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, InstanceState, Operation, Place,
-    Refusal, SelfReference, Verdict, Via, apply,
+    Refusal, SelfReference, Verdict, Via,
 };
 use crate::policy;
 use crate::scenario::expected::Expected;
@@ -98,12 +98,7 @@ pub fn of(topology: &Topology, era: Era) -> Result<Vec<Puzzles>, (Refusal, Place
             continue;
         }
         let before = cloud.clone();
-        for operation in step.operations() {
-            // A step may expect its refusal; then the cloud stays as it is.
-            if let Ok(next) = apply(&cloud, &operation.value) {
-                cloud = next;
-            }
-        }
+        cloud = step.cloud_after(&cloud);
         let paper = Paper::new(topology, step, &before, &cloud);
         let puzzles = paper.choose(index == 0, &known);
         for puzzle in &puzzles {

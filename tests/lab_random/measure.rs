@@ -126,8 +126,10 @@ impl Run {
             let mut changed = false;
             for action in &step.actions {
                 match action {
-                    Action::Operation(operation) => {
-                        self.operate(&operation.value).await?;
+                    Action::Call(call) => {
+                        for operation in call {
+                            self.operate(&operation.value).await?;
+                        }
                         changed = true;
                     }
                     Action::Open(opening) => self.open(&opening.value).await?,

@@ -350,12 +350,7 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
             }
             Ok(Exit::Ok)
         }
-        Reply::Refused { refusal, before } => {
-            stdout().write_all(screen::fit(&stdout(), &live::applied(&before)).as_bytes())?;
-            // Names of the cloud as it is after the operations before.
-            let now = if before.is_empty() { state } else { speak::state(&common.which)? };
-            Ok(speak::refused(&refusal, Some(&now.cloud)))
-        }
+        Reply::Refused { operation, refusal } => speak::refused(&operation, &refusal, &state.cloud, common.format),
         other => speak::otherwise(other),
     }
 }

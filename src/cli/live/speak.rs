@@ -1,13 +1,18 @@
 //! Choosing a lab, and what every command does with its answer.
 
+use std::io::{Write, stderr, stdout};
+
 use anyhow::{Context, bail};
+use serde_json::json;
 use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
-use sglab::model::{Cloud, Refusal};
+use sglab::model::{Cloud, Operation, Refusal};
 use sglab::protocol::{FrameError, Reply, Request, State};
-use sglab::report::{live, shown, shown_lines};
+use sglab::report::live::{self, RefusedView};
+use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
 use super::Which;
+use crate::cli::arguments::PlainFormat;
 use crate::cli::{Exit, progress, screen};
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
@@ -98,13 +103,21 @@ impl From<Problems> for Invalid {
     }
 }
 
-/// Prints a refusal, and the names of the kind that EC2 did not find; gives the exit code.
-pub(super) fn refused(refusal: &Refusal, cloud: Option<&Cloud>) -> Exit {
-    screen::tell(&format!("refused: {}: {}", refusal.code.as_str(), shown(&refusal.message)));
-    if let Some(help) = cloud.and_then(|cloud| live::known_names(cloud, refusal.code)) {
-        eprintln!("         {}", shown(&help));
+/// Prints a refusal; gives the exit code. A name that nobody has is bad input, whoever says so.
+pub(super) fn refused(
+    operation: &Operation,
+    refusal: &Refusal,
+    cloud: &Cloud,
+    format: PlainFormat,
+) -> anyhow::Result<Exit> {
+    match format {
+        PlainFormat::Text => eprint!("{}", screen::fit(&stderr(), &live::refused(operation, refusal, cloud))),
+        PlainFormat::Json => {
+            let refused = json!({ "refused": RefusedView::of(operation, refusal, cloud) });
+            writeln!(stdout(), "{}", serde_json::to_string_pretty(&refused)?)?;
+        }
     }
-    Exit::Differs
+    Ok(if refusal.unknown.is_empty() { Exit::Differs } else { Exit::BadInput })
 }
 
 /// Asks for what comes in many answers, and takes each until the last; gives what `take` does not take. Ends well where the
@@ -150,7 +163,6 @@ pub(super) fn follow_until(
 /// What every answer that is not the wanted one comes to.
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
-        Reply::Refused { refusal, .. } => Ok(refused(&refusal, None)),
         Reply::Invalid(problems) => {
             eprintln!("{}", shown_lines(problems.trim_end()));
             Ok(Exit::BadInput)

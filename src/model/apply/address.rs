@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
 use crate::model::name::{InstanceName, SubnetName, VpcName};
@@ -81,16 +81,15 @@ pub(super) fn known_vpc<'a>(cloud: &'a Cloud, name: &VpcName) -> Result<&'a Vpc,
     cloud
         .vpcs
         .get(name)
-        .ok_or_else(|| refuse(RefusalCode::InvalidVpcIdNotFound, format!("The vpc ID '{name}' does not exist")))
+        .ok_or_else(|| unknown(RefusalCode::InvalidVpcIdNotFound, name, format!("The vpc ID '{name}' does not exist")))
 }
 
 /// The block of a subnet.
 pub(super) fn block_of(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName) -> Result<Ipv4Net, Refusal> {
     let of = known_vpc(cloud, vpc)?;
-    of.subnets
-        .get(subnet)
-        .copied()
-        .ok_or_else(|| refuse(RefusalCode::InvalidSubnetIdNotFound, format!("The subnet ID '{subnet}' does not exist")))
+    of.subnets.get(subnet).copied().ok_or_else(|| {
+        unknown(RefusalCode::InvalidSubnetIdNotFound, subnet, format!("The subnet ID '{subnet}' does not exist"))
+    })
 }
 
 fn automatic(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, block: Ipv4Net) -> Result<PrivateIp, Refusal> {

@@ -4,7 +4,7 @@
 //! ReleaseAddress (EC2 API reference).
 
 use super::lookup;
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use super::{address, interface, quota};
 use crate::model::address::PublicIp;
 use crate::model::cloud::{Cloud, ElasticIp, InstanceState};
@@ -87,9 +87,9 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
     cloud.elastic_ips.get(name).ok_or_else(|| match cloud.is_vpc() {
         true => {
             let message = format!("The allocation ID '{name}' does not exist");
-            refuse(RefusalCode::InvalidAllocationIdNotFound, message)
+            unknown(RefusalCode::InvalidAllocationIdNotFound, name, message)
         }
-        false => refuse(RefusalCode::InvalidAddressNotFound, format!("Address '{name}' not found.")),
+        false => unknown(RefusalCode::InvalidAddressNotFound, name, format!("Address '{name}' not found.")),
     })
 }
 

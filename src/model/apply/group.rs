@@ -3,7 +3,7 @@
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
 use crate::model::name::{GroupName, RuleId, SubnetName, VpcName};
@@ -129,10 +129,9 @@ fn first_egress(cloud: &mut Cloud, vpc: &VpcName) -> Vec<Rule> {
 
 /// A group by its name.
 pub(super) fn known<'a>(cloud: &'a Cloud, name: &GroupName) -> Result<&'a SecurityGroup, Refusal> {
-    cloud
-        .groups
-        .get(name)
-        .ok_or_else(|| refuse(RefusalCode::InvalidGroupNotFound, format!("The security group '{name}' does not exist")))
+    cloud.groups.get(name).ok_or_else(|| {
+        unknown(RefusalCode::InvalidGroupNotFound, name, format!("The security group '{name}' does not exist"))
+    })
 }
 
 /// `RunInstances` says of a group that is nowhere where it looked for it; in EC2-Classic there is one place only.
@@ -141,9 +140,15 @@ pub(super) fn known_at_launch(cloud: &Cloud, vpc: &VpcName, groups: &IndexSet<Gr
         None => Ok(()),
         Some(name) => {
             let message = format!("The security group '{name}' does not exist in VPC '{vpc}'");
-            Err(refuse(RefusalCode::InvalidGroupNotFound, message))
+            Err(with_all(cloud, groups, unknown(RefusalCode::InvalidGroupNotFound, name, message)))
         }
     }
+}
+
+/// A refusal of one of these groups that is not there, with the names of the others that are not.
+fn with_all(cloud: &Cloud, groups: &IndexSet<GroupName>, refusal: Refusal) -> Refusal {
+    let missing = groups.iter().filter(|name| !cloud.groups.contains_key(*name)).map(ToString::to_string);
+    Refusal { unknown: missing.collect(), ..refusal }
 }
 
 /// Checks a set of groups for an interface: at least one, all known, all of the VPC of the interface's subnet.
@@ -160,7 +165,7 @@ pub(super) fn known_set(
     }
     for name in groups {
         lookup::must_be_ours(name)?;
-        if known(cloud, name)?.vpc != *vpc {
+        if known(cloud, name).map_err(|refusal| with_all(cloud, groups, refusal))?.vpc != *vpc {
             return Err(refuse(
                 RefusalCode::InvalidParameter,
                 format!("Security group {name} and subnet {subnet} belong to different networks."),

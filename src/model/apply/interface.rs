@@ -4,7 +4,7 @@
 //! texts of its refusals are sglab's own.
 
 use super::lookup;
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use super::{address, group};
 use crate::model::cloud::{Cloud, InstanceState};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
@@ -109,7 +109,7 @@ fn known<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Result<&'a Interface, Refusa
     lookup::instance(cloud, &id.instance)?;
     cloud.interface(id).ok_or_else(|| {
         let message = format!("The networkInterface ID '{id}' does not exist");
-        refuse(RefusalCode::InvalidNetworkInterfaceIdNotFound, message)
+        unknown(RefusalCode::InvalidNetworkInterfaceIdNotFound, id, message)
     })
 }
 

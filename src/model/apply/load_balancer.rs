@@ -6,7 +6,7 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::Ipv4Net;
 
 use super::group::DEFAULT_GROUP;
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use super::{address, group};
 use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
@@ -168,10 +168,10 @@ fn amazons(vpc: &VpcName, description: &str) -> SecurityGroup {
 
 fn known<'a>(cloud: &'a Cloud, name: &LoadBalancerName) -> Result<&'a LoadBalancer, Refusal> {
     cloud.load_balancers.get(name).ok_or_else(|| {
-        refuse(RefusalCode::LoadBalancerNotFound, format!("There is no ACTIVE Load Balancer named '{name}'"))
+        unknown(RefusalCode::LoadBalancerNotFound, name, format!("There is no ACTIVE Load Balancer named '{name}'"))
     })
 }
 
 fn unknown_instance(instance: &InstanceName) -> Refusal {
-    refuse(RefusalCode::InvalidInstance, format!("Could not find EC2 instance {instance}."))
+    unknown(RefusalCode::InvalidInstance, instance, format!("Could not find EC2 instance {instance}."))
 }

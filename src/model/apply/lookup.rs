@@ -1,6 +1,6 @@
 //! What every operation asks first: whether something is there, and whose it is.
 
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, Instance};
 use crate::model::name::{GroupName, InstanceName};
 use crate::model::operation::{Refusal, RefusalCode};
@@ -8,8 +8,15 @@ use crate::model::operation::{Refusal, RefusalCode};
 /// An instance by its name.
 pub(super) fn instance<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<&'a Instance, Refusal> {
     cloud.instances.get(name).ok_or_else(|| {
-        refuse(RefusalCode::InvalidInstanceIdNotFound, format!("The instance ID '{name}' does not exist"))
+        unknown(RefusalCode::InvalidInstanceIdNotFound, name, format!("The instance ID '{name}' does not exist"))
     })
+}
+
+/// EC2's text where one call names several instances that are not there.
+pub(super) fn name_together(refusal: &mut Refusal) {
+    if refusal.code == RefusalCode::InvalidInstanceIdNotFound && refusal.unknown.len() > 1 {
+        refusal.message = format!("The instance IDs '{}' do not exist", refusal.unknown.join(", "));
+    }
 }
 
 /// What Amazon owns, nobody else edits, deletes or wears.

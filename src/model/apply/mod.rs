@@ -36,6 +36,8 @@ mod tests;
 #[cfg(test)]
 mod words_tests;
 
+use indexmap::IndexSet;
+
 use super::cloud::Cloud;
 use super::flow::Direction::{Egress, Ingress};
 use super::operation::{Operation, Refusal};
@@ -54,8 +56,39 @@ pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
     Ok(cloud)
 }
 
+/// Carries out the operations of one call: all of them, or none.
+///
+/// # Errors
+/// The first that is refused, with EC2's code and text. Names of its kind that later ones do not find either are named with it.
+pub fn apply_all<'a>(cloud: &Cloud, operations: impl IntoIterator<Item = &'a Operation>) -> Result<Cloud, Refused<'a>> {
+    let mut next = cloud.clone();
+    let mut operations = operations.into_iter();
+    for operation in operations.by_ref() {
+        let Err(mut refusal) = carry_out(&mut next, operation) else { continue };
+        if !refusal.unknown.is_empty() {
+            let also = operations.filter_map(|later| apply(cloud, later).err());
+            let also = also.filter(|later| later.code == refusal.code).flat_map(|later| later.unknown);
+            let all: IndexSet<String> = std::mem::take(&mut refusal.unknown).into_iter().chain(also).collect();
+            refusal.unknown = all.into_iter().collect();
+            lookup::name_together(&mut refusal);
+        }
+        return Err(Refused { operation, refusal });
+    }
+    Ok(next)
+}
+
+/// An operation of a call that EC2 refuses; nothing of the call was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused<'a> {
+    /// The operation.
+    pub operation: &'a Operation,
+    /// EC2's code and text.
+    pub refusal: Refusal,
+}
+
 /// The same on the cloud itself, for many in a row. After a refusal the cloud is of no use any more.
 pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), Refusal> {
+    make_default_group(cloud, operation);
     match operation {
         Operation::CreateGroup(request) => group::create(cloud, request)?,
         Operation::DeleteGroup(group) => group::delete(cloud, group)?,
@@ -86,4 +119,12 @@ pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
         Operation::Terminate(instance) => instance::terminate(cloud, instance)?,
     }
     Ok(())
+}
+
+/// EC2 has a default group in each VPC; here it is made where it is first named, in the first VPC.
+fn make_default_group(cloud: &mut Cloud, operation: &Operation) {
+    let first = cloud.vpcs.keys().next().filter(|_| !cloud.groups.contains_key(DEFAULT_GROUP)).cloned();
+    if let Some(vpc) = first.filter(|_| operation.groups().any(|name| name.as_str() == DEFAULT_GROUP)) {
+        group::add_default(cloud, &vpc);
+    }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::quota;
-use super::refuse::refuse;
+use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, PrefixList};
 use crate::model::name::PrefixListName;
 use crate::model::operation::{CreatePrefixList, Refusal, RefusalCode};
@@ -39,7 +39,7 @@ pub(super) fn modify(cloud: &mut Cloud, name: &PrefixListName, add: &[IpNet], re
 /// A prefix list by its name.
 pub(super) fn known<'a>(cloud: &'a Cloud, name: &PrefixListName) -> Result<&'a PrefixList, Refusal> {
     cloud.prefix_lists.get(name).ok_or_else(|| {
-        refuse(RefusalCode::InvalidPrefixListIdNotFound, format!("The prefix list ID '{name}' does not exist"))
+        unknown(RefusalCode::InvalidPrefixListIdNotFound, name, format!("The prefix list ID '{name}' does not exist"))
     })
 }
 

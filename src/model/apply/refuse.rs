@@ -4,5 +4,10 @@ use crate::model::operation::{Refusal, RefusalCode};
 
 /// A refusal with EC2's code, and its text where it has one.
 pub(super) fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {
-    Refusal { code, message: message.into() }
+    Refusal { code, message: message.into(), unknown: Vec::new() }
+}
+
+/// A refusal of a name that nobody has.
+pub(super) fn unknown(code: RefusalCode, name: impl std::fmt::Display, message: String) -> Refusal {
+    Refusal { unknown: vec![name.to_string()], ..refuse(code, message) }
 }

@@ -8,16 +8,16 @@ use super::super::held;
 use super::super::results::{Check, Finding};
 use super::past::Past;
 use crate::lab::{LabError, RuleHandles};
-use crate::model::{Cloud, Refusal};
+use crate::model::{Cloud, Operation, Place, Refusal, apply_all};
 use crate::topology::{Action, Placed, Step};
 
 /// What the operations of a step came to.
 #[derive(Default)]
 pub(super) struct Changes {
     pub(super) in_force: Option<Duration>,
-    /// The last operation was refused as expected, and whether everything stayed as it was.
+    /// The last call was refused as expected, and whether everything stayed as it was.
     pub(super) refused: Option<(Refusal, bool)>,
-    /// An operation was refused that must not have been.
+    /// A call was refused that must not have been.
     pub(super) unexpected: Option<Finding>,
     /// A connection did not come about, and nothing proves why.
     pub(super) unproved: Option<Check>,
@@ -37,8 +37,8 @@ pub(super) async fn carry_out<L: Cloudlike>(
     let rules_before = if expected.has_unchanged_rules() { Some(lab.rule_handles().await?) } else { None };
     for (index, action) in step.actions.iter().enumerate() {
         let is_last = index + 1 == step.actions.len();
-        let placed = match action {
-            Action::Operation(placed) => placed,
+        let call = match action {
+            Action::Call(call) => call,
             Action::Open(opening) => match held::open(lab, &opening.value, &mut past.followed).await {
                 Ok(None) => continue,
                 Ok(Some(text)) => {
@@ -73,6 +73,39 @@ pub(super) async fn carry_out<L: Cloudlike>(
         } else {
             None
         };
+        let Some((refusal, at)) = carry_out_call(lab, step, call, past, &mut changes).await? else { continue };
+        match watched {
+            Some((cloud, rules)) => {
+                let unchanged = *lab.cloud() == cloud && lab.rule_handles().await? == rules;
+                changes.refused = Some((refusal, unchanged));
+            }
+            None => {
+                changes.unexpected = Some(Finding { text: format!("refused: {refusal}"), place: at.clone() });
+                return Ok(changes);
+            }
+        }
+    }
+    if let Some(before) = rules_before {
+        changes.rules = Some((before, lab.rule_handles().await?));
+    }
+    Ok(changes)
+}
+
+/// Carries out a call, all of it; or says what of it is refused and where that stands, and nothing has changed.
+async fn carry_out_call<'a, L: Cloudlike>(
+    lab: &mut L,
+    step: &Step,
+    call: &'a [Placed<Operation>],
+    past: &mut Past,
+    changes: &mut Changes,
+) -> Result<Option<(Refusal, &'a Place)>, LabError> {
+    if call.len() > 1
+        && let Err(refused) = apply_all(lab.cloud(), call.iter().map(|placed| &placed.value))
+    {
+        let at = call.iter().find(|placed| std::ptr::eq(&placed.value, refused.operation));
+        return Ok(at.map(|placed| (refused.refusal, &placed.place)));
+    }
+    for placed in call {
         lab.note_flow_log().await?;
         match lab.apply(&placed.value).await {
             Ok(took) => {
@@ -83,23 +116,10 @@ pub(super) async fn carry_out<L: Cloudlike>(
                     changes.clouds.push((Instant::now(), lab.cloud().clone()));
                 }
             }
-            Err(LabError::Refused(refusal)) => match watched {
-                Some((cloud, rules)) => {
-                    let unchanged = *lab.cloud() == cloud && lab.rule_handles().await? == rules;
-                    changes.refused = Some((refusal, unchanged));
-                }
-                None => {
-                    changes.unexpected =
-                        Some(Finding { text: format!("refused: {refusal}"), place: placed.place.clone() });
-                    return Ok(changes);
-                }
-            },
+            Err(LabError::Refused(refusal)) => return Ok(Some((refusal, &placed.place))),
             #[allow(unreachable_patterns, reason = "a lab without a kernel has no other errors")]
             Err(error) => return Err(error),
         }
     }
-    if let Some(before) = rules_before {
-        changes.rules = Some((before, lab.rule_handles().await?));
-    }
-    Ok(changes)
+    Ok(None)
 }

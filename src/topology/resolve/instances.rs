@@ -255,7 +255,7 @@ impl Resolver<'_> {
         self.names.doubts.members |= said.unread;
         for item in &said.items {
             let word = item.text();
-            let Some(group) = self.group(word, item.span) else {
+            let Some(group) = self.group_or_refused(word, item.span) else {
                 // Nobody knows whose member it was meant to be.
                 self.names.doubts.members = true;
                 continue;

@@ -51,7 +51,11 @@ impl Resolver<'_> {
             let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
             return self.operand(said, may_be_unknown).map(Target::Instance);
         };
-        let instance = self.instance(name, said.part(name))?;
+        let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+        let instance = match may_be_unknown && self.names.sort(name).is_none() && super::names::fault(name).is_none() {
+            true => InstanceName::new(name),
+            false => self.instance(name, said.part(name))?,
+        };
         let id = InterfaceId { instance, device };
         if !refused.may_be(RefusalCode::InvalidNetworkInterfaceIdNotFound) {
             self.interface_there(&id, said.span)?;
@@ -146,11 +150,17 @@ impl Resolver<'_> {
     }
 
     /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
-    pub fn attachments(&mut self, said: &Map<Name<InstanceName>, Interfaces>) -> Vec<Placed<Operation>> {
+    pub fn attachments(
+        &mut self,
+        said: &Map<Name<InstanceName>, Interfaces>,
+        refused: Refused,
+    ) -> Vec<Placed<Operation>> {
+        let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
         let mut operations = Vec::new();
         for entry in &said.entries {
-            let instance = entry.key.as_deref().and_then(|key| self.operand(key, false));
+            let instance = entry.key.as_deref().and_then(|key| self.operand(key, may_be_unknown));
             let vpc = instance.as_ref().and_then(|name| self.cloud.now.instances.get(name).cloned().flatten());
+            let vpc = vpc.or_else(|| self.cloud.vpcs.keys().next().filter(|_| may_be_unknown).cloned());
             for device in entry.value.iter().flat_map(|map| &map.entries) {
                 let interface = self.interface(device, vpc.as_ref());
                 if let (Some(instance), Some(interface)) = (&instance, interface) {

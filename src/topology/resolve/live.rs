@@ -6,7 +6,7 @@ use super::mounts::Files;
 use super::names::{Sort, fault};
 use super::rules::RuleContext;
 use super::scenario::Refused;
-use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
+use crate::model::{Cloud, DEFAULT_GROUP, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told};
 use crate::topology::document::words::{Service as ServiceSaid, ShortRule, Word};
@@ -43,16 +43,18 @@ fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Ve
         resolver.declare_made(said, &[], Refused::AsItMay);
         let actions = resolver.actions(said, &[], Refused::AsItMay);
         let all = actions.len();
-        let operations = actions.into_iter().filter_map(|action| match action {
-            Action::Operation(operation) => Some(operation),
+        let calls = actions.into_iter().filter_map(|action| match action {
+            Action::Call(operations) => Some(operations),
             Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
         });
-        let operations: Vec<_> = operations.collect();
+        let calls: Vec<_> = calls.collect();
+        let is_less = calls.len() < all;
+        let operations: Vec<_> = calls.into_iter().flatten().collect();
         // What could not be read is told already.
-        if operations.len() < all || operations.is_empty() && resolver.told.problems.is_empty() {
+        if is_less || operations.is_empty() && resolver.told.problems.is_empty() {
             let help = "`open`, `close` and `idle` are for the connections of a scenario".to_owned();
             let what = Draft::new(said.span, "this is not an operation on the cloud");
-            resolver.report(what.maybe_help((operations.len() < all).then_some(help)));
+            resolver.report(what.maybe_help(is_less.then_some(help)));
         }
         operations
     })
@@ -190,6 +192,10 @@ fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     for (name, group) in &cloud.groups {
         resolver.names.know(name.as_str(), Sort::Group);
         resolver.cloud.now.groups.insert(name.clone(), Some(group.vpc.clone()));
+    }
+    // EC2 always has it; an operation that names it makes it here.
+    if let Some(vpc) = cloud.vpcs.keys().next() {
+        resolver.cloud.now.groups.entry(GroupName::new(DEFAULT_GROUP)).or_insert_with(|| Some(vpc.clone()));
     }
     for (name, instance) in &cloud.instances {
         resolver.names.know(name.as_str(), Sort::Instance);

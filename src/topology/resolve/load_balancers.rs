@@ -208,10 +208,8 @@ impl Resolver<'_> {
         make: fn(LoadBalancerName, IndexSet<InstanceName>) -> Operation,
         refused: Refused,
     ) -> Vec<Placed<Operation>> {
-        let (unknown_balancer, unknown_instance) = (
-            refused == Refused::With(RefusalCode::LoadBalancerNotFound),
-            refused == Refused::With(RefusalCode::InvalidInstance),
-        );
+        let (unknown_balancer, unknown_instance) =
+            (refused.may_be(RefusalCode::LoadBalancerNotFound), refused.may_be(RefusalCode::InvalidInstance));
         let mut operations = Vec::new();
         for entry in &said.entries {
             let name = entry.key.as_deref().and_then(|key| self.load_balancer(key, unknown_balancer));

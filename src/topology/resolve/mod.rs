@@ -43,6 +43,7 @@ use crate::model::{
 };
 use elastic_ips::Holder;
 use names::Names;
+use scenario::Refused;
 use standing::Standing;
 
 /// A document half resolved.
@@ -51,6 +52,8 @@ struct Resolver<'s> {
     names: Names,
     cloud: Known,
     later: Later,
+    /// Whether the operation that is being read is to be refused.
+    refused: Refused,
 }
 
 /// What is wrong, and where.
@@ -110,7 +113,7 @@ struct Later {
 impl<'s> Resolver<'s> {
     fn new(source: &'s Source, problems: Vec<Draft>, files: Option<&'s dyn Files>) -> Self {
         let told = Report { source, problems, files };
-        Self { told, names: Names::default(), cloud: Known::default(), later: Later::default() }
+        Self { told, names: Names::default(), cloud: Known::default(), later: Later::default(), refused: Refused::No }
     }
 
     fn report(&mut self, draft: Draft) {

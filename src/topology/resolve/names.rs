@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::Resolver;
 pub(super) use crate::model::name_fault as fault;
-use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, VpcName};
+use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName};
 use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value};
 use crate::topology::document::words::{Name, Named as Nameable, Word};
 use crate::topology::problem::{Draft, quote};
@@ -239,6 +239,15 @@ impl Resolver<'_> {
         }
         self.unknown(word, span, Sort::Group);
         None
+    }
+
+    /// The same; any name, if the operation is to be refused for it.
+    pub fn group_or_refused(&mut self, word: &str, span: Span) -> Option<GroupName> {
+        let may_be_unknown = self.refused.may_be(RefusalCode::InvalidGroupNotFound);
+        if may_be_unknown && self.names.sort(word).is_none() && fault(word).is_none() {
+            return Some(GroupName::new(word));
+        }
+        self.group(word, span)
     }
 
     /// An instance that exists at this step.

@@ -166,6 +166,7 @@ impl Resolver<'_> {
             let expected = if last { refused } else { Refused::No };
             let before = self.cloud.now.clone();
             let mut read = Vec::new();
+            self.refused = expected;
             for (_, verb) in &entry.all {
                 match verb {
                     Verb::Open(flows) => actions.extend(self.openings(flows)),
@@ -174,17 +175,17 @@ impl Resolver<'_> {
                     verb => read.extend(self.operation(verb, expected)),
                 }
             }
+            self.refused = Refused::No;
             self.refuse_no_operation(entry);
             if expected != Refused::No {
                 // What is refused makes and ends nothing.
                 self.cloud.now = before;
-                if let Some((_, done)) = read.split_last() {
-                    done.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
-                }
             } else {
                 read.iter().for_each(|operation| self.cloud.now.apply(&operation.value, in_all_eras));
             }
-            actions.extend(read.into_iter().map(Action::Operation));
+            if !read.is_empty() {
+                actions.push(Action::Call(read));
+            }
         }
         actions
     }
@@ -205,7 +206,7 @@ impl Resolver<'_> {
             Verb::Terminate(names) => (names, Operation::Terminate),
             Verb::Launch(map) => return self.launches(map),
             Verb::CreateGroup(map) => return self.groups(map, unknown_group),
-            Verb::DeleteGroup(names) => return self.deletions(names, unknown_group),
+            Verb::DeleteGroup(names) => return self.deletions(names),
             Verb::AllocateAddress(names) => return self.allocations(names),
             Verb::AssociateAddress(map) => return self.associations(map, refused),
             Verb::DisassociateAddress(names) => {
@@ -213,10 +214,10 @@ impl Resolver<'_> {
             }
             Verb::ReleaseAddress(names) => return self.address_changes(Operation::ReleaseAddress, names, refused),
             Verb::SetGroups(map) => return self.set_groups(map, refused),
-            Verb::EditPrefixList(map) => return self.prefix_list_edits(map),
+            Verb::EditPrefixList(map) => return self.prefix_list_edits(map, refused),
             Verb::RegisterInstances(map) => return self.registrations(map, refused),
             Verb::DeregisterInstances(map) => return self.deregistrations(map, refused),
-            Verb::AttachInterface(map) => return self.attachments(map),
+            Verb::AttachInterface(map) => return self.attachments(map, refused),
             Verb::DetachInterface(names) => return self.detachments(names, refused),
             Verb::SourceDestCheck(map) => return self.checks(map, refused),
             Verb::Authorize(map) => {
@@ -253,15 +254,6 @@ impl Resolver<'_> {
         self.instance(word, said.span)
     }
 
-    /// The group of an operation, as [`Self::operand`].
-    fn group_operand(&mut self, said: &Word, may_be_unknown: bool) -> Option<GroupName> {
-        let word = said.text();
-        if may_be_unknown && self.names.sort(word).is_none() && super::names::fault(word).is_none() {
-            return Some(GroupName::new(word));
-        }
-        self.group(word, said.span)
-    }
-
     fn launches(&mut self, said: &Map<Name<InstanceName>, Instance>) -> Vec<Placed<Operation>> {
         let mut launches = Vec::new();
         for entry in &said.entries {
@@ -286,10 +278,10 @@ impl Resolver<'_> {
         operations
     }
 
-    fn deletions(&mut self, said: &Many<Name<GroupName>>, lenient: bool) -> Vec<Placed<Operation>> {
+    fn deletions(&mut self, said: &Many<Name<GroupName>>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for item in &said.items {
-            let Some(group) = self.group_operand(item, lenient) else { continue };
+            let Some(group) = self.group_or_refused(item.text(), item.span) else { continue };
             operations.push(Placed { value: Operation::DeleteGroup(group), place: self.place(item.span) });
         }
         operations
@@ -307,7 +299,7 @@ impl Resolver<'_> {
             _ => Direction::Ingress,
         };
         for Entry { key, at, value } in &said.entries {
-            let group = key.as_deref().and_then(|key| self.group_operand(key, lenient));
+            let group = key.as_deref().and_then(|key| self.group_or_refused(key.text(), key.span));
             let context = RuleContext { group: group.as_ref(), direction, addresses: true, lenient };
             let rules = value.as_ref().map_or_else(Vec::new, |rules| self.rules(rules, context));
             if let Some(list) = value.as_ref().filter(|list| list.items.is_empty() && !list.unread) {

@@ -17,6 +17,7 @@ use super::{Promise, Unwritable, balancers, is_amazons};
 use crate::model::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName,
     InstanceState, Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
+    add_default_group,
 };
 
 /// The table of a file that is written.

@@ -40,9 +40,7 @@ fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for
             let mut cloud = topology.initial_cloud(era).expect("a cloud");
             for puzzles in of(&topology, era).expect("a cloud") {
                 let step = &topology.steps[puzzles.step - 1];
-                for operation in step.operations() {
-                    cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
-                }
+                cloud = step.cloud_after(&cloud);
                 let vias = demand::vias(&topology);
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
                 let mut cells: IndexSet<Flow> = demands.into_iter().map(|demand| demand.flow).collect();
@@ -71,9 +69,7 @@ fn a_step_that_names_a_flow_which_surprises_asks_about_one() {
             for puzzles in of(&topology, era).expect("a cloud") {
                 let step = &topology.steps[puzzles.step - 1];
                 let before = cloud.clone();
-                for operation in step.operations() {
-                    cloud = apply(&cloud, &operation.value).unwrap_or(cloud);
-                }
+                cloud = step.cloud_after(&cloud);
                 let paper = Paper::new(&topology, step, &before, &cloud);
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
                 let own = demands.iter().filter(|demand| demand.by == CellSource::Step);
