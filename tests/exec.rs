@@ -393,6 +393,33 @@ fn without_a_terminal_of_its_own_the_program_gets_none_of_ours_and_all_else_as_i
     }
 }
 
+/// As `tty`, `script`, `tmux` and whoever opens it by its name need it.
+#[test]
+fn the_terminal_of_a_program_is_one_of_its_instances_own() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let script =
+            "tty; stty size; echo by its name >$(tty); stat -c '%a %u' $(tty); ls -l /proc/self/fd | grep -c /dev/pts";
+        for words in [&["exec", "-t", "web1"][..], &["shell", "--in", "web1", "example:two-tier"]] {
+            let mut caller = Caller::new();
+            let mut command = labs.command(&[words, &["--", "sh", "-c", script]].concat());
+            let mut child = command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end()).spawn().unwrap();
+            let seen: Vec<String> = (0..5).map(|_| caller.line()).collect();
+            assert_eq!(seen, ["/dev/pts/0", "33 101", "by its name", "620 0", "2"], "{words:?} as {user:?}");
+            assert!(child.wait().unwrap().success());
+        }
+        // What an instance puts in its place is no terminal, and keeps nobody waiting.
+        labs.ok(&["exec", "web1", "--", "sh", "-c", "mkfifo /run/pipe && mount --bind /run/pipe /dev/pts/ptmx"]);
+        let mut caller = Caller::new();
+        let mut command = labs.command(&["exec", "-t", "web1", "--", "true"]);
+        let mut child = command.stdin(caller.end()).stdout(caller.end()).stderr(caller.end()).spawn().unwrap();
+        assert!(caller.line().starts_with("error: in web1: failed to make a terminal in the instance"), "as {user:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(126));
+        assert_eq!(labs.ok(&["exec", "web1", "--", "echo", "without"]), "without\n");
+    }
+}
+
 /// What is typed after the program's end is for whoever reads then.
 #[test]
 fn what_a_program_leaves_behind_reads_nothing_that_is_typed_later() {
@@ -464,7 +491,7 @@ fn what_is_no_conversation_about_a_program_is_answered_and_the_lab_goes_on() {
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             environment: Vec::new(),
             folder: "/".into(),
-            terminal: false,
+            terminal: None,
         }))
     };
     let ask = |request: Request| {

@@ -137,7 +137,7 @@ fn descriptors_that_nobody_wants_are_closed() {
             command: vec!["true".into()],
             environment: Vec::new(),
             folder: "/".into(),
-            terminal: false,
+            terminal: None,
         };
         let request = Envelope { sglab: VERSION, request: Request::Exec(Box::new(exec)) };
         protocol::write(&mut stream, &request, MAX_REQUEST).unwrap();

@@ -261,7 +261,7 @@ fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
     assert!(failed(&labs.raw("two-tier", &framed(""))).contains("no message of the protocol"));
     assert!(failed(&labs.raw("two-tier", b"GET / HTTP/1.1\r\n\r\n")).contains("1048576 are the most"));
     // A program whose input, output and errors never come.
-    let exec = "{\"instance\":\"web1\",\"command\":[\"true\"],\"environment\":[],\"folder\":\"/\",\"terminal\":false}";
+    let exec = "{\"instance\":\"web1\",\"command\":[\"true\"],\"environment\":[],\"folder\":\"/\",\"terminal\":null}";
     let answer = labs.raw("two-tier", &framed(&format!("{{\"sglab\":2,\"request\":{{\"exec\":{exec}}}}}")));
     assert!(failed(&answer[4 + "\"go-on\"".len()..]).contains("did not come"));
     assert!(labs.raw("two-tier", &[]).is_empty(), "a connection that says nothing is no request");

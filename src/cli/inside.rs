@@ -35,8 +35,10 @@ pub(super) async fn run(lab: &mut Lab, instance: &str, program: Program) -> anyh
         let running = lab.start_program(instance, program, given).await?;
         return attend(running, relay, None).await;
     }
-    let (Ends { given, relay }, pty) = Ends::own_terminal().context("failed to make a terminal")?;
-    let running = lab.start_program(instance, Program { terminal: true, ..program }, given).await?;
+    let (given, far) = Ends::own_terminal().context("failed to make a socket")?;
+    let size = terminal::size().context("failed to use the terminal")?;
+    let running = lab.start_program(instance, Program { terminal: Some(size), ..program }, given).await?;
+    let (relay, pty) = far.arrive().context("failed to take the terminal")?;
     let _raw = Raw::begin().context("failed to use the terminal")?;
     attend(running, relay, Some(pty)).await
 }

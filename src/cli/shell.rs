@@ -113,7 +113,7 @@ async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, site: &str) -> a
         command: words(arguments, inside::shell()),
         environment: exec::environment(file_of(arguments)),
         folder: Folder::Only("/".into()),
-        terminal: false,
+        terminal: None,
     };
     inside::run(lab, site, program).await
 }

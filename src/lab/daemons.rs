@@ -194,7 +194,7 @@ impl Lab {
             command: daemon.command.clone(),
             environment: environment(instance),
             folder: Folder::OrRoot(folder.to_owned()),
-            terminal: false,
+            terminal: None,
         };
         let machine = self
             .machines

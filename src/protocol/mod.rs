@@ -107,8 +107,9 @@ pub struct Exec {
     pub environment: Vec<(String, String)>,
     /// Its working directory, as it is seen there.
     pub folder: PathBuf,
-    /// Whether its input is a terminal, which it is to have as its own.
-    pub terminal: bool,
+    /// Rows and columns of the terminal that it is to have. In place of its input, output and errors comes a socket, three times, by which
+    /// the lab sends the terminal's other end.
+    pub terminal: Option<(u16, u16)>,
 }
 
 /// A signal for the program that this connection has started, by its number.

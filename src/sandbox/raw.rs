@@ -270,6 +270,18 @@ pub(super) fn set_window(terminal: BorrowedFd<'_>, size: &libc::winsize) -> nix:
     Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, &raw const *size) }).map(drop)
 }
 
+/// The end for programs of a terminal that was opened by its other end, which is unlocked for that. No path is looked up, so it is that
+/// terminal's whatever is mounted where.
+pub(super) fn end_for_programs(terminal: BorrowedFd<'_>) -> nix::Result<OwnedFd> {
+    let (locked, flags) = (0, libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
+    // SAFETY: the kernel reads `locked`.
+    Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSPTLCK, &raw const locked) })?;
+    // SAFETY: a system call with numbers; the descriptor that it gives is new, and nobody else's.
+    let opened = Errno::result(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCGPTPEER, flags) })?;
+    // SAFETY: as above.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened) })
+}
+
 /// Signals do what they do by default, as a program expects that begins.
 pub(super) fn default_signals() {
     for signal in nix::sys::signal::Signal::iterator() {

@@ -1,10 +1,11 @@
 //! The ends of a program in an instance, and what passes between them and this process's own terminal.
 //!
 //! A program in an instance is not trusted, and may leave others behind: who has a terminal's descriptor reads what is typed there
-//! later, and changes its modes. So it gets pipes in place of a terminal, or a pseudo terminal of its own.
+//! later, and changes its modes. So it gets pipes in place of a terminal, or a terminal of its instance's own, whose other end comes here.
 
 use std::io::{self, IsTerminal, stderr, stdin, stdout};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -13,7 +14,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::fstat;
 use nix::unistd::{getpgrp, pipe2, tcgetpgrp};
 
-use super::terminal::Pty;
+use super::descriptors;
 
 /// Bytes that are passed on at once.
 const PIECE: usize = 1 << 14;
@@ -76,15 +77,31 @@ impl Ends {
         Ok(Self { given: [input, output, errors], relay })
     }
 
-    /// A pseudo terminal for all three, of the size of the one at standard input; beside them, by what its size is changed.
+    /// A socket for all three, by which a program's own terminal comes: see [`Far::arrive`].
     ///
     /// # Errors
     /// The system's word.
-    pub fn own_terminal() -> io::Result<(Self, OwnedFd)> {
-        let Pty { ours, theirs } = Pty::like_ours()?;
+    pub fn own_terminal() -> io::Result<([OwnedFd; 3], Far)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let theirs = OwnedFd::from(theirs);
+        Ok(([theirs.try_clone()?, theirs.try_clone()?, theirs], Far(ours)))
+    }
+}
+
+/// A terminal that is made where the program is.
+#[derive(Debug)]
+pub struct Far(UnixStream);
+
+impl Far {
+    /// Takes the caller's end of it, once the program has begun; gives what passes on what is typed and printed, and by what its size is
+    /// changed.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn arrive(self) -> io::Result<(Relay, OwnedFd)> {
+        let [ours] = descriptors::receive::<1>(&self.0)?;
         let output = Output { from: ours.try_clone()?, to: stdout().as_fd().try_clone_to_owned()? };
-        let relay = Relay { input: Some(Input::to(ours.try_clone()?)?), outputs: vec![output] };
-        Ok((Self { given: [theirs.try_clone()?, theirs.try_clone()?, theirs], relay }, ours))
+        Ok((Relay { input: Some(Input::to(ours.try_clone()?)?), outputs: vec![output] }, ours))
     }
 }
 

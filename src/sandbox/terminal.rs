@@ -1,37 +1,59 @@
-//! A terminal for a program inside: the caller makes a pseudo terminal, gives one end away, and stands between the other and its
-//! own terminal.
+//! A terminal for a program inside: it is one of its instance's own, whose other end the caller gets, who stands between that and
+//! its own terminal.
 
 use std::io::{self, IsTerminal, stdin};
 use std::os::fd::{AsFd, OwnedFd};
 
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::pty::{Winsize, openpty};
+use nix::fcntl::{OFlag, open};
+use nix::pty::Winsize;
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
 use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 use super::raw;
 
+/// Rows and columns of a terminal.
+pub type Size = (u16, u16);
+
 /// A pseudo terminal.
 #[derive(Debug)]
-pub struct Pty {
+pub(super) struct Pty {
     /// What is written here is typed, and what is read from here was printed. It never blocks.
-    pub ours: OwnedFd,
+    pub caller: OwnedFd,
     /// The terminal that the program gets.
-    pub theirs: OwnedFd,
+    pub program: OwnedFd,
 }
 
+/// Where an instance has the terminals that are its own.
+const TERMINALS: &str = "/dev/pts/ptmx";
+/// What every system has there.
+const MULTIPLEXER: (u64, u64) = (5, 2);
+
 impl Pty {
-    /// Makes one of the size of the terminal at standard input.
+    /// Makes one of the terminals of the instance that this process is in, whose root may have put anything at its place.
     ///
     /// # Errors
     /// The system's word.
-    pub fn like_ours() -> io::Result<Self> {
-        let pty = openpty(&raw::window(stdin().as_fd())?, None)?;
-        for end in [&pty.master, &pty.slave] {
-            fcntl(end, FcntlArg::F_SETFD(nix::fcntl::FdFlag::FD_CLOEXEC))?;
+    pub(super) fn of_the_instance((rows, columns): Size) -> io::Result<Self> {
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let caller = open(TERMINALS, flags, Mode::empty())?;
+        let found = fstat(&caller)?;
+        let is_device = SFlag::from_bits_truncate(found.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR;
+        if !is_device || (major(found.st_rdev), minor(found.st_rdev)) != MULTIPLEXER {
+            return Err(nix::errno::Errno::ENODEV.into());
         }
-        fcntl(&pty.master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { ours: pty.master, theirs: pty.slave })
+        let program = raw::end_for_programs(caller.as_fd())?;
+        set_size(&program, &Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 })?;
+        Ok(Self { caller, program })
     }
+}
+
+/// The size of the terminal at standard input.
+///
+/// # Errors
+/// The system's word: it may be no terminal.
+pub fn size() -> io::Result<Size> {
+    let window = raw::window(stdin().as_fd())?;
+    Ok((window.ws_row, window.ws_col))
 }
 
 /// Gives a pseudo terminal the size that the one at standard input has now.

@@ -76,7 +76,7 @@ pub async fn begin(lab: &mut Lab, instance: &str, script: &str) -> (Running, Fil
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
         environment: vec![("PATH".to_owned(), format!("{path}:/usr/sbin:/sbin"))],
         folder: Folder::Only("/".into()),
-        terminal: false,
+        terminal: None,
     };
     let nothing = || OwnedFd::from(File::options().read(true).write(true).open("/dev/null").expect("/dev/null"));
     let started = lab.start_program(instance, program, [nothing(), write, nothing()]).await;

@@ -9,7 +9,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::Client;
 use sglab::protocol::{Exec, Reply, Request};
 use sglab::report::shown;
-use sglab::sandbox::relay::{Ends, Relay};
+use sglab::sandbox::relay::{Ends, Far, Relay};
 use sglab::sandbox::terminal::{self, Raw};
 
 use super::{ExecArguments, speak};
@@ -40,10 +40,15 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     let mut client = Client::connect(&place)?;
     // Before the program is there: none is lost.
     let signals = signals(arguments.tty).context("failed to listen for signals")?;
-    let (Ends { given, relay }, pty) = match arguments.tty {
-        true => Ends::own_terminal().map(|(ends, pty)| (ends, Some(pty))).context("failed to make a terminal")?,
-        false => (Ends::ours().context("failed to make pipes")?, None),
+    let (given, passing) = match arguments.tty {
+        true => {
+            Ends::own_terminal().map(|(given, far)| (given, Passing::Far(far))).context("failed to make a socket")?
+        }
+        false => {
+            Ends::ours().map(|Ends { given, relay }| (given, Passing::Here(relay))).context("failed to make pipes")?
+        }
     };
+    let terminal = arguments.tty.then(terminal::size).transpose().context("failed to use the terminal")?;
     let is_shell = arguments.command.is_empty();
     if is_shell {
         arguments.command.push(inside::shell());
@@ -53,7 +58,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
         command: arguments.command,
         environment: environment(place.name.as_str()),
         folder: arguments.workdir,
-        terminal: arguments.tty,
+        terminal,
     })))?;
     match client.receive()? {
         Reply::GoOn => {}
@@ -71,12 +76,26 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
         }
         other => return speak::otherwise(other),
     }
+    let (relay, pty) = match passing {
+        Passing::Far(far) => {
+            far.arrive().map(|(relay, pty)| (relay, Some(pty))).context("failed to take the terminal")?
+        }
+        Passing::Here(relay) => (relay, None),
+    };
     let code = {
         let _raw = pty.is_some().then(Raw::begin).transpose().context("failed to use the terminal")?;
         attend(&mut client, &signals, relay, pty.as_ref())?
     };
     // The program's own exit code, whatever it is, and not one of ours.
     std::process::exit(code)
+}
+
+/// What passes on what is typed and printed.
+enum Passing {
+    /// There is one.
+    Here(Relay),
+    /// It comes with the program's own terminal.
+    Far(Far),
 }
 
 /// The caller's environment, with where Debian keeps what an ordinary user's path leaves out: inside the program is root.

@@ -33,6 +33,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 use view::{Mounts, View};
 
+use super::terminal::Size;
 use super::{PROGRAM, Sandbox, bounds, descriptors, ids, raw};
 use crate::model::DATA_FOLDER;
 
@@ -81,8 +82,9 @@ pub struct Program {
     pub environment: Vec<(String, String)>,
     /// Its working directory.
     pub folder: Folder,
-    /// Its input is a terminal, which becomes that of its session.
-    pub terminal: bool,
+    /// It gets a terminal of its instance's own, of this size. In place of its input, output and errors comes a socket, three times, by
+    /// which the terminal's other end is sent.
+    pub terminal: Option<Size>,
 }
 
 /// The working directory of a program, as it is seen in its instance.
@@ -205,7 +207,7 @@ impl Entrance {
         let attempt = format!("start `{}`", program.command.first().map_or("", String::as_str));
         let failed = |source| StartError { attempt: attempt.clone(), source };
         // Whatever it leaves behind would read what is typed there later.
-        if !program.terminal && stdio.iter().any(IsTerminal::is_terminal) {
+        if stdio.iter().any(IsTerminal::is_terminal) {
             let why = "a terminal that is not its own is given to no program of an instance";
             return Err(failed(io::Error::new(ErrorKind::PermissionDenied, why)));
         }

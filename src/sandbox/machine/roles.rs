@@ -26,6 +26,7 @@ use super::calls;
 use super::failed::Failed;
 use super::view::View;
 use super::{Folder, Job, Order, Program, VARIABLE, Word};
+use crate::sandbox::terminal::{Pty, Size};
 use crate::sandbox::{bounds, descriptors, raw};
 
 /// Time for a program to end by itself once its caller has gone.
@@ -170,6 +171,12 @@ impl Talk {
         set_dumpable(false).map_err(at("be unseen"))?;
         // From here on it counts as one of the instance's; before, the limit would be of all of the lab's processes.
         bounds::restrict(processes).map_err(at("limit its processes"))?;
+        let stdio = match program.terminal {
+            Some(size) => {
+                own_terminal(stdio, size).map_err(|error| ("make a terminal in the instance".to_owned(), error))?
+            }
+            None => stdio,
+        };
         let mut watched = SigSet::empty();
         watched.add(Signal::SIGCHLD);
         let mut before = SigSet::empty();
@@ -236,6 +243,14 @@ impl Talk {
             }
         }
     }
+}
+
+/// Makes one of the instance's terminals, and sends its other end to whoever waits at the socket.
+fn own_terminal(sockets: Vec<OwnedFd>, size: Size) -> io::Result<Vec<OwnedFd>> {
+    let Pty { caller, program } = Pty::of_the_instance(size)?;
+    let socket = sockets.first().ok_or(ErrorKind::NotFound)?;
+    descriptors::send(socket, &[&caller])?;
+    Ok(vec![program.try_clone()?, program.try_clone()?, program])
 }
 
 /// Ends a program and all of its process group: asked at first, and killed where that takes too long.
@@ -315,7 +330,7 @@ fn become_program(program: &Program, stdio: &[OwnedFd]) -> Failed {
         dup2_stdin(input)?;
         dup2_stdout(output)?;
         dup2_stderr(errors)?;
-        if program.terminal {
+        if program.terminal.is_some() {
             raw::take_terminal()?;
         }
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
