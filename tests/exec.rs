@@ -91,7 +91,7 @@ fn words_of_docker_and_words_that_are_missing_are_understood_or_told() {
                the lab that is up\n";
     assert_eq!((said.code, said.err.as_str()), (Some(2), tip));
     let said = labs.say(&["shell", "example:two-tier", "--in", "web9", "--", "true"]);
-    let tip = "error: there is no instance or host `web9` at this step; there are web1, web2,\ndb1, db2, office, neighbour, world\n";
+    let tip = "error: there is no instance or host `web9`; did you mean `web1`? there are web1, web2, db1, db2, office, neighbour, world\n";
     assert_eq!((said.code, said.err.as_str()), (Some(2), tip));
     let said = labs.say(&["shell", "example:two-tier", "--in", "office", "--", "hostname"]);
     assert_eq!((said.code, said.out.as_str()), (Some(0), "office\n"), "{said:?}");
@@ -191,7 +191,7 @@ fn how_a_program_ends_is_told_as_a_shell_tells_it() {
     assert_eq!(nobody.code, Some(2));
     assert_eq!(
         nobody.err,
-        "error: there is no instance or host `web9`; there are web1, web2, db1, db2, office, neighbour, world\n"
+        "error: there is no instance or host `web9`; did you mean `web1`? there are web1, web2, db1, db2, office, neighbour, world\n"
     );
     labs.ok(&["stop", "web1"]);
     let stopped = labs.say(&["exec", "web1", "--", "true"]);
@@ -556,7 +556,10 @@ fn services_come_up_with_their_instance_and_begin_anew_when_it_does() {
         assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "what listens is the service");
         assert_eq!(labs.ok(&["logs", "--service", "web1/web"]), "web1 up\n");
         let none = labs.say(&["logs", "--service", "web1/wbe"]);
-        assert_eq!(none.err, "error: `web1/wbe` is no service of services; there are web1/web, web1/sleeper\n");
+        assert_eq!(
+            none.err,
+            "error: there is no service `web1/wbe`; did you mean `web1/web`? there are web1/web, web1/sleeper\n"
+        );
         for how in [&["reboot"][..], &["stop", "start"], &["crash", "start"]] {
             how.iter().for_each(|verb| drop(labs.ok(&[verb, "web1"])));
             assert!(labs.ok(&["probe", "office", "web1:80"]).contains("  open  by WEB"), "after {how:?}");

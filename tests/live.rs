@@ -422,7 +422,7 @@ fn a_capture_is_a_whole_file_that_tcpdump_reads_and_ends_with_its_instance() {
         read();
         let said = labs.say(&["capture", "db1", "-w", "no.pcap"]);
         assert_eq!(said.code, Some(2), "{said:?}");
-        assert!(said.err.contains("nothing can be captured of what does not run: `db1`"), "{said:?}");
+        assert!(said.err.contains("db1 does not run, so nothing can be captured of it"), "{said:?}");
         assert!(!labs.program.scratch().join("no.pcap").exists());
     }
 }
@@ -594,14 +594,14 @@ fn bad_words_on_every_command_are_exit_code_2_with_a_reason() {
         (&["explain", "web1", "db1:port"], "^"),
         (&["explain", "web1", "db1:22", "--by", "post"], "invalid value 'post'"),
         (&["matrix", "--ports", "tcp"], "^"),
-        (&["capture", "web9", "-w", "x.pcap"], "there is no instance `web9`; web1, web2, db1, db2 run"),
+        (&["capture", "web9", "-w", "x.pcap"], "there is no instance `web9`; did you mean `web1`?"),
         (&["capture"], "<INSTANCE>"),
         (&["capture", "web1", "-w", "/no/such/folder/x.pcap"], "failed to open /no/such/folder/x.pcap"),
         (&["flow-logs", "--format", ""], "at least one field"),
         (&["events", "--format", "xml"], "invalid value 'xml'"),
         (&["logs", "nobody"], "no log of a lab named `nobody`"),
         (&["export", "-o", "/no/such/folder/x.yaml"], "failed to write /no/such/folder/x.yaml"),
-        (&["export", "--name", "nobody"], "no lab named `nobody` is up; there are two-tier"),
+        (&["export", "--name", "nobody"], "no lab named `nobody` is up; there is two-tier"),
         (&["render", "--name", "nobody"], "no lab named `nobody` is up"),
         (&["up", "example:two-tier", "--name", "b", "--aggregation", "0"], "0 is not in 1..=600"),
         (&["up", "example:two-tier", "--name", "b", "--flow-logs-format", "srcaddr"], "--flow-logs <FILE>"),

@@ -6,15 +6,18 @@ mod labs;
 mod program;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use endurance::{Asked, Until};
 use labs::Labs;
 use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use program::{User, json, users, write};
 use sglab::model::{CreateGroup, GroupName, Operation, VpcName};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
@@ -243,6 +246,86 @@ fn whichever_process_of_a_lab_is_killed_nothing_is_left_and_its_place_is_free() 
         assert_eq!(again.code, Some(0), "{again:?}");
         labs.ok(&["down"]);
     }
+}
+
+#[test]
+fn a_lab_that_was_killed_is_told_as_dead_until_its_name_is_cleared() {
+    for user in users() {
+        let labs = Labs::of(*user);
+        labs.ok(&["up", "example:two-tier"]);
+        let mut following = labs.command(&["events", "--follow"]).spawn().expect("the program");
+        let listening = BufReader::new(following.stdout.take().expect("its output"));
+        labs.ok(&["probe", "web1", "db1:3306"]);
+        listening.lines().map_while(Result::ok).find(|line| line.contains("probe")).expect("an event");
+        kill(labs.pid("two-tier"), Signal::SIGKILL).expect("a process to kill");
+        let dead = "two-tier has died: one of its processes was killed";
+        let mut told = String::new();
+        following.stderr.take().expect("its errors").read_to_string(&mut told).expect("text");
+        assert!(told.starts_with(&format!("error: {dead}")) && told.matches("two-tier").count() == 3, "{told}");
+        assert_eq!(following.wait().expect("its end").code(), Some(2));
+        for words in [&["stop", "web1", "--name", "two-tier"][..], &["stop", "web1"], &["state", "--name", "two-tier"]]
+        {
+            let said = labs.say(words);
+            assert!(said.code == Some(2) && said.err.contains(dead), "{said:?}");
+        }
+        for _ in 0..2 {
+            let told = labs.ok(&["ps"]);
+            assert!(told.starts_with(dead), "{told}");
+            assert_eq!(labs.states()[0]["died"], true);
+        }
+        assert!(labs.ok(&["logs", "two-tier"]).is_empty());
+        assert_eq!(labs.ok(&["down", "two-tier"]), "two-tier had died before, and is cleared\n");
+        assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
+        // One that is asked to end, by whatever way, has not died.
+        labs.ok(&["up", "example:two-tier"]);
+        kill(labs.pid("two-tier"), Signal::SIGTERM).expect("a process");
+        let ended = || labs.ok(&["ps"]);
+        while ended().contains("era") {}
+        assert_eq!(ended(), "no lab is up\n");
+        labs.ok(&["up", "example:two-tier"]);
+        labs.ok(&["down", "--force"]);
+        assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
+    }
+}
+
+#[test]
+fn a_boot_ends_with_whoever_waits_for_it() {
+    let labs = Labs::of(User::Ours);
+    let text = "sglab: 1\nera: vpc\ngroups: {WEB: []}\ninstances:\n  \
+                web1: {groups: WEB, services: {slow: {command: sleep 1000, port: tcp 80, log: slow.log}}}\n";
+    write(&labs.program, "slow.yaml", text);
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let mut up = labs.command(&["up", "slow.yaml"]).spawn().expect("the program");
+        // It waits for the service from then on.
+        let log = labs.program.scratch().join("slow.log");
+        while !log.exists() {
+            assert_eq!(up.try_wait().expect("its state"), None);
+            thread::sleep(Duration::from_millis(10));
+        }
+        kill(Pid::from_raw(up.id() as i32), signal).expect("a process");
+        up.wait().expect("its end");
+        let begun = Instant::now();
+        while labs.ok(&["ps"]) != "no lab is up\n" {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{}", labs.ok(&["ps"]));
+        }
+        fs::remove_file(&log).expect("its log");
+    }
+    labs.ok(&["up", "example:two-tier", "--name", "slow"]);
+}
+
+#[test]
+fn down_says_what_it_waits_for_and_which_process_is_stopped() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let pid = labs.pid("two-tier");
+    kill(pid, Signal::SIGSTOP).expect("a process");
+    let mut down = labs.command(&["down"]).spawn().expect("the program");
+    let mut told = BufReader::new(down.stderr.take().expect("its errors")).lines();
+    let line = told.next().expect("a word").expect("text");
+    let wanted = format!("waiting for two-tier, of which process {pid} is stopped: `kill -CONT {pid}` lets it go on");
+    assert!(line.starts_with(&wanted), "{line}");
+    kill(pid, Signal::SIGCONT).expect("a process");
+    assert!(down.wait().expect("its end").success());
 }
 
 #[test]

@@ -13,13 +13,23 @@ use labs::Labs;
 use nix::pty::{Winsize, openpty};
 use program::{Program, Said, User, mistake, said, sglab, write};
 
+/// As of a terminal that does not know its size: `script` makes such, where it has none itself.
+#[test]
+fn a_terminal_without_a_size_is_one_of_80_columns() {
+    let program = Program::copy();
+    for arguments in [&["list"][..], &["explain", "example:two-tier", "web1 -> db1:22 by public address"]] {
+        let lines = seen(&program, 0, arguments);
+        assert!(lines.len() > 5 && too_long(&lines, 80).is_empty(), "{arguments:?}: {lines:#?}");
+    }
+}
+
 /// What somebody sees of it on a terminal of so many columns, without colours.
 fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
     on_a_terminal(&mut program.run(User::Ours, arguments), columns)
 }
 
 fn on_a_terminal(command: &mut Command, columns: u16) -> Vec<String> {
-    let size = Winsize { ws_row: 50, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize { ws_row: if columns == 0 { 0 } else { 50 }, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(&size, None).unwrap();
     command.env("NO_COLOR", "1");
     let ends = || Stdio::from(pty.slave.try_clone().unwrap());
@@ -67,6 +77,8 @@ fn no_line_is_wider_than_the_terminal_and_in_a_pipe_none_is_cut() {
         &["test", "two-tier.yaml", "example:two-rules"],
         &["test", "six.yaml"],
         &["predict", "six.yaml"],
+        &["walk", "example:gotchas/case-04"],
+        &["walk", "example:gotchas/case-20"],
     ] {
         for columns in [80, 100] {
             let lines = seen(&program, columns, arguments);
@@ -112,6 +124,10 @@ fn what_is_told_of_a_lab_fits_a_terminal_and_errors_say_what_there_is() {
         &["explain", "customer", "db-primary:5432"],
         &["authorize", "DB", "tcp 5432 from 203.0.113.0/24", "tcp 5433 from 203.0.113.0/24"],
         &["logs", "--service", "web1/sleepy"],
+        &["events"],
+        &["flow-logs"],
+        &["exec", "an-instance-whose-name-is-none", "--", "true"],
+        &["stop", "an-instance-whose-name-is-none", "another-instance-whose-name-is-none"],
         &["up", "six.yaml"],
         &["up", "example:two-tier", "--name", "no name"],
     ] {
@@ -121,7 +137,7 @@ fn what_is_told_of_a_lab_fits_a_terminal_and_errors_say_what_there_is() {
     // In a pipe the table is whole.
     assert_eq!(labs.ok(&["matrix"]).matches("customer (198.51.100.7)").count(), 1);
     let said = labs.say(&["logs", "--service", "web1/sleepy"]);
-    let expected = "error: `web1/sleepy` is no service of six; there are web1/sleeper, web1/another-sleeper\n";
+    let expected = "error: there is no service `web1/sleepy`; did you mean `web1/sleeper`? there are web1/sleeper, web1/another-sleeper\n";
     assert_eq!((said.code, said.err.as_str()), (Some(2), expected));
     let said = labs.say(&["up", "six.yaml"]);
     let expected = "error: a lab named `six` is up already; `sglab down six` takes it down, and --name gives the new one another name\n";
@@ -262,4 +278,156 @@ scenario: [{step: s, expect: {open: [home -> site:80]}}]
         assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
         assert!(said.err.contains(words), "{arguments:?}: {said:?}");
     }
+}
+
+/// Names that nobody has, in every command that takes one, with the one that was meant.
+const UNKNOWN: &[(&[&str], &str)] = &[
+    (&["stop", "wbe1"], "web1"),
+    (&["start", "wbe1"], "web1"),
+    (&["terminate", "wbe1"], "web1"),
+    (&["set-groups", "wbe1", "WEB"], "web1"),
+    (&["set-groups", "web1", "WBE"], "WEB"),
+    (&["launch", "new", "--group", "WBE"], "WEB"),
+    (&["launch", "new", "--group", "WEB", "--subnet", "froont"], "front"),
+    (&["launch", "new", "--group", "WEB", "--address", "wbe1.previous"], "web1"),
+    (&["authorize", "WBE", "tcp 81 from anywhere"], "WEB"),
+    (&["authorize", "WEB", "tcp 81 from ofice"], "office"),
+    (&["revoke", "WBE", "tcp 80 from anywhere"], "WEB"),
+    (&["delete-group", "WBE"], "WEB"),
+    (&["associate-address", "eip-spar", "web1"], "eip-spare"),
+    (&["associate-address", "eip-spare", "wbe1"], "web1"),
+    (&["release-address", "eip-spar"], "eip-spare"),
+    (&["attach-interface", "wbe1", "eth1", "--group", "WEB"], "web1"),
+    (&["attach-interface", "web1", "eth1", "--group", "WBE"], "WEB"),
+    (&["detach-interface", "wbe1.eth1"], "web1"),
+    (&["source-dest-check", "wbe1", "off"], "web1"),
+    (&["edit-prefix-list", "partnes", "--add", "192.0.2.9"], "partners"),
+    (&["register-instances", "sitee", "web1"], "site"),
+    (&["register-instances", "site", "wbe1"], "web1"),
+    (&["apply", "stop: wbe1"], "web1"),
+    (&["probe", "wbe1", "web1:80"], "web1"),
+    (&["explain", "web1", "wbe1:80"], "web1"),
+    (&["exec", "wbe1", "--", "true"], "web1"),
+    (&["capture", "wbe1"], "web1"),
+    (&["logs", "--service", "web1/slepper"], "web1/sleeper"),
+    (&["state", "--name", "shp"], "shop"),
+    (&["down", "shp"], "shop"),
+    (&["logs", "shp"], "shop"),
+    (&["shell", "--in", "wbe1", "shop.yaml"], "web1"),
+    (&["up", "example:two-teir"], "example:two-tier"),
+];
+
+#[test]
+fn every_name_that_nobody_has_is_exit_code_2_with_the_one_that_was_meant() {
+    let labs = Labs::of(User::Ours);
+    let cloud = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+elastic-ips: [eip-spare]
+prefix-lists: {partners: [192.0.2.0/28]}
+vpcs: {main: {cidr: 10.0.0.0/16, subnets: {front: 10.0.1.0/24}}}
+groups: {WEB: [tcp 80 from anywhere]}
+instances: {web1: {groups: WEB, listens: tcp 80, services: {sleeper: {command: sleep 1000}}}}
+load-balancers: {site: {groups: WEB, listeners: [tcp 80], targets: [web1]}}
+";
+    write(&labs.program, "shop.yaml", cloud);
+    labs.ok(&["up", "shop.yaml"]);
+    let before = labs.ok(&["export"]);
+    for (words, meant) in UNKNOWN {
+        let said = labs.say(words);
+        assert_eq!(said.code, Some(2), "{words:?}: {said:?}");
+        let is_told = ["error: ", "refused: "].iter().any(|word| said.err.starts_with(word));
+        assert!(is_told && said.err.contains(&format!("did you mean `{meant}`?")), "{words:?}: {said:?}");
+    }
+    // All of them at once.
+    let said = labs.say(&["stop", "wbe1", "web2", "web1"]);
+    assert!(said.err.contains("The instance IDs 'wbe1, web2' do not exist"), "{said:?}");
+    let said = labs.say(&["set-groups", "web1", "WBE", "ADMIN"]);
+    assert!(said.err.contains("'WBE'"), "{said:?}");
+    assert_eq!(labs.ok(&["export"]), before);
+}
+
+#[test]
+fn words_that_were_meant_otherwise_are_told_how() {
+    let labs = Labs::of(User::Ours);
+    let cloud = "sglab: 1
+era: vpc
+prefix-lists: {partners: [192.0.2.0/28]}
+groups: {WEB: [tcp 80 from anywhere]}
+instances:
+  web1: {groups: WEB, listens: tcp 80, services: {sleeper: {command: sleep 1000}}}
+  web2: {groups: WEB}
+";
+    write(&labs.program, "shop.yaml", cloud);
+    write(&labs.program, "volumes.yaml", &cloud.replace("web2: {", "web2: {volumes: {/srv: empty}, ports: [80], "));
+    labs.ok(&["up", "shop.yaml"]);
+    let ok = labs.ok(&["matrix", "--ports", "80,443, ping"]);
+    assert!(ok.starts_with("each cell: tcp 80, tcp 443, icmp echo "), "{ok}");
+    write(&labs.program, "now.yaml", "");
+    for (arguments, words) in [
+        (
+            &["authorize", "WEB", "tcp", "81", "from", "anywhere"][..],
+            "error: a rule is one argument, in quotes: 'tcp 81 from anywhere'\n",
+        ),
+        (&["authorize", "WEB", "tcp 81 to anywhere"], "a rule for what goes out needs `--egress`"),
+        (&["authorize", "WEB", "--egress", "tcp 81 from anywhere"], "a rule for what comes in goes without `--egress`"),
+        (&["export", "-o", "now.yaml"], "error: now.yaml is there already; `sglab export > now.yaml` overwrites it\n"),
+        (&["logs", "web1"], "web1 is an instance of shop; what its services say: `sglab logs --service web1/sleeper`"),
+        (&["logs", "web2"], "web2 is an instance of shop, without services"),
+        (&["check", "volumes.yaml"], "here it is `mounts:`"),
+        (&["check", "volumes.yaml"], "here it is `listens:`"),
+    ] {
+        let said = labs.say(arguments);
+        assert_eq!(said.code, Some(2), "{arguments:?}: {said:?}");
+        assert!(said.err.contains(words), "{arguments:?}: {said:?}");
+    }
+    // An entry that is none is the one mistake.
+    let said = labs.say(&["edit-prefix-list", "partners", "--add", "web1"]);
+    assert!(said.code == Some(2) && said.err.matches("error: ").count() == 1, "{said:?}");
+    assert!(said.err.contains("`web1` is not an address block"), "{said:?}");
+    labs.ok(&["up", "shop.yaml", "--name", "other"]);
+    for command in ["down", "logs"] {
+        let said = labs.say(&[command]);
+        let wanted = format!("several labs are up: other, shop; choose one with `sglab {command} LAB` or SGLAB_LAB\n");
+        assert!(said.code == Some(2) && said.err.ends_with(&wanted), "{said:?}");
+        labs.ok(&[command, "--name", "other"]);
+        if command == "down" {
+            labs.ok(&["up", "shop.yaml", "--name", "other"]);
+        }
+    }
+}
+
+#[test]
+fn one_name_that_cannot_be_read_hides_no_other_file() {
+    let program = Program::copy();
+    write(&program, "wrong.yaml", "sglab: 1\nera: vpx\n");
+    write(&program, "cloud.yaml", "sglab: 1\nera: vpc\ngroups: {WEB: []}\ninstances: {web1: {groups: WEB}}\n");
+    for command in ["check", "test"] {
+        let said = sglab(&program, &[command, "nope.yaml", "wrong.yaml", "example:nope", "cloud.yaml"]);
+        assert_eq!(said.code, Some(2), "{said:?}");
+        for words in [
+            "failed to read nope.yaml",
+            "--> wrong.yaml:2:6",
+            "there is no built-in topology `nope`",
+            "`sglab up` takes the file without",
+        ] {
+            assert!(said.err.contains(words), "{command}, {words}: {said:?}");
+        }
+    }
+    let said = sglab(&program, &["check", "nope.yaml", "wrong.yaml", "--format", "json"]);
+    let told = program::json(&said.out);
+    assert_eq!(told["unreadable"][0]["file"], "nope.yaml");
+    assert_eq!(told["problems"][0]["place"]["file"], "wrong.yaml");
+}
+
+#[test]
+fn an_example_that_mounts_files_says_where_they_are_before_anything_boots() {
+    let labs = Labs::of(User::Ours);
+    for command in [&["up"][..], &["shell", "--in", "web1"]] {
+        let said = labs.say(&[command, &["example:real/replicating"]].concat());
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.contains("--> example:real/replicating:") && !said.err.contains("put it back"), "{said:?}");
+        assert!(said.err.contains("they lie in topologies/real of sglab's source"), "{said:?}");
+    }
+    assert_eq!(labs.ok(&["ps"]), "no lab is up\n");
 }

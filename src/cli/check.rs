@@ -10,19 +10,19 @@ use super::arguments::{CheckArguments, EraName, PlainFormat};
 use super::{Exit, sources};
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
-    let read = sources::read(&arguments.topologies)?;
-    if let (Some(era), true) = (arguments.explain_era, read.problems.is_empty()) {
+    let read = sources::read(&arguments.topologies);
+    if let (Some(era), true) = (arguments.explain_era, read.is_whole()) {
         return explain(arguments, era, &read.topologies);
     }
     match arguments.format {
         PlainFormat::Json => {
             let problems: Vec<_> = read.problems.iter().flat_map(|problems| problems.iter()).collect();
             let checked: Vec<_> = read.topologies.iter().map(|topology| &topology.file).collect();
-            let document = serde_json::json!({ "format": 1, "valid": checked, "problems": problems });
+            let document = serde_json::json!({ "format": 1, "valid": checked, "problems": problems, "unreadable": read.unreadable });
             writeln!(stdout(), "{}", serde_json::to_string_pretty(&document)?)?;
         }
         PlainFormat::Text => {
-            sources::tell(&read.problems);
+            read.tell();
             for topology in &read.topologies {
                 let (steps, columns) = (topology.steps.len(), topology.columns.len());
                 let counted = [(steps, "step"), (columns, "column")].map(|(number, what)| report::count(number, what));
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
             }
         }
     }
-    Ok(if read.problems.is_empty() { Exit::Ok } else { Exit::BadInput })
+    Ok(if read.is_whole() { Exit::Ok } else { Exit::BadInput })
 }
 
 /// Explains the knobs of one era or of all, by themselves or as each file has them.

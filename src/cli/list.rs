@@ -10,11 +10,11 @@ use super::{Exit, color, screen, sources};
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;
-    let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read(names)? };
-    sources::tell(&read.problems);
+    let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read(names) };
+    read.tell();
     if let Some(words) = &arguments.filter {
         read.topologies.retain(|topology| catalogue::is_about(topology, words));
-        if read.topologies.is_empty() && read.problems.is_empty() {
+        if read.topologies.is_empty() && read.is_whole() {
             bail!("no topology has `{words}` in its name, its story or its steps");
         }
     }
@@ -26,5 +26,5 @@ pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
         (PlainFormat::Text, false) => catalogue::short(&read.topologies, width, style),
     };
     stdout().write_all(text.as_bytes())?;
-    Ok(if read.problems.is_empty() { Exit::Ok } else { Exit::BadInput })
+    Ok(if read.is_whole() { Exit::Ok } else { Exit::BadInput })
 }

@@ -95,6 +95,9 @@ pub(crate) struct DownArguments {
     /// The lab; may be left out if only one is up
     #[arg(value_name = "LAB")]
     pub lab: Option<String>,
+    /// The same, for who is used to it from other commands
+    #[arg(long, value_name = "LAB", hide = true, conflicts_with_all = ["lab", "all"])]
+    pub name: Option<String>,
     /// Every lab
     #[arg(long, conflicts_with = "lab")]
     pub all: bool,
@@ -125,6 +128,9 @@ pub(crate) struct LogsArguments {
     /// The lab; may be left out if only one is up
     #[arg(value_name = "LAB")]
     pub lab: Option<String>,
+    /// The same, for who is used to it from other commands
+    #[arg(long, value_name = "LAB", hide = true, conflicts_with = "lab")]
+    pub name: Option<String>,
     /// Go on with what it says, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub follow: bool,
@@ -185,7 +191,7 @@ Examples:
   sglab matrix --watch
       drawn anew after each change, until Ctrl-C")]
 pub(crate) struct MatrixArguments {
-    /// These ports instead of those that rules and listeners name
+    /// These ports instead of those that rules and listeners name, also several with commas
     #[arg(long, value_name = "PORT")]
     pub ports: Vec<String>,
     /// By which address of the receivers; several make several tables

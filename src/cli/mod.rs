@@ -105,10 +105,19 @@ pub(crate) fn run() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if is_closed_pipe(&error) => Exit::Ok.into(),
         Err(error) => {
-            screen::tell(&format!("error: {}", report::shown_lines(&format!("{error:#}"))));
+            screen::tell(&format!("error: {}", report::shown_lines(&in_words(&error))));
             exit_of(&error).into()
         }
     }
+}
+
+/// An error and its causes; one that says its cause itself is not followed by it once more.
+fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.contains(&cause) {
+        true => told,
+        false if told.is_empty() => cause,
+        false => format!("{told}: {cause}"),
+    })
 }
 
 /// Picks the exit code of an error: bad input, or a machine that cannot host the lab. Prints the limit that is in the way, if one is.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use sglab::report::shown;
 
+use super::screen;
+
 /// What is waited for longer than this wants a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
@@ -25,11 +27,16 @@ pub(super) fn waiting(what: String) -> Waiting {
     if !stderr().is_terminal() {
         return Waiting { _over: None };
     }
+    waiting_for(move || what)
+}
+
+/// The same for what may never end, which is told to whoever reads the errors; the words are found when they are needed.
+pub(super) fn waiting_for(what: impl FnOnce() -> String + Send + 'static) -> Waiting {
     let (over, ended) = channel();
     // Where no thread is to be had, nothing is told.
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
         if ended.recv_timeout(WORTH_TELLING) == Err(RecvTimeoutError::Timeout) {
-            eprintln!("{what}");
+            screen::tell(&what());
         }
     });
     Waiting { _over: thread.is_ok().then_some(over) }

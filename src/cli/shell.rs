@@ -8,10 +8,11 @@ use anyhow::{Context, bail};
 use sglab::compile::names;
 use sglab::control::place;
 use sglab::lab::{Lab, Site};
-use sglab::model::{Era, InstanceName};
+use sglab::model::{Era, InstanceName, no_such};
 use sglab::report::{shown, wrap};
 use sglab::sandbox::machine::{Folder, Program};
 use sglab::scenario;
+use sglab::scenario::predict;
 use sglab::topology::Topology;
 
 use super::arguments::ShellArguments;
@@ -22,8 +23,6 @@ use super::{Exit, host, inside, no_step, progress, sources, steps, told};
 const WIDTH: usize = 80;
 /// Indent of what has no room beside a name, in columns.
 const BELOW: usize = 15;
-/// Printed in front of an error.
-const ERROR: &str = "error: ";
 
 pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else {
@@ -40,6 +39,17 @@ pub(super) fn run(arguments: ShellArguments) -> anyhow::Result<Exit> {
         bail!("{}", no_step(&topology, steps));
     }
     let era = arguments.era.map_or(topology.eras[0], Era::from);
+    if let Some(site) = &arguments.site {
+        let cloud = predict::cloud_at(&topology, era, steps)?;
+        if Site::named(&cloud, site).is_none() {
+            let known: Vec<&str> = Site::names(&cloud).collect();
+            let why = no_such("instance or host", site, &known);
+            bail!("{}", if steps == 0 { why } else { format!("after step {steps} {why}") });
+        }
+    }
+    if !sources::has_its_files(&topology)? {
+        return Ok(Exit::BadInput);
+    }
     let Some(_) = host::enter() else { return Ok(Exit::CannotHost) };
     let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let code = runtime.block_on(async {
@@ -104,11 +114,6 @@ fn command(arguments: &ShellArguments) -> Command {
 
 /// A program in an instance, as those of `sglab exec` are.
 async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, site: &str) -> anyhow::Result<i32> {
-    if Site::named(lab.cloud(), site).is_none() {
-        let known: Vec<&str> = Site::names(lab.cloud()).collect();
-        let why = format!("there is no instance or host `{site}` at this step; there are {}", known.join(", "));
-        bail!("{}", wrap(&why, WIDTH - ERROR.len()).join("\n"));
-    }
     let program = Program {
         command: words(arguments, inside::shell()),
         environment: exec::environment(file_of(arguments)),

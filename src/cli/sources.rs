@@ -5,7 +5,10 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use sglab::model::closest;
+use sglab::report::shown_lines;
 use sglab::scenario::FilesFrom;
+use sglab::scenario::services::folder_of;
 use sglab::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
 use super::{folder, screen, told};
@@ -28,33 +31,93 @@ pub(super) struct Read {
     pub topologies: Vec<Topology>,
     /// What is wrong with the others.
     pub problems: Vec<Problems>,
+    /// Names that nothing could be read by, each with the reason.
+    pub unreadable: Vec<Unreadable>,
     /// All of them as they were read, by name.
     pub texts: Vec<(String, Vec<u8>)>,
 }
 
-/// Reads every topology that is named.
-///
-/// # Errors
-/// A name that is no topology, or a folder without one.
-pub(super) fn read(names: &[String]) -> anyhow::Result<Read> {
+/// A name that nothing could be read by.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct Unreadable {
+    /// The name.
+    pub file: String,
+    /// The reason.
+    pub message: String,
+}
+
+impl Read {
+    /// Says what could not be read, and what is wrong with the rest, an empty line between two files.
+    pub fn tell(&self) {
+        for unreadable in &self.unreadable {
+            screen::tell(&format!("error: {}", shown_lines(&unreadable.message)));
+        }
+        if !self.unreadable.is_empty() && !self.problems.is_empty() {
+            eprintln!();
+        }
+        tell(&self.problems);
+    }
+
+    /// Whether all that was named can be run.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty() && self.unreadable.is_empty()
+    }
+}
+
+/// Reads every topology that is named. A name that is no topology, or a folder without one, hides no other.
+pub(super) fn read(names: &[String]) -> Read {
     read_for(Wanted::Verdict, names)
 }
 
-fn read_for(wanted: Wanted, names: &[String]) -> anyhow::Result<Read> {
+fn read_for(wanted: Wanted, names: &[String]) -> Read {
     let mut texts: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut unreadable = Vec::new();
     for name in names {
+        let mut take = |name: &str, read: anyhow::Result<Vec<(String, Vec<u8>)>>| match read {
+            Ok(read) => texts.extend(read),
+            Err(error) => unreadable.push(Unreadable { file: name.to_owned(), message: super::in_words(&error) }),
+        };
         if let Some(example) = name.strip_prefix(PREFIX) {
-            texts.extend(built_in(example)?);
+            take(name, built_in(example));
         } else if Path::new(name).is_dir() {
-            for path in folder(Path::new(name))? {
-                let text = read_all(&path, folder::open(&path))?;
-                texts.push((path.display().to_string(), text));
+            match folder(Path::new(name)) {
+                Ok(paths) => {
+                    for path in paths {
+                        let name = path.display().to_string();
+                        take(&name, read_all(&path, folder::open(&path)).map(|text| vec![(name.clone(), text)]));
+                    }
+                }
+                Err(error) => take(name, Err(error)),
             }
         } else {
-            texts.push((name.clone(), read_file(Path::new(name))?));
+            take(name, read_file(Path::new(name)).map(|text| vec![(name.clone(), text)]));
         }
     }
-    Ok(parse(wanted, texts))
+    Read { unreadable, ..parse(wanted, texts) }
+}
+
+/// Whether the files that a built-in topology names are where they are meant from, the present folder; says what is not. Those of other
+/// topologies are looked for when they are read.
+///
+/// # Errors
+/// Where the present folder cannot be found.
+pub(super) fn has_its_files(topology: &Topology) -> anyhow::Result<bool> {
+    let Some(name) = topology.file.strip_prefix(PREFIX) else { return Ok(true) };
+    let Some((known, text)) = EXAMPLES.iter().find(|(known, _)| *known == name) else { return Ok(true) };
+    let folder = folder_of(&topology.file).context("failed to find the present folder")?;
+    let files = FilesFrom::folder(Some(&folder));
+    let Err(problems) = Topology::parse_cloud_beside(&topology.file, text.as_bytes(), &files) else { return Ok(true) };
+    tell(&[problems]);
+    let beside = Path::new(known).parent().unwrap_or(Path::new(""));
+    let note = format!(
+        "note: {} is built in, and the files that it mounts are not: they lie in topologies/{} of sglab's source, and are \
+         looked for in {}",
+        topology.file,
+        beside.display(),
+        told(&folder)
+    );
+    screen::tell(&note);
+    Ok(false)
 }
 
 /// Reads every topology that is built in.
@@ -63,7 +126,7 @@ pub(super) fn read_built_in() -> Read {
 }
 
 fn parse(wanted: Wanted, texts: Vec<(String, Vec<u8>)>) -> Read {
-    let mut read = Read { topologies: Vec::new(), problems: Vec::new(), texts: Vec::new() };
+    let mut read = Read { topologies: Vec::new(), problems: Vec::new(), unreadable: Vec::new(), texts: Vec::new() };
     for (name, text) in &texts {
         let parsed = match (name.starts_with(PREFIX), wanted) {
             (true, _) => Topology::parse(name, text),
@@ -99,12 +162,12 @@ fn read_one_for(wanted: Wanted, name: &str) -> anyhow::Result<Option<Topology>> 
     if Path::new(name).is_dir() {
         bail!("{} is a folder; this command takes one topology file", told(name));
     }
-    let mut read = read_for(wanted, &[name.to_owned()])?;
+    let mut read = read_for(wanted, &[name.to_owned()]);
     let several = read.topologies.len() + read.problems.len();
     if several > 1 {
         bail!("{} is {several} topologies; this command takes one", told(name));
     }
-    tell(&read.problems);
+    read.tell();
     Ok(read.topologies.pop())
 }
 
@@ -135,7 +198,9 @@ fn built_in(name: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         [] => {
             let top = of(&|known| !known.contains('/'));
             bail!(
-                "there is no built-in topology `{name}`; there are {}, and more in {PREFIX}gotchas: `sglab list` tells them",
+                "there is no built-in topology `{name}`; {}there are {}, and more in {PREFIX}gotchas: `sglab list` tells them",
+                closest(name, EXAMPLES.iter().map(|(known, _)| *known))
+                    .map_or_else(String::new, |known| format!("did you mean `{PREFIX}{known}`? ")),
                 words(&top)
             )
         }

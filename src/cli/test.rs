@@ -17,9 +17,9 @@ use super::arguments::{ResultFormat, TestArguments};
 use super::{Exit, color, evidence, file, host, progress, replay, screen, signals, sources, told};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
-    let mut read = sources::read(&arguments.topologies)?;
-    if !read.problems.is_empty() {
-        sources::tell(&read.problems);
+    let mut read = sources::read(&arguments.topologies);
+    if !read.is_whole() {
+        read.tell();
         return Ok(Exit::BadInput);
     }
     if let Some(text) = &arguments.filter {

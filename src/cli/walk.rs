@@ -111,7 +111,7 @@ impl Walk<'_> {
         self.say(&terminal::head(stepper.head(), self.style))?;
         self.say(&told::opening(self.topology, self.style))?;
         if matches!(source, Source::Nobody) {
-            eprintln!("the input is no terminal, and there are no answers (--answers FILE): nothing is asked");
+            screen::tell("the input is no terminal, and there are no answers (--answers FILE): nothing is asked");
         }
         let mut desk = Desk::new(source);
         let (mut walked, mut score, mut ended) = (Vec::new(), Score::default(), Ended::Finished);
@@ -246,13 +246,16 @@ impl Walk<'_> {
                 Some(reply) => return Ok(reply),
                 // `c` means `cut` where that is an answer.
                 None if word == "c" || word == "cloud" => self.say(&told::cloud(stepper.cloud(), self.style))?,
-                None => self.say(&format!("     {}, ? to skip, c for the cloud, q to end\n", asked.prompt()))?,
+                None => self.say(&format!("  {}, ? to skip, c for the cloud, q to end\n", asked.prompt()))?,
             }
         }
     }
 
     /// Says something at once: on stdout, unless a transcript is to stand there.
     fn say(&self, text: &str) -> std::io::Result<()> {
+        // What ends without a line's end is what an answer is typed behind.
+        let (lines, prompt) = text.split_at(text.rfind('\n').map_or(0, |end| end + 1));
+        let text = self.style.fit(lines) + prompt;
         match self.arguments.format {
             PlainFormat::Text => {
                 let mut out = stdout();

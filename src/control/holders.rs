@@ -10,12 +10,25 @@ use nix::unistd::Pid;
 /// Kills every process that holds the lock on a file, by its device and number: those of a lab, all with the same open file.
 /// Leaves alone processes that have the file open without the lock: they only ask whether a lab lives.
 pub(super) fn kill(file: (u64, u64)) {
-    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    for pid in numbers.filter(|pid| holds(*pid, file)) {
+    for pid in all(file) {
         // It may have gone a moment ago.
         let _ = signal(Pid::from_raw(pid), Signal::SIGKILL);
     }
+}
+
+/// One of them that is stopped by a signal, if one is.
+pub(super) fn stopped(file: (u64, u64)) -> Option<i32> {
+    all(file).find(|pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // Behind the name, which is in parentheses and may have anything in it.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['T', 't']))
+    })
+}
+
+fn all(file: (u64, u64)) -> impl Iterator<Item = i32> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    numbers.filter(move |pid| holds(*pid, file))
 }
 
 fn holds(pid: i32, file: (u64, u64)) -> bool {

@@ -9,4 +9,4 @@ pub mod place;
 pub mod supervisor;
 
 pub use client::{Client, ClientError, Ender};
-pub use place::{LabName, Place, PlaceError, Taken};
+pub use place::{LabName, Life, Place, PlaceError, Taken};

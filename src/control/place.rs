@@ -1,10 +1,10 @@
 //! Where the labs of a user are on this machine: for each a lock, a socket and a log, in a folder that is the user's alone.
 //!
 //! Whether a lab lives is a fact of its lock, which its processes hold and the kernel lets go with the last of them: a socket
-//! beside a free lock is stale.
+//! beside a free lock is stale. A lab that ends in its own time writes a word into the lock; where there is none, it has died.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -80,8 +80,22 @@ pub struct Place {
 pub struct Taken {
     /// Which.
     pub place: Place,
-    _lock: File,
+    lock: File,
 }
+
+/// What is at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// A lab.
+    Up,
+    /// No lab; the last one has ended as it should.
+    None,
+    /// What a lab has left that was killed. It stays until its place is taken or cleared.
+    Died,
+}
+
+/// What a lab writes into its lock when it ends.
+const ENDED: &[u8] = b"ended\n";
 
 impl Place {
     /// The place of a name, in the user's folder, which is made if it is not there.
@@ -125,27 +139,63 @@ impl Place {
             // Somebody may have cleared the place between opening and locking: then the lock is nobody's file.
             if self.is_current(&lock) {
                 remove(&self.socket());
-                return Ok(Taken { place: self.clone(), _lock: lock });
+                return Ok(Taken { place: self.clone(), lock });
             }
         }
     }
 
-    /// Whether a lab lives here. Clears what a dead one has left, but for its log.
+    /// Takes it for a lab that is to live here: that one has not ended.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub fn begin(&self) -> Result<Taken, PlaceError> {
+        let taken = self.take()?;
+        taken.lock.set_len(0).map_err(|source| self.failed("write", self.lock(), source))?;
+        Ok(taken)
+    }
+
+    /// What is here. Clears what one has left that has ended, but for its log.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn life(&self) -> Result<Life, PlaceError> {
+        if !self.lock().exists() {
+            return Ok(Life::None);
+        }
+        match self.take() {
+            Ok(taken) if taken.has_ended() => {
+                taken.clear();
+                Ok(Life::None)
+            }
+            Ok(_) => Ok(Life::Died),
+            Err(PlaceError::Up(_)) => Ok(Life::Up),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a lab lives here.
     ///
     /// # Errors
     /// The system's word.
     pub fn is_up(&self) -> Result<bool, PlaceError> {
-        if !self.lock().exists() {
-            return Ok(false);
+        Ok(self.life()? == Life::Up)
+    }
+
+    /// Clears what a lab has left that is not up any more, but for its log.
+    ///
+    /// # Errors
+    /// [`PlaceError::Up`] if one lives here.
+    pub fn clear(&self) -> Result<(), PlaceError> {
+        if self.lock().exists() {
+            self.take()?.clear();
         }
-        match self.take() {
-            Ok(taken) => {
-                taken.clear();
-                Ok(false)
-            }
-            Err(PlaceError::Up(_)) => Ok(true),
-            Err(error) => Err(error),
-        }
+        Ok(())
+    }
+
+    /// The process of the lab here that is stopped by a signal, if one is: it answers nothing, and does not end.
+    pub fn stopped(&self) -> Option<i32> {
+        let lock = self.lock().metadata().ok()?;
+        holders::stopped((lock.dev(), lock.ino()))
     }
 
     /// Kills the lab that lives here, whatever it does at the moment, and waits until nothing of it is left.
@@ -164,30 +214,41 @@ impl Place {
             // Look again: a process may have been started meanwhile that holds it, too.
             std::thread::sleep(Duration::from_millis(10));
         }
-        Ok(())
+        self.clear()
     }
 
-    /// Waits until no lab lives here any more, and clears the place.
+    /// Waits until no lab lives here any more, and says how it ended; what it has left is cleared if it ended as it should.
     ///
     /// # Errors
     /// The system's word.
-    pub fn wait_until_down(&self) -> Result<(), PlaceError> {
+    pub fn wait_until_down(&self) -> Result<Life, PlaceError> {
         if !self.lock().exists() {
-            return Ok(());
+            return Ok(Life::None);
         }
         let lock = self.open_lock()?;
         lock.lock().map_err(|source| self.failed("wait for", self.lock(), source))?;
-        if self.is_current(&lock) {
-            Taken { place: self.clone(), _lock: lock }.clear();
+        if !self.is_current(&lock) {
+            return Ok(Life::None);
         }
-        Ok(())
+        let taken = Taken { place: self.clone(), lock };
+        if !taken.has_ended() {
+            return Ok(Life::Died);
+        }
+        taken.clear();
+        Ok(Life::None)
     }
 
     fn open_lock(&self) -> Result<File, PlaceError> {
         let path = self.lock();
         let mut options = OpenOptions::new();
         // Of a pipe that somebody has put there, nobody waits for the other end.
-        options.create(true).truncate(false).write(true).mode(0o600).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
+        options
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW);
         let opened = options.open(&path).and_then(|file| match file.metadata()?.is_file() {
             true => Ok(file),
             false => Err(io::Error::other("it is no file")),
@@ -206,6 +267,16 @@ impl Place {
 }
 
 impl Taken {
+    /// Notes that the lab here ends in its own time. Whoever cannot note it is told as dead, which is no worse.
+    pub fn note_end(&self) {
+        drop((&self.lock).write_all(ENDED));
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut word = Vec::new();
+        (&self.lock).take(64).read_to_end(&mut word).is_ok_and(|_| word == ENDED)
+    }
+
     /// Removes what is there, but for the log.
     fn clear(self) {
         remove(&self.place.socket());
@@ -218,11 +289,23 @@ fn remove(path: &Path) {
     drop(fs::remove_file(path));
 }
 
-/// Every place of the user where a lab lives, by name. What dead labs have left is cleared.
+/// Every place of the user where a lab lives, by name.
 ///
 /// # Errors
 /// The system's word.
 pub fn all() -> Result<Vec<Place>, PlaceError> {
+    Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Up).map(|(place, _)| place).collect())
+}
+
+/// Every place of the user where a lab has died, by name.
+///
+/// # Errors
+/// The system's word.
+pub fn died() -> Result<Vec<Place>, PlaceError> {
+    Ok(found()?.into_iter().filter(|(_, life)| *life == Life::Died).map(|(place, _)| place).collect())
+}
+
+fn found() -> Result<Vec<(Place, Life)>, PlaceError> {
     let folder = folder()?;
     let failed = |source: io::Error| PlaceError::Folder { folder: folder.clone(), why: source.to_string() };
     let mut places = Vec::new();
@@ -234,11 +317,12 @@ pub fn all() -> Result<Vec<Place>, PlaceError> {
         let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).and_then(LabName::new) else { continue };
         let place = Place { name, folder: folder.clone() };
         // Pass over a file that cannot be opened or locked: it is no lab of this user's, and must hide no other.
-        if place.is_up().unwrap_or(false) {
-            places.push(place);
+        match place.life() {
+            Ok(life @ (Life::Up | Life::Died)) => places.push((place, life)),
+            Ok(Life::None) | Err(_) => {}
         }
     }
-    places.sort_by(|a, b| a.name.cmp(&b.name));
+    places.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
     Ok(places)
 }
 

@@ -180,10 +180,11 @@ impl Supervised {
 
     /// Carries out operations: all of them, or none where one of them is refused.
     async fn apply(&mut self, operations: Vec<Operation>) -> Reply {
-        match self.lab.rehearse(&operations) {
-            Ok(()) => {}
-            Err((operation, LabError::Refused(refusal))) => return self.refuse(operation, refusal),
-            Err((_, error)) => return Reply::Failed(error.to_string()),
+        if let Err(failed) = self.lab.rehearse(&operations) {
+            return match *failed {
+                (operation, LabError::Refused(refusal)) => self.refuse(operation, refusal),
+                (_, error) => Reply::Failed(error.to_string()),
+            };
         }
         let mut done = Vec::new();
         for operation in operations {
@@ -207,7 +208,7 @@ impl Supervised {
     fn refuse(&mut self, operation: Operation, refusal: Refusal) -> Reply {
         let refused = EventKind::Refused { operation: operation.clone(), refusal: refusal.clone() };
         self.events.tell(refused);
-        Reply::Refused { operation, refusal }
+        Reply::Refused { operation: Box::new(operation), refusal }
     }
 
     /// Takes note of an operation that was carried out, and tells whoever follows.

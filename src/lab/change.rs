@@ -52,13 +52,13 @@ impl Lab {
     ///
     /// # Errors
     /// What [`Self::apply`] would say of the first that cannot be carried out, and of which that is.
-    pub fn rehearse(&mut self, operations: &[Operation]) -> Result<(), (Operation, LabError)> {
+    pub fn rehearse(&mut self, operations: &[Operation]) -> Result<(), Box<(Operation, LabError)>> {
         if let Err(refused) = apply_all(&self.cloud, operations) {
-            return Err((refused.operation.clone(), refused.refusal.into()));
+            return Err(Box::new((refused.operation.clone(), refused.refusal.into())));
         }
         let mut cloud = self.cloud.clone();
         for operation in operations {
-            let of = |error: LabError| (operation.clone(), error);
+            let of = |error: LabError| Box::new((operation.clone(), error));
             cloud = apply(&cloud, operation).map_err(|refusal| of(refusal.into()))?;
             self.compiled(&cloud).map_err(of)?;
             self.refuse_missing_mounts(&cloud, operation).map_err(of)?;

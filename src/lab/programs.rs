@@ -207,7 +207,10 @@ impl Lab {
         let named = self.host_path(path)?;
         let host = self.untampered(&named)?.path;
         sources::find(&named, access, self.folder.as_deref()).map_err(|unfit| match unfit {
-            Unfit::Missing => format!("{} is not there: put it back", named.display()),
+            Unfit::Missing if self.owners.contains_key(&named) => {
+                format!("{} is not there: put it back", named.display())
+            }
+            Unfit::Missing => format!("{} is not there", named.display()),
             unfit => unfit.to_string(),
         })?;
         let owner = self.owner(&named, &host)?;

@@ -87,6 +87,14 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it adds rules to a group, or takes some away.
+    pub fn is_of_rules(&self) -> bool {
+        matches!(
+            self,
+            Self::AuthorizeIngress(..) | Self::RevokeIngress(..) | Self::AuthorizeEgress(..) | Self::RevokeEgress(..)
+        )
+    }
+
     /// The groups that it names, but for one that it makes.
     pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
         let (own, sets, permissions): (Option<&GroupName>, Vec<&IndexSet<GroupName>>, &[Permission]) = match self {

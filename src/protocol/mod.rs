@@ -143,7 +143,7 @@ pub enum Reply {
     /// EC2 refuses an operation; none of the request was carried out.
     Refused {
         /// The operation.
-        operation: Operation,
+        operation: Box<Operation>,
         /// EC2's code and text.
         refusal: Refusal,
     },

@@ -6,18 +6,40 @@ use serde::Serialize;
 
 use super::lab_state::{InstanceView, InterfaceView, LabState, LoadBalancerView, ServiceView};
 use super::text::{self, shown};
-use crate::model::{Cloud, Operation, Refusal, RefusalCode};
+use crate::model::{Cloud, Operation, Refusal, RefusalCode, closest, meant};
 use crate::protocol::{Applied, State};
-use crate::topology::closest;
 
-/// Every lab with its instances, and those that say nothing.
-pub fn all_labs(states: &[State], silent: &[String]) -> String {
+/// A lab that does not say how it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silent {
+    /// Name.
+    pub lab: String,
+    /// What it says in place of its state, if anything.
+    pub why: Option<String>,
+}
+
+/// Every lab with its instances, and those that say nothing or have died.
+pub fn all_labs(states: &[State], silent: &[Silent], died: &[String]) -> String {
     let states: Vec<LabState> = states.iter().map(LabState::of).collect();
-    let told = if states.is_empty() && !silent.is_empty() { String::new() } else { labs(&states) };
-    silent.iter().fold(told, |mut text, name| {
-        let _ = writeln!(text, "{name}   not answering: it boots, or hangs; `sglab down --force {name}` ends it");
-        text
-    })
+    let is_told = states.is_empty() && !(silent.is_empty() && died.is_empty());
+    let mut text = if is_told { String::new() } else { labs(&states) };
+    for Silent { lab, why } in silent {
+        let why = why.as_deref().unwrap_or("it boots, or hangs");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{lab}   not answering: {}; `sglab down --force {lab}` ends it", shown(why));
+    }
+    for name in died {
+        let _ = writeln!(text, "{}", self::died(name));
+    }
+    text
+}
+
+/// That a lab was killed.
+pub fn died(name: &str) -> String {
+    format!(
+        "{name} has died: one of its processes was killed, and with it all that was in it; `sglab logs {name}` has its last \
+         words, and `sglab down {name}` clears its name"
+    )
 }
 
 /// Every lab with its instances.
@@ -164,7 +186,7 @@ impl RefusedView {
             [] => words.split_once(' ').map_or_else(String::new, |(_, subject)| subject.to_owned()),
             unknown => unknown.join(", "),
         };
-        let names = names_for(cloud, refusal.code);
+        let names = names_for(cloud, operation, refusal.code);
         let meant = refusal.unknown.iter().filter_map(|word| closest(word, names.iter().map(String::as_str)));
         Self {
             operation: words,
@@ -183,31 +205,27 @@ pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> Strin
     if refusal.unknown.is_empty() {
         return text;
     }
-    let names = names_for(cloud, refusal.code);
-    let meant = view.did_you_mean.iter().map(|name| format!("did you mean `{name}`?"));
-    let there = match names.as_slice() {
-        [] => "there are none".to_owned(),
-        names if names.len() > MOST_NAMES => format!("there are {} ...", names[..MOST_NAMES].join(", ")),
-        names => format!("there are {}", names.join(", ")),
-    };
-    let help: Vec<String> = meant.chain([there]).collect();
-    for line in text::wrap(&help.join(" "), WIDTH - 9) {
+    let names = names_for(cloud, operation, refusal.code);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let help = meant(refusal.unknown.iter().map(String::as_str), &names);
+    for line in text::wrap(&help, WIDTH - 9) {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "         {}", shown(&line));
+        let _ = writeln!(text, "         {line}");
     }
     text
 }
 
-/// So many names are told where one is not found.
-const MOST_NAMES: usize = 20;
-
 /// The names of the kind that EC2 did not find.
-fn names_for(cloud: &Cloud, code: RefusalCode) -> Vec<String> {
+fn names_for(cloud: &Cloud, operation: &Operation, code: RefusalCode) -> Vec<String> {
     fn all<T: ToString>(names: impl IntoIterator<Item = T>) -> Vec<String> {
         names.into_iter().map(|name| name.to_string()).collect()
     }
     match code {
         RefusalCode::InvalidInstanceIdNotFound | RefusalCode::InvalidInstance => all(cloud.instances.keys()),
+        // A rule may name others than groups.
+        RefusalCode::InvalidGroupNotFound if operation.is_of_rules() => {
+            [all(cloud.groups.keys()), all(cloud.hosts.keys()), all(cloud.prefix_lists.keys())].concat()
+        }
         RefusalCode::InvalidGroupNotFound => all(cloud.groups.keys()),
         RefusalCode::InvalidAddressNotFound | RefusalCode::InvalidAllocationIdNotFound => all(cloud.elastic_ips.keys()),
         RefusalCode::InvalidNetworkInterfaceIdNotFound => {

@@ -19,7 +19,7 @@ const INDENT: &str = "     ";
 /// What the file says of itself before the first step: what people expect, and not what happens.
 pub fn opening(topology: &Topology, style: Style) -> String {
     let expected = topology.story.of_part(Part::Expect);
-    let lines = expected.flat_map(|text| text::wrap(&format!("People expect: {text}"), WIDTH));
+    let lines = expected.flat_map(|text| text::wrap(&format!("People expect: {text}"), style.room(0, WIDTH)));
     lines.map(|line| format!("{}\n", style.paint(Tone::Faint, &line))).collect()
 }
 
@@ -28,7 +28,7 @@ pub fn moral(topology: &Topology, style: Style) -> String {
     let mut out = String::new();
     for (part, label) in [(Part::Happens, "What happens"), (Part::Why, "Why"), (Part::Cure, "The cure")] {
         for text in topology.story.of_part(part) {
-            for line in text::wrap(&format!("{label}: {text}"), WIDTH) {
+            for line in text::wrap(&format!("{label}: {text}"), style.room(0, WIDTH)) {
                 out.push_str(&format!("{}\n", style.paint(Tone::Faint, &line)));
             }
         }
@@ -71,12 +71,12 @@ pub fn cloud(cloud: &Cloud, style: Style) -> String {
 pub fn step(number: usize, step: &Step, style: Style) -> String {
     let mut out = format!("\n{}\n", style.paint(Tone::Strong, &format!("Step {number}: {}", text::shown(&step.name))));
     if let Some(note) = &step.note {
-        for line in text::wrap(note, WIDTH) {
+        for line in text::wrap(note, style.room(INDENT.len(), WIDTH)) {
             out.push_str(&format!("{INDENT}{}\n", style.paint(Tone::Faint, &line)));
         }
     }
     for action in operation::actions(&step.actions) {
-        for (index, line) in text::wrap(&action, WIDTH).iter().enumerate() {
+        for (index, line) in text::wrap(&action, style.room(INDENT.len() + 4, WIDTH)).iter().enumerate() {
             let bullet = if index == 0 { "do:" } else { "" };
             out.push_str(&format!("{INDENT}{bullet:<4}{line}\n"));
         }
@@ -136,7 +136,9 @@ pub fn reveal(
         let nobody = (it.observed == "unreachable").then(|| "nobody holds the address".to_owned());
         let trap = it.trap.map(|trap| format!("the trap: {}", trap.as_str()));
         let because = [rule, it.reason.clone(), nobody, trap];
-        for line in because.into_iter().flatten().flat_map(|line| text::wrap(&line, WIDTH - 8)) {
+        for line in
+            because.into_iter().flatten().flat_map(|line| text::wrap(&line, style.room(INDENT.len() + 2, WIDTH - 8)))
+        {
             out.push_str(&format!("{INDENT}  {line}\n"));
         }
     }

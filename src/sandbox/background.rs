@@ -2,9 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid};
 
@@ -40,7 +44,10 @@ const WAITS: char = '\t';
 
 /// By which the process in the background says that it is ready.
 #[derive(Debug)]
-pub struct Ready(File);
+pub struct Ready {
+    caller: File,
+    said: Arc<AtomicBool>,
+}
 
 /// Splits in two. The process in the background has a session of its own, reads nothing, and writes to the log. For a
 /// process without threads only.
@@ -67,7 +74,7 @@ pub fn detach(log: &Path) -> io::Result<Side> {
             dup2_stderr(&log)?;
             // A folder that somebody wants to unmount is not held by a lab.
             std::env::set_current_dir("/")?;
-            Ok(Side::Background(Ready(File::from(write))))
+            Ok(Side::Background(Ready { caller: File::from(write), said: Arc::default() }))
         }
     }
 }
@@ -99,7 +106,24 @@ impl Word {
 impl Ready {
     /// Says what is waited for, one line. Nobody need be there to hear it.
     pub fn tell(&self, waits: &str) {
-        drop(writeln!(&self.0, "{WAITS}{waits}"));
+        drop(writeln!(&self.caller, "{WAITS}{waits}"));
+    }
+
+    /// Calls this, on a thread of its own, if whoever waits has gone before the word was said.
+    ///
+    /// # Errors
+    /// The system's word.
+    pub fn when_nobody_waits(&self, then: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let (caller, said) = (self.caller.try_clone()?, Arc::clone(&self.said));
+        let watching = move || {
+            // The end of the other side is told without being asked for.
+            let mut fds = [PollFd::new(caller.as_fd(), PollFlags::empty())];
+            while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+            if !said.load(Ordering::SeqCst) {
+                then();
+            }
+        };
+        std::thread::Builder::new().name("caller".into()).spawn(watching).map(drop)
     }
 
     /// Says a word, one line.
@@ -107,6 +131,8 @@ impl Ready {
     /// # Errors
     /// The system's word: nobody waits any more.
     pub fn say(&self, word: &str) -> io::Result<()> {
-        writeln!(&self.0, "{word}")
+        // Before it is said: the caller may be gone as soon as it has heard it.
+        self.said.store(true, Ordering::SeqCst);
+        writeln!(&self.caller, "{word}")
     }
 }

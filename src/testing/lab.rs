@@ -9,10 +9,10 @@ use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
 use super::{Connection, Error, Instance, Probed};
 use crate::lab::{self, Listeners, Site};
-use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation};
+use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation, suggest};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
-use crate::topology::{NewInstance, Topology, read_flow, read_operations, read_rules, suggest};
+use crate::topology::{NewInstance, Topology, read_flow, read_operations, read_rules};
 
 /// A running cloud. Dropping it takes it down, with everything that runs in it.
 ///
@@ -95,7 +95,7 @@ impl Lab {
         let read: Vec<Operation> =
             read_operations(&self.cloud(), operations)?.into_iter().map(|placed| placed.value).collect();
         let mut running = self.running.lock().await;
-        running.rehearse(&read).map_err(|(_, error)| error)?;
+        running.rehearse(&read).map_err(|failed| failed.1)?;
         for operation in &read {
             self.carry_out_on(&mut running, operation).await?;
         }

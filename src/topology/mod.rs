@@ -10,7 +10,6 @@ mod resolve;
 pub(crate) mod sample;
 mod story;
 mod strangers;
-mod suggest;
 mod tree;
 pub mod write;
 
@@ -24,7 +23,6 @@ pub use resolve::{
     read_operations_beside, read_question, read_rules, read_services,
 };
 pub use story::{Part, Story};
-pub(crate) use suggest::{closest, suggest};
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

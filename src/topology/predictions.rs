@@ -2,7 +2,7 @@
 
 use super::Fate;
 use super::problem::{Draft, Problems, Source, Span, quote};
-use super::suggest::suggest;
+use crate::model::suggest;
 
 /// What a person predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]

@@ -283,6 +283,16 @@ pub struct Source {
 /// The size of a block whose characters are counted once.
 const BLOCK: usize = 1024;
 
+/// The file of what was typed for a cloud that runs.
+pub(super) const TYPED: &str = "command";
+
+impl Source {
+    /// Whether it was typed for a cloud that runs, and is no file.
+    pub fn is_typed(&self) -> bool {
+        &*self.file == TYPED
+    }
+}
+
 fn characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| (**byte & 0xC0) != 0x80).count()
 }

@@ -1,14 +1,21 @@
 //! `sglab down`.
 
 use anyhow::bail;
-use sglab::control::{Client, Place, place};
+use sglab::control::{Client, LabName, Life, Place, place};
 use sglab::protocol::{Reply, Request};
 
 use super::{DownArguments, speak};
 use crate::cli::{Exit, progress};
 
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
-    let places = if arguments.all { place::all()? } else { vec![speak::choose(arguments.lab.as_deref())?] };
+    let named = arguments.lab.as_deref().or(arguments.name.as_deref());
+    let mut places = match (arguments.all, named.and_then(LabName::new)) {
+        (true, _) => place::all()?,
+        // One that has died is cleared by its name.
+        (false, Some(name)) if Place::of(name.clone())?.life()? == Life::Died => Vec::new(),
+        (false, _) => vec![speak::choose_word(named, "down")?],
+    };
+    places.sort_by(|a, b| a.name.cmp(&b.name));
     for place in &places {
         if arguments.force {
             place.end_by_force()?;
@@ -17,18 +24,34 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
         }
         println!("{} is down", place.name);
     }
+    let died = place::died()?;
+    for place in died.iter().filter(|place| arguments.all || named == Some(place.name.as_str())) {
+        place.clear()?;
+        println!("{} had died before, and is cleared", place.name);
+    }
     Ok(Exit::Ok)
 }
 
 /// Asks a lab to end, and waits until nothing of it is left.
 fn down(place: &Place) -> anyhow::Result<()> {
-    let _telling = progress::waiting(format!("waiting for {0}; `sglab down --force {0}` kills it at once", place.name));
+    let of = place.clone();
+    let _telling = progress::waiting_for(move || {
+        let force = format!("`sglab down --force {0}` kills it at once", of.name);
+        match of.stopped() {
+            Some(process) => format!(
+                "waiting for {}, of which process {process} is stopped: `kill -CONT {process}` lets it go on, and {force}",
+                of.name
+            ),
+            None => format!("waiting for {}, which boots, is at work or hangs; {force}", of.name),
+        }
+    });
     match Client::connect(place).and_then(|client| client.ask(Request::Down)) {
         Ok(Reply::Done) => {}
         Ok(Reply::Failed(why)) => bail!("{why}"),
         // It may have ended at this moment by itself; the lock tells.
         Ok(_) | Err(_) => {}
     }
+    // Whatever ended it, that was asked for.
     place.wait_until_down()?;
-    Ok(())
+    Ok(place.clear()?)
 }

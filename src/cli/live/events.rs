@@ -7,8 +7,8 @@ use sglab::protocol::{Reply, Request};
 use sglab::report::events::{self, EventView};
 
 use super::{Which, speak};
-use crate::cli::Exit;
 use crate::cli::arguments::PlainFormat;
+use crate::cli::{Exit, screen};
 
 /// `sglab events`.
 #[derive(Debug, Args)]
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &EventsArguments) -> anyhow::Result<Exit> {
     speak::follow(&arguments.which, Request::Events { follow: arguments.follow }, |reply| {
         let Reply::Event(event) = reply else { return Ok(Some(reply)) };
         match arguments.format {
-            PlainFormat::Text => stdout().write_all(events::event(&event).as_bytes())?,
+            PlainFormat::Text => stdout().write_all(screen::fit(&stdout(), &events::event(&event)).as_bytes())?,
             PlainFormat::Json => writeln!(stdout(), "{}", serde_json::to_string(&EventView::of(&event))?)?,
         }
         Ok(None)

@@ -1,9 +1,9 @@
 //! `sglab export`, and `sglab render` of a lab that is up.
 
-use std::io::{Write, stdout};
+use std::io::{ErrorKind, Write, stdout};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{Which, speak};
@@ -29,9 +29,12 @@ pub(super) fn run(arguments: &ExportArguments) -> anyhow::Result<Exit> {
     let text = sglab::scenario::export::export(&state.cloud, &state.lab)?;
     match &arguments.output {
         None => stdout().write_all(text.as_bytes())?,
-        Some(path) => {
-            file::write_new(path, text.as_bytes()).with_context(|| format!("failed to write {}", told(path)))?;
-        }
+        Some(path) => match file::write_new(path, text.as_bytes()) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{0} is there already; `sglab export > {0}` overwrites it", told(path))
+            }
+            written => written.with_context(|| format!("failed to write {}", told(path)))?,
+        },
     }
     Ok(Exit::Ok)
 }

@@ -11,7 +11,7 @@ use sglab::protocol::{Reply, Request};
 use sglab::report::flow_logs::Format;
 
 use super::{Which, speak};
-use crate::cli::{Exit, told};
+use crate::cli::{Exit, screen, told};
 
 /// `sglab flow-logs`.
 #[derive(Debug, Args)]
@@ -61,6 +61,7 @@ pub(super) fn run(arguments: &FlowLogsArguments) -> anyhow::Result<Exit> {
             text += &if json { serde_json::to_string(record)? } else { format.line(record) };
             text.push('\n');
         }
+        let text = if json { text } else { screen::fit(&stdout(), &text) };
         stdout().write_all(text.as_bytes())?;
         stdout().flush()?;
         Ok(None)

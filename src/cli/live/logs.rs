@@ -1,7 +1,7 @@
 //! `sglab logs`.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Stdout, Write, stdout};
+use std::io::{self, ErrorKind, IsTerminal, Stdout, Write, stdout};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
@@ -10,24 +10,28 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use sglab::control::{Client, LabName, Place};
+use sglab::model::no_such;
 use sglab::model::{DaemonName, Instance, InstanceName};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::shown_lines;
 
-use super::{LogsArguments, speak};
-use crate::cli::Exit;
+use super::{LogsArguments, Which, speak};
+use crate::cli::{Exit, told};
 
 /// The log outlives its lab, so that one that ended by itself can be asked why.
 pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
     if let Some(service) = &arguments.service {
-        return of_service(arguments.lab.as_deref(), service);
+        return of_service(arguments.lab.as_deref().or(arguments.name.as_deref()), service);
     }
-    let place = match arguments.lab.as_deref().and_then(LabName::new) {
+    let named = arguments.lab.as_deref().or(arguments.name.as_deref());
+    let place = match named.and_then(LabName::new) {
         Some(name) => Place::of(name)?,
-        None => speak::choose(arguments.lab.as_deref())?,
+        None => speak::choose_word(named, "logs")?,
     };
-    let mut log =
-        File::open(place.log()).with_context(|| format!("there is no log of a lab named `{}`", place.name))?;
+    let mut log = match File::open(place.log()) {
+        Err(error) if error.kind() == ErrorKind::NotFound => bail!("{}", no_log(&place)),
+        opened => opened.with_context(|| format!("failed to open {}", told(place.log())))?,
+    };
     if arguments.follow && place.is_up()? {
         follow(&place, &mut log)?;
     }
@@ -35,18 +39,40 @@ pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// That there is no such log; where a lab has something of that name, how that is asked for.
+fn no_log(place: &Place) -> String {
+    let name = &place.name;
+    let is_instance = |state: &State| state.cloud.instances.contains_key(&InstanceName::new(name.as_str()));
+    let which = Which { name: None };
+    match speak::state(&which) {
+        Ok(state) if is_instance(&state) => {
+            let of = |(service, _): (&DaemonName, _)| format!("`sglab logs --service {name}/{service}`");
+            let services = &state.cloud.instances[&InstanceName::new(name.as_str())].daemons;
+            match services.iter().map(of).collect::<Vec<_>>().as_slice() {
+                [] => format!(
+                    "{name} is an instance of {}, without services; a log is a lab's, or a service's",
+                    state.lab
+                ),
+                words => format!("{name} is an instance of {}; what its services say: {}", state.lab, words.join(", ")),
+            }
+        }
+        _ => {
+            let labs = speak::names().unwrap_or_default();
+            no_such("log of a lab named", name.as_str(), &labs.iter().map(String::as_str).collect::<Vec<_>>())
+        }
+    }
+}
+
 /// What a service has said; the lab has it.
 fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
-    let place = speak::choose(lab)?;
+    let place = speak::choose_word(lab, "logs")?;
     let known = match Client::connect(&place)?.ask(Request::State)? {
         Reply::State(state) => services_of(&state),
         other => return speak::otherwise(other),
     };
     let Some((instance, service)) = service.split_once('/').filter(|_| known.iter().any(|one| one == service)) else {
-        match known.as_slice() {
-            [] => bail!("`{service}` is no service of {}: no instance has any", place.name),
-            known => bail!("`{service}` is no service of {}; there are {}", place.name, known.join(", ")),
-        }
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        bail!("{}", no_such("service", service, &known));
     };
     let request = Request::ServiceLog { instance: InstanceName::new(instance), service: DaemonName::new(service) };
     match Client::connect(&place)?.ask(request)? {

@@ -8,8 +8,9 @@ use sglab::model::{Direction, GroupName, Operation, Permission};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
-use sglab::topology::{Problems, read_operations_beside, read_rules};
+use sglab::topology::{read_operations_beside, read_rules};
 
+use super::speak::Invalid;
 use super::{Which, speak};
 use crate::cli::arguments::PlainFormat;
 use crate::cli::{Exit, screen};
@@ -365,10 +366,18 @@ enum Wanted {
 
 impl Wanted {
     /// Reads them for the cloud of a lab.
-    fn read(&self, state: &State) -> Result<Vec<Operation>, Problems> {
+    fn read(&self, state: &State) -> Result<Vec<Operation>, Invalid> {
         match self {
             Self::Rules { group, rules, direction, make } => {
-                let (group, permissions) = read_rules(&state.cloud, group, *direction, rules)?;
+                let read = |rules: &[String]| read_rules(&state.cloud, group, *direction, rules);
+                let unquoted = rules.len() > 1 && rules.iter().all(|word| !word.contains(char::is_whitespace));
+                let (group, permissions) = match read(rules) {
+                    // A shell has taken the rule apart.
+                    Err(_) if unquoted && read(&[rules.join(" ")]).is_ok() => {
+                        return Err(Invalid::new(&format!("a rule is one argument, in quotes: '{}'", rules.join(" "))));
+                    }
+                    read => read?,
+                };
                 Ok(vec![make(group, permissions)])
             }
             Self::Words(words) => {

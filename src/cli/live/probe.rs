@@ -65,7 +65,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
     let read = |state: &State| {
         let cloud = &state.cloud;
         let mut columns: IndexSet<Service> = IndexSet::new();
-        for words in &arguments.ports {
+        for words in arguments.ports.iter().flat_map(|words| parts(words)) {
             columns.extend(read_services(cloud, words)?);
         }
         if columns.is_empty() {
@@ -88,6 +88,11 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         Ok((other, ..)) => Ok(Table::Ended(speak::otherwise(other)?)),
         Err(invalid) => Ok(Table::Ended(invalid.say())),
     }
+}
+
+/// Ports that were written with commas; a list in brackets has its own.
+fn parts(words: &str) -> Vec<&str> {
+    if words.contains('[') { vec![words] } else { words.split(',').map(str::trim).collect() }
 }
 
 /// A table now, and one after each change; changes that came while one was drawn make one together.

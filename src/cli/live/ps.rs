@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sglab::control::{Client, Place, place};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::lab_state::LabState;
-use sglab::report::live;
+use sglab::report::live::{self, Silent};
 
 use super::{PsArguments, StateArguments, speak};
 use crate::cli::arguments::PlainFormat;
@@ -21,44 +21,44 @@ pub(super) fn run(arguments: &PsArguments) -> anyhow::Result<Exit> {
     // Side by side: one that says nothing costs its own time only.
     let asked: Vec<Asked> = std::thread::scope(|scope| {
         let asking: Vec<_> = places.iter().map(|place| scope.spawn(|| ask(place))).collect();
-        asking.into_iter().map(|asked| asked.join().unwrap_or(Asked::Silent)).collect()
+        asking.into_iter().map(|asked| asked.join().unwrap_or(Asked::Silent(None))).collect()
     });
-    let (mut states, mut silent): (Vec<State>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut states, mut silent): (Vec<State>, Vec<Silent>) = (Vec::new(), Vec::new());
     for (place, asked) in places.into_iter().zip(asked) {
         match asked {
             Asked::State(state) => states.push(*state),
-            Asked::Other(other) => return speak::otherwise(*other),
             // It may have ended since: then there is nothing to tell of it.
-            Asked::Silent if place.is_up()? => silent.push(place.name.to_string()),
-            Asked::Silent => {}
+            Asked::Silent(why) if place.is_up()? => silent.push(Silent { lab: place.name.to_string(), why }),
+            Asked::Silent(_) => {}
         }
     }
+    let died: Vec<String> = place::died()?.iter().map(|place| place.name.to_string()).collect();
     match arguments.format {
         PlainFormat::Text => {
-            stdout().write_all(screen::fit(&stdout(), &live::all_labs(&states, &silent)).as_bytes())?
+            stdout().write_all(screen::fit(&stdout(), &live::all_labs(&states, &silent, &died)).as_bytes())?
         }
         PlainFormat::Json => {
             let states = states.iter().map(|state| serde_json::to_value(LabState::of(state)));
-            let silent = silent.iter().map(|name| Ok(json!({ "lab": name, "answers": false })));
-            let all: Vec<Value> = states.chain(silent).collect::<Result<_, serde_json::Error>>()?;
+            let silent = silent.iter().map(|it| Ok(json!({ "lab": it.lab, "answers": false })));
+            let died = died.iter().map(|name| Ok(json!({ "lab": name, "answers": false, "died": true })));
+            let all: Vec<Value> = states.chain(silent).chain(died).collect::<Result<_, serde_json::Error>>()?;
             writeln!(stdout(), "{}", serde_json::to_string_pretty(&all)?)?;
         }
     }
     Ok(Exit::Ok)
 }
 
-/// Reply of a lab that was asked for its state; `Silent` after a timeout.
+/// Reply of a lab that was asked for its state; `Silent` after a timeout, or with the reason why it has none.
 enum Asked {
     State(Box<State>),
-    Other(Box<Reply>),
-    Silent,
+    Silent(Option<String>),
 }
 
 fn ask(place: &Place) -> Asked {
     match Client::connect_within(place, PATIENCE).and_then(|client| client.ask(Request::State)) {
         Ok(Reply::State(state)) => Asked::State(state),
-        Ok(other) => Asked::Other(Box::new(other)),
-        Err(_) => Asked::Silent,
+        Ok(Reply::Failed(why)) => Asked::Silent(Some(why)),
+        Ok(_) | Err(_) => Asked::Silent(None),
     }
 }
 

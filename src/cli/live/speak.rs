@@ -2,10 +2,10 @@
 
 use std::io::{Write, stderr, stdout};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::json;
-use sglab::control::{Client, ClientError, Ender, LabName, Place, place};
-use sglab::model::{Cloud, Operation, Refusal};
+use sglab::control::{Client, ClientError, Ender, LabName, Life, Place, place};
+use sglab::model::{Cloud, Operation, Refusal, meant};
 use sglab::protocol::{FrameError, Reply, Request, State};
 use sglab::report::live::{self, RefusedView};
 use sglab::report::shown_lines;
@@ -17,41 +17,70 @@ use crate::cli::{Exit, progress, screen};
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
 pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
+    choose_by(named, "--name or SGLAB_LAB")
+}
+
+/// The same for a command that takes the lab as its word.
+pub(super) fn choose_word(named: Option<&str>, command: &str) -> anyhow::Result<Place> {
+    choose_by(named, &format!("`sglab {command} LAB` or SGLAB_LAB"))
+}
+
+fn choose_by(named: Option<&str>, how: &str) -> anyhow::Result<Place> {
     let from_environment = std::env::var("SGLAB_LAB").ok().filter(|name| !name.is_empty());
     if let Some(name) = named.map(str::to_owned).or(from_environment) {
         let Some(lab) = LabName::new(&name) else { bail!("`{name}` cannot be the name of a lab") };
         let place = Place::of(lab)?;
-        if place.is_up()? {
-            return Ok(place);
-        }
-        bail!("no lab named `{name}` is up{}", also()?);
+        return match place.life()? {
+            Life::Up => Ok(place),
+            Life::Died => bail!("{}", has_died(&place)),
+            Life::None => {
+                let up = names()?;
+                let up: Vec<&str> = up.iter().map(String::as_str).collect();
+                match up.as_slice() {
+                    [] => bail!("no lab named `{name}` is up; `sglab up FILE` boots one"),
+                    up => bail!("no lab named `{name}` is up; {}", meant([name.as_str()], up)),
+                }
+            }
+        };
     }
     let mut up = place::all()?;
     match up.len() {
         1 => up.pop().context("there is one"),
-        0 => bail!("no lab is up; `sglab up FILE` boots one"),
+        0 => {
+            let died: Vec<String> = place::died()?.iter().map(has_died).collect();
+            bail!("{}", [&["no lab is up; `sglab up FILE` boots one".to_owned()], died.as_slice()].concat().join("\n"))
+        }
         _ => {
             let names: Vec<&str> = up.iter().map(|place| place.name.as_str()).collect();
-            bail!("several labs are up: {}; choose one with --name or SGLAB_LAB", names.join(", "))
+            bail!("several labs are up: {}; choose one with {how}", names.join(", "))
         }
     }
 }
 
-fn also() -> anyhow::Result<String> {
-    let up = place::all()?;
-    let names: Vec<&str> = up.iter().map(|place| place.name.as_str()).collect();
-    Ok(if names.is_empty() {
-        "; `sglab up FILE` boots one".to_owned()
-    } else {
-        format!("; there are {}", names.join(", "))
-    })
+/// The names of labs that are up.
+pub(super) fn names() -> anyhow::Result<Vec<String>> {
+    Ok(place::all()?.iter().map(|place| place.name.to_string()).collect())
+}
+
+/// That a lab was killed, and what is known of it.
+pub(super) fn has_died(place: &Place) -> String {
+    live::died(place.name.as_str())
+}
+
+/// What a lab that does not answer as it should has come to.
+fn failed(place: &Place, error: ClientError) -> anyhow::Error {
+    match place.life() {
+        Ok(Life::Died) => anyhow!("{}", has_died(place)),
+        Ok(Life::None) => anyhow!("{} has gone down", place.name),
+        Ok(Life::Up) | Err(_) => error.into(),
+    }
 }
 
 /// Asks the lab that is meant.
 pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
     let _telling = progress::waiting(format!("waiting for {}, which does one thing after the other", place.name));
-    Ok(Client::connect(&place)?.ask(request)?)
+    Client::connect(&place).and_then(|client| client.ask(request)).map_err(|error| failed(&place, error))
 }
 
 /// The state of the lab that is meant.
@@ -92,7 +121,7 @@ impl Invalid {
 
     /// Prints the problems; gives the exit code for bad input.
     pub fn say(&self) -> Exit {
-        eprintln!("{}", shown_lines(self.0.trim_end()));
+        tell(&self.0);
         Exit::BadInput
     }
 }
@@ -101,6 +130,12 @@ impl From<Problems> for Invalid {
     fn from(problems: Problems) -> Self {
         Self(problems.to_string())
     }
+}
+
+/// Prints what is wrong. What has carets stays in its lines.
+fn tell(problems: &str) {
+    let text = shown_lines(problems.trim_end());
+    if text.contains('\n') { eprintln!("{text}") } else { screen::tell(&text) }
 }
 
 /// Prints a refusal; gives the exit code. A name that nobody has is bad input, whoever says so.
@@ -151,8 +186,10 @@ pub(super) fn follow_until(
             }
             // Without a last word only a lab ends that is going down, however it goes.
             Err(ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. }) => {
-                place.wait_until_down()?;
-                eprintln!("{} has gone down", place.name);
+                match place.wait_until_down()? {
+                    Life::Died => bail!("{}", has_died(&place)),
+                    Life::Up | Life::None => eprintln!("{} has gone down", place.name),
+                }
                 return Ok(Exit::Ok);
             }
             Err(error) => return Err(error.into()),
@@ -164,7 +201,7 @@ pub(super) fn follow_until(
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
         Reply::Invalid(problems) => {
-            eprintln!("{}", shown_lines(problems.trim_end()));
+            tell(&problems);
             Ok(Exit::BadInput)
         }
         Reply::Failed(why) => bail!("{why}"),

@@ -22,9 +22,14 @@ use crate::cli::{Exit, host, no_step, progress, screen, signals, sources, steps,
 
 /// Who waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
+/// The place that the lab holds.
+static PLACE: OnceLock<Taken> = OnceLock::new();
 
 pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_cloud(&arguments.topology)? else { return Ok(Exit::BadInput) };
+    if !sources::has_its_files(&topology)? {
+        return Ok(Exit::BadInput);
+    }
     let steps = arguments.step.unwrap_or(0);
     if steps > topology.steps.len() {
         bail!("{}", no_step(&topology, steps));
@@ -41,7 +46,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
     // Before the lab's own process leaves this folder.
     let Some(flow_logs) = super::flow_logs::keeping(&arguments.keeping)? else { return Ok(Exit::BadInput) };
     let place = Place::of(name)?;
-    let taken = place.take().map_err(|error| match error {
+    let taken = place.begin().map_err(|error| match error {
         PlaceError::Up(ref name) => {
             anyhow!("{error}; `sglab down {name}` takes it down, and --name gives the new one another name")
         }
@@ -67,6 +72,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                     let said = std::fs::read_to_string(place.log()).unwrap_or_default();
                     eprint!("{}", screen::fit(&stderr(), &shown_lines(&said)));
                     place.wait_until_down()?;
+                    place.clear()?;
                     // Every other end is the system's doing.
                     let of_file = code == Some(i32::from(Exit::BadInput as u8));
                     Ok(if of_file { Exit::BadInput } else { Exit::CannotHost })
@@ -93,11 +99,29 @@ fn supervise(
     (era, steps, folder): (Era, usize, PathBuf),
     start: Start,
     ready: Ready,
-    _place: Taken,
+    place: Taken,
+) -> anyhow::Result<Exit> {
+    let place = PLACE.get_or_init(|| place);
+    let done = supervise_in_place(topology, (era, steps, folder), start, ready);
+    place.note_end();
+    done
+}
+
+fn supervise_in_place(
+    topology: &Topology,
+    (era, steps, folder): (Era, usize, PathBuf),
+    start: Start,
+    ready: Ready,
 ) -> anyhow::Result<Exit> {
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
     let Some(runtime) = host::runtime() else { return Ok(Exit::CannotHost) };
     let ready = CALLER.get_or_init(|| ready);
+    // A boot that nobody waits for any more ends, whatever it is at.
+    ready.when_nobody_waits(|| {
+        eprintln!("nobody waits for the lab any more, and it has not come up");
+        PLACE.get().inspect(|place| place.note_end());
+        std::process::exit(Exit::Interrupted as i32);
+    })?;
     let done = runtime.block_on(async {
         let (mut lab, took) = boot(topology, era, steps, folder).await?;
         lab.tell_waits(None);

@@ -11,6 +11,7 @@ use super::feed::{Answer, Feed, Source, now};
 use crate::fabric::Namespace;
 use crate::fabric::capture::{Capture, Frame};
 use crate::lab::Lab;
+use crate::model::no_such;
 use crate::model::{InstanceName, InstanceState};
 use crate::network::NodeName;
 use crate::protocol::{CapturedFrame, Event, EventKind, Reply};
@@ -39,11 +40,14 @@ impl Captures {
         let cloud = lab.cloud();
         let state = cloud.instances.get(name).map(|instance| instance.state);
         if state != Some(InstanceState::Running) {
-            let running = cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
-            let names: Vec<&str> = running.map(|(name, _)| name.as_str()).collect();
-            let why =
-                if state.is_none() { "there is no instance" } else { "nothing can be captured of what does not run:" };
-            return Answer::Once(Reply::Invalid(format!("error: {why} `{name}`; {} run", names.join(", "))));
+            let all: Vec<&str> = cloud.instances.keys().map(InstanceName::as_str).collect();
+            let why = match state {
+                None => no_such("instance", name.as_str(), &all),
+                Some(_) => {
+                    format!("{name} does not run, so nothing can be captured of it; `sglab start {name}` starts it")
+                }
+            };
+            return Answer::Once(Reply::Invalid(format!("error: {why}")));
         }
         self.0.retain(|it| it.runs.strong_count() > 0);
         if self.0.len() >= MOST {

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::frame::PATIENCE;
 use super::supervised::Supervised;
 use crate::lab::{ProgramError, Site};
+use crate::model::no_such;
 use crate::model::{DaemonName, InstanceName};
 use crate::protocol::{self, Exec, MAX_REPLY, Reply, Signal};
 use crate::sandbox::descriptors;
@@ -51,9 +52,9 @@ impl Supervised {
 
     fn not_started(&self, error: &ProgramError) -> Reply {
         match error {
-            ProgramError::Nobody(_) => {
+            ProgramError::Nobody(name) => {
                 let known: Vec<&str> = Site::names(self.lab.cloud()).collect();
-                Reply::Invalid(format!("error: {error}; there are {}", known.join(", ")))
+                Reply::Invalid(format!("error: {}", no_such("instance or host", name, &known)))
             }
             _ => refused(error),
         }

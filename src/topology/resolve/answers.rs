@@ -3,9 +3,9 @@
 use super::Resolver;
 use super::flows::Within;
 use crate::model::CloudService;
+use crate::model::suggest;
 use crate::topology::document::words::Word;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{Question, Selector};
 
 const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";

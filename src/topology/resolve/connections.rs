@@ -3,12 +3,12 @@
 use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
+use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
 use crate::topology::document::scenario::Connections;
 use crate::topology::document::shape::{Map, Span};
 use crate::topology::document::words::{Flow, Name, Word};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{Action, FlowPattern, Opening, Placed, Selector};
 
 impl Resolver<'_> {

@@ -3,12 +3,12 @@
 use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
+use crate::model::suggest;
 use crate::model::{InstanceName, Service, TableName};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Field, Many, Span};
 use crate::topology::document::words::{Flow, Name};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{
     AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, FlowPattern, Placed, Rotation, Selector,
 };

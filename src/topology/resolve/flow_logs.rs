@@ -4,10 +4,10 @@ use super::Resolver;
 use super::flows::Within;
 use super::services::first_word;
 use crate::model::InterfaceId;
+use crate::model::suggest;
 use crate::topology::document::shape::{Many, Map, Shape, Span};
 use crate::topology::document::words::{LogLine, Logging, Word};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{Expectation, FlowPattern, Placed, Selector};
 
 const FORM: &str = LogLine::WHAT;

@@ -7,12 +7,12 @@ use super::names::Sort;
 use super::peers;
 use super::services::{first_word, service, unprobeable};
 use super::standing::Standing;
+use crate::model::suggest;
 use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span};
 use crate::topology::document::words::{Flow, Name, Word};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{FlowPattern, Selector, Table};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";

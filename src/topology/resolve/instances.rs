@@ -9,6 +9,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::Resolver;
 use super::names::Sort;
 use super::rules::RuleContext;
+use crate::model::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
     Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName,
@@ -19,7 +20,6 @@ use crate::topology::document::instances::Instance;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Or, Span};
 use crate::topology::document::words::{Address, Name};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 
 /// A group before its rules are read.
 #[derive(Default)]

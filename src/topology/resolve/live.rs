@@ -10,12 +10,9 @@ use crate::model::{Cloud, DEFAULT_GROUP, Direction, Forwarding, GroupName, Opera
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told};
 use crate::topology::document::words::{Service as ServiceSaid, ShortRule, Word};
-use crate::topology::problem::{Draft, Problems, Source, Span};
+use crate::topology::problem::{Draft, Problems, Source, Span, TYPED};
 use crate::topology::tree;
 use crate::topology::{Action, FlowPattern, MAX_BYTES, Placed};
-
-/// Where the words come from, for messages.
-const TYPED: &str = "command";
 
 /// Reads the operations of a `do:`, such as `{stop: web1}` or a list of such, for a running cloud. What EC2 itself would refuse,
 /// an unknown instance for example, is left to [`apply`](fn@crate::model::apply).

@@ -9,6 +9,7 @@ use super::flows::Within;
 use super::names::Sort;
 use super::scenario::Refused;
 use super::services::first_word;
+use crate::model::suggest;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
     Scheme, Service,
@@ -18,7 +19,6 @@ use crate::topology::document::shape::{Field, Kind, Map, Span};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name, Word};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 use crate::topology::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 
 impl Resolver<'_> {

@@ -7,11 +7,11 @@ use indexmap::IndexMap;
 
 use super::Resolver;
 pub(super) use crate::model::name_fault as fault;
+use crate::model::suggest;
 use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName};
 use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value};
 use crate::topology::document::words::{Name, Named as Nameable, Word};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 
 /// Words that mean something of their own.
 const RESERVED: [&str; 4] = ["any", "anywhere", "internet", "localhost"];

@@ -8,6 +8,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use super::Resolver;
 use super::names::Sort;
 use super::rules::block;
+use crate::model::suggest;
 use crate::model::{
     DEFAULT_IPV6_BLOCK, DEFAULT_PUBLIC_POOL, DEFAULT_VPC_CIDR, Era, GATEWAYS_IPV6, Host, HostIp, HostName,
     INTERNET_ADDRESS_IPV6, Mtu, SubnetName, Vpc, VpcName,
@@ -16,7 +17,6 @@ use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, V
 use crate::topology::document::shape::{Entry, Field, Map, Or, Span, Told};
 use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 
 /// What a file gets that names no VPC or no subnet.
 const DEFAULT: &str = "default";

@@ -224,7 +224,7 @@ impl Resolver<'_> {
         };
         if !expects {
             let draft = Draft::new(file.scenario.key.unwrap_or(file.at.span), "the file checks nothing");
-            self.missing(&file.at, draft.help("it needs a `scenario:` with at least one `expect:`"));
+            self.missing(&file.at, draft.help("`check` and `test` want a `scenario:` with at least one `expect:`; `sglab up` takes the file without"));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::model::{
 use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Field, Or, Span};
 use crate::topology::document::words::{Description, NumberOrWord, ShortRule};
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Draft, Source, quote};
 
 const MAX_DESCRIPTION: usize = 255;
 /// Host addresses in all rules together: each rule may name a host of many.
@@ -39,6 +39,30 @@ impl RuleContext<'_> {
         match self.direction {
             Direction::Ingress => "from",
             Direction::Egress => "to",
+        }
+    }
+
+    /// The word before a peer of a rule for the other direction.
+    fn other_preposition(&self) -> &'static str {
+        match self.direction {
+            Direction::Ingress => "to",
+            Direction::Egress => "from",
+        }
+    }
+
+    /// Where a rule for the other direction belongs.
+    fn turn(&self, source: &Source) -> &'static str {
+        match (self.direction, source.is_typed()) {
+            (Direction::Ingress, true) => "a rule for what goes out needs `--egress`; for what comes in it says `from`",
+            (Direction::Egress, true) => {
+                "a rule for what comes in goes without `--egress`; for what goes out it says `to`"
+            }
+            (Direction::Ingress, false) => {
+                "a rule for what comes in says `from`; what goes out is `egress:` of a group, or `authorize-egress`"
+            }
+            (Direction::Egress, false) => {
+                "a rule for what goes out says `to`; what comes in is `ingress:` of a group, or `authorize`"
+            }
         }
     }
 
@@ -122,7 +146,8 @@ impl Resolver<'_> {
             let silent = preposition.is_empty() || preposition == wanted;
             let span = if silent { node.span } else { node.part(preposition) };
             let message = format!("the rule {} does not say {}", quote(text), context.whom());
-            self.report(Draft::new(span, message).help(form));
+            let help = if preposition == context.other_preposition() { context.turn(self.told.source) } else { form };
+            self.report(Draft::new(span, message).help(help));
             return None;
         }
         let words = if port.is_empty() { protocol.to_owned() } else { format!("{protocol} {port}") };
@@ -335,7 +360,7 @@ impl Resolver<'_> {
             None if self.may_be_unread(word) => return Vec::new(),
             None => {
                 let help = self.names.suggest(word, &[Sort::Group, Sort::Host, Sort::ElasticIp, Sort::PrefixList]);
-                let help = help.or_else(|| crate::topology::suggest::suggest(word, ["anywhere"]));
+                let help = help.or_else(|| crate::model::suggest(word, ["anywhere"]));
                 self.report(Draft::new(span, format!("unknown security group {}", quote(word))).maybe_help(help));
                 return Vec::new();
             }

@@ -2,11 +2,11 @@
 
 use super::Resolver;
 use crate::model::protocol::unnamed;
+use crate::model::suggest;
 use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
 use crate::topology::document::shape::Kind;
 use crate::topology::document::words::Word;
 use crate::topology::problem::{Draft, Span, quote};
-use crate::topology::suggest::suggest;
 
 const PROTOCOLS: &str = "tcp, udp, icmp, icmpv6, `protocol` with a number, or `all`";
 

@@ -3,10 +3,10 @@
 use std::ops::RangeInclusive;
 
 use super::{At, Kind, Node, Tagged, Value};
+use crate::model::suggest;
 use crate::topology::document::scenario::Verb;
 use crate::topology::document::words::Word;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::suggest::suggest;
 
 /// The problems so far.
 pub struct Told<'p>(pub &'p mut Vec<Draft>);
@@ -50,9 +50,9 @@ impl Told<'_> {
                     "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
                 }
                 "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
-                word => {
-                    suggest(word, known.iter().copied()).unwrap_or_else(|| format!("known here: {}", known.join(", ")))
-                }
+                word => of_other_tools(word, known)
+                    .or_else(|| suggest(word, known.iter().copied()))
+                    .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
             };
             self.report(Draft::new(key.span, format!("unknown key {}", quote(&scalar.text))).help(help));
         }
@@ -122,4 +122,24 @@ impl Told<'_> {
         self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
         None
     }
+}
+
+/// A key that compose files and templates of others have, in the word of this format.
+fn of_other_tools(word: &str, known: &[&str]) -> Option<String> {
+    const WORDS: [(&str, &str); 12] = [
+        ("volumes", "mounts"),
+        ("volume", "mounts"),
+        ("binds", "mounts"),
+        ("ports", "listens"),
+        ("expose", "listens"),
+        ("security-groups", "groups"),
+        ("security_groups", "groups"),
+        ("sg", "groups"),
+        ("inbound", "ingress"),
+        ("outbound", "egress"),
+        ("cidr", "block"),
+        ("private-ip", "address"),
+    ];
+    let meant = WORDS.into_iter().find(|(other, own)| *other == word && known.contains(own));
+    meant.map(|(_, own)| format!("here it is `{own}:`"))
 }

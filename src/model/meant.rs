@@ -1,15 +1,15 @@
-//! "did you mean ...?"
+//! What may have been meant by a name that nobody has.
 
 /// A shorter beginning of a word says nothing of it.
 const SHORTEST_BEGINNING: usize = 3;
 
 /// "did you mean ...?", where one of the candidates is close, or is the only one that begins so.
-pub(crate) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     closest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
 }
 
 /// The candidate that was meant by a word: one that is close, or the only one that begins so.
-pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
+pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     let length = word.chars().count();
     if length > 63 {
         return None;
@@ -29,4 +29,24 @@ pub(crate) fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .min_by_key(|(distance, candidate)| (*distance, strsim::damerau_levenshtein(word, candidate)))
         .map(|(_, candidate)| candidate);
     close.or(only.filter(|only| *only != word)).map(str::to_owned)
+}
+
+/// So many names are told where one is not found.
+const MOST_NAMES: usize = 20;
+
+/// What may have been meant by names that nobody has, and the names that there are: `did you mean \`web1\`? there are web1, db1`.
+pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> String {
+    let guesses = words.into_iter().filter_map(|word| suggest(word, names.iter().copied()));
+    let there = match names {
+        [] => "there are none".to_owned(),
+        [name] => format!("there is {name}"),
+        names if names.len() > MOST_NAMES => format!("there are {} ...", names[..MOST_NAMES].join(", ")),
+        names => format!("there are {}", names.join(", ")),
+    };
+    guesses.chain([there]).collect::<Vec<_>>().join(" ")
+}
+
+/// Says that nobody has a name, and what may have been meant.
+pub fn no_such(kind: &str, word: &str, names: &[&str]) -> String {
+    format!("there is no {kind} `{word}`; {}", meant([word], names))
 }
