@@ -263,6 +263,15 @@ fn a_lab_that_was_killed_is_told_as_dead_until_its_name_is_cleared() {
         following.stderr.take().expect("its errors").read_to_string(&mut told).expect("text");
         assert!(told.starts_with(&format!("error: {dead}")) && told.matches("two-tier").count() == 3, "{told}");
         assert_eq!(following.wait().expect("its end").code(), Some(2));
+        labs.ok(&["up", "example:two-tier"]);
+        let mut running = labs.command(&["exec", "web1", "--", "sh", "-c", "echo begun; sleep 1000"]).spawn().unwrap();
+        let mut lines = BufReader::new(running.stdout.take().expect("its output")).lines();
+        assert_eq!(lines.next().expect("a line").expect("text"), "begun");
+        kill(labs.pid("two-tier"), Signal::SIGKILL).expect("a process to kill");
+        let mut told = String::new();
+        running.stderr.take().expect("its errors").read_to_string(&mut told).expect("text");
+        assert!(told.starts_with(&format!("error: {dead}")) && told.lines().count() == 1, "{told}");
+        running.wait().expect("its end");
         for words in [&["stop", "web1", "--name", "two-tier"][..], &["stop", "web1"], &["state", "--name", "two-tier"]]
         {
             let said = labs.say(words);

@@ -36,14 +36,17 @@ const MOST_NAMES: usize = 20;
 
 /// What may have been meant by names that nobody has, and the names that there are: `did you mean \`web1\`? there are web1, db1`.
 pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> String {
-    let guesses = words.into_iter().filter_map(|word| suggest(word, names.iter().copied()));
+    let guesses: Vec<String> = words.into_iter().filter_map(|word| closest(word, names.iter().copied())).collect();
     let there = match names {
         [] => "there are none".to_owned(),
         [name] => format!("there is {name}"),
         names if names.len() > MOST_NAMES => format!("there are {} ...", names[..MOST_NAMES].join(", ")),
         names => format!("there are {}", names.join(", ")),
     };
-    guesses.chain([there]).collect::<Vec<_>>().join(" ")
+    match guesses.as_slice() {
+        [] => there,
+        guesses => format!("did you mean `{}`? {there}", guesses.join("` and `")),
+    }
 }
 
 /// Says that nobody has a name, and what may have been meant.

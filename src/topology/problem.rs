@@ -179,7 +179,7 @@ impl fmt::Display for Shown<'_> {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
-            write!(f, "error: {}", shown(&problem.message))?;
+            said(f, "error: ", &shown(&problem.message), width)?;
             let help = problem.help.as_deref().map(shown);
             let (label, below) = match &help {
                 Some(help) if help.chars().count() <= MAX_LABEL => (help.as_ref(), None),
@@ -188,10 +188,11 @@ impl fmt::Display for Shown<'_> {
             };
             let gutter = snippet(f, &lines, (&problem.place, problem.width), label, width)?;
             if let Some(help) = below {
-                write!(f, "\n{:gutter$} = help: {help}", "")?;
+                help_below(f, gutter, help, width)?;
             }
             if let Some(related) = &problem.related {
-                write!(f, "\nnote: {}", shown(&related.message))?;
+                f.write_str("\n")?;
+                said(f, "note: ", &shown(&related.message), width)?;
                 snippet(f, &lines, (&related.place, related.width), "", width)?;
             }
         }
@@ -200,6 +201,32 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+fn help_below(f: &mut fmt::Formatter<'_>, gutter: usize, help: &str, terminal: Option<usize>) -> fmt::Result {
+    f.write_str("\n")?;
+    said(f, &format!("{:gutter$} = help: ", ""), help, terminal)
+}
+
+/// Writes words behind a head; what a terminal has no room for goes on below them.
+fn said(f: &mut fmt::Formatter<'_>, head: &str, words: &str, terminal: Option<usize>) -> fmt::Result {
+    f.write_str(head)?;
+    let Some(width) = terminal.map(|width| width.max(LEAST_LINE)) else { return f.write_str(words) };
+    let indent = head.chars().count();
+    let mut at = indent;
+    for (index, word) in words.split(' ').enumerate() {
+        let length = word.chars().count();
+        if index > 0 && at + 1 + length > width {
+            write!(f, "\n{:indent$}", "")?;
+            at = indent;
+        } else if index > 0 {
+            f.write_str(" ")?;
+            at += 1;
+        }
+        f.write_str(word)?;
+        at += length;
+    }
+    Ok(())
 }
 
 /// Writes the place, its line and a caret; gives the width of the line numbers.
@@ -215,7 +242,7 @@ fn snippet(
     write!(f, "\n{:gutter$}--> {place}", "")?;
     let Some((_, line)) = usize::try_from(place.line).ok().and_then(|n| lines.get(n.checked_sub(1)?)) else {
         if !label.is_empty() {
-            write!(f, "\n{:gutter$} = help: {label}", "")?;
+            help_below(f, gutter, label, terminal)?;
         }
         return Ok(gutter);
     };
@@ -229,7 +256,7 @@ fn snippet(
     let end = column + width + 1 + label.chars().count();
     match label {
         "" => {}
-        label if terminal.is_some() && end > room => write!(f, "\n{:gutter$} = help: {label}", "")?,
+        label if terminal.is_some() && end > room => help_below(f, gutter, label, terminal)?,
         label => write!(f, " {label}")?,
     }
     Ok(gutter)

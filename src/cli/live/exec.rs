@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use anyhow::{Context, bail};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use sglab::control::Client;
+use sglab::control::{Client, Place};
 use sglab::protocol::{Exec, Reply, Request};
 use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
@@ -60,14 +60,14 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
         folder: arguments.workdir,
         terminal,
     })))?;
-    match client.receive()? {
+    match client.receive().map_err(|error| speak::failed(&place, error))? {
         Reply::GoOn => {}
         other => return speak::otherwise(other),
     }
     client.send_descriptors(&given.each_ref().map(|end| end as &dyn AsFd))?;
     // Only the program is to keep them open.
     drop(given);
-    match client.receive()? {
+    match client.receive().map_err(|error| speak::failed(&place, error))? {
         Reply::Started if is_shell => eprint!("{}", inside::welcome(&site)),
         Reply::Started => {}
         Reply::NotStarted { why, code } => {
@@ -84,7 +84,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     };
     let code = {
         let _raw = pty.is_some().then(Raw::begin).transpose().context("failed to use the terminal")?;
-        attend(&mut client, &signals, relay, pty.as_ref())?
+        attend((&place, &mut client), &signals, relay, pty.as_ref())?
     };
     // The program's own exit code, whatever it is, and not one of ours.
     std::process::exit(code)
@@ -123,7 +123,12 @@ fn signals(tty: bool) -> io::Result<SignalFd> {
 }
 
 /// Passes on signals, what is typed and what is printed, until the program has ended: its exit code.
-fn attend(client: &mut Client, signals: &SignalFd, mut relay: Relay, pty: Option<&OwnedFd>) -> anyhow::Result<i32> {
+fn attend(
+    (place, client): (&Place, &mut Client),
+    signals: &SignalFd,
+    mut relay: Relay,
+    pty: Option<&OwnedFd>,
+) -> anyhow::Result<i32> {
     loop {
         let [signalled, answered] =
             relay.turn([signals.as_fd(), client.as_fd()]).context("failed to wait for the program")?;
@@ -131,7 +136,7 @@ fn attend(client: &mut Client, signals: &SignalFd, mut relay: Relay, pty: Option
             pass_on(client, signals, pty)?;
         }
         if answered {
-            match client.receive()? {
+            match client.receive().map_err(|error| speak::failed(place, error))? {
                 Reply::Ended(code) => {
                     relay.finish();
                     return Ok(code);

@@ -1,9 +1,9 @@
 //! Choosing a lab, and what every command does with its answer.
 
 use std::io::{Write, stderr, stdout};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use serde_json::json;
 use sglab::control::{Client, ClientError, Ender, LabName, Life, Place, place};
 use sglab::model::{Cloud, Operation, Refusal, meant};
 use sglab::protocol::{FrameError, Reply, Request, State};
@@ -14,6 +14,9 @@ use sglab::topology::Problems;
 use super::Which;
 use crate::cli::arguments::PlainFormat;
 use crate::cli::{Exit, progress, screen};
+
+/// A lab whose supervisor has ended is gone by then.
+const ENDING: Duration = Duration::from_secs(2);
 
 /// The place of the lab that is meant: by name, by `SGLAB_LAB`, or the only one.
 pub(super) fn choose(named: Option<&str>) -> anyhow::Result<Place> {
@@ -67,8 +70,13 @@ pub(super) fn has_died(place: &Place) -> String {
     live::died(place.name.as_str())
 }
 
-/// What a lab that does not answer as it should has come to.
-fn failed(place: &Place, error: ClientError) -> anyhow::Error {
+/// What a lab that does not answer as it should has come to. With its supervisor the rest of it ends at once, but not at the same moment.
+pub(super) fn failed(place: &Place, error: ClientError) -> anyhow::Error {
+    let is_closed = matches!(&error, ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. });
+    let until = Instant::now() + ENDING;
+    while is_closed && Instant::now() < until && place.is_up().unwrap_or(false) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
     match place.life() {
         Ok(Life::Died) => anyhow!("{}", has_died(place)),
         Ok(Life::None) => anyhow!("{} has gone down", place.name),
@@ -110,25 +118,33 @@ pub(super) fn ask_at<T>(
     }
 }
 
-/// Words that mean nothing in the lab's cloud: every problem, with carets.
-pub(super) struct Invalid(String);
+/// Words that mean nothing in the lab's cloud.
+pub(super) enum Invalid {
+    /// Every problem, with carets.
+    Words(Problems),
+    /// One problem without a place.
+    Text(String),
+}
 
 impl Invalid {
     /// One problem without a place.
     pub fn new(why: &str) -> Self {
-        Self(format!("error: {why}"))
+        Self::Text(format!("error: {why}"))
     }
 
     /// Prints the problems; gives the exit code for bad input.
     pub fn say(&self) -> Exit {
-        tell(&self.0);
+        match self {
+            Self::Words(problems) => eprintln!("{}", screen::problems(problems)),
+            Self::Text(why) => tell(why),
+        }
         Exit::BadInput
     }
 }
 
 impl From<Problems> for Invalid {
     fn from(problems: Problems) -> Self {
-        Self(problems.to_string())
+        Self::Words(problems)
     }
 }
 
@@ -136,6 +152,12 @@ impl From<Problems> for Invalid {
 fn tell(problems: &str) {
     let text = shown_lines(problems.trim_end());
     if text.contains('\n') { eprintln!("{text}") } else { screen::tell(&text) }
+}
+
+/// A refusal as a document.
+#[derive(serde::Serialize)]
+struct Document {
+    refused: RefusedView,
 }
 
 /// Prints a refusal; gives the exit code. A name that nobody has is bad input, whoever says so.
@@ -148,8 +170,8 @@ pub(super) fn refused(
     match format {
         PlainFormat::Text => eprint!("{}", screen::fit(&stderr(), &live::refused(operation, refusal, cloud))),
         PlainFormat::Json => {
-            let refused = json!({ "refused": RefusedView::of(operation, refusal, cloud) });
-            writeln!(stdout(), "{}", serde_json::to_string_pretty(&refused)?)?;
+            let document = Document { refused: RefusedView::of(operation, refusal, cloud) };
+            writeln!(stdout(), "{}", serde_json::to_string_pretty(&document)?)?;
         }
     }
     Ok(if refusal.unknown.is_empty() { Exit::Differs } else { Exit::BadInput })
