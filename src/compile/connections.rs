@@ -12,9 +12,8 @@
 //!
 //! Source: "Security group connection tracking" (Amazon EC2 user guide): `conntrack_allowance_exceeded`.
 
-use super::filter::{chain, log_drop};
-use super::memory::{families, of};
 use super::names::{CONNECTIONS, CONNECTIONS_FROM, CONNECTIONS_TOLD, GW};
+use super::parts::{chain, families, log_drop, of};
 use super::rule::own;
 use crate::network::Families;
 use crate::network::nft::{Chain, Ruleset, Set, SetKey};

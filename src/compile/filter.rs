@@ -10,6 +10,7 @@ use super::names::{
     self, AGAIN, CANARY, CANARY_ADDRESS, CANARY_OPEN_PORT, CHECKED, GW, NOBODY, OPEN_EGRESS, SERVICES, SERVICES_IPV6,
     SOURCES, SOURCES_IPV6, UNCHECKED, UNCOUNTED, UNREACHABLE,
 };
+use super::parts::{chain, set};
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
 use super::{connections, fragments, icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
@@ -414,19 +415,4 @@ fn again(known: &str) -> Chain {
             own("reply", format!("ct state established ct direction reply oifname vmap {live}")),
         ],
     }
-}
-
-/// Drops on record.
-pub fn log_drop(record: Record) -> String {
-    format!("{} drop", log(record))
-}
-
-/// A chain that other rules name.
-pub fn chain(rules: impl IntoIterator<Item = NftRule>) -> Chain {
-    Chain { hook: None, rules: rules.into_iter().collect() }
-}
-
-/// A set of these elements.
-pub fn set(key: &str, elements: impl IntoIterator<Item = String>) -> Set {
-    Set { key: SetKey::Values(key.to_owned()), elements: elements.into_iter().collect() }
 }

@@ -6,9 +6,8 @@
 //! quarter of its memory at most ([`crate::network::FRAGMENTS_MEMORY`]). Behind a namespace that has put datagrams together
 //! only whole ones come.
 
-use super::filter::{chain, log_drop};
-use super::memory::families;
 use super::names::{FRAGMENT_BYTES, FRAGMENTS, FRAGMENTS_TOLD};
+use super::parts::{chain, families, log_drop};
 use super::rule::{Family, own};
 use crate::network::Families;
 use crate::network::nft::{Chain, Ruleset, Set, SetKey};

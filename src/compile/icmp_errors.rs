@@ -7,12 +7,12 @@
 
 use std::net::IpAddr;
 
-use super::filter::{chain, log_drop};
-use super::memory::{self, families, of};
+use super::memory;
 use super::names::{
     CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
     router_ipv6,
 };
+use super::parts::{chain, families, log_drop, of};
 use super::rule::{Family, marked, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::protocol::{ICMP, ICMPV6};

@@ -10,9 +10,8 @@
 //!
 //! Source: "Security group connection tracking" (Amazon EC2 user guide), "Idle connection tracking timeout".
 
-use super::filter::chain;
-use super::memory::{families, of, udp_key};
 use super::names::{UDP_SLOW, keeping, new_flows};
+use super::parts::{chain, families, of, udp_key};
 use super::rule::{mark, marked, marked_of, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::Direction;

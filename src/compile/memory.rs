@@ -7,14 +7,14 @@
 //!
 //! Source: "Security group connection tracking" (Amazon EC2 user guide).
 
-use super::filter::chain;
 use super::idle;
 use super::names::{GW, errors, keeping};
+use super::parts::{chain, families, of, udp_key};
 use super::rule::{Family, log, mark, marked, own, tracked_bit};
 use super::shares::Kept;
 use crate::model::Direction;
 use crate::model::protocol::{EXTENSION_HEADERS, ICMP, ICMPV6, TCP, UDP};
-use crate::network::names::{OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS, of_ipv6};
+use crate::network::names::{OTHER, OTHER_RECEIVED, OTHER_SENT, UDP_SENT, UDP_STREAMS};
 use crate::network::nft::{Chain, NftRule, Ruleset};
 use crate::network::record::Record;
 use crate::network::{Families, Timeouts};
@@ -34,21 +34,6 @@ pub const TRACKED_PROTOCOLS: [u8; 4] = [TCP, UDP, ICMP, ICMPV6];
 
 /// The bit of the ct mark of a flow whose first packet the sender's end admitted by what it has sent before.
 const BY_MEMORY: u32 = 0x4;
-
-const FAMILIES: [Family; 2] = [Family::Ipv4, Family::Ipv6];
-
-/// The families that a lab speaks.
-pub fn families(families: Families) -> impl Iterator<Item = Family> {
-    FAMILIES.into_iter().filter(move |family| families == Families::Both || *family == Family::Ipv4)
-}
-
-/// The name of a family's set, or rule.
-pub fn of(family: Family, name: &str) -> String {
-    match family {
-        Family::Ipv4 => name.to_owned(),
-        Family::Ipv6 => of_ipv6(name),
-    }
-}
 
 /// Adds the sets, and the chains that fill them. Those of ICMP errors are filled behind both verdicts too.
 pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts, of_errors: Vec<NftRule>) {
@@ -173,15 +158,6 @@ fn of_other_protocols(family: Family) -> String {
         }
     }
     matched
-}
-
-/// A datagram, as the interface at this end of it sees it.
-pub fn udp_key(family: Family, end: Direction) -> String {
-    let ip = family.header();
-    match end {
-        Direction::Egress => format!("iifname . {ip} saddr . {ip} daddr . udp sport . udp dport"),
-        Direction::Ingress => format!("oifname . {ip} daddr . {ip} saddr . udp dport . udp sport"),
-    }
 }
 
 /// A packet of another protocol, as the interface at this end of it sees it. Raw, so that the same sets are asked for what

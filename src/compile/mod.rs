@@ -11,6 +11,7 @@ mod idle;
 mod layout;
 pub mod memory;
 pub mod names;
+mod parts;
 mod rule;
 pub mod services;
 mod shares;

@@ -6,8 +6,8 @@
 //! timeouts, and one interface has no more than three times its share of them. What finds no token is on record (`no-room`), at
 //! most ten times a second for each interface, and is not remembered.
 
-use super::filter::chain;
 use super::names::{NO_ROOM, NO_ROOM_TOLD, share};
+use super::parts::chain;
 use super::rule::{log, own};
 use crate::network::names::paid;
 use crate::network::nft::{NftRule, Ruleset, Set, SetKey};

@@ -2,11 +2,12 @@
 
 use ipnet::Ipv6Net;
 
-use super::filter::{BEFORE_FRAGMENTS, set, unreachable};
+use super::filter::{BEFORE_FRAGMENTS, unreachable};
 use super::names::{
     GATEWAY_ADDRESS, GATEWAY_INSIDE, GATEWAY_OUTSIDE, PUBLIC_OF, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, TRANSLATED,
     UNREACHABLE,
 };
+use super::parts::set;
 use super::rule::{UNPLACED, log, own};
 use super::{fragments, icmp_errors};
 use crate::model::protocol::{ICMP, TCP, UDP};

@@ -7,7 +7,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Leg, Walker, holder_of};
+use super::judge::{Leg, Walker, holder_of};
 use crate::model::{
     Cloud, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service, Verdict,
 };

@@ -7,7 +7,9 @@
 //! of traffic to your instance within 600 seconds, the security group for your instance accepts it regardless of inbound security
 //! group rules", said there of protocols other than TCP, UDP and ICMP. Of UDP it follows from tracking by addresses and ports.
 
-use super::{Memory, Stage, memory, walk};
+use super::judge::walk;
+use super::memory::{Memory, memory};
+use super::walk::Stage;
 use crate::model::{Cloud, Direction, Flow, Peers, Service, Verdict};
 
 /// Which packets arrive once both peers have sent.

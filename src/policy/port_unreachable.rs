@@ -3,7 +3,9 @@
 //! The receiver's kernel answers a datagram with an ICMP error. About a flow that an end tracks it passes there, and about
 //! another the rules of that end decide, as the field reports say; a file may take "Network MTU" (EC2) at its word, and then it always passes.
 
-use super::{Asked, Memory, Stage, Walk, asked, memory};
+use super::judge::asked;
+use super::memory::{Memory, memory};
+use super::walk::{Asked, Stage, Walk};
 use crate::model::{Cloud, Direction, Flow, IcmpErrors, IcmpMessage, Service};
 
 /// Over IPv4 and over IPv6.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::judge::{judge, walk};
 use super::walk::{Asked, Path, Stage};
-use super::{judge, walk};
 use crate::model::{
     Cloud, Direction, ElasticIpName, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceState, Interface,
     InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service, SourceDestCheck,

@@ -7,7 +7,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Asked, Memory, Path, Stage, asked, interface_of, memory, walk};
+use super::judge::{asked, interface_of, walk};
+use super::memory::{Memory, memory};
+use super::walk::{Asked, Path, Stage};
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Verdict, Via,
 };

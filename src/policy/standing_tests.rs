@@ -1,8 +1,9 @@
 //! What becomes of connections, beside the stories in `tracking`: by each kind of path, and what each part of it remembers.
 
+use super::judge;
 use super::tracking::{Connection, Standing};
 use super::way_tests::{FIREWALL, cloud, host, interface, to};
-use super::{Verdict, judge};
+use crate::model::Verdict;
 use crate::model::*;
 use crate::topology::sample::after;
 

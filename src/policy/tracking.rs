@@ -6,8 +6,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::judge::{MOST_LEGS, asked, holder_of, interface_of, judge};
+use super::meeting::meeting;
+use super::memory::{self, memory};
 use super::routes::{NextHop, next_hop, passes_on};
-use super::{MOST_LEGS, Path, asked, holder_of, interface_of, judge, meeting};
+use super::walk::Path;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peers, PrivateIp,
     PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
@@ -276,7 +279,7 @@ impl<'a> Way<'a> {
             return;
         }
         let asked = asked(self.cloud, interface, direction, other, self.service, path);
-        let tracked = super::memory(self.cloud, &asked, self.service).is_none_or(super::Memory::is_tracked);
+        let tracked = memory(self.cloud, &asked, self.service).is_none_or(memory::Memory::is_tracked);
         let memory = if tracked { Memory::Tracked } else { Memory::Untracked };
         self.ends.push(End { interface: interface.id.clone(), direction, other, path, memory });
     }

@@ -4,37 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Applied, Probed};
-use crate::model::{GroupName, IcmpMessage, InterfaceId, Operation, Refusal};
-use crate::network::record::Record;
-use crate::scenario::DecidingRule;
-
-/// A filter's record of one packet, with what the cloud knows of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PacketVerdict {
-    /// The record.
-    pub record: Record,
-    /// The interface that judged; of drops that no group decides the sender's.
-    pub interface: Option<InterfaceId>,
-    /// Groups of that interface.
-    pub groups: Vec<GroupName>,
-    /// The rule that admitted it.
-    pub rule: Option<DecidingRule>,
-    /// The namespace of the filter.
-    pub filter: String,
-    /// Number of the protocol.
-    pub protocol: u8,
-    /// Source address, as the filter saw it.
-    pub source: IpAddr,
-    /// Source port, or the identifier of an ICMP message.
-    pub source_port: u16,
-    /// Destination address.
-    pub destination: IpAddr,
-    /// Destination port, or the type of an ICMP message.
-    pub destination_port: u16,
-    /// Type and code of an ICMP message, of either family.
-    pub icmp: Option<IcmpMessage>,
-}
+use super::done::{Applied, PacketVerdict, Probed};
+use crate::model::{Operation, Refusal};
 
 /// Something that happened in a lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

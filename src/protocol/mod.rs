@@ -5,20 +5,19 @@
 //!
 //! Values are those of the model. Words for people and the documented JSON are made by [`report`](crate::report), on the client's side.
 
+mod done;
 pub mod event;
 pub mod state;
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Change, DaemonName, Flow, InstanceName, InterfaceId, Operation, Refusal};
-use crate::scenario::agreement::Agreement;
-use crate::scenario::{Class, DecidingRule};
-pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord, PacketVerdict};
+use crate::model::{DaemonName, Flow, InstanceName, Operation, Refusal};
+pub use done::{AnswerDropped, Applied, PacketVerdict, ProbeRecords, Probed};
+pub use event::{CapturedFrame, Event, EventKind, FlowLogRecord};
 pub use state::{Revision, State};
 
 /// The version of this protocol. A lab answers other versions with [`Reply::Failed`].
@@ -168,17 +167,6 @@ pub enum Reply {
     Ended(i32),
 }
 
-/// One operation that was carried out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Applied {
-    /// The operation.
-    pub operation: Operation,
-    /// Everything that it changed.
-    pub changes: Vec<Change>,
-    /// Seconds until the kernel had it.
-    pub in_force: f64,
-}
-
 /// The parts of a probe's answer beside the outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -187,43 +175,6 @@ pub enum ProbeDetails {
     None,
     /// The filters' records, and whether model and kernel agree.
     Records,
-}
-
-/// Result of a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Probed {
-    /// The flow.
-    pub flow: Flow,
-    /// The outcome.
-    pub outcome: Class,
-    /// The rule that let it in, where one did.
-    pub rule: Option<DecidingRule>,
-    /// Why it is so, where there is more to say.
-    pub reason: Option<String>,
-    /// The address that a DNS name led to.
-    pub address: Option<IpAddr>,
-    /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
-    pub answer_dropped: Option<AnswerDropped>,
-    /// Present if [`ProbeDetails::Records`] was asked for.
-    pub records: Option<ProbeRecords>,
-}
-
-/// Records of the filters about a probe.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ProbeRecords {
-    /// Agreement of the probe with the model.
-    pub agreement: Agreement,
-    /// The records, in the order of their reading.
-    pub met: Vec<PacketVerdict>,
-}
-
-/// The place where an answer was dropped. The flow itself is inconclusive.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct AnswerDropped {
-    /// The filter's record: `spoofed`, `ingress drop` ...
-    pub record: String,
-    /// The interface whose groups or check dropped it, where one did.
-    pub interface: Option<InterfaceId>,
 }
 
 /// Why a frame could not be read or written.

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 use serde::Serialize;
 
 use super::text::{self, Tone};
-use super::{Style, github};
+use super::{Style, annotation};
 use crate::model::{Direction, Era};
 use crate::scenario::{CountedRule, Coverage, DecidingRule};
 
@@ -137,7 +137,7 @@ pub(super) fn annotate(out: &mut String, coverage: &Coverage, era: Era) {
     for it in coverage.unexercised() {
         if let Some(place) = &it.rule.place {
             let title = format!("sglab: unexercised rule (era {era})");
-            github::annotate(out, kind, place, &title, &format!("no packet matched {}", text::rule(&it.rule)));
+            annotation::annotate(out, kind, place, &title, &format!("no packet matched {}", text::rule(&it.rule)));
         }
     }
 }

@@ -5,8 +5,8 @@
 use std::fmt::Write as _;
 
 use super::Entry;
+use super::annotation::{annotate, message, property};
 use super::{bundle, coverage, followed, text};
-use crate::model::Place;
 use crate::scenario::{CheckStatus, RunResult, StepStatus};
 
 /// One line for everything that is not as expected or not proved; nothing for what passed.
@@ -107,28 +107,6 @@ fn kind(status: CheckStatus) -> &'static str {
         CheckStatus::Failed => "error",
         CheckStatus::Inconclusive => "warning",
     }
-}
-
-pub(super) fn annotate(out: &mut String, kind: &str, place: &Place, title: &str, text: &str) {
-    let _ = writeln!(
-        out,
-        "::{kind} file={},line={},col={},title={}::{}",
-        property(&place.file),
-        place.line,
-        place.column,
-        property(title),
-        message(text)
-    );
-}
-
-/// What comes after the second pair of colons. Its lines may be several, and only GitHub shows them as such.
-fn message(text: &str) -> String {
-    text::shown_lines(text).replace('%', "%25").replace('\n', "%0A")
-}
-
-/// The value of a property.
-fn property(text: &str) -> String {
-    message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Results as terminal text, JSON, JUnit and annotations. Pure: no files, no environment, no clock.
 
+mod annotation;
 mod bundle;
 pub mod catalogue;
 mod coverage;

@@ -1,5 +1,6 @@
 //! What a person reads at the terminal.
 
+mod claims;
 mod grid;
 mod step;
 #[cfg(test)]
@@ -182,14 +183,9 @@ pub fn line(result: &RunResult, style: Style) -> String {
         text::duration(result.took)
     ));
     for claim in result.claims() {
-        out.push_str(&claim_lines(claim, style));
+        out.push_str(&claims::lines(claim, style));
     }
     out
-}
-
-fn claim_lines(claim: &str, style: Style) -> String {
-    let lines = text::wrap(claim, style.room(7, 100));
-    lines.iter().map(|line| format!("       {}\n", style.paint(Tone::Unsure, line))).collect()
 }
 
 /// What all files come to.

@@ -1,9 +1,11 @@
 //! Connections of a test that are held open while the cloud changes.
 
 use std::panic::Location;
+use std::sync::atomic::Ordering;
 
+use super::error::Error;
+use super::lab::{Lab, select};
 use super::seen::fail_at;
-use super::{Error, Lab};
 use crate::model::{ConnectionName, Flow};
 use crate::probe::Held;
 use crate::scenario::held;
@@ -17,11 +19,24 @@ pub struct Connection<'lab> {
     flow: Flow,
 }
 
-impl<'lab> Connection<'lab> {
-    pub(super) fn new(lab: &'lab Lab, name: ConnectionName, flow: Flow) -> Self {
-        Self { lab, name, flow }
+impl Lab {
+    /// Opens a connection by a flow's words, and holds it while the cloud changes.
+    ///
+    /// # Errors
+    /// As [`Self::probe`], and [`Error::Lab`] if it does not come about.
+    pub async fn open(&self, flow: &str) -> Result<Connection<'_>, Error> {
+        let mut running = self.running().await;
+        let flows = select(running.cloud(), flow)?;
+        let [one] = flows.as_slice() else {
+            return Err(Error::NoFlow(format!("`{flow}` means {} flows, and a connection is one", flows.len())));
+        };
+        let name = ConnectionName::new(format!("connection-{}", self.connections.fetch_add(1, Ordering::Relaxed)));
+        running.open(&name, one).await?;
+        Ok(Connection { lab: self, name, flow: one.clone() })
     }
+}
 
+impl Connection<'_> {
     /// The flow that it is.
     pub fn flow(&self) -> &Flow {
         &self.flow

@@ -2,9 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::lab::{list, quote};
-use super::{Error, Lab, Running};
+use super::error::Error;
+use super::lab::Lab;
+use super::within::Running;
+use super::words::{list, quote, sentence, unknown};
 use crate::model::{InstanceName, InstanceState, Interface, Operation};
+use crate::topology::NewInstance;
 
 /// An instance, by name: it stays the same while its addresses and its groups change.
 #[derive(Clone, Debug)]
@@ -13,11 +16,30 @@ pub struct Instance<'lab> {
     name: InstanceName,
 }
 
-impl<'lab> Instance<'lab> {
-    pub(super) fn new(lab: &'lab Lab, name: InstanceName) -> Self {
-        Self { lab, name }
+impl Lab {
+    /// An instance, by name.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`].
+    pub fn instance(&self, name: &str) -> Result<Instance<'_>, Error> {
+        let cloud = self.cloud();
+        match cloud.instances.get_key_value(&InstanceName::new(name)) {
+            Some((name, _)) => Ok(Instance { lab: self, name: name.clone() }),
+            None => Err(unknown("instance", name, cloud.instances.keys().map(InstanceName::as_str))),
+        }
     }
 
+    /// Launches another instance.
+    ///
+    /// # Errors
+    /// As [`Self::apply`].
+    pub async fn launch(&self, name: &str, instance: NewInstance) -> Result<Instance<'_>, Error> {
+        self.apply(&sentence("launch", name, &instance.to_text())).await?;
+        self.instance(name)
+    }
+}
+
+impl Instance<'_> {
     /// Its name.
     pub fn name(&self) -> &str {
         self.name.as_str()

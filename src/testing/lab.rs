@@ -2,17 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard, watch};
 
-use super::{Connection, Error, Instance, Probed};
+use super::error::Error;
+use super::seen::Probed;
+use super::words::unknown;
 use crate::lab::{self, Listeners, Site};
-use crate::model::{Cloud, ConnectionName, Direction, Era, Flow, InstanceName, Operation, suggest};
+use crate::model::{Cloud, Direction, Era, Flow, InstanceName, Operation};
 use crate::report::{Style, terminal};
 use crate::scenario::{self, FilesFrom, Options, RunVerdict, cells};
-use crate::topology::{NewInstance, Topology, read_flow, read_operations, read_rules};
+use crate::topology::{Topology, read_flow, read_operations, read_rules};
 
 /// A running cloud. Dropping it takes it down, with everything that runs in it.
 ///
@@ -23,7 +25,7 @@ pub struct Lab {
     cloud: RwLock<Arc<Cloud>>,
     /// What runs in an instance ends when its sender is dropped.
     lives: Mutex<HashMap<InstanceName, watch::Sender<()>>>,
-    connections: AtomicU64,
+    pub(super) connections: AtomicU64,
 }
 
 impl Lab {
@@ -72,18 +74,6 @@ impl Lab {
     /// The state of the cloud now: instances, groups, rules, addresses.
     pub fn cloud(&self) -> Arc<Cloud> {
         Arc::clone(&self.cloud.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// An instance, by name.
-    ///
-    /// # Errors
-    /// [`Error::Unknown`].
-    pub fn instance(&self, name: &str) -> Result<Instance<'_>, Error> {
-        let cloud = self.cloud();
-        match cloud.instances.get_key_value(&InstanceName::new(name)) {
-            Some((name, _)) => Ok(Instance::new(self, name.clone())),
-            None => Err(unknown("instance", name, cloud.instances.keys().map(InstanceName::as_str))),
-        }
     }
 
     /// Carries out operations, in the words of a file's `do:`, one or a list: `stop: web1`,
@@ -144,15 +134,6 @@ impl Lab {
         self.carry_out(&Operation::RevokeIngress(group, rules)).await
     }
 
-    /// Launches another instance.
-    ///
-    /// # Errors
-    /// As [`Self::apply`].
-    pub async fn launch(&self, name: &str, instance: NewInstance) -> Result<Instance<'_>, Error> {
-        self.apply(&sentence("launch", name, &instance.to_text())).await?;
-        self.instance(name)
-    }
-
     /// Probes a flow, in the words of a file: `web1 -> db1:5432`, `any -> web:443`, `web1 -> db1:22 by public address`.
     /// Where no program holds the port the harness answers, so that what the groups let through is open.
     ///
@@ -178,21 +159,6 @@ impl Lab {
         }
         let batch = running.probe(&all).await?;
         Ok(Probed::new(&batch, running.cloud()))
-    }
-
-    /// Opens a connection by a flow's words, and holds it while the cloud changes.
-    ///
-    /// # Errors
-    /// As [`Self::probe`], and [`Error::Lab`] if it does not come about.
-    pub async fn open(&self, flow: &str) -> Result<Connection<'_>, Error> {
-        let mut running = self.running.lock().await;
-        let flows = select(running.cloud(), flow)?;
-        let [one] = flows.as_slice() else {
-            return Err(Error::NoFlow(format!("`{flow}` means {} flows, and a connection is one", flows.len())));
-        };
-        let name = ConnectionName::new(format!("connection-{}", self.connections.fetch_add(1, Ordering::Relaxed)));
-        running.open(&name, one).await?;
-        Ok(Connection::new(self, name, one.clone()))
     }
 
     pub(super) async fn running(&self) -> MutexGuard<'_, lab::Lab> {
@@ -235,25 +201,6 @@ pub fn assert_scenario(topology: &Topology) -> impl Future<Output = Result<(), E
 }
 
 /// The flows that the words mean now.
-fn select(cloud: &Cloud, words: &str) -> Result<Vec<Flow>, Error> {
+pub(super) fn select(cloud: &Cloud, words: &str) -> Result<Vec<Flow>, Error> {
     cells::select(&read_flow(cloud, words)?, None, cloud).map_err(Error::NoFlow)
-}
-
-fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
-    Error::Unknown { what, name: name.to_owned(), suggestion: suggest(name, known) }
-}
-
-/// `{verb: {name: said}}`, in the words of a file.
-fn sentence(verb: &str, name: &str, said: &str) -> String {
-    format!("{verb}: {{{}: {said}}}", quote(name))
-}
-
-pub(super) fn list(words: impl IntoIterator<Item: AsRef<str>>) -> String {
-    let words: Vec<String> = words.into_iter().map(|word| quote(word.as_ref())).collect();
-    format!("[{}]", words.join(", "))
-}
-
-/// JSON's quotes are among YAML's.
-pub(super) fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

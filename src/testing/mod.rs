@@ -35,6 +35,7 @@ mod lab;
 mod rerun;
 mod seen;
 mod within;
+mod words;
 
 pub use connection::Connection;
 pub use error::Error;

@@ -2,7 +2,8 @@
 
 use std::panic::resume_unwind;
 
-use super::{Error, Lab};
+use super::error::Error;
+use super::lab::Lab;
 use crate::fabric::{self, Ending, FabricError, Task};
 use crate::lab::{LabError, Site};
 

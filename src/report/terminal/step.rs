@@ -42,7 +42,7 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     for claim in &step.claims {
         if style.verbose || !earlier.iter().any(|before| before.claims.contains(claim)) {
-            out.push_str(&super::claim_lines(claim, style));
+            out.push_str(&super::claims::lines(claim, style));
         }
     }
     for finding in &step.findings {

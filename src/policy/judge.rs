@@ -1,0 +1,376 @@
+//! Takes a new flow along its way, and asks everybody who may stop it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::routes::{NextHop, next_hop, passes_on};
+use super::rules;
+use super::walk::{Asked, Path, Stage, Walk};
+use crate::model::{
+    Check, Cloud, Direction, Endpoint, Flow, Hop, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme,
+    Service, SourceDestCheck, Verdict, Via, VpcName,
+};
+
+/// Judges a new flow.
+pub fn judge(cloud: &Cloud, flow: &Flow) -> Verdict {
+    walk(cloud, flow).verdict
+}
+
+/// Walks a new flow from its sender to where it ends.
+pub fn walk(cloud: &Cloud, flow: &Flow) -> Walk {
+    let mut walker = Walker { cloud, service: flow.service, stages: Vec::new() };
+    let verdict = walker.flow(flow);
+    Walk { stages: walker.stages, verdict }
+}
+
+/// Takes a flow along its way, and notes what happens to it.
+pub(super) struct Walker<'a> {
+    pub cloud: &'a Cloud,
+    pub service: Service,
+    pub stages: Vec<Stage>,
+}
+
+impl<'a> Walker<'a> {
+    fn flow(&mut self, flow: &Flow) -> Verdict {
+        match (&flow.from, flow.from.interface(), &flow.to, flow.to.interface()) {
+            // From a host: only the receiver's groups judge.
+            (Endpoint::Host(_, sender), _, _, Some(receiver)) => match sender.0 {
+                IpAddr::V4(sender) => self.outside_in(sender, &receiver, flow.via),
+                IpAddr::V6(_) => self.outside_in_by_ipv6(sender.0, &receiver),
+            },
+            (_, Some(sender), Endpoint::Host(_, receiver), _) => match receiver.0 {
+                IpAddr::V4(address) => self.by_address(flow, &sender, address),
+                IpAddr::V6(_) => self.inside_out_by_ipv6(&sender, receiver.0),
+            },
+            (_, Some(sender), _, Some(receiver)) => match flow.via {
+                Via::Private => self.by_private_address(flow, &sender, &receiver),
+                // An Elastic IP leads to a stopped instance too, and only behind the gateway to nobody. So does the address
+                // that it has given back, and whoever holds that now gets the packet.
+                Via::Public => match asked_at(self.cloud, &receiver) {
+                    Some(address) => self.by_address(flow, &sender, address.0),
+                    None => NOTHING_TO_SEND,
+                },
+                Via::Ipv6 => self.by_ipv6_address(&sender, &receiver),
+                Via::Dns => self.by_dns_name(flow, &sender, &receiver),
+            },
+            // Between hosts outside there is no group.
+            _ => Verdict::Open { admitted_by: Vec::new() },
+        }
+    }
+
+    /// From a host to the public address of an instance: only the receiver's groups judge.
+    fn outside_in(&mut self, sender: Ipv4Addr, receiver: &InterfaceId, via: Via) -> Verdict {
+        if let Some(balancer) = self.cloud.load_balancer_of(&receiver.instance).filter(|_| via == Via::Dns)
+            && balancer.scheme == Scheme::Internal
+            && let Some(address) = balancer.named_address()
+        {
+            // The name is known outside, and nothing there leads to the private address that it means.
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
+        }
+        let nobody = |by| if via == Via::Dns { Verdict::Unresolved } else { Verdict::Unreachable { by } };
+        let address = match via {
+            Via::Dns => interface_of(self.cloud, receiver).and_then(|receiver| receiver.public),
+            _ => asked_at(self.cloud, receiver),
+        };
+        let Some(public) = address else { return nobody(None) };
+        if via == Via::Dns {
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address: public.0 });
+        }
+        let Some(holder) = public_holder_of(self.cloud, public.0) else { return nobody(Some(Hop::Internet)) };
+        self.arrive(public.0, holder);
+        self.ingress(sender.into(), holder, Path::Direct)
+    }
+
+    /// From instance to instance by private address.
+    ///
+    /// A private address means something only inside a VPC. What the sender asks for is the *number* that the receiver
+    /// holds; where the receiver is in another VPC, whoever holds that number in the sender's own VPC gets the packet,
+    /// and the verdict is that holder's. With nobody there, nothing is reached. An address that the receiver has given back
+    /// leads to whoever holds it by now; in Classic a stop gives it back ("Stop and start", EC2, 2018).
+    fn by_private_address(&mut self, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+        let Some(from) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        let given_back = given_back(self.cloud, receiver);
+        let held = self.cloud.interface(receiver).and_then(|to| to.private);
+        let Some(destination) = held.or(given_back) else { return NOTHING_TO_SEND };
+        let Some(holder) = holder_of(self.cloud, &from.vpc, destination.0) else {
+            return Verdict::Unreachable { by: Some(Hop::Router(from.vpc.clone())) };
+        };
+        match self.by_address(flow, sender, destination.0) {
+            Verdict::Open { .. } if given_back.is_some() => Verdict::Misdelivered { to: holder.id.instance.clone() },
+            other => other,
+        }
+    }
+
+    /// From an instance to an IPv4 address, wherever that is.
+    fn by_address(&mut self, flow: &Flow, sender: &InterfaceId, destination: Ipv4Addr) -> Verdict {
+        let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        let Some(own) = sender.private else { return NOTHING_TO_SEND };
+        let Endpoint::Forged(_, source) = flow.from else {
+            return self.leg(&Leg { sender, source: own.0, destination }, 0);
+        };
+        // With the address of another interface of its own it forges nothing: it sends by that interface.
+        let is_the_sources = |interface: &&Interface| {
+            interface.id.instance == sender.id.instance && interface.private.is_some_and(|own| own.0 == source)
+        };
+        let sender = self.cloud.network_interfaces().find(is_the_sources).unwrap_or(sender);
+        self.leg(&Leg { sender, source, destination }, 0)
+    }
+
+    /// From an interface to the next.
+    ///
+    /// Both ends judge: the sender's egress and the receiver's ingress, each by the groups of its own interface. Being in
+    /// one subnet or in one group admits nothing. Source: "Security group rules" (VPC).
+    pub fn leg(&mut self, leg: &Leg<'a>, legs_before: usize) -> Verdict {
+        let Leg { sender, source, destination } = *leg;
+        let is_its_own = sender.private.is_some_and(|private| private.0 == source);
+        self.sent(sender, source.into(), destination.into());
+        // "Source/destination checking ensures that the instance is either the source or the destination of any traffic
+        // that it receives" ("Elastic network interfaces", EC2).
+        if !is_its_own && sender.source_dest_check == SourceDestCheck::On {
+            return fails(Check::Source, sender);
+        }
+        let from_a_member = if is_its_own { Path::Direct } else { Path::ThroughAnAppliance };
+        let hop = next_hop(self.cloud, sender, destination);
+        let local = holder_of(self.cloud, &sender.vpc, destination);
+        if local.is_some_and(|holder| holder.id == sender.id) {
+            // To its own address: the packet never leaves the instance, so no group sees it.
+            return Verdict::Open { admitted_by: Vec::new() };
+        }
+        let to_a_member = if matches!(hop, NextHop::AsAddressed) { Path::Direct } else { Path::ThroughAnAppliance };
+        if let Some(dropped) = self.egress(sender, destination.into(), to_a_member) {
+            return dropped;
+        }
+        let blackhole = || Verdict::Blackhole { vpc: sender.vpc.clone() };
+        match (hop, local) {
+            (NextHop::Nobody, _) => blackhole(),
+            // What it sends would come back to it, and go round for ever: nobody gets it.
+            (NextHop::Interface(appliance), _) if appliance.id == sender.id => blackhole(),
+            (NextHop::Interface(appliance), _) => {
+                self.stages.push(Stage::Routed { to: appliance.id.clone() });
+                if appliance.source_dest_check == SourceDestCheck::On {
+                    return fails(Check::Destination, appliance);
+                }
+                match self.ingress(source.into(), appliance, from_a_member) {
+                    Verdict::Open { .. } => {}
+                    other => return other,
+                }
+                match passes_on(self.cloud, appliance, source, self.service) {
+                    Some(source) if legs_before < MOST_LEGS => {
+                        self.stages.push(Stage::PassedOn { by: appliance.id.clone(), source });
+                        self.leg(&Leg { sender: appliance, source, destination }, legs_before + 1)
+                    }
+                    _ => blackhole(),
+                }
+            }
+            (NextHop::AsAddressed, Some(holder)) => self.ingress(source.into(), holder, from_a_member),
+            (NextHop::AsAddressed, None) => self.through_the_gateway(leg),
+        }
+    }
+
+    /// Out through the gateway, and in again where the address is an instance's: through 1:1 translation.
+    ///
+    /// The sender's groups have seen the receiver's public address as the destination; the receiver's groups see the
+    /// sender's public address as the source. A rule that names a group names *private* addresses, so it does not match
+    /// here: that follows from comparing addresses and is no case of its own. Source: "Security group rules" (EC2, 2018):
+    /// "based on the private IP addresses ... (and not the public IP or Elastic IP addresses)".
+    fn through_the_gateway(&mut self, leg: &Leg<'a>) -> Verdict {
+        // "If the sender has no public IP and no NAT, nothing leaves at all" ("Internet gateways", VPC).
+        let vpc = &leg.sender.vpc;
+        let Some(public) = holder_of(self.cloud, vpc, leg.source).and_then(|holder| holder.public) else {
+            return Verdict::Untranslated { vpc: vpc.clone() };
+        };
+        self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
+        if let Some(holder) = public_holder_of(self.cloud, leg.destination) {
+            self.arrive(leg.destination, holder);
+            if self.is_own_answer(holder, public) {
+                self.stages.push(Stage::OwnAnswer { interface: holder.id.clone() });
+                return Verdict::Open { admitted_by: Vec::new() };
+            }
+            return self.ingress(public.0.into(), holder, Path::Direct);
+        }
+        let hosts = &self.cloud.hosts;
+        let is_a_host = |address: IpAddr| hosts.values().any(|host| host.addresses.iter().any(|a| a.0 == address));
+        if is_a_host(leg.destination.into()) {
+            Verdict::Open { admitted_by: Vec::new() }
+        } else {
+            Verdict::Unreachable { by: Some(Hop::Internet) }
+        }
+    }
+
+    /// Whether what an interface began itself comes to it as the answer: of a protocol without ports it has sent from its private
+    /// address to its public one, and what comes in is from the public one to the private one.
+    ///
+    /// Source: "Security group connection tracking" (EC2): of protocols other than TCP, UDP and ICMP only addresses and number are
+    /// tracked, and what comes the other way is accepted "regardless of inbound security group rules".
+    fn is_own_answer(&self, receiver: &Interface, seen: PublicIp) -> bool {
+        let begun = self.stages.iter().find_map(|stage| match stage {
+            Stage::Sent { from, source, destination } => Some((from, *source, *destination)),
+            _ => None,
+        });
+        let sent = receiver.private.map(|private| (&receiver.id, private.0.into(), seen.0.into()));
+        matches!(self.service, Service::Protocol(_)) && begun.is_some() && begun == sent
+    }
+
+    /// From instance to instance by public DNS name. Inside the VPC that is the private address, and group references
+    /// match; from another VPC it is the public one. Without a public address an instance has no such name.
+    ///
+    /// Source: "DNS attributes for your VPC" (VPC).
+    fn by_dns_name(&mut self, flow: &Flow, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+        let (Some(from), Some(to)) = (interface_of(self.cloud, sender), interface_of(self.cloud, receiver)) else {
+            return Verdict::Unresolved;
+        };
+        if let Some(balancer) = self.cloud.load_balancer_of(&to.id.instance) {
+            // The name of a load balancer is one address for everybody: the public one, of an internal one the private one.
+            let Some(address) = balancer.named_address() else { return Verdict::Unresolved };
+            self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+            return self.by_address(flow, sender, address);
+        }
+        let Some(public) = to.public else { return Verdict::Unresolved };
+        let inside = from.vpc == to.vpc;
+        let address = to.private.filter(|_| inside).map_or(public.0, |private| private.0);
+        self.stages.push(Stage::Resolved { receiver: receiver.clone(), address });
+        if inside { self.by_private_address(flow, sender, receiver) } else { self.by_address(flow, sender, public.0) }
+    }
+
+    /// From a host to an instance over IPv6: nothing is translated, the receiver's groups see the host's address.
+    fn outside_in_by_ipv6(&mut self, sender: IpAddr, receiver: &InterfaceId) -> Verdict {
+        let Some(_) = self.cloud.interface(receiver).and_then(|it| it.ipv6) else { return NOTHING_TO_SEND };
+        let Some(receiver) = interface_of(self.cloud, receiver) else {
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
+        };
+        self.ingress(sender, receiver, Path::Direct)
+    }
+
+    /// From an instance to a host over IPv6.
+    fn inside_out_by_ipv6(&mut self, sender: &InterfaceId, receiver: IpAddr) -> Verdict {
+        let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
+        let Some(source) = sender.ipv6 else { return NOTHING_TO_SEND };
+        self.sent(sender, source.0.into(), receiver);
+        self.egress(sender, receiver, Path::Direct).unwrap_or(Verdict::Open { admitted_by: Vec::new() })
+    }
+
+    /// From instance to instance over IPv6, in one VPC or from one to the other: each end sees the other's own address.
+    ///
+    /// Source: "Compare IPv4 and IPv6" (VPC): the addresses are global, and nothing translates them.
+    fn by_ipv6_address(&mut self, sender: &InterfaceId, receiver: &InterfaceId) -> Verdict {
+        let (Some(sender), Some(receiver)) = (interface_of(self.cloud, sender), self.cloud.interface(receiver)) else {
+            return NOTHING_TO_SEND;
+        };
+        let (Some(source), Some(destination)) = (sender.ipv6, receiver.ipv6) else { return NOTHING_TO_SEND };
+        let is_up = interface_of(self.cloud, &receiver.id).is_some();
+        if !is_up && sender.vpc == receiver.vpc {
+            return Verdict::Unreachable { by: Some(Hop::Router(sender.vpc.clone())) };
+        }
+        self.sent(sender, source.0.into(), destination.0.into());
+        if let Some(dropped) = self.egress(sender, destination.0.into(), Path::Direct) {
+            return dropped;
+        }
+        if !is_up {
+            return Verdict::Unreachable { by: Some(Hop::Internet) };
+        }
+        self.ingress(source.0.into(), receiver, Path::Direct)
+    }
+
+    /// The sender's side: nothing if it admits the flow, else the drop.
+    ///
+    /// Source: "EC2-Classic" (EC2, 2018): rules for inbound traffic only, all that goes out is allowed.
+    fn egress(&mut self, sender: &Interface, destination: IpAddr, path: Path) -> Option<Verdict> {
+        if !self.cloud.has_egress_rules() {
+            self.stages.push(Stage::NoEgressRules { interface: sender.id.clone() });
+            return None;
+        }
+        match self.ask(sender, Direction::Egress, destination, path) {
+            Verdict::Open { .. } => None,
+            dropped => Some(dropped),
+        }
+    }
+
+    /// The receiver's side.
+    fn ingress(&mut self, source: IpAddr, receiver: &Interface, path: Path) -> Verdict {
+        self.ask(receiver, Direction::Ingress, source, path)
+    }
+
+    fn ask(&mut self, interface: &Interface, at: Direction, other: IpAddr, path: Path) -> Verdict {
+        let asked = asked(self.cloud, interface, at, other, self.service, path);
+        let verdict = if asked.admits() {
+            Verdict::Open { admitted_by: asked.admitted_by().collect() }
+        } else {
+            Verdict::Dropped { at, interface: interface.id.clone(), groups: asked.groups.clone() }
+        };
+        self.stages.push(Stage::Asked(asked));
+        verdict
+    }
+
+    fn sent(&mut self, from: &Interface, source: IpAddr, destination: IpAddr) {
+        self.stages.push(Stage::Sent { from: from.id.clone(), source, destination });
+    }
+
+    fn arrive(&mut self, public: Ipv4Addr, receiver: &Interface) {
+        let private = receiver.private.map(|private| private.0);
+        self.stages.push(Stage::TranslatedDestination { vpc: receiver.vpc.clone(), public, private });
+    }
+}
+
+/// There is no address to send to, or nobody who sends.
+const NOTHING_TO_SEND: Verdict = Verdict::Unreachable { by: None };
+
+fn fails(check: Check, interface: &Interface) -> Verdict {
+    Verdict::FailsCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() }
+}
+
+/// Asks the groups of an interface.
+pub(super) fn asked(
+    cloud: &Cloud,
+    interface: &Interface,
+    at: Direction,
+    other: IpAddr,
+    service: Service,
+    path: Path,
+) -> Asked {
+    let groups = interface.groups.iter().cloned().collect();
+    let trials = rules::trials(cloud, interface, at, other, service, path);
+    Asked { interface: interface.id.clone(), at, groups, other, path, trials }
+}
+
+/// A packet on its way from one interface to the next.
+pub(super) struct Leg<'a> {
+    pub sender: &'a Interface,
+    pub source: Ipv4Addr,
+    pub destination: Ipv4Addr,
+}
+
+/// More appliances in a row than this are a circle.
+pub(super) const MOST_LEGS: usize = 8;
+
+/// Who holds a private address in a VPC, with a link behind it.
+pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
+    cloud
+        .network_interfaces()
+        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
+        .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
+}
+
+/// Who holds a public address, with a link behind it.
+fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
+    cloud
+        .network_interfaces()
+        .filter(|interface| cloud.state_of(&interface.id.instance) != Some(InstanceState::Stopped))
+        .find(|interface| interface.public.is_some_and(|public| public.0 == address))
+}
+
+/// Where somebody asks who asks for an interface by public address: at the one that it has, or else had last.
+fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
+    cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id).copied())
+}
+
+/// The private address that an interface held last, where it holds none.
+fn given_back(cloud: &Cloud, id: &InterfaceId) -> Option<PrivateIp> {
+    let holds_none = cloud.interface(id).is_some_and(|interface| interface.private.is_none());
+    cloud.last_private.get(id).copied().filter(|_| holds_none)
+}
+
+/// An interface of a load balancer, or of an instance that is not stopped.
+pub(super) fn interface_of<'a>(cloud: &'a Cloud, id: &InterfaceId) -> Option<&'a Interface> {
+    cloud.state_of(&id.instance).filter(|state| *state != InstanceState::Stopped)?;
+    cloud.interface(id)
+}

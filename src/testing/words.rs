@@ -1,0 +1,25 @@
+//! A test's values in the words of a file.
+
+use super::error::Error;
+use crate::model::suggest;
+
+/// Says that nobody has a name, and which is like it.
+pub(super) fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
+    Error::Unknown { what, name: name.to_owned(), suggestion: suggest(name, known) }
+}
+
+/// `{verb: {name: said}}`, in the words of a file.
+pub(super) fn sentence(verb: &str, name: &str, said: &str) -> String {
+    format!("{verb}: {{{}: {said}}}", quote(name))
+}
+
+/// A list, in the words of a file.
+pub(super) fn list(words: impl IntoIterator<Item: AsRef<str>>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| quote(word.as_ref())).collect();
+    format!("[{}]", words.join(", "))
+}
+
+/// JSON's quotes are among YAML's.
+pub(super) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
