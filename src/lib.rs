@@ -1,6 +1,6 @@
 //! # sglab: EC2 security groups on real packets
 //!
-//! The modules are rooms, and each knows only rooms below it: `docs/architecture.md` has the table, and `tests/rooms.rs` holds the code to it.
+//! The modules are rooms, and each knows only rooms below it: `docs/architecture.md` has the table, and `tests/no_lab/rooms.rs` holds the code to it.
 //!
 //! Build on [`testing`], [`topology`], [`model`] and [`policy`]; changes of these are in the changelog. The other rooms are public for this
 //! repository's tests only, and change without notice.

@@ -112,7 +112,7 @@ async fn queues_and_filters_of_its_own_cost_an_instance_only() {
         let found = outcomes(&mut lab, &[to_site("app")]).await;
         assert!(is_open(&found[0]), "{queue}: {found:?}");
     }
-    // A program for the kernel is what its own calls refuse (`tests/fence.rs`); `ip` asks by the same call.
+    // A program for the kernel is what its own calls refuse (`tests/program/fence.rs`); `ip` asks by the same call.
     let file = "printf x >/tmp/x.o; ip link set dev eth0 xdp obj /tmp/x.o; tc qdisc add dev eth0 clsact 2>/dev/null; \
                 tc filter add dev eth0 egress bpf da obj /tmp/x.o; true";
     assert_eq!(script(&mut lab, "app", file).await, 0);

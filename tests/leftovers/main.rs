@@ -1,14 +1,16 @@
 //! Whatever ends a run, and whenever: nothing of it is left, and the host is as it was.
 //!
+//! Apart from `tests/program`, whose tests change the host for a moment (mounts, control groups): here the whole host is compared with itself.
+//!
 //! Other labs may run on this machine meanwhile, so a run is known by what is its own: its executable (a copy that
 //! nobody else runs), and the namespaces that its processes were seen in or held.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
-#[path = "../labs/mod.rs"]
+#[path = "../common/labs.rs"]
 mod labs;
 mod lasting;
 mod left;
-#[path = "../program/mod.rs"]
+#[path = "../common/program.rs"]
 mod program;
 mod run;
 

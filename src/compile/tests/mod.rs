@@ -1,4 +1,4 @@
-//! What the compiler promises, on clouds made by hand. Loading into a kernel is tried in `tests/compile_loads.rs`.
+//! What the compiler promises, on clouds made by hand. Loading into a kernel is tried in `tests/no_lab/compile_loads.rs`.
 
 use crate::model;
 

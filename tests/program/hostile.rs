@@ -1,8 +1,4 @@
 //! What a program in an instance, a caller or a client does to a lab that is up: it costs that one, and the lab goes on.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IoSlice};
@@ -14,11 +10,11 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, User, users};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use nix::unistd::{Pid, geteuid};
-use program::{User, users};
 use sglab::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// What takes longer hangs.

@@ -1,20 +1,16 @@
 //! A lab under a control group that allows it few processes, or little memory: it works, or says what is in its way, and never hangs.
 //!
 //! Only root makes control groups; where the tests run as root, not to be able to is a failure.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use labs::Labs;
-use program::{Program, Said, User, said, users, write};
+use crate::labs::Labs;
+use crate::program::{self, Program, Said, User, said, users, write};
 
-const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
+const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 /// What takes longer is killed.
 const PATIENCE: Duration = Duration::from_secs(60);
 

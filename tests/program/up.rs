@@ -1,9 +1,4 @@
 //! Labs that stay up, from outside: the commands, the socket, and what is left when one ends.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod endurance;
-mod labs;
-mod program;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -14,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use endurance::{Asked, Until};
-use labs::Labs;
+use crate::endurance::{self, Asked, Until};
+use crate::labs::Labs;
+use crate::program::{self, User, json, users, write};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use program::{User, json, users, write};
 use sglab::model::{CreateGroup, GroupName, Operation, VpcName};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 

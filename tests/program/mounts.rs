@@ -1,8 +1,4 @@
 //! `mounts:` of instances, as their users meet them: files of the host's in an instance, to read or to write, and empty folders.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader};
@@ -11,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, NOBODY, User, users};
 use nix::unistd::geteuid;
-use program::{NOBODY, User, users};
 use serde_json::Value;
 
 /// A folder of the user's with a topology of two instances, which mount what is said.

@@ -1,14 +1,10 @@
 //! Flow logs of a lab that is up: what the kernel's filter and its connection tracking say of real packets.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::collections::BTreeMap;
 use std::fs;
 
-use labs::Labs;
-use program::{User, users};
+use crate::labs::Labs;
+use crate::program::{User, users};
 use serde_json::Value;
 
 const TWO: &str = "\

@@ -1,14 +1,11 @@
 //! `sglab list`, `sglab walk` and the table of eras from outside: words, files, pipes and a pseudo-terminal.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use program::{Program, User, users};
+use crate::program::{Program, User, users};
 use serde_json::Value;
 
 fn run(program: &Program, user: User, arguments: &[&str]) -> Output {

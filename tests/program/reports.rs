@@ -1,11 +1,8 @@
 //! What programs read of a run: JSON, JUnit, annotations. See `docs/output.md`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fs;
 
-use program::{Program, json, mistake, sglab, write};
+use crate::program::{Program, json, mistake, sglab, write};
 use serde_json::Value;
 
 #[test]

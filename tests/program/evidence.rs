@@ -1,14 +1,11 @@
 //! What `sglab test --evidence` keeps, and what `sglab replay` makes of it, by the program itself.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::program::{self, Program, User, users, write};
 use pcap_file::pcap::PcapReader;
-use program::{Program, User, users, write};
 
 const TOPOLOGY: &str = "sglab: 1
 era: vpc

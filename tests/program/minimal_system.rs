@@ -1,12 +1,9 @@
 //! The program on a system that lacks what a full one happens to have. `scripts/bare` runs it on a whole Debian of that kind.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fs;
 use std::process::Command;
 
-use program::{Program, Said, User, said, users};
+use crate::program::{Program, Said, User, said, users};
 
 /// A system whose `/etc` has these files only. The program runs in a mount namespace of its own, made by root or in a user
 /// namespace.

@@ -1,16 +1,12 @@
 //! Real programs in a lab: nginx behind the load balancer, and MariaDB replicating. Needs nginx and mariadbd, as
 //! `scripts/prerequisites` installs them.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use labs::Labs;
-use program::{User, users};
+use crate::labs::Labs;
+use crate::program::{User, users};
 
 const GRANT: &str = "for file in /etc/subuid /etc/subgid; do [ -e $file ] || touch $file; mount --bind \"$0\" $file; done; \
                      exec setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\"";

@@ -1,17 +1,13 @@
 //! A lab that stays up, looked at: what packets met, what happened, the cloud as a file, its log.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, ChildStdout};
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, User, users};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use program::{User, users};
 use serde_json::Value;
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 

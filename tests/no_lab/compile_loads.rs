@@ -1,7 +1,6 @@
 //! Compiled rulesets, loaded into a real kernel in a throwaway network namespace, as an ordinary user.
 //!
 //! Where user namespaces or nft are not to be had they fail, with the tool's own words; none is skipped.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, reason = "a failed test panics")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -13,7 +12,7 @@ use sglab::network::nft::{Change, Ruleset};
 use sglab::network::ruleset_diff::changes;
 use sglab::network::text::{ADD_TABLE, transaction};
 
-#[path = "../src/compile/tests/fixture.rs"]
+#[path = "../../src/compile/tests/fixture.rs"]
 #[allow(dead_code)]
 mod fixture;
 

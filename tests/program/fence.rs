@@ -1,13 +1,9 @@
 //! What runs in an instance is nobody on the host, and reaches nothing of it. Each test is a row of the table "What an instance can and
 //! cannot do" (docs/architecture.md). Everything here is tried by root of the instance.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
-mod labs;
-mod program;
-
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, NOBODY, User, said, users};
 use nix::unistd::geteuid;
-use program::{NOBODY, User, said, users};
 
 /// A lab of two instances, and a shell in the first.
 struct Fence {

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::labs::Labs;
-use super::program::User;
+use crate::labs::Labs;
+use crate::program::User;
 use clients::{Asker, Told, WATCHES};
 use growth::Series;
 use held::Held;

@@ -1,18 +1,15 @@
 //! Too little of what the system limits: an error that names the limit before anything is made, and never a hang or a panic.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use program::{Program, Said, User, write};
+use crate::program::{self, Program, Said, User, write};
 
 /// What takes longer is killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
+const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 
 /// Runs it under a limit, as a user who has no other process: limits of processes are of users, and root has none. Nothing where
 /// the tests do not run as root. What hangs is killed, and fails the test.

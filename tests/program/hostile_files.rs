@@ -1,8 +1,4 @@
 //! Files, folders and their words that somebody meant ill with: read without hanging, and shown without effect.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -10,10 +6,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use labs::Labs;
-use program::{Program, Said, User, json, write};
+use crate::labs::Labs;
+use crate::program::{self, Program, Said, User, json, write};
 
-const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
+const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 
 /// What a run came to that ends by itself: one that hangs is killed, and fails the test.
 fn ends(program: &Program, user: User, arguments: &[&str]) -> Said {

@@ -1,17 +1,13 @@
-//! What the program says on a terminal, and to somebody who errs. See also `tests/cli.rs` and `tests/bad_topologies.rs`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
+//! What the program says on a terminal, and to somebody who errs. See also `tests/program/cli.rs` and `tests/no_lab/bad_topologies.rs`.
 
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{Program, Said, User, mistake, said, sglab, write};
 use nix::pty::{Winsize, openpty};
-use program::{Program, Said, User, mistake, said, sglab, write};
 
 /// As of a terminal that does not know its size: `script` makes such, where it has none itself.
 #[test]

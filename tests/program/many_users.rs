@@ -1,8 +1,4 @@
 //! Labs of several users at once, of the same names and addresses: none sees or may order another's, and no verdict is touched by another's.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs;
 use std::io::Write;
@@ -10,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, User, said};
 use nix::unistd::geteuid;
-use program::{User, said};
 
 /// Root's tests take root, an ordinary user and two whom nobody knows; everybody else has labs in two folders of one's own.
 fn several() -> Vec<Labs> {

@@ -16,8 +16,8 @@ use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
 use sglab::topology::{read_flow, read_operations};
 
-use super::super::labs::Labs;
 use super::cloud;
+use crate::labs::Labs;
 
 /// What is said of a sender that does not run.
 const STOPPED: &str = "is stopped, and opens nothing";

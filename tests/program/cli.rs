@@ -1,17 +1,14 @@
 //! The program from outside: what it prints where, and its exit codes. See `docs/output.md`.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod program;
 
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use program::{Program, Said, User, json, mistake, run, said, sglab, users, write};
+use crate::program::{Program, Said, User, json, mistake, run, said, sglab, users, write};
 use serde_json::Value;
 
-const TWO_RULES: &str = include_str!("../topologies/two-rules.yaml");
+const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 
 // Exit codes.
 

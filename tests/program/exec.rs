@@ -1,8 +1,4 @@
 //! Programs in instances of a lab that is up, from outside: what goes in and comes out, how they end, and with whom.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-mod labs;
-mod program;
 
 use std::fs::File;
 use std::fs::Permissions;
@@ -12,12 +8,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Stdio};
 
-use labs::Labs;
+use crate::labs::Labs;
+use crate::program::{self, User, users};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
 use nix::unistd::Pid;
-use program::{User, users};
 use sglab::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// A program that waits for ever, started in an instance; it has said `begun`.

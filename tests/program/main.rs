@@ -1,0 +1,28 @@
+//! The program, as its users meet it: commands, labs that stay up, what goes in and what comes out.
+//!
+//! One program of tests, so that it is linked once and tests of different files run beside one another.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+mod cli;
+mod control_groups;
+mod endurance;
+mod evidence;
+mod exec;
+mod fence;
+mod flow_logs;
+mod hostile;
+mod hostile_files;
+#[path = "../common/labs.rs"]
+mod labs;
+mod live;
+mod many_users;
+mod minimal_system;
+mod mounts;
+#[path = "../common/program.rs"]
+mod program;
+mod real;
+mod reports;
+mod scarce;
+mod up;
+mod walk;
+mod words;
