@@ -7,7 +7,7 @@ use sglab::network::NodeName;
 use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
-use crate::bare::{Bare, PATIENCE, inside, table};
+use crate::bare::{Bare, inside, soon, table};
 use crate::clouds::*;
 
 cases![
@@ -68,10 +68,10 @@ async fn a_stranger_on_an_old_address_inherits_no_tracked_flow() {
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
     let bound = move |address: Ipv4Addr, port: u16| move || UdpSocket::bind((address, port)).expect("a socket");
     let server = inside(&bare.node("db1"), bound(db1, 53)).await;
-    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(soon())).expect("a timeout");
     for port in [5000, 5001] {
         let client = inside(&bare.node("web1"), bound(web1, port)).await;
-        client.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        client.set_read_timeout(Some(soon())).expect("a timeout");
         client.send_to(b"question", (db1, 53)).expect("sent");
         let (_, asker) = server.recv_from(&mut [0; 64]).expect("a question");
         server.send_to(b"answer", asker).expect("sent");

@@ -7,7 +7,7 @@ use etherparse::{PacketBuilder, PacketBuilderStep};
 use sglab::fabric::Namespace;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::bare::{PATIENCE, inside};
+use crate::bare::{inside, soon};
 
 /// "Fragmentation needed" and "packet too big", as (type, code).
 pub const TOO_LARGE_IPV4: (u8, u8) = (3, 4);
@@ -35,7 +35,7 @@ impl Answers {
         let (domain, protocol) = if ipv4 { (Domain::IPV4, Protocol::ICMPV4) } else { (Domain::IPV6, Protocol::ICMPV6) };
         let opened = inside(node, move || Socket::new(domain, Type::RAW, Some(protocol)));
         let socket = UdpSocket::from(opened.await.expect("a raw socket"));
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_read_timeout(Some(soon())).expect("a timeout");
         Self(socket)
     }
 
@@ -121,7 +121,7 @@ pub async fn send(node: &Arc<Namespace>, packet: Vec<u8>) -> std::io::Result<usi
 pub async fn receiver(node: &Arc<Namespace>, ipv4: bool, port: u16) -> UdpSocket {
     let any: IpAddr = if ipv4 { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = inside(node, move || UdpSocket::bind((any, port))).await.expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(soon())).expect("a timeout");
     socket
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::patience::patience;
 use etherparse::PacketBuilder;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sglab::compile::network;
@@ -22,7 +23,9 @@ use sglab::sandbox::{self, which};
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// So long may an event take that must come; nothing waits for it when it does.
-pub const PATIENCE: Duration = Duration::from_secs(5);
+pub fn soon() -> Duration {
+    patience(5)
+}
 
 pub struct Bare {
     pub cloud: Cloud,
@@ -82,7 +85,7 @@ impl Log {
     fn wait(&mut self) -> Vec<(Record, Tuple, Option<u32>)> {
         loop {
             let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-            let ready = poll(&mut fds, PollTimeout::try_from(PATIENCE).expect("a short time")).expect("poll");
+            let ready = poll(&mut fds, PollTimeout::try_from(soon()).expect("a short time")).expect("poll");
             assert!(ready > 0, "the filter recorded no drop");
             let read = self.0.read().expect("the log");
             assert_eq!(read.lost, 0, "no record was lost");
@@ -102,7 +105,7 @@ impl Log {
     pub fn next_fragment(&mut self, between: (IpAddr, IpAddr)) -> Record {
         let begun = Instant::now();
         loop {
-            assert!(begun.elapsed() < PATIENCE, "the filter recorded no fragment");
+            assert!(begun.elapsed() < soon(), "the filter recorded no fragment");
             let read = self.0.read().expect("the log");
             let of_fragments = read.records.into_iter().find_map(|logged| {
                 let record = logged.record.filter(|record| record.is_drop())?;
@@ -122,7 +125,7 @@ impl Log {
             if read.records.into_iter().any(|logged| logged.record == Some(wanted)) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "the filter recorded no {wanted}");
+            assert!(begun.elapsed() < soon(), "the filter recorded no {wanted}");
             std::thread::sleep(Duration::from_millis(1));
         }
     }
@@ -216,13 +219,13 @@ pub async fn connection(
     let client = inside(from, move || {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         socket.bind(&SocketAddrV4::new(source, 0).into())?;
-        socket.connect_timeout(&at.into(), PATIENCE)?;
+        socket.connect_timeout(&at.into(), soon())?;
         Ok::<TcpStream, std::io::Error>(socket.into())
     });
     let client = client.await.expect("a connection");
     let (server, _) = listener.accept().expect("the other end");
     for end in [&client, &server] {
-        end.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        end.set_read_timeout(Some(soon())).expect("a timeout");
     }
     (client, server)
 }
@@ -241,9 +244,9 @@ pub async fn taps(node: &Arc<Namespace>) -> Vec<Tap> {
 pub fn seen(tap: &mut Tap, last: impl Fn(&Tuple) -> bool) -> Vec<Tuple> {
     let (mut seen, begun) = (Vec::new(), Instant::now());
     while !seen.iter().any(&last) {
-        assert!(begun.elapsed() < PATIENCE, "it has not come: {seen:?}");
-        let patience = PollTimeout::try_from(PATIENCE).expect("a short time");
-        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], patience).expect("poll");
+        assert!(begun.elapsed() < soon(), "it has not come: {seen:?}");
+        let timeout = PollTimeout::try_from(soon()).expect("a short time");
+        poll(&mut [PollFd::new(tap.as_fd(), PollFlags::POLLIN)], timeout).expect("poll");
         seen.extend(tap.read().expect("the tap").into_iter().map(|it| it.tuple));
     }
     seen
@@ -285,7 +288,7 @@ pub async fn raw(node: &Arc<Namespace>, protocol: u8, address: Ipv4Addr) -> Sock
     let made = inside(node, move || {
         let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(protocol))))?;
         socket.bind(&SocketAddrV4::new(address, 0).into())?;
-        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_read_timeout(Some(soon()))?;
         Ok::<Socket, std::io::Error>(socket)
     });
     made.await.expect("a socket")

@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::patience::patience;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
 
-use crate::bare::{PATIENCE, inside};
+use crate::bare::{inside, soon};
 use crate::clouds::node;
 
 /// A question for the addresses of a name.
@@ -49,7 +50,7 @@ pub async fn datagram(node: &Arc<Namespace>, to: SocketAddr, message: Vec<u8>) -
     let asking = move || {
         let any: SocketAddr = if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }.parse().expect("an address");
         let socket = UdpSocket::bind(any)?;
-        socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+        socket.set_read_timeout(Some(patience(1)))?;
         socket.connect(to)?;
         socket.send(&message)?;
         let mut answer = vec![0; 2048];
@@ -68,8 +69,8 @@ pub const AAAA: u16 = 28;
 pub async fn http(node: &Arc<Namespace>, at: &str, request: String) -> (u16, String) {
     let at: SocketAddr = at.parse().expect("an address and a port");
     let asking = move || {
-        let mut stream = TcpStream::connect_timeout(&at, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = TcpStream::connect_timeout(&at, soon())?;
+        stream.set_read_timeout(Some(soon()))?;
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;

@@ -348,7 +348,7 @@ async fn a_boot_that_fails_leaves_nothing_of_itself() {
             if (after.0, after.2) == (before.0, before.2) && after.1 <= before.1 {
                 break;
             }
-            assert!(begun.elapsed() < crate::bare::PATIENCE, "{step:?}: {before:?}, {after:?}");
+            assert!(begun.elapsed() < crate::bare::soon(), "{step:?}: {before:?}, {after:?}");
             tokio::task::yield_now().await;
         }
         // One of each kind and the rest in larger strides: a boot has hundreds of steps of few kinds.
@@ -465,7 +465,7 @@ async fn a_reboot_keeps_its_ports_and_ends_its_connections() {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
         socket.bind(&SocketAddrV4::new(web1, 0).into())?;
         socket.connect(&at.into())?;
-        socket.set_read_timeout(Some(crate::bare::PATIENCE))?;
+        socket.set_read_timeout(Some(crate::bare::soon()))?;
         Ok::<TcpStream, std::io::Error>(socket.into())
     });
     let mut client = client.await.expect("a connection");

@@ -10,7 +10,7 @@ use sglab::network::record::Record;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answered::{Answers, TOO_LARGE_IPV6, receiver, send};
-use crate::bare::{Bare, PATIENCE, inside, run};
+use crate::bare::{Bare, inside, run, soon};
 use crate::clouds::*;
 
 cases![
@@ -225,11 +225,7 @@ async fn large_datagrams_pass_in_bursts() {
             let all = (BURST as u64, 0);
             let since = |now: (u64, u64)| (now.0 - before.0, now.1 - before.1);
             while since(put_together(&receiver, ipv4).await) != all {
-                assert!(
-                    begun.elapsed() < PATIENCE,
-                    "{name} to {destination}: {:?}",
-                    put_together(&receiver, ipv4).await
-                );
+                assert!(begun.elapsed() < soon(), "{name} to {destination}: {:?}", put_together(&receiver, ipv4).await);
             }
         }
     }

@@ -78,7 +78,7 @@ async fn a_large_datagram_in_fragments_has_one_verdict_by_its_ports() {
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
     let (web1, db1) = (private(&bare.cloud, "web1").0, private(&bare.cloud, "db1").0);
     let server = inside(&bare.node("db1"), || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53))).await.expect("a socket");
-    server.set_read_timeout(Some(crate::bare::PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(crate::bare::soon())).expect("a timeout");
     let client = inside(&bare.node("web1"), move || UdpSocket::bind((web1, 5000))).await.expect("a socket");
     let large = vec![7; 4000];
     client.send_to(&large, (db1, 53)).expect("sent");

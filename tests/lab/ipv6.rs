@@ -8,7 +8,7 @@ use sglab::model::{Direction, Endpoint, Era, Flow, HostName, IcmpMessage, Instan
 use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
-use crate::bare::{Bare, PATIENCE, answers_to_many, inside};
+use crate::bare::{Bare, answers_to_many, inside, soon};
 
 use crate::clouds::*;
 
@@ -170,7 +170,7 @@ async fn what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_
     let mut log = bare.log("vpc-one").await;
     let (web1, db1) = (own_ipv6(&bare, "web1"), own_ipv6(&bare, "db1"));
     let server = inside(&bare.node("db1"), move || UdpSocket::bind((db1, 53))).await.expect("a socket");
-    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(soon())).expect("a timeout");
     let block = u128::from(web1) >> 72 << 72;
     let last = Ipv6Addr::from(block | ((1 << 72) - 2));
     for source in [web1, last] {

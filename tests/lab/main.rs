@@ -56,6 +56,8 @@ mod mtu;
 mod mutants;
 mod odd_frames;
 mod outside;
+#[path = "../common/patience.rs"]
+mod patience;
 mod pressure;
 mod protocols;
 mod regressions;

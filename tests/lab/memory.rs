@@ -12,7 +12,7 @@ use sglab::fabric::packet::{ICMP, Tuple};
 use sglab::model::{Direction, Era, InterfaceId, Operation, Port, PortRange, Traffic};
 use sglab::network::record::Record;
 
-use crate::bare::{Bare, Log, PATIENCE, hears, inside, raw, run, seen, segment, send_raw, tap, word};
+use crate::bare::{Bare, Log, hears, inside, raw, run, seen, segment, send_raw, soon, tap, word};
 use crate::clouds::*;
 
 cases![
@@ -56,7 +56,7 @@ async fn cloud() -> (Bare, Log) {
 async fn bound(node: &Arc<Namespace>, address: impl Into<SocketAddr>) -> UdpSocket {
     let address = address.into();
     let socket = inside(node, move || UdpSocket::bind(address)).await.expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(soon())).expect("a timeout");
     socket
 }
 
@@ -247,7 +247,7 @@ async fn an_untracked_flow_that_nobody_answers_is_cut_with_its_rule() {
 async fn forgotten(bare: &Bare) {
     let begun = Instant::now();
     while run(&bare.node("vpc-main"), "nft", "list sets table inet sglab").await.contains("expires") {
-        assert!(begun.elapsed() < PATIENCE, "it is not forgotten");
+        assert!(begun.elapsed() < soon(), "it is not forgotten");
     }
 }
 

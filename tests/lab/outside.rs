@@ -7,7 +7,7 @@ use sglab::model::{Era, Flow};
 use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
-use crate::bare::{Bare, ODD_FLAGS, PATIENCE, answers_to_many, inside, seen, segment, send_raw, tap};
+use crate::bare::{Bare, ODD_FLAGS, answers_to_many, inside, seen, segment, send_raw, soon, tap};
 use crate::clouds::*;
 
 cases![
@@ -60,7 +60,7 @@ async fn whoever_looks_around_in_a_router_reaches_themselves() {
         let node = bare.node(name);
         let heard = inside(&node, || {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
-            socket.set_read_timeout(Some(PATIENCE))?;
+            socket.set_read_timeout(Some(soon()))?;
             socket.send_to(b"word", socket.local_addr()?)?;
             socket.recv(&mut [0; 4])
         });

@@ -166,7 +166,7 @@ async fn what_answers_a_message_needs_no_rule() {
         let a = bare.node("a");
         let answered = crate::bare::inside(&a, move || {
             let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
-            socket.set_read_timeout(Some(crate::bare::PATIENCE))?;
+            socket.set_read_timeout(Some(crate::bare::soon()))?;
             socket.send_to(&REQUEST, &b.into())?;
             let mut packet = [0; 64];
             std::io::Read::read(&mut &socket, &mut packet)?;
@@ -203,7 +203,7 @@ scenario: [{step: as launched, expect: {refused: ['a -> b:9/udp', 'office -> b:9
 async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {
     use std::net::{SocketAddr, UdpSocket};
 
-    use crate::bare::{Bare, PATIENCE, inside};
+    use crate::bare::{Bare, inside, soon};
 
     let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = bare.log("vpc-default").await;
@@ -211,7 +211,7 @@ async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {
     bare.apply(&authorize("ECHO", domain, group("A"))).await;
     let (sender, receiver) = (private(&bare.cloud, "a").0, private(&bare.cloud, "echo").0);
     let server = inside(&bare.node("echo"), move || UdpSocket::bind((receiver, 53))).await.expect("a socket");
-    server.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    server.set_read_timeout(Some(soon())).expect("a timeout");
     // Three packets on a wire of 1,500 bytes, and ports in the first only.
     let sent = [7; 4000];
     let send = move || {

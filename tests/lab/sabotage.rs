@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::patience::patience;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
 use sglab::model::Era;
@@ -90,7 +91,7 @@ async fn carry_out(lab: &mut Lab, after: &str, words: &str) {
         let begun = std::time::Instant::now();
         let done = lab.apply(&operation.value).await;
         done.unwrap_or_else(|error| panic!("{words} after `{after}`: {error}"));
-        assert!(begun.elapsed() < Duration::from_secs(8), "{words} after `{after}`: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < patience(8), "{words} after `{after}`: {:?}", begun.elapsed());
     }
 }
 
@@ -197,14 +198,14 @@ async fn connections_to_the_services_are_limited_by_who_makes_them() {
     for service in ["169.254.169.254:80", "169.254.169.253:53"] {
         let to: SocketAddr = service.parse().expect("an address");
         let many = move || {
-            let connect = |_| TcpStream::connect_timeout(&to, Duration::from_secs(2)).ok();
+            let connect = |_| TcpStream::connect_timeout(&to, patience(2)).ok();
             (0..400).filter_map(connect).collect::<Vec<_>>()
         };
         let held = inside(&node(&lab, "web1"), many).await;
         let begun = std::time::Instant::now();
         let (status, _) = http(&node(&lab, "web2"), "169.254.169.254:80", INSTANCE_ID.to_owned()).await;
         assert_eq!(status, 200);
-        assert!(begun.elapsed() < Duration::from_secs(2), "{service}: {:?}", begun.elapsed());
+        assert!(begun.elapsed() < patience(2), "{service}: {:?}", begun.elapsed());
         let is_open = |mut stream: TcpStream| {
             stream.set_read_timeout(Some(Duration::from_millis(5))).expect("a timeout");
             matches!(stream.read(&mut [0; 1]), Err(error) if error.kind() == ErrorKind::WouldBlock)

@@ -14,7 +14,7 @@ use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answered::receiver;
-use crate::bare::{Bare, Log, PATIENCE, hears, inside, raw, run, word};
+use crate::bare::{Bare, Log, hears, inside, raw, run, soon, word};
 use crate::clouds::{stop as stopping, *};
 
 cases![
@@ -61,7 +61,7 @@ fn own(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {
 
 async fn bound(node: &Arc<Namespace>, at: (IpAddr, u16)) -> UdpSocket {
     let socket = inside(node, move || UdpSocket::bind(at)).await.expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(soon())).expect("a timeout");
     socket
 }
 
@@ -236,7 +236,7 @@ async fn what_there_was_no_room_to_remember_makes_a_verdict_inconclusive() {
         if batch.canaries_held && is_dropped(others) {
             break;
         }
-        assert!(begun.elapsed() < PATIENCE, "{others:?}");
+        assert!(begun.elapsed() < soon(), "{others:?}");
     }
 }
 
@@ -250,7 +250,7 @@ async fn opens_until_dropped(node: &Arc<Namespace>, from: IpAddr, to: IpAddr, lo
         if log.drops().contains(&Record::Connections) {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "no flow was dropped for want of a share");
+        assert!(begun.elapsed() < soon(), "no flow was dropped for want of a share");
     }
 }
 

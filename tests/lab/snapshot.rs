@@ -21,7 +21,7 @@ use sglab::lab::Lab;
 use sglab::model::Cloud;
 use sglab::network::NodeKind;
 
-use crate::bare::{PATIENCE, inside, run};
+use crate::bare::{inside, run, soon};
 
 /// What there is: by namespace and kind, one line for each thing, sorted. Sorted and by value: what was taken away and
 /// came back has the same line, whatever its handle.
@@ -58,7 +58,7 @@ impl Snapshot {
             if now == *self {
                 return;
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > soon() {
                 return now.assert_is(self, after);
             }
             // To look costs far more than to wait so long.

@@ -6,7 +6,7 @@ use std::net::{SocketAddrV4, TcpStream, UdpSocket};
 use sglab::model::{Direction, Era, PortRange, Traffic};
 use sglab::network::record::Record;
 
-use crate::bare::{Bare, Log, PATIENCE, connection, inside, is_silent, passes};
+use crate::bare::{Bare, Log, connection, inside, is_silent, passes, soon};
 use crate::clouds::*;
 
 cases![
@@ -124,7 +124,7 @@ async fn a_datagram_flow_is_remembered_from_its_first_packet_on() {
         let client = bound("web1", SocketAddrV4::new(web1, 5000)).await;
         let other = bound("web1", SocketAddrV4::new(web1, 5001)).await;
         for socket in [&server, &client] {
-            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            socket.set_read_timeout(Some(soon())).expect("a timeout");
         }
         let ask = || client.send_to(b"word", (db1, 53)).expect("sent");
         ask();

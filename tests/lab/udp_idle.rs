@@ -11,7 +11,7 @@ use sglab::model::{Direction, Era, Operation, Peer, Port, PortRange, Traffic};
 use sglab::network::record::Record;
 use sglab::scenario::{self, Options, RunVerdict};
 
-use crate::bare::{Bare, Log, PATIENCE, inside, run};
+use crate::bare::{Bare, Log, inside, run, soon};
 use crate::clouds::*;
 use crate::topologies::holds;
 
@@ -38,8 +38,15 @@ instances:
 scenario: [{step: as launched, expect: {dropped: ['a -> b:5000/udp']}}]
 ";
 
-/// The time after which the kernel takes a flow that is answered for a stream.
-const TWO_SECONDS: Duration = Duration::from_millis(2100);
+/// A flow that has an answer after so many seconds is no stream: nf_conntrack_proto_udp.c.
+const NO_STREAM: u64 = 2;
+/// What the kernel keeps a single question for, in `slowly`: 60 s by the clock of the lab.
+const QUESTION: u64 = 6;
+
+/// A pair whose question is remembered for so long that there is time to answer late.
+async fn slowly() -> Pair {
+    pair_in(Way::Private, &CLOUD.replace("udp: 30,", "udp: 60,")).await
+}
 
 fn dns() -> Traffic {
     Traffic::Udp(PortRange::single(Port(53)))
@@ -62,7 +69,11 @@ enum Way {
 }
 
 async fn pair(way: Way) -> Pair {
-    let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
+    pair_in(way, CLOUD).await
+}
+
+async fn pair_in(way: Way, text: &str) -> Pair {
+    let mut bare = Bare::boot(initial_cloud(&topology(text), Era::Vpc).0).await;
     for everybody in ["0.0.0.0/0", "::/0"] {
         // Not on every port in both directions, so that both ends track.
         bare.apply(&authorize("ANSWERS", dns(), block(everybody))).await;
@@ -86,7 +97,7 @@ async fn pair(way: Way) -> Pair {
         let node = bare.node(name);
         async move {
             let socket = inside(&node, move || UdpSocket::bind(address)).await.expect("a socket");
-            socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+            socket.set_read_timeout(Some(soon())).expect("a timeout");
             socket
         }
     };
@@ -144,6 +155,18 @@ impl Pair {
         self.comes_true("the entry goes", async || flows(&node, &[address]).await.expect("a list").is_empty()).await;
     }
 
+    /// Waits until a single question is so old that its answer makes no stream: the kernel says how long it keeps it.
+    async fn is_too_late_for_a_stream(&self) {
+        let node = self.bare.node("vpc-main");
+        self.comes_true("it grows old", async || {
+            let listed = run(&node, "conntrack", "-L -p udp --dport 53").await;
+            let left = listed.split_whitespace().nth(2).and_then(|seconds| seconds.parse::<u64>().ok());
+            // Less than this and a whole second more.
+            left.expect("the entry") < QUESTION - NO_STREAM
+        })
+        .await;
+    }
+
     /// Waits until no set holds anything that a packet has left.
     async fn forgotten(&self) {
         self.comes_true("it is forgotten", async || !self.sets().await.contains("expires")).await;
@@ -157,7 +180,7 @@ impl Pair {
     async fn comes_true(&self, what: &str, fact: impl AsyncFn() -> bool) {
         let begun = Instant::now();
         while !fact().await {
-            assert!(begun.elapsed() < 4 * PATIENCE, "{what}: not yet");
+            assert!(begun.elapsed() < 4 * soon(), "{what}: not yet");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -205,9 +228,9 @@ async fn a_stream_that_goes_on_after_a_pause_is_a_stream_still() {
 }
 
 async fn a_late_answer_makes_no_stream() {
-    let mut pair = pair(Way::Private).await;
+    let mut pair = slowly().await;
     let client = pair.ask();
-    std::thread::sleep(TWO_SECONDS);
+    pair.is_too_late_for_a_stream().await;
     pair.answer(client);
     pair.revoke_all().await;
     // Within the time it goes on.
@@ -218,9 +241,9 @@ async fn a_late_answer_makes_no_stream() {
 }
 
 async fn a_packet_after_that_is_judged_as_new_by_its_own_direction() {
-    let mut pair = pair(Way::Private).await;
+    let mut pair = slowly().await;
     let client = pair.ask();
-    std::thread::sleep(TWO_SECONDS);
+    pair.is_too_late_for_a_stream().await;
     pair.answer(client);
     pair.ask();
     pair.forgotten().await;
@@ -235,10 +258,10 @@ async fn a_packet_after_that_is_judged_as_new_by_its_own_direction() {
 }
 
 async fn one_question_and_many_answers_are_no_stream() {
-    let mut pair = pair(Way::Private).await;
+    let mut pair = slowly().await;
     let client = pair.ask();
     pair.answer(client);
-    std::thread::sleep(TWO_SECONDS);
+    pair.is_too_late_for_a_stream().await;
     pair.answer(client);
     pair.answer(client);
     pair.revoke_all().await;

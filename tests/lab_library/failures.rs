@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use super::failing::ON_PURPOSE;
+use crate::patience::patience;
 
 fn failing(name: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -89,5 +90,5 @@ fn when_the_test_is_killed_nothing_of_it_stays() {
     // The kernel gives the lock back when the last process that holds it is gone.
     let (told, gone) = std::sync::mpsc::channel();
     std::thread::spawn(move || told.send(file.as_file().lock()));
-    gone.recv_timeout(Duration::from_secs(30)).expect("the test inside still runs").unwrap();
+    gone.recv_timeout(patience(30)).expect("the test inside still runs").unwrap();
 }

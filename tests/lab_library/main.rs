@@ -3,11 +3,14 @@
 
 mod failing;
 mod failures;
+#[path = "../common/patience.rs"]
+mod patience;
 mod runners;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use patience::patience;
 use sglab::model::{Era, InstanceState, RefusalCode};
 use sglab::testing::{Error, Lab};
 use sglab::topology::{NewInstance, NewService, Topology};
@@ -140,7 +143,7 @@ async fn a_client_of_http_reaches_a_real_server_by_name_once_a_rule_admits_it() 
 
     lab.authorize("db", ["tcp 8080 from web"]).await?;
     lab.probe("web1 -> db1:8080").await?.assert_open();
-    let answer = lab.run_in("web1", get("http://db1:8080/", Duration::from_secs(60))).await?.unwrap();
+    let answer = lab.run_in("web1", get("http://db1:8080/", patience(60))).await?.unwrap();
     assert_eq!(answer, lab.instance("web1")?.private_ip().unwrap().to_string());
     Ok(())
 }
@@ -153,7 +156,7 @@ async fn a_client_in_a_host_outside_reaches_a_public_address_and_is_seen_with_it
     ready.await.unwrap();
     lab.authorize("web", ["tcp 8080 from customer"]).await?;
     let url = format!("http://{}:8080/", lab.instance("web1")?.public_ip().unwrap());
-    let seen = lab.run_in("customer", get(url, Duration::from_secs(60))).await?.unwrap();
+    let seen = lab.run_in("customer", get(url, patience(60))).await?.unwrap();
     assert_eq!(seen, "198.51.100.7");
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use crate::patience::patience;
 use sglab::topology::Topology;
 
 use crate::measure::{self, Finding, Kind, Report};
@@ -15,7 +16,9 @@ pub const HERE: &str = "SGLAB_RANDOM_FILE";
 const WITH_EXPECTATIONS: &str = "with expectations";
 
 /// A lab that takes longer hangs, and that is a finding.
-const PATIENCE: Duration = Duration::from_secs(180);
+fn longest() -> Duration {
+    patience(180)
+}
 
 /// Runs the file on standard input in this process, and says what came of it.
 pub fn run_here() -> ExitCode {
@@ -78,11 +81,11 @@ fn attempt(how: &str, text: &str) -> Result<Report, String> {
     let id = nix::unistd::Pid::from_raw(child.id().try_into().map_err(|_| "no process id")?);
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let output = match told.recv_timeout(PATIENCE) {
+    let output = match told.recv_timeout(longest()) {
         Ok(output) => output.map_err(|error| error.to_string())?,
         Err(_) => {
             let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL);
-            return Err(format!("it took longer than {} s", PATIENCE.as_secs()));
+            return Err(format!("it took longer than {} s", longest().as_secs()));
         }
     };
     let said = String::from_utf8_lossy(&output.stdout);

@@ -7,6 +7,8 @@ mod apart;
 mod draft;
 mod flows;
 mod measure;
+#[path = "../common/patience.rs"]
+mod patience;
 mod seed;
 mod shrink;
 mod soak;

@@ -17,7 +17,7 @@ use crate::labs::Labs;
 use crate::left::{HOST, children, left_of, runs};
 use crate::program::{Program, User, users};
 use crate::run::{Run, Seen, Target};
-use crate::{DEADLINE, await_fact};
+use crate::{await_fact, deadline};
 
 /// What is done when the end comes.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +128,7 @@ fn ends(round: usize, user: User, doing: Doing, signal: Signal, target: Target) 
         if begun.try_wait().expect("its state").is_some() {
             break None;
         }
-        assert!(since.elapsed() < DEADLINE, "{what}: there is no lab");
+        assert!(since.elapsed() < deadline(), "{what}: there is no lab");
     };
     // A moment at random: nothing is waited for.
     thread::sleep(moment(round));

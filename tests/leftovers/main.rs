@@ -10,6 +10,8 @@
 mod labs;
 mod lasting;
 mod left;
+#[path = "../common/patience.rs"]
+mod patience;
 #[path = "../common/program.rs"]
 mod program;
 mod run;
@@ -20,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
+use patience::patience;
 
 use left::left_of;
 use program::{Program, User, users};
@@ -29,7 +32,9 @@ use run::{MOMENTS, Moment, Run, Seen, Target};
 const RUN: &[&str] = &["test", "example:two-tier"];
 
 /// How long something that must come about may take on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(60);
+fn deadline() -> Duration {
+    patience(60)
+}
 
 #[test]
 fn nothing_is_left_when_the_caller_is_killed() {
@@ -169,7 +174,7 @@ fn await_fact(holds: impl Fn() -> bool) -> bool {
         if holds() {
             return true;
         }
-        if begun.elapsed() > DEADLINE {
+        if begun.elapsed() > deadline() {
             return false;
         }
         thread::sleep(Duration::from_millis(5));

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 
 use crate::left::{HOST, birth, children, held, is, left_of, now, threads};
 use crate::program::{Program, User};
-use crate::{DEADLINE, RUN, await_fact};
+use crate::{RUN, await_fact, deadline};
 
 /// The three processes of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
                 self.end();
                 panic!("the run ended with {status} before it came to {moment:?}: {}", self.words());
             }
-            assert!(begun.elapsed() < DEADLINE, "the run never came to {moment:?}");
+            assert!(begun.elapsed() < deadline(), "the run never came to {moment:?}");
             // Not a wait for something to be done by then: only to leave the processor to the run.
             thread::sleep(Duration::from_micros(300));
         }

@@ -8,11 +8,14 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::labs::Labs;
+use crate::patience::patience;
 use crate::program::{self, Program, Said, User, said, users, write};
 
 const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 /// What takes longer is killed.
-const PATIENCE: Duration = Duration::from_secs(60);
+fn limit() -> Duration {
+    patience(60)
+}
 
 /// What a group bounds.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +65,8 @@ impl Group {
         if let Some([uid, gid]) = &become_id {
             words.extend(["setpriv", uid, gid, "--clear-groups"]);
         }
-        words.extend(["timeout", "--signal=KILL", "60s", &path]);
+        let seconds = limit().as_secs_f64().to_string();
+        words.extend(["timeout", "--signal=KILL", &seconds, &path]);
         words.extend(arguments);
         program.dress(User::Ours, Command::new("sh"), &words)
     }
@@ -72,7 +76,7 @@ impl Drop for Group {
     fn drop(&mut self) {
         // Its last process may just be going.
         let begun = Instant::now();
-        while fs::remove_dir(&self.0).is_err() && begun.elapsed() < Duration::from_secs(10) {
+        while fs::remove_dir(&self.0).is_err() && begun.elapsed() < patience(10) {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -84,7 +88,7 @@ fn tested(user: User, bound: Bound) -> Said {
     write(&program, "two-rules.yaml", TWO_RULES);
     let begun = Instant::now();
     let said = said(group.with(&program, user, &["test", "two-rules.yaml", "--era", "vpc"]));
-    assert!(begun.elapsed() < PATIENCE, "as {user:?}, {bound:?}: it hangs");
+    assert!(begun.elapsed() < limit(), "as {user:?}, {bound:?}: it hangs");
     assert!(!format!("{}{}", said.out, said.err).contains("panicked"), "as {user:?}, {bound:?}: {said:?}");
     said
 }

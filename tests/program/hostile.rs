@@ -11,6 +11,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::labs::Labs;
+use crate::patience::patience;
 use crate::program::{self, User, users};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -18,13 +19,15 @@ use nix::unistd::{Pid, geteuid};
 use sglab::protocol::{self, Envelope, Exec, MAX_REPLY, MAX_REQUEST, Reply, Request, VERSION};
 
 /// What takes longer hangs.
-const SOON: Duration = Duration::from_secs(15);
+fn limit() -> Duration {
+    patience(15)
+}
 
 /// Runs something that must end soon.
 fn soon<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = channel();
     std::thread::spawn(move || drop(done.send(work())));
-    ended.recv_timeout(SOON).unwrap_or_else(|error| panic!("{what}: {error}"))
+    ended.recv_timeout(limit()).unwrap_or_else(|error| panic!("{what}: {error}"))
 }
 
 /// A script in an instance.
@@ -148,7 +151,7 @@ fn descriptors_that_nobody_wants_are_closed() {
     }
     let begun = Instant::now();
     while open() > before + 5 {
-        assert!(begun.elapsed() < SOON, "{before} before, {} after", open());
+        assert!(begun.elapsed() < limit(), "{before} before, {} after", open());
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -168,7 +171,7 @@ fn a_supervisor_that_is_stopped_hides_no_other_lab_and_can_be_ended() {
         let output = soon("ps", move || ps.output().expect("the program"));
         let (out, took) = (String::from_utf8(output.stdout).unwrap(), begun.elapsed());
         assert!(out.contains("other   era article") && out.contains("two-tier   not answering"), "as {user:?}: {out}");
-        assert!(took < Duration::from_secs(3) && output.status.success(), "as {user:?}: {took:?}");
+        assert!(took < patience(3) && output.status.success(), "as {user:?}: {took:?}");
         let mut json = labs.command(&["ps", "--format", "json"]);
         let json = program::json(&String::from_utf8(json.output().expect("the program").stdout).unwrap());
         assert_eq!(
@@ -195,7 +198,7 @@ fn clients_that_say_nothing_delay_nobody() {
     assert!(silent.len() > 256);
     let begun = Instant::now();
     assert!(labs.ok(&["ps"]).contains("web1"));
-    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < patience(3), "{:?}", begun.elapsed());
     drop(silent);
 }
 

@@ -18,6 +18,8 @@ mod live;
 mod many_users;
 mod minimal_system;
 mod mounts;
+#[path = "../common/patience.rs"]
+mod patience;
 #[path = "../common/program.rs"]
 mod program;
 mod real;

@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::labs::Labs;
+use crate::patience::patience;
 use crate::program::{self, NOBODY, User, users};
 use nix::unistd::geteuid;
 use serde_json::Value;
@@ -296,7 +297,7 @@ fn a_lease_on_a_file_of_the_labs_holds_nobody() {
         let (mut hosts, said) = lease("/etc/hosts");
         assert!(said.starts_with("none"), "as {:?}: {said}", site.labs.user);
         site.labs.ok(&["apply", "{launch: {web3: {groups: WEB}}}"]);
-        assert!(begun.elapsed() < Duration::from_secs(30), "as {:?}, {said}: {:?}", site.labs.user, begun.elapsed());
+        assert!(begun.elapsed() < patience(30), "as {:?}, {said}: {:?}", site.labs.user, begun.elapsed());
         hosts.kill().unwrap();
         hosts.wait().unwrap();
         assert!(site.inside("cat /etc/hosts").contains("web3"), "as {:?}", site.labs.user);
@@ -603,7 +604,7 @@ fn a_service_reads_nothing_of_its_log_by_its_output() {
         let command = "if cat <&1 >/tmp/read; then echo read; else echo refused; fi; exec sleep 1000";
         site.up(&format!("services: {{a: {{command: '{command}', log: data/log}}}}"), "public: yes");
         let begun = Instant::now();
-        while !site.read("data/log").contains("re") && begun.elapsed() < Duration::from_secs(20) {
+        while !site.read("data/log").contains("re") && begun.elapsed() < patience(20) {
             std::thread::sleep(Duration::from_millis(50));
         }
         let log = site.read("data/log");

@@ -4,10 +4,13 @@ use std::fmt::Write;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::patience::patience;
 use crate::program::{self, Program, Said, User, write};
 
 /// What takes longer is killed.
-const PATIENCE: Duration = Duration::from_secs(30);
+fn longest() -> Duration {
+    patience(30)
+}
 
 const TWO_RULES: &str = include_str!("../../topologies/two-rules.yaml");
 
@@ -18,12 +21,12 @@ fn limited(program: &Program, whose: u32, limit: &str, arguments: &[&str]) -> Op
         return None;
     }
     let mut command = Command::new("timeout");
-    command.args(["--signal=KILL", "30s", "prlimit", limit]).arg(program.path());
+    command.args(["--signal=KILL", &longest().as_secs_f64().to_string(), "prlimit", limit]).arg(program.path());
     let mut command = program.dress(User::Unused(whose), command, arguments);
     let folder = program.scratch().join("run").display().to_string();
     let begun = Instant::now();
     let output = command.env("SGLAB_RUNTIME_DIR", folder).output().expect("timeout");
-    assert!(begun.elapsed() < PATIENCE, "{limit}: {arguments:?} hangs");
+    assert!(begun.elapsed() < longest(), "{limit}: {arguments:?} hangs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
     Some(Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) })
 }

@@ -15,7 +15,7 @@ use super::frames::{Dice, OPEN, Own, PINGED, World, draw};
 use super::headers::{self, Ipv4, Ipv6};
 use super::witness::{Admits, Sender, Sent, Witness, is_without_ports};
 use super::{HOSTS, SENDERS, SHORT};
-use crate::bare::{Bare, PATIENCE, inside};
+use crate::bare::{Bare, inside, soon};
 
 /// Addresses that are nobody's, everybody's, or a box' of the lab.
 const ODD_IPV4: &str = "0.0.0.0 127.0.0.1 255.255.255.255 224.0.0.1 224.0.0.251 10.0.0.1 10.0.1.1 10.0.1.99 10.0.255.255 \
@@ -235,7 +235,7 @@ impl Attack {
             let seen = self.look(who);
             missing.retain(|control| !seen.contains(control));
             let sender = &self.places[who].0.sender.name;
-            assert!(begun.elapsed() < PATIENCE, "seed {}: what {sender} may send has not come: {missing:?}", self.seed);
+            assert!(begun.elapsed() < soon(), "seed {}: what {sender} may send has not come: {missing:?}", self.seed);
         }
     }
 
