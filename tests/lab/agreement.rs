@@ -1,12 +1,11 @@
 //! The two readings agree: what the packets do after each step of every file is what the policy says.
 
-use indexmap::IndexSet;
-use sglab::model::{Cloud, Era, Flow, InstanceState, Via};
+use sglab::model::Era;
 use sglab::policy;
 use sglab::scenario::agreement::{Agreement, compare};
-use sglab::scenario::cells;
 use sglab::topology::Topology;
 
+use crate::cells::cells;
 use crate::clouds::boot;
 use crate::dealt::is_ours;
 
@@ -19,25 +18,6 @@ cases![
     instance_groups_is_as_the_policy_says,
     groups_while_stopped_is_as_the_policy_says,
 ];
-
-/// Every cell of the grid by each address and by name, and by address for instances that do not run: these have no name.
-pub fn cells(cloud: &Cloud, topology: &Topology) -> Vec<Flow> {
-    let vias = IndexSet::from([None, Some(Via::Public), Some(Via::Ipv6), Some(Via::Dns)]);
-    let mut cells: Vec<Flow> = cells::grid(cloud, &topology.columns, &vias).collect();
-    let stopped: Vec<_> =
-        cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name).collect();
-    for (from, via) in cells::senders(cloud, &vias).into_iter().filter(|(_, via)| *via != Some(Via::Dns)) {
-        for (to, via) in stopped.iter().filter_map(|to| cells::path(cloud, &from, to, via)) {
-            cells.extend(topology.columns.iter().map(|service| Flow {
-                from: from.clone(),
-                to: to.clone(),
-                via,
-                service: *service,
-            }));
-        }
-    }
-    cells
-}
 
 /// By every kind of address and after each single operation, also under eras that a file is not about. Eras are dealt out.
 pub async fn is_as_the_policy_says(name: &str, text: &str) {

@@ -41,7 +41,7 @@ impl Bare {
 
     /// The same, of a network that is not as compiled.
     pub async fn boot_altered(cloud: Cloud, alter: fn(Network) -> Network) -> Self {
-        let compiled = alter(crate::mutants::altered(network(&cloud).expect("a cloud that compiles")));
+        let compiled = alter(crate::mutations::altered(network(&cloud).expect("a cloud that compiles")));
         let mut fabric = Fabric::new(sandbox::current().expect("a sandbox")).unwrap_or_else(|e| panic!("{e}"));
         fabric.forget_idle_flows_after(compiled.timeouts);
         fabric.execute(&diff(&Network::default(), &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
@@ -51,7 +51,7 @@ impl Bare {
     /// Carries out an operation, as a lab does.
     pub async fn apply(&mut self, operation: &Operation) {
         let cloud = apply(&self.cloud, operation).unwrap_or_else(|refusal| panic!("{refusal}"));
-        let compiled = crate::mutants::altered(network(&cloud).expect("a cloud that compiles"));
+        let compiled = crate::mutations::altered(network(&cloud).expect("a cloud that compiles"));
         self.fabric.execute(&diff(&self.network, &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
         (self.cloud, self.network) = (cloud, compiled);
     }

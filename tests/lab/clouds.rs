@@ -21,8 +21,8 @@ pub fn topology(text: &str) -> Topology {
 /// Boots the initial cloud of a topology, with listeners on its columns.
 pub async fn boot(topology: &Topology, era: Era) -> Lab {
     let (mut lab, _) = sglab::scenario::boot(topology, era).await.unwrap_or_else(|error| panic!("{error}"));
-    if crate::mutants::alters() {
-        lab.alter(Some(Alteration::new(crate::mutants::altered))).await.unwrap_or_else(|error| panic!("{error}"));
+    if crate::mutations::alters() {
+        lab.alter(Some(Alteration::new(crate::mutations::altered))).await.unwrap_or_else(|error| panic!("{error}"));
     }
     lab
 }

@@ -126,7 +126,7 @@ async fn eight_processes_with_the_same_addresses_are_all_right() {
     let started: Vec<_> = (0..8)
         .map(|_| {
             let name = concat!(module_path!(), "::one_lab_of_the_eight_processes_is_right");
-            Command::new(&program).env(crate::CASE, name).stderr(std::process::Stdio::piped()).spawn()
+            Command::new(&program).env(crate::cases::CASE, name).stderr(std::process::Stdio::piped()).spawn()
         })
         .collect();
     for process in started {

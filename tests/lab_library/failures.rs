@@ -2,7 +2,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use super::failing::ON_PURPOSE;
 use crate::patience::patience;

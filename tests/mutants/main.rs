@@ -1,44 +1,52 @@
 //! Mutations of compiled rulesets, one at a time: something has to go red, or the change is listed with its reason.
 //!
-//! `scripts/mutants` runs all of them; here runs a small fixed sample.
+//! A tool and its tests: `scripts/mutants` runs all of them, `cargo test` a small fixed sample.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
+
+#[macro_use]
+#[path = "../common/cases.rs"]
+mod cases;
 
 mod accepting;
 mod bench;
 mod breaking;
 mod campaign;
+#[path = "../common/cells.rs"]
+mod cells;
 mod concerning;
+#[path = "../common/dealt.rs"]
+mod dealt;
 mod equivalent;
 mod held;
 mod idle;
 mod implied;
 mod isolated;
-mod mutation;
+#[path = "../common/mutations/mod.rs"]
+mod mutations;
 mod noticing;
 mod report;
 mod results;
-mod rewriting;
 mod unit;
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use sglab::compile::names;
 use sglab::lab::Lab;
 use sglab::model::Era;
-use sglab::network::Network;
 use sglab::network::nft::{Ruleset, Set, SetKey};
 use sglab::topology::Topology;
 
-use crate::agreement::cells;
-use crate::clouds::{boot, topology};
+use cases::Case;
+use cells::cells;
 use concerning::concerns;
 use equivalent::claims;
 use idle::idle_in;
 use implied::is_within;
-use mutation::{Mutation, Of, all};
+use mutations::mutation::{Mutation, Of, all};
+use mutations::{COMMON, mutation, rewriting};
 use noticing::Plan;
 use unit::Found;
-
-pub use campaign::main;
 
 cases![
     a_sample_of_mutations_is_noticed,
@@ -49,23 +57,16 @@ cases![
     a_condition_is_within_those_that_ask_for_less_and_no_others,
 ];
 
-/// A mutation, by what is common to it in all clouds, that every lab of this process has.
-const COMMON: &str = "SGLAB_MUTATION";
-
-/// The network as the campaign wants it, which runs these tests on altered networks too.
-pub fn altered(network: Network) -> Network {
-    let Ok(wanted) = std::env::var(COMMON) else { return network };
-    let mutations: Vec<_> =
-        all(&network).into_iter().filter(|mutation| mutation.common().as_deref() == Some(&wanted)).collect();
-    mutations.into_iter().fold(network, |network, mutation| mutation.of(network))
+fn main() -> ExitCode {
+    campaign::main().unwrap_or_else(|| cases::main(&[CASES]))
 }
 
-/// Whether labs are to be altered.
-pub fn alters() -> bool {
-    std::env::var_os(COMMON).is_some()
+/// The topology of a text; panics with every problem if it has any.
+fn topology(text: &str) -> Topology {
+    Topology::parse("test.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
-const TWO_TIER: &str = include_str!("../../../topologies/two-tier.yaml");
+const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
 
 /// Every so many mutations of what decides about new flows are tried.
 const EVERY: usize = 9;
@@ -86,7 +87,7 @@ fn is_of_the_sample(mutation: &Mutation) -> bool {
 
 async fn a_sample_of_mutations_is_noticed() {
     let topology: Topology = topology(TWO_TIER);
-    let mut lab = boot(&topology, Era::Article).await;
+    let (mut lab, _) = sglab::scenario::boot(&topology, Era::Article).await.unwrap_or_else(|error| panic!("{error}"));
     let plan = Plan::of(&mut lab, &topology).await.expect("what is compiled is as the policy says");
     let network = sglab::compile::network(lab.cloud()).expect("a cloud that compiles");
     for mutation in all(&network).into_iter().filter(is_of_the_sample).step_by(EVERY).map(Arc::new) {
@@ -202,7 +203,7 @@ async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
     }
 }
 
-const BEHIND_A_LOAD_BALANCER: &str = include_str!("../../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml");
+const BEHIND_A_LOAD_BALANCER: &str = include_str!("../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml");
 
 async fn a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer() {
     let file = topology(BEHIND_A_LOAD_BALANCER);

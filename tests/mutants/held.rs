@@ -14,7 +14,7 @@ use super::concerning::{Judged, concerns, in_turn};
 use super::isolated::Isolated;
 use super::mutation::Mutation;
 use super::noticing::{columns, is_forged, of_other_ends};
-use crate::agreement::cells;
+use crate::cells::cells;
 
 /// So many connections at most are held at a time.
 const MOST: usize = 60;

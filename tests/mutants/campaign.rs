@@ -16,9 +16,13 @@ use super::results::{
     Commons, Fate, File, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read, results,
 };
 use super::unit;
+use crate::cases::CASE;
 
 /// The unit that this process is to run: file and era.
 const UNIT: &str = "SGLAB_MUTANTS_UNIT";
+
+/// Names the program of the lab suite, `tests/lab`.
+const SUITE: &str = "SGLAB_LAB_SUITE";
 
 const HELP: &str = "Usage: scripts/mutants [--shard I/N] [--jobs N] [--only WORD] [--again] [--report] [--gotchas]
        scripts/mutants --code [--shard I/N]
@@ -70,12 +74,12 @@ impl Options {
 }
 
 /// Runs the campaign, or a unit of it, if this process is meant to.
-pub fn main(cases: &[&'static str]) -> Option<ExitCode> {
+pub fn main() -> Option<ExitCode> {
     if let Ok(unit) = std::env::var(UNIT) {
         return Some(run_unit(&unit));
     }
     let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() != Some("mutants") {
+    if arguments.next().as_deref() != Some("campaign") {
         return None;
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -101,7 +105,7 @@ pub fn main(cases: &[&'static str]) -> Option<ExitCode> {
             other => return Some(usage(other)),
         }
     }
-    Some(campaign(&options, cases))
+    Some(campaign(&options))
 }
 
 fn usage(what: &str) -> ExitCode {
@@ -129,7 +133,7 @@ fn run_unit(unit: &str) -> ExitCode {
     }
 }
 
-fn campaign(options: &Options, cases: &[&'static str]) -> ExitCode {
+fn campaign(options: &Options) -> ExitCode {
     std::fs::create_dir_all(results()).expect("a folder for the results");
     let task = options.task();
     let mut all: Vec<File> = files();
@@ -148,7 +152,7 @@ fn campaign(options: &Options, cases: &[&'static str]) -> ExitCode {
         failed += run_files(options, ours);
         // What all clouds have in common is tried in few files, and then by the tests that look at it.
         if task == Task::Mutations && options.only.is_empty() {
-            ask_the_witnesses(options, cases);
+            ask_the_witnesses(options);
         }
     }
     match task {
@@ -218,8 +222,11 @@ fn several<T: Send>(jobs: usize, things: Vec<T>, work: impl Fn(T) + Sync) {
 }
 
 /// Runs tests of the lab on what all clouds have in common and no file has noticed.
-fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
-    let program = std::env::current_exe().expect("this program");
+fn ask_the_witnesses(options: &Options) {
+    let program =
+        std::env::var_os(SUITE).unwrap_or_else(|| panic!("{SUITE} names no program; scripts/mutants sets it"));
+    let program = Path::new(&program);
+    let cases = cases_of(program);
     let done = of_witnesses();
     let asked: HashSet<String> = read(&done).into_iter().map(|fate| fate.mutation).collect();
     let claims = claims();
@@ -233,7 +240,7 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
         cases.iter().filter(move |case| case.contains(&module))
     };
     several(options.jobs, commons, |common: String| {
-        let red = WITNESSES.iter().flat_map(|module| of(module)).find(|case| is_red(&program, case, &common));
+        let red = WITNESSES.iter().flat_map(|module| of(module)).find(|case| is_red(program, case, &common));
         let fate = Fate {
             file: String::new(),
             era: String::new(),
@@ -248,11 +255,21 @@ fn ask_the_witnesses(options: &Options, cases: &[&'static str]) {
     });
 }
 
+/// The names of the lab suite's cases, which it lists once for each user.
+fn cases_of(suite: &Path) -> Vec<String> {
+    let output = Command::new(suite).args(["--list", "--format", "terse"]).output().expect("the lab suite");
+    let names = String::from_utf8(output.stdout).expect("names");
+    let mut cases: Vec<String> = names.lines().filter_map(|line| Some(line.split_once(" as ")?.0.to_owned())).collect();
+    cases.dedup();
+    assert!(!cases.is_empty(), "{} lists no case", suite.display());
+    cases
+}
+
 /// Whether a test fails on a mutation, twice in a row, and not without it: a machine may be busy for a moment.
 fn is_red(program: &Path, case: &str, common: &str) -> bool {
     let passes = |mutation: Option<&str>| {
         let mut command = Command::new(program);
-        command.env(crate::CASE, case).envs(mutation.map(|mutation| (COMMON, mutation)));
+        command.env(CASE, case).envs(mutation.map(|mutation| (COMMON, mutation)));
         command.output().expect("a process").status.success()
     };
     !passes(Some(common)) && !passes(Some(common)) && passes(None)

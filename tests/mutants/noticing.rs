@@ -18,7 +18,7 @@ use sglab::topology::Topology;
 
 use super::concerning::{concerns, in_turn};
 use super::mutation::{Mutation, Of};
-use crate::agreement::cells;
+use crate::cells::cells;
 
 /// What a state of a cloud is asked, and what the policy says.
 pub struct Plan {
