@@ -10,15 +10,7 @@ use sglab::probe::Outcome;
 use crate::bare::{Bare, inside, soon, table};
 use crate::clouds::*;
 
-cases![
-    equal_addresses_in_two_vpcs_each_answer_for_themselves,
-    a_stranger_on_an_old_address_inherits_no_tracked_flow,
-    a_stopped_instance_is_unreachable_by_the_addresses_that_it_had,
-    a_group_reference_fails_on_the_public_path_until_a_rule_names_the_public_address,
-    rights_follow_membership_by_one_element_and_no_rule_is_rewritten,
-    a_host_answers_a_datagram_from_the_address_that_was_asked,
-];
-
+#[sglab::test]
 async fn equal_addresses_in_two_vpcs_each_answer_for_themselves() {
     let topology = topology(
         "sglab: 1
@@ -62,6 +54,7 @@ instances: {web1: {groups: [WEB]}, web2: {groups: [WEB]}, db1: {groups: [DB]}}
 scenario: [{step: as launched, expect: {open: ['web1 -> db1:3306', 'web1 -> db1:53/udp']}}]
 ";
 
+#[sglab::test]
 async fn a_stranger_on_an_old_address_inherits_no_tracked_flow() {
     let mut bare = Bare::boot(initial_cloud(&topology(TIERS), Era::Article).0).await;
     let mut log = bare.log("vpc-default").await;
@@ -90,6 +83,7 @@ async fn a_stranger_on_an_old_address_inherits_no_tracked_flow() {
     assert_eq!((record, tuple.destination, tuple.source_port), (Record::Drop(Direction::Ingress), web1.into(), 53));
 }
 
+#[sglab::test]
 async fn a_stopped_instance_is_unreachable_by_the_addresses_that_it_had() {
     for era in Era::ALL {
         let mut lab = boot(&topology(TIERS), era).await;
@@ -106,6 +100,7 @@ async fn a_stopped_instance_is_unreachable_by_the_addresses_that_it_had() {
     }
 }
 
+#[sglab::test]
 async fn a_group_reference_fails_on_the_public_path_until_a_rule_names_the_public_address() {
     let mut lab = boot(&topology(TIERS), Era::Classic).await;
     let (private_path, public_path) = (flow("web1", "db1", tcp(3306)), by_public(flow("web1", "db1", tcp(3306))));
@@ -121,6 +116,7 @@ async fn a_group_reference_fails_on_the_public_path_until_a_rule_names_the_publi
     assert!(is_dropped(&outcome), "and web1's address is not web2's: {outcome:?}");
 }
 
+#[sglab::test]
 async fn rights_follow_membership_by_one_element_and_no_rule_is_rewritten() {
     let mut lab = boot(&topology(TIERS), Era::Article).await;
     let router = node(&lab, "vpc-default");
@@ -144,6 +140,7 @@ async fn rights_follow_membership_by_one_element_and_no_rule_is_rewritten() {
     assert!(is_open(&probe(&mut lab, flow("web1", "db1", tcp(3306))).await.outcome));
 }
 
+#[sglab::test]
 async fn a_host_answers_a_datagram_from_the_address_that_was_asked() {
     let mut lab = boot(&topology(TIERS), Era::Classic).await;
     let world = HostName::new("world");

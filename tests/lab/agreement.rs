@@ -9,16 +9,6 @@ use crate::cells::cells;
 use crate::clouds::boot;
 use crate::dealt::is_ours;
 
-cases![
-    two_tier_is_as_the_policy_says,
-    by_address_is_as_the_policy_says,
-    by_address_vpc_is_as_the_policy_says,
-    self_trust_is_as_the_policy_says,
-    two_rules_is_as_the_policy_says,
-    instance_groups_is_as_the_policy_says,
-    groups_while_stopped_is_as_the_policy_says,
-];
-
 /// By every kind of address and after each single operation, also under eras that a file is not about. Eras are dealt out.
 pub async fn is_as_the_policy_says(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
@@ -58,30 +48,37 @@ pub async fn is_as_the_policy_says(name: &str, text: &str) {
     }
 }
 
+#[sglab::test]
 async fn two_tier_is_as_the_policy_says() {
     is_as_the_policy_says("two-tier.yaml", include_str!("../../topologies/two-tier.yaml")).await;
 }
 
+#[sglab::test]
 async fn by_address_is_as_the_policy_says() {
     is_as_the_policy_says("by-address.yaml", include_str!("../../topologies/by-address.yaml")).await;
 }
 
+#[sglab::test]
 async fn by_address_vpc_is_as_the_policy_says() {
     is_as_the_policy_says("by-address-vpc.yaml", include_str!("../../topologies/by-address-vpc.yaml")).await;
 }
 
+#[sglab::test]
 async fn self_trust_is_as_the_policy_says() {
     is_as_the_policy_says("self-trust.yaml", include_str!("../../topologies/self-trust.yaml")).await;
 }
 
+#[sglab::test]
 async fn two_rules_is_as_the_policy_says() {
     is_as_the_policy_says("two-rules.yaml", include_str!("../../topologies/two-rules.yaml")).await;
 }
 
+#[sglab::test]
 async fn instance_groups_is_as_the_policy_says() {
     is_as_the_policy_says("instance-groups.yaml", include_str!("../../topologies/instance-groups.yaml")).await;
 }
 
+#[sglab::test]
 async fn groups_while_stopped_is_as_the_policy_says() {
     is_as_the_policy_says("groups-while-stopped.yaml", include_str!("../../topologies/groups-while-stopped.yaml"))
         .await;

@@ -5,8 +5,6 @@ use sglab::scenario::{self, Options, RunResult, StepResult, predict};
 
 use crate::clouds::topology;
 
-cases![of_what_is_alive_it_is_told_by_what_it_is];
-
 const CLOUD: &str = "sglab: 1
 era: [classic, vpc]
 hosts: {office: 203.0.113.10}
@@ -39,6 +37,7 @@ fn reasons(result: &RunResult) -> String {
     all.map(|(check, it)| format!("{}: {}\n", it.name, check.reason.as_deref().unwrap_or("-"))).collect()
 }
 
+#[sglab::test]
 async fn of_what_is_alive_it_is_told_by_what_it_is() {
     let topology = topology(CLOUD);
     let mut told = String::new();

@@ -7,8 +7,6 @@ use sglab::probe::Outcome;
 
 use crate::clouds::*;
 
-cases![a_lab_is_altered_from_its_boot_through_each_operation_and_is_as_compiled_again];
-
 const CLOUD: &str = "sglab: 1
 era: classic
 groups: {WEB: [tcp 80 from anywhere], DB: [tcp 3306 from WEB]}
@@ -26,6 +24,7 @@ fn without_db() -> Alteration {
     })
 }
 
+#[sglab::test]
 async fn a_lab_is_altered_from_its_boot_through_each_operation_and_is_as_compiled_again() {
     let (cloud, listeners) = initial_cloud(&topology(CLOUD), Era::Classic);
     let mut lab = Lab::boot_altered(cloud, listeners, without_db()).await.unwrap_or_else(|error| panic!("{error}"));

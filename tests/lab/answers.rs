@@ -12,11 +12,6 @@ use sglab::scenario::agreement::{Agreement, compare};
 
 use crate::clouds::*;
 
-cases![
-    an_answer_by_the_wrong_interface_is_told_as_dropped_for_its_source,
-    an_answer_or_an_error_that_groups_drop_is_told_with_their_end,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {home: 203.0.113.10}
@@ -59,6 +54,7 @@ async fn unanswered(lab: &mut Lab, flow: Flow) -> (Observation, String) {
 }
 
 /// As an ordinary image has it: nothing leads what has the address of the second interface out by that one.
+#[sglab::test]
 async fn an_answer_by_the_wrong_interface_is_told_as_dropped_for_its_source() {
     let without_policies = |mut network: Network| {
         network.nodes.get_mut(&NodeName("web".into())).expect("the instance").policies.clear();
@@ -83,6 +79,7 @@ async fn an_answer_by_the_wrong_interface_is_told_as_dropped_for_its_source() {
     }
 }
 
+#[sglab::test]
 async fn an_answer_or_an_error_that_groups_drop_is_told_with_their_end() {
     let planted = |end: Direction, from: &'static str| {
         move |mut network: Network| {

@@ -12,14 +12,6 @@ use sglab::scenario::{Check, Options, Promise, RunVerdict, Section, StepResult, 
 
 use crate::clouds::*;
 
-cases![
-    no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change,
-    a_change_in_two_parts_with_a_gap_is_seen_as_loss,
-    a_change_that_adds_before_it_removes_is_seen_as_a_leak,
-    what_is_admitted_against_the_word_of_a_file_is_told,
-    what_egress_has_admitted_by_rules_that_have_gone_since_is_asked_again,
-];
-
 /// 100 instances and a host; steps of every kind of change, of instances that are not the traffic's.
 fn hundred() -> String {
     let mut text = String::from(
@@ -60,6 +52,7 @@ fn hundred() -> String {
     text
 }
 
+#[sglab::test]
 async fn no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change() {
     let topology = topology(&hundred());
     let result = sglab::scenario::run(&topology, Era::Vpc, &Options::default(), &mut |_| {}).await;
@@ -133,6 +126,7 @@ async fn as_one(lab: &mut Lab, flows: &[Flow], operations: &[Operation]) -> Vec<
     results
 }
 
+#[sglab::test]
 async fn a_change_in_two_parts_with_a_gap_is_seen_as_loss() {
     let mut lab = boot(&topology(APART), Era::Vpc).await;
     let (traffic, peer) = (tcp_port(80), block("0.0.0.0/0"));
@@ -151,6 +145,7 @@ async fn a_change_in_two_parts_with_a_gap_is_seen_as_loss() {
     assert!(results[1].is_passed() && packets(&results[1]).owed > 100, "the neighbour's: {:?}", results[1]);
 }
 
+#[sglab::test]
 async fn a_change_that_adds_before_it_removes_is_seen_as_a_leak() {
     let mut lab = boot(&topology(APART), Era::Vpc).await;
     let groups = |names: &[&str]| {
@@ -170,6 +165,7 @@ async fn a_change_that_adds_before_it_removes_is_seen_as_a_leak() {
 }
 
 /// The filter is broken from outside, as a bug of the compiler would: what must be dropped is accepted for a moment.
+#[sglab::test]
 async fn what_is_admitted_against_the_word_of_a_file_is_told() {
     let text = APART.replace(
         "{step: as launched, expect:",
@@ -194,6 +190,7 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
 /// A transaction comes into force for each base chain by itself. A packet that was between the two just then had met the old
 /// egress, which let it out, and met the new ingress, which let it in; neither the old nor the new cloud admits it. Seen
 /// once in some hundred changes on a busy machine; here the egress chain is as the old one was.
+#[sglab::test]
 async fn what_egress_has_admitted_by_rules_that_have_gone_since_is_asked_again() {
     let mut lab = boot(&topology(APART), Era::Vpc).await;
     crate::bare::run(&node(&lab, "vpc-default"), "nft", "insert rule inet sglab egress accept").await;

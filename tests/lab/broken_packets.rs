@@ -9,16 +9,6 @@ use crate::bare::nft_script;
 use crate::clouds::*;
 use crate::liars::*;
 
-cases![
-    a_ping_with_a_wrong_checksum_was_not_judged,
-    a_rule_for_a_message_lets_a_broken_one_in,
-    a_message_of_another_code_than_was_asked_proves_nothing,
-    a_held_ping_whose_checksum_is_wrong_is_not_cut,
-    a_server_that_breaks_what_it_sends_is_not_forgotten,
-    an_answer_with_a_wrong_checksum_is_not_dropped_by_groups,
-    a_sender_that_breaks_headers_is_never_taken_for_the_filter,
-];
-
 /// Each message is admitted by a rule of its own, and by none for all: only what has a state meets a rule for pings.
 const CLOUD: &str = "sglab: 1
 era: vpc
@@ -90,6 +80,7 @@ async fn asked_before_and_after(flows: &[Flow], lab: &mut Lab, senders: &[Ends],
     }
 }
 
+#[sglab::test]
 async fn a_ping_with_a_wrong_checksum_was_not_judged() {
     let mut lab = booted().await;
     let flows: Vec<Flow> = PINGED
@@ -101,6 +92,7 @@ async fn a_ping_with_a_wrong_checksum_was_not_judged() {
 }
 
 /// Such rules admit what has no state too, as most of these messages have none.
+#[sglab::test]
 async fn a_rule_for_a_message_lets_a_broken_one_in() {
     let mut lab = booted().await;
     let ends = [INSIDE, Ends { from: "office", to: "b" }, Ends { from: "o", to: "world" }];
@@ -120,6 +112,7 @@ async fn a_rule_for_a_message_lets_a_broken_one_in() {
     }
 }
 
+#[sglab::test]
 async fn a_message_of_another_code_than_was_asked_proves_nothing() {
     let mut lab = booted().await;
     let ends = [INSIDE, Ends { from: "office", to: "b" }, Ends { from: "o", to: "world" }];
@@ -133,6 +126,7 @@ async fn a_message_of_another_code_than_was_asked_proves_nothing() {
     asked_before_and_after(&flows, &mut lab, &ends, "icmp code set 5\n icmpv6 code set 5\n", "code").await;
 }
 
+#[sglab::test]
 async fn a_held_ping_whose_checksum_is_wrong_is_not_cut() {
     let mut lab = booted().await;
     let mut held = Vec::new();
@@ -153,6 +147,7 @@ async fn a_held_ping_whose_checksum_is_wrong_is_not_cut() {
 }
 
 /// Whoever remembers the question takes an answer, if it is one.
+#[sglab::test]
 async fn a_server_that_breaks_what_it_sends_is_not_forgotten() {
     let mut lab = cloud().await;
     let mut held = Vec::new();
@@ -172,6 +167,7 @@ async fn a_server_that_breaks_what_it_sends_is_not_forgotten() {
 }
 
 /// The sender takes answers only, and the receiver says what it likes.
+#[sglab::test]
 async fn an_answer_with_a_wrong_checksum_is_not_dropped_by_groups() {
     let mut lab = booted().await;
     for name in ["e", "world"] {
@@ -191,6 +187,7 @@ async fn an_answer_with_a_wrong_checksum_is_not_dropped_by_groups() {
     }
 }
 
+#[sglab::test]
 async fn a_sender_that_breaks_headers_is_never_taken_for_the_filter() {
     let broken = [
         "tcp flags & (syn | ack) == syn tcp flags set fin | syn",

@@ -4,12 +4,6 @@ use sglab::scenario::{self, Coverage, Options, RunVerdict};
 
 use crate::clouds::topology;
 
-cases![
-    a_rule_that_no_packet_matched_is_told_and_one_that_went_under_way_counts,
-    a_rule_that_carries_an_untracked_flow_under_way_is_exercised,
-    a_run_that_requires_coverage_fails_for_one_rule,
-];
-
 async fn run(text: &str, require_rule_coverage: bool) -> (RunVerdict, Coverage) {
     let topology = topology(text);
     let options = Options { require_rule_coverage, ..Options::default() };
@@ -48,6 +42,7 @@ scenario:
     expect: {dropped: [web1 -> db1:2000, web1 -> db1:3001]}
 ";
 
+#[sglab::test]
 async fn a_rule_that_no_packet_matched_is_told_and_one_that_went_under_way_counts() {
     let (verdict, coverage) = run(GOING, false).await;
     assert_eq!(verdict, RunVerdict::Passed);
@@ -69,11 +64,13 @@ scenario:
     expect: {alive: session}
 ";
 
+#[sglab::test]
 async fn a_rule_that_carries_an_untracked_flow_under_way_is_exercised() {
     let (_, coverage) = run(HELD, false).await;
     assert_eq!(unexercised(&coverage), [("tcp 4000 from 192.0.2.0/24".to_owned(), 8)]);
 }
 
+#[sglab::test]
 async fn a_run_that_requires_coverage_fails_for_one_rule() {
     assert_eq!(run(GOING, true).await.0, RunVerdict::Failed);
     let whole =

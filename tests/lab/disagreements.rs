@@ -9,14 +9,6 @@ use sglab::topology::Topology;
 
 use crate::clouds::{boot, topology};
 
-cases![
-    a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file,
-    a_lab_that_does_not_follow_the_model_is_told_by_every_run,
-    a_lab_in_step_with_the_model_agrees,
-    a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_expects_nothing,
-    a_kernel_that_lets_a_session_live_against_the_model_is_told_where_the_file_expects_nothing,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -41,6 +33,7 @@ fn without_the_port(mut network: Network) -> Network {
     network
 }
 
+#[sglab::test]
 async fn a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file() {
     let topology = topology(CLOUD);
     let (cloud, listeners) = crate::clouds::initial_cloud(&topology, Era::Vpc);
@@ -56,6 +49,7 @@ async fn a_compiler_that_lets_too_much_in_is_told_and_cut_down_to_a_file() {
     assert!(cut && small.contains("tcp 3306 from WEB"), "{small}");
 }
 
+#[sglab::test]
 async fn a_lab_in_step_with_the_model_agrees() {
     let topology = topology(CLOUD);
     let mut lab = boot(&topology, Era::Vpc).await;
@@ -65,6 +59,7 @@ async fn a_lab_in_step_with_the_model_agrees() {
 }
 
 /// The kernel's filter is changed behind the lab's back: a rule of db1's groups goes.
+#[sglab::test]
 async fn a_lab_that_does_not_follow_the_model_is_told_by_every_run() {
     let topology = topology(CLOUD);
     let mut lab = boot(&topology, Era::Vpc).await;
@@ -121,6 +116,7 @@ fn told(result: &scenario::RunResult) -> Vec<usize> {
     result.steps.iter().map(|step| step.model.connections.disagreements.len()).collect()
 }
 
+#[sglab::test]
 async fn a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_expects_nothing() {
     let result = session_with(|network| network).await;
     assert_eq!((told(&result), result.counts.connections), (vec![0, 0, 0], 3), "as compiled the two agree");
@@ -135,6 +131,7 @@ async fn a_kernel_that_cuts_a_session_against_the_model_is_told_where_the_file_e
     assert!(dossier.files[0].1.contains("connection session: web1 -> db1:53/udp"), "{}", dossier.files[0].1);
 }
 
+#[sglab::test]
 async fn a_kernel_that_lets_a_session_live_against_the_model_is_told_where_the_file_expects_nothing() {
     let result = session_with(|mut network| {
         let cut = rules_of(&mut network, "to-live/db1.eth0");

@@ -9,12 +9,6 @@ use sglab::probe::{DropCause, Outcome, Recorded};
 
 use crate::clouds::*;
 
-cases![
-    an_elastic_ip_moves_and_the_next_owner_inherits_no_flow,
-    an_elastic_ip_is_reached_from_outside_before_and_after_a_stop_and_a_start,
-    what_has_no_public_address_leaves_no_further_than_the_gateway,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -32,6 +26,7 @@ fn associate(to: &str) -> Operation {
     }
 }
 
+#[sglab::test]
 async fn an_elastic_ip_moves_and_the_next_owner_inherits_no_flow() {
     use std::net::SocketAddrV4;
 
@@ -55,6 +50,7 @@ async fn an_elastic_ip_moves_and_the_next_owner_inherits_no_flow() {
     }
 }
 
+#[sglab::test]
 async fn an_elastic_ip_is_reached_from_outside_before_and_after_a_stop_and_a_start() {
     for era in Era::ALL {
         let mut lab = boot(&topology(CLOUD), era).await;
@@ -73,6 +69,7 @@ async fn an_elastic_ip_is_reached_from_outside_before_and_after_a_stop_and_a_sta
     }
 }
 
+#[sglab::test]
 async fn what_has_no_public_address_leaves_no_further_than_the_gateway() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let office = HostName::new("office");

@@ -19,22 +19,6 @@ use crate::answered::{receiver, send};
 use crate::bare::{Bare, Log, seen, send_raw, taps};
 use crate::clouds::*;
 
-cases![
-    an_error_of_who_is_no_end_of_a_flow_needs_a_rule_at_the_receiver,
-    an_error_of_an_end_needs_none,
-    a_rule_for_the_message_lets_it_in_whoever_sends_it,
-    about_an_untracked_flow_who_is_no_end_needs_a_rule_too,
-    about_another_protocol_only_who_has_had_the_packet_speaks,
-    about_a_datagram_that_the_receiver_dropped_nobody_speaks,
-    the_way_round_by_the_gateway_makes_nobody_a_router,
-    from_outside_a_router_may_speak_of_what_goes_outside_and_of_nothing_else,
-    another_vpcs_instance_is_no_router_of_the_internet,
-    nobody_speaks_to_the_outside_in_anothers_name,
-    an_appliance_speaks_of_what_has_come_to_it,
-    nobody_speaks_to_the_routers_services_of_anothers_flow,
-    a_flood_of_errors_about_what_probes_will_send_makes_no_wrong_verdict,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/20, ipv6: yes}, far: {cidr: 10.9.0.0/16, ipv6: yes}}
@@ -180,6 +164,7 @@ async fn comes(bare: &Bare, by: &str, to: &str, packet: Vec<u8>, (source, kind):
 }
 
 /// Both ways: about what the one has sent, and about the answers of the other; of a datagram and of an echo.
+#[sglab::test]
 async fn an_error_of_who_is_no_end_of_a_flow_needs_a_rule_at_the_receiver() {
     let (mut bare, mut log) = cloud().await;
     bare.apply(&authorize("PEERS", Traffic::Icmp(IcmpMatch::Type(8)), group("PEERS"))).await;
@@ -199,6 +184,7 @@ async fn an_error_of_who_is_no_end_of_a_flow_needs_a_rule_at_the_receiver() {
 }
 
 /// Neither at the receiver nor at its own.
+#[sglab::test]
 async fn an_error_of_an_end_needs_none() {
     let (mut bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
@@ -241,6 +227,7 @@ async fn lets_nothing_out(bare: &mut Bare, group: &str) {
     }
 }
 
+#[sglab::test]
 async fn a_rule_for_the_message_lets_it_in_whoever_sends_it() {
     let (mut bare, mut log) = cloud().await;
     bare.apply(&authorize("PEERS", Traffic::Icmp(IcmpMatch::Type(3)), group("LONE"))).await;
@@ -257,6 +244,7 @@ async fn a_rule_for_the_message_lets_it_in_whoever_sends_it() {
     }
 }
 
+#[sglab::test]
 async fn about_an_untracked_flow_who_is_no_end_needs_a_rule_too() {
     for knobs in ["", "knobs: {icmp-errors: of-every-flow}\n"] {
         let text = CLOUD.replace("vpcs:", &format!("{knobs}vpcs:"));
@@ -273,6 +261,7 @@ async fn about_an_untracked_flow_who_is_no_end_needs_a_rule_too() {
     }
 }
 
+#[sglab::test]
 async fn about_another_protocol_only_who_has_had_the_packet_speaks() {
     const PROTOCOL: u8 = 253;
     let (bare, mut log) = cloud().await;
@@ -300,6 +289,7 @@ async fn about_another_protocol_only_who_has_had_the_packet_speaks() {
     needs_a_rule(&bare, &mut log, "c", packet, (public_c, a)).await;
 }
 
+#[sglab::test]
 async fn about_a_datagram_that_the_receiver_dropped_nobody_speaks() {
     let (bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
@@ -314,6 +304,7 @@ async fn about_a_datagram_that_the_receiver_dropped_nobody_speaks() {
 }
 
 /// Out by the gateway and in again, a third party's error comes by where those of routers come.
+#[sglab::test]
 async fn the_way_round_by_the_gateway_makes_nobody_a_router() {
     let (bare, mut log) = cloud().await;
     let mut beyond = bare.log("gateway-main").await;
@@ -344,6 +335,7 @@ async fn the_way_round_by_the_gateway_makes_nobody_a_router() {
     assert_eq!((beyond.next_drop().0, log.drops()), (Record::ForeignError, vec![]));
 }
 
+#[sglab::test]
 async fn from_outside_a_router_may_speak_of_what_goes_outside_and_of_nothing_else() {
     let (bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
@@ -366,6 +358,7 @@ async fn from_outside_a_router_may_speak_of_what_goes_outside_and_of_nothing_els
     }
 }
 
+#[sglab::test]
 async fn another_vpcs_instance_is_no_router_of_the_internet() {
     let (bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
@@ -378,6 +371,7 @@ async fn another_vpcs_instance_is_no_router_of_the_internet() {
 }
 
 /// No group judges what a host outside takes. A gateway translates errors with the flow that they are about.
+#[sglab::test]
 async fn nobody_speaks_to_the_outside_in_anothers_name() {
     let (bare, mut log) = cloud().await;
     for ipv4 in FAMILIES {
@@ -420,6 +414,7 @@ instances:
 scenario: [{step: s, expect: {open: ['a -> b:500/udp']}}]
 ";
 
+#[sglab::test]
 async fn an_appliance_speaks_of_what_has_come_to_it() {
     let mut bare = Bare::boot(initial_cloud(&topology(APPLIANCE), Era::Vpc).0).await;
     let mut log = bare.log("vpc-main").await;
@@ -441,6 +436,7 @@ async fn an_appliance_speaks_of_what_has_come_to_it() {
 }
 
 /// A lookup of a's; c says that a is not there any more.
+#[sglab::test]
 async fn nobody_speaks_to_the_routers_services_of_anothers_flow() {
     let (bare, mut log) = cloud().await;
     let [a, c] = ["a", "c"].map(|name| own(&bare, name, true));
@@ -458,6 +454,7 @@ async fn nobody_speaks_to_the_routers_services_of_anothers_flow() {
 
 /// Out there anybody is on the way. A flow of a protocol without ports needs no guess, and the ports of the others are those that come
 /// first where they are given in order.
+#[sglab::test]
 async fn a_flood_of_errors_about_what_probes_will_send_makes_no_wrong_verdict() {
     const PROTOCOL: u8 = 253;
     let text =

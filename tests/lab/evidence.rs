@@ -13,19 +13,6 @@ use sglab::scenario::cells;
 use crate::bare::{connection, is_silent, nft_script, passes, rewrite, run};
 use crate::clouds::*;
 
-cases![
-    accept_behind_the_log_reads_open_in_every_cell_and_never_dropped,
-    accept_behind_the_log_where_nobody_listens_reads_refused,
-    a_drop_that_is_not_logged_proves_nothing,
-    a_receiver_that_no_canary_can_reach_proves_nothing,
-    a_canary_that_ought_to_be_dropped_and_is_not_spoils_the_batch,
-    a_canary_that_ought_to_arrive_and_does_not_spoils_the_batch,
-    an_answer_from_another_instance_is_misdelivered,
-    a_reset_by_somebody_other_than_the_receiver_is_not_refused,
-    a_crash_is_silent_to_its_peers,
-    a_crash_that_keeps_its_address_is_silent_to_its_peers,
-];
-
 const TWO_TIER: &str = "sglab: 1
 era: classic
 hosts: {office: 203.0.113.10}
@@ -59,6 +46,7 @@ async fn accept_behind_the_log(lab: &Lab) {
     assert_eq!(rewrite(&node(lab, "vpc-default"), keep_the_canary).await, 6);
 }
 
+#[sglab::test]
 async fn accept_behind_the_log_reads_open_in_every_cell_and_never_dropped() {
     let (mut lab, cells) = cloud_and_cells().await;
     let dropped: Vec<_> = cells.iter().zip(outcomes(&mut lab, &cells).await).filter(|(_, o)| is_dropped(o)).collect();
@@ -73,6 +61,7 @@ async fn accept_behind_the_log_reads_open_in_every_cell_and_never_dropped() {
     }
 }
 
+#[sglab::test]
 async fn accept_behind_the_log_where_nobody_listens_reads_refused() {
     let (mut lab, _) = cloud_and_cells().await;
     let unheard = flow("db1", "web1", tcp(4000));
@@ -90,6 +79,7 @@ async fn rewrite_last(lab: &Lab, chain: &str, text: &str) {
     assert_eq!(rewrite(&node(lab, "vpc-default"), last).await, 1);
 }
 
+#[sglab::test]
 async fn a_drop_that_is_not_logged_proves_nothing() {
     let (mut lab, _) = cloud_and_cells().await;
     rewrite_last(&lab, "to/db1.eth0", "drop").await;
@@ -102,6 +92,7 @@ async fn a_drop_that_is_not_logged_proves_nothing() {
     assert!(is_dropped(&probe(&mut lab, flow("web1", "db2", tcp(22))).await.outcome), "db2's drops are on record");
 }
 
+#[sglab::test]
 async fn a_receiver_that_no_canary_can_reach_proves_nothing() {
     let (mut lab, _) = cloud_and_cells().await;
     let closed = flow("web1", "db1", tcp(22));
@@ -121,6 +112,7 @@ async fn spoils_the_batch(lab: &mut Lab) {
     }
 }
 
+#[sglab::test]
 async fn a_canary_that_ought_to_be_dropped_and_is_not_spoils_the_batch() {
     let (mut lab, _) = cloud_and_cells().await;
     // It is on record as dropped, and arrives nevertheless.
@@ -128,12 +120,14 @@ async fn a_canary_that_ought_to_be_dropped_and_is_not_spoils_the_batch() {
     spoils_the_batch(&mut lab).await;
 }
 
+#[sglab::test]
 async fn a_canary_that_ought_to_arrive_and_does_not_spoils_the_batch() {
     let (mut lab, _) = cloud_and_cells().await;
     nft_script(&node(&lab, "vpc-default"), "insert rule inet sglab to/canary drop\n".into()).await;
     spoils_the_batch(&mut lab).await;
 }
 
+#[sglab::test]
 async fn an_answer_from_another_instance_is_misdelivered() {
     let (mut lab, _) = cloud_and_cells().await;
     let db1 = private(lab.cloud(), "db1");
@@ -155,6 +149,7 @@ async fn an_answer_from_another_instance_is_misdelivered() {
     assert!(matches!(outcome, Outcome::Misdelivered { .. }), "{outcome:?}");
 }
 
+#[sglab::test]
 async fn a_reset_by_somebody_other_than_the_receiver_is_not_refused() {
     let (mut lab, _) = cloud_and_cells().await;
     rewrite_last(&lab, "to/db1.eth0", "reject with tcp reset").await;
@@ -184,10 +179,12 @@ scenario: [{step: as launched, expect: {open: ['web1 -> db1:4000']}}]
     assert!(is_silent(&mut server), "neither FIN nor RST nor data");
 }
 
+#[sglab::test]
 async fn a_crash_is_silent_to_its_peers() {
     crashes_silently(Era::Article).await;
 }
 
+#[sglab::test]
 async fn a_crash_that_keeps_its_address_is_silent_to_its_peers() {
     crashes_silently(Era::Vpc).await;
 }

@@ -4,11 +4,6 @@ use sglab::model::Era;
 
 use crate::faults_operations::whole_or_not_at_all;
 
-cases![
-    targets_of_a_vpc_are_registered_and_come_and_go_whole_or_not_at_all,
-    targets_of_classic_are_registered_and_come_and_go_whole_or_not_at_all,
-];
-
 const VPC: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -46,6 +41,7 @@ scenario:
   expect: {open: ['office -> lb:80']}
 ";
 
+#[sglab::test]
 async fn targets_of_a_vpc_are_registered_and_come_and_go_whole_or_not_at_all() {
     let operations = "
     - register-instances: {lb: web2}
@@ -56,6 +52,7 @@ async fn targets_of_a_vpc_are_registered_and_come_and_go_whole_or_not_at_all() {
     whole_or_not_at_all(VPC, operations, Era::Vpc).await;
 }
 
+#[sglab::test]
 async fn targets_of_classic_are_registered_and_come_and_go_whole_or_not_at_all() {
     let operations = "
     - stop: web3

@@ -15,16 +15,6 @@ use sglab::scenario::cells;
 use crate::bare::{Bare, inside};
 use crate::clouds::*;
 
-cases![
-    a_log_that_loses_every_second_record_makes_no_wrong_verdict,
-    a_log_that_loses_every_seventh_record_makes_no_wrong_verdict,
-    a_log_that_overflows_makes_no_wrong_verdict,
-    a_log_that_cannot_be_read_makes_no_wrong_verdict,
-    what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of,
-    a_log_that_nobody_reads_tells_that_it_lost_records,
-    without_descriptors_nothing_is_proved_and_nothing_is_changed,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -57,23 +47,28 @@ async fn never_wrong(fault: LogFault) {
     assert!(unproved > 0, "{fault:?} was felt");
 }
 
+#[sglab::test]
 async fn a_log_that_loses_every_second_record_makes_no_wrong_verdict() {
     never_wrong(LogFault::LoseEvery(2)).await;
 }
 
+#[sglab::test]
 async fn a_log_that_loses_every_seventh_record_makes_no_wrong_verdict() {
     never_wrong(LogFault::LoseEvery(7)).await;
 }
 
+#[sglab::test]
 async fn a_log_that_overflows_makes_no_wrong_verdict() {
     never_wrong(LogFault::OverflowEvery(4)).await;
 }
 
+#[sglab::test]
 async fn a_log_that_cannot_be_read_makes_no_wrong_verdict() {
     never_wrong(LogFault::Unreadable).await;
 }
 
 /// Once `open` was told now and then without the rule that admitted it: the receiver's tap was read before the log.
+#[sglab::test]
 async fn what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of() {
     let topology = topology(CLOUD);
     let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
@@ -90,6 +85,7 @@ async fn what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of() {
     }
 }
 
+#[sglab::test]
 async fn a_log_that_nobody_reads_tells_that_it_lost_records() {
     let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = LogSocket::open(&bare.node("vpc-default")).await.unwrap_or_else(|error| panic!("{error}"));
@@ -109,6 +105,7 @@ async fn a_log_that_nobody_reads_tells_that_it_lost_records() {
     assert!(after.lost > 0 || !after.records.is_empty());
 }
 
+#[sglab::test]
 async fn without_descriptors_nothing_is_proved_and_nothing_is_changed() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let before = crate::snapshot::Snapshot::of(&lab).await;

@@ -11,12 +11,6 @@ use sglab::model::{Era, Operation};
 use crate::clouds::*;
 use crate::snapshot::Snapshot;
 
-cases![
-    an_nft_that_fails_once_in_any_way_leaves_everything_as_it_was,
-    an_nft_that_never_works_changes_nothing,
-    an_nft_that_commits_and_then_always_dies_breaks_the_lab,
-];
-
 /// What an nft does in place of its work: its words, and what the error has of them.
 const FAULTS: &[(&str, &str)] = &[
     ("echo 'Error: no' >&2; exit 1", "Error: no"),
@@ -76,6 +70,7 @@ fn operations() -> [Operation; 2] {
     [authorize("DB", tcp_port(22), group("WEB")), stop("web1")]
 }
 
+#[sglab::test]
 async fn an_nft_that_fails_once_in_any_way_leaves_everything_as_it_was() {
     let (mut lab, faults) = small().await;
     let before = Snapshot::of(&lab).await;
@@ -96,6 +91,7 @@ async fn an_nft_that_fails_once_in_any_way_leaves_everything_as_it_was() {
     }
 }
 
+#[sglab::test]
 async fn an_nft_that_never_works_changes_nothing() {
     let (mut lab, faults) = small().await;
     let before = Snapshot::of(&lab).await;
@@ -112,6 +108,7 @@ async fn an_nft_that_never_works_changes_nothing() {
     still_as_launched(&mut lab).await;
 }
 
+#[sglab::test]
 async fn an_nft_that_commits_and_then_always_dies_breaks_the_lab() {
     let (mut lab, faults) = small().await;
     let folder = tempfile::tempdir().expect("a folder");

@@ -20,19 +20,6 @@ use crate::clouds::*;
 use crate::dealt::is_ours;
 use crate::snapshot::Snapshot;
 
-cases![
-    rules_groups_and_prefix_lists_are_changed_whole_or_not_at_all,
-    interfaces_and_addresses_are_changed_whole_or_not_at_all,
-    instances_of_a_vpc_come_and_go_whole_or_not_at_all,
-    instances_of_the_article_come_and_go_whole_or_not_at_all,
-    a_boot_that_fails_leaves_nothing_of_itself,
-    an_undo_that_fails_breaks_the_lab_and_nothing_is_measured_any_more,
-    a_flow_that_cannot_be_forgotten_undoes_the_operation,
-    flows_that_are_forgotten_in_one_place_only_break_the_lab,
-    an_operation_that_nobody_waits_for_breaks_the_lab,
-    a_reboot_keeps_its_ports_and_ends_its_connections,
-];
-
 /// Groups with rules of every kind of peer, an interface to come, addresses that move.
 const VPC: &str = "sglab: 1
 era: vpc
@@ -74,6 +61,7 @@ scenario:
   expect: {open: ['web2 -> db1:3306']}
 ";
 
+#[sglab::test]
 async fn rules_groups_and_prefix_lists_are_changed_whole_or_not_at_all() {
     let operations = "
     - authorize: {DB: [tcp 22 from partners, 'tcp 3306 from ::/0']}
@@ -89,6 +77,7 @@ async fn rules_groups_and_prefix_lists_are_changed_whole_or_not_at_all() {
     whole_or_not_at_all(VPC, operations, Era::Vpc).await;
 }
 
+#[sglab::test]
 async fn interfaces_and_addresses_are_changed_whole_or_not_at_all() {
     let operations = "
     - attach-interface: {db1: {eth1: {groups: OTHER, subnet: a}}}
@@ -104,6 +93,7 @@ async fn interfaces_and_addresses_are_changed_whole_or_not_at_all() {
     whole_or_not_at_all(VPC, operations, Era::Vpc).await;
 }
 
+#[sglab::test]
 async fn instances_of_a_vpc_come_and_go_whole_or_not_at_all() {
     let operations = "
     - reboot: web1
@@ -116,6 +106,7 @@ async fn instances_of_a_vpc_come_and_go_whole_or_not_at_all() {
     whole_or_not_at_all(VPC, operations, Era::Vpc).await;
 }
 
+#[sglab::test]
 async fn instances_of_the_article_come_and_go_whole_or_not_at_all() {
     let operations = "
     - stop: web1
@@ -323,6 +314,7 @@ fn holdings() -> (usize, usize, usize) {
     (count("/run/netns") + labs, count("/proc/self/fd"), watching)
 }
 
+#[sglab::test]
 async fn a_boot_that_fails_leaves_nothing_of_itself() {
     let (cloud, listeners) = small(Era::Vpc);
     // The runtime opens what it needs on first use.
@@ -357,6 +349,7 @@ async fn a_boot_that_fails_leaves_nothing_of_itself() {
     assert!(number > 60);
 }
 
+#[sglab::test]
 async fn an_undo_that_fails_breaks_the_lab_and_nothing_is_measured_any_more() {
     // As many steps as a stop has, and the undo of the last.
     let (mut lab, faults) = lab_with_faults(Era::Vpc).await;
@@ -387,6 +380,7 @@ async fn tracked(node: &Arc<Namespace>, ports: &[u16]) -> usize {
     listed.lines().filter(has).count()
 }
 
+#[sglab::test]
 async fn a_flow_that_cannot_be_forgotten_undoes_the_operation() {
     let (mut lab, faults) = lab_with_faults(Era::Vpc).await;
     let at = SocketAddrV4::new(private(lab.cloud(), "db1").0, 4004);
@@ -416,6 +410,7 @@ async fn a_flow_that_cannot_be_forgotten_undoes_the_operation() {
     assert_eq!(tracked(&router, &ports).await, 0, "and when it succeeds it is forgotten");
 }
 
+#[sglab::test]
 async fn flows_that_are_forgotten_in_one_place_only_break_the_lab() {
     let (mut lab, faults) = lab_with_faults(Era::Vpc).await;
     let at = SocketAddrV4::new(public(lab.cloud(), "web1").0, 4004);
@@ -443,6 +438,7 @@ async fn flows_that_are_forgotten_in_one_place_only_break_the_lab() {
     drop(held);
 }
 
+#[sglab::test]
 async fn an_operation_that_nobody_waits_for_breaks_the_lab() {
     let (mut lab, _) = lab_with_faults(Era::Vpc).await;
     {
@@ -455,6 +451,7 @@ async fn an_operation_that_nobody_waits_for_breaks_the_lab() {
     assert!(refused.to_string().contains("nobody waited"), "{refused}");
 }
 
+#[sglab::test]
 async fn a_reboot_keeps_its_ports_and_ends_its_connections() {
     let (mut lab, _) = lab_with_faults(Era::Vpc).await;
     let at = SocketAddrV4::new(private(lab.cloud(), "db1").0, 4000);

@@ -16,20 +16,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::bare::{Bare, connection, inside, is_silent, passes, run, seen, send_raw, table, tap};
 use crate::clouds::*;
 
-cases![
-    root_in_an_instance_can_do_in_it_what_root_can,
-    root_in_an_instance_cannot_see_or_delete_the_filter,
-    root_in_an_instance_cannot_enter_the_vpc_or_another_instance,
-    root_in_an_instance_cannot_move_its_link_away,
-    root_in_a_host_outside_is_fenced_off_too,
-    a_neighbours_address_as_source_is_dropped_and_on_record,
-    a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record,
-    a_spoofed_reset_does_not_end_anothers_flow,
-    a_host_that_bears_anothers_address_is_dropped_and_on_record,
-    a_host_that_bears_an_address_of_the_vpc_is_dropped_and_on_record,
-    what_comes_from_the_gateway_with_an_address_of_the_vpc_is_dropped_and_on_record,
-];
-
 const CLOUD: &str = "sglab: 1
 era: classic
 hosts: {office: 203.0.113.10, neighbour: 203.0.113.11}
@@ -61,6 +47,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+#[sglab::test]
 async fn root_in_an_instance_can_do_in_it_what_root_can() {
     let bare = cloud().await;
     let web1 = bare.node("web1");
@@ -72,6 +59,7 @@ async fn root_in_an_instance_can_do_in_it_what_root_can() {
     }
 }
 
+#[sglab::test]
 async fn root_in_an_instance_cannot_see_or_delete_the_filter() {
     let bare = cloud().await;
     let (web1, router) = (bare.node("web1"), bare.node("vpc-default"));
@@ -87,6 +75,7 @@ async fn root_in_an_instance_cannot_see_or_delete_the_filter() {
     assert_eq!(table(&router).await, before);
 }
 
+#[sglab::test]
 async fn root_in_an_instance_cannot_enter_the_vpc_or_another_instance() {
     let bare = cloud().await;
     let web1 = bare.node("web1");
@@ -101,6 +90,7 @@ async fn root_in_an_instance_cannot_enter_the_vpc_or_another_instance() {
     assert!(itself.status.success(), "{}", said(&itself));
 }
 
+#[sglab::test]
 async fn root_in_an_instance_cannot_move_its_link_away() {
     let bare = cloud().await;
     let web1 = bare.node("web1");
@@ -111,6 +101,7 @@ async fn root_in_an_instance_cannot_move_its_link_away() {
     run(&web1, "ip", "link show eth0").await;
 }
 
+#[sglab::test]
 async fn root_in_a_host_outside_is_fenced_off_too() {
     let bare = cloud().await;
     let office = bare.node("office");
@@ -139,6 +130,7 @@ async fn only_the_honest_one_arrives(tap: &mut Tap, from: &Arc<Namespace>, sourc
     assert!(seen.iter().all(|tuple| tuple.source_port != 5000), "the spoofed one has arrived");
 }
 
+#[sglab::test]
 async fn a_neighbours_address_as_source_is_dropped_and_on_record() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
@@ -153,6 +145,7 @@ async fn a_neighbours_address_as_source_is_dropped_and_on_record() {
     assert_eq!(log.drops(), []);
 }
 
+#[sglab::test]
 async fn a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
@@ -167,6 +160,7 @@ async fn a_neighbours_address_taken_as_ones_own_is_dropped_and_on_record() {
     only_the_honest_one_arrives(&mut tap, &bare.node("web2"), web2, db1).await;
 }
 
+#[sglab::test]
 async fn a_spoofed_reset_does_not_end_anothers_flow() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-default").await;
@@ -226,15 +220,18 @@ async fn a_host_cannot_bear(source: impl FnOnce(&Bare) -> Ipv4Addr) {
     only_the_honest_one_arrives(&mut tap, &neighbour, Ipv4Addr::new(203, 0, 113, 11), db1).await;
 }
 
+#[sglab::test]
 async fn a_host_that_bears_anothers_address_is_dropped_and_on_record() {
     a_host_cannot_bear(|_| Ipv4Addr::new(203, 0, 113, 10)).await;
 }
 
+#[sglab::test]
 async fn a_host_that_bears_an_address_of_the_vpc_is_dropped_and_on_record() {
     a_host_cannot_bear(|bare| private(&bare.cloud, "web1").0).await;
 }
 
 /// The block of the VPC, no more and no less of it.
+#[sglab::test]
 async fn what_comes_from_the_gateway_with_an_address_of_the_vpc_is_dropped_and_on_record() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);

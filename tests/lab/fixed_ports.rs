@@ -9,12 +9,6 @@ use crate::bare::inside;
 use crate::clouds::*;
 use crate::topologies::holds;
 
-cases![
-    a_rule_for_the_port_that_an_end_sends_from_decides,
-    without_a_port_of_its_own_an_end_sends_from_the_port_of_the_other,
-    a_port_that_a_program_holds_is_told,
-];
-
 /// `left` may not send, so the two meet where a rule of its own admits what comes to the port that it sends from.
 const GROUPS: &str = "sglab: 1
 era: vpc
@@ -23,6 +17,7 @@ instances: {left: {groups: LEFT, listens: [udp 4500]}, right: {groups: RIGHT, li
 ";
 
 /// Written either way round; and two peers of one port, while others reach its listener.
+#[sglab::test]
 async fn a_rule_for_the_port_that_an_end_sends_from_decides() {
     let text = format!(
         "{GROUPS}scenario:
@@ -40,6 +35,7 @@ async fn a_rule_for_the_port_that_an_end_sends_from_decides() {
     holds("fixed-ports", &text).await;
 }
 
+#[sglab::test]
 async fn without_a_port_of_its_own_an_end_sends_from_the_port_of_the_other() {
     let text = format!(
         "{GROUPS}scenario:
@@ -51,6 +47,7 @@ async fn without_a_port_of_its_own_an_end_sends_from_the_port_of_the_other() {
     holds("one-port", &text).await;
 }
 
+#[sglab::test]
 async fn a_port_that_a_program_holds_is_told() {
     let text = format!("{GROUPS}scenario: [{{step: s, expect: {{dropped: ['left -> right:9/udp']}}}}]\n");
     let mut lab = boot(&topology(&text), Era::Vpc).await;

@@ -15,17 +15,6 @@ use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, Section, St
 use crate::bare::{hears, raw, word};
 use crate::clouds::{boot, change, flow, initial_cloud, node, private, probe, tcp, topology};
 
-cases![
-    a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof,
-    a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries,
-    where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so,
-    what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right,
-    a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time,
-    in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data,
-    a_protocol_that_is_not_tracked_is_a_record_for_each_way_at_each_end,
-    what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_the_other,
-];
-
 /// `a` and `b` let all protocols in from each other by this rule.
 fn by_number(rule: &str) -> String {
     format!(
@@ -47,6 +36,7 @@ async fn exchange(lab: &Lab, protocol: u8, packets: &[(&str, &str)]) {
 }
 
 /// An SCTP association: each interface has a record of what it sent and one of what it received, and none is NODATA.
+#[sglab::test]
 async fn a_protocol_that_is_not_tracked_is_a_record_for_each_way_at_each_end() {
     for protocol in [132, 47, 51] {
         let topology = topology(&by_number(&format!("protocol {protocol} from G")));
@@ -75,6 +65,7 @@ async fn a_protocol_that_is_not_tracked_is_a_record_for_each_way_at_each_end() {
     }
 }
 
+#[sglab::test]
 async fn what_was_sent_and_dropped_is_accepted_at_the_one_end_and_rejected_at_the_other() {
     let mut lab = boot(&topology(&by_number("")), Era::Vpc).await;
     lab.keep_flow_log().await.unwrap_or_else(|error| panic!("{error}"));
@@ -123,6 +114,7 @@ async fn logs(steps: &str) -> Vec<Check> {
     steps.iter().flat_map(|step| step.section(Section::FlowLogs)).cloned().collect()
 }
 
+#[sglab::test]
 async fn a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proof() {
     let steps = "
   - step: each of these is wrong
@@ -160,6 +152,7 @@ async fn a_wrong_word_about_a_flow_log_goes_red_and_one_about_nothing_is_no_proo
     assert_eq!(found[12].observed, "no record at all");
 }
 
+#[sglab::test]
 async fn a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_carries() {
     let steps = "
   - {step: opened, do: [{open: {session: 'a -> b:22'}}], expect: {alive: session}}
@@ -173,6 +166,7 @@ async fn a_flow_log_of_a_connection_that_is_older_than_the_step_counts_what_it_c
     assert!(found.iter().all(Check::is_passed), "{found:#?}");
 }
 
+#[sglab::test]
 async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_interface_says_so() {
     let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
     let mut lab = boot(&topology, Era::Vpc).await;
@@ -201,6 +195,7 @@ async fn where_nothing_came_there_is_no_data_and_where_records_were_lost_each_in
     assert_eq!(private(lab.cloud(), "a").to_string(), "10.0.0.11");
 }
 
+#[sglab::test]
 async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong_or_right() {
     let steps = "
   - step: some of it is lost
@@ -230,6 +225,7 @@ async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong
     assert!(others.clone().all(|(_, it)| it.observed == "records were lost (SKIPDATA)"), "{found:#?}");
 }
 
+#[sglab::test]
 async fn a_window_hears_of_a_flow_that_ended_in_it_also_where_the_listener_has_had_no_time() {
     let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
     let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);
@@ -279,6 +275,7 @@ async fn asked(lab: Lab, requests: Vec<Request>) -> Vec<Reply> {
     }
 }
 
+#[sglab::test]
 async fn in_a_lab_that_is_up_lost_records_with_none_behind_them_are_skipped_data() {
     let topology = topology(&format!("{CLOUD}  - {{step: one, expect: {{open: ['a -> b:22']}}}}\n"));
     let (cloud, listeners) = initial_cloud(&topology, Era::Vpc);

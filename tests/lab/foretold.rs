@@ -6,14 +6,6 @@ use sglab::topology::Topology;
 
 use crate::clouds::*;
 
-cases![
-    what_a_host_holds_is_foretold_as_anybody_elses,
-    what_an_instance_holds_to_itself_is_cut_as_anybody_elses,
-    the_name_of_an_internal_load_balancer_leads_nowhere_from_another_vpc,
-    what_an_instance_sends_to_its_own_public_address_by_another_protocol_is_its_own_answer,
-    who_does_not_hear_that_a_port_is_closed_is_refused_nothing,
-];
-
 /// Everything that a file expects is found, by packets and by prediction alike.
 async fn holds(text: &str) {
     let topology = Topology::parse("past.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
@@ -31,7 +23,8 @@ async fn holds(text: &str) {
 
 macro_rules! past {
     ($($name:ident: $file:literal,)*) => {
-        $(async fn $name() {
+        $(#[sglab::test]
+        async fn $name() {
             holds(include_str!(concat!("../topologies-regressions/", $file, ".yaml"))).await;
         })*
     };
@@ -94,6 +87,7 @@ scenario:
 ";
 
 /// Of every flow, with the reason: where what its answer would be is dropped.
+#[sglab::test]
 async fn who_does_not_hear_that_a_port_is_closed_is_refused_nothing() {
     for (knobs, verdict) in
         [("", RunVerdict::Inconclusive), ("knobs: {icmp-errors: of-every-flow}\n", RunVerdict::Passed)]

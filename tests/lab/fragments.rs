@@ -13,13 +13,6 @@ use crate::answered::{Answers, TOO_LARGE_IPV6, receiver, send};
 use crate::bare::{Bare, inside, run, soon};
 use crate::clouds::*;
 
-cases![
-    a_forged_fragment_is_mixed_into_nobodys_datagram,
-    who_finishes_no_datagram_starves_nobody_in_the_vpc,
-    who_finishes_no_datagram_starves_nobody_from_outside,
-    large_datagrams_pass_in_bursts,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
@@ -105,6 +98,7 @@ fn payload(from: IpAddr, to: IpAddr, byte: u8) -> Vec<u8> {
 }
 
 /// c has the second piece there before a sends its first, with a's address and the number that a will use.
+#[sglab::test]
 async fn a_forged_fragment_is_mixed_into_nobodys_datagram() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -173,6 +167,7 @@ async fn large_ones_arrive(bare: &Bare, from: (&str, IpAddr), to: (&str, IpAddr)
     }
 }
 
+#[sglab::test]
 async fn who_finishes_no_datagram_starves_nobody_in_the_vpc() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -188,6 +183,7 @@ async fn who_finishes_no_datagram_starves_nobody_in_the_vpc() {
     }
 }
 
+#[sglab::test]
 async fn who_finishes_no_datagram_starves_nobody_from_outside() {
     let bare = cloud().await;
     let mut log = bare.log("internet").await;
@@ -203,6 +199,7 @@ async fn who_finishes_no_datagram_starves_nobody_from_outside() {
 }
 
 /// More than the receiver's socket has room for: its kernel counts what it has put together.
+#[sglab::test]
 async fn large_datagrams_pass_in_bursts() {
     const BURST: usize = 100;
     let bare = cloud().await;

@@ -4,13 +4,6 @@ use crate::agreement::is_as_the_policy_says;
 use crate::dealt::is_ours;
 use crate::topologies::holds;
 
-cases![
-    every_gotcha_holds,
-    every_gotcha_is_as_the_policy_says,
-    the_library_is_whole,
-    of_every_gotcha_it_is_written_how_it_was_seen_to_fail,
-];
-
 macro_rules! library {
     ($($name:literal),* $(,)?) => {
         const LIBRARY: &[(&str, &str)] =
@@ -71,12 +64,14 @@ library![
     "tracked-at-one-end-only",
 ];
 
+#[sglab::test]
 async fn every_gotcha_holds() {
     for (_, (name, text)) in LIBRARY.iter().enumerate().filter(|(number, _)| is_ours(*number)) {
         holds(&format!("{name}.yaml"), text).await;
     }
 }
 
+#[sglab::test]
 async fn every_gotcha_is_as_the_policy_says() {
     for (name, text) in LIBRARY {
         is_as_the_policy_says(&format!("{name}.yaml"), text).await;
@@ -84,6 +79,7 @@ async fn every_gotcha_is_as_the_policy_says() {
 }
 
 /// An ordinary user may not be allowed to look into the folder of the build.
+#[sglab::test]
 async fn the_library_is_whole() {
     let Ok(folder) = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/topologies/gotchas")) else { return };
     for file in folder {
@@ -93,6 +89,7 @@ async fn the_library_is_whole() {
     }
 }
 
+#[sglab::test]
 async fn of_every_gotcha_it_is_written_how_it_was_seen_to_fail() {
     let listed =
         include_str!("../mutants/gotchas.md").lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());

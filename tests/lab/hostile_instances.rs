@@ -16,15 +16,6 @@ use crate::bare::{Bare, ODD_FLAGS, inside, run, seen, segment, send_raw, tap};
 use crate::clouds::*;
 use crate::snapshot::Snapshot;
 
-cases![
-    a_flood_makes_no_wrong_verdict,
-    a_large_datagram_in_fragments_has_one_verdict_by_its_ports,
-    fragments_that_overlap_or_hide_their_ports_pass_no_filter,
-    odd_tcp_flags_reach_nobody,
-    answers_to_arp_for_others_move_no_packet,
-    a_stack_that_is_broken_from_inside_is_never_taken_for_the_filter,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -46,6 +37,7 @@ async fn arrived(tap: &mut Tap, from: &Arc<Namespace>, source: Ipv4Addr, to: Ipv
     before.map(|tuple| (tuple.protocol, tuple.destination_port)).collect()
 }
 
+#[sglab::test]
 async fn a_flood_makes_no_wrong_verdict() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let (web1, db1) = (private(lab.cloud(), "web1").0, private(lab.cloud(), "db1").0);
@@ -73,6 +65,7 @@ async fn a_flood_makes_no_wrong_verdict() {
     assert!(is_open(&found[0]) && is_dropped(&found[1]) && is_dropped(&found[2]), "when it is over: {found:?}");
 }
 
+#[sglab::test]
 async fn a_large_datagram_in_fragments_has_one_verdict_by_its_ports() {
     let bare = cloud().await;
     let (mut log, mut tap) = (bare.log("vpc-default").await, tap(&bare.node("db1")).await);
@@ -120,6 +113,7 @@ fn udp_payload(port: u16, length: u16) -> Vec<u8> {
     payload
 }
 
+#[sglab::test]
 async fn fragments_that_overlap_or_hide_their_ports_pass_no_filter() {
     let bare = cloud().await;
     let mut tap = tap(&bare.node("db1")).await;
@@ -154,6 +148,7 @@ async fn fragments_that_overlap_or_hide_their_ports_pass_no_filter() {
     assert!(seen.is_empty(), "{seen:?}");
 }
 
+#[sglab::test]
 async fn odd_tcp_flags_reach_nobody() {
     let bare = cloud().await;
     let (mut tap, mut log) = (tap(&bare.node("db1")).await, bare.log("vpc-default").await);
@@ -175,6 +170,7 @@ async fn odd_tcp_flags_reach_nobody() {
     assert_eq!(seen, [(6, 3306), (6, 80)]);
 }
 
+#[sglab::test]
 async fn answers_to_arp_for_others_move_no_packet() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let before = Snapshot::of(&lab).await;
@@ -193,6 +189,7 @@ async fn answers_to_arp_for_others_move_no_packet() {
     assert_eq!(after.but_for("web1"), before.but_for("web1"), "no neighbour has moved");
 }
 
+#[sglab::test]
 async fn a_stack_that_is_broken_from_inside_is_never_taken_for_the_filter() {
     // Who breaks what, and how it is mended.
     let breaks: &[(&str, &str, &str)] = &[

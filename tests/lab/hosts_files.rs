@@ -6,13 +6,6 @@ use sglab::model::{Era, HostName, InstanceName, VpcName};
 
 use crate::clouds::*;
 
-cases![
-    another_vpc_and_the_outside_are_known_by_their_public_addresses,
-    each_file_changes_with_the_operation_that_changes_an_address,
-    a_program_that_runs_finds_the_new_address,
-    a_name_leads_where_the_resolver_leads,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {a: {cidr: 10.0.0.0/16}, b: {cidr: 10.1.0.0/16, ipv6: yes}}
@@ -50,6 +43,7 @@ fn lines(lab: &Lab, router: &sglab::network::NodeName) -> Vec<String> {
     rest.lines().map(str::to_owned).collect()
 }
 
+#[sglab::test]
 async fn another_vpc_and_the_outside_are_known_by_their_public_addresses() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     let office = ["203.0.113.10 office", "2001:db8:ffff::10 office"];
@@ -63,6 +57,7 @@ async fn another_vpc_and_the_outside_are_known_by_their_public_addresses() {
     assert_eq!(outside(&lab), expected(vec![&public("app"), &public("db"), &db, &hidden]));
 }
 
+#[sglab::test]
 async fn each_file_changes_with_the_operation_that_changes_an_address() {
     let mut lab = boot(&topology(CLASSIC), Era::Classic).await;
     let both = |lab: &Lab| [inside(lab, "default"), outside(lab)];
@@ -83,6 +78,7 @@ async fn each_file_changes_with_the_operation_that_changes_an_address() {
 }
 
 /// Mounted where it began, the file is the same one after a change.
+#[sglab::test]
 async fn a_program_that_runs_finds_the_new_address() {
     let mut lab = boot(&topology(CLASSIC), Era::Classic).await;
     let (ask, mut asked) = tokio::sync::mpsc::channel::<()>(1);
@@ -121,6 +117,7 @@ async fn a_program_that_runs_finds_the_new_address() {
 }
 
 /// Each line of each file, against what the zone says over the same view.
+#[sglab::test]
 async fn a_name_leads_where_the_resolver_leads() {
     use sglab::compile::services::zone::{Answer, Data, Kind, View, answer};
     let lab = boot(&topology(CLOUD), Era::Vpc).await;

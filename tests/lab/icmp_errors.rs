@@ -12,16 +12,6 @@ use sglab::network::record::Record;
 use crate::bare::{Bare, inside, seen, send_raw, tap};
 use crate::clouds::*;
 
-cases![
-    an_error_about_a_tracked_flow_needs_no_rule,
-    an_error_about_an_untracked_flow_needs_a_rule_at_the_server,
-    an_error_about_an_untracked_flow_needs_a_rule_at_the_client,
-    an_error_is_its_senders_first_whichever_end_has_opened_the_flow,
-    a_rule_for_the_message_lets_it_in_and_leaves_the_flow_untracked,
-    a_file_may_take_the_page_at_its_word,
-    large_answers_hang_behind_a_smaller_link_unless_the_message_comes,
-];
-
 const OFFICE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 10);
 
 /// A server behind a group, and a client outside.
@@ -66,15 +56,18 @@ async fn boot_bare(text: &str) -> Bare {
     Bare::boot(initial_cloud(&topology(text), Era::Vpc).0).await
 }
 
+#[sglab::test]
 async fn an_error_about_a_tracked_flow_needs_no_rule() {
     assert!(comes(&boot_bare(&server("udp 53 from office", "")).await).await);
 }
 
 /// The path-MTU story: small answers arrive, large ones hang until the group admits ICMP 3/4.
+#[sglab::test]
 async fn an_error_about_an_untracked_flow_needs_a_rule_at_the_server() {
     assert!(!comes(&boot_bare(&server("udp 53 from anywhere", "")).await).await);
 }
 
+#[sglab::test]
 async fn a_rule_for_the_message_lets_it_in_and_leaves_the_flow_untracked() {
     for rule in ["icmp 3/4 from anywhere", "icmp all from office", "icmp 3 from anywhere"] {
         let mut bare = boot_bare(&server(&format!("udp 53 from anywhere, {rule}"), "")).await;
@@ -96,6 +89,7 @@ async fn a_rule_for_the_message_lets_it_in_and_leaves_the_flow_untracked() {
 }
 
 /// Nobody listens at `db`, whose kernel says so. `app` lets every datagram in, and so does not track what it sends.
+#[sglab::test]
 async fn an_error_about_an_untracked_flow_needs_a_rule_at_the_client() {
     const UNREACHABLE: u16 = 3;
     for (ingress, comes) in
@@ -123,6 +117,7 @@ async fn an_error_about_an_untracked_flow_needs_a_rule_at_the_client() {
 }
 
 /// Neither end tracks the flow, and neither has a rule for the error: who sends it is asked first, as of any packet.
+#[sglab::test]
 async fn an_error_is_its_senders_first_whichever_end_has_opened_the_flow() {
     let text = "sglab: 1\nera: vpc\ngroups:\n  APP: {ingress: [udp all from anywhere], egress: [udp all to anywhere]}\n  \
                 DB: {ingress: [udp all from anywhere], egress: [udp all to anywhere]}\n\
@@ -141,12 +136,14 @@ async fn an_error_is_its_senders_first_whichever_end_has_opened_the_flow() {
     }
 }
 
+#[sglab::test]
 async fn a_file_may_take_the_page_at_its_word() {
     let knobs = "knobs: {icmp-errors: of-every-flow}\n";
     assert!(comes(&boot_bare(&server("udp 53 from anywhere", knobs)).await).await);
 }
 
 /// A download through a link of 1,400 bytes: the server's first large segments do not fit, and the internet says so.
+#[sglab::test]
 async fn large_answers_hang_behind_a_smaller_link_unless_the_message_comes() {
     use std::io::{Read, Write};
     use std::net::SocketAddrV4;

@@ -12,23 +12,6 @@ use crate::bare::{Bare, answers_to_many, inside, soon};
 
 use crate::clouds::*;
 
-cases![
-    a_rule_for_every_ipv4_address_does_not_let_ipv6_in,
-    a_group_reference_matches_the_members_ipv6_addresses,
-    ipv6_crosses_the_gateway_untranslated_between_vpcs,
-    icmp_is_not_icmpv6,
-    an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable,
-    what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
-    what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed,
-    what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_as_spoofed,
-    each_of_many_who_ask_for_nobody_over_ipv6_is_told_so,
-    each_of_many_datagrams_to_nobody_over_ipv6_is_answered_with_an_error,
-    closed_ports_refuse_over_ipv6,
-    an_address_takes_what_comes_as_soon_as_the_lab_is_up,
-    a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway,
-    a_ping_is_answered_where_no_rule_lets_pings_in,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {one: {cidr: 10.0.0.0/16, ipv6: yes}, two: {cidr: 10.0.0.0/16, ipv6: yes}}
@@ -56,6 +39,7 @@ fn from_ipv6(host: &str, address: &str, to: &str, service: Service) -> Flow {
     Flow { from, ..by_ipv6(flow("web1", to, service)) }
 }
 
+#[sglab::test]
 async fn a_rule_for_every_ipv4_address_does_not_let_ipv6_in() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let flows = [
@@ -72,6 +56,7 @@ async fn a_rule_for_every_ipv4_address_does_not_let_ipv6_in() {
     assert!(is_dropped(&found[4]), "{found:?}");
 }
 
+#[sglab::test]
 async fn a_group_reference_matches_the_members_ipv6_addresses() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let flows = [
@@ -88,6 +73,7 @@ async fn a_group_reference_matches_the_members_ipv6_addresses() {
     assert!(is_dropped(&found[4]), "{found:?}");
 }
 
+#[sglab::test]
 async fn ipv6_crosses_the_gateway_untranslated_between_vpcs() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let found = probe(&mut lab, by_ipv6(flow("far1", "web1", tcp(443)))).await.outcome;
@@ -100,6 +86,7 @@ async fn ipv6_crosses_the_gateway_untranslated_between_vpcs() {
     assert_eq!(drop.source, std::net::IpAddr::from(far.0), "the filter sees the sender's own address");
 }
 
+#[sglab::test]
 async fn icmp_is_not_icmpv6() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let ping = Service::IcmpEcho;
@@ -114,6 +101,7 @@ async fn icmp_is_not_icmpv6() {
     assert!(is_open(&found[2]) && is_dropped(&found[3]), "{found:?}");
 }
 
+#[sglab::test]
 async fn an_ipv6_address_is_kept_over_stop_and_start_and_a_stopped_instance_is_unreachable() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let asked = by_ipv6(flow("web1", "db1", tcp(3306)));
@@ -144,6 +132,7 @@ async fn sends_as(bare: &Bare, node: &str, source: Ipv6Addr, to: Ipv6Addr) {
     sent.await.unwrap_or_else(|error| panic!("{node} as {source}: {error}"));
 }
 
+#[sglab::test]
 async fn what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
     let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = bare.log("vpc-one").await;
@@ -155,6 +144,7 @@ async fn what_an_instance_sends_with_anothers_ipv6_address_is_dropped_as_spoofed
     assert_eq!((tuple.destination, tuple.destination_port), (db1.into(), 53));
 }
 
+#[sglab::test]
 async fn what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
     let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = bare.log("internet").await;
@@ -165,6 +155,7 @@ async fn what_a_host_sends_with_anothers_ipv6_address_is_dropped_as_spoofed() {
 }
 
 /// The block of the VPC, no more and no less of it; and what is dropped does not arrive.
+#[sglab::test]
 async fn what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_as_spoofed() {
     let bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
     let mut log = bare.log("vpc-one").await;
@@ -190,6 +181,7 @@ async fn what_comes_from_the_gateway_with_an_ipv6_address_of_the_vpc_is_dropped_
 }
 
 /// The kernel's own answer is for a few and then one a second.
+#[sglab::test]
 async fn each_of_many_who_ask_for_nobody_over_ipv6_is_told_so() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     change(&mut lab, &stop("db1")).await;
@@ -201,6 +193,7 @@ async fn each_of_many_who_ask_for_nobody_over_ipv6_is_told_so() {
     }
 }
 
+#[sglab::test]
 async fn each_of_many_datagrams_to_nobody_over_ipv6_is_answered_with_an_error() {
     const UNREACHABLE: (u8, u16) = (ICMPV6, 1);
     let mut bare = Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await;
@@ -220,6 +213,7 @@ scenario: [{step: as launched, expect: {open: ['none -> all:ping by ipv6 address
 ";
 
 /// One of the types for private use, which connection tracking knows nothing of.
+#[sglab::test]
 async fn a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gateway() {
     let mut lab = boot(&topology(MESSAGES), Era::Vpc).await;
     let message = Service::Icmp(IcmpMessage { kind: 200, code: 0 });
@@ -231,6 +225,7 @@ async fn a_message_that_has_no_state_is_judged_at_each_end_and_passes_the_gatewa
     assert!(found[2..].iter().all(is_dropped), "{found:?}");
 }
 
+#[sglab::test]
 async fn a_ping_is_answered_where_no_rule_lets_pings_in() {
     let mut lab = boot(&topology(MESSAGES), Era::Vpc).await;
     let ping = |from, to| by_ipv6(flow(from, to, Service::IcmpEcho));
@@ -238,6 +233,7 @@ async fn a_ping_is_answered_where_no_rule_lets_pings_in() {
     assert!(is_open(&found[0]) && is_open(&found[1]) && is_dropped(&found[2]), "{found:?}");
 }
 
+#[sglab::test]
 async fn closed_ports_refuse_over_ipv6() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let found = probe(&mut lab, by_ipv6(flow("web1", "db1", tcp(9)))).await.outcome;
@@ -245,6 +241,7 @@ async fn closed_ports_refuse_over_ipv6() {
 }
 
 /// It took a moment longer in one boot of fifty, on a busy machine.
+#[sglab::test]
 async fn an_address_takes_what_comes_as_soon_as_the_lab_is_up() {
     let topology = topology(
         "sglab: 1\nera: vpc\nvpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}\ninstances: {c: {}, d: {}}\n\

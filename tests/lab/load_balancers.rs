@@ -7,17 +7,6 @@ use sglab::topology::Topology;
 
 use crate::clouds::{boot, flow, probe, tcp, topology};
 
-cases![
-    a_wrong_word_about_a_load_balancer_goes_red,
-    a_silent_target_leaves_by_the_timeout_of_its_health_check,
-    who_gets_the_address_of_a_registration_gets_its_connections,
-    a_terminated_target_is_forgotten,
-    each_target_is_asked_from_the_load_balancers_own_address,
-    a_wait_for_slow_health_checks_is_told,
-    by_its_name_a_load_balancer_is_its_public_address_inside_and_an_internal_one_is_nowhere_outside,
-    a_kernel_that_drops_a_health_check_against_the_model_is_told,
-];
-
 const CLASSIC: &str = "sglab: 1
 era: classic
 hosts: {world: 198.51.100.7}
@@ -47,6 +36,7 @@ fn from_world(topology: &Topology) -> Flow {
 
 const RIGHT: &str = "  - {step: one, expect: {open: [world -> lb:8000 answered by web1 and web2]}}\n";
 
+#[sglab::test]
 async fn a_wrong_word_about_a_load_balancer_goes_red() {
     let steps = "
   - {step: one too few, expect: {open: [world -> lb:8000 answered by web1]}}
@@ -71,6 +61,7 @@ async fn a_wrong_word_about_a_load_balancer_goes_red() {
 }
 
 /// EC2-Classic keeps the address of a crashed machine, with a link behind which nobody answers: no record, no error.
+#[sglab::test]
 async fn a_silent_target_leaves_by_the_timeout_of_its_health_check() {
     let topology = cloud(RIGHT);
     let mut lab = boot(&topology, Era::Classic).await;
@@ -81,6 +72,7 @@ async fn a_silent_target_leaves_by_the_timeout_of_its_health_check() {
     assert_eq!(of("web2"), Health::InService);
 }
 
+#[sglab::test]
 async fn who_gets_the_address_of_a_registration_gets_its_connections() {
     let steps = "
   - step: web1 restarts elsewhere, and a stranger gets its address
@@ -96,6 +88,7 @@ async fn who_gets_the_address_of_a_registration_gets_its_connections() {
     assert_eq!(seen.outcome, Outcome::Misdelivered { answered_by: "stranger".to_owned() });
 }
 
+#[sglab::test]
 async fn a_terminated_target_is_forgotten() {
     let topology = cloud(RIGHT);
     let mut lab = boot(&topology, Era::Classic).await;
@@ -109,6 +102,7 @@ async fn a_terminated_target_is_forgotten() {
 }
 
 /// The rule admits no other address, and yet a host outside is answered through the load balancer, and only so.
+#[sglab::test]
 async fn each_target_is_asked_from_the_load_balancers_own_address() {
     let topology = cloud(RIGHT);
     let mut lab = boot(&topology, Era::Classic).await;
@@ -124,6 +118,7 @@ async fn each_target_is_asked_from_the_load_balancers_own_address() {
 static TOLD: std::sync::Mutex<Vec<String>> = std::sync::Mutex::new(Vec::new());
 
 /// Two checks must fail of one that is silent, and each waits for longer than a second before it does.
+#[sglab::test]
 async fn a_wait_for_slow_health_checks_is_told() {
     let steps = "  - {step: silent, do: {crash: web1}, expect: {out-of-service: {lb: web1}}}\n";
     let topology = topology(&format!("{CLASSIC}{steps}").replace("timeout: 1,", "timeout: 1.5,"));
@@ -154,6 +149,7 @@ tables:
 scenario:
 ";
 
+#[sglab::test]
 async fn by_its_name_a_load_balancer_is_its_public_address_inside_and_an_internal_one_is_nowhere_outside() {
     let steps = "
   - step: without a word about the address it is the one that the name means
@@ -171,6 +167,7 @@ async fn by_its_name_a_load_balancer_is_its_public_address_inside_and_an_interna
 }
 
 /// A rule behind the lab's back drops what one of the two sends, and records nothing.
+#[sglab::test]
 async fn a_kernel_that_drops_a_health_check_against_the_model_is_told() {
     let steps =
         "  - {step: one, expect: {dropped: [app -> lb:80]}}\n  - {step: two, expect: {closed: [office -> lb:80]}}\n";

@@ -8,16 +8,6 @@ use crate::bare::{nft_script, run};
 use crate::clouds::*;
 use crate::liars::{TAKE_WHAT_COMES, TAKE_WHAT_LEAVES, Words, answer, answer_as, hide_and_send_back, is_inconclusive};
 
-cases![
-    a_question_that_leaves_by_another_interface_proves_nothing,
-    a_middlebox_proves_nothing_of_whom_it_keeps_the_question_from,
-    a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from,
-    a_nat_instance_lies_of_its_own_flows_no_better_than_others,
-    a_target_of_a_load_balancer_does_not_answer_for_another,
-    a_target_of_a_load_balancer_that_swallows_what_comes_proves_nothing,
-    a_client_of_a_load_balancer_that_answers_itself_proves_nothing,
-];
-
 /// `two` may ask by its second interface only, whose source is not checked.
 const TWO_INTERFACES: &str = "sglab: 1
 era: vpc
@@ -32,6 +22,7 @@ instances:
 scenario: [{step: one, expect: {open: ['two.eth1 -> b:80'], dropped: ['two -> b:80 at egress']}}]
 ";
 
+#[sglab::test]
 async fn a_question_that_leaves_by_another_interface_proves_nothing() {
     let mut lab = boot(&topology(TWO_INTERFACES), Era::Vpc).await;
     let over = |via| Flow { via, ..flow("two", "b", tcp(80)) };
@@ -121,6 +112,7 @@ instances:
 scenario: [{step: one, expect: {open: ['web -> db:80', 'web -> db:5000/udp']}}]
 ";
 
+#[sglab::test]
 async fn a_middlebox_proves_nothing_of_whom_it_keeps_the_question_from() {
     let start = async || boot(&topology(MIDDLEBOX), Era::Vpc).await;
     let asked = [tcp(80), udp(5000), tcp(4000)].map(|service| flow("web", "db", service));
@@ -142,6 +134,7 @@ instances:
 scenario: [{step: one, expect: {open: ['worker -> api:80 by public address', 'nat -> api:80', 'worker -> nat:80']}}]
 ";
 
+#[sglab::test]
 async fn a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from() {
     let start = async || boot(&topology(NAT), Era::Vpc).await;
     let asked = [by_public(flow("worker", "api", tcp(80)))];
@@ -151,6 +144,7 @@ async fn a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from() {
 }
 
 /// It may send in the name of others, and yet answers nothing in theirs, nor forges what was dropped of theirs.
+#[sglab::test]
 async fn a_nat_instance_lies_of_its_own_flows_no_better_than_others() {
     let mut lab = boot(&topology(NAT), Era::Vpc).await;
     let nat = node(&lab, "nat");
@@ -177,6 +171,7 @@ load-balancers:
 scenario: [{step: one, expect: {open: [world -> lb:8000 answered by web1 and web2]}}]
 ";
 
+#[sglab::test]
 async fn a_target_of_a_load_balancer_does_not_answer_for_another() {
     let mut lab = boot(&topology(BALANCED), Era::Classic).await;
     let web1 = node(&lab, "web1");
@@ -197,6 +192,7 @@ async fn a_target_of_a_load_balancer_does_not_answer_for_another() {
     assert_eq!(told, [Some("web2".to_owned()), Some("web2".to_owned())], "each of the two in its turn");
 }
 
+#[sglab::test]
 async fn a_target_of_a_load_balancer_that_swallows_what_comes_proves_nothing() {
     for words in [Words::None, Words::Garbage] {
         let mut lab = boot(&topology(BALANCED), Era::Classic).await;
@@ -212,6 +208,7 @@ async fn a_target_of_a_load_balancer_that_swallows_what_comes_proves_nothing() {
     }
 }
 
+#[sglab::test]
 async fn a_client_of_a_load_balancer_that_answers_itself_proves_nothing() {
     let mut lab = boot(&topology(BALANCED), Era::Classic).await;
     let world = node(&lab, "world");

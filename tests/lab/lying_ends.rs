@@ -11,25 +11,7 @@ use crate::bare::{inside, nft_script, run};
 use crate::clouds::*;
 use crate::liars::*;
 
-cases![
-    honest_ends_are_told_the_truth,
-    a_sender_that_answers_itself_proves_nothing,
-    what_an_instance_asks_of_its_own_address_is_its_own_word,
-    a_sender_that_takes_the_address_it_asks_proves_nothing,
-    a_sender_that_lets_its_question_out_and_answers_itself_proves_nothing,
-    a_sender_that_makes_no_beginning_of_its_question_proves_nothing,
-    a_sender_that_breaks_is_never_taken_for_the_filter,
-    a_receiver_that_hides_what_comes_and_sends_it_back_is_not_dropped,
-    a_receiver_that_answers_by_anothers_name_accuses_nobody,
-    a_receiver_that_swallows_or_changes_the_token_proves_nothing,
-    a_receiver_that_answers_in_place_of_the_harness_is_open,
-    a_receiver_that_breaks_is_never_taken_for_the_filter,
-    a_link_that_leads_elsewhere_proves_nothing,
-    a_client_that_answers_itself_holds_nothing_open,
-    a_server_that_hides_and_forges_cuts_nothing,
-    a_receiver_that_hides_packets_of_traffic_has_got_them,
-];
-
+#[sglab::test]
 async fn honest_ends_are_told_the_truth() {
     let mut lab = cloud().await;
     for (seen, truth) in ask_all(&mut lab).await {
@@ -44,6 +26,7 @@ async fn honest_ends_are_told_the_truth() {
     }
 }
 
+#[sglab::test]
 async fn a_sender_that_answers_itself_proves_nothing() {
     let mut lab = cloud().await;
     for ends in ENDS {
@@ -57,6 +40,7 @@ async fn a_sender_that_answers_itself_proves_nothing() {
 }
 
 /// Nothing of it leaves, and no group is asked.
+#[sglab::test]
 async fn what_an_instance_asks_of_its_own_address_is_its_own_word() {
     let mut lab = cloud().await;
     for family in FAMILIES {
@@ -70,6 +54,7 @@ async fn what_an_instance_asks_of_its_own_address_is_its_own_word() {
     }
 }
 
+#[sglab::test]
 async fn a_sender_that_takes_the_address_it_asks_proves_nothing() {
     let mut lab = cloud().await;
     for ends in ENDS {
@@ -78,6 +63,7 @@ async fn a_sender_that_takes_the_address_it_asks_proves_nothing() {
     proves_nothing(&ask_all(&mut lab).await);
 }
 
+#[sglab::test]
 async fn a_sender_that_lets_its_question_out_and_answers_itself_proves_nothing() {
     let mut lab = cloud().await;
     for ends in [INSIDE, ENDS[1]] {
@@ -103,6 +89,7 @@ async fn a_sender_that_lets_its_question_out_and_answers_itself_proves_nothing()
     }
 }
 
+#[sglab::test]
 async fn a_sender_that_makes_no_beginning_of_its_question_proves_nothing() {
     let mut lab = cloud().await;
     let turn = "table inet lie { chain out { type filter hook output priority 0; tcp flags & (syn | ack) == syn tcp flags set ack\n }\n}\n";
@@ -129,6 +116,7 @@ fn at_link(hook: &str, rule: &str) -> String {
     format!("table netdev own {{ chain own {{ {at} {rule}\n }}\n}}\n")
 }
 
+#[sglab::test]
 async fn a_sender_that_breaks_is_never_taken_for_the_filter() {
     let scripts = [
         own("output", "drop"),
@@ -163,6 +151,7 @@ async fn nothing_false_of_broken(names: &[&str], scripts: &[String], words: &[&s
     futures::stream::iter(tried).buffer_unordered(4).collect::<()>().await;
 }
 
+#[sglab::test]
 async fn a_receiver_that_hides_what_comes_and_sends_it_back_is_not_dropped() {
     let mut lab = cloud().await;
     for name in RECEIVERS {
@@ -196,6 +185,7 @@ fn is_taken(service: Service) -> bool {
     [tcp(80), udp(5000)].contains(&service)
 }
 
+#[sglab::test]
 async fn a_receiver_that_answers_by_anothers_name_accuses_nobody() {
     let mut lab = answered(Words::As("c")).await;
     for (seen, _) in ask_all(&mut lab).await {
@@ -205,6 +195,7 @@ async fn a_receiver_that_answers_by_anothers_name_accuses_nobody() {
     }
 }
 
+#[sglab::test]
 async fn a_receiver_that_swallows_or_changes_the_token_proves_nothing() {
     for words in [Words::None, Words::Garbage] {
         let mut lab = answered(words).await;
@@ -219,6 +210,7 @@ async fn a_receiver_that_swallows_or_changes_the_token_proves_nothing() {
 }
 
 /// Whoever holds the port is the receiver's own affair.
+#[sglab::test]
 async fn a_receiver_that_answers_in_place_of_the_harness_is_open() {
     let mut lab = cloud().await;
     for name in RECEIVERS {
@@ -232,6 +224,7 @@ async fn a_receiver_that_answers_in_place_of_the_harness_is_open() {
     }
 }
 
+#[sglab::test]
 async fn a_receiver_that_breaks_is_never_taken_for_the_filter() {
     let scripts = [
         own("input", "drop"),
@@ -274,6 +267,7 @@ async fn move_link(lab: &Lab, name: &str) -> nix::unistd::Pid {
     nix::unistd::Pid::from_raw(i32::try_from(child).expect("an id"))
 }
 
+#[sglab::test]
 async fn a_link_that_leads_elsewhere_proves_nothing() {
     let mut lab = cloud().await;
     let mut holders = Vec::new();
@@ -296,6 +290,7 @@ async fn hold(lab: &mut Lab, ends: Ends, family: Family, service: Service) -> Co
     name
 }
 
+#[sglab::test]
 async fn a_client_that_answers_itself_holds_nothing_open() {
     futures::future::join_all(ENDS.map(client_that_answers_itself)).await;
 }
@@ -325,6 +320,7 @@ async fn client_that_answers_itself(ends: Ends) {
     }
 }
 
+#[sglab::test]
 async fn a_server_that_hides_and_forges_cuts_nothing() {
     futures::future::join_all(ENDS.map(server_that_hides_and_forges)).await;
 }
@@ -346,6 +342,7 @@ async fn server_that_hides_and_forges(ends: Ends) {
     }
 }
 
+#[sglab::test]
 async fn a_receiver_that_hides_packets_of_traffic_has_got_them() {
     let mut lab = cloud().await;
     for name in RECEIVERS {

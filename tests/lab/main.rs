@@ -1,12 +1,8 @@
-//! Tests on real packets. Each runs in a process of its own, which enters the sandbox before it has threads.
+//! Tests on real packets: each in a process of its own, inside a sandbox, as users of the library have them.
 //!
-//! Started as root, every case runs twice: as root, and as an ordinary user; long sweeps are dealt out among the two. A
-//! case that cannot run fails with the reason; none is skipped.
+//! `scripts/test` runs them twice where it is root, at once: as root, and as an ordinary user; long sweeps are dealt out among the two.
+//! A test that cannot run fails with the reason; none is skipped.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
-
-#[macro_use]
-#[path = "../common/cases.rs"]
-mod cases;
 
 mod addresses;
 mod agreement;
@@ -22,7 +18,6 @@ mod cells;
 mod clients;
 mod clouds;
 mod coverage;
-#[path = "../common/dealt.rs"]
 mod dealt;
 mod disagreements;
 mod elastic_ips;
@@ -71,64 +66,3 @@ mod tracking;
 mod udp_idle;
 mod untracked;
 mod wrong_ends;
-
-use std::process::ExitCode;
-
-use cases::Case;
-
-/// Every module's cases.
-const ALL: &[&[Case]] = &[
-    addresses::CASES,
-    agreement::CASES,
-    alive::CASES,
-    answers::CASES,
-    altered::CASES,
-    disagreements::CASES,
-    blink::CASES,
-    broken_packets::CASES,
-    coverage::CASES,
-    elastic_ips::CASES,
-    errors_of_others::CASES,
-    evidence::CASES,
-    faults_load_balancers::CASES,
-    faults_log::CASES,
-    faults_nft::CASES,
-    faults_operations::CASES,
-    fence::CASES,
-    fixed_ports::CASES,
-    flow_logs::CASES,
-    foretold::CASES,
-    fragments::CASES,
-    gotchas::CASES,
-    hostile_instances::CASES,
-    hosts_files::CASES,
-    icmp_errors::CASES,
-    ipv6::CASES,
-    literal::CASES,
-    minimal_system::CASES,
-    load_balancers::CASES,
-    lying_boxes::CASES,
-    lying_ends::CASES,
-    memory::CASES,
-    mtu::CASES,
-    odd_frames::CASES,
-    outside::CASES,
-    pressure::CASES,
-    protocols::CASES,
-    regressions::CASES,
-    sabotage::CASES,
-    scale::CASES,
-    timeouts::CASES,
-    services::CASES,
-    shares::CASES,
-    topologies::CASES,
-    traceroute::CASES,
-    tracking::CASES,
-    udp_idle::CASES,
-    untracked::CASES,
-    wrong_ends::CASES,
-];
-
-fn main() -> ExitCode {
-    cases::main(ALL)
-}

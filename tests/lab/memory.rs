@@ -15,26 +15,6 @@ use sglab::network::record::Record;
 use crate::bare::{Bare, Log, hears, inside, raw, run, seen, segment, send_raw, soon, tap, word};
 use crate::clouds::*;
 
-cases![
-    two_peers_that_send_from_fixed_ports_meet_without_a_rule,
-    they_meet_by_public_and_by_ipv6_address_as_well,
-    a_second_interface_remembers_for_itself,
-    protocols_by_number_meet_by_address_and_number,
-    another_port_or_another_peer_is_no_answer,
-    a_reverse_syn_is_no_answer,
-    a_reverse_echo_request_is_no_answer,
-    what_a_peer_has_sent_outlives_its_own_egress_rule,
-    a_flow_that_nobody_answers_outlives_its_rule_at_both_ends,
-    an_untracked_flow_that_nobody_answers_is_cut_with_its_rule,
-    what_was_sent_is_forgotten_after_the_time_of_the_file,
-    who_inherits_an_address_inherits_nothing_that_was_sent,
-    an_elastic_ip_that_moves_leaves_nothing_behind,
-    protocols_are_told_apart_by_addresses_and_number_only,
-    an_error_about_another_protocol_comes_to_who_has_sent_the_packet,
-    behind_an_extension_header_of_ipv6_another_protocol_is_no_answer,
-    who_is_no_end_of_a_flow_sends_no_error_about_it_past_its_own_egress,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {a: 10.0.0.0/24, b: 10.0.1.0/24}}}
@@ -78,6 +58,7 @@ fn is_dropped_at_ingress(from: &UdpSocket, address: SocketAddr, log: &mut Log) {
 }
 
 /// WireGuard with keep-alives, IPsec behind NAT, NTP peers, hole punching. The first packet of the first side is lost.
+#[sglab::test]
 async fn two_peers_that_send_from_fixed_ports_meet_without_a_rule() {
     for era in Era::ALL {
         let text = "sglab: 1\nera: [article, classic, vpc]\ngroups: {PEERS: []}\ninstances: {a: {groups: PEERS}, b: {groups: PEERS}}\n\
@@ -93,6 +74,7 @@ async fn two_peers_that_send_from_fixed_ports_meet_without_a_rule() {
     }
 }
 
+#[sglab::test]
 async fn they_meet_by_public_and_by_ipv6_address_as_well() {
     let (bare, mut log) = cloud().await;
     let by_public = |name: &str, port| SocketAddr::from((public(&bare.cloud, name).0, port));
@@ -112,6 +94,7 @@ async fn they_meet_by_public_and_by_ipv6_address_as_well() {
     }
 }
 
+#[sglab::test]
 async fn a_second_interface_remembers_for_itself() {
     let two = "b: {groups: PEERS, subnet: a, interfaces: {eth1: {groups: PEERS, subnet: b}}}";
     let text = CLOUD.replace("b: {groups: PEERS}", two);
@@ -129,6 +112,7 @@ async fn a_second_interface_remembers_for_itself() {
     arrives(&eth1, &a, to_a);
 }
 
+#[sglab::test]
 async fn protocols_by_number_meet_by_address_and_number() {
     let (bare, mut log) = cloud().await;
     let (to_a, to_b) = (private(&bare.cloud, "a").0, private(&bare.cloud, "b").0);
@@ -144,6 +128,7 @@ async fn protocols_by_number_meet_by_address_and_number() {
     }
 }
 
+#[sglab::test]
 async fn another_port_or_another_peer_is_no_answer() {
     let (bare, mut log) = cloud().await;
     let (to_a, to_b) = (at(&bare, "a", 45001), at(&bare, "b", 45002));
@@ -165,6 +150,7 @@ async fn another_port_or_another_peer_is_no_answer() {
 }
 
 /// Both open at once: each SYN is a new connection, which the other end's rules judge.
+#[sglab::test]
 async fn a_reverse_syn_is_no_answer() {
     let (bare, mut log) = cloud().await;
     let (a, b) = (private(&bare.cloud, "a").0, private(&bare.cloud, "b").0);
@@ -177,6 +163,7 @@ async fn a_reverse_syn_is_no_answer() {
     }
 }
 
+#[sglab::test]
 async fn a_reverse_echo_request_is_no_answer() {
     let (bare, mut log) = cloud().await;
     let (a, b) = (private(&bare.cloud, "a").0, private(&bare.cloud, "b").0);
@@ -191,6 +178,7 @@ async fn a_reverse_echo_request_is_no_answer() {
 }
 
 /// Revoking is no more than for a connection that stands: what is tracked goes on.
+#[sglab::test]
 async fn what_a_peer_has_sent_outlives_its_own_egress_rule() {
     let (mut bare, mut log) = cloud().await;
     let (to_a, to_b) = (at(&bare, "a", 45001), at(&bare, "b", 45002));
@@ -207,6 +195,7 @@ async fn what_a_peer_has_sent_outlives_its_own_egress_rule() {
 }
 
 /// statsd, syslog, one-way ESP.
+#[sglab::test]
 async fn a_flow_that_nobody_answers_outlives_its_rule_at_both_ends() {
     let (mut bare, mut log) = cloud().await;
     let statsd = Traffic::Udp(PortRange::single(Port(8125)));
@@ -232,6 +221,7 @@ async fn a_flow_that_nobody_answers_outlives_its_rule_at_both_ends() {
     assert_eq!(log.next_drop().0, Record::Drop(Direction::Egress), "a new flow meets the new rules");
 }
 
+#[sglab::test]
 async fn an_untracked_flow_that_nobody_answers_is_cut_with_its_rule() {
     let (mut bare, mut log) = cloud().await;
     let statsd = Traffic::Udp(PortRange::single(Port(8125)));
@@ -251,6 +241,7 @@ async fn forgotten(bare: &Bare) {
     }
 }
 
+#[sglab::test]
 async fn what_was_sent_is_forgotten_after_the_time_of_the_file() {
     let text = CLOUD.replace("era: vpc", "era: vpc\ntracking: {udp: 30, clock-factor: 30, other: 30}");
     let bare = Bare::boot(initial_cloud(&topology(&text), Era::Vpc).0).await;
@@ -268,6 +259,7 @@ async fn what_was_sent_is_forgotten_after_the_time_of_the_file() {
 }
 
 /// Whoever had it and whoever was asked from it: both ends forget.
+#[sglab::test]
 async fn who_inherits_an_address_inherits_nothing_that_was_sent() {
     let (mut bare, mut log) = cloud().await;
     let (to_a, to_b) = (at(&bare, "a", 45001), at(&bare, "b", 45002));
@@ -300,6 +292,7 @@ fn launch_at(name: &str, address: Ipv4Addr, group: &str) -> Operation {
     launches.into_iter().find(ours).expect("a launch")
 }
 
+#[sglab::test]
 async fn an_elastic_ip_that_moves_leaves_nothing_behind() {
     let text = CLOUD.replace("groups: {PEERS", "elastic-ips: {e: b}\ngroups: {PEERS");
     let mut bare = Bare::boot(initial_cloud(&topology(&text), Era::Vpc).0).await;
@@ -317,6 +310,7 @@ async fn an_elastic_ip_that_moves_leaves_nothing_behind() {
 }
 
 /// SCTP by ports and chunks, UDP-Lite by ports, GRE by its key: for a group these are addresses and a number.
+#[sglab::test]
 async fn protocols_are_told_apart_by_addresses_and_number_only() {
     let (mut bare, mut log) = cloud().await;
     let (a, b) = (private(&bare.cloud, "a").0, private(&bare.cloud, "b").0);
@@ -343,6 +337,7 @@ async fn protocols_are_told_apart_by_addresses_and_number_only() {
 }
 
 /// Nobody takes the protocol there, and the kernel says so. No rule of the sender's admits ICMP.
+#[sglab::test]
 async fn an_error_about_another_protocol_comes_to_who_has_sent_the_packet() {
     let (mut bare, mut log) = cloud().await;
     bare.apply(&authorize("PEERS", Traffic::Protocol(253), block("0.0.0.0/0"))).await;
@@ -372,6 +367,7 @@ async fn an_error_about_another_protocol_comes_to_who_has_sent_the_packet() {
 }
 
 /// The header of the packet names the extension, and not the protocol behind it.
+#[sglab::test]
 async fn behind_an_extension_header_of_ipv6_another_protocol_is_no_answer() {
     const DESTINATION_OPTIONS: i32 = 60;
     let (bare, mut log) = cloud().await;
@@ -395,6 +391,7 @@ async fn behind_an_extension_header_of_ipv6_another_protocol_is_no_answer() {
 }
 
 /// It could else send whatever it likes, as what an error carries.
+#[sglab::test]
 async fn who_is_no_end_of_a_flow_sends_no_error_about_it_past_its_own_egress() {
     let text = CLOUD
         .replace("LONE: [protocol 253 from LONE]", "LONE: {ingress: [], egress: []}")

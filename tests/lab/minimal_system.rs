@@ -9,11 +9,6 @@ use sglab::scenario::{self, Options, RunVerdict};
 
 use crate::clouds::*;
 
-cases![
-    a_lab_needs_no_list_of_protocols_and_services,
-    a_lab_tells_its_rulesets_the_same_with_and_without_a_list_of_protocols,
-];
-
 /// The lists of names that Debian has in `netbase`, which container images leave out.
 const NAMES: [&str; 3] = ["/etc/protocols", "/etc/services", "/etc/ethertypes"];
 
@@ -36,6 +31,7 @@ const A_RULE_GOES: &str = "
     expect: {dropped: [web -> db:3306]}
 ";
 
+#[sglab::test]
 async fn a_lab_needs_no_list_of_protocols_and_services() {
     hide(&NAMES);
     let topology = topology(&format!("{EVERYTHING}{A_RULE_GOES}"));
@@ -45,6 +41,7 @@ async fn a_lab_needs_no_list_of_protocols_and_services() {
     assert_eq!(result.coverage.expect("packets were sent").unread, None);
 }
 
+#[sglab::test]
 async fn a_lab_tells_its_rulesets_the_same_with_and_without_a_list_of_protocols() {
     let lab = boot(&topology(EVERYTHING), Era::Vpc).await;
     let before = lab.testify(&[]).await.unwrap_or_else(|error| panic!("{error}"));

@@ -11,17 +11,6 @@ use crate::answered::*;
 use crate::bare::{Bare, connection, seen, tap};
 use crate::clouds::*;
 
-cases![
-    inside_a_vpc_nine_thousand_and_one_bytes_go_through_in_one_piece,
-    in_the_older_eras_every_link_takes_1500_bytes,
-    what_leaves_by_the_gateway_is_cut_up_or_answered_by_it,
-    what_comes_back_in_by_public_address_has_been_through_the_gateway_too,
-    a_router_never_cuts_up_ipv6,
-    the_internet_answers_for_the_small_link_of_a_host,
-    a_host_behind_a_small_link_knows_how_much_gets_through_in_its_own_direction,
-    a_long_stream_finds_out_about_a_small_link,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
@@ -60,6 +49,7 @@ fn in_pieces(from: IpAddr, to: IpAddr, length: usize) -> Vec<u8> {
     datagram(from, (to, PORT), 64, length, Fragments::Allowed)
 }
 
+#[sglab::test]
 async fn inside_a_vpc_nine_thousand_and_one_bytes_go_through_in_one_piece() {
     let bare = cloud().await;
     let (a, b) = (bare.node("a"), bare.node("b"));
@@ -70,6 +60,7 @@ async fn inside_a_vpc_nine_thousand_and_one_bytes_go_through_in_one_piece() {
     assert_eq!(larger.expect_err("more than the link takes").raw_os_error(), Some(libc::EMSGSIZE));
 }
 
+#[sglab::test]
 async fn in_the_older_eras_every_link_takes_1500_bytes() {
     for era in [Era::Article, Era::Classic] {
         let bare = Bare::boot(initial_cloud(&topology(OLD_CLOUD), era).0).await;
@@ -82,6 +73,7 @@ async fn in_the_older_eras_every_link_takes_1500_bytes() {
     }
 }
 
+#[sglab::test]
 async fn what_leaves_by_the_gateway_is_cut_up_or_answered_by_it() {
     let bare = cloud().await;
     let (a, office) = (bare.node("a"), bare.node("office"));
@@ -101,6 +93,7 @@ async fn what_leaves_by_the_gateway_is_cut_up_or_answered_by_it() {
     }
 }
 
+#[sglab::test]
 async fn what_comes_back_in_by_public_address_has_been_through_the_gateway_too() {
     let bare = cloud().await;
     let (a, b) = (bare.node("a"), bare.node("b"));
@@ -118,6 +111,7 @@ async fn what_comes_back_in_by_public_address_has_been_through_the_gateway_too()
     }
 }
 
+#[sglab::test]
 async fn a_router_never_cuts_up_ipv6() {
     let bare = cloud().await;
     let ipv6 = |name: &str| -> IpAddr { bare.cloud.instances[name].interfaces[0].ipv6.expect("an address").0.into() };
@@ -142,6 +136,7 @@ async fn a_router_never_cuts_up_ipv6() {
     }
 }
 
+#[sglab::test]
 async fn the_internet_answers_for_the_small_link_of_a_host() {
     let bare = cloud().await;
     let (a, home) = (bare.node("a"), bare.node("home"));
@@ -158,6 +153,7 @@ async fn the_internet_answers_for_the_small_link_of_a_host() {
 }
 
 /// Nothing but its route tells it, since its interface takes more.
+#[sglab::test]
 async fn a_host_behind_a_small_link_knows_how_much_gets_through_in_its_own_direction() {
     let bare = cloud().await;
     let (a, home, office) = (bare.node("a"), bare.node("home"), bare.node("office"));
@@ -188,6 +184,7 @@ async fn a_host_behind_a_small_link_knows_how_much_gets_through_in_its_own_direc
 }
 
 /// The host announces by TCP what its own interface takes, so that only an error tells the sender of the link before it.
+#[sglab::test]
 async fn a_long_stream_finds_out_about_a_small_link() {
     const LONG: usize = 400_000;
     let bare = cloud().await;

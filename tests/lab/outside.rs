@@ -10,14 +10,6 @@ use sglab::probe::Outcome;
 use crate::bare::{Bare, ODD_FLAGS, answers_to_many, inside, seen, segment, send_raw, soon, tap};
 use crate::clouds::*;
 
-cases![
-    what_no_connection_begins_with_ends_at_the_gateway_on_record,
-    whoever_looks_around_in_a_router_reaches_themselves,
-    each_of_many_who_ask_for_nobody_is_told_so,
-    each_of_many_datagrams_to_nobody_is_answered_with_an_error,
-    without_a_public_address_nothing_leaves_and_the_gateway_says_so,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -33,6 +25,7 @@ async fn cloud() -> Bare {
 }
 
 /// Only the first segment of a connection is translated, so that what belongs to none would go back to the internet.
+#[sglab::test]
 async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     let bare = cloud().await;
     let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);
@@ -54,6 +47,7 @@ async fn what_no_connection_begins_with_ends_at_the_gateway_on_record() {
     assert_eq!((log.drops(), beyond.drops()), (vec![], vec![]));
 }
 
+#[sglab::test]
 async fn whoever_looks_around_in_a_router_reaches_themselves() {
     let bare = cloud().await;
     for name in ["vpc-default", "internet", "gateway-default"] {
@@ -69,6 +63,7 @@ async fn whoever_looks_around_in_a_router_reaches_themselves() {
 }
 
 /// The kernel's own answer is for a few and then one a second.
+#[sglab::test]
 async fn each_of_many_who_ask_for_nobody_is_told_so() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     change(&mut lab, &stop("web2")).await;
@@ -82,6 +77,7 @@ async fn each_of_many_who_ask_for_nobody_is_told_so() {
 }
 
 /// A record is proof, and yet a program has to hear of it.
+#[sglab::test]
 async fn each_of_many_datagrams_to_nobody_is_answered_with_an_error() {
     const UNREACHABLE: (u8, u16) = (ICMP, 3);
     let mut bare = cloud().await;
@@ -91,6 +87,7 @@ async fn each_of_many_datagrams_to_nobody_is_answered_with_an_error() {
     answers_to_many(&bare.node("office"), outside.into(), UNREACHABLE).await;
 }
 
+#[sglab::test]
 async fn without_a_public_address_nothing_leaves_and_the_gateway_says_so() {
     let bare = cloud().await;
     let (mut log, mut beyond) = (bare.log("gateway-default").await, bare.log("internet").await);

@@ -12,12 +12,6 @@ use crate::bare::run;
 use crate::clouds::*;
 use crate::sabotage::{begin, script};
 
-cases![
-    who_holds_many_connections_to_a_load_balancer_or_a_listener_keeps_it_from_nobody,
-    queues_and_filters_of_its_own_cost_an_instance_only,
-    neighbours_of_its_own_making_are_an_instances_own,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -58,6 +52,7 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("its descriptors").count()
 }
 
+#[sglab::test]
 async fn who_holds_many_connections_to_a_load_balancer_or_a_listener_keeps_it_from_nobody() {
     let mut lab = cloud().await;
     holds(&mut lab, "before").await;
@@ -87,6 +82,7 @@ async fn floods(lab: &mut Lab, at: Ipv4Addr, before: usize) {
 }
 
 /// What there is no module for is refused, and costs nobody anything either.
+#[sglab::test]
 async fn queues_and_filters_of_its_own_cost_an_instance_only() {
     let mut lab = cloud().await;
     let queues = [
@@ -124,6 +120,7 @@ async fn entries(node: &Arc<Namespace>) -> String {
 }
 
 /// Few, since the kernel's table is one for the whole machine, and bounded: a lab's own entries are permanent, and no part of that bound.
+#[sglab::test]
 async fn neighbours_of_its_own_making_are_an_instances_own() {
     let mut lab = cloud().await;
     let nodes = ["vpc-default", "gateway-default", "internet", "other", "web1"].map(|name| node(&lab, name));

@@ -6,18 +6,6 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clouds::*;
 
-cases![
-    a_rule_for_echo_admits_no_other_message,
-    a_rule_for_all_icmp_admits_messages_that_begin_no_flow,
-    such_a_message_is_translated_on_the_public_path,
-    a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow,
-    a_datagram_in_fragments_is_judged_whole_by_its_port,
-    a_closed_udp_port_refuses_by_an_error_about_the_flow,
-    what_answers_a_message_needs_no_rule,
-    every_protocol_by_number_is_asked_for_over_both_families_but_those_that_no_probe_can_ask_for,
-    a_rule_for_what_no_probe_can_ask_for_is_no_column_and_does_not_count_against_coverage,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 groups:
@@ -36,6 +24,7 @@ fn icmp(kind: u8, code: u8) -> Service {
     Service::Icmp(IcmpMessage { kind, code })
 }
 
+#[sglab::test]
 async fn a_rule_for_echo_admits_no_other_message() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let flows = [Service::IcmpEcho, icmp(13, 0), icmp(5, 1), icmp(3, 1)].map(|service| flow("a", "echo", service));
@@ -44,6 +33,7 @@ async fn a_rule_for_echo_admits_no_other_message() {
     assert!(found[1..].iter().all(is_dropped), "{found:?}");
 }
 
+#[sglab::test]
 async fn a_rule_for_all_icmp_admits_messages_that_begin_no_flow() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let all = [icmp(13, 0), icmp(5, 1), icmp(3, 1)].map(|service| flow("a", "all", service));
@@ -55,6 +45,7 @@ async fn a_rule_for_all_icmp_admits_messages_that_begin_no_flow() {
     assert!(is_dropped(&found[2]) && is_dropped(&found[3]), "{found:?}");
 }
 
+#[sglab::test]
 async fn such_a_message_is_translated_on_the_public_path() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let found = probe(&mut lab, by_public(flow("a", "all", icmp(5, 1)))).await.outcome;
@@ -64,6 +55,7 @@ async fn such_a_message_is_translated_on_the_public_path() {
     assert_eq!(drop.source, std::net::IpAddr::from(public(lab.cloud(), "a").0));
 }
 
+#[sglab::test]
 async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_is_a_new_flow() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let gre = flow("a", "echo", Service::Protocol(47));
@@ -80,6 +72,7 @@ async fn a_protocol_by_number_is_dropped_where_no_rule_admits_it_and_each_probe_
 /// Those that have names are asked for by these.
 const NAMED: [u8; 4] = [1, 6, 17, 58];
 
+#[sglab::test]
 async fn every_protocol_by_number_is_asked_for_over_both_families_but_those_that_no_probe_can_ask_for() {
     const CLOUD: &str = "sglab: 1
 era: vpc
@@ -116,6 +109,7 @@ scenario: [{step: as launched, expect: {open: ['a -> b:ping', 'a -> b:ping by ip
     }
 }
 
+#[sglab::test]
 async fn a_rule_for_what_no_probe_can_ask_for_is_no_column_and_does_not_count_against_coverage() {
     const CLOUD: &str = "sglab: 1
 era: vpc
@@ -157,6 +151,7 @@ scenario: [{step: as launched, expect: {table: by-four}}, {step: over IPv6, expe
 }
 
 /// The kernel of an instance answers a timestamp request, as it does a ping.
+#[sglab::test]
 async fn what_answers_a_message_needs_no_rule() {
     use std::net::SocketAddrV4;
     const REQUEST: [u8; 20] = [13, 0, 0xf2, 0xfd, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -184,6 +179,7 @@ scenario: [{step: as launched, expect: {open: ['a -> b:ping']}}]
 ";
 
 /// The error is an ICMP message, which no rule has to let back.
+#[sglab::test]
 async fn a_closed_udp_port_refuses_by_an_error_about_the_flow() {
     const CLOUD: &str = "sglab: 1
 era: [classic, vpc]
@@ -200,6 +196,7 @@ scenario: [{step: as launched, expect: {refused: ['a -> b:9/udp', 'office -> b:9
     }
 }
 
+#[sglab::test]
 async fn a_datagram_in_fragments_is_judged_whole_by_its_port() {
     use std::net::{SocketAddr, UdpSocket};
 

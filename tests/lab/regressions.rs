@@ -15,23 +15,9 @@ use sglab::probe::{Held, Outcome};
 use crate::bare::{Bare, inside, nft_script, table};
 use crate::clouds::*;
 
-cases![
-    an_egress_accept_does_not_skip_the_receivers_ingress,
-    an_open_ingress_does_not_skip_the_senders_egress,
-    two_instances_in_one_subnet_do_not_bypass_the_filter,
-    a_rule_for_an_empty_group_matches_nobody,
-    a_transaction_whose_second_line_fails_changes_nothing_and_says_what_nft_said,
-    a_change_that_fails_in_one_namespace_is_taken_back_in_the_others,
-    an_operation_that_nft_refuses_leaves_lab_and_kernel_as_they_were,
-    a_sender_that_does_not_run_proves_nothing,
-    a_port_that_nobody_listens_on_is_refused_and_never_dropped,
-    a_listener_that_never_answers_proves_nothing,
-    a_connection_can_be_asked_as_soon_as_it_is_open,
-    an_error_that_another_packet_brought_back_is_no_answer,
-];
-
 /// Messages without ports have no socket of their own: what a router said of one was heard by every socket of the same
 /// sender that had no peer yet, and the last of many have none while the first are answered.
+#[sglab::test]
 async fn an_error_that_another_packet_brought_back_is_no_answer() {
     let many: Vec<String> =
         (0..400).map(|number| format!("203.0.{}.{}", number / 200 + 112, number % 200 + 1)).collect();
@@ -63,6 +49,7 @@ scenario: [{{step: as launched, expect: {{dropped: ['a -> gone:protocol 47']}}}}
     }
 }
 
+#[sglab::test]
 async fn an_egress_accept_does_not_skip_the_receivers_ingress() {
     // Both orders: a peer's fault showed in one of them only.
     for instances in ["{a: {groups: [A]}, b: {groups: [B]}}", "{b: {groups: [B]}, a: {groups: [A]}}"] {
@@ -84,6 +71,7 @@ scenario: [{{step: as launched, expect: {{dropped: ['a -> b:22']}}}}]
     }
 }
 
+#[sglab::test]
 async fn an_open_ingress_does_not_skip_the_senders_egress() {
     for instances in ["{a: {groups: [A]}, b: {groups: [B]}}", "{b: {groups: [B]}, a: {groups: [A]}}"] {
         let topology = topology(&format!(
@@ -110,6 +98,7 @@ instances: {web1: {groups: [CLOSED]}, web2: {groups: [CLOSED]}, db1: {groups: [D
 scenario: [{step: as launched, expect: {dropped: ['web1 -> web2:80', 'web1 -> db1:3306', 'web1 -> db1:53/udp']}}]
 ";
 
+#[sglab::test]
 async fn two_instances_in_one_subnet_do_not_bypass_the_filter() {
     let mut lab = boot(&topology(CLOSED), Era::Classic).await;
     let subnet = |name: &str| private(lab.cloud(), name).0.octets()[..3].to_vec();
@@ -121,6 +110,7 @@ async fn two_instances_in_one_subnet_do_not_bypass_the_filter() {
     }
 }
 
+#[sglab::test]
 async fn a_rule_for_an_empty_group_matches_nobody() {
     let mut lab = boot(&topology(CLOSED), Era::Classic).await;
     let flows = [flow("web1", "db1", tcp(3306)), flow("web2", "db1", tcp(3306))];
@@ -141,6 +131,7 @@ fn transaction(node: &str, forward: Vec<Change>, back: Vec<Change>) -> Action {
     Action::Nft { node: NodeName(node.into()), forward, back }
 }
 
+#[sglab::test]
 async fn a_transaction_whose_second_line_fails_changes_nothing_and_says_what_nft_said() {
     let mut bare = Bare::boot(initial_cloud(&topology(CLOSED), Era::Classic).0).await;
     let router = bare.node("vpc-default");
@@ -157,6 +148,7 @@ async fn a_transaction_whose_second_line_fails_changes_nothing_and_says_what_nft
     assert_eq!(table(&router).await, before, "handles and all");
 }
 
+#[sglab::test]
 async fn a_change_that_fails_in_one_namespace_is_taken_back_in_the_others() {
     let mut bare = Bare::boot(initial_cloud(&topology(CLOSED), Era::Classic).0).await;
     let (router, gateway) = (bare.node("vpc-default"), bare.node("gateway-default"));
@@ -171,6 +163,7 @@ async fn a_change_that_fails_in_one_namespace_is_taken_back_in_the_others() {
     }
 }
 
+#[sglab::test]
 async fn an_operation_that_nft_refuses_leaves_lab_and_kernel_as_they_were() {
     let mut lab = boot(&topology(CLOSED), Era::Classic).await;
     let router = node(&lab, "vpc-default");
@@ -187,6 +180,7 @@ async fn an_operation_that_nft_refuses_leaves_lab_and_kernel_as_they_were() {
     assert_eq!(dropped_at(&found[0]), Some((Direction::Ingress, "web1".into())), "web1 runs as before");
 }
 
+#[sglab::test]
 async fn a_sender_that_does_not_run_proves_nothing() {
     let mut lab = boot(&topology(CLOSED), Era::Classic).await;
     change(&mut lab, &stop("web1")).await;
@@ -201,6 +195,7 @@ instances: {web1: {groups: [WEB]}, db1: {groups: [DB]}}
 scenario: [{step: as launched, expect: {refused: ['web1 -> db1:3306', 'web1 -> db1:53/udp']}}]
 ";
 
+#[sglab::test]
 async fn a_port_that_nobody_listens_on_is_refused_and_never_dropped() {
     let mut lab = boot(&topology(DEAF), Era::Classic).await;
     for service in [tcp(3306), udp(53)] {
@@ -210,6 +205,7 @@ async fn a_port_that_nobody_listens_on_is_refused_and_never_dropped() {
     }
 }
 
+#[sglab::test]
 async fn a_listener_that_never_answers_proves_nothing() {
     let mut lab = boot(&topology(DEAF), Era::Classic).await;
     let db1 = node(&lab, "db1");
@@ -231,6 +227,7 @@ async fn a_listener_that_never_answers_proves_nothing() {
 }
 
 /// The client had its answer before the server's end could be found: on a busy machine the connection read as gone.
+#[sglab::test]
 async fn a_connection_can_be_asked_as_soon_as_it_is_open() {
     let topology = topology(
         "sglab: 1\nera: vpc\ngroups: {A: [tcp 80 from A]}\ninstances: {a: {groups: A}, b: {groups: A}}\n\

@@ -19,17 +19,6 @@ use crate::bare::{inside, run};
 use crate::clients::http;
 use crate::clouds::*;
 
-cases![
-    whatever_an_instance_did_to_its_network_it_stops_and_starts,
-    whatever_an_instance_did_to_its_network_it_crashes_and_starts,
-    whatever_an_instance_did_to_its_network_it_is_rebooted_and_terminated,
-    whatever_an_instance_did_to_its_network_interfaces_come_and_go,
-    an_instance_that_fills_its_folders_takes_nothing_from_others,
-    a_fork_bomb_costs_its_own_instance_only,
-    connections_to_the_services_are_limited_by_who_makes_them,
-    forged_questions_for_a_neighbour_leave_no_entry_in_a_router,
-];
-
 /// The rules are of no use to web1, which breaks itself, and db1 stands for everybody else.
 const CLOUD: &str = "sglab: 1
 era: vpc
@@ -131,19 +120,23 @@ async fn after_each(turns: &[(&str, Whole)]) {
     }
 }
 
+#[sglab::test]
 async fn whatever_an_instance_did_to_its_network_it_stops_and_starts() {
     let turn = ("[{stop: web1}, {start: web1}]", Whole::Always);
     after_each(&[turn, turn]).await;
 }
 
+#[sglab::test]
 async fn whatever_an_instance_did_to_its_network_it_crashes_and_starts() {
     after_each(&[("[{crash: web1}, {start: web1}]", Whole::IfLinksWere)]).await;
 }
 
+#[sglab::test]
 async fn whatever_an_instance_did_to_its_network_it_is_rebooted_and_terminated() {
     after_each(&[("[{reboot: web1}]", Whole::Never), ("[{terminate: web1}]", Whole::Never)]).await;
 }
 
+#[sglab::test]
 async fn whatever_an_instance_did_to_its_network_interfaces_come_and_go() {
     for sabotage in SABOTAGE {
         let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
@@ -161,6 +154,7 @@ async fn whatever_an_instance_did_to_its_network_interfaces_come_and_go() {
 }
 
 /// The folder that outlives restarts is in the memory of the lab, as its own names are.
+#[sglab::test]
 async fn an_instance_that_fills_its_folders_takes_nothing_from_others() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let fill = "exec perl -e 'for (1..1e6) { open(my $f, q(>), qq(/run/data/$_)) or exit 0 } exit 1'";
@@ -170,6 +164,7 @@ async fn an_instance_that_fills_its_folders_takes_nothing_from_others() {
     holds(&mut lab, "full", true).await;
 }
 
+#[sglab::test]
 async fn a_fork_bomb_costs_its_own_instance_only() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     // Of a depth that a machine bears on which nothing stops it. A shell tries for long where it cannot fork; this one does not.
@@ -193,6 +188,7 @@ fn processes_of(_: &Lab) -> usize {
 }
 
 /// So many connections that nobody uses, from one instance, are closed in favour of others.
+#[sglab::test]
 async fn connections_to_the_services_are_limited_by_who_makes_them() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     for service in ["169.254.169.254:80", "169.254.169.253:53"] {
@@ -251,6 +247,7 @@ async fn neighbours(router: &Arc<Namespace>) -> Vec<String> {
     all
 }
 
+#[sglab::test]
 async fn forged_questions_for_a_neighbour_leave_no_entry_in_a_router() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let router = node(&lab, "vpc-main");

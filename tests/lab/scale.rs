@@ -1,7 +1,7 @@
 //! Many rules, many instances, many labs.
 
 use std::fmt::Write;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use futures::future::join_all;
 use sglab::lab::Lab;
@@ -10,14 +10,7 @@ use sglab::model::{Era, Flow};
 use crate::bare::run;
 use crate::clouds::*;
 
-cases![
-    a_cloud_of_1000_rules_boots_and_probes_right,
-    neighbour_entries_of_a_mesh_of_100_stay_proportional_to_instances,
-    eight_labs_with_the_same_addresses_are_all_right_and_leave_each_other_alone,
-    one_lab_of_the_eight_processes_is_right,
-    eight_processes_with_the_same_addresses_are_all_right,
-];
-
+#[sglab::test]
 async fn a_cloud_of_1000_rules_boots_and_probes_right() {
     // 100 groups of 10 rules: each names the group before it, ports of its own.
     let mut text = String::from("sglab: 1\nera: vpc\ngroups:\n");
@@ -66,6 +59,7 @@ async fn neighbours(lab: &Lab) -> usize {
     join_all(listing).await.into_iter().sum()
 }
 
+#[sglab::test]
 async fn neighbour_entries_of_a_mesh_of_100_stay_proportional_to_instances() {
     let instances: Vec<_> = (0..100).map(|number| format!("i{number}: {{groups: [MESH]}}")).collect();
     let text = format!(
@@ -99,6 +93,7 @@ async fn is_right(lab: &mut Lab) {
     assert!(is_open(&found[0]) && is_dropped(&found[1]), "{found:?}");
 }
 
+#[sglab::test]
 async fn eight_labs_with_the_same_addresses_are_all_right_and_leave_each_other_alone() {
     let topology = topology(PAIR);
     let mut labs = join_all((0..8).map(|_| boot(&topology, Era::Classic))).await;
@@ -117,20 +112,23 @@ async fn eight_labs_with_the_same_addresses_are_all_right_and_leave_each_other_a
     join_all(labs.iter_mut().map(is_right)).await;
 }
 
+#[sglab::test]
 async fn one_lab_of_the_eight_processes_is_right() {
     is_right(&mut boot(&topology(PAIR), Era::Classic).await).await;
 }
 
+#[sglab::test]
 async fn eight_processes_with_the_same_addresses_are_all_right() {
     let program = std::env::current_exe().expect("this program");
     let started: Vec<_> = (0..8)
         .map(|_| {
-            let name = concat!(module_path!(), "::one_lab_of_the_eight_processes_is_right");
-            Command::new(&program).env(crate::cases::CASE, name).stderr(std::process::Stdio::piped()).spawn()
+            let words = ["scale::one_lab_of_the_eight_processes_is_right", "--exact", "--nocapture"];
+            Command::new(&program).args(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
         })
         .collect();
     for process in started {
         let output = process.expect("it starts").wait_with_output().expect("it ends");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
     }
 }

@@ -15,24 +15,6 @@ use crate::bare::{Bare, inside, nft_script, soon};
 use crate::clients::*;
 use crate::clouds::*;
 
-cases![
-    a_public_name_is_the_private_address_inside_and_the_public_one_outside,
-    a_name_has_the_new_address_at_once_after_a_restart,
-    a_resolver_answers_over_tcp_and_says_what_it_does_not_know,
-    an_instance_that_lets_nothing_out_and_nothing_in_reaches_its_services,
-    an_instance_reads_of_itself_and_of_its_groups_of_now,
-    a_session_token_is_asked_for_and_shown,
-    what_is_not_served_is_dropped_on_record,
-    the_services_are_for_instances_and_lead_nowhere_else,
-    a_resolver_outside_is_a_stranger_to_the_groups,
-    over_ipv6_they_are_the_same,
-    each_resolver_takes_questions_over_tcp,
-    by_dns_name_the_group_matches_where_the_elastic_ip_does_not,
-    a_name_that_is_gone_proves_nothing,
-    what_no_resolver_answers_proves_nothing,
-    a_question_is_answered_by_the_service_and_by_nobody_else,
-];
-
 const CLOUD: &str = "sglab: 1
 era: [article, classic, vpc]
 hosts: {office: 203.0.113.10}
@@ -58,6 +40,7 @@ fn resolvers(era: Era) -> Vec<Ipv4Addr> {
     }
 }
 
+#[sglab::test]
 async fn a_public_name_is_the_private_address_inside_and_the_public_one_outside() {
     for era in Era::ALL {
         let lab = boot(&topology(CLOUD), era).await;
@@ -82,6 +65,7 @@ async fn a_public_name_is_the_private_address_inside_and_the_public_one_outside(
     }
 }
 
+#[sglab::test]
 async fn a_name_has_the_new_address_at_once_after_a_restart() {
     for era in [Era::Article, Era::Classic] {
         let mut lab = boot(&topology(CLOUD), era).await;
@@ -106,6 +90,7 @@ async fn a_name_has_the_new_address_at_once_after_a_restart() {
     }
 }
 
+#[sglab::test]
 async fn a_resolver_answers_over_tcp_and_says_what_it_does_not_know() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     let web1 = node(&lab, "web1");
@@ -136,6 +121,7 @@ async fn a_resolver_answers_over_tcp_and_says_what_it_does_not_know() {
     assert_eq!(dig(&web1, resolver, "office", A).await, Some((0, Some(address([203, 0, 113, 10])))));
 }
 
+#[sglab::test]
 async fn an_instance_that_lets_nothing_out_and_nothing_in_reaches_its_services() {
     let mut lab = boot(&topology(FENCED), Era::Vpc).await;
     assert_eq!(
@@ -156,6 +142,7 @@ async fn an_instance_that_lets_nothing_out_and_nothing_in_reaches_its_services()
     assert!(now.abs_diff(seconds.into()) <= 2, "the clock of this machine: {seconds}");
 }
 
+#[sglab::test]
 async fn an_instance_reads_of_itself_and_of_its_groups_of_now() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     for name in ["web1", "db1"] {
@@ -189,6 +176,7 @@ async fn an_instance_reads_of_itself_and_of_its_groups_of_now() {
     assert_eq!(get(&lab, "web1", "/latest/meta-data/public-ipv4").await.0, 404);
 }
 
+#[sglab::test]
 async fn a_session_token_is_asked_for_and_shown() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     let shown = |token: &str| format!("X-aws-ec2-metadata-token: {token}\r\n");
@@ -210,6 +198,7 @@ async fn a_session_token_is_asked_for_and_shown() {
     assert!(begun.elapsed() > Duration::from_millis(500), "it was good for no second");
 }
 
+#[sglab::test]
 async fn what_is_not_served_is_dropped_on_record() {
     // With the services up, nothing is open beside them.
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
@@ -234,6 +223,7 @@ async fn what_is_not_served_is_dropped_on_record() {
     assert_eq!(reached, Err(ErrorKind::HostUnreachable));
 }
 
+#[sglab::test]
 async fn the_services_are_for_instances_and_lead_nowhere_else() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     // From outside there is no way to them, and from the gateway they do not answer.
@@ -265,6 +255,7 @@ async fn the_services_are_for_instances_and_lead_nowhere_else() {
     assert!(is_dropped(&probe(&mut lab, flow("db1", "web1", tcp(80))).await.outcome));
 }
 
+#[sglab::test]
 async fn a_resolver_outside_is_a_stranger_to_the_groups() {
     let lab = boot(&topology(CLOUD), Era::Vpc).await;
     let name = public_name(public(lab.cloud(), "db1"));
@@ -274,6 +265,7 @@ async fn a_resolver_outside_is_a_stranger_to_the_groups() {
     assert_eq!(dig(&node(&fenced, "web1"), address(OUTSIDE), &name, A).await, None);
 }
 
+#[sglab::test]
 async fn over_ipv6_they_are_the_same() {
     let text = FENCED.replacen("groups:", "vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}\ngroups:", 1);
     let lab = boot(&topology(&text), Era::Vpc).await;
@@ -289,6 +281,7 @@ async fn over_ipv6_they_are_the_same() {
     assert_eq!(connect(&web1, SocketAddr::new(at(0x253), 80)).await, Err(ErrorKind::TimedOut));
 }
 
+#[sglab::test]
 async fn each_resolver_takes_questions_over_tcp() {
     let text = FENCED.replacen("groups:", "vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}\ngroups:", 1);
     let lab = boot(&topology(&text), Era::Vpc).await;
@@ -305,6 +298,7 @@ fn by_name(flow: Flow) -> Flow {
     Flow { via: Via::Dns, ..flow }
 }
 
+#[sglab::test]
 async fn by_dns_name_the_group_matches_where_the_elastic_ip_does_not() {
     for era in Era::ALL {
         let mut lab = boot(&topology(CLOUD), era).await;
@@ -320,6 +314,7 @@ async fn by_dns_name_the_group_matches_where_the_elastic_ip_does_not() {
     }
 }
 
+#[sglab::test]
 async fn a_name_that_is_gone_proves_nothing() {
     let mut lab = boot(&topology(CLOUD), Era::Classic).await;
     change(&mut lab, &stop("db1")).await;
@@ -329,6 +324,7 @@ async fn a_name_that_is_gone_proves_nothing() {
     assert_eq!(seen.resolved, Some(Resolution::NoSuchName), "that there is no such name is evidence of its own");
 }
 
+#[sglab::test]
 async fn what_no_resolver_answers_proves_nothing() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let router = node(&lab, "vpc-default");
@@ -341,6 +337,7 @@ async fn what_no_resolver_answers_proves_nothing() {
     assert!(is_open(&outcome), "by address nobody is asked: {outcome:?}");
 }
 
+#[sglab::test]
 async fn a_question_is_answered_by_the_service_and_by_nobody_else() {
     let lab = boot(&topology(FENCED), Era::Vpc).await;
     let web1 = InstanceName::new("web1");

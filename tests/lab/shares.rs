@@ -17,14 +17,6 @@ use crate::answered::receiver;
 use crate::bare::{Bare, Log, hears, inside, raw, run, soon, word};
 use crate::clouds::{stop as stopping, *};
 
-cases![
-    who_sends_to_many_ports_fills_no_more_than_its_share_of_memory,
-    who_sends_many_protocols_fills_no_more_than_its_share_of_memory,
-    what_there_was_no_room_to_remember_makes_a_verdict_inconclusive,
-    who_opens_many_flows_keeps_connection_tracking_from_nobody,
-    of_what_comes_from_outside_each_source_has_a_share_of_connection_tracking,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 # The longest, so that what a test has sent is not forgotten before it ends.
@@ -91,6 +83,7 @@ async fn elements(bare: &Bare, set: &str, interface: &str) -> usize {
     listed.matches(&format!("\"{interface}\" . ")).count()
 }
 
+#[sglab::test]
 async fn who_sends_to_many_ports_fills_no_more_than_its_share_of_memory() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -143,6 +136,7 @@ async fn sends_many_protocols(node: &Arc<Namespace>, from: IpAddr) {
     sent.await.expect("they leave the sender");
 }
 
+#[sglab::test]
 async fn who_sends_many_protocols_fills_no_more_than_its_share_of_memory() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -195,6 +189,7 @@ async fn floods(node: &Arc<Namespace>, from: IpAddr, to: IpAddr, stop: Arc<Atomi
 
 /// Two who have filled their own shares are owed memory that they have not got: of one of them is enough to meet. Nobody else's verdict
 /// is touched, and the lab is operated meanwhile.
+#[sglab::test]
 async fn what_there_was_no_room_to_remember_makes_a_verdict_inconclusive() {
     let mut lab = boot(&topology(CLOUD), Era::Vpc).await;
     let [a, b, c] = ["a", "b", "c"].map(|name| IpAddr::from(private(lab.cloud(), name).0));
@@ -254,6 +249,7 @@ async fn opens_until_dropped(node: &Arc<Namespace>, from: IpAddr, to: IpAddr, lo
     }
 }
 
+#[sglab::test]
 async fn who_opens_many_flows_keeps_connection_tracking_from_nobody() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -280,6 +276,7 @@ async fn who_opens_many_flows_keeps_connection_tracking_from_nobody() {
     }
 }
 
+#[sglab::test]
 async fn of_what_comes_from_outside_each_source_has_a_share_of_connection_tracking() {
     let bare = cloud().await;
     let mut log = bare.log("vpc-main").await;

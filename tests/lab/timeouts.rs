@@ -5,8 +5,6 @@ use sglab::network::NodeKind;
 
 use crate::clouds::*;
 
-cases![every_router_and_gateway_has_the_timeouts_of_the_file, without_a_word_in_the_file_they_are_those_of_ec2,];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 TRACKING
@@ -32,11 +30,13 @@ async fn settings(tracking: &str) -> Vec<Vec<String>> {
     all
 }
 
+#[sglab::test]
 async fn every_router_and_gateway_has_the_timeouts_of_the_file() {
     let all = settings("tracking: {tcp-established: 350, udp: 45, clock-factor: 20}").await;
     assert_eq!(all, vec![["18", "3", "9", "2", "30"]; 2], "rounded up, and none of less than a second");
 }
 
+#[sglab::test]
 async fn without_a_word_in_the_file_they_are_those_of_ec2() {
     let all = settings("").await;
     assert_eq!(all, vec![["432000", "30", "180", "30", "600"]; 2]);

@@ -4,17 +4,6 @@ use sglab::report::json;
 use sglab::scenario::{self, Options, RunResult, RunVerdict, StepResult, predict};
 use sglab::topology::Topology;
 
-cases![
-    two_tier_holds,
-    by_address_holds,
-    by_address_vpc_holds,
-    self_trust_holds_under_each_era,
-    two_rules_holds_under_each_era,
-    instance_groups_holds,
-    groups_while_stopped_holds,
-    the_example_of_the_documentation_holds,
-];
-
 pub async fn holds(name: &str, text: &str) {
     let topology = Topology::parse(name, text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
     for era in &topology.eras {
@@ -46,36 +35,44 @@ pub fn told(result: RunResult) -> Vec<serde_json::Value> {
     steps.iter().flat_map(told).collect()
 }
 
+#[sglab::test]
 async fn two_tier_holds() {
     holds("two-tier.yaml", include_str!("../../topologies/two-tier.yaml")).await;
 }
 
+#[sglab::test]
 async fn by_address_holds() {
     holds("by-address.yaml", include_str!("../../topologies/by-address.yaml")).await;
 }
 
+#[sglab::test]
 async fn by_address_vpc_holds() {
     holds("by-address-vpc.yaml", include_str!("../../topologies/by-address-vpc.yaml")).await;
 }
 
+#[sglab::test]
 async fn self_trust_holds_under_each_era() {
     holds("self-trust.yaml", include_str!("../../topologies/self-trust.yaml")).await;
 }
 
+#[sglab::test]
 async fn two_rules_holds_under_each_era() {
     holds("two-rules.yaml", include_str!("../../topologies/two-rules.yaml")).await;
 }
 
+#[sglab::test]
 async fn instance_groups_holds() {
     holds("instance-groups.yaml", include_str!("../../topologies/instance-groups.yaml")).await;
 }
 
+#[sglab::test]
 async fn the_example_of_the_documentation_holds() {
     let text = include_str!("../../docs/topology.md");
     let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     holds("topology.md", &blocks.collect::<String>()).await;
 }
 
+#[sglab::test]
 async fn groups_while_stopped_holds() {
     holds("groups-while-stopped.yaml", include_str!("../../topologies/groups-while-stopped.yaml")).await;
 }

@@ -11,15 +11,6 @@ use crate::answered::*;
 use crate::bare::Bare;
 use crate::clouds::*;
 
-cases![
-    inside_a_vpc_the_next_hop_is_the_neighbour,
-    on_the_way_out_the_gateway_and_the_internet_are_the_hops,
-    by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself,
-    from_outside_the_gateway_answers_with_its_own_address,
-    between_vpcs_both_gateways_answer_each_by_its_own_address,
-    an_error_of_the_vpcs_router_does_not_come_from_the_target,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
@@ -68,12 +59,14 @@ async fn trace(bare: &Bare, (from, source): (&str, IpAddr), (to, target): (&str,
     }
 }
 
+#[sglab::test]
 async fn inside_a_vpc_the_next_hop_is_the_neighbour() {
     let bare = cloud().await;
     trace(&bare, ("a", inner(&bare, "a")), ("b", inner(&bare, "b")), &[]).await;
     trace(&bare, ("a", ipv6(&bare, "a")), ("b", ipv6(&bare, "b")), &[]).await;
 }
 
+#[sglab::test]
 async fn on_the_way_out_the_gateway_and_the_internet_are_the_hops() {
     let bare = cloud().await;
     let hops = [GATEWAY_ADDRESS.into(), INTERNET_ADDRESS.into()];
@@ -82,11 +75,13 @@ async fn on_the_way_out_the_gateway_and_the_internet_are_the_hops() {
     trace(&bare, ("a", ipv6(&bare, "a")), ("office", "2001:db8:ffff::10".parse().expect("an address")), &hops).await;
 }
 
+#[sglab::test]
 async fn by_public_address_the_gateway_is_the_only_hop_and_speaks_for_itself() {
     let bare = cloud().await;
     trace(&bare, ("a", inner(&bare, "a")), ("b", outer(&bare, "b")), &[GATEWAY_ADDRESS.into()]).await;
 }
 
+#[sglab::test]
 async fn from_outside_the_gateway_answers_with_its_own_address() {
     let bare = cloud().await;
     let hops = [INTERNET_ADDRESS.into(), gateway_outside_address(1).into()];
@@ -95,6 +90,7 @@ async fn from_outside_the_gateway_answers_with_its_own_address() {
     trace(&bare, ("office", "2001:db8:ffff::10".parse().expect("an address")), ("a", ipv6(&bare, "a")), &hops).await;
 }
 
+#[sglab::test]
 async fn between_vpcs_both_gateways_answer_each_by_its_own_address() {
     let text = CLOUD
         .replace("ipv6: yes}}", "ipv6: yes}, other: {cidr: 10.1.0.0/16, ipv6: yes}}")
@@ -113,6 +109,7 @@ async fn between_vpcs_both_gateways_answer_each_by_its_own_address() {
 }
 
 /// It is about a packet from the gateway, which passes it on to whoever sent that.
+#[sglab::test]
 async fn an_error_of_the_vpcs_router_does_not_come_from_the_target() {
     const HOST_UNREACHABLE: (u8, u8) = (3, 1);
     let bare = cloud().await;

@@ -9,15 +9,6 @@ use sglab::network::record::Record;
 use crate::bare::{Bare, Log, connection, inside, is_silent, passes, soon};
 use crate::clouds::*;
 
-cases![
-    a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped,
-    an_untracked_flow_is_cut_by_the_revoke_and_revived_by_the_rule,
-    an_untracked_flow_is_cut_in_the_direction_of_its_answers_too,
-    a_second_rule_that_still_admits_keeps_an_untracked_flow,
-    a_held_flow_lives_on_in_a_lab_that_probes,
-    a_datagram_flow_is_remembered_from_its_first_packet_on,
-];
-
 const CLOUD: &str = "sglab: 1
 era: classic
 groups: {WEB: [], DB: []}
@@ -44,6 +35,7 @@ async fn held(era: Era, from: &str) -> (Bare, Log, TcpStream, TcpStream) {
     (bare, log, client, server)
 }
 
+#[sglab::test]
 async fn a_tracked_flow_survives_the_revoke_of_its_rule_and_a_new_one_is_dropped() {
     for era in ERAS {
         let (mut bare, mut log, mut client, mut server) = held(era, "10.0.0.11/32").await;
@@ -69,6 +61,7 @@ fn connecting(to: SocketAddrV4) -> socket2::Socket {
     socket
 }
 
+#[sglab::test]
 async fn an_untracked_flow_is_cut_by_the_revoke_and_revived_by_the_rule() {
     for era in ERAS {
         let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
@@ -86,6 +79,7 @@ async fn an_untracked_flow_is_cut_by_the_revoke_and_revived_by_the_rule() {
     }
 }
 
+#[sglab::test]
 async fn an_untracked_flow_is_cut_in_the_direction_of_its_answers_too() {
     for era in ERAS {
         let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
@@ -98,6 +92,7 @@ async fn an_untracked_flow_is_cut_in_the_direction_of_its_answers_too() {
     }
 }
 
+#[sglab::test]
 async fn a_second_rule_that_still_admits_keeps_an_untracked_flow() {
     for era in ERAS {
         let (mut bare, mut log, mut client, mut server) = held(era, "0.0.0.0/0").await;
@@ -109,6 +104,7 @@ async fn a_second_rule_that_still_admits_keeps_an_untracked_flow() {
 }
 
 /// It takes both directions to make a connection that lives on.
+#[sglab::test]
 async fn a_datagram_flow_is_remembered_from_its_first_packet_on() {
     for era in ERAS {
         let dns = Traffic::Udp(PortRange::single(sglab::model::Port(53)));
@@ -142,6 +138,7 @@ async fn a_datagram_flow_is_remembered_from_its_first_packet_on() {
     }
 }
 
+#[sglab::test]
 async fn a_held_flow_lives_on_in_a_lab_that_probes() {
     let mut lab = boot(&topology(CLOUD), Era::Classic).await;
     let of_web = || authorize("DB", ports(), group("WEB"));

@@ -15,18 +15,6 @@ use crate::bare::{Bare, Log, inside, run, soon};
 use crate::clouds::*;
 use crate::topologies::holds;
 
-cases![
-    two_quick_questions_make_a_stream_that_outlives_its_rule_for_longer,
-    a_stream_goes_on_by_every_kind_of_address,
-    a_stream_that_goes_on_after_a_pause_is_a_stream_still,
-    a_late_answer_makes_no_stream,
-    a_packet_after_that_is_judged_as_new_by_its_own_direction,
-    one_question_and_many_answers_are_no_stream,
-    an_address_that_leaves_its_holder_takes_its_streams_along,
-    a_tunnel_is_idle_once_both_ends_have_forgotten_it,
-    to_be_held_makes_no_stream_of_a_single_question,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 tracking: {udp: 30, udp-stream: 60, clock-factor: 10}
@@ -186,6 +174,7 @@ impl Pair {
     }
 }
 
+#[sglab::test]
 async fn two_quick_questions_make_a_stream_that_outlives_its_rule_for_longer() {
     let mut pair = pair(Way::Private).await;
     pair.exchange();
@@ -199,6 +188,7 @@ async fn two_quick_questions_make_a_stream_that_outlives_its_rule_for_longer() {
     pair.question_is_dropped(Direction::Egress);
 }
 
+#[sglab::test]
 async fn a_stream_goes_on_by_every_kind_of_address() {
     for way in [Way::Public, Way::Ipv6] {
         let mut pair = pair(way).await;
@@ -215,6 +205,7 @@ async fn a_stream_goes_on_by_every_kind_of_address() {
 }
 
 /// Its next packet has its own entry in connection tracking, with one packet.
+#[sglab::test]
 async fn a_stream_that_goes_on_after_a_pause_is_a_stream_still() {
     let mut pair = pair(Way::Private).await;
     pair.exchange();
@@ -227,6 +218,7 @@ async fn a_stream_that_goes_on_after_a_pause_is_a_stream_still() {
     assert_eq!(pair.log.drops(), []);
 }
 
+#[sglab::test]
 async fn a_late_answer_makes_no_stream() {
     let mut pair = slowly().await;
     let client = pair.ask();
@@ -240,6 +232,7 @@ async fn a_late_answer_makes_no_stream() {
     pair.question_is_dropped(Direction::Egress);
 }
 
+#[sglab::test]
 async fn a_packet_after_that_is_judged_as_new_by_its_own_direction() {
     let mut pair = slowly().await;
     let client = pair.ask();
@@ -257,6 +250,7 @@ async fn a_packet_after_that_is_judged_as_new_by_its_own_direction() {
     assert_eq!(pair.log.drops(), []);
 }
 
+#[sglab::test]
 async fn one_question_and_many_answers_are_no_stream() {
     let mut pair = slowly().await;
     let client = pair.ask();
@@ -271,6 +265,7 @@ async fn one_question_and_many_answers_are_no_stream() {
     assert_eq!(pair.log.next_drop().0, Record::Drop(Direction::Egress));
 }
 
+#[sglab::test]
 async fn an_address_that_leaves_its_holder_takes_its_streams_along() {
     let mut pair = pair(Way::Private).await;
     pair.exchange();
@@ -284,6 +279,7 @@ async fn an_address_that_leaves_its_holder_takes_its_streams_along() {
 }
 
 /// Each end has sent first: what it remembers of that is no entry of connection tracking.
+#[sglab::test]
 async fn a_tunnel_is_idle_once_both_ends_have_forgotten_it() {
     let (a_and_b, two_exchanges) = ("instances: {a: {groups: G}, b: {groups: G}}", "udp-stream: 60, clock-factor: 30");
     let text = format!(
@@ -298,6 +294,7 @@ scenario:
 }
 
 /// The run looks after every step whether it is as the model says, but for that no packet is sent here.
+#[sglab::test]
 async fn to_be_held_makes_no_stream_of_a_single_question() {
     let text = "sglab: 1
 era: vpc

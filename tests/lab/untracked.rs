@@ -11,11 +11,6 @@ use crate::answered::send;
 use crate::bare::{Bare, seen, taps};
 use crate::clouds::*;
 
-cases![
-    who_has_sent_a_message_to_a_neighbour_takes_no_answer_without_a_rule,
-    about_a_message_to_a_neighbour_nobody_outside_speaks,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}
@@ -42,6 +37,7 @@ fn message(from: Ipv6Addr, to: Ipv6Addr, type_u8: u8, carried: &[u8]) -> Vec<u8>
     packet
 }
 
+#[sglab::test]
 async fn who_has_sent_a_message_to_a_neighbour_takes_no_answer_without_a_rule() {
     let (bare, a, b) = cloud().await;
     let mut log = bare.log("vpc-main").await;
@@ -57,6 +53,7 @@ async fn who_has_sent_a_message_to_a_neighbour_takes_no_answer_without_a_rule() 
 }
 
 /// It would be an error about what nobody has sent: an echo.
+#[sglab::test]
 async fn about_a_message_to_a_neighbour_nobody_outside_speaks() {
     let (bare, a, _) = cloud().await;
     let office: Ipv6Addr = "2001:db8:ffff::10".parse().expect("an address");

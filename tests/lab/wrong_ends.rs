@@ -12,15 +12,6 @@ use sglab::scenario::agreement::{Agreement, compare};
 
 use crate::clouds::*;
 
-cases![
-    a_forged_packet_that_the_gateway_drops_as_spoofed_is_no_agreement,
-    a_packet_without_a_public_address_that_the_router_drops_is_no_agreement,
-    a_forged_packet_dropped_as_spoofed_for_another_interface_is_no_agreement,
-    an_address_that_the_router_calls_unreachable_and_not_the_internet_is_no_agreement,
-    a_drop_at_another_instance_or_interface_of_the_same_groups_is_no_agreement,
-    a_rule_that_admits_at_another_interface_than_was_asked_is_no_agreement,
-];
-
 const CLOUD: &str = "sglab: 1
 era: vpc
 hosts: {office: 203.0.113.10}
@@ -84,6 +75,7 @@ fn cause(seen: &Observation) -> String {
     }
 }
 
+#[sglab::test]
 async fn a_forged_packet_that_the_gateway_drops_as_spoofed_is_no_agreement() {
     let (compiled, altered, seen) = told(&forged, |mut network| {
         let spoofed = text_of(&mut network, "vpc-v", "prerouting", "spoofed");
@@ -98,6 +90,7 @@ async fn a_forged_packet_that_the_gateway_drops_as_spoofed_is_no_agreement() {
     assert_eq!((compiled, altered), (Agreement::Agree, Agreement::Disagree), "{seen:?}");
 }
 
+#[sglab::test]
 async fn a_packet_without_a_public_address_that_the_router_drops_is_no_agreement() {
     let hidden = |cloud: &Cloud| to_office(Endpoint::Instance(InstanceName::new("hidden")), cloud);
     let (compiled, altered, seen) = told(&hidden, |mut network| {
@@ -112,6 +105,7 @@ async fn a_packet_without_a_public_address_that_the_router_drops_is_no_agreement
 }
 
 /// As if the links of the instance had been mixed up: what it forges comes in by its first interface, and not by the second.
+#[sglab::test]
 async fn a_forged_packet_dropped_as_spoofed_for_another_interface_is_no_agreement() {
     let by = |device| {
         let from = InterfaceId { instance: InstanceName::new("web"), device };
@@ -124,6 +118,7 @@ async fn a_forged_packet_dropped_as_spoofed_for_another_interface_is_no_agreemen
     assert_eq!((compiled, altered), (Agreement::Agree, Agreement::Disagree), "{seen:?}");
 }
 
+#[sglab::test]
 async fn an_address_that_the_router_calls_unreachable_and_not_the_internet_is_no_agreement() {
     let to_nobody = |_: &Cloud| by_public(flow("client", "gone", tcp(80)));
     let (compiled, altered, seen) = told(&to_nobody, |mut network| {
@@ -159,6 +154,7 @@ fn to_the_second(service: Service) -> impl Fn(&Cloud) -> Flow {
     }
 }
 
+#[sglab::test]
 async fn a_drop_at_another_instance_or_interface_of_the_same_groups_is_no_agreement() {
     let others: [(Alter, &str); 2] =
         [(|network| led_to(network, "web.eth0"), "web"), (|network| led_to(network, "other.eth0"), "other")];
@@ -170,6 +166,7 @@ async fn a_drop_at_another_instance_or_interface_of_the_same_groups_is_no_agreem
     }
 }
 
+#[sglab::test]
 async fn a_rule_that_admits_at_another_interface_than_was_asked_is_no_agreement() {
     let (compiled, altered, seen) = told(&to_the_second(tcp(80)), |network| led_to(network, "web.eth0")).await;
     assert!(is_open(&seen.outcome), "{seen:?}");

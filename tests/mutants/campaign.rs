@@ -16,7 +16,6 @@ use super::results::{
     Commons, Fate, File, Task, Word, files, is_done, is_gotcha, label_of_common, of_witnesses, out_of, read, results,
 };
 use super::unit;
-use crate::cases::CASE;
 
 /// The unit that this process is to run: file and era.
 const UNIT: &str = "SGLAB_MUTANTS_UNIT";
@@ -237,7 +236,7 @@ fn ask_the_witnesses(options: &Options) {
     let out = Mutex::new(out);
     let of = |module: &&str| {
         let module = format!("{module}::");
-        cases.iter().filter(move |case| case.contains(&module))
+        cases.iter().filter(move |case| case.starts_with(&module))
     };
     several(options.jobs, commons, |common: String| {
         let red = WITNESSES.iter().flat_map(|module| of(module)).find(|case| is_red(program, case, &common));
@@ -255,7 +254,7 @@ fn ask_the_witnesses(options: &Options) {
     });
 }
 
-/// The names of the lab suite's cases, which it lists once for each user.
+/// The names of the lab suite's cases.
 fn cases_of(suite: &Path) -> Vec<String> {
     let output = Command::new(suite).args(["--list", "--format", "terse"]).output().expect("the lab suite");
     let names = String::from_utf8(output.stdout).expect("names");
@@ -269,7 +268,7 @@ fn cases_of(suite: &Path) -> Vec<String> {
 fn is_red(program: &Path, case: &str, common: &str) -> bool {
     let passes = |mutation: Option<&str>| {
         let mut command = Command::new(program);
-        command.env(CASE, case).envs(mutation.map(|mutation| (COMMON, mutation)));
+        command.args(["--exact", case]).envs(mutation.map(|mutation| (COMMON, mutation)));
         command.output().expect("a process").status.success()
     };
     !passes(Some(common)) && !passes(Some(common)) && passes(None)

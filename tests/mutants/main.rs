@@ -3,10 +3,6 @@
 //! A tool and its tests: `scripts/mutants` runs all of them, `cargo test` a small fixed sample.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed test panics")]
 
-#[macro_use]
-#[path = "../common/cases.rs"]
-mod cases;
-
 mod accepting;
 mod bench;
 mod breaking;
@@ -14,8 +10,6 @@ mod campaign;
 #[path = "../common/cells.rs"]
 mod cells;
 mod concerning;
-#[path = "../common/dealt.rs"]
-mod dealt;
 mod equivalent;
 mod held;
 mod idle;
@@ -31,13 +25,13 @@ mod unit;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use libtest_mimic::{Arguments, Trial};
 use sglab::compile::names;
 use sglab::lab::Lab;
 use sglab::model::Era;
 use sglab::network::nft::{Ruleset, Set, SetKey};
 use sglab::topology::Topology;
 
-use cases::Case;
 use cells::cells;
 use concerning::concerns;
 use equivalent::claims;
@@ -48,17 +42,38 @@ use mutations::{COMMON, mutation, rewriting};
 use noticing::Plan;
 use unit::Found;
 
-cases![
-    a_sample_of_mutations_is_noticed,
-    every_claim_of_equivalence_has_its_reason,
-    the_network_shows_what_no_packet_comes_to_and_nothing_else,
-    why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it,
-    a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer,
-    a_condition_is_within_those_that_ask_for_less_and_no_others,
-];
+/// Tests by the names of their functions.
+macro_rules! tests {
+    ($($function:ident),* $(,)?) => {
+        vec![$(Trial::test(stringify!($function), || {
+            $function();
+            Ok(())
+        })),*]
+    };
+}
 
 fn main() -> ExitCode {
-    campaign::main().unwrap_or_else(|| cases::main(&[CASES]))
+    if let Some(code) = campaign::main() {
+        return code;
+    }
+    let tests = tests![
+        in_a_lab_a_sample_of_mutations_is_noticed,
+        every_claim_of_equivalence_has_its_reason,
+        the_network_shows_what_no_packet_comes_to_and_nothing_else,
+        why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it,
+        a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer,
+        a_condition_is_within_those_that_ask_for_less_and_no_others,
+    ];
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
+
+fn in_a_lab_a_sample_of_mutations_is_noticed() {
+    sglab::testing::run(
+        module_path!(),
+        "in_a_lab_a_sample_of_mutations_is_noticed",
+        0,
+        a_sample_of_mutations_is_noticed,
+    );
 }
 
 /// The topology of a text; panics with every problem if it has any.
@@ -102,14 +117,14 @@ async fn is_noticed(plan: &Plan, lab: &mut Lab, mutation: &Mutation) -> bool {
     plan.few_red(lab).await.is_some() || plan.concerned_red(lab, mutation).await.is_some()
 }
 
-async fn every_claim_of_equivalence_has_its_reason() {
+fn every_claim_of_equivalence_has_its_reason() {
     for claim in claims() {
         assert!(!claim.to_string().trim_matches(['*', ' ']).is_empty(), "{claim} claims everything");
     }
 }
 
 /// Of the two tiers in a VPC, with their groups' rules for all that goes out, and no IPv6.
-async fn the_network_shows_what_no_packet_comes_to_and_nothing_else() {
+fn the_network_shows_what_no_packet_comes_to_and_nothing_else() {
     let cloud = topology(TWO_TIER).initial_cloud(Era::Vpc).expect("the two tiers are launched in a VPC");
     let network = sglab::compile::network(&cloud).expect("a cloud that compiles");
     let why = |label: &str| {
@@ -158,7 +173,7 @@ async fn the_network_shows_what_no_packet_comes_to_and_nothing_else() {
     }
 }
 
-async fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it() {
+fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tried_it() {
     let cloud = topology(TWO_TIER).initial_cloud(Era::Vpc).expect("the two tiers are launched in a VPC");
     let network = sglab::compile::network(&cloud).expect("a cloud that compiles");
     let [tried, never] = [0, 1].map(|number| Arc::new(all(&network).swap_remove(number)));
@@ -168,7 +183,7 @@ async fn why_a_mutation_is_idle_in_one_state_explains_nothing_of_another_that_tr
     assert_eq!(found.alive, [(tried, None), (never, Some("idle"))]);
 }
 
-async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
+fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
     let set = |elements: &[&str]| Set {
         key: SetKey::Values("ipv4_addr".into()),
         elements: elements.iter().map(|it| (*it).into()).collect(),
@@ -205,7 +220,7 @@ async fn a_condition_is_within_those_that_ask_for_less_and_no_others() {
 
 const BEHIND_A_LOAD_BALANCER: &str = include_str!("../../topologies/gotchas/behind-a-load-balancer-in-classic.yaml");
 
-async fn a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer() {
+fn a_rule_of_a_load_balancers_group_concerns_what_comes_to_the_load_balancer() {
     let file = topology(BEHIND_A_LOAD_BALANCER);
     let cloud = file.initial_cloud(Era::Classic).expect("a cloud that is launched");
     let network = sglab::compile::network(&cloud).expect("a cloud that compiles");

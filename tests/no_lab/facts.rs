@@ -70,12 +70,13 @@ impl Known {
     }
 }
 
-/// The names of functions that are run as tests: marked so, or listed as cases of the lab.
+/// The names of functions that are run as tests: marked so, or made of a list of names and files.
 fn tests_of(text: &str) -> Vec<String> {
     let name = |line: &str| Some(line.split_once("fn ")?.1.split('(').next()?.to_owned());
-    let marked = text.split("#[test]").skip(1).filter_map(|rest| rest.lines().find_map(name));
-    let listed = text.split("\ncases![").skip(1).filter_map(|rest| rest.split(']').next());
-    let listed = listed.flat_map(|list| list.split(',').map(|case| case.trim().to_owned()));
+    let marked = text.split("test]\n").skip(1).filter_map(|rest| rest.lines().find_map(name));
+    let listed = text.split("\npast! {").skip(1).filter_map(|rest| rest.split('}').next());
+    let listed =
+        listed.flat_map(|list| list.lines().filter_map(|line| Some(line.split_once(':')?.0.trim().to_owned())));
     marked.chain(listed).collect()
 }
 

@@ -21,19 +21,6 @@ use sglab::probe::{DropCause, Held, Outcome};
 
 use crate::clouds::*;
 
-cases![
-    the_literal_cases_of_a_vpc,
-    the_literal_cases_of_a_vpc_that_restarts,
-    the_literal_cases_of_forged_sources,
-    the_literal_cases_behind_a_nat,
-    the_literal_case_of_an_idle_question,
-    the_literal_cases_of_ipv6_to_the_letter,
-    the_literal_cases_of_classic,
-    the_literal_cases_of_the_article,
-    the_literal_cases_of_operations,
-    every_documented_case_about_a_flow_is_among_them,
-];
-
 /// One line of a play. The first word is the case of the list of documented gotchas that it is from, or the section of
 /// the facts (`docs/facts.md`).
 enum Line {
@@ -72,38 +59,47 @@ const PLAYS: &[(&str, Era, &[Line])] = &[
     (operations::CLOUD, Era::Vpc, operations::VPC_LINES),
 ];
 
+#[sglab::test]
 async fn the_literal_cases_of_a_vpc() {
     play(0).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_a_vpc_that_restarts() {
     play(1).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_forged_sources() {
     play(2).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_behind_a_nat() {
     play(3).await;
 }
 
+#[sglab::test]
 async fn the_literal_case_of_an_idle_question() {
     play(4).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_ipv6_to_the_letter() {
     play(5).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_classic() {
     play(6).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_the_article() {
     play(7).await;
 }
 
+#[sglab::test]
 async fn the_literal_cases_of_operations() {
     for number in 8..PLAYS.len() {
         play(number).await;
@@ -111,6 +107,7 @@ async fn the_literal_cases_of_operations() {
 }
 
 /// 1 to 30, 39 and 41; the others are about calls alone, and `src/model/apply/documented.rs` has them.
+#[sglab::test]
 async fn every_documented_case_about_a_flow_is_among_them() {
     let lines = || PLAYS.iter().flat_map(|(.., lines)| lines.iter());
     let cases: BTreeSet<u8> = lines().filter_map(|line| line.case().parse().ok()).collect();

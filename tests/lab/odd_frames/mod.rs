@@ -18,13 +18,6 @@ use crate::bare::Bare;
 use crate::clouds::*;
 use attack::{Round, prepare};
 
-cases![
-    of_odd_frames_only_what_a_rule_lets_in_arrives,
-    odd_frames_are_noticed_where_nobody_looks_at_sources,
-    odd_frames_are_noticed_where_a_rule_admits_too_much,
-    odd_frames_are_noticed_where_what_begins_nothing_passes,
-];
-
 /// Both VPCs have the same block, so that an address says nothing of where somebody is.
 const CLOUD: &str = "sglab: 1
 era: vpc
@@ -108,6 +101,7 @@ fn seed() -> u64 {
 /// Source ports are used once in a lab, so that whatever comes begins something.
 const MOST_OF_A_LAB: u64 = 36_000;
 
+#[sglab::test]
 async fn of_odd_frames_only_what_a_rule_lets_in_arrives() {
     let (each, mut seed) = (number_of("SGLAB_ODD_FRAMES").unwrap_or(250), seed());
     let (mut left, begun) = (each, Instant::now());
@@ -142,10 +136,12 @@ fn accepting(mut network: Network, chain: &str, id: &str) -> Network {
     network
 }
 
+#[sglab::test]
 async fn odd_frames_are_noticed_where_nobody_looks_at_sources() {
     is_noticed(|network| accepting(network, "prerouting", "spoofed"), "it has not its sender's address").await;
 }
 
+#[sglab::test]
 async fn odd_frames_are_noticed_where_a_rule_admits_too_much() {
     let alter = |mut network: Network| {
         let router = network.nodes.get_mut(&NodeName("vpc-main".into())).expect("the router");
@@ -158,6 +154,7 @@ async fn odd_frames_are_noticed_where_a_rule_admits_too_much() {
     is_noticed(alter, "no rule lets it in").await;
 }
 
+#[sglab::test]
 async fn odd_frames_are_noticed_where_what_begins_nothing_passes() {
     let alter = |network| accepting(accepting(network, "egress", "invalid"), "ingress", "invalid");
     is_noticed(alter, "no rule lets").await;
