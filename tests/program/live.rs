@@ -628,7 +628,7 @@ fn keys(value: &Value, all: &mut std::collections::BTreeSet<String>) {
 
 #[test]
 fn every_key_that_a_lab_s_commands_print_is_documented_in_one_place() {
-    let docs = include_str!("../docs/output.md");
+    let docs = include_str!("../../docs/output.md");
     let (_, section) = docs.split_once("### Labs that stay up\n").expect("a section");
     let section = section.split("\n### ").next().expect("its text");
     let labs = Labs::of(User::Ours);

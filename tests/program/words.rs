@@ -415,7 +415,7 @@ fn one_name_that_cannot_be_read_hides_no_other_file() {
         }
     }
     let said = sglab(&program, &["check", "nope.yaml", "wrong.yaml", "--format", "json"]);
-    let told = program::json(&said.out);
+    let told = crate::program::json(&said.out);
     assert_eq!(told["unreadable"][0]["file"], "nope.yaml");
     assert_eq!(told["problems"][0]["place"]["file"], "wrong.yaml");
 }
