@@ -6,6 +6,7 @@ use sglab::model::Cloud;
 use sglab::network::nft::{NftRule, Ruleset, Set, SetKey};
 
 use super::implied::{block_of, is_within};
+use super::naming::is_named;
 use super::rewriting::parts;
 
 const IPV4: &str = "meta nfproto ipv4";
@@ -27,9 +28,7 @@ impl<'a> Here<'a> {
     }
 
     pub fn is_named(&self, name: &str) -> bool {
-        let rules = self.ruleset.chains.values().flat_map(|chain| &chain.rules).map(|rule| &rule.text);
-        let values = self.ruleset.maps.values().flat_map(|map| map.elements.values());
-        rules.chain(values).any(|text| text.split(' ').any(|word| word.trim_start_matches('@') == name))
+        is_named(self.ruleset, name)
     }
 
     pub fn matches_nothing(&self, rule: &NftRule) -> bool {

@@ -9,6 +9,7 @@ use sglab::network::nft::NftRule;
 use super::accepting::{Here, addresses, bits, jump, mark, wanted_mark};
 use super::implied::widened_by;
 use super::mutation::{Mutation, Of};
+use super::naming::sets;
 use super::rewriting::parts;
 
 /// The reason, if there is one. What all clouds have in common is never idle: other clouds ask more of it.
@@ -142,7 +143,7 @@ impl Here<'_> {
 
     /// Why nothing could notice that a member is missing.
     fn element(&self, set: &str) -> Option<&'static str> {
-        let names_it = |rule: &NftRule| rule.text.split(' ').any(|word| word.strip_prefix('@') == Some(set));
+        let names_it = |rule: &NftRule| sets(&rule.text).any(|named| named == set);
         let mut of_the_rules = self.ruleset.chains.iter().flat_map(|(name, chain)| {
             let named = chain.rules.iter().enumerate().filter(|(_, rule)| names_it(rule));
             named.map(move |(at, rule)| {

@@ -17,6 +17,9 @@ mod implied;
 mod isolated;
 #[path = "../common/mutations/mod.rs"]
 mod mutations;
+#[path = "../../src/compile/tests/naming.rs"]
+#[allow(dead_code, reason = "the compiler's tests ask more")]
+mod naming;
 mod noticing;
 mod report;
 mod results;
@@ -29,7 +32,7 @@ use libtest_mimic::{Arguments, Trial};
 use sglab::compile::names;
 use sglab::lab::Lab;
 use sglab::model::Era;
-use sglab::network::nft::{Ruleset, Set, SetKey};
+use sglab::network::nft::{self, Ruleset, Set, SetKey};
 use sglab::topology::Topology;
 
 use cells::cells;

@@ -2,6 +2,8 @@
 
 use crate::network::nft::{Chain, Change, Map, Ruleset, Set};
 
+use super::naming::{chains, is_named, sets};
+
 /// Carries out a transaction; panics where nft would refuse it.
 pub fn carry_out(ruleset: &Ruleset, changes: &[Change]) -> Ruleset {
     let mut now = ruleset.clone();
@@ -20,22 +22,12 @@ pub fn carry_out(ruleset: &Ruleset, changes: &[Change]) -> Ruleset {
 }
 
 fn names_what_is_there(ruleset: &Ruleset, text: &str) {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    for (i, word) in words.iter().enumerate() {
-        // `@th,160,32` is a part of a packet.
-        if let Some(name) = word.strip_prefix('@').filter(|name| !name.contains(',')) {
-            assert!(ruleset.sets.contains_key(name) || ruleset.maps.contains_key(name), "{text} names no set or map");
-        }
-        if *word == "jump" {
-            assert!(ruleset.chains.contains_key(words[i + 1]), "{text} names no chain");
-        }
+    for name in sets(text) {
+        assert!(ruleset.sets.contains_key(name) || ruleset.maps.contains_key(name), "{text} names no set or map");
     }
-}
-
-fn is_named(ruleset: &Ruleset, name: &str) -> bool {
-    let texts = ruleset.chains.values().flat_map(|chain| chain.rules.iter().map(|rule| rule.text.as_str()));
-    let verdicts = ruleset.maps.values().flat_map(|map| map.elements.values().map(String::as_str));
-    texts.chain(verdicts).any(|text| text.split_whitespace().any(|word| word.trim_start_matches('@') == name))
+    for name in chains(text) {
+        assert!(ruleset.chains.contains_key(name), "{text} names no chain");
+    }
 }
 
 fn step(now: &mut Ruleset, change: &Change) {

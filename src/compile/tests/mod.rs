@@ -1,6 +1,7 @@
 //! What the compiler promises, on clouds made by hand. Loading into a kernel is tried in `tests/no_lab/compile_loads.rs`.
 
 use crate::model;
+use crate::network::nft;
 
 mod diffs;
 mod files;
@@ -9,4 +10,5 @@ mod golden;
 mod interpreter;
 mod layouts;
 mod load_balancers;
+mod naming;
 mod rules;
