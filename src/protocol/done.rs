@@ -35,7 +35,7 @@ pub struct Probed {
     pub address: Option<IpAddr>,
     /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back.
     pub answer_dropped: Option<AnswerDropped>,
-    /// Present if [`ProbeDetails::Records`] was asked for.
+    /// Present if [`ProbeDetails::Records`](super::ProbeDetails::Records) was asked for.
     pub records: Option<ProbeRecords>,
 }
 

@@ -231,7 +231,7 @@ async fn what_there_was_no_room_to_remember_makes_a_verdict_inconclusive() {
         if batch.canaries_held && is_dropped(others) {
             break;
         }
-        assert!(begun.elapsed() < soon(), "{others:?}");
+        assert!(begun.elapsed() < 6 * soon(), "{others:?}");
     }
 }
 
@@ -245,7 +245,7 @@ async fn opens_until_dropped(node: &Arc<Namespace>, from: IpAddr, to: IpAddr, lo
         if log.drops().contains(&Record::Connections) {
             return;
         }
-        assert!(begun.elapsed() < soon(), "no flow was dropped for want of a share");
+        assert!(begun.elapsed() < 6 * soon(), "no flow was dropped for want of a share");
     }
 }
 
