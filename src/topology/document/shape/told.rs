@@ -126,20 +126,9 @@ impl Told<'_> {
 
 /// A key that compose files and templates of others have, in the word of this format.
 fn of_other_tools(word: &str, known: &[&str]) -> Option<String> {
-    const WORDS: [(&str, &str); 12] = [
-        ("volumes", "mounts"),
-        ("volume", "mounts"),
-        ("binds", "mounts"),
-        ("ports", "listens"),
-        ("expose", "listens"),
-        ("security-groups", "groups"),
-        ("security_groups", "groups"),
-        ("sg", "groups"),
-        ("inbound", "ingress"),
-        ("outbound", "egress"),
-        ("cidr", "block"),
-        ("private-ip", "address"),
-    ];
-    let meant = WORDS.into_iter().find(|(other, own)| *other == word && known.contains(own));
+    const WORDS: &str = "volumes=mounts volume=mounts binds=mounts ports=listens expose=listens security-groups=groups \
+                         security_groups=groups sg=groups inbound=ingress outbound=egress private-ip=address";
+    let mut words = WORDS.split_whitespace().filter_map(|pair| pair.split_once('='));
+    let meant = words.find(|(other, own)| *other == word && known.contains(own));
     meant.map(|(_, own)| format!("here it is `{own}:`"))
 }
