@@ -75,8 +75,10 @@ impl Resolver<'_> {
             }
             let Some(edit) = &entry.value else { continue };
             let (add, remove) = (self.entries(edit.add.get()), self.entries(edit.remove.get()));
-            let unread = |list: &Field<Any<ListedBlock>>| list.is_unread() || list.get().is_some_and(|it| it.unread);
-            if add.is_empty() && remove.is_empty() && !unread(&edit.add) && !unread(&edit.remove) {
+            let names_any = |list: &Field<Any<ListedBlock>>| {
+                list.is_unread() || list.get().is_some_and(|it| it.unread || !it.items.is_empty())
+            };
+            if !names_any(&edit.add) && !names_any(&edit.remove) {
                 let named = quote(name.unwrap_or_default());
                 let draft = Draft::new(edit.at.span, format!("nothing of {named} changes"));
                 self.missing(&edit.at, draft.help("`add:` or `remove:`"));
