@@ -5,20 +5,22 @@
 use proc_macro::{Delimiter, TokenStream, TokenTree};
 use std::fmt::Write;
 
-/// Where the traits stand that are derived.
+/// The module of the derived traits.
 const SHAPE: &str = "crate::topology::document::shape";
 
-/// What attributes say: `/// ...` and `#[shape("a security group", needed)]`.
+/// Attributes: `/// ...` and `#[shape("a security group", needed, others("sg"))]`.
 #[derive(Default)]
 struct Attributes {
     /// The lines of its documentation, as literals.
     doc: Vec<String>,
-    /// What is expected there, for messages; as a literal.
+    /// Expected there, for messages; a literal.
     what: Option<String>,
-    /// What is expected where several may stand.
+    /// Expected where several may stand; a literal.
     many: Option<String>,
     /// `needed`: it must be there. `either`: one of those that say so must be. `some`: it holds something.
     flags: Vec<String>,
+    /// Keys that other tools have for it, as literals.
+    others: Vec<String>,
 }
 
 /// A field, or a variant with what is in it.
@@ -92,6 +94,12 @@ fn attributes(tokens: &mut Tokens) -> Attributes {
                         TokenTree::Literal(what) if all.what.is_none() => all.what = Some(what.to_string()),
                         TokenTree::Literal(many) => all.many = Some(many.to_string()),
                         TokenTree::Ident(flag) => all.flags.push(flag.to_string()),
+                        TokenTree::Group(others) => {
+                            let others = others.stream().into_iter();
+                            all.others.extend(
+                                others.filter(|it| matches!(it, TokenTree::Literal(_))).map(|it| it.to_string()),
+                            );
+                        }
                         _ => {}
                     }
                 }
@@ -131,11 +139,13 @@ fn parts(body: TokenStream, is_enum: bool) -> Result<Vec<Part>, &'static str> {
 
 fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
     let (mut keys, mut described, mut read, mut written) = (String::new(), String::new(), String::new(), String::new());
+    let mut others = String::new();
     for part in parts.iter().filter(|part| !["at", "more"].contains(&part.name.as_str())) {
         let (key, field, value) = (part.key(), &part.name, format!("<{} as {SHAPE}::Keyed>::Value", part.holds));
         let what = part.said.what.clone().unwrap_or_else(|| format!("<{value} as {SHAPE}::Shape>::WHAT"));
         // Writing to a String cannot fail.
         let _ = write!(keys, "{key:?}, ");
+        part.said.others.iter().for_each(|other| others.push_str(&format!("({other}, {key:?}), ")));
         let _ = write!(
             described,
             "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, schema: definitions.of::<{value}>() }}, ",
@@ -165,7 +175,7 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
                 {SHAPE}::mapping_schema(&[{doc}], vec![{described}], {some})
             }}
             fn read(node: &{SHAPE}::Node, what: &str, told: &mut {SHAPE}::Told) -> Option<Self> {{
-                let {let_at} = told.fields(node, what, &[{keys}])?;
+                let {let_at} = told.fields(node, what, &[{keys}], &[{others}])?;
                 Some(Self {{ {read} {more} {at} }})
             }}
             fn yaml(&self) -> {SHAPE}::Yaml {{ {SHAPE}::Yaml::fields(vec![{written}]){and_more} }}

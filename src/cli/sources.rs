@@ -58,7 +58,7 @@ impl Read {
         tell(&self.problems);
     }
 
-    /// Whether all that was named can be run.
+    /// True if all that was named can be run.
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty() && self.unreadable.is_empty()
     }
@@ -96,11 +96,11 @@ fn read_for(wanted: Wanted, names: &[String]) -> Read {
     Read { unreadable, ..parse(wanted, texts) }
 }
 
-/// Whether the files that a built-in topology names are where they are meant from, the present folder; says what is not. Those of other
+/// Checks that the files that a built-in topology names are in the present folder, from which they are meant; says which are not. Those of other
 /// topologies are looked for when they are read.
 ///
 /// # Errors
-/// Where the present folder cannot be found.
+/// If the present folder cannot be found.
 pub(super) fn has_its_files(topology: &Topology) -> anyhow::Result<bool> {
     let Some(name) = topology.file.strip_prefix(PREFIX) else { return Ok(true) };
     let Some((known, text)) = EXAMPLES.iter().find(|(known, _)| *known == name) else { return Ok(true) };

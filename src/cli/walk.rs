@@ -253,7 +253,7 @@ impl Walk<'_> {
 
     /// Says something at once: on stdout, unless a transcript is to stand there.
     fn say(&self, text: &str) -> std::io::Result<()> {
-        // What ends without a line's end is what an answer is typed behind.
+        // An answer is typed behind the last line, which has no end.
         let (lines, prompt) = text.split_at(text.rfind('\n').map_or(0, |end| end + 1));
         let text = self.style.fit(lines) + prompt;
         match self.arguments.format {

@@ -16,7 +16,7 @@ use crate::network::record::Record;
 /// Interfaces of a namespace.
 const INTERFACES: u32 = 1 << 16;
 
-/// What is kept of one kind.
+/// Limits of one kind of elements that packets fill.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept {
     /// The set of IPv4, by whose name its others are called.

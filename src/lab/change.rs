@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use super::{Lab, LabError, hosts_file};
 use crate::fabric::{self, FabricError, Namespace};
-use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all};
+use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all, carry_out};
 use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::sandbox::machine::Machine;
@@ -48,18 +48,22 @@ impl Lab {
         done
     }
 
-    /// Finds out, before anything is done, whether EC2 refuses one of several operations, or something else does that can be known before.
+    /// Checks several operations before the first is carried out: that EC2 refuses none, that each compiles, and that no mount is missing.
+    /// A single one needs no such check: [`Self::apply`] makes it.
     ///
     /// # Errors
-    /// What [`Self::apply`] would say of the first that cannot be carried out, and of which that is.
+    /// [`Self::apply`]'s words for the first that cannot be carried out, with that operation.
     pub fn rehearse(&mut self, operations: &[Operation]) -> Result<(), Box<(Operation, LabError)>> {
+        if operations.len() < 2 {
+            return Ok(());
+        }
         if let Err(refused) = apply_all(&self.cloud, operations) {
             return Err(Box::new((refused.operation.clone(), refused.refusal.into())));
         }
         let mut cloud = self.cloud.clone();
         for operation in operations {
             let of = |error: LabError| Box::new((operation.clone(), error));
-            cloud = apply(&cloud, operation).map_err(|refusal| of(refusal.into()))?;
+            carry_out(&mut cloud, operation).map_err(|refusal| of(refusal.into()))?;
             self.compiled(&cloud).map_err(of)?;
             self.refuse_missing_mounts(&cloud, operation).map_err(of)?;
         }

@@ -453,8 +453,8 @@ fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
     );
 }
 
-/// Keys that are also words of sentences (`tcp 80 from anywhere`, `by public address`), of reports or of JSON Schema.
-const ALSO_WORDS: [&str; 28] = [
+/// Keys that are also words of sentences (`tcp 80 from anywhere`, `by public address`), of reports, of JSON Schema or of other tools.
+const ALSO_WORDS: [&str; 29] = [
     "address",
     "alive",
     "answered",
@@ -474,6 +474,7 @@ const ALSO_WORDS: [&str; 28] = [
     "open",
     "out-of-service",
     "port",
+    "ports",
     "protocol",
     "public",
     "refused",

@@ -146,6 +146,18 @@ impl Log {
     }
 }
 
+/// IPv4, and IPv6: what is tried by both.
+pub const FAMILIES: [bool; 2] = [true, false];
+
+/// The address of a host, or of an instance inside of its VPC.
+pub fn own(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {
+    if let Some(host) = bare.cloud.hosts.get(name) {
+        return host.addresses[usize::from(!ipv4)].0;
+    }
+    let interface = &bare.cloud.instances[name].interfaces[0];
+    if ipv4 { interface.private.expect("an address").0.into() } else { interface.ipv6.expect("an address").0.into() }
+}
+
 /// Source and destination of a packet, whatever it carries.
 fn addresses(packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
     let four = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));

@@ -16,7 +16,7 @@ use sglab::network::record::Record;
 use sglab::probe::Outcome;
 
 use crate::answered::{receiver, send};
-use crate::bare::{Bare, Log, seen, send_raw, taps};
+use crate::bare::{Bare, FAMILIES, Log, own, seen, send_raw, taps};
 use crate::clouds::*;
 
 const CLOUD: &str = "sglab: 1
@@ -46,7 +46,6 @@ async fn cloud() -> (Bare, Log) {
     (bare, log)
 }
 
-const FAMILIES: [bool; 2] = [true, false];
 /// Unreachable, source quench, redirect, time exceeded, bad parameter, as (type, code); "fragmentation needed" too.
 const ERRORS_IPV4: &[(u8, u8)] = &[(3, 3), (3, 4), (4, 0), REDIRECT, (11, 0), (12, 0)];
 /// Goes through no gateway: the kernel translates none.
@@ -65,15 +64,6 @@ fn unreachable(ipv4: bool) -> (u8, u8) {
 
 fn icmp(ipv4: bool) -> u8 {
     if ipv4 { ICMP } else { ICMPV6 }
-}
-
-/// An address inside.
-fn own(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {
-    if ipv4 {
-        private(&bare.cloud, name).0.into()
-    } else {
-        bare.cloud.instances[name].interfaces[0].ipv6.expect("an address").0.into()
-    }
 }
 
 /// An address as the outside knows it.

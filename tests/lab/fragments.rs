@@ -10,7 +10,7 @@ use sglab::network::record::Record;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answered::{Answers, TOO_LARGE_IPV6, receiver, send};
-use crate::bare::{Bare, inside, run, soon};
+use crate::bare::{Bare, FAMILIES, inside, own, run, soon};
 use crate::clouds::*;
 
 const CLOUD: &str = "sglab: 1
@@ -23,21 +23,12 @@ scenario: [{step: as launched, expect: {open: ['a -> b:9000/udp']}}]
 ";
 
 const PORT: u16 = 9000;
-const FAMILIES: [bool; 2] = [true, false];
 /// Of each family more than a link may leave unfinished: all numbers of IPv4, of each of these protocols.
 const FLOOD: u32 = u16::MAX as u32;
 const FLOOD_PROTOCOLS: [u8; 4] = [17, 6, 50, 99];
 
 async fn cloud() -> Bare {
     Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
-}
-
-fn own(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {
-    match name {
-        "office" | "neighbour" => bare.cloud.hosts[name].addresses[usize::from(!ipv4)].0,
-        _ if ipv4 => private(&bare.cloud, name).0.into(),
-        _ => bare.cloud.instances[name].interfaces[0].ipv6.expect("an address").0.into(),
-    }
 }
 
 fn outer(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {

@@ -14,7 +14,7 @@ use sglab::probe::Outcome;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::answered::receiver;
-use crate::bare::{Bare, Log, hears, inside, raw, run, soon, word};
+use crate::bare::{Bare, FAMILIES, Log, hears, inside, own, raw, run, soon, word};
 use crate::clouds::{stop as stopping, *};
 
 const CLOUD: &str = "sglab: 1
@@ -32,8 +32,6 @@ instances:
 scenario: [{step: as launched, expect: {dropped: ['a -> b:45001/udp']}}]
 ";
 
-const FAMILIES: [bool; 2] = [true, false];
-
 /// As `compile` gives each interface.
 const DATAGRAMS: usize = 1 << 11;
 const PROTOCOLS: usize = 1 << 11;
@@ -41,14 +39,6 @@ const FLOWS: u16 = 1 << 14;
 
 async fn cloud() -> Bare {
     Bare::boot(initial_cloud(&topology(CLOUD), Era::Vpc).0).await
-}
-
-fn own(bare: &Bare, name: &str, ipv4: bool) -> IpAddr {
-    match name {
-        "office" | "neighbour" => bare.cloud.hosts[name].addresses[usize::from(!ipv4)].0,
-        _ if ipv4 => private(&bare.cloud, name).0.into(),
-        _ => bare.cloud.instances[name].interfaces[0].ipv6.expect("an address").0.into(),
-    }
 }
 
 async fn bound(node: &Arc<Namespace>, at: (IpAddr, u16)) -> UdpSocket {

@@ -10,21 +10,27 @@ mod evidence;
 mod exec;
 mod fence;
 mod flow_logs;
+mod following;
 mod hostile;
 mod hostile_files;
 #[path = "../common/labs.rs"]
 mod labs;
 mod live;
+mod live_load_balancers;
 mod many_users;
 mod minimal_system;
 mod mounts;
+mod mounts_refused;
 #[path = "../common/patience.rs"]
 mod patience;
 #[path = "../common/program.rs"]
 mod program;
+mod pty;
 mod real;
 mod reports;
 mod scarce;
+mod services;
+mod terminals;
 mod up;
 mod walk;
 mod words;

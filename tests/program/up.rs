@@ -357,7 +357,7 @@ fn what_is_no_request_is_answered_with_an_error_and_the_lab_goes_on() {
 
 #[test]
 fn another_user_is_refused_even_where_the_file_modes_would_let_it_in() {
-    if !nix::unistd::geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         // There is nobody else to be; the same runs where the tests run as root.
         return;
     }
@@ -423,7 +423,7 @@ fn what_is_wrong_with_the_place_of_labs_is_said_with_what_helps() {
 /// To the lab of an ordinary user root is somebody whom its namespace does not know, and the kernel names such by one id: that of `nobody`.
 #[test]
 fn root_is_not_taken_for_nobody() {
-    if !nix::unistd::geteuid().is_root() {
+    if !program::is_root_or_skipped() {
         return;
     }
     let labs = Labs::of(User::Nobody);

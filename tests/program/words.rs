@@ -1,13 +1,11 @@
 //! What the program says on a terminal, and to somebody who errs. See also `tests/program/cli.rs` and `tests/no_lab/bad_topologies.rs`.
 
-use std::fs::File;
 use std::io::Read;
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 use crate::labs::Labs;
 use crate::program::{Program, Said, User, mistake, said, sglab, write};
-use nix::pty::{Winsize, openpty};
+use crate::pty::pty;
 
 /// As of a terminal that does not know its size: `script` makes such, where it has none itself.
 #[test]
@@ -25,18 +23,16 @@ fn seen(program: &Program, columns: u16, arguments: &[&str]) -> Vec<String> {
 }
 
 fn on_a_terminal(command: &mut Command, columns: u16) -> Vec<String> {
-    let size = Winsize { ws_row: if columns == 0 { 0 } else { 50 }, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    let pty = openpty(&size, None).unwrap();
+    let mut pty = pty(if columns == 0 { 0 } else { 50 }, columns);
     command.env("NO_COLOR", "1");
     let ends = || Stdio::from(pty.slave.try_clone().unwrap());
     let mut child = command.stdin(Stdio::null()).stdout(ends()).stderr(ends()).spawn().unwrap();
     // Nothing of ours holds the terminal, so that it ends with the program.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     drop(pty.slave);
-    let ours: OwnedFd = pty.master;
     let mut bytes = Vec::new();
     // The end of a terminal is told as an error.
-    let _ = File::from(ours).read_to_end(&mut bytes);
+    let _ = pty.master.read_to_end(&mut bytes);
     child.wait().unwrap();
     String::from_utf8(bytes).unwrap().lines().map(|line| line.trim_end_matches('\r').to_owned()).collect()
 }

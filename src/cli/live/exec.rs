@@ -90,7 +90,7 @@ pub(super) fn run(mut arguments: ExecArguments) -> anyhow::Result<Exit> {
     std::process::exit(code)
 }
 
-/// What passes on what is typed and printed.
+/// The relay between the caller and the program.
 enum Passing {
     /// There is one.
     Here(Relay),

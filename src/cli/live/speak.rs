@@ -70,7 +70,8 @@ pub(super) fn has_died(place: &Place) -> String {
     live::died(place.name.as_str())
 }
 
-/// What a lab that does not answer as it should has come to. With its supervisor the rest of it ends at once, but not at the same moment.
+/// Tells a lab that has died or gone down from one that answers wrongly. The kernel ends the rest of a lab with its supervisor, but a moment
+/// later: so its lock is looked at until it is free, for a while.
 pub(super) fn failed(place: &Place, error: ClientError) -> anyhow::Error {
     let is_closed = matches!(&error, ClientError::Frame { source: FrameError::Closed | FrameError::Io(_), .. });
     let until = Instant::now() + ENDING;

@@ -13,7 +13,7 @@ pub fn chains(text: &str) -> impl Iterator<Item = &str> {
     words.clone().zip(words.skip(1)).filter(|(word, _)| matches!(*word, "jump" | "goto")).map(|(_, chain)| chain)
 }
 
-/// Whether a rule or an entry of a map names a set, a map or a chain.
+/// Finds out if a rule or an entry of a map names a set, a map or a chain.
 pub fn is_named(ruleset: &Ruleset, name: &str) -> bool {
     let texts = ruleset.chains.values().flat_map(|chain| chain.rules.iter().map(|rule| rule.text.as_str()));
     let verdicts = ruleset.maps.values().flat_map(|map| map.elements.values().map(String::as_str));

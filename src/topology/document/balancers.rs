@@ -19,6 +19,7 @@ pub struct LoadBalancer {
     pub scheme: Field<Choice<Scheme>>,
     /// Its security groups, era vpc only; `default` if left out. In EC2-Classic rules name `amazon-elb/amazon-elb-sg`.
     #[shape("at least one security group")]
+    #[shape(others("security-groups", "security_groups", "sg"))]
     pub groups: Field<Many<Name<GroupName>>>,
     /// What it listens on, and where the instances do, if elsewhere.
     #[shape(needed, "at least one listener")]

@@ -25,10 +25,10 @@ pub struct LongGroup {
     /// Its VPC; to be said where there are several.
     pub vpc: Field<Name<VpcName>>,
     /// What is let in.
-    #[shape("a list of rules")]
+    #[shape("a list of rules", others("inbound"))]
     pub ingress: Field<Rules>,
     /// What is let out, in place of everything. Era vpc only.
-    #[shape("a list of rules")]
+    #[shape("a list of rules", others("outbound"))]
     pub egress: Field<Rules>,
 }
 

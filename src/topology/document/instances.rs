@@ -15,20 +15,24 @@ pub struct Instance {
     pub vpc: Field<Name<VpcName>>,
     /// Its security groups; left out: `default`.
     #[shape("at least one security group")]
+    #[shape(others("security-groups", "security_groups", "sg"))]
     pub groups: Field<Many<Name<GroupName>>>,
     /// Its subnet; else the first.
     pub subnet: Field<Name<SubnetName>>,
     /// The private address that it asks for, or `web1.previous` in a step.
+    #[shape(others("private-ip"))]
     pub address: Field<Address>,
     /// Whether its first interface drops what is neither from nor to its own addresses; `on` if left out. Era vpc only.
     pub source_dest_check: Field<Choice<SourceDestCheck>>,
     /// What listens on it, besides what the harness adds.
     #[shape("a service or a list of them")]
+    #[shape(others("ports", "expose"))]
     pub listens: Field<Any<Service>>,
     /// The programs that it runs by itself, started in this order, each once the one before is ready.
     #[shape("a mapping of services")]
     pub services: Field<Map<Name<DaemonName>, Daemon>>,
     /// What its programs see beside what every instance sees: by place, an absolute path in the instance.
+    #[shape(others("volumes", "volume", "binds"))]
     pub mounts: Field<Mounts>,
     /// Whether it gets a public address; `yes` if left out.
     pub public: Field<Choice<AutomaticPublic>>,
@@ -49,10 +53,12 @@ pub type Interfaces = Map<Device, Interface>;
 pub struct Interface {
     /// Its security groups; left out: `default`.
     #[shape("at least one security group")]
+    #[shape(others("security-groups", "security_groups", "sg"))]
     pub groups: Field<Many<Name<GroupName>>>,
     /// Its subnet; else the first.
     pub subnet: Field<Name<SubnetName>>,
     /// The private address that it asks for.
+    #[shape(others("private-ip"))]
     pub address: Field<Address>,
     /// Whether it drops what is neither from nor to its own addresses; `on` if left out.
     pub source_dest_check: Field<Choice<SourceDestCheck>>,

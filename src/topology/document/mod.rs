@@ -54,7 +54,7 @@ pub struct Document {
     #[shape("a mapping of prefix lists")]
     pub prefix_lists: Field<Map<Name<PrefixListName>, PrefixList>>,
     /// Security groups with their ingress rules.
-    #[shape("a mapping of security groups")]
+    #[shape("a mapping of security groups", others("security-groups", "security_groups", "sg"))]
     pub groups: Field<Map<Name<GroupName>, Group>>,
     /// Instances that run before the first step.
     #[shape("a mapping of instances")]

@@ -17,7 +17,7 @@ pub use told::Told;
 pub trait Shape: Sized {
     /// What is expected where it stands, for messages: "a security group".
     const WHAT: &'static str;
-    /// What is expected where several may stand.
+    /// Expected where several may stand, for messages: "a list of rules".
     const MANY: &'static str = Self::WHAT;
     /// Whether a mapping may stand there.
     const IS_MAPPING: bool = false;

@@ -5,7 +5,6 @@ use indexmap::IndexMap;
 use super::Resolver;
 use super::interfaces::split;
 use super::names::Sort;
-use super::scenario::Refused;
 use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
 use crate::topology::Placed;
 use crate::topology::document::networks::ElasticIps;
@@ -125,25 +124,20 @@ impl Resolver<'_> {
         &mut self,
         make: fn(ElasticIpName) -> Operation,
         names: &Addresses,
-        refused: Refused,
     ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for item in &names.items {
-            let Some(name) = self.elastic_ip(item, refused) else { continue };
+            let Some(name) = self.elastic_ip(item) else { continue };
             operations.push(Placed { value: make(name), place: self.place(item.span) });
         }
         operations
     }
 
     /// `associate-address: {eip-db: db2}`, or `{eip-db: {instance: db2, allow-reassociation: no}}`.
-    pub fn associations(
-        &mut self,
-        said: &Map<Name<ElasticIpName>, Association>,
-        refused: Refused,
-    ) -> Vec<Placed<Operation>> {
+    pub fn associations(&mut self, said: &Map<Name<ElasticIpName>, Association>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for entry in &said.entries {
-            let name = entry.key.as_deref().and_then(|key| self.elastic_ip(key, refused));
+            let name = entry.key.as_deref().and_then(|key| self.elastic_ip(key));
             let mut reassociation = Reassociation::Allowed;
             let instance: Option<&HolderSaid> = match &entry.value {
                 Some(Or::Short(instance)) => Some(instance),
@@ -157,7 +151,7 @@ impl Resolver<'_> {
                 }
                 None => None,
             };
-            let instance = instance.and_then(|instance| self.target(instance, refused));
+            let instance = instance.and_then(|instance| self.target(instance));
             if let (Some(name), Some(instance)) = (name, instance) {
                 let value = associate(name.as_str(), instance, reassociation);
                 operations.push(Placed { value, place: self.place(entry.at) });
@@ -169,10 +163,10 @@ impl Resolver<'_> {
     }
 
     /// An Elastic IP that exists at this step; any name, if the step wants to see it refused as unknown.
-    fn elastic_ip(&mut self, said: &Word, refused: Refused) -> Option<ElasticIpName> {
+    fn elastic_ip(&mut self, said: &Word) -> Option<ElasticIpName> {
         let word = said.text();
         let name = ElasticIpName::new(word);
-        let may_be_unknown = refused.may_be(RefusalCode::InvalidAddressNotFound);
+        let may_be_unknown = self.refused.may_be(RefusalCode::InvalidAddressNotFound);
         if self.cloud.now.elastic_ips.contains(&name) || may_be_unknown && super::names::fault(word).is_none() {
             return Some(name);
         }

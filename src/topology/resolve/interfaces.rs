@@ -7,7 +7,6 @@ use ipnet::Ipv4Net;
 
 use super::Resolver;
 use super::names::Sort;
-use super::scenario::Refused;
 use crate::model::{
     DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode,
     Service, SourceDestCheck, SubnetRoute, Target, VpcName,
@@ -46,18 +45,17 @@ pub(super) fn devices(said: &Field<Interfaces>) -> Option<Vec<u8>> {
 
 impl Resolver<'_> {
     /// An instance, or `web1.eth1`; what a step wants to see refused as unknown may be any name.
-    pub fn target(&mut self, said: &Holder, refused: Refused) -> Option<Target> {
+    pub fn target(&mut self, said: &Holder) -> Option<Target> {
         let Some((name, device)) = split(said.text()) else {
-            let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+            let may_be_unknown = self.refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
             return self.operand(said, may_be_unknown).map(Target::Instance);
         };
-        let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
-        let instance = match may_be_unknown && self.names.sort(name).is_none() && super::names::fault(name).is_none() {
+        let instance = match self.is_for_ec2(name, RefusalCode::InvalidInstanceIdNotFound) {
             true => InstanceName::new(name),
             false => self.instance(name, said.part(name))?,
         };
         let id = InterfaceId { instance, device };
-        if !refused.may_be(RefusalCode::InvalidNetworkInterfaceIdNotFound) {
+        if !self.refused.may_be(RefusalCode::InvalidNetworkInterfaceIdNotFound) {
             self.interface_there(&id, said.span)?;
         }
         Some(Target::Interface(id))
@@ -150,12 +148,8 @@ impl Resolver<'_> {
     }
 
     /// `attach-interface: {web1: {eth1: {groups: SG-X}}}`.
-    pub fn attachments(
-        &mut self,
-        said: &Map<Name<InstanceName>, Interfaces>,
-        refused: Refused,
-    ) -> Vec<Placed<Operation>> {
-        let may_be_unknown = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+    pub fn attachments(&mut self, said: &Map<Name<InstanceName>, Interfaces>) -> Vec<Placed<Operation>> {
+        let may_be_unknown = self.refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
         let mut operations = Vec::new();
         for entry in &said.entries {
             let instance = entry.key.as_deref().and_then(|key| self.operand(key, may_be_unknown));
@@ -173,10 +167,10 @@ impl Resolver<'_> {
     }
 
     /// `detach-interface: web1.eth1`.
-    pub fn detachments(&mut self, said: &Many<Holder>, refused: Refused) -> Vec<Placed<Operation>> {
+    pub fn detachments(&mut self, said: &Many<Holder>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for item in &said.items {
-            match self.target(item, refused) {
+            match self.target(item) {
                 Some(Target::Interface(id)) => {
                     let place = self.place(item.span);
                     operations.push(Placed { value: Operation::DetachInterface(id), place });
@@ -192,10 +186,10 @@ impl Resolver<'_> {
     }
 
     /// `source-dest-check: {nat: off}`.
-    pub fn checks(&mut self, said: &Map<Holder, Choice<SourceDestCheck>>, refused: Refused) -> Vec<Placed<Operation>> {
+    pub fn checks(&mut self, said: &Map<Holder, Choice<SourceDestCheck>>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for entry in &said.entries {
-            let target = entry.key.as_ref().and_then(|key| self.target(key, refused));
+            let target = entry.key.as_ref().and_then(|key| self.target(key));
             if let (Some(target), Some(check)) = (target, entry.value) {
                 let place = self.place(entry.at);
                 operations.push(Placed { value: Operation::SetSourceDestCheck(target, check.value), place });

@@ -7,7 +7,6 @@ use indexmap::{IndexMap, IndexSet};
 use super::Resolver;
 use super::flows::Within;
 use super::names::Sort;
-use super::scenario::Refused;
 use super::services::first_word;
 use crate::model::suggest;
 use crate::model::{
@@ -187,8 +186,8 @@ impl Resolver<'_> {
     }
 
     /// `register-instances: {lb: [web1, web2]}`.
-    pub fn registrations(&mut self, said: &Registered, refused: Refused) -> Vec<Placed<Operation>> {
-        let operations = self.register(said, Operation::RegisterInstances, refused);
+    pub fn registrations(&mut self, said: &Registered) -> Vec<Placed<Operation>> {
+        let operations = self.register(said, Operation::RegisterInstances);
         for operation in &operations {
             if let Operation::RegisterInstances(name, targets) = &operation.value {
                 self.cloud.registered.entry(name.clone()).or_default().extend(targets.iter().cloned());
@@ -198,21 +197,19 @@ impl Resolver<'_> {
     }
 
     /// `deregister-instances: {lb: [web1, web2]}`.
-    pub fn deregistrations(&mut self, said: &Registered, refused: Refused) -> Vec<Placed<Operation>> {
-        self.register(said, Operation::DeregisterInstances, refused)
+    pub fn deregistrations(&mut self, said: &Registered) -> Vec<Placed<Operation>> {
+        self.register(said, Operation::DeregisterInstances)
     }
 
     fn register(
         &mut self,
         said: &Registered,
         make: fn(LoadBalancerName, IndexSet<InstanceName>) -> Operation,
-        refused: Refused,
     ) -> Vec<Placed<Operation>> {
-        let (unknown_balancer, unknown_instance) =
-            (refused.may_be(RefusalCode::LoadBalancerNotFound), refused.may_be(RefusalCode::InvalidInstance));
+        let unknown_instance = self.refused.may_be(RefusalCode::InvalidInstance);
         let mut operations = Vec::new();
         for entry in &said.entries {
-            let name = entry.key.as_deref().and_then(|key| self.load_balancer(key, unknown_balancer));
+            let name = entry.key.as_deref().and_then(|key| self.load_balancer(key));
             let targets =
                 entry.value.as_ref().map(|targets| self.targets(targets, unknown_instance)).unwrap_or_default();
             let Some(name) = name.filter(|_| !targets.is_empty()) else { continue };
@@ -221,11 +218,10 @@ impl Resolver<'_> {
         operations
     }
 
-    fn load_balancer(&mut self, said: &Word, may_be_unknown: bool) -> Option<LoadBalancerName> {
+    fn load_balancer(&mut self, said: &Word) -> Option<LoadBalancerName> {
         let word = said.text();
-        if self.names.sort(word) == Some(Sort::LoadBalancer)
-            || may_be_unknown && self.names.sort(word).is_none() && super::names::fault(word).is_none()
-        {
+        let is_one = self.names.sort(word) == Some(Sort::LoadBalancer);
+        if is_one || self.is_for_ec2(word, RefusalCode::LoadBalancerNotFound) {
             return Some(LoadBalancerName::new(word));
         }
         self.unknown(word, said.span, Sort::LoadBalancer);
@@ -236,7 +232,7 @@ impl Resolver<'_> {
     pub fn rotation(&mut self, rotation: Rotation, key: Span, said: &Registered) -> Option<Placed<Expectation>> {
         let mut expected = Vec::new();
         for entry in &said.entries {
-            let balancer = entry.key.as_deref().and_then(|key| self.load_balancer(key, false));
+            let balancer = entry.key.as_deref().and_then(|key| self.load_balancer(key));
             let Some(named) = &entry.value else { continue };
             let targets = self.targets(named, false);
             let Some(balancer) = balancer else { continue };

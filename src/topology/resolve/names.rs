@@ -241,10 +241,14 @@ impl Resolver<'_> {
         None
     }
 
+    /// Whether EC2 is to refuse a name that nobody has, with this code, and not the reader.
+    pub fn is_for_ec2(&self, word: &str, code: RefusalCode) -> bool {
+        self.refused.may_be(code) && self.names.sort(word).is_none() && fault(word).is_none()
+    }
+
     /// The same; any name, if the operation is to be refused for it.
     pub fn group_or_refused(&mut self, word: &str, span: Span) -> Option<GroupName> {
-        let may_be_unknown = self.refused.may_be(RefusalCode::InvalidGroupNotFound);
-        if may_be_unknown && self.names.sort(word).is_none() && fault(word).is_none() {
+        if self.is_for_ec2(word, RefusalCode::InvalidGroupNotFound) {
             return Some(GroupName::new(word));
         }
         self.group(word, span)

@@ -5,7 +5,6 @@ use ipnet::IpNet;
 use super::Resolver;
 use super::names::Sort;
 use super::rules::block;
-use super::scenario::Refused;
 use crate::model::{CreatePrefixList, Era, Operation, PrefixFamily, PrefixListName, RefusalCode};
 use crate::topology::Placed;
 use crate::topology::document::networks::{PrefixList, PrefixListEdit};
@@ -56,19 +55,13 @@ impl Resolver<'_> {
     }
 
     /// `edit-prefix-list: {offices: {add: [198.51.100.7/32], remove: [203.0.113.0/24]}}`.
-    pub fn prefix_list_edits(
-        &mut self,
-        said: &Map<Name<PrefixListName>, PrefixListEdit>,
-        refused: Refused,
-    ) -> Vec<Placed<Operation>> {
-        let may_be_unknown = refused.may_be(RefusalCode::InvalidPrefixListIdNotFound);
+    pub fn prefix_list_edits(&mut self, said: &Map<Name<PrefixListName>, PrefixListEdit>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for entry in &said.entries {
             let name = entry.key.as_deref().map(|key| key.text());
             let known = name.filter(|name| {
-                let sort = self.names.sort(name);
-                sort == Some(Sort::PrefixList)
-                    || may_be_unknown && sort.is_none() && super::names::fault(name).is_none()
+                self.names.sort(name) == Some(Sort::PrefixList)
+                    || self.is_for_ec2(name, RefusalCode::InvalidPrefixListIdNotFound)
             });
             if let (Some(name), None) = (name, known) {
                 self.unknown(name, entry.at, Sort::PrefixList);

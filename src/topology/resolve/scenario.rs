@@ -172,7 +172,7 @@ impl Resolver<'_> {
                     Verb::Open(flows) => actions.extend(self.openings(flows)),
                     Verb::Idle(names) => actions.extend(self.connections(names).into_iter().map(Action::Idle)),
                     Verb::Close(names) => actions.extend(self.connections(names).into_iter().map(Action::Close)),
-                    verb => read.extend(self.operation(verb, expected)),
+                    verb => read.extend(self.operation(verb)),
                 }
             }
             self.refused = Refused::No;
@@ -196,8 +196,8 @@ impl Resolver<'_> {
         }
     }
 
-    fn operation(&mut self, verb: &Verb, refused: Refused) -> Vec<Placed<Operation>> {
-        let unknown_group = refused.may_be(RefusalCode::InvalidGroupNotFound);
+    fn operation(&mut self, verb: &Verb) -> Vec<Placed<Operation>> {
+        let unknown_group = self.refused.may_be(RefusalCode::InvalidGroupNotFound);
         let (names, simple): (_, fn(InstanceName) -> Operation) = match verb {
             Verb::Stop(names) => (names, Operation::Stop),
             Verb::Start(names) => (names, Operation::Start),
@@ -208,18 +208,18 @@ impl Resolver<'_> {
             Verb::CreateGroup(map) => return self.groups(map, unknown_group),
             Verb::DeleteGroup(names) => return self.deletions(names),
             Verb::AllocateAddress(names) => return self.allocations(names),
-            Verb::AssociateAddress(map) => return self.associations(map, refused),
+            Verb::AssociateAddress(map) => return self.associations(map),
             Verb::DisassociateAddress(names) => {
-                return self.address_changes(Operation::DisassociateAddress, names, refused);
+                return self.address_changes(Operation::DisassociateAddress, names);
             }
-            Verb::ReleaseAddress(names) => return self.address_changes(Operation::ReleaseAddress, names, refused),
-            Verb::SetGroups(map) => return self.set_groups(map, refused),
-            Verb::EditPrefixList(map) => return self.prefix_list_edits(map, refused),
-            Verb::RegisterInstances(map) => return self.registrations(map, refused),
-            Verb::DeregisterInstances(map) => return self.deregistrations(map, refused),
-            Verb::AttachInterface(map) => return self.attachments(map, refused),
-            Verb::DetachInterface(names) => return self.detachments(names, refused),
-            Verb::SourceDestCheck(map) => return self.checks(map, refused),
+            Verb::ReleaseAddress(names) => return self.address_changes(Operation::ReleaseAddress, names),
+            Verb::SetGroups(map) => return self.set_groups(map),
+            Verb::EditPrefixList(map) => return self.prefix_list_edits(map),
+            Verb::RegisterInstances(map) => return self.registrations(map),
+            Verb::DeregisterInstances(map) => return self.deregistrations(map),
+            Verb::AttachInterface(map) => return self.attachments(map),
+            Verb::DetachInterface(names) => return self.detachments(names),
+            Verb::SourceDestCheck(map) => return self.checks(map),
             Verb::Authorize(map) => {
                 return self.rule_changes(map, (verb, Operation::AuthorizeIngress), unknown_group);
             }
@@ -234,7 +234,7 @@ impl Resolver<'_> {
             }
             Verb::Open(_) | Verb::Close(_) | Verb::Idle(_) => return Vec::new(),
         };
-        let unknown_instance = refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+        let unknown_instance = self.refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
         let mut operations = Vec::new();
         for item in &names.items {
             let Some(name) = self.operand(item, unknown_instance) else { continue };
@@ -263,10 +263,10 @@ impl Resolver<'_> {
         launches
     }
 
-    fn set_groups(&mut self, said: &Map<Holder, Many<Name<GroupName>>>, refused: Refused) -> Vec<Placed<Operation>> {
+    fn set_groups(&mut self, said: &Map<Holder, Many<Name<GroupName>>>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
         for Entry { key, at, value } in &said.entries {
-            let target = key.as_ref().and_then(|key| self.target(key, refused));
+            let target = key.as_ref().and_then(|key| self.target(key));
             let vpc = target.as_ref().and_then(|of| self.cloud.now.instances.get(of.instance()).cloned().flatten());
             let groups = value.as_ref().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default();
             let Some(target) = target else { continue };

@@ -281,7 +281,7 @@ impl<T: Tagged> Shape for One<T> {
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        let at = told.fields(node, what, T::KEYS)?;
+        let at = told.fields(node, what, T::KEYS, &[])?;
         let mut all = Vec::new();
         let entries = told.mapping(node, what)?;
         for (key, value) in entries {

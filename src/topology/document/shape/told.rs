@@ -32,8 +32,9 @@ impl Told<'_> {
         }
     }
 
-    /// A mapping whose keys are known; others are reported.
-    pub fn fields(&mut self, node: &Node, what: &str, known: &[&str]) -> Option<At> {
+    /// A mapping whose keys are known; others are reported, and what is called otherwise by other tools (`others`: theirs, ours) is
+    /// named by its key here.
+    pub fn fields(&mut self, node: &Node, what: &str, known: &[&str], others: &[(&str, &str)]) -> Option<At> {
         let entries = self.mapping(node, what)?;
         let mut at = At { span: node.span, keys: entries.len(), unknown: Vec::new() };
         for (key, value) in entries {
@@ -50,7 +51,10 @@ impl Told<'_> {
                     "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
                 }
                 "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
-                word => of_other_tools(word, known)
+                word => others
+                    .iter()
+                    .find(|(theirs, _)| *theirs == word)
+                    .map(|(_, ours)| format!("here it is `{ours}:`"))
                     .or_else(|| suggest(word, known.iter().copied()))
                     .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
             };
@@ -122,13 +126,4 @@ impl Told<'_> {
         self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
         None
     }
-}
-
-/// A key that compose files and templates of others have, in the word of this format.
-fn of_other_tools(word: &str, known: &[&str]) -> Option<String> {
-    const WORDS: &str = "volumes=mounts volume=mounts binds=mounts ports=listens expose=listens security-groups=groups \
-                         security_groups=groups sg=groups inbound=ingress outbound=egress private-ip=address";
-    let mut words = WORDS.split_whitespace().filter_map(|pair| pair.split_once('='));
-    let meant = words.find(|(other, own)| *other == word && known.contains(own));
-    meant.map(|(_, own)| format!("here it is `{own}:`"))
 }
