@@ -57,6 +57,7 @@ pub(super) async fn make_room(node: Arc<Namespace>, interfaces: Vec<(u32, String
                 // What is not there need not go.
                 let _ = netlink::request(NETLINK_ROUTE, vec![wiring::remove_interface(taken, &name)]);
             }
+            // If one stays all the same, making the interface fails and says so.
             if let Ok(left) = if_nametoindex(name.as_str()) {
                 let _ = netlink::request(NETLINK_ROUTE, wiring::rename_interface(left));
             }
