@@ -392,6 +392,10 @@ impl Builder {
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {
             self.policy(&node, Selected::Source(private.into()), table);
+            // What a route leads to this interface of an appliance is passed on by it.
+            if self.network.nodes.get(&node).is_some_and(|node| node.kind == NodeKind::Appliance) {
+                self.policy(&node, Selected::From(format!("eth{device}")), table);
+            }
         }
         if let Some(ipv6) = ipv6 {
             self.route_in(table, &node, EVERYWHERE_IPV6, by_from(2 + device, names::NEXT_HOP_IPV6, ipv6));

@@ -27,6 +27,7 @@ mod testimony;
 mod traffic;
 mod trust;
 mod verdicts;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;

@@ -8,8 +8,7 @@ use super::names::Resolved;
 use super::{Lab, LabError};
 use crate::compile::names;
 use crate::model::{
-    Cloud, Endpoint, Flow, Forwarding, GroupName, HostName, Instance, InstanceName, InstanceState, Interface,
-    InterfaceId, Service, Via,
+    Cloud, Endpoint, Flow, GroupName, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
 };
 use crate::network::{End, Network, NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
@@ -51,17 +50,15 @@ impl Lab {
             (_, None) => return Err(format!("{} is nobody", flow.to)),
         };
         let receiver = self.receiver(flow)?;
-        let sent_by = self.holder(&self.leaves_by(&flow.from), flow.via).ok().flatten().map(|it| it.at_router());
         let behind = self.behind(flow);
         let passed_on_by = self.appliances(flow);
-        let on_the_way = self.led_through(&flow.from);
-        let on_the_way_back = self.led_back_through(&flow.to, &on_the_way);
+        let there = self.way_there(flow, (source, destination), public);
+        let back = self.way_back(flow, destination, &there);
         let forged = matches!(flow.from, Endpoint::Forged(..));
         let shared = !passed_on_by.is_empty() || self.is_appliance(flow);
         let ports_of = if shared { IpAddr::V4(names::ROUTER_ADDRESS) } else { source };
         Ok(Ask {
             sender,
-            sent_by,
             source,
             destination,
             translated,
@@ -69,8 +66,8 @@ impl Lab {
             to_itself: self.is_address_of(&flow.from, destination),
             forged,
             passed_on_by,
-            on_the_way,
-            on_the_way_back,
+            there,
+            back,
             service: flow.service,
             receiver,
             behind,
@@ -110,52 +107,6 @@ impl Lab {
         }
     }
 
-    /// The addresses of the appliances that the sender's route table may send a flow through.
-    fn appliances(&self, flow: &Flow) -> Vec<IpAddr> {
-        let sender = flow.from.interface().and_then(|id| self.cloud.interface(&id));
-        let vpc = sender.and_then(|sender| Some((sender, self.cloud.vpcs.get(&sender.vpc)?)));
-        let routes = vpc.and_then(|(sender, vpc)| vpc.routes.get(&sender.subnet));
-        let targets = routes.into_iter().flatten().filter_map(|route| self.cloud.interface(&route.target));
-        let addresses = |target: &Interface| {
-            [target.private.map(|private| private.0.into()), target.public.map(|public| public.0.into())]
-        };
-        targets.flat_map(addresses).flatten().collect()
-    }
-
-    /// The namespaces of the appliances that what an end sends may be led through: an appliance's own may be led through another.
-    fn led_through(&self, end: &Endpoint) -> Vec<NodeName> {
-        let mut found: Vec<NodeName> = Vec::new();
-        let mut senders: Vec<InstanceName> = end.instance().cloned().into_iter().collect();
-        while let Some(sender) = senders.pop() {
-            let vpcs =
-                self.interfaces_of(&sender).filter_map(|own| self.cloud.vpcs.get(&own.vpc)?.routes.get(&own.subnet));
-            for target in vpcs.flatten().map(|route| &route.target.instance) {
-                let node = names::instance(target);
-                if !found.contains(&node) {
-                    found.push(node);
-                    senders.push(target.clone());
-                }
-            }
-        }
-        found
-    }
-
-    /// Those that what answers may be led through: a NAT instance also gets the answers to what it has passed on as its own.
-    fn led_back_through(&self, end: &Endpoint, on_the_way: &[NodeName]) -> Vec<NodeName> {
-        let is_nat = |(_, instance): &(&InstanceName, &Instance)| instance.forwarding == Forwarding::Nat;
-        let nat = self.cloud.instances.iter().filter(is_nat).map(|(name, _)| names::instance(name));
-        let mut found = self.led_through(end);
-        found.extend(nat.filter(|node| on_the_way.contains(node)));
-        found
-    }
-
-    /// The end that a packet leaves by: what has the address of another interface of the sender's leaves by that one.
-    fn leaves_by(&self, from: &Endpoint) -> Endpoint {
-        let Endpoint::Forged(id, source) = from else { return from.clone() };
-        let own = self.interfaces_of(&id.instance).find(|own| own.private.is_some_and(|own| own.0 == *source));
-        own.map_or_else(|| from.clone(), |own| Endpoint::Interface(own.id.clone()))
-    }
-
     fn is_address_of(&self, end: &Endpoint, address: IpAddr) -> bool {
         match end {
             Endpoint::Host(_, own) => own.0 == address,
@@ -168,7 +119,7 @@ impl Lab {
         }
     }
 
-    fn interfaces_of<'a>(&'a self, name: &'a InstanceName) -> impl Iterator<Item = &'a Interface> {
+    pub(super) fn interfaces_of<'a>(&'a self, name: &'a InstanceName) -> impl Iterator<Item = &'a Interface> {
         self.cloud.network_interfaces().filter(move |interface| interface.id.instance == *name)
     }
 
@@ -217,7 +168,7 @@ impl Lab {
         self.holder(&flow.to, flow.via)
     }
 
-    fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
+    pub(super) fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
         let (node, device, address) = match (end, end.interface()) {
             (_, Some(id)) => {
                 let address = self.cloud.interface(&id).and_then(|interface| match via {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::canary::Receiver;
-use super::evidence::{LinkId, Parties};
+use super::parties::{Parties, Route};
 use super::question::{self, Answering};
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
@@ -17,8 +17,6 @@ use crate::network::NodeName;
 pub struct Ask {
     /// The sender's namespace.
     pub sender: Arc<Namespace>,
-    /// By which link it leaves the sender: its router, and the index there.
-    pub sent_by: Option<LinkId>,
     /// The sender's address there.
     pub source: IpAddr,
     /// The address that it asks.
@@ -33,10 +31,10 @@ pub struct Ask {
     pub forged: bool,
     /// The addresses of appliances that may pass it on as their own.
     pub passed_on_by: Vec<IpAddr>,
-    /// The namespaces that may pass it on.
-    pub on_the_way: Vec<NodeName>,
-    /// Those that may pass on what answers it.
-    pub on_the_way_back: Vec<NodeName>,
+    /// By which links it goes, and what addresses it has there.
+    pub there: Route,
+    /// The same of what answers it.
+    pub back: Route,
     /// What it asks for.
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.
@@ -77,14 +75,13 @@ pub(super) fn portless(ask: &Ask) -> Option<Vec<Tuple>> {
 /// Between whom its packets go.
 pub(super) fn parties(ask: &Ask) -> Parties {
     let receiver = ask.receiver.as_ref().map(|receiver| receiver.node.clone());
-    let (on_the_way, on_the_way_back) = (ask.on_the_way.clone(), ask.on_the_way_back.clone());
-    let (sender, sent_by) = (ask.sender.name.clone(), ask.sent_by.clone());
+    let (there, back) = (ask.there.clone(), ask.back.clone());
     let code = match ask.service {
         Service::IcmpEcho => Some(0),
         Service::Icmp(message) => Some(message.code),
         Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => None,
     };
-    Parties { sender, sent_by, code, receiver, on_the_way, on_the_way_back }
+    Parties { sender: ask.sender.name.clone(), code, receiver, there, back }
 }
 
 /// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say

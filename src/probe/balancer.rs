@@ -18,7 +18,8 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::connections::{Connections, MOST_OF_A_CLIENT};
-use super::evidence::{Board, Parties, PassedOn};
+use super::evidence::{Board, PassedOn};
+use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};

@@ -11,7 +11,8 @@ use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::unistd::Pid;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::evidence::{Board, Case, LinkId};
+use super::evidence::{Board, Case};
+use super::parties::LinkId;
 use super::ports::{SourcePorts, UsedUp};
 use crate::compile::names::{CANARY_DROPPED_PORT, CANARY_OPEN_PORT};
 use crate::fabric::links::{self, LinkState};

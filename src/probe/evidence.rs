@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc};
 
+use super::parties::{Ends, LinkId, Parties, Wrong};
 use super::question::Token;
 use crate::fabric::packet::flaw::Flaw;
 use crate::fabric::packet::{Says, Sighting, Tuple};
@@ -14,9 +15,6 @@ use crate::model::IcmpMessage;
 use crate::model::protocol::{ICMP, ICMPV6, TCP};
 use crate::network::NodeName;
 use crate::network::record::Record;
-
-/// A link, by its router and the index there.
-pub(super) type LinkId = (NodeName, u32);
 
 /// A record of a filter about one probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,50 +45,6 @@ impl std::fmt::Display for Logged {
         let (node, record) = (&self.node, &self.record);
         write!(f, "{node}: {record}, protocol {protocol}, {source} {source_port} -> {destination} {destination_port}")?;
         write!(f, ", in {from}, out {to}")
-    }
-}
-
-/// Between whom a case's packets go: an end that is none of these and sends such a packet has forged it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Parties {
-    /// Who sends them.
-    pub sender: NodeName,
-    /// By which link of the sender's, where that is known: it may have others.
-    pub sent_by: Option<LinkId>,
-    /// The code that each of them has, where they are ICMP messages that were asked for: a tuple has their type only.
-    pub code: Option<u8>,
-    /// To whom they go; nobody where nobody holds the address.
-    pub receiver: Option<NodeName>,
-    /// Who may pass them on.
-    pub on_the_way: Vec<NodeName>,
-    /// Who may pass on what answers them.
-    pub on_the_way_back: Vec<NodeName>,
-}
-
-impl Parties {
-    /// Of what goes straight to whoever holds the address.
-    pub fn of_sender(sender: NodeName) -> Self {
-        Self { sender, sent_by: None, code: None, receiver: None, on_the_way: Vec::new(), on_the_way_back: Vec::new() }
-    }
-
-    fn may_send(&self, end: &NodeName) -> bool {
-        self.sender == *end || self.on_the_way.contains(end)
-    }
-
-    fn may_answer(&self, end: &NodeName) -> bool {
-        self.receiver.as_ref() == Some(end) || self.on_the_way_back.contains(end)
-    }
-
-    /// Whether what the sender itself sends by a link goes another way than it is to go.
-    fn is_astray(&self, link: &LinkId) -> bool {
-        self.sent_by.as_ref().is_some_and(|right| right != link) && !self.on_the_way.contains(&self.sender)
-    }
-
-    /// The same of what goes back.
-    pub fn turned(self, by: NodeName, sent_by: Option<LinkId>) -> Self {
-        let receiver = Some(self.sender);
-        let code = None;
-        Self { sender: by, sent_by, code, receiver, on_the_way: self.on_the_way_back, on_the_way_back: self.on_the_way }
     }
 }
 
@@ -125,11 +79,30 @@ struct Known {
     answer_drop: Option<Logged>,
     /// The first record of a drop of a packet that looks like it, and came from an end that is no party of it.
     forged: Option<(NodeName, Logged)>,
-    /// The records of packets of it that its sender has sent by another of its interfaces.
-    astray: Vec<Logged>,
+    /// The records of packets of it that came by another link than they were to, or with other addresses.
+    strays: Vec<Stray>,
+    /// What came to the receiver with other addresses than it was to have there.
+    came_changed: Option<Ends>,
     /// Whether it was dropped while an interface on its way had no room to remember more.
     lacked_room: bool,
     sent_back: SentBack,
+}
+
+/// A packet that looks like one of a case, from one who may send it, and is not what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stray {
+    /// By a link that was not to send it.
+    Astray(Logged),
+    /// With addresses that it is to have elsewhere on its way.
+    Changed(Logged),
+    /// The same, as it came to the receiver.
+    CameChanged(Ends),
+}
+
+impl Stray {
+    fn is_drop(&self) -> bool {
+        matches!(self, Self::Astray(logged) | Self::Changed(logged) if logged.record.is_drop())
+    }
 }
 
 /// What routers have sent to the sender's link that can have come from whom it asked.
@@ -150,7 +123,7 @@ impl Case {
     /// Whether some filter has recorded a drop.
     pub fn has_drop(&self) -> bool {
         let known = lock(&self.known);
-        known.records.iter().chain(&known.astray).any(|logged| logged.record.is_drop())
+        known.records.iter().any(|logged| logged.record.is_drop()) || known.strays.iter().any(Stray::is_drop)
     }
 
     /// The record of a drop of its answer, or of an ICMP error about it.
@@ -185,17 +158,30 @@ impl Case {
     }
 
     /// A packet of it was sent to a namespace.
-    fn see(&self, node: &NodeName, to: IpAddr) {
-        let seen_at = &mut lock(&self.known).seen_at;
-        if !seen_at.iter().any(|(known, address)| known == node && *address == to) {
-            seen_at.push((node.clone(), to));
+    fn see(&self, node: &NodeName, tuple: &Tuple) {
+        let to = tuple.destination;
+        let mut known = lock(&self.known);
+        if self.parties.as_ref().is_some_and(|parties| parties.arrives_changed(node, tuple)) {
+            known.came_changed.get_or_insert((tuple.source, to));
+        }
+        if !known.seen_at.iter().any(|(known, address)| known == node && *address == to) {
+            known.seen_at.push((node.clone(), to));
             self.news.notify_one();
         }
     }
 
     /// What answers it was sent to a namespace.
-    fn see_back(&self, node: &NodeName, says: Says) {
-        if self.parties.as_ref().is_none_or(|parties| parties.sender != *node) {
+    fn see_back(&self, node: &NodeName, Sighting { tuple, says }: &Sighting) {
+        // An error about what is not answered may repeat it as it was elsewhere.
+        let asked = match says {
+            Says::Error(about) => about.answer().map(|_| *about),
+            Says::Reset | Says::Anything => {
+                Some(Tuple { source: tuple.destination, destination: tuple.source, ..*tuple })
+            }
+        };
+        let is_to_it =
+            |parties: &Parties| parties.sender == *node && asked.as_ref().is_none_or(|asked| parties.is_as_sent(asked));
+        if !self.parties.as_ref().is_some_and(is_to_it) {
             return;
         }
         let back = &mut lock(&self.known).sent_back;
@@ -231,10 +217,11 @@ impl Case {
         lock(&self.known).forged.clone()
     }
 
-    /// The record of a packet that its sender has sent by another of its interfaces, of a drop if there is one.
-    pub fn astray(&self) -> Option<Logged> {
+    /// What shows that something else was sent than was asked, the record of a drop if there is one.
+    pub fn stray(&self) -> Option<Stray> {
         let known = lock(&self.known);
-        known.astray.iter().find(|it| it.record.is_drop()).or(known.astray.first()).cloned()
+        let recorded = known.strays.iter().find(|stray| stray.is_drop()).or(known.strays.first()).cloned();
+        recorded.or(known.came_changed.map(Stray::CameChanged))
     }
 
     /// Whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.
@@ -394,13 +381,13 @@ impl Board {
         let case = lock(&self.cases).get(&logged.tuple).cloned().filter(|_| logged.record != Record::NoRoom);
         if let Some(case) = case {
             let drop = logged.record.is_drop();
-            if let Some(forger) = self.forger(&case, &logged, Parties::may_send) {
+            let wrong = self.wrong(&case, &logged);
+            if let Some(Wrong::Forged(forger)) = wrong {
                 if drop {
                     lock(&case.known).forged.get_or_insert((forger, logged));
                 }
                 return;
             }
-            let astray = self.is_astray(&case, &logged);
             let code = case.parties.as_ref().and_then(|parties| parties.code);
             let another = code.zip(logged.icmp).is_some_and(|(code, message)| code != message.code);
             let flaw = if another { Some(Flaw::Code) } else { logged.flaw };
@@ -408,10 +395,10 @@ impl Board {
             let lacked_room = drop && self.lacks_room(&logged);
             let mut known = lock(&case.known);
             known.lacked_room |= lacked_room;
-            if astray {
-                known.astray.push(logged)
-            } else {
-                known.records.push(logged)
+            match wrong {
+                Some(Wrong::Astray) => known.strays.push(Stray::Astray(logged)),
+                Some(Wrong::Changed | Wrong::Forged(_)) => known.strays.push(Stray::Changed(logged)),
+                None => known.records.push(logged),
             }
             if drop {
                 case.news.notify_one();
@@ -419,20 +406,22 @@ impl Board {
         }
     }
 
-    /// From which end a recorded packet came that may not have sent it.
-    fn forger(&self, case: &Case, logged: &Logged, may: fn(&Parties, &NodeName) -> bool) -> Option<NodeName> {
-        let parties = case.parties.as_ref()?;
-        let ends = lock(&self.ends);
-        // Nothing where it has come from another router or a gateway.
-        let end = ends.get(&logged.node)?.get(&logged.in_index?)?;
-        (!may(parties, end)).then(|| end.clone())
+    /// What is wrong with a recorded packet. Nothing where it has come from another router or a gateway: no end is there.
+    fn wrong(&self, case: &Case, logged: &Logged) -> Option<Wrong> {
+        let (parties, index) = case.parties.as_ref().zip(logged.in_index)?;
+        let end = self.end_of(&logged.node, index)?;
+        parties.wrong(&end, &(logged.node.clone(), index), &logged.tuple)
     }
 
-    /// Whether a recorded packet has come by another link of its sender's.
-    fn is_astray(&self, case: &Case, logged: &Logged) -> bool {
-        let Some((parties, index)) = case.parties.as_ref().zip(logged.in_index) else { return false };
-        let leads_to = lock(&self.ends).get(&logged.node).and_then(|ends| ends.get(&index).cloned());
-        leads_to.as_ref() == Some(&parties.sender) && parties.is_astray(&(logged.node.clone(), index))
+    /// Whether a record of what answers a case is of a packet from an end that may not have sent it.
+    fn is_forged_answer(&self, case: &Case, logged: &Logged) -> bool {
+        let end = logged.in_index.and_then(|index| self.end_of(&logged.node, index));
+        case.parties.as_ref().zip(end).is_some_and(|(parties, end)| !parties.may_answer(&end))
+    }
+
+    /// Who is at the other end of a router's link, where that is an end of flows.
+    fn end_of(&self, router: &NodeName, index: u32) -> Option<NodeName> {
+        lock(&self.ends).get(router)?.get(&index).cloned()
     }
 
     fn post_answer_drop(&self, logged: &Logged, error_about: Option<Tuple>) {
@@ -440,7 +429,7 @@ impl Board {
             Some(asked) => lock(&self.cases).get(&asked).cloned(),
             None => lock(&self.answers).get(&logged.tuple).cloned(),
         };
-        let case = case.filter(|case| self.forger(case, logged, Parties::may_answer).is_none());
+        let case = case.filter(|case| !self.is_forged_answer(case, logged));
         if let Some(case) = case {
             // An answer may be as long as it likes.
             let flaw = logged.flaw.filter(|flaw| *flaw != Flaw::Long);
@@ -453,14 +442,14 @@ impl Board {
     pub fn post_sighting(&self, node: &NodeName, seen: &Sighting) {
         let case = lock(&self.cases).get(&seen.tuple).cloned();
         if let Some(case) = case {
-            case.see(node, seen.tuple.destination);
+            case.see(node, &seen.tuple);
         }
         let asked = match seen.says {
             Says::Error(about) => lock(&self.cases).get(&about).cloned(),
             Says::Reset | Says::Anything => lock(&self.answers).get(&seen.tuple).cloned(),
         };
         if let Some(case) = asked {
-            case.see_back(node, seen.says);
+            case.see_back(node, seen);
         }
     }
 
@@ -494,6 +483,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::parties::{Place, Route};
     use super::*;
     use crate::fabric::packet::{ECHO_REQUEST, ICMP, UDP};
     use crate::model::Direction;
@@ -505,6 +495,11 @@ mod tests {
     const ANSWER: Tuple =
         Tuple { protocol: UDP, source: THERE, source_port: 53, destination: HERE, destination_port: 4000 };
 
+    /// The same as a NAT instance passes it on, and with the address by which the receiver is known behind a gateway.
+    const NAT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 14));
+    const BEHIND: Tuple = Tuple { source: NAT, ..QUESTION };
+    const TRANSLATED: Tuple = Tuple { source: IpAddr::V4(std::net::Ipv4Addr::new(198, 18, 0, 11)), ..QUESTION };
+
     fn node(name: &str) -> NodeName {
         NodeName(name.to_owned())
     }
@@ -512,16 +507,16 @@ mod tests {
     /// A router with three instances, each at a link of its own and one at a second, and what is known of a question of the first to the second.
     fn board() -> (Board, Arc<Case>) {
         let board = Board::default();
-        for (index, name) in (101..).zip(["a", "b", "c", "nat", "a"]) {
+        for (index, name) in (101..).zip(["a", "b", "c", "nat", "a", "nat"]) {
             board.link_leads_to(&node("vpc"), index, node(name));
         }
-        let parties = Parties {
-            sent_by: Some((node("vpc"), 101)),
-            receiver: Some(node("b")),
-            on_the_way: vec![node("nat")],
-            ..Parties::of_sender(node("a"))
-        };
-        let case = board.register(&[QUESTION], parties);
+        let at = |name, index, ends| Place { node: node(name), link: (node("vpc"), index), ends: vec![ends] };
+        let passed_on = vec![at("nat", 104, (NAT, THERE))];
+        let arrives = vec![(HERE, THERE), (NAT, THERE)];
+        let there = Route { sent: Some(at("a", 101, (HERE, THERE))), passed_on, arrives };
+        let receiver = Some(node("b"));
+        let parties = Parties { receiver, there, ..Parties::of_sender(node("a")) };
+        let case = board.register(&[QUESTION, BEHIND, TRANSLATED], parties);
         board.expect_answer(&[QUESTION], &case);
         (board, case)
     }
@@ -541,10 +536,10 @@ mod tests {
             assert_eq!(case.forged().map(|(end, _)| end), Some(node(name)));
         }
         // By the sender's link, from an appliance on the way, and from where no end of a flow is.
-        for right in [Some(101), Some(104), Some(2), None] {
+        for (tuple, right) in [(QUESTION, Some(101)), (BEHIND, Some(104)), (TRANSLATED, Some(2)), (QUESTION, None)] {
             let (board, case) = board();
-            board.post_record(dropped(QUESTION, right), None);
-            assert!(case.has_drop() && case.forged().is_none());
+            board.post_record(dropped(tuple, right), None);
+            assert!(!case.records().is_empty() && case.stray().is_none() && case.forged().is_none());
         }
         let (board, case) = board();
         board.link_is_gone(&node("vpc"), 103);
@@ -554,10 +549,50 @@ mod tests {
 
     #[test]
     fn a_record_of_a_packet_by_another_link_of_its_senders_is_of_a_packet_astray() {
+        for (tuple, index) in [(QUESTION, 105), (BEHIND, 106)] {
+            let (board, case) = board();
+            board.post_record(dropped(tuple, Some(index)), None);
+            assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
+            assert_eq!(case.stray(), Some(Stray::Astray(dropped(tuple, Some(index)))));
+        }
+    }
+
+    #[test]
+    fn a_record_of_a_packet_with_addresses_of_another_place_is_of_another_question() {
+        for (tuple, index) in [(BEHIND, 101), (TRANSLATED, 101), (QUESTION, 104), (TRANSLATED, 104)] {
+            let (board, case) = board();
+            board.post_record(dropped(tuple, Some(index)), None);
+            assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
+            assert_eq!(case.stray(), Some(Stray::Changed(dropped(tuple, Some(index)))));
+        }
+    }
+
+    #[test]
+    fn what_comes_to_the_receiver_with_addresses_of_another_place_is_another_question() {
+        for (tuple, changed) in [(QUESTION, false), (BEHIND, false), (TRANSLATED, true)] {
+            for (name, changed) in [("b", changed), ("nat", false)] {
+                let (board, case) = board();
+                board.post_sighting(&node(name), &Sighting { tuple, says: Says::Anything });
+                let expected = changed.then_some(Stray::CameChanged((tuple.source, tuple.destination)));
+                assert_eq!(case.stray(), expected, "{name}: {tuple:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
         let (board, case) = board();
-        board.post_record(dropped(QUESTION, Some(105)), None);
-        assert!(case.has_drop() && case.records().is_empty() && case.forged().is_none());
-        assert_eq!(case.astray().and_then(|logged| logged.in_index), Some(105));
+        let answer = BEHIND.answer().expect("its answer");
+        board.expect_answer(&[BEHIND], &case);
+        let error = Tuple { protocol: 1, source_port: 0, destination_port: 3, ..answer };
+        for sighting in [
+            Sighting { tuple: answer, says: Says::Anything },
+            Sighting { tuple: answer, says: Says::Reset },
+            Sighting { tuple: error, says: Says::Error(BEHIND) },
+        ] {
+            board.post_sighting(&node("a"), &sighting);
+            assert_eq!(case.sent_back(), SentBack::default(), "{sighting:?}");
+        }
     }
 
     #[test]

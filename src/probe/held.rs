@@ -266,8 +266,7 @@ impl Connection {
 
     /// Registers what the server sends.
     fn case_back(&self, prober: &Prober) -> Arc<Case> {
-        let sent_by = self.ask.receiver.as_ref().map(Receiver::at_router);
-        prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone(), sent_by))
+        prober.board.register(&self.back(), parties(&self.ask).turned(self.server.clone()))
     }
 
     /// The client sends a token.

@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::evidence::Logged;
+use super::evidence::{Logged, Stray};
 use super::outcome::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use super::question::Answer;
 use super::waiting::{Back, Finding};
+use crate::fabric::packet::Tuple;
 use crate::fabric::packet::flaw::Flaw;
 use crate::model::{Direction, GroupName, InterfaceId, RuleId};
 use crate::network::NodeName;
@@ -39,11 +40,8 @@ pub(super) fn outcome(
         };
         Outcome::Inconclusive { why: format!("{why}{lost}") }
     };
-    // The groups of the interface that was to send it have not judged it.
-    if let Some(logged) = &finding.astray {
-        let sent_by = logged.in_index.and_then(|index| whose(&logged.node, index));
-        let sent_by = sent_by.map_or_else(|| "another interface".to_owned(), |(id, _)| id.to_string());
-        return inconclusive(&format!("it was sent by {sent_by}, which was not asked to: {}", logged.record));
+    if let Some(stray) = &finding.stray {
+        return inconclusive(&not_asked(stray, whose));
     }
     // What it met, and what came of it, is another question's.
     if let Some(logged) = finding.records.iter().find(|logged| logged.flaw == Some(Flaw::Code)) {
@@ -114,6 +112,28 @@ pub(super) fn outcome(
                 None => inconclusive("no answer, and no filter has a record of it"),
             },
         },
+    }
+}
+
+/// Why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
+fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
+    let sender = |logged: &Logged, unknown: &str| {
+        let owner = logged.in_index.and_then(|index| whose(&logged.node, index));
+        owner.map_or_else(|| unknown.to_owned(), |(id, _)| id.to_string())
+    };
+    match stray {
+        Stray::Astray(logged) => {
+            let sent_by = sender(logged, "another interface");
+            format!("it was sent by {sent_by}, which was not asked to: {}", logged.record)
+        }
+        Stray::Changed(logged) => {
+            let sent_by = sender(logged, "its sender");
+            let Tuple { source, destination, .. } = logged.tuple;
+            format!("what {sent_by} sent is not what was asked, from {source} to {destination}: {}", logged.record)
+        }
+        Stray::CameChanged((source, destination)) => {
+            format!("what came to the receiver is not what was asked, from {source} to {destination}")
+        }
     }
 }
 
@@ -326,7 +346,7 @@ fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fabric::packet::{Tuple, UDP};
+    use crate::fabric::packet::UDP;
     use crate::model::InstanceName;
 
     fn found(answer: Option<Answer>, overlooked: bool) -> Outcome {
@@ -371,7 +391,7 @@ mod tests {
             elsewhere: Vec::new(),
             back: Back::Shown,
             forged: None,
-            astray: None,
+            stray: None,
             turned_away: None,
             passed_on: None,
             answer_drop: None,
@@ -456,8 +476,8 @@ mod tests {
         for answer in [None, Some(Answer::Answered(Some("db1".to_owned()))), Some(Answer::Refused)] {
             let seen = Finding { seen: answer.is_some(), ..finding(answer, false, true) };
             assert!(!matches!(resolved(&seen), Outcome::Inconclusive { .. }), "{seen:?}");
-            let astray = Some(admitted(Record::Pass(Direction::Egress)));
-            assert!(matches!(resolved(&Finding { astray, ..seen }), Outcome::Inconclusive { .. }));
+            let stray = Some(Stray::Astray(admitted(Record::Pass(Direction::Egress))));
+            assert!(matches!(resolved(&Finding { stray, ..seen }), Outcome::Inconclusive { .. }));
         }
     }
 

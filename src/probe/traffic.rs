@@ -140,9 +140,7 @@ impl Streams {
                 let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
                 cases.insert(
                     (stream, Part::Back, 0),
-                    prober
-                        .board
-                        .register(&turned, parties(ask).turned(receiver.node.clone(), Some(receiver.at_router()))),
+                    prober.board.register(&turned, parties(ask).turned(receiver.node.clone())),
                 );
                 registered.extend(ways.into_iter().chain(turned));
                 forth = Some(socket);
@@ -244,6 +242,7 @@ impl Streams {
             blind: None,
         };
         let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
+        let mut is_stray = false;
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;
             let arrived = read.arrived.contains(&mark);
@@ -251,6 +250,7 @@ impl Streams {
             let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
             let crowded_out = !arrived && record.is_some() && case.is_some_and(|case| held::lacked_room(case));
             no_room |= crowded_out;
+            is_stray |= case.is_some_and(|case| case.stray().is_some());
             let record = record.filter(|_| !crowded_out);
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
@@ -270,6 +270,8 @@ impl Streams {
             Some(format!("what arrived could not be read: {why}"))
         } else if read.missed > 0 {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
+        } else if is_stray {
+            Some("what was sent by an end, or passed on, is not what was to flow".to_owned())
         } else if no_room {
             Some(format!("filters recorded drops, {}", resolve::WANT_OF_ROOM))
         } else if unexplained > 0 && crowded > 0 {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
-use super::evidence::{Case, Logged, PassedOn};
+use super::evidence::{Case, Logged, PassedOn, Stray};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -43,8 +43,8 @@ pub(super) struct Finding {
     pub back: Back,
     /// The record of a drop of a packet that only looks like it, and who has sent that.
     pub forged: Option<(NodeName, Logged)>,
-    /// The record of a packet of it that the sender has sent by another of its interfaces.
-    pub astray: Option<Logged>,
+    /// What shows that something else was sent than was asked.
+    pub stray: Option<Stray>,
     /// Why a load balancer closed it, where one did.
     pub turned_away: Option<String>,
     /// The connection by which a load balancer passed it on, where one did.
@@ -218,7 +218,7 @@ pub(super) async fn finish(
         elsewhere: case.seen_elsewhere(),
         back,
         forged: case.forged(),
-        astray: case.astray(),
+        stray: case.stray(),
         turned_away,
         passed_on,
         answer_drop,

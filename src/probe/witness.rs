@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
 
-use super::evidence::{Board, LinkId, Logged};
+use super::evidence::{Board, Logged};
+use super::parties::LinkId;
 use crate::fabric::nflog::LogSocket;
 use crate::fabric::packet::flaw::Flaw;
 use crate::fabric::packet::{self, Tuple};

@@ -48,6 +48,7 @@ mod mtu;
 #[path = "../common/mutations/mod.rs"]
 mod mutations;
 mod odd_frames;
+mod other_questions;
 mod outside;
 #[path = "../common/patience.rs"]
 mod patience;
