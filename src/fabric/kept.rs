@@ -51,17 +51,19 @@ impl Element {
         self.packet.own.0 == address || self.packet.other.0 == address
     }
 
-    /// Out of its set. It may have timed out since it was listed, and what is not there cannot be deleted: so it is added
-    /// first, which does nothing where it still is.
-    pub fn taken_out(&self) -> [Change; 2] {
-        let key = vec![self.key.clone()];
-        [Change::AddElements(self.set.clone(), key.clone()), Change::DeleteElements(self.set.clone(), key)]
+    /// Elements of one set, out of it: of several together, each has a message of its own else. They may have timed out since they were
+    /// listed, and what is not there cannot be deleted: so they are added first, which does nothing where they still are.
+    pub fn taken_out(set: &str, elements: &[&Self]) -> Vec<Change> {
+        let keys: Vec<String> = elements.iter().map(|element| element.key.clone()).collect();
+        vec![Change::AddElements(set.to_owned(), keys.clone()), Change::DeleteElements(set.to_owned(), keys)]
     }
 
-    /// Into its set, for the time that was left.
-    pub fn put_back(&self) -> Change {
-        let time =
-            self.timeout.map_or_else(String::new, |(all, left)| format!(" timeout {all}s expires {}s", left.max(1)));
-        Change::AddElements(self.set.clone(), vec![format!("{}{time}", self.key)])
+    /// Elements into their set, each for the time that was left.
+    pub fn put_back(set: &str, elements: &[&Self]) -> Vec<Change> {
+        let with_time = |element: &&Self| {
+            let time = element.timeout.map(|(all, left)| format!(" timeout {all}s expires {}s", left.max(1)));
+            element.key.clone() + &time.unwrap_or_default()
+        };
+        vec![Change::AddElements(set.to_owned(), elements.iter().map(with_time).collect())]
     }
 }

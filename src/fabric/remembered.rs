@@ -6,12 +6,13 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::error::FabricError;
 use super::kept::{Amount, Element};
 use super::namespace::Namespace;
-use super::nft;
+use super::nft::{self, Effect};
 use super::packet::Tuple;
 use crate::network::nft::Change;
 use crate::network::remembered::{Remembered, is_paid, remembered};
@@ -19,39 +20,77 @@ use crate::network::remembered::{Remembered, is_paid, remembered};
 /// Counts of elements that are gone are kept for whoever asks, as many as this.
 const MOST_ENDED: usize = 1 << 14;
 
-/// Carries out one transaction: all of it or nothing. Elements that it takes out are kept with what they have counted.
+/// Elements in one transaction. Without root, nft 1.0.6 can send some 1,500 of the longest to be added and deleted: its socket's buffer
+/// holds 208 KiB.
+const MOST_AT_ONCE: usize = 700;
+
+/// Carries out a change: all of it or nothing, or a failure says that it has had an effect. Elements that it takes out are kept with what
+/// they have counted.
+///
+/// One transaction, unless more elements leave or return than one holds. The rest of those that leave go in transactions behind it, and what
+/// is to return is there before the last: the filter is closed for their address meanwhile.
 pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(), nft::Failed> {
-    let (changes, gone) = expand(namespace, changes).await.map_err(nft::without_effect)?;
-    nft::change(namespace, &changes).await?;
+    let Expanded { transactions, gone } = expand(namespace, changes).await.map_err(nft::without_effect)?;
+    carry_out(namespace, &transactions).await?;
     keep_counts(namespace, gone);
     Ok(())
 }
 
-/// Changes with each [`Change::Forget`] as the elements that the kernel holds now, and each [`Change::Recall`] as those that were
-/// forgotten last; and the elements that they take out.
-async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<(Vec<Change>, Vec<Element>), FabricError> {
-    let lists = changes.iter().any(|change| matches!(change, Change::Forget(_)));
-    let held = if lists { elements(namespace).await? } else { Vec::new() };
-    let mut forgotten = namespace.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
-    if lists {
-        forgotten.clear();
+/// Carries out transactions in their order. One that fails behind another has not been without effect.
+async fn carry_out(namespace: &Arc<Namespace>, transactions: &[Vec<Change>]) -> Result<(), nft::Failed> {
+    for (number, transaction) in transactions.iter().enumerate() {
+        nft::change(namespace, transaction).await.map_err(|failed| match failed.effect {
+            Effect::None if number > 0 => nft::Failed { effect: Effect::Whole, ..failed },
+            _ => failed,
+        })?;
     }
-    let (mut expanded, mut gone) = (Vec::new(), Vec::new());
+    Ok(())
+}
+
+/// Changes with each [`Change::Forget`] as the elements that the kernel holds now, and each [`Change::Recall`] as those that were
+/// forgotten last.
+struct Expanded {
+    transactions: Vec<Vec<Change>>,
+    /// The elements that they take out.
+    gone: Vec<Element>,
+}
+
+async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Expanded, FabricError> {
+    let (mut leaving, mut returning, mut others) = (HashSet::new(), HashSet::new(), Vec::new());
     for change in changes {
         match change {
-            Change::Forget(address) => {
-                let of_it: Vec<&Element> = held.iter().filter(|element| element.names(*address)).collect();
-                expanded.extend(of_it.iter().flat_map(|element| element.taken_out()));
-                gone.extend(of_it.into_iter().cloned());
-            }
-            Change::Recall(address) => {
-                expanded.extend(forgotten.iter().filter(|element| element.names(*address)).map(Element::put_back));
-            }
-            other => expanded.push(other.clone()),
+            Change::Forget(address) => drop(leaving.insert(*address)),
+            Change::Recall(address) => drop(returning.insert(*address)),
+            other => others.push(other.clone()),
         }
     }
-    forgotten.extend(gone.iter().cloned());
-    Ok((expanded, gone))
+    let names = |addresses: &HashSet<IpAddr>, element: &Element| addresses.iter().any(|it| element.names(*it));
+    let held = if leaving.is_empty() { Vec::new() } else { elements(namespace).await? };
+    let gone: Vec<Element> = held.into_iter().filter(|element| names(&leaving, element)).collect();
+    let mut forgotten = namespace.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+    let back: Vec<&Element> = forgotten.iter().filter(|element| names(&returning, element)).collect();
+    let mut transactions = in_transactions(&back, Element::put_back);
+    let last = transactions.pop().unwrap_or_default();
+    let mut rest = in_transactions(&gone.iter().collect::<Vec<_>>(), Element::taken_out).into_iter();
+    let first = rest.next().unwrap_or_default();
+    transactions.push([last, others, first].concat());
+    transactions.extend(rest);
+    if !leaving.is_empty() {
+        forgotten.clone_from(&gone);
+    }
+    Ok(Expanded { transactions, gone })
+}
+
+/// What is to be done with elements, in as many transactions as it takes.
+fn in_transactions(elements: &[&Element], change: impl Fn(&str, &[&Element]) -> Vec<Change>) -> Vec<Vec<Change>> {
+    let transactions = elements.chunks(MOST_AT_ONCE).map(|some| {
+        let mut by_set: IndexMap<&str, Vec<&Element>> = IndexMap::new();
+        for element in some {
+            by_set.entry(&element.set).or_default().push(element);
+        }
+        by_set.into_iter().flat_map(|(set, elements)| change(set, &elements)).collect()
+    });
+    transactions.collect()
 }
 
 /// Forgets every packet of a protocol that names an address, in each of the namespaces. What is paid for stays so, or those who ask
@@ -65,9 +104,9 @@ pub async fn forget_protocols(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAd
             [packet.own.0, packet.other.0].iter().any(|address| ends.contains(&(packet.protocol, *address)))
         };
         let held = elements(node).await?;
-        let of_them = held.iter().filter(|element| !is_paid(&element.set) && names(&element.packet));
-        let changes: Vec<Change> = of_them.flat_map(Element::taken_out).collect();
-        nft::change(node, &changes).await.map_err(|failed| failed.error)?;
+        let of_them: Vec<&Element> =
+            held.iter().filter(|element| !is_paid(&element.set) && names(&element.packet)).collect();
+        carry_out(node, &in_transactions(&of_them, Element::taken_out)).await.map_err(|failed| failed.error)?;
         keep_counts(node, held.into_iter().filter(|element| names(&element.packet)).collect());
         Ok(())
     });
@@ -185,11 +224,13 @@ mod tests {
         );
         assert_eq!(read[1].amount, Some(Amount { packets: 1, bytes: 60 }));
         assert!(read[0].names([10, 0, 0, 12].into()) && !read[0].names([10, 0, 0, 13].into()));
-        let [Change::AddElements(set, added), Change::DeleteElements(of, deleted)] = read[0].taken_out() else {
-            panic!("an element is added before it is deleted")
+        let taken = Element::taken_out("udp-sent", &[&read[0], &read[0]]);
+        let [Change::AddElements(set, added), Change::DeleteElements(of, deleted)] = taken.as_slice() else {
+            panic!("elements are added before they are deleted")
         };
-        assert_eq!((set, added), (of, deleted), "one that has timed out meanwhile can be deleted too");
-        let back = Change::AddElements("udp-sent".into(), vec![format!("{} timeout 30s expires 29s", keys[0].1)]);
-        assert_eq!(read[0].put_back(), back);
+        assert_eq!((set, added), (of, deleted), "those that have timed out meanwhile can be deleted too");
+        assert_eq!(added.as_slice(), [keys[0].1, keys[0].1], "one command for all");
+        let back = vec![Change::AddElements("udp-sent".into(), vec![format!("{} timeout 30s expires 29s", keys[0].1)])];
+        assert_eq!(Element::put_back("udp-sent", &[&read[0]]), back);
     }
 }
