@@ -12,7 +12,7 @@ use super::names::{
 };
 use super::parts::{chain, set};
 use super::rule::{Compiling, STATELESS, UNPLACED, log, marked, opens_all, own, track, tracked_bit};
-use super::{connections, fragments, icmp_errors, idle, memory, services};
+use super::{connections, doubts, fragments, icmp_errors, idle, memory, services};
 use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
 use crate::model::{
     Cloud, Direction, GroupName, IcmpErrors, Interface, PrefixList, Rule, SecurityGroup, SourceDestCheck, Vpc, VpcName,
@@ -87,13 +87,18 @@ pub fn ruleset(
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset.chains.insert(UNCOUNTED.to_owned(), uncounted(families));
     ruleset.chains.insert("input".to_owned(), input(families));
-    let known = known(attached);
+    let (known, doubted) = (known(attached), doubts::of_forgotten(attached));
     for direction in DIRECTIONS {
         ruleset.chains.insert(names::new_flows(direction), new_flows(direction, families));
-        ruleset.chains.insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, known));
+        ruleset
+            .chains
+            .insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, (known, doubted)));
     }
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
+    if doubts::are_possible(attached) {
+        doubts::add(&mut ruleset, families);
+    }
     fragments::add(&mut ruleset, GW, families);
     connections::add(&mut ruleset, families);
     if cloud.has_egress_rules() {
@@ -335,7 +340,12 @@ fn served(cloud: &Cloud, vpc: &Vpc, ipv4: bool) -> Vec<String> {
 }
 
 /// The chain that judges at one end of every flow: at the sender's, or at the receiver's.
-fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors, known: &str) -> Chain {
+fn base_chain(
+    direction: Direction,
+    families: Families,
+    icmp_errors: IcmpErrors,
+    (known, doubted): (&str, u32),
+) -> Chain {
     let (priority, opener, answerer) = match direction {
         Direction::Egress => ("filter", "iifname", "oifname"),
         Direction::Ingress => ("filter + 10", "oifname", "iifname"),
@@ -343,7 +353,7 @@ fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors,
     let tracked = marked(tracked_bit(direction));
     let live = format!("@{direction}-live-of");
     let mut rules = vec![icmp_errors::about_flows(direction)];
-    rules.extend(idle::forgotten(direction));
+    rules.extend(idle::forgotten(direction, doubted));
     rules.extend([
         own("tracked", format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),
@@ -379,8 +389,7 @@ fn new_flows(direction: Direction, families: Families) -> Chain {
 /// A middlebox passes a packet on unchanged: it comes by twice, and its flow is confirmed the first time. In a VPC with one, a
 /// packet that nobody has answered is therefore judged each time.
 fn known(attached: &[&Interface]) -> &'static str {
-    let has_appliances = attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off);
-    if has_appliances { "ct state established,related" } else { "ct status confirmed" }
+    if doubts::are_possible(attached) { "ct state established,related" } else { "ct status confirmed" }
 }
 
 /// ICMP errors about a flow that the end does not track, where they go the way of the questions; those that go the way of the answers are

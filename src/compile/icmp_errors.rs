@@ -7,7 +7,6 @@
 
 use std::net::IpAddr;
 
-use super::memory;
 use super::names::{
     CANARY_ADDRESS, ENDS, GW, ON_THE_WAY, ROUTER_ADDRESS, SOURCES, SOURCES_IPV6, UNCHECKED, errors, related,
     router_ipv6,
@@ -15,8 +14,9 @@ use super::names::{
 use super::parts::{chain, families, log_drop, of};
 use super::rule::{Family, marked, own, tracked_bit};
 use super::shares::Kept;
+use super::{doubts, memory};
 use crate::model::protocol::{ICMP, ICMPV6};
-use crate::model::{Cloud, Direction, IcmpErrors, Interface, SourceDestCheck, Vpc};
+use crate::model::{Cloud, Direction, IcmpErrors, Interface, Vpc};
 use crate::network::names::OTHER;
 use crate::network::nft::{NftRule, Ruleset, Set, SetKey};
 use crate::network::record::Record;
@@ -44,7 +44,7 @@ pub fn add(
         all.extend(interface.ipv6.map(|ipv6| IpAddr::from(ipv6.0)));
     }
     add_ends(ruleset, &all, spoken);
-    let has_appliances = attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off);
+    let has_appliances = doubts::are_possible(attached);
     for direction in [Direction::Egress, Direction::Ingress] {
         let mut rules = entitled(direction, vpc, spoken);
         if has_appliances {

@@ -64,16 +64,21 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) -> [NftR
     [of_udp("udp-renewed", marked(EXPIRED)), of_udp("udp-unsettled", marked_of(0, SETTLED))]
 }
 
-/// The rules of a base chain about flows that are forgotten while their entry stands. Egress finds out.
-pub fn forgotten(direction: Direction) -> Vec<NftRule> {
+/// The rules of a base chain about flows that are forgotten while their entry stands. Egress finds out. `doubts` are the bits by which each end
+/// is then asked as if it had had nothing of the flow: whoever goes on with it may do so in the ends' names.
+pub fn forgotten(direction: Direction, doubts: u32) -> Vec<NftRule> {
     let expired = format!("meta l4proto {UDP} {}", marked(EXPIRED));
     let judged = format!("goto {}", new_flows(direction));
     match direction {
         Direction::Egress => {
             let slow = marked_of(SLOW, SETTLED | SLOW);
-            let expires = format!("meta l4proto {UDP} {slow} ct id != @{UDP_SLOW} ct mark set {EXPIRED:#x}");
+            let expires = format!("meta l4proto {UDP} {slow} ct id != @{UDP_SLOW} ct mark set {:#x}", EXPIRED | doubts);
             // What the last packet has left of the bits of the ends goes.
-            let expired = format!("{expired} ct mark set {EXPIRED:#x} {judged}");
+            let set = match doubts {
+                0 => format!("ct mark set {EXPIRED:#x}"),
+                doubts => format!("ct mark set ct mark & {doubts:#x} | {EXPIRED:#x}"),
+            };
+            let expired = format!("{expired} {set} {judged}");
             vec![own("udp-expires", expires), own("udp-expired", expired)]
         }
         Direction::Ingress => vec![own("udp-expired", format!("{expired} {judged}"))],

@@ -3,6 +3,7 @@
 //! [`network()`] says what should be, in the words of [`crate::network`].
 
 mod connections;
+mod doubts;
 mod error;
 mod filter;
 mod fragments;

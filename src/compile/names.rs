@@ -112,6 +112,11 @@ pub fn new_flows(direction: Direction) -> String {
     format!("{direction}-new")
 }
 
+/// The chain of flows that began without the holder of an address, at one end.
+pub fn doubted(direction: Direction) -> String {
+    format!("doubted-{direction}")
+}
+
 /// The chain of ICMP errors about flows in connection tracking, at one end.
 pub fn related(direction: Direction) -> String {
     format!("related-{direction}")

@@ -31,6 +31,7 @@ mod fence;
 mod fixed_ports;
 mod flow_logs;
 mod foretold;
+mod forged_answers;
 mod forgetting;
 mod fragments;
 mod gotchas;

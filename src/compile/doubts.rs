@@ -1,0 +1,111 @@
+//! Flows that began without the holder of an address.
+//!
+//! Both ends of a flow share one entry of connection tracking, and the bits of its mark. An interface whose check is off may send in
+//! anybody's name: it begins flows for others, and answers what it is to pass on. What it is let do makes the entry established, and the
+//! bits speak for ends that have had nothing of the flow. So of a flow whose first packet does not come from the interface that holds its source, or
+//! does not go to the one that holds its destination, the mark says so, until that interface itself has let a packet of it by. Until then such a
+//! packet meets the interface's rules as one that begins something.
+
+use super::names::{SOURCES, SOURCES_IPV6, UNCHECKED, doubted, new_flows};
+use super::parts::{chain, families, of};
+use super::rule::{Family, mark, marked, own};
+use crate::model::{Direction, Interface, SourceDestCheck};
+use crate::network::Families;
+use crate::network::nft::Ruleset;
+
+/// The bit of the ct mark of a flow whose source has itself sent nothing of it, and been sent nothing.
+const SOURCE: u32 = 0x80;
+/// The same of its destination.
+const DESTINATION: u32 = 0x100;
+/// Both.
+const DOUBTS: u32 = SOURCE | DESTINATION;
+
+const CHAIN: &str = "doubts";
+
+/// Whether an interface may send what is not its own: only then there are such flows.
+pub fn are_possible(attached: &[&Interface]) -> bool {
+    attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off)
+}
+
+/// The bits of a flow that is forgotten while its entry stands: each end is to be asked anew.
+pub fn of_forgotten(attached: &[&Interface]) -> u32 {
+    if are_possible(attached) { DOUBTS } else { 0 }
+}
+
+/// Adds the chains that judge such flows. They are to be asked before those of flows that are known.
+pub fn add(ruleset: &mut Ruleset, spoken: Families) {
+    for direction in [Direction::Egress, Direction::Ingress] {
+        let judged = holders(spoken, direction).map(|(family, way, doubt, own_packet)| {
+            let (id, states) = (of(family, way), states(direction));
+            let of_it = format!("{states} ct direction {way} {}", marked(doubt));
+            own(&id, format!("{of_it} {own_packet} goto {}", new_flows(direction)))
+        });
+        ruleset.chains.insert(doubted(direction), chain(judged));
+        if let Some(base) = ruleset.chains.get_mut(&direction.to_string()) {
+            // Errors are asked for first, and what is forgotten by egress has its marks taken away before.
+            let at = match direction {
+                Direction::Egress => base.rules.iter().position(|rule| rule.id == "tracked").unwrap_or_default(),
+                Direction::Ingress => 0,
+            };
+            base.rules.insert(at, own("doubted", format!("{} jump {}", any_doubt(), doubted(direction))));
+        }
+    }
+    // The first packet of a flow is the one whose entry is not confirmed.
+    let mut begins = vec![own("known", "ct status confirmed return")];
+    for family in families(spoken) {
+        let (any, ip, sources) = (family.any(), family.header(), sources(family));
+        let source = format!("{any} iifname @{UNCHECKED} iifname . {ip} saddr != @{sources} {}", mark(SOURCE));
+        let destination =
+            format!("{any} oifname @{UNCHECKED} oifname . {ip} daddr != @{sources} {}", mark(DESTINATION));
+        begins.extend([own(&of(family, "source"), source), own(&of(family, "destination"), destination)]);
+    }
+    ruleset.chains.insert(CHAIN.to_owned(), chain(begins));
+    for (name, direction) in [("remember-sent", Direction::Egress), ("remember-received", Direction::Ingress)] {
+        let Some(base) = ruleset.chains.get_mut(name) else { continue };
+        let settled = holders(spoken, direction).map(|(family, way, doubt, own_packet)| {
+            let of_it = format!("ct state new,established ct direction {way} {}", marked(doubt));
+            let id = of(family, &format!("settled-{way}"));
+            own(&id, format!("{of_it} {own_packet} ct mark set ct mark ^ {doubt:#x}"))
+        });
+        base.rules.extend(settled);
+        if direction == Direction::Ingress {
+            base.rules.push(own(CHAIN, format!("ct state new jump {CHAIN}")));
+        }
+    }
+}
+
+/// Packets that an interface sends or gets by an address of its own, by the direction of their flow, and the bit that says that it has
+/// had nothing of the flow before.
+fn holders(spoken: Families, direction: Direction) -> impl Iterator<Item = (Family, &'static str, u32, String)> {
+    let (interface, address) = match direction {
+        Direction::Egress => ("iifname", "saddr"),
+        Direction::Ingress => ("oifname", "daddr"),
+    };
+    let ends = match direction {
+        Direction::Egress => [("original", SOURCE), ("reply", DESTINATION)],
+        Direction::Ingress => [("original", DESTINATION), ("reply", SOURCE)],
+    };
+    families(spoken).flat_map(move |family| {
+        let own_packet = format!("{interface} . {} {address} @{}", family.header(), sources(family));
+        ends.map(|(way, doubt)| (family, way, doubt, own_packet.clone()))
+    })
+}
+
+fn sources(family: Family) -> &'static str {
+    match family {
+        Family::Ipv4 => SOURCES,
+        Family::Ipv6 => SOURCES_IPV6,
+    }
+}
+
+/// An error goes to an end of the flow, and comes from anybody.
+fn states(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Egress => "ct state established",
+        Direction::Ingress => "ct state established,related",
+    }
+}
+
+fn any_doubt() -> String {
+    format!("ct mark & {DOUBTS:#x} != 0x0")
+}
