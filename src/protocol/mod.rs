@@ -196,7 +196,20 @@ pub enum FrameError {
     },
     /// It is no message of this protocol.
     #[error("this is no message of the protocol: {0}")]
-    Garbled(#[from] serde_json::Error),
+    Garbled(String),
+}
+
+/// So many characters of what is wrong with a message are told: it quotes the message, which may be all quotation.
+const MOST_TOLD: usize = 300;
+
+impl From<serde_json::Error> for FrameError {
+    fn from(error: serde_json::Error) -> Self {
+        let whole = error.to_string();
+        Self::Garbled(match whole.char_indices().nth(MOST_TOLD) {
+            Some((end, _)) => format!("{}... at line {} column {}", &whole[..end], error.line(), error.column()),
+            None => whole,
+        })
+    }
 }
 
 /// A message as a frame.
@@ -331,6 +344,27 @@ mod tests {
         let mut bytes = Vec::new();
         write(&mut bytes, &request, MAX_REQUEST).unwrap();
         assert_eq!(read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap(), request);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_message_is_told_without_all_of_the_message() {
+        let long = "x".repeat(900_000);
+        for text in [
+            format!(r#"{{"sglab": 2, "request": {{"{long}": {{}}}}}}"#),
+            format!(r#"{{"sglab": 2, "request": "{long}"}}"#),
+            format!(r#"{{"sglab": "{long}", "request": "state"}}"#),
+            format!(
+                r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{{"stop": "{}"}}]}}}}}}"#,
+                "é ".repeat(300_000)
+            ),
+            format!(r#"{{"sglab": 2, "request": {{"apply": {{"operations": [{{"detach-interface": "{long}"}}]}}}}}}"#),
+        ] {
+            let bytes = [&u32::try_from(text.len()).unwrap().to_be_bytes()[..], text.as_bytes()].concat();
+            let error = read::<Envelope>(&mut bytes.as_slice(), MAX_REQUEST).unwrap_err();
+            assert!(matches!(error, FrameError::Garbled(_)), "{error}");
+            let told = error.to_string();
+            assert!(told.len() < 700 && told.contains(" at line 1 column "), "{} bytes", told.len());
+        }
     }
 
     #[test]
