@@ -52,7 +52,7 @@ impl Lab {
 
     async fn resolve_one(&self, flow: &Flow) -> Result<IpAddr, NoAddress> {
         let (from, source, resolver, name) = self.question(flow).map_err(NoAddress::NoAnswer)?;
-        services::resolve(&from, source, resolver, &name).await
+        services::resolve(&from, source, resolver, &name, self.services.said()).await
     }
 
     /// Who asks whom about which name; in words, why nobody can.
@@ -102,6 +102,6 @@ impl Lab {
             Err(why) => return Ok(Asked::Inconclusive { why }),
         };
         let from = self.fabric.node(&names::instance(instance))?;
-        Ok(services::ask(from, asker, source, service, at).await)
+        Ok(services::ask(from, asker, source, service, at, self.services.said()).await)
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use futures::StreamExt;
 use sglab::lab::Lab;
-use sglab::model::{ConnectionName, Flow, Service};
+use sglab::model::{ConnectionName, Flow, Service, Via};
 use sglab::probe::{Held, Outcome, Part};
 
 use crate::bare::{inside, nft_script, run};
@@ -359,6 +359,61 @@ async fn a_receiver_that_hides_packets_of_traffic_has_got_them() {
         for packet in sent {
             assert!(packet.drop.is_none(), "{flow}: {packet:?}");
             assert!(packet.arrived || trace.blind.is_some(), "{flow}: {packet:?}");
+        }
+    }
+}
+
+/// Answers every question for an address at a port of the end's own: with an address, or that there is no such name.
+async fn answer_names(lab: &Lab, name: &str, address: Option<[u8; 4]>) {
+    let opened = inside(&node(lab, name), || std::net::UdpSocket::bind("0.0.0.0:5353")).await;
+    let socket = opened.expect("a socket");
+    std::thread::spawn(move || {
+        let mut asked = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut asked) {
+            let mut answer = asked[..length].to_vec();
+            answer[2..4].copy_from_slice(&[0x85, if address.is_some() { 0x80 } else { 0x83 }]);
+            if let Some(address) = address {
+                answer[6..8].copy_from_slice(&[0, 1]);
+                answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4]);
+                answer.extend(address);
+            }
+            drop(socket.send_to(&answer, from));
+        }
+    });
+    let script =
+        "table inet names { chain out { type nat hook output priority -100; udp dport 53 redirect to :5353\n }\n}\n";
+    nft_script(&node(lab, name), script.to_owned()).await;
+}
+
+#[sglab::test]
+async fn a_sender_that_asks_a_resolver_of_its_own_proves_nothing() {
+    let asked = |lab: &Lab| {
+        let by_name = |ends, service| Flow { via: Via::Dns, ..over(lab, ends, Family::Ipv4, service) };
+        let flows: Vec<Flow> = [tcp(80), tcp(81), udp(5000)]
+            .iter()
+            .flat_map(|it| [by_name(ENDS[0], *it), by_name(ENDS[1], *it)])
+            .collect();
+        flows
+    };
+    let mut lab = cloud().await;
+    let flows = asked(&lab);
+    for (seen, flow) in outcomes(&mut lab, &flows).await.iter().zip(&flows) {
+        assert_eq!(is_open(seen), flow.service != tcp(81), "{flow}: {seen:?}");
+        assert_eq!(is_dropped(seen), flow.service == tcp(81), "{flow}: {seen:?}");
+    }
+    let of_c = private(lab.cloud(), "c").0.octets();
+    let public_of_b = public(lab.cloud(), "b").0.octets();
+    for said in
+        [Some(of_c), Some([10, 0, 200, 200]), Some(public_of_b), Some(private(lab.cloud(), "b").0.octets()), None]
+    {
+        let mut lab = cloud().await;
+        for name in ["a", "office"] {
+            answer_names(&lab, name, said).await;
+        }
+        let batch = lab.probe(&flows).await.unwrap_or_else(|error| panic!("{error}"));
+        for seen in batch.observations {
+            let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{said:?}: {seen:?}") };
+            assert!(why.contains("is not what the resolver has said"), "{why}");
         }
     }
 }

@@ -12,6 +12,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
 use super::dns::NoAddress;
+use super::said::Said;
 use super::{dns, http, time};
 use crate::compile::services::{metadata, zone};
 use crate::fabric::Namespace;
@@ -41,7 +42,7 @@ pub enum Asked {
     },
 }
 
-/// Asks a resolver for the address of a name.
+/// Asks a resolver for the address of a name. What comes as the answer, and is not what the resolver has said, is none.
 ///
 /// # Errors
 /// In words, why there is none.
@@ -50,13 +51,23 @@ pub(in crate::lab) async fn resolve(
     source: IpAddr,
     resolver: IpAddr,
     name: &str,
+    said: &Said,
 ) -> Result<IpAddr, NoAddress> {
     let [high, low, ..] = chance();
     let id = u16::from_be_bytes([high, low]);
     let question = dns::question(id, name);
     let question = question.ok_or_else(|| NoAddress::NoAnswer(format!("{name} is no name to ask for")))?;
-    let read = |message: &[u8]| dns::read_answer(message, id, name);
-    match exchange(from, source, SocketAddr::new(resolver, 53), &question, read).await {
+    let asking = async {
+        let socket = connected(from, source, SocketAddr::new(resolver, 53)).await?;
+        let awaited = said.await_answer(socket.local_addr()?, id);
+        let read = |message: &[u8]| {
+            let answer = dns::read_answer(message, id, name)?;
+            let not_said = || format!("what came as the answer about {name} is not what the resolver has said");
+            Some(if awaited.is_said(message) { answer } else { Err(NoAddress::NoAnswer(not_said())) })
+        };
+        exchange(&socket, &question, read).await
+    };
+    match asking.await {
         Ok(answer) => answer,
         Err(error) => {
             Err(NoAddress::NoAnswer(format!("the resolver at {resolver} gave no answer about {name}: {error}")))
@@ -71,12 +82,13 @@ pub(in crate::lab) async fn ask(
     source: IpAddr,
     service: CloudService,
     at: IpAddr,
+    said: &Said,
 ) -> Asked {
     match service {
         CloudService::Dns => {
             let Some(private) = asker.private else { return none("it has no name of its own to ask for") };
             let name = zone::private_name(private);
-            match resolve(from, source, at, &name).await {
+            match resolve(from, source, at, &name, said).await {
                 Ok(address) if address == IpAddr::V4(private.0) => {
                     Asked::Answered { what: format!("{name} is {address}") }
                 }
@@ -97,7 +109,11 @@ pub(in crate::lab) async fn ask(
         CloudService::Time => {
             let mark = chance();
             let read = |message: &[u8]| time::answers(message, mark).then_some(());
-            match exchange(from, source, SocketAddr::new(at, 123), &time::request(mark), read).await {
+            let asking = async {
+                let socket = connected(from, source, SocketAddr::new(at, 123)).await?;
+                exchange(&socket, &time::request(mark), read).await
+            };
+            match asking.await {
                 Ok(()) => Asked::Answered { what: format!("the time of {at}") },
                 Err(error) => failed(at, &error),
             }
@@ -123,16 +139,15 @@ fn chance() -> [u8; 8] {
     RandomState::new().build_hasher().finish().to_be_bytes()
 }
 
-/// Sends a datagram until what comes back can be read.
-async fn exchange<T>(
-    from: &Arc<Namespace>,
-    source: IpAddr,
-    to: SocketAddr,
-    message: &[u8],
-    read: impl Fn(&[u8]) -> Option<T>,
-) -> io::Result<T> {
+/// A socket of the asker for datagrams to one address.
+async fn connected(from: &Arc<Namespace>, source: IpAddr, to: SocketAddr) -> io::Result<UdpSocket> {
     let socket = UdpSocket::from_std(bound(from, source, Type::DGRAM, Protocol::UDP).await?.into())?;
     socket.connect(to).await?;
+    Ok(socket)
+}
+
+/// Sends a datagram until what comes back can be read.
+async fn exchange<T>(socket: &UdpSocket, message: &[u8], read: impl Fn(&[u8]) -> Option<T>) -> io::Result<T> {
     let mut buffer = [0; 4096];
     for _ in 0..TRIES {
         socket.send(message).await?;

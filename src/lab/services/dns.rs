@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 use super::Now;
+use super::said::Said;
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
 use crate::probe::connections::Connections;
 
@@ -22,12 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TTL: u32 = 0;
 
 /// Answers datagrams for ever.
-pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View) {
+pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View, said: Said) {
     let mut asked = [0; 4096];
     loop {
         // An error here is somebody's ICMP answer to an earlier datagram of ours; it ends nothing.
         let Ok((length, from)) = socket.recv_from(&mut asked).await else { continue };
         if let Some(answer) = respond(&asked[..length], Carrier::Datagram, &look_up(&now, &view)) {
+            said.note(from, &answer);
             drop(socket.send_to(&answer, from).await);
         }
     }

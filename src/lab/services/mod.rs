@@ -8,6 +8,7 @@ mod dns;
 mod http;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
+mod said;
 mod time;
 mod tokens;
 
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 pub use ask::Asked;
 pub(super) use ask::{ask, resolve};
 pub(in crate::lab) use dns::NoAddress;
+pub(in crate::lab) use said::Said;
 
 use crate::compile::names;
 use crate::compile::services::zone::View;
@@ -37,6 +39,7 @@ const MOST_CONNECTIONS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Services {
     now: Now,
+    said: Said,
     _tasks: JoinSet<()>,
 }
 
@@ -63,6 +66,7 @@ impl Services {
     /// as the lab.
     pub async fn open(fabric: &Fabric, cloud: &Cloud) -> Result<Self, FabricError> {
         let now = Now(Arc::new(RwLock::new(Arc::new(cloud.clone()))));
+        let said = Said::default();
         let tokens = Arc::new(tokens::Tokens::default());
         let mut tasks = JoinSet::new();
         for (name, vpc) in &cloud.vpcs {
@@ -71,7 +75,7 @@ impl Services {
             for (service, open) in open_all(fabric.node(&names::router(name))?, places).await? {
                 match (service, open) {
                     (CloudService::Dns, Open::Datagrams(socket)) => {
-                        tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), view.clone()));
+                        tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), view.clone(), said.clone()));
                     }
                     (CloudService::Dns, Open::Streams(socket)) => {
                         tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), view.clone()));
@@ -90,19 +94,24 @@ impl Services {
         for (_, open) in open_all(fabric.node(&names::internet())?, outside).await? {
             match open {
                 Open::Datagrams(socket) => {
-                    tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), View::Outside));
+                    tasks.spawn(dns::serve_udp(datagrams(socket)?, now.clone(), View::Outside, said.clone()));
                 }
                 Open::Streams(socket) => {
                     tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), View::Outside));
                 }
             }
         }
-        Ok(Self { now, _tasks: tasks })
+        Ok(Self { now, said, _tasks: tasks })
     }
 
     /// The cloud that they speak of, at any moment.
     pub fn now(&self) -> Now {
         self.now.clone()
+    }
+
+    /// What the resolvers say to who waits for it.
+    pub fn said(&self) -> &Said {
+        &self.said
     }
 
     /// From now on the services speak of this cloud.
