@@ -18,7 +18,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
 use super::connections::{Connections, MOST_OF_A_CLIENT};
-use super::evidence::{Board, PassedOn};
+use super::evidence::{Board, PassedOn, TurnedAway};
 use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
@@ -130,7 +130,7 @@ async fn check(shared: Arc<Shared>, name: InstanceName, address: IpAddr) {
 impl Shared {
     async fn check_once(&self, address: IpAddr) -> Result<(), String> {
         let check = &self.plan.health_check;
-        self.check(SocketAddr::new(address, check.port.0)).await
+        self.check(SocketAddr::new(address, check.port.0)).await.map_err(Untaken::why)
     }
 
     /// Counts a scheduled check.
@@ -207,12 +207,13 @@ impl Shared {
 
     /// Opens a connection from the load balancer's own address. That a filter dropped it is known from its record; only
     /// where nobody says anything the timeout of the health check decides.
-    async fn connect(&self, to: SocketAddr) -> Result<(TcpStream, PassedOn), String> {
+    async fn connect(&self, to: SocketAddr) -> Result<(TcpStream, PassedOn), Untaken> {
         let source = SocketAddr::new(self.plan.address, 0);
-        let opened = self.plan.node.run(move || open(source)).await.map_err(|error| error.to_string())?;
-        let socket = opened.map_err(|error| format!("no socket: {error}"))?;
+        let opened = self.plan.node.run(move || open(source)).await;
+        let opened = opened.map_err(|error| Untaken::Unproved(error.to_string()))?;
+        let socket = opened.map_err(|error| Untaken::Unproved(format!("no socket: {error}")))?;
         let bound = socket.local_addr().ok().and_then(|at| at.as_socket());
-        let Some(bound) = bound else { return Err("a socket without an address".to_owned()) };
+        let bound = bound.ok_or_else(|| Untaken::Unproved("a socket without an address".to_owned()))?;
         let tuple = Tuple {
             protocol: TCP,
             source: bound.ip(),
@@ -231,25 +232,47 @@ impl Shared {
         let outcome = timeout(self.plan.health_check.timeout, async {
             tokio::select! {
                 biased;
-                connected = connected => connected.map_err(|error| format!("{to}: {}", in_words(&error))),
+                connected = connected => {
+                    connected.map_err(|error| Untaken::Unproved(format!("{to}: {}", in_words(&error))))
+                }
                 () = dropped => {
                     let records = case.records();
                     let last = records.iter().rev().find(|logged| logged.record.is_drop());
-                    Err(last.map_or_else(|| format!("{to}: dropped"), |it| format!("{to}: {}", it.record)))
+                    let why = last.map_or_else(|| format!("{to}: dropped"), |it| format!("{to}: {}", it.record));
+                    // Of what begins nothing, or found no room, no rule has said anything.
+                    let says_so = |record| matches!(record, Record::Drop(_) | Record::Unreachable);
+                    let judged = last.is_some_and(|it| it.flaw.is_none() && says_so(it.record));
+                    Err(if judged { Untaken::OnRecord(why) } else { Untaken::Unproved(why) })
                 }
             }
         });
-        let stream = outcome.await.unwrap_or_else(|_| Err(format!("{to}: no answer")))?;
+        let stream = outcome.await.unwrap_or_else(|_| Err(Untaken::Unproved(format!("{to}: no answer"))))?;
         // It is the caller's from here on.
         std::mem::forget(registered);
         Ok((stream, PassedOn { tuple, case }))
     }
 
     /// A health check: a connection that is opened, and ended.
-    async fn check(&self, to: SocketAddr) -> Result<(), String> {
+    async fn check(&self, to: SocketAddr) -> Result<(), Untaken> {
         let (_, PassedOn { tuple, .. }) = self.connect(to).await?;
         self.board.forget(&[tuple]);
         Ok(())
+    }
+}
+
+/// Why nobody has taken a connection of the load balancer's own.
+enum Untaken {
+    /// A filter has on record that it dropped it.
+    OnRecord(String),
+    /// Nobody says so but whom it was for.
+    Unproved(String),
+}
+
+impl Untaken {
+    fn why(self) -> String {
+        match self {
+            Self::OnRecord(why) | Self::Unproved(why) => why,
+        }
     }
 }
 
@@ -281,8 +304,11 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, own: Port, to: Port) 
 /// Passes one connection on, or closes it. A TCP listener has no other way to say that it cannot.
 async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, own: Port, to: Port) {
     let server = match shared.next() {
-        Some(address) => shared.connect(SocketAddr::new(address, to.0)).await,
-        None => Err("no instance behind it is in service".to_owned()),
+        Some(address) => shared.connect(SocketAddr::new(address, to.0)).await.map_err(|untaken| match untaken {
+            Untaken::OnRecord(why) => TurnedAway::Rightly(why),
+            Untaken::Unproved(why) => TurnedAway::ByItsTarget(why),
+        }),
+        None => Err(TurnedAway::Rightly("no instance behind it is in service".to_owned())),
     };
     let tuple = Tuple {
         protocol: TCP,
@@ -300,7 +326,7 @@ async fn forward(shared: Arc<Shared>, mut client: TcpStream, peer: SocketAddr, o
             drop(copy_bidirectional(&mut client, &mut server).await);
         }
         Err(why) => {
-            shared.board.post_turned_away(&tuple, &why);
+            shared.board.post_turned_away(&tuple, why);
             turn_away(client).await;
         }
     }

@@ -58,6 +58,15 @@ pub(super) struct Case {
     pub news: Notify,
 }
 
+/// Why a load balancer closed a connection that it took.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum TurnedAway {
+    /// It has nobody in service, or a filter has on record that it dropped what went to whose turn it was.
+    Rightly(String),
+    /// Whose turn it was has not taken it. That is the word of one, and others may be in service.
+    ByItsTarget(String),
+}
+
 /// The load balancer's own connection to an instance, made for one that it took.
 #[derive(Clone, Debug)]
 pub(super) struct PassedOn {
@@ -72,7 +81,7 @@ struct Known {
     records: Vec<Logged>,
     seen_at: Vec<(NodeName, IpAddr)>,
     delivered_to: Option<NodeName>,
-    turned_away: Option<String>,
+    turned_away: Option<TurnedAway>,
     passed_on: Option<PassedOn>,
     overlooked_at: Vec<NodeName>,
     /// The first record of a drop of what answers it.
@@ -142,7 +151,7 @@ impl Case {
     }
 
     /// Why a load balancer closed it, where one did.
-    pub fn turned_away(&self) -> Option<String> {
+    pub fn turned_away(&self) -> Option<TurnedAway> {
         lock(&self.known).turned_away.clone()
     }
 
@@ -329,10 +338,10 @@ impl Board {
     }
 
     /// A load balancer is about to close a connection, since nobody is there to take it.
-    pub fn post_turned_away(&self, tuple: &Tuple, why: &str) {
+    pub fn post_turned_away(&self, tuple: &Tuple, why: TurnedAway) {
         let case = lock(&self.cases).get(tuple).cloned();
         if let Some(case) = case {
-            lock(&case.known).turned_away = Some(why.to_owned());
+            lock(&case.known).turned_away = Some(why);
         }
     }
 

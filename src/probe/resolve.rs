@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::evidence::{Logged, Stray};
+use super::evidence::{Logged, Stray, TurnedAway};
 use super::outcome::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
 use super::question::Answer;
 use super::waiting::{Back, Finding};
@@ -50,8 +50,16 @@ pub(super) fn outcome(
     // Where nobody holds the address there is nobody to be silent.
     let is_linked = receiver.is_none() || finding.canary_arrived;
     // What its socket then comes to, an end or a reset, depends on what it had sent by then.
-    if let Some(why) = finding.turned_away.as_ref().filter(|_| finding.seen) {
-        return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, whose) };
+    match finding.turned_away.as_ref().filter(|_| finding.seen) {
+        Some(TurnedAway::Rightly(why)) => {
+            return Outcome::Closed { why: why.clone(), admitted_by: admitted_by(finding, receiver, whose) };
+        }
+        Some(TurnedAway::ByItsTarget(why)) => {
+            return inconclusive(&format!(
+                "the load balancer closed it, by the word of the target whose turn it was: {why}"
+            ));
+        }
+        None => {}
     }
     match &finding.answer {
         Some(Answer::Answered(name)) => answered(finding, name.as_deref(), receiver, behind, whose),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, is_unanswered, stays_inside};
 use super::canary::{self, Receiver};
-use super::evidence::{Case, Logged, PassedOn, Stray};
+use super::evidence::{Case, Logged, PassedOn, Stray, TurnedAway};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
 use crate::model::Service;
@@ -46,7 +46,7 @@ pub(super) struct Finding {
     /// What shows that something else was sent than was asked.
     pub stray: Option<Stray>,
     /// Why a load balancer closed it, where one did.
-    pub turned_away: Option<String>,
+    pub turned_away: Option<TurnedAway>,
     /// The connection by which a load balancer passed it on, where one did.
     pub passed_on: Option<Onward>,
     /// The record of a drop of its answer.

@@ -218,3 +218,40 @@ async fn a_client_of_a_load_balancer_that_answers_itself_proves_nothing() {
     let seen = probe(&mut lab, asked).await;
     assert!(is_inconclusive(&seen.outcome), "{seen:?}");
 }
+
+/// A target that passes its health checks, and takes nothing else, while another serves.
+#[sglab::test]
+async fn a_target_of_a_load_balancer_that_takes_nothing_closes_nothing() {
+    let text = BALANCED
+        .replace(
+            "tcp 80 from amazon-elb/amazon-elb-sg",
+            "tcp 80 from amazon-elb/amazon-elb-sg, tcp 81 from amazon-elb/amazon-elb-sg",
+        )
+        .replace("{interval: 0.1,", "{port: 81, interval: 0.1,")
+        .replace("listens: [tcp 80]", "listens: [tcp 80, tcp 81]");
+    let refuses = [
+        "tcp dport 80 drop",
+        "tcp dport 80 reject with tcp reset",
+        "tcp dport 80 reject with icmpx port-unreachable",
+        "tcp dport 80 reject with icmpx host-unreachable",
+    ];
+    let tried = refuses.map(async |rule| {
+        let mut lab = boot(&topology(&text), Era::Classic).await;
+        let script = format!("table inet lie {{ chain in {{ type filter hook input priority 0; {rule}\n }}\n}}\n");
+        nft_script(&node(&lab, "web1"), script).await;
+        let asked = from_host(lab.cloud(), "world", "lb", tcp(8000));
+        let (mut open, mut nothing) = (0, 0);
+        for _ in 0..4 {
+            match probe(&mut lab, asked.clone()).await.outcome {
+                Outcome::Open { .. } => open += 1,
+                Outcome::Inconclusive { why } => {
+                    assert!(why.contains("10.0.0.11:80: "), "{why}");
+                    nothing += 1;
+                }
+                other => panic!("{rule}: {other:?}"),
+            }
+        }
+        assert_eq!((open, nothing), (2, 2), "{rule}: each of the two in its turn");
+    });
+    futures::future::join_all(tried).await;
+}
