@@ -29,7 +29,19 @@ impl Tap {
     /// # Errors
     /// The kernel's word, with the namespace.
     pub async fn on_links(router: &Arc<Namespace>, indexes: Vec<u32>) -> Result<Vec<Self>, FabricError> {
-        Self::opened(router, "watch what is sent over links", move || indexes.into_iter().map(open_on).collect()).await
+        Self::opened(router, "watch what is sent over links", move || {
+            indexes.into_iter().map(|index| open_on(index, &outgoing())).collect()
+        })
+        .await
+    }
+
+    /// Opens one that shows what a router takes in by a link from its other end, as far as its stack looks at it: IP in a plain frame to itself.
+    ///
+    /// # Errors
+    /// As for [`Tap::on_links`].
+    pub async fn on_arrivals(router: &Arc<Namespace>, index: u32) -> Result<Vec<Self>, FabricError> {
+        let open = move || open_on(index, &incoming()).map(|tap| vec![tap]);
+        Self::opened(router, "watch what comes by a link", open).await
     }
 
     /// Opens one for each family that a namespace speaks, which shows what the namespace's own stack is shown.
@@ -121,10 +133,10 @@ fn open_for(protocol: i32) -> io::Result<Tap> {
     with_room(Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(protocol)))?)
 }
 
-fn open_on(index: u32) -> io::Result<Tap> {
+fn open_on(index: u32, program: &[SockFilter]) -> io::Result<Tap> {
     // Without a protocol it takes nothing, so that there is nothing to wait for when it is bound.
     let socket = Socket::new(Domain::PACKET, Type::DGRAM.nonblocking().cloexec(), Some(Protocol::from(0)))?;
-    socket.attach_filter(&outgoing())?;
+    socket.attach_filter(program)?;
     crate::sandbox::raw::watch_interface(socket.as_fd(), index)?;
     with_room(socket)
 }
@@ -134,15 +146,44 @@ fn with_room(socket: Socket) -> io::Result<Tap> {
     Ok(Tap { socket, buffer: vec![0; SHOWN] })
 }
 
+/// Loads a byte of what the kernel knows of a packet besides its content.
+fn load_known(what: i32) -> SockFilter {
+    SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, (libc::SKF_AD_OFF + what) as u32)
+}
+
+fn if_equal(to: u32, then: u8, otherwise: u8) -> SockFilter {
+    SockFilter::new((libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16, then, otherwise, to)
+}
+
+fn give(bytes: usize) -> SockFilter {
+    SockFilter::new((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, bytes as u32)
+}
+
 /// A program for the kernel that takes the beginnings of packets that leave, so that none that comes in costs more than it.
 fn outgoing() -> [SockFilter; 4] {
-    let load = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
-    let if_equal = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    let give = (libc::BPF_RET | libc::BPF_K) as u16;
+    [load_known(libc::SKF_AD_PKTTYPE), if_equal(u32::from(libc::PACKET_OUTGOING), 0, 1), give(SHOWN), give(0)]
+}
+
+/// The same of packets that come in, as the stack will read them: to the router's own address, in a frame with no tag, and of the version that the frame names. What is
+/// none of that the kernel drops without a word.
+fn incoming() -> [SockFilter; 15] {
+    let first = || SockFilter::new((libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16, 0, 0, 0);
+    let version = || SockFilter::new((libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16, 0, 0, 0xf0);
     [
-        SockFilter::new(load, 0, 0, (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32),
-        SockFilter::new(if_equal, 0, 1, u32::from(libc::PACKET_OUTGOING)),
-        SockFilter::new(give, 0, 0, SHOWN as u32),
-        SockFilter::new(give, 0, 0, 0),
+        load_known(libc::SKF_AD_PKTTYPE),
+        if_equal(u32::from(libc::PACKET_HOST), 0, 12),
+        load_known(libc::SKF_AD_VLAN_TAG_PRESENT),
+        if_equal(0, 0, 10),
+        load_known(libc::SKF_AD_PROTOCOL),
+        if_equal(libc::ETH_P_IP as u32, 0, 3),
+        first(),
+        version(),
+        if_equal(0x40, 4, 5),
+        if_equal(libc::ETH_P_IPV6 as u32, 0, 4),
+        first(),
+        version(),
+        if_equal(0x60, 0, 1),
+        give(SHOWN),
+        give(0),
     ]
 }

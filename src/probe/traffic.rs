@@ -5,18 +5,17 @@
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
 mod marks;
+mod reading;
 mod sending;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::ask::{Ask, parties, stays_inside, tuples};
@@ -28,16 +27,19 @@ use super::prober::Prober;
 use super::question;
 use super::resolve::{self, SentBy, Whose};
 use crate::fabric::packet::Tuple;
-use crate::fabric::tap::{self, Tap};
+use crate::fabric::tap::Tap;
 use crate::model::{Port, Service};
-use crate::network::NodeName;
 pub use marks::Part;
-use marks::{Mark, mark};
+use marks::{Mark, flow};
+use reading::{Known, Looks, Read, Shows, Watch};
 use sending::{Lane, TICK, answering, send};
+
+pub use marks::Part;
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
 /// not used twice.
 const MOST: usize = 6_000;
+
 /// A packet that was sent.
 #[derive(Clone, Debug)]
 pub struct Packet {
@@ -62,6 +64,8 @@ pub struct Trace {
     pub held_from: Vec<Option<Port>>,
     /// What kept the instrument from seeing all, in words. Then nothing that is missing is proved lost.
     pub blind: Option<String>,
+    /// Of each stream, why packets of it are not there: its ends have not sent them as they were to, so that nothing is proved by what became of them.
+    pub unsent: Vec<Option<String>>,
 }
 
 /// Where a stream flows.
@@ -91,24 +95,14 @@ pub struct Streams {
     reader: Option<JoinHandle<Read>>,
 }
 
-/// What the packet sockets have shown.
-#[derive(Debug, Default)]
-struct Read {
-    arrived: HashSet<Mark>,
-    missed: u32,
-    /// Whether a link went with its instance, or was made anew: what was sent over it then is not seen.
-    gone: bool,
-    failed: Option<String>,
-}
-
 impl Streams {
     /// Opens sockets and begins to send.
     ///
     /// # Errors
     /// In words, what could not be opened, and of which stream.
     pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, String> {
-        let (mut cases, mut registered, mut syns) = (HashMap::new(), Vec::new(), HashMap::new());
-        let (mut lanes, mut taps): (Vec<Lane>, Vec<(NodeName, Tap)>) = (Vec::new(), Vec::new());
+        let (mut cases, mut registered, mut known) = (HashMap::new(), Vec::new(), Known::default());
+        let (mut lanes, mut taps): (Vec<Lane>, Vec<Watch>) = (Vec::new(), Vec::new());
         let (mut held_from, mut watched) = (Vec::new(), HashSet::new());
         let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
         let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
@@ -127,7 +121,8 @@ impl Streams {
                 let ways = tuples(ask, fresh);
                 let mark = (stream, Part::New, number);
                 cases.insert(mark, prober.board.register(&ways, parties(ask)));
-                syns.extend(ways.iter().filter(|_| is_tcp).map(|way| (*way, mark)));
+                known.syns.extend(ways.iter().filter(|_| is_tcp).map(|way| (*way, mark)));
+                known.looks.insert(mark, looks(ask, client, receiver, fresh));
                 registered.extend(ways);
                 ports.push((number, fresh));
             }
@@ -136,6 +131,9 @@ impl Streams {
                 let (socket, held) = prober.open_socket(ask).await?;
                 held_port = Some(Port(held));
                 let ways = tuples(ask, held);
+                let there = looks(ask, client, receiver, held);
+                known.looks.insert((stream, Part::Back, 0), there.turned(ask, held));
+                known.looks.insert((stream, Part::Forth, 0), there);
                 cases.insert((stream, Part::Forth, 0), prober.board.register(&ways, parties(ask)));
                 let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
                 cases.insert(
@@ -164,7 +162,12 @@ impl Streams {
                         Tap::on_links(&end.router, vec![end.port]).await
                     };
                     let opened = opened.map_err(|error| error.to_string())?;
-                    taps.extend(opened.into_iter().map(|tap| (end.node.clone(), tap)));
+                    taps.extend(watching(end, Shows::SentToIt, opened));
+                    if !stays_inside(ask) {
+                        let opened =
+                            Tap::on_arrivals(&end.router, end.port).await.map_err(|error| error.to_string())?;
+                        taps.extend(watching(end, Shows::ComesFromIt, opened));
+                    }
                     watched.insert(port);
                 }
             }
@@ -181,18 +184,13 @@ impl Streams {
                 back,
             });
         }
-        let ends = courses.iter().map(|course| {
-            let receiver = course.ask.receiver.as_ref().map(|receiver| receiver.node.clone());
-            (receiver, course.client.node.clone())
-        });
-        let ends: Vec<(Option<NodeName>, NodeName)> = ends.collect();
         let text = |error: io::Error| error.to_string();
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|errno| errno.to_string())?);
         let stop = Arc::new(AtomicBool::new(false));
         let sent = Arc::new(AtomicUsize::new(0));
         let (waker, stopped, count) = (Arc::clone(&wake), Arc::clone(&stop), Arc::clone(&sent));
-        let reading = std::thread::Builder::new().name("traffic-in".to_owned());
-        let reader = reading.spawn(move || read(taps, &waker, &syns, &ends)).map_err(text)?;
+        let thread = std::thread::Builder::new().name("traffic-in".to_owned());
+        let reader = thread.spawn(move || reading::read(taps, &waker, &known)).map_err(text)?;
         let sending = std::thread::Builder::new().name("traffic-out".to_owned());
         let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
         let links = prober.links_of(&receivers_of(&courses)).await;
@@ -240,23 +238,43 @@ impl Streams {
             streams: vec![Vec::new(); self.courses.len()],
             held_from: std::mem::take(&mut self.held_from),
             blind: None,
+            unsent: vec![None; self.courses.len()],
         };
+        let first_questions: Vec<Option<Instant>> =
+            (0..).zip(&self.courses).map(|(stream, _)| read.first_question(stream)).collect();
         let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
         let mut is_stray = false;
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;
-            let arrived = read.arrived.contains(&mark);
-            let case = self.cases.get(&if part == Part::New { mark } else { (stream, part, 0) });
+            let arrived = read.arrived.contains_key(&mark);
+            let case = self.cases.get(&flow(mark));
             let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
             let crowded_out = !arrived && record.is_some() && case.is_some_and(|case| held::lacked_room(case));
             no_room |= crowded_out;
             is_stray |= case.is_some_and(|case| case.stray().is_some());
             let record = record.filter(|_| !crowded_out);
+            let unjudged = record.as_ref().filter(|_| !arrived).and_then(resolve::unjudged);
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
             ends += 1;
             unexplained += usize::from(!arrived && drop.is_none());
-            if let Some(packets) = trace.streams.get_mut(stream as usize) {
+            let number = stream as usize;
+            let Some(course) = self.courses.get(number) else { continue };
+            let entered = if stays_inside(&course.ask) { Some(after) } else { read.entered.get(&mark).copied() };
+            let (Some(entered), None) = (entered, &unjudged) else {
+                if let Some(unsent) = trace.unsent.get_mut(number) {
+                    unsent.get_or_insert_with(|| unjudged.unwrap_or_else(|| not_sent(course, part)));
+                }
+                continue;
+            };
+            // What answers no question is something new, whatever it looks like.
+            let asked = first_questions.get(number).copied().flatten();
+            if part == Part::Back && asked.is_none_or(|asked| asked > before) {
+                continue;
+            }
+            // It may have been held back where it was sent.
+            let after = after.max(entered);
+            if let Some(packets) = trace.streams.get_mut(number) {
                 packets.push(Packet { part, before, after, arrived, drop });
             }
         }
@@ -298,6 +316,10 @@ impl std::ops::Drop for Streams {
     }
 }
 
+fn watching(end: &Receiver, shows: Shows, opened: Vec<Tap>) -> impl Iterator<Item = Watch> {
+    opened.into_iter().map(move |tap| Watch { end: end.node.clone(), shows, tap })
+}
+
 /// Both ends of every stream, each once.
 fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
     let mut receivers: Vec<Receiver> = Vec::new();
@@ -309,6 +331,41 @@ fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
         }
     }
     receivers
+}
+
+/// How packets of a flow look at either end, by the port that they are sent from.
+fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16) -> Looks {
+    let (source, destination) = ask.translated.unwrap_or((ask.source, ask.destination));
+    let sources = std::iter::once(source).chain(ask.passed_on_by.iter().copied());
+    Looks {
+        from: client.node.clone(),
+        entering: attempt::tuple(ask.service, ask.source, port, ask.destination),
+        to: receiver.node.clone(),
+        arriving: sources.map(|source| attempt::tuple(ask.service, source, port, destination)).collect(),
+    }
+}
+
+impl Looks {
+    /// The same of what goes back.
+    fn turned(&self, ask: &Ask, port: u16) -> Self {
+        let seen = ask.translated.map_or(ask.source, |(source, _)| source);
+        let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
+        Self {
+            from: self.to.clone(),
+            entering: turn(attempt::tuple(ask.service, seen, port, own)),
+            to: self.from.clone(),
+            arriving: vec![turn(self.entering)],
+        }
+    }
+}
+
+/// Why packets prove nothing that no router has taken in as they were to be sent.
+fn not_sent(course: &Course, part: Part) -> String {
+    let sender = match (part, &course.ask.receiver) {
+        (Part::Back, Some(receiver)) => &receiver.node,
+        _ => &course.client.node,
+    };
+    format!("not all that {sender} was to send has come from it as it was to be sent")
 }
 
 /// What a stream's packets are, in turn.
@@ -340,73 +397,4 @@ fn turn(tuple: Tuple) -> Tuple {
 fn crowded() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/net/softnet_stat").ok()?;
     text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()
-}
-
-/// Reads until it is woken, and then what is left.
-fn read(
-    mut taps: Vec<(NodeName, Tap)>,
-    wake: &EventFd,
-    syns: &HashMap<Tuple, Mark>,
-    ends: &[(Option<NodeName>, NodeName)],
-) -> Read {
-    let mut read = Read::default();
-    loop {
-        let ready: Vec<bool> = {
-            let mut fds: Vec<PollFd<'_>> =
-                taps.iter().map(|(_, tap)| PollFd::new(tap.as_fd(), PollFlags::POLLIN)).collect();
-            fds.push(PollFd::new(wake.as_fd(), PollFlags::POLLIN));
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) | Err(nix::errno::Errno::EINTR) => fds.iter().map(|fd| fd.any().unwrap_or(true)).collect(),
-                Err(errno) => {
-                    read.failed = Some(errno.to_string());
-                    return read;
-                }
-            }
-        };
-        let last = ready.last().copied().unwrap_or(true);
-        for ((node, tap), ready) in taps.iter_mut().zip(ready) {
-            if !(ready || last) {
-                continue;
-            }
-            let shown = tap.read_each(|packet| {
-                let found = mark(packet).or_else(|| Tuple::parse(packet).and_then(|tuple| syns.get(&tuple).copied()));
-                let Some((stream, part, number)) = found else { return };
-                let Some((receiver, client)) = ends.get(stream as usize) else { return };
-                let expected = if part == Part::Back { Some(client) } else { receiver.as_ref() };
-                if expected == Some(node) {
-                    read.arrived.insert((stream, part, number));
-                }
-            });
-            match shown {
-                Err(error) if tap::is_gone(&error) => read.gone = true,
-                Err(error) => read.failed = Some(error.to_string()),
-                Ok(()) => {}
-            }
-        }
-        if last {
-            for (_, tap) in &taps {
-                match tap.missed() {
-                    Ok(missed) => read.missed += missed,
-                    Err(error) => read.failed = Some(error.to_string()),
-                }
-            }
-            return read;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::marks::payload;
-    use super::*;
-
-    #[test]
-    fn a_packet_of_ours_is_known_by_its_mark_behind_any_header() {
-        for part in [Part::New, Part::Forth, Part::Back] {
-            let packet = [&[0x45; 28][..], &payload((7, part, 70_000))].concat();
-            assert_eq!(mark(&packet), Some((7, part, 70_000)));
-            assert_eq!(mark(&packet[..40]), None, "cut off");
-        }
-        assert_eq!(mark(b"somebody else's packet"), None);
-    }
 }

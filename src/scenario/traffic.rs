@@ -153,7 +153,8 @@ pub fn judge(flows: &[(Flow, Place)], trace: &Trace, moments: &Moments<'_>, expe
     let judged = flows.iter().zip(&trace.streams).enumerate().map(|(number, ((flow, place), packets))| {
         let verdicts = verdicts(flow, moments);
         let meetings = meetings(&Peers::of(flow, trace.held_from.get(number).copied().flatten()), moments);
-        let mut evidence = Evidenced { because: None, blind: trace.blind.clone() };
+        let unsent = trace.unsent.get(number).cloned().flatten();
+        let mut evidence = Evidenced { because: None, blind: trace.blind.clone().or(unsent) };
         let mut result = TrafficDetails {
             flow: flow.clone(),
             sent: packets.len(),

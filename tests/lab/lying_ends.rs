@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use futures::StreamExt;
 use sglab::lab::Lab;
-use sglab::model::{ConnectionName, Flow, Service, Via};
+use sglab::model::{ConnectionName, Flow, Port, Service, Via};
 use sglab::probe::{Held, Outcome, Part};
 
 use crate::bare::{inside, nft_script, run};
@@ -361,6 +361,64 @@ async fn a_receiver_that_hides_packets_of_traffic_has_got_them() {
             assert!(packet.arrived || trace.blind.is_some(), "{flow}: {packet:?}");
         }
     }
+}
+
+/// What is to become of packets from each end; the first two come through, the others do not.
+const TRAFFIC: [Service; 4] =
+    [Service::Tcp(Port(80)), Service::Udp(Port(5000)), Service::Tcp(Port(81)), Service::Udp(Port(5001))];
+
+#[sglab::test]
+async fn an_end_of_traffic_that_sends_nothing_or_something_else_makes_nothing_lost_or_leaked() {
+    let scripts = [
+        None,
+        Some(own("output", "meta l4proto { tcp, udp } drop")),
+        Some(own("output", "meta l4proto { tcp, udp } numgen inc mod 3 == 0 drop")),
+        Some(own("output", "ip saddr set 10.0.0.77; ip6 saddr set 2001:db8::99")),
+        // To a port that is closed, from one that is closed, and from one that is open.
+        Some(own("output", "udp dport 5000 udp dport set 5001; tcp dport 80 tcp dport set 81")),
+        Some(own("output", "udp dport 5001 udp dport set 5000; tcp dport 81 tcp dport set 80")),
+        Some(own("output", "udp sport 5000 udp sport set 5001")),
+        // The router ends it without a record.
+        Some(own("output", "meta l4proto { tcp, udp } ip ttl set 1")),
+        Some(own("output", "meta l4proto { tcp, udp } ip6 hoplimit set 1")),
+        Some(own("output", "tcp flags & (syn | ack) == syn tcp flags set ack")),
+        Some(at_link("egress", "meta protocol ip @nh,80,16 set 0x1234")),
+        // It holds packets of the connection back, and lets answers come as something new.
+        Some(own("output", "udp sport != 5000 udp dport { 5000, 5001 } drop")),
+    ];
+    let tried = scripts.into_iter().map(|script| async move {
+        for liars in [ENDS.map(|ends| ends.from), ["b", "b", "world"]] {
+            let mut lab = cloud().await;
+            let flows: Vec<Flow> = ENDS
+                .into_iter()
+                .flat_map(|ends| FAMILIES.map(|family| TRAFFIC.map(|service| over(&lab, ends, family, service))))
+                .flatten()
+                .collect();
+            for name in liars.iter().collect::<std::collections::HashSet<_>>() {
+                if let Some(script) = &script {
+                    nft_script(&node(&lab, name), script.clone()).await;
+                }
+            }
+            let traffic = lab.begin_traffic(&flows).await.unwrap_or_else(|error| panic!("{error}"));
+            traffic.flows_on(400).await;
+            let trace = lab.end_traffic(traffic).await;
+            let what = format!("{script:?} {liars:?}");
+            for (flow, packets) in flows.iter().zip(&trace.streams) {
+                let comes_through = [tcp(80), udp(5000)].contains(&flow.service);
+                for packet in packets {
+                    if comes_through {
+                        assert!(packet.arrived || trace.blind.is_some(), "{what}: lost: {flow}: {packet:?}");
+                    } else if packet.part != Part::Back {
+                        assert!(!packet.arrived, "{what}: leaked: {flow}: {packet:?}");
+                    }
+                }
+                if script.is_none() {
+                    assert!(packets.len() > 5 && trace.blind.is_none(), "{flow}: {:?}", trace.blind);
+                }
+            }
+        }
+    });
+    futures::stream::iter(tried).buffer_unordered(2).collect::<()>().await;
 }
 
 /// Answers every question for an address at a port of the end's own: with an address, or that there is no such name.

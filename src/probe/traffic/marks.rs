@@ -1,4 +1,4 @@
-//! The mark by which a packet of a stream is known on its way.
+//! How packets of traffic are known.
 
 /// Begins the payload of every packet of ours.
 const MAGIC: [u8; 4] = *b"\xb1iNK";
@@ -17,7 +17,11 @@ pub enum Part {
 /// Identifies a packet on its way: stream, part and number.
 pub type Mark = (u32, Part, u32);
 
-/// The payload that carries a mark.
+/// The mark of what a packet is a part of: each new connection, and the held one in each direction.
+pub fn flow((stream, part, number): Mark) -> Mark {
+    (stream, part, if part == Part::New { number } else { 0 })
+}
+
 pub fn payload((stream, part, number): Mark) -> [u8; 13] {
     let mut bytes = [0; 13];
     bytes[..4].copy_from_slice(&MAGIC);
@@ -34,4 +38,19 @@ pub fn mark(packet: &[u8]) -> Option<Mark> {
     let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let part = [Part::New, Part::Forth, Part::Back].into_iter().find(|part| *part as u8 == bytes[8])?;
     Some((number(4), part, number(9)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_of_ours_is_known_by_its_mark_behind_any_header() {
+        for part in [Part::New, Part::Forth, Part::Back] {
+            let packet = [&[0x45; 28][..], &payload((7, part, 70_000))].concat();
+            assert_eq!(mark(&packet), Some((7, part, 70_000)));
+            assert_eq!(mark(&packet[..40]), None, "cut off");
+        }
+        assert_eq!(mark(b"somebody else's packet"), None);
+    }
 }

@@ -1,0 +1,188 @@
+//! The thread that reads what comes by the links of traffic's ends, and what goes to them.
+
+use std::collections::HashMap;
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::EventFd;
+
+use super::marks::{Mark, Part, flow, mark};
+use crate::fabric::packet::{TCP, Tuple};
+use crate::fabric::tap::{self, Tap};
+use crate::network::NodeName;
+
+/// What a tap shows of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shows {
+    /// What is sent to it.
+    SentToIt,
+    /// What comes from it.
+    ComesFromIt,
+}
+
+/// A tap at the link of an end.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub end: NodeName,
+    pub shows: Shows,
+    pub tap: Tap,
+}
+
+/// How packets of one flow look where they come from their end, and where they are sent to the other.
+#[derive(Clone, Debug)]
+pub(super) struct Looks {
+    pub from: NodeName,
+    pub entering: Tuple,
+    pub to: NodeName,
+    pub arriving: Vec<Tuple>,
+}
+
+/// What the packet sockets have shown.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    /// When each was seen to come from its end as it was to be sent.
+    pub entered: HashMap<Mark, Instant>,
+    /// When each was first seen on its way to the other end.
+    pub arrived: HashMap<Mark, Instant>,
+    pub missed: u32,
+    /// Whether a link went with its instance, or was made anew: what was sent over it then is not seen.
+    pub gone: bool,
+    pub failed: Option<String>,
+}
+
+/// All that packets of traffic can look like.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub looks: HashMap<Mark, Looks>,
+    /// What begins a connection of TCP carries no mark.
+    pub syns: HashMap<Tuple, Mark>,
+}
+
+impl Read {
+    fn note(&mut self, known: &Known, end: &NodeName, shows: Shows, packet: &[u8]) {
+        let Some(tuple) = Tuple::parse(packet) else { return };
+        let Some(found) = mark(packet).or_else(|| known.syns.get(&tuple).copied()) else { return };
+        let Some(looks) = known.looks.get(&flow(found)) else { return };
+        match shows {
+            // Whatever bears the mark may have been made of something else: the ports and addresses are those of the flow, or it is another's.
+            Shows::SentToIt if looks.to == *end && looks.arriving.contains(&tuple) => {
+                self.arrived.entry(found).or_insert_with(Instant::now);
+            }
+            Shows::ComesFromIt if looks.from == *end && looks.entering == tuple && is_sound(packet) => {
+                self.entered.entry(found).or_insert_with(Instant::now);
+            }
+            Shows::SentToIt | Shows::ComesFromIt => {}
+        }
+    }
+
+    /// When the first question of a stream's held connection came to the receiver.
+    pub fn first_question(&self, stream: u32) -> Option<Instant> {
+        let forth = self.arrived.iter().filter(|((of, part, _), _)| *of == stream && *part == Part::Forth);
+        forth.map(|(_, at)| *at).min()
+    }
+}
+
+/// Fewer hops to go than this are not what a packet of ours begins with.
+const HOPS: u8 = 32;
+
+/// Whether a packet has nothing wrong with it for which a router drops it without a word: it is whole, its header is as it was sent, and there are hops to
+/// go. What begins a connection of TCP does nothing else. Of the rest (checksums, flags, lengths behind the header) filters have records.
+fn is_sound(packet: &[u8]) -> bool {
+    let (is_sound, protocol, header) = match packet {
+        [0x45, _, high, low, _, _, flags, offset, hops, protocol, ..] if packet.len() >= 20 => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            let sum: u32 = packet[..20].chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum();
+            let folded = (sum & 0xffff) + (sum >> 16);
+            let is_right = (folded & 0xffff) + (folded >> 16) == 0xffff;
+            let is_whole = flags & 0xbf == 0 && *offset == 0 && (20..=packet.len()).contains(&length);
+            (is_right && is_whole && *hops >= HOPS, *protocol, 20)
+        }
+        [first, _, _, _, high, low, protocol, hops, ..] if first >> 4 == 6 => {
+            let length = 40 + usize::from(u16::from_be_bytes([*high, *low]));
+            (length <= packet.len() && *hops >= HOPS, *protocol, 40)
+        }
+        _ => return false,
+    };
+    let begins = || packet.get(header + 13).is_some_and(|flags| flags & 0x3f == 0x02);
+    is_sound && (protocol != TCP || begins())
+}
+
+/// Reads until it is woken, and then what is left.
+pub(super) fn read(mut taps: Vec<Watch>, wake: &EventFd, known: &Known) -> Read {
+    let mut read = Read::default();
+    loop {
+        let ready: Vec<bool> = {
+            let mut fds: Vec<PollFd<'_>> =
+                taps.iter().map(|watch| PollFd::new(watch.tap.as_fd(), PollFlags::POLLIN)).collect();
+            fds.push(PollFd::new(wake.as_fd(), PollFlags::POLLIN));
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) | Err(nix::errno::Errno::EINTR) => fds.iter().map(|fd| fd.any().unwrap_or(true)).collect(),
+                Err(errno) => {
+                    read.failed = Some(errno.to_string());
+                    return read;
+                }
+            }
+        };
+        let last = ready.last().copied().unwrap_or(true);
+        for (Watch { end, shows, tap }, ready) in taps.iter_mut().zip(ready) {
+            if !(ready || last) {
+                continue;
+            }
+            match tap.read_each(|packet| read.note(known, end, *shows, packet)) {
+                Err(error) if tap::is_gone(&error) => read.gone = true,
+                Err(error) => read.failed = Some(error.to_string()),
+                Ok(()) => {}
+            }
+        }
+        if last {
+            for Watch { tap, .. } in &taps {
+                match tap.missed() {
+                    Ok(missed) => read.missed += missed,
+                    Err(error) => read.failed = Some(error.to_string()),
+                }
+            }
+            return read;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use etherparse::PacketBuilder;
+
+    use super::*;
+
+    fn datagram(hops: u8) -> Vec<u8> {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv4([10, 0, 0, 11], [10, 0, 0, 12], hops).udp(4000, 53);
+        builder.write(&mut packet, b"thirteen byte").expect("a vector takes it");
+        packet
+    }
+
+    #[test]
+    fn what_a_router_drops_without_a_word_is_not_sound() {
+        let packet = datagram(64);
+        assert!(is_sound(&packet));
+        assert!(!is_sound(&datagram(1)), "it ends at the router");
+        assert!(!is_sound(&packet[..packet.len() - 1]), "cut off");
+        for (at, bits) in [(0, 0x01), (0, 0x20), (3, 0x01), (6, 0x20), (7, 0x01), (8, 0x01), (10, 0x80), (12, 0x01)] {
+            let mut broken = packet.clone();
+            broken[at] ^= bits;
+            assert!(!is_sound(&broken), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_connection_of_tcp_begins_with_a_syn_alone() {
+        let syn = |builder: etherparse::PacketBuilderStep<etherparse::TcpHeader>| {
+            let mut packet = Vec::new();
+            builder.write(&mut packet, &[]).expect("a vector takes it");
+            packet
+        };
+        let four = || PacketBuilder::ipv4([10, 0, 0, 11], [10, 0, 0, 12], 64).tcp(4000, 80, 1, 1024);
+        let six = || PacketBuilder::ipv6([1; 16], [2; 16], 64).tcp(4000, 80, 1, 1024);
+        assert!(is_sound(&syn(four().syn())) && is_sound(&syn(six().syn())));
+        assert!(!is_sound(&syn(four().ack(1))) && !is_sound(&syn(six().syn().ack(1))) && !is_sound(&syn(four().rst())));
+    }
+}
