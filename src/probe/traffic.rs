@@ -29,7 +29,6 @@ use super::resolve::{self, SentBy, Whose};
 use crate::fabric::packet::Tuple;
 use crate::fabric::tap::Tap;
 use crate::model::{Port, Service};
-pub use marks::Part;
 use marks::{Mark, flow};
 use reading::{Known, Looks, Read, Shows, Watch};
 use sending::{Lane, TICK, answering, send};

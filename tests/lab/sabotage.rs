@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::patience::patience;
+use etherparse::PacketBuilder;
 use sglab::fabric::Namespace;
 use sglab::lab::Lab;
 use sglab::model::Era;
@@ -18,6 +19,7 @@ use sglab::topology::read_operations;
 use crate::bare::{inside, run};
 use crate::clients::http;
 use crate::clouds::*;
+use crate::liars::{self, ENDS, Family};
 
 /// The rules are of no use to web1, which breaks itself, and db1 stands for everybody else.
 const CLOUD: &str = "sglab: 1
@@ -267,4 +269,42 @@ async fn forged_questions_for_a_neighbour_leave_no_entry_in_a_router() {
          ip neigh | grep -q '^169.254.1.1 .*lladdr' && exit 0; done; exit 1"
     );
     assert_eq!(script(&mut lab, "web1", &again).await, 0);
+}
+
+/// How many messages of a kind a namespace has taken in.
+async fn taken_in(node: &Arc<Namespace>, counter: &str) -> u64 {
+    let lines = run(node, "cat", "/proc/net/snmp6").await;
+    let line = lines.lines().find(|line| line.starts_with(counter)).expect("a number");
+    line.split_whitespace().last().and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// The kernel writes to the machine's log of one that is for an address of its own.
+#[sglab::test]
+async fn what_a_host_advertises_as_a_neighbour_comes_to_no_kernel_of_the_labs() {
+    const COUNTERS: [&str; 2] = ["Icmp6InNeighborSolicits", "Icmp6InNeighborAdvertisements"];
+    let mut lab = liars::cloud().await;
+    let internet = node(&lab, "internet");
+    let before = [taken_in(&internet, COUNTERS[0]).await, taken_in(&internet, COUNTERS[1]).await];
+    let office = node(&lab, "office");
+    let sent = inside(&office, || {
+        let (own, router) =
+            ([0x20, 1, 0xd, 0xb8, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10], sglab::model::INTERNET_ADDRESS_IPV6);
+        let kind = Some(socket2::Protocol::from(libc::IPPROTO_RAW));
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, socket2::Type::RAW, kind)?;
+        // Kind, and that of its option: a question is taken in, and so an advertisement would be.
+        for (kind, option) in [(135, 1), (136, 2)] {
+            let words = [&router.octets()[..], &[option, 1, 2, 3, 0, 0, 0, 9]].concat();
+            let mut packet = Vec::new();
+            let builder = PacketBuilder::ipv6(own, router.octets(), 255).icmpv6_raw(kind, 0, [0x20, 0, 0, 0]);
+            builder.write(&mut packet, &words).expect("a vector takes it");
+            socket.send_to(&packet, &SocketAddr::new(router.into(), 0).into())?;
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    sent.await.expect("sent");
+    // What has come before this has been dealt with.
+    let asked = liars::over(&lab, ENDS[1], Family::Ipv6, tcp(80));
+    assert!(is_open(&probe(&mut lab, asked).await.outcome));
+    let now = [taken_in(&internet, COUNTERS[0]).await, taken_in(&internet, COUNTERS[1]).await];
+    assert_eq!(now, [before[0] + 1, before[1]]);
 }
