@@ -23,6 +23,7 @@ use super::parties::Parties;
 use crate::fabric::FabricError;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::model::{InstanceName, Port};
+use crate::network::record::Record;
 
 pub use at_work::{AtWork, Standing};
 pub use shared::Plan;

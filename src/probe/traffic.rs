@@ -338,9 +338,9 @@ fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16) -> Looks 
     let sources = std::iter::once(source).chain(ask.passed_on_by.iter().copied());
     Looks {
         from: client.node.clone(),
-        entering: attempt::tuple(ask.service, ask.source, port, ask.destination),
+        entering: question::tuple(ask.service, ask.source, port, ask.destination),
         to: receiver.node.clone(),
-        arriving: sources.map(|source| attempt::tuple(ask.service, source, port, destination)).collect(),
+        arriving: sources.map(|source| question::tuple(ask.service, source, port, destination)).collect(),
     }
 }
 
@@ -351,7 +351,7 @@ impl Looks {
         let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
         Self {
             from: self.to.clone(),
-            entering: turn(attempt::tuple(ask.service, seen, port, own)),
+            entering: turn(question::tuple(ask.service, seen, port, own)),
             to: self.from.clone(),
             arriving: vec![turn(self.entering)],
         }
