@@ -160,10 +160,13 @@ pub fn internet(bound: &[(String, IpAddr)], families: Families) -> Ruleset {
         vec![own("local", "iifname \"lo\" accept"), own("bound", format!("iifname . ip saddr @{SOURCES} accept"))];
     if families == Families::Both {
         ruleset.sets.insert(SOURCES_IPV6.to_owned(), set("ifname . ipv6_addr", of_family(false)));
-        // Its neighbours are permanent, and of an advertisement for an address of its own the kernel would write to the machine's log.
-        rules.push(own("neighbours", "icmpv6 type nd-neighbor-advert drop"));
         rules.push(own("bound-ipv6", format!("iifname . ip6 saddr @{SOURCES_IPV6} accept")));
         rules.push(own("unspecified", "ip6 saddr :: drop"));
+        // Its neighbours are permanent, and of an advertisement for an address of its own the kernel would write to the machine's log.
+        let neighbours = own("neighbours", "icmpv6 type nd-neighbor-advert drop");
+        ruleset
+            .chains
+            .insert("input".to_owned(), base("type filter hook input priority filter; policy accept;", [neighbours]));
     }
     rules.push(own("spoofed", format!("{} drop", log(Record::Spoofed))));
     let hook = format!("type filter hook prerouting priority {BEFORE_FRAGMENTS}; policy drop;");

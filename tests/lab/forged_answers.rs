@@ -8,7 +8,7 @@ use sglab::fabric::Namespace;
 use sglab::model::{Direction, Era};
 use sglab::network::record::Record;
 
-use crate::bare::{Bare, Log, PATIENCE, inside, segment, send_raw};
+use crate::bare::{Bare, Log, inside, segment, send_raw, soon};
 use crate::clouds::*;
 
 /// No rule of `b` lets anything in. `x` and `box` may send in anybody's name.
@@ -43,7 +43,7 @@ fn at(bare: &Bare, name: &str, port: u16) -> SocketAddrV4 {
 
 async fn bound(node: &Arc<Namespace>, port: u16) -> UdpSocket {
     let socket = inside(node, move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))).await.expect("a socket");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket.set_read_timeout(Some(soon())).expect("a timeout");
     socket
 }
 
