@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use sglab::model::Era;
+use clap::{Args, Parser, Subcommand};
 
+use super::common::{By, EraName, PlainFormat, ResultFormat, When, Which};
 use super::shard::Shard;
 
 const STYLES: Styles =
@@ -249,9 +249,9 @@ pub(crate) struct ExplainArguments {
     pub flow: Option<String>,
     /// By which address of the receiver, on a lab that is up
     #[arg(long, value_enum, value_name = "ADDRESS", conflicts_with_all = ["step", "era"])]
-    pub by: Option<super::live::By>,
+    pub by: Option<By>,
     #[command(flatten)]
-    pub which: super::live::Which,
+    pub which: Which,
     /// After the operations of this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
@@ -374,7 +374,7 @@ pub(crate) struct RenderArguments {
     #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
     pub era: Option<EraName>,
     #[command(flatten)]
-    pub which: super::live::Which,
+    pub which: Which,
 }
 
 /// `sglab shell`.
@@ -438,56 +438,4 @@ pub(crate) struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
-}
-
-/// An era as typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EraName {
-    /// As the article of 2013 states it
-    Article,
-    /// EC2-Classic as documented
-    Classic,
-    /// Today's VPC
-    Vpc,
-}
-
-impl From<EraName> for Era {
-    fn from(name: EraName) -> Self {
-        match name {
-            EraName::Article => Self::Article,
-            EraName::Classic => Self::Classic,
-            EraName::Vpc => Self::Vpc,
-        }
-    }
-}
-
-/// How `test` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ResultFormat {
-    /// For people
-    Text,
-    /// For programs; the shape is in docs/output.md
-    Json,
-    /// Annotations of a GitHub workflow, beside the text on stderr
-    Github,
-}
-
-/// How others print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PlainFormat {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum When {
-    /// On a terminal, unless NO_COLOR is set
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }

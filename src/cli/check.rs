@@ -6,8 +6,9 @@ use sglab::model::Era;
 use sglab::report::{self, knobs, shown_line};
 use sglab::topology::Topology;
 
-use super::arguments::{CheckArguments, EraName, PlainFormat};
-use super::{Exit, sources};
+use super::arguments::CheckArguments;
+use super::common::{EraName, Exit, PlainFormat};
+use super::sources;
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let read = sources::read(&arguments.topologies);

@@ -1,6 +1,6 @@
 //! Whether to colour.
 
-use super::arguments::When;
+use super::common::When;
 
 /// Whether colours are wanted, on a terminal or not.
 pub(super) fn wanted(when: When, is_terminal: bool) -> bool {

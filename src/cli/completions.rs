@@ -6,7 +6,8 @@ use anyhow::bail;
 use clap_complete::env::Shells;
 
 use super::arguments::CompletionsArguments;
-use super::{Exit, completing};
+use super::common::Exit;
+use super::completing;
 
 pub(super) fn run(arguments: &CompletionsArguments) -> anyhow::Result<Exit> {
     let shells = Shells::builtins();

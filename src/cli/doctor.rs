@@ -9,8 +9,9 @@ use sglab::network::Network;
 use sglab::report::{Style, shown_lines};
 use sglab::topology::Topology;
 
-use super::arguments::{DoctorArguments, PlainFormat};
-use super::{Exit, screen};
+use super::arguments::DoctorArguments;
+use super::common::{Exit, PlainFormat};
+use super::screen;
 
 /// A cloud with everything that the compiler has words for.
 const EVERYTHING: &[u8] = include_bytes!("../compile/everything.yaml");

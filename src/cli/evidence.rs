@@ -5,12 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Component, Path, PathBuf};
 
+use super::common::told;
 use anyhow::{Context, bail};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use sglab::report::evidence::{BundleFile, FORMAT, MANIFEST, Manifest, sha256};
-
-use super::told;
 
 /// More than any file of a bundle has.
 const MOST_BYTES: u64 = 256 << 20;

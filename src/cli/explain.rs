@@ -9,8 +9,9 @@ use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
 use sglab::topology::FlowPattern;
 
-use super::arguments::{ExplainArguments, PlainFormat};
-use super::{Exit, color, live, no_step, screen, sources, told};
+use super::arguments::ExplainArguments;
+use super::common::{self, Exit, PlainFormat, no_step, told};
+use super::{color, live, screen, sources};
 
 pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let (file, written) = match subject(arguments) {
@@ -87,6 +88,6 @@ fn subject(arguments: &ExplainArguments) -> Subject<'_> {
         _ if arguments.step.is_some() || arguments.era.is_some() => {
             Subject::Neither("--step and --era are for a file, and not for a lab that is up".to_owned())
         }
-        to => Subject::Lab(live::flow(subject, to, *by)),
+        to => Subject::Lab(common::flow(subject, to, *by)),
     }
 }

@@ -4,7 +4,8 @@ use anyhow::Context;
 use sglab::topology::STARTER;
 
 use super::arguments::InitArguments;
-use super::{Exit, file, told};
+use super::common::{Exit, told};
+use super::file;
 
 pub(super) fn run(arguments: &InitArguments) -> anyhow::Result<Exit> {
     let name = &arguments.name;

@@ -5,8 +5,9 @@ use std::io::{IsTerminal, Write, stdout};
 use anyhow::bail;
 use sglab::report::{Style, catalogue};
 
-use super::arguments::{ListArguments, PlainFormat};
-use super::{Exit, color, screen, sources};
+use super::arguments::ListArguments;
+use super::common::{Exit, PlainFormat};
+use super::{color, screen, sources};
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;

@@ -3,6 +3,7 @@
 mod arguments;
 mod check;
 mod color;
+mod common;
 mod completing;
 mod completions;
 mod doctor;
@@ -30,7 +31,6 @@ mod steps;
 mod test;
 mod walk;
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use nix::errno::Errno;
@@ -38,48 +38,9 @@ use sglab::lab::LabError;
 use sglab::report;
 use sglab::sandbox::limits;
 use sglab::scenario::RunError;
-use sglab::topology::Topology;
 
 use arguments::{Command, ExplainCommand, FileCommand, RunCommand, WorkshopCommand};
-
-/// What a run of the program comes to. Documented in `docs/output.md`; never renumbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Exit {
-    /// All as expected.
-    Ok = 0,
-    /// A verdict differs from the file.
-    Differs = 1,
-    /// Bad input or usage.
-    BadInput = 2,
-    /// This machine cannot host a lab.
-    CannotHost = 3,
-    /// Nothing differs, but something is inconclusive.
-    Inconclusive = 4,
-    /// Ended by an interrupt (SIGINT).
-    Interrupted = 130,
-    /// Ended by a request to terminate (SIGTERM).
-    Terminated = 143,
-}
-
-/// The exit code that results ask for.
-impl From<u8> for Exit {
-    fn from(code: u8) -> Self {
-        match code {
-            report::PASSED => Self::Ok,
-            report::DIFFERS => Self::Differs,
-            report::BAD_INPUT => Self::BadInput,
-            report::NO_LAB => Self::CannotHost,
-            _ => Self::Inconclusive,
-        }
-    }
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
+use common::{Exit, in_words, is_closed_pipe};
 
 /// Runs the program.
 pub(crate) fn run() -> ExitCode {
@@ -111,15 +72,6 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// An error and its causes; one that says its cause itself is not followed by it once more.
-fn in_words(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.contains(&cause) {
-        true => told,
-        false if told.is_empty() => cause,
-        false => format!("{told}: {cause}"),
-    })
-}
-
 /// Picks the exit code of an error: bad input, or a machine that cannot host the lab. Prints the limit that is in the way, if one is.
 fn exit_of(error: &anyhow::Error) -> Exit {
     let errno = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>()?.raw_os_error();
@@ -134,22 +86,4 @@ fn exit_of(error: &anyhow::Error) -> Exit {
         _ => false,
     };
     if is_the_machine { Exit::CannotHost } else { Exit::BadInput }
-}
-
-/// That a file has no such step.
-fn no_step(topology: &Topology, step: usize) -> String {
-    format!("{} has {}, and no step {step}", told(&*topology.file), report::count(topology.steps.len(), "step"))
-}
-
-/// A path as it can be told: a file may have any name.
-fn told(path: impl AsRef<Path>) -> String {
-    report::shown(&path.as_ref().to_string_lossy()).into_owned()
-}
-
-/// `sglab ... | head` is no failure.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -7,8 +7,9 @@ use sglab::model::Era;
 use sglab::report::{self, Broken, Entry, Style, json, terminal};
 use sglab::scenario::{Options, RunError, predict};
 
-use super::arguments::{PlainFormat, PredictArguments};
-use super::{Exit, color, no_step, screen, sources};
+use super::arguments::PredictArguments;
+use super::common::{Exit, PlainFormat, no_step};
+use super::{color, screen, sources};
 
 pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };

@@ -7,7 +7,8 @@ use sglab::compile;
 use sglab::model::{Era, apply};
 
 use super::arguments::RenderArguments;
-use super::{Exit, live, no_step, sources};
+use super::common::{Exit, no_step};
+use super::{live, sources};
 
 pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     let Some(file) = &arguments.topology else { return live::export::render(&arguments.which) };

@@ -14,8 +14,9 @@ use sglab::scenario::services::{folder_of, has_services, host_paths};
 use sglab::scenario::{self, Options, StartServices};
 use sglab::topology::Topology;
 
-use super::arguments::{PlainFormat, ReplayArguments};
-use super::{Exit, evidence, host, progress, signals, told};
+use super::arguments::ReplayArguments;
+use super::common::{Exit, PlainFormat, told};
+use super::{evidence, host, progress, signals};
 
 /// A run as it was kept.
 struct Kept<'a> {

@@ -1,8 +1,7 @@
 //! `sglab schema`.
 
+use super::common::Exit;
 use std::io::{Write, stdout};
-
-use super::Exit;
 
 pub(super) fn run() -> anyhow::Result<Exit> {
     let schema = serde_json::to_string_pretty(&sglab::topology::schema())?;

@@ -16,8 +16,9 @@ use sglab::scenario::predict;
 use sglab::topology::Topology;
 
 use super::arguments::ShellArguments;
+use super::common::{Exit, no_step, told};
 use super::live::exec;
-use super::{Exit, host, inside, no_step, progress, sources, steps, told};
+use super::{host, inside, progress, sources, steps};
 
 /// Columns of what it prints, at the most.
 const WIDTH: usize = 80;

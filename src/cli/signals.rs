@@ -1,9 +1,8 @@
 //! The signals that end a run.
 
+use super::common::Exit;
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
-
-use super::Exit;
 
 /// Waits for an interrupt or a request to terminate. Everything is torn down with the process.
 pub(super) async fn received() -> anyhow::Result<Exit> {

@@ -11,7 +11,8 @@ use sglab::scenario::FilesFrom;
 use sglab::scenario::services::folder_of;
 use sglab::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 
-use super::{folder, screen, told};
+use super::common::{in_words, told};
+use super::{folder, screen};
 
 /// What marks a built-in topology.
 const PREFIX: &str = "example:";
@@ -75,7 +76,7 @@ fn read_for(wanted: Wanted, names: &[String]) -> Read {
     for name in names {
         let mut take = |name: &str, read: anyhow::Result<Vec<(String, Vec<u8>)>>| match read {
             Ok(read) => texts.extend(read),
-            Err(error) => unreadable.push(Unreadable { file: name.to_owned(), message: super::in_words(&error) }),
+            Err(error) => unreadable.push(Unreadable { file: name.to_owned(), message: in_words(&error) }),
         };
         if let Some(example) = name.strip_prefix(PREFIX) {
             take(name, built_in(example));

@@ -13,8 +13,9 @@ use sglab::sandbox::remedies;
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 use sglab::topology::Topology;
 
-use super::arguments::{ResultFormat, TestArguments};
-use super::{Exit, color, evidence, file, host, progress, replay, screen, signals, sources, told};
+use super::arguments::TestArguments;
+use super::common::{Exit, ResultFormat, told};
+use super::{color, evidence, file, host, progress, replay, screen, signals, sources};
 
 pub(super) fn run(arguments: TestArguments) -> anyhow::Result<Exit> {
     let mut read = sources::read(&arguments.topologies);

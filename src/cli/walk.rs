@@ -14,15 +14,16 @@ use sglab::workshop::grading::{self, Score, Told};
 use sglab::workshop::questions::{self, Puzzle, Puzzles};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::arguments::{PlainFormat, WalkArguments};
-use super::{Exit, color, host, progress, screen, signals, sources, test};
+use super::arguments::WalkArguments;
+use super::common::{Exit, PlainFormat, no_step};
+use super::{color, host, progress, screen, signals, sources, test};
 
 pub(super) fn run(arguments: &WalkArguments) -> anyhow::Result<Exit> {
     let Some(topology) = sources::read_one(&arguments.topology)? else { return Ok(Exit::BadInput) };
     let era = arguments.era.map_or(topology.eras[0], Era::from);
     let from = arguments.step.unwrap_or(1);
     if from == 0 || from > topology.steps.len() {
-        bail!("{}", super::no_step(&topology, from));
+        bail!("{}", no_step(&topology, from));
     }
     let mut puzzles = questions::of(&topology, era).map_err(|(refusal, place)| RunError::Initial {
         era,

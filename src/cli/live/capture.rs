@@ -14,8 +14,8 @@ use sglab::model::InstanceName;
 use sglab::protocol::{CapturedFrame, EventKind, Reply, Request};
 use sglab::report::{count, pcap};
 
-use super::{Which, speak};
-use crate::cli::Exit;
+use super::speak;
+use crate::cli::common::{Exit, Which, is_closed_pipe};
 
 /// `sglab capture`.
 #[derive(Debug, Args)]
@@ -65,7 +65,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
                 exit
             }
             // Whoever reads has gone, as after `| head`.
-            Err(error) if super::super::is_closed_pipe(&error) => Exit::Ok,
+            Err(error) if is_closed_pipe(&error) => Exit::Ok,
             Err(error) => {
                 eprintln!("error: {error:#}");
                 Exit::BadInput

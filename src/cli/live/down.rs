@@ -1,11 +1,35 @@
 //! `sglab down`.
 
 use anyhow::bail;
+use clap::Args;
 use sglab::control::{Client, LabName, Life, Place, place};
 use sglab::protocol::{Reply, Request};
 
-use super::{DownArguments, speak};
-use crate::cli::{Exit, progress};
+use super::speak;
+use crate::cli::common::Exit;
+use crate::cli::progress;
+
+/// `sglab down`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab down
+  sglab down demo
+  sglab down --all")]
+pub(crate) struct DownArguments {
+    /// The lab; may be left out if only one is up
+    #[arg(value_name = "LAB")]
+    pub lab: Option<String>,
+    /// The same, for who is used to it from other commands
+    #[arg(long, value_name = "LAB", hide = true, conflicts_with_all = ["lab", "all"])]
+    pub name: Option<String>,
+    /// Every lab
+    #[arg(long, conflicts_with = "lab")]
+    pub all: bool,
+    /// Kill it, without asking it first: for one that hangs
+    #[arg(long)]
+    pub force: bool,
+}
 
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
     let named = arguments.lab.as_deref().or(arguments.name.as_deref());

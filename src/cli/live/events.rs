@@ -6,9 +6,9 @@ use clap::Args;
 use sglab::protocol::{Reply, Request};
 use sglab::report::events::{self, EventView};
 
-use super::{Which, speak};
-use crate::cli::arguments::PlainFormat;
-use crate::cli::{Exit, screen};
+use super::speak;
+use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::screen;
 
 /// `sglab events`.
 #[derive(Debug, Args)]

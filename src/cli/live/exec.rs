@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use sglab::control::{Client, Place};
@@ -12,8 +14,47 @@ use sglab::report::shown;
 use sglab::sandbox::relay::{Ends, Far, Relay};
 use sglab::sandbox::terminal::{self, Raw};
 
-use super::{ExecArguments, speak};
-use crate::cli::{Exit, inside};
+use super::speak;
+use crate::cli::common::{Exit, Which};
+use crate::cli::inside;
+
+/// `sglab exec`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab exec web1 -- curl -s http://db1:8080
+  sglab exec office -- curl -s http://198.18.0.11
+      # from outside the cloud: a host of the file
+  sglab exec -t web1                        a shell
+  sglab exec db1 -- mariadb-dump --all-databases >dump.sql
+
+The program is root in the instance, or the host outside, and nowhere else; it has this command's input, output, errors \
+and environment, the lab's names, and the folder `/` or that of --workdir. Where one of these is a terminal, it has a pipe in its place, or its own terminal by --tty. Signals go to \
+the program's process group. Its exit code is the command's: 128 and the number of the \
+signal that ended it, 127 if there is no such program, 126 if it cannot be run. When this command ends first, also by SIGKILL, the program's group is asked to \
+end, and killed after 2 s; it is killed when its instance stops or crashes.
+
+What it can and cannot do is a table in docs/architecture.md, \"What an instance can and cannot do\". tcpdump needs several \
+user ids, which an ordinary user's lab may lack (`sglab doctor`): `sglab capture web1 | tcpdump -n -r -` does not.")]
+pub(crate) struct ExecArguments {
+    /// The instance, or the host outside
+    #[arg(value_name = "INSTANCE|HOST")]
+    pub site: String,
+    /// Give the program a terminal of its own, for shells and editors
+    #[arg(short, long)]
+    pub tty: bool,
+    /// Working directory of the program, as the instance sees it
+    #[arg(short, long, value_name = "FOLDER", default_value = "/")]
+    pub workdir: PathBuf,
+    /// Nothing: input is passed on in any case. For who is used to `docker exec -it`
+    #[arg(short, long, hide = true)]
+    pub interactive: bool,
+    #[command(flatten)]
+    pub which: Which,
+    /// The program and its arguments; a shell, if nothing is said and it has a terminal
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
 
 /// What is passed on to the program. Of a terminal these come as keys, by the program's own terminal.
 const PASSED_ON: [Signal; 7] = [

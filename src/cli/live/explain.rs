@@ -9,8 +9,9 @@ use sglab::scenario::cells;
 use sglab::topology::read_question;
 
 use super::speak::{self, Invalid};
-use crate::cli::arguments::{ExplainArguments, PlainFormat};
-use crate::cli::{Exit, color, screen};
+use crate::cli::arguments::ExplainArguments;
+use crate::cli::common::{Exit, PlainFormat};
+use crate::cli::{color, screen};
 
 pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::Result<Exit> {
     let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());

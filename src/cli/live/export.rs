@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Which, speak};
-use crate::cli::{Exit, file, told};
+use super::speak;
+use crate::cli::common::{Exit, Which, told};
+use crate::cli::file;
 
 /// `sglab export`.
 #[derive(Debug, Args)]

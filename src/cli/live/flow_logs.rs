@@ -10,8 +10,9 @@ use sglab::control::supervisor::Keeping;
 use sglab::protocol::{Reply, Request};
 use sglab::report::flow_logs::Format;
 
-use super::{Which, speak};
-use crate::cli::{Exit, screen, told};
+use super::speak;
+use crate::cli::common::{Exit, Which, told};
+use crate::cli::screen;
 
 /// `sglab flow-logs`.
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use clap::Args;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
@@ -15,8 +16,29 @@ use sglab::model::{DaemonName, Instance, InstanceName};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::shown_lines;
 
-use super::{LogsArguments, Which, speak};
-use crate::cli::{Exit, told};
+use super::speak;
+use crate::cli::common::{Exit, Which, told};
+
+/// `sglab logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab logs --follow
+  sglab logs --service web1/nginx")]
+pub(crate) struct LogsArguments {
+    /// The lab; may be left out if only one is up
+    #[arg(value_name = "LAB")]
+    pub lab: Option<String>,
+    /// The same, for who is used to it from other commands
+    #[arg(long, value_name = "LAB", hide = true, conflicts_with = "lab")]
+    pub name: Option<String>,
+    /// Go on with what it says, until Ctrl-C or the end of the lab
+    #[arg(short, long)]
+    pub follow: bool,
+    /// What a service of an instance has said, instead; for the last megabyte of it
+    #[arg(long, value_name = "INSTANCE/SERVICE", conflicts_with = "follow")]
+    pub service: Option<String>,
+}
 
 /// The log outlives its lab, so that one that ended by itself can be asked why.
 pub(super) fn run(arguments: &LogsArguments) -> anyhow::Result<Exit> {

@@ -10,10 +10,10 @@ use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
 use sglab::topology::{read_operations_beside, read_rules};
 
+use super::speak;
 use super::speak::Invalid;
-use super::{Which, speak};
-use crate::cli::arguments::PlainFormat;
-use crate::cli::{Exit, screen};
+use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::screen;
 
 /// What is common to them.
 #[derive(Debug, Args)]

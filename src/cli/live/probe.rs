@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
+use clap::Args;
 use indexmap::IndexSet;
 use sglab::model::{Service, Via};
 use sglab::protocol::{ProbeDetails, Reply, Request, State};
@@ -11,16 +12,70 @@ use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
 use sglab::topology::{columns_of, read_flow, read_services};
 
+use super::speak;
 use super::speak::Invalid;
-use super::{MatrixArguments, ProbeArguments, speak};
-use crate::cli::arguments::PlainFormat;
-use crate::cli::{Exit, screen};
+use crate::cli::common::{By, Exit, PlainFormat, Which, flow};
+use crate::cli::screen;
+
+/// `sglab probe`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab probe web1 db1:3306
+  sglab probe web1 db1:53/udp
+  sglab probe office web1:ping
+  sglab probe 'web1 -> db1:3306 by public address'
+  sglab probe web1 db1:3306 --by public
+      by public address; also: private, ipv6, dns")]
+pub(crate) struct ProbeArguments {
+    /// Who asks: an instance, a group, a host or a load balancer; or the whole flow
+    #[arg(value_name = "FROM|FLOW")]
+    pub from: String,
+    /// Whom, and for what: `db1:3306`, `db1:53/udp`, `db1:ping`
+    #[arg(value_name = "TO:PORT")]
+    pub to: Option<String>,
+    /// By which address of the receiver
+    #[arg(long, value_enum, value_name = "ADDRESS")]
+    pub by: Option<By>,
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab matrix`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab matrix
+      every port that rules and listeners name
+  sglab matrix --ports 'tcp 80' --ports ping
+  sglab matrix --by private --by public
+  sglab matrix --watch
+      drawn anew after each change, until Ctrl-C")]
+pub(crate) struct MatrixArguments {
+    /// These ports instead of those that rules and listeners name, also several with commas
+    #[arg(long, value_name = "PORT")]
+    pub ports: Vec<String>,
+    /// By which address of the receivers; several make several tables
+    #[arg(long, value_enum, value_name = "ADDRESS")]
+    pub by: Vec<By>,
+    /// Probe again after each change, until Ctrl-C or the end of the lab
+    #[arg(short, long)]
+    pub watch: bool,
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
     if arguments.to.is_none() && !arguments.from.contains("->") {
         bail!("`{}` asks nobody: whom, and for what? `sglab probe web1 db1:3306`", arguments.from);
     }
-    let flow = super::flow(&arguments.from, arguments.to.as_deref(), arguments.by);
+    let flow = flow(&arguments.from, arguments.to.as_deref(), arguments.by);
     let read = |state: &State| {
         let flows = cells::select(&read_flow(&state.cloud, &flow)?, None, &state.cloud);
         let flows = flows.map_err(|why| Invalid::new(&why))?;

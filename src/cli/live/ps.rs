@@ -3,15 +3,42 @@
 use std::io::{Write, stdout};
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::{Value, json};
 use sglab::control::{Client, Place, place};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::lab_state::LabState;
 use sglab::report::live::{self, Silent};
 
-use super::{PsArguments, StateArguments, speak};
-use crate::cli::arguments::PlainFormat;
-use crate::cli::{Exit, screen};
+use super::speak;
+use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::screen;
+
+/// `sglab ps`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab ps
+  sglab ps --format json | jq '.[].lab'")]
+pub(crate) struct PsArguments {
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
+
+/// `sglab state`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab state
+  sglab state --name demo --format json | jq '.instances[].name'")]
+pub(crate) struct StateArguments {
+    #[command(flatten)]
+    pub which: Which,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
+}
 
 /// A lab that goes on says how it is at once, whatever it does.
 const PATIENCE: Duration = Duration::from_millis(800);

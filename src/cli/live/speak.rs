@@ -11,9 +11,8 @@ use sglab::report::live::{self, RefusedView};
 use sglab::report::shown_lines;
 use sglab::topology::Problems;
 
-use super::Which;
-use crate::cli::arguments::PlainFormat;
-use crate::cli::{Exit, progress, screen};
+use crate::cli::common::{Exit, PlainFormat, Which};
+use crate::cli::{progress, screen};
 
 /// A lab whose supervisor has ended is gone by then.
 const ENDING: Duration = Duration::from_secs(2);

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
+use clap::Args;
 use nix::sys::stat::{Mode, umask};
 use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
@@ -17,8 +18,33 @@ use sglab::sandbox::background::{self, Begun, Ready, Side};
 use sglab::scenario;
 use sglab::topology::Topology;
 
-use super::UpArguments;
-use crate::cli::{Exit, host, no_step, progress, screen, signals, sources, steps, told};
+use crate::cli::common::{EraName, Exit, no_step, told};
+use crate::cli::{host, progress, screen, signals, sources, steps};
+
+/// `sglab up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sglab up two-tier.yaml                    a lab named two-tier
+  sglab up example:two-tier --name demo
+      several labs may be up, each under its name
+  sglab ps; sglab stop web1; sglab down")]
+pub(crate) struct UpArguments {
+    /// A topology file or a built-in one
+    #[arg(value_name = "FILE|example:NAME")]
+    pub topology: String,
+    /// The lab's name; without it, the file's
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<String>,
+    /// Under this era instead of the file's first
+    #[arg(long, value_enum, value_name = "ERA")]
+    pub era: Option<EraName>,
+    /// Carry out the operations of the steps up to and with this one
+    #[arg(long, value_name = "N")]
+    pub step: Option<usize>,
+    #[command(flatten)]
+    pub keeping: super::flow_logs::KeepingArguments,
+}
 
 /// Who waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();

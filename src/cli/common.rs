@@ -1,0 +1,171 @@
+//! What several commands have in common: exit codes, formats, eras, which lab is meant, and how things are told.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use sglab::model::{Era, Via};
+use sglab::report;
+use sglab::topology::Topology;
+
+/// What a run of the program comes to. Documented in `docs/output.md`; never renumbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// All as expected.
+    Ok = 0,
+    /// A verdict differs from the file.
+    Differs = 1,
+    /// Bad input or usage.
+    BadInput = 2,
+    /// This machine cannot host a lab.
+    CannotHost = 3,
+    /// Nothing differs, but something is inconclusive.
+    Inconclusive = 4,
+    /// Ended by an interrupt (SIGINT).
+    Interrupted = 130,
+    /// Ended by a request to terminate (SIGTERM).
+    Terminated = 143,
+}
+
+/// The exit code that results ask for.
+impl From<u8> for Exit {
+    fn from(code: u8) -> Self {
+        match code {
+            report::PASSED => Self::Ok,
+            report::DIFFERS => Self::Differs,
+            report::BAD_INPUT => Self::BadInput,
+            report::NO_LAB => Self::CannotHost,
+            _ => Self::Inconclusive,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// An era as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EraName {
+    /// As the article of 2013 states it
+    Article,
+    /// EC2-Classic as documented
+    Classic,
+    /// Today's VPC
+    Vpc,
+}
+
+impl From<EraName> for Era {
+    fn from(name: EraName) -> Self {
+        match name {
+            EraName::Article => Self::Article,
+            EraName::Classic => Self::Classic,
+            EraName::Vpc => Self::Vpc,
+        }
+    }
+}
+
+/// How `test` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ResultFormat {
+    /// For people
+    Text,
+    /// For programs; the shape is in docs/output.md
+    Json,
+    /// Annotations of a GitHub workflow, beside the text on stderr
+    Github,
+}
+
+/// How others print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlainFormat {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Which lab is meant.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Which {
+    /// The lab, if several are up; `SGLAB_LAB` does as well
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<String>,
+}
+
+/// A kind of address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum By {
+    /// The private address
+    Private,
+    /// The public address, through the gateway
+    Public,
+    /// The IPv6 address
+    Ipv6,
+    /// The public DNS name
+    Dns,
+}
+
+impl From<By> for Via {
+    fn from(by: By) -> Self {
+        match by {
+            By::Private => Self::Private,
+            By::Public => Self::Public,
+            By::Ipv6 => Self::Ipv6,
+            By::Dns => Self::Dns,
+        }
+    }
+}
+
+/// A flow in the words of a file.
+pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> String {
+    let by = match by {
+        None => "",
+        Some(By::Private) => " by private address",
+        Some(By::Public) => " by public address",
+        Some(By::Ipv6) => " by ipv6 address",
+        Some(By::Dns) => " by dns name",
+    };
+    to.map_or_else(|| format!("{from}{by}"), |to| format!("{from} -> {to}{by}"))
+}
+
+/// That a file has no such step.
+pub(crate) fn no_step(topology: &Topology, step: usize) -> String {
+    format!("{} has {}, and no step {step}", told(&*topology.file), report::count(topology.steps.len(), "step"))
+}
+
+/// A path as it can be told: a file may have any name.
+pub(crate) fn told(path: impl AsRef<Path>) -> String {
+    report::shown(&path.as_ref().to_string_lossy()).into_owned()
+}
+
+/// `sglab ... | head` is no failure.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// An error and its causes; one that says its cause itself is not followed by it once more.
+pub(crate) fn in_words(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.contains(&cause) {
+        true => told,
+        false if told.is_empty() => cause,
+        false => format!("{told}: {cause}"),
+    })
+}
