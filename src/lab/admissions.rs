@@ -1,9 +1,6 @@
 //! By what the packets of a connection that is held were let out and in, as filters have recorded them.
 
-use super::Lab;
 use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
-use crate::network::record::Record;
-use crate::probe::Logged;
 
 /// By what each end of a connection has let it pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -57,22 +54,5 @@ impl Admissions {
         let Some(flow) = self.flows.first() else { return false };
         let ingress = self.ends.iter().any(|end| end.at == Direction::Ingress);
         ingress || flow.to.interface().is_none() && !self.ends.is_empty()
-    }
-}
-
-impl Lab {
-    /// What a record says of an end that has let a packet pass.
-    pub(super) fn admission(&self, logged: &Logged) -> Option<Admission> {
-        let (at, by) = match logged.record {
-            Record::Accept(at, id) => {
-                let (group, rule) = self.cloud.rule(id)?;
-                (at, AdmittedBy::Rule { id, group: group.clone(), written: rule.written.clone() })
-            }
-            Record::Pass(at) => (at, AdmittedBy::Everything),
-            Record::Remembered(at) => (at, AdmittedBy::Memory),
-            _ => return None,
-        };
-        let interface = self.whereabouts(logged).judged_by(logged.record)?.id.clone();
-        Some(Admission { at, interface, by })
     }
 }

@@ -4,39 +4,15 @@
 //! line and nothing in a topology file leads here, and [`Lab::boot`] never does: an altered lab proves nothing about
 //! security groups, only something about what is held against it.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Lab, LabError, Listeners};
-use crate::compile;
+use super::alteration::{Alteration, compiled};
+use super::booted::Lab;
+use super::error::LabError;
+use super::listeners::Listeners;
 use crate::fabric::faults::Faults;
 use crate::model::Cloud;
 use crate::network::Network;
-
-/// What a test makes of every network that the compiler gives, at the boot and at each operation.
-///
-/// The rules of one chain must keep ids of their own, as the kernel's rules are found by them.
-#[derive(Clone)]
-pub struct Alteration(Arc<dyn Fn(Network) -> Network + Send + Sync>);
-
-impl Alteration {
-    /// An alteration.
-    pub fn new(alter: impl Fn(Network) -> Network + Send + Sync + 'static) -> Self {
-        Self(Arc::new(alter))
-    }
-
-    /// The network that is made of one.
-    pub fn of(&self, network: Network) -> Network {
-        (self.0)(network)
-    }
-}
-
-impl fmt::Debug for Alteration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Alteration")
-    }
-}
 
 impl Lab {
     /// Boots a cloud as [`Lab::boot`] does, on an altered network.
@@ -62,21 +38,12 @@ impl Lab {
     }
 
     async fn realter(&mut self) -> Result<(), LabError> {
-        let network = self.compiled(&self.cloud)?;
-        self.become_of(None, self.cloud.clone(), network, Instant::now()).await.map(drop)
+        let network = self.compiled(&self.state.cloud)?;
+        self.become_of(None, self.state.cloud.clone(), network, Instant::now()).await.map(drop)
     }
 
     /// The network of a cloud, altered if this lab is.
     pub(super) fn compiled(&self, cloud: &Cloud) -> Result<Network, LabError> {
         compiled(cloud, self.alteration.as_ref())
     }
-}
-
-/// The network of a cloud, altered if there is an alteration.
-pub(super) fn compiled(cloud: &Cloud, alteration: Option<&Alteration>) -> Result<Network, LabError> {
-    let network = compile::network(cloud)?;
-    Ok(match alteration {
-        Some(alteration) => alteration.of(network),
-        None => network,
-    })
 }

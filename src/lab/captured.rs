@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Lab, LabError};
+use super::booted::Lab;
+use super::error::LabError;
 use crate::fabric::FabricError;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::Flow;
@@ -26,7 +27,7 @@ impl Lab {
     pub async fn probe_captured(&mut self, flow: &Flow) -> Result<Captured, LabError> {
         let mut captures = Vec::new();
         for name in self.on_the_way(flow) {
-            captures.push((name.clone(), Capture::open(self.fabric.node(&name)?).await?));
+            captures.push((name.clone(), Capture::open(self.state.fabric.node(&name)?).await?));
         }
         let batch = self.probe(std::slice::from_ref(flow)).await?;
         let held = batch.canaries_held;
@@ -52,9 +53,10 @@ impl Lab {
         let from = self.sender(flow).ok().map(|sender| sender.node);
         let to = self.receiver(flow).ok().flatten().map(|receiver| receiver.node);
         let routes = |kind| matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet);
-        let routers = self.network.nodes.iter().filter(|(_, node)| routes(node.kind)).map(|(name, _)| name.clone());
+        let routers =
+            self.state.network.nodes.iter().filter(|(_, node)| routes(node.kind)).map(|(name, _)| name.clone());
         let mut all: Vec<NodeName> = from.into_iter().chain(routers).chain(to).collect();
-        all.retain(|name| self.fabric.node(name).map(Arc::strong_count).is_ok());
+        all.retain(|name| self.state.fabric.node(name).map(Arc::strong_count).is_ok());
         all
     }
 }

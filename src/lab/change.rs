@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use indexmap::IndexMap;
 
-use super::{Lab, LabError, hosts_file};
+use super::booted::Lab;
+use super::error::LabError;
+use super::hosts_file;
 use crate::fabric::{self, FabricError, Namespace};
 use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all, carry_out};
 use crate::network::diff::diff;
@@ -36,7 +38,7 @@ impl Lab {
     pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
         self.refuse_broken()?;
         let begun = Instant::now();
-        let cloud = apply(&self.cloud, operation)?;
+        let cloud = apply(&self.state.cloud, operation)?;
         let network = self.compiled(&cloud)?;
         self.refuse_missing_mounts(&cloud, operation)?;
         self.end_programs_first(operation).await;
@@ -57,10 +59,10 @@ impl Lab {
         if operations.len() < 2 {
             return Ok(());
         }
-        if let Err(refused) = apply_all(&self.cloud, operations) {
+        if let Err(refused) = apply_all(&self.state.cloud, operations) {
             return Err(Box::new((refused.operation.clone(), refused.refusal.into())));
         }
-        let mut cloud = self.cloud.clone();
+        let mut cloud = self.state.cloud.clone();
         for operation in operations {
             let of = |error: LabError| Box::new((operation.clone(), error));
             carry_out(&mut cloud, operation).map_err(|refusal| of(refusal.into()))?;
@@ -89,7 +91,7 @@ impl Lab {
         network: Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
-        let phases = diff(&self.network, &network);
+        let phases = diff(&self.state.network, &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
         let mut changed = self.change(operation, &phases, &cloud, &network, begun).await;
@@ -130,7 +132,7 @@ impl Lab {
         }
         let failure = match prepared {
             Err(failure) => failure,
-            Ok(()) => match self.fabric.complete(phases).await {
+            Ok(()) => match self.state.fabric.complete(phases).await {
                 Ok(()) => return Ok((in_force, opened)),
                 Err(broken @ FabricError::Broken { .. }) => return Err(broken.into()),
                 Err(failure) => failure.into(),
@@ -138,9 +140,9 @@ impl Lab {
         };
         let closed = self.close_opened(opened).await;
         let failure = match failure {
-            LabError::Fabric(failure) => self.fabric.retreat(phases, failure).await.into(),
+            LabError::Fabric(failure) => self.state.fabric.retreat(phases, failure).await.into(),
             // It is told in its own words, but broken is broken.
-            failure => match self.fabric.retreat(phases, FabricError::Beside(failure.to_string())).await {
+            failure => match self.state.fabric.retreat(phases, FabricError::Beside(failure.to_string())).await {
                 FabricError::Beside(_) => failure,
                 broken => broken.into(),
             },
@@ -154,14 +156,14 @@ impl Lab {
     /// Carries out all that can be taken back; it has been, if this fails. The programs of an instance that crashes end once its links
     /// are gone and before they are made again: its peers see no farewell, and none is in the way.
     async fn advance(&mut self, operation: Option<&Operation>, phases: &Phases) -> Result<(), FabricError> {
-        let Some(Operation::Crash(name)) = operation else { return self.fabric.advance(phases).await };
+        let Some(Operation::Crash(name)) = operation else { return self.state.fabric.advance(phases).await };
         let takes_links = |phase: &Vec<Action>| phase.iter().any(|action| matches!(action, Action::RemoveLink(..)));
         let (before, after) = phases.split_at(phases.iter().rposition(takes_links).map_or(0, |last| last + 1));
-        self.fabric.advance(before).await?;
+        self.state.fabric.advance(before).await?;
         self.end_programs(name).await;
-        match self.fabric.advance(after).await {
+        match self.state.fabric.advance(after).await {
             Err(failure) if !matches!(failure, FabricError::Broken { .. }) => {
-                Err(self.fabric.retreat(before, failure).await)
+                Err(self.state.fabric.retreat(before, failure).await)
             }
             other => other,
         }
@@ -169,26 +171,26 @@ impl Lab {
 
     /// Opens logs, taps and listeners where there are none yet, and writes the hosts file.
     pub(super) async fn boot_up(&mut self, network: &Network) -> Result<(), LabError> {
-        let cloud = self.cloud.clone();
+        let cloud = self.state.cloud.clone();
         self.prepare(&cloud, network, &mut Opened::default()).await?;
         self.track(network);
         Ok(())
     }
 
     async fn prepare(&mut self, cloud: &Cloud, network: &Network, opened: &mut Opened) -> Result<(), LabError> {
-        let new = network.nodes.iter().filter(|(name, _)| !self.network.nodes.contains_key(*name));
+        let new = network.nodes.iter().filter(|(name, _)| !self.state.network.nodes.contains_key(*name));
         let mut opening = Vec::new();
         for (name, node) in new {
             opened.nodes.push(name.clone());
             if matches!(node.kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet) {
-                let (prober, namespace) = (&self.prober, self.fabric.node(name)?);
+                let (prober, namespace) = (&self.prober, self.state.fabric.node(name)?);
                 opening.push(async move { prober.watch_log(namespace).await });
             }
         }
-        let at_once = if self.fabric.faults().are_armed() { 1 } else { opening.len().max(1) };
+        let at_once = if self.state.fabric.faults().are_armed() { 1 } else { opening.len().max(1) };
         let watched: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
         watched.into_iter().collect::<Result<(), _>>()?;
-        let made = |name: &LinkName, link: &Link| self.network.links.get(name) != Some(link);
+        let made = |name: &LinkName, link: &Link| self.state.network.links.get(name) != Some(link);
         let made = network.links.iter().filter(|(name, link)| made(name, link)).map(|(_, link)| link);
         let made = ends_by_router(network, made);
         opened
@@ -197,19 +199,19 @@ impl Lab {
         self.watch_links(made).await?;
         let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
         for (name, node) in &network.nodes {
-            if let Some(services) = self.services(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
-                wanted.push((Arc::clone(self.fabric.node(name)?), services));
+            if let Some(services) = self.to_listen(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
+                wanted.push((Arc::clone(self.state.fabric.node(name)?), services));
             }
         }
         opened.listening.extend(wanted.iter().map(|(node, _)| node.name.clone()));
         self.prober.listen(wanted).await?;
         self.open_balancers(cloud).await?;
-        hosts_file::write(&self.fabric, cloud)
+        hosts_file::write(&self.state.fabric, cloud)
     }
 
     async fn watch_links(&mut self, by_router: IndexMap<NodeName, Vec<(u32, NodeName)>>) -> Result<(), LabError> {
         for (router, ends) in by_router {
-            let router = Arc::clone(self.fabric.node(&router)?);
+            let router = Arc::clone(self.state.fabric.node(&router)?);
             self.prober.watch_links(&router, ends).await?;
         }
         Ok(())
@@ -220,8 +222,8 @@ impl Lab {
         if matches!(failure, LabError::Fabric(FabricError::Broken { .. })) {
             return failure;
         }
-        let replaced = self.network.links.iter().filter(|(name, link)| wanted.links.get(*name) != Some(link));
-        let replaced = ends_by_router(&self.network, replaced.map(|(_, link)| link));
+        let replaced = self.state.network.links.iter().filter(|(name, link)| wanted.links.get(*name) != Some(link));
+        let replaced = ends_by_router(&self.state.network, replaced.map(|(_, link)| link));
         match self.watch_links(replaced).await {
             Ok(()) => failure,
             Err(undoing) => LabError::Broken(format!("{failure}; and taking it back failed: {undoing}")),
@@ -233,7 +235,7 @@ impl Lab {
         for (_, machine) in opened.machines {
             machine.end().await;
         }
-        let written = hosts_file::write(&self.fabric, &self.cloud);
+        let written = hosts_file::write(&self.state.fabric, &self.state.cloud);
         for name in &opened.listening {
             self.prober.silence(name).await;
         }
@@ -249,12 +251,12 @@ impl Lab {
     /// What follows from an operation that has succeeded. None of it can fail.
     async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Cloud, network: Network) {
         let gone: Vec<NodeName> =
-            self.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
-        for (_, link) in self.network.links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
+            self.state.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
+        for (_, link) in self.state.network.links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
             self.prober.unwatch_link(&link.upper.node, link.upper.index);
         }
         for name in &gone {
-            self.end_connections(name, "it was stopped, or is gone");
+            self.connections.end(name, "it was stopped, or is gone");
             self.end_programs(&InstanceName::new(&name.0)).await;
             self.prober.leave(name).await;
         }
@@ -264,18 +266,18 @@ impl Lab {
                 let node = NodeName(name.to_string());
                 self.prober.silence(&node).await;
                 self.end_programs(name).await;
-                self.end_connections(&node, "its programs have ended");
+                self.connections.end(&node, "its programs have ended");
             }
             // A boot begins its programs anew.
             Some(Operation::Reboot(name)) => {
                 let node = NodeName(name.to_string());
                 self.prober.restart(&node).await;
                 self.end_programs(name).await;
-                self.end_connections(&node, "its programs have ended");
+                self.connections.end(&node, "its programs have ended");
             }
             // What listens there was opened for this very start; to start what runs does nothing.
             Some(Operation::Start(name)) if !self.runs(name) => {
-                self.end_connections(&NodeName(name.to_string()), "its programs have ended");
+                self.connections.end(&NodeName(name.to_string()), "its programs have ended");
                 self.end_programs(name).await;
             }
             _ => {}
@@ -286,51 +288,31 @@ impl Lab {
             }
         }
         self.track(&network);
-        self.network = network;
+        self.state.network = network;
         self.services.follow(&cloud);
-        self.cloud = cloud;
+        self.state.cloud = cloud;
         self.register_targets();
-        self.remember();
+        self.last.remember(&self.state.cloud);
+    }
+
+    /// What is to listen in a namespace.
+    fn to_listen(&self, cloud: &Cloud, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
+        self.listening.wanted(cloud, name, kind, |name, service| self.daemons.hold(cloud, name, service))
     }
 
     fn runs(&self, name: &InstanceName) -> bool {
-        self.cloud.instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
+        self.state.cloud.instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
     }
 
     /// Tells the prober where flows are tracked.
     fn track(&mut self, network: &Network) {
         let of = |kinds: &[NodeKind]| {
             let nodes = network.nodes.iter().filter(|(_, node)| kinds.contains(&node.kind));
-            nodes.filter_map(|(name, _)| self.fabric.node(name).ok().cloned()).collect()
+            nodes.filter_map(|(name, _)| self.state.fabric.node(name).ok().cloned()).collect()
         };
         let Timeouts { udp, udp_stream, other, .. } = network.timeouts;
         self.prober.remembers_for(Duration::from_secs(udp.max(udp_stream).max(other).into()));
         self.prober.tracks(of(&[NodeKind::Router, NodeKind::Gateway]), of(&[NodeKind::Appliance]));
-    }
-
-    /// What is to listen in a namespace; nothing for routers and for instances that do not run.
-    fn services(&self, cloud: &Cloud, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
-        match kind {
-            NodeKind::Host => Some(self.listeners.columns.iter().copied().collect()),
-            NodeKind::Instance | NodeKind::Appliance => {
-                let (name, instance) = cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
-                let deaf = |service: &Service| {
-                    self.listeners.deaf.contains(&(name.clone(), *service)) || self.daemons.hold(cloud, name, *service)
-                };
-                let all = self.listeners.columns.union(&instance.listens).copied();
-                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
-            }
-            // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
-            NodeKind::LoadBalancer => {
-                let name = InstanceName::new(&name.0);
-                let balancer = cloud.load_balancer_of(&name)?;
-                let own =
-                    |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
-                let deaf = |service: &Service| self.listeners.deaf.contains(&(name.clone(), *service));
-                Some(self.listeners.columns.iter().copied().filter(|it| !own(it) && !deaf(it)).collect())
-            }
-            NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
-        }
     }
 }
 

@@ -1,22 +1,25 @@
 //! `services:` of instances: programs that start with their instance and end with it.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
 use indexmap::IndexMap;
 use tokio::task::JoinSet;
 
+use super::booted::Lab;
+use super::daemon_states::{DaemonState, DaemonStates};
+use super::error::LabError;
+use super::inside::Site;
 use super::logs::LogUse;
-use super::{Lab, LabError, ProgramError, Site, room, sources};
+use super::programs::ProgramError;
+use super::{room, sources};
 use crate::compile::names;
 use crate::fabric::listening;
-use crate::model::{Cloud, Daemon, DaemonName, InstanceName, InstanceState, Service};
+use crate::model::{Daemon, DaemonName, InstanceName, InstanceState};
 use crate::sandbox::ids;
 use crate::sandbox::machine::{DATA, Folder, Program, Running};
 
@@ -26,84 +29,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SHOWN: u64 = 1 << 20;
 /// So many lines of it are a service's last words.
 const LAST_WORDS: usize = 12;
-
-/// How a service of an instance is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DaemonState {
-    /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
-    #[default]
-    NotStarted,
-    /// It was started, and does not listen on its port yet.
-    Starting,
-    /// It listens on its port; without one, it has begun.
-    Ready,
-    /// It has ended by itself, with this exit code.
-    Exited(i32),
-    /// It ran, did not listen on its port for so long that nobody waited any more, and was ended.
-    GivenUp,
-}
-
-impl DaemonState {
-    /// Whether it is still to be started, or to be ready.
-    pub fn is_coming(self) -> bool {
-        matches!(self, Self::NotStarted | Self::Starting)
-    }
-}
-
-/// How every service of a lab is, at any moment, also while somebody waits for one.
-#[derive(Clone, Debug, Default)]
-pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);
-
-impl DaemonStates {
-    /// How a service is now.
-    pub fn of(&self, instance: &InstanceName, daemon: &DaemonName) -> DaemonState {
-        self.all().get(&(instance.clone(), daemon.clone())).copied().unwrap_or_default()
-    }
-
-    fn set(&self, instance: &InstanceName, daemon: &DaemonName, state: DaemonState) {
-        self.all().insert((instance.clone(), daemon.clone()), state);
-    }
-
-    /// Each entry is whole, whatever happened elsewhere.
-    fn all(&self) -> MutexGuard<'_, HashMap<(InstanceName, DaemonName), DaemonState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The services of a lab.
-#[derive(Debug, Default)]
-pub(super) struct Daemons {
-    /// From where paths are meant; nothing where services are not started at all.
-    folder: Option<PathBuf>,
-    /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
-    up: IndexMap<InstanceName, JoinSet<()>>,
-    states: DaemonStates,
-}
-
-impl Daemons {
-    /// Of a lab that starts them from a folder, or not at all.
-    pub(super) fn of(folder: Option<PathBuf>) -> Self {
-        Self { folder, ..Self::default() }
-    }
-
-    /// From where the paths of services are meant, if they are started.
-    pub(super) fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
-    }
-
-    /// Whether a port is for a service of an instance, and services are started.
-    pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
-        let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
-        self.folder.is_some() && daemons.is_some_and(|all| all.values().any(|daemon| daemon.port == Some(service)))
-    }
-
-    /// Forgets those of an instance.
-    pub(super) fn leave(&mut self, instance: &InstanceName) {
-        self.up.shift_remove(instance);
-        self.states.all().retain(|(of, _), _| of != instance);
-    }
-}
 
 impl Lab {
     /// Starts the services of the instances that run, those of one instance in their order, each once the one before is ready;
@@ -116,7 +41,7 @@ impl Lab {
     /// Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
         self.find_files_from(&folder);
-        self.daemons.folder = self.folder.clone();
+        self.daemons.folder = self.mounted.folder().map(Path::to_owned);
         self.start_missing_services().await
     }
 
@@ -125,7 +50,7 @@ impl Lab {
     pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
         let Some(folder) = self.daemons.folder.clone() else { return Ok(()) };
         let runs_without = |name: &InstanceName| !self.daemons.up.contains_key(name);
-        let running = self.cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
+        let running = self.state.cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
         let mut missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
             .filter(|(name, it)| !(it.daemons.is_empty() && it.mounts.is_empty()) && runs_without(name))
             .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
@@ -186,7 +111,7 @@ impl Lab {
         let plain = |why: String| (why, String::new());
         let path = self.log_of(instance, name, daemon, folder).map_err(|error| plain(error.to_string()))?;
         let in_log = |error: io::Error| plain(format!("failed to open its log {}: {error}", path.display()));
-        let mut log = self.open_leased_log(&path, LogUse::Add).await.map_err(in_log)?;
+        let mut log = self.mounted.open_leased_log(&path, LogUse::Add).await.map_err(in_log)?;
         let begins = log.seek(SeekFrom::End(0)).map_err(in_log)?;
         let output = || log.try_clone().map(OwnedFd::from).map_err(in_log);
         let nothing = File::open("/dev/null").map_err(in_log)?.into();
@@ -205,7 +130,7 @@ impl Lab {
         let state = |state| self.daemons.states.set(instance, name, state);
         let Some(port) = daemon.port else { return Ok(running) };
         state(DaemonState::Starting);
-        let namespace = self.fabric.node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
+        let namespace = self.state.fabric.node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
         let ready = async {
             tokio::select! {
                 code = running.ended() => {
@@ -224,7 +149,7 @@ impl Lab {
         let sentence = || format!("waiting for the service {name} of {instance} to listen on {port}");
         match self.telling(sentence, ready).await {
             Ok(()) => Ok(running),
-            Err(why) => Err((why, last_words(self.open_log(&path, LogUse::Read), begins))),
+            Err(why) => Err((why, last_words(self.mounted.open_log(&path, LogUse::Read), begins))),
         }
     }
 
@@ -243,7 +168,8 @@ impl Lab {
         if let Some(log) = &daemon.log {
             return Ok(sources::named_from(folder, log));
         }
-        let logs = self.fabric.volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
+        let logs =
+            self.state.fabric.volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
         Ok(logs.join(format!("{name}.log")))
     }
 
@@ -252,7 +178,8 @@ impl Lab {
     /// # Errors
     /// In words, why there is nothing.
     pub fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Result<String, String> {
-        let known = self.cloud.instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
+        let known =
+            self.state.cloud.instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
         let daemon = known.daemons.get(service).ok_or_else(|| {
             let names: Vec<&str> = known.daemons.keys().map(DaemonName::as_str).collect();
             let there =
@@ -261,7 +188,7 @@ impl Lab {
         })?;
         let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
         let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
-        let said = self.open_log(&path, LogUse::Read).and_then(|log| {
+        let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();
             since(log, size.saturating_sub(SHOWN))
         });

@@ -1,18 +1,12 @@
 //! Connections that are held open while the cloud changes.
 
-use super::{Admissions, Lab, LabError, Unheld, paths};
+use super::admissions::{Admission, Admissions, AdmittedBy};
+use super::booted::Lab;
+use super::error::LabError;
 use crate::model::{ConnectionName, Flow, InstanceState, Peers, Service};
 use crate::network::NodeName;
-use crate::probe::{Ask, Connection, Held, NotMet, Receiver};
-
-/// What is held under a name.
-#[derive(Debug)]
-pub(super) enum Holding {
-    /// A connection whose ends live.
-    Open(Box<Connection>, Admissions),
-    /// One that an end of has gone. Its sockets are closed: they would keep a namespace alive that has been given up.
-    Over(String),
-}
+use crate::network::record::Record;
+use crate::probe::{Ask, Connection, Held, Logged, NotMet, Receiver};
 
 fn not_opened(name: &ConnectionName, flow: &impl std::fmt::Display, why: String) -> LabError {
     LabError::NotOpened { name: name.clone(), flow: flow.to_string(), why }
@@ -40,11 +34,7 @@ impl Lab {
         };
         let (ask, client) = self.ends(name, flow).await?;
         self.free_to_send(&client, peers).await?.map_err(|why| not_opened(name, peers, why))?;
-        let mut held = self.held.iter().filter_map(|(name, holding)| match holding {
-            Holding::Open(connection, _) => Some((name, connection)),
-            Holding::Over(_) => None,
-        });
-        if let Some((other, _)) = held.find(|(_, held)| held.is_between(&ask, port)) {
+        if let Some((other, _)) = self.connections.open().find(|(_, held)| held.is_between(&ask, port)) {
             return Err(not_opened(name, peers, format!("{other} is held between the same ports")));
         }
         let connection = match Connection::meet(&mut self.prober, ask, client, port).await {
@@ -61,10 +51,10 @@ impl Lab {
     async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
         let (from, service) = (&peers.there.from, peers.back.service);
         let held = |whose: &str| format!("{whose} holds {service} of {from}, from which it is to send");
-        if from.instance().is_some_and(|from| self.daemons.hold(&self.cloud, from, service)) {
+        if from.instance().is_some_and(|from| self.daemons.hold(&self.state.cloud, from, service)) {
             return Ok(Err(held("a service")));
         }
-        let namespace = std::sync::Arc::clone(self.fabric.node(&client.node)?);
+        let namespace = std::sync::Arc::clone(self.state.fabric.node(&client.node)?);
         let listens = self.prober.listen_too(&namespace, service).await?;
         Ok(if listens { Ok(()) } else { Err(held("a program")) })
     }
@@ -78,29 +68,21 @@ impl Lab {
     ) -> Result<(), LabError> {
         let connection = connection.map_err(|why| not_opened(name, flow, why))?;
         let admissions = Admissions { flows, ends: Vec::new() };
-        self.held.insert(name.clone(), Holding::Open(Box::new(connection), admissions));
+        self.connections.hold(name, connection, admissions);
         self.note_admissions(name);
         Ok(())
     }
 
     /// Takes note of what records say by which a connection was let pass; rules that have gone by later are still known now.
     fn note_admissions(&mut self, name: &ConnectionName) {
-        let records = match self.held.get_mut(name) {
-            Some(Holding::Open(connection, _)) => connection.take_records(),
-            Some(Holding::Over(_)) | None => return,
-        };
+        let records = self.connections.take_records(name);
         let new: Vec<_> = records.iter().filter_map(|logged| self.admission(logged)).collect();
-        if let Some(Holding::Open(_, admissions)) = self.held.get_mut(name) {
-            new.into_iter().for_each(|admission| admissions.add(admission));
-        }
+        self.connections.admit(name, new);
     }
 
     /// By what a connection that is held was let pass, as far as filters have recorded it.
     pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
-        match self.held.get(name)? {
-            Holding::Open(_, admissions) => Some(admissions),
-            Holding::Over(_) => None,
-        }
+        self.connections.admissions(name)
     }
 
     /// Who asks whom, where the harness listens at the receiver.
@@ -110,12 +92,12 @@ impl Lab {
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
-        if flow.to.instance().is_some_and(|to| self.daemons.hold(&self.cloud, to, flow.service)) {
+        if flow.to.instance().is_some_and(|to| self.daemons.hold(&self.state.cloud, to, flow.service)) {
             return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
         }
         if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
             // Its end of the connection is the harness's, for as long as the connection is held.
-            let namespace = std::sync::Arc::clone(self.fabric.node(&receiver.node)?);
+            let namespace = std::sync::Arc::clone(self.state.fabric.node(&receiver.node)?);
             if !self.prober.listen_too(&namespace, flow.service).await? {
                 return Err(not_opened(
                     "a program holds the port, and what is held are connections to the harness".into(),
@@ -127,16 +109,16 @@ impl Lab {
 
     /// Whether nothing is to listen at a port, or nothing runs there.
     fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
-        let instance = self.cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
-        self.unheld == Unheld::Refuses
+        let instance = self.state.cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
+        !self.listening.answers_for_all()
             || instance.is_some_and(|(name, instance)| {
-                instance.state != InstanceState::Running || self.listeners.deaf.contains(&(name.clone(), service))
+                instance.state != InstanceState::Running || self.listening.is_deaf(name, service)
             })
     }
 
     /// Closes a connection that is held.
     pub fn close(&mut self, name: &ConnectionName) {
-        self.held.shift_remove(name);
+        self.connections.close(name);
     }
 
     /// Waits, in silence, until no router and no gateway remembers a connection.
@@ -145,7 +127,7 @@ impl Lab {
     /// [`LabError::Broken`]; [`LabError::NotForgotten`].
     pub async fn idle(&mut self, name: &ConnectionName) -> Result<(), LabError> {
         self.refuse_broken()?;
-        let Some(Holding::Open(connection, _)) = self.held.get(name) else { return Ok(()) };
+        let Some(connection) = self.connections.find(name) else { return Ok(()) };
         let tracking = self.prober.tracking();
         let not_forgotten = |why| LabError::NotForgotten { name: name.clone(), why };
         let sentence = || format!("waiting until the connection {name} is tracked no more");
@@ -158,23 +140,13 @@ impl Lab {
     /// [`LabError::Broken`].
     pub async fn examine_answer(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         self.refuse_broken()?;
-        let connection = match self.held.get_mut(name) {
-            Some(Holding::Open(connection, _)) => connection,
-            Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
-            None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
+        let connection = match self.connections.examined(name) {
+            Ok(connection) => connection,
+            Err(why) => return Ok(Held::Gone { why }),
         };
-        let (network, cloud) = (&self.network, &self.cloud);
-        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        let state = &self.state;
+        let whose = |node: &NodeName, index| state.whose(node, index);
         Ok(connection.examine_answer(&mut self.prober, &whose).await)
-    }
-
-    /// Ends the connections of a namespace that is given up, or whose programs have ended.
-    pub(super) fn end_connections(&mut self, node: &NodeName, why: &str) {
-        for holding in self.held.values_mut() {
-            if matches!(holding, Holding::Open(connection, _) if connection.ends().contains(&node)) {
-                *holding = Holding::Over(format!("{node}: {why}"));
-            }
-        }
     }
 
     /// Finds out what has become of a connection that is held.
@@ -183,15 +155,29 @@ impl Lab {
     /// [`LabError::Broken`].
     pub async fn examine(&mut self, name: &ConnectionName) -> Result<Held, LabError> {
         self.refuse_broken()?;
-        let connection = match self.held.get_mut(name) {
-            Some(Holding::Open(connection, _)) => connection,
-            Some(Holding::Over(why)) => return Ok(Held::Gone { why: why.clone() }),
-            None => return Ok(Held::Gone { why: "it was closed".to_owned() }),
+        let connection = match self.connections.examined(name) {
+            Ok(connection) => connection,
+            Err(why) => return Ok(Held::Gone { why }),
         };
-        let (network, cloud) = (&self.network, &self.cloud);
-        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        let state = &self.state;
+        let whose = |node: &NodeName, index| state.whose(node, index);
         let found = connection.examine(&mut self.prober, &whose).await;
         self.note_admissions(name);
         Ok(found)
+    }
+
+    /// What a record says of an end that has let a packet pass.
+    fn admission(&self, logged: &Logged) -> Option<Admission> {
+        let (at, by) = match logged.record {
+            Record::Accept(at, id) => {
+                let (group, rule) = self.state.cloud.rule(id)?;
+                (at, AdmittedBy::Rule { id, group: group.clone(), written: rule.written.clone() })
+            }
+            Record::Pass(at) => (at, AdmittedBy::Everything),
+            Record::Remembered(at) => (at, AdmittedBy::Memory),
+            _ => return None,
+        };
+        let interface = self.whereabouts(logged).judged_by(logged.record)?.id.clone();
+        Some(Admission { at, interface, by })
     }
 }

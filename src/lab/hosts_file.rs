@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::LabError;
+use super::error::LabError;
 use crate::compile::services::zone::{self, View};
 use crate::compile::{names, services};
 use crate::fabric::Fabric;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Lab, LabError, Unheld};
+use super::booted::Lab;
+use super::error::LabError;
 use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::model::{Flow, InstanceName, InstanceState, Service};
@@ -19,7 +20,7 @@ impl Lab {
     /// From now on the harness answers probes also at ports where nobody listens, and holds none of them in between: so that
     /// programs can, and what is let in is open.
     pub fn answer_where_nobody_listens(&mut self) {
-        self.unheld = Unheld::Answers;
+        self.listening.answer_for_all();
     }
 
     /// Listens, for as long as the probes take, at ports where nothing of ours does; those that programs hold are asked as
@@ -30,7 +31,7 @@ impl Lab {
                 ask.answering = self.answering(flow, ask, &HashSet::new());
             }
         }
-        if self.unheld == Unheld::Refuses {
+        if !self.listening.answers_for_all() {
             return Ok(());
         }
         let asked = asks.iter().filter_map(|(flow, ask)| ask.as_ref().ok().map(|ask| (flow, ask)));
@@ -44,7 +45,7 @@ impl Lab {
         }
         let by_node: Result<Vec<_>, FabricError> = by_node
             .into_iter()
-            .map(|(node, services)| Ok((Arc::clone(self.fabric.node(&node)?), services.into_iter().collect())))
+            .map(|(node, services)| Ok((Arc::clone(self.state.fabric.node(&node)?), services.into_iter().collect())))
             .collect();
         let held = self.prober.listen_briefly(by_node?).await?;
         let lent: HashSet<Door> = wanted.difference(&held).cloned().collect();
@@ -72,8 +73,8 @@ impl Lab {
     /// Whether an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody
     /// answers in its place.
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
-        self.cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
-            && !self.listeners.deaf.contains(&(name.clone(), service))
-            && !self.daemons.hold(&self.cloud, name, service)
+        self.state.cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
+            && !self.listening.is_deaf(name, service)
+            && !self.daemons.hold(&self.state.cloud, name, service)
     }
 }

@@ -12,7 +12,8 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::fstat;
 use nix::unistd::geteuid;
 
-use super::{Lab, sources};
+use super::mounted::Mounted;
+use super::sources;
 use crate::sandbox::ids::{InstanceRoot, instance_root};
 use crate::sandbox::machine::links;
 
@@ -39,7 +40,7 @@ impl LogUse {
     }
 }
 
-impl Lab {
+impl Mounted {
     /// Opens a log, which somebody may still have to give up a lease on.
     pub(super) async fn open_leased_log(&self, path: &Path, wanted: LogUse) -> io::Result<File> {
         let begun = Instant::now();

@@ -6,38 +6,19 @@ use std::sync::Arc;
 use futures::StreamExt;
 use indexmap::IndexMap;
 
-use super::paths::{Sender, first_interface};
-use super::services::NoAddress;
-use super::{Asked, Lab, LabError, services};
+use super::booted::Lab;
+use super::error::LabError;
+use super::paths::Sender;
+use super::resolved::Resolved;
+use super::services::{self, Asked, NoAddress};
+use super::state::first_interface;
 use crate::compile::names;
 use crate::compile::services::{OUTSIDE_RESOLVER, address, zone};
 use crate::fabric::Namespace;
 use crate::model::{CloudService, Endpoint, Flow, InstanceName, InstanceState, Via};
-use crate::probe::Resolution;
 
 /// So many questions are under way at the same time.
 const IN_FLIGHT: usize = 64;
-
-/// What resolvers said, by who asked for whose name: flows that differ in their service only share an answer.
-#[derive(Debug, Default)]
-pub(super) struct Resolved(IndexMap<(Endpoint, Endpoint), Result<IpAddr, NoAddress>>);
-
-impl Resolved {
-    /// What was said to the sender of a flow, if it goes by name.
-    pub fn of(&self, flow: &Flow) -> Option<Result<IpAddr, NoAddress>> {
-        let asked = (flow.via == Via::Dns).then(|| (flow.from.clone(), flow.to.clone()))?;
-        self.0.get(&asked).cloned()
-    }
-
-    /// The same as a part of what was observed.
-    pub fn resolution(&self, flow: &Flow) -> Option<Resolution> {
-        Some(match self.of(flow)? {
-            Ok(address) => Resolution::Address(address),
-            Err(NoAddress::NoSuchName(_)) => Resolution::NoSuchName,
-            Err(NoAddress::NoAnswer(_)) => Resolution::NoAnswer,
-        })
-    }
-}
 
 impl Lab {
     /// Has each sender of a flow by DNS name ask for the name, over real packets.
@@ -63,13 +44,13 @@ impl Lab {
             None => OUTSIDE_RESOLVER.into(),
             Some(sender) => self.service_of(sender, CloudService::Dns)?,
         };
-        let from = Arc::clone(self.fabric.node(&node).map_err(|error| error.to_string())?);
-        let balancer = |name: &InstanceName| self.cloud.load_balancers.get_key_value(name.as_str());
+        let from = Arc::clone(self.state.fabric.node(&node).map_err(|error| error.to_string())?);
+        let balancer = |name: &InstanceName| self.state.cloud.load_balancers.get_key_value(name.as_str());
         let name = match flow.to.instance().and_then(balancer) {
             Some((name, balancer)) => zone::balancer_name(name, balancer.scheme),
             None => {
                 // Of one that has lost its public address it is the name that it had: the resolver knows better.
-                let public = self.last.get(&receiver).and_then(|last| last.public);
+                let public = self.last.of(&receiver).and_then(|last| last.public);
                 zone::public_name(public.ok_or_else(|| format!("{} has no public DNS name", flow.to))?)
             }
         };
@@ -78,9 +59,10 @@ impl Lab {
 
     /// Where an instance finds a service.
     fn service_of(&self, instance: &InstanceName, service: CloudService) -> Result<IpAddr, String> {
-        let interface = first_interface(&self.cloud, instance).ok_or_else(|| format!("there is no {instance}"))?;
-        let vpc = self.cloud.vpcs.get(&interface.vpc);
-        let address = vpc.and_then(|vpc| address(&self.cloud, vpc, service));
+        let interface =
+            first_interface(&self.state.cloud, instance).ok_or_else(|| format!("there is no {instance}"))?;
+        let vpc = self.state.cloud.vpcs.get(&interface.vpc);
+        let address = vpc.and_then(|vpc| address(&self.state.cloud, vpc, service));
         address.ok_or_else(|| format!("{instance} has no {service}"))
     }
 
@@ -90,8 +72,8 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn ask_service(&self, instance: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
         self.refuse_broken()?;
-        let running = self.cloud.instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
-        let asker = first_interface(&self.cloud, instance).filter(|_| running);
+        let running = self.state.cloud.instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
+        let asker = first_interface(&self.state.cloud, instance).filter(|_| running);
         let source = asker.and_then(|asker| asker.private).map(|private| IpAddr::V4(private.0));
         let (Some(asker), Some(source)) = (asker, source) else {
             let why = format!("{instance} is not running, so it can ask nothing");
@@ -101,7 +83,7 @@ impl Lab {
             Ok(at) => at,
             Err(why) => return Ok(Asked::Inconclusive { why }),
         };
-        let from = self.fabric.node(&names::instance(instance))?;
+        let from = self.state.fabric.node(&names::instance(instance))?;
         Ok(services::ask(from, asker, source, service, at, self.services.said()).await)
     }
 }

@@ -1,18 +1,19 @@
 //! Programs of the caller's own: in an instance they live as long as it runs, in a host outside as long as the lab.
 
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::sources::{self, Unfit};
-use super::trust;
-use super::{Lab, LabError, Site};
+use super::booted::Lab;
+use super::error::LabError;
+use super::inside::Site;
+use super::sources;
 use crate::compile::names;
 use crate::fabric::Inside;
 use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
 use crate::network::NodeName;
 use crate::sandbox;
 use crate::sandbox::machine::view::{Mount, Mounts, Source};
-use crate::sandbox::machine::{Entrance, Machine, Program, Running, StartError, links, owners};
+use crate::sandbox::machine::{Entrance, Machine, Program, Running, StartError};
 
 /// Why a program was not started.
 #[derive(Debug, thiserror::Error)]
@@ -97,9 +98,9 @@ impl Lab {
     /// [`ProgramError`].
     pub async fn door_of(&mut self, name: &str) -> Result<Door, ProgramError> {
         self.refuse_broken()?;
-        let site = Site::named(&self.cloud, name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
+        let site = Site::named(&self.state.cloud, name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
         if let Site::Instance(name) = &site {
-            let state = self.cloud.instances.get(name).map(|it| it.state);
+            let state = self.state.cloud.instances.get(name).map(|it| it.state);
             if state != Some(InstanceState::Running) {
                 return Err(ProgramError::NotRunning(name.clone()));
             }
@@ -115,8 +116,8 @@ impl Lab {
             self.machines.shift_remove(&node);
         }
         if !self.machines.contains_key(&node) {
-            self.learn_what_is_written(&self.cloud.clone());
-            let mounts = self.mounts(&self.cloud, site)?;
+            self.mounted.learn(&self.state.cloud);
+            let mounts = self.mounts(&self.state.cloud, site)?;
             let machine = self.new_machine(self.in_site(site)?, site, mounts).await?;
             self.machines.insert(node.clone(), machine);
         }
@@ -125,8 +126,8 @@ impl Lab {
 
     async fn new_machine(&self, inside: Inside, site: &Site, all: Vec<Mount>) -> Result<Machine, ProgramError> {
         let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-        let data = self.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
-        let mounts = Mounts { all, written: self.written.iter().cloned().collect() };
+        let data = self.state.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
+        let mounts = Mounts { all, written: self.mounted.written().cloned().collect() };
         let started = inside.start_machine(data, mounts, sandbox).await;
         started.map_err(|source| ProgramError::Machine { site: site.clone(), source })
     }
@@ -135,7 +136,7 @@ impl Lab {
     pub(super) fn refuse_missing_mounts(&mut self, cloud: &Cloud, operation: &Operation) -> Result<(), LabError> {
         let beginning = self.beginning(cloud, Some(operation));
         if !beginning.is_empty() {
-            self.learn_what_is_written(cloud);
+            self.mounted.learn(cloud);
         }
         for name in beginning {
             self.mounts(cloud, &Site::Instance(name)).map_err(no_mounts)?;
@@ -167,7 +168,7 @@ impl Lab {
         let runs = |cloud: &Cloud, name: &InstanceName| cloud.state_of(name) == Some(InstanceState::Running);
         let begins = |name: &InstanceName| {
             let is_rebooted = matches!(operation, Some(Operation::Reboot(rebooted)) if rebooted == name);
-            runs(cloud, name) && (is_rebooted || !runs(&self.cloud, name))
+            runs(cloud, name) && (is_rebooted || !runs(&self.state.cloud, name))
         };
         let mounting = cloud.instances.iter().filter(|(name, it)| !it.mounts.is_empty() && begins(name));
         mounting.map(|(name, _)| name.clone()).collect()
@@ -182,7 +183,7 @@ impl Lab {
             let (source, owner) = match source {
                 MountSource::Empty => (Source::Empty, None),
                 MountSource::Path(path, access) => {
-                    let (host, owner) = self.found(path, *access).map_err(|why| {
+                    let (host, owner) = self.mounted.found(path, *access).map_err(|why| {
                         let (instance, place, path) = (name.clone(), place.clone(), path.clone());
                         ProgramError::Mount { instance, place, path, why }
                     })?;
@@ -196,94 +197,10 @@ impl Lab {
         }
         let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !sources::is_shared(folder));
         if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
-            let host = self.untampered(folder).map_err(LabError::Machine)?.path;
+            let host = self.mounted.untampered(folder).map_err(LabError::Machine)?.path;
             mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host), owner: None });
         }
         Ok(mounts)
-    }
-
-    /// Where a file or a folder is that the topology file names, and whose; else why it cannot be shown.
-    fn found(&self, path: &str, access: MountAccess) -> Result<(PathBuf, Option<(u32, u32)>), String> {
-        let named = self.host_path(path)?;
-        let host = self.untampered(&named)?.path;
-        sources::find(&named, access, self.folder.as_deref()).map_err(|unfit| match unfit {
-            Unfit::Missing if self.owners.contains_key(&named) => {
-                format!("{} is not there: put it back", named.display())
-            }
-            Unfit::Missing => format!("{} is not there", named.display()),
-            unfit => unfit.to_string(),
-        })?;
-        let owner = self.owner(&named, &host)?;
-        Ok((host, owner))
-    }
-
-    /// Whose it is, which is root in the instance. An instance may have moved something else there: so that is decided when the lab meets it
-    /// first, and what lies in what instances write to belongs to whom all of that does.
-    fn owner(&self, named: &Path, host: &Path) -> Result<Option<(u32, u32)>, String> {
-        let of = |path: &Path| owners::owner_of(path).map_err(|error| format!("{}: {error}", path.display()));
-        let Some(owner) = of(host)? else { return Ok(None) };
-        let in_words = |(user, group): (u32, u32)| format!("user {user}, group {group}");
-        if let Some(first) = self.owners.get(named).filter(|first| **first != owner) {
-            return Err(format!(
-                "{} belongs to {} now, and belonged to {} when this lab met it first",
-                host.display(),
-                in_words(owner),
-                in_words(*first)
-            ));
-        }
-        for around in self.written.iter().filter(|around| host.starts_with(around) && host != **around) {
-            if let Ok(Some(other)) = owners::owner_of(around).map(|it| it.filter(|other| other.0 != owner.0)) {
-                return Err(format!(
-                    "{} belongs to user {}, and lies in {}, which instances may write to and which is of user {}: they may have \
-                     moved it there",
-                    host.display(),
-                    owner.0,
-                    around.display(),
-                    other.0
-                ));
-            }
-        }
-        Ok(Some(owner))
-    }
-
-    fn host_path(&self, path: &str) -> Result<PathBuf, String> {
-        match (Path::new(path), &self.folder) {
-            (path, _) if path.is_absolute() => Ok(path.to_owned()),
-            (path, Some(folder)) => Ok(sources::named_from(folder, path)),
-            (_, None) => Err("it is meant from the folder of a file, and this cloud is of none".to_owned()),
-        }
-    }
-
-    /// Where a path leads, if no link on the way is one that an instance may have put there.
-    pub(super) fn untampered(&self, path: &Path) -> Result<links::Followed, String> {
-        let followed = links::follow(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        let written = |link: &links::Link| {
-            self.written.iter().find(|folder| link.path.starts_with(folder)).zip(Some(link.path.clone()))
-        };
-        if let Some((folder, link)) = followed.links.iter().find_map(written) {
-            return Err(format!(
-                "{} is a link, and instances may write to {}: no link there is followed",
-                link.display(),
-                folder.display()
-            ));
-        }
-        trust::judge(&followed, self.folder.as_deref()).map_err(|unfit| unfit.to_string())?;
-        Ok(followed)
-    }
-
-    /// Learns what instances may write to, and whose everything is that they mount.
-    fn learn_what_is_written(&mut self, cloud: &Cloud) {
-        for source in cloud.instances.values().flat_map(|instance| instance.mounts.values()) {
-            let MountSource::Path(path, access) = source else { continue };
-            let Ok(named) = self.host_path(path) else { continue };
-            let Ok(followed) = links::follow(&named) else { continue };
-            if let Ok(Some(owner)) = owners::owner_of(&followed.path) {
-                self.owners.entry(named).or_insert(owner);
-            }
-            if *access == MountAccess::Writable {
-                self.written.insert(followed.path);
-            }
-        }
     }
 
     /// Ends every program of an instance; none is left after that.

@@ -1,6 +1,7 @@
 //! Traffic that flows while the cloud changes.
 
-use super::{Lab, LabError, paths};
+use super::booted::Lab;
+use super::error::LabError;
 use crate::model::Flow;
 use crate::network::NodeName;
 use crate::probe::{Course, Streams, Trace};
@@ -31,8 +32,8 @@ impl Lab {
 
     /// Ends traffic and says what became of each packet.
     pub async fn end_traffic(&mut self, traffic: Streams) -> Trace {
-        let (network, cloud) = (&self.network, &self.cloud);
-        let whose = |node: &NodeName, index| paths::whose(network, cloud, node, index);
+        let state = &self.state;
+        let whose = |node: &NodeName, index| state.whose(node, index);
         traffic.finish(&mut self.prober, &whose).await
     }
 }

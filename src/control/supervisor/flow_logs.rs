@@ -74,7 +74,7 @@ impl Windows {
     /// Ends the window of a lab.
     pub async fn close(&mut self, lab: &Lab) -> Result<(), String> {
         self.clock.reset();
-        let ended = self.logs.close(lab).await.map_err(|error| error.to_string())?;
+        let ended = lab.end_window_of(&mut self.logs).await.map_err(|error| error.to_string())?;
         let cloud = lab.cloud();
         let records: Vec<FlowLogRecord> = ended.iter().map(|record| told(record, cloud)).collect();
         // The log is told anyway; that its file cannot be written is said where the supervisor says things, once.

@@ -27,7 +27,7 @@ impl Supervised {
     /// A filter has recorded something. What concerns no interface of the cloud is the instrument's own.
     pub(super) fn hear(&mut self, logged: &Logged) {
         self.hear_of_lost();
-        self.windows.logs.hear(&self.lab, logged);
+        self.lab.hear(&mut self.windows.logs, logged);
         let whereabouts = self.lab.whereabouts(logged);
         if whereabouts.from.is_some() || whereabouts.to.is_some() {
             let verdict = verdict(&self.lab, logged);

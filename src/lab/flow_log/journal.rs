@@ -1,16 +1,33 @@
 //! A flow log that a lab keeps by itself, for who changes the lab and asks in between: each window ends when it is asked for.
 
-use super::{FlowLogs, FlowRecord};
-use crate::lab::{Lab, LabError, Verdicts};
-
-/// The flow log and where it hears the filters.
-#[derive(Debug)]
-pub(in crate::lab) struct Journal {
-    verdicts: Verdicts,
-    logs: FlowLogs,
-}
+use super::log::FlowRecord;
+use super::recording::{FlowLogs, Journal};
+use crate::lab::booted::Lab;
+use crate::lab::error::LabError;
+use crate::probe::Logged;
 
 impl Lab {
+    /// Keeps a flow log of what begins from now on. Its namespaces' routers count packets and bytes from now on.
+    ///
+    /// # Errors
+    /// The kernel's word.
+    pub async fn flow_logs(&self) -> Result<FlowLogs, LabError> {
+        FlowLogs::of(&self.state).await
+    }
+
+    /// Tells a flow log what a filter has recorded.
+    pub fn hear(&self, logs: &mut FlowLogs, logged: &Logged) {
+        logs.hear(&self.state, logged);
+    }
+
+    /// Ends the window of a flow log: what has passed since the last, and in which window of connection tracking's counts it has.
+    ///
+    /// # Errors
+    /// The kernel's word; what was counted is then in the next window.
+    pub async fn end_window_of(&self, logs: &mut FlowLogs) -> Result<Vec<FlowRecord>, LabError> {
+        logs.close(&self.state).await
+    }
+
     /// Keeps a flow log from now on, in place of whoever listened to the filters before.
     ///
     /// # Errors
@@ -39,7 +56,7 @@ impl Lab {
             Err(_) => false,
         };
         while let Some(logged) = journal.verdicts.ready() {
-            journal.logs.hear(self, &logged);
+            journal.logs.hear(&self.state, &logged);
         }
         if !whole || self.unheard() > 0 {
             journal.logs.lose();
@@ -55,7 +72,7 @@ impl Lab {
     pub async fn end_flow_log_window(&mut self) -> Result<Vec<FlowRecord>, LabError> {
         self.note_flow_log().await?;
         let Some(mut journal) = self.journal.take() else { return Ok(Vec::new()) };
-        let records = journal.logs.close(self).await;
+        let records = journal.logs.close(&self.state).await;
         self.journal = Some(journal);
         records
     }

@@ -8,23 +8,32 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use tokio::sync::mpsc;
 
-use super::{FlowLog, FlowRecord};
+use super::log::{FlowLog, FlowRecord};
 use crate::fabric::counted::{self, Ended, Ends};
 use crate::fabric::remembered;
-use crate::lab::{Lab, LabError};
+use crate::lab::error::LabError;
+use crate::lab::heard::Verdicts;
+use crate::lab::state::LabState;
 use crate::network::{NodeKind, NodeName};
 use crate::probe::Logged;
 
 /// So many readings wait; the kernel keeps the others, and says if it cannot.
 const WAITING: usize = 64;
 
-/// The flow log of a lab, and what it hears. Whoever holds it gives it the filter's records: [`FlowLogs::hear`].
+/// The flow log of a lab, and what it hears. Whoever holds it gives it the filter's records: `Lab::hear`.
 #[derive(Debug)]
 pub struct FlowLogs {
     log: FlowLog,
     ended: mpsc::Receiver<Heard>,
     stop: Arc<EventFd>,
     ask: Arc<EventFd>,
+}
+
+/// The flow log and where it hears the filters.
+#[derive(Debug)]
+pub(in crate::lab) struct Journal {
+    pub verdicts: Verdicts,
+    pub logs: FlowLogs,
 }
 
 /// What the listener tells.
@@ -36,16 +45,16 @@ enum Heard {
     All,
 }
 
-impl Lab {
-    /// Keeps a flow log of what begins from now on. Its namespaces' routers count packets and bytes from now on.
+impl FlowLogs {
+    /// Keeps a flow log of what begins from now on. A lab's routers count packets and bytes from now on.
     ///
     /// # Errors
     /// The kernel's word.
-    pub async fn flow_logs(&self) -> Result<FlowLogs, LabError> {
+    pub(super) async fn of(state: &LabState) -> Result<Self, LabError> {
         let (tell, ended) = mpsc::channel(WAITING);
         let mut all = Vec::new();
-        for (name, _) in self.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
-            all.push((name.clone(), counted::count(self.fabric.node(name)?).await?));
+        for (name, _) in state.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            all.push((name.clone(), counted::count(state.fabric.node(name)?).await?));
         }
         let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
         let stopped = Arc::clone(&stop);
@@ -53,14 +62,12 @@ impl Lab {
         let asked = Arc::clone(&ask);
         let thread = std::thread::Builder::new().name("flow-logs".into());
         thread.spawn(move || listen(all, (&asked, &stopped), &tell)).map_err(LabError::Witness)?;
-        Ok(FlowLogs { log: FlowLog::new(now()), ended, stop, ask })
+        Ok(Self { log: FlowLog::new(now()), ended, stop, ask })
     }
-}
 
-impl FlowLogs {
     /// A filter of the lab recorded something.
-    pub fn hear(&mut self, lab: &Lab, logged: &Logged) {
-        self.log.record(logged, lab.whereabouts(logged));
+    pub(super) fn hear(&mut self, state: &LabState, logged: &Logged) {
+        self.log.record(logged, state.whereabouts(logged));
     }
 
     /// Whether the window should end now: it has [`FULL`](super::FULL) kinds of traffic.
@@ -86,23 +93,23 @@ impl FlowLogs {
     ///
     /// # Errors
     /// The kernel's word; what was counted is then in the next window.
-    pub async fn close(&mut self, lab: &Lab) -> Result<Vec<FlowRecord>, LabError> {
+    pub(super) async fn close(&mut self, state: &LabState) -> Result<Vec<FlowRecord>, LabError> {
         let mut standing = Vec::new();
-        for (name, _) in lab.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
-            standing.push((name.clone(), counted::standing(lab.fabric.node(name)?).await?));
+        for (name, _) in state.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            standing.push((name.clone(), counted::standing(state.fabric.node(name)?).await?));
         }
         for (name, flows) in standing {
             flows.into_iter().for_each(|counted| self.log.count(&name, counted, false));
-            for (packet, amount, ended) in remembered::counted(lab.fabric.node(&name)?).await? {
+            for (packet, amount, ended) in remembered::counted(state.fabric.node(&name)?).await? {
                 // The gateway's end is nobody's interface, and one that has gone has no record in this window.
-                if let Some(interface) = lab.interface_at(&name, &packet.interface) {
+                if let Some(interface) = state.interface_at(&name, &packet.interface) {
                     self.log.remembered(interface, &packet, amount, ended);
                 }
             }
         }
         // What has ended before the list was made is not in it.
         self.hear_all().await;
-        Ok(self.log.close(lab.cloud(), now()))
+        Ok(self.log.close(&state.cloud, now()))
     }
 
     /// Hears of all that has ended up to now; what the listener has not read yet it reads first.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Action, Eni, FlowLog, Side, Traffic, eni, minus, rule};
+use super::log::{Action, Eni, FlowLog, Side, Traffic, eni, minus, rule};
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::Tuple;
-use crate::lab::Where;
+use crate::lab::whereabouts::Where;
 use crate::model::{Direction, Interface, InterfaceId, RuleId};
 use crate::network::remembered::Remembered;
 use crate::probe::Logged;

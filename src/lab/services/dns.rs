@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::Now;
+use super::now::{MOST_CONNECTIONS, Now};
 use super::said::Said;
 use crate::compile::services::zone::{self, Answer, Data, Kind, View};
 use crate::probe::connections::Connections;
@@ -38,7 +38,7 @@ pub(super) async fn serve_udp(socket: UdpSocket, now: Now, view: View, said: Sai
 /// Answers connections for ever.
 pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(super::MOST_CONNECTIONS);
+    let mut connections = Connections::at_most(MOST_CONNECTIONS);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::Now;
+use super::now::{MOST_CONNECTIONS, Now};
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Interface, VpcName};
@@ -29,7 +29,7 @@ const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>) {
     let began = Instant::now();
     // Dropped with this task, and then the connections end too.
-    let mut connections = Connections::at_most(super::MOST_CONNECTIONS);
+    let mut connections = Connections::at_most(MOST_CONNECTIONS);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {

@@ -6,6 +6,7 @@
 mod ask;
 mod dns;
 mod http;
+mod now;
 #[cfg(any(test, fuzzing))]
 pub mod readers;
 mod said;
@@ -14,7 +15,7 @@ mod tokens;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
@@ -23,6 +24,7 @@ use tokio::task::JoinSet;
 pub use ask::Asked;
 pub(super) use ask::{ask, resolve};
 pub(in crate::lab) use dns::NoAddress;
+pub use now::Now;
 pub(in crate::lab) use said::Said;
 
 use crate::compile::names;
@@ -32,27 +34,12 @@ use crate::fabric::{Fabric, FabricError, Namespace};
 use crate::model::protocol::TCP;
 use crate::model::{Cloud, CloudService};
 
-/// So many connections one address has to a service at the same time.
-const MOST_CONNECTIONS: usize = 64;
-
 /// The services of a lab. They end when this is dropped.
 #[derive(Debug)]
 pub(super) struct Services {
     now: Now,
     said: Said,
     _tasks: JoinSet<()>,
-}
-
-/// The cloud of now, as every service sees it: also while an operation that is in force waits for something.
-#[derive(Clone, Debug)]
-pub struct Now(Arc<RwLock<Arc<Cloud>>>);
-
-impl Now {
-    /// The cloud.
-    pub fn cloud(&self) -> Arc<Cloud> {
-        // A panic elsewhere leaves a whole cloud: it is replaced and never written to.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 /// An open socket of a service.
@@ -65,7 +52,7 @@ impl Services {
     /// Opens the services of every VPC, and the resolver of the outside. The namespaces that they are in stay as long
     /// as the lab.
     pub async fn open(fabric: &Fabric, cloud: &Cloud) -> Result<Self, FabricError> {
-        let now = Now(Arc::new(RwLock::new(Arc::new(cloud.clone()))));
+        let now = Now::of(cloud);
         let said = Said::default();
         let tokens = Arc::new(tokens::Tokens::default());
         let mut tasks = JoinSet::new();
@@ -116,7 +103,7 @@ impl Services {
 
     /// From now on the services speak of this cloud.
     pub fn follow(&self, cloud: &Cloud) {
-        *self.now.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(cloud.clone());
+        self.now.set(cloud);
     }
 }
 

@@ -1,0 +1,87 @@
+//! The connections that a lab holds open.
+
+use indexmap::IndexMap;
+
+use super::admissions::{Admission, Admissions};
+use crate::model::ConnectionName;
+use crate::network::NodeName;
+use crate::probe::{Connection, Logged};
+
+/// What is held under a name.
+#[derive(Debug)]
+enum Holding {
+    /// A connection whose ends live.
+    Open(Box<Connection>, Admissions),
+    /// One that an end of has gone. Its sockets are closed: they would keep a namespace alive that has been given up.
+    Over(String),
+}
+
+/// Connections by their names.
+#[derive(Debug, Default)]
+pub(super) struct Connections(IndexMap<ConnectionName, Holding>);
+
+impl Connections {
+    /// Holds one.
+    pub fn hold(&mut self, name: &ConnectionName, connection: Connection, admissions: Admissions) {
+        self.0.insert(name.clone(), Holding::Open(Box::new(connection), admissions));
+    }
+
+    /// Those whose ends live.
+    pub fn open(&self) -> impl Iterator<Item = (&ConnectionName, &Connection)> {
+        self.0.iter().filter_map(|(name, holding)| match holding {
+            Holding::Open(connection, _) => Some((name, &**connection)),
+            Holding::Over(_) => None,
+        })
+    }
+
+    /// One whose ends live.
+    pub fn find(&self, name: &ConnectionName) -> Option<&Connection> {
+        self.open().find(|(known, _)| *known == name).map(|(_, connection)| connection)
+    }
+
+    /// One that is held; else why it is gone.
+    pub fn examined(&mut self, name: &ConnectionName) -> Result<&mut Connection, String> {
+        match self.0.get_mut(name) {
+            Some(Holding::Open(connection, _)) => Ok(connection),
+            Some(Holding::Over(why)) => Err(why.clone()),
+            None => Err("it was closed".to_owned()),
+        }
+    }
+
+    /// What filters have recorded of one since this was last asked.
+    pub fn take_records(&mut self, name: &ConnectionName) -> Vec<Logged> {
+        match self.0.get_mut(name) {
+            Some(Holding::Open(connection, _)) => connection.take_records(),
+            Some(Holding::Over(_)) | None => Vec::new(),
+        }
+    }
+
+    /// Takes note of what one was let pass by.
+    pub fn admit(&mut self, name: &ConnectionName, new: Vec<Admission>) {
+        if let Some(Holding::Open(_, admissions)) = self.0.get_mut(name) {
+            new.into_iter().for_each(|admission| admissions.add(admission));
+        }
+    }
+
+    /// By what one was let pass.
+    pub fn admissions(&self, name: &ConnectionName) -> Option<&Admissions> {
+        match self.0.get(name)? {
+            Holding::Open(_, admissions) => Some(admissions),
+            Holding::Over(_) => None,
+        }
+    }
+
+    /// Closes one.
+    pub fn close(&mut self, name: &ConnectionName) {
+        self.0.shift_remove(name);
+    }
+
+    /// Ends those of a namespace that is given up, or whose programs have ended.
+    pub fn end(&mut self, node: &NodeName, why: &str) {
+        for holding in self.0.values_mut() {
+            if matches!(holding, Holding::Open(connection, _) if connection.ends().contains(&node)) {
+                *holding = Holding::Over(format!("{node}: {why}"));
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The services of a lab's instances: which are up, and how each is.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use tokio::task::JoinSet;
+
+use crate::model::{Cloud, DaemonName, InstanceName, Service};
+
+/// How a service of an instance is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DaemonState {
+    /// It was not started: its instance does not run, one before it did not come up, or services are not started at all.
+    #[default]
+    NotStarted,
+    /// It was started, and does not listen on its port yet.
+    Starting,
+    /// It listens on its port; without one, it has begun.
+    Ready,
+    /// It has ended by itself, with this exit code.
+    Exited(i32),
+    /// It ran, did not listen on its port for so long that nobody waited any more, and was ended.
+    GivenUp,
+}
+
+impl DaemonState {
+    /// Whether it is still to be started, or to be ready.
+    pub fn is_coming(self) -> bool {
+        matches!(self, Self::NotStarted | Self::Starting)
+    }
+}
+
+/// How every service of a lab is, at any moment, also while somebody waits for one.
+#[derive(Clone, Debug, Default)]
+pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);
+
+impl DaemonStates {
+    /// How a service is now.
+    pub fn of(&self, instance: &InstanceName, daemon: &DaemonName) -> DaemonState {
+        self.all().get(&(instance.clone(), daemon.clone())).copied().unwrap_or_default()
+    }
+
+    pub(super) fn set(&self, instance: &InstanceName, daemon: &DaemonName, state: DaemonState) {
+        self.all().insert((instance.clone(), daemon.clone()), state);
+    }
+
+    /// Each entry is whole, whatever happened elsewhere.
+    fn all(&self) -> MutexGuard<'_, HashMap<(InstanceName, DaemonName), DaemonState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The services of a lab.
+#[derive(Debug, Default)]
+pub(super) struct Daemons {
+    /// From where paths are meant; nothing where services are not started at all.
+    pub folder: Option<PathBuf>,
+    /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
+    pub up: IndexMap<InstanceName, JoinSet<()>>,
+    pub states: DaemonStates,
+}
+
+impl Daemons {
+    /// Of a lab that starts them from a folder, or not at all.
+    pub(super) fn of(folder: Option<PathBuf>) -> Self {
+        Self { folder, ..Self::default() }
+    }
+
+    /// From where the paths of services are meant, if they are started.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Whether a port is for a service of an instance, and services are started.
+    pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
+        let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
+        self.folder.is_some() && daemons.is_some_and(|all| all.values().any(|daemon| daemon.port == Some(service)))
+    }
+
+    /// Forgets those of an instance.
+    pub(super) fn leave(&mut self, instance: &InstanceName) {
+        self.up.shift_remove(instance);
+        self.states.all().retain(|(of, _), _| of != instance);
+    }
+}

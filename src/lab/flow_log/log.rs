@@ -1,0 +1,394 @@
+//! The log itself: what is known of each flow, and the records of a window.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::untracked::Untracked;
+use crate::compile::memory::TRACKED_PROTOCOLS;
+use crate::fabric::counted::{Amount, Counted};
+use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
+use crate::lab::whereabouts::Where;
+use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
+use crate::network::NodeName;
+use crate::network::record::Record;
+use crate::probe::Logged;
+
+/// So many kinds of traffic fill a window: then it should end, however long it was to be.
+pub const FULL: usize = 4096;
+
+/// What became of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// `ACCEPT`.
+    Accept,
+    /// `REJECT`: groups refused them, or they came after their connection was closed.
+    Reject,
+}
+
+/// What a record is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogStatus {
+    /// `OK`.
+    Ok,
+    /// `NODATA`: the interface had no traffic in the window.
+    NoData,
+    /// `SKIPDATA`: records of the window were lost.
+    SkipData,
+}
+
+/// A network interface as a record names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eni {
+    /// Of which instance, and which of its interfaces.
+    pub id: InterfaceId,
+    /// `eni-...`; used once, and kept over restarts.
+    pub eni: String,
+    /// `i-...` of its instance.
+    pub instance: String,
+    /// Its VPC.
+    pub vpc: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Its private and its IPv6 address.
+    pub addresses: Vec<IpAddr>,
+    /// Its groups.
+    pub groups: Vec<String>,
+}
+
+/// One kind of traffic at one interface in one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Traffic {
+    /// Into the interface or out of it.
+    pub direction: Direction,
+    /// The packets, as they were there; the ports of ICMP are 0.
+    pub tuple: Tuple,
+    /// What became of them.
+    pub action: Action,
+}
+
+impl std::fmt::Display for Traffic {
+    /// `REJECT 10.0.0.11 -> 10.0.0.12 icmp at ingress`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
+        let action = match self.action {
+            Action::Accept => "ACCEPT",
+            Action::Reject => "REJECT",
+        };
+        match protocol {
+            TCP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} tcp")?,
+            UDP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} udp")?,
+            ICMP => write!(f, "{action} {source} -> {destination} icmp")?,
+            ICMPV6 => write!(f, "{action} {source} -> {destination} icmpv6")?,
+            other => write!(f, "{action} {source} -> {destination} protocol {other}")?,
+        }
+        write!(f, " at {}", self.direction)
+    }
+}
+
+/// A record of a flow log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowRecord {
+    /// At which interface.
+    pub eni: Arc<Eni>,
+    /// Which traffic; nothing for `NODATA` and `SKIPDATA`.
+    pub traffic: Option<Traffic>,
+    /// How much.
+    pub amount: Amount,
+    /// The rules that admitted it.
+    pub rules: Vec<RuleId>,
+    /// The window, in seconds since 1970.
+    pub start: u64,
+    /// Its end.
+    pub end: u64,
+    /// What the record is worth.
+    pub status: LogStatus,
+}
+
+/// An end that judged a flow.
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub eni: Arc<Eni>,
+    pub rule: Option<RuleId>,
+    /// What connection tracking counts and this end refused.
+    pub refused: Amount,
+}
+
+/// A flow that an end has admitted.
+#[derive(Clone, Debug, Default)]
+struct Flow {
+    egress: Option<Side>,
+    ingress: Option<Side>,
+    /// What is in a window already.
+    told: (Amount, Amount),
+    /// How often a packet of it crosses the filter: what a middlebox passes on unchanged is counted each time.
+    crossings: IndexSet<(Option<InterfaceId>, Option<InterfaceId>)>,
+}
+
+/// What has passed in a window: at which interface, how much, by which rules.
+type Passed = (Arc<Eni>, Amount, IndexSet<RuleId>);
+
+/// The flow log of a cloud.
+#[derive(Debug)]
+pub struct FlowLog {
+    flows: HashMap<(NodeName, Tuple), Flow>,
+    pub(super) untracked: Untracked,
+    /// Ended before the record of its admission was heard.
+    early: Vec<(NodeName, Counted)>,
+    window: IndexMap<(InterfaceId, Traffic), Passed>,
+    since: u64,
+    lost: bool,
+}
+
+impl FlowLog {
+    /// Begins its first window at a time, in seconds since 1970.
+    pub fn new(now: u64) -> Self {
+        Self {
+            flows: HashMap::new(),
+            untracked: Untracked::default(),
+            early: Vec::new(),
+            window: IndexMap::new(),
+            since: now,
+            lost: false,
+        }
+    }
+
+    /// A filter recorded a packet.
+    pub fn record(&mut self, logged: &Logged, at: Where<'_>) {
+        let one = Amount { packets: 1, bytes: logged.length.into() };
+        let key = (logged.node.clone(), logged.tuple);
+        if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() && logged.record != Record::NoRoom {
+            // What passes is counted where it is remembered.
+            return self.untracked.admitted(logged, at);
+        }
+        let side = |interface: Option<&Interface>, rule| {
+            interface.map(|interface| Side { eni: eni(interface), rule, refused: Amount::default() })
+        };
+        match logged.record {
+            Record::Accept(Direction::Egress, _)
+            | Record::Pass(Direction::Egress)
+            | Record::Remembered(Direction::Egress) => {
+                let flow = self.flows.entry(key).or_default();
+                flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
+                if flow.egress.is_none() {
+                    flow.egress = side(at.from, rule(logged.record));
+                }
+            }
+            Record::Accept(Direction::Ingress, _)
+            | Record::Pass(Direction::Ingress)
+            | Record::Remembered(Direction::Ingress) => {
+                let flow = self.flows.entry(key).or_default();
+                flow.crossings.insert((at.from.map(|it| it.id.clone()), at.to.map(|it| it.id.clone())));
+                // Behind a middlebox the last is the receiver.
+                flow.ingress = side(at.to, rule(logged.record)).or(flow.ingress.take());
+            }
+            Record::Drop(Direction::Egress) | Record::Cut(Direction::Egress) => {
+                self.refused(&logged.node, logged.tuple, one, None);
+                self.reject(at.from, Direction::Egress, logged.tuple, one);
+            }
+            Record::Drop(Direction::Ingress) | Record::Cut(Direction::Ingress) => {
+                self.refused(&logged.node, logged.tuple, one, at.from);
+                self.reject(at.to, Direction::Ingress, logged.tuple, one);
+            }
+            // Behind the sender's egress, and at nobody's ingress.
+            Record::Blackhole => self.refused(&logged.node, logged.tuple, one, at.from),
+            Record::Invalid => match at.from {
+                Some(_) => self.reject(at.from, Direction::Egress, logged.tuple, one),
+                None => self.reject(at.to, Direction::Ingress, logged.tuple, one),
+            },
+            // Before any group is asked, or not at an interface.
+            Record::Unclaimed(_)
+            | Record::Spoofed
+            | Record::Fragments
+            | Record::Connections
+            | Record::NoRoom
+            | Record::ForeignError
+            | Record::NotItsOwn
+            | Record::Untranslated
+            | Record::Unreachable
+            | Record::Unserved => {}
+        }
+    }
+
+    /// A packet was refused at an end. If it is the first of its flow, connection tracking forgets it, and the sender's egress has
+    /// let out this one packet; of a flow under way it is counted there all the same.
+    fn refused(&mut self, node: &NodeName, tuple: Tuple, one: Amount, sender: Option<&Interface>) {
+        if !is_tracked(tuple.protocol) {
+            return;
+        }
+        let back = turned(tuple);
+        let key = (node.clone(), tuple);
+        let admitted = self.flows.get(&key).is_some_and(|flow| flow.ingress.is_some());
+        if !admitted && !self.flows.contains_key(&(node.clone(), back)) {
+            let egress = self.flows.remove(&key).and_then(|flow| flow.egress);
+            if let (Some(side), Some(_)) = (egress, sender) {
+                self.add(&side, Direction::Egress, tuple, one);
+            }
+            return;
+        }
+        for (key, there) in [(key, true), ((node.clone(), back), false)] {
+            let Some(flow) = self.flows.get_mut(&key) else { continue };
+            let (first, second) =
+                if there { (&mut flow.egress, &mut flow.ingress) } else { (&mut flow.ingress, &mut flow.egress) };
+            // Who let it out has let it out; only the other end has not.
+            let enis = if sender.is_some() { [None, second.as_mut()] } else { [first.as_mut(), second.as_mut()] };
+            for side in enis.into_iter().flatten() {
+                side.refused = plus(side.refused, one);
+            }
+        }
+    }
+
+    /// Connection tracking's count of a flow that stands, or has ended.
+    pub fn count(&mut self, node: &NodeName, counted: Counted, ended: bool) {
+        let key = (node.clone(), counted.original);
+        let Some(flow) = self.flows.get_mut(&key) else {
+            if ended {
+                self.early.push((node.clone(), counted));
+            }
+            return;
+        };
+        let crossings = u64::try_from(flow.crossings.len()).unwrap_or(1).max(1);
+        let each = |amount: Amount| Amount { packets: amount.packets / crossings, bytes: amount.bytes / crossings };
+        let (there, back) = (each(counted.there), each(counted.back));
+        // A count that is smaller than before is of a new flow with the same ends.
+        let (since, before) =
+            (|now: Amount, was: Amount| if now.packets < was.packets { now } else { minus(now, was) }, flow.told);
+        let (there_now, back_now) = (since(there, before.0), since(back, before.1));
+        flow.told = (there, back);
+        let mut sides = Vec::new();
+        for (side, direction) in [(&mut flow.egress, Direction::Egress), (&mut flow.ingress, Direction::Ingress)] {
+            if let Some(side) = side {
+                let refused = std::mem::take(&mut side.refused);
+                sides.push((side.clone(), direction, minus(there_now, refused)));
+            }
+        }
+        if ended {
+            self.flows.remove(&key);
+        }
+        for (side, direction, there_now) in sides {
+            let other = if direction == Direction::Egress { Direction::Ingress } else { Direction::Egress };
+            self.add(&side, direction, counted.original, there_now);
+            self.add(&side, other, answer(counted.original), back_now);
+        }
+    }
+
+    /// Whether the window should end, by what it holds.
+    pub fn is_full(&self) -> bool {
+        self.window.len() >= FULL || self.early.len() >= FULL
+    }
+
+    /// Records were lost: this window is not whole.
+    pub fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// Ends the window. Every interface of the cloud has a record: one that had no traffic has `NODATA`; where records were lost
+    /// each has `SKIPDATA` beside what is known.
+    pub fn close(&mut self, cloud: &Cloud, now: u64) -> Vec<FlowRecord> {
+        for (node, counted) in std::mem::take(&mut self.early) {
+            self.count(&node, counted, true);
+        }
+        // What began before the log, or concerns nobody, has no record of its admission.
+        self.early.clear();
+        let (start, end) = (self.since, now);
+        self.since = now;
+        let lost = std::mem::take(&mut self.lost);
+        let window = std::mem::take(&mut self.window);
+        let mut seen = IndexSet::new();
+        let mut records = Vec::new();
+        for ((id, traffic), (eni, amount, rules)) in window {
+            seen.insert(id);
+            let (traffic, rules) = (Some(traffic), rules.into_iter().collect());
+            records.push(FlowRecord { eni, traffic, amount, rules, start, end, status: LogStatus::Ok });
+        }
+        for interface in cloud.network_interfaces() {
+            let status = match (lost, seen.contains(&interface.id)) {
+                (true, _) => LogStatus::SkipData,
+                (false, false) => LogStatus::NoData,
+                (false, true) => continue,
+            };
+            let (eni, amount) = (eni(interface), Amount::default());
+            records.push(FlowRecord { eni, traffic: None, amount, rules: Vec::new(), start, end, status });
+        }
+        records
+    }
+
+    fn reject(&mut self, at: Option<&Interface>, direction: Direction, tuple: Tuple, amount: Amount) {
+        if let Some(interface) = at {
+            let key = (interface.id.clone(), Traffic { direction, tuple: portless(tuple), action: Action::Reject });
+            let entry = self.window.entry(key).or_insert_with(|| (eni(interface), Amount::default(), IndexSet::new()));
+            entry.1 = plus(entry.1, amount);
+        }
+    }
+
+    pub(super) fn add(&mut self, side: &Side, direction: Direction, tuple: Tuple, amount: Amount) {
+        if amount.packets == 0 {
+            return;
+        }
+        let key = (side.eni.id.clone(), Traffic { direction, tuple: portless(tuple), action: Action::Accept });
+        let entry =
+            self.window.entry(key).or_insert_with(|| (Arc::clone(&side.eni), Amount::default(), IndexSet::new()));
+        entry.1 = plus(entry.1, amount);
+        entry.2.extend(side.rule);
+    }
+}
+
+/// Whether connection tracking counts a protocol; the others are counted by what each interface remembers.
+fn is_tracked(protocol: u8) -> bool {
+    TRACKED_PROTOCOLS.contains(&protocol)
+}
+
+pub(super) fn rule(record: Record) -> Option<RuleId> {
+    if let Record::Accept(_, rule) = record { Some(rule) } else { None }
+}
+
+pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
+    let instance = crate::compile::services::metadata::instance_id(interface);
+    let private = interface.private.map(|it| IpAddr::V4(it.0));
+    let ipv6 = interface.ipv6.map(|it| IpAddr::V6(it.0));
+    Arc::new(Eni {
+        id: interface.id.clone(),
+        eni: instance.replacen("i-", "eni-", 1),
+        instance,
+        vpc: interface.vpc.to_string(),
+        subnet: interface.subnet.to_string(),
+        addresses: private.into_iter().chain(ipv6).collect(),
+        groups: interface.groups.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// The ports of ICMP are 0 0 in a record.
+fn portless(tuple: Tuple) -> Tuple {
+    match tuple.protocol {
+        ICMP | ICMPV6 => Tuple { source_port: 0, destination_port: 0, ..tuple },
+        _ => tuple,
+    }
+}
+
+fn turned(tuple: Tuple) -> Tuple {
+    Tuple {
+        source: tuple.destination,
+        source_port: tuple.destination_port,
+        destination: tuple.source,
+        destination_port: tuple.source_port,
+        ..tuple
+    }
+}
+
+/// What answers a packet, as far as a record shows it.
+fn answer(tuple: Tuple) -> Tuple {
+    turned(portless(tuple))
+}
+
+fn plus(a: Amount, b: Amount) -> Amount {
+    Amount { packets: a.packets + b.packets, bytes: a.bytes + b.bytes }
+}
+
+pub(super) fn minus(a: Amount, b: Amount) -> Amount {
+    Amount { packets: a.packets.saturating_sub(b.packets), bytes: a.bytes.saturating_sub(b.bytes) }
+}

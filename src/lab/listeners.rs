@@ -1,0 +1,97 @@
+//! What the harness listens on.
+
+use indexmap::IndexSet;
+
+use crate::model::{Cloud, InstanceName, InstanceState, Service};
+use crate::network::{Families, Network, Node, NodeKind, NodeName};
+
+/// What the harness listens on, beside what the instances' own services hold.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners {
+    /// Every instance and host listens on these.
+    pub columns: IndexSet<Service>,
+    /// But not these.
+    pub deaf: IndexSet<(InstanceName, Service)>,
+}
+
+impl Listeners {
+    /// How many sockets they are at most, in all of a network.
+    pub(super) fn most_in(&self, network: &Network, cloud: &Cloud) -> usize {
+        let columns = self.columns.iter().filter(|service| **service != Service::IcmpEcho).count();
+        let own: usize = cloud.instances.values().map(|instance| instance.listens.len()).sum();
+        let of_node = |node: &Node| match (node.kind, node.families) {
+            (NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary, _) => 0,
+            (_, Families::Ipv4) => columns,
+            (_, Families::Both) => 2 * columns,
+        };
+        network.nodes.values().map(of_node).sum::<usize>() + own
+    }
+}
+
+/// What the harness does about a port that nobody holds when somebody asks there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Unheld {
+    /// Nothing: who is let in is refused.
+    #[default]
+    Refuses,
+    /// It answers for as long as the probes take.
+    Answers,
+}
+
+/// What the harness listens on in a lab, and what it does about the rest.
+#[derive(Debug)]
+pub(super) struct Listening {
+    listeners: Listeners,
+    unheld: Unheld,
+}
+
+impl Listening {
+    /// Where nobody listens nobody answers.
+    pub fn of(listeners: Listeners) -> Self {
+        Self { listeners, unheld: Unheld::default() }
+    }
+
+    /// From now on the harness answers where nobody listens, for as long as the probes take.
+    pub fn answer_for_all(&mut self) {
+        self.unheld = Unheld::Answers;
+    }
+
+    /// Whether it does.
+    pub fn answers_for_all(&self) -> bool {
+        self.unheld == Unheld::Answers
+    }
+
+    /// Whether the harness is not to listen at a port of an instance.
+    pub fn is_deaf(&self, name: &InstanceName, service: Service) -> bool {
+        self.listeners.deaf.contains(&(name.clone(), service))
+    }
+
+    /// What is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
+    pub fn wanted(
+        &self,
+        cloud: &Cloud,
+        name: &NodeName,
+        kind: NodeKind,
+        held: impl Fn(&InstanceName, Service) -> bool,
+    ) -> Option<Vec<Service>> {
+        let columns = &self.listeners.columns;
+        match kind {
+            NodeKind::Host => Some(columns.iter().copied().collect()),
+            NodeKind::Instance | NodeKind::Appliance => {
+                let (name, instance) = cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
+                let deaf = |service: &Service| self.is_deaf(name, *service) || held(name, *service);
+                let all = columns.union(&instance.listens).copied();
+                (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())
+            }
+            // Its listeners are its own; elsewhere the harness listens, so that "allowed" reads as open there too.
+            NodeKind::LoadBalancer => {
+                let name = InstanceName::new(&name.0);
+                let balancer = cloud.load_balancer_of(&name)?;
+                let own =
+                    |service: &Service| matches!(service, Service::Tcp(port) if balancer.listeners.contains_key(port));
+                Some(columns.iter().copied().filter(|it| !own(it) && !self.is_deaf(&name, *it)).collect())
+            }
+            NodeKind::Router | NodeKind::Gateway | NodeKind::Internet | NodeKind::Canary => None,
+        }
+    }
+}
