@@ -19,7 +19,7 @@ struct Attributes {
     many: Option<String>,
     /// `needed`: it must be there. `either`: one of those that say so must be. `some`: it holds something.
     flags: Vec<String>,
-    /// Keys that other tools have for it, as literals.
+    /// Keys that other tools have for it, as literals; of an enum, each with what to write: `others("restart" = "stop, then start")`.
     others: Vec<String>,
 }
 
@@ -145,7 +145,8 @@ fn of_struct(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let what = part.said.what.clone().unwrap_or_else(|| format!("<{value} as {SHAPE}::Shape>::WHAT"));
         // Writing to a String cannot fail.
         let _ = write!(keys, "{key:?}, ");
-        part.said.others.iter().for_each(|other| others.push_str(&format!("({other}, {key:?}), ")));
+        let here = format!("here it is `{key}:`");
+        part.said.others.iter().for_each(|other| others.push_str(&format!("({other}, {here:?}), ")));
         let _ = write!(
             described,
             "{SHAPE}::Described {{ key: {key:?}, doc: &[{}], needed: {}, either: {}, some: {}, schema: definitions.of::<{value}>() }}, ",
@@ -200,11 +201,13 @@ fn of_enum(name: &str, said: &Attributes, parts: &[Part]) -> String {
         let _ = write!(written, "Self::{variant}(it) => {SHAPE}::Shape::yaml(it), ");
     }
     let (what, doc) = (said.what.as_deref().unwrap_or("\"\""), said.doc.join(", "));
+    let others: String = said.others.chunks(2).map(|pair| format!("({}), ", pair.join(", "))).collect();
     format!(
         "impl {SHAPE}::Tagged for {name} {{
             const WHAT: &'static str = {what};
             const NAME: &'static str = {name:?};
             const KEYS: &'static [&'static str] = &[{keys}];
+            const OTHERS: &'static [(&'static str, &'static str)] = &[{others}];
             fn read(key: &str, node: &{SHAPE}::Node, told: &mut {SHAPE}::Told) -> Option<Self> {{
                 match key {{ {read} _ => None }}
             }}

@@ -73,7 +73,10 @@ pub type RulesOfGroups = Map<Name<GroupName>, Rules>;
 
 /// One operation.
 #[derive(Clone, Debug, Shape)]
-#[shape("an operation, such as `stop: web1`")]
+#[shape(
+    "an operation, such as `stop: web1`",
+    others("restart" = "a restart is a stop and a start: [{stop: web1}, {start: web1}]")
+)]
 pub enum Verb {
     /// `RunInstances`, one instance each.
     #[shape("a mapping of instances")]

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::shape::{Node, Value};
+use crate::topology::tree::{Node, Value};
 
 /// A longer line is broken.
 const WIDTH: usize = 120;

@@ -4,7 +4,7 @@ use super::Resolver;
 use super::flows::Within;
 use crate::model::CloudService;
 use crate::model::suggest;
-use crate::topology::document::words::Word;
+use crate::topology::document::shape::Word;
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{Question, Selector};
 

@@ -5,7 +5,7 @@ use super::flows::Within;
 use super::names::{Sort, fault};
 use crate::model::Cloud;
 use crate::topology::FlowPattern;
-use crate::topology::document::words::Word;
+use crate::topology::document::shape::Word;
 use crate::topology::problem::{Problems, Source, Span};
 
 impl FlowPattern {

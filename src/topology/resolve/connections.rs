@@ -6,8 +6,9 @@ use super::names::Sort;
 use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
 use crate::topology::document::scenario::Connections;
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Map, Span};
-use crate::topology::document::words::{Flow, Name, Word};
+use crate::topology::document::words::{Flow, Name};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{Action, FlowPattern, Opening, Placed, Selector};
 

@@ -9,8 +9,9 @@ use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassoci
 use crate::topology::Placed;
 use crate::topology::document::networks::ElasticIps;
 use crate::topology::document::scenario::{Addresses, Association};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Field, Map, Or, Span};
-use crate::topology::document::words::{Holder as HolderSaid, Name, Word};
+use crate::topology::document::words::{Holder as HolderSaid, Name};
 use crate::topology::problem::{Draft, quote};
 
 /// Who has an Elastic IP from the start, as the file says it.

@@ -5,8 +5,9 @@ use super::flows::Within;
 use super::services::first_word;
 use crate::model::InterfaceId;
 use crate::model::suggest;
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Many, Map, Shape, Span};
-use crate::topology::document::words::{LogLine, Logging, Word};
+use crate::topology::document::words::{LogLine, Logging};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{Expectation, FlowPattern, Placed, Selector};
 

@@ -10,8 +10,9 @@ use super::standing::Standing;
 use crate::model::suggest;
 use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use crate::topology::document::scenario::Table as TableSaid;
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Field, Map, Span};
-use crate::topology::document::words::{Flow, Name, Word};
+use crate::topology::document::words::{Flow, Name};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{FlowPattern, Selector, Table};
 

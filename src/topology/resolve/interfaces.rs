@@ -12,9 +12,10 @@ use crate::model::{
     Service, SourceDestCheck, SubnetRoute, Target, VpcName,
 };
 use crate::topology::document::instances::{Interface as InterfaceSaid, Interfaces};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span};
 use crate::topology::document::values::Choice;
-use crate::topology::document::words::{Block, Device, Holder, Name, Word};
+use crate::topology::document::words::{Block, Device, Holder, Name};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{Placed, Selector};
 

@@ -14,9 +14,10 @@ use crate::model::{
     Scheme, Service,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Field, Kind, Map, Span};
 use crate::topology::document::values::{Choice, Whole};
-use crate::topology::document::words::{Flow, Listener, Name, Word};
+use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use super::Resolver;
 use crate::model::suggest;
 use crate::model::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace, unfit_path};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Field, Shape, Told};
 use crate::topology::document::values::Mounts as MountsSaid;
-use crate::topology::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid, Word};
+use crate::topology::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid};
 use crate::topology::problem::{Draft, Span, quote};
 use crate::topology::tree::{Kind, Node, Value};
 

@@ -9,8 +9,9 @@ use super::Resolver;
 pub(super) use crate::model::name_fault as fault;
 use crate::model::suggest;
 use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value};
-use crate::topology::document::words::{Name, Named as Nameable, Word};
+use crate::topology::document::words::{Name, Named as Nameable};
 use crate::topology::problem::{Draft, quote};
 
 /// Words that mean something of their own.

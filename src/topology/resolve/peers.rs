@@ -5,7 +5,7 @@ use super::flows::Within;
 use super::services;
 use crate::model::{Port, Service};
 use crate::topology::FlowPattern;
-use crate::topology::document::words::Word;
+use crate::topology::document::shape::Word;
 use crate::topology::problem::{Draft, quote};
 
 /// What stands before an arrow: an end, and perhaps a port.

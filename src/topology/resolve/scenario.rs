@@ -9,9 +9,10 @@ use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permissio
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;
 use crate::topology::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
+use crate::topology::document::shape::Word;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value};
 use crate::topology::document::values::Choice;
-use crate::topology::document::words::{Holder, Name, Word};
+use crate::topology::document::words::{Holder, Name};
 use crate::topology::problem::{Draft, quote};
 use crate::topology::{Action, Placed, Step};
 

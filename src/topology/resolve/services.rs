@@ -5,7 +5,7 @@ use crate::model::protocol::unnamed;
 use crate::model::suggest;
 use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
 use crate::topology::document::shape::Kind;
-use crate::topology::document::words::Word;
+use crate::topology::document::shape::Word;
 use crate::topology::problem::{Draft, Span, quote};
 
 const PROTOCOLS: &str = "tcp, udp, icmp, icmpv6, `protocol` with a number, or `all`";

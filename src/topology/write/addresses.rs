@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-use super::{Unwritable, balancers};
+use super::balancers;
+use super::common::Unwritable;
 use crate::model::{Cloud, Counters, Peer, PublicIp, RuleId};
 
 /// The cloud with the public and IPv6 addresses that the reader gave out, also where rules and prefix lists name them.

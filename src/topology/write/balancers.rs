@@ -3,8 +3,7 @@
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::cloud::{names, unless};
-use super::{Unwritable, is_amazons};
+use super::common::{Unwritable, is_amazons, names, unless};
 use crate::model::{
     Cloud, ELB_GROUP, GroupName, HealthCheck, InstanceName, Interface, LoadBalancer, LoadBalancerName, Peer, Port,
     PrivateIp, Scheme, SecurityGroup, VpcName,

@@ -1,6 +1,5 @@
 //! A cloud as the document that says it.
 
-use indexmap::IndexSet;
 use ipnet::IpNet;
 
 use super::super::ExpectedOutcome;
@@ -10,10 +9,11 @@ use super::super::document::instances::{Daemon, Instance as InstanceSaid, Interf
 use super::super::document::networks::{Host, LongHost, LongPrefixList, LongSubnet, Subnet, Vpc as VpcSaid};
 use super::super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb};
 use super::super::document::settings::{Knobs, Tracking};
-use super::super::document::shape::{Any, Either, Field, Many, Map, One, Or};
+use super::super::document::shape::{Any, Either, Field, Map, One, Or};
 use super::super::document::values::{Choice, Mounts, Unchanged, Version};
 use super::super::document::words::{Flow as FlowSaid, Holder, ListedBlock, Name};
-use super::{Promise, Unwritable, balancers, is_amazons};
+use super::balancers;
+use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{
     AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName,
     InstanceState, Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
@@ -133,11 +133,6 @@ fn holder(cloud: &Cloud, id: &InterfaceId) -> Holder {
         true => Holder::from(&id.instance),
         false => Holder::from(id),
     }
-}
-
-/// What is not as it would be without a word.
-pub(super) fn unless<T: PartialEq, S: From<T>>(own: T, usual: T) -> Field<S> {
-    (own != usual).then(|| S::from(own)).into()
 }
 
 fn knobs(cloud: &Cloud) -> Knobs {
@@ -333,11 +328,6 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
         address: private.map(Into::into).into(),
         source_dest_check: unless(interface.source_dest_check, Default::default()),
     }
-}
-
-/// Groups by their names.
-pub(super) fn names(groups: &IndexSet<GroupName>) -> Field<Many<Name<GroupName>>> {
-    Field::all(groups.iter().map(|group| Name::from(group.as_str())))
 }
 
 /// The `default` group is there before anything that a file says, so what became of its rules is the matter of a step.

@@ -7,41 +7,15 @@
 mod addresses;
 mod balancers;
 mod cloud;
+mod common;
 #[cfg(test)]
 mod tests;
 
+pub use common::{Promise, Unwritable};
+
+use super::Topology;
 use super::document::shape::Shape;
-use super::{ExpectedOutcome, Topology};
 use crate::model::{Cloud, DEFAULT_GROUP, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
-
-/// What the last step of a written file expects. Flows are as a file says them; they name nothing that has an address of its own.
-#[derive(Clone, Debug)]
-pub enum Promise {
-    /// A table, and of the flows that it opens those that a load balancer closes.
-    Table {
-        /// What is open.
-        open: Vec<String>,
-        /// What is closed.
-        closed: Vec<String>,
-        /// The columns to name where nothing is open.
-        ports: Vec<String>,
-    },
-    /// Flows by what becomes of them.
-    Flows(Vec<(ExpectedOutcome, Vec<String>)>),
-    /// No rule changes.
-    RulesUnchanged,
-}
-
-/// Why a cloud cannot be written as a file.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unwritable {
-    /// It says something for which the format has no words.
-    #[error("{0}")]
-    NoWords(String),
-    /// What was written is not read as the same cloud: a mistake of this module.
-    #[error("the file would not say the same: {0}")]
-    ReadsDifferently(String),
-}
 
 /// Writes a cloud as a file whose last step stands where the cloud stands, and what is to hold there.
 ///
@@ -118,11 +92,6 @@ fn forget_unused_default(cloud: &mut Cloud) {
     if !worn && !named {
         cloud.groups.shift_remove(&name);
     }
-}
-
-/// Whether a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
-fn is_amazons(group: &GroupName) -> bool {
-    crate::model::name_fault(group.as_str()).is_some()
 }
 
 fn text(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Unwritable> {

@@ -1,9 +1,10 @@
 use ipnet::IpNet;
 use proptest::prelude::*;
 
-use super::{ExpectedOutcome, Promise, Topology, Unwritable, read, text, write};
+use super::{Promise, Topology, Unwritable, read, text, write};
 use crate::model::sample::*;
 use crate::model::*;
+use crate::topology::ExpectedOutcome;
 use crate::topology::sample::after;
 
 fn dropped(flow: &str) -> Promise {

@@ -4,9 +4,11 @@ use std::ops::Deref;
 
 use serde_json::{Value as Json, json};
 
-use super::{At, Definitions, Kind, Node, Shape, Span, Tagged, Told, Value, Yaml};
-use crate::topology::document::words::Leaf;
-use crate::topology::problem::Draft;
+use super::told::{At, Told};
+use super::traits::{Definitions, Leaf, Shape, Tagged};
+use crate::topology::document::yaml::Yaml;
+use crate::topology::problem::{Draft, Span};
+use crate::topology::tree::{Kind, Node, Value};
 
 /// What a list holds.
 #[derive(Clone, Debug)]
@@ -281,7 +283,7 @@ impl<T: Tagged> Shape for One<T> {
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
-        let at = told.fields(node, what, T::KEYS, &[])?;
+        let at = told.fields(node, what, T::KEYS, T::OTHERS)?;
         let mut all = Vec::new();
         let entries = told.mapping(node, what)?;
         for (key, value) in entries {

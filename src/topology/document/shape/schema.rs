@@ -2,38 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Shape;
-
-/// The parts of a schema that have names.
-#[derive(Default)]
-pub struct Definitions(Map<String, Value>);
-
-impl Definitions {
-    /// The schema of a part where it stands: a reference, if it has a name.
-    pub fn of<T: Shape>(&mut self) -> Value {
-        let Some(name) = T::name() else { return T::schema(self) };
-        if !self.0.contains_key(&name) {
-            // There already for what it holds itself.
-            self.0.insert(name.clone(), Value::Null);
-            let schema = T::schema(self);
-            self.0.insert(name.clone(), schema);
-        }
-        json!({"$ref": format!("#/definitions/{name}")})
-    }
-
-    /// The schema of a whole file, in the draft that editors know best.
-    pub fn root<T: Shape>(title: &str) -> Value {
-        let mut definitions = Self::default();
-        let mut schema = T::schema(&mut definitions);
-        if let Value::Object(object) = &mut schema {
-            object.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
-            object.insert("title".to_owned(), title.into());
-            object.insert("definitions".to_owned(), Value::Object(definitions.0));
-        }
-        schema
-    }
-}
-
 /// A key, as the schema describes it.
 pub struct Described {
     /// The key.

@@ -2,11 +2,28 @@
 
 use std::ops::RangeInclusive;
 
-use super::{At, Kind, Node, Tagged, Value};
+use super::word::Word;
 use crate::model::suggest;
-use crate::topology::document::scenario::Verb;
-use crate::topology::document::words::Word;
-use crate::topology::problem::{Draft, quote};
+use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::tree::{Kind, Node, Value};
+
+/// Where a mapping stands, and what of it nobody knows.
+#[derive(Clone, Debug, Default)]
+pub struct At {
+    /// Its place.
+    pub span: Span,
+    /// How many keys it has.
+    pub keys: usize,
+    /// Under keys that the format has not: what seems to be missing may be said there.
+    pub unknown: Vec<Node>,
+}
+
+impl At {
+    /// Whether a key is unknown.
+    pub fn misspelt(&self) -> bool {
+        !self.unknown.is_empty()
+    }
+}
 
 /// The problems so far.
 pub struct Told<'p>(pub &'p mut Vec<Draft>);
@@ -32,8 +49,7 @@ impl Told<'_> {
         }
     }
 
-    /// A mapping whose keys are known; others are reported, and what is called otherwise by other tools (`others`: theirs, ours) is
-    /// named by its key here.
+    /// A mapping whose keys are known; others are reported. `others` are keys of other tools, each with what to write here.
     pub fn fields(&mut self, node: &Node, what: &str, known: &[&str], others: &[(&str, &str)]) -> Option<At> {
         let entries = self.mapping(node, what)?;
         let mut at = At { span: node.span, keys: entries.len(), unknown: Vec::new() };
@@ -47,14 +63,11 @@ impl Told<'_> {
             }
             at.unknown.push(value.clone());
             let help = match scalar.text.as_str() {
-                "restart" if known == Verb::KEYS => {
-                    "a restart is a stop and a start: [{stop: web1}, {start: web1}]".to_owned()
-                }
                 "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
                 word => others
                     .iter()
                     .find(|(theirs, _)| *theirs == word)
-                    .map(|(_, ours)| format!("here it is `{ours}:`"))
+                    .map(|(_, help)| (*help).to_owned())
                     .or_else(|| suggest(word, known.iter().copied()))
                     .unwrap_or_else(|| format!("known here: {}", known.join(", "))),
             };

@@ -1,0 +1,48 @@
+//! A word of a file, and the places of its parts.
+
+use crate::topology::problem::Span;
+use crate::topology::tree::{Kind, Scalar};
+
+/// A scalar and where it stands.
+#[derive(Clone, Debug)]
+pub struct Word {
+    scalar: Scalar,
+    /// Its place.
+    pub span: Span,
+}
+
+impl Word {
+    /// One that was read.
+    pub fn of(scalar: &Scalar, span: Span) -> Self {
+        Self { scalar: scalar.clone(), span }
+    }
+
+    /// One that stands in a source letter by letter.
+    pub fn new(text: &str, span: Span) -> Self {
+        Self { scalar: Scalar::new(text, span.start), span }
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.scalar.text
+    }
+
+    /// What YAML takes it for.
+    pub fn kind(&self) -> Kind {
+        self.scalar.kind()
+    }
+
+    /// The place of a word that was cut out of its text.
+    pub fn part(&self, word: &str) -> Span {
+        let from = (word.as_ptr() as usize).wrapping_sub(self.text().as_ptr() as usize);
+        match (from.checked_add(word.len()), self.scalar.start) {
+            (Some(to), Some(start)) if to <= self.text().len() => Span { start: start + from, end: start + to },
+            _ => self.span,
+        }
+    }
+
+    /// As [`Self::part`]; all of it for a word that is not there.
+    pub fn part_or_all(&self, word: &str) -> Span {
+        if word.is_empty() { self.span } else { self.part(word) }
+    }
+}

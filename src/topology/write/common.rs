@@ -1,0 +1,52 @@
+//! What the parts of the writer share.
+
+use indexmap::IndexSet;
+
+use super::super::ExpectedOutcome;
+use super::super::document::shape::{Field, Many};
+use super::super::document::words::Name;
+use crate::model::GroupName;
+
+/// Why a cloud cannot be written as a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// It says something for which the format has no words.
+    #[error("{0}")]
+    NoWords(String),
+    /// What was written is not read as the same cloud: a mistake of this module.
+    #[error("the file would not say the same: {0}")]
+    ReadsDifferently(String),
+}
+
+/// What the last step of a written file expects. Flows are as a file says them; they name nothing that has an address of its own.
+#[derive(Clone, Debug)]
+pub enum Promise {
+    /// A table, and of the flows that it opens those that a load balancer closes.
+    Table {
+        /// What is open.
+        open: Vec<String>,
+        /// What is closed.
+        closed: Vec<String>,
+        /// The columns to name where nothing is open.
+        ports: Vec<String>,
+    },
+    /// Flows by what becomes of them.
+    Flows(Vec<(ExpectedOutcome, Vec<String>)>),
+    /// No rule changes.
+    RulesUnchanged,
+}
+
+/// Whether a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
+pub(super) fn is_amazons(group: &GroupName) -> bool {
+    crate::model::name_fault(group.as_str()).is_some()
+}
+
+/// What is not as it would be without a word.
+pub(super) fn unless<T: PartialEq, S: From<T>>(own: T, usual: T) -> Field<S> {
+    (own != usual).then(|| S::from(own)).into()
+}
+
+/// Groups by their names.
+pub(super) fn names(groups: &IndexSet<GroupName>) -> Field<Many<Name<GroupName>>> {
+    Field::all(groups.iter().map(|group| Name::from(group.as_str())))
+}
