@@ -365,6 +365,11 @@ instances:
             &["authorize", "WEB", "tcp", "81", "from", "anywhere"][..],
             "error: a rule is one argument, in quotes: 'tcp 81 from anywhere'\n",
         ),
+        (
+            &["create-group", "NEW", "tcp", "81", "from", "WEB"],
+            "error: a rule is one argument, in quotes: 'tcp 81 from WEB'\n",
+        ),
+        (&["authorize", "WEB", "tcp", "81", "to", "anywhere"], "a rule for what goes out needs `--egress`"),
         (&["authorize", "WEB", "tcp 81 to anywhere"], "a rule for what goes out needs `--egress`"),
         (&["authorize", "WEB", "--egress", "tcp 81 from anywhere"], "a rule for what comes in goes without `--egress`"),
         (&["export", "-o", "now.yaml"], "error: now.yaml is there already; `sglab export > now.yaml` overwrites it\n"),

@@ -8,7 +8,7 @@ use sglab::model::{Direction, GroupName, Operation, Permission};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
-use sglab::topology::{read_operations_beside, read_rules};
+use sglab::topology::{Problems, read_operations_beside, read_rules};
 
 use super::speak;
 use super::speak::Invalid;
@@ -360,6 +360,8 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
 enum Wanted {
     /// Rules of a group.
     Rules { group: String, rules: Vec<String>, direction: Direction, make: fn(GroupName, Vec<Permission>) -> Operation },
+    /// A group that is created with these rules.
+    Group { name: String, rules: Vec<String>, fields: serde_json::Map<String, Value> },
     /// The words of a `do:`.
     Words(String),
 }
@@ -370,22 +372,36 @@ impl Wanted {
         match self {
             Self::Rules { group, rules, direction, make } => {
                 let read = |rules: &[String]| read_rules(&state.cloud, group, *direction, rules);
-                let unquoted = rules.len() > 1 && rules.iter().all(|word| !word.contains(char::is_whitespace));
-                let (group, permissions) = match read(rules) {
-                    // A shell has taken the rule apart.
-                    Err(_) if unquoted && read(&[rules.join(" ")]).is_ok() => {
-                        return Err(Invalid::new(&format!("a rule is one argument, in quotes: '{}'", rules.join(" "))));
-                    }
-                    read => read?,
-                };
+                let (group, permissions) = quoted(rules, read)?;
                 Ok(vec![make(group, permissions)])
             }
-            Self::Words(words) => {
-                let folder = FilesFrom::folder(state.folder.as_deref());
-                let operations = read_operations_beside(&state.cloud, words, &folder)?;
-                Ok(operations.into_iter().map(|placed| placed.value).collect())
-            }
+            Self::Group { name, rules, fields } => quoted(rules, |rules| {
+                let mut fields = fields.clone();
+                fields.insert("ingress".to_owned(), json!(rules));
+                read_words(state, &json!({ "create-group": { name: fields } }).to_string())
+            }),
+            Self::Words(words) => Ok(read_words(state, words)?),
         }
+    }
+}
+
+fn read_words(state: &State, words: &str) -> Result<Vec<Operation>, Problems> {
+    let folder = FilesFrom::folder(state.folder.as_deref());
+    let operations = read_operations_beside(&state.cloud, words, &folder)?;
+    Ok(operations.into_iter().map(|placed| placed.value).collect())
+}
+
+/// Reads rules. Of one that a shell has taken apart, since it stood in no quotes, the words are no rules each: that is said, or what is
+/// wrong with it as a whole.
+fn quoted<T>(rules: &[String], read: impl Fn(&[String]) -> Result<T, Problems>) -> Result<T, Invalid> {
+    let is_apart = rules.len() > 1 && rules.iter().all(|word| !word.contains(char::is_whitespace));
+    match read(rules) {
+        Err(_) if is_apart => {
+            let whole = rules.join(" ");
+            read(std::slice::from_ref(&whole))?;
+            Err(Invalid::new(&format!("a rule is one argument, in quotes: '{whole}'")))
+        }
+        read => Ok(read?),
     }
 }
 
@@ -434,10 +450,9 @@ fn wanted(command: OperationCommand) -> (Wanted, Common) {
         Command::Terminate(arguments) => instances("terminate", arguments),
         Command::CreateGroup(group) => {
             let mut fields = serde_json::Map::new();
-            fields.insert("ingress".to_owned(), json!(group.rules));
             fields.extend(group.description.map(|text| ("description".to_owned(), json!(text))));
             fields.extend(group.vpc.map(|vpc| ("vpc".to_owned(), json!(vpc))));
-            (under("create-group", &group.group, fields.into()), group.common)
+            return (Wanted::Group { name: group.group, rules: group.rules, fields }, group.common);
         }
         Command::DeleteGroup(arguments) => names("delete-group", arguments),
         Command::SetGroups(SetGroups { instance, groups, common }) => {
