@@ -1,6 +1,6 @@
-//! Every broken file under `topologies-bad/` is told what is wrong with it, exactly as `topologies-bad.stderr` says.
+//! Every broken file under `topologies-bad/` is told what is wrong with it, exactly as the `.stderr` of its folder says.
 //!
-//! `SGLAB_BLESS=1 cargo test --test no_lab bad_topologies` writes it anew; read the difference before it is committed.
+//! `SGLAB_BLESS=1 cargo test --test no_lab bad_topologies` writes these anew; read the difference before it is committed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,62 +9,67 @@ use std::path::{Path, PathBuf};
 use sglab::scenario::FilesFrom;
 use sglab::topology::Topology;
 
-fn broken_files() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad");
-    let mut files: Vec<_> = fs::read_dir(folder)
-        .expect("the folder is there")
-        .map(|entry| entry.expect("it can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .collect();
+/// What a line with the name of a file begins with.
+const NAMED: &str = "==== ";
+
+/// The folders of broken files, one a subject.
+fn subjects() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad");
+    let entries = fs::read_dir(root).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let mut folders: Vec<_> = entries.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+fn broken_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there").map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "yaml")).collect();
     files.sort();
     files
 }
 
-fn told(path: &Path) -> Result<String, String> {
+fn told(path: &Path) -> String {
     let name = path.file_name().expect("a file").to_string_lossy();
     let bytes = fs::read(path).expect("it can be read");
     match Topology::parse_beside(&name, &bytes, &FilesFrom::folder(path.parent())) {
-        Ok(_) => Err(format!("{name} is accepted")),
-        Err(problems) => Ok(format!("{problems}\n")),
+        Ok(_) => format!("{NAMED}{name}\naccepted\n"),
+        Err(problems) => format!("{NAMED}{name}\n{problems}\n"),
     }
 }
 
-/// What all files are told, each below its name.
-fn all_told() -> Result<String, Vec<String>> {
-    let (mut all, mut accepted) = (String::new(), Vec::new());
-    for path in broken_files() {
-        let name = path.file_name().expect("a file").to_string_lossy();
-        match told(&path) {
-            Ok(told) => all.push_str(&format!("{NAMED}{name}\n{told}")),
-            Err(failure) => accepted.push(failure),
-        }
-    }
-    if accepted.is_empty() { Ok(all) } else { Err(accepted) }
+/// What is told of each file, by its name.
+fn by_name(all: &str) -> BTreeMap<&str, &str> {
+    all.split(NAMED).filter_map(|one| one.split_once('\n')).collect()
 }
-
-/// What a line with the name of a file begins with.
-const NAMED: &str = "==== ";
 
 #[test]
 fn each_broken_file_is_told_what_is_wrong() {
-    let expected = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/topologies-bad.stderr");
-    let told = all_told().unwrap_or_else(|accepted| panic!("{}", accepted.join("\n")));
-    if std::env::var_os("SGLAB_BLESS").is_some() {
-        fs::write(&expected, &told).expect("it can be written");
+    let mut faults = Vec::new();
+    for folder in subjects() {
+        let told: String = broken_files(&folder).iter().map(|path| told(path)).collect();
+        let path = folder.with_extension("stderr");
+        if std::env::var_os("SGLAB_BLESS").is_some() {
+            fs::write(&path, &told).expect("it can be written");
+        }
+        let expected = fs::read_to_string(&path).unwrap_or_default();
+        let (expected, told) = (by_name(&expected), by_name(&told));
+        faults.extend(
+            told.iter().filter(|(_, told)| **told == "accepted\n").map(|(name, _)| format!("{name} is accepted")),
+        );
+        faults.extend(
+            told.iter()
+                .filter(|(name, told)| expected.get(*name) != Some(told))
+                .map(|(name, told)| format!("{name}: told\n{told}")),
+        );
+        faults.extend(expected.keys().filter(|name| !told.contains_key(*name)).map(|name| format!("no file {name}")));
     }
-    let expected = fs::read_to_string(&expected).expect("it can be read");
-    let expected: BTreeMap<_, _> = expected.split(NAMED).filter_map(|one| one.split_once('\n')).collect();
-    let told: BTreeMap<_, _> = told.split(NAMED).filter_map(|one| one.split_once('\n')).collect();
-    let differ: Vec<_> = told.iter().filter(|(name, told)| expected.get(*name) != Some(told)).collect();
-    let differ = differ.iter().map(|(name, told)| format!("{name}: told\n{told}")).collect::<Vec<_>>();
-    assert!(differ.is_empty(), "{}", differ.join("\n"));
-    let stray: Vec<_> = expected.keys().filter(|name| !told.contains_key(*name)).collect();
-    assert!(stray.is_empty(), "there are no files {stray:?}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn there_are_at_least_forty_broken_files() {
-    let files = broken_files();
+    let files: Vec<_> = subjects().iter().flat_map(|folder| broken_files(folder)).collect();
     assert!(files.len() >= 40, "only {}", files.len());
 }
 
