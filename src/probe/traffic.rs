@@ -4,6 +4,7 @@
 //! UDP the others belong to one that is held, and go both ways by themselves. Which arrive is read at the receivers by
 //! packet sockets of the traffic's own, which know what they have missed; why one did not is in the filters' log.
 
+mod looks;
 mod marks;
 mod reading;
 mod sending;
@@ -18,7 +19,7 @@ use std::time::Instant;
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-use super::ask::{Ask, parties, stays_inside, tuples};
+use super::ask::{parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
 use super::held;
@@ -27,12 +28,13 @@ use super::prober::Prober;
 use super::question;
 use super::resolve::{self, SentBy, Whose};
 use crate::fabric::packet::Tuple;
-use crate::fabric::tap::Tap;
 use crate::model::{Port, Service};
+use looks::{Known, Watch, looks, turn, watch};
 use marks::{Mark, flow};
-use reading::{Known, Looks, Read, Shows, Watch};
+use reading::{Passage, Read};
 use sending::{Lane, TICK, answering, send};
 
+pub use looks::Course;
 pub use marks::Part;
 
 /// As many source ports are set aside as so many packets need; a change that takes longer is inconclusive, since a port is
@@ -67,20 +69,12 @@ pub struct Trace {
     pub unsent: Vec<Option<String>>,
 }
 
-/// Where a stream flows.
-#[derive(Clone, Debug)]
-pub struct Course {
-    /// Its flow, as a probe would ask.
-    pub ask: Ask,
-    /// The way back.
-    pub client: Receiver,
-}
-
 /// Traffic under way. Dropping it ends it.
 #[derive(Debug)]
 pub struct Streams {
     courses: Vec<Course>,
     held_from: Vec<Option<Port>>,
+    known: Arc<Known>,
     cases: HashMap<Mark, Arc<Case>>,
     registered: Vec<Tuple>,
     /// How the links of its ends were when it began.
@@ -105,7 +99,8 @@ impl Streams {
         let (mut held_from, mut watched) = (Vec::new(), HashSet::new());
         let turns: usize = courses.iter().map(|course| parts(course).len()).sum();
         let most = u32::try_from(MOST / turns.max(1)).unwrap_or(u32::MAX).max(64);
-        for (number, Course { ask, client }) in courses.iter().enumerate() {
+        for (number, course) in courses.iter().enumerate() {
+            let Course { ask, client } = course;
             let stream = u32::try_from(number).unwrap_or(u32::MAX);
             let receiver = ask.receiver.as_ref().ok_or("nobody holds the address")?;
             let (port, is_tcp) = match ask.service {
@@ -152,24 +147,7 @@ impl Streams {
                     back = Some((socket, SocketAddr::new(seen, 0), [a, b, c, d]));
                 }
             }
-            for end in [receiver, client] {
-                let port = (&end.router.name, end.port, stays_inside(ask));
-                if !watched.contains(&port) {
-                    let opened = if stays_inside(ask) {
-                        Tap::open(&end.namespace).await
-                    } else {
-                        Tap::on_links(&end.router, vec![end.port]).await
-                    };
-                    let opened = opened.map_err(|error| error.to_string())?;
-                    taps.extend(watching(end, Shows::SentToIt, opened));
-                    if !stays_inside(ask) {
-                        let opened =
-                            Tap::on_arrivals(&end.router, end.port).await.map_err(|error| error.to_string())?;
-                        taps.extend(watching(end, Shows::ComesFromIt, opened));
-                    }
-                    watched.insert(port);
-                }
-            }
+            watch(course, &mut watched, &mut taps).await.map_err(|error| error.to_string())?;
             held_from.push(held_port);
             lanes.push(Lane {
                 stream,
@@ -187,9 +165,11 @@ impl Streams {
         let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).map_err(|errno| errno.to_string())?);
         let stop = Arc::new(AtomicBool::new(false));
         let sent = Arc::new(AtomicUsize::new(0));
+        let known = Arc::new(known);
         let (waker, stopped, count) = (Arc::clone(&wake), Arc::clone(&stop), Arc::clone(&sent));
         let thread = std::thread::Builder::new().name("traffic-in".to_owned());
-        let reader = thread.spawn(move || reading::read(taps, &waker, &known)).map_err(text)?;
+        let read_as = Arc::clone(&known);
+        let reader = thread.spawn(move || reading::read(taps, &waker, &read_as)).map_err(text)?;
         let sending = std::thread::Builder::new().name("traffic-out".to_owned());
         let sender = sending.spawn(move || send(lanes, &stopped, &count)).map_err(text)?;
         let links = prober.links_of(&receivers_of(&courses)).await;
@@ -197,6 +177,7 @@ impl Streams {
             courses,
             links,
             held_from,
+            known,
             cases,
             registered,
             lost_before: prober.lost(),
@@ -271,8 +252,23 @@ impl Streams {
             if part == Part::Back && asked.is_none_or(|asked| asked > before) {
                 continue;
             }
-            // It may have been held back where it was sent.
-            let after = after.max(entered);
+            let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
+            let passed_on = match read.passage(mark, by) {
+                Passage::Done(passed_on) => passed_on,
+                Passage::UnderWay => {
+                    unexplained -= usize::from(!arrived && drop.is_none());
+                    continue;
+                }
+                Passage::Kept(node) => {
+                    let why = format!("not all that {node} was to pass on has come from it as it was to be sent");
+                    if let Some(unsent) = trace.unsent.get_mut(number) {
+                        unsent.get_or_insert(why);
+                    }
+                    continue;
+                }
+            };
+            // It may have been held back where it was sent, or by an appliance.
+            let after = after.max(entered).max(passed_on.unwrap_or(entered));
             if let Some(packets) = trace.streams.get_mut(number) {
                 packets.push(Packet { part, before, after, arrived, drop });
             }
@@ -315,10 +311,6 @@ impl std::ops::Drop for Streams {
     }
 }
 
-fn watching(end: &Receiver, shows: Shows, opened: Vec<Tap>) -> impl Iterator<Item = Watch> {
-    opened.into_iter().map(move |tap| Watch { end: end.node.clone(), shows, tap })
-}
-
 /// Both ends of every stream, each once.
 fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
     let mut receivers: Vec<Receiver> = Vec::new();
@@ -330,32 +322,6 @@ fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
         }
     }
     receivers
-}
-
-/// How packets of a flow look at either end, by the port that they are sent from.
-fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16) -> Looks {
-    let (source, destination) = ask.translated.unwrap_or((ask.source, ask.destination));
-    let sources = std::iter::once(source).chain(ask.passed_on_by.iter().copied());
-    Looks {
-        from: client.node.clone(),
-        entering: question::tuple(ask.service, ask.source, port, ask.destination),
-        to: receiver.node.clone(),
-        arriving: sources.map(|source| question::tuple(ask.service, source, port, destination)).collect(),
-    }
-}
-
-impl Looks {
-    /// The same of what goes back.
-    fn turned(&self, ask: &Ask, port: u16) -> Self {
-        let seen = ask.translated.map_or(ask.source, |(source, _)| source);
-        let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
-        Self {
-            from: self.to.clone(),
-            entering: turn(question::tuple(ask.service, seen, port, own)),
-            to: self.from.clone(),
-            arriving: vec![turn(self.entering)],
-        }
-    }
 }
 
 /// Why packets prove nothing that no router has taken in as they were to be sent.
@@ -380,16 +346,6 @@ fn parts(course: &Course) -> &'static [Part] {
 async fn join<T: Send + 'static>(thread: Option<JoinHandle<T>>) -> Option<T> {
     let thread = thread?;
     tokio::task::spawn_blocking(move || thread.join().ok()).await.ok().flatten()
-}
-
-fn turn(tuple: Tuple) -> Tuple {
-    Tuple {
-        source: tuple.destination,
-        source_port: tuple.destination_port,
-        destination: tuple.source,
-        destination_port: tuple.source_port,
-        ..tuple
-    }
 }
 
 /// How many packets the machine has ever lost since its queues were full; of all namespaces, and by processor.

@@ -1,10 +1,14 @@
 //! Who lies by more than its own end: an instance with two interfaces, what stands on the way, and who is behind a load balancer.
 
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
 use sglab::lab::Lab;
 use sglab::model::{Endpoint, Era, Flow, InstanceName, InterfaceId, Service, Via};
-use sglab::probe::Outcome;
+use sglab::probe::{Outcome, Trace};
 
-use crate::bare::{nft_script, run};
+use crate::bare::{inside, nft_script, run, tap};
 use crate::clouds::*;
 use crate::liars::{TAKE_WHAT_COMES, TAKE_WHAT_LEAVES, Words, answer, answer_as, hide_and_send_back, is_inconclusive};
 
@@ -141,6 +145,97 @@ async fn a_nat_instance_proves_nothing_of_whom_it_keeps_the_question_from() {
     let honest = outcomes(&mut start().await, &asked).await;
     assert!(is_open(&honest[0]), "{honest:?}");
     lies_on_the_way(start, "nat", &asked, "api").await;
+}
+
+/// What becomes of traffic.
+async fn traffic(lab: &mut Lab, flows: &[Flow]) -> Trace {
+    let traffic = lab.begin_traffic(flows).await.unwrap_or_else(|error| panic!("{error}"));
+    traffic.flows_on(300).await;
+    lab.end_traffic(traffic).await
+}
+
+/// Passes on each datagram that comes to it so much later, as a proxy in user space may.
+async fn pass_on_late(lab: &Lab, name: &str, late: Duration) {
+    let on = node(lab, name);
+    nft_script(&on, ON_THE_WAY[0].to_owned()).await;
+    let mut tap = tap(&on).await;
+    let out =
+        inside(&on, || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::RAW, Some(libc::IPPROTO_RAW.into())));
+    let out = out.await.expect("a socket");
+    std::thread::spawn(move || {
+        let mut kept: VecDeque<(Instant, Vec<u8>)> = VecDeque::new();
+        let read = |packet: &[u8], kept: &mut VecDeque<_>| {
+            let length = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+            // Datagrams of traffic are short enough to be shown whole. They need no checksum.
+            if packet[9] == 17 && length <= packet.len() {
+                let mut packet = packet[..length].to_vec();
+                packet[26..28].fill(0);
+                kept.push_back((Instant::now() + late, packet));
+            }
+        };
+        while tap.read_each(|packet| read(packet, &mut kept)).is_ok() {
+            while kept.front().is_some_and(|(due, _)| *due <= Instant::now()) {
+                let Some((_, packet)) = kept.pop_front() else { return };
+                let to = Ipv4Addr::new(packet[16], packet[17], packet[18], packet[19]);
+                drop(out.send_to(&packet, &SocketAddrV4::new(to, 0).into()));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+}
+
+#[sglab::test]
+async fn an_honest_appliance_on_the_way_of_traffic_takes_nothing_of_it() {
+    for (cloud, flows) in [
+        (MIDDLEBOX, vec![flow("web", "db", udp(5000)), flow("web", "db", tcp(80))]),
+        (NAT, vec![by_public(flow("worker", "api", tcp(80)))]),
+    ] {
+        let mut lab = boot(&topology(cloud), Era::Vpc).await;
+        let trace = traffic(&mut lab, &flows).await;
+        assert_eq!((&trace.blind, trace.unsent.iter().flatten().next()), (&None, None));
+        for packets in &trace.streams {
+            assert!(packets.len() > 20 && packets.iter().all(|packet| packet.arrived), "{packets:?}");
+        }
+    }
+}
+
+/// What it met, it met when it was passed on: the rules may be others by then.
+#[sglab::test]
+async fn what_an_appliance_passes_on_late_is_judged_by_when_it_does() {
+    let late = Duration::from_millis(30);
+    let mut lab = boot(&topology(MIDDLEBOX), Era::Vpc).await;
+    pass_on_late(&lab, "box", late).await;
+    let trace = traffic(&mut lab, &[flow("web", "db", udp(5000))]).await;
+    assert_eq!((&trace.blind, &trace.unsent[0]), (&None, &None));
+    let packets = &trace.streams[0];
+    assert!(packets.len() > 20, "{packets:?}");
+    for packet in packets {
+        assert!(packet.arrived && packet.after.duration_since(packet.before) >= late, "{packet:?}");
+    }
+}
+
+#[sglab::test]
+async fn an_appliance_that_keeps_packets_of_traffic_makes_nothing_lost() {
+    let forward =
+        |rule: &str| format!("table inet lie {{ chain on {{ type filter hook forward priority 0; {rule}\n }}\n}}\n");
+    let thirds = "meta l4proto { tcp, udp } numgen inc mod 3 == 0 drop";
+    for (cloud, on_the_way, asked, rule) in [
+        (MIDDLEBOX, "box", flow("web", "db", udp(5000)), thirds),
+        (MIDDLEBOX, "box", flow("web", "db", tcp(80)), thirds),
+        (MIDDLEBOX, "box", flow("web", "db", udp(5000)), "drop"),
+        (MIDDLEBOX, "box", flow("web", "db", udp(5000)), "udp dport 5000 numgen inc mod 3 == 0 udp dport set 5001"),
+        (MIDDLEBOX, "box", flow("web", "db", tcp(80)), "tcp flags & (syn | ack) == syn tcp flags set ack"),
+        (NAT, "nat", by_public(flow("worker", "api", tcp(80))), thirds),
+    ] {
+        let mut lab = boot(&topology(cloud), Era::Vpc).await;
+        nft_script(&node(&lab, on_the_way), forward(rule)).await;
+        let trace = traffic(&mut lab, &[asked]).await;
+        let unsent = trace.unsent[0].as_ref().unwrap_or_else(|| panic!("{rule}: {trace:?}"));
+        // A filter has on record that it begins no connection.
+        let is_told = unsent.starts_with(&format!("not all that {on_the_way} was to pass on"));
+        assert!(is_told || rule.contains("flags") && unsent.ends_with("it begins nothing"), "{rule}: {unsent}");
+        assert!(trace.streams[0].iter().all(|packet| packet.arrived), "{rule}: {:?}", trace.streams[0]);
+    }
 }
 
 /// It may send in the name of others, and yet answers nothing in theirs, nor forges what was dropped of theirs.

@@ -7,36 +7,11 @@ use std::time::Instant;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
+use super::looks::{Appliance, Known, Shows, Watch};
 use super::marks::{Mark, Part, flow, mark};
 use crate::fabric::packet::{TCP, Tuple};
-use crate::fabric::tap::{self, Tap};
+use crate::fabric::tap;
 use crate::network::NodeName;
-
-/// What a tap shows of an end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Shows {
-    /// What is sent to it.
-    SentToIt,
-    /// What comes from it.
-    ComesFromIt,
-}
-
-/// A tap at the link of an end.
-#[derive(Debug)]
-pub(super) struct Watch {
-    pub end: NodeName,
-    pub shows: Shows,
-    pub tap: Tap,
-}
-
-/// How packets of one flow look where they come from their end, and where they are sent to the other.
-#[derive(Clone, Debug)]
-pub(super) struct Looks {
-    pub from: NodeName,
-    pub entering: Tuple,
-    pub to: NodeName,
-    pub arriving: Vec<Tuple>,
-}
 
 /// What the packet sockets have shown.
 #[derive(Debug, Default)]
@@ -45,18 +20,27 @@ pub(super) struct Read {
     pub entered: HashMap<Mark, Instant>,
     /// When each was first seen on its way to the other end.
     pub arrived: HashMap<Mark, Instant>,
+    /// When each was sent to an appliance.
+    pub handed: HashMap<(Mark, NodeName), Instant>,
+    /// When each came from it again.
+    pub passed_on: HashMap<(Mark, NodeName), Instant>,
+    /// When the last was read.
+    pub ended: Option<Instant>,
     pub missed: u32,
     /// Whether a link went with its instance, or was made anew: what was sent over it then is not seen.
     pub gone: bool,
     pub failed: Option<String>,
 }
 
-/// All that packets of traffic can look like.
-#[derive(Debug, Default)]
-pub(super) struct Known {
-    pub looks: HashMap<Mark, Looks>,
-    /// What begins a connection of TCP carries no mark.
-    pub syns: HashMap<Tuple, Mark>,
+/// What has become of a packet at the appliances on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    /// None has it; when the last that had it passed it on, if one did.
+    Done(Option<Instant>),
+    /// One has had it so shortly that it may still pass it on.
+    UnderWay,
+    /// One has kept it, or has made something else of it.
+    Kept(NodeName),
 }
 
 impl Read {
@@ -74,6 +58,42 @@ impl Read {
             }
             Shows::SentToIt | Shows::ComesFromIt => {}
         }
+        let appliances = looks.by.iter().filter(|appliance| appliance.node == *end);
+        for appliance in appliances {
+            let at = || (found, appliance.node.clone());
+            match shows {
+                Shows::SentToIt if appliance.handed.contains(&tuple) => {
+                    self.handed.entry(at()).or_insert_with(Instant::now);
+                }
+                Shows::ComesFromIt if appliance.passed_on.contains(&tuple) && is_sound(packet) => {
+                    self.passed_on.insert(at(), Instant::now());
+                }
+                Shows::SentToIt | Shows::ComesFromIt => {}
+            }
+        }
+    }
+
+    /// What has become of a packet at the appliances on its way.
+    pub fn passage(&self, found: Mark, by: &[Appliance]) -> Passage {
+        let mut last = None;
+        for Appliance { node, .. } in by {
+            let at = (found, node.clone());
+            match (self.handed.get(&at), self.passed_on.get(&at)) {
+                (_, Some(passed_on)) => last = last.max(Some(*passed_on)),
+                (Some(handed), None) if self.may_be_under_way(*handed, node) => return Passage::UnderWay,
+                (Some(_), None) => return Passage::Kept(node.clone()),
+                (None, None) => {}
+            }
+        }
+        Passage::Done(last)
+    }
+
+    /// Whether an appliance has had a packet for no longer than twice what it took for the slowest that it has passed on.
+    fn may_be_under_way(&self, handed: Instant, by: &NodeName) -> bool {
+        let of_it = self.passed_on.iter().filter(|((_, node), _)| node == by);
+        let took = of_it.filter_map(|(at, passed_on)| passed_on.checked_duration_since(*self.handed.get(at)?));
+        let (Some(longest), Some(ended)) = (took.max(), self.ended) else { return false };
+        ended.duration_since(handed) <= longest * 2
     }
 
     /// When the first question of a stream's held connection came to the receiver.
@@ -136,6 +156,7 @@ pub(super) fn read(mut taps: Vec<Watch>, wake: &EventFd, known: &Known) -> Read 
             }
         }
         if last {
+            read.ended = Some(Instant::now());
             for Watch { tap, .. } in &taps {
                 match tap.missed() {
                     Ok(missed) => read.missed += missed,

@@ -1,0 +1,158 @@
+//! How packets of traffic look at each link of their way, and the taps that show them there.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::marks::Mark;
+use crate::fabric::packet::Tuple;
+use crate::fabric::tap::Tap;
+use crate::fabric::{FabricError, Namespace};
+use crate::network::NodeName;
+use crate::probe::ask::{Ask, stays_inside, tuples};
+use crate::probe::canary::Receiver;
+use crate::probe::parties::{Ends, Place, Route};
+use crate::probe::question;
+
+/// Where a stream flows.
+#[derive(Clone, Debug)]
+pub struct Course {
+    /// Its flow, as a probe would ask.
+    pub ask: Ask,
+    /// The way back.
+    pub client: Receiver,
+}
+
+/// What a tap shows of an end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shows {
+    /// What is sent to it.
+    SentToIt,
+    /// What comes from it.
+    ComesFromIt,
+}
+
+/// A tap at the link of an end.
+#[derive(Debug)]
+pub(super) struct Watch {
+    pub end: NodeName,
+    pub shows: Shows,
+    pub tap: Tap,
+}
+
+/// How packets of one flow look where they come from their end, and where they are sent to the other.
+#[derive(Clone, Debug)]
+pub(super) struct Looks {
+    pub from: NodeName,
+    pub entering: Tuple,
+    pub to: NodeName,
+    pub arriving: Vec<Tuple>,
+    /// Appliances that they may be led through.
+    pub by: Vec<Appliance>,
+}
+
+/// How packets of one flow look at an appliance on their way.
+#[derive(Clone, Debug)]
+pub(super) struct Appliance {
+    pub node: NodeName,
+    /// Where they are sent to it.
+    pub handed: Vec<Tuple>,
+    /// Where they come from it.
+    pub passed_on: Vec<Tuple>,
+}
+
+/// All that packets of traffic can look like.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub looks: HashMap<Mark, Looks>,
+    /// What begins a connection of TCP carries no mark.
+    pub syns: HashMap<Tuple, Mark>,
+}
+
+fn watching(end: &NodeName, shows: Shows, opened: Vec<Tap>) -> impl Iterator<Item = Watch> {
+    opened.into_iter().map(move |tap| Watch { end: end.clone(), shows, tap })
+}
+
+/// Links that are watched, by router and index; and whether only what an end sends to itself is.
+pub(super) type Watched = HashSet<(NodeName, u32, bool)>;
+
+/// Watches the links of a stream's ends, and those of appliances that it may be led through, if nobody does yet.
+pub(super) async fn watch(course: &Course, watched: &mut Watched, taps: &mut Vec<Watch>) -> Result<(), FabricError> {
+    let Course { ask, client } = course;
+    let ends: Vec<&Receiver> = ask.receiver.iter().chain([client]).collect();
+    for end in &ends {
+        if stays_inside(ask) {
+            if watched.insert((end.router.name.clone(), end.port, true)) {
+                taps.extend(watching(&end.node, Shows::SentToIt, Tap::open(&end.namespace).await?));
+            }
+        } else if watched.insert((end.router.name.clone(), end.port, false)) {
+            watch_link(&end.node, &end.router, end.port, taps).await?;
+        }
+    }
+    for Place { node, link: (router, index), .. } in ask.there.passed_on.iter().chain(&ask.back.passed_on) {
+        let router = ends.iter().map(|end| &end.router).find(|it| it.name == *router);
+        if let Some(router) = router.filter(|router| watched.insert((router.name.clone(), *index, false))) {
+            watch_link(node, router, *index, taps).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn watch_link(
+    end: &NodeName,
+    router: &Arc<Namespace>,
+    index: u32,
+    taps: &mut Vec<Watch>,
+) -> Result<(), FabricError> {
+    taps.extend(watching(end, Shows::SentToIt, Tap::on_links(router, vec![index]).await?));
+    taps.extend(watching(end, Shows::ComesFromIt, Tap::on_arrivals(router, index).await?));
+    Ok(())
+}
+
+/// How packets of a flow look at either end, by the port that they are sent from.
+pub(super) fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16) -> Looks {
+    let (source, destination) = ask.translated.unwrap_or((ask.source, ask.destination));
+    let sources = std::iter::once(source).chain(ask.passed_on_by.iter().copied());
+    Looks {
+        from: client.node.clone(),
+        entering: question::tuple(ask.service, ask.source, port, ask.destination),
+        to: receiver.node.clone(),
+        arriving: sources.map(|source| question::tuple(ask.service, source, port, destination)).collect(),
+        by: appliances(&ask.there, &tuples(ask, port), |(from, to)| question::tuple(ask.service, from, port, to)),
+    }
+}
+
+/// How a flow looks at the appliances on its way; `ways` is all that it can look like.
+fn appliances(route: &Route, ways: &[Tuple], looks: impl Fn(Ends) -> Tuple) -> Vec<Appliance> {
+    let at = |place: &Place| Appliance {
+        node: place.node.clone(),
+        handed: ways.to_vec(),
+        passed_on: place.ends.iter().copied().map(&looks).collect(),
+    };
+    route.passed_on.iter().map(at).collect()
+}
+
+impl Looks {
+    /// The same of what goes back.
+    pub(super) fn turned(&self, ask: &Ask, port: u16) -> Self {
+        let seen = ask.translated.map_or(ask.source, |(source, _)| source);
+        let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
+        let ways: Vec<Tuple> = tuples(ask, port).into_iter().map(turn).collect();
+        Self {
+            from: self.to.clone(),
+            entering: turn(question::tuple(ask.service, seen, port, own)),
+            to: self.from.clone(),
+            arriving: vec![turn(self.entering)],
+            by: appliances(&ask.back, &ways, |(from, to)| turn(question::tuple(ask.service, to, port, from))),
+        }
+    }
+}
+
+pub(super) fn turn(tuple: Tuple) -> Tuple {
+    Tuple {
+        source: tuple.destination,
+        source_port: tuple.destination_port,
+        destination: tuple.source,
+        destination_port: tuple.source_port,
+        ..tuple
+    }
+}
