@@ -309,7 +309,8 @@ fn uncounted(families: Families) -> Chain {
     Chain { hook: Some("type filter hook prerouting priority raw + 20; policy accept;".to_owned()), rules }
 }
 
-/// What may be asked of the router itself: its services, by instances. That their packets come here and not to the
+/// What may be asked of the router itself: its services, by instances, each in its own name also where its source is not checked: the answer
+/// would come to somebody else. That their packets come here and not to the
 /// forward hook is all that "never filtered" is. Everything else that is addressed to the router ends here, on record.
 fn input(families: Families) -> Chain {
     let unserved = format!("{} drop", log(Record::Unserved));
@@ -320,11 +321,12 @@ fn input(families: Families) -> Chain {
         own("answers", "ct state established accept"),
         own("gw-unserved", format!("iifname \"{GW}\" {unserved}")),
         own("canary-unserved", format!("iifname \"{CANARY}\" {unserved}")),
-        own("served", format!("ip daddr . {asked} @{SERVICES} accept")),
+        own("served", format!("iifname . ip saddr @{SOURCES} ip daddr . {asked} @{SERVICES} accept")),
     ];
     rules.extend(icmp_errors::to_the_router(families));
     if families == Families::Both {
-        rules.push(own("served-ipv6", format!("ip6 daddr . {asked} @{SERVICES_IPV6} accept")));
+        let own_source = format!("iifname . ip6 saddr @{SOURCES_IPV6}");
+        rules.push(own("served-ipv6", format!("{own_source} ip6 daddr . {asked} @{SERVICES_IPV6} accept")));
     }
     rules.push(own("unserved", unserved));
     Chain { hook: Some("type filter hook input priority filter; policy drop;".to_owned()), rules }

@@ -114,3 +114,21 @@ async fn what_a_rule_lets_in_arrives_though_somebody_has_forged_its_flow() {
     c.send_to(b"word", forged).expect("sent");
     b.recv(&mut [0; 4]).expect("the answer");
 }
+
+/// The services answer over no filter of groups.
+#[sglab::test]
+async fn who_asks_a_service_in_anothers_name_has_it_answered_nowhere() {
+    let (bare, mut log) = cloud().await;
+    for service in
+        [SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 53), SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 123), 123)]
+    {
+        let forged = at(&bare, "b", 54);
+        send_raw(&bare.node("x"), vec![datagram(forged, service)]).await;
+        let (record, tuple, _) = log.next_drop();
+        let dropped = (record, tuple.source, tuple.destination);
+        assert_eq!(dropped, (Record::Unserved, (*forged.ip()).into(), (*service.ip()).into()));
+    }
+    let service = SocketAddrV4::new(Ipv4Addr::new(169, 254, 169, 254), 80);
+    send_raw(&bare.node("x"), vec![segment(at(&bare, "b", 22), service, 2)]).await;
+    assert_eq!(log.next_drop().0, Record::Unserved);
+}

@@ -3,8 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use futures::StreamExt;
-use sglab::lab::Lab;
-use sglab::model::{ConnectionName, Flow, Port, Service, Via};
+use sglab::lab::{Asked, Lab};
+use sglab::model::{CloudService, ConnectionName, Flow, Port, Service, Via};
 use sglab::probe::{Held, Outcome, Part};
 
 use crate::bare::{inside, nft_script, run};
@@ -474,6 +474,51 @@ async fn a_sender_that_asks_a_resolver_of_its_own_proves_nothing() {
         for seen in batch.observations {
             let Outcome::Inconclusive { why } = &seen.outcome else { panic!("{said:?}: {seen:?}") };
             assert!(why.contains("is not what the resolver has said"), "{said:?} {} {why}", seen.flow);
+        }
+    }
+}
+
+#[sglab::test]
+async fn an_asker_that_answers_in_a_services_place_proves_nothing() {
+    let redirected = "table inet turned { chain out { type nat hook output priority -100; \
+        ip daddr 169.254.0.0/16 meta l4proto { tcp, udp } redirect to :5353\n }\n}\n";
+    let refused = "table inet turned { chain out { type filter hook output priority 0; \
+        ip daddr 169.254.0.0/16 tcp dport 80 reject with tcp reset; ip daddr 169.254.0.0/16 udp dport 123 reject\n }\n}\n";
+    let a = sglab::model::InstanceName::new("a");
+    for script in [redirected, refused] {
+        let lab = cloud().await;
+        nft_script(&node(&lab, "a"), script.to_owned()).await;
+        let id = sglab::compile::services::metadata::instance_id(&lab.cloud().instances["a"].interfaces[0]);
+        for said in [id.clone(), "i-0123456789abcdef0".to_owned()] {
+            let place = node(&lab, "a");
+            let listening = inside(&place, || {
+                let at = "127.0.0.1:5353";
+                Ok::<_, std::io::Error>((std::net::TcpListener::bind(at)?, std::net::UdpSocket::bind(at)?))
+            });
+            let (pages, times) = listening.await.expect("sockets");
+            std::thread::spawn(move || {
+                let (mut stream, _) = pages.accept()?;
+                std::io::Read::read(&mut stream, &mut [0; 4096])?;
+                let length = said.len();
+                let page = format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{said}");
+                std::io::Write::write_all(&mut stream, page.as_bytes())
+            });
+            std::thread::spawn(move || {
+                let mut asked = [0; 512];
+                let (_, from) = times.recv_from(&mut asked)?;
+                let mut answer = [0; 48];
+                answer[..2].copy_from_slice(&[4 << 3 | 4, 3]);
+                answer[24..32].copy_from_slice(&asked[40..48]);
+                times.send_to(&answer, from)
+            });
+            for service in [CloudService::Metadata, CloudService::Time] {
+                let asked = lab.ask_service(&a, service).await.expect("a lab");
+                let Asked::Inconclusive { why } = asked else { panic!("{service}: {asked:?}") };
+                assert_eq!(why.contains("is not what the service has said"), script == redirected, "{service}: {why}");
+            }
+            if script == refused {
+                break;
+            }
         }
     }
 }

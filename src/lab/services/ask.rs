@@ -59,7 +59,7 @@ pub(in crate::lab) async fn resolve(
     let question = question.ok_or_else(|| NoAddress::NoAnswer(format!("{name} is no name to ask for")))?;
     let asking = async {
         let socket = connected(from, source, SocketAddr::new(resolver, 53)).await?;
-        let awaited = said.await_answer(socket.local_addr()?, id);
+        let awaited = said.await_answer(socket.local_addr()?);
         let read = |message: &[u8]| {
             let answer = dns::read_answer(message, id, name)?;
             let not_said = || format!("what came as the answer about {name} is not what the resolver has said");
@@ -98,23 +98,26 @@ pub(in crate::lab) async fn ask(
         }
         CloudService::Metadata => {
             let id = metadata::instance_id(asker);
-            match get(from, source, at, "/latest/meta-data/instance-id").await {
-                Ok((200, said)) if said == id => Asked::Answered { what: said },
-                Ok((status, said)) => {
-                    Asked::Wrong { why: format!("{at} says {status} {said}, and the instance is {id}") }
+            match get(from, source, at, "/latest/meta-data/instance-id", said).await {
+                Ok(Page { said: false, .. }) => Asked::Inconclusive { why: not_said(at) },
+                Ok(Page { status: 200, body, .. }) if body == id => Asked::Answered { what: body },
+                Ok(Page { status, body, .. }) => {
+                    Asked::Wrong { why: format!("{at} says {status} {body}, and the instance is {id}") }
                 }
                 Err(error) => failed(at, &error),
             }
         }
         CloudService::Time => {
             let mark = chance();
-            let read = |message: &[u8]| time::answers(message, mark).then_some(());
             let asking = async {
                 let socket = connected(from, source, SocketAddr::new(at, 123)).await?;
+                let awaited = said.await_answer(socket.local_addr()?);
+                let read = |message: &[u8]| time::answers(message, mark).then(|| awaited.is_said(message));
                 exchange(&socket, &time::request(mark), read).await
             };
             match asking.await {
-                Ok(()) => Asked::Answered { what: format!("the time of {at}") },
+                Ok(true) => Asked::Answered { what: format!("the time of {at}") },
+                Ok(false) => Asked::Inconclusive { why: not_said(at) },
                 Err(error) => failed(at, &error),
             }
         }
@@ -125,13 +128,13 @@ fn none(why: &str) -> Asked {
     Asked::Inconclusive { why: why.to_owned() }
 }
 
-/// That somebody turns a question away is an answer; silence is none.
+fn not_said(at: IpAddr) -> String {
+    format!("what came as the answer of {at} is not what the service has said")
+}
+
+/// Silence is no answer, nor is it one that somebody turns the question away: root at the asker may have done so.
 fn failed(at: IpAddr, error: &io::Error) -> Asked {
-    let why = format!("{at}: {error}");
-    match error.raw_os_error() {
-        Some(libc::ECONNREFUSED | libc::ECONNRESET | libc::EHOSTUNREACH | libc::ENETUNREACH) => Asked::Wrong { why },
-        _ => Asked::Inconclusive { why },
-    }
+    Asked::Inconclusive { why: format!("{at}: {error}") }
 }
 
 /// Eight bytes that nobody knows beforehand.
@@ -166,15 +169,26 @@ async fn exchange<T>(socket: &UdpSocket, message: &[u8], read: impl Fn(&[u8]) ->
     Err(silent())
 }
 
-/// Asks for a page, and gives the status and the body.
-async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str) -> io::Result<(u16, String)> {
+/// A page as it came.
+struct Page {
+    status: u16,
+    body: String,
+    /// Whether the service has said it so.
+    said: bool,
+}
+
+/// Asks for a page.
+async fn get(from: &Arc<Namespace>, source: IpAddr, at: IpAddr, path: &str, said: &Said) -> io::Result<Page> {
     let socket = bound(from, source, Type::STREAM, Protocol::TCP).await?;
     let asking = async {
-        let mut stream = TcpSocket::from_std_stream(socket.into()).connect(SocketAddr::new(at, 80)).await?;
+        let socket = TcpSocket::from_std_stream(socket.into());
+        let awaited = said.await_answer(socket.local_addr()?);
+        let mut stream = socket.connect(SocketAddr::new(at, 80)).await?;
         stream.write_all(http::request(path, at).as_bytes()).await?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await?;
-        http::read_answer(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))
+        let (status, body) = http::read_answer(&answer).ok_or_else(|| io::Error::other("an answer that is no HTTP"))?;
+        Ok(Page { status, body, said: awaited.is_said(&answer) })
     };
     let patience = PATIENCE * u32::try_from(TRIES).unwrap_or(1);
     timeout(patience, asking).await.unwrap_or_else(|_| Err(silent()))

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::now::{MOST_CONNECTIONS, Now};
+use super::said::Said;
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
 use crate::model::{Interface, VpcName};
@@ -26,7 +27,7 @@ const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
 
 /// Answers connections for ever.
-pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>) {
+pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens: Arc<Tokens>, said: Said) {
     let began = Instant::now();
     // Dropped with this task, and then the connections end too.
     let mut connections = Connections::at_most(MOST_CONNECTIONS);
@@ -34,14 +35,16 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    let (now, vpc, tokens) = (now.clone(), vpc.clone(), Arc::clone(&tokens));
+                    let (now, vpc, tokens, said) = (now.clone(), vpc.clone(), Arc::clone(&tokens), said.clone());
                     let answer = move |request: &Request<'_>| {
                         let cloud = now.cloud();
                         let whose = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
                         whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, whose, &tokens, began.elapsed()))
                     };
                     // What goes wrong with it is the client's own affair.
-                    connections.serve(from.ip(), async { drop(converse(stream, answer).await) });
+                    connections.serve(from.ip(), async move {
+                        drop(converse(stream, answer, |reply| said.note(from, reply)).await);
+                    });
                 }
                 // Out of descriptors, for example, which nobody tells the end of.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -51,7 +54,11 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
     }
 }
 
-async fn converse(mut stream: TcpStream, answer: impl Fn(&Request<'_>) -> Reply) -> io::Result<()> {
+async fn converse(
+    mut stream: TcpStream,
+    answer: impl Fn(&Request<'_>) -> Reply,
+    note: impl Fn(&[u8]),
+) -> io::Result<()> {
     let mut read = Vec::new();
     loop {
         let (reply, used, head_only, last) = match parse(&read) {
@@ -67,7 +74,9 @@ async fn converse(mut stream: TcpStream, answer: impl Fn(&Request<'_>) -> Reply)
             }
         };
         read.drain(..used);
-        stream.write_all(&reply.bytes(head_only, last)).await?;
+        let reply = reply.bytes(head_only, last);
+        note(&reply);
+        stream.write_all(&reply).await?;
         if last {
             return stream.shutdown().await;
         }

@@ -68,10 +68,12 @@ impl Services {
                         tasks.spawn(dns::serve_tcp(streams(socket)?, now.clone(), view.clone()));
                     }
                     (CloudService::Metadata, Open::Streams(socket)) => {
-                        tasks.spawn(http::serve(streams(socket)?, now.clone(), name.clone(), Arc::clone(&tokens)));
+                        let serving =
+                            http::serve(streams(socket)?, now.clone(), name.clone(), Arc::clone(&tokens), said.clone());
+                        tasks.spawn(serving);
                     }
                     (CloudService::Time, Open::Datagrams(socket)) => {
-                        tasks.spawn(time::serve(datagrams(socket)?));
+                        tasks.spawn(time::serve(datagrams(socket)?, said.clone()));
                     }
                     (CloudService::Metadata, Open::Datagrams(_)) | (CloudService::Time, Open::Streams(_)) => {}
                 }
@@ -96,7 +98,7 @@ impl Services {
         self.now.clone()
     }
 
-    /// What the resolvers say to who waits for it.
+    /// What the services say to who waits for it.
     pub fn said(&self) -> &Said {
         &self.said
     }

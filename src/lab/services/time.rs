@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::net::UdpSocket;
 
+use super::said::Said;
+
 /// A message without extensions.
 pub(super) const MESSAGE: usize = 48;
 const CLIENT: u8 = 3;
@@ -13,13 +15,14 @@ const STRATUM: u8 = 3;
 const ERAS_APART: u64 = 2_208_988_800;
 
 /// Answers for ever.
-pub(super) async fn serve(socket: UdpSocket) {
+pub(super) async fn serve(socket: UdpSocket, said: Said) {
     let mut asked = [0; 512];
     loop {
         // An error here is somebody's ICMP answer to an earlier datagram of ours; it ends nothing.
         let Ok((length, from)) = socket.recv_from(&mut asked).await else { continue };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         if let Some(answer) = answer(&asked[..length], now) {
+            said.note(from, &answer);
             drop(socket.send_to(&answer, from).await);
         }
     }
