@@ -3,6 +3,7 @@
 //! A builder fills in the document that a file would be, writes it, and has it read as every file is: so it can say
 //! whatever a file can, and what is wrong is told in the same way, with a line and a caret.
 
+use super::checked::Topology;
 use super::document::Document;
 use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Daemon, Instance, Interface};
@@ -10,7 +11,7 @@ use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
 use super::document::shape::{Either, Field, Map, Or, Shape};
 use super::document::values::{Choice, Version};
 use super::document::words::{Address, Holder, ListedBlock, Name, ShortRule};
-use super::{Problems, Topology};
+use super::problem::Problems;
 use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
 
 impl Topology {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexSet;
 
-use super::{Action, Expectation, Step, Topology};
+use super::checked::Topology;
+use super::expected::Expectation;
+use super::steps::{Action, Step};
 use crate::model::{Cloud, Operation, Port, PortRange, Service, Traffic, Via};
 
 /// Where the search for a port begins that nothing names.

@@ -1,6 +1,6 @@
 //! A file of predictions for `sglab walk`: one a line, in the order of the questions.
 
-use super::Fate;
+use super::expected::Fate;
 use super::problem::{Draft, Problems, Source, Span, quote};
 use crate::model::suggest;
 

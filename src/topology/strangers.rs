@@ -8,8 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::resolve::belongs;
-use super::{Step, Topology};
+use super::checked::Topology;
+use super::steps::Step;
+use super::taken::belongs;
 use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 
 /// Addresses of the three networks that are set aside for documentation, one each.

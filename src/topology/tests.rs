@@ -1,7 +1,10 @@
 //! What a good file is read as. What a bad one is told: `tests/no_lab/bad_topologies.rs`.
 
 use super::*;
-use crate::model::{AddressRequest, Peer, PeerRequest, Permission, Port};
+use crate::model::{
+    AddressRequest, CloudService, Direction, Era, GroupName, InstanceName, Operation, Peer, PeerRequest, Permission,
+    Port, Service, TableName, Via, VpcName,
+};
 
 const TWO_TIER: &str = include_str!("../../topologies/two-tier.yaml");
 

@@ -1,12 +1,12 @@
 //! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
 
-use super::Resolver;
-use super::flows::Within;
+use super::resolver::Resolver;
+use super::within::Within;
 use crate::model::CloudService;
 use crate::model::suggest;
 use crate::topology::document::shape::Word;
+use crate::topology::patterns::{Question, Selector};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{Question, Selector};
 
 const FORM: &str = "it reads `FROM -> SERVICE`, such as `web1 -> dns`";
 

@@ -1,11 +1,11 @@
 //! A flow that somebody asks about outside a file, in the words of a file.
 
-use super::Resolver;
-use super::flows::Within;
 use super::names::{Sort, fault};
+use super::resolver::Resolver;
+use super::within::Within;
 use crate::model::Cloud;
-use crate::topology::FlowPattern;
 use crate::topology::document::shape::Word;
+use crate::topology::patterns::FlowPattern;
 use crate::topology::problem::{Problems, Source, Span};
 
 impl FlowPattern {

@@ -1,16 +1,17 @@
 //! Connections that a scenario holds open: their names, and what is expected of them.
 
-use super::Resolver;
-use super::flows::Within;
 use super::names::Sort;
+use super::resolver::Resolver;
+use super::within::Within;
 use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
 use crate::topology::document::scenario::Connections;
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Map, Span};
+use crate::topology::document::shape::{Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
+use crate::topology::patterns::{FlowPattern, Selector};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{Action, FlowPattern, Opening, Placed, Selector};
+use crate::topology::steps::{Action, Opening};
 
 impl Resolver<'_> {
     /// `open: {session: 'web1 -> db1:3306'}`.

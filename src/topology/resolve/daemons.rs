@@ -2,13 +2,12 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::Resolver;
-use super::mounts::Found;
+use super::resolver::Resolver;
 use crate::model::{Daemon, DaemonName, Service};
 use crate::topology::document::instances::{Command, Daemon as DaemonSaid};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Either, Field, Map, Shape};
+use crate::topology::document::shape::{Either, Field, Map, Shape, Word};
 use crate::topology::document::words::{CommandLine, Name, Service as ServiceSaid};
+use crate::topology::files::Found;
 use crate::topology::problem::{Draft, quote};
 
 const COMMAND: &str = CommandLine::WHAT;

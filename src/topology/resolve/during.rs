@@ -1,11 +1,11 @@
 //! `during:`, traffic that flows while a step does what it does.
 
-use super::Resolver;
-use super::flows::Within;
+use super::resolver::Resolver;
+use super::within::Within;
 use crate::model::Service;
-use crate::topology::FlowPattern;
 use crate::topology::document::shape::Many;
 use crate::topology::document::words::Flow;
+use crate::topology::patterns::FlowPattern;
 use crate::topology::problem::{Draft, Span};
 
 impl Resolver<'_> {

@@ -2,27 +2,16 @@
 
 use indexmap::IndexMap;
 
-use super::Resolver;
 use super::interfaces::split;
 use super::names::Sort;
+use super::resolver::{Holder, Resolver};
 use crate::model::{ElasticIpName, InstanceName, InterfaceId, Operation, Reassociation, RefusalCode, Target};
-use crate::topology::Placed;
 use crate::topology::document::networks::ElasticIps;
 use crate::topology::document::scenario::{Addresses, Association};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Field, Map, Or, Span};
+use crate::topology::document::shape::{Field, Map, Or, Span, Word};
 use crate::topology::document::words::{Holder as HolderSaid, Name};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-
-/// Who has an Elastic IP from the start, as the file says it.
-pub(super) struct Holder {
-    instance: InstanceName,
-    /// Where its name stands.
-    named: Span,
-    /// Nothing where it says no interface, and so means the only one.
-    device: Option<u8>,
-    span: Span,
-}
 
 impl Resolver<'_> {
     /// Takes up their names.

@@ -1,17 +1,17 @@
 //! What must hold at a step.
 
-use super::Resolver;
-use super::flows::Within;
 use super::names::Sort;
+use super::resolver::Resolver;
+use super::within::Within;
 use crate::model::suggest;
 use crate::model::{InstanceName, Service, TableName};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Field, Many, Span};
 use crate::topology::document::words::{Flow, Name};
+use crate::topology::expected::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, Rotation};
+use crate::topology::patterns::{FlowPattern, Selector};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{
-    AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, FlowPattern, Placed, Rotation, Selector,
-};
 
 /// What a step expects, as it is read.
 type Expectations = Vec<Placed<Expectation>>;

@@ -1,82 +1,19 @@
 //! `flow-logs:`, what the flow log of an interface says after a step: `{b: [REJECT a -> b:ping, no ACCEPT]}`.
 
-use super::Resolver;
-use super::flows::Within;
+use super::resolver::Resolver;
 use super::services::first_word;
+use super::within::Within;
 use crate::model::InterfaceId;
 use crate::model::suggest;
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Many, Map, Shape, Span};
+use crate::topology::document::shape::{Many, Map, Shape, Span, Word};
 use crate::topology::document::words::{LogLine, Logging};
+use crate::topology::expected::{Expectation, ExpectedLog, LogAction, LogPart, LogWanted};
+use crate::topology::patterns::Selector;
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{Expectation, FlowPattern, Placed, Selector};
 
 const FORM: &str = LogLine::WHAT;
 const RESPONSE: &str = "response to ";
-
-/// What a record says became of packets ("Flow log records", Amazon VPC user guide).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogAction {
-    /// `ACCEPT`.
-    Accept,
-    /// `REJECT`.
-    Reject,
-}
-
-impl LogAction {
-    /// The word of the file, which is EC2's.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "ACCEPT",
-            Self::Reject => "REJECT",
-        }
-    }
-}
-
-/// Which packets of a flow a record counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogPart {
-    /// Those of who opened it.
-    Request,
-    /// Those that answer them.
-    Response,
-}
-
-/// What must be in a flow log, or must not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogWanted {
-    /// `ACCEPT a -> b:22`: a record of each of these flows.
-    Record(LogAction, LogPart, FlowPattern),
-    /// `no REJECT a -> b:22`: no record of any of them.
-    NoRecord(LogAction, LogPart, FlowPattern),
-    /// `no REJECT`: none of anything.
-    None(LogAction),
-    /// `NODATA`: the interface had no traffic.
-    NoData,
-}
-
-impl LogWanted {
-    /// The flows that it names.
-    pub fn flow(&self) -> Option<&FlowPattern> {
-        match self {
-            Self::Record(.., flow) | Self::NoRecord(.., flow) => Some(flow),
-            Self::None(_) | Self::NoData => None,
-        }
-    }
-}
-
-/// What a step expects in the flow log of one network interface.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExpectedLog {
-    /// The interface.
-    pub interface: InterfaceId,
-    /// The words of the file.
-    pub written: String,
-    /// Where they stand.
-    pub place: crate::model::Place,
-    /// What must be there.
-    pub wanted: LogWanted,
-}
 
 impl Resolver<'_> {
     /// All of them.

@@ -2,19 +2,19 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::Resolver;
 use super::names::Sort;
 use super::peers;
+use super::resolver::Resolver;
 use super::services::{first_word, service, unprobeable};
 use super::standing::Standing;
+use super::within::Within;
 use crate::model::suggest;
 use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use crate::topology::document::scenario::Table as TableSaid;
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Field, Map, Span};
+use crate::topology::document::shape::{Field, Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
+use crate::topology::patterns::{FlowPattern, Selector, Table};
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{FlowPattern, Selector, Table};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
@@ -22,19 +22,6 @@ const BY: &str = "it goes on with `by public address`, `by private address`, `by
 
 /// How long a chain of tables may be.
 const MAX_LIKE: usize = 64;
-
-/// Where a pattern stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
-    /// A truth table: hosts are no receivers there, and it may name what is launched later.
-    Table,
-    /// An expectation of a step; whether it is one of drops.
-    Step { dropped: bool },
-    /// A connection that is held.
-    Held,
-    /// A question to the model alone, which needs no packet.
-    Question,
-}
 
 impl Resolver<'_> {
     /// One pattern.

@@ -6,19 +6,19 @@ use std::net::Ipv4Addr;
 use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Resolver;
 use super::names::Sort;
+use super::resolver::Resolver;
 use super::rules::RuleContext;
 use crate::model::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
     Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName,
 };
-use crate::topology::Placed;
 use crate::topology::document::groups::{Group, Rules};
 use crate::topology::document::instances::Instance;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Or, Span};
 use crate::topology::document::words::{Address, Name};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
 
 /// A group before its rules are read.

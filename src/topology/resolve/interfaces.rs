@@ -5,19 +5,19 @@ use std::net::Ipv4Addr;
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
-use super::Resolver;
 use super::names::Sort;
+use super::resolver::Resolver;
 use crate::model::{
     DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode,
     Service, SourceDestCheck, SubnetRoute, Target, VpcName,
 };
 use crate::topology::document::instances::{Interface as InterfaceSaid, Interfaces};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Entry, Field, Many, Map, Span};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Span, Word};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Block, Device, Holder, Name};
+use crate::topology::patterns::Selector;
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{Placed, Selector};
 
 /// EC2 gives an instance at most this many, and few types so many.
 const MOST_DEVICES: u8 = 15;

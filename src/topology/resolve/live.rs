@@ -1,19 +1,21 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::Resolver;
-use super::flows::Within;
-use super::mounts::Files;
 use super::names::{Sort, fault};
+use super::parse::MAX_BYTES;
+use super::refused::Refused;
+use super::resolver::Resolver;
 use super::rules::RuleContext;
-use super::scenario::Refused;
+use super::within::Within;
 use crate::model::{Cloud, DEFAULT_GROUP, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
 use crate::topology::document::scenario::Operations;
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told};
+use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told, Word};
 use crate::topology::document::words::{Service as ServiceSaid, ShortRule};
+use crate::topology::files::Files;
+use crate::topology::patterns::FlowPattern;
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, Problems, Source, Span, TYPED};
+use crate::topology::steps::Action;
 use crate::topology::tree;
-use crate::topology::{Action, FlowPattern, MAX_BYTES, Placed};
 
 /// Reads the operations of a `do:`, such as `{stop: web1}` or a list of such, for a running cloud. What EC2 itself would refuse,
 /// an unknown instance for example, is left to [`apply`](fn@crate::model::apply).

@@ -4,22 +4,23 @@ use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::Resolver;
-use super::flows::Within;
 use super::names::Sort;
+use super::resolver::Resolver;
 use super::services::first_word;
+use super::within::Within;
 use crate::model::suggest;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
     Scheme, Service,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Field, Kind, Map, Span};
+use crate::topology::document::shape::{Field, Kind, Map, Span, Word};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
+use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
+use crate::topology::patterns::Selector;
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{AnsweredBy, Expectation, Placed, Rotation, Selector};
 
 impl Resolver<'_> {
     /// `load-balancers: {lb: {listeners: [tcp 80], targets: [web1, web2]}}`.

@@ -4,47 +4,19 @@ mod docker;
 
 use indexmap::IndexMap;
 
-use super::Resolver;
+use super::resolver::Resolver;
 use crate::model::suggest;
 use crate::model::{DATA_FOLDER, MountAccess, MountPlace, MountSource, NoPlace, unfit_path};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Field, Shape, Told};
+use crate::topology::document::shape::{Field, Shape, Told, Word};
 use crate::topology::document::values::Mounts as MountsSaid;
 use crate::topology::document::words::{MountPlace as PlaceSaid, MountSource as SourceSaid};
+use crate::topology::files::{Files, Found};
 use crate::topology::problem::{Draft, Span, quote};
 use crate::topology::tree::{Kind, Node, Value};
 
 const MOUNTS: &str = MountsSaid::WHAT;
 const SOURCE: &str = SourceSaid::WHAT;
 const PLACE_FIRST: &str = "the place in the instance comes first";
-
-/// The files that a topology file names, for whoever reads it where they are. Paths are as the file says them.
-pub trait Files {
-    /// What is there, for an instance that may do this with it.
-    fn find(&self, path: &str, access: MountAccess) -> Found;
-    /// Judges if the output of a service can be added to a file.
-    fn find_log(&self, path: &str) -> Found;
-    /// The names in a folder: what may have been meant.
-    fn names(&self, folder: &str) -> Vec<String>;
-}
-
-/// What is at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
-    /// A file or a folder that can be mounted.
-    Something,
-    /// Something that cannot.
-    Unfit {
-        /// Why not.
-        why: String,
-        /// What to do.
-        help: Option<&'static str>,
-    },
-    /// Nothing.
-    Nothing,
-    /// Nobody can say: where the path begins is not known, or may not be read.
-    Unknown,
-}
 
 /// What is wrong with a source as it is written.
 struct Fault {

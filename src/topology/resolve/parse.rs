@@ -4,20 +4,24 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::Resolver;
-use super::mounts::Files;
 use super::names::Sort;
+use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service};
+use crate::topology::checked::{KnobOverrides, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
 use crate::topology::document::shape::{Field, Shape, Told};
 use crate::topology::document::values::Choice;
+use crate::topology::expected::{Expectation, ExpectedOutcome};
+use crate::topology::files::Files;
+use crate::topology::patterns::Selector;
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, Problems, Source, Span};
+use crate::topology::steps::Step;
+use crate::topology::story::Story;
 use crate::topology::tree::{self, Value};
-use crate::topology::{
-    Expectation, ExpectedOutcome, KnobOverrides, Placed, Selector, Step, Story, Topology, columns, strangers,
-};
+use crate::topology::{columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
 pub const MAX_BYTES: usize = 1 << 20;

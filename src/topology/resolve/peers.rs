@@ -1,10 +1,9 @@
 //! The port that the first end of a flow sends from: `left:4500 <-> right:500/udp`.
 
-use super::Resolver;
-use super::flows::Within;
+use super::resolver::Resolver;
 use super::services;
+use super::within::Within;
 use crate::model::{Port, Service};
-use crate::topology::FlowPattern;
 use crate::topology::document::shape::Word;
 use crate::topology::problem::{Draft, quote};
 
@@ -52,16 +51,5 @@ impl Resolver<'_> {
         };
         self.report(draft);
         None
-    }
-}
-
-impl FlowPattern {
-    /// What the second end of a `<->` sends to: of datagrams the port that the first sends from. Without one that is the port of the other
-    /// end, which is also what the other way of a `<->` asks for that means two flows.
-    pub fn back(&self) -> Service {
-        match (self.service, self.from_port) {
-            (Service::Udp(_), Some(port)) => Service::Udp(port),
-            (service, _) => service,
-        }
     }
 }

@@ -2,14 +2,14 @@
 
 use ipnet::IpNet;
 
-use super::Resolver;
 use super::names::Sort;
+use super::resolver::Resolver;
 use super::rules::block;
 use crate::model::{CreatePrefixList, Era, Operation, PrefixFamily, PrefixListName, RefusalCode};
-use crate::topology::Placed;
 use crate::topology::document::networks::{PrefixList, PrefixListEdit};
 use crate::topology::document::shape::{Any, Field, Map, Or};
 use crate::topology::document::words::{ListedBlock, Name};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
 
 impl Resolver<'_> {

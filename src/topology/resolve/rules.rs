@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Resolver;
 use super::names::Sort;
+use super::resolver::Resolver;
 use super::services::{first_word, traffic, unknown_protocol};
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,

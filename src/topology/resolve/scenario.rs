@@ -2,51 +2,23 @@
 
 use std::collections::HashMap;
 
-use super::Resolver;
 use super::names::Sort;
+use super::refused::Refused;
+use super::resolver::Resolver;
 use super::rules::RuleContext;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;
 use crate::topology::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
-use crate::topology::document::shape::Word;
-use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value};
+use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value, Word};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Holder, Name};
+use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
-use crate::topology::{Action, Placed, Step};
+use crate::topology::steps::{Action, Step};
 
 /// An operation on the rules of a group.
 type ChangeRules = fn(GroupName, Vec<Permission>) -> Operation;
-
-/// Whether the last operation of a step is to be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// It is not.
-    No,
-    /// It is, with this code.
-    With(RefusalCode),
-    /// It is, with a code that could not be read.
-    Unread,
-    /// A running cloud refuses what it refuses, in EC2's words.
-    AsItMay,
-}
-
-impl Refused {
-    /// Whether what is unknown here is to be refused by EC2, and not by the reader.
-    pub fn may_be(self, code: RefusalCode) -> bool {
-        self == Self::AsItMay || self == Self::With(code)
-    }
-
-    fn of(step: &StepSaid) -> Self {
-        let Some(refusal) = step.expect.get().map(|expect| &expect.refusal) else { return Self::No };
-        match refusal.get() {
-            Some(code) => Self::With(code.value),
-            None if refusal.is_there() => Self::Unread,
-            None => Self::No,
-        }
-    }
-}
 
 impl Resolver<'_> {
     /// The names that steps will make; before anything is read, since names are one namespace over the whole file.

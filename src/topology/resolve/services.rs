@@ -1,6 +1,6 @@
 //! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
 
-use super::Resolver;
+use super::resolver::Resolver;
 use crate::model::protocol::unnamed;
 use crate::model::suggest;
 use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};

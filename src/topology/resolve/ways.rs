@@ -1,10 +1,10 @@
 //! Flows that no cloud of a file ever has a way for: the scheme of a load balancer and the families of addresses never change.
 
-use super::Resolver;
 use super::names::Sort;
+use super::resolver::Resolver;
 use crate::model::{AutomaticPublic, HostIp, InterfaceId, Via, VpcName};
+use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Draft, Span, quote};
-use crate::topology::{FlowPattern, Selector};
 
 impl Resolver<'_> {
     /// What keeps a flow, or one way of it, from ever selecting a cell. `table` is the address that a table says.

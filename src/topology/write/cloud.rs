@@ -2,7 +2,6 @@
 
 use ipnet::IpNet;
 
-use super::super::ExpectedOutcome;
 use super::super::document::Document;
 use super::super::document::groups::{Group, LongGroup, LongRule, Rule as RuleSaid, Rules};
 use super::super::document::instances::{Daemon, Instance as InstanceSaid, Interface as InterfaceSaid};
@@ -12,6 +11,7 @@ use super::super::document::settings::{Knobs, Tracking};
 use super::super::document::shape::{Any, Either, Field, Map, One, Or};
 use super::super::document::values::{Choice, Mounts, Unchanged, Version};
 use super::super::document::words::{Flow as FlowSaid, Holder, ListedBlock, Name};
+use super::super::expected::ExpectedOutcome;
 use super::balancers;
 use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{

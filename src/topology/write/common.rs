@@ -2,9 +2,9 @@
 
 use indexmap::IndexSet;
 
-use super::super::ExpectedOutcome;
 use super::super::document::shape::{Field, Many};
 use super::super::document::words::Name;
+use super::super::expected::ExpectedOutcome;
 use crate::model::GroupName;
 
 /// Why a cloud cannot be written as a file.

@@ -13,7 +13,7 @@ mod tests;
 
 pub use common::{Promise, Unwritable};
 
-use super::Topology;
+use super::checked::Topology;
 use super::document::shape::Shape;
 use crate::model::{Cloud, DEFAULT_GROUP, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
 

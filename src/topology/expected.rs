@@ -1,0 +1,192 @@
+//! What a step expects.
+
+use indexmap::IndexSet;
+
+use super::patterns::{FlowPattern, Question};
+use super::placed::Placed;
+use crate::model::{ConnectionName, InstanceName, InterfaceId, LoadBalancerName, Place, RefusalCode, TableName};
+
+/// What must have become of a connection that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// What each end sends arrives.
+    Alive,
+    /// What each end sends is dropped, by proof.
+    Cut,
+    /// An end of it is no more.
+    Gone,
+    /// What the server alone sends over it is dropped, by proof: nobody remembers the question.
+    Unanswerable,
+}
+
+impl Fate {
+    /// The word of the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Cut => "cut",
+            Self::Gone => "gone",
+            Self::Unanswerable => "unanswerable",
+        }
+    }
+}
+
+/// What a step expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expectation {
+    /// The whole table.
+    Table(TableName),
+    /// These flows have this outcome.
+    Flows(ExpectedOutcome, Vec<FlowPattern>),
+    /// This has become of these connections.
+    Connections(Fate, Vec<Placed<ConnectionName>>),
+    /// These questions to the services that groups never filter are answered.
+    Answered(Vec<Question>),
+    /// These flows to listeners of load balancers are answered by these instances and by no other.
+    AnsweredBy(Vec<AnsweredBy>),
+    /// These instances are in service behind a load balancer, or out of it.
+    Health(Rotation, Vec<(Placed<LoadBalancerName>, InstanceName)>),
+    /// The flow logs of interfaces say this of the step.
+    FlowLogs(Vec<ExpectedLog>),
+    /// These instances hold another private address than before the step, and another public one.
+    NewAddresses(Vec<InstanceName>),
+    /// These instances hold another private or public address than before the step, or the same.
+    Address(AddressKind, AddressFate, Vec<InstanceName>),
+    /// No packet of the traffic came through that none of the clouds admits which it can have met.
+    NoLeak,
+    /// Every packet of the traffic came through that all of the clouds admit which it can have met.
+    NoLoss,
+    /// No rule was added, removed or replaced in the kernel by the step, compared by handles.
+    RulesUnchanged,
+    /// The last operation of the step is refused with this code, and nothing changed.
+    Refusal(RefusalCode),
+}
+
+/// Who must answer flows that come to a load balancer: each of them has, and nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnsweredBy {
+    /// The words of the file.
+    pub written: String,
+    /// The flows.
+    pub flow: FlowPattern,
+    /// Who answers them.
+    pub by: IndexSet<InstanceName>,
+}
+
+/// Whether a load balancer passes connections on to an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    /// It does.
+    In,
+    /// It does not.
+    Out,
+}
+
+impl Rotation {
+    /// The word of the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in-service",
+            Self::Out => "out-of-service",
+        }
+    }
+}
+
+/// Which address of an instance is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressKind {
+    /// The private one.
+    Private,
+    /// The public one.
+    Public,
+}
+
+/// What becomes of an address in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFate {
+    /// Another takes its place.
+    New,
+    /// It stays.
+    Same,
+}
+
+/// The outcome that a flow must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpectedOutcome {
+    /// Answered by the instance asked for.
+    Open,
+    /// Let in by the groups, and nobody listens.
+    Refused,
+    /// Let in by a load balancer, which has nobody to pass it on to.
+    Closed,
+    /// Dropped by a filter, by proof.
+    Dropped,
+    /// Nobody holds the address.
+    Unreachable,
+}
+
+/// What a record says became of packets ("Flow log records", Amazon VPC user guide).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogAction {
+    /// `ACCEPT`.
+    Accept,
+    /// `REJECT`.
+    Reject,
+}
+
+impl LogAction {
+    /// The word of the file, which is EC2's.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "ACCEPT",
+            Self::Reject => "REJECT",
+        }
+    }
+}
+
+/// Which packets of a flow a record counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogPart {
+    /// Those of who opened it.
+    Request,
+    /// Those that answer them.
+    Response,
+}
+
+/// What must be in a flow log, or must not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogWanted {
+    /// `ACCEPT a -> b:22`: a record of each of these flows.
+    Record(LogAction, LogPart, FlowPattern),
+    /// `no REJECT a -> b:22`: no record of any of them.
+    NoRecord(LogAction, LogPart, FlowPattern),
+    /// `no REJECT`: none of anything.
+    None(LogAction),
+    /// `NODATA`: the interface had no traffic.
+    NoData,
+}
+
+impl LogWanted {
+    /// The flows that it names.
+    pub fn flow(&self) -> Option<&FlowPattern> {
+        match self {
+            Self::Record(.., flow) | Self::NoRecord(.., flow) => Some(flow),
+            Self::None(_) | Self::NoData => None,
+        }
+    }
+}
+
+/// What a step expects in the flow log of one network interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedLog {
+    /// The interface.
+    pub interface: InterfaceId,
+    /// The words of the file.
+    pub written: String,
+    /// Where they stand.
+    pub place: Place,
+    /// What must be there.
+    pub wanted: LogWanted,
+}

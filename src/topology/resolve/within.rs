@@ -1,0 +1,14 @@
+//! Where a pattern may stand.
+
+/// Where a pattern stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Within {
+    /// A truth table: hosts are no receivers there, and it may name what is launched later.
+    Table,
+    /// An expectation of a step; whether it is one of drops.
+    Step { dropped: bool },
+    /// A connection that is held.
+    Held,
+    /// A question to the model alone, which needs no packet.
+    Question,
+}

@@ -1,0 +1,75 @@
+//! The steps of a scenario: what each changes, and what must hold then.
+
+use super::expected::Expectation;
+use super::patterns::FlowPattern;
+use super::placed::Placed;
+use crate::model::{Cloud, ConnectionName, Era, Operation, Place};
+
+/// A step: changes, then what must hold.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its name, a sentence.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+    /// The eras that it belongs to; others pass over it. Empty: all.
+    pub eras: Vec<Era>,
+    /// What it does, in order.
+    pub actions: Vec<Action>,
+    /// Traffic that flows meanwhile.
+    pub during: Vec<FlowPattern>,
+    /// What must hold then.
+    pub expectations: Vec<Placed<Expectation>>,
+    /// A word for the reader, printed with the result of the step.
+    pub note: Option<String>,
+}
+
+/// One thing that a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A call: what one entry of `do:` changes. All of it is carried out, or nothing.
+    Call(Vec<Placed<Operation>>),
+    /// Opens a connection, which is held until it is closed or the scenario ends.
+    Open(Placed<Opening>),
+    /// Closes one.
+    Close(Placed<ConnectionName>),
+    /// Waits, in silence, until a connection is not tracked any more.
+    Idle(Placed<ConnectionName>),
+}
+
+/// A connection to be held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    /// Its name, once in the file.
+    pub name: ConnectionName,
+    /// Who opens it to whom: exactly one flow at that moment. With `<->` each end sends from a fixed port to the other's, and
+    /// neither answers; without a port of the first end both have one number.
+    pub flow: FlowPattern,
+}
+
+impl Step {
+    /// Whether an era takes this step: those that it names, or every one.
+    pub fn is_of(&self, era: Era) -> bool {
+        self.eras.is_empty() || self.eras.contains(&era)
+    }
+
+    /// The calls that change the cloud, in order.
+    pub fn calls(&self) -> impl Iterator<Item = &[Placed<Operation>]> {
+        self.actions.iter().filter_map(|action| match action {
+            Action::Call(operations) => Some(operations.as_slice()),
+            Action::Open(_) | Action::Close(_) | Action::Idle(_) => None,
+        })
+    }
+
+    /// The changes to the cloud, in order.
+    pub fn operations(&self) -> impl Iterator<Item = &Placed<Operation>> {
+        self.calls().flatten()
+    }
+
+    /// The cloud after the calls; one that is refused leaves it as it is.
+    pub fn cloud_after(&self, cloud: &Cloud) -> Cloud {
+        self.calls().fold(cloud.clone(), |cloud, call| {
+            crate::model::apply_all(&cloud, call.iter().map(|placed| &placed.value)).unwrap_or(cloud)
+        })
+    }
+}
