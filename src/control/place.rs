@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::geteuid;
 
 use super::holders;
-use crate::lab::sources::folder_of_labs;
+use crate::lab::folder_of_labs;
 
 /// A lab that was killed is gone by then.
 const PATIENCE: Duration = Duration::from_secs(10);

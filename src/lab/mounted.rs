@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::sources::{self, Unfit};
-use super::trust;
+use super::unfit::Unfit;
+use super::{sources, trust};
 use crate::model::{Cloud, MountAccess, MountSource};
 use crate::sandbox::machine::{links, owners};
 

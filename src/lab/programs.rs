@@ -6,7 +6,7 @@ use std::path::Path;
 use super::booted::Lab;
 use super::error::LabError;
 use super::inside::Site;
-use super::sources;
+use super::shared_folders::is_shared;
 use crate::compile::names;
 use crate::fabric::Inside;
 use crate::model::{Cloud, InstanceName, InstanceState, MountAccess, MountPlace, MountSource, Operation};
@@ -195,7 +195,7 @@ impl Lab {
             };
             mounts.push(Mount { place: place.as_str().into(), source, owner });
         }
-        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !sources::is_shared(folder));
+        let folder = self.daemons.folder().filter(|folder| !instance.daemons.is_empty() && !is_shared(folder));
         if let Some(folder) = folder.filter(|folder| mounts.iter().all(|mount| mount.place != **folder)) {
             let host = self.mounted.untampered(folder).map_err(LabError::Machine)?.path;
             mounts.push(Mount { place: folder.to_owned(), source: Source::Surroundings(host), owner: None });

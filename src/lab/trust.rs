@@ -8,7 +8,8 @@ use std::path::{Component, Path, PathBuf};
 use nix::sys::stat::stat;
 use nix::unistd::geteuid;
 
-use super::sources::{Unfit, is_never_written};
+use super::shared_folders::is_never_written;
+use super::unfit::Unfit;
 use crate::sandbox::machine::links::{Followed, Link, follow};
 
 const OTHERS_WRITE: u32 = 0o002;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::services::folder_of;
-use crate::lab::sources::{self, Unfit};
+use crate::lab::{Unfit, sources};
 use crate::model::MountAccess;
 use crate::topology::{Files, Found};
 

@@ -1,7 +1,7 @@
 //! A flow log that a lab keeps by itself, for who changes the lab and asks in between: each window ends when it is asked for.
 
-use super::log::FlowRecord;
 use super::recording::{FlowLogs, Journal};
+use super::records::FlowRecord;
 use crate::lab::booted::Lab;
 use crate::lab::error::LabError;
 use crate::probe::Logged;

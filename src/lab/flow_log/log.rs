@@ -4,120 +4,24 @@
 mod tests;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::records::{Action, Eni, FlowRecord, LogStatus, Side, Traffic, eni, minus, plus, rule};
 use super::untracked::Untracked;
 use crate::compile::memory::TRACKED_PROTOCOLS;
 use crate::fabric::counted::{Amount, Counted};
-use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
+use crate::fabric::packet::{ICMP, ICMPV6, Tuple};
 use crate::lab::whereabouts::Where;
 use crate::model::{Cloud, Direction, Interface, InterfaceId, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;
+use crate::network::remembered::Remembered;
 use crate::probe::Logged;
 
 /// So many kinds of traffic fill a window: then it should end, however long it was to be.
 pub const FULL: usize = 4096;
-
-/// What became of packets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// `ACCEPT`.
-    Accept,
-    /// `REJECT`: groups refused them, or they came after their connection was closed.
-    Reject,
-}
-
-/// What a record is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogStatus {
-    /// `OK`.
-    Ok,
-    /// `NODATA`: the interface had no traffic in the window.
-    NoData,
-    /// `SKIPDATA`: records of the window were lost.
-    SkipData,
-}
-
-/// A network interface as a record names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Eni {
-    /// Of which instance, and which of its interfaces.
-    pub id: InterfaceId,
-    /// `eni-...`; used once, and kept over restarts.
-    pub eni: String,
-    /// `i-...` of its instance.
-    pub instance: String,
-    /// Its VPC.
-    pub vpc: String,
-    /// Its subnet.
-    pub subnet: String,
-    /// Its private and its IPv6 address.
-    pub addresses: Vec<IpAddr>,
-    /// Its groups.
-    pub groups: Vec<String>,
-}
-
-/// One kind of traffic at one interface in one window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Traffic {
-    /// Into the interface or out of it.
-    pub direction: Direction,
-    /// The packets, as they were there; the ports of ICMP are 0.
-    pub tuple: Tuple,
-    /// What became of them.
-    pub action: Action,
-}
-
-impl std::fmt::Display for Traffic {
-    /// `REJECT 10.0.0.11 -> 10.0.0.12 icmp at ingress`.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Tuple { protocol, source, source_port, destination, destination_port } = self.tuple;
-        let action = match self.action {
-            Action::Accept => "ACCEPT",
-            Action::Reject => "REJECT",
-        };
-        match protocol {
-            TCP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} tcp")?,
-            UDP => write!(f, "{action} {source} {source_port} -> {destination} {destination_port} udp")?,
-            ICMP => write!(f, "{action} {source} -> {destination} icmp")?,
-            ICMPV6 => write!(f, "{action} {source} -> {destination} icmpv6")?,
-            other => write!(f, "{action} {source} -> {destination} protocol {other}")?,
-        }
-        write!(f, " at {}", self.direction)
-    }
-}
-
-/// A record of a flow log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowRecord {
-    /// At which interface.
-    pub eni: Arc<Eni>,
-    /// Which traffic; nothing for `NODATA` and `SKIPDATA`.
-    pub traffic: Option<Traffic>,
-    /// How much.
-    pub amount: Amount,
-    /// The rules that admitted it.
-    pub rules: Vec<RuleId>,
-    /// The window, in seconds since 1970.
-    pub start: u64,
-    /// Its end.
-    pub end: u64,
-    /// What the record is worth.
-    pub status: LogStatus,
-}
-
-/// An end that judged a flow.
-#[derive(Clone, Debug)]
-pub(super) struct Side {
-    pub eni: Arc<Eni>,
-    pub rule: Option<RuleId>,
-    /// What connection tracking counts and this end refused.
-    pub refused: Amount,
-}
 
 /// A flow that an end has admitted.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +41,7 @@ type Passed = (Arc<Eni>, Amount, IndexSet<RuleId>);
 #[derive(Debug)]
 pub struct FlowLog {
     flows: HashMap<(NodeName, Tuple), Flow>,
-    pub(super) untracked: Untracked,
+    untracked: Untracked,
     /// Ended before the record of its admission was heard.
     early: Vec<(NodeName, Counted)>,
     window: IndexMap<(InterfaceId, Traffic), Passed>,
@@ -277,6 +181,12 @@ impl FlowLog {
         }
     }
 
+    /// What an interface remembers, and how much of it has passed since it was first remembered. `ended`: it is forgotten now.
+    pub fn remembered(&mut self, interface: &Interface, packet: &Remembered, amount: Amount, ended: bool) {
+        let (side, tuple, new) = self.untracked.remembered(interface, packet, amount, ended);
+        self.add(&side, packet.direction, tuple, new);
+    }
+
     /// Whether the window should end, by what it holds.
     pub fn is_full(&self) -> bool {
         self.window.len() >= FULL || self.early.len() >= FULL
@@ -326,7 +236,7 @@ impl FlowLog {
         }
     }
 
-    pub(super) fn add(&mut self, side: &Side, direction: Direction, tuple: Tuple, amount: Amount) {
+    fn add(&mut self, side: &Side, direction: Direction, tuple: Tuple, amount: Amount) {
         if amount.packets == 0 {
             return;
         }
@@ -341,25 +251,6 @@ impl FlowLog {
 /// Whether connection tracking counts a protocol; the others are counted by what each interface remembers.
 fn is_tracked(protocol: u8) -> bool {
     TRACKED_PROTOCOLS.contains(&protocol)
-}
-
-pub(super) fn rule(record: Record) -> Option<RuleId> {
-    if let Record::Accept(_, rule) = record { Some(rule) } else { None }
-}
-
-pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
-    let instance = crate::compile::services::metadata::instance_id(interface);
-    let private = interface.private.map(|it| IpAddr::V4(it.0));
-    let ipv6 = interface.ipv6.map(|it| IpAddr::V6(it.0));
-    Arc::new(Eni {
-        id: interface.id.clone(),
-        eni: instance.replacen("i-", "eni-", 1),
-        instance,
-        vpc: interface.vpc.to_string(),
-        subnet: interface.subnet.to_string(),
-        addresses: private.into_iter().chain(ipv6).collect(),
-        groups: interface.groups.iter().map(ToString::to_string).collect(),
-    })
 }
 
 /// The ports of ICMP are 0 0 in a record.
@@ -383,12 +274,4 @@ fn turned(tuple: Tuple) -> Tuple {
 /// What answers a packet, as far as a record shows it.
 fn answer(tuple: Tuple) -> Tuple {
     turned(portless(tuple))
-}
-
-fn plus(a: Amount, b: Amount) -> Amount {
-    Amount { packets: a.packets + b.packets, bytes: a.bytes + b.bytes }
-}
-
-pub(super) fn minus(a: Amount, b: Amount) -> Amount {
-    Amount { packets: a.packets.saturating_sub(b.packets), bytes: a.bytes.saturating_sub(b.bytes) }
 }

@@ -6,11 +6,13 @@
 mod journal;
 mod log;
 mod recording;
+mod records;
 mod untracked;
 
-pub use log::*;
+pub use log::{FULL, FlowLog};
 pub use recording::FlowLogs;
 pub(super) use recording::Journal;
+pub use records::{Action, Eni, FlowRecord, LogStatus, Traffic};
 
 /// The numbers of protocols in a record.
 pub use crate::fabric::packet::{ICMP, ICMPV6, TCP, UDP};

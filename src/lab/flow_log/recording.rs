@@ -8,7 +8,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use tokio::sync::mpsc;
 
-use super::log::{FlowLog, FlowRecord};
+use super::log::FlowLog;
+use super::records::FlowRecord;
 use crate::fabric::counted::{self, Ended, Ends};
 use crate::fabric::remembered;
 use crate::lab::error::LabError;

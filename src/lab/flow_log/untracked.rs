@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::log::{Action, Eni, FlowLog, Side, Traffic, eni, minus, rule};
+use super::records::{Action, Eni, Side, Traffic, eni, minus, rule};
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::Tuple;
 use crate::lab::whereabouts::Where;
@@ -33,15 +33,15 @@ impl Untracked {
         known.rule = rule(logged.record).or(known.rule);
     }
 
-    fn known(&mut self, interface: &Interface, traffic: Traffic) -> &mut Known {
-        let known = || Known { eni: eni(interface), rule: None, told: Amount::default() };
-        self.0.entry((interface.id.clone(), traffic)).or_insert_with(known)
-    }
-}
-
-impl FlowLog {
-    /// What an interface remembers, and how much of it has passed since it was first remembered. `ended`: it is forgotten now.
-    pub fn remembered(&mut self, interface: &Interface, packet: &Remembered, amount: Amount, ended: bool) {
+    /// What an interface remembers, and how much of it has passed since it was first remembered: at which end, and how much of that is new.
+    /// `ended`: it is forgotten now.
+    pub fn remembered(
+        &mut self,
+        interface: &Interface,
+        packet: &Remembered,
+        amount: Amount,
+        ended: bool,
+    ) -> (Side, Tuple, Amount) {
         let (source, destination) = match packet.direction {
             Direction::Egress => (packet.own, packet.other),
             Direction::Ingress => (packet.other, packet.own),
@@ -54,14 +54,19 @@ impl FlowLog {
             destination_port: destination.1,
         };
         let traffic = Traffic { direction: packet.direction, tuple, action: Action::Accept };
-        let known = self.untracked.known(interface, traffic);
+        let known = self.known(interface, traffic);
         // A count that is smaller than before is of something that was forgotten and remembered anew.
         let new = if amount.packets < known.told.packets { amount } else { minus(amount, known.told) };
         known.told = amount;
         let side = Side { eni: Arc::clone(&known.eni), rule: known.rule, refused: Amount::default() };
         if ended {
-            self.untracked.0.remove(&(interface.id.clone(), traffic));
+            self.0.remove(&(interface.id.clone(), traffic));
         }
-        self.add(&side, packet.direction, tuple, new);
+        (side, tuple, new)
+    }
+
+    fn known(&mut self, interface: &Interface, traffic: Traffic) -> &mut Known {
+        let known = || Known { eni: eni(interface), rule: None, told: Amount::default() };
+        self.0.entry((interface.id.clone(), traffic)).or_insert_with(known)
     }
 }

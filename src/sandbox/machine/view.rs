@@ -79,7 +79,7 @@ impl View {
             }
         }
         for folder in self.hidden.iter().filter(|folder| is_shown(folder)) {
-            self.hide(folder, &mut tree)?;
+            tree.hide(folder)?;
         }
         for (folder, mode) in [("/run", 0o755), ("/tmp", 0o1777), ("/root", 0o700), ("/home", 0o755)] {
             let folder = Path::new(folder);
@@ -87,8 +87,8 @@ impl View {
             tree.mount_memory(&place, folder, mode)?;
         }
         self.devices(&mut tree)?;
-        for mount in mounts::in_order(&self.mounts, false) {
-            self.show(mount, users, &mut tree)?;
+        for (mount, ids) in mounts::in_order(&self.mounts, false) {
+            mount.show(ids.and_then(|number| users.get(number)), &self.hidden, &mut tree)?;
         }
         for (file, name) in [(&self.hosts, "/etc/hosts"), (&self.resolver, "/etc/resolv.conf")] {
             show_names(file, Path::new(name), &tree)?;
@@ -99,8 +99,8 @@ impl View {
         bind(&self.data, &data)?;
         chown(&data, Some(Uid::from_raw(self.owner.0)), Some(Gid::from_raw(self.owner.1)))
             .map_err(at(format!("give away {DATA_FOLDER}")))?;
-        for mount in mounts::in_order(&self.mounts, true) {
-            self.show(mount, users, &mut tree)?;
+        for (mount, ids) in mounts::in_order(&self.mounts, true) {
+            mount.show(ids.and_then(|number| users.get(number)), &self.hidden, &mut tree)?;
         }
         self.system()
     }
@@ -146,15 +146,6 @@ impl View {
                 restrict(&place)
             }
             _ => Ok(()),
-        }
-    }
-
-    /// An empty folder over one that the instance would see otherwise.
-    fn hide(&self, folder: &Path, tree: &mut Tree) -> Result<(), Failed> {
-        // The target of a link is hidden by its own name.
-        match tree.folder(folder)? {
-            Some(place) => tree.mount_memory(&place, folder, 0o755),
-            None => Ok(()),
         }
     }
 

@@ -1,5 +1,7 @@
 //! The flow log by itself: what records and counts come to.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::model::sample::Sample;
 use crate::model::{Era, InstanceName};

@@ -9,7 +9,6 @@ use nix::fcntl::OFlag;
 use nix::sys::stat::fstat;
 use serde::{Deserialize, Serialize};
 
-use super::View;
 use super::tree::{Kind, Tree};
 use crate::model::{DATA_FOLDER, MountPlace};
 use crate::sandbox::machine::failed::{Failed, at};
@@ -63,11 +62,11 @@ pub(super) fn in_order(mounts: &[WithIds], in_data: bool) -> Vec<&WithIds> {
     some
 }
 
-impl View {
-    /// Shows one. What instances may write to, another instance may alter meanwhile: so each name is looked up once, without links, and
-    /// what is shown is made read-only before it is anywhere.
-    pub(super) fn show(&self, (mount, ids): &WithIds, users: &[OwnedFd], tree: &mut Tree) -> Result<(), Failed> {
-        let Mount { place, source, owner } = mount;
+impl Mount {
+    /// Shows it with the ids of a user namespace, without what is hidden in it. What instances may write to, another instance may alter
+    /// meanwhile: so each name is looked up once, without links, and what is shown is made read-only before it is anywhere.
+    pub(super) fn show(&self, user: Option<&OwnedFd>, hidden: &[PathBuf], tree: &mut Tree) -> Result<(), Failed> {
+        let Self { place, source, owner } = self;
         let place_found = tree.follow(place)?;
         let real = place_found.path.clone();
         if real != *place && MountPlace::new(&real.to_string_lossy()).is_err() {
@@ -91,19 +90,20 @@ impl View {
                 let kind = Kind::of(&found).map_err(at(words()))?;
                 let room = tree.room(&place_found, kind)?;
                 kind.fits(host, &room, &real)?;
-                let user = ids.and_then(|number| users.get(number));
                 let copy = raw::copy_of_mounts(opened.as_fd()).map_err(at(words()))?;
-                self.dress(source, host, &copy, user)?;
+                source.dress(host, &copy, user)?;
                 raw::put_mounts(copy.as_fd(), room.as_fd()).map_err(at(words()))?;
                 tree.shows_host_at(&real);
-                self.hide_in(source, &real, tree)
+                source.hide_in(&real, hidden, tree)
             }
         }
     }
+}
 
-    fn dress(&self, source: &Source, host: &Path, tree: &OwnedFd, user: Option<&OwnedFd>) -> Result<(), Failed> {
+impl Source {
+    fn dress(&self, host: &Path, tree: &OwnedFd, user: Option<&OwnedFd>) -> Result<(), Failed> {
         let given = user.map_or(Ok(()), |user| raw::give_ids(tree.as_fd(), user.as_fd()));
-        let writable = matches!(source, Source::Writable(_));
+        let writable = matches!(self, Self::Writable(_));
         match given {
             // What is only read is shown all the same: what others may read of it.
             Err(errno) if writable => {
@@ -115,11 +115,11 @@ impl View {
     }
 
     /// What nobody is to see in the folder of a file is not seen there either.
-    fn hide_in(&self, source: &Source, place: &Path, tree: &mut Tree) -> Result<(), Failed> {
-        let Source::Surroundings(host) = source else { return Ok(()) };
-        let below = self.hidden.iter().filter_map(|folder| folder.strip_prefix(host).ok());
+    fn hide_in(&self, place: &Path, hidden: &[PathBuf], tree: &mut Tree) -> Result<(), Failed> {
+        let Self::Surroundings(host) = self else { return Ok(()) };
+        let below = hidden.iter().filter_map(|folder| folder.strip_prefix(host).ok());
         for rest in below.filter(|rest| !rest.as_os_str().is_empty()) {
-            self.hide(&place.join(rest), tree)?;
+            tree.hide(&place.join(rest))?;
         }
         Ok(())
     }

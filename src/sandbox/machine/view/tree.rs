@@ -128,6 +128,15 @@ impl Tree {
         moved.map_err(at(format!("mount {}", path.display())))
     }
 
+    /// Mounts an empty folder over one that the instance would see otherwise.
+    pub fn hide(&mut self, folder: &Path) -> Result<(), Failed> {
+        // The target of a link is hidden by its own name.
+        match self.folder(folder)? {
+            Some(place) => self.mount_memory(&place, folder, 0o755),
+            None => Ok(()),
+        }
+    }
+
     /// Memory that is to be moved from where it is.
     fn staged(&mut self, mode: u32) -> io::Result<OwnedFd> {
         mount_memory(STAGE, self.owner, mode)?;
