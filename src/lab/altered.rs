@@ -38,8 +38,8 @@ impl Lab {
     }
 
     async fn realter(&mut self) -> Result<(), LabError> {
-        let network = self.compiled(&self.state.cloud)?;
-        self.become_of(None, self.state.cloud.clone(), network, Instant::now()).await.map(drop)
+        let network = self.compiled(self.state.cloud())?;
+        self.become_of(None, self.state.cloud().clone(), network, Instant::now()).await.map(drop)
     }
 
     /// The network of a cloud, altered if this lab is.

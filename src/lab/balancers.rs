@@ -26,7 +26,7 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn health(&self) -> Result<HealthOfAll, LabError> {
         self.refuse_broken()?;
-        let all = self.state.cloud.load_balancers.iter().map(|(name, balancer)| async move {
+        let all = self.state.cloud().load_balancers.iter().map(|(name, balancer)| async move {
             let node = names::instance(balancer.node());
             let health = self.prober.health(&node);
             let check = &balancer.health_check;
@@ -48,7 +48,7 @@ impl Lab {
         let at_work = |(name, balancer): (&LoadBalancerName, &LoadBalancer)| {
             Some((name.clone(), self.prober.at_work(&names::instance(balancer.node()))?))
         };
-        self.state.cloud.load_balancers.iter().filter_map(at_work).collect()
+        self.state.cloud().load_balancers.iter().filter_map(at_work).collect()
     }
 
     /// Who waits longer than a second has this told from now on, in a sentence, once each time: for health checks, for services
@@ -69,7 +69,7 @@ impl Lab {
 
     /// Whether a flow comes to a listener of a load balancer.
     pub(super) fn is_balanced(&self, flow: &Flow) -> bool {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud.load_balancer_of(name));
+        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         match (balancer, flow.service) {
             (Some(balancer), Service::Tcp(port)) => balancer.listeners.contains_key(&port),
             _ => false,
@@ -79,14 +79,14 @@ impl Lab {
     /// Who holds the addresses that the listener of a flow passes on to, each with the port there. Not where a health check asks at that
     /// port: who answers it for a moment would come into service.
     pub(super) fn passed_on_to(&self, flow: &Flow) -> Vec<(InstanceName, Service)> {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud.load_balancer_of(name));
+        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         let to = balancer.and_then(|it| it.listeners.get(&flow.service.tcp_port()?));
         let (Some(balancer), Some(to)) = (balancer, to) else { return Vec::new() };
-        if self.state.cloud.load_balancers.values().any(|it| it.health_check.port == *to) {
+        if self.state.cloud().load_balancers.values().any(|it| it.health_check.port == *to) {
             return Vec::new();
         }
         let vpc = &balancer.interface.vpc;
-        let holders = self.state.cloud.interfaces().filter(|(.., it)| {
+        let holders = self.state.cloud().interfaces().filter(|(.., it)| {
             it.vpc == *vpc && it.private.is_some_and(|private| balancer.registrations.values().any(|at| *at == private))
         });
         holders.map(|(name, ..)| (name.clone(), Service::Tcp(*to))).collect()
@@ -98,7 +98,7 @@ impl Lab {
             let node = names::instance(balancer.node());
             let Some(private) = balancer.interface.private.filter(|_| !self.prober.balances(&node)) else { continue };
             let plan = Plan {
-                node: Arc::clone(self.state.fabric.node(&node)?),
+                node: Arc::clone(self.state.fabric().node(&node)?),
                 address: IpAddr::V4(private.0),
                 listeners: balancer.listeners.clone(),
                 health_check: balancer.health_check,
@@ -110,7 +110,7 @@ impl Lab {
 
     /// Tells each who is behind it now.
     pub(super) fn register_targets(&mut self) {
-        for balancer in self.state.cloud.load_balancers.values() {
+        for balancer in self.state.cloud().load_balancers.values() {
             let targets = balancer.registrations.iter().map(|(name, private)| (name.clone(), IpAddr::V4(private.0)));
             self.prober.register_targets(&names::instance(balancer.node()), &targets.collect());
         }

@@ -86,7 +86,7 @@ impl Lab {
         let prober = Prober::start().map_err(LabError::Witness)?;
         let services = Services::open(&fabric, &cloud).await?;
         let mut lab = Self {
-            state: LabState { cloud, network: Network::default(), fabric },
+            state: LabState::of(cloud, fabric),
             alteration,
             prober,
             services,
@@ -101,10 +101,10 @@ impl Lab {
             broken: None,
         };
         lab.boot_up(&network).await?;
-        hosts_file::write_resolvers(&lab.state.fabric, &lab.state.cloud)?;
-        lab.state.network = network;
+        hosts_file::write_resolvers(lab.state.fabric(), lab.state.cloud())?;
+        lab.state.stand_as(lab.state.cloud().clone(), network);
         lab.register_targets();
-        lab.last.remember(&lab.state.cloud);
+        lab.last.remember(lab.state.cloud());
         Ok(lab)
     }
 
@@ -120,7 +120,7 @@ impl Lab {
 
     /// The state of the cloud now.
     pub fn cloud(&self) -> &Cloud {
-        &self.state.cloud
+        self.state.cloud()
     }
 
     /// The state of the cloud at any moment, for who cannot have the lab meanwhile.
@@ -130,7 +130,7 @@ impl Lab {
 
     /// The namespaces of the lab.
     pub fn fabric(&self) -> &Fabric {
-        &self.state.fabric
+        self.state.fabric()
     }
 
     pub(super) fn refuse_broken(&self) -> Result<(), LabError> {

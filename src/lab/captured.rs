@@ -27,7 +27,7 @@ impl Lab {
     pub async fn probe_captured(&mut self, flow: &Flow) -> Result<Captured, LabError> {
         let mut captures = Vec::new();
         for name in self.on_the_way(flow) {
-            captures.push((name.clone(), Capture::open(self.state.fabric.node(&name)?).await?));
+            captures.push((name.clone(), Capture::open(self.state.fabric().node(&name)?).await?));
         }
         let batch = self.probe(std::slice::from_ref(flow)).await?;
         let held = batch.canaries_held;
@@ -54,9 +54,9 @@ impl Lab {
         let to = self.receiver(flow).ok().flatten().map(|receiver| receiver.node);
         let routes = |kind| matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet);
         let routers =
-            self.state.network.nodes.iter().filter(|(_, node)| routes(node.kind)).map(|(name, _)| name.clone());
+            self.state.network().nodes.iter().filter(|(_, node)| routes(node.kind)).map(|(name, _)| name.clone());
         let mut all: Vec<NodeName> = from.into_iter().chain(routers).chain(to).collect();
-        all.retain(|name| self.state.fabric.node(name).map(Arc::strong_count).is_ok());
+        all.retain(|name| self.state.fabric().node(name).map(Arc::strong_count).is_ok());
         all
     }
 }

@@ -38,7 +38,7 @@ impl Lab {
     pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
         self.refuse_broken()?;
         let begun = Instant::now();
-        let cloud = apply(&self.state.cloud, operation)?;
+        let cloud = apply(self.state.cloud(), operation)?;
         let network = self.compiled(&cloud)?;
         self.refuse_missing_mounts(&cloud, operation)?;
         self.end_programs_first(operation).await;
@@ -59,10 +59,10 @@ impl Lab {
         if operations.len() < 2 {
             return Ok(());
         }
-        if let Err(refused) = apply_all(&self.state.cloud, operations) {
+        if let Err(refused) = apply_all(self.state.cloud(), operations) {
             return Err(Box::new((refused.operation.clone(), refused.refusal.into())));
         }
-        let mut cloud = self.state.cloud.clone();
+        let mut cloud = self.state.cloud().clone();
         for operation in operations {
             let of = |error: LabError| Box::new((operation.clone(), error));
             carry_out(&mut cloud, operation).map_err(|refusal| of(refusal.into()))?;
@@ -91,7 +91,7 @@ impl Lab {
         network: Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
-        let phases = diff(&self.state.network, &network);
+        let phases = diff(self.state.network(), &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
         let mut changed = self.change(operation, &phases, &cloud, &network, begun).await;
@@ -132,7 +132,7 @@ impl Lab {
         }
         let failure = match prepared {
             Err(failure) => failure,
-            Ok(()) => match self.state.fabric.complete(phases).await {
+            Ok(()) => match self.state.fabric_mut().complete(phases).await {
                 Ok(()) => return Ok((in_force, opened)),
                 Err(broken @ FabricError::Broken { .. }) => return Err(broken.into()),
                 Err(failure) => failure.into(),
@@ -140,9 +140,9 @@ impl Lab {
         };
         let closed = self.close_opened(opened).await;
         let failure = match failure {
-            LabError::Fabric(failure) => self.state.fabric.retreat(phases, failure).await.into(),
+            LabError::Fabric(failure) => self.state.fabric_mut().retreat(phases, failure).await.into(),
             // It is told in its own words, but broken is broken.
-            failure => match self.state.fabric.retreat(phases, FabricError::Beside(failure.to_string())).await {
+            failure => match self.state.fabric_mut().retreat(phases, FabricError::Beside(failure.to_string())).await {
                 FabricError::Beside(_) => failure,
                 broken => broken.into(),
             },
@@ -156,14 +156,14 @@ impl Lab {
     /// Carries out all that can be taken back; it has been, if this fails. The programs of an instance that crashes end once its links
     /// are gone and before they are made again: its peers see no farewell, and none is in the way.
     async fn advance(&mut self, operation: Option<&Operation>, phases: &Phases) -> Result<(), FabricError> {
-        let Some(Operation::Crash(name)) = operation else { return self.state.fabric.advance(phases).await };
+        let Some(Operation::Crash(name)) = operation else { return self.state.fabric_mut().advance(phases).await };
         let takes_links = |phase: &Vec<Action>| phase.iter().any(|action| matches!(action, Action::RemoveLink(..)));
         let (before, after) = phases.split_at(phases.iter().rposition(takes_links).map_or(0, |last| last + 1));
-        self.state.fabric.advance(before).await?;
+        self.state.fabric_mut().advance(before).await?;
         self.end_programs(name).await;
-        match self.state.fabric.advance(after).await {
+        match self.state.fabric_mut().advance(after).await {
             Err(failure) if !matches!(failure, FabricError::Broken { .. }) => {
-                Err(self.state.fabric.retreat(before, failure).await)
+                Err(self.state.fabric_mut().retreat(before, failure).await)
             }
             other => other,
         }
@@ -171,26 +171,26 @@ impl Lab {
 
     /// Opens logs, taps and listeners where there are none yet, and writes the hosts file.
     pub(super) async fn boot_up(&mut self, network: &Network) -> Result<(), LabError> {
-        let cloud = self.state.cloud.clone();
+        let cloud = self.state.cloud().clone();
         self.prepare(&cloud, network, &mut Opened::default()).await?;
         self.track(network);
         Ok(())
     }
 
     async fn prepare(&mut self, cloud: &Cloud, network: &Network, opened: &mut Opened) -> Result<(), LabError> {
-        let new = network.nodes.iter().filter(|(name, _)| !self.state.network.nodes.contains_key(*name));
+        let new = network.nodes.iter().filter(|(name, _)| !self.state.network().nodes.contains_key(*name));
         let mut opening = Vec::new();
         for (name, node) in new {
             opened.nodes.push(name.clone());
             if matches!(node.kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet) {
-                let (prober, namespace) = (&self.prober, self.state.fabric.node(name)?);
+                let (prober, namespace) = (&self.prober, self.state.fabric().node(name)?);
                 opening.push(async move { prober.watch_log(namespace).await });
             }
         }
-        let at_once = if self.state.fabric.faults().are_armed() { 1 } else { opening.len().max(1) };
+        let at_once = if self.state.fabric().faults().are_armed() { 1 } else { opening.len().max(1) };
         let watched: Vec<_> = futures::stream::iter(opening).buffered(at_once).collect().await;
         watched.into_iter().collect::<Result<(), _>>()?;
-        let made = |name: &LinkName, link: &Link| self.state.network.links.get(name) != Some(link);
+        let made = |name: &LinkName, link: &Link| self.state.network().links.get(name) != Some(link);
         let made = network.links.iter().filter(|(name, link)| made(name, link)).map(|(_, link)| link);
         let made = ends_by_router(network, made);
         opened
@@ -200,18 +200,18 @@ impl Lab {
         let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
         for (name, node) in &network.nodes {
             if let Some(services) = self.to_listen(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
-                wanted.push((Arc::clone(self.state.fabric.node(name)?), services));
+                wanted.push((Arc::clone(self.state.fabric().node(name)?), services));
             }
         }
         opened.listening.extend(wanted.iter().map(|(node, _)| node.name.clone()));
         self.prober.listen(wanted).await?;
         self.open_balancers(cloud).await?;
-        hosts_file::write(&self.state.fabric, cloud)
+        hosts_file::write(self.state.fabric(), cloud)
     }
 
     async fn watch_links(&mut self, by_router: IndexMap<NodeName, Vec<(u32, NodeName)>>) -> Result<(), LabError> {
         for (router, ends) in by_router {
-            let router = Arc::clone(self.state.fabric.node(&router)?);
+            let router = Arc::clone(self.state.fabric().node(&router)?);
             self.prober.watch_links(&router, ends).await?;
         }
         Ok(())
@@ -222,8 +222,8 @@ impl Lab {
         if matches!(failure, LabError::Fabric(FabricError::Broken { .. })) {
             return failure;
         }
-        let replaced = self.state.network.links.iter().filter(|(name, link)| wanted.links.get(*name) != Some(link));
-        let replaced = ends_by_router(&self.state.network, replaced.map(|(_, link)| link));
+        let replaced = self.state.network().links.iter().filter(|(name, link)| wanted.links.get(*name) != Some(link));
+        let replaced = ends_by_router(self.state.network(), replaced.map(|(_, link)| link));
         match self.watch_links(replaced).await {
             Ok(()) => failure,
             Err(undoing) => LabError::Broken(format!("{failure}; and taking it back failed: {undoing}")),
@@ -235,7 +235,7 @@ impl Lab {
         for (_, machine) in opened.machines {
             machine.end().await;
         }
-        let written = hosts_file::write(&self.state.fabric, &self.state.cloud);
+        let written = hosts_file::write(self.state.fabric(), self.state.cloud());
         for name in &opened.listening {
             self.prober.silence(name).await;
         }
@@ -251,8 +251,8 @@ impl Lab {
     /// What follows from an operation that has succeeded. None of it can fail.
     async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Cloud, network: Network) {
         let gone: Vec<NodeName> =
-            self.state.network.nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
-        for (_, link) in self.state.network.links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
+            self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
+        for (_, link) in self.state.network().links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
             self.prober.unwatch_link(&link.upper.node, link.upper.index);
         }
         for name in &gone {
@@ -288,11 +288,10 @@ impl Lab {
             }
         }
         self.track(&network);
-        self.state.network = network;
         self.services.follow(&cloud);
-        self.state.cloud = cloud;
+        self.state.stand_as(cloud, network);
         self.register_targets();
-        self.last.remember(&self.state.cloud);
+        self.last.remember(self.state.cloud());
     }
 
     /// What is to listen in a namespace.
@@ -301,14 +300,14 @@ impl Lab {
     }
 
     fn runs(&self, name: &InstanceName) -> bool {
-        self.state.cloud.instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
+        self.state.cloud().instances.get(name).is_some_and(|instance| instance.state == InstanceState::Running)
     }
 
     /// Tells the prober where flows are tracked.
     fn track(&mut self, network: &Network) {
         let of = |kinds: &[NodeKind]| {
             let nodes = network.nodes.iter().filter(|(_, node)| kinds.contains(&node.kind));
-            nodes.filter_map(|(name, _)| self.state.fabric.node(name).ok().cloned()).collect()
+            nodes.filter_map(|(name, _)| self.state.fabric().node(name).ok().cloned()).collect()
         };
         let Timeouts { udp, udp_stream, other, .. } = network.timeouts;
         self.prober.remembers_for(Duration::from_secs(udp.max(udp_stream).max(other).into()));

@@ -22,10 +22,10 @@ impl Lab {
     /// nft's own words.
     pub async fn rule_handles(&self) -> Result<RuleHandles, LabError> {
         let mut handles = RuleHandles::new();
-        for (name, node) in &self.state.network.nodes {
+        for (name, node) in &self.state.network().nodes {
             let Some(ruleset) = node.ruleset.as_ref().filter(|_| node.kind == NodeKind::Router) else { continue };
             let groups: HashSet<&str> = group_chains(ruleset).collect();
-            for rule in nft::rules(self.state.fabric.node(name)?).await? {
+            for rule in nft::rules(self.state.fabric().node(name)?).await? {
                 if groups.contains(rule.chain.as_str()) {
                     handles.insert((rule.chain, rule.id), rule.handle);
                 }
@@ -41,8 +41,8 @@ impl Lab {
     /// nft's own words.
     pub async fn rule_packets(&self) -> Result<RulePackets, LabError> {
         let mut packets = RulePackets::new();
-        for (name, _) in self.state.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
-            for rule in nft::counted(self.state.fabric.node(name)?).await? {
+        for (name, _) in self.state.network().nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            for rule in nft::counted(self.state.fabric().node(name)?).await? {
                 let id = rule.id.split('/').next().and_then(|id| id.parse().ok());
                 if let Some(id) = id.filter(|_| is_group_chain(&rule.chain)) {
                     *packets.entry(id).or_default() += rule.packets.unwrap_or(0);

@@ -57,16 +57,36 @@ impl DaemonStates {
 #[derive(Debug, Default)]
 pub(super) struct Daemons {
     /// From where paths are meant; nothing where services are not started at all.
-    pub folder: Option<PathBuf>,
+    folder: Option<PathBuf>,
     /// Those of the instances that run, each watched by a task that ends with this: the end of a lab is no news of theirs.
-    pub up: IndexMap<InstanceName, JoinSet<()>>,
-    pub states: DaemonStates,
+    up: IndexMap<InstanceName, JoinSet<()>>,
+    states: DaemonStates,
 }
 
 impl Daemons {
     /// Of a lab that starts them from a folder, or not at all.
     pub(super) fn of(folder: Option<PathBuf>) -> Self {
         Self { folder, ..Self::default() }
+    }
+
+    /// From now on they are started, and their paths are meant from this folder.
+    pub(super) fn start_from(&mut self, folder: Option<PathBuf>) {
+        self.folder = folder;
+    }
+
+    /// Takes up those of an instance, started or not: they are not started again until it leaves.
+    pub(super) fn take_up(&mut self, instance: InstanceName, watched: JoinSet<()>) {
+        self.up.insert(instance, watched);
+    }
+
+    /// Whether those of an instance are taken up.
+    pub(super) fn are_taken_up(&self, instance: &InstanceName) -> bool {
+        self.up.contains_key(instance)
+    }
+
+    /// How each is.
+    pub(super) fn states(&self) -> &DaemonStates {
+        &self.states
     }
 
     /// From where the paths of services are meant, if they are started.

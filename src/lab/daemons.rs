@@ -41,16 +41,16 @@ impl Lab {
     /// Everything else goes on.
     pub async fn start_services(&mut self, folder: PathBuf) -> Result<(), LabError> {
         self.find_files_from(&folder);
-        self.daemons.folder = self.mounted.folder().map(Path::to_owned);
+        self.daemons.start_from(self.mounted.folder().map(Path::to_owned));
         self.start_missing_services().await
     }
 
     /// Starts the services of instances that run without, and the first processes of those that mount something: that it cannot be mounted
     /// is known then, and not when somebody comes to start a program.
     pub(super) async fn start_missing_services(&mut self) -> Result<(), LabError> {
-        let Some(folder) = self.daemons.folder.clone() else { return Ok(()) };
-        let runs_without = |name: &InstanceName| !self.daemons.up.contains_key(name);
-        let running = self.state.cloud.instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
+        let Some(folder) = self.daemons.folder().map(Path::to_owned) else { return Ok(()) };
+        let runs_without = |name: &InstanceName| !self.daemons.are_taken_up(name);
+        let running = self.state.cloud().instances.iter().filter(|(_, it)| it.state == InstanceState::Running);
         let mut missing: Vec<(InstanceName, IndexMap<DaemonName, Daemon>)> = running
             .filter(|(name, it)| !(it.daemons.is_empty() && it.mounts.is_empty()) && runs_without(name))
             .map(|(name, instance)| (name.clone(), instance.daemons.clone()))
@@ -68,11 +68,11 @@ impl Lab {
         }
         // The others are not kept by one, and no later operation fails for it.
         missing.retain(|(name, _)| !without.contains(name));
-        self.daemons.up.extend(without.into_iter().map(|name| (name, JoinSet::new())));
+        without.into_iter().for_each(|name| self.daemons.take_up(name, JoinSet::new()));
         let lab = &*self;
         let starting = missing.iter().map(|(name, daemons)| lab.start_in_order(name, daemons, &folder));
         for ((name, _), (watched, failure)) in missing.iter().zip(join_all(starting).await) {
-            self.daemons.up.insert(name.clone(), watched);
+            self.daemons.take_up(name.clone(), watched);
             failed = failed.or(failure);
         }
         failed.map_or(Ok(()), Err)
@@ -88,8 +88,8 @@ impl Lab {
         for (name, daemon) in daemons {
             match self.start_daemon(instance, name, daemon, folder).await {
                 Ok(running) => {
-                    self.daemons.states.set(instance, name, DaemonState::Ready);
-                    watched.spawn(watch(self.daemons.states.clone(), instance.clone(), name.clone(), running));
+                    self.daemons.states().set(instance, name, DaemonState::Ready);
+                    watched.spawn(watch(self.daemons.states().clone(), instance.clone(), name.clone(), running));
                 }
                 Err((why, last_words)) => {
                     let (instance, daemon) = (instance.clone(), name.clone());
@@ -127,10 +127,11 @@ impl Lab {
             .ok_or_else(|| plain("the instance does not run".to_owned()))?;
         let started = machine.entrance().run(program, [nothing, output()?, output()?]).await;
         let mut running = started.map_err(|error| plain(error.to_string()))?;
-        let state = |state| self.daemons.states.set(instance, name, state);
+        let state = |state| self.daemons.states().set(instance, name, state);
         let Some(port) = daemon.port else { return Ok(running) };
         state(DaemonState::Starting);
-        let namespace = self.state.fabric.node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
+        let namespace =
+            self.state.fabric().node(&names::instance(instance)).map_err(|error| plain(error.to_string()))?;
         let ready = async {
             tokio::select! {
                 code = running.ended() => {
@@ -155,7 +156,7 @@ impl Lab {
 
     /// How its services are, now and later.
     pub fn services_states(&self) -> DaemonStates {
-        self.daemons.states.clone()
+        self.daemons.states().clone()
     }
 
     fn log_of(
@@ -169,7 +170,7 @@ impl Lab {
             return Ok(sources::named_from(folder, log));
         }
         let logs =
-            self.state.fabric.volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
+            self.state.fabric().volume_for(&Path::new("logs").join(instance.as_str())).map_err(io::Error::other)?;
         Ok(logs.join(format!("{name}.log")))
     }
 
@@ -179,14 +180,14 @@ impl Lab {
     /// In words, why there is nothing.
     pub fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Result<String, String> {
         let known =
-            self.state.cloud.instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
+            self.state.cloud().instances.get(instance).ok_or_else(|| format!("there is no instance `{instance}`"))?;
         let daemon = known.daemons.get(service).ok_or_else(|| {
             let names: Vec<&str> = known.daemons.keys().map(DaemonName::as_str).collect();
             let there =
                 if names.is_empty() { "it has none".to_owned() } else { format!("there are {}", names.join(", ")) };
             format!("{instance} has no service `{service}`; {there}")
         })?;
-        let folder = self.daemons.folder.as_deref().ok_or("services are not started in this lab")?;
+        let folder = self.daemons.folder().ok_or("services are not started in this lab")?;
         let path = self.log_of(instance, service, daemon, folder).map_err(|error| error.to_string())?;
         let said = self.mounted.open_log(&path, LogUse::Read).and_then(|log| {
             let size = log.metadata()?.len();

@@ -51,10 +51,10 @@ impl Lab {
     async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
         let (from, service) = (&peers.there.from, peers.back.service);
         let held = |whose: &str| format!("{whose} holds {service} of {from}, from which it is to send");
-        if from.instance().is_some_and(|from| self.daemons.hold(&self.state.cloud, from, service)) {
+        if from.instance().is_some_and(|from| self.daemons.hold(self.state.cloud(), from, service)) {
             return Ok(Err(held("a service")));
         }
-        let namespace = std::sync::Arc::clone(self.state.fabric.node(&client.node)?);
+        let namespace = std::sync::Arc::clone(self.state.fabric().node(&client.node)?);
         let listens = self.prober.listen_too(&namespace, service).await?;
         Ok(if listens { Ok(()) } else { Err(held("a program")) })
     }
@@ -92,12 +92,12 @@ impl Lab {
         let resolved = self.resolve(std::slice::from_ref(flow)).await;
         let ask = self.ask(flow, &resolved).map_err(not_opened)?;
         let client = self.client(flow).map_err(not_opened)?;
-        if flow.to.instance().is_some_and(|to| self.daemons.hold(&self.state.cloud, to, flow.service)) {
+        if flow.to.instance().is_some_and(|to| self.daemons.hold(self.state.cloud(), to, flow.service)) {
             return Err(not_opened("a service holds the port, and what is held are connections to the harness".into()));
         }
         if let Some(receiver) = ask.receiver.as_ref().filter(|receiver| !self.is_deaf(&receiver.node, flow.service)) {
             // Its end of the connection is the harness's, for as long as the connection is held.
-            let namespace = std::sync::Arc::clone(self.state.fabric.node(&receiver.node)?);
+            let namespace = std::sync::Arc::clone(self.state.fabric().node(&receiver.node)?);
             if !self.prober.listen_too(&namespace, flow.service).await? {
                 return Err(not_opened(
                     "a program holds the port, and what is held are connections to the harness".into(),
@@ -109,7 +109,7 @@ impl Lab {
 
     /// Whether nothing is to listen at a port, or nothing runs there.
     fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
-        let instance = self.state.cloud.instances.iter().find(|(name, _)| name.as_str() == node.0);
+        let instance = self.state.cloud().instances.iter().find(|(name, _)| name.as_str() == node.0);
         !self.listening.answers_for_all()
             || instance.is_some_and(|(name, instance)| {
                 instance.state != InstanceState::Running || self.listening.is_deaf(name, service)
@@ -170,7 +170,7 @@ impl Lab {
     fn admission(&self, logged: &Logged) -> Option<Admission> {
         let (at, by) = match logged.record {
             Record::Accept(at, id) => {
-                let (group, rule) = self.state.cloud.rule(id)?;
+                let (group, rule) = self.state.cloud().rule(id)?;
                 (at, AdmittedBy::Rule { id, group: group.clone(), written: rule.written.clone() })
             }
             Record::Pass(at) => (at, AdmittedBy::Everything),

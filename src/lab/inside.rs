@@ -54,7 +54,7 @@ impl Lab {
     /// # Errors
     /// [`FabricError::NoNode`](crate::fabric::FabricError::NoNode) if there is none of that name, or it does not run.
     pub fn in_site(&self, site: &Site) -> Result<Inside, LabError> {
-        self.in_site_of(&self.state.cloud, site)
+        self.in_site_of(self.state.cloud(), site)
     }
 
     /// The same in a cloud that is about to be the lab's.
@@ -82,9 +82,9 @@ impl Lab {
 
     fn in_node(&self, node: &NodeName, router: &NodeName) -> Result<Inside, LabError> {
         Ok(Inside {
-            namespace: std::sync::Arc::clone(self.state.fabric.node(node)?),
-            hosts: self.state.fabric.hosts_file(router),
-            resolver: self.state.fabric.resolver_file(router),
+            namespace: std::sync::Arc::clone(self.state.fabric().node(node)?),
+            hosts: self.state.fabric().hosts_file(router),
+            resolver: self.state.fabric().resolver_file(router),
         })
     }
 }

@@ -45,7 +45,7 @@ impl Lab {
         }
         let by_node: Result<Vec<_>, FabricError> = by_node
             .into_iter()
-            .map(|(node, services)| Ok((Arc::clone(self.state.fabric.node(&node)?), services.into_iter().collect())))
+            .map(|(node, services)| Ok((Arc::clone(self.state.fabric().node(&node)?), services.into_iter().collect())))
             .collect();
         let held = self.prober.listen_briefly(by_node?).await?;
         let lent: HashSet<Door> = wanted.difference(&held).cloned().collect();
@@ -73,8 +73,8 @@ impl Lab {
     /// Whether an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody
     /// answers in its place.
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
-        self.state.cloud.instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
+        self.state.cloud().instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
             && !self.listening.is_deaf(name, service)
-            && !self.daemons.hold(&self.state.cloud, name, service)
+            && !self.daemons.hold(self.state.cloud(), name, service)
     }
 }

@@ -44,8 +44,8 @@ impl Lab {
             None => OUTSIDE_RESOLVER.into(),
             Some(sender) => self.service_of(sender, CloudService::Dns)?,
         };
-        let from = Arc::clone(self.state.fabric.node(&node).map_err(|error| error.to_string())?);
-        let balancer = |name: &InstanceName| self.state.cloud.load_balancers.get_key_value(name.as_str());
+        let from = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
+        let balancer = |name: &InstanceName| self.state.cloud().load_balancers.get_key_value(name.as_str());
         let name = match flow.to.instance().and_then(balancer) {
             Some((name, balancer)) => zone::balancer_name(name, balancer.scheme),
             None => {
@@ -60,9 +60,9 @@ impl Lab {
     /// Where an instance finds a service.
     fn service_of(&self, instance: &InstanceName, service: CloudService) -> Result<IpAddr, String> {
         let interface =
-            first_interface(&self.state.cloud, instance).ok_or_else(|| format!("there is no {instance}"))?;
-        let vpc = self.state.cloud.vpcs.get(&interface.vpc);
-        let address = vpc.and_then(|vpc| address(&self.state.cloud, vpc, service));
+            first_interface(self.state.cloud(), instance).ok_or_else(|| format!("there is no {instance}"))?;
+        let vpc = self.state.cloud().vpcs.get(&interface.vpc);
+        let address = vpc.and_then(|vpc| address(self.state.cloud(), vpc, service));
         address.ok_or_else(|| format!("{instance} has no {service}"))
     }
 
@@ -72,8 +72,8 @@ impl Lab {
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
     pub async fn ask_service(&self, instance: &InstanceName, service: CloudService) -> Result<Asked, LabError> {
         self.refuse_broken()?;
-        let running = self.state.cloud.instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
-        let asker = first_interface(&self.state.cloud, instance).filter(|_| running);
+        let running = self.state.cloud().instances.get(instance).is_some_and(|it| it.state == InstanceState::Running);
+        let asker = first_interface(self.state.cloud(), instance).filter(|_| running);
         let source = asker.and_then(|asker| asker.private).map(|private| IpAddr::V4(private.0));
         let (Some(asker), Some(source)) = (asker, source) else {
             let why = format!("{instance} is not running, so it can ask nothing");
@@ -83,7 +83,7 @@ impl Lab {
             Ok(at) => at,
             Err(why) => return Ok(Asked::Inconclusive { why }),
         };
-        let from = self.state.fabric.node(&names::instance(instance))?;
+        let from = self.state.fabric().node(&names::instance(instance))?;
         Ok(services::ask(from, asker, source, service, at, self.services.said()).await)
     }
 }

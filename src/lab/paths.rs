@@ -21,7 +21,7 @@ impl Lab {
             return Err(format!("no packet was sent: {why}"));
         }
         let Sender { node, source, public } = self.sender(flow)?;
-        let sender = Arc::clone(self.state.fabric.node(&node).map_err(|error| error.to_string())?);
+        let sender = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
         let outside = matches!(flow.from, Endpoint::Host(..));
         let (destination, translated) = match (&flow.to, flow.to.interface()) {
             (_, Some(id)) => {
@@ -77,7 +77,7 @@ impl Lab {
 
     /// Who may answer in place of the receiver: the instances behind the listener of a load balancer.
     fn behind(&self, flow: &Flow) -> Vec<NodeName> {
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud.load_balancer_of(name));
+        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         let listens = |port| balancer.is_some_and(|balancer| balancer.listeners.contains_key(port));
         match (balancer, flow.service) {
             (Some(balancer), Service::Tcp(port)) if listens(&port) => {
@@ -90,10 +90,10 @@ impl Lab {
     /// What answers at the other end: who is asked, or who is behind the load balancer that is. The harness has some ports for a while.
     pub(super) fn answering(&self, flow: &Flow, ask: &Ask, lent: &HashSet<(NodeName, Service)>) -> Answering {
         let port = |service| if let Service::Tcp(port) = service { Some(port) } else { None };
-        let balancer = flow.to.instance().and_then(|name| self.state.cloud.load_balancer_of(name));
+        let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         let listener = balancer.and_then(|balancer| balancer.listeners.get(&port(flow.service)?));
         let runs =
-            |node: &NodeName| self.state.cloud.state_of(&InstanceName::new(&node.0)) == Some(InstanceState::Running);
+            |node: &NodeName| self.state.cloud().state_of(&InstanceName::new(&node.0)) == Some(InstanceState::Running);
         if let Some(to) = listener.filter(|_| !ask.behind.is_empty()) {
             let ours = |node: &NodeName| {
                 let service = Service::Tcp(*to);
@@ -102,7 +102,7 @@ impl Lab {
             let programs = ask.behind.iter().any(|node| runs(node) && !ours(node));
             return if programs { Answering::ProgramBehind } else { Answering::Harness };
         }
-        match flow.to.instance().is_some_and(|name| self.daemons.hold(&self.state.cloud, name, flow.service)) {
+        match flow.to.instance().is_some_and(|name| self.daemons.hold(self.state.cloud(), name, flow.service)) {
             true => Answering::Program,
             false => Answering::Harness,
         }
@@ -121,12 +121,12 @@ impl Lab {
     }
 
     pub(super) fn interfaces_of<'a>(&'a self, name: &'a InstanceName) -> impl Iterator<Item = &'a Interface> {
-        self.state.cloud.network_interfaces().filter(move |interface| interface.id.instance == *name)
+        self.state.cloud().network_interfaces().filter(move |interface| interface.id.instance == *name)
     }
 
     /// Whether routes lead to the sender.
     fn is_appliance(&self, flow: &Flow) -> bool {
-        let mut routes = self.state.cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
+        let mut routes = self.state.cloud().vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
         routes.any(|route| Some(&route.target.instance) == flow.from.instance())
     }
 
@@ -137,8 +137,8 @@ impl Lab {
             return Ok(Sender { node: host_node(name), source: address.0, public: None });
         };
         let from = &flow.from;
-        let interface = self.state.cloud.interface(&id).ok_or_else(|| format!("there is no {from}"))?;
-        let running = self.state.cloud.state_of(&id.instance) == Some(InstanceState::Running);
+        let interface = self.state.cloud().interface(&id).ok_or_else(|| format!("there is no {from}"))?;
+        let running = self.state.cloud().state_of(&id.instance) == Some(InstanceState::Running);
         let node = names::instance(&id.instance);
         let asleep = || format!("{from} is not running, so it can ask nothing");
         if flow.via == Via::Ipv6 {
@@ -155,7 +155,7 @@ impl Lab {
     }
 
     fn are_in_one_vpc(&self, from: &Endpoint, to: &InterfaceId) -> bool {
-        let vpc = |id: &InterfaceId| self.state.cloud.interface(id).map(|interface| &interface.vpc);
+        let vpc = |id: &InterfaceId| self.state.cloud().interface(id).map(|interface| &interface.vpc);
         from.interface().and_then(|from| vpc(&from)).is_some_and(|from| vpc(to) == Some(from))
     }
 
@@ -172,7 +172,7 @@ impl Lab {
     pub(super) fn holder(&self, end: &Endpoint, via: Via) -> Result<Option<Receiver>, String> {
         let (node, device, address) = match (end, end.interface()) {
             (_, Some(id)) => {
-                let address = self.state.cloud.interface(&id).and_then(|interface| match via {
+                let address = self.state.cloud().interface(&id).and_then(|interface| match via {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
                     Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
                 });
@@ -182,29 +182,29 @@ impl Lab {
             (_, None) => return Ok(None),
         };
         let its = |end: &End| end.node == node && end.index == FIRST_INSTANCE_INDEX + device;
-        let link = self.state.network.links.values().find(|link| its(&link.lower));
+        let link = self.state.network().links.values().find(|link| its(&link.lower));
         let (Some(link), Some(address)) = (link, address) else { return Ok(None) };
-        let router = self.state.fabric.node(&link.upper.node).map_err(|error| error.to_string())?;
+        let router = self.state.fabric().node(&link.upper.node).map_err(|error| error.to_string())?;
         let router_address = match (router.kind, address) {
             (NodeKind::Internet, IpAddr::V4(_)) => names::INTERNET_ADDRESS.into(),
             (NodeKind::Internet, IpAddr::V6(_)) => names::INTERNET_ADDRESS_IPV6.into(),
             (_, IpAddr::V4(_)) => names::ROUTER_ADDRESS.into(),
             (_, IpAddr::V6(_)) => {
-                let vpcs = self.state.cloud.vpcs.iter().find(|(vpc, _)| names::router(vpc) == router.name);
+                let vpcs = self.state.cloud().vpcs.iter().find(|(vpc, _)| names::router(vpc) == router.name);
                 let block = vpcs.and_then(|(_, vpc)| vpc.ipv6);
                 names::router_ipv6(block.ok_or_else(|| format!("{} speaks no IPv6", router.name))?).into()
             }
         };
-        let namespace = Arc::clone(self.state.fabric.node(&node).map_err(|error| error.to_string())?);
+        let namespace = Arc::clone(self.state.fabric().node(&node).map_err(|error| error.to_string())?);
         let port = link.upper.index;
         Ok(Some(Receiver { node, namespace, address, router: Arc::clone(router), router_address, port }))
     }
 
     /// A path of known fate through every VPC's filter.
     pub(super) fn known_paths(&self) -> Result<Vec<KnownPath>, LabError> {
-        let paths = self.state.cloud.vpcs.keys().map(|vpc| {
+        let paths = self.state.cloud().vpcs.keys().map(|vpc| {
             Ok(KnownPath {
-                from: Arc::clone(self.state.fabric.node(&names::gateway(vpc))?),
+                from: Arc::clone(self.state.fabric().node(&names::gateway(vpc))?),
                 source: names::GATEWAY_ADDRESS.into(),
                 to: names::canary(vpc),
                 destination: names::CANARY_ADDRESS.into(),

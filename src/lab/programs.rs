@@ -98,9 +98,9 @@ impl Lab {
     /// [`ProgramError`].
     pub async fn door_of(&mut self, name: &str) -> Result<Door, ProgramError> {
         self.refuse_broken()?;
-        let site = Site::named(&self.state.cloud, name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
+        let site = Site::named(self.state.cloud(), name).ok_or_else(|| ProgramError::Nobody(name.to_owned()))?;
         if let Site::Instance(name) = &site {
-            let state = self.state.cloud.instances.get(name).map(|it| it.state);
+            let state = self.state.cloud().instances.get(name).map(|it| it.state);
             if state != Some(InstanceState::Running) {
                 return Err(ProgramError::NotRunning(name.clone()));
             }
@@ -116,8 +116,8 @@ impl Lab {
             self.machines.shift_remove(&node);
         }
         if !self.machines.contains_key(&node) {
-            self.mounted.learn(&self.state.cloud);
-            let mounts = self.mounts(&self.state.cloud, site)?;
+            self.mounted.learn(self.state.cloud());
+            let mounts = self.mounts(self.state.cloud(), site)?;
             let machine = self.new_machine(self.in_site(site)?, site, mounts).await?;
             self.machines.insert(node.clone(), machine);
         }
@@ -126,7 +126,7 @@ impl Lab {
 
     async fn new_machine(&self, inside: Inside, site: &Site, all: Vec<Mount>) -> Result<Machine, ProgramError> {
         let sandbox = sandbox::current().ok_or(LabError::NoSandbox)?;
-        let data = self.state.fabric.volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
+        let data = self.state.fabric().volume_for(&Path::new("data").join(&site.node().0)).map_err(LabError::from)?;
         let mounts = Mounts { all, written: self.mounted.written().cloned().collect() };
         let started = inside.start_machine(data, mounts, sandbox).await;
         started.map_err(|source| ProgramError::Machine { site: site.clone(), source })
@@ -168,7 +168,7 @@ impl Lab {
         let runs = |cloud: &Cloud, name: &InstanceName| cloud.state_of(name) == Some(InstanceState::Running);
         let begins = |name: &InstanceName| {
             let is_rebooted = matches!(operation, Some(Operation::Reboot(rebooted)) if rebooted == name);
-            runs(cloud, name) && (is_rebooted || !runs(&self.state.cloud, name))
+            runs(cloud, name) && (is_rebooted || !runs(self.state.cloud(), name))
         };
         let mounting = cloud.instances.iter().filter(|(name, it)| !it.mounts.is_empty() && begins(name));
         mounting.map(|(name, _)| name.clone()).collect()

@@ -13,12 +13,42 @@ pub(super) const FIRST_INSTANCE_INDEX: u32 = 2;
 /// All three change together, by an operation.
 #[derive(Debug)]
 pub(super) struct LabState {
-    pub cloud: Cloud,
-    pub network: Network,
-    pub fabric: Fabric,
+    cloud: Cloud,
+    network: Network,
+    fabric: Fabric,
 }
 
 impl LabState {
+    /// Of a lab that boots: what the fabric has is of no network yet.
+    pub fn of(cloud: Cloud, fabric: Fabric) -> Self {
+        Self { cloud, network: Network::default(), fabric }
+    }
+
+    /// From now on it is this cloud, and the fabric has its network.
+    pub fn stand_as(&mut self, cloud: Cloud, network: Network) {
+        (self.cloud, self.network) = (cloud, network);
+    }
+
+    /// The cloud.
+    pub fn cloud(&self) -> &Cloud {
+        &self.cloud
+    }
+
+    /// Its network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// What the network is in the kernel.
+    pub fn fabric(&self) -> &Fabric {
+        &self.fabric
+    }
+
+    /// The same, to be changed towards another network.
+    pub fn fabric_mut(&mut self) -> &mut Fabric {
+        &mut self.fabric
+    }
+
     /// Where a record was made, as the cloud is now.
     pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
         // By number first: records are many, and a link's name is text.

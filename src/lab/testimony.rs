@@ -28,11 +28,11 @@ impl Lab {
     /// The kernel's or nft's own words.
     pub async fn testify(&self, addresses: &[IpAddr]) -> Result<Testimony, LabError> {
         let mut testimony = Testimony::default();
-        for (name, node) in &self.state.network.nodes {
+        for (name, node) in &self.state.network().nodes {
             if node.ruleset.is_none() {
                 continue;
             }
-            let namespace: &Arc<Namespace> = self.state.fabric.node(name)?;
+            let namespace: &Arc<Namespace> = self.state.fabric().node(name)?;
             testimony.rulesets.push((name.clone(), nft::ruleset(namespace).await?));
             testimony.tracked.push((name.clone(), tracked::flows(namespace, addresses).await?));
         }

@@ -9,10 +9,10 @@ use crate::probe::{Ends, Place, Receiver, Route};
 impl Lab {
     /// The addresses of the appliances that the sender's route table may send a flow through.
     pub(super) fn appliances(&self, flow: &Flow) -> Vec<IpAddr> {
-        let sender = flow.from.interface().and_then(|id| self.state.cloud.interface(&id));
-        let vpc = sender.and_then(|sender| Some((sender, self.state.cloud.vpcs.get(&sender.vpc)?)));
+        let sender = flow.from.interface().and_then(|id| self.state.cloud().interface(&id));
+        let vpc = sender.and_then(|sender| Some((sender, self.state.cloud().vpcs.get(&sender.vpc)?)));
         let routes = vpc.and_then(|(sender, vpc)| vpc.routes.get(&sender.subnet));
-        let targets = routes.into_iter().flatten().filter_map(|route| self.state.cloud.interface(&route.target));
+        let targets = routes.into_iter().flatten().filter_map(|route| self.state.cloud().interface(&route.target));
         let addresses = |target: &Interface| {
             [target.private.map(|private| private.0.into()), target.public.map(|public| public.0.into())]
         };
@@ -79,7 +79,7 @@ impl Lab {
     }
 
     fn forwarding(&self, target: &Interface) -> Forwarding {
-        self.state.cloud.instances.get(&target.id.instance).map_or(Forwarding::None, |instance| instance.forwarding)
+        self.state.cloud().instances.get(&target.id.instance).map_or(Forwarding::None, |instance| instance.forwarding)
     }
 
     /// The interfaces of appliances, each as a route names it, that what an end sends may be led through: an appliance's own may be led
@@ -91,8 +91,8 @@ impl Lab {
         while let Some(sender) = senders.pop() {
             let routes = self
                 .interfaces_of(&sender)
-                .filter_map(|own| self.state.cloud.vpcs.get(&own.vpc)?.routes.get(&own.subnet));
-            for target in routes.flatten().filter_map(|route| self.state.cloud.interface(&route.target)) {
+                .filter_map(|own| self.state.cloud().vpcs.get(&own.vpc)?.routes.get(&own.subnet));
+            for target in routes.flatten().filter_map(|route| self.state.cloud().interface(&route.target)) {
                 if !found.iter().any(|known| known.id == target.id) {
                     found.push(target);
                 }

@@ -54,8 +54,8 @@ impl FlowLogs {
     pub(super) async fn of(state: &LabState) -> Result<Self, LabError> {
         let (tell, ended) = mpsc::channel(WAITING);
         let mut all = Vec::new();
-        for (name, _) in state.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
-            all.push((name.clone(), counted::count(state.fabric.node(name)?).await?));
+        for (name, _) in state.network().nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            all.push((name.clone(), counted::count(state.fabric().node(name)?).await?));
         }
         let stop = Arc::new(EventFd::new().map_err(|errno| LabError::Witness(errno.into()))?);
         let stopped = Arc::clone(&stop);
@@ -96,12 +96,12 @@ impl FlowLogs {
     /// The kernel's word; what was counted is then in the next window.
     pub(super) async fn close(&mut self, state: &LabState) -> Result<Vec<FlowRecord>, LabError> {
         let mut standing = Vec::new();
-        for (name, _) in state.network.nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
-            standing.push((name.clone(), counted::standing(state.fabric.node(name)?).await?));
+        for (name, _) in state.network().nodes.iter().filter(|(_, node)| node.kind == NodeKind::Router) {
+            standing.push((name.clone(), counted::standing(state.fabric().node(name)?).await?));
         }
         for (name, flows) in standing {
             flows.into_iter().for_each(|counted| self.log.count(&name, counted, false));
-            for (packet, amount, ended) in remembered::counted(state.fabric.node(&name)?).await? {
+            for (packet, amount, ended) in remembered::counted(state.fabric().node(&name)?).await? {
                 // The gateway's end is nobody's interface, and one that has gone has no record in this window.
                 if let Some(interface) = state.interface_at(&name, &packet.interface) {
                     self.log.remembered(interface, &packet, amount, ended);
@@ -110,7 +110,7 @@ impl FlowLogs {
         }
         // What has ended before the list was made is not in it.
         self.hear_all().await;
-        Ok(self.log.close(&state.cloud, now()))
+        Ok(self.log.close(state.cloud(), now()))
     }
 
     /// Hears of all that has ended up to now; what the listener has not read yet it reads first.
