@@ -4,7 +4,7 @@
 //! anybody's name: it begins flows for others, and answers what it is to pass on. What it is let do makes the entry established, and the
 //! bits speak for ends that have had nothing of the flow. So of a flow whose first packet does not come from the interface that holds its source, or
 //! does not go to the one that holds its destination, the mark says so, until that interface itself has let a packet of it by. Until then such a
-//! packet meets the interface's rules as one that begins something.
+//! packet meets the interface's rules as one that begins something. The marks outlive whoever may forge: they are read in every VPC.
 
 use super::names::{SOURCES, SOURCES_IPV6, UNCHECKED, doubted, new_flows};
 use super::parts::{chain, families, of};
@@ -17,8 +17,8 @@ use crate::network::nft::Ruleset;
 const SOURCE: u32 = 0x80;
 /// The same of its destination.
 const DESTINATION: u32 = 0x100;
-/// Both.
-const DOUBTS: u32 = SOURCE | DESTINATION;
+/// Both: each end of a flow that is forgotten is to be asked anew.
+pub const DOUBTS: u32 = SOURCE | DESTINATION;
 
 const CHAIN: &str = "doubts";
 
@@ -27,13 +27,8 @@ pub fn are_possible(attached: &[&Interface]) -> bool {
     attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off)
 }
 
-/// The bits of a flow that is forgotten while its entry stands: each end is to be asked anew.
-pub fn of_forgotten(attached: &[&Interface]) -> u32 {
-    if are_possible(attached) { DOUBTS } else { 0 }
-}
-
 /// Adds the chains that judge such flows. They are to be asked before those of flows that are known.
-pub fn add(ruleset: &mut Ruleset, spoken: Families) {
+pub fn add(ruleset: &mut Ruleset, attached: &[&Interface], spoken: Families) {
     for direction in [Direction::Egress, Direction::Ingress] {
         let judged = holders(spoken, direction).map(|(family, way, doubt, own_packet)| {
             let (id, states) = (of(family, way), states(direction));
@@ -50,6 +45,13 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families) {
             base.rules.insert(at, own("doubted", format!("{} jump {}", any_doubt(), doubted(direction))));
         }
     }
+    if are_possible(attached) {
+        add_marks(ruleset, spoken);
+    }
+}
+
+/// Adds the chains that set and take away the marks of such flows.
+fn add_marks(ruleset: &mut Ruleset, spoken: Families) {
     // The first packet of a flow is the one whose entry is not confirmed.
     let mut begins = vec![own("known", "ct status confirmed return")];
     for family in families(spoken) {
@@ -101,8 +103,8 @@ fn sources(family: Family) -> &'static str {
 /// An error goes to an end of the flow, and comes from anybody.
 fn states(direction: Direction) -> &'static str {
     match direction {
-        Direction::Egress => "ct state established",
-        Direction::Ingress => "ct state established,related",
+        Direction::Egress => "ct state new,established",
+        Direction::Ingress => "ct state new,established,related",
     }
 }
 

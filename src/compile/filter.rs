@@ -87,18 +87,14 @@ pub fn ruleset(
     ruleset.chains.insert(UNREACHABLE.to_owned(), unreachable(families));
     ruleset.chains.insert(UNCOUNTED.to_owned(), uncounted(families));
     ruleset.chains.insert("input".to_owned(), input(families));
-    let (known, doubted) = (known(attached), doubts::of_forgotten(attached));
+    let known = known(attached);
     for direction in DIRECTIONS {
         ruleset.chains.insert(names::new_flows(direction), new_flows(direction, families));
-        ruleset
-            .chains
-            .insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, (known, doubted)));
+        ruleset.chains.insert(direction.to_string(), base_chain(direction, families, cloud.knobs.icmp_errors, known));
     }
     let of_errors = icmp_errors::add(&mut ruleset, cloud, vpc, attached, (families, timeouts));
     memory::add(&mut ruleset, families, timeouts, of_errors);
-    if doubts::are_possible(attached) {
-        doubts::add(&mut ruleset, families);
-    }
+    doubts::add(&mut ruleset, attached, families);
     fragments::add(&mut ruleset, GW, families);
     connections::add(&mut ruleset, families);
     if cloud.has_egress_rules() {
@@ -342,12 +338,7 @@ fn served(cloud: &Cloud, vpc: &Vpc, ipv4: bool) -> Vec<String> {
 }
 
 /// The chain that judges at one end of every flow: at the sender's, or at the receiver's.
-fn base_chain(
-    direction: Direction,
-    families: Families,
-    icmp_errors: IcmpErrors,
-    (known, doubted): (&str, u32),
-) -> Chain {
+fn base_chain(direction: Direction, families: Families, icmp_errors: IcmpErrors, known: &str) -> Chain {
     let (priority, opener, answerer) = match direction {
         Direction::Egress => ("filter", "iifname", "oifname"),
         Direction::Ingress => ("filter + 10", "oifname", "iifname"),
@@ -355,7 +346,7 @@ fn base_chain(
     let tracked = marked(tracked_bit(direction));
     let live = format!("@{direction}-live-of");
     let mut rules = vec![icmp_errors::about_flows(direction)];
-    rules.extend(idle::forgotten(direction, doubted));
+    rules.extend(idle::forgotten(direction));
     rules.extend([
         own("tracked", format!("{known} {tracked} accept")),
         own("original", format!("ct state established ct direction original {opener} vmap {live}")),

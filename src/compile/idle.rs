@@ -10,6 +10,7 @@
 //!
 //! Source: "Security group connection tracking" (Amazon EC2 user guide), "Idle connection tracking timeout".
 
+use super::doubts::DOUBTS;
 use super::names::{UDP_SLOW, keeping, new_flows};
 use super::parts::{chain, families, of, udp_key};
 use super::rule::{mark, marked, marked_of, own, tracked_bit};
@@ -64,21 +65,17 @@ pub fn add(ruleset: &mut Ruleset, spoken: Families, timeouts: Timeouts) -> [NftR
     [of_udp("udp-renewed", marked(EXPIRED)), of_udp("udp-unsettled", marked_of(0, SETTLED))]
 }
 
-/// The rules of a base chain about flows that are forgotten while their entry stands. Egress finds out. `doubts` are the bits by which each end
-/// is then asked as if it had had nothing of the flow: whoever goes on with it may do so in the ends' names.
-pub fn forgotten(direction: Direction, doubts: u32) -> Vec<NftRule> {
+/// The rules of a base chain about flows that are forgotten while their entry stands. Egress finds out. Each end is then asked as if it had had
+/// nothing of the flow: whoever goes on with it may do so in the ends' names.
+pub fn forgotten(direction: Direction) -> Vec<NftRule> {
     let expired = format!("meta l4proto {UDP} {}", marked(EXPIRED));
     let judged = format!("goto {}", new_flows(direction));
     match direction {
         Direction::Egress => {
             let slow = marked_of(SLOW, SETTLED | SLOW);
-            let expires = format!("meta l4proto {UDP} {slow} ct id != @{UDP_SLOW} ct mark set {:#x}", EXPIRED | doubts);
+            let expires = format!("meta l4proto {UDP} {slow} ct id != @{UDP_SLOW} ct mark set {:#x}", EXPIRED | DOUBTS);
             // What the last packet has left of the bits of the ends goes.
-            let set = match doubts {
-                0 => format!("ct mark set {EXPIRED:#x}"),
-                doubts => format!("ct mark set ct mark & {doubts:#x} | {EXPIRED:#x}"),
-            };
-            let expired = format!("{expired} {set} {judged}");
+            let expired = format!("{expired} ct mark set ct mark & {DOUBTS:#x} | {EXPIRED:#x} {judged}");
             vec![own("udp-expires", expires), own("udp-expired", expired)]
         }
         Direction::Ingress => vec![own("udp-expired", format!("{expired} {judged}"))],

@@ -7,6 +7,7 @@ use etherparse::PacketBuilder;
 use sglab::fabric::Namespace;
 use sglab::model::{Direction, Era};
 use sglab::network::record::Record;
+use sglab::topology::read_operations;
 
 use crate::bare::{Bare, Log, inside, segment, send_raw, soon};
 use crate::clouds::*;
@@ -97,6 +98,29 @@ async fn who_forges_a_question_has_the_answer_arrive_nowhere() {
     let (record, tuple, _) = log.next_drop();
     assert_eq!(record, Record::Drop(Direction::Ingress), "{tuple:?}");
     assert_eq!(tuple.destination, std::net::IpAddr::from(*forged.ip()), "{tuple:?}");
+}
+
+/// Nothing that it has left opens what it could not open itself.
+#[sglab::test]
+async fn what_was_forged_is_doubted_when_the_forger_is_gone() {
+    for gone in ["{terminate: x}", "{stop: x}", "{source-dest-check: {x: on}}"] {
+        // Nobody else may send what is not its own: nobody is left who may.
+        let alone =
+            CLOUD.replace("source-dest-check: off, forwards: as-is", "").replace(", routes: {10.0.2.0/24: box}", "");
+        let mut bare = Bare::boot(initial_cloud(&topology(&alone), Era::Vpc).0).await;
+        let mut log = bare.log("vpc-main").await;
+        let (forged, asked) = (at(&bare, "b", 54), at(&bare, "c", 2000));
+        let c = bound(&bare.node("c"), 2000).await;
+        send_raw(&bare.node("x"), vec![datagram(forged, asked)]).await;
+        c.recv(&mut [0; 4]).expect("a rule lets it in");
+        for operation in read_operations(&bare.cloud, &format!("[{gone}]")).expect("an operation") {
+            bare.apply(&operation.value).await;
+        }
+        for _ in 0..2 {
+            c.send_to(b"word", forged).expect("sent");
+            is_dropped_at(&mut log, forged);
+        }
+    }
 }
 
 #[sglab::test]
