@@ -173,8 +173,11 @@ pub(in crate::lab) enum NoAddress {
 /// no answer to it.
 pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<IpAddr, NoAddress>> {
     let packet = Packet::parse(message).ok()?;
-    let asked = packet.questions.first()?.qname.to_string();
-    if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !asked.eq_ignore_ascii_case(name) {
+    let question = packet.questions.first()?;
+    let is_asked = question.qname.to_string().eq_ignore_ascii_case(name)
+        && question.qtype == TYPE::A.into()
+        && question.qclass == CLASS::IN.into();
+    if packet.id() != id || !packet.has_flags(PacketFlag::RESPONSE) || !is_asked {
         return None;
     }
     Some(match packet.rcode() {
@@ -227,9 +230,10 @@ mod tests {
         assert!(read_answer(&unknown, 7, "nobody").unwrap().is_err());
         let mut query = Packet::new_query(7);
         query.questions.push(Question::new(Name::new(NAME).unwrap(), TYPE::MX.into(), CLASS::IN.into(), false));
-        let reply = ask(Carrier::Datagram, &query.build_bytes_vec().unwrap()).unwrap();
-        let reply = Packet::parse(&reply).unwrap();
+        let answer = ask(Carrier::Datagram, &query.build_bytes_vec().unwrap()).unwrap();
+        let reply = Packet::parse(&answer).unwrap();
         assert_eq!((reply.rcode(), reply.answers.len()), (RCODE::NoError, 0));
+        assert_eq!(read_answer(&answer, 7, NAME), None, "nobody has asked for that");
     }
 
     #[test]
