@@ -9,7 +9,9 @@ use super::error::LabError;
 use super::resolved::Resolved;
 use super::state::FIRST_INSTANCE_INDEX;
 use crate::compile::names;
-use crate::model::{Endpoint, Flow, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via};
+use crate::model::{
+    Direction, Endpoint, Flow, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
+};
 use crate::network::{End, NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
@@ -68,6 +70,7 @@ impl Lab {
             passed_on_by,
             there,
             back,
+            judged_at: judged_at(flow),
             service: flow.service,
             receiver,
             behind,
@@ -224,4 +227,17 @@ pub(super) struct Sender {
 /// The namespace of a host.
 fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
+}
+
+/// The ends whose groups have to be asked, and to say so, of a question that may be taken for one of an earlier flow. What begins a connection of TCP
+/// never is.
+fn judged_at(flow: &Flow) -> Vec<Direction> {
+    if !matches!(flow.service, Service::Udp(_) | Service::IcmpEcho) || matches!(flow.from, Endpoint::Forged(..)) {
+        return Vec::new();
+    }
+    let ends = [(&flow.from, Direction::Egress), (&flow.to, Direction::Ingress)];
+    ends.into_iter()
+        .filter(|(end, _)| matches!(end, Endpoint::Instance(_) | Endpoint::Interface(_)))
+        .map(|(_, at)| at)
+        .collect()
 }

@@ -9,7 +9,7 @@ use super::parties::{Parties, Route};
 use super::question::{self, Answering};
 use crate::fabric::Namespace;
 use crate::fabric::packet::Tuple;
-use crate::model::Service;
+use crate::model::{Direction, Service};
 use crate::network::NodeName;
 
 /// What a probe is to ask, with every address that it can have.
@@ -35,6 +35,8 @@ pub struct Ask {
     pub there: Route,
     /// The same of what answers it.
     pub back: Route,
+    /// At which ends groups are asked of it, each on record.
+    pub judged_at: Vec<Direction>,
     /// What it asks for.
     pub service: Service,
     /// Who holds the address, if anybody has a link for it.

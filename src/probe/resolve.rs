@@ -33,6 +33,20 @@ pub(super) fn outcome(
     behind: &[NodeName],
     whose: Whose<'_>,
 ) -> Outcome {
+    match shown(finding, receiver, behind, whose) {
+        Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
+            let lost = if finding.lost > 0 { ", or its record was lost" } else { "" };
+            let why = format!(
+                "it was answered, and no filter has asked its groups of it: it passed by an earlier flow{lost}"
+            );
+            Outcome::Inconclusive { why }
+        }
+        outcome => outcome,
+    }
+}
+
+/// What evidence shows, whether or not it passed by an earlier flow.
+fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], whose: Whose<'_>) -> Outcome {
     let inconclusive = |why: &str| {
         let lost = match finding.lost {
             0 => String::new(),
@@ -124,7 +138,7 @@ pub(super) fn outcome(
 }
 
 /// Why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
-fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
+pub(super) fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
     let sender = |logged: &Logged, unknown: &str| {
         let owner = logged.in_index.and_then(|index| whose(&logged.node, index));
         owner.map_or_else(|| unknown.to_owned(), |(id, _)| id.to_string())
@@ -396,6 +410,7 @@ mod tests {
             canary_arrived,
             overlooked,
             inside: false,
+            judged: true,
             elsewhere: Vec::new(),
             back: Back::Shown,
             forged: None,

@@ -27,6 +27,7 @@ use super::outcome::Drop;
 use super::prober::Prober;
 use super::question;
 use super::resolve::{self, SentBy, Whose};
+use super::waiting;
 use crate::fabric::packet::Tuple;
 use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, turn, watch};
@@ -52,6 +53,8 @@ pub struct Packet {
     pub after: Instant,
     /// Whether it has come to the receiver's interface.
     pub arrived: bool,
+    /// Whether the groups of the ends have let it in, by a filter's record. Else it may have passed by an earlier flow.
+    pub judged: bool,
     /// The filter's record of its drop; of the held connection's packets, of the last that was dropped.
     pub drop: Option<Drop>,
 }
@@ -138,7 +141,7 @@ impl Streams {
                 forth = Some(socket);
                 if ask.source.is_ipv4() {
                     let namespace = Arc::clone(&receiver.namespace);
-                    let seen = ask.translated.map_or(ask.source, |(source, _)| source);
+                    let seen = looks::seen_source(ask);
                     let own = receiver.address;
                     let opened = namespace.run(move || answering(own)).await.map_err(|error| error.to_string())?;
                     let socket = opened.map_err(|error| format!("failed to open the way back: {error}"))?;
@@ -223,15 +226,16 @@ impl Streams {
         let first_questions: Vec<Option<Instant>> =
             (0..).zip(&self.courses).map(|(stream, _)| read.first_question(stream)).collect();
         let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
-        let mut is_stray = false;
+        let mut stray = None;
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;
             let arrived = read.arrived.contains_key(&mark);
             let case = self.cases.get(&flow(mark));
+            let judged = case.is_some_and(|case| waiting::is_judged(&self.courses[stream as usize].ask, case));
             let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
             let crowded_out = !arrived && record.is_some() && case.is_some_and(|case| held::lacked_room(case));
             no_room |= crowded_out;
-            is_stray |= case.is_some_and(|case| case.stray().is_some());
+            stray = stray.or_else(|| case.and_then(|case| case.stray()));
             let record = record.filter(|_| !crowded_out);
             let unjudged = record.as_ref().filter(|_| !arrived).and_then(resolve::unjudged);
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
@@ -270,7 +274,7 @@ impl Streams {
             // It may have been held back where it was sent, or by an appliance.
             let after = after.max(entered).max(passed_on.unwrap_or(entered));
             if let Some(packets) = trace.streams.get_mut(number) {
-                packets.push(Packet { part, before, after, arrived, drop });
+                packets.push(Packet { part, before, after, arrived, judged, drop });
             }
         }
         prober.board.forget(&self.registered);
@@ -283,8 +287,8 @@ impl Streams {
             Some(format!("what arrived could not be read: {why}"))
         } else if read.missed > 0 {
             Some(format!("{} packets found no place in the buffers of those who watch for them", read.missed))
-        } else if is_stray {
-            Some("what was sent by an end, or passed on, is not what was to flow".to_owned())
+        } else if let Some(stray) = &stray {
+            Some(resolve::not_asked(stray, whose))
         } else if no_room {
             Some(format!("filters recorded drops, {}", resolve::WANT_OF_ROOM))
         } else if unexplained > 0 && crowded > 0 {

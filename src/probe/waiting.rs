@@ -15,8 +15,9 @@ use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged, PassedOn, Stray, TurnedAway};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
-use crate::model::Service;
+use crate::model::{Direction, Service};
 use crate::network::NodeName;
+use crate::network::record::Record;
 
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -37,6 +38,9 @@ pub(super) struct Finding {
     pub overlooked: bool,
     /// Whether it never leaves the sender, who asks itself.
     pub inside: bool,
+    /// Whether the groups of each end have been asked of it, by a filter's record. Else it may have passed by an earlier flow of those ends, who can
+    /// begin one from every port.
+    pub judged: bool,
     /// To whom else it was sent.
     pub elsewhere: Vec<NodeName>,
     /// What was sent back over the sender's link, beside what the socket came to.
@@ -86,9 +90,9 @@ impl Onward {
 }
 
 impl Finding {
-    /// Whether it is for want of sight that it proves nothing, so that asking once more may help.
+    /// Whether it is for want of sight that it proves nothing, or by the port that it had, so that asking once more may help.
     pub fn is_blind(&self) -> bool {
-        self.back == Back::Overlooked || self.overlooked && !self.seen
+        self.back == Back::Overlooked || self.overlooked && !self.seen || self.answer.is_some() && !self.judged
     }
 }
 
@@ -215,6 +219,7 @@ pub(super) async fn finish(
         canary_arrived,
         overlooked,
         inside: stays_inside(ask),
+        judged: is_judged(ask, &case),
         elsewhere: case.seen_elsewhere(),
         back,
         forged: case.forged(),
@@ -235,7 +240,9 @@ pub(super) async fn finish(
 async fn until_witnessed(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     let node = &ask.sender.name;
     canary::wait(case, |case| {
-        is_sent(ask, answer, case) && (is_sent_back(ask, answer, case) || case.overlooked_at(node))
+        is_sent(ask, answer, case)
+            && (is_sent_back(ask, answer, case) || case.overlooked_at(node))
+            && (is_judged(ask, case) || matches!(answer, Answer::Failed(_) | Answer::Unreachable))
     })
     .await
 }
@@ -257,6 +264,21 @@ fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
         || matches!(answer, Answer::Failed(_))
         || ask.receiver.as_ref().is_some_and(to)
         || !case.seen_elsewhere().is_empty()
+}
+
+/// Whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came all the
+/// same, the filter is what is wrong.
+pub(super) fn is_judged(ask: &Ask, case: &Case) -> bool {
+    let is_there = |logged: &Logged| {
+        let link = (&logged.node, logged.out_index);
+        ask.receiver.as_ref().is_some_and(|receiver| link == (&receiver.router.name, Some(receiver.port)))
+    };
+    let was_asked = |at: Direction, logged: &Logged| {
+        let asked = matches!(logged.record, Record::Accept(..) | Record::Pass(_) | Record::Drop(_));
+        asked && logged.record.is_at(at) && (at == Direction::Egress || is_there(logged))
+    };
+    let records = case.records();
+    stays_inside(ask) || ask.judged_at.iter().all(|at| records.iter().any(|logged| was_asked(*at, logged)))
 }
 
 /// Whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word

@@ -100,6 +100,8 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
             DropCause::Groups { .. } => false,
         }),
         (Standing::Forgotten, Held::Gone { .. }) => true,
+        // An end may end its own connection at any time, which nothing foretells.
+        (_, Held::Gone { .. }) => return Agreement::Unproved,
         // What comes to it is not for it; and what it has translated, and sends back, is not from it.
         (Standing::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
             [Check::Source, Check::Destination].iter().any(|check| {

@@ -249,7 +249,8 @@ fn says(packet: &Packet, verdicts: &[Option<bool>], meetings: &[Option<bool>], m
     // A held connection remembers what an earlier cloud has admitted.
     let ever = verdicts.get(..=last)?;
     let (admitted, barred) = match packet.part {
-        Part::New => (all(met, true), all(met, false)),
+        // What an earlier flow from its port has let in no group has been asked of.
+        Part::New => (all(met, true), all(met, false) && (packet.judged || !packet.arrived)),
         // The receiver sends as well, and who has sent takes what comes back, whatever its rules say.
         Part::Forth => (all(met, true), all(ever, false) && all(meetings.get(..=last)?, false)),
         // An answer needs a question that came through; without one it is a new flow, of which nothing is said here.
@@ -287,9 +288,16 @@ mod tests {
             via: Via::Private,
             service: Service::Udp(Port(53)),
         };
-        let packet = Packet { part, before: moment(at), after: moment(at), arrived, drop: None };
+        let packet = Packet { part, before: moment(at), after: moment(at), arrived, judged: true, drop: None };
         // One of after the last operation, of which nothing is said, so that the packet alone decides.
-        let later = Packet { part: Part::Back, before: moment(30), after: moment(30), arrived: false, drop: None };
+        let later = Packet {
+            part: Part::Back,
+            before: moment(30),
+            after: moment(30),
+            arrived: false,
+            judged: true,
+            drop: None,
+        };
         let trace = Trace { streams: vec![vec![packet, later]], ..Trace::default() };
         let clouds = [(moment(10), after.0)];
         let moments = Moments { before: &before.0, quiet: Some(moment(5)), clouds: &clouds };

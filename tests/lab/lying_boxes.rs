@@ -186,11 +186,19 @@ async fn pass_on_late(lab: &Lab, name: &str, late: Duration) {
 
 #[sglab::test]
 async fn an_honest_appliance_on_the_way_of_traffic_takes_nothing_of_it() {
+    let from = |name: &str, service| by_public(flow(name, name, service));
     for (cloud, flows) in [
         (MIDDLEBOX, vec![flow("web", "db", udp(5000)), flow("web", "db", tcp(80))]),
         (NAT, vec![by_public(flow("worker", "api", tcp(80)))]),
+        // It is an end itself of the first.
+        (NAT, vec![flow("worker", "nat", udp(53)), from("worker", tcp(80)), from("worker", udp(53))]),
     ] {
         let mut lab = boot(&topology(cloud), Era::Vpc).await;
+        let to_world = |flow: Flow| match (&flow.from == &flow.to, lab.cloud().hosts.first()) {
+            (true, Some((name, host))) => Flow { to: Endpoint::Host(name.clone(), host.addresses[0]), ..flow },
+            _ => flow,
+        };
+        let flows: Vec<Flow> = flows.into_iter().map(to_world).collect();
         let trace = traffic(&mut lab, &flows).await;
         assert_eq!((&trace.blind, trace.unsent.iter().flatten().next()), (&None, None));
         for packets in &trace.streams {

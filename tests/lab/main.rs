@@ -20,6 +20,7 @@ mod clouds;
 mod coverage;
 mod dealt;
 mod disagreements;
+mod earlier_flows;
 mod elastic_ips;
 mod errors_of_others;
 mod evidence;

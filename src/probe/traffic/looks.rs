@@ -1,6 +1,7 @@
 //! How packets of traffic look at each link of their way, and the taps that show them there.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::marks::Mark;
@@ -117,24 +118,34 @@ pub(super) fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16
         entering: question::tuple(ask.service, ask.source, port, ask.destination),
         to: receiver.node.clone(),
         arriving: sources.map(|source| question::tuple(ask.service, source, port, destination)).collect(),
-        by: appliances(&ask.there, &tuples(ask, port), |(from, to)| question::tuple(ask.service, from, port, to)),
+        by: appliances(&ask.there, [&client.node, &receiver.node], &tuples(ask, port), |(from, to)| {
+            question::tuple(ask.service, from, port, to)
+        }),
     }
 }
 
+/// The address that the receiver sees a flow come from: that of a NAT instance, where it has to be led through one.
+pub(super) fn seen_source(ask: &Ask) -> IpAddr {
+    let translated = ask.translated.map_or(ask.source, |(source, _)| source);
+    let arrives = || ask.there.arrives.iter().map(|(from, _)| *from);
+    if arrives().any(|from| from == translated) { translated } else { arrives().next().unwrap_or(translated) }
+}
+
 /// How a flow looks at the appliances on its way; `ways` is all that it can look like.
-fn appliances(route: &Route, ways: &[Tuple], looks: impl Fn(Ends) -> Tuple) -> Vec<Appliance> {
+fn appliances(route: &Route, ends: [&NodeName; 2], ways: &[Tuple], looks: impl Fn(Ends) -> Tuple) -> Vec<Appliance> {
     let at = |place: &Place| Appliance {
         node: place.node.clone(),
         handed: ways.to_vec(),
         passed_on: place.ends.iter().copied().map(&looks).collect(),
     };
-    route.passed_on.iter().map(at).collect()
+    // What comes to an end itself it passes on to nobody.
+    route.passed_on.iter().filter(|place| !ends.contains(&&place.node)).map(at).collect()
 }
 
 impl Looks {
     /// The same of what goes back.
     pub(super) fn turned(&self, ask: &Ask, port: u16) -> Self {
-        let seen = ask.translated.map_or(ask.source, |(source, _)| source);
+        let seen = seen_source(ask);
         let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
         let ways: Vec<Tuple> = tuples(ask, port).into_iter().map(turn).collect();
         Self {
@@ -142,7 +153,9 @@ impl Looks {
             entering: turn(question::tuple(ask.service, seen, port, own)),
             to: self.from.clone(),
             arriving: vec![turn(self.entering)],
-            by: appliances(&ask.back, &ways, |(from, to)| turn(question::tuple(ask.service, to, port, from))),
+            by: appliances(&ask.back, [&self.from, &self.to], &ways, |(from, to)| {
+                turn(question::tuple(ask.service, to, port, from))
+            }),
         }
     }
 }
