@@ -3,11 +3,13 @@
 //! What nft says of a transaction that failed is not the whole truth: killed, it may have committed first. So the
 //! kernel's own count of transactions is read before and after.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use indexmap::IndexSet;
 use nftables::schema::{NfListObject, Rule};
 use nftables::stmt::{Counter, Statement};
 
@@ -50,19 +52,34 @@ pub(super) async fn change(namespace: &Arc<Namespace>, changes: &[Change]) -> Re
     if changes.is_empty() {
         return Ok(());
     }
-    let handles = if changes.iter().any(|change| matches!(change, Change::DeleteRule(..))) {
-        let rules = rules(namespace).await.map_err(without_effect)?;
-        // The last time that they can be asked what they counted.
-        keep_counts(namespace, &rules);
-        rules
-    } else {
-        Vec::new()
-    };
+    let handles = rules_to_delete(namespace, changes).await.map_err(without_effect)?;
+    // The last time that they can be asked what they counted.
+    keep_counts(namespace, &handles);
     let find = |chain: &str, id: &str| {
         handles.iter().find(|rule| rule.chain == chain && rule.id == id).map(|rule| rule.handle)
     };
     let script = transaction(changes, &find).map_err(|e| missing(namespace, e.to_string())).map_err(without_effect)?;
     transact(namespace, script).await
+}
+
+/// The rules of every chain of which a rule is to be deleted, and of no other where they are few: a table may have thousands.
+async fn rules_to_delete(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Vec<KernelRule>, FabricError> {
+    let chains: IndexSet<&str> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Change::DeleteRule(chain, _) => Some(chain.as_str()),
+            _ => None,
+        })
+        .collect();
+    if chains.len() > MAX_CHAINS_LISTED {
+        return rules(namespace).await;
+    }
+    let mut rules = Vec::new();
+    for chain in chains {
+        let text = list(namespace, &[LIST_RULES, &["chain", "inet", "sglab", chain]].concat()).await?;
+        rules.extend(read_list(namespace, &text)?);
+    }
+    Ok(rules)
 }
 
 /// A transaction that failed, and what it did nevertheless.
@@ -105,17 +122,27 @@ fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
     counted.extend(counting.map(|rule| (rule.handle, rule.clone())));
 }
 
-/// Lists the table with handles, as JSON; terse (`-t`), since there may be many elements, and no rule is in one. Protocols are
+/// Lists with handles, as JSON; terse (`-t`), since there may be many elements, and no rule is in one. Protocols are
 /// numbers (`-p`): their names are those of `/etc/protocols`, which not every machine has.
-const LIST_RULES: &[&str] = &["-t", "-j", "-a", "-p", "list", "table", "inet", "sglab"];
+const LIST_RULES: &[&str] = &["-t", "-j", "-a", "-p", "list"];
+
+/// What is listed: the whole table.
+const TABLE: &[&str] = &["table", "inet", "sglab"];
+
+/// At most so many chains are listed one by one, each by an nft of its own; the whole table where there are more.
+const MAX_CHAINS_LISTED: usize = 4;
 
 /// Every rule with a comment in a namespace's table, with its handle.
 ///
 /// # Errors
 /// nft's own words, or what of its answer could not be read.
 pub async fn rules(namespace: &Arc<Namespace>) -> Result<Vec<KernelRule>, FabricError> {
-    let text = list(namespace, LIST_RULES).await?;
-    read_rules(&text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
+    let text = list(namespace, &[LIST_RULES, TABLE].concat()).await?;
+    read_list(namespace, &text)
+}
+
+fn read_list(namespace: &Namespace, text: &str) -> Result<Vec<KernelRule>, FabricError> {
+    read_rules(text).map_err(|e| missing(namespace, format!("nft's list could not be read: {e}")))
 }
 
 /// nft's own list of every set of a namespace's table, as JSON.
@@ -201,12 +228,13 @@ async fn transact(namespace: &Arc<Namespace>, script: String) -> Result<(), Fail
 }
 
 /// Asks nft for a list inside a namespace.
-async fn list(namespace: &Arc<Namespace>, arguments: &'static [&'static str]) -> Result<String, FabricError> {
+async fn list(namespace: &Arc<Namespace>, arguments: &[&str]) -> Result<String, FabricError> {
     let (program, patience) = door(namespace)?;
+    let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let fault = namespace.faults.step(&namespace.name, "list the rules");
     let listed = namespace.run(move || match fault {
         Some(_) => Err(faults::error()),
-        None => run_here(&program, arguments, "", patience),
+        None => run_here(&program, &arguments, "", patience),
     });
     match listed.await? {
         Ok(Ended { status: Status::Success, output, .. }) => Ok(output),
@@ -236,7 +264,12 @@ fn said(ended: &Ended, patience: Duration) -> String {
 }
 
 /// Runs nft on this thread, in this thread's namespace.
-pub(super) fn run_here(program: &Path, arguments: &[&str], script: &str, patience: Duration) -> std::io::Result<Ended> {
+pub(super) fn run_here(
+    program: &Path,
+    arguments: &[impl AsRef<OsStr>],
+    script: &str,
+    patience: Duration,
+) -> std::io::Result<Ended> {
     child::run(Command::new(program).args(arguments).env("LC_ALL", "C"), script.as_bytes(), patience)
 }
 
@@ -264,7 +297,9 @@ pub(super) fn try_here(program: &Path, ruleset: &Ruleset) -> Result<usize, Strin
     for script in scripts(ruleset) {
         heard(&["-f", "-"], &script.map_err(|error| error.to_string())?)?;
     }
-    let listed = read_rules(&heard(LIST_RULES, "")?).map_err(|e| format!("nft's list could not be read: {e}"))?.len();
+    let listed = read_rules(&heard(&[LIST_RULES, TABLE].concat(), "")?)
+        .map_err(|e| format!("nft's list could not be read: {e}"))?
+        .len();
     heard(&["-f", "-"], DELETE_TABLE)?;
     let given: usize = ruleset.chains.values().map(|chain| chain.rules.len()).sum();
     if listed == given { Ok(given) } else { Err(format!("{given} rules were loaded, and nft lists {listed}")) }
