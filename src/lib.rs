@@ -25,7 +25,7 @@
 //! let topology = Topology::parse("shop.yaml", file.as_bytes()).expect("a valid file");
 //! let mut cloud = topology.empty_cloud(topology.eras[0]);
 //! for operation in &topology.initial {
-//!     cloud = apply(&cloud, &operation.value)?;
+//!     apply(&mut cloud, &operation.value)?;
 //! }
 //! let instance = |name| Endpoint::Instance(InstanceName::new(name));
 //! let mut flow = Flow {

@@ -20,7 +20,7 @@ fn main() {
     let topology = common::topology(INSTANCES);
     let mut cloud = topology.empty_cloud(topology.eras[0]);
     for operation in &topology.initial {
-        cloud = apply(&cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
+        apply(&mut cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
     }
     let network = compile::network(&cloud).unwrap_or_else(|error| panic!("{error}"));
     let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };

@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &RenderArguments) -> anyhow::Result<Exit> {
     }
     let mut cloud = topology.empty_cloud(era);
     for operation in &topology.initial {
-        cloud = apply(&cloud, &operation.value)?;
+        apply(&mut cloud, &operation.value)?;
     }
     for step in topology.steps[..steps].iter().filter(|step| step.is_of(era)) {
         cloud = step.cloud_after(&cloud);

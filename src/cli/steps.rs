@@ -9,7 +9,7 @@ use sglab::topology::Topology;
 pub(super) async fn carry_out(lab: &mut Lab, topology: &Topology, era: Era, steps: usize) -> anyhow::Result<()> {
     for step in topology.steps[..steps].iter().filter(|step| step.is_of(era)) {
         for call in step.calls() {
-            let refused = apply_all(lab.cloud(), call.iter().map(|placed| &placed.value)).err();
+            let refused = apply_all(&mut lab.cloud().clone(), call.iter().map(|placed| &placed.value)).err();
             // A step may want to see the refusal; nothing has changed then.
             if let Some(Refused { operation, refusal }) = refused {
                 let place = call.iter().find(|placed| std::ptr::eq(&placed.value, operation)).map(|it| &it.place);

@@ -23,8 +23,8 @@ use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use super::place::LabName;
-use crate::lab::{Lab, LabError};
-use crate::model::{Cloud, Operation, Refusal, changes};
+use crate::lab::{InForce, Lab, LabError};
+use crate::model::{Change, Operation, Refusal};
 use crate::protocol::{Applied, EventKind, Reply, Request, Revision};
 use capturing::Captures;
 use events::Events;
@@ -188,14 +188,13 @@ impl Supervised {
         }
         let mut done = Vec::new();
         for operation in operations {
-            let before = self.lab.now().cloud();
             let begun = Instant::now();
-            match self.lab.apply(&operation).await {
-                Ok(took) => done.push(self.applied(operation, &before, took)),
+            match self.lab.carry_out(&operation).await {
+                Ok(InForce { took, changes, services: Ok(()) }) => done.push(self.applied(operation, changes, took)),
                 Err(LabError::Refused(refusal)) => return self.refuse(operation, refusal),
                 // It was carried out all the same, and in force before the service was waited for.
-                Err(error) if error.came_after() => {
-                    done.push(self.applied(operation, &before, begun.elapsed()));
+                Ok(InForce { changes, services: Err(error), .. }) => {
+                    done.push(self.applied(operation, changes, begun.elapsed()));
                     return Reply::Failed(format!("{}, but {error}", in_force(&done)));
                 }
                 Err(error) if done.is_empty() => return Reply::Failed(error.to_string()),
@@ -212,11 +211,10 @@ impl Supervised {
     }
 
     /// Takes note of an operation that was carried out, and tells whoever follows.
-    fn applied(&mut self, operation: Operation, before: &Cloud, took: Duration) -> Applied {
+    fn applied(&mut self, operation: Operation, changes: Vec<Change>, took: Duration) -> Applied {
         self.revision.0 += 1;
         self.remember(&operation);
         self.captures.end(&self.lab);
-        let changes = changes(before, self.lab.cloud());
         let applied = Applied { operation, changes, in_force: took.as_secs_f64() };
         self.events.tell(EventKind::Change(applied.clone()));
         applied

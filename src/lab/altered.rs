@@ -4,6 +4,7 @@
 //! line and nothing in a topology file leads here, and [`Lab::boot`] never does: an altered lab proves nothing about
 //! security groups, only something about what is held against it.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::alteration::{Alteration, compiled};
@@ -39,7 +40,8 @@ impl Lab {
 
     async fn realter(&mut self) -> Result<(), LabError> {
         let network = self.compiled(self.state.cloud())?;
-        self.become_of(None, self.state.cloud().clone(), network, Instant::now()).await.map(drop)
+        self.become_of(None, Arc::clone(self.state.cloud()), network, Instant::now()).await?;
+        self.start_missing_services().await
     }
 
     /// The network of a cloud, altered if this lab is.

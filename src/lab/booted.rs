@@ -1,6 +1,7 @@
 //! A lab's parts, and how it boots.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
@@ -84,6 +85,7 @@ impl Lab {
         fabric.forget_idle_flows_after(network.timeouts);
         fabric.execute(&diff(&Network::default(), &network)).await?;
         let prober = Prober::start().map_err(LabError::Witness)?;
+        let cloud = Arc::new(cloud);
         let services = Services::open(&fabric, &cloud).await?;
         let mut lab = Self {
             state: LabState::of(cloud, fabric),

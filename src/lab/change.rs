@@ -11,7 +11,7 @@ use super::booted::Lab;
 use super::error::LabError;
 use super::hosts_file;
 use crate::fabric::{self, FabricError, Namespace};
-use crate::model::{Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all, carry_out};
+use crate::model::{Change, Changed, Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all};
 use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::sandbox::machine::Machine;
@@ -29,25 +29,62 @@ struct Opened {
     machines: Vec<(NodeName, Machine)>,
 }
 
+/// An operation, and what it changes of the cloud.
+#[derive(Clone, Copy)]
+pub(super) struct Operated<'a> {
+    operation: &'a Operation,
+    changed: &'a Changed,
+}
+
+/// An operation that is in force.
+#[derive(Debug)]
+pub struct InForce {
+    /// How long it took until it was.
+    pub took: Duration,
+    /// What it has changed.
+    pub changes: Vec<Change>,
+    /// Whether the services that were to come up after it did: [`LabError::Daemon`] or [`LabError::Machine`].
+    pub services: Result<(), LabError>,
+}
+
 impl Lab {
     /// Carries out an operation, and says how long it took until it was in force.
     ///
     /// # Errors
+    /// As [`Self::carry_out`]. [`LabError::Daemon`] and [`LabError::Machine`]: it is in force, and a service did not come up after it.
+    pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+        let InForce { took, services, .. } = self.carry_out(operation).await?;
+        services.map(|()| took)
+    }
+
+    /// Carries out an operation.
+    ///
+    /// # Errors
     /// [`LabError::Refused`] in EC2's words; otherwise what the kernel or nft said. State and kernel are as before.
     /// [`LabError::Broken`] from then on if they are not.
-    pub async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
+    pub async fn carry_out(&mut self, operation: &Operation) -> Result<InForce, LabError> {
         self.refuse_broken()?;
         let begun = Instant::now();
-        let cloud = apply(self.state.cloud(), operation)?;
+        // The cloud of before is there for whoever asks until the new one is in force, and longer if that fails.
+        let mut cloud = Cloud::clone(self.state.cloud());
+        let changed = apply(&mut cloud, operation)?;
         let network = self.compiled(&cloud)?;
         self.refuse_missing_mounts(&cloud, operation)?;
         self.end_programs_first(operation).await;
-        let done = self.become_of(Some(operation), cloud, network, begun).await;
-        if done.as_ref().is_err_and(|error| !error.came_after()) && self.broken.is_none() {
-            // It runs on as before, and its services begin anew.
-            drop(self.start_missing_services().await);
+        let operated = Operated { operation, changed: &changed };
+        match self.become_of(Some(operated), Arc::new(cloud), network, begun).await {
+            Ok(took) => {
+                let services = self.start_missing_services().await;
+                Ok(InForce { took, changes: changed.into_changes(), services })
+            }
+            Err(error) => {
+                if self.broken.is_none() {
+                    // It runs on as before, and its services begin anew.
+                    drop(self.start_missing_services().await);
+                }
+                Err(error)
+            }
         }
-        done
     }
 
     /// Checks several operations before the first is carried out: that EC2 refuses none, that each compiles, and that no mount is missing.
@@ -59,13 +96,14 @@ impl Lab {
         if operations.len() < 2 {
             return Ok(());
         }
-        if let Err(refused) = apply_all(self.state.cloud(), operations) {
-            return Err(Box::new((refused.operation.clone(), refused.refusal.into())));
+        let mut cloud = Cloud::clone(self.state.cloud());
+        match apply_all(&mut cloud, operations) {
+            Ok(changed) => changed.undo(&mut cloud),
+            Err(refused) => return Err(Box::new((refused.operation.clone(), refused.refusal.into()))),
         }
-        let mut cloud = self.state.cloud().clone();
         for operation in operations {
             let of = |error: LabError| Box::new((operation.clone(), error));
-            carry_out(&mut cloud, operation).map_err(|refusal| of(refusal.into()))?;
+            apply(&mut cloud, operation).map_err(|refusal| of(refusal.into()))?;
             self.compiled(&cloud).map_err(of)?;
             self.refuse_missing_mounts(&cloud, operation).map_err(of)?;
         }
@@ -86,18 +124,18 @@ impl Lab {
     /// Makes the lab one of another cloud and network, whole or not at all, and says how long it took since it was begun.
     pub(super) async fn become_of(
         &mut self,
-        operation: Option<&Operation>,
-        cloud: Cloud,
+        operated: Option<Operated<'_>>,
+        cloud: Arc<Cloud>,
         network: Network,
         begun: Instant,
     ) -> Result<Duration, LabError> {
         let phases = diff(self.state.network(), &network);
         // Until it is known how it ends: who gives up waiting for this leaves something half done.
         self.broken = Some("an operation was begun, and nobody waited for its end".to_owned());
-        let mut changed = self.change(operation, &phases, &cloud, &network, begun).await;
+        let mut changed = self.change(operated, &phases, &cloud, &network, begun).await;
         let broken = match &mut changed {
             Ok((_, opened)) => {
-                self.settle(operation, &phases, cloud, network).await;
+                self.settle(operated.map(|it| it.operation), &phases, cloud, network).await;
                 self.machines.extend(std::mem::take(&mut opened.machines));
                 None
             }
@@ -106,27 +144,25 @@ impl Lab {
             Err(_) => None,
         };
         self.broken = broken;
-        if changed.is_ok() {
-            self.start_missing_services().await?;
-        }
         changed.map(|(in_force, _)| in_force)
     }
 
     /// All of an operation that may fail.
     async fn change(
         &mut self,
-        operation: Option<&Operation>,
+        operated: Option<Operated<'_>>,
         phases: &Phases,
         cloud: &Cloud,
         network: &Network,
         begun: Instant,
     ) -> Result<(Duration, Opened), LabError> {
+        let operation = operated.map(|it| it.operation);
         if let Err(failure) = self.advance(operation, phases).await {
             return Err(self.watch_again(network, failure.into()).await);
         }
         let in_force = begun.elapsed();
         let mut opened = Opened::default();
-        let mut prepared = self.prepare(cloud, network, &mut opened).await;
+        let mut prepared = self.prepare(cloud, operated.map(|it| it.changed), network, &mut opened).await;
         if prepared.is_ok() {
             prepared = self.start_with_mounts(cloud, operation, &mut opened.machines).await;
         }
@@ -171,13 +207,20 @@ impl Lab {
 
     /// Opens logs, taps and listeners where there are none yet, and writes the hosts file.
     pub(super) async fn boot_up(&mut self, network: &Network) -> Result<(), LabError> {
-        let cloud = self.state.cloud().clone();
-        self.prepare(&cloud, network, &mut Opened::default()).await?;
+        let cloud = Arc::clone(self.state.cloud());
+        self.prepare(&cloud, None, network, &mut Opened::default()).await?;
         self.track(network);
         Ok(())
     }
 
-    async fn prepare(&mut self, cloud: &Cloud, network: &Network, opened: &mut Opened) -> Result<(), LabError> {
+    /// Of an operation it is known what it changes, and the rest is left alone.
+    async fn prepare(
+        &mut self,
+        cloud: &Cloud,
+        changed: Option<&Changed>,
+        network: &Network,
+        opened: &mut Opened,
+    ) -> Result<(), LabError> {
         let new = network.nodes.iter().filter(|(name, _)| !self.state.network().nodes.contains_key(*name));
         let mut opening = Vec::new();
         for (name, node) in new {
@@ -198,15 +241,20 @@ impl Lab {
             .extend(made.iter().flat_map(|(router, ends)| ends.iter().map(|(index, _)| (router.clone(), *index))));
         self.watch_links(made).await?;
         let mut wanted: Vec<(Arc<Namespace>, Vec<Service>)> = Vec::new();
-        for (name, node) in &network.nodes {
-            if let Some(services) = self.to_listen(cloud, name, node.kind).filter(|_| !self.prober.listens(name)) {
+        let holders = changed.map(Changed::holders);
+        let may_begin = |name: &NodeName| holders.as_ref().is_none_or(|holders| holders.contains(name.0.as_str()));
+        for (name, node) in network.nodes.iter().filter(|(name, _)| may_begin(name) && !self.prober.listens(name)) {
+            if let Some(services) = self.to_listen(cloud, name, node.kind) {
                 wanted.push((Arc::clone(self.state.fabric().node(name)?), services));
             }
         }
         opened.listening.extend(wanted.iter().map(|(node, _)| node.name.clone()));
         self.prober.listen(wanted).await?;
         self.open_balancers(cloud).await?;
-        hosts_file::write(self.state.fabric(), cloud)
+        match holders.is_none_or(|holders| !holders.is_empty()) {
+            true => hosts_file::write(self.state.fabric(), cloud),
+            false => Ok(()),
+        }
     }
 
     async fn watch_links(&mut self, by_router: IndexMap<NodeName, Vec<(u32, NodeName)>>) -> Result<(), LabError> {
@@ -249,7 +297,7 @@ impl Lab {
     }
 
     /// What follows from an operation that has succeeded. None of it can fail.
-    async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Cloud, network: Network) {
+    async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
         let gone: Vec<NodeName> =
             self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for (_, link) in self.state.network().links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {

@@ -106,9 +106,4 @@ impl LabError {
             Self::Refused(_) | Self::Compile(_) | Self::NotOpened { .. } | Self::NoTraffic { .. } | Self::Daemon { .. }
         )
     }
-
-    /// Whether the operation was carried out, and only what was to come up after it did not.
-    pub fn came_after(&self) -> bool {
-        matches!(self, Self::Daemon { .. } | Self::Machine(_))
-    }
 }

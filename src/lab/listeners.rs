@@ -78,7 +78,7 @@ impl Listening {
         match kind {
             NodeKind::Host => Some(columns.iter().copied().collect()),
             NodeKind::Instance | NodeKind::Appliance => {
-                let (name, instance) = cloud.instances.iter().find(|(known, _)| known.as_str() == name.0)?;
+                let (name, instance) = cloud.instances.get_key_value(name.0.as_str())?;
                 let deaf = |service: &Service| self.is_deaf(name, *service) || held(name, *service);
                 let all = columns.union(&instance.listens).copied();
                 (instance.state == InstanceState::Running).then(|| all.filter(|service| !deaf(service)).collect())

@@ -50,6 +50,7 @@ pub use alteration::Alteration;
 pub use balancers::HealthOfAll;
 pub use booted::Lab;
 pub use captured::Captured;
+pub use change::InForce;
 pub use counters::{RuleHandles, RulePackets};
 pub use daemon_states::{DaemonState, DaemonStates};
 pub use error::LabError;

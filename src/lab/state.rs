@@ -1,5 +1,7 @@
 //! What a lab is at a moment: its cloud, the network that is compiled of it, and what the fabric has made of that.
 
+use std::sync::Arc;
+
 use super::whereabouts::Where;
 use crate::compile::names;
 use crate::fabric::Fabric;
@@ -13,24 +15,24 @@ pub(super) const FIRST_INSTANCE_INDEX: u32 = 2;
 /// All three change together, by an operation.
 #[derive(Debug)]
 pub(super) struct LabState {
-    cloud: Cloud,
+    cloud: Arc<Cloud>,
     network: Network,
     fabric: Fabric,
 }
 
 impl LabState {
     /// Of a lab that boots: what the fabric has is of no network yet.
-    pub fn of(cloud: Cloud, fabric: Fabric) -> Self {
+    pub fn of(cloud: Arc<Cloud>, fabric: Fabric) -> Self {
         Self { cloud, network: Network::default(), fabric }
     }
 
     /// From now on it is this cloud, and the fabric has its network.
-    pub fn stand_as(&mut self, cloud: Cloud, network: Network) {
+    pub fn stand_as(&mut self, cloud: Arc<Cloud>, network: Network) {
         (self.cloud, self.network) = (cloud, network);
     }
 
     /// The cloud.
-    pub fn cloud(&self) -> &Cloud {
+    pub fn cloud(&self) -> &Arc<Cloud> {
         &self.cloud
     }
 

@@ -7,13 +7,14 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::address::{PrivateIp, PublicIp};
-use super::cloud::{Cloud, InstanceState};
+use super::cloud::{ElasticIp, Instance, InstanceState, PrefixList, SecurityGroup};
 use super::flow::Direction;
 use super::interface::{Interface, SourceDestCheck};
+use super::load_balancer::LoadBalancer;
 use super::name::{ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, RuleId};
 use super::rule::Rule;
 
-/// One thing that differs between two clouds. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.
+/// One fact that operations have changed. `Display` has it as a line: `web1 private 10.0.0.11 -> 10.0.0.13`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
@@ -110,54 +111,33 @@ impl fmt::Display for AddressType {
     }
 }
 
-/// Lists what differs between two clouds, in the order of the cloud's own lists.
-pub fn changes(before: &Cloud, now: &Cloud) -> Vec<Change> {
-    let mut changes = Vec::new();
-    instance_changes(before, now, &mut changes);
-    group_changes(before, now, &mut changes);
-    balancer_changes(before, now, &mut changes);
-    for (name, elastic) in &now.elastic_ips {
-        if !before.elastic_ips.contains_key(name) {
-            changes.push(Change::AddressAllocated(name.clone(), elastic.address));
-        }
+/// The difference that operations made to an instance.
+pub(super) fn of_instance(
+    name: &InstanceName,
+    was: Option<&Instance>,
+    now: Option<&Instance>,
+    changes: &mut Vec<Change>,
+) {
+    let Some(now) = now else {
+        changes.extend(was.map(|_| Change::InstanceTerminated(name.clone())));
+        return;
+    };
+    let before = was.map(|was| was.state);
+    if before != Some(now.state) {
+        changes.push(Change::InstanceState { instance: name.clone(), before, now: now.state });
     }
-    for (name, elastic) in before.elastic_ips.iter().filter(|(name, _)| !now.elastic_ips.contains_key(*name)) {
-        changes.push(Change::AddressReleased(name.clone(), elastic.address));
+    for interface in &now.interfaces {
+        let same = |was: &&Interface| was.id == interface.id;
+        of_interface(was.and_then(|was| was.interfaces.iter().find(same)), interface, changes);
     }
-    for (name, list) in &now.prefix_lists {
-        let Some(was) = before.prefix_lists.get(name) else { continue };
-        changes.extend(list.entries.difference(&was.entries).map(|entry| Change::EntryAdded(name.clone(), *entry)));
-        changes.extend(was.entries.difference(&list.entries).map(|entry| Change::EntryRemoved(name.clone(), *entry)));
-    }
-    changes
-}
-
-fn instance_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
-    for name in before.instances.keys().filter(|name| !now.instances.contains_key(*name)) {
-        changes.push(Change::InstanceTerminated(name.clone()));
-    }
-    for (name, instance) in &now.instances {
-        let was = before.instances.get(name);
-        if was == Some(instance) {
-            continue;
-        }
-        let state = was.map(|was| was.state);
-        if state != Some(instance.state) {
-            changes.push(Change::InstanceState { instance: name.clone(), before: state, now: instance.state });
-        }
-        for interface in &instance.interfaces {
-            let same = |was: &&Interface| was.id == interface.id;
-            interface_changes(was.and_then(|was| was.interfaces.iter().find(same)), interface, changes);
-        }
-        for gone in was.into_iter().flat_map(|was| &was.interfaces) {
-            if !instance.interfaces.iter().any(|interface| interface.id == gone.id) {
-                changes.push(Change::InterfaceDetached(gone.id.clone()));
-            }
+    for gone in was.into_iter().flat_map(|was| &was.interfaces) {
+        if !now.interfaces.iter().any(|interface| interface.id == gone.id) {
+            changes.push(Change::InterfaceDetached(gone.id.clone()));
         }
     }
 }
 
-fn interface_changes(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Change>) {
+fn of_interface(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Change>) {
     let addresses = |it: &Interface| {
         [
             (AddressType::Private, it.private.map(|address| IpAddr::V4(address.0))),
@@ -180,50 +160,81 @@ fn interface_changes(was: Option<&Interface>, now: &Interface, changes: &mut Vec
     }
 }
 
-fn group_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
-    for name in before.groups.keys().filter(|name| !now.groups.contains_key(*name)) {
-        changes.push(Change::GroupDeleted(name.clone()));
+/// The difference that operations made to a group.
+pub(super) fn of_group(
+    name: &GroupName,
+    was: Option<&SecurityGroup>,
+    now: Option<&SecurityGroup>,
+    changes: &mut Vec<Change>,
+) {
+    let Some(now) = now else {
+        changes.extend(was.map(|_| Change::GroupDeleted(name.clone())));
+        return;
+    };
+    if was.is_none() {
+        changes.push(Change::GroupCreated(name.clone()));
     }
     let none = Vec::new();
-    for (name, group) in &now.groups {
-        let was = before.groups.get(name);
-        if was.is_none() {
-            changes.push(Change::GroupCreated(name.clone()));
+    for (direction, rules, were) in [
+        (Direction::Ingress, &now.ingress, was.map_or(&none, |was| &was.ingress)),
+        (Direction::Egress, &now.egress, was.map_or(&none, |was| &was.egress)),
+    ] {
+        let has = |rules: &[Rule], id: RuleId| rules.iter().any(|rule| rule.id == id);
+        let of = |rule: &Rule| RuleReference { id: rule.id, written: rule.written.clone() };
+        let added = rules.iter().filter(|rule| !has(were, rule.id));
+        changes.extend(added.map(|rule| Change::RuleAdded(name.clone(), direction, of(rule))));
+        let removed = were.iter().filter(|rule| !has(rules, rule.id));
+        changes.extend(removed.map(|rule| Change::RuleRemoved(name.clone(), direction, of(rule))));
+    }
+}
+
+/// The difference that operations made to a load balancer. None is ever deleted.
+pub(super) fn of_load_balancer(
+    name: &LoadBalancerName,
+    was: Option<&LoadBalancer>,
+    now: Option<&LoadBalancer>,
+    changes: &mut Vec<Change>,
+) {
+    let Some(now) = now else { return };
+    if was.is_none() {
+        changes.push(Change::LoadBalancerCreated(name.clone()));
+    }
+    for (target, address) in was.into_iter().flat_map(|was| &was.registrations) {
+        if now.registrations.get(target) != Some(address) {
+            changes.push(Change::Deregistered(name.clone(), target.clone(), *address));
         }
-        for (direction, rules, were) in [
-            (Direction::Ingress, &group.ingress, was.map_or(&none, |was| &was.ingress)),
-            (Direction::Egress, &group.egress, was.map_or(&none, |was| &was.egress)),
-        ] {
-            if rules == were {
-                continue;
-            }
-            let has = |rules: &[Rule], id: RuleId| rules.iter().any(|rule| rule.id == id);
-            let of = |rule: &Rule| RuleReference { id: rule.id, written: rule.written.clone() };
-            let added = rules.iter().filter(|rule| !has(were, rule.id));
-            changes.extend(added.map(|rule| Change::RuleAdded(name.clone(), direction, of(rule))));
-            let removed = were.iter().filter(|rule| !has(rules, rule.id));
-            changes.extend(removed.map(|rule| Change::RuleRemoved(name.clone(), direction, of(rule))));
+    }
+    for (target, address) in &now.registrations {
+        if was.is_none_or(|was| was.registrations.get(target) != Some(address)) {
+            changes.push(Change::Registered(name.clone(), target.clone(), *address));
         }
     }
 }
 
-fn balancer_changes(before: &Cloud, now: &Cloud, changes: &mut Vec<Change>) {
-    for (name, balancer) in &now.load_balancers {
-        let was = before.load_balancers.get(name);
-        if was.is_none() {
-            changes.push(Change::LoadBalancerCreated(name.clone()));
-        }
-        for (target, address) in was.into_iter().flat_map(|was| &was.registrations) {
-            if balancer.registrations.get(target) != Some(address) {
-                changes.push(Change::Deregistered(name.clone(), target.clone(), *address));
-            }
-        }
-        for (target, address) in &balancer.registrations {
-            if was.is_none_or(|was| was.registrations.get(target) != Some(address)) {
-                changes.push(Change::Registered(name.clone(), target.clone(), *address));
-            }
-        }
+/// The difference that operations made to an Elastic IP; its association is the interface's address.
+pub(super) fn of_elastic_ip(
+    name: &ElasticIpName,
+    was: Option<&ElasticIp>,
+    now: Option<&ElasticIp>,
+    changes: &mut Vec<Change>,
+) {
+    match (was, now) {
+        (None, Some(now)) => changes.push(Change::AddressAllocated(name.clone(), now.address)),
+        (Some(was), None) => changes.push(Change::AddressReleased(name.clone(), was.address)),
+        (None, None) | (Some(_), Some(_)) => {}
     }
+}
+
+/// The difference that operations made to the entries of a prefix list. A list is new as a whole.
+pub(super) fn of_prefix_list(
+    name: &PrefixListName,
+    was: Option<&PrefixList>,
+    now: Option<&PrefixList>,
+    changes: &mut Vec<Change>,
+) {
+    let (Some(was), Some(now)) = (was, now) else { return };
+    changes.extend(now.entries.difference(&was.entries).map(|entry| Change::EntryAdded(name.clone(), *entry)));
+    changes.extend(was.entries.difference(&now.entries).map(|entry| Change::EntryRemoved(name.clone(), *entry)));
 }
 
 impl fmt::Display for Change {

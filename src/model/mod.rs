@@ -26,9 +26,9 @@ mod tracking;
 mod unprobeable;
 
 pub use address::{HostIp, Ipv6, Port, PrivateIp, PublicIp};
-pub use apply::{DEFAULT_GROUP, Refused, apply, apply_all};
-pub(crate) use apply::{add_default_group, add_elb_group, carry_out};
-pub use change::{AddressType, Change, RuleReference, changes};
+pub use apply::{Changed, DEFAULT_GROUP, Refused, apply, apply_all};
+pub(crate) use apply::{add_default_group, add_elb_group};
+pub use change::{AddressType, Change, RuleReference};
 pub use cloud::*;
 pub use daemon::Daemon;
 pub use era::*;

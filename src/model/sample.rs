@@ -29,7 +29,9 @@ impl Sample {
     }
 
     pub(crate) fn try_apply(&self, operation: &Operation) -> Result<Self, Refusal> {
-        apply(&self.0, operation).map(Self)
+        let mut cloud = self.0.clone();
+        apply(&mut cloud, operation)?;
+        Ok(Self(cloud))
     }
 
     pub(crate) fn with(self, operation: Operation) -> Self {

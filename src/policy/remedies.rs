@@ -95,7 +95,7 @@ fn changes(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
         }
         let operations = next_change(&cloud, flow)?;
         for operation in operations {
-            cloud = apply(&cloud, &operation).ok()?;
+            apply(&mut cloud, &operation).ok()?;
             made.push(operation);
         }
     }
@@ -182,14 +182,16 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
         false => by_group.chain([by_address(cloud, flow, asked)]).collect(),
     };
     let traffic = traffic(flow.service, asked.other);
+    let mut cloud = cloud.clone();
     for (request, words) in requests {
         for group in &into {
             let operation = authorize(asked.at, group, traffic, request.clone(), &words);
-            let Ok(changed) = apply(cloud, &operation) else { continue };
-            let passed = walk(&changed, flow).stages.into_iter().find_map(|stage| match stage {
+            let Ok(changed) = apply(&mut cloud, &operation) else { continue };
+            let passed = walk(&cloud, flow).stages.into_iter().find_map(|stage| match stage {
                 Stage::Asked(again) if again.interface == asked.interface && again.at == asked.at => Some(again),
                 _ => None,
             });
+            changed.undo(&mut cloud);
             if passed.is_some_and(|again| again.admits()) {
                 return Some(operation);
             }

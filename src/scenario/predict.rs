@@ -79,7 +79,7 @@ impl Cloudlike for Predictor {
     }
 
     async fn apply(&mut self, operation: &Operation) -> Result<Duration, LabError> {
-        self.cloud = apply(&self.cloud, operation)?;
+        apply(&mut self.cloud, operation)?;
         self.followed.follow(operation, &self.cloud);
         Ok(Duration::ZERO)
     }

@@ -69,8 +69,7 @@ fn topology(bytes: &[u8]) {
         for step in topology.steps.iter().filter(|step| step.is_of(era)) {
             for action in &step.actions {
                 let Action::Call(call) = action else { continue };
-                let Ok(changed) = apply_all(&cloud, call.iter().map(|placed| &placed.value)) else { continue };
-                cloud = changed;
+                let Ok(_) = apply_all(&mut cloud, call.iter().map(|placed| &placed.value)) else { continue };
                 let now = compile::network(&cloud).ok();
                 if let (Some(before), Some(now)) = (&network, &now) {
                     diff(before, now);
@@ -100,11 +99,11 @@ fn live(bytes: &[u8]) {
         Ok(operations) => {
             let mut cloud = CLOUD.clone();
             for operation in operations {
-                let Ok(changed) = apply(&cloud, &operation.value) else { continue };
-                if let (Ok(before), Ok(now)) = (compile::network(&cloud), compile::network(&changed)) {
+                let before = compile::network(&cloud);
+                let Ok(_) = apply(&mut cloud, &operation.value) else { continue };
+                if let (Ok(before), Ok(now)) = (before, compile::network(&cloud)) {
                     diff(&before, &now);
                 }
-                cloud = changed;
             }
         }
         Err(problems) => assert!(problems.to_string().starts_with("error: "), "{problems}"),

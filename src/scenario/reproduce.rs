@@ -116,7 +116,7 @@ impl<L: Cloudlike> Trial<'_, L> {
         let era = topology.eras.first().copied().unwrap_or(cloud.era);
         let mut cloud = topology.initial_cloud(era).map_err(|(refusal, _)| refusal.to_string())?;
         for operation in topology.steps.iter().flat_map(|step| step.operations()) {
-            cloud = apply(&cloud, &operation.value).map_err(|refusal| refusal.to_string())?;
+            apply(&mut cloud, &operation.value).map_err(|refusal| refusal.to_string())?;
         }
         Ok(Written { text, cloud })
     }

@@ -102,18 +102,14 @@ impl Lab {
     }
 
     async fn carry_out_on(&self, running: &mut lab::Lab, operation: &Operation) -> Result<(), Error> {
-        let done = match running.apply(operation).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.came_after() => Err(error),
-            Err(error) => return Err(error.into()),
-        };
+        let done = running.carry_out(operation).await?;
         if let Operation::Stop(name) | Operation::Crash(name) | Operation::Reboot(name) | Operation::Terminate(name) =
             operation
         {
             self.lives.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
         }
-        *self.cloud.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(running.cloud().clone());
-        Ok(done?)
+        *self.cloud.write().unwrap_or_else(PoisonError::into_inner) = running.now().cloud();
+        Ok(done.services?)
     }
 
     /// Adds ingress rules to a group: `lab.authorize("db", ["tcp 5432 from web"])`.

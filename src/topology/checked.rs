@@ -93,7 +93,7 @@ impl Topology {
     pub fn initial_cloud(&self, era: Era) -> Result<Cloud, (Refusal, Place)> {
         let mut cloud = self.empty_cloud(era);
         for Placed { value, place } in &self.initial {
-            crate::model::carry_out(&mut cloud, value).map_err(|refusal| (refusal, place.clone()))?;
+            crate::model::apply(&mut cloud, value).map_err(|refusal| (refusal, place.clone()))?;
         }
         Ok(cloud)
     }

@@ -68,8 +68,10 @@ impl Step {
 
     /// The cloud after the calls; one that is refused leaves it as it is.
     pub fn cloud_after(&self, cloud: &Cloud) -> Cloud {
-        self.calls().fold(cloud.clone(), |cloud, call| {
-            crate::model::apply_all(&cloud, call.iter().map(|placed| &placed.value)).unwrap_or(cloud)
-        })
+        let mut cloud = cloud.clone();
+        for call in self.calls() {
+            drop(crate::model::apply_all(&mut cloud, call.iter().map(|placed| &placed.value)));
+        }
+        cloud
     }
 }

@@ -50,10 +50,10 @@ impl Bare {
 
     /// Carries out an operation, as a lab does.
     pub async fn apply(&mut self, operation: &Operation) {
-        let cloud = apply(&self.cloud, operation).unwrap_or_else(|refusal| panic!("{refusal}"));
-        let compiled = crate::mutations::altered(network(&cloud).expect("a cloud that compiles"));
+        apply(&mut self.cloud, operation).unwrap_or_else(|refusal| panic!("{refusal}"));
+        let compiled = crate::mutations::altered(network(&self.cloud).expect("a cloud that compiles"));
         self.fabric.execute(&diff(&self.network, &compiled)).await.unwrap_or_else(|error| panic!("{error}"));
-        (self.cloud, self.network) = (cloud, compiled);
+        self.network = compiled;
     }
 
     /// What the kernel has been given.

@@ -54,7 +54,7 @@ pub fn is_dropped(outcome: &Outcome) -> bool {
 pub fn initial_cloud(topology: &Topology, era: Era) -> (Cloud, Listeners) {
     let mut cloud = topology.empty_cloud(era);
     for operation in &topology.initial {
-        cloud = apply(&cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
+        apply(&mut cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
     }
     (cloud, Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() })
 }

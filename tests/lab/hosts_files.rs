@@ -138,3 +138,17 @@ async fn a_name_leads_where_the_resolver_leads() {
         }
     }
 }
+
+#[sglab::test]
+async fn no_file_is_written_by_an_operation_that_changes_no_instance() {
+    let mut lab = boot(&topology(CLASSIC), Era::Classic).await;
+    let written = |lab: &Lab| {
+        let file = lab.fabric().hosts_file(&router(&VpcName::new("default")));
+        std::fs::metadata(file).and_then(|file| file.modified()).expect("a time")
+    };
+    let before = written(&lab);
+    change(&mut lab, &authorize("WEB", tcp_port(81), group("WEB"))).await;
+    assert_eq!(written(&lab), before);
+    change(&mut lab, &stop("web1")).await;
+    assert!(written(&lab) > before);
+}

@@ -157,11 +157,12 @@ impl Run {
     /// Both sides refuse, or neither; what is refused leaves cloud and kernel as they were.
     async fn operate(&mut self, operation: &Operation) -> Result<(), LabError> {
         let before = self.lab.cloud().clone();
-        let expected = apply(&before, operation);
+        let mut cloud = before.clone();
+        let expected = apply(&mut cloud, operation);
         let handles = if expected.is_err() { Some(self.lab.rule_handles().await?) } else { None };
         let done = self.lab.apply(operation).await;
         match (expected, done) {
-            (Ok(cloud), Ok(_)) => {
+            (Ok(_), Ok(_)) => {
                 if cloud != *self.lab.cloud() {
                     self.find(Kind::Failure, format!("{operation:?}"), "the cloud as on paper", "another cloud");
                 }

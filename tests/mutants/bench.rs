@@ -105,12 +105,13 @@ fn of_all_states(topology: &Topology, era: Era, initial: &Cloud) -> IndexSet<Ser
 
 /// A cloud, and what each operation of the steps makes of it, on paper.
 pub fn states(topology: &Topology, era: Era, initial: Cloud) -> Vec<Cloud> {
-    let mut states = vec![initial];
+    let mut cloud = initial;
+    let mut states = vec![cloud.clone()];
     let steps = topology.steps.iter().filter(|step| step.is_of(era));
     for operation in steps.flat_map(|step| step.operations()) {
-        let before = states.last().into_iter();
-        let after = before.filter_map(|cloud| apply(cloud, &operation.value).ok()).next();
-        states.extend(after);
+        if apply(&mut cloud, &operation.value).is_ok() {
+            states.push(cloud.clone());
+        }
     }
     states
 }

@@ -51,8 +51,8 @@ enum Open {
 impl Services {
     /// Opens the services of every VPC, and the resolver of the outside. The namespaces that they are in stay as long
     /// as the lab.
-    pub async fn open(fabric: &Fabric, cloud: &Cloud) -> Result<Self, FabricError> {
-        let now = Now::of(cloud);
+    pub async fn open(fabric: &Fabric, cloud: &Arc<Cloud>) -> Result<Self, FabricError> {
+        let now = Now::of(Arc::clone(cloud));
         let said = Said::default();
         let tokens = Arc::new(tokens::Tokens::default());
         let mut tasks = JoinSet::new();
@@ -104,8 +104,8 @@ impl Services {
     }
 
     /// From now on the services speak of this cloud.
-    pub fn follow(&self, cloud: &Cloud) {
-        self.now.set(cloud);
+    pub fn follow(&self, cloud: &Arc<Cloud>) {
+        self.now.set(Arc::clone(cloud));
     }
 }
 

@@ -13,13 +13,13 @@ pub struct Now(Arc<RwLock<Arc<Cloud>>>);
 
 impl Now {
     /// Of this cloud.
-    pub(super) fn of(cloud: &Cloud) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(cloud.clone()))))
+    pub(super) fn of(cloud: Arc<Cloud>) -> Self {
+        Self(Arc::new(RwLock::new(cloud)))
     }
 
     /// From now on it is this one.
-    pub(super) fn set(&self, cloud: &Cloud) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(cloud.clone());
+    pub(super) fn set(&self, cloud: Arc<Cloud>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = cloud;
     }
 
     /// The cloud.

@@ -9,10 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
+use super::edit::Edit;
 use super::refuse::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
-use crate::model::name::{InstanceName, SubnetName, VpcName};
+use crate::model::name::{ElasticIpName, InstanceName, InterfaceId, SubnetName, VpcName};
 use crate::model::operation::{AddressRequest, Refusal, RefusalCode};
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
@@ -28,7 +29,7 @@ const RESERVED_AT_START: u32 = 4;
 
 /// A private address for an interface; remembered as given.
 pub(super) fn private(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     vpc: &VpcName,
     subnet: &SubnetName,
     request: &AddressRequest,
@@ -42,7 +43,7 @@ pub(super) fn private(
             exactly(cloud, vpc, block, address)?
         }
     };
-    cloud.counters.private.entry(vpc.clone()).or_default().insert(address);
+    cloud.private_given(vpc, address);
     Ok(address)
 }
 
@@ -54,7 +55,7 @@ pub(super) fn ipv6(cloud: &Cloud, vpc: &VpcName, subnet: &SubnetName, interface:
 }
 
 /// A public address for an interface, from the pool; remembered as given.
-pub(super) fn public(cloud: &mut Cloud) -> Result<PublicIp, Refusal> {
+pub(super) fn public(cloud: &mut Edit<'_>) -> Result<PublicIp, Refusal> {
     let outside: IndexSet<IpAddr> = cloud.hosts.values().flat_map(|host| &host.addresses).map(|ip| ip.0).collect();
     let free = candidates(cloud.public_pool)
         .map(PublicIp)
@@ -65,14 +66,27 @@ pub(super) fn public(cloud: &mut Cloud) -> Result<PublicIp, Refusal> {
             format!("There are not enough free addresses in the public pool {}.", cloud.public_pool),
         )
     })?;
-    cloud.counters.public.insert(address);
+    cloud.public_given(address);
     Ok(address)
 }
 
 /// Notes that an instance no longer holds an address, for `web1.previous`.
-pub(super) fn released(cloud: &mut Cloud, name: &InstanceName, address: Option<PrivateIp>) {
+pub(super) fn released(cloud: &mut Edit<'_>, name: &InstanceName, address: Option<PrivateIp>) {
     if let Some(address) = address {
-        cloud.previous_addresses.entry(name.clone()).or_default().push(address);
+        let mut held = cloud.previous_addresses.get(name).cloned().unwrap_or_default();
+        held.push(address);
+        cloud.previous_addresses_mut().insert(name.clone(), held);
+    }
+}
+
+/// Dissociates the Elastic IPs of these interfaces, and leaves the addresses of the interfaces to the caller.
+pub(super) fn dissociate(cloud: &mut Edit<'_>, is_theirs: impl Fn(&InterfaceId) -> bool) {
+    let all = cloud.elastic_ips.iter().filter(|(_, elastic)| elastic.association.as_ref().is_some_and(&is_theirs));
+    let names: Vec<ElasticIpName> = all.map(|(name, _)| name.clone()).collect();
+    for name in names {
+        if let Some(elastic) = cloud.elastic_ips_mut().get_mut(&name) {
+            elastic.association = None;
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Sources: "Elastic IP addresses" (EC2 user guide, and its edition of 2018 for EC2-Classic), AssociateAddress and
 //! ReleaseAddress (EC2 API reference).
 
+use super::edit::Edit;
 use super::lookup;
 use super::refuse::{refuse, unknown};
 use super::{address, interface, quota};
@@ -13,14 +14,14 @@ use crate::model::name::{ElasticIpName, InterfaceId};
 use crate::model::operation::{Reassociation, Refusal, RefusalCode, Target};
 
 /// `AllocateAddress`. It is one that nobody ever had.
-pub(super) fn allocate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(super) fn allocate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     if cloud.elastic_ips.contains_key(name) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an Elastic IP '{name}' already.")));
     }
     quota::elastic_ips(cloud)?;
     let address = address::public(cloud)?;
-    cloud.elastic_ips.insert(name.clone(), ElasticIp { address, association: None });
+    cloud.elastic_ips_mut().insert(name.clone(), ElasticIp { address, association: None });
     Ok(())
 }
 
@@ -28,7 +29,7 @@ pub(super) fn allocate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Re
 ///
 /// In EC2-Classic the instance has to run; in a VPC the address belongs to the interface, and waits for the start.
 pub(super) fn associate(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     name: &ElasticIpName,
     to: &Target,
     reassociation: Reassociation,
@@ -49,10 +50,10 @@ pub(super) fn associate(
     }
     disassociate(cloud, name)?;
     let earlier = cloud.elastic_ip_of(&interface).map(|(name, _)| name.clone());
-    if let Some(earlier) = earlier.and_then(|earlier| cloud.elastic_ips.get_mut(&earlier)) {
+    if let Some(earlier) = earlier.and_then(|earlier| cloud.elastic_ips_mut().get_mut(&earlier)) {
         earlier.association = None;
     }
-    if let Some(elastic) = cloud.elastic_ips.get_mut(name) {
+    if let Some(elastic) = cloud.elastic_ips_mut().get_mut(name) {
         elastic.association = Some(interface.clone());
     }
     // The automatic one goes back to the pool.
@@ -62,9 +63,9 @@ pub(super) fn associate(
 
 /// `DisassociateAddress`. What is up gets an automatic public address in its place, unless a crash has taken its private
 /// one, which is what a public address stands for; doing it again changes nothing.
-pub(super) fn disassociate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(super) fn disassociate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     known(cloud, name)?;
-    let association = cloud.elastic_ips.get_mut(name).and_then(|elastic| elastic.association.take());
+    let association = cloud.elastic_ips_mut().get_mut(name).and_then(|elastic| elastic.association.take());
     let Some(interface) = association else { return Ok(()) };
     let alone = interface::is_up(cloud, &interface.instance) && interface::is_single(cloud, &interface.instance);
     let automatic = cloud
@@ -76,9 +77,9 @@ pub(super) fn disassociate(cloud: &mut Cloud, name: &ElasticIpName) -> Result<()
 }
 
 /// `ReleaseAddress`. An associated one is dissociated first, as in EC2-Classic and in a default VPC.
-pub(super) fn release(cloud: &mut Cloud, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(super) fn release(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     disassociate(cloud, name)?;
-    cloud.elastic_ips.shift_remove(name);
+    cloud.elastic_ips_mut().remove(name);
     Ok(())
 }
 
@@ -93,9 +94,9 @@ pub(super) fn known<'a>(cloud: &'a Cloud, name: &ElasticIpName) -> Result<&'a El
     })
 }
 
-fn set_public(cloud: &mut Cloud, id: &InterfaceId, public: Option<PublicIp>) {
+fn set_public(cloud: &mut Edit<'_>, id: &InterfaceId, public: Option<PublicIp>) {
     let Some(interface) = interface::mutable(cloud, id) else { return };
     if let Some(lost) = std::mem::replace(&mut interface.public, public) {
-        cloud.last_public.insert(id.clone(), lost);
+        cloud.last_public_mut().insert(id.clone(), lost);
     }
 }

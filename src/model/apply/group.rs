@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
+use super::edit::Edit;
 use super::refuse::{refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
@@ -17,7 +18,7 @@ pub const DEFAULT_GROUP: &str = "default";
 ///
 /// A new group lets nothing in and everything out. Source: "Security groups" (Amazon VPC user guide); EC2-Classic had
 /// no rules for what goes out. Of a name in a VPC the spaces at its end are cut off.
-pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Refusal> {
+pub(super) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> Result<(), Refusal> {
     let CreateGroup { name, vpc, description, place } = request;
     address::known_vpc(cloud, vpc)?;
     let name = &words::group_name(cloud, name)?;
@@ -51,7 +52,7 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
         egress,
         place: place.clone(),
     };
-    cloud.groups.insert(name.clone(), group);
+    cloud.groups_mut().insert(name.clone(), group);
     Ok(())
 }
 
@@ -59,15 +60,15 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateGroup) -> Result<(), Ref
 ///
 /// Source: "Default security groups" (Amazon VPC user guide), "EC2-Classic" (EC2 user guide, 2018). In a VPC one rule says
 /// so for all traffic; Classic needs one a protocol.
-pub(crate) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
+pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
     let name = GroupName::new(DEFAULT_GROUP);
     let traffic = if cloud.is_vpc() {
         vec![Traffic::All]
     } else {
         vec![Traffic::Tcp(PortRange::ALL), Traffic::Udp(PortRange::ALL), Traffic::Icmp(IcmpMatch::All)]
     };
-    let itself = |cloud: &mut Cloud, traffic: Traffic| Rule {
-        id: next_rule_id(cloud),
+    let itself = |cloud: &mut Edit<'_>, traffic: Traffic| Rule {
+        id: cloud.next_rule_id(),
         traffic,
         peer: Peer::Group(name.clone()),
         written: format!("{traffic} from {name}"),
@@ -78,13 +79,13 @@ pub(crate) fn add_default(cloud: &mut Cloud, vpc: &VpcName) {
     let description = Some("default VPC security group".to_owned()).filter(|_| cloud.is_vpc());
     let description = description.or_else(|| Some("default group".to_owned()));
     let egress = first_egress(cloud, vpc);
-    cloud.groups.insert(name, SecurityGroup { vpc: vpc.clone(), description, ingress, egress, place: None });
+    cloud.groups_mut().insert(name, SecurityGroup { vpc: vpc.clone(), description, ingress, egress, place: None });
 }
 
 /// `DeleteSecurityGroup`. A group that only its own rules name can go.
 ///
 /// Source: DeleteSecurityGroup (EC2 API reference).
-pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal> {
+pub(super) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result<(), Refusal> {
     known(cloud, name)?;
     lookup::must_be_ours(name)?;
     if name.as_str() == DEFAULT_GROUP {
@@ -111,17 +112,17 @@ pub(super) fn delete(cloud: &mut Cloud, name: &GroupName) -> Result<(), Refusal>
             return Err(refuse(RefusalCode::InvalidGroupInUse, message));
         }
     }
-    cloud.groups.shift_remove(name);
+    cloud.groups_mut().remove(name);
     Ok(())
 }
 
 /// What a new group lets out: everything, in a VPC.
-fn first_egress(cloud: &mut Cloud, vpc: &VpcName) -> Vec<Rule> {
+fn first_egress(cloud: &mut Edit<'_>, vpc: &VpcName) -> Vec<Rule> {
     let mut egress = Vec::new();
     if cloud.has_egress_rules() {
-        egress.push(allow_all(next_rule_id(cloud), Ipv4Net::default().into()));
+        egress.push(allow_all(cloud.next_rule_id(), Ipv4Net::default().into()));
         if cloud.vpcs.get(vpc).is_some_and(|vpc| vpc.ipv6.is_some()) {
-            egress.push(allow_all(next_rule_id(cloud), Ipv6Net::default().into()));
+            egress.push(allow_all(cloud.next_rule_id(), Ipv6Net::default().into()));
         }
     }
     egress
@@ -181,9 +182,4 @@ pub(super) fn known_set(
 fn allow_all(id: RuleId, everywhere: IpNet) -> Rule {
     let peer = Peer::Cidr(everywhere);
     Rule { id, traffic: Traffic::All, written: format!("all to {peer}"), peer, description: None, place: None }
-}
-
-pub(super) fn next_rule_id(cloud: &mut Cloud) -> RuleId {
-    cloud.counters.rule += 1;
-    RuleId(cloud.counters.rule)
 }

@@ -2,6 +2,7 @@
 
 use indexmap::IndexSet;
 
+use super::edit::Edit;
 use super::lookup;
 use super::refuse::refuse;
 use super::{address, group, interface, load_balancer};
@@ -12,7 +13,7 @@ use crate::model::name::{GroupName, InstanceName, InterfaceId};
 use crate::model::operation::{AddressRequest, Launch, Refusal, RefusalCode, Target};
 
 /// `RunInstances` for one instance.
-pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal> {
+pub(super) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refusal> {
     let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
     if cloud.state_of(name).is_some() {
         // EC2 knows no names; the text is sglab's own.
@@ -27,17 +28,17 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         AutomaticPublic::Given => Some(address::public(cloud)?),
         AutomaticPublic::None => None,
     };
-    cloud.counters.interface += 1;
+    let number = cloud.next_interface_number();
     let first = Interface {
         id: InterfaceId { instance: name.clone(), device: 0 },
-        number: cloud.counters.interface,
+        number,
         vpc: vpc.clone(),
         subnet: subnet.clone(),
         groups: groups.clone(),
         private: Some(private),
         public: held,
         automatic_public: *public,
-        ipv6: address::ipv6(cloud, vpc, subnet, cloud.counters.interface),
+        ipv6: address::ipv6(cloud, vpc, subnet, number),
         source_dest_check: request.source_dest_check,
     };
     let instance = Instance {
@@ -49,7 +50,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
         forwarding: request.forwarding,
         place: place.clone(),
     };
-    cloud.instances.insert(name.clone(), instance);
+    cloud.instances_mut().insert(name.clone(), instance);
     request.more.iter().try_for_each(|more| interface::attach(cloud, name, more))
 }
 
@@ -60,7 +61,7 @@ pub(super) fn launch(cloud: &mut Cloud, request: &Launch) -> Result<(), Refusal>
 /// Source: "Stop and start" (EC2 user guide, 2018); the article: the address "can, and most probably will change should
 /// the instance ever crash, or be shut down". To stop what is stopped does nothing: EC2's refusals are for states that
 /// pass by, which no instance of sglab is ever in.
-pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+pub(super) fn stop(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     if lookup::instance(cloud, name)?.state == InstanceState::Stopped {
         return Ok(());
     }
@@ -72,7 +73,7 @@ pub(super) fn stop(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal
 
 /// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
 /// the addresses that a stop releases. To start what runs does nothing.
-pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+pub(super) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     match lookup::instance(cloud, name)?.state {
         InstanceState::Running => return Ok(()),
         InstanceState::Crashed => stop(cloud, name)?,
@@ -92,7 +93,7 @@ pub(super) fn start(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusa
             None if automatic => Some(address::public(cloud)?),
             None => None,
         };
-        if let Some(instance) = cloud.instances.get_mut(name) {
+        if let Some(instance) = cloud.instances_mut().get_mut(name) {
             instance.interfaces[index].private = Some(private);
             instance.interfaces[index].public = public;
         }
@@ -109,7 +110,7 @@ pub(super) fn reboot(cloud: &Cloud, name: &InstanceName) -> Result<(), Refusal> 
 }
 
 /// The operating system dies. The article has the addresses released; Amazon documents that only a stop does that.
-pub(super) fn crash(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+pub(super) fn crash(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     must_run(cloud, name, "crashed")?;
     if cloud.knobs.address_on_crash == OnCrash::Released {
         release_addresses(cloud, name, true);
@@ -119,16 +120,16 @@ pub(super) fn crash(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusa
 }
 
 /// `TerminateInstances`: the instance is gone at once, its name and its addresses are free.
-pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Refusal> {
+pub(super) fn terminate(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     lookup::instance(cloud, name)?;
     release_addresses(cloud, name, true);
-    for elastic in cloud.elastic_ips.values_mut() {
-        elastic.association.take_if(|interface| interface.instance == *name);
+    address::dissociate(cloud, |interface| interface.instance == *name);
+    let interfaces = lookup::instance(cloud, name)?.interfaces.iter().map(|interface| interface.id.clone());
+    for id in interfaces.collect::<Vec<_>>() {
+        interface::forget(cloud, &id);
     }
-    cloud.last_public.retain(|interface, _| interface.instance != *name);
-    cloud.last_private.retain(|interface, _| interface.instance != *name);
     load_balancer::terminated(cloud, name);
-    cloud.instances.shift_remove(name);
+    cloud.instances_mut().remove(name);
     Ok(())
 }
 
@@ -136,7 +137,7 @@ pub(super) fn terminate(cloud: &mut Cloud, name: &InstanceName) -> Result<(), Re
 ///
 /// Sources: the article, gotcha 4 (only while stopped); "EC2-Classic" (EC2 user guide, 2018: never after launch);
 /// "Change the security groups for your EC2 instance" (EC2 user guide: running or stopped).
-pub(super) fn set_groups(cloud: &mut Cloud, of: &Target, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+pub(super) fn set_groups(cloud: &mut Edit<'_>, of: &Target, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
     let name = of.instance();
     let instance = lookup::instance(cloud, name)?;
     match cloud.knobs.change_groups {
@@ -175,33 +176,29 @@ fn must_run(cloud: &Cloud, name: &InstanceName, participle: &str) -> Result<(), 
     ))
 }
 
-fn set_state(cloud: &mut Cloud, name: &InstanceName, state: InstanceState) {
-    if let Some(instance) = cloud.instances.get_mut(name) {
+fn set_state(cloud: &mut Edit<'_>, name: &InstanceName, state: InstanceState) {
+    if let Some(instance) = cloud.instances_mut().get_mut(name) {
         instance.state = state;
     }
 }
 
-fn release_addresses(cloud: &mut Cloud, name: &InstanceName, private_too: bool) {
-    let mut given_back = Vec::new();
+fn release_addresses(cloud: &mut Edit<'_>, name: &InstanceName, private_too: bool) {
     if cloud.knobs.elastic_ip_on_stop == ElasticIpOnStop::Dissociated {
-        for elastic in cloud.elastic_ips.values_mut() {
-            elastic.association.take_if(|interface| interface.instance == *name);
-        }
+        address::dissociate(cloud, |interface| interface.instance == *name);
     }
-    let elastic: Vec<_> = cloud.elastic_ips.values().filter_map(|elastic| elastic.association.clone()).collect();
-    if let Some(instance) = cloud.instances.get_mut(name) {
-        for interface in &mut instance.interfaces {
-            if !elastic.contains(&interface.id) {
-                cloud.last_public.extend(interface.public.take().map(|lost| (interface.id.clone(), lost)));
-            }
-            if private_too {
-                let private = interface.private.take();
-                cloud.last_private.extend(private.map(|lost| (interface.id.clone(), lost)));
-                given_back.push(private);
-            }
+    let interfaces = cloud.instances.get(name).into_iter().flat_map(|instance| &instance.interfaces);
+    let ids: Vec<InterfaceId> = interfaces.map(|interface| interface.id.clone()).collect();
+    for id in ids {
+        let has_elastic = cloud.elastic_ip_of(&id).is_some();
+        let Some(interface) = interface::mutable(cloud, &id) else { continue };
+        let public = if has_elastic { None } else { interface.public.take() };
+        let private = if private_too { interface.private.take() } else { None };
+        if let Some(lost) = public {
+            cloud.last_public_mut().insert(id.clone(), lost);
         }
-    }
-    for private in given_back {
+        if let Some(lost) = private {
+            cloud.last_private_mut().insert(id.clone(), lost);
+        }
         address::released(cloud, name, private);
     }
 }

@@ -3,6 +3,7 @@
 //! Source: "Elastic network interfaces" (EC2 user guide). EC2-Classic has one interface an instance and no switch; the
 //! texts of its refusals are sglab's own.
 
+use super::edit::Edit;
 use super::lookup;
 use super::refuse::{refuse, unknown};
 use super::{address, group};
@@ -13,7 +14,7 @@ use crate::model::operation::{NewInterface, Refusal, RefusalCode, Target};
 
 /// `CreateNetworkInterface` and `AttachNetworkInterface`. It has groups and addresses of its own; a public one only as
 /// an Elastic IP.
-pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
+pub(super) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
     let vpc = lookup::instance(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
     only_in_a_vpc(cloud, "have one network interface")?;
     let id = InterfaceId { instance: to.clone(), device: request.device };
@@ -26,11 +27,11 @@ pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterfac
     address::block_of(cloud, &vpc, &request.subnet)?;
     group::known_set(cloud, (&vpc, &request.subnet), &request.groups)?;
     let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
-    cloud.counters.interface += 1;
+    let number = cloud.next_interface_number();
     let interface = Interface {
         id,
-        number: cloud.counters.interface,
-        ipv6: address::ipv6(cloud, &vpc, &request.subnet, cloud.counters.interface),
+        number,
+        ipv6: address::ipv6(cloud, &vpc, &request.subnet, number),
         vpc,
         subnet: request.subnet.clone(),
         groups: request.groups.clone(),
@@ -39,7 +40,7 @@ pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterfac
         automatic_public: AutomaticPublic::None,
         source_dest_check: request.source_dest_check,
     };
-    if let Some(instance) = cloud.instances.get_mut(to) {
+    if let Some(instance) = cloud.instances_mut().get_mut(to) {
         instance.interfaces.push(interface);
         instance.interfaces.sort_by_key(|interface| interface.id.device);
     }
@@ -47,25 +48,28 @@ pub(super) fn attach(cloud: &mut Cloud, to: &InstanceName, request: &NewInterfac
 }
 
 /// `DetachNetworkInterface` and `DeleteNetworkInterface`: its addresses are free, and no group has it as a member.
-pub(super) fn detach(cloud: &mut Cloud, id: &InterfaceId) -> Result<(), Refusal> {
+pub(super) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result<(), Refusal> {
     known(cloud, id)?;
     if id.device == 0 {
         let message = "The network interface at device index 0 cannot be detached.";
         return Err(refuse(RefusalCode::InvalidParameterValue, message));
     }
-    for elastic in cloud.elastic_ips.values_mut() {
-        elastic.association.take_if(|interface| interface == id);
-    }
-    cloud.last_public.shift_remove(id);
-    cloud.last_private.shift_remove(id);
-    if let Some(instance) = cloud.instances.get_mut(&id.instance) {
+    address::dissociate(cloud, |interface| interface == id);
+    forget(cloud, id);
+    if let Some(instance) = cloud.instances_mut().get_mut(&id.instance) {
         instance.interfaces.retain(|interface| interface.id != *id);
     }
     Ok(())
 }
 
+/// Forgets which addresses an interface had, for it is to be no more.
+pub(super) fn forget(cloud: &mut Edit<'_>, id: &InterfaceId) {
+    cloud.last_public_mut().remove(id);
+    cloud.last_private_mut().remove(id);
+}
+
 /// `SourceDestCheck` of `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute`.
-pub(super) fn set_check(cloud: &mut Cloud, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
+pub(super) fn set_check(cloud: &mut Edit<'_>, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
     let id = target(cloud, of)?;
     only_in_a_vpc(cloud, "always check source and destination")?;
     if let Some(interface) = mutable(cloud, &id) {
@@ -90,8 +94,8 @@ pub(super) fn target(cloud: &Cloud, of: &Target) -> Result<InterfaceId, Refusal>
 }
 
 /// An interface that may be changed.
-pub(super) fn mutable<'a>(cloud: &'a mut Cloud, id: &InterfaceId) -> Option<&'a mut Interface> {
-    cloud.instances.get_mut(&id.instance)?.interfaces.iter_mut().find(|interface| interface.id == *id)
+pub(super) fn mutable<'a>(cloud: &'a mut Edit<'_>, id: &InterfaceId) -> Option<&'a mut Interface> {
+    cloud.instances_mut().get_mut(&id.instance)?.interfaces.iter_mut().find(|interface| interface.id == *id)
 }
 
 /// Whether an instance has one interface only: what has more gets no automatic public address in place of an Elastic

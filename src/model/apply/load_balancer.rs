@@ -5,6 +5,7 @@
 use indexmap::{IndexMap, IndexSet};
 use ipnet::Ipv4Net;
 
+use super::edit::Edit;
 use super::group::DEFAULT_GROUP;
 use super::refuse::{refuse, unknown};
 use super::{address, group};
@@ -21,7 +22,7 @@ use crate::model::rule::{Peer, PortRange, Rule, Traffic};
 /// rules name [`ELB_GROUP`]. Source: "Security groups for your Classic Load Balancer" (Classic Load Balancers user
 /// guide), for both. Only there it may be internal: "You can only specify a scheme for load balancers in a VPC"
 /// (CreateLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
-pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<(), Refusal> {
+pub(super) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalancer) -> Result<(), Refusal> {
     let CreateLoadBalancer { name, vpc, subnet, scheme, groups, listeners, health_check, place } = request;
     let holder = InstanceName::new(name.as_str());
     if cloud.state_of(&holder).is_some() {
@@ -49,10 +50,10 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<
         Scheme::InternetFacing => (Some(address::public(cloud)?), AutomaticPublic::Given),
         Scheme::Internal => (None, AutomaticPublic::None),
     };
-    cloud.counters.interface += 1;
+    let number = cloud.next_interface_number();
     let interface = Interface {
         id: InterfaceId { instance: holder, device: 0 },
-        number: cloud.counters.interface,
+        number,
         vpc: vpc.clone(),
         subnet: subnet.clone(),
         groups,
@@ -71,7 +72,7 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<
         registrations: IndexMap::new(),
         place: place.clone(),
     };
-    cloud.load_balancers.insert(name.clone(), balancer);
+    cloud.load_balancers_mut().insert(name.clone(), balancer);
     Ok(())
 }
 
@@ -80,7 +81,7 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreateLoadBalancer) -> Result<
 /// "The instance must be a running instance in the same network as the load balancer (EC2-Classic or the same VPC)"
 /// (RegisterInstancesWithLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
 pub(super) fn register(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     name: &LoadBalancerName,
     instances: &IndexSet<InstanceName>,
 ) -> Result<(), Refusal> {
@@ -96,7 +97,7 @@ pub(super) fn register(
         })?;
         registered.push((instance.clone(), private));
     }
-    if let Some(balancer) = cloud.load_balancers.get_mut(name) {
+    if let Some(balancer) = cloud.load_balancers_mut().get_mut(name) {
         for (instance, private) in registered {
             balancer.registrations.entry(instance).or_insert(private);
         }
@@ -106,7 +107,7 @@ pub(super) fn register(
 
 /// `DeregisterInstancesFromLoadBalancer`.
 pub(super) fn deregister(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     name: &LoadBalancerName,
     instances: &IndexSet<InstanceName>,
 ) -> Result<(), Refusal> {
@@ -115,28 +116,32 @@ pub(super) fn deregister(
         let message = format!("The instance {stranger} is not registered with the load balancer {name}.");
         return Err(refuse(RefusalCode::InvalidInstance, message));
     }
-    if let Some(balancer) = cloud.load_balancers.get_mut(name) {
+    if let Some(balancer) = cloud.load_balancers_mut().get_mut(name) {
         balancer.registrations.retain(|instance, _| !instances.contains(instance));
     }
     Ok(())
 }
 
 /// A terminated instance is behind no load balancer any more (sglab: at once).
-pub(super) fn terminated(cloud: &mut Cloud, instance: &InstanceName) {
-    for balancer in cloud.load_balancers.values_mut() {
-        balancer.registrations.shift_remove(instance);
+pub(super) fn terminated(cloud: &mut Edit<'_>, instance: &InstanceName) {
+    let all = cloud.load_balancers.iter().filter(|(_, balancer)| balancer.registrations.contains_key(instance));
+    let names: Vec<LoadBalancerName> = all.map(|(name, _)| name.clone()).collect();
+    for name in names {
+        if let Some(balancer) = cloud.load_balancers_mut().get_mut(&name) {
+            balancer.registrations.shift_remove(instance);
+        }
     }
 }
 
 /// Gives EC2-Classic the group of its load balancers: without a rule, since it is there to be named.
-pub(crate) fn add_group(cloud: &mut Cloud, vpc: &VpcName) {
-    cloud.groups.insert(GroupName::new(ELB_GROUP), amazons(vpc, "the group of every load balancer"));
+pub(super) fn add_group(cloud: &mut Edit<'_>, vpc: &VpcName) {
+    cloud.groups_mut().insert(GroupName::new(ELB_GROUP), amazons(vpc, "the group of every load balancer"));
 }
 
 /// A load balancer of EC2-Classic has no groups. What it does instead is written down as two of Amazon's own: that of
 /// all load balancers, and one of this, that opens its listeners to everybody.
 fn groups_of_classic(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     name: &LoadBalancerName,
     vpc: &VpcName,
     ports: impl Iterator<Item = PortRange>,
@@ -148,11 +153,11 @@ fn groups_of_classic(
     let mut own = amazons(vpc, "the listeners of a load balancer, open to everybody");
     for port in ports {
         let (traffic, peer) = (Traffic::Tcp(port), Peer::Cidr(Ipv4Net::default().into()));
-        let (written, id) = (format!("{traffic} from {peer}"), group::next_rule_id(cloud));
+        let (written, id) = (format!("{traffic} from {peer}"), cloud.next_rule_id());
         own.ingress.push(Rule { id, traffic, peer, written, description: None, place: None });
     }
     let own_name = GroupName::new(format!("amazon-elb/{name}-listeners"));
-    cloud.groups.insert(own_name.clone(), own);
+    cloud.groups_mut().insert(own_name.clone(), own);
     IndexSet::from([all, own_name])
 }
 

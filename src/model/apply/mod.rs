@@ -1,11 +1,15 @@
 //! Carrying out one operation: the arithmetic of EC2's control plane, without a kernel.
 //!
-//! Every function here works on a copy, so that a refusal halfway leaves the caller's cloud untouched. Texts of
-//! refusals are EC2's own where EC2 has one; the others say so in their documentation.
+//! Every function here changes the cloud through an `Edit`, which notes what was there: so a refusal halfway is taken back, and what has
+//! changed is known without a comparison of clouds. Texts of refusals are EC2's own where EC2 has one; the others say so in their
+//! documentation.
 
 mod address;
 #[cfg(test)]
 mod documented;
+mod edit;
+#[cfg(test)]
+mod edit_tests;
 mod elastic_ip;
 #[cfg(test)]
 mod elastic_ip_tests;
@@ -40,33 +44,44 @@ use indexmap::IndexSet;
 
 use super::cloud::Cloud;
 use super::flow::Direction::{Egress, Ingress};
+use super::name::VpcName;
 use super::operation::{Operation, Refusal};
+use edit::Edit;
 
+pub use edit::Changed;
 pub use group::DEFAULT_GROUP;
-pub(crate) use group::add_default as add_default_group;
-pub(crate) use load_balancer::add_group as add_elb_group;
 
-/// Carries out one operation.
+/// Carries out one operation, and says what it has changed.
 ///
 /// # Errors
-/// A [`Refusal`] with EC2's code and text; the given cloud stays what it was in any case.
-pub fn apply(cloud: &Cloud, operation: &Operation) -> Result<Cloud, Refusal> {
-    let mut cloud = cloud.clone();
-    carry_out(&mut cloud, operation)?;
-    Ok(cloud)
+/// A [`Refusal`] with EC2's code and text; the cloud is then what it was.
+pub fn apply(cloud: &mut Cloud, operation: &Operation) -> Result<Changed, Refusal> {
+    let mut edit = Edit::of(cloud);
+    match carry_out(&mut edit, operation) {
+        Ok(()) => Ok(edit.finish()),
+        Err(refusal) => {
+            edit.undo();
+            Err(refusal)
+        }
+    }
 }
 
 /// Carries out the operations of one call: all of them, or none.
 ///
 /// # Errors
-/// The first that is refused, with EC2's code and text. Names of its kind that later ones do not find either are named with it.
-pub fn apply_all<'a>(cloud: &Cloud, operations: impl IntoIterator<Item = &'a Operation>) -> Result<Cloud, Refused<'a>> {
-    let mut next = cloud.clone();
+/// The first that is refused, with EC2's code and text; the cloud is then what it was. Names of its kind that later ones do not find
+/// either are named with it.
+pub fn apply_all<'a>(
+    cloud: &mut Cloud,
+    operations: impl IntoIterator<Item = &'a Operation>,
+) -> Result<Changed, Refused<'a>> {
     let mut operations = operations.into_iter();
+    let mut edit = Edit::of(cloud);
     for operation in operations.by_ref() {
-        let Err(mut refusal) = carry_out(&mut next, operation) else { continue };
+        let Err(mut refusal) = carry_out(&mut edit, operation) else { continue };
+        edit.undo();
         if !refusal.unknown.is_empty() {
-            let also = operations.filter_map(|later| apply(cloud, later).err());
+            let also = operations.filter_map(|later| refused(cloud, later));
             let also = also.filter(|later| later.code == refusal.code).flat_map(|later| later.unknown);
             let all: IndexSet<String> = std::mem::take(&mut refusal.unknown).into_iter().chain(also).collect();
             refusal.unknown = all.into_iter().collect();
@@ -74,7 +89,18 @@ pub fn apply_all<'a>(cloud: &Cloud, operations: impl IntoIterator<Item = &'a Ope
         }
         return Err(Refused { operation, refusal });
     }
-    Ok(next)
+    Ok(edit.finish())
+}
+
+/// The refusal of an operation that is not to be carried out.
+fn refused(cloud: &mut Cloud, operation: &Operation) -> Option<Refusal> {
+    match apply(cloud, operation) {
+        Ok(changed) => {
+            changed.undo(cloud);
+            None
+        }
+        Err(refusal) => Some(refusal),
+    }
 }
 
 /// An operation of a call that EC2 refuses; nothing of the call was carried out.
@@ -86,8 +112,22 @@ pub struct Refused<'a> {
     pub refusal: Refusal,
 }
 
-/// The same on the cloud itself, for many in a row. After a refusal the cloud is of no use any more.
-pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), Refusal> {
+/// Gives a new cloud the group that EC2 makes itself.
+pub(crate) fn add_default_group(cloud: &mut Cloud, vpc: &VpcName) {
+    let mut edit = Edit::of(cloud);
+    group::add_default(&mut edit, vpc);
+    edit.finish();
+}
+
+/// Gives a new cloud of EC2-Classic the group of its load balancers.
+pub(crate) fn add_elb_group(cloud: &mut Cloud, vpc: &VpcName) {
+    let mut edit = Edit::of(cloud);
+    load_balancer::add_group(&mut edit, vpc);
+    edit.finish();
+}
+
+/// After a refusal the cloud is of no use until it is put back.
+fn carry_out(cloud: &mut Edit<'_>, operation: &Operation) -> Result<(), Refusal> {
     make_default_group(cloud, operation);
     match operation {
         Operation::CreateGroup(request) => group::create(cloud, request)?,
@@ -122,7 +162,7 @@ pub(crate) fn carry_out(cloud: &mut Cloud, operation: &Operation) -> Result<(), 
 }
 
 /// EC2 has a default group in each VPC; here it is made where it is first named, in the first VPC.
-fn make_default_group(cloud: &mut Cloud, operation: &Operation) {
+fn make_default_group(cloud: &mut Edit<'_>, operation: &Operation) {
     let first = cloud.vpcs.keys().next().filter(|_| !cloud.groups.contains_key(DEFAULT_GROUP)).cloned();
     if let Some(vpc) = first.filter(|_| operation.groups().any(|name| name.as_str() == DEFAULT_GROUP)) {
         group::add_default(cloud, &vpc);

@@ -5,6 +5,7 @@
 use indexmap::IndexSet;
 use ipnet::IpNet;
 
+use super::edit::Edit;
 use super::quota;
 use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, PrefixList};
@@ -12,7 +13,7 @@ use crate::model::name::PrefixListName;
 use crate::model::operation::{CreatePrefixList, Refusal, RefusalCode};
 
 /// `CreateManagedPrefixList`.
-pub(super) fn create(cloud: &mut Cloud, request: &CreatePrefixList) -> Result<(), Refusal> {
+pub(super) fn create(cloud: &mut Edit<'_>, request: &CreatePrefixList) -> Result<(), Refusal> {
     let CreatePrefixList { name, family, entries, max_entries } = request;
     if !cloud.is_vpc() {
         let message = "Prefix lists are for VPC security groups.";
@@ -24,15 +25,20 @@ pub(super) fn create(cloud: &mut Cloud, request: &CreatePrefixList) -> Result<()
     }
     let mut list = PrefixList { family: *family, entries: IndexSet::new(), max_entries: *max_entries };
     change(name, &mut list, entries, &[])?;
-    cloud.prefix_lists.insert(name.clone(), list);
+    cloud.prefix_lists_mut().insert(name.clone(), list);
     Ok(())
 }
 
 /// `ModifyManagedPrefixList`: every entry of the request, or none.
-pub(super) fn modify(cloud: &mut Cloud, name: &PrefixListName, add: &[IpNet], remove: &[IpNet]) -> Result<(), Refusal> {
+pub(super) fn modify(
+    cloud: &mut Edit<'_>,
+    name: &PrefixListName,
+    add: &[IpNet],
+    remove: &[IpNet],
+) -> Result<(), Refusal> {
     let mut list = known(cloud, name)?.clone();
     change(name, &mut list, add, remove)?;
-    cloud.prefix_lists.insert(name.clone(), list);
+    cloud.prefix_lists_mut().insert(name.clone(), list);
     quota::all_rules(cloud)
 }
 

@@ -178,7 +178,7 @@ fn classic_has_a_hundred_rules_a_group_and_a_vpc_five_groups_an_interface() {
 fn two_thousand_five_hundred_groups_are_all_that_a_region_of_vpcs_has() {
     let mut sample = Sample::new(Era::Vpc);
     for number in 0..2_500 {
-        carry_out(&mut sample.0, &create(&format!("g{number}"), "default")).unwrap();
+        apply(&mut sample.0, &create(&format!("g{number}"), "default")).unwrap();
     }
     let expected =
         "SecurityGroupLimitExceeded: The maximum number of security groups for VPC 'default' has been reached.";
@@ -191,7 +191,7 @@ fn an_instance_of_classic_has_no_more_groups_than_classic() {
     sample.0.knobs.quotas = Quotas::Ignored;
     let names: Vec<String> = (0..=500).map(|number| format!("g{number}")).collect();
     for name in &names {
-        carry_out(&mut sample.0, &create(name, "default")).unwrap();
+        apply(&mut sample.0, &create(name, "default")).unwrap();
     }
     sample.0.knobs.quotas = Quotas::Enforced;
     let groups: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -205,7 +205,7 @@ fn an_instance_of_classic_has_no_more_groups_than_classic() {
 fn five_hundred_groups_are_all_that_classic_has() {
     let mut sample = Sample::new(Era::Classic);
     for number in 0..500 {
-        carry_out(&mut sample.0, &create(&format!("g{number}"), "default")).unwrap();
+        apply(&mut sample.0, &create(&format!("g{number}"), "default")).unwrap();
     }
     assert!(refusal(&sample, &create("one-more", "default")).starts_with("SecurityGroupLimitExceeded: "));
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::edit::Edit;
 use super::lookup;
 use super::refuse::refuse;
 use super::{elastic_ip, group, prefix_list, quota, text, words};
@@ -19,7 +20,7 @@ use crate::model::rule::{Peer, PeerRequest, Permission, Rule, Traffic};
 ///
 /// EC2 has been seen to carry out a part of a request; sglab never does.
 pub(super) fn authorize(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     direction: Direction,
     name: &GroupName,
     permissions: &[Permission],
@@ -41,14 +42,14 @@ pub(super) fn authorize(
     }
     for request in requested {
         let rule = Rule {
-            id: group::next_rule_id(cloud),
+            id: cloud.next_rule_id(),
             traffic: request.traffic,
             peer: request.peer,
             written: request.written,
             description: request.permission.description.clone(),
             place: request.permission.place.clone(),
         };
-        if let Some(group) = cloud.groups.get_mut(name) {
+        if let Some(group) = cloud.groups_mut().get_mut(name) {
             of_mut(group, direction).push(rule);
         }
     }
@@ -60,7 +61,7 @@ pub(super) fn authorize(
 /// A rule is named by what it says, whole: a part of a port range is another rule. In EC2-Classic it is no error to revoke
 /// what is not there (RevokeSecurityGroupIngress, EC2 API reference).
 pub(super) fn revoke(
-    cloud: &mut Cloud,
+    cloud: &mut Edit<'_>,
     direction: Direction,
     name: &GroupName,
     permissions: &[Permission],
@@ -76,7 +77,7 @@ pub(super) fn revoke(
             "The specified rule does not exist in this security group.",
         ));
     }
-    if let Some(group) = cloud.groups.get_mut(name) {
+    if let Some(group) = cloud.groups_mut().get_mut(name) {
         of_mut(group, direction).retain(|rule| !requested.iter().any(|request| request.is(rule)));
     }
     Ok(())

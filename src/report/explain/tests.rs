@@ -112,7 +112,7 @@ fn every_remedy_opens_its_flow_in_a_file() {
             for remedy in remedies {
                 let mut cured = cloud.clone();
                 for change in &remedy.changes {
-                    cured = crate::model::apply(&cured, change).unwrap();
+                    crate::model::apply(&mut cured, change).unwrap();
                 }
                 let flow = Flow { via: remedy.via.unwrap_or(flow.via), ..flow.clone() };
                 assert!(matches!(policy::judge(&cured, &flow), Verdict::Open { .. }), "{flow} under {era}: {remedy:?}");

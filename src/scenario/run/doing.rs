@@ -100,7 +100,7 @@ async fn carry_out_call<'a, L: Cloudlike>(
     changes: &mut Changes,
 ) -> Result<Option<(Refusal, &'a Place)>, LabError> {
     if call.len() > 1
-        && let Err(refused) = apply_all(lab.cloud(), call.iter().map(|placed| &placed.value))
+        && let Err(refused) = apply_all(&mut lab.cloud().clone(), call.iter().map(|placed| &placed.value))
     {
         let at = call.iter().find(|placed| std::ptr::eq(&placed.value, refused.operation));
         return Ok(at.map(|placed| (refused.refusal, &placed.place)));

@@ -76,7 +76,7 @@ pub(super) fn read(text: &str) -> Result<Cloud, Unwritable> {
     let era = topology.eras.first().copied().ok_or_else(|| unread("it has no era".to_owned()))?;
     let mut cloud = topology.initial_cloud(era).map_err(|(refusal, place)| unread(format!("{place}: {refusal}")))?;
     for operation in topology.steps.iter().flat_map(super::Step::operations) {
-        cloud = crate::model::apply(&cloud, &operation.value)
+        crate::model::apply(&mut cloud, &operation.value)
             .map_err(|refusal| unread(format!("{}: {refusal}", operation.place)))?;
     }
     Ok(cloud)
