@@ -135,7 +135,7 @@ impl Lab {
         let mut changed = self.change(operated, &phases, &cloud, &network, begun).await;
         let broken = match &mut changed {
             Ok((_, opened)) => {
-                self.settle(operated.map(|it| it.operation), &phases, cloud, network).await;
+                self.settle(operated, &phases, cloud, network).await;
                 self.machines.extend(std::mem::take(&mut opened.machines));
                 None
             }
@@ -297,7 +297,7 @@ impl Lab {
     }
 
     /// What follows from an operation that has succeeded. None of it can fail.
-    async fn settle(&mut self, operation: Option<&Operation>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
+    async fn settle(&mut self, operated: Option<Operated<'_>>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
         let gone: Vec<NodeName> =
             self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
         for (_, link) in self.state.network().links.iter().filter(|(name, _)| !network.links.contains_key(*name)) {
@@ -308,7 +308,7 @@ impl Lab {
             self.end_programs(&InstanceName::new(&name.0)).await;
             self.prober.leave(name).await;
         }
-        match operation {
+        match operated.map(|it| it.operation) {
             // Its link went first, so its peers see silence and no farewell.
             Some(Operation::Crash(name)) => {
                 let node = NodeName(name.to_string());
@@ -338,6 +338,9 @@ impl Lab {
         self.track(&network);
         self.services.follow(&cloud);
         self.state.stand_as(cloud, network);
+        if operated.is_some_and(|it| !it.changed.holders().is_empty()) {
+            self.state.number_ports();
+        }
         self.register_targets();
         self.last.remember(self.state.cloud());
     }

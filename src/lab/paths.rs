@@ -7,12 +7,11 @@ use std::sync::Arc;
 use super::booted::Lab;
 use super::error::LabError;
 use super::resolved::Resolved;
-use super::state::FIRST_INSTANCE_INDEX;
 use crate::compile::names;
 use crate::model::{
     Direction, Endpoint, Flow, HostName, InstanceName, InstanceState, Interface, InterfaceId, Service, Via,
 };
-use crate::network::{End, NodeKind, NodeName};
+use crate::network::{NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
 impl Lab {
@@ -179,13 +178,12 @@ impl Lab {
                     Via::Ipv6 => interface.ipv6.map(|ipv6| ipv6.0.into()),
                     Via::Private | Via::Public | Via::Dns => interface.private.map(|private| private.0.into()),
                 });
-                (names::instance(&id.instance), u32::from(id.device), address)
+                (names::instance(&id.instance), id.device, address)
             }
             (Endpoint::Host(name, address), None) => (host_node(name), 0, Some(address.0)),
             (_, None) => return Ok(None),
         };
-        let its = |end: &End| end.node == node && end.index == FIRST_INSTANCE_INDEX + device;
-        let link = self.state.network().links.values().find(|link| its(&link.lower));
+        let link = self.state.network().links.get(&names::link(&node, &format!("eth{device}")));
         let (Some(link), Some(address)) = (link, address) else { return Ok(None) };
         let router = self.state.fabric().node(&link.upper.node).map_err(|error| error.to_string())?;
         let router_address = match (router.kind, address) {

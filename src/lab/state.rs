@@ -1,5 +1,6 @@
 //! What a lab is at a moment: its cloud, the network that is compiled of it, and what the fabric has made of that.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::whereabouts::Where;
@@ -9,26 +10,41 @@ use crate::model::{Cloud, GroupName, InstanceName, Interface, InterfaceId};
 use crate::network::{Network, NodeName};
 use crate::probe::Logged;
 
-/// `eth0` of an instance has this index in its namespace, `eth1` the next.
-pub(super) const FIRST_INSTANCE_INDEX: u32 = 2;
-
-/// All three change together, by an operation.
+/// All of it changes together, by an operation.
 #[derive(Debug)]
 pub(super) struct LabState {
     cloud: Arc<Cloud>,
     network: Network,
     fabric: Fabric,
+    ports: Ports,
+}
+
+/// The interfaces by the index of their port, by which the kernel names them: it does so often, and interfaces are many.
+#[derive(Debug)]
+pub(super) struct Ports(HashMap<u32, InterfaceId>);
+
+impl Ports {
+    /// Those of a cloud.
+    pub fn of(cloud: &Cloud) -> Self {
+        let ports = cloud.network_interfaces().map(|it| (names::port_index(it.number), it.id.clone()));
+        Self(ports.collect())
+    }
 }
 
 impl LabState {
     /// Of a lab that boots: what the fabric has is of no network yet.
     pub fn of(cloud: Arc<Cloud>, fabric: Fabric) -> Self {
-        Self { cloud, network: Network::default(), fabric }
+        Self { ports: Ports::of(&cloud), cloud, network: Network::default(), fabric }
     }
 
     /// From now on it is this cloud, and the fabric has its network.
     pub fn stand_as(&mut self, cloud: Arc<Cloud>, network: Network) {
         (self.cloud, self.network) = (cloud, network);
+    }
+
+    /// From now on interfaces are known by the ports that they have in the present cloud.
+    pub fn number_ports(&mut self) {
+        self.ports = Ports::of(&self.cloud);
     }
 
     /// The cloud.
@@ -53,30 +69,31 @@ impl LabState {
 
     /// Where a record was made, as the cloud is now.
     pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
-        // By number first: records are many, and a link's name is text.
-        let at = |index: Option<u32>| {
-            let number = index?;
-            let mut interfaces = self.cloud.network_interfaces();
-            interfaces.find(|it| names::port_index(it.number) == number && names::router(&it.vpc) == logged.node)
-        };
+        let at = |index: Option<u32>| self.at_index(&logged.node, index?);
         Where { from: at(logged.in_index), to: at(logged.out_index) }
     }
 
     /// The interface that has a port of a router.
     pub fn interface_at(&self, router: &NodeName, port: &str) -> Option<&Interface> {
-        let mut interfaces = self.cloud.network_interfaces();
-        interfaces.find(|it| names::port(&it.id, it.number) == port && names::router(&it.vpc) == *router)
+        let found = match port.rsplit_once('.') {
+            // A name that was shortened ends in the interface's number.
+            Some((_, number)) => self.at_index(router, names::port_index(number.parse().ok()?)),
+            None => first_interface(&self.cloud, &InstanceName::new(port)),
+        };
+        found.filter(|it| names::port(&it.id, it.number) == port && names::router(&it.vpc) == *router)
+    }
+
+    /// The interface that has a port of a router, by its index.
+    fn at_index(&self, router: &NodeName, index: u32) -> Option<&Interface> {
+        let interface = self.cloud.interface(self.ports.0.get(&index)?)?;
+        (names::router(&interface.vpc) == *router).then_some(interface)
     }
 
     /// Whose interface an index of a router is, and which groups it is in.
     pub fn whose(&self, node: &NodeName, index: u32) -> Option<(InterfaceId, Vec<GroupName>)> {
-        let link = self.network.links.values().find(|link| link.upper.node == *node && link.upper.index == index)?;
-        let device = link.lower.index.checked_sub(FIRST_INSTANCE_INDEX)?;
-        self.cloud.network_interfaces().find_map(|interface| {
-            let name = &interface.id.instance;
-            let its = names::instance(name) == link.lower.node && u32::from(interface.id.device) == device;
-            its.then(|| (interface.id.clone(), interface.groups.iter().cloned().collect()))
-        })
+        let Interface { id, groups, .. } = self.at_index(node, index)?;
+        let link = names::link(&names::instance(&id.instance), &format!("eth{}", id.device));
+        self.network.links.contains_key(&link).then(|| (id.clone(), groups.iter().cloned().collect()))
     }
 }
 
