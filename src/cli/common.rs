@@ -133,13 +133,7 @@ impl From<By> for Via {
 
 /// A flow in the words of a file.
 pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> String {
-    let by = match by {
-        None => "",
-        Some(By::Private) => " by private address",
-        Some(By::Public) => " by public address",
-        Some(By::Ipv6) => " by ipv6 address",
-        Some(By::Dns) => " by dns name",
-    };
+    let by = by.map_or_else(String::new, |by| format!(" {}", Via::from(by).words()));
     to.map_or_else(|| format!("{from}{by}"), |to| format!("{from} -> {to}{by}"))
 }
 

@@ -186,6 +186,19 @@ pub enum Via {
 }
 
 impl Via {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
+
+    /// What a flow says after its port, in the words of a file.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Private => "by private address",
+            Self::Public => "by public address",
+            Self::Ipv6 => "by ipv6 address",
+            Self::Dns => "by dns name",
+        }
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -194,6 +207,17 @@ impl Via {
             Self::Ipv6 => "ipv6",
             Self::Dns => "dns",
         }
+    }
+}
+
+/// As people read it after a flow's port: `by IPv6 address`.
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Private | Self::Public => self.words(),
+            Self::Ipv6 => "by IPv6 address",
+            Self::Dns => "by DNS name",
+        })
     }
 }
 
@@ -250,21 +274,16 @@ impl fmt::Display for Flow {
             Service::IcmpEcho => write!(f, "{} -> {}:ping", self.from, self.to)?,
             Service::Icmp(_) | Service::Protocol(_) => write!(f, "{} -> {}:{}", self.from, self.to, self.service)?,
         }
-        f.write_str(self.by())
+        self.by().map_or(Ok(()), |via| write!(f, " {via}"))
     }
 }
 
 impl Flow {
-    /// By which address, in words that follow the port; nothing where it is the one that goes without saying.
-    pub fn by(&self) -> &'static str {
+    /// By which address; nothing where it is the one that goes without saying.
+    pub fn by(&self) -> Option<Via> {
         match (&self.from, self.via) {
-            (Endpoint::Host(..), Via::Public) => "",
-            (Endpoint::Host(..), Via::Private) => "",
-            (_, via) if via == self.to.usual_via() => "",
-            (_, Via::Private) => " by private address",
-            (_, Via::Public) => " by public address",
-            (_, Via::Ipv6) => " by IPv6 address",
-            (_, Via::Dns) => " by DNS name",
+            (Endpoint::Host(..), Via::Public | Via::Private) => None,
+            (_, via) => Some(via).filter(|via| *via != self.to.usual_via()),
         }
     }
 }
@@ -311,7 +330,7 @@ impl fmt::Display for Peers {
             (Some(own), Service::Udp(port)) => write!(f, "{from}:{own} <-> {to}:{port}/udp")?,
             _ => write!(f, "{from} <-> {to}:{service}")?,
         }
-        f.write_str(self.there.by())
+        self.there.by().map_or(Ok(()), |via| write!(f, " {via}"))
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Bundle<K> {
     pub members: Vec<usize>,
     from: Vec<Endpoint>,
     to: Vec<Endpoint>,
-    how: &'static str,
+    via: Option<Via>,
     services: Vec<Service>,
     both_ways: bool,
 }
@@ -29,7 +29,7 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
         members: vec![index],
         from: vec![flow.from.clone()],
         to: vec![flow.to.clone()],
-        how: how(flow),
+        via: told_via(flow),
         services: vec![flow.service],
         both_ways: false,
     });
@@ -46,12 +46,12 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
     )
 }
 
-/// By which address, in words. Of an address they are only worth it between instances; a host has no other way.
-fn how(flow: &Flow) -> &'static str {
+/// By which address. Of an address they are only worth it between instances; a host has no other way.
+fn told_via(flow: &Flow) -> Option<Via> {
     match flow.to {
         // A host has no other way but by its name.
-        Endpoint::Host(..) if flow.via != Via::Dns => "",
-        _ if flow.from.interface().is_none() && flow.via != Via::Dns => "",
+        Endpoint::Host(..) if flow.via != Via::Dns => None,
+        _ if flow.from.interface().is_none() && flow.via != Via::Dns => None,
         _ => flow.by(),
     }
 }
@@ -69,9 +69,9 @@ fn merge<K: Clone + Eq + Hash, S: Eq + Hash>(
     same: impl Fn(&Bundle<K>) -> S,
     absorb: impl Fn(&mut Bundle<K>, Bundle<K>),
 ) -> Vec<Bundle<K>> {
-    let mut merged: IndexMap<(K, &str, S), Bundle<K>> = IndexMap::new();
+    let mut merged: IndexMap<(K, Option<Via>, S), Bundle<K>> = IndexMap::new();
     for mut bundle in bundles {
-        match merged.entry((bundle.key.clone(), bundle.how, same(&bundle))) {
+        match merged.entry((bundle.key.clone(), bundle.via, same(&bundle))) {
             indexmap::map::Entry::Occupied(mut entry) => {
                 let kept = entry.get_mut();
                 kept.members.append(&mut bundle.members);
@@ -95,7 +95,7 @@ impl<K> Bundle<K> {
             "{} {arrow} {}{gap}:{services}{}",
             text::endpoints(&self.from, hosts),
             text::endpoints(&self.to, hosts),
-            self.how
+            self.via.map_or_else(String::new, |via| format!(" {via}"))
         )
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::text::{self, Tone};
 use super::{Entry, Style, json, operation, terminal};
-use crate::model::{Cloud, ConnectionName, Era, InstanceState};
+use crate::model::{Cloud, ConnectionName, Era, InstanceState, Via};
 use crate::scenario::subject::Subject;
 use crate::scenario::{Check, DecidingRule, RunResult, StepResult};
 use crate::topology::{Part, Prediction, Step, Topology};
@@ -96,10 +96,8 @@ pub fn answered(puzzle: &Puzzle, predicted: Option<Prediction>) -> String {
 
 fn words(subject: &Subject) -> String {
     match subject {
-        Subject::Flow(flow)
-            if flow.from.interface().is_some() && flow.via == crate::model::Via::Private && flow.by().is_empty() =>
-        {
-            format!("{flow} by private address")
+        Subject::Flow(flow) if flow.from.interface().is_some() && flow.via == Via::Private && flow.by().is_none() => {
+            format!("{flow} {}", flow.via)
         }
         other => other.words(),
     }

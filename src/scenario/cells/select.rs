@@ -174,14 +174,7 @@ impl Selection<'_> {
         if !self.itself || via == Via::Public {
             return self.itself;
         }
-        let why = || {
-            let by = match via {
-                Via::Ipv6 => "by IPv6 address",
-                Via::Dns => "by DNS name",
-                Via::Private | Via::Public => "by private address",
-            };
-            format!("{by} what {to} sends to itself never leaves it; `by public address` it does")
-        };
+        let why = || format!("{via} what {to} sends to itself never leaves it; `{}` it does", Via::Public.words());
         self.no_path.get_or_insert_with(why);
         false
     }

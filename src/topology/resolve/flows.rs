@@ -187,14 +187,12 @@ impl Resolver<'_> {
             let (word, after) = first_word(rest);
             let (second, after) = first_word(after);
             let (third, after_third) = first_word(after);
-            match (word, second, third) {
-                ("by", "public", "address") if via.is_none() => (via, rest) = (Some(Via::Public), after_third),
-                ("by", "private", "address") if via.is_none() => (via, rest) = (Some(Via::Private), after_third),
-                ("by", "ipv6", "address") if via.is_none() => (via, rest) = (Some(Via::Ipv6), after_third),
-                ("by", "dns", "name") if via.is_none() => (via, rest) = (Some(Via::Dns), after_third),
-                ("at", "ingress", _) if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
-                ("at", "egress", _) if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
-                ("answered", "by", _) => {
+            let said = Via::ALL.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
+            match (word, second) {
+                _ if via.is_none() && said.is_some() => (via, rest) = (said, after_third),
+                ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
+                ("at", "egress") if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
+                ("answered", "by") => {
                     let draft = Draft::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
                     self.report(draft.help(match within {
                         Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",

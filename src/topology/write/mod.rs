@@ -57,15 +57,11 @@ pub fn peers(peers: &Peers) -> String {
 }
 
 /// By which address, where that has to be said.
-fn by(flow: &Flow) -> &'static str {
+fn by(flow: &Flow) -> String {
     let host = |end: &Endpoint| matches!(end, Endpoint::Host(..));
     match flow.via {
-        Via::Dns => " by dns name",
-        _ if host(&flow.from) || host(&flow.to) => "",
-        via if via == flow.to.usual_via() => "",
-        Via::Private => " by private address",
-        Via::Public => " by public address",
-        Via::Ipv6 => " by ipv6 address",
+        via if via != Via::Dns && (host(&flow.from) || host(&flow.to) || via == flow.to.usual_via()) => String::new(),
+        via => format!(" {}", via.words()),
     }
 }
 
