@@ -131,6 +131,22 @@ fn words_that_are_no_flow_are_told_with_a_caret() {
     );
 }
 
+#[test]
+fn a_flow_is_read_alike_for_a_file_and_for_a_lab() {
+    let topology = Topology::parse("shop.yaml", SHOP.as_bytes()).unwrap();
+    let mut cloud = topology.initial_cloud(Era::Vpc).unwrap();
+    let eip = crate::model::ElasticIpName::new("eip");
+    crate::model::apply(&mut cloud, &crate::model::Operation::AllocateAddress(eip)).unwrap();
+    for words in ["eip -> db1:22", "web1 -> bd1:22", "web1 - db1:22", "web1 -> db1", "web1 -> db1:22 by name"] {
+        let of_lab = crate::topology::read_question(&cloud, words).unwrap_err().to_string();
+        let of_file = FlowPattern::parse(words, &cloud).unwrap_err().to_string();
+        assert_eq!(of_file, of_lab.replace("--> command:", "--> FLOW:"));
+    }
+    let flow = |read: Result<FlowPattern, _>| read.unwrap_or_else(|problems| panic!("{problems}"));
+    let words = "office -> web1:80 by public address";
+    assert_eq!(flow(FlowPattern::parse(words, &cloud)).to, flow(crate::topology::read_question(&cloud, words)).to);
+}
+
 const PEERS: &str = "sglab: 1
 era: vpc
 groups:

@@ -76,6 +76,22 @@ pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems>
     flow_within(cloud, text, Within::Question)
 }
 
+impl FlowPattern {
+    /// Reads `web1 -> db1:3306 by public address` as [`read_question`] does, for a cloud at a moment of a file. A pattern that means nobody is
+    /// wrong too: the file says who is there.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the words, at once.
+    pub fn parse(words: &str, cloud: &Cloud) -> Result<Self, Problems> {
+        let flow = read_words_of("FLOW", cloud, words, |resolver, source| {
+            let flow = resolver.flow(&Word::new(source, Span { start: 0, end: source.len() }), Within::Question);
+            resolver.refuse_empty_patterns();
+            flow
+        })?;
+        flow.ok_or_else(|| nothing(words))
+    }
+}
+
 fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
     let flow = read_words(cloud, text, |resolver, source| {
         resolver.flow(&Word::new(source, Span { start: 0, end: source.len() }), within)
@@ -160,10 +176,20 @@ fn read<S: Shape, T>(
 
 /// Reads words that are no YAML.
 fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Resolver<'_>, &str) -> T) -> Result<T, Problems> {
+    read_words_of(TYPED, cloud, text, take)
+}
+
+/// The same, where problems name their source so.
+fn read_words_of<T>(
+    name: &str,
+    cloud: &Cloud,
+    text: &str,
+    take: impl FnOnce(&mut Resolver<'_>, &str) -> T,
+) -> Result<T, Problems> {
     if text.len() > MAX_BYTES {
-        return Err(Problems::new(&Source::new(TYPED, ""), vec![too_long()]));
+        return Err(Problems::new(&Source::new(name, ""), vec![too_long()]));
     }
-    let source = Source::new(TYPED, text);
+    let source = Source::new(name, text);
     let mut resolver = Resolver::new(&source, Vec::new(), None);
     know(&mut resolver, cloud);
     let taken = take(&mut resolver, text);

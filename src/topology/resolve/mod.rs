@@ -2,7 +2,6 @@
 //! goes on.
 
 mod answers;
-mod asked;
 mod connections;
 mod daemons;
 mod during;
