@@ -5,8 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::error::Error;
 use super::lab::Lab;
 use super::within::Running;
-use super::words::{list, quote, sentence, unknown};
-use crate::model::{InstanceName, InstanceState, Interface, Operation};
+use super::words::{sentence, unknown};
+use crate::model::{GroupName, InstanceName, InstanceState, Interface, Operation, Target};
 use crate::topology::NewInstance;
 
 /// An instance, by name: it stays the same while its addresses and its groups change.
@@ -114,9 +114,10 @@ impl Instance<'_> {
     /// Replaces the groups that it is in.
     ///
     /// # Errors
-    /// As [`Lab::apply`].
+    /// As [`Lab::carry_out`].
     pub async fn set_groups(&self, groups: impl IntoIterator<Item: AsRef<str>>) -> Result<(), Error> {
-        self.lab.apply(&format!("set-groups: {{{}: {}}}", quote(self.name()), list(groups))).await
+        let groups = groups.into_iter().map(GroupName::new).collect();
+        self.lab.carry_out(&Operation::SetGroups(Target::Instance(self.name.clone()), groups)).await
     }
 
     /// Runs a future in it; see [`Lab::run_in`].

@@ -13,13 +13,7 @@ pub(super) fn sentence(verb: &str, name: &str, said: &str) -> String {
     format!("{verb}: {{{}: {said}}}", quote(name))
 }
 
-/// A list, in the words of a file.
-pub(super) fn list(words: impl IntoIterator<Item: AsRef<str>>) -> String {
-    let words: Vec<String> = words.into_iter().map(|word| quote(word.as_ref())).collect();
-    format!("[{}]", words.join(", "))
-}
-
 /// JSON's quotes are among YAML's.
-pub(super) fn quote(text: &str) -> String {
+fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
