@@ -18,6 +18,8 @@ mod mtu;
 mod name;
 mod operation;
 pub mod protocol;
+mod refusal;
+mod request;
 mod rule;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -42,6 +44,8 @@ pub use mtu::Mtu;
 pub(crate) use name::name_fault;
 pub use name::*;
 pub use operation::*;
+pub use refusal::{Refusal, RefusalCode};
+pub use request::*;
 pub use rule::*;
 pub use shown::shown;
 pub(crate) use shown::{is_hidden, push as push_shown, without_commands};

@@ -1,19 +1,18 @@
-//! Changes to a cloud, in EC2's verbs, and the refusals; [`apply`](fn@super::apply::apply) carries them out.
+//! Changes to a cloud, in EC2's verbs: all that depends on which one it is, so that nobody else has a list of them. What each does to
+//! a cloud is a function of `apply`.
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexSet;
 use ipnet::IpNet;
 
-use super::address::PrivateIp;
-use super::cloud::{Forwarding, PrefixFamily};
-use super::daemon::Daemon;
+use super::apply::edit::Edit;
+use super::apply::{elastic_ip, group, instance, interface, load_balancer, prefix_list, rule};
+use super::flow::Direction::{Egress, Ingress};
 use super::flow::Service;
-use super::interface::{AutomaticPublic, SourceDestCheck};
+use super::interface::SourceDestCheck;
 use super::load_balancer::CreateLoadBalancer;
-use super::mount::{MountPlace, MountSource};
-use super::name::{
-    DaemonName, ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, SubnetName,
-    VpcName,
-};
+use super::name::{ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, VpcName};
+use super::refusal::Refusal;
+use super::request::{CreateGroup, CreatePrefixList, Launch, NewInterface, Reassociation, Target};
 use super::rule::{Peer, PeerRequest, Permission};
 
 /// One change to a cloud.
@@ -87,53 +86,232 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Whether it adds rules to a group, or takes some away.
-    pub fn is_of_rules(&self) -> bool {
-        matches!(
-            self,
-            Self::AuthorizeIngress(..) | Self::RevokeIngress(..) | Self::AuthorizeEgress(..) | Self::RevokeEgress(..)
-        )
+    /// Carries it out on a cloud, which is of no use any more after a refusal.
+    pub(in crate::model) fn carry_out(&self, cloud: &mut Edit<'_>) -> Result<(), Refusal> {
+        match self {
+            Self::CreateGroup(request) => group::create(cloud, request),
+            Self::DeleteGroup(group) => group::delete(cloud, group),
+            Self::AuthorizeIngress(group, permissions) => rule::authorize(cloud, Ingress, group, permissions),
+            Self::RevokeIngress(group, permissions) => rule::revoke(cloud, Ingress, group, permissions),
+            Self::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions),
+            Self::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions),
+            Self::SetGroups(target, groups) => instance::set_groups(cloud, target, groups),
+            Self::AttachInterface(instance, request) => interface::attach(cloud, instance, request),
+            Self::DetachInterface(id) => interface::detach(cloud, id),
+            Self::SetSourceDestCheck(target, check) => interface::set_check(cloud, target, *check),
+            Self::CreatePrefixList(request) => prefix_list::create(cloud, request),
+            Self::ModifyPrefixList { name, add, remove } => prefix_list::modify(cloud, name, add, remove),
+            Self::CreateLoadBalancer(request) => load_balancer::create(cloud, request),
+            Self::RegisterInstances(name, instances) => load_balancer::register(cloud, name, instances),
+            Self::DeregisterInstances(name, instances) => load_balancer::deregister(cloud, name, instances),
+            Self::AllocateAddress(name) => elastic_ip::allocate(cloud, name),
+            Self::AssociateAddress { elastic_ip, to, reassociation } => {
+                elastic_ip::associate(cloud, elastic_ip, to, *reassociation)
+            }
+            Self::DisassociateAddress(name) => elastic_ip::disassociate(cloud, name),
+            Self::ReleaseAddress(name) => elastic_ip::release(cloud, name),
+            Self::Launch(request) => instance::launch(cloud, request),
+            Self::Stop(instance) => instance::stop(cloud, instance),
+            Self::Start(instance) => instance::start(cloud, instance),
+            Self::Reboot(instance) => instance::reboot(cloud, instance),
+            Self::Crash(instance) => instance::crash(cloud, instance),
+            Self::Terminate(instance) => instance::terminate(cloud, instance),
+        }
     }
 
-    /// The groups that it names, but for one that it makes.
-    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
-        let (own, sets, permissions): (Option<&GroupName>, Vec<&IndexSet<GroupName>>, &[Permission]) = match self {
-            Self::DeleteGroup(name) => (Some(name), Vec::new(), &[]),
-            Self::AuthorizeIngress(name, permissions)
-            | Self::RevokeIngress(name, permissions)
-            | Self::AuthorizeEgress(name, permissions)
-            | Self::RevokeEgress(name, permissions) => (Some(name), Vec::new(), permissions),
-            Self::Launch(request) => {
-                let more = request.more.iter().map(|interface| &interface.groups);
-                (None, std::iter::once(&request.groups).chain(more).collect(), &[])
+    /// What it names, for whoever asks what an operation is about and not which one it is.
+    fn parts(&self) -> Parts<'_> {
+        let none = Parts::default();
+        match self {
+            Self::CreateGroup(group) => Parts { names: Some(NameEffect::Group(&group.name, &group.vpc)), ..none },
+            Self::DeleteGroup(group) => Parts { group: Some(group), names: Some(NameEffect::NoGroup(group)), ..none },
+            Self::Launch(launch) => {
+                let more = launch.more.iter().map(|interface| &interface.groups);
+                let sets = std::iter::once(&launch.groups).chain(more).collect();
+                let daemons = launch.daemons.values().filter_map(|daemon| daemon.port);
+                let services = launch.listens.iter().copied().chain(daemons).collect();
+                Parts { sets, services, names: Some(NameEffect::Instance(launch)), ..none }
             }
-            Self::SetGroups(_, groups) => (None, vec![groups], &[]),
-            Self::AttachInterface(_, interface) => (None, vec![&interface.groups], &[]),
-            Self::CreateLoadBalancer(request) => (None, vec![&request.groups], &[]),
-            Self::CreateGroup(_)
-            | Self::Stop(_)
+            Self::Terminate(instance) => Parts { names: Some(NameEffect::NoInstance(instance)), ..none },
+            Self::AuthorizeIngress(group, permissions)
+            | Self::RevokeIngress(group, permissions)
+            | Self::AuthorizeEgress(group, permissions)
+            | Self::RevokeEgress(group, permissions) => {
+                Parts { group: Some(group), permissions: Some(permissions), ..none }
+            }
+            Self::SetGroups(target, groups) => {
+                Parts { sets: vec![groups], names: Some(NameEffect::Groups(target.instance(), groups)), ..none }
+            }
+            Self::AttachInterface(instance, new) => {
+                Parts { sets: vec![&new.groups], names: Some(NameEffect::Interface(instance, new)), ..none }
+            }
+            Self::CreateLoadBalancer(balancer) => {
+                let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
+                let services = ports.chain([balancer.health_check.port]).map(Service::Tcp).collect();
+                Parts { sets: vec![&balancer.groups], services, ..none }
+            }
+            Self::AllocateAddress(name) => Parts { names: Some(NameEffect::ElasticIp(name)), ..none },
+            Self::ReleaseAddress(name) => Parts { names: Some(NameEffect::NoElasticIp(name)), ..none },
+            Self::AssociateAddress { to, .. } => Parts { names: Some(NameEffect::PublicAddress(to)), ..none },
+            Self::Stop(_)
             | Self::Start(_)
             | Self::Reboot(_)
             | Self::Crash(_)
-            | Self::Terminate(_)
             | Self::DetachInterface(_)
             | Self::SetSourceDestCheck(..)
             | Self::CreatePrefixList(_)
             | Self::ModifyPrefixList { .. }
             | Self::RegisterInstances(..)
             | Self::DeregisterInstances(..)
-            | Self::AllocateAddress(_)
-            | Self::AssociateAddress { .. }
-            | Self::DisassociateAddress(_)
-            | Self::ReleaseAddress(_) => (None, Vec::new(), &[]),
-        };
-        let peers = permissions.iter().flat_map(|permission| &permission.peers);
+            | Self::DisassociateAddress(_) => none,
+        }
+    }
+
+    /// Whether it is about rules of a group.
+    pub fn is_of_rules(&self) -> bool {
+        self.parts().permissions.is_some()
+    }
+
+    /// The rules that it names.
+    pub fn permissions(&self) -> &[Permission] {
+        self.parts().permissions.unwrap_or_default()
+    }
+
+    /// The services that it names but in rules.
+    pub fn services(&self) -> Vec<Service> {
+        self.parts().services
+    }
+
+    /// What it does to names.
+    pub fn names(&self) -> Option<NameEffect<'_>> {
+        self.parts().names
+    }
+
+    /// The groups that it names, but for one that it makes.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        let Parts { group, sets, permissions, .. } = self.parts();
+        let peers = permissions.into_iter().flatten().flat_map(|permission| &permission.peers);
         let peers = peers.filter_map(|(peer, _)| match peer {
             PeerRequest::Peer(Peer::Group(name)) => Some(name),
             _ => None,
         });
-        own.into_iter().chain(sets.into_iter().flatten()).chain(peers)
+        group.into_iter().chain(sets.into_iter().flatten()).chain(peers)
     }
+
+    /// Says it as a sentence without a subject: `delete the group WEB`.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::CreateGroup(group) => format!("create the group {}", group.name),
+            Self::DeleteGroup(name) => format!("delete the group {name}"),
+            Self::Launch(launch) => format!("launch {}, in {}", launch.name, list(&launch.groups)),
+            Self::Stop(name) => format!("stop {name}"),
+            Self::Start(name) => format!("start {name}"),
+            Self::Reboot(name) => format!("reboot {name}"),
+            Self::Crash(name) => format!("crash {name}"),
+            Self::Terminate(name) => format!("terminate {name}"),
+            Self::AuthorizeIngress(name, rules) => format!("add to {name}: {}", written(rules)),
+            Self::RevokeIngress(name, rules) => format!("take out of {name}: {}", written(rules)),
+            Self::AuthorizeEgress(name, rules) => format!("add to what {name} lets out: {}", written(rules)),
+            Self::RevokeEgress(name, rules) => {
+                format!("take out of what {name} lets out: {}", written(rules))
+            }
+            Self::SetGroups(target, groups) => {
+                format!("put {} into {}, and no other group", whom(target), list(groups))
+            }
+            Self::AttachInterface(name, interface) => {
+                format!("attach eth{} to {name}, in {}", interface.device, list(&interface.groups))
+            }
+            Self::DetachInterface(id) => format!("detach {id}"),
+            Self::SetSourceDestCheck(target, check) => {
+                let verb = match check {
+                    SourceDestCheck::On => "check",
+                    SourceDestCheck::Off => "do not check",
+                };
+                format!("{verb} source and destination at {}", whom(target))
+            }
+            Self::CreatePrefixList(prefixes) => format!("create the prefix list {}", prefixes.name),
+            Self::ModifyPrefixList { name, add, remove } => {
+                let part =
+                    |verb: &str, entries: &[IpNet]| (!entries.is_empty()).then(|| format!("{verb} {}", list(entries)));
+                let parts: Vec<String> = [part("add", add), part("remove", remove)].into_iter().flatten().collect();
+                format!("in the prefix list {name}: {}", parts.join(", "))
+            }
+            Self::CreateLoadBalancer(balancer) => format!("create the load balancer {}", balancer.name),
+            Self::RegisterInstances(name, instances) => {
+                format!("register {} with the load balancer {name}", list(instances))
+            }
+            Self::DeregisterInstances(name, instances) => {
+                format!("deregister {} from the load balancer {name}", list(instances))
+            }
+            Self::AllocateAddress(name) => format!("allocate the Elastic IP {name}"),
+            Self::AssociateAddress { elastic_ip, to, reassociation } => {
+                let only = match reassociation {
+                    Reassociation::Allowed => "",
+                    Reassociation::Refused => ", unless another has it",
+                };
+                format!("associate the Elastic IP {elastic_ip} with {}{only}", whom(to))
+            }
+            Self::DisassociateAddress(name) => format!("disassociate the Elastic IP {name}"),
+            Self::ReleaseAddress(name) => format!("release the Elastic IP {name}"),
+        }
+    }
+}
+
+/// What an operation names.
+#[derive(Default)]
+struct Parts<'a> {
+    /// Its own group, which is there.
+    group: Option<&'a GroupName>,
+    /// Groups of interfaces.
+    sets: Vec<&'a IndexSet<GroupName>>,
+    /// Rules.
+    permissions: Option<&'a [Permission]>,
+    /// Ports that listen, or are asked.
+    services: Vec<Service>,
+    /// What it does to names.
+    names: Option<NameEffect<'a>>,
+}
+
+/// What an operation does to names: what exists from then on, what does no more, who is in which group, and who has a public address.
+#[derive(Clone, Copy, Debug)]
+pub enum NameEffect<'a> {
+    /// A group exists, of this VPC.
+    Group(&'a GroupName, &'a VpcName),
+    /// A group does no more.
+    NoGroup(&'a GroupName),
+    /// An instance exists, in its groups.
+    Instance(&'a Launch),
+    /// An instance does no more.
+    NoInstance(&'a InstanceName),
+    /// An instance has one more interface, in its groups.
+    Interface(&'a InstanceName, &'a NewInterface),
+    /// An instance is in these groups.
+    Groups(&'a InstanceName, &'a IndexSet<GroupName>),
+    /// An Elastic IP exists.
+    ElasticIp(&'a ElasticIpName),
+    /// An Elastic IP does no more.
+    NoElasticIp(&'a ElasticIpName),
+    /// An interface has a public address.
+    PublicAddress(&'a Target),
+}
+
+fn whom(target: &Target) -> String {
+    match target {
+        Target::Instance(name) => name.to_string(),
+        Target::Interface(id) => id.to_string(),
+    }
+}
+
+fn list<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = all.into_iter().map(|it| it.to_string()).collect();
+    if all.is_empty() { "no group".to_owned() } else { all.join(", ") }
+}
+
+/// The rules as their author wrote them, each once.
+fn written(all: &[Permission]) -> String {
+    let words: IndexSet<&str> =
+        all.iter().flat_map(|permission| &permission.peers).map(|(_, words)| words.as_str()).collect();
+    list(words)
 }
 
 /// The EC2 verb and its first operand, as the command line has them: `stop web1`.
@@ -169,302 +347,4 @@ impl std::fmt::Display for Operation {
             Self::DeregisterInstances(load_balancer, _) => write!(f, "deregister-instances {load_balancer}"),
         }
     }
-}
-
-/// `AllowReassociation` of `AssociateAddress`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reassociation {
-    /// The Elastic IP moves, without a word.
-    Allowed,
-    /// One that belongs to another interface is refused.
-    Refused,
-}
-
-/// Which interface a call is about.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Target {
-    /// That of an instance. EC2 refuses the call if the instance has several.
-    Instance(InstanceName),
-    /// This one.
-    Interface(InterfaceId),
-}
-
-impl Target {
-    /// Whose interface it is.
-    pub fn instance(&self) -> &InstanceName {
-        match self {
-            Self::Instance(instance) => instance,
-            Self::Interface(id) => &id.instance,
-        }
-    }
-}
-
-/// What a further interface is made of. It gets no public address by itself.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct NewInterface {
-    /// Its device index, 1 for `eth1`.
-    pub device: u8,
-    /// Its subnet, of the instance's VPC.
-    pub subnet: SubnetName,
-    /// Its groups.
-    pub groups: IndexSet<GroupName>,
-    /// Which private address it asks for.
-    pub address: AddressRequest,
-    /// Whether it drops what is not its own.
-    pub source_dest_check: SourceDestCheck,
-}
-
-/// What a new group is made of.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct CreateGroup {
-    /// Its name, unique in its VPC.
-    pub name: GroupName,
-    /// Its VPC.
-    pub vpc: VpcName,
-    /// A free text.
-    pub description: Option<String>,
-    /// Where the file says so.
-    pub place: Option<super::name::Place>,
-}
-
-/// What a new prefix list is made of.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct CreatePrefixList {
-    /// Its name.
-    pub name: PrefixListName,
-    /// Its family.
-    pub family: PrefixFamily,
-    /// Its entries.
-    pub entries: Vec<IpNet>,
-    /// As many as it may have.
-    pub max_entries: u32,
-}
-
-/// What an instance is launched with.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Launch {
-    /// Its name.
-    pub name: InstanceName,
-    /// Its VPC.
-    pub vpc: VpcName,
-    /// Its subnet.
-    pub subnet: SubnetName,
-    /// Its groups, all of its VPC.
-    pub groups: IndexSet<GroupName>,
-    /// What listens on it.
-    pub listens: IndexSet<Service>,
-    /// The programs that it runs by itself, in the order of their start.
-    pub daemons: IndexMap<DaemonName, Daemon>,
-    /// What its programs see beside what every instance sees.
-    pub mounts: IndexMap<MountPlace, MountSource>,
-    /// Which private address it asks for.
-    pub address: AddressRequest,
-    /// Whether it gets a public address.
-    pub public: AutomaticPublic,
-    /// Whether its first interface drops what is not its own.
-    pub source_dest_check: SourceDestCheck,
-    /// What it does with packets for others.
-    pub forwarding: Forwarding,
-    /// Further interfaces.
-    pub more: Vec<NewInterface>,
-    /// Where the file says so.
-    pub place: Option<super::name::Place>,
-}
-
-/// Which private address a launch asks for.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum AddressRequest {
-    /// The next of the subnet that nobody ever had.
-    Automatic,
-    /// This one.
-    Exact(PrivateIp),
-    /// `web1.previous`: the one that this instance held before its present one, or last if it is gone.
-    PreviousOf(InstanceName),
-}
-
-/// EC2's error code, or sglab's own where EC2 has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RefusalCode {
-    /// The instance is not in a state for this.
-    IncorrectInstanceState,
-    /// No such instance.
-    InvalidInstanceIdNotFound,
-    /// The instance has several interfaces, and the call names none.
-    InvalidInstanceId,
-    /// No such interface.
-    InvalidNetworkInterfaceIdNotFound,
-    /// No such group.
-    InvalidGroupNotFound,
-    /// A group of that name exists.
-    InvalidGroupDuplicate,
-    /// The rule exists already.
-    InvalidPermissionDuplicate,
-    /// No such rule.
-    InvalidPermissionNotFound,
-    /// A parameter has a value that cannot be.
-    InvalidParameterValue,
-    /// A parameter that the platform does not know, such as an IPv6 range of a Classic group.
-    InvalidParameter,
-    /// Parameters that do not go together, such as groups of a launched Classic instance.
-    InvalidParameterCombination,
-    /// The group is EC2's own.
-    InvalidGroupReserved,
-    /// The group is in use (EC2-Classic).
-    InvalidGroupInUse,
-    /// Something depends on it (VPC).
-    DependencyViolation,
-    /// It cannot be deleted by a user.
-    CannotDelete,
-    /// The rule is one that EC2-Classic does not know.
-    InvalidPermissionMalformed,
-    /// The group has as many rules as it may have.
-    RulesPerSecurityGroupLimitExceeded,
-    /// There are as many groups as there may be.
-    SecurityGroupLimitExceeded,
-    /// The interface is in as many groups as it may be (VPC).
-    SecurityGroupsPerInterfaceLimitExceeded,
-    /// The instance is in as many groups as it may be (EC2-Classic).
-    SecurityGroupsPerInstanceLimitExceeded,
-    /// There are as many Elastic IPs as there may be.
-    AddressLimitExceeded,
-    /// No such Elastic IP (EC2-Classic, by its address).
-    InvalidAddressNotFound,
-    /// No such Elastic IP (VPC, by its allocation).
-    InvalidAllocationIdNotFound,
-    /// The Elastic IP belongs to another interface, and may not move.
-    ResourceAlreadyAssociated,
-    /// No such VPC.
-    InvalidVpcIdNotFound,
-    /// No such subnet.
-    InvalidSubnetIdNotFound,
-    /// No such prefix list.
-    InvalidPrefixListIdNotFound,
-    /// The prefix list has as many entries as it may have.
-    PrefixListMaxEntriesExceeded,
-    /// No such load balancer.
-    LoadBalancerNotFound,
-    /// A load balancer of that name exists.
-    DuplicateLoadBalancerName,
-    /// The instance cannot be behind the load balancer, or is not.
-    InvalidInstance,
-    /// A load balancer cannot be so.
-    InvalidConfigurationRequest,
-    /// A load balancer cannot have this scheme.
-    InvalidScheme,
-    /// The private address is held by somebody.
-    InvalidIpAddressInUse,
-    /// The subnet or the public pool has no address left.
-    InsufficientFreeAddresses,
-}
-
-impl RefusalCode {
-    /// Every code.
-    pub const ALL: [Self; 35] = [
-        Self::IncorrectInstanceState,
-        Self::InvalidInstanceIdNotFound,
-        Self::InvalidInstanceId,
-        Self::InvalidNetworkInterfaceIdNotFound,
-        Self::InvalidGroupNotFound,
-        Self::InvalidGroupDuplicate,
-        Self::InvalidPermissionDuplicate,
-        Self::InvalidPermissionNotFound,
-        Self::InvalidParameterValue,
-        Self::InvalidParameter,
-        Self::InvalidParameterCombination,
-        Self::InvalidGroupReserved,
-        Self::InvalidGroupInUse,
-        Self::DependencyViolation,
-        Self::CannotDelete,
-        Self::InvalidPermissionMalformed,
-        Self::RulesPerSecurityGroupLimitExceeded,
-        Self::SecurityGroupLimitExceeded,
-        Self::SecurityGroupsPerInterfaceLimitExceeded,
-        Self::SecurityGroupsPerInstanceLimitExceeded,
-        Self::AddressLimitExceeded,
-        Self::InvalidAddressNotFound,
-        Self::InvalidAllocationIdNotFound,
-        Self::ResourceAlreadyAssociated,
-        Self::InvalidVpcIdNotFound,
-        Self::InvalidSubnetIdNotFound,
-        Self::InvalidPrefixListIdNotFound,
-        Self::PrefixListMaxEntriesExceeded,
-        Self::LoadBalancerNotFound,
-        Self::DuplicateLoadBalancerName,
-        Self::InvalidInstance,
-        Self::InvalidConfigurationRequest,
-        Self::InvalidScheme,
-        Self::InvalidIpAddressInUse,
-        Self::InsufficientFreeAddresses,
-    ];
-
-    /// The code as EC2 spells it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::IncorrectInstanceState => "IncorrectInstanceState",
-            Self::InvalidInstanceIdNotFound => "InvalidInstanceID.NotFound",
-            Self::InvalidInstanceId => "InvalidInstanceID",
-            Self::InvalidNetworkInterfaceIdNotFound => "InvalidNetworkInterfaceID.NotFound",
-            Self::InvalidGroupNotFound => "InvalidGroup.NotFound",
-            Self::InvalidGroupDuplicate => "InvalidGroup.Duplicate",
-            Self::InvalidPermissionDuplicate => "InvalidPermission.Duplicate",
-            Self::InvalidPermissionNotFound => "InvalidPermission.NotFound",
-            Self::InvalidParameterValue => "InvalidParameterValue",
-            Self::InvalidParameter => "InvalidParameter",
-            Self::InvalidParameterCombination => "InvalidParameterCombination",
-            Self::InvalidGroupReserved => "InvalidGroup.Reserved",
-            Self::InvalidGroupInUse => "InvalidGroup.InUse",
-            Self::DependencyViolation => "DependencyViolation",
-            Self::CannotDelete => "CannotDelete",
-            Self::InvalidPermissionMalformed => "InvalidPermission.Malformed",
-            Self::RulesPerSecurityGroupLimitExceeded => "RulesPerSecurityGroupLimitExceeded",
-            Self::SecurityGroupLimitExceeded => "SecurityGroupLimitExceeded",
-            Self::SecurityGroupsPerInterfaceLimitExceeded => "SecurityGroupsPerInterfaceLimitExceeded",
-            Self::SecurityGroupsPerInstanceLimitExceeded => "SecurityGroupsPerInstanceLimitExceeded",
-            Self::AddressLimitExceeded => "AddressLimitExceeded",
-            Self::InvalidAddressNotFound => "InvalidAddress.NotFound",
-            Self::InvalidAllocationIdNotFound => "InvalidAllocationID.NotFound",
-            Self::ResourceAlreadyAssociated => "Resource.AlreadyAssociated",
-            Self::InvalidVpcIdNotFound => "InvalidVpcID.NotFound",
-            Self::InvalidSubnetIdNotFound => "InvalidSubnetID.NotFound",
-            Self::InvalidPrefixListIdNotFound => "InvalidPrefixListID.NotFound",
-            Self::PrefixListMaxEntriesExceeded => "PrefixListMaxEntriesExceeded",
-            Self::LoadBalancerNotFound => "LoadBalancerNotFound",
-            Self::DuplicateLoadBalancerName => "DuplicateLoadBalancerName",
-            Self::InvalidInstance => "InvalidInstance",
-            Self::InvalidConfigurationRequest => "InvalidConfigurationRequest",
-            Self::InvalidScheme => "InvalidScheme",
-            Self::InvalidIpAddressInUse => "InvalidIPAddress.InUse",
-            Self::InsufficientFreeAddresses => "InsufficientFreeAddressesInSubnet",
-        }
-    }
-}
-
-impl serde::Serialize for RefusalCode {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for RefusalCode {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let known = Self::ALL.into_iter().find(|code| code.as_str() == text);
-        known.ok_or_else(|| serde::de::Error::custom(format!("EC2 has no error code `{text}`")))
-    }
-}
-
-/// An operation that EC2 would not carry out; the cloud is as it was.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
-#[error("{}: {message}", .code.as_str())]
-pub struct Refusal {
-    /// The code.
-    pub code: RefusalCode,
-    /// EC2's text, or sglab's own.
-    pub message: String,
-    /// The names that nobody has, where that is why.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub unknown: Vec<String>,
 }

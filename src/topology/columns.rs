@@ -7,7 +7,7 @@ use indexmap::IndexSet;
 use super::checked::Topology;
 use super::expected::Expectation;
 use super::steps::{Action, Step};
-use crate::model::{Cloud, Operation, Port, PortRange, Service, Traffic, Via};
+use crate::model::{Cloud, Port, PortRange, Service, Traffic, Via};
 
 /// Where the search for a port begins that nothing names.
 const FREE_PORT: u16 = 8080;
@@ -20,42 +20,8 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     let mut named = Named::default();
     let steps = topology.steps.iter().flat_map(Step::operations);
     for operation in topology.initial.iter().chain(steps) {
-        match &operation.value {
-            Operation::AuthorizeIngress(_, rules)
-            | Operation::RevokeIngress(_, rules)
-            | Operation::AuthorizeEgress(_, rules)
-            | Operation::RevokeEgress(_, rules) => {
-                rules.iter().for_each(|rule| named.rule(rule.traffic));
-            }
-            Operation::CreateLoadBalancer(balancer) => {
-                let ports = balancer.listeners.iter().flat_map(|(own, to)| [*own, *to]);
-                named.services.extend(ports.chain([balancer.health_check.port]).map(Service::Tcp));
-            }
-            Operation::Launch(launch) => {
-                named.services.extend(&launch.listens);
-                named.services.extend(launch.daemons.values().filter_map(|daemon| daemon.port));
-            }
-            // These name no port.
-            Operation::CreateGroup(_)
-            | Operation::DeleteGroup(_)
-            | Operation::Stop(_)
-            | Operation::Start(_)
-            | Operation::Reboot(_)
-            | Operation::Crash(_)
-            | Operation::Terminate(_)
-            | Operation::SetGroups(..)
-            | Operation::AttachInterface(..)
-            | Operation::DetachInterface(_)
-            | Operation::SetSourceDestCheck(..)
-            | Operation::CreatePrefixList(_)
-            | Operation::ModifyPrefixList { .. }
-            | Operation::RegisterInstances(..)
-            | Operation::DeregisterInstances(..)
-            | Operation::AllocateAddress(_)
-            | Operation::AssociateAddress { .. }
-            | Operation::DisassociateAddress(_)
-            | Operation::ReleaseAddress(_) => {}
-        }
+        operation.value.permissions().iter().for_each(|rule| named.rule(rule.traffic));
+        named.services.extend(operation.value.services());
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
     let expected = expectations.flat_map(|expectation| match &expectation.value {

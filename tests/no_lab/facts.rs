@@ -188,6 +188,7 @@ fn texts(folder: &str, extension: &str) -> Vec<String> {
 }
 
 const OPERATIONS: &str = include_str!("../../src/model/operation.rs");
+const REFUSALS: &str = include_str!("../../src/model/refusal.rs");
 
 #[test]
 fn every_operation_is_carried_out_on_real_packets() {
@@ -208,9 +209,9 @@ fn every_operation_is_carried_out_on_real_packets() {
 #[test]
 fn every_refusal_is_seen_with_its_text_by_a_test_of_the_pure_function() {
     let tests = texts("src/model/apply", "rs").into_iter().filter(|text| text.contains("#[test]")).collect::<String>();
-    let spelt = OPERATIONS.split_once("fn as_str").expect("the codes").1;
+    let spelt = REFUSALS.split_once("fn as_str").expect("the codes").1;
     let codes: Vec<&str> = spelt.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(codes.len(), variants(OPERATIONS, "RefusalCode").len());
+    assert_eq!(codes.len(), variants(REFUSALS, "RefusalCode").len());
     let missing: Vec<_> = codes.into_iter().filter(|code| !tests.contains(&format!("{code}: "))).collect();
     assert!(missing.is_empty(), "no test of `apply` sees {missing:?}");
 }

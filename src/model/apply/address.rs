@@ -14,7 +14,8 @@ use super::refuse::{refuse, unknown};
 use crate::model::address::{Ipv6, PrivateIp, PublicIp};
 use crate::model::cloud::{Cloud, Vpc};
 use crate::model::name::{ElasticIpName, InstanceName, InterfaceId, SubnetName, VpcName};
-use crate::model::operation::{AddressRequest, Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::AddressRequest;
 
 /// Automatic addresses start at the network's base plus this, in subnets and in the public pool.
 const FIRST_AUTOMATIC: u32 = 11;

@@ -15,7 +15,7 @@ use crate::model::name::{
 };
 
 /// A cloud that may be read as it is, and changed only where the change is noted.
-pub(super) struct Edit<'a> {
+pub(in crate::model) struct Edit<'a> {
     cloud: &'a mut Cloud,
     before: Before,
 }
@@ -105,7 +105,7 @@ impl<'a> Edit<'a> {
 }
 
 /// A table of a cloud, to be changed.
-pub(super) struct Table<'a, K, V> {
+pub(in crate::model) struct Table<'a, K, V> {
     now: &'a mut IndexMap<K, V>,
     before: &'a mut Log<K, V>,
 }

@@ -11,10 +11,11 @@ use crate::model::address::PublicIp;
 use crate::model::cloud::{Cloud, ElasticIp, InstanceState};
 use crate::model::interface::AutomaticPublic;
 use crate::model::name::{ElasticIpName, InterfaceId};
-use crate::model::operation::{Reassociation, Refusal, RefusalCode, Target};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::{Reassociation, Target};
 
 /// `AllocateAddress`. It is one that nobody ever had.
-pub(super) fn allocate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(in crate::model) fn allocate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     if cloud.elastic_ips.contains_key(name) {
         // EC2 knows no names; the text is sglab's own.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is an Elastic IP '{name}' already.")));
@@ -28,7 +29,7 @@ pub(super) fn allocate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(),
 /// `AssociateAddress`; doing it again changes nothing.
 ///
 /// In EC2-Classic the instance has to run; in a VPC the address belongs to the interface, and waits for the start.
-pub(super) fn associate(
+pub(in crate::model) fn associate(
     cloud: &mut Edit<'_>,
     name: &ElasticIpName,
     to: &Target,
@@ -63,7 +64,7 @@ pub(super) fn associate(
 
 /// `DisassociateAddress`. What is up gets an automatic public address in its place, unless a crash has taken its private
 /// one, which is what a public address stands for; doing it again changes nothing.
-pub(super) fn disassociate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(in crate::model) fn disassociate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     known(cloud, name)?;
     let association = cloud.elastic_ips_mut().get_mut(name).and_then(|elastic| elastic.association.take());
     let Some(interface) = association else { return Ok(()) };
@@ -77,7 +78,7 @@ pub(super) fn disassociate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result
 }
 
 /// `ReleaseAddress`. An associated one is dissociated first, as in EC2-Classic and in a default VPC.
-pub(super) fn release(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
+pub(in crate::model) fn release(cloud: &mut Edit<'_>, name: &ElasticIpName) -> Result<(), Refusal> {
     disassociate(cloud, name)?;
     cloud.elastic_ips_mut().remove(name);
     Ok(())

@@ -8,7 +8,8 @@ use super::refuse::{refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
 use crate::model::name::{GroupName, RuleId, SubnetName, VpcName};
-use crate::model::operation::{CreateGroup, Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::CreateGroup;
 use crate::model::rule::{IcmpMatch, Peer, PortRange, Rule, Traffic};
 
 /// The name of the group that EC2 makes itself.
@@ -18,7 +19,7 @@ pub const DEFAULT_GROUP: &str = "default";
 ///
 /// A new group lets nothing in and everything out. Source: "Security groups" (Amazon VPC user guide); EC2-Classic had
 /// no rules for what goes out. Of a name in a VPC the spaces at its end are cut off.
-pub(super) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> Result<(), Refusal> {
+pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> Result<(), Refusal> {
     let CreateGroup { name, vpc, description, place } = request;
     address::known_vpc(cloud, vpc)?;
     let name = &words::group_name(cloud, name)?;
@@ -85,7 +86,7 @@ pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
 /// `DeleteSecurityGroup`. A group that only its own rules name can go.
 ///
 /// Source: DeleteSecurityGroup (EC2 API reference).
-pub(super) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result<(), Refusal> {
+pub(in crate::model) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result<(), Refusal> {
     known(cloud, name)?;
     lookup::must_be_ours(name)?;
     if name.as_str() == DEFAULT_GROUP {

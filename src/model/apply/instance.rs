@@ -10,10 +10,11 @@ use crate::model::cloud::{Cloud, Instance, InstanceState};
 use crate::model::era::{ChangeGroups, ElasticIpOnStop, OnCrash, OnStart};
 use crate::model::interface::{AutomaticPublic, Interface};
 use crate::model::name::{GroupName, InstanceName, InterfaceId};
-use crate::model::operation::{AddressRequest, Launch, Refusal, RefusalCode, Target};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::{AddressRequest, Launch, Target};
 
 /// `RunInstances` for one instance.
-pub(super) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refusal> {
+pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refusal> {
     let Launch { name, vpc, subnet, groups, listens, address: wanted, public, place, .. } = request;
     if cloud.state_of(name).is_some() {
         // EC2 knows no names; the text is sglab's own.
@@ -61,7 +62,7 @@ pub(super) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result<(), Refus
 /// Source: "Stop and start" (EC2 user guide, 2018); the article: the address "can, and most probably will change should
 /// the instance ever crash, or be shut down". To stop what is stopped does nothing: EC2's refusals are for states that
 /// pass by, which no instance of sglab is ever in.
-pub(super) fn stop(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
+pub(in crate::model) fn stop(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     if lookup::instance(cloud, name)?.state == InstanceState::Stopped {
         return Ok(());
     }
@@ -73,7 +74,7 @@ pub(super) fn stop(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refu
 
 /// `StartInstances`. What crashed is stopped first, as people do it in the console: its host is given up and so are
 /// the addresses that a stop releases. To start what runs does nothing.
-pub(super) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
+pub(in crate::model) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     match lookup::instance(cloud, name)?.state {
         InstanceState::Running => return Ok(()),
         InstanceState::Crashed => stop(cloud, name)?,
@@ -105,12 +106,12 @@ pub(super) fn start(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Ref
 /// `RebootInstances`: nothing changes that a cloud knows of.
 ///
 /// Source: "Reboot your instance" (EC2 user guide): it keeps its private and public addresses, in every era.
-pub(super) fn reboot(cloud: &Cloud, name: &InstanceName) -> Result<(), Refusal> {
+pub(in crate::model) fn reboot(cloud: &Cloud, name: &InstanceName) -> Result<(), Refusal> {
     must_run(cloud, name, "rebooted")
 }
 
 /// The operating system dies. The article has the addresses released; Amazon documents that only a stop does that.
-pub(super) fn crash(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
+pub(in crate::model) fn crash(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     must_run(cloud, name, "crashed")?;
     if cloud.knobs.address_on_crash == OnCrash::Released {
         release_addresses(cloud, name, true);
@@ -120,7 +121,7 @@ pub(super) fn crash(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Ref
 }
 
 /// `TerminateInstances`: the instance is gone at once, its name and its addresses are free.
-pub(super) fn terminate(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
+pub(in crate::model) fn terminate(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(), Refusal> {
     lookup::instance(cloud, name)?;
     release_addresses(cloud, name, true);
     address::dissociate(cloud, |interface| interface.instance == *name);
@@ -137,7 +138,11 @@ pub(super) fn terminate(cloud: &mut Edit<'_>, name: &InstanceName) -> Result<(),
 ///
 /// Sources: the article, gotcha 4 (only while stopped); "EC2-Classic" (EC2 user guide, 2018: never after launch);
 /// "Change the security groups for your EC2 instance" (EC2 user guide: running or stopped).
-pub(super) fn set_groups(cloud: &mut Edit<'_>, of: &Target, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
+pub(in crate::model) fn set_groups(
+    cloud: &mut Edit<'_>,
+    of: &Target,
+    groups: &IndexSet<GroupName>,
+) -> Result<(), Refusal> {
     let name = of.instance();
     let instance = lookup::instance(cloud, name)?;
     match cloud.knobs.change_groups {

@@ -10,11 +10,12 @@ use super::{address, group};
 use crate::model::cloud::{Cloud, InstanceState};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::name::{InstanceName, InterfaceId};
-use crate::model::operation::{NewInterface, Refusal, RefusalCode, Target};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::{NewInterface, Target};
 
 /// `CreateNetworkInterface` and `AttachNetworkInterface`. It has groups and addresses of its own; a public one only as
 /// an Elastic IP.
-pub(super) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
+pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
     let vpc = lookup::instance(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
     only_in_a_vpc(cloud, "have one network interface")?;
     let id = InterfaceId { instance: to.clone(), device: request.device };
@@ -48,7 +49,7 @@ pub(super) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInter
 }
 
 /// `DetachNetworkInterface` and `DeleteNetworkInterface`: its addresses are free, and no group has it as a member.
-pub(super) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result<(), Refusal> {
+pub(in crate::model) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result<(), Refusal> {
     known(cloud, id)?;
     if id.device == 0 {
         let message = "The network interface at device index 0 cannot be detached.";
@@ -69,7 +70,7 @@ pub(super) fn forget(cloud: &mut Edit<'_>, id: &InterfaceId) {
 }
 
 /// `SourceDestCheck` of `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute`.
-pub(super) fn set_check(cloud: &mut Edit<'_>, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
+pub(in crate::model) fn set_check(cloud: &mut Edit<'_>, of: &Target, check: SourceDestCheck) -> Result<(), Refusal> {
     let id = target(cloud, of)?;
     only_in_a_vpc(cloud, "always check source and destination")?;
     if let Some(interface) = mutable(cloud, &id) {

@@ -13,7 +13,8 @@ use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
 use crate::model::name::{GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
-use crate::model::operation::{AddressRequest, Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::AddressRequest;
 use crate::model::rule::{Peer, PortRange, Rule, Traffic};
 
 /// `CreateLoadBalancer`: with a private address, and a public one unless it is internal, that stay as long as it does.
@@ -22,7 +23,7 @@ use crate::model::rule::{Peer, PortRange, Rule, Traffic};
 /// rules name [`ELB_GROUP`]. Source: "Security groups for your Classic Load Balancer" (Classic Load Balancers user
 /// guide), for both. Only there it may be internal: "You can only specify a scheme for load balancers in a VPC"
 /// (CreateLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
-pub(super) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalancer) -> Result<(), Refusal> {
+pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalancer) -> Result<(), Refusal> {
     let CreateLoadBalancer { name, vpc, subnet, scheme, groups, listeners, health_check, place } = request;
     let holder = InstanceName::new(name.as_str());
     if cloud.state_of(&holder).is_some() {
@@ -80,7 +81,7 @@ pub(super) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalancer) -> Resu
 ///
 /// "The instance must be a running instance in the same network as the load balancer (EC2-Classic or the same VPC)"
 /// (RegisterInstancesWithLoadBalancer, Elastic Load Balancing API reference 2012-06-01).
-pub(super) fn register(
+pub(in crate::model) fn register(
     cloud: &mut Edit<'_>,
     name: &LoadBalancerName,
     instances: &IndexSet<InstanceName>,
@@ -106,7 +107,7 @@ pub(super) fn register(
 }
 
 /// `DeregisterInstancesFromLoadBalancer`.
-pub(super) fn deregister(
+pub(in crate::model) fn deregister(
     cloud: &mut Edit<'_>,
     name: &LoadBalancerName,
     instances: &IndexSet<InstanceName>,

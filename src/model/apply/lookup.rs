@@ -3,7 +3,7 @@
 use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, Instance};
 use crate::model::name::{GroupName, InstanceName};
-use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
 
 /// An instance by its name.
 pub(super) fn instance<'a>(cloud: &'a Cloud, name: &InstanceName) -> Result<&'a Instance, Refusal> {

@@ -7,27 +7,27 @@
 mod address;
 #[cfg(test)]
 mod documented;
-mod edit;
+pub(super) mod edit;
 #[cfg(test)]
 mod edit_tests;
-mod elastic_ip;
+pub(super) mod elastic_ip;
 #[cfg(test)]
 mod elastic_ip_tests;
-mod group;
-mod instance;
-mod interface;
+pub(super) mod group;
+pub(super) mod instance;
+pub(super) mod interface;
 #[cfg(test)]
 mod interface_tests;
-mod load_balancer;
+pub(super) mod load_balancer;
 #[cfg(test)]
 mod load_balancer_tests;
 mod lookup;
-mod prefix_list;
+pub(super) mod prefix_list;
 #[cfg(test)]
 mod prefix_list_tests;
 mod quota;
 mod refuse;
-mod rule;
+pub(super) mod rule;
 mod text;
 mod words;
 
@@ -43,9 +43,9 @@ mod words_tests;
 use indexmap::IndexSet;
 
 use super::cloud::Cloud;
-use super::flow::Direction::{Egress, Ingress};
 use super::name::VpcName;
-use super::operation::{Operation, Refusal};
+use super::operation::Operation;
+use super::refusal::Refusal;
 use edit::Edit;
 
 pub use edit::Changed;
@@ -129,36 +129,7 @@ pub(crate) fn add_elb_group(cloud: &mut Cloud, vpc: &VpcName) {
 /// After a refusal the cloud is of no use until it is put back.
 fn carry_out(cloud: &mut Edit<'_>, operation: &Operation) -> Result<(), Refusal> {
     make_default_group(cloud, operation);
-    match operation {
-        Operation::CreateGroup(request) => group::create(cloud, request)?,
-        Operation::DeleteGroup(group) => group::delete(cloud, group)?,
-        Operation::AuthorizeIngress(group, permissions) => rule::authorize(cloud, Ingress, group, permissions)?,
-        Operation::RevokeIngress(group, permissions) => rule::revoke(cloud, Ingress, group, permissions)?,
-        Operation::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions)?,
-        Operation::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions)?,
-        Operation::SetGroups(target, groups) => instance::set_groups(cloud, target, groups)?,
-        Operation::AttachInterface(instance, request) => interface::attach(cloud, instance, request)?,
-        Operation::DetachInterface(id) => interface::detach(cloud, id)?,
-        Operation::SetSourceDestCheck(target, check) => interface::set_check(cloud, target, *check)?,
-        Operation::CreatePrefixList(request) => prefix_list::create(cloud, request)?,
-        Operation::ModifyPrefixList { name, add, remove } => prefix_list::modify(cloud, name, add, remove)?,
-        Operation::CreateLoadBalancer(request) => load_balancer::create(cloud, request)?,
-        Operation::RegisterInstances(name, instances) => load_balancer::register(cloud, name, instances)?,
-        Operation::DeregisterInstances(name, instances) => load_balancer::deregister(cloud, name, instances)?,
-        Operation::AllocateAddress(name) => elastic_ip::allocate(cloud, name)?,
-        Operation::AssociateAddress { elastic_ip, to, reassociation } => {
-            elastic_ip::associate(cloud, elastic_ip, to, *reassociation)?;
-        }
-        Operation::DisassociateAddress(name) => elastic_ip::disassociate(cloud, name)?,
-        Operation::ReleaseAddress(name) => elastic_ip::release(cloud, name)?,
-        Operation::Launch(request) => instance::launch(cloud, request)?,
-        Operation::Stop(instance) => instance::stop(cloud, instance)?,
-        Operation::Start(instance) => instance::start(cloud, instance)?,
-        Operation::Reboot(instance) => instance::reboot(cloud, instance)?,
-        Operation::Crash(instance) => instance::crash(cloud, instance)?,
-        Operation::Terminate(instance) => instance::terminate(cloud, instance)?,
-    }
-    Ok(())
+    operation.carry_out(cloud)
 }
 
 /// EC2 has a default group in each VPC; here it is made where it is first named, in the first VPC.

@@ -10,10 +10,11 @@ use super::quota;
 use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, PrefixList};
 use crate::model::name::PrefixListName;
-use crate::model::operation::{CreatePrefixList, Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
+use crate::model::request::CreatePrefixList;
 
 /// `CreateManagedPrefixList`.
-pub(super) fn create(cloud: &mut Edit<'_>, request: &CreatePrefixList) -> Result<(), Refusal> {
+pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreatePrefixList) -> Result<(), Refusal> {
     let CreatePrefixList { name, family, entries, max_entries } = request;
     if !cloud.is_vpc() {
         let message = "Prefix lists are for VPC security groups.";
@@ -30,7 +31,7 @@ pub(super) fn create(cloud: &mut Edit<'_>, request: &CreatePrefixList) -> Result
 }
 
 /// `ModifyManagedPrefixList`: every entry of the request, or none.
-pub(super) fn modify(
+pub(in crate::model) fn modify(
     cloud: &mut Edit<'_>,
     name: &PrefixListName,
     add: &[IpNet],

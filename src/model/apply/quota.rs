@@ -10,7 +10,7 @@ use crate::model::cloud::{Cloud, PrefixFamily};
 use crate::model::era::Quotas;
 use crate::model::flow::Direction;
 use crate::model::name::{GroupName, VpcName};
-use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::rule::{Peer, Rule};
 
 /// Rules of a group of a VPC, in each direction and family.

@@ -1,6 +1,6 @@
 //! Refusals, with EC2's code and text.
 
-use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
 
 /// A refusal with EC2's code, and its text where it has one.
 pub(super) fn refuse(code: RefusalCode, message: impl Into<String>) -> Refusal {

@@ -12,14 +12,14 @@ use crate::model::cloud::{Cloud, Instance, SecurityGroup};
 use crate::model::flow::Direction;
 use crate::model::interface::Interface;
 use crate::model::name::{GroupName, InstanceName, VpcName};
-use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::rule::{Peer, PeerRequest, Permission, Rule, Traffic};
 
 /// `AuthorizeSecurityGroupIngress` and `...Egress`: every rule of the request, or none. A permission without a peer adds
 /// nothing and is no error.
 ///
 /// EC2 has been seen to carry out a part of a request; sglab never does.
-pub(super) fn authorize(
+pub(in crate::model) fn authorize(
     cloud: &mut Edit<'_>,
     direction: Direction,
     name: &GroupName,
@@ -60,7 +60,7 @@ pub(super) fn authorize(
 ///
 /// A rule is named by what it says, whole: a part of a port range is another rule. In EC2-Classic it is no error to revoke
 /// what is not there (RevokeSecurityGroupIngress, EC2 API reference).
-pub(super) fn revoke(
+pub(in crate::model) fn revoke(
     cloud: &mut Edit<'_>,
     direction: Direction,
     name: &GroupName,

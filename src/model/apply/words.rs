@@ -6,7 +6,7 @@
 use super::refuse::refuse;
 use crate::model::cloud::Cloud;
 use crate::model::name::GroupName;
-use crate::model::operation::{Refusal, RefusalCode};
+use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::shown::shown;
 
 /// A name, and a description, has at most so many characters.

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 
-use crate::model::{AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceId, Operation, Target, VpcName};
+use crate::model::{
+    AutomaticPublic, ElasticIpName, GroupName, InstanceName, InterfaceId, NameEffect, Operation, Target, VpcName,
+};
 
 /// Groups and instances that exist at one step. A file may run under several eras, so this is lenient: what any
 /// earlier step made counts, and only what every era terminates is gone.
@@ -24,20 +26,15 @@ pub(super) struct Standing {
 impl Standing {
     /// What an operation does to names.
     pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
-        match operation {
-            Operation::CreateGroup(group) => {
-                self.groups.insert(group.name.clone(), Some(group.vpc.clone()));
+        let Some(names) = operation.names() else { return };
+        match names {
+            NameEffect::Group(name, vpc) => {
+                self.groups.insert(name.clone(), Some(vpc.clone()));
             }
-            Operation::DeleteGroup(group) if in_all_eras => {
-                self.groups.shift_remove(group);
-            }
-            Operation::AllocateAddress(name) => {
+            NameEffect::ElasticIp(name) => {
                 self.elastic_ips.insert(name.clone());
             }
-            Operation::ReleaseAddress(name) if in_all_eras => {
-                self.elastic_ips.shift_remove(name);
-            }
-            Operation::Launch(launch) => {
+            NameEffect::Instance(launch) => {
                 self.instances.insert(launch.name.clone(), Some(launch.vpc.clone()));
                 self.join(&launch.name, &launch.groups);
                 self.may_be_public(InterfaceId::first_of(&launch.name), launch.public);
@@ -47,42 +44,31 @@ impl Standing {
                 }
                 launch.more.iter().for_each(|more| self.join(&launch.name, &more.groups));
             }
-            Operation::AttachInterface(instance, interface) => {
+            NameEffect::Interface(instance, interface) => {
                 self.attach(instance, [interface.device]);
                 self.join(instance, &interface.groups);
                 let id = InterfaceId { instance: instance.clone(), device: interface.device };
                 self.may_be_public(id, AutomaticPublic::None);
             }
-            Operation::AssociateAddress { to, .. } => {
+            NameEffect::PublicAddress(to) => {
                 let id = match to {
                     Target::Instance(name) => InterfaceId::first_of(name),
                     Target::Interface(id) => id.clone(),
                 };
                 self.may_be_public(id, AutomaticPublic::Given);
             }
-            Operation::SetGroups(target, groups) => self.join(target.instance(), groups),
-            Operation::Terminate(instance) if in_all_eras => {
-                self.instances.shift_remove(instance);
-            }
+            NameEffect::Groups(instance, groups) => self.join(instance, groups),
             // Another era still has the name.
-            Operation::DeleteGroup(_) | Operation::ReleaseAddress(_) | Operation::Terminate(_) => {}
-            // These make and end no name, and no membership.
-            Operation::Stop(_)
-            | Operation::Start(_)
-            | Operation::Reboot(_)
-            | Operation::Crash(_)
-            | Operation::AuthorizeIngress(..)
-            | Operation::RevokeIngress(..)
-            | Operation::AuthorizeEgress(..)
-            | Operation::RevokeEgress(..)
-            | Operation::DetachInterface(_)
-            | Operation::SetSourceDestCheck(..)
-            | Operation::CreatePrefixList(_)
-            | Operation::ModifyPrefixList { .. }
-            | Operation::CreateLoadBalancer(_)
-            | Operation::RegisterInstances(..)
-            | Operation::DeregisterInstances(..)
-            | Operation::DisassociateAddress(_) => {}
+            NameEffect::NoGroup(_) | NameEffect::NoElasticIp(_) | NameEffect::NoInstance(_) if !in_all_eras => {}
+            NameEffect::NoGroup(name) => {
+                self.groups.shift_remove(name);
+            }
+            NameEffect::NoElasticIp(name) => {
+                self.elastic_ips.shift_remove(name);
+            }
+            NameEffect::NoInstance(name) => {
+                self.instances.shift_remove(name);
+            }
         }
     }
 
