@@ -10,8 +10,8 @@ use super::shape::{Any, At, Field, Many, Map, One, Or};
 use super::values::{Choice, Nothing, Unchanged};
 use super::words::{Flow, Holder, LogLine, Logging, Name, Question, Service, Text};
 use crate::model::{
-    ConnectionName, ElasticIpName, Era, GroupName, InstanceName, PrefixListName, Reassociation, RefusalCode,
-    SourceDestCheck, TableName, Via,
+    ConnectionName, Direction, ElasticIpName, Era, GroupName, InstanceName, Operation, Permission, PrefixListName,
+    Reassociation, RefusalCode, SourceDestCheck, TableName, Via,
 };
 
 /// An exhaustive truth table.
@@ -156,6 +156,83 @@ pub enum Verb {
     /// Waits, in silence, until connections are not tracked any more.
     #[shape("a connection or a list of them")]
     Idle(Connections),
+}
+
+/// What a verb says, by the form in which it is said: a verb of a form that is here already has its meaning with it.
+pub enum Said<'a> {
+    /// An operation on each of these instances.
+    Instances(&'a Instances, fn(InstanceName) -> Operation),
+    /// Instances that are no more.
+    Terminated(&'a Instances),
+    /// An operation on each of these groups.
+    Groups(&'a Many<Name<GroupName>>, fn(GroupName) -> Operation),
+    /// An operation on each of these Elastic IPs.
+    Addresses(&'a Addresses, fn(ElasticIpName) -> Operation),
+    /// An operation on rules of each of these groups.
+    Rules(&'a RulesOfGroups, Direction, fn(GroupName, Vec<Permission>) -> Operation),
+    /// Instances to launch.
+    Launches(&'a Map<Name<InstanceName>, Instance>),
+    /// Groups to create.
+    NewGroups(&'a Map<Name<GroupName>, Group>),
+    /// Elastic IPs to allocate.
+    NewAddresses(&'a Addresses),
+    /// Who is to have which Elastic IP.
+    Associations(&'a Map<Name<ElasticIpName>, Association>),
+    /// Who is to be in which groups.
+    Members(&'a Map<Holder, Many<Name<GroupName>>>),
+    /// Interfaces to attach.
+    NewInterfaces(&'a Map<Name<InstanceName>, Interfaces>),
+    /// Interfaces to detach.
+    Interfaces(&'a Many<Holder>),
+    /// Who is to check source and destination.
+    Checks(&'a Map<Holder, Choice<SourceDestCheck>>),
+    /// Entries of prefix lists.
+    PrefixLists(&'a Map<Name<PrefixListName>, PrefixListEdit>),
+    /// Who is to be behind which load balancer.
+    Registered(&'a Registered),
+    /// Who is not.
+    Deregistered(&'a Registered),
+    /// Connections to open.
+    Open(&'a Map<Name<ConnectionName>, Flow>),
+    /// Connections to close.
+    Close(&'a Connections),
+    /// Connections to leave in silence.
+    Idle(&'a Connections),
+}
+
+impl Verb {
+    /// What it says.
+    pub fn said(&self) -> Said<'_> {
+        use Direction::{Egress, Ingress};
+        match self {
+            Self::Launch(map) => Said::Launches(map),
+            Self::Stop(names) => Said::Instances(names, Operation::Stop),
+            Self::Start(names) => Said::Instances(names, Operation::Start),
+            Self::Reboot(names) => Said::Instances(names, Operation::Reboot),
+            Self::Crash(names) => Said::Instances(names, Operation::Crash),
+            Self::Terminate(names) => Said::Terminated(names),
+            Self::Authorize(map) => Said::Rules(map, Ingress, Operation::AuthorizeIngress),
+            Self::Revoke(map) => Said::Rules(map, Ingress, Operation::RevokeIngress),
+            Self::AuthorizeEgress(map) => Said::Rules(map, Egress, Operation::AuthorizeEgress),
+            Self::RevokeEgress(map) => Said::Rules(map, Egress, Operation::RevokeEgress),
+            Self::SetGroups(map) => Said::Members(map),
+            Self::CreateGroup(map) => Said::NewGroups(map),
+            Self::DeleteGroup(names) => Said::Groups(names, Operation::DeleteGroup),
+            Self::AllocateAddress(names) => Said::NewAddresses(names),
+            Self::AssociateAddress(map) => Said::Associations(map),
+            Self::DisassociateAddress(names) => Said::Addresses(names, Operation::DisassociateAddress),
+            Self::ReleaseAddress(names) => Said::Addresses(names, Operation::ReleaseAddress),
+            Self::AttachInterface(map) => Said::NewInterfaces(map),
+            Self::DetachInterface(names) => Said::Interfaces(names),
+            Self::SourceDestCheck(map) => Said::Checks(map),
+            Self::EditPrefixList(map) => Said::PrefixLists(map),
+            Self::RegisterInstances(map) => Said::Registered(map),
+            Self::DeregisterInstances(map) => Said::Deregistered(map),
+            Self::Open(flows) => Said::Open(flows),
+            Self::Close(names) => Said::Close(names),
+            Self::Idle(names) => Said::Idle(names),
+        }
+    }
 }
 
 /// With which instance an Elastic IP is associated.

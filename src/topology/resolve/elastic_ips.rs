@@ -109,20 +109,6 @@ impl Resolver<'_> {
         names.items.iter().filter_map(|name| self.allocation(name)).collect()
     }
 
-    /// `disassociate-address`, `release-address`.
-    pub fn address_changes(
-        &mut self,
-        make: fn(ElasticIpName) -> Operation,
-        names: &Addresses,
-    ) -> Vec<Placed<Operation>> {
-        let mut operations = Vec::new();
-        for item in &names.items {
-            let Some(name) = self.elastic_ip(item) else { continue };
-            operations.push(Placed { value: make(name), place: self.place(item.span) });
-        }
-        operations
-    }
-
     /// `associate-address: {eip-db: db2}`, or `{eip-db: {instance: db2, allow-reassociation: no}}`.
     pub fn associations(&mut self, said: &Map<Name<ElasticIpName>, Association>) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
@@ -153,7 +139,7 @@ impl Resolver<'_> {
     }
 
     /// An Elastic IP that exists at this step; any name, if the step wants to see it refused as unknown.
-    fn elastic_ip(&mut self, said: &Word) -> Option<ElasticIpName> {
+    pub fn elastic_ip(&mut self, said: &Word) -> Option<ElasticIpName> {
         let word = said.text();
         let name = ElasticIpName::new(word);
         let may_be_unknown = self.refused.may_be(RefusalCode::InvalidAddressNotFound);

@@ -9,7 +9,7 @@ use super::rules::RuleContext;
 use crate::model::{Direction, Era, GroupName, InstanceName, Operation, Permission, RefusalCode};
 use crate::topology::document::groups::Group;
 use crate::topology::document::instances::Instance;
-use crate::topology::document::scenario::{Operations, RulesOfGroups, Step as StepSaid, Verb};
+use crate::topology::document::scenario::{Operations, RulesOfGroups, Said, Step as StepSaid, Verb};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Node, One, Span, Tagged, Value, Word};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Holder, Name};
@@ -46,18 +46,34 @@ impl Resolver<'_> {
             // To make a group twice is how one sees `InvalidGroup.Duplicate`.
             let last = refused != Refused::No && index + 1 == operations.items.len();
             for (_, verb) in &operation.all {
-                match verb {
-                    Verb::Terminate(names) => names.items.iter().for_each(|name| self.names.terminate(name.text())),
-                    Verb::AllocateAddress(names) => {
+                match verb.said() {
+                    Said::Terminated(names) => {
+                        names.items.iter().for_each(|name| self.names.terminate(name.text()));
+                    }
+                    Said::NewAddresses(names) => {
                         let again = |name: &Word| last && self.declared(Some(name), Sort::ElasticIp).is_some();
                         let new: Vec<_> = names.items.iter().filter(|name| !again(name)).collect();
                         new.into_iter().for_each(|name| self.declare(name, Sort::ElasticIp, eras));
                     }
-                    Verb::Launch(map) => {
+                    Said::Launches(map) => {
                         map.entries.iter().for_each(|entry| self.declare_key(entry, Sort::Instance, eras));
                     }
-                    Verb::CreateGroup(map) => self.declare_groups(map, eras, last),
-                    _ => {}
+                    Said::NewGroups(map) => self.declare_groups(map, eras, last),
+                    Said::Instances(..)
+                    | Said::Groups(..)
+                    | Said::Addresses(..)
+                    | Said::Rules(..)
+                    | Said::Associations(_)
+                    | Said::Members(_)
+                    | Said::NewInterfaces(_)
+                    | Said::Interfaces(_)
+                    | Said::Checks(_)
+                    | Said::PrefixLists(_)
+                    | Said::Registered(_)
+                    | Said::Deregistered(_)
+                    | Said::Open(_)
+                    | Said::Close(_)
+                    | Said::Idle(_) => {}
                 }
             }
             // What a verb that is none may have been meant to make.
@@ -141,11 +157,11 @@ impl Resolver<'_> {
             let mut read = Vec::new();
             self.refused = expected;
             for (_, verb) in &entry.all {
-                match verb {
-                    Verb::Open(flows) => actions.extend(self.openings(flows)),
-                    Verb::Idle(names) => actions.extend(self.connections(names).into_iter().map(Action::Idle)),
-                    Verb::Close(names) => actions.extend(self.connections(names).into_iter().map(Action::Close)),
-                    verb => read.extend(self.operation(verb)),
+                match verb.said() {
+                    Said::Open(flows) => actions.extend(self.openings(flows)),
+                    Said::Idle(names) => actions.extend(self.connections(names).into_iter().map(Action::Idle)),
+                    Said::Close(names) => actions.extend(self.connections(names).into_iter().map(Action::Close)),
+                    said => read.extend(self.operations(verb.key(), said)),
                 }
             }
             self.refused = Refused::No;
@@ -169,49 +185,51 @@ impl Resolver<'_> {
         }
     }
 
-    fn operation(&mut self, verb: &Verb) -> Vec<Placed<Operation>> {
+    fn operations(&mut self, verb: &str, said: Said<'_>) -> Vec<Placed<Operation>> {
         let unknown_group = self.refused.may_be(RefusalCode::InvalidGroupNotFound);
-        let (names, simple): (_, fn(InstanceName) -> Operation) = match verb {
-            Verb::Stop(names) => (names, Operation::Stop),
-            Verb::Start(names) => (names, Operation::Start),
-            Verb::Reboot(names) => (names, Operation::Reboot),
-            Verb::Crash(names) => (names, Operation::Crash),
-            Verb::Terminate(names) => (names, Operation::Terminate),
-            Verb::Launch(map) => return self.launches(map),
-            Verb::CreateGroup(map) => return self.groups(map, unknown_group),
-            Verb::DeleteGroup(names) => return self.deletions(names),
-            Verb::AllocateAddress(names) => return self.allocations(names),
-            Verb::AssociateAddress(map) => return self.associations(map),
-            Verb::DisassociateAddress(names) => {
-                return self.address_changes(Operation::DisassociateAddress, names);
+        match said {
+            Said::Instances(names, make) => self.of_instances(names, make),
+            Said::Terminated(names) => self.of_instances(names, Operation::Terminate),
+            Said::Groups(names, make) => {
+                self.each(names, make, |own, item| own.group_or_refused(item.text(), item.span))
             }
-            Verb::ReleaseAddress(names) => return self.address_changes(Operation::ReleaseAddress, names),
-            Verb::SetGroups(map) => return self.set_groups(map),
-            Verb::EditPrefixList(map) => return self.prefix_list_edits(map),
-            Verb::RegisterInstances(map) => return self.registrations(map),
-            Verb::DeregisterInstances(map) => return self.deregistrations(map),
-            Verb::AttachInterface(map) => return self.attachments(map),
-            Verb::DetachInterface(names) => return self.detachments(names),
-            Verb::SourceDestCheck(map) => return self.checks(map),
-            Verb::Authorize(map) => {
-                return self.rule_changes(map, (verb, Operation::AuthorizeIngress), unknown_group);
-            }
-            Verb::Revoke(map) => {
-                return self.rule_changes(map, (verb, Operation::RevokeIngress), unknown_group);
-            }
-            Verb::AuthorizeEgress(map) => {
-                return self.rule_changes(map, (verb, Operation::AuthorizeEgress), unknown_group);
-            }
-            Verb::RevokeEgress(map) => {
-                return self.rule_changes(map, (verb, Operation::RevokeEgress), unknown_group);
-            }
-            Verb::Open(_) | Verb::Close(_) | Verb::Idle(_) => return Vec::new(),
-        };
-        let unknown_instance = self.refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+            Said::Addresses(names, make) => self.each(names, make, Self::elastic_ip),
+            Said::Rules(map, direction, make) => self.rule_changes(map, (verb, direction, make), unknown_group),
+            Said::Launches(map) => self.launches(map),
+            Said::NewGroups(map) => self.groups(map, unknown_group),
+            Said::NewAddresses(names) => self.allocations(names),
+            Said::Associations(map) => self.associations(map),
+            Said::Members(map) => self.set_groups(map),
+            Said::PrefixLists(map) => self.prefix_list_edits(map),
+            Said::Registered(map) => self.registrations(map),
+            Said::Deregistered(map) => self.deregistrations(map),
+            Said::NewInterfaces(map) => self.attachments(map),
+            Said::Interfaces(names) => self.detachments(names),
+            Said::Checks(map) => self.checks(map),
+            Said::Open(_) | Said::Close(_) | Said::Idle(_) => Vec::new(),
+        }
+    }
+
+    fn of_instances(
+        &mut self,
+        said: &Many<Name<InstanceName>>,
+        make: fn(InstanceName) -> Operation,
+    ) -> Vec<Placed<Operation>> {
+        let unknown = self.refused.may_be(RefusalCode::InvalidInstanceIdNotFound);
+        self.each(said, make, |own, item| own.operand(item, unknown))
+    }
+
+    /// An operation on each of several names.
+    fn each<N, T>(
+        &mut self,
+        said: &Many<Name<N>>,
+        make: fn(T) -> Operation,
+        read: impl Fn(&mut Self, &Word) -> Option<T>,
+    ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        for item in &names.items {
-            let Some(name) = self.operand(item, unknown_instance) else { continue };
-            operations.push(Placed { value: simple(name), place: self.place(item.span) });
+        for item in &said.items {
+            let Some(name) = read(self, item) else { continue };
+            operations.push(Placed { value: make(name), place: self.place(item.span) });
         }
         operations
     }
@@ -251,32 +269,19 @@ impl Resolver<'_> {
         operations
     }
 
-    fn deletions(&mut self, said: &Many<Name<GroupName>>) -> Vec<Placed<Operation>> {
-        let mut operations = Vec::new();
-        for item in &said.items {
-            let Some(group) = self.group_or_refused(item.text(), item.span) else { continue };
-            operations.push(Placed { value: Operation::DeleteGroup(group), place: self.place(item.span) });
-        }
-        operations
-    }
-
     fn rule_changes(
         &mut self,
         said: &RulesOfGroups,
-        (verb, make): (&Verb, ChangeRules),
+        (verb, direction, make): (&str, Direction, ChangeRules),
         lenient: bool,
     ) -> Vec<Placed<Operation>> {
         let mut operations = Vec::new();
-        let direction = match verb {
-            Verb::AuthorizeEgress(_) | Verb::RevokeEgress(_) => Direction::Egress,
-            _ => Direction::Ingress,
-        };
         for Entry { key, at, value } in &said.entries {
             let group = key.as_deref().and_then(|key| self.group_or_refused(key.text(), key.span));
             let context = RuleContext { group: group.as_ref(), direction, addresses: true, lenient };
             let rules = value.as_ref().map_or_else(Vec::new, |rules| self.rules(rules, context));
             if let Some(list) = value.as_ref().filter(|list| list.items.is_empty() && !list.unread) {
-                self.report(Draft::new(list.span, format!("`{}` names no rule", verb.key())));
+                self.report(Draft::new(list.span, format!("`{verb}` names no rule")));
             }
             let Some(group) = group else { continue };
             let rules = rules.into_iter().map(|(rule, _)| rule).collect();
