@@ -44,4 +44,4 @@ pub use memory::{Memory, memory};
 pub use port_unreachable::port_unreachable_dropped;
 pub use remedies::{Remedy, remedies};
 pub use small_link::{Comes, SmallLink, small_link};
-pub use walk::{Asked, Miss, Path, Stage, Trial, Walk};
+pub use walk::*;

@@ -3,9 +3,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
-use super::expected::Cells;
 use super::results::{CellSource, Finding, Said};
-use crate::model::{Cloud, Direction, Flow, TableName, Via};
+use crate::model::{Cloud, Direction, Flow, Place, TableName, Via};
 use crate::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 
 /// What one expectation demands of one flow.
@@ -21,6 +20,15 @@ pub struct Demand {
     pub said: Said,
     /// Whether a table says so, or the step itself.
     pub by: CellSource,
+}
+
+/// Expectation of cells.
+#[derive(Clone, Copy, Debug)]
+pub enum Cells<'a> {
+    /// What a table says of each.
+    Table(&'a TableName, &'a Place),
+    /// One outcome.
+    Flows(ExpectedOutcome, &'a [FlowPattern]),
 }
 
 /// The demands of a step, and the expectations that select no cell.
@@ -68,7 +76,7 @@ impl Demands {
         }
     }
 
-    fn table(&mut self, topology: &Topology, name: &TableName, place: &crate::model::Place, cloud: &Cloud) {
+    fn table(&mut self, topology: &Topology, name: &TableName, place: &Place, cloud: &Cloud) {
         let Some(table) = topology.tables.get(name) else {
             self.empty.push(Finding { text: format!("there is no table {name}"), place: place.clone() });
             return;

@@ -1,12 +1,24 @@
 //! What a step expects, by who evaluates it. This is the one list of all kinds of expectations here: each evaluator takes its
-//! part, and a kind that is in no part does not compile.
+//! part, and a kind that is in no part does not compile. Whoever evaluates it is called here too, unless it has a moment of its own
+//! in the step, and so are the lists of reports.
 
-use super::results::Promise;
-use crate::model::{ConnectionName, InstanceName, LoadBalancerName, Place, RefusalCode, TableName};
-use crate::topology::{
-    AddressFate, AddressKind, AnsweredBy, Expectation, ExpectedLog, ExpectedOutcome, Fate, FlowPattern, Placed,
-    Question, Rotation, Step,
-};
+mod answers;
+mod balanced;
+
+use super::cloudlike::Cloudlike;
+use super::demand::Cells;
+use super::flow_logs;
+use super::judge::Change;
+use super::results::{Check, Finding, Promise, Section};
+use crate::lab::LabError;
+use crate::model::{ConnectionName, Place};
+use crate::topology::{Expectation, ExpectedLog, Fate, Placed, Question, Step, Topology};
+use balanced::Balancers;
+pub use balanced::SECTION as LOAD_BALANCERS;
+
+/// The lists of checks in reports, in their order.
+pub const SECTIONS: [Section; 5] =
+    [Section::CONNECTIONS, Section::TRAFFIC, Section::ANSWERS, LOAD_BALANCERS, flow_logs::SECTION];
 
 /// Expectations of a step by their evaluators. Each part is in the order of the file.
 #[derive(Clone, Debug, Default)]
@@ -25,37 +37,6 @@ pub struct Expected<'a> {
     pub flow_logs: Vec<&'a ExpectedLog>,
     /// Of what the operations change.
     pub changes: Vec<(Change<'a>, &'a Place)>,
-}
-
-/// Expectation of cells.
-#[derive(Clone, Copy, Debug)]
-pub enum Cells<'a> {
-    /// What a table says of each.
-    Table(&'a TableName, &'a Place),
-    /// One outcome.
-    Flows(ExpectedOutcome, &'a [FlowPattern]),
-}
-
-/// Expectation of load balancers.
-#[derive(Clone, Copy, Debug)]
-pub enum Balancers<'a> {
-    /// Who is in service, or out of it.
-    Health(Rotation, &'a [(Placed<LoadBalancerName>, InstanceName)]),
-    /// Who answers.
-    AnsweredBy(&'a [AnsweredBy]),
-}
-
-/// Expectation of what the operations change.
-#[derive(Clone, Copy, Debug)]
-pub enum Change<'a> {
-    /// Other addresses than before.
-    NewAddresses(&'a [InstanceName]),
-    /// Another address of a kind, or the same.
-    Address(AddressKind, AddressFate, &'a [InstanceName]),
-    /// No other rules in the kernel.
-    RulesUnchanged,
-    /// The last operation is refused, and changes nothing.
-    Refusal(RefusalCode),
 }
 
 impl<'a> Expected<'a> {
@@ -92,5 +73,38 @@ impl<'a> Expected<'a> {
     /// Tells whether the last operation is expected to be refused.
     pub fn has_refusal(&self) -> bool {
         self.changes.iter().any(|(change, _)| matches!(change, Change::Refusal(_)))
+    }
+
+    /// Tells whether any step of a file expects something of flow logs: then they are kept from the beginning, since a connection
+    /// may be older than the step.
+    pub fn has_flow_logs(topology: &'a Topology) -> bool {
+        topology.steps.iter().any(|step| !Self::of(step).flow_logs.is_empty())
+    }
+
+    /// Examines all that takes packets of its own, when everything else is probed. Gives besides what selects nothing now, which is a
+    /// mistake.
+    ///
+    /// # Errors
+    /// When the lab fails.
+    pub async fn examine<L: Cloudlike>(&self, lab: &mut L) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+        let (mut checks, mut empty) = answers::ask(lab, &self.questions).await?;
+        let (balancers, selecting_nothing) = balanced::examine(lab, &self.balancers).await?;
+        checks.extend(balancers);
+        empty.extend(selecting_nothing);
+        Ok((checks, empty))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexSet;
+
+    use super::*;
+
+    #[test]
+    fn every_section_has_a_key_and_a_rank_of_its_own() {
+        let keys: IndexSet<&str> = SECTIONS.iter().map(|section| section.key).collect();
+        let ranks: IndexSet<u8> = SECTIONS.iter().map(|section| section.headline.rank).collect();
+        assert_eq!((keys.len(), ranks.len()), (SECTIONS.len(), SECTIONS.len()));
     }
 }

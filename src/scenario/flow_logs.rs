@@ -3,21 +3,27 @@
 use std::net::IpAddr;
 
 use super::cells;
-use super::expected::Expected;
-use super::results::{Check, CheckStatus, Details, Finding, FlowLogDetails, Said};
+use super::results::{Check, CheckStatus, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement};
 use crate::lab::flow_log::{Action, FlowRecord, ICMP, ICMPV6, LogStatus, TCP, UDP};
 use crate::model::{Cloud, Endpoint, Flow, InterfaceId, Service, Via};
-use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted, Topology};
+use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted};
 
 /// So many records are told of an interface that has others than expected.
 const TOLD: usize = 4;
 const LOST: &str = "records were lost (SKIPDATA)";
 
-/// Whether any step of a file asks: then the flow log is kept from the beginning, since a connection may be older than the
-/// step.
-pub fn are_asked_for(topology: &Topology) -> bool {
-    topology.steps.iter().any(|step| !Expected::of(step).flow_logs.is_empty())
-}
+/// What flow logs say, in reports.
+pub const SECTION: Section = Section {
+    key: "flow_logs",
+    headline: Headline {
+        rank: 2,
+        before: "",
+        unit: "line",
+        counted: Counted::Alone,
+        after: " of flow logs not as expected",
+    },
+    listing: Listing::FailuresFirstOnce,
+};
 
 /// Judges a window, or says that there is none; gives besides the flows that select nothing now, which is a mistake.
 pub fn judge(all: &[&ExpectedLog], window: Option<&[FlowRecord]>, cloud: &Cloud) -> (Vec<Check>, Vec<Finding>) {
@@ -47,7 +53,7 @@ fn check(expected: &ExpectedLog, status: CheckStatus, observed: String) -> Check
         status,
         reason: None,
         said: Said { words: expected.written.clone(), place: expected.place.clone() },
-        details: Details::FlowLog(FlowLogDetails { interface }),
+        details: Details::Statement(Statement { section: SECTION, of: Some(interface), met: Met::SaysAll }),
     }
 }
 

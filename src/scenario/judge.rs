@@ -5,13 +5,25 @@ use std::net::IpAddr;
 use indexmap::IndexMap;
 
 use super::demand::Demand;
-use super::expected::Change;
 use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
 use super::{cells, change, demand, explain};
 use crate::lab::RuleHandles;
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, RefusalCode, Service, Via};
 use crate::probe::{DropCause, Outcome};
 use crate::topology::{AddressFate, AddressKind, ExpectedOutcome};
+
+/// Expectation of what the operations change.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// Other addresses than before.
+    NewAddresses(&'a [InstanceName]),
+    /// Another address of a kind, or the same.
+    Address(AddressKind, AddressFate, &'a [InstanceName]),
+    /// No other rules in the kernel.
+    RulesUnchanged,
+    /// The last operation is refused, and changes nothing.
+    Refusal(RefusalCode),
+}
 
 /// Judges every demand by what was observed; `resolved` is where flows by DNS name went. A cell as its table demands is no
 /// check of its own.

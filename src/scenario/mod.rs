@@ -7,8 +7,6 @@
 
 mod admitted;
 pub mod agreement;
-pub mod answers;
-mod balanced;
 pub mod causes;
 pub mod cells;
 mod change;
@@ -42,7 +40,9 @@ pub(crate) mod testing;
 pub mod traffic;
 
 pub use cloudlike::Cloudlike;
+pub use expected::{LOAD_BALANCERS, SECTIONS};
 pub use files::FilesFrom;
+pub use flow_logs::SECTION as FLOW_LOGS;
 pub use results::*;
 pub use run::{Options, Progress, RunError, Stepper, boot, boot_listening, run, run_on};
 pub use services::StartServices;

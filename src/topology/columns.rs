@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use indexmap::IndexSet;
 
 use super::checked::Topology;
-use super::expected::Expectation;
 use super::steps::{Action, Step};
 use crate::model::{Cloud, Port, PortRange, Service, Traffic, Via};
 
@@ -24,21 +23,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
         named.services.extend(operation.value.services());
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
-    let expected = expectations.flat_map(|expectation| match &expectation.value {
-        Expectation::Flows(_, flows) => flows.iter().collect(),
-        Expectation::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
-        Expectation::FlowLogs(all) => all.iter().filter_map(|it| it.wanted.flow()).collect(),
-        Expectation::Table(_)
-        | Expectation::Connections(..)
-        | Expectation::Answered(_)
-        | Expectation::Health(..)
-        | Expectation::NewAddresses(_)
-        | Expectation::Address(..)
-        | Expectation::NoLeak
-        | Expectation::NoLoss
-        | Expectation::RulesUnchanged
-        | Expectation::Refusal(_) => Vec::new(),
-    });
+    let expected = expectations.flat_map(|expectation| expectation.value.flows());
     for action in topology.steps.iter().flat_map(|step| &step.actions) {
         if let Action::Open(opening) = action {
             let flow = &opening.value.flow;

@@ -63,6 +63,27 @@ pub enum Expectation {
     Refusal(RefusalCode),
 }
 
+impl Expectation {
+    /// The flows that it names.
+    pub fn flows(&self) -> Vec<&FlowPattern> {
+        match self {
+            Self::Flows(_, flows) => flows.iter().collect(),
+            Self::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
+            Self::FlowLogs(all) => all.iter().filter_map(|it| it.wanted.flow()).collect(),
+            Self::Table(_)
+            | Self::Connections(..)
+            | Self::Answered(_)
+            | Self::Health(..)
+            | Self::NewAddresses(_)
+            | Self::Address(..)
+            | Self::NoLeak
+            | Self::NoLoss
+            | Self::RulesUnchanged
+            | Self::Refusal(_) => Vec::new(),
+        }
+    }
+}
+
 /// Who must answer flows that come to a load balancer: each of them has, and nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnsweredBy {

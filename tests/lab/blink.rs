@@ -65,7 +65,7 @@ async fn no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change() {
             step.name, step.status, step.effects.in_force, step.findings
         )
         .expect("text");
-        for check in step.section(Section::Traffic) {
+        for check in step.section(Section::TRAFFIC) {
             let TrafficDetails { owed, barred, either, .. } = packets(check);
             let why = check.reason.as_deref().unwrap_or_default();
             writeln!(told, "  {check} (owed {owed}, barred {barred}, either {either}) {why}").expect("text");
@@ -73,7 +73,7 @@ async fn no_packet_of_a_cloud_of_100_leaks_or_is_lost_by_any_kind_of_change() {
     }
     eprintln!("{told}");
     assert_eq!(result.verdict, RunVerdict::Passed, "{told}");
-    let of_step = |step: &StepResult| step.section(Section::Traffic).map(packets).cloned().collect::<Vec<_>>();
+    let of_step = |step: &StepResult| step.section(Section::TRAFFIC).map(packets).cloned().collect::<Vec<_>>();
     let sent: usize = result.steps.iter().flat_map(of_step).map(|it| it.sent).sum();
     // Every step has packets that must come through and packets that must not.
     for step in &result.steps {
@@ -181,7 +181,7 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
     let result =
         sglab::scenario::run_on(&mut lab, &topology, Default::default(), &Options::default(), &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
-    let traffic: Vec<&Check> = result.steps[0].section(Section::Traffic).collect();
+    let traffic: Vec<&Check> = result.steps[0].section(Section::TRAFFIC).collect();
     eprintln!("{traffic:?}");
     assert_eq!(result.steps[0].status, StepStatus::Failed);
     assert!(packets(traffic[0]).leaked > 0);

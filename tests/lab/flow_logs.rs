@@ -10,7 +10,7 @@ use sglab::lab::Lab;
 use sglab::lab::flow_log::LogStatus;
 use sglab::model::{Era, InstanceName, Operation};
 use sglab::protocol::{self, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDetails, Reply, Request, VERSION};
-use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, Section, StepStatus};
+use sglab::scenario::{self, Check, CheckStatus, Options, RunVerdict, StepStatus};
 
 use crate::bare::{hears, raw, word};
 use crate::clouds::{boot, change, flow, initial_cloud, node, private, probe, tcp, topology};
@@ -103,7 +103,7 @@ async fn logs(steps: &str) -> Vec<Check> {
     let steps = result.unwrap_or_else(|error| panic!("{error}")).steps;
     // A step is worth no more than its flow logs.
     for step in &steps {
-        let any = |is: fn(&Check) -> bool| step.section(Section::FlowLogs).any(is);
+        let any = |is: fn(&Check) -> bool| step.section(scenario::FLOW_LOGS).any(is);
         let worth = match (any(Check::is_failed), any(Check::is_inconclusive)) {
             (true, _) => StepStatus::Failed,
             (false, true) => StepStatus::Inconclusive,
@@ -111,7 +111,7 @@ async fn logs(steps: &str) -> Vec<Check> {
         };
         assert_eq!(step.status, worth, "{}: {:?}", step.name, step.findings);
     }
-    steps.iter().flat_map(|step| step.section(Section::FlowLogs)).cloned().collect()
+    steps.iter().flat_map(|step| step.section(scenario::FLOW_LOGS)).cloned().collect()
 }
 
 #[sglab::test]
@@ -216,7 +216,7 @@ async fn what_is_missing_where_records_were_lost_is_inconclusive_and_never_wrong
     let options = Options::default();
     let result = scenario::run_on(&mut lab, &topology, std::time::Duration::ZERO, &options, &mut |_| {}).await;
     let result = result.unwrap_or_else(|error| panic!("{error}"));
-    let found: Vec<&Check> = result.steps[0].section(Section::FlowLogs).collect();
+    let found: Vec<&Check> = result.steps[0].section(scenario::FLOW_LOGS).collect();
     assert_eq!(result.verdict, RunVerdict::Inconclusive, "{found:#?}");
     assert!(found.iter().all(|it| !it.is_failed()), "{found:#?}");
     // What is there is there.

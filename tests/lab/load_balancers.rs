@@ -2,7 +2,7 @@
 
 use sglab::model::{Endpoint, Era, Flow, InstanceName, Operation, Via};
 use sglab::probe::{Health, Outcome};
-use sglab::scenario::{self, Options, RunResult, Section};
+use sglab::scenario::{self, Options, RunResult};
 use sglab::topology::Topology;
 
 use crate::clouds::{boot, flow, probe, tcp, topology};
@@ -46,7 +46,7 @@ async fn a_wrong_word_about_a_load_balancer_goes_red() {
   - {step: nobody, do: {stop: web2}, expect: {open: [world -> lb:8000 answered by web2], closed: [world -> lb:8000]}}
 ";
     let result = run(steps).await;
-    let found: Vec<_> = result.steps.iter().flat_map(|step| step.section(Section::LoadBalancers)).collect();
+    let found: Vec<_> = result.steps.iter().flat_map(|step| step.section(scenario::LOAD_BALANCERS)).collect();
     assert_eq!(found.len(), 5);
     for it in &found {
         assert!(it.is_failed(), "{it:?}");

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use super::super::{coverage, followed};
 use crate::model::{ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
 use crate::scenario::{
-    AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, Said, Section, ServicesTold,
+    AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, SECTIONS, Said, ServicesTold,
     StepStatus,
 };
 use crate::topology::ExpectedOutcome;
@@ -73,9 +73,9 @@ pub struct Sections<'a>(pub &'a [Check]);
 
 impl Serialize for Sections<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(Section::ALL.iter().map(|section| {
+        serializer.collect_map(SECTIONS.iter().map(|section| {
             let checks = self.0.iter().filter(|check| check.section() == Some(*section));
-            (section.layout().key, checks.collect::<Vec<_>>())
+            (section.key, checks.collect::<Vec<_>>())
         }))
     }
 }

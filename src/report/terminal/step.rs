@@ -10,7 +10,7 @@ use crate::report::followed;
 use crate::report::text::{self, Tone};
 use crate::scenario::{
     AddressChange, CellDetails, CellSource, Check, CheckStatus, Class, Counted, DecidingRule, Evidence, Head, Headline,
-    Listing, Section, StepResult, StepStatus,
+    Listing, SECTIONS, Section, StepResult, StepStatus,
 };
 use crate::topology::ExpectedOutcome;
 
@@ -55,8 +55,8 @@ pub fn step(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style
     }
     out.push_str(&disagreements(head, earlier, step, style));
     out.push_str(&wrong(head, earlier, step, style));
-    for section in Section::ALL {
-        out.push_str(&listed(step.section(section).collect(), section.layout().listing, style));
+    for section in SECTIONS {
+        out.push_str(&listed(step.section(section).collect(), section.listing, style));
     }
     out.push_str(&flows(head, step, style));
     out.push_str(&changed(head, step, style));
@@ -79,8 +79,8 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     if let Some(counted) = followed::disagreeing(step) {
         parts.push(format!("model and kernel disagree about {counted}"));
     }
-    let mut sections = Section::ALL;
-    sections.sort_by_key(|section| section.layout().headline.rank);
+    let mut sections = SECTIONS;
+    sections.sort_by_key(|section| section.headline.rank);
     parts.extend(sections.into_iter().filter_map(|section| headline(step, section)));
     if !step.probed.canaries_held {
         parts.push("the canaries did not hold".to_owned());
@@ -107,7 +107,7 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
 
 /// Counts the checks of a section that did not pass.
 fn headline(step: &StepResult, section: Section) -> Option<String> {
-    let Headline { before, unit, counted, after, .. } = section.layout().headline;
+    let Headline { before, unit, counted, after, .. } = section.headline;
     let others = step.section(section).filter(|check| !check.is_passed()).count();
     let counted = match counted {
         Counted::Alone => text::count(others, unit),

@@ -1,5 +1,5 @@
-//! What depends on the kind of an expectation: what a program is told of it, and how a report lists it. To add a kind is to
-//! add it here; no report format knows one.
+//! What depends on the kind of an expectation: what a program is told of it, and how a report lists it. A kind that has no more to say
+//! than a statement is a [`Statement`], with the list of its evaluator; another is added here. No report format knows one.
 
 use std::net::IpAddr;
 
@@ -21,12 +21,8 @@ pub enum Details {
     Traffic(TrafficDetails),
     /// A question to a service that groups never filter.
     Answer(AnswerDetails),
-    /// Whether an instance behind a load balancer is in service.
-    Health,
-    /// Who answers behind a load balancer.
-    AnsweredBy,
-    /// What the flow log of an interface says.
-    FlowLog(FlowLogDetails),
+    /// An expectation of which no more is told than it says, and what was found.
+    Statement(Statement),
 }
 
 /// Of a cell.
@@ -112,35 +108,33 @@ pub struct AnswerDetails {
     pub service: CloudService,
 }
 
-/// Of a line about a flow log.
+/// An expectation of which no more is told than it says, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FlowLogDetails {
-    /// Whose flow log: `b` by its first interface, or `b.eth1`.
-    pub interface: String,
+pub struct Statement {
+    /// The list that it stands in.
+    pub section: Section,
+    /// The interface that it is about: `b` by its first interface, or `b.eth1`.
+    pub of: Option<String>,
+    /// What it says where it is met.
+    pub met: Met,
+}
+
+/// What an expectation that is met says of what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Met {
+    /// All of it.
+    SaysAll,
+    /// Less.
+    SaysLess,
 }
 
 fn as_text<S: serde::Serializer>(flow: &Flow, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(flow)
 }
 
-/// A list of checks in reports, in their order.
+/// How reports list the checks of a kind, or of several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Section {
-    /// Connections that are held.
-    Connections,
-    /// Traffic.
-    Traffic,
-    /// Questions to services that groups never filter.
-    Answers,
-    /// What load balancers do.
-    LoadBalancers,
-    /// What flow logs say.
-    FlowLogs,
-}
-
-/// How reports list the checks of a section.
-#[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub struct Section {
     /// The key in JSON.
     pub key: &'static str,
     /// What the head of a step says of those that did not pass.
@@ -150,7 +144,7 @@ pub struct Layout {
 }
 
 /// `traffic of 2 flows not as expected`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Headline {
     /// Its place among the sections in the head of a step.
     pub rank: u8,
@@ -165,7 +159,7 @@ pub struct Headline {
 }
 
 /// How the checks that did not pass are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// `2 flows`.
     Alone,
@@ -174,7 +168,7 @@ pub enum Counted {
 }
 
 /// How the checks of a section are told to a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// All, in the order of the file.
     InOrder,
@@ -185,23 +179,36 @@ pub enum Listing {
 }
 
 impl Section {
-    /// All of them, in their order.
-    pub const ALL: [Self; 5] = [Self::Connections, Self::Traffic, Self::Answers, Self::LoadBalancers, Self::FlowLogs];
-
-    /// Says how reports list it.
-    pub fn layout(self) -> Layout {
-        use {Counted::*, Listing::*};
-        let (key, listing, rank, (before, unit, counted, after)) = match self {
-            Self::Connections => ("connections", InOrder, 0, ("", "connection", Alone, " not as expected")),
-            Self::Traffic => ("traffic", FailuresFirst, 4, ("traffic of ", "flow", Alone, " not as expected")),
-            Self::Answers => ("answers", FailuresFirst, 3, ("", "question", Alone, " not answered")),
-            Self::LoadBalancers => {
-                ("load_balancers", FailuresFirst, 1, ("", "expectation", OfAll, " of load balancers not met"))
-            }
-            Self::FlowLogs => ("flow_logs", FailuresFirstOnce, 2, ("", "line", Alone, " of flow logs not as expected")),
-        };
-        Layout { key, headline: Headline { rank, before, unit, counted, after }, listing }
-    }
+    /// Connections that are held.
+    pub const CONNECTIONS: Self = Self {
+        key: "connections",
+        headline: Headline {
+            rank: 0,
+            before: "",
+            unit: "connection",
+            counted: Counted::Alone,
+            after: " not as expected",
+        },
+        listing: Listing::InOrder,
+    };
+    /// Traffic.
+    pub const TRAFFIC: Self = Self {
+        key: "traffic",
+        headline: Headline {
+            rank: 4,
+            before: "traffic of ",
+            unit: "flow",
+            counted: Counted::Alone,
+            after: " not as expected",
+        },
+        listing: Listing::FailuresFirst,
+    };
+    /// Questions to services that groups never filter.
+    pub const ANSWERS: Self = Self {
+        key: "answers",
+        headline: Headline { rank: 3, before: "", unit: "question", counted: Counted::Alone, after: " not answered" },
+        listing: Listing::FailuresFirst,
+    };
 }
 
 /// What every check has, in words.
@@ -263,19 +270,18 @@ impl Details {
     pub fn section(&self) -> Option<Section> {
         match self {
             Self::Cell(_) => None,
-            Self::Connection(_) => Some(Section::Connections),
-            Self::Traffic(_) => Some(Section::Traffic),
-            Self::Answer(_) => Some(Section::Answers),
-            Self::Health | Self::AnsweredBy => Some(Section::LoadBalancers),
-            Self::FlowLog(_) => Some(Section::FlowLogs),
+            Self::Connection(_) => Some(Section::CONNECTIONS),
+            Self::Traffic(_) => Some(Section::TRAFFIC),
+            Self::Answer(_) => Some(Section::ANSWERS),
+            Self::Statement(it) => Some(it.section),
         }
     }
 
     /// Tells whether an expectation that is met says already what was found.
     pub fn says_what_was_found(&self) -> bool {
         match self {
-            Self::AnsweredBy | Self::FlowLog(_) => true,
-            Self::Cell(_) | Self::Connection(_) | Self::Traffic(_) | Self::Answer(_) | Self::Health => false,
+            Self::Statement(it) => it.met == Met::SaysAll,
+            Self::Cell(_) | Self::Connection(_) | Self::Traffic(_) | Self::Answer(_) => false,
         }
     }
 
@@ -284,7 +290,7 @@ impl Details {
         match self {
             Self::Cell(_) | Self::Connection(_) | Self::Answer(_) => check.observed,
             Self::Traffic(packets) => packets.word,
-            Self::Health | Self::AnsweredBy | Self::FlowLog(_) => check.proof,
+            Self::Statement(_) => check.proof,
         }
     }
 
@@ -297,10 +303,8 @@ impl Details {
             Self::Answer(it) => {
                 Fields::Answer { from: &it.from, service: it.service, observed, detail: reason.unwrap_or_default() }
             }
-            Self::Cell(_) | Self::Health | Self::AnsweredBy => {
-                Fields::Statement { interface: None, expected, observed, proof }
-            }
-            Self::FlowLog(it) => Fields::Statement { interface: Some(&it.interface), expected, observed, proof },
+            Self::Cell(_) => Fields::Statement { interface: None, expected, observed, proof },
+            Self::Statement(it) => Fields::Statement { interface: it.of.as_deref(), expected, observed, proof },
         }
     }
 }

@@ -11,9 +11,7 @@ use super::super::judge::{self, Moments};
 use super::super::results::{
     AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
 };
-use super::super::{
-    answers, balanced, cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic,
-};
+use super::super::{cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
 use super::booting::listeners;
 use super::doing;
 use super::past::Past;
@@ -35,7 +33,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     let before = lab.cloud().clone();
     let expected = Expected::of(step);
     let mut result = blank(number, step);
-    let logging = flow_logs::are_asked_for(topology);
+    let logging = Expected::has_flow_logs(topology);
     if logging {
         lab.keep_flow_log().await?;
         // The window is that of the step.
@@ -107,8 +105,7 @@ pub(super) async fn run_step<L: Cloudlike>(
         let found = dossier::Found { flows, connections: held };
         result.model.dossier = dossier::gather(lab, head, number, &listeners, found).await?;
     }
-    let (answers, unasked) = answers::ask(lab, &expected.questions).await?;
-    let (balancers, selecting_nothing) = balanced::examine(lab, &expected.balancers).await?;
+    let (examined, selecting_nothing) = expected.examine(lab).await?;
     let (mut logs, mut logged_of_nobody) = (Vec::new(), Vec::new());
     if logging {
         let window = lab.end_flow_log_window().await?;
@@ -128,7 +125,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     probed.asked = judge::asked(asked, &observed, &resolved, &now);
     probed.changed = change::cells(&past.last, &observed, &now);
     result.checks = judge::flows(&demands.demands, &observed, &resolved, &now);
-    for section in [connections, traffic, answers, balancers, logs] {
+    for section in [connections, traffic, examined, logs] {
         result.checks.extend(section);
     }
     result.counts.wrong = wrong_cells(&result);
@@ -145,7 +142,6 @@ pub(super) async fn run_step<L: Cloudlike>(
     };
     result.findings = demands.empty;
     result.findings.extend(obstacles);
-    result.findings.extend(unasked);
     result.findings.extend(selecting_nothing);
     result.findings.extend(logged_of_nobody);
     result.findings.extend(judge::misdelivered(&observed, &demands.demands, &step.place));

@@ -244,7 +244,7 @@ fn answered(word: &str, service: CloudService) -> Expectation {
 async fn a_question_that_is_answered_passes_for_each_who_asks() {
     let step = one(Double::new(by_the_article), step("s", vec![answered("SG-T-WEB", CloudService::Dns)])).await;
     assert_eq!(step.status, StepStatus::Passed);
-    let askers: Vec<_> = step.section(Section::Answers).map(|check| check.subject.as_str()).collect();
+    let askers: Vec<_> = step.section(Section::ANSWERS).map(|check| check.subject.as_str()).collect();
     assert_eq!(askers, ["web1 -> dns", "web2 -> dns"]);
 }
 

@@ -1,4 +1,4 @@
-//! What must hold at a step.
+//! What must hold at a step: each kind of expectation, the flows that it names, and how it is read.
 
 use super::names::Sort;
 use super::resolver::Resolver;

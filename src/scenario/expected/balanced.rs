@@ -2,14 +2,37 @@
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::cloudlike::Cloudlike;
-use super::expected::Balancers;
-use super::results::{Check, CheckStatus, Class, Details, Finding, Said};
-use super::{cells, explain, health};
+use super::super::cloudlike::Cloudlike;
+use super::super::results::{
+    Check, CheckStatus, Class, Counted, Details, Finding, Headline, Listing, Met, Said, Section, Statement,
+};
+use super::super::{cells, explain, health};
 use crate::lab::{HealthOfAll, LabError};
 use crate::model::{Cloud, Flow, InstanceName, LoadBalancerName, Place};
 use crate::probe::{Health, Outcome};
 use crate::topology::{AnsweredBy, Placed, Rotation};
+
+/// Expectation of load balancers.
+#[derive(Clone, Copy, Debug)]
+pub enum Balancers<'a> {
+    /// Who is in service, or out of it.
+    Health(Rotation, &'a [(Placed<LoadBalancerName>, InstanceName)]),
+    /// Who answers.
+    AnsweredBy(&'a [AnsweredBy]),
+}
+
+/// What load balancers do, in reports.
+pub const SECTION: Section = Section {
+    key: "load_balancers",
+    headline: Headline {
+        rank: 1,
+        before: "",
+        unit: "expectation",
+        counted: Counted::OfAll,
+        after: " of load balancers not met",
+    },
+    listing: Listing::FailuresFirst,
+};
 
 /// Examines whatever a step expects of load balancers, and gives the flows that select nothing now, which is a mistake.
 ///
@@ -70,7 +93,13 @@ fn of_health(
         None => CheckStatus::Inconclusive,
     };
     let expected = format!("{}: {{{}: {name}}}", rotation.as_str(), balancer.value);
-    statement(expected, found, status, &balancer.place, Details::Health)
+    statement(
+        expected,
+        found,
+        status,
+        &balancer.place,
+        Details::Statement(Statement { section: SECTION, of: None, met: Met::SaysLess }),
+    )
 }
 
 /// Asks so often that everybody's turn comes twice: who is in service takes turns.
@@ -112,7 +141,13 @@ async fn answered_by<L: Cloudlike>(lab: &mut L, expected: &AnsweredBy, flows: &[
             named.map(|names| format!("answered by {names}")).into_iter().chain(others.into_values()).collect();
         let by = expected.by.iter().map(InstanceName::as_str).collect::<Vec<_>>().join(" and ");
         let expected_words = format!("{flow} answered by {by}");
-        checks.push(statement(expected_words, found.join("; "), status, &expected.flow.place, Details::AnsweredBy));
+        checks.push(statement(
+            expected_words,
+            found.join("; "),
+            status,
+            &expected.flow.place,
+            Details::Statement(Statement { section: SECTION, of: None, met: Met::SaysAll }),
+        ));
     }
     Ok(checks)
 }

@@ -1,8 +1,8 @@
 //! What instances are told by the services that groups never filter.
 
-use super::cells;
-use super::cloudlike::Cloudlike;
-use super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
+use super::super::cells;
+use super::super::cloudlike::Cloudlike;
+use super::super::results::{AnswerDetails, Check, CheckStatus, Details, Finding, Said};
 use crate::lab::{Asked, LabError};
 use crate::model::{CloudService, InstanceName, Place};
 use crate::topology::Question;
