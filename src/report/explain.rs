@@ -99,6 +99,8 @@ struct Tried {
     group: GroupName,
     id: RuleId,
     written: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
     place: Option<Place>,
     admits: bool,
     why: Option<String>,
@@ -269,6 +271,7 @@ fn tried(cloud: &Cloud, asked: &Asked) -> Vec<Tried> {
                 group: group.clone(),
                 id: rule.id,
                 written: rule.written.clone(),
+                description: rule.description.clone(),
                 place: rule.place.clone(),
                 admits: trial.miss.is_none(),
                 why: trial.miss.map(|miss| words::miss(cloud, asked, rule, miss)),
@@ -344,7 +347,8 @@ fn one(it: &Explanation, style: Style) -> String {
     for told in &it.walk {
         line(&mut out, told.stage, &told.text);
         for rule in &told.rules {
-            let what = format!("{} \"{}\"", rule.group, rule.written);
+            let description = rule.description.as_ref().map(|text| format!(" ({})", text::shown(text)));
+            let what = format!("{} \"{}\"{}", rule.group, rule.written, description.unwrap_or_default());
             let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
             let why = rule.why.as_deref().unwrap_or_default();
             let (tone, word) = if rule.admits { (Tone::Good, "admits") } else { (Tone::Faint, "does not") };

@@ -196,3 +196,11 @@ fn a_small_link_and_the_messages_of_routers_on_the_way() {
     ];
     insta::assert_snapshot!(explained(SMALL, Era::Vpc, 0, &flows));
 }
+
+#[test]
+fn a_rule_is_told_with_its_description() {
+    let described = SHOP.replace("tcp 3306 from WEB", "{protocol: tcp, port: 3306, from: WEB, description: queries}");
+    let told = explained(&described, Era::Vpc, 0, &["web1 -> db1:3306"]);
+    assert!(told.contains("DB \"tcp 3306 from WEB\" (queries)"), "{told}");
+    assert!(!explained(SHOP, Era::Vpc, 0, &["web1 -> db1:3306"]).contains("()"));
+}
