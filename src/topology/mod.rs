@@ -24,10 +24,7 @@ pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use checked::{KnobOverrides, Topology};
 pub use columns::columns_of;
 pub use document::schema;
-pub use expected::{
-    AddressFate, AddressKind, AnsweredBy, Expectation, ExpectedLog, ExpectedOutcome, Fate, LogAction, LogPart,
-    LogWanted, Rotation,
-};
+pub use expected::*;
 pub use files::{Files, Found};
 pub use patterns::{FlowPattern, Question, Selector, Table};
 pub use placed::Placed;
