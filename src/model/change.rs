@@ -64,6 +64,19 @@ pub enum Change {
     RuleAdded(GroupName, Direction, RuleReference),
     /// A group has a rule less.
     RuleRemoved(GroupName, Direction, RuleReference),
+    /// A rule has another description.
+    RuleDescription {
+        /// The group.
+        group: GroupName,
+        /// Direction of the rule.
+        direction: Direction,
+        /// The rule.
+        rule: RuleReference,
+        /// Description before.
+        before: Option<String>,
+        /// Description now.
+        now: Option<String>,
+    },
     /// A load balancer is created.
     LoadBalancerCreated(LoadBalancerName),
     /// An instance is not registered with a load balancer any more.
@@ -185,6 +198,16 @@ pub(super) fn of_group(
         changes.extend(added.map(|rule| Change::RuleAdded(name.clone(), direction, of(rule))));
         let removed = were.iter().filter(|rule| !has(rules, rule.id));
         changes.extend(removed.map(|rule| Change::RuleRemoved(name.clone(), direction, of(rule))));
+        for rule in rules {
+            let was = were.iter().find(|was| was.id == rule.id && was.description != rule.description);
+            changes.extend(was.map(|was| Change::RuleDescription {
+                group: name.clone(),
+                direction,
+                rule: of(rule),
+                before: was.description.clone(),
+                now: rule.description.clone(),
+            }));
+        }
     }
 }
 
@@ -261,6 +284,12 @@ impl fmt::Display for Change {
             Self::GroupCreated(name) => write!(f, "{name} is created"),
             Self::RuleAdded(group, direction, rule) => write!(f, "{group} {}+ {}", arrow(direction), rule.written),
             Self::RuleRemoved(group, direction, rule) => write!(f, "{group} {}- {}", arrow(direction), rule.written),
+            Self::RuleDescription { group, direction, rule, before, now } => {
+                let quoted =
+                    |text: &Option<String>| text.as_ref().map_or_else(|| "none".to_owned(), |it| format!("\"{it}\""));
+                let (arrow, before, now) = (arrow(direction), quoted(before), quoted(now));
+                write!(f, "{group} {arrow}{}: description {before} -> {now}", rule.written)
+            }
             Self::LoadBalancerCreated(name) => write!(f, "{name} is created"),
             Self::Deregistered(name, target, address) => {
                 write!(f, "{name} - {target}, which was registered with {address}")

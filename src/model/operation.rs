@@ -43,6 +43,10 @@ pub enum Operation {
     AuthorizeEgress(GroupName, Vec<Permission>),
     /// `RevokeSecurityGroupEgress`: all or nothing. Groups of a VPC only.
     RevokeEgress(GroupName, Vec<Permission>),
+    /// `UpdateSecurityGroupRuleDescriptionsIngress`: all or nothing. A rule that is named without a description loses its own.
+    UpdateDescription(GroupName, Vec<Permission>),
+    /// `UpdateSecurityGroupRuleDescriptionsEgress`: all or nothing. Groups of a VPC only.
+    UpdateDescriptionEgress(GroupName, Vec<Permission>),
     /// `ModifyInstanceAttribute` or `ModifyNetworkInterfaceAttribute` with `GroupId`: replaces the whole set.
     SetGroups(Target, IndexSet<GroupName>),
     /// `CreateNetworkInterface` and `AttachNetworkInterface` in one.
@@ -95,6 +99,8 @@ impl Operation {
             Self::RevokeIngress(group, permissions) => rule::revoke(cloud, Ingress, group, permissions),
             Self::AuthorizeEgress(group, permissions) => rule::authorize(cloud, Egress, group, permissions),
             Self::RevokeEgress(group, permissions) => rule::revoke(cloud, Egress, group, permissions),
+            Self::UpdateDescription(group, permissions) => rule::describe(cloud, Ingress, group, permissions),
+            Self::UpdateDescriptionEgress(group, permissions) => rule::describe(cloud, Egress, group, permissions),
             Self::SetGroups(target, groups) => instance::set_groups(cloud, target, groups),
             Self::AttachInterface(instance, request) => interface::attach(cloud, instance, request),
             Self::DetachInterface(id) => interface::detach(cloud, id),
@@ -136,7 +142,9 @@ impl Operation {
             Self::AuthorizeIngress(group, permissions)
             | Self::RevokeIngress(group, permissions)
             | Self::AuthorizeEgress(group, permissions)
-            | Self::RevokeEgress(group, permissions) => {
+            | Self::RevokeEgress(group, permissions)
+            | Self::UpdateDescription(group, permissions)
+            | Self::UpdateDescriptionEgress(group, permissions) => {
                 Parts { group: Some(group), permissions: Some(permissions), ..none }
             }
             Self::SetGroups(target, groups) => {
@@ -214,6 +222,10 @@ impl Operation {
             Self::AuthorizeEgress(name, rules) => format!("add to what {name} lets out: {}", written(rules)),
             Self::RevokeEgress(name, rules) => {
                 format!("take out of what {name} lets out: {}", written(rules))
+            }
+            Self::UpdateDescription(name, rules) => format!("describe rules of {name} anew: {}", written(rules)),
+            Self::UpdateDescriptionEgress(name, rules) => {
+                format!("describe rules for what {name} lets out anew: {}", written(rules))
             }
             Self::SetGroups(target, groups) => {
                 format!("put {} into {}, and no other group", whom(target), list(groups))
@@ -330,6 +342,8 @@ impl std::fmt::Display for Operation {
             Self::RevokeIngress(group, _) => write!(f, "revoke {group}"),
             Self::AuthorizeEgress(group, _) => write!(f, "authorize-egress {group}"),
             Self::RevokeEgress(group, _) => write!(f, "revoke-egress {group}"),
+            Self::UpdateDescription(group, _) => write!(f, "update-description {group}"),
+            Self::UpdateDescriptionEgress(group, _) => write!(f, "update-description-egress {group}"),
             Self::SetGroups(target, _) => write!(f, "set-groups {}", target.instance()),
             Self::AttachInterface(instance, new) => write!(f, "attach-interface {instance}.eth{}", new.device),
             Self::DetachInterface(id) => write!(f, "detach-interface {id}"),

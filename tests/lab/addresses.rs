@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, UdpSocket};
 
-use sglab::model::{AddressRequest, Direction, Endpoint, Era, Flow, HostName, InstanceName, Service};
+use sglab::model::{AddressRequest, Direction, Endpoint, Era, Flow, HostName, InstanceName, Operation, Service};
 use sglab::network::NodeName;
 use sglab::network::record::Record;
 use sglab::probe::Outcome;
@@ -149,4 +149,40 @@ async fn a_host_answers_a_datagram_from_the_address_that_was_asked() {
         let asked = Flow { to, ..by_public(flow("web1", "db1", udp(53))) };
         assert!(is_open(&probe(&mut lab, asked).await.outcome), "{address}");
     }
+}
+
+const DESCRIBED: &str = "sglab: 1
+era: vpc
+groups:
+  DB: {ingress: [tcp 3306 from WEB, {protocol: tcp, port: 22, from: WEB, description: by hand}]}
+  WEB: []
+instances: {web1: {groups: WEB}, db1: {groups: DB}}
+scenario:
+  - step: it is described anew while a session runs
+    do:
+      - open: {session: 'web1 -> db1:3306'}
+      - update-description: {DB: [{protocol: tcp, port: 3306, from: WEB, description: queries of the shop}, tcp 22 from WEB]}
+      - update-description-egress: {WEB: [{protocol: all, to: anywhere, description: as it was born}]}
+    expect: {rules: unchanged, alive: session, open: ['web1 -> db1:3306', 'web1 -> db1:22']}
+  - step: what is not there cannot be described
+    do: {update-description: {DB: [{protocol: tcp, port: 3307, from: WEB, description: nothing}]}}
+    expect: {refusal: InvalidPermission.NotFound, rules: unchanged, alive: session}
+";
+
+#[sglab::test]
+async fn a_rule_that_is_described_anew_is_not_touched_in_the_kernel() {
+    let topology = topology(DESCRIBED);
+    let result = sglab::scenario::run(&topology, Era::Vpc, &Default::default(), &mut |_| {}).await.expect("it boots");
+    assert_eq!(result.verdict, sglab::scenario::RunVerdict::Passed, "{result:#?}");
+    let mut lab = boot(&topology, Era::Vpc).await;
+    let router = node(&lab, "vpc-default");
+    let before = (lab.rule_handles().await.expect("handles"), table(&router).await);
+    let operations: Vec<&Operation> = topology.steps[0].operations().map(|placed| &placed.value).collect();
+    assert!(matches!(operations[..], [Operation::UpdateDescription(..), Operation::UpdateDescriptionEgress(..)]));
+    for operation in operations {
+        change(&mut lab, operation).await;
+    }
+    assert_eq!((lab.rule_handles().await.expect("handles"), table(&router).await), before);
+    let described: Vec<_> = lab.cloud().groups["DB"].ingress.iter().map(|rule| rule.description.as_deref()).collect();
+    assert_eq!(described, [Some("queries of the shop"), None]);
 }

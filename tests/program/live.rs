@@ -127,6 +127,38 @@ fn an_exported_lab_has_the_same_truth_table_where_it_is_brought_up_again() {
 }
 
 #[test]
+fn a_rule_of_a_lab_is_described_anew() {
+    let labs = Labs::of(User::Ours);
+    labs.ok(&["up", "example:two-tier"]);
+    let rule = "tcp 3306 from SG-T-WEB";
+    let change = |words: &[&str]| labs.ok(&[&["update-description", "SG-T-DB", rule, "--description"], words].concat());
+    let said = change(&["queries of the shop"]);
+    assert!(said.contains("SG-T-DB tcp 3306 from SG-T-WEB: description none -> \"queries of the shop\""), "{said}");
+    let explained = labs.ok(&["explain", "web1", "db1:3306"]);
+    assert!(explained.contains("\"tcp 3306 from SG-T-WEB\" (queries of the shop)"), "{explained}");
+    assert!(labs.ok(&["export"]).contains("description: queries of the shop"));
+    let json: Value = serde_json::from_str(&change(&["", "--format", "json"])).expect("JSON");
+    assert_eq!(json[0]["operation"], "update-description SG-T-DB");
+    assert_eq!(json[0]["changes"][0], "SG-T-DB tcp 3306 from SG-T-WEB: description \"queries of the shop\" -> none");
+    assert!(!labs.ok(&["export"]).contains("queries of the shop"));
+    for (words, code, wanted) in [
+        (
+            &["SG-T-DB", "tcp 3307 from SG-T-WEB", "--description", "x"][..],
+            1,
+            "InvalidPermission.NotFound: The specified rule does not exist in this security group.",
+        ),
+        (&["SG-T-DB", rule, "--description", "it's"], 1, "InvalidParameterValue: Invalid rule description."),
+        (&["SG-T-DB", rule], 2, "--description <TEXT>"),
+        (&["SG-T-BD", rule, "--description", "x"], 2, "SG-T-DB"),
+        (&["SG-T-DB", "tcp 3306 form SG-T-WEB", "--description", "x"], 2, "^"),
+    ] {
+        let said = labs.say(&[&["update-description"], words].concat());
+        assert_eq!(said.code, Some(code), "{words:?}: {said:?}");
+        assert!(said.err.contains(wanted), "{words:?}: {said:?}");
+    }
+}
+
+#[test]
 fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
     let labs = Labs::of(User::Ours);
     let script = labs.ok(&["completions", "bash"]);

@@ -51,6 +51,16 @@ pub(crate) struct Rules {
     common: Common,
 }
 
+/// `sglab update-description`.
+#[derive(Debug, Args)]
+pub(crate) struct UpdateDescription {
+    #[command(flatten)]
+    rules: Rules,
+    /// The new description; '' removes it
+    #[arg(long, value_name = "TEXT")]
+    description: String,
+}
+
 /// Names of one kind.
 #[derive(Debug, Args)]
 pub(crate) struct Names {
@@ -263,6 +273,12 @@ Examples:
 Examples:
   sglab revoke DB 'tcp 3306 from WEB'")]
     Revoke(Rules),
+    /// Describe rules of a security group anew; no packet meets another rule
+    #[command(after_help = "\
+Examples:
+  sglab update-description DB 'tcp 3306 from WEB' --description queries
+  sglab update-description DB --egress 'all to anywhere' --description ''")]
+    UpdateDescription(UpdateDescription),
     /// Create a security group
     #[command(after_help = "\
 Examples:
@@ -358,8 +374,14 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
 
 /// Operations as they were typed.
 enum Wanted {
-    /// Rules of a group.
-    Rules { group: String, rules: Vec<String>, direction: Direction, make: fn(GroupName, Vec<Permission>) -> Operation },
+    /// Rules of a group, perhaps with a description.
+    Rules {
+        group: String,
+        rules: Vec<String>,
+        description: Option<String>,
+        direction: Direction,
+        make: fn(GroupName, Vec<Permission>) -> Operation,
+    },
     /// A group that is created with these rules.
     Group { name: String, rules: Vec<String>, fields: serde_json::Map<String, Value> },
     /// The words of a `do:`.
@@ -370,9 +392,10 @@ impl Wanted {
     /// Reads them for the cloud of a lab.
     fn read(&self, state: &State) -> Result<Vec<Operation>, Invalid> {
         match self {
-            Self::Rules { group, rules, direction, make } => {
+            Self::Rules { group, rules, description, direction, make } => {
                 let read = |rules: &[String]| read_rules(&state.cloud, group, *direction, rules);
-                let (group, permissions) = quoted(rules, read)?;
+                let (group, mut permissions) = quoted(rules, read)?;
+                permissions.iter_mut().for_each(|rule| rule.description.clone_from(description));
                 Ok(vec![make(group, permissions)])
             }
             Self::Group { name, rules, fields } => quoted(rules, |rules| {
@@ -408,7 +431,7 @@ fn quoted<T>(rules: &[String], read: impl Fn(&[String]) -> Result<T, Problems>) 
 fn rules_of(arguments: Rules, [ingress, egress]: [fn(GroupName, Vec<Permission>) -> Operation; 2]) -> (Wanted, Common) {
     let Rules { group, rules, egress: is_egress, common } = arguments;
     let (direction, make) = if is_egress { (Direction::Egress, egress) } else { (Direction::Ingress, ingress) };
-    (Wanted::Rules { group, rules, direction, make }, common)
+    (Wanted::Rules { group, rules, description: None, direction, make }, common)
 }
 
 /// Takes a command apart. JSON is YAML, and quotes what needs quotes.
@@ -423,6 +446,14 @@ fn wanted(command: OperationCommand) -> (Wanted, Common) {
             return rules_of(rules, [Operation::AuthorizeIngress, Operation::AuthorizeEgress]);
         }
         Command::Revoke(rules) => return rules_of(rules, [Operation::RevokeIngress, Operation::RevokeEgress]),
+        Command::UpdateDescription(UpdateDescription { rules, description: text }) => {
+            let (mut wanted, common) =
+                rules_of(rules, [Operation::UpdateDescription, Operation::UpdateDescriptionEgress]);
+            if let Wanted::Rules { description, .. } = &mut wanted {
+                *description = Some(text);
+            }
+            return (wanted, common);
+        }
         Command::Launch(launch) => {
             let mut fields = serde_json::Map::new();
             let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));

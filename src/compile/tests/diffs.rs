@@ -405,3 +405,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_description_is_nothing_to_the_kernel() {
+    let old = two_tier(Era::Vpc);
+    let mut new = old.clone();
+    let described = new.groups.values_mut().flat_map(|group| group.ingress.iter_mut().chain(&mut group.egress));
+    described.for_each(|rule| rule.description = Some("another".to_owned()));
+    assert_ne!(old, new);
+    assert_eq!(network(&old).expect("it compiles"), network(&new).expect("it compiles"));
+    assert_eq!(steps(&old, &new), Phases::default());
+}

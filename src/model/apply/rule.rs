@@ -72,15 +72,45 @@ pub(in crate::model) fn revoke(
     let group = group::known(cloud, name)?;
     let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
     if cloud.is_vpc() && !requested.iter().all(has) {
-        return Err(refuse(
-            RefusalCode::InvalidPermissionNotFound,
-            "The specified rule does not exist in this security group.",
-        ));
+        return Err(no_such_rule());
     }
     if let Some(group) = cloud.groups_mut().get_mut(name) {
         of_mut(group, direction).retain(|rule| !requested.iter().any(|request| request.is(rule)));
     }
     Ok(())
+}
+
+/// `UpdateSecurityGroupRuleDescriptionsIngress` and `...Egress`: every rule of the request gets its description, or none does. One
+/// that is named without a description, or with an empty one, has none from then on ("You can remove a description for a security
+/// group rule by omitting the description parameter in the request"). Nothing else of a rule changes, its id least of all.
+///
+/// That it must be there holds in every era: unlike that of a revoke, the reference of this call makes no exception.
+pub(in crate::model) fn describe(
+    cloud: &mut Edit<'_>,
+    direction: Direction,
+    name: &GroupName,
+    permissions: &[Permission],
+) -> Result<(), Refusal> {
+    known_direction(cloud, direction)?;
+    lookup::must_be_ours(name)?;
+    let requested = resolve(cloud, direction, name, permissions)?;
+    permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
+    let rules = of(group::known(cloud, name)?, direction);
+    if !requested.iter().all(|request| rules.iter().any(|rule| request.is(rule))) {
+        return Err(no_such_rule());
+    }
+    let groups = cloud.groups_mut();
+    let rules = groups.get_mut(name).map(|group| of_mut(group, direction)).into_iter().flatten();
+    for rule in rules {
+        if let Some(request) = requested.iter().find(|request| request.is(rule)) {
+            rule.description = request.permission.description.clone().filter(|text| !text.is_empty());
+        }
+    }
+    Ok(())
+}
+
+fn no_such_rule() -> Refusal {
+    refuse(RefusalCode::InvalidPermissionNotFound, "The specified rule does not exist in this security group.")
 }
 
 /// The rules of a group in a direction.

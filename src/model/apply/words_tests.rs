@@ -106,3 +106,68 @@ fn a_description_is_no_part_of_what_a_rule_is() {
     let none = sample.with(revoke("g", "tcp 22 from 10.0.0.0/8"));
     assert!(none.0.groups[0].ingress.is_empty(), "revoked by what it says");
 }
+
+/// The rules of `g`, each with a description or without.
+fn anew(rules: &[(&str, Option<&str>)]) -> Operation {
+    let of =
+        |(rule, text): &(&str, Option<&str>)| Permission { description: text.map(str::to_owned), ..permission(rule) };
+    Operation::UpdateDescription(GroupName::new("g"), rules.iter().map(of).collect())
+}
+
+#[test]
+fn a_rule_is_described_anew_and_is_the_same_rule() {
+    let (ssh, web) = ("tcp 22 from 10.0.0.0/8", "tcp 80 from anywhere");
+    for era in Era::ALL {
+        let sample = Sample::new(era).group("g", &[ssh, web]);
+        let told = sample.clone().with(anew(&[(ssh, Some("bastion")), (web, Some("shop"))]));
+        let descriptions = |sample: &Sample| -> Vec<Option<String>> {
+            sample.0.groups["g"].ingress.iter().map(|rule| rule.description.clone()).collect()
+        };
+        assert_eq!(descriptions(&told), [Some("bastion".to_owned()), Some("shop".to_owned())], "{era}");
+        let bare = |sample: &Sample| -> Vec<Rule> {
+            sample.0.groups["g"].ingress.iter().map(|rule| Rule { description: None, ..rule.clone() }).collect()
+        };
+        assert_eq!(bare(&told), bare(&sample), "id, words and place stay");
+        // Without one, or with an empty one, it has none.
+        let none = told.clone().with(anew(&[(ssh, None), (web, Some(""))]));
+        assert_eq!(descriptions(&none), [None, None], "{era}");
+        let changes = |sample: &Sample, operation| {
+            let mut cloud = sample.0.clone();
+            let changed = apply(&mut cloud, &operation).unwrap();
+            changed.changes().iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let said = changes(&told, anew(&[(ssh, None), (web, Some(""))]));
+        let expected = [
+            "g tcp 22 from 10.0.0.0/8: description \"bastion\" -> none",
+            "g tcp 80 from anywhere: description \"shop\" -> none",
+        ];
+        assert_eq!(said, expected, "{era}");
+        assert!(changes(&told, anew(&[(ssh, Some("bastion"))])).is_empty(), "{era}");
+    }
+}
+
+#[test]
+fn to_describe_what_is_not_there_is_refused_in_every_era_and_describes_nothing() {
+    let ssh = "tcp 22 from 10.0.0.0/8";
+    let missing = "InvalidPermission.NotFound: The specified rule does not exist in this security group.";
+    for era in Era::ALL {
+        let sample = Sample::new(era).group("g", &[ssh]);
+        for other in ["tcp 22 from 10.0.0.0/9", "tcp 22-23 from 10.0.0.0/8", "udp 22 from 10.0.0.0/8"] {
+            assert_eq!(refusal(&sample, &anew(&[(ssh, Some("bastion")), (other, None)])), missing, "{era}: {other}");
+        }
+    }
+    let sample = Sample::new(Era::Vpc).group("g", &[ssh]);
+    let text = "InvalidParameterValue: Invalid rule description. Valid descriptions are strings less than 256 characters from \
+                the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*";
+    for invalid in ["it's", &"d".repeat(256)] {
+        assert_eq!(refusal(&sample, &anew(&[(ssh, Some(invalid))])), text);
+    }
+    let twice = "InvalidParameterValue: The same permission must not appear multiple times";
+    assert_eq!(refusal(&sample, &anew(&[(ssh, Some("one")), (ssh, Some("two"))])), twice);
+    let egress = |rule| Operation::UpdateDescriptionEgress(GroupName::new("g"), vec![permission(rule)]);
+    assert_eq!(refusal(&sample, &egress("tcp 22 to 10.0.0.0/8")), missing);
+    let only = "InvalidParameterValue: Only Amazon VPC security groups may be used with this operation.";
+    assert_eq!(refusal(&Sample::new(Era::Classic).group("g", &[ssh]), &egress("tcp 22 to 10.0.0.0/8")), only);
+    let nobody = Operation::UpdateDescription(GroupName::new("h"), vec![permission(ssh)]);
+    assert!(refusal(&sample, &nobody).starts_with("InvalidGroup.NotFound: "));
+}

@@ -108,6 +108,12 @@ pub enum Verb {
     /// `RevokeSecurityGroupEgress`.
     #[shape("a mapping from groups to rules")]
     RevokeEgress(RulesOfGroups),
+    /// `UpdateSecurityGroupRuleDescriptionsIngress`: the rules as they stand, with their new descriptions; without one it is removed.
+    #[shape("a mapping from groups to rules")]
+    UpdateDescription(RulesOfGroups),
+    /// `UpdateSecurityGroupRuleDescriptionsEgress`.
+    #[shape("a mapping from groups to rules")]
+    UpdateDescriptionEgress(RulesOfGroups),
     /// `ModifyInstanceAttribute`: replaces the groups of an instance.
     #[shape("a mapping from instances to their groups")]
     SetGroups(Map<Holder, Many<Name<GroupName>>>),
@@ -215,6 +221,8 @@ impl Verb {
             Self::Revoke(map) => Said::Rules(map, Ingress, Operation::RevokeIngress),
             Self::AuthorizeEgress(map) => Said::Rules(map, Egress, Operation::AuthorizeEgress),
             Self::RevokeEgress(map) => Said::Rules(map, Egress, Operation::RevokeEgress),
+            Self::UpdateDescription(map) => Said::Rules(map, Ingress, Operation::UpdateDescription),
+            Self::UpdateDescriptionEgress(map) => Said::Rules(map, Egress, Operation::UpdateDescriptionEgress),
             Self::SetGroups(map) => Said::Members(map),
             Self::CreateGroup(map) => Said::NewGroups(map),
             Self::DeleteGroup(names) => Said::Groups(names, Operation::DeleteGroup),
