@@ -1,9 +1,10 @@
 //! A flow probed under a capture: at both ends, and at everything that routes between them.
 
-use std::sync::Arc;
+use indexmap::IndexSet;
 
 use super::booted::Lab;
 use super::error::LabError;
+use crate::compile::names;
 use crate::fabric::FabricError;
 use crate::fabric::capture::{Capture, Frame};
 use crate::model::Flow;
@@ -20,7 +21,7 @@ pub struct Captured {
 }
 
 impl Lab {
-    /// Probes one flow while its ends, the routers and the gateways take down every packet.
+    /// Probes one flow while its ends, the routers, the gateways and the appliances take down every packet.
     ///
     /// # Errors
     /// As [`Lab::probe`], and where a capture cannot be opened or read.
@@ -48,15 +49,17 @@ impl Lab {
         Ok(Captured { observation, boxes })
     }
 
-    /// The namespaces of both ends, as far as they are there, and what routes.
+    /// The namespaces of both ends, as far as they are there, and what passes packets on.
     fn on_the_way(&self, flow: &Flow) -> Vec<NodeName> {
         let from = self.sender(flow).ok().map(|sender| sender.node);
         let to = self.receiver(flow).ok().flatten().map(|receiver| receiver.node);
         let routes = |kind| matches!(kind, NodeKind::Router | NodeKind::Gateway | NodeKind::Internet);
         let routers =
             self.state.network().nodes.iter().filter(|(_, node)| routes(node.kind)).map(|(name, _)| name.clone());
-        let mut all: Vec<NodeName> = from.into_iter().chain(routers).chain(to).collect();
-        all.retain(|name| self.state.fabric().node(name).map(Arc::strong_count).is_ok());
-        all
+        let led_to = self.state.cloud().vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
+        let appliances = led_to.map(|route| names::instance(&route.target.instance));
+        // An appliance may be an end as well.
+        let all: IndexSet<NodeName> = from.into_iter().chain(routers).chain(appliances).chain(to).collect();
+        all.into_iter().filter(|name| self.state.fabric().node(name).is_ok()).collect()
     }
 }
