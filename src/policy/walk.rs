@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Direction, GroupName, InterfaceId, RuleId, Verdict, VpcName};
+use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, RuleId, Verdict, VpcName};
 
 /// A new flow from its sender to where it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,65 @@ pub enum Stage {
         /// The private one, while the receiver has one.
         private: Option<Ipv4Addr>,
     },
+}
+
+/// Who has passed a flow on between its ends, where that shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// The gateway of a VPC.
+    Gateway(VpcName),
+    /// What lies between gateways and hosts.
+    Internet,
+    /// An appliance.
+    Appliance(InterfaceId),
+}
+
+impl Walk {
+    /// All who have passed it on to its receiver, in order. The router of a VPC is none of them: what it passes on has a hop less and
+    /// no other sign of it.
+    pub fn passed(&self, cloud: &Cloud, flow: &Flow) -> Vec<Passed> {
+        let vpc_of = |end: &Endpoint| Some(cloud.interface(&end.interface()?)?.vpc.clone());
+        let (from, to) = (vpc_of(&flow.from), vpc_of(&flow.to));
+        let is_ipv6 = self.stages.iter().find_map(|stage| match stage {
+            Stage::Sent { destination, .. } => Some(destination.is_ipv6()),
+            _ => None,
+        });
+        let is_ipv6 =
+            is_ipv6.unwrap_or_else(|| matches!(&flow.from, Endpoint::Host(_, address) if address.0.is_ipv6()));
+        if is_ipv6 {
+            // Nothing translates it: a gateway is on the way where a VPC is left or entered.
+            return if from == to { Vec::new() } else { between(from, to) };
+        }
+        let mut passed: Vec<Passed> = Vec::new();
+        let mut left = None;
+        for stage in &self.stages {
+            match stage {
+                Stage::PassedOn { by, .. } => passed.push(Passed::Appliance(by.clone())),
+                Stage::TranslatedSource { vpc, .. } => left = Some(vpc.clone()),
+                // Where it leaves and enters one VPC, one gateway does both.
+                Stage::TranslatedDestination { vpc, .. } if left.as_ref() == Some(vpc) => {
+                    passed.extend(left.take().map(Passed::Gateway));
+                }
+                Stage::TranslatedDestination { vpc, .. } => passed.extend(between(left.take(), Some(vpc.clone()))),
+                Stage::Resolved { .. }
+                | Stage::Sent { .. }
+                | Stage::Asked(_)
+                | Stage::OwnAnswer { .. }
+                | Stage::NoEgressRules { .. }
+                | Stage::Routed { .. } => {}
+            }
+        }
+        if left.is_some() {
+            passed.extend(between(left, None));
+        }
+        passed
+    }
+}
+
+/// From a VPC, or from outside, to another.
+fn between(from: Option<VpcName>, to: Option<VpcName>) -> Vec<Passed> {
+    let gateway = |vpc: Option<VpcName>| vpc.map(Passed::Gateway);
+    gateway(from).into_iter().chain([Passed::Internet]).chain(gateway(to)).collect()
 }
 
 /// What the groups of an interface were asked, and what each of their rules said.

@@ -4,6 +4,7 @@
 
 mod answers;
 mod balanced;
+mod hops;
 
 use super::cloudlike::Cloudlike;
 use super::demand::Cells;
@@ -12,13 +13,13 @@ use super::judge::Change;
 use super::results::{Check, Finding, Promise, Section};
 use crate::lab::LabError;
 use crate::model::{ConnectionName, Place};
-use crate::topology::{Expectation, ExpectedLog, Fate, Placed, Question, Step, Topology};
+use crate::topology::{Expectation, ExpectedHops, ExpectedLog, Fate, Placed, Question, Step, Topology};
 use balanced::Balancers;
 pub use balanced::SECTION as LOAD_BALANCERS;
 
 /// The lists of checks in reports, in their order.
-pub const SECTIONS: [Section; 5] =
-    [Section::CONNECTIONS, Section::TRAFFIC, Section::ANSWERS, LOAD_BALANCERS, flow_logs::SECTION];
+pub const SECTIONS: [Section; 6] =
+    [Section::CONNECTIONS, Section::TRAFFIC, Section::ANSWERS, LOAD_BALANCERS, hops::SECTION, flow_logs::SECTION];
 
 /// Expectations of a step by their evaluators. Each part is in the order of the file.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub struct Expected<'a> {
     pub questions: Vec<&'a Question>,
     /// Of load balancers.
     pub balancers: Vec<Balancers<'a>>,
+    /// Of stations of flows.
+    pub hops: Vec<&'a ExpectedHops>,
     /// Of flow logs.
     pub flow_logs: Vec<&'a ExpectedLog>,
     /// Of what the operations change.
@@ -53,6 +56,7 @@ impl<'a> Expected<'a> {
                 Expectation::Answered(questions) => all.questions.extend(questions),
                 Expectation::Health(rotation, names) => all.balancers.push(Balancers::Health(*rotation, names)),
                 Expectation::AnsweredBy(flows) => all.balancers.push(Balancers::AnsweredBy(flows)),
+                Expectation::Hops(hops) => all.hops.extend(hops),
                 Expectation::FlowLogs(lines) => all.flow_logs.extend(lines),
                 Expectation::NewAddresses(names) => all.changes.push((Change::NewAddresses(names), place)),
                 Expectation::Address(kind, fate, names) => {
@@ -90,6 +94,9 @@ impl<'a> Expected<'a> {
         let (mut checks, mut empty) = answers::ask(lab, &self.questions).await?;
         let (balancers, selecting_nothing) = balanced::examine(lab, &self.balancers).await?;
         checks.extend(balancers);
+        empty.extend(selecting_nothing);
+        let (hops, selecting_nothing) = hops::examine(lab, &self.hops).await?;
+        checks.extend(hops);
         empty.extend(selecting_nothing);
         Ok((checks, empty))
     }

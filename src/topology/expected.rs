@@ -1,5 +1,7 @@
 //! What a step expects.
 
+use std::fmt;
+
 use indexmap::IndexSet;
 
 use super::patterns::{FlowPattern, Question};
@@ -47,6 +49,8 @@ pub enum Expectation {
     AnsweredBy(Vec<AnsweredBy>),
     /// These instances are in service behind a load balancer, or out of it.
     Health(Rotation, Vec<(Placed<LoadBalancerName>, InstanceName)>),
+    /// These flows pass these stations and no other.
+    Hops(Vec<ExpectedHops>),
     /// The flow logs of interfaces say this of the step.
     FlowLogs(Vec<ExpectedLog>),
     /// These instances hold another private address than before the step, and another public one.
@@ -69,6 +73,7 @@ impl Expectation {
         match self {
             Self::Flows(_, flows) => flows.iter().collect(),
             Self::AnsweredBy(all) => all.iter().map(|it| &it.flow).collect(),
+            Self::Hops(all) => all.iter().map(|it| &it.flow).collect(),
             Self::FlowLogs(all) => all.iter().filter_map(|it| it.wanted.flow()).collect(),
             Self::Table(_)
             | Self::Connections(..)
@@ -80,6 +85,42 @@ impl Expectation {
             | Self::NoLoss
             | Self::RulesUnchanged
             | Self::Refusal(_) => Vec::new(),
+        }
+    }
+}
+
+/// The stations between the ends of flows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedHops {
+    /// The flows.
+    pub flow: FlowPattern,
+    /// All who pass them on, in order.
+    pub stations: Vec<Station>,
+}
+
+/// Who passes on the packets of a flow, and shows itself by that: the router of a VPC does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Station {
+    /// The gateway of a VPC.
+    Gateway,
+    /// What lies between gateways and hosts.
+    Internet,
+    /// An appliance.
+    Instance(InstanceName),
+}
+
+impl Station {
+    pub(super) const GATEWAY: &'static str = "gateway";
+    pub(super) const INTERNET: &'static str = "internet";
+}
+
+/// Writes the word of the file.
+impl fmt::Display for Station {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gateway => f.write_str(Self::GATEWAY),
+            Self::Internet => f.write_str(Self::INTERNET),
+            Self::Instance(name) => write!(f, "{name}"),
         }
     }
 }

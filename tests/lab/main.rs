@@ -36,6 +36,7 @@ mod forged_answers;
 mod forgetting;
 mod fragments;
 mod gotchas;
+mod hops;
 mod hostile_instances;
 mod hosts_files;
 mod icmp_errors;

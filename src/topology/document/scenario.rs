@@ -302,6 +302,9 @@ pub struct Expect {
     /// Held connections over which what the server alone sends is dropped, by proof.
     #[shape("at least one connection")]
     pub unanswerable: Field<Connections>,
+    /// The stations that flows pass, in order: `gateway`, `internet`, and appliances by name; `[]` for nobody.
+    #[shape("a mapping from flows to stations")]
+    pub hops: Field<Map<Flow, Any<Text>>>,
     /// What the flow logs of interfaces say of the step, by instance or interface.
     #[shape("a mapping from instances to what their flow logs say")]
     pub flow_logs: Field<Map<Logging, Many<LogLine>>>,

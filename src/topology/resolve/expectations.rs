@@ -4,11 +4,13 @@ use super::names::Sort;
 use super::resolver::Resolver;
 use super::within::Within;
 use crate::model::suggest;
-use crate::model::{InstanceName, Service, TableName};
+use crate::model::{Forwarding, InstanceName, Service, TableName};
 use crate::topology::document::scenario::Expect;
-use crate::topology::document::shape::{Field, Many, Span};
-use crate::topology::document::words::{Flow, Name};
-use crate::topology::expected::{AddressFate, AddressKind, Expectation, ExpectedOutcome, Fate, Rotation};
+use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
+use crate::topology::document::words::{Flow, Name, Text};
+use crate::topology::expected::{
+    AddressFate, AddressKind, Expectation, ExpectedHops, ExpectedOutcome, Fate, Rotation, Station,
+};
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
@@ -54,6 +56,10 @@ impl Resolver<'_> {
             let Some((key, list)) = list.entry() else { continue };
             let names = self.connections(list);
             self.holds(key, (!names.is_empty()).then_some(Expectation::Connections(fate, names)), &mut all);
+        }
+        if let Some((key, map)) = said.hops.entry() {
+            let hops = self.hops(map);
+            self.holds(key, (!hops.is_empty()).then_some(Expectation::Hops(hops)), &mut all);
         }
         all.extend(said.flow_logs.entry().and_then(|(key, logs)| self.flow_logs(key, logs)));
         if let Some((key, names)) = self.holders_of(&said.new_addresses, does) {
@@ -109,6 +115,75 @@ impl Resolver<'_> {
         }
         self.holds(key, (!answered.is_empty()).then_some(Expectation::AnsweredBy(answered)), all);
         self.holds(key, (!flows.is_empty()).then_some(Expectation::Flows(outcome, flows)), all);
+    }
+
+    /// `hops: {'web1 -> office:443': [gateway, internet]}`.
+    fn hops(&mut self, said: &Map<Flow, Any<Text>>) -> Vec<ExpectedHops> {
+        if said.entries.is_empty() {
+            let draft = Draft::new(said.span, "this expects nothing");
+            self.report(draft.help("such as `{'web1 -> office:443': [gateway, internet]}`"));
+        }
+        let mut all = Vec::new();
+        for Entry { key, value, .. } in &said.entries {
+            let flow = key.as_ref().and_then(|key| Some((key, self.flow(key, Within::Step { dropped: false })?)));
+            if let Some((key, _)) = flow.as_ref().filter(|(_, flow)| flow.both_ways) {
+                let draft = Draft::new(key.span, "stations stand in the order of one way");
+                self.report(draft.help("write `->`, and the other way for itself"));
+            }
+            let words = value.as_ref().map_or(&[][..], |list| &list.items);
+            let stations: Vec<_> = words.iter().map(|word| self.station(word)).collect();
+            let Some((_, flow)) = flow else { continue };
+            let ends = [&flow.from, &flow.to];
+            for (word, station) in words.iter().zip(&stations) {
+                if let Some(Station::Instance(name)) = station
+                    && ends.iter().any(|end| matches!(end, Selector::Instance(end) if end == name))
+                {
+                    let draft = Draft::new(word.span, format!("{} is an end of the flow", quote(name.as_str())));
+                    self.report(draft.help("stations are between its ends"));
+                }
+            }
+            all.extend(stations.into_iter().collect::<Option<_>>().map(|stations| ExpectedHops { flow, stations }));
+        }
+        all
+    }
+
+    fn station(&mut self, said: &Text) -> Option<Station> {
+        let (word, span) = (said.text(), said.span);
+        let sort = self.names.sort(word);
+        let wrong = |message: String, help: &str| Draft::new(span, message).help(help.to_owned());
+        let draft = match sort {
+            None if word == Station::GATEWAY => return Some(Station::Gateway),
+            None if word == Station::INTERNET => return Some(Station::Internet),
+            Some(_) if word == Station::GATEWAY => wrong(
+                "`gateway` is the gateway of a VPC here, and something of that name as well".to_owned(),
+                "give that another name",
+            ),
+            Some(Sort::Instance) => {
+                let name = self.instance(word, span)?;
+                match self.cloud.forwarders.get(&name) {
+                    Some(Forwarding::None) => {
+                        let help = "what passes packets on says so: `forwards: nat` or `forwards: as-is`";
+                        wrong(format!("{} passes nothing on", quote(word)), help)
+                    }
+                    _ => return Some(Station::Instance(name)),
+                }
+            }
+            Some(_) => wrong(
+                format!("{} is no station of a flow", quote(word)),
+                "`gateway`, `internet`, or an instance that forwards",
+            ),
+            None if self.names.doubts.unread.contains(word) => return None,
+            None => {
+                let forwards = self.cloud.forwarders.iter().filter(|(_, how)| **how != Forwarding::None);
+                let known =
+                    [Station::GATEWAY, Station::INTERNET].into_iter().chain(forwards.map(|(name, _)| name.as_str()));
+                let help = suggest(word, known);
+                let help = help.unwrap_or_else(|| "`gateway`, `internet`, or an instance that forwards".to_owned());
+                Draft::new(span, format!("unknown station {}", quote(word))).help(help)
+            }
+        };
+        self.report(draft);
+        None
     }
 
     /// The instances whose addresses change, or stay.

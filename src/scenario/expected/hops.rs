@@ -1,0 +1,429 @@
+//! What a step expects of the stations of flows. Each is seen to pass them: a box between the ends takes down what comes in and what
+//! goes out, and a station is who passes the question on with one hop less. The hops left when it was sent and when it arrived say how
+//! many there are, so that none is missing and none is told in place of another.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+use super::super::cloudlike::Cloudlike;
+use super::super::results::{
+    Check, CheckStatus, Class, Counted, Details, Evidence, Finding, Headline, Listing, Met, Said, Section, Statement,
+};
+use super::super::{cells, explain};
+use crate::compile::names;
+use crate::lab::{Captured, LabError};
+use crate::model::protocol::{ICMP, ICMPV6, TCP, UDP};
+use crate::model::{Cloud, Endpoint, Flow, IcmpMessage, Service};
+use crate::network::NodeName;
+use crate::policy::{self, Passed};
+use crate::probe::Outcome;
+use crate::topology::{ExpectedHops, Station};
+
+/// The stations of flows, in reports.
+pub const SECTION: Section = Section {
+    key: "hops",
+    headline: Headline {
+        rank: 5,
+        before: "hops of ",
+        unit: "flow",
+        counted: Counted::Alone,
+        after: " not as expected",
+    },
+    listing: Listing::FailuresFirst,
+};
+
+/// Takes down what the stations of each flow see, and gives the flows that select nothing now, which is a mistake.
+///
+/// # Errors
+/// When the lab fails.
+pub async fn examine<L: Cloudlike>(
+    lab: &mut L,
+    expected: &[&ExpectedHops],
+) -> Result<(Vec<Check>, Vec<Finding>), LabError> {
+    let (mut checks, mut empty) = (Vec::new(), Vec::new());
+    for it in expected {
+        match cells::select(&it.flow, None, lab.cloud()) {
+            Ok(flows) => {
+                for flow in flows {
+                    let found = find(lab, &flow).await?;
+                    checks.push(check(it, &flow, found));
+                }
+            }
+            Err(text) => empty.push(Finding { text, place: it.flow.place.clone() }),
+        }
+    }
+    Ok((checks, empty))
+}
+
+/// What became of a flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Found {
+    /// It came to its receiver by these stations.
+    By(Vec<Station>),
+    /// It did not come to its receiver, by proof.
+    NotArrived(String),
+    /// Nothing proves either.
+    Unproved(String),
+}
+
+async fn find<L: Cloudlike>(lab: &mut L, flow: &Flow) -> Result<Found, LabError> {
+    if lab.evidence() == Evidence::Prediction {
+        let batch = lab.probe(std::slice::from_ref(flow)).await?;
+        let outcome = batch.observations.into_iter().next().map(|seen| seen.outcome);
+        let foreseen = || Ok(foreseen(lab.cloud(), flow));
+        return Ok(outcome.map_or_else(nothing, |outcome| found(flow, &outcome, lab.cloud(), foreseen)));
+    }
+    let Some(captured) = lab.probe_captured(flow).await? else { return Ok(nothing()) };
+    let seen = || stations(lab.cloud(), flow, &captured);
+    Ok(found(flow, &captured.observation.outcome, lab.cloud(), seen))
+}
+
+fn nothing() -> Found {
+    Found::Unproved("nothing was probed".to_owned())
+}
+
+fn found(flow: &Flow, outcome: &Outcome, cloud: &Cloud, by: impl FnOnce() -> Result<Vec<Station>, String>) -> Found {
+    let in_words = || {
+        let reason = explain::reason(flow, outcome, cloud).map_or_else(String::new, |why| format!("; {why}"));
+        format!("{}{reason}", Class::of(outcome).as_str())
+    };
+    match outcome {
+        Outcome::Open { .. } | Outcome::Refused { .. } | Outcome::Closed { .. } => {
+            by().map_or_else(Found::Unproved, Found::By)
+        }
+        Outcome::Dropped(_) | Outcome::Unreachable { .. } | Outcome::Misdelivered { .. } => {
+            Found::NotArrived(in_words())
+        }
+        Outcome::Inconclusive { .. } => Found::Unproved(in_words()),
+    }
+}
+
+fn check(it: &ExpectedHops, flow: &Flow, found: Found) -> Check {
+    let (status, observed) = match found {
+        Found::By(stations) if stations == it.stations => (CheckStatus::Passed, passes(&stations)),
+        Found::By(stations) => (CheckStatus::Failed, passes(&stations)),
+        Found::NotArrived(why) => (CheckStatus::Failed, why),
+        Found::Unproved(why) => (CheckStatus::Inconclusive, why),
+    };
+    let expected = format!("{flow} {}", passes(&it.stations));
+    Check {
+        subject: String::new(),
+        said: Said { words: expected.clone(), place: it.flow.place.clone() },
+        expected,
+        observed,
+        status,
+        reason: None,
+        details: Details::Statement(Statement { section: SECTION, of: None, met: Met::SaysAll }),
+    }
+}
+
+fn passes(stations: &[Station]) -> String {
+    let mut words = "passes ".to_owned();
+    if stations.is_empty() {
+        words.push_str("nobody");
+    }
+    for (number, station) in stations.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(words, "{}{station}", if number == 0 { "" } else { ", " });
+    }
+    words
+}
+
+/// What the documented semantics say.
+fn foreseen(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
+    let passed = policy::walk(cloud, flow).passed(cloud, flow);
+    let station = |it| match it {
+        Passed::Gateway(_) => Station::Gateway,
+        Passed::Internet => Station::Internet,
+        Passed::Appliance(id) => Station::Instance(id.instance),
+    };
+    passed.into_iter().map(station).collect()
+}
+
+/// Who has passed the question on between its ends, by what each box saw.
+fn stations(cloud: &Cloud, flow: &Flow, captured: &Captured) -> Result<Vec<Station>, String> {
+    let (from, to) = (node(&flow.from), node(&flow.to));
+    let packets_of = |name: &NodeName| -> Vec<Packet<'_>> {
+        let own = captured.boxes.iter().find(|(node, _)| node == name);
+        own.iter().flat_map(|(_, frames)| frames).filter_map(|frame| Packet::of(&frame.bytes)).collect()
+    };
+    let (sources, destinations) = (addresses(cloud, &flow.from), addresses(cloud, &flow.to));
+    let is_question = |it: &Packet<'_>| {
+        it.asks(flow.service) && sources.contains(&it.source) && destinations.contains(&it.destination)
+    };
+    let sent = packets_of(&from).into_iter().find(is_question).ok_or("no question was seen where it was sent")?;
+    let mark = sent.mark().ok_or("what was sent cannot be told from others")?;
+    let hops_of = |name: &NodeName| -> Vec<u8> {
+        packets_of(name).into_iter().filter(|it| it.mark().as_ref() == Some(&mark)).map(|it| it.hops).collect()
+    };
+    let arrived = hops_of(&to).into_iter().min().ok_or("it was not seen where it arrived")?;
+    let names: BTreeSet<&NodeName> = captured.boxes.iter().map(|(name, _)| name).collect();
+    let counted = arrived.saturating_add(1)..=sent.hops;
+    let mut passing: Vec<(&NodeName, Vec<u8>)> = Vec::new();
+    for name in names.into_iter().filter(|name| **name != from && **name != to) {
+        let seen = hops_of(name);
+        let passed = passed_on(&seen);
+        // An appliance may write another number of hops, and would be none then.
+        let is_odd = seen.len() != 2 * passed.len() || !passed.iter().all(|left| counted.contains(left));
+        if is_odd && station(cloud, name)?.is_some() {
+            return Err(format!("{name} saw it, and did not pass it on with one hop less"));
+        }
+        passing.push((name, passed));
+    }
+    let mut stations = Vec::new();
+    for left in counted.rev() {
+        let by: Vec<&NodeName> = passing.iter().filter(|(_, all)| all.contains(&left)).map(|(name, _)| *name).collect();
+        match by[..] {
+            [one] => stations.extend(station(cloud, one)?),
+            [] => return Err(format!("nothing shows who passed it on with {left} hops left")),
+            _ => return Err(format!("several have passed it on with {left} hops left")),
+        }
+    }
+    Ok(stations)
+}
+
+/// The hops left of what a box passed on, as it came in: what goes out next has one less.
+fn passed_on(seen: &[u8]) -> Vec<u8> {
+    let (mut passed, mut at) = (Vec::new(), 0);
+    while let Some(&left) = seen.get(at) {
+        let goes_out = seen.get(at + 1).is_some_and(|next| next.checked_add(1) == Some(left));
+        passed.extend(goes_out.then_some(left));
+        at += if goes_out { 2 } else { 1 };
+    }
+    passed
+}
+
+/// The station that a box is; none for the router of a VPC, which EC2 shows nobody.
+fn station(cloud: &Cloud, name: &NodeName) -> Result<Option<Station>, String> {
+    if cloud.vpcs.keys().any(|vpc| names::router(vpc) == *name) {
+        return Ok(None);
+    }
+    if cloud.vpcs.keys().any(|vpc| names::gateway(vpc) == *name) {
+        return Ok(Some(Station::Gateway));
+    }
+    if names::internet() == *name {
+        return Ok(Some(Station::Internet));
+    }
+    let instance = cloud.instances.keys().find(|instance| names::instance(instance) == *name);
+    instance
+        .map(|it| Some(Station::Instance(it.clone())))
+        .ok_or_else(|| format!("{name} passed it on, and is no station"))
+}
+
+fn node(end: &Endpoint) -> NodeName {
+    match end {
+        Endpoint::Host(name, _) => NodeName(name.to_string()),
+        Endpoint::Instance(name) | Endpoint::LoadBalancer(name, _) => names::instance(name),
+        Endpoint::Interface(id) | Endpoint::Forged(id, _) => names::instance(&id.instance),
+    }
+}
+
+/// Every address that an end may have in a packet where it sends or is asked.
+fn addresses(cloud: &Cloud, end: &Endpoint) -> Vec<IpAddr> {
+    let own = cloud.network_interfaces().filter(|interface| Some(&interface.id.instance) == end.instance());
+    let own = own.flat_map(|it| {
+        let ipv4 = [it.private.map(|it| it.0), it.public.map(|it| it.0)].map(|it| it.map(IpAddr::V4));
+        ipv4.into_iter().flatten().chain(it.ipv6.map(|it| IpAddr::V6(it.0)))
+    });
+    let beside = match end {
+        Endpoint::Host(_, address) => Some(address.0),
+        Endpoint::Forged(_, source) => Some((*source).into()),
+        Endpoint::Instance(_) | Endpoint::Interface(_) | Endpoint::LoadBalancer(..) => None,
+    };
+    own.chain(beside).collect()
+}
+
+/// A packet, as far as a station is told by it.
+#[derive(Clone, Copy, Debug)]
+struct Packet<'a> {
+    source: IpAddr,
+    destination: IpAddr,
+    /// The hops that it has left.
+    hops: u8,
+    protocol: u8,
+    /// What is behind its IP header.
+    payload: &'a [u8],
+}
+
+/// What stays of a packet on its way, whoever translates it: of TCP the sequence number, of everything else what it carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mark {
+    protocol: u8,
+    /// The port, or the ICMP message, that is asked for.
+    asked: [u8; 2],
+    carried: Vec<u8>,
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a frame, from its Ethernet header on. The harness sends no options and no extension headers of IPv6.
+    fn of(frame: &'a [u8]) -> Option<Self> {
+        const ETHERNET: usize = 14;
+        let packet = frame.get(ETHERNET..)?;
+        match packet.first()? >> 4 {
+            4 => {
+                let header = usize::from(packet.first()? & 0x0f) * 4;
+                let length = usize::from(u16::from_be_bytes([*packet.get(2)?, *packet.get(3)?]));
+                let address = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
+                Some(Self {
+                    source: address(12)?,
+                    destination: address(16)?,
+                    hops: *packet.get(8)?,
+                    protocol: *packet.get(9)?,
+                    payload: packet.get(header..length)?,
+                })
+            }
+            6 => {
+                const HEADER: usize = 40;
+                let length = usize::from(u16::from_be_bytes([*packet.get(4)?, *packet.get(5)?]));
+                let address = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?));
+                Some(Self {
+                    source: address(8)?,
+                    destination: address(24)?,
+                    hops: *packet.get(7)?,
+                    protocol: *packet.get(6)?,
+                    payload: packet.get(HEADER..HEADER + length)?,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    fn asks(&self, service: Service) -> bool {
+        let port = || self.payload.get(2..4).and_then(|port| Some(u16::from_be_bytes(port.try_into().ok()?)));
+        let is_icmp = matches!(self.protocol, ICMP | ICMPV6);
+        let message = || self.payload.first().zip(self.payload.get(1)).map(|(kind, code)| (*kind, *code));
+        match service {
+            Service::Tcp(asked) => self.protocol == TCP && port() == Some(asked.0),
+            Service::Udp(asked) => self.protocol == UDP && port() == Some(asked.0),
+            Service::IcmpEcho => is_icmp && matches!(message(), Some((8 | 128, 0))),
+            Service::Icmp(IcmpMessage { kind, code }) => is_icmp && message() == Some((kind, code)),
+            Service::Protocol(number) => self.protocol == number,
+        }
+    }
+
+    fn mark(&self) -> Option<Mark> {
+        let part = |from: usize, to: usize| self.payload.get(from..to);
+        let (asked, carried) = match self.protocol {
+            // Of what comes later the numbers are others.
+            TCP if part(13, 14)?.first()? & 0x12 == 0x02 => (part(2, 4)?, part(4, 8)?),
+            TCP => return None,
+            UDP => (part(2, 4)?, self.payload.get(8..)?),
+            ICMP | ICMPV6 => (part(0, 2)?, self.payload.get(8..)?),
+            _ => (&[0, 0][..], self.payload),
+        };
+        Some(Mark { protocol: self.protocol, asked: asked.try_into().ok()?, carried: carried.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Era, InstanceName};
+    use crate::scenario::predict;
+    use crate::topology::Topology;
+
+    fn frame(hops: u8, (source, port): (u8, u16), syn: u8) -> Vec<u8> {
+        let mut bytes = vec![0; 14];
+        bytes.extend([0x45, 0, 0, 40, 0, 0, 0, 0, hops, TCP, 0, 0, 10, 0, 0, source, 203, 0, 113, 10]);
+        bytes.extend([0x9c, 0x40]);
+        bytes.extend(port.to_be_bytes());
+        bytes.extend([1, 2, 3, 4, 0, 0, 0, 0, 0x50, syn, 0, 0, 0, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn a_packet_is_known_again_behind_a_translation_and_an_answer_is_not_it() {
+        let (sent, seen) = (frame(64, (1, 443), 2), frame(63, (9, 443), 2));
+        let (sent, seen) = (Packet::of(&sent).expect("it is IPv4"), Packet::of(&seen).expect("it is IPv4"));
+        assert_eq!((sent.mark(), sent.hops, seen.hops), (seen.mark(), 64, 63));
+        for other in [frame(63, (1, 80), 2), frame(63, (1, 443), 0x10), frame(63, (1, 443), 0x12)] {
+            assert_ne!(Packet::of(&other).and_then(|it| it.mark()), sent.mark());
+        }
+        for short in 0..54 {
+            assert!(Packet::of(&frame(64, (1, 443), 2)[..short]).is_none(), "{short} bytes");
+        }
+    }
+
+    #[test]
+    fn what_comes_in_and_goes_out_with_one_hop_less_was_passed_on() {
+        assert_eq!(passed_on(&[64, 63]), [64]);
+        // Through it, to an appliance, and through it again.
+        assert_eq!(passed_on(&[64, 63, 62, 61]), [64, 62]);
+        // Sent again; dropped; and not passed on as a station does.
+        assert_eq!(passed_on(&[64, 63, 64, 63]), [64, 64]);
+        assert_eq!(passed_on(&[64]), [0; 0]);
+        assert_eq!(passed_on(&[64, 64, 62]), [0; 0]);
+    }
+
+    const SHOP: &str = "sglab: 1
+era: vpc
+vpcs:
+  main: {cidr: 10.0.0.0/16, ipv6: yes, subnets: {public: 10.0.1.0/24, private: {cidr: 10.0.2.0/24, routes: {0.0.0.0/0: nat}}}}
+  other: {cidr: 10.1.0.0/16, ipv6: yes}
+hosts: {office: [203.0.113.10, '2001:db8:ffff::10']}
+groups:
+  WEB: {vpc: main, ingress: [tcp 80 from anywhere, 'tcp 80 from ::/0', all from WEB]}
+  FAR: {vpc: other, ingress: [tcp 80 from anywhere, 'tcp 80 from ::/0']}
+instances:
+  nat: {groups: WEB, vpc: main, subnet: public, source-dest-check: off, forwards: nat}
+  web1: {groups: WEB, vpc: main, subnet: public}
+  worker: {groups: WEB, vpc: main, subnet: private, public: no}
+  far: {groups: FAR, vpc: other}
+scenario:
+  - step: as launched
+    expect:
+      hops: {FLOW: STATIONS}
+";
+
+    fn predicted(flow: &str, stations: &str) -> Check {
+        let text = SHOP.replace("FLOW", flow).replace("STATIONS", stations);
+        let topology = Topology::parse("shop.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let result = predict::predict(&topology, Era::Vpc, &Default::default(), &mut |_| {});
+        let result = result.unwrap_or_else(|error| panic!("{error}"));
+        let checks: Vec<&Check> = result.steps[0].section(SECTION).collect();
+        // Of a host that has addresses of both families each is a flow.
+        checks.iter().find(|it| !it.is_passed()).or(checks.first()).map(|it| (*it).clone()).expect("a check")
+    }
+
+    #[test]
+    fn the_model_says_by_which_stations_a_flow_goes() {
+        for (flow, stations) in [
+            ("web1 -> nat:80", "[]"),
+            ("web1 -> office:443", "[gateway, internet]"),
+            ("office -> web1:80", "[internet, gateway]"),
+            ("web1 -> nat:80 by public address", "gateway"),
+            ("web1 -> far:80 by public address", "[gateway, internet, gateway]"),
+            ("worker -> office:443 by public address", "[nat, gateway, internet]"),
+            ("worker -> far:80 by public address", "[nat, gateway, internet, gateway]"),
+            ("worker -> web1:80", "[]"),
+            ("web1 -> far:80 by ipv6 address", "[gateway, internet, gateway]"),
+            ("web1 -> nat:80 by ipv6 address", "[]"),
+        ] {
+            let check = predicted(flow, stations);
+            assert!(check.is_passed(), "{flow}: {check}");
+        }
+        let wrong = predicted("web1 -> office:443", "[internet, gateway]");
+        assert!(wrong.is_failed(), "{wrong}");
+        assert!(wrong.observed.ends_with("passes gateway, internet"), "{wrong}");
+        let dropped = predicted("office -> web1:22", "[internet, gateway]");
+        assert!(dropped.is_failed() && dropped.observed.starts_with("dropped"), "{dropped}");
+    }
+
+    #[test]
+    fn without_packets_and_without_a_prediction_nothing_is_proved() {
+        let flow = SHOP.replace("FLOW", "web1 -> office:443").replace("STATIONS", "[gateway]");
+        let topology = Topology::parse("shop.yaml", flow.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        let cloud = topology.initial_cloud(Era::Vpc).expect("it is launched");
+        let expected = super::super::Expected::of(&topology.steps[0]);
+        let flow = cells::select(&expected.hops[0].flow, None, &cloud).expect("a flow").remove(0);
+        let why = Outcome::Inconclusive { why: "the canaries did not hold".to_owned() };
+        let seen = found(&flow, &why, &cloud, || Ok(vec![Station::Instance(InstanceName::new("nat"))]));
+        assert!(matches!(seen, Found::Unproved(_)), "{seen:?}");
+        let captured = Captured { observation: crate::probe::Observation::of(flow.clone(), why), boxes: Vec::new() };
+        assert!(stations(&cloud, &flow, &captured).is_err(), "nobody has seen anything");
+        for found in [seen, nothing()] {
+            assert!(check(expected.hops[0], &flow, found).is_inconclusive());
+        }
+    }
+}
