@@ -194,7 +194,7 @@ async fn an_honest_appliance_on_the_way_of_traffic_takes_nothing_of_it() {
         (NAT, vec![flow("worker", "nat", udp(53)), from("worker", tcp(80)), from("worker", udp(53))]),
     ] {
         let mut lab = boot(&topology(cloud), Era::Vpc).await;
-        let to_world = |flow: Flow| match (&flow.from == &flow.to, lab.cloud().hosts.first()) {
+        let to_world = |flow: Flow| match (flow.from == flow.to, lab.cloud().hosts.first()) {
             (true, Some((name, host))) => Flow { to: Endpoint::Host(name.clone(), host.addresses[0]), ..flow },
             _ => flow,
         };
