@@ -136,6 +136,23 @@ pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool,
     found.map(|flows| !flows.is_empty()).map_err(|refused| in_node(&node.name, refused))
 }
 
+/// How long a namespace remembers an established connection of TCP in which nothing is sent.
+///
+/// # Errors
+/// The kernel's word, with the namespace.
+pub async fn keeps_connections_for(node: &Arc<Namespace>) -> Result<Duration, FabricError> {
+    const FILE: &str = "/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established";
+    let read = move || {
+        let text = std::fs::read_to_string(FILE)?;
+        text.trim().parse().map(Duration::from_secs).map_err(std::io::Error::other)
+    };
+    node.run(read).await?.map_err(|source| FabricError::Kernel {
+        attempt: format!("read {FILE}"),
+        node: node.name.clone(),
+        source,
+    })
+}
+
 /// The longest rest of those among the flows that have one of these tuples.
 pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple]) -> Option<Duration> {
     let mut longest = None;

@@ -333,6 +333,7 @@ impl Lab {
         for action in phases.iter().flatten() {
             if let Action::ForgetFlows(_, address) = action {
                 self.prober.forget_sender(*address);
+                self.connections.forget(*address);
             }
         }
         self.track(&network);

@@ -1,5 +1,7 @@
 //! The connections that a lab holds open.
 
+use std::net::IpAddr;
+
 use indexmap::IndexMap;
 
 use super::admissions::{Admission, Admissions};
@@ -74,6 +76,15 @@ impl Connections {
     /// Closes one.
     pub fn close(&mut self, name: &ConnectionName) {
         self.0.shift_remove(name);
+    }
+
+    /// Routers have been told to forget the flows of an address.
+    pub fn forget(&mut self, address: IpAddr) {
+        for holding in self.0.values_mut() {
+            if let Holding::Open(connection, _) = holding {
+                connection.forget(address);
+            }
+        }
     }
 
     /// Ends those of a namespace that is given up, or whose programs have ended.

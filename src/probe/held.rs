@@ -7,7 +7,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
@@ -72,6 +72,10 @@ pub struct Connection {
     end: End,
     /// By what its packets were let pass, and nobody was told yet.
     records: Vec<Logged>,
+    /// When each end has last heard the other.
+    heard: Instant,
+    /// Whether the lab itself has had routers forget flows of an address that it has.
+    was_forgotten: bool,
 }
 
 /// Why two ends do not meet.
@@ -135,7 +139,10 @@ impl Connection {
         let opened = match opening.flatten() {
             Ok(end) => {
                 let records = Vec::new();
-                Self { ask, client, client_node, server, port, token, end, records }.answered(&case).await
+                let (heard, was_forgotten) = (Instant::now(), false);
+                Self { ask, client, client_node, server, port, token, end, records, heard, was_forgotten }
+                    .answered(&case)
+                    .await
             }
             Err(why) => Err(why),
         };
@@ -191,8 +198,8 @@ impl Connection {
         socket.connect(SocketAddr::new(ask.destination, at.0)).await.map_err(text)?;
         let client_node = Arc::clone(&ask.sender);
         let token = prober.token();
-        let mut connection =
-            Self { ask, client, client_node, server, port, token, end: End::Udp(socket), records: Vec::new() };
+        let (end, records, heard, was_forgotten) = (End::Udp(socket), Vec::new(), Instant::now(), false);
+        let mut connection = Self { ask, client, client_node, server, port, token, end, records, heard, was_forgotten };
         // Once each has sent, each has been heard, or never is.
         connection.exchange(prober).await?;
         match connection.exchange(prober).await? {
@@ -337,7 +344,10 @@ impl Connection {
                     "the client was answered, and nothing proves that the server was asked, or answered".to_owned();
                 Held::Inconclusive { why }
             }
-            Ok((Way::Arrived, Way::Arrived)) => Held::Alive,
+            Ok((Way::Arrived, Way::Arrived)) => {
+                self.heard = Instant::now();
+                Held::Alive
+            }
             Ok((Way::Recorded(first), Way::Recorded(second))) => {
                 self.cut(prober, &links, [(&case_there, first), (&case_back, second)], whose).await
             }
@@ -448,7 +458,7 @@ impl Connection {
                 let why = format!("a drop is on record, and yet {} has seen it", receiver.node);
                 return Held::Inconclusive { why };
             }
-            if let Some(why) = unjudged(prober, &logged).await {
+            if let Some(why) = self.unjudged(prober, &logged).await {
                 return Held::Inconclusive { why };
             }
             if lacked_room(case) {
@@ -457,6 +467,32 @@ impl Connection {
             drops.push(resolve::drop_of(&logged, sent_by, whose));
         }
         Held::Cut(drops)
+    }
+
+    /// Routers have been told to forget the flows of an address.
+    pub fn forget(&mut self, address: IpAddr) {
+        self.was_forgotten |= self.there().iter().any(|tuple| tuple.source == address || tuple.destination == address);
+    }
+
+    /// Why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the
+    /// beginning, whoever sends it. Where somebody does, it is its sender who makes it so; and who has forgotten it before its time has been told by
+    /// an end that it has ended.
+    async fn unjudged(&self, prober: &Prober, logged: &Logged) -> Option<String> {
+        let why = resolve::unjudged(logged)?;
+        if logged.record != Record::Invalid || logged.tuple.protocol != TCP {
+            return Some(why);
+        }
+        let Some(node) = prober.tracking().iter().find(|node| node.name == logged.node) else { return Some(why) };
+        match conntrack::knows(node, logged.tuple).await {
+            Ok(false) if self.was_forgotten => None,
+            Ok(false) => match conntrack::keeps_connections_for(node).await {
+                Ok(time) if self.heard.elapsed() >= time => None,
+                Ok(_) => Some(format!("{} has it on record as invalid: an end of it has ended it there", logged.node)),
+                Err(error) => Some(error.to_string()),
+            },
+            Ok(true) => Some(format!("{} has it on record as invalid, and remembers the connection", logged.node)),
+            Err(error) => Some(error.to_string()),
+        }
     }
 
     /// Waits, in silence, until none of these namespaces remembers it.
@@ -543,21 +579,6 @@ impl std::fmt::Display for Way {
             Self::Recorded(_) => "was dropped",
             Self::Silent => "neither arrived nor is recorded",
         })
-    }
-}
-
-/// Why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the
-/// beginning, whoever sends it; where somebody does, it is its sender who makes it so.
-async fn unjudged(prober: &Prober, logged: &Logged) -> Option<String> {
-    let why = resolve::unjudged(logged)?;
-    if logged.record != Record::Invalid || logged.tuple.protocol != TCP {
-        return Some(why);
-    }
-    let Some(node) = prober.tracking().iter().find(|node| node.name == logged.node) else { return Some(why) };
-    match conntrack::knows(node, logged.tuple).await {
-        Ok(false) => None,
-        Ok(true) => Some(format!("{} has it on record as invalid, and remembers the connection", logged.node)),
-        Err(error) => Some(error.to_string()),
     }
 }
 

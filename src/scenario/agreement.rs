@@ -156,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn that_an_end_has_ended_its_own_connection_is_no_disagreement() {
+        let gone = Held::Gone { why: "it has ended".to_owned() };
+        assert_eq!(compare_held(&Standing::Alive, &gone), Agreement::Unproved);
+        assert_eq!(compare_held(&Standing::Gone, &gone), Agreement::Agree);
+        assert_eq!(compare_held(&Standing::Gone, &Held::Alive), Agreement::Disagree);
+    }
+
+    #[test]
     fn that_there_is_no_such_name_is_evidence_of_its_own() {
         let no_such_name = || seen(unproved(), Some(Resolution::NoSuchName));
         assert_eq!(compare(&Verdict::Unresolved, &no_such_name()), Agreement::Agree);

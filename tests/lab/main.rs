@@ -59,6 +59,7 @@ mod patience;
 mod pressure;
 mod protocols;
 mod regressions;
+mod resets;
 mod sabotage;
 mod scale;
 mod services;
