@@ -54,7 +54,7 @@ macro_rules! words {
     () => { impl IntoIterator<Item = impl AsRef<str>> };
 }
 
-/// What a list of the document is made of.
+/// Collects words into a list of the document.
 fn list<T: for<'t> From<&'t str>, L: FromIterator<T>>(words: words!()) -> L {
     words.into_iter().map(|word| T::from(word.as_ref())).collect()
 }
@@ -193,13 +193,13 @@ impl NewGroup {
         Self::default()
     }
 
-    /// What comes in: `tcp 443 from anywhere`.
+    /// Sets the ingress rules: `tcp 443 from anywhere`.
     pub fn ingress(mut self, ingress: words!()) -> Self {
         self.0.ingress = Field::of(rules(ingress));
         self
     }
 
-    /// What goes out, in place of everything: `tcp 443 to anywhere`.
+    /// Sets the egress rules, in place of the default that allows everything: `tcp 443 to anywhere`.
     pub fn egress(mut self, egress: words!()) -> Self {
         self.0.egress = Field::of(rules(egress));
         self
@@ -211,7 +211,7 @@ impl NewGroup {
         self
     }
 
-    /// What it is for.
+    /// Sets the description of the group.
     pub fn description(mut self, text: &str) -> Self {
         self.0.description = Field::of(text.into());
         self
@@ -284,8 +284,8 @@ impl NewInstance {
         self
     }
 
-    /// What its programs see at a place of their own: `("/srv/www", "./www")` to read, `"./data writable"`, `"empty"`. Paths begin in
-    /// the folder that services are started from.
+    /// Adds a mount that its programs see: `("/srv/www", "./www")` to read, `"./data writable"`, `"empty"`. Paths begin in the folder that
+    /// services are started from.
     pub fn mount(mut self, place: &str, source: &str) -> Self {
         self.0.mounts.get_mut().push(place, source);
         self
@@ -347,7 +347,7 @@ mod tests {
     use super::*;
     use crate::model::Operation;
 
-    /// What a file comes to, without the places that say where.
+    /// Returns the initial cloud of a file, without the places in the file.
     fn meaning(topology: &Topology) -> String {
         let mut cloud = topology.initial_cloud(topology.eras[0]).unwrap();
         cloud.groups.values_mut().for_each(|group| group.place = None);

@@ -43,7 +43,7 @@ pub struct Topology {
     pub columns: IndexSet<Service>,
     /// Ports that a `refused` expectation names: the harness does not listen there.
     pub deaf: IndexSet<(InstanceName, Service)>,
-    /// What the file's opening comment tells of it.
+    /// Opening comment of the file, by paragraphs.
     pub story: Story,
 }
 

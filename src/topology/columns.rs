@@ -8,7 +8,7 @@ use super::checked::Topology;
 use super::steps::{Action, Step};
 use crate::model::{Cloud, Port, PortRange, Service, Traffic, Via};
 
-/// Where the search for a port begins that nothing names.
+/// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
 
 /// Services by number: tcp, then udp, then ping.
@@ -87,7 +87,7 @@ impl Named {
         self.services.extend(ports.into_iter().filter(|port| *port != 0 && to != 0).map(|port| make(Port(port))));
     }
 
-    /// With what is named by hand, a port that nothing names, and ping.
+    /// Returns the columns: with the services named by hand, a port that nothing names, and ping.
     fn columns(self, extra: &[Service]) -> IndexSet<Service> {
         let serves = |service: &&Service| matches!(service, Service::Tcp(port) if !self.names(*port));
         let free = match extra.iter().find(serves) {

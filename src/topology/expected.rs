@@ -1,4 +1,4 @@
-//! What a step expects.
+//! Expectations of a step.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use super::patterns::{FlowPattern, Question};
 use super::placed::Placed;
 use crate::model::{ConnectionName, InstanceName, InterfaceId, LoadBalancerName, Place, RefusalCode, TableName};
 
-/// What must have become of a connection that is held.
+/// Expected state of a held connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
-    /// What each end sends arrives.
+    /// Packets of each end arrive at the other.
     Alive,
-    /// What each end sends is dropped, by proof.
+    /// Packets of each end are dropped, by proof.
     Cut,
     /// An end of it is no more.
     Gone,
-    /// What the server alone sends over it is dropped, by proof: nobody remembers the question.
+    /// Packets of the server alone are dropped, by proof: nobody remembers the question.
     Unanswerable,
 }
 
@@ -34,7 +34,7 @@ impl Fate {
     }
 }
 
-/// What a step expects.
+/// Expectation of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expectation {
     /// The whole table.
@@ -98,12 +98,12 @@ pub struct ExpectedHops {
     pub stations: Vec<Station>,
 }
 
-/// Who passes on the packets of a flow, and shows itself by that: the router of a VPC does not.
+/// Station that passes on the packets of a flow, and shows itself by that: the router of a VPC does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Station {
     /// The gateway of a VPC.
     Gateway,
-    /// What lies between gateways and hosts.
+    /// The network between gateways and hosts.
     Internet,
     /// An appliance.
     Instance(InstanceName),
@@ -125,23 +125,23 @@ impl fmt::Display for Station {
     }
 }
 
-/// Who must answer flows that come to a load balancer: each of them has, and nobody else.
+/// Instances that must answer flows to a load balancer: each of them has, and nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnsweredBy {
     /// The words of the file.
     pub written: String,
     /// The flows.
     pub flow: FlowPattern,
-    /// Who answers them.
+    /// Instances that answer them.
     pub by: IndexSet<InstanceName>,
 }
 
-/// Whether a load balancer passes connections on to an instance.
+/// Health of an instance behind a load balancer: in service if it gets connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rotation {
-    /// It does.
+    /// In service.
     In,
-    /// It does not.
+    /// Out of service.
     Out,
 }
 
@@ -155,7 +155,7 @@ impl Rotation {
     }
 }
 
-/// Which address of an instance is meant.
+/// Kind of an instance's IPv4 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressKind {
     /// The private one.
@@ -164,7 +164,7 @@ pub enum AddressKind {
     Public,
 }
 
-/// What becomes of an address in a step.
+/// Expected change of an address in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressFate {
     /// Another takes its place.
@@ -189,7 +189,7 @@ pub enum ExpectedOutcome {
     Unreachable,
 }
 
-/// What a record says became of packets ("Flow log records", Amazon VPC user guide).
+/// Action of a flow log record ("Flow log records", Amazon VPC user guide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogAction {
     /// `ACCEPT`.
@@ -208,16 +208,16 @@ impl LogAction {
     }
 }
 
-/// Which packets of a flow a record counts.
+/// Direction of the packets that a record counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogPart {
-    /// Those of who opened it.
+    /// Packets of its opener.
     Request,
-    /// Those that answer them.
+    /// Packets that answer them.
     Response,
 }
 
-/// What must be in a flow log, or must not.
+/// Records that must be in a flow log, or must not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogWanted {
     /// `ACCEPT a -> b:22`: a record of each of these flows.
@@ -240,15 +240,15 @@ impl LogWanted {
     }
 }
 
-/// What a step expects in the flow log of one network interface.
+/// Expectation about the flow log of one network interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExpectedLog {
     /// The interface.
     pub interface: InterfaceId,
     /// The words of the file.
     pub written: String,
-    /// Where they stand.
+    /// Position of the words in the file.
     pub place: Place,
-    /// What must be there.
+    /// Records that must be there, or must not.
     pub wanted: LogWanted,
 }

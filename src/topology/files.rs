@@ -4,7 +4,7 @@ use crate::model::MountAccess;
 
 /// The files that a topology file names, for whoever reads it where they are. Paths are as the file says them.
 pub trait Files {
-    /// What is there, for an instance that may do this with it.
+    /// Looks up a path, for an instance that may do this with it.
     fn find(&self, path: &str, access: MountAccess) -> Found;
     /// Judges if the output of a service can be added to a file.
     fn find_log(&self, path: &str) -> Found;
@@ -12,16 +12,16 @@ pub trait Files {
     fn names(&self, folder: &str) -> Vec<String>;
 }
 
-/// What is at a path.
+/// Result of looking up a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A file or a folder that can be mounted.
     Something,
     /// Something that cannot.
     Unfit {
-        /// Why not.
+        /// Reason for the refusal.
         why: String,
-        /// What to do.
+        /// Advice on how to mend it.
         help: Option<&'static str>,
     },
     /// Nothing.

@@ -10,13 +10,13 @@ use crate::model::{
 /// An exhaustive truth table: every cell that it does not open must be dropped, by proof.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Place,
     /// The table that this one extends; its open cells are this one's too. Never a circle.
     pub like: Option<TableName>,
     /// The cells that are open, beside those of `like`.
     pub open: Vec<FlowPattern>,
-    /// By which address instances reach each other in this table, where it or one that it is like says so.
+    /// Address by which instances reach each other in this table, where it or one that it is like says so.
     pub via: Option<Via>,
 }
 
@@ -25,27 +25,27 @@ pub struct Table {
 pub struct FlowPattern {
     /// The words of the file.
     pub written: String,
-    /// Where they stand.
+    /// Position of the words in the file.
     pub place: Place,
-    /// Who opens the flow.
+    /// Opener of the flow.
     pub from: Selector,
     /// `left:4500 <-> ...`: the port that it sends from, where both ends send to each other.
     pub from_port: Option<Port>,
-    /// To whom.
+    /// Receiver of the flow.
     pub to: Selector,
     /// `<->`: the other way round too.
     pub both_ways: bool,
-    /// What is asked for.
+    /// Service asked for.
     pub service: Service,
-    /// By which address of the receiver, where the pattern says so; else the table's, or the usual one.
+    /// Address of the receiver that it goes by, where the pattern says so; else the table's, or the usual one.
     pub via: Option<Via>,
-    /// `at ingress`, `at egress`: at which end a drop must happen.
+    /// `at ingress`, `at egress`: end at which a drop must happen.
     pub at: Option<Direction>,
 }
 
 impl FlowPattern {
-    /// What the second end of a `<->` sends to: of datagrams the port that the first sends from. Without one that is the port of the other
-    /// end, which is also what the other way of a `<->` asks for that means two flows.
+    /// Returns the service that the second end of a `<->` sends to: of datagrams the port that the first sends from. Without one that is
+    /// the port of the other end, which is also what the other way of a `<->` asks for that means two flows.
     pub fn back(&self) -> Service {
         match (self.service, self.from_port) {
             (Service::Udp(_), Some(port)) => Service::Udp(port),
@@ -54,20 +54,20 @@ impl FlowPattern {
     }
 }
 
-/// Who asks which service, `app -> dns`. Membership is read at the step.
+/// Question of an instance to a service that groups never filter, `app -> dns`. Membership is read at the step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// The words of the file.
     pub written: String,
-    /// Where they stand.
+    /// Position of the words in the file.
     pub place: Place,
-    /// Who asks; never a host.
+    /// Instances that ask; never a host.
     pub from: Selector,
-    /// Whom.
+    /// Service asked.
     pub service: CloudService,
 }
 
-/// Who a pattern means.
+/// Ends that a word of a pattern selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selector {
     /// Every host, and every running instance but the flow's other end.

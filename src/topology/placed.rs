@@ -1,12 +1,12 @@
-//! What a file says, and where.
+//! Values of a file, with their positions.
 
 use crate::model::Place;
 
 /// A value and the place in the file that says it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed<T> {
-    /// What is said.
+    /// Value as the file gives it.
     pub value: T,
-    /// Where.
+    /// Position in the file.
     pub place: Place,
 }

@@ -4,7 +4,7 @@ use super::expected::Fate;
 use super::problem::{Draft, Problems, Source, Span, quote};
 use crate::model::suggest;
 
-/// What a person predicts.
+/// Outcome that a person predicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prediction {
@@ -18,13 +18,13 @@ pub enum Prediction {
     Unreachable,
     /// The connection still carries what each end sends.
     Alive,
-    /// What each end sends over the connection is dropped.
+    /// Packets of each end over the connection are dropped.
     Cut,
     /// An end of the connection is no more.
     Gone,
 }
 
-/// What a question is about, and so which words answer it.
+/// Subject of a question, which decides the words that answer it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Asked {
@@ -34,7 +34,7 @@ pub enum Asked {
     Connection,
 }
 
-/// What is said to a question.
+/// Reply to a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reply {
     /// A prediction.
@@ -78,7 +78,7 @@ impl Asked {
         words.collect::<Vec<_>>().join(" ")
     }
 
-    /// What a word says to such a question, in full or by its first letter, in any case.
+    /// Parses a reply to such a question: a word in full or its first letter, in any case.
     pub fn reply(self, word: &str) -> Option<Reply> {
         let word = word.to_lowercase();
         match word.as_str() {
@@ -94,7 +94,7 @@ impl Asked {
 /// A question that a file of predictions answers: what it is about, and its words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// What it is about.
+    /// Subject of the question.
     pub asked: Asked,
     /// Such as `step 2, web1 -> db1:3306`.
     pub words: String,
@@ -144,7 +144,7 @@ pub fn predictions(file: &str, bytes: &[u8], wanted: &[Wanted]) -> Result<Vec<Re
     if problems.is_empty() { Ok(replies) } else { Err(Problems::new(&source, problems)) }
 }
 
-/// What is left of each line without its comment, and where it stands.
+/// Splits a text into the words of its lines, without comments, each with its span.
 fn words(text: &str) -> impl Iterator<Item = (&str, Span)> {
     let mut next = 0;
     text.split('\n').filter_map(move |line| {

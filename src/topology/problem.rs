@@ -1,17 +1,17 @@
-//! What is wrong with a topology file, and where: shown like a compiler's errors.
+//! Problems of a topology file, with their positions: shown like a compiler's errors.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Place, is_hidden, push_shown, shown, without_commands};
 
-/// How many problems are shown; a file with more is broken in one place that repeats.
+/// Maximum number of problems shown; a file with more is broken in one place that repeats.
 const MAX_SHOWN: usize = 100;
 /// Lines longer than this are shown around the place only.
 const MAX_LINE: usize = 160;
 /// So much of a line is shown on the narrowest terminal.
 const LEAST_LINE: usize = 40;
-/// What stands for the rest of a line.
+/// Ellipsis in place of the rest of a line.
 const DOTS: &str = "...";
 /// Help up to this length stands at the caret, a longer one below.
 const MAX_LABEL: usize = 60;
@@ -69,7 +69,7 @@ impl Draft {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problem {
     place: Place,
-    /// How many characters are meant, at least one.
+    /// Number of characters meant, at least one.
     width: u32,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,17 +87,17 @@ pub struct Related {
 }
 
 impl Problem {
-    /// Where it is.
+    /// Returns the position in the file.
     pub fn place(&self) -> &Place {
         &self.place
     }
 
-    /// What is wrong.
+    /// Returns the message.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it, where that can be said.
+    /// Returns the advice on how to mend it, if there is any.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
@@ -112,7 +112,7 @@ impl Problem {
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Problems {
     problems: Vec<Problem>,
-    /// How many more there are.
+    /// Number of problems left out.
     left_out: usize,
     #[serde(skip)]
     source: Arc<str>,
@@ -142,7 +142,7 @@ impl Problems {
         Shown { problems: self, width: Some(width) }.to_string()
     }
 
-    /// How many there are, those left out included.
+    /// Returns the number of problems, those left out included.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.problems.len() + self.left_out
@@ -301,9 +301,9 @@ pub(super) fn quote(text: &str) -> String {
 pub struct Source {
     file: Arc<str>,
     text: Arc<str>,
-    /// Where lines begin, in bytes.
+    /// Offsets of line starts, in bytes.
     starts: Vec<usize>,
-    /// How many characters stand before each block of bytes: a file may be one line of a megabyte.
+    /// Number of characters before each block of bytes: a file may be one line of a megabyte.
     characters: Vec<usize>,
 }
 
@@ -314,7 +314,7 @@ const BLOCK: usize = 1024;
 pub(super) const TYPED: &str = "command";
 
 impl Source {
-    /// Whether it was typed for a cloud that runs, and is no file.
+    /// Returns true if it was typed for a running cloud, and is no file.
     pub fn is_typed(&self) -> bool {
         &*self.file == TYPED
     }
@@ -366,7 +366,7 @@ impl Source {
         self.characters.get(block).copied().unwrap_or(0) + characters(rest)
     }
 
-    /// How many characters of its first line a span covers, at least one for the caret.
+    /// Counts the characters of its first line that a span covers, at least one for the caret.
     fn width(&self, span: Span) -> u32 {
         let text = self.text.get(span.start..span.end.max(span.start)).unwrap_or("");
         let first = text.split(['\n', '\r']).next().unwrap_or("").trim_end();

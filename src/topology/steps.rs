@@ -10,15 +10,15 @@ use crate::model::{Cloud, ConnectionName, Era, Operation, Place};
 pub struct Step {
     /// Its name, a sentence.
     pub name: String,
-    /// Where it begins.
+    /// Position of its first line in the file.
     pub place: Place,
     /// The eras that it belongs to; others pass over it. Empty: all.
     pub eras: Vec<Era>,
-    /// What it does, in order.
+    /// Actions of the step, in order.
     pub actions: Vec<Action>,
     /// Traffic that flows meanwhile.
     pub during: Vec<FlowPattern>,
-    /// What must hold then.
+    /// Expectations that must hold after the actions.
     pub expectations: Vec<Placed<Expectation>>,
     /// A word for the reader, printed with the result of the step.
     pub note: Option<String>,
@@ -42,13 +42,13 @@ pub enum Action {
 pub struct Opening {
     /// Its name, once in the file.
     pub name: ConnectionName,
-    /// Who opens it to whom: exactly one flow at that moment. With `<->` each end sends from a fixed port to the other's, and
-    /// neither answers; without a port of the first end both have one number.
+    /// Flow of the connection, from its opener: exactly one flow at that moment. With `<->` each end sends from a fixed port to the
+    /// other's, and neither answers; without a port of the first end both have one number.
     pub flow: FlowPattern,
 }
 
 impl Step {
-    /// Whether an era takes this step: those that it names, or every one.
+    /// Returns true if an era takes this step: one that it names, or any if it names none.
     pub fn is_of(&self, era: Era) -> bool {
         self.eras.is_empty() || self.eras.contains(&era)
     }

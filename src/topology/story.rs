@@ -1,6 +1,6 @@
-//! What a file tells of itself: the comment that it begins with, taken apart by the words its paragraphs begin with.
+//! Story of a file: the comment that it begins with, taken apart by the words its paragraphs begin with.
 
-/// What a paragraph of the opening comment is about.
+/// Subject of a paragraph of the opening comment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// `People expect:`
@@ -83,12 +83,12 @@ impl Story {
         Self { paragraphs }
     }
 
-    /// What the file says of this.
+    /// Returns the paragraphs of this part.
     pub fn of_part(&self, part: Part) -> impl Iterator<Item = &str> {
         self.paragraphs.iter().filter(move |(its, _)| *its == part).map(|(_, text)| text.as_str())
     }
 
-    /// What the file is about, in the one line that a reader wants first: what people expect, else whatever it says first.
+    /// Returns the one line that a reader wants first: what people expect, else the first paragraph.
     pub fn headline(&self) -> Option<&str> {
         let expected = self.of_part(Part::Expect).next();
         expected.or_else(|| self.paragraphs.first().map(|(_, text)| text.as_str()))

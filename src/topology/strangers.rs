@@ -50,7 +50,7 @@ pub(super) fn add(topology: &mut Topology) {
     add_host(topology, &taken, "elsewhere", world);
 }
 
-/// So many of `more` as it takes to hold addresses of two networks of this length.
+/// Takes as many of `more` as it needs to hold addresses of two networks of this length.
 fn two_networks(held: impl Iterator<Item = IpAddr>, more: impl Iterator<Item = IpAddr>, length: u8) -> Vec<HostIp> {
     let mut networks: BTreeSet<IpNet> = held.filter_map(|address| block(address, length)).collect();
     let mut added = Vec::new();

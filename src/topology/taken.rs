@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use crate::model::{DEFAULT_PUBLIC_POOL, GATEWAYS_IPV6, INTERNET_ADDRESS_IPV6, Vpc, VpcName};
 
-/// Whose an address is that no host can have.
+/// Owner of an address that no host can have.
 pub(super) enum Belongs<'v> {
     Vpc(&'v VpcName),
     Lab(&'static str),
@@ -15,7 +15,7 @@ pub(super) enum Belongs<'v> {
     NotGlobal,
 }
 
-/// Why no host outside can have an address, if so.
+/// Returns the owner of an address that no host outside can have.
 pub(super) fn belongs(address: IpAddr, vpcs: &IndexMap<VpcName, Vpc>) -> Option<Belongs<'_>> {
     let block = || match address {
         IpAddr::V4(address) => {
@@ -54,7 +54,7 @@ pub(super) fn taken_blocks() -> [(Ipv4Net, &'static str); 6] {
     ]
 }
 
-/// Whether an IPv6 address is one of 2000::/3, where all global ones are.
+/// Returns true if an IPv6 address is one of 2000::/3, where all global ones are.
 pub(super) fn is_global(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(address) if address.segments()[0] & 0xe000 == 0x2000)
 }

@@ -1,4 +1,4 @@
-//! What a good file is read as. What a bad one is told: `tests/no_lab/bad_topologies.rs`.
+//! Reading of good files. Messages about bad ones: `tests/no_lab/bad_topologies.rs`.
 
 use super::*;
 use crate::model::{

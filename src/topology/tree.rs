@@ -9,11 +9,11 @@ use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, StructureS
 
 use super::problem::{Draft, Span};
 
-/// How deep lists and mappings may nest. Everything that walks the tree recurses at most this far.
+/// Maximum depth of lists and mappings. Everything that walks the tree recurses at most this far.
 const MAX_DEPTH: usize = 64;
-/// How many nodes a file may have once its aliases are expanded.
+/// Maximum number of nodes of a file once its aliases are expanded.
 const MAX_NODES: usize = 200_000;
-/// How a complaint of the YAML parser itself begins.
+/// Start of a complaint of the YAML parser itself.
 const NOT_YAML: &str = "this is not YAML";
 
 /// A value and where it stands.
@@ -23,7 +23,7 @@ pub struct Node {
     pub span: Span,
 }
 
-/// What a node holds.
+/// Content of a node.
 #[derive(Clone, Debug)]
 pub enum Value {
     Scalar(Scalar),
@@ -37,11 +37,11 @@ pub struct Scalar {
     pub text: String,
     /// Written without quotes, so that `80` is a number and an empty one is nothing.
     pub plain: bool,
-    /// Where the text begins in the file, if the file holds it letter by letter; not so with escapes and line breaks.
+    /// Offset of the text in the file, if the file holds it letter by letter; not so with escapes and line breaks.
     pub start: Option<usize>,
 }
 
-/// What YAML takes a scalar for.
+/// Type of a scalar in YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Nothing,
@@ -56,7 +56,7 @@ impl Scalar {
         Self { text: text.to_owned(), plain: false, start: Some(start) }
     }
 
-    /// What YAML's core schema takes it for.
+    /// Returns its type in YAML's core schema.
     pub fn kind(&self) -> Kind {
         if !self.plain {
             return Kind::Text;
@@ -70,7 +70,7 @@ impl Scalar {
     }
 }
 
-/// Whether YAML reads a plain word as a number. Addresses and names such as `1e` are text.
+/// Returns true if YAML reads a plain word as a number. Addresses and names such as `1e` are text.
 fn is_number(text: &str) -> bool {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
@@ -79,7 +79,7 @@ fn is_number(text: &str) -> bool {
 }
 
 impl Node {
-    /// What it is, for "expected a list, found ...".
+    /// Describes its type, for "expected a list, found ...".
     pub fn describe(&self) -> &'static str {
         match &self.value {
             Value::Sequence(_) => "a list",
@@ -269,7 +269,7 @@ impl Builder<'_> {
         if self.nodes > MAX_NODES { Err(too_many(span)) } else { Ok(()) }
     }
 
-    /// What is not YAML is often so because of a bracket that was forgotten further up.
+    /// Adds to invalid YAML the bracket further up that is still open, which often is the cause.
     fn not_closed(&self, draft: Draft) -> Draft {
         match self.open.iter().rev().find(|open| !open.block) {
             Some(open) if draft.message().starts_with(NOT_YAML) => {

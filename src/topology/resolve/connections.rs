@@ -51,7 +51,7 @@ impl Resolver<'_> {
         actions
     }
 
-    /// What an end of a connection cannot be, since it always means several.
+    /// Refuses `any`, and a host with several addresses, as an end of a connection.
     fn no_end(&self, flow: &FlowPattern, span: Span) -> Option<Draft> {
         for end in [&flow.from, &flow.to] {
             let host = match end {

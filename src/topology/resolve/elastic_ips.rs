@@ -68,7 +68,7 @@ impl Resolver<'_> {
         (allocated, associated)
     }
 
-    /// Who has an Elastic IP from the start must be there from the start, and has one of each interface.
+    /// Refuses Elastic IPs from the start for instances that are not there from the start, and second ones for an interface.
     pub fn refuse_wrong_holders(&mut self) {
         let mut taken: IndexMap<InterfaceId, Span> = IndexMap::new();
         for Holder { instance, named, device, span } in std::mem::take(&mut self.later.holders) {

@@ -1,4 +1,4 @@
-//! What must hold at a step: each kind of expectation, the flows that it names, and how it is read.
+//! Expectations of a step: each kind of expectation, the flows that it names, and how it is read.
 
 use super::names::Sort;
 use super::resolver::Resolver;
@@ -15,7 +15,7 @@ use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
 
-/// What a step expects, as it is read.
+/// Expectations of a step, as they are read.
 type Expectations = Vec<Placed<Expectation>>;
 
 impl Resolver<'_> {
@@ -193,7 +193,7 @@ impl Resolver<'_> {
         Some((key, list.items.iter().filter_map(|item| self.operand(item, false)).collect()))
     }
 
-    /// What listens does not refuse.
+    /// Refuses `refused` for a service that is listened on.
     fn refuse_listener(&mut self, flow: &FlowPattern, span: Span) {
         if flow.service == Service::IcmpEcho {
             let draft = Draft::new(span, "a ping is never refused: the kernel of an instance answers it");

@@ -43,7 +43,7 @@ impl Resolver<'_> {
         (!all.is_empty()).then(|| Placed { value: Expectation::FlowLogs(all), place: self.place(key) })
     }
 
-    /// Whose flow log: an instance by its first interface, `web1.eth1`, or a load balancer.
+    /// Reads the interface of a flow log: an instance by its first interface, `web1.eth1`, or a load balancer.
     fn logging(&mut self, node: &Word) -> Option<InterfaceId> {
         let word = node.text();
         match self.selector(node, word, Within::Step { dropped: false })? {

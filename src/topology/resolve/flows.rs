@@ -20,7 +20,7 @@ const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
                   `at ingress` or `at egress`";
 
-/// How long a chain of tables may be.
+/// Maximum length of a chain of tables.
 const MAX_LIKE: usize = 64;
 
 impl Resolver<'_> {
@@ -118,7 +118,7 @@ impl Resolver<'_> {
         Some(pattern)
     }
 
-    /// Who is meant by a word.
+    /// Reads a word as the selector of an end.
     pub fn selector(&mut self, node: &Word, word: &str, within: Within) -> Option<Selector> {
         let span = node.part(word);
         if word == "any" {
@@ -267,7 +267,7 @@ impl Resolver<'_> {
         self.refuse_impossible(&opened, &parents);
     }
 
-    /// What a table opens, and what the tables open that it extends, goes by its address unless it says otherwise.
+    /// Refuses flows that a table opens, itself or by `like`, and that have no way by the address of the table.
     fn refuse_impossible(
         &mut self,
         opened: &IndexMap<String, Vec<(&Flow, FlowPattern)>>,
@@ -364,7 +364,7 @@ fn completed(first: &str, second: &str) -> Option<String> {
     exact.map(|words| format!("did you mean `{words}`?"))
 }
 
-/// Whether an instance is named as both ends, and its packets leave it all the same.
+/// Returns true if an instance is named as both ends, and its packets leave it all the same.
 fn asks_itself(pattern: &FlowPattern) -> bool {
     let named = |end: &Selector| matches!(end, Selector::Instance(_) | Selector::Interface(_));
     pattern.via == Some(Via::Public) && named(&pattern.from) && named(&pattern.to)

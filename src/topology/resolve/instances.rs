@@ -316,7 +316,7 @@ impl Resolver<'_> {
     }
 }
 
-/// How many addresses of a subnet instances can have.
+/// Returns the number of addresses of a subnet that instances can have.
 fn usable(net: Ipv4Net) -> u32 {
     2_u32.saturating_pow(32 - u32::from(net.prefix_len())).saturating_sub(5)
 }

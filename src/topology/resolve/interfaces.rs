@@ -98,7 +98,7 @@ impl Resolver<'_> {
         self.interface_there(&id, node.part(word)).map(|()| id)
     }
 
-    /// What cannot be asked from a forged source, since nobody sees the answer.
+    /// Refuses services that cannot be asked from a forged source, since nobody sees the answer.
     pub fn refuse_forged(&mut self, from: &Selector, to: &Selector, service: Service, span: Span) -> bool {
         let forged = |end: &Selector| matches!(end, Selector::Forged(..));
         if forged(to) {

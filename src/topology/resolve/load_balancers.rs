@@ -290,7 +290,7 @@ impl Resolver<'_> {
         Some(AnsweredBy { written: String::new(), flow, by })
     }
 
-    /// Whether a load balancer has a listener for this, or one that could not be read may be it.
+    /// Returns true if a load balancer has a listener for this, or one that could not be read may be it.
     pub fn listens_as_balancer(&self, name: &InstanceName, service: Service) -> bool {
         self.names.sort(name.as_str()) == Some(Sort::LoadBalancer)
             && (self.names.doubts.listeners.contains(name)

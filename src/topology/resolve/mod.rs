@@ -1,5 +1,4 @@
-//! What a document means: its names and words, against the file itself or a running cloud. Every problem is noted, and reading
-//! goes on.
+//! Resolution of a document: its names and words, against the file itself or a running cloud. Every problem is noted, and reading goes on.
 
 mod answers;
 mod connections;

@@ -18,7 +18,7 @@ const MOUNTS: &str = MountsSaid::WHAT;
 const SOURCE: &str = SourceSaid::WHAT;
 const PLACE_FIRST: &str = "the place in the instance comes first";
 
-/// What is wrong with a source as it is written.
+/// Mistake in a source as it is written.
 struct Fault {
     span: Span,
     message: String,
@@ -28,7 +28,7 @@ struct Fault {
 type Mounts = IndexMap<MountPlace, MountSource>;
 
 impl Resolver<'_> {
-    /// What an instance sees beside what every instance sees.
+    /// Reads the mounts of an instance.
     pub fn mounts(&mut self, said: &Field<MountsSaid>) -> Mounts {
         let mut mounts = Mounts::new();
         let mut places: IndexMap<MountPlace, Span> = IndexMap::new();
@@ -184,7 +184,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What stands behind a path, and is no word for what an instance may do with it.
+/// Finds text behind a path that is no word for what an instance may do with it.
 fn wrong_end(node: &Word, text: &str, place: &MountPlace) -> Option<Fault> {
     if let Some(more) = text.strip_prefix(MountSource::EMPTY).filter(|more| more.starts_with([' ', '\t', ':'])) {
         let more = more.trim_start_matches([' ', '\t', ':']);
@@ -245,7 +245,7 @@ fn absolute(path: &str) -> String {
     format!("{folder}{named}")
 }
 
-/// Where an absolute path with `..` leads, if nothing on its way is a link.
+/// Resolves the `..` of an absolute path, if nothing on its way is a link.
 fn straight(path: &str) -> Option<String> {
     let mut parts = Vec::new();
     for part in path.split('/') {

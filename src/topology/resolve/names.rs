@@ -10,10 +10,10 @@ use crate::model::suggest;
 use crate::model::{DEFAULT_GROUP, Era, InstanceName};
 use crate::topology::document::shape::Span;
 
-/// How many unknown names get a suggestion; no more problems than that are shown.
+/// Maximum number of unknown names that get a suggestion; no more problems than that are shown.
 const MAX_SEARCHES: usize = 100;
 
-/// What a name stands for.
+/// Kind of thing that a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sort {
     Host,
@@ -48,14 +48,14 @@ impl Sort {
     }
 }
 
-/// Where a name comes from.
+/// Origin of a name.
 pub(super) struct Named {
     pub sort: Sort,
     /// Nothing where a running cloud has it, and no file.
     pub span: Option<Span>,
     /// The eras of the step that makes it; empty: all.
     pub eras: Vec<Era>,
-    /// Whether a step before the one being read terminates it: then its name may be launched again.
+    /// True if a step before the one being read terminates it: then its name may be launched again.
     pub gone: bool,
 }
 
@@ -63,10 +63,9 @@ pub(super) struct Named {
 #[derive(Default)]
 pub(super) struct Names {
     pub named: IndexMap<String, Named>,
-    /// How often a suggestion was looked for: in a file with very many names and as many mistakes that is the
-    /// only thing that takes long.
+    /// Number of searches for a suggestion: in a file with very many names and as many mistakes that is the only thing that takes long.
     searches: Cell<usize>,
-    /// What nobody knows of them.
+    /// Names that could not be read.
     pub doubts: Doubts,
 }
 
@@ -107,7 +106,7 @@ impl Names {
     }
 }
 
-/// What could not be read, and is reported: what seems to be missing may stand there.
+/// Parts that could not be read, and are reported: a name that seems to be missing may stand there.
 #[derive(Default)]
 pub(super) struct Doubts {
     /// A whole part that makes names.

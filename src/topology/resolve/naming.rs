@@ -104,7 +104,7 @@ impl Resolver<'_> {
         self.names.doubts.unread.extend(unread);
     }
 
-    /// Whether an unknown name may have been declared in a part that could not be read, which is reported there.
+    /// Returns true if an unknown name may have been declared in a part that could not be read, which is reported there.
     pub fn may_be_unread(&self, word: &str) -> bool {
         self.names.doubts.unread.contains(word) || self.names.doubts.incomplete && fault(word).is_none()
     }
@@ -120,7 +120,7 @@ impl Resolver<'_> {
         None
     }
 
-    /// Whether EC2 is to refuse a name that nobody has, with this code, and not the reader.
+    /// Returns true if EC2 is to refuse an unknown name with this code, and not the reader.
     pub fn is_for_ec2(&self, word: &str, code: RefusalCode) -> bool {
         self.refused.may_be(code) && self.names.sort(word).is_none() && fault(word).is_none()
     }

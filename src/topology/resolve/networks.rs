@@ -16,11 +16,11 @@ use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSi
 use crate::topology::problem::{Draft, quote};
 use crate::topology::taken::{Belongs, LAB_IPV6, belongs, is_global, taken_blocks};
 
-/// What a file gets that names no VPC or no subnet.
+/// Name of the VPC and the subnet in a file that names none.
 const DEFAULT: &str = "default";
 
 impl Resolver<'_> {
-    /// Which VPCs there will be, as far as their names can be read: the lab has boxes of its own in each.
+    /// Notes the names of the VPCs, as far as they can be read: the lab has boxes of its own in each.
     pub fn know_own_boxes(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
         self.cloud.named_vpcs = match said.get() {
             Some(map) => {
@@ -207,7 +207,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// From what every host of its addresses' families takes to what the internet carries.
+    /// Reads the MTU of a host, from what every host of its addresses' families takes to what the internet carries.
     fn host_mtu(&mut self, said: &Field<PacketSize>, addresses: &[HostIp]) -> Option<Mtu> {
         if !said.is_there() {
             return Some(Mtu::ETHERNET);

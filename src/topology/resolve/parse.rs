@@ -96,7 +96,7 @@ impl Topology {
     }
 }
 
-/// Whether a file must expect something.
+/// Requirement that a file expect something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Promise {
     Demanded,
@@ -204,7 +204,7 @@ impl Resolver<'_> {
         Some(topology)
     }
 
-    /// What EC2 would refuse before the first step is a mistake of the file, told in EC2's words.
+    /// Reports what EC2 would refuse before the first step as a mistake of the file, in EC2's words.
     fn refuse_unlaunchable(&mut self, topology: &Topology) {
         for era in &topology.eras {
             let Err((refusal, place)) = topology.initial_cloud(*era) else { continue };
@@ -232,7 +232,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// What `refused` expectations name, of everyone they can ever mean.
+    /// Collects the instances and services that `refused` expectations can ever name.
     fn deaf(&mut self, initial: &[Placed<Operation>], steps: &[Step]) -> IndexSet<(InstanceName, Service)> {
         let operations = steps.iter().flat_map(Step::operations);
         let launches = initial.iter().chain(operations).filter_map(|operation| match &operation.value {

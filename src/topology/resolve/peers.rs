@@ -7,7 +7,7 @@ use crate::model::{Port, Service};
 use crate::topology::document::shape::Word;
 use crate::topology::problem::{Draft, quote};
 
-/// What stands before an arrow: an end, and perhaps a port.
+/// Splits the text before an arrow into an end, and perhaps a port.
 pub(super) fn split(word: &str) -> (&str, Option<&str>) {
     match word.split_once(':') {
         // A forged source may be an address of any kind, with colons.

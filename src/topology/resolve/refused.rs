@@ -1,23 +1,23 @@
-//! Whether what is being read is to be refused.
+//! Refusals that the step being read expects.
 
 use crate::model::RefusalCode;
 use crate::topology::document::scenario::Step as StepSaid;
 
-/// Whether the last operation of a step is to be refused.
+/// Expected refusal of the last operation of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It is not.
+    /// None.
     No,
-    /// It is, with this code.
+    /// A refusal with this code.
     With(RefusalCode),
-    /// It is, with a code that could not be read.
+    /// A refusal with a code that could not be read.
     Unread,
     /// A running cloud refuses what it refuses, in EC2's words.
     AsItMay,
 }
 
 impl Refused {
-    /// Whether what is unknown here is to be refused by EC2, and not by the reader.
+    /// Returns true if EC2 may refuse an unknown name here with this code, in place of the reader.
     pub fn may_be(self, code: RefusalCode) -> bool {
         self == Self::AsItMay || self == Self::With(code)
     }

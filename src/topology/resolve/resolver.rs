@@ -1,4 +1,4 @@
-//! What is known of a document while it is read, and what is wrong with it.
+//! State of reading a document: its names, its cloud, and its problems.
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -20,11 +20,11 @@ pub(super) struct Resolver<'s> {
     pub names: Names,
     pub cloud: Known,
     pub later: Later,
-    /// Whether the operation that is being read is to be refused.
+    /// Expected refusal of the operation that is being read.
     pub refused: Refused,
 }
 
-/// What is wrong, and where.
+/// Problems found, with their source.
 pub(super) struct Report<'s> {
     pub source: &'s Source,
     pub problems: Vec<Draft>,
@@ -32,7 +32,7 @@ pub(super) struct Report<'s> {
     pub files: Option<&'s dyn Files>,
 }
 
-/// What is known of the cloud at the step that is being read.
+/// Cloud as known at the step that is being read.
 #[derive(Default)]
 pub(super) struct Known {
     pub eras: Vec<Era>,
@@ -45,32 +45,32 @@ pub(super) struct Known {
     pub ports: Vec<Service>,
     /// Groups and instances.
     pub now: Standing,
-    /// How many addresses of hosts all rules have together.
+    /// Number of addresses of hosts in all rules together.
     pub peers: usize,
-    /// What instances listen on.
+    /// Services that instances listen on.
     pub listens: IndexMap<InstanceName, IndexSet<Service>>,
-    /// Who is ever registered with which load balancer.
+    /// Instances ever registered with each load balancer.
     pub registered: IndexMap<LoadBalancerName, IndexSet<InstanceName>>,
     /// The load balancers that have no public address.
     pub internal: IndexSet<InstanceName>,
-    /// What instances do with packets for others.
+    /// Handling of packets for others, by instance.
     pub forwarders: IndexMap<InstanceName, Forwarding>,
     /// The connections that steps so far have opened.
     pub connections: IndexMap<String, Span>,
-    /// Whether something names the `default` group, or is in it.
+    /// True if something names the `default` group, or is in it.
     pub default_used: bool,
-    /// Whether a load balancer is in it for want of another.
+    /// True if a load balancer is in it for want of another.
     pub default_of_balancers: bool,
-    /// Whether there is a load balancer, or something names their group.
+    /// True if there is a load balancer, or something names their group.
     pub elb_group_used: bool,
 }
 
-/// What can be judged once all of the document is known.
+/// Items that can be judged only once all of the document is known.
 #[derive(Default)]
 pub(super) struct Later {
     /// Patterns with their places.
     pub patterns: Vec<(FlowPattern, Span)>,
-    /// Who is said to answer behind which load balancer, or to be in service there.
+    /// Instances said to answer behind a load balancer, or to be in service there.
     pub behind: Vec<(LoadBalancerName, InstanceName, Span)>,
     /// The instances that routes lead to.
     pub routed_to: Vec<(InterfaceId, Span)>,
@@ -78,10 +78,10 @@ pub(super) struct Later {
     pub holders: Vec<Holder>,
 }
 
-/// Who has an Elastic IP from the start, as the file says it.
+/// Instance or interface that has an Elastic IP from the start, as the file says it.
 pub(super) struct Holder {
     pub instance: InstanceName,
-    /// Where its name stands.
+    /// Position of its name.
     pub named: Span,
     /// Nothing where it says no interface, and so means the only one.
     pub device: Option<u8>,

@@ -20,14 +20,14 @@ const MAX_DESCRIPTION: usize = 255;
 /// Host addresses in all rules together: each rule may name a host of many.
 const MAX_PEERS: usize = 100_000;
 
-/// Whose rules are read, and what they may name.
+/// Owner of the rules that are read, and the names they may use.
 #[derive(Clone, Copy)]
 pub(super) struct RuleContext<'c> {
     /// The group, where it is known.
     pub group: Option<&'c GroupName>,
-    /// Whether they are for what comes in or for what goes out.
+    /// Direction of the rules.
     pub direction: Direction,
-    /// Whether `web1.private` and `web1.public` mean something: only once instances run.
+    /// True if `web1.private` and `web1.public` can be resolved: only once instances run.
     pub addresses: bool,
     /// The group may be one that EC2 refuses to know.
     pub lenient: bool,
@@ -50,7 +50,7 @@ impl RuleContext<'_> {
         }
     }
 
-    /// Where a rule for the other direction belongs.
+    /// Returns advice on where to write a rule for the other direction.
     fn turn(&self, source: &Source) -> &'static str {
         match (self.direction, source.is_typed()) {
             (Direction::Ingress, true) => "a rule for what goes out needs `--egress`; for what comes in it says `from`",
@@ -66,7 +66,7 @@ impl RuleContext<'_> {
         }
     }
 
-    /// How a short rule reads.
+    /// Returns the form of a short rule, with an example.
     fn form(&self) -> &'static str {
         match self.direction {
             Direction::Ingress => "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`",
@@ -76,7 +76,7 @@ impl RuleContext<'_> {
         }
     }
 
-    /// Whom a rule does not say.
+    /// Returns the words for the peer that a rule lacks.
     fn whom(&self) -> &'static str {
         match self.direction {
             Direction::Ingress => "from whom",
@@ -288,7 +288,7 @@ impl Resolver<'_> {
         text.text().to_owned()
     }
 
-    /// What the word after `from` stands for; a host with two addresses gives two. Nothing, if reported.
+    /// Reads the word after `from`; a host with two addresses gives two peers. Nothing, if reported.
     fn peer(&mut self, word: &str, span: Span, context: RuleContext<'_>) -> Vec<PeerRequest> {
         let cidr = |net| vec![PeerRequest::Peer(Peer::Cidr(net))];
         if word == "anywhere" {
@@ -408,7 +408,7 @@ impl Resolver<'_> {
     }
 }
 
-/// What EC2 takes and ignores, for whoever reads the rule in a report.
+/// Names the parts of a rule that EC2 takes and ignores, for whoever reads the rule in a report.
 fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
     let ports = rule.port.is_there() || rule.ports.is_there();
     let types = rule.r#type.is_there() || rule.code.is_there();
@@ -420,7 +420,7 @@ fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
     }
 }
 
-/// Whether a word stands for every protocol.
+/// Returns true if a word stands for every protocol.
 fn is_all(word: &str) -> bool {
     matches!(word, "all" | "-1")
 }

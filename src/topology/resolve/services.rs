@@ -19,7 +19,7 @@ pub(super) fn first_word(text: &str) -> (&str, &str) {
     }
 }
 
-/// What a protocol and a port, or an ICMP type, stand for together.
+/// Reads a protocol with a port, or with an ICMP type.
 pub(super) fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traffic, Draft> {
     match protocol.0 {
         "tcp" => ports(port.0, port.1).map(Traffic::Tcp),
@@ -38,7 +38,7 @@ pub(super) fn unknown_protocol(word: &str, span: Span) -> Draft {
     Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
 }
 
-/// How a protocol is written that has a name elsewhere, and none in EC2.
+/// Returns advice on writing by its number a protocol that has a name elsewhere, and none in EC2.
 fn by_number(word: &str) -> Option<String> {
     let number = unnamed(word)?;
     Some(format!("{} is `protocol {number}`, without ports: EC2 has none for it", word.to_uppercase()))
@@ -107,8 +107,8 @@ fn byte(text: &str) -> Option<u8> {
     (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
-/// What a flow asks for: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`.
-/// Gives what follows, too.
+/// Reads the service of a flow: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`. Gives what
+/// follows, too.
 pub(super) fn service<'t>(node: &Word, text: &'t str) -> Result<(Service, &'t str), Draft> {
     let (first, rest) = first_word(text);
     let span = node.part(first);
@@ -158,7 +158,7 @@ fn icmp_message(word: &str, span: Span) -> Result<Service, Draft> {
     })
 }
 
-/// What is wrong with probing a service by an address of this kind, if anything is. `asked` are its words.
+/// Reports a service that no probe can ask for by an address of this kind. `asked` are its words.
 pub(super) fn unprobeable(node: &Word, asked: &str, service: Service, via: Via) -> Option<Draft> {
     let why = service.unprobeable(via)?;
     let (_, number) = first_word(asked);

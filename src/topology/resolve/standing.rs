@@ -1,4 +1,4 @@
-//! Who exists at a step.
+//! Groups, instances and Elastic IPs that exist at a step.
 
 use std::collections::BTreeSet;
 
@@ -19,12 +19,12 @@ pub(super) struct Standing {
     pub devices: IndexMap<InstanceName, BTreeSet<u8>>,
     /// The interfaces that are launched or attached, and whether they ever have a public address.
     pub publics: IndexMap<InterfaceId, AutomaticPublic>,
-    /// Who is ever a member of which group.
+    /// Instances that are ever members of each group.
     pub members: IndexMap<GroupName, IndexSet<InstanceName>>,
 }
 
 impl Standing {
-    /// What an operation does to names.
+    /// Applies an operation to the names.
     pub fn apply(&mut self, operation: &Operation, in_all_eras: bool) {
         let Some(names) = operation.names() else { return };
         match names {
@@ -77,7 +77,7 @@ impl Standing {
         self.devices.entry(instance.clone()).or_default().extend(devices);
     }
 
-    /// What is said of an interface's public address; one that it ever has, it ever has.
+    /// Notes an interface's public address; one that it ever has, it ever has.
     fn may_be_public(&mut self, id: InterfaceId, public: AutomaticPublic) {
         let known = self.publics.entry(id).or_insert(public);
         if public == AutomaticPublic::Given {

@@ -7,7 +7,7 @@ use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Draft, Span, quote};
 
 impl Resolver<'_> {
-    /// What keeps a flow, or one way of it, from ever selecting a cell. `table` is the address that a table says.
+    /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
     pub fn no_way(&self, pattern: &FlowPattern, table: Option<Via>, span: Span) -> Option<Draft> {
         let there = self.no_way_there(&pattern.from, &pattern.to, pattern.via, table, span);
         let back = || self.no_way_there(&pattern.to, &pattern.from, pattern.via, table, span);
@@ -58,8 +58,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// Why a flow never selects a cell, if its receivers never have the public address that it goes to. Who has been launched and
-    /// associated is known at the end of a file only.
+    /// Finds the reason why a flow never selects a cell, if its receivers never have the public address that it goes to. Launches and
+    /// associations are known at the end of a file only.
     pub fn no_public_ever(&self, pattern: &FlowPattern, span: Span) -> Option<Draft> {
         let by_public = |from: &Selector| match (from, pattern.via) {
             (Selector::Host(_), None) => self.families(from) == [Via::Public],
@@ -111,7 +111,7 @@ impl Resolver<'_> {
         Draft::new(span, format!("{} is internal, and has no public address", quote(&name(balancer))))
     }
 
-    /// Why an end has no IPv6 address, if it never has one.
+    /// Finds the reason why an end has no IPv6 address, if it never has one.
     fn no_ipv6(&self, end: &Selector, span: Span) -> Option<Draft> {
         let in_vpc = |vpc: Option<&Option<VpcName>>| {
             let vpc = self.cloud.vpcs.get(vpc?.as_ref()?)?;
@@ -136,7 +136,7 @@ impl Resolver<'_> {
         matches!(end, Selector::Instance(name) if self.cloud.internal.contains(name))
     }
 
-    /// By which addresses a host reaches others and is reached, each once.
+    /// Returns the kinds of addresses by which a host reaches others and is reached, each once.
     fn families(&self, host: &Selector) -> Vec<Via> {
         let Selector::Host(name) = host else { return Vec::new() };
         let addresses = self.cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
@@ -148,7 +148,7 @@ impl Resolver<'_> {
     }
 }
 
-/// Whether a host's address is one that a flow may go by. What a public name means is one of IPv4.
+/// Returns true if a flow may go by this address of a host. What a public name means is one of IPv4.
 fn goes(asked: Option<Via>, via: Via) -> bool {
     match asked {
         None => true,

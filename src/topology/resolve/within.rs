@@ -1,6 +1,6 @@
-//! Where a pattern may stand.
+//! Contexts of a pattern.
 
-/// Where a pattern stands.
+/// Context of a pattern.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Within {
     /// A truth table: hosts are no receivers there, and it may name what is launched later.

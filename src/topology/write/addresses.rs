@@ -62,7 +62,7 @@ struct Renaming<'a> {
     cloud: &'a Cloud,
     given: &'a Cloud,
     names: BTreeMap<IpAddr, IpAddr>,
-    /// How many addresses of nobody have been given other names.
+    /// Number of addresses of nobody that have been given other names.
     nobody: u32,
 }
 
@@ -118,7 +118,7 @@ impl Renaming<'_> {
     }
 }
 
-/// How two clouds differ, but for ids, numbers, places, words of rules, and what was given out before.
+/// Lists the parts in which two clouds differ, but for ids, numbers, places, words of rules, and what was given out before.
 pub(super) fn difference(a: &Cloud, b: &Cloud) -> Option<String> {
     let (a, b) = (plain(a), plain(b));
     if a == b {

@@ -95,7 +95,7 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
     })
 }
 
-/// What the step expects, and the table that it names.
+/// Converts a promise into the expectations of the step, and the table that they name.
 fn expected(promise: &Promise) -> (Expect, Map<Name<TableName>, Table>) {
     let mut expect = Expect::default();
     let mut tables = Map::default();
@@ -127,7 +127,7 @@ fn said_any<T: for<'t> From<&'t String>>(words: &[String]) -> Field<Any<T>> {
     (!words.is_empty()).then(|| words.iter().map(T::from).collect()).into()
 }
 
-/// Who has an Elastic IP: an instance by its name alone where it has one interface.
+/// Writes the holder of an Elastic IP: an instance by its name alone where it has one interface.
 fn holder(cloud: &Cloud, id: &InterfaceId) -> Holder {
     match cloud.instances.get(&id.instance).is_some_and(|it| it.interfaces.len() == 1) {
         true => Holder::from(&id.instance),

@@ -1,4 +1,4 @@
-//! What the parts of the writer share.
+//! Helpers that the parts of the writer share.
 
 use indexmap::IndexSet;
 
@@ -7,25 +7,25 @@ use super::super::document::words::Name;
 use super::super::expected::ExpectedOutcome;
 use crate::model::GroupName;
 
-/// Why a cloud cannot be written as a file.
+/// Reasons why a cloud cannot be written as a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unwritable {
     /// It says something for which the format has no words.
     #[error("{0}")]
     NoWords(String),
-    /// What was written is not read as the same cloud: a mistake of this module.
+    /// The file written is not read as the same cloud: a mistake of this module.
     #[error("the file would not say the same: {0}")]
     ReadsDifferently(String),
 }
 
-/// What the last step of a written file expects. Flows are as a file says them; they name nothing that has an address of its own.
+/// Expectations of the last step of a written file. Flows are as a file says them; they name nothing that has an address of its own.
 #[derive(Clone, Debug)]
 pub enum Promise {
     /// A table, and of the flows that it opens those that a load balancer closes.
     Table {
-        /// What is open.
+        /// Open flows.
         open: Vec<String>,
-        /// What is closed.
+        /// Closed flows.
         closed: Vec<String>,
         /// The columns to name where nothing is open.
         ports: Vec<String>,
@@ -36,12 +36,12 @@ pub enum Promise {
     RulesUnchanged,
 }
 
-/// Whether a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
+/// Returns true if a group is one of those of EC2-Classic's load balancers, whose names a file cannot give.
 pub(super) fn is_amazons(group: &GroupName) -> bool {
     crate::model::name_fault(group.as_str()).is_some()
 }
 
-/// What is not as it would be without a word.
+/// Returns a value that differs from the usual one, else nothing.
 pub(super) fn unless<T: PartialEq, S: From<T>>(own: T, usual: T) -> Field<S> {
     (own != usual).then(|| S::from(own)).into()
 }

@@ -56,7 +56,7 @@ pub fn peers(peers: &Peers) -> String {
     }
 }
 
-/// By which address, where that has to be said.
+/// Writes the address that a flow goes by, where that has to be said.
 fn by(flow: &Flow) -> String {
     let host = |end: &Endpoint| matches!(end, Endpoint::Host(..));
     match flow.via {

@@ -1,4 +1,4 @@
-//! What users of docker and podman write, said as a topology file says it.
+//! Mounts as users of docker and podman write them, said as a topology file says it.
 
 use crate::model::{MountAccess, MountSource};
 use crate::topology::tree::{Node, Value};
