@@ -1,4 +1,4 @@
-//! What a load balancer meets behind it: whether its health checks pass, and what becomes of a connection that it takes.
+//! Instances behind a load balancer: results of its health checks, and fates of the connections that it takes.
 //!
 //! A load balancer opens its own connections, from its private address to the address of each registration. Groups judge
 //! these as they judge any flow; who holds that address, whether that runs, and whether something listens there decide the
@@ -12,12 +12,12 @@ use crate::model::{
     Cloud, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service, Verdict,
 };
 
-/// Whether something of an instance listens.
+/// Presence of a listener on an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listens {
-    /// It does.
+    /// Something listens.
     Yes,
-    /// It does not.
+    /// Nothing listens.
     No,
     /// A program of its own decides.
     Unknown,
@@ -26,31 +26,31 @@ pub enum Listens {
 /// Says of an instance and a service whether something listens.
 pub type Ears<'a> = &'a dyn Fn(&InstanceName, Service) -> Listens;
 
-/// What a connection of a load balancer's own comes to.
+/// Result of a connection of a load balancer's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reached {
     /// It comes about.
     Answered {
-        /// Who holds the address.
+        /// Holder of the address.
         by: InstanceName,
     },
     /// It is let in, and a program decides.
     Unknown {
-        /// Who holds the address.
+        /// Holder of the address.
         by: InstanceName,
     },
     /// It does not come about.
     Fails(Failure),
 }
 
-/// Why a connection of a load balancer's own does not come about.
+/// Reason why a connection of a load balancer's own does not come about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// Groups drop it.
     Dropped {
         /// At the load balancer's egress, or the instance's ingress.
         at: Direction,
-        /// Whose groups.
+        /// Owner of the groups.
         instance: InstanceName,
         /// The groups.
         groups: Vec<GroupName>,
@@ -59,12 +59,12 @@ pub enum Failure {
     Misrouted,
     /// Nobody listens.
     Refused {
-        /// Who holds the address.
+        /// Holder of the address.
         by: InstanceName,
     },
-    /// Who holds the address has crashed.
+    /// The holder of the address has crashed.
     Silent {
-        /// Who that is.
+        /// Holder of the address.
         by: InstanceName,
     },
     /// Nobody holds the address.
@@ -74,17 +74,17 @@ pub enum Failure {
     },
 }
 
-/// What becomes of a connection that a listener takes.
+/// Fate of a connection that a listener takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// It is passed on to these, in turn.
     Answered {
-        /// Who answers, in the order of the registrations.
+        /// Instances that answer, in the order of the registrations.
         by: Vec<InstanceName>,
     },
     /// It is passed on to one that is not registered, but holds the address of a registration.
     Misdelivered {
-        /// Who.
+        /// Holder of the address.
         to: InstanceName,
     },
     /// It is closed.
@@ -93,19 +93,19 @@ pub enum Behind {
     InTurn,
     /// That depends on a program.
     OnAProgram {
-        /// Whose.
+        /// Instance of the program.
         of: InstanceName,
     },
 }
 
-/// What a health check of a registered instance comes to; nothing where it is not registered.
+/// Predicts the health check of a registered instance; nothing where it is not registered.
 pub fn health_check(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, ears: Ears<'_>) -> Option<Reached> {
     let address = balancer.registrations.get(target)?;
     Some(reach(cloud, balancer, address.0, balancer.health_check.port, ears))
 }
 
-/// What becomes of a connection to a listener once health checks have shown what they are going to show; nothing where it
-/// does not listen there.
+/// Predicts the fate of a connection to a listener once health checks have shown what they are going to show; nothing where the load
+/// balancer does not listen there.
 pub fn listener(cloud: &Cloud, balancer: &LoadBalancer, own: Port, ears: Ears<'_>) -> Option<Behind> {
     let to = *balancer.listeners.get(&own)?;
     let (mut served, mut program) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! What health checks come to, and who answers behind a listener: hand-written.
+//! Results of health checks, and the instances that answer behind a listener: hand-written.
 
 use super::behind::{Behind, Failure, Listens, Reached, health_check, listener};
 use crate::model::sample::*;

@@ -197,8 +197,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// Whether what an interface began itself comes to it as the answer: of a protocol without ports it has sent from its private
-    /// address to its public one, and what comes in is from the public one to the private one.
+    /// Returns true if the packet comes to an interface as the answer to one that it sent itself: of a protocol without ports it has sent
+    /// from its private address to its public one, and what comes in is from the public one to the private one.
     ///
     /// Source: "Security group connection tracking" (EC2): of protocols other than TCP, UDP and ICMP only addresses and number are
     /// tracked, and what comes the other way is accepted "regardless of inbound security group rules".
@@ -342,7 +342,7 @@ pub(super) struct Leg<'a> {
 /// More appliances in a row than this are a circle.
 pub(super) const MOST_LEGS: usize = 8;
 
-/// Who holds a private address in a VPC, with a link behind it.
+/// Finds the holder of a private address in a VPC, with a link behind it.
 pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) -> Option<&'a Interface> {
     cloud
         .network_interfaces()
@@ -350,7 +350,7 @@ pub(super) fn holder_of<'a>(cloud: &'a Cloud, vpc: &VpcName, address: Ipv4Addr) 
         .find(|interface| interface.vpc == *vpc && interface.private.is_some_and(|private| private.0 == address))
 }
 
-/// Who holds a public address, with a link behind it.
+/// Finds the holder of a public address, with a link behind it.
 fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
     cloud
         .network_interfaces()
@@ -358,7 +358,7 @@ fn public_holder_of(cloud: &Cloud, address: Ipv4Addr) -> Option<&Interface> {
         .find(|interface| interface.public.is_some_and(|public| public.0 == address))
 }
 
-/// Where somebody asks who asks for an interface by public address: at the one that it has, or else had last.
+/// Returns the public address of an interface that a sender goes by: the one that it has, or else had last.
 fn asked_at(cloud: &Cloud, id: &InterfaceId) -> Option<PublicIp> {
     cloud.interface(id)?.public.or_else(|| cloud.last_public.get(id).copied())
 }

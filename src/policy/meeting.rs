@@ -12,12 +12,12 @@ use super::memory::{Memory, memory};
 use super::walk::Stage;
 use crate::model::{Cloud, Direction, Flow, Peers, Service, Verdict};
 
-/// Which packets arrive once both peers have sent.
+/// Packets of each peer that arrive, once both have sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meeting {
-    /// Those of who sends first.
+    /// True if those of the first peer arrive.
     pub there: bool,
-    /// Those of the other.
+    /// True if those of the other arrive.
     pub back: bool,
 }
 
@@ -37,7 +37,7 @@ pub fn meeting(cloud: &Cloud, peers: &Peers) -> Option<Meeting> {
     Some(Meeting { there: both, back: both })
 }
 
-/// What becomes of the first packet that an end sends.
+/// Fate of the first packet that an end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sent {
     /// Rules admit it at both ends.

@@ -1,4 +1,4 @@
-//! Whether an end that admits a flow remembers it.
+//! Connection tracking of a flow by an end that admits it.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::walk::Asked;
 use crate::model::{Cloud, Direction, Peer, PortRange, Rule, RuleId, SecurityGroup, Service, Traffic};
 
-/// Whether an end tracks a flow that it admits, and why.
+/// Connection tracking of an admitted flow by one end, with the reason.
 ///
 /// A flow that is tracked outlives the rule that let it in; one that is not is cut with it. Source: "Security group
 /// connection tracking" (EC2).
@@ -24,14 +24,14 @@ pub enum Memory {
 }
 
 impl Memory {
-    /// Whether the flow is tracked.
+    /// Returns true if the flow is tracked.
     pub fn is_tracked(self) -> bool {
         !matches!(self, Self::Untracked(_))
     }
 }
 
-/// What an end makes of a flow that it admits; nothing if it does not. Of several rules that admit a flow the first
-/// decides (sglab: the documents are silent).
+/// Decides the tracking of a flow by an end that admits it; nothing if it does not. Of several rules that admit a flow the first decides
+/// (sglab: the documents are silent).
 pub fn memory(cloud: &Cloud, asked: &Asked, service: Service) -> Option<Memory> {
     let first = asked.admitted_by().next()?;
     if !matches!(service, Service::Tcp(_) | Service::Udp(_)) {
@@ -50,7 +50,7 @@ pub fn memory(cloud: &Cloud, asked: &Asked, service: Service) -> Option<Memory> 
     Some(if opposite_open { Memory::Untracked(first) } else { Memory::TrackedByOpposite })
 }
 
-/// Whether a rule of this direction, of any group of the end, is for all addresses on all ports.
+/// Returns true if a rule of this direction, of any group of the end, is for all addresses on all ports.
 fn opens_all(cloud: &Cloud, asked: &Asked, service: Service, rules: fn(&SecurityGroup) -> &Vec<Rule>) -> bool {
     for name in &asked.groups {
         let Some(group) = cloud.groups.get(name) else { continue };
@@ -70,7 +70,7 @@ fn opens_all(cloud: &Cloud, asked: &Asked, service: Service, rules: fn(&Security
     false
 }
 
-/// Whether a rule names every address of the family of this one. A prefix list is a list, whatever stands in it.
+/// Returns true if a rule names every address of the family of this one. A prefix list is a list, whatever stands in it.
 fn is_for_all(rule: &Rule, address: IpAddr) -> bool {
     match rule.peer {
         Peer::Cidr(IpNet::V4(block)) => block.prefix_len() == 0 && address.is_ipv4(),
@@ -88,7 +88,7 @@ mod tests {
 
     const TCP: [(u16, &str); 3] = [(80, "203.0.113.10"), (443, "2001:db8:ffff::10"), (22, "203.0.113.10")];
 
-    /// What an instance remembers of flows from outside to tcp 80, to tcp 443 over IPv6, to tcp 22 and to udp 53.
+    /// Lists the memories of an instance for flows from outside to tcp 80, to tcp 443 over IPv6, to tcp 22 and to udp 53.
     fn remembers(egress: &str) -> Vec<&'static str> {
         let cloud = cloud(&format!(
             "

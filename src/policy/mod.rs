@@ -1,4 +1,4 @@
-//! What the documented semantics say of a new flow: the reading that never looks at the compiler. Pure.
+//! Documented semantics of a new flow: the reading that never looks at the compiler. Pure.
 //!
 //! Written to be read next to Amazon's documentation, with plain loops over everything: no index, no set, no cache. The
 //! sources are pages of the "Amazon VPC user guide" (VPC) and of the "Amazon EC2 user guide" (EC2; "2018" for its last

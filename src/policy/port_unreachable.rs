@@ -1,4 +1,4 @@
-//! What becomes of the word that nobody listens on a UDP port.
+//! Fate of the ICMP error that nobody listens on a UDP port.
 //!
 //! The receiver's kernel answers a datagram with an ICMP error. About a flow that an end tracks it passes there, and about
 //! another the rules of that end decide, as the field reports say; a file may take "Network MTU" (EC2) at its word, and then it always passes.
@@ -11,8 +11,8 @@ use crate::model::{Cloud, Direction, Flow, IcmpErrors, IcmpMessage, Service};
 /// Over IPv4 and over IPv6.
 const PORT_UNREACHABLE: [IcmpMessage; 2] = [IcmpMessage { kind: 3, code: 3 }, IcmpMessage { kind: 1, code: 4 }];
 
-/// Which end's rules keep the error about a datagram that was let in from whoever sent it; nothing where it comes to him. Where
-/// both do, that is the receiver's, whose egress it meets first.
+/// Finds the end whose rules keep from the sender the error about a datagram that was let in; nothing where the error comes. If the rules of
+/// both ends do, that is the receiver, whose egress it meets first.
 ///
 /// What goes through an appliance is not judged: its two crossings may be one flow.
 pub fn port_unreachable_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Asked> {

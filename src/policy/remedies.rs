@@ -16,20 +16,20 @@ use crate::model::{
 /// Ends that one flow may have to pass, with appliances.
 const MOST_CHANGES: usize = 8;
 
-/// What opens a flow.
+/// Change that opens a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// By which address to go instead, if another.
+    /// Address to go by instead, if another.
     pub via: Option<Via>,
-    /// Of which scheme the load balancer that is asked would have to be, if of another.
+    /// Scheme that the load balancer that is asked would have to be of, if of another.
     pub scheme: Option<Scheme>,
-    /// What to change; nothing where it is enough to go by the other address.
+    /// Operations to apply; empty where it is enough to go by the other address.
     pub changes: Vec<Operation>,
 }
 
-/// What would open a flow that is not, the better remedy first: where instances go by public address and need not, the
-/// private address or the DNS name; then the change for the flow as it is. A load balancer is asked by its name, and that
-/// means its public address: so there first the change for the flow as it is, then an internal one.
+/// Finds remedies for a flow that is not open, the better one first: where instances go by public address and need not, the private address
+/// or the DNS name; then the change for the flow as it is. A load balancer is asked by its name, and that means its public address: so
+/// there first the change for the flow as it is, then an internal one.
 pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
     if matches!(judge(cloud, flow), Verdict::Open { .. }) {
         return Vec::new();
@@ -102,7 +102,7 @@ fn changes(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
     None
 }
 
-/// What gets the flow one stage further.
+/// Finds the change that gets the flow one stage further.
 fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
     let walk = walk(cloud, flow);
     match &walk.verdict {
@@ -200,7 +200,7 @@ fn rule_for(cloud: &Cloud, flow: &Flow, asked: &Asked) -> Option<Operation> {
     None
 }
 
-/// Whether an error comes in: routers on the way send it, and which is not known beforehand.
+/// Returns true if an error comes in: routers on the way send it, and which is not known beforehand.
 fn is_error_in(flow: &Flow, asked: &Asked) -> bool {
     let is_error = matches!(flow.service, Service::Icmp(message) if message.is_error(asked.other.is_ipv6()));
     is_error && asked.at == Direction::Ingress

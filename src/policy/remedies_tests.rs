@@ -1,4 +1,4 @@
-//! What is offered to open a flow, in the words of a step.
+//! Remedies offered to open a flow, in the words of a step.
 
 use super::remedies;
 use super::way_tests::{FIREWALL, cloud, host, interface, to};

@@ -1,10 +1,10 @@
-//! Where the route table of a subnet sends a packet, and what the appliance there makes of it.
+//! Routing of a packet by the route table of its subnet, and the handling by the appliance there.
 
 use std::net::Ipv4Addr;
 
 use crate::model::{Cloud, Forwarding, IcmpMessage, InstanceState, Interface, Service, SubnetRoute};
 
-/// What gets a packet next.
+/// Next hop of a packet.
 pub(super) enum NextHop<'a> {
     /// Whoever holds the address: in the VPC, or behind its gateway.
     AsAddressed,
@@ -55,8 +55,8 @@ pub(super) fn passes_on(cloud: &Cloud, appliance: &Interface, source: Ipv4Addr, 
     }
 }
 
-/// Whether connection tracking places it: of the messages of ICMP only those that ask, for an echo, a time, information or a
-/// mask.
+/// Returns true if connection tracking places it as the first packet of a flow: of the messages of ICMP only those that ask, for an echo, a
+/// time, information or a mask.
 fn begins_a_flow(service: Service) -> bool {
     match service {
         Service::Icmp(IcmpMessage { kind, .. }) => matches!(kind, 8 | 13 | 15 | 17),

@@ -1,4 +1,4 @@
-//! Whether a rule admits a flow, and why not if it does not.
+//! Matching of a flow by a rule, with the reason of a miss.
 
 use std::net::IpAddr;
 
@@ -36,8 +36,8 @@ pub(super) fn trials(
     trials
 }
 
-/// Why a rule's traffic does not include a service, to or from an address of a family. Ports are those of the
-/// destination; `icmp` is that of IPv4 and `icmpv6` that of IPv6. Source: "Security group rules" (VPC).
+/// Finds the reason why a rule's traffic does not include a service, to or from an address of a family. Ports are those of the destination;
+/// `icmp` is that of IPv4 and `icmpv6` that of IPv6. Source: "Security group rules" (VPC).
 fn traffic_miss(traffic: Traffic, service: Service, other: IpAddr) -> Option<Miss> {
     match traffic {
         Traffic::All => None,
@@ -83,7 +83,7 @@ fn unless(matches: bool, miss: Miss) -> Option<Miss> {
 const ECHO_REQUEST: u8 = 8;
 const ECHO_REQUEST_IPV6: u8 = 128;
 
-/// Why an address is not one that a rule's peer names. `own` is the group that the rule belongs to.
+/// Finds the reason why an address is not one that a rule's peer names. `own` is the group that the rule belongs to.
 fn peer_miss(cloud: &Cloud, vpc: &VpcName, own: &GroupName, rule: &Rule, address: IpAddr, path: Path) -> Option<Miss> {
     match &rule.peer {
         // `0.0.0.0/0` is not `::/0`: a block contains addresses of its own family only.

@@ -17,17 +17,17 @@ use crate::model::{
 /// The smallest link on the way, and what becomes of the word of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmallLink {
-    /// What it takes.
+    /// MTU of the link.
     pub takes: Mtu,
-    /// What the ends send, as far as they know of each other.
+    /// Largest packet that the ends send, as far as they know of each other.
     pub sent: Mtu,
     /// The message that tells of it; over IPv6 one of ICMPv6.
     pub message: IcmpMessage,
-    /// Whether it comes to each end in the cloud that sends over the link.
+    /// Arrival of the message at each end in the cloud that sends over the link.
     pub ends: Vec<(InterfaceId, Comes)>,
 }
 
-/// Whether the message that a packet was too large comes to an end.
+/// Arrival at an end of the message that a packet was too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comes {
     /// It is about a flow that this end tracks, or every such message passes in this world.

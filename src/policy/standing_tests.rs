@@ -1,4 +1,4 @@
-//! What becomes of connections, beside the stories in `tracking`: by each kind of path, and what each part of it remembers.
+//! Standing of connections, beside the stories in `tracking`: by each kind of path, and what each part of it remembers.
 
 use super::judge;
 use super::tracking::{Connection, Standing};

@@ -1,4 +1,4 @@
-//! What becomes of a connection while the cloud changes around it.
+//! Standing of a connection while the cloud changes around it.
 //!
 //! Sources: "Security group connection tracking" (EC2), and its example of a rule that is taken away. A connection passes
 //! an end that tracks it whatever becomes of the rules there, and one that does not track it as long as some rule of that
@@ -16,19 +16,19 @@ use crate::model::{
     PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 
-/// What the documented semantics say of a connection at a moment.
+/// Standing of a connection at a moment, by the documented semantics.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// What each end sends comes to the other.
+    /// Packets of each end come to the other.
     Alive,
-    /// What each end sends is dropped, at one of these.
+    /// Packets of each end are dropped, at one of these.
     Cut {
         /// Every end that lets it pass no more.
         at: Vec<(Direction, InterfaceId)>,
     },
-    /// What each end sends is dropped, because an appliance on its way takes only what is its own.
+    /// Packets of each end are dropped, because an appliance on their way takes only what is its own.
     FailsCheck {
-        /// Whose check.
+        /// Interface whose check they fail.
         interface: InterfaceId,
         /// The VPC of the interface, whose router checks.
         vpc: VpcName,
@@ -45,7 +45,7 @@ pub enum Standing {
 pub struct Connection {
     service: Service,
     ends: Vec<End>,
-    /// Who opened it and who answers; a host outside is always there.
+    /// Opener and answerer; a host outside is always there.
     parties: Vec<Hold>,
     appliances: Vec<Hold>,
     is_over: bool,
@@ -62,21 +62,21 @@ struct End {
     memory: Memory,
 }
 
-/// Whether an end needs the rule no more.
+/// Tracking of a connection by an end, which needs the rule no more once it tracks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
     Tracked,
     Untracked,
 }
 
-/// By what an interface is part of a connection.
+/// Interface as part of a connection, with the addresses that it is part by.
 #[derive(Clone, Debug)]
 struct Hold {
     interface: InterfaceId,
     /// Tells it from another of the same name, later.
     number: u32,
     private: Option<PrivateIp>,
-    /// Where the connection is translated at the gateway.
+    /// Public address that the gateway translates the connection at.
     public: Option<PublicIp>,
     ipv6: Option<Ipv6>,
 }
@@ -127,7 +127,7 @@ impl Connection {
         self.is_forgotten = true;
     }
 
-    /// What has become of it.
+    /// Returns the standing of the connection.
     pub fn standing(&self, cloud: &Cloud) -> Standing {
         if self.is_over {
             return Standing::Gone;

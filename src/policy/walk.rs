@@ -7,9 +7,9 @@ use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, Rul
 /// A new flow from its sender to where it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walk {
-    /// What happened to it, in order.
+    /// Stages of the flow, in order.
     pub stages: Vec<Stage>,
-    /// What it came to.
+    /// Verdict at the end of them.
     pub verdict: Verdict,
 }
 
@@ -18,14 +18,14 @@ pub struct Walk {
 pub enum Stage {
     /// The sender asked its resolver, and was told this address of the receiver: inside the VPC the private one.
     Resolved {
-        /// Whose name it was.
+        /// Interface of the name.
         receiver: InterfaceId,
-        /// What it was told.
+        /// Address in the answer.
         address: Ipv4Addr,
     },
     /// It left an interface with these addresses.
     Sent {
-        /// Whose link it left by.
+        /// Interface that it left by.
         from: InterfaceId,
         /// Its source.
         source: IpAddr,
@@ -36,12 +36,12 @@ pub enum Stage {
     Asked(Asked),
     /// To the receiver it is the answer to what the receiver has sent itself, so nobody asked for its groups.
     OwnAnswer {
-        /// Who has sent it, and gets it.
+        /// Sender, which gets it too.
         interface: InterfaceId,
     },
     /// Nobody asked for the sender's groups: the era has no egress rules.
     NoEgressRules {
-        /// Who may send everything.
+        /// Sender, which may send everything.
         interface: InterfaceId,
     },
     /// The route table of the sender's subnet leads to an appliance.
@@ -58,7 +58,7 @@ pub enum Stage {
     },
     /// It left the VPC, and the gateway wrote a public address over its source.
     TranslatedSource {
-        /// Whose gateway.
+        /// VPC of the gateway.
         vpc: VpcName,
         /// The private address.
         private: Ipv4Addr,
@@ -67,7 +67,7 @@ pub enum Stage {
     },
     /// The gateway of the receiver wrote the private address over its destination.
     TranslatedDestination {
-        /// Whose gateway.
+        /// VPC of the gateway.
         vpc: VpcName,
         /// The public address.
         public: Ipv4Addr,
@@ -76,12 +76,12 @@ pub enum Stage {
     },
 }
 
-/// Who has passed a flow on between its ends, where that shows.
+/// Station that has passed a flow on between its ends, where that shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passed {
     /// The gateway of a VPC.
     Gateway(VpcName),
-    /// What lies between gateways and hosts.
+    /// The network between gateways and hosts.
     Internet,
     /// An appliance.
     Appliance(InterfaceId),
@@ -135,18 +135,18 @@ fn between(from: Option<VpcName>, to: Option<VpcName>) -> Vec<Passed> {
     gateway(from).into_iter().chain([Passed::Internet]).chain(gateway(to)).collect()
 }
 
-/// What the groups of an interface were asked, and what each of their rules said.
+/// Question to the groups of an interface, with the answer of each of their rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// Whose groups.
+    /// Owner of the groups.
     pub interface: InterfaceId,
-    /// At which end of the flow.
+    /// End of the flow: ingress at the receiver, egress at the sender.
     pub at: Direction,
     /// The groups, in the interface's order.
     pub groups: Vec<GroupName>,
     /// The address of the other end as it is seen here.
     pub other: IpAddr,
-    /// Whether the packet comes straight from there, or goes straight there.
+    /// Path of the packet between the two ends: direct, or by an appliance.
     pub path: Path,
     /// Every rule of every group, in their order.
     pub trials: Vec<Trial>,
@@ -158,7 +158,7 @@ impl Asked {
         self.trials.iter().filter(|trial| trial.miss.is_none()).map(|trial| trial.rule)
     }
 
-    /// Whether a rule admits the flow.
+    /// Returns true if a rule admits the flow.
     pub fn admits(&self) -> bool {
         self.admitted_by().next().is_some()
     }
@@ -169,13 +169,13 @@ impl Asked {
 pub struct Trial {
     /// Its group.
     pub group: GroupName,
-    /// Which.
+    /// ID of the rule.
     pub rule: RuleId,
-    /// Why it does not admit the flow, if it does not: the first reason, traffic before address.
+    /// Reason why it does not admit the flow, if it does not: the first one, traffic before address.
     pub miss: Option<Miss>,
 }
 
-/// Why a rule does not admit a flow.
+/// Reason why a rule does not admit a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Miss {
     /// It is for another protocol.
@@ -198,7 +198,7 @@ pub enum Miss {
     Appliance,
 }
 
-/// Whether a packet goes straight between the two interfaces, or an appliance passes it on.
+/// Path of a packet between the two interfaces: straight, or passed on by an appliance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Path {
     /// Straight.

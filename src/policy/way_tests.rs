@@ -106,7 +106,7 @@ fn through_an_appliance_each_interface_judges_and_no_group_is_known_behind_it() 
     check(&cloud, (to("web2"), to("db1"), Via::Private), 1, &direct);
 }
 
-/// What is for the appliance itself it does not pass on, and who is in its group is known there.
+/// Checks that an appliance does not pass on what is for itself, and that the members of its group are known there.
 #[test]
 fn a_route_to_an_appliance_is_no_way_through_it_for_what_is_its_own() {
     let mut cloud = cloud(FIREWALL);
