@@ -23,7 +23,7 @@ use super::tracking::TrackingTimeouts;
 /// A cloud and the hosts outside it. Made by [`apply`](fn@super::apply::apply) from an empty one, step by step.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cloud {
-    /// Which EC2 it is.
+    /// Era of EC2.
     pub era: Era,
     /// The era's preset, with the overrides of the file.
     pub knobs: Knobs,
@@ -41,18 +41,18 @@ pub struct Cloud {
     pub elastic_ips: IndexMap<ElasticIpName, ElasticIp>,
     /// Prefix lists, in the order of the file.
     pub prefix_lists: IndexMap<PrefixListName, PrefixList>,
-    /// What each instance name held before, newest last; survives its termination. For `web1.previous`.
+    /// Private addresses that each instance name held before, newest last; survives its termination. For `web1.previous`.
     pub previous_addresses: IndexMap<InstanceName, Vec<PrivateIp>>,
     /// The public address that each interface gave back last: who asks for it by public address while it has none asks
     /// there.
     pub last_public: IndexMap<InterfaceId, PublicIp>,
     /// The private address that an interface has given back, until it gets another: who has it written down asks there.
     pub last_private: IndexMap<InterfaceId, PrivateIp>,
-    /// How long idle flows are remembered.
+    /// Idle timeouts of tracked flows.
     pub tracking: TrackingTimeouts,
     /// Automatic public addresses come from here.
     pub public_pool: Ipv4Net,
-    /// What was given out and is never given out again.
+    /// Numbers and addresses given out, which are never given out again.
     pub counters: Counters,
 }
 
@@ -76,7 +76,7 @@ pub struct Host {
     pub addresses: Vec<HostIp>,
     /// Of the link between the internet and the host.
     pub mtu: Mtu,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }
 
@@ -87,7 +87,7 @@ pub struct Vpc {
     pub cidr: Ipv4Net,
     /// Its subnets, in the order of the file; at least one.
     pub subnets: IndexMap<SubnetName, Ipv4Net>,
-    /// What the route tables of subnets say beyond the local route and the way to the internet.
+    /// Routes of subnets beyond the local route and the way to the internet.
     pub routes: IndexMap<SubnetName, Vec<SubnetRoute>>,
     /// Its IPv6 block, a /56, if it has one; each subnet has a /64 of it, in their order.
     pub ipv6: Option<Ipv6Net>,
@@ -98,13 +98,13 @@ pub struct Vpc {
 /// Source: "Route tables", "Routing for a middlebox appliance" (Amazon VPC user guide).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SubnetRoute {
-    /// Where to. The longest prefix wins; the block of the VPC itself is a route to everybody in it.
+    /// Destination block. The longest prefix wins; the block of the VPC itself is a route to everybody in it.
     pub destination: Ipv4Net,
     /// The interface that gets the packets.
     pub target: InterfaceId,
 }
 
-/// What an instance's operating system does with a packet for somebody else.
+/// Forwarding of packets for somebody else by an instance's operating system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Forwarding {
@@ -138,7 +138,7 @@ pub struct SecurityGroup {
     pub ingress: Vec<Rule>,
     /// Rules for traffic from members. Ignored in eras without egress rules.
     pub egress: Vec<Rule>,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }
 
@@ -149,7 +149,7 @@ pub struct SecurityGroup {
 pub struct ElasticIp {
     /// The address, until it is released.
     pub address: PublicIp,
-    /// Whose it is now.
+    /// Interface that it is associated with now.
     pub association: Option<InterfaceId>,
 }
 
@@ -177,12 +177,12 @@ pub enum PrefixFamily {
 }
 
 impl PrefixFamily {
-    /// That of a block.
+    /// Returns the family of a block.
     pub fn of(block: IpNet) -> Self {
         if block.addr().is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
     }
 
-    /// Whether it is IPv4.
+    /// Returns true for IPv4.
     pub fn is_ipv4(self) -> bool {
         self == Self::Ipv4
     }
@@ -194,7 +194,7 @@ impl std::fmt::Display for PrefixFamily {
     }
 }
 
-/// What an instance is doing.
+/// State of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
@@ -219,19 +219,19 @@ impl std::fmt::Display for InstanceState {
 /// A launched instance.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
-    /// What it is doing.
+    /// State of the instance.
     pub state: InstanceState,
     /// Its interfaces; at least one, the first is `eth0`.
     pub interfaces: Vec<Interface>,
-    /// What listens on it, besides what the harness adds.
+    /// Services that it listens on, besides those that the harness adds.
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
     pub daemons: IndexMap<DaemonName, Daemon>,
-    /// What its programs see beside what every instance sees.
+    /// Mounts of its programs, beside what every instance sees.
     pub mounts: IndexMap<MountPlace, MountSource>,
-    /// What it does with packets for others.
+    /// Forwarding of packets for others.
     pub forwarding: Forwarding,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }
 
@@ -257,14 +257,14 @@ impl Cloud {
         }
     }
 
-    /// Whether egress rules exist in the cloud's era.
+    /// Returns true if egress rules exist in the cloud's era.
     ///
     /// Source: "EC2-Classic" (EC2 user guide, 2018): rules for inbound traffic only.
     pub fn has_egress_rules(&self) -> bool {
         self.is_vpc()
     }
 
-    /// Whether the platform is the VPC: with egress rules, IPv6, every protocol and second interfaces.
+    /// Returns true if the platform is the VPC: with egress rules, IPv6, every protocol and second interfaces.
     ///
     /// Source: "EC2-Classic" (EC2 user guide, 2018), which has none of them.
     pub fn is_vpc(&self) -> bool {
@@ -294,7 +294,7 @@ impl Cloud {
         self.load_balancers.get(holder.as_str())
     }
 
-    /// What the holder of interfaces is doing. A load balancer always runs.
+    /// Returns the state of a holder of interfaces. A load balancer always runs.
     pub fn state_of(&self, holder: &InstanceName) -> Option<InstanceState> {
         let balancer = || self.load_balancer_of(holder).map(|_| InstanceState::Running);
         self.instances.get(holder).map(|instance| instance.state).or_else(balancer)

@@ -9,6 +9,6 @@ pub struct Daemon {
     pub command: Vec<String>,
     /// It is ready once it listens here; without, once it has begun. tcp or udp.
     pub port: Option<Service>,
-    /// Where what it says is added, from the folder of the topology file; without, the lab keeps it as long as it is up.
+    /// File that its output is added to, from the folder of the topology file; without, the lab keeps it as long as it is up.
     pub log: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Which EC2 is emulated.
+/// Era of EC2 that is emulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Era {
@@ -71,7 +71,7 @@ impl fmt::Display for Era {
     }
 }
 
-/// When the groups of an instance may change.
+/// Times at which the groups of an instance may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeGroups {
@@ -83,7 +83,7 @@ pub enum ChangeGroups {
     AnyTime,
 }
 
-/// What a rule means whose source is its own group.
+/// Meaning of a rule whose source is its own group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SelfReference {
@@ -113,7 +113,7 @@ pub enum OnCrash {
     Kept,
 }
 
-/// What becomes of an Elastic IP when its instance stops.
+/// Fate of an Elastic IP when its instance stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ElasticIpOnStop {
@@ -123,29 +123,29 @@ pub enum ElasticIpOnStop {
     Dissociated,
 }
 
-/// Whether EC2's limits hold.
+/// Enforcement of EC2's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quotas {
-    /// What exceeds them is refused.
+    /// An operation beyond them is refused.
     Enforced,
-    /// There are none.
+    /// No limits.
     Ignored,
 }
 
-/// Whether a group as a peer means the IPv6 addresses of its members too.
+/// IPv6 addresses of the members of a group that is a peer: matched or not.
 ///
 /// "Security group referencing" (Amazon VPC user guide) speaks of "private IP addresses" and leaves it open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GroupReferenceIpv6 {
-    /// It does, as is commonly held.
+    /// Matched, as is commonly held.
     MatchesMembers,
-    /// It does not: it means private addresses, to the letter.
+    /// Not matched: the group means private addresses, to the letter.
     MatchesNobody,
 }
 
-/// Which ICMP errors come to who sent the packet that they are about, without a rule that admits them.
+/// ICMP errors that come, without a rule that admits them, to the sender of the packet that they are about.
 ///
 /// "Network MTU" (EC2 user guide) reads as if groups let every answer in. Field reports say that "fragmentation needed" about an
 /// untracked flow is dropped unless a rule admits it (kubernetes #24254, kube-aws #214, kops #6297).

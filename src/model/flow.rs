@@ -18,8 +18,8 @@ pub struct IcmpMessage {
 }
 
 impl IcmpMessage {
-    /// Whether it tells the sender of a packet what became of that: unreachable, too big, time exceeded, bad parameter. Routers on the way
-    /// send such.
+    /// Returns true if it is an error, which tells the sender of a packet what became of that: unreachable, too big, time exceeded, bad
+    /// parameter. Routers on the way send such.
     pub fn is_error(self, over_ipv6: bool) -> bool {
         match over_ipv6 {
             false => matches!(self.kind, 3 | 4 | 11 | 12),
@@ -37,7 +37,7 @@ impl fmt::Display for IcmpMessage {
     }
 }
 
-/// What a probe asks for and a listener offers.
+/// Service that a probe asks for and a listener offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Service {
     /// A TCP port.
@@ -145,7 +145,7 @@ impl Endpoint {
 }
 
 impl Endpoint {
-    /// By which address it is reached from inside where nothing is said of that: a load balancer that faces the internet by
+    /// Returns the address by which it is reached from inside where nothing is said of that: a load balancer that faces the internet by
     /// the public address that its name means, everybody else by the private one.
     pub fn usual_via(&self) -> Via {
         match self {
@@ -171,7 +171,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// By which address a flow goes to an instance. From outside it is the public one, or the IPv6 one.
+/// Address by which a flow goes to an instance. From outside it is the public one, or the IPv6 one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Via {
@@ -189,7 +189,7 @@ impl Via {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Private, Self::Public, Self::Ipv6, Self::Dns];
 
-    /// What a flow says after its port, in the words of a file.
+    /// Returns the words of a file that a flow says after its port.
     pub fn words(self) -> &'static str {
         match self {
             Self::Private => "by private address",
@@ -221,13 +221,13 @@ impl fmt::Display for Via {
     }
 }
 
-/// What every instance reaches whatever its groups say.
+/// Services that every instance reaches whatever its groups say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CloudService {
     /// The resolver of the VPC.
     Dns,
-    /// What an instance can learn of itself.
+    /// The instance metadata service.
     Metadata,
     /// The time.
     Time,
@@ -256,13 +256,13 @@ impl fmt::Display for CloudService {
 /// One cell of a truth table: a new flow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Flow {
-    /// Who opens it.
+    /// Opener of the flow.
     pub from: Endpoint,
-    /// To whom.
+    /// Receiver of the flow.
     pub to: Endpoint,
-    /// By which address of the receiver.
+    /// Address of the receiver that it goes by.
     pub via: Via,
-    /// What is asked for.
+    /// Service asked for.
     pub service: Service,
 }
 
@@ -279,7 +279,7 @@ impl fmt::Display for Flow {
 }
 
 impl Flow {
-    /// By which address; nothing where it is the one that goes without saying.
+    /// Returns the address that it goes by; nothing where it is the one that goes without saying.
     pub fn by(&self) -> Option<Via> {
         match (&self.from, self.via) {
             (Endpoint::Host(..), Via::Public | Via::Private) => None,
@@ -291,9 +291,9 @@ impl Flow {
 /// Two ends that send to each other, and neither answers.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Peers {
-    /// What the first sends.
+    /// Flow from the first end to the other.
     pub there: Flow,
-    /// What the other sends.
+    /// Flow from the other end to the first.
     pub back: Flow,
 }
 
@@ -309,7 +309,7 @@ impl Peers {
         Self { there: there.clone(), back }
     }
 
-    /// Whether both mean the same ends and ports, whoever is named first.
+    /// Returns true if both mean the same ends and ports, whoever is named first.
     pub fn is_of_the_same(&self, other: &Self) -> bool {
         self == other || self.there == other.back && self.back == other.there
     }
@@ -334,7 +334,7 @@ impl fmt::Display for Peers {
     }
 }
 
-/// At which end of a flow groups decide.
+/// End of a flow at which groups decide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
@@ -361,21 +361,21 @@ pub enum Hop {
     Router(VpcName),
     /// The gateway of a VPC, which translates addresses.
     Gateway(VpcName),
-    /// What lies between gateways and hosts.
+    /// The network between gateways and hosts.
     Internet,
 }
 
-/// Which half of the check of source and destination.
+/// Half of the check of source and destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Check {
-    /// What the interface sends has to have its address as the source.
+    /// Packets that the interface sends must have its address as the source.
     Source,
-    /// What comes to the interface has to have its address as the destination.
+    /// Packets that come to the interface must have its address as the destination.
     Destination,
 }
 
-/// What the documented semantics say of a new flow.
+/// Verdict of the documented semantics on a new flow.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
@@ -386,9 +386,9 @@ pub enum Verdict {
     },
     /// One end does not.
     Dropped {
-        /// Which end.
+        /// End that drops it.
         at: Direction,
-        /// Whose groups were consulted.
+        /// Interface whose groups were consulted.
         interface: InterfaceId,
         /// The groups consulted.
         groups: Vec<GroupName>,
@@ -396,9 +396,9 @@ pub enum Verdict {
     /// It is neither from nor to an address of an interface that checks: the sender's, or that of an instance which the
     /// route leads through.
     FailsCheck {
-        /// Whose check.
+        /// Interface whose check it fails.
         interface: InterfaceId,
-        /// Of what.
+        /// Half of the check that it fails.
         check: Check,
         /// The VPC of the interface, whose router checks.
         vpc: VpcName,
@@ -415,12 +415,12 @@ pub enum Verdict {
     },
     /// The receiver has given its private address back; another holds it now, and lets it in.
     Misdelivered {
-        /// Who.
+        /// Instance that lets it in.
         to: InstanceName,
     },
     /// Nobody holds the address.
     Unreachable {
-        /// Which box knows nobody; none where there is no address to send to, or from.
+        /// Box that knows nobody; none where there is no address to send to, or from.
         by: Option<Hop>,
     },
     /// The receiver has no public DNS name, so there is no address to go to.

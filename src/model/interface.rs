@@ -8,7 +8,7 @@ use super::name::{GroupName, InterfaceId, SubnetName, VpcName};
 /// A network interface: groups and addresses are its own.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Interface {
-    /// Whose it is, and which.
+    /// Instance and device index.
     pub id: InterfaceId,
     /// A number used once in the cloud, from 1; link names and indexes derive from it.
     pub number: u32,
@@ -22,24 +22,24 @@ pub struct Interface {
     pub private: Option<PrivateIp>,
     /// Its public address, while it has one: the Elastic IP that is associated with it, or else an automatic one.
     pub public: Option<PublicIp>,
-    /// Whether it gets one by itself.
+    /// Automatic public address: given or none.
     pub automatic_public: AutomaticPublic,
     /// Its IPv6 address, where its VPC has a block. It belongs to the interface, and is kept as long as that.
     pub ipv6: Option<Ipv6>,
-    /// Whether it drops what is not its own.
+    /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
 }
 
-/// Whether an interface drops what is neither from nor to one of its own addresses.
+/// Check of source and destination: drops packets neither from nor to one of an interface's own addresses.
 ///
 /// Source: "Elastic network interfaces" (EC2 user guide): on by default, off for what routes or translates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceDestCheck {
-    /// It drops that.
+    /// Such packets are dropped.
     #[default]
     On,
-    /// It passes that on.
+    /// Such packets are passed on.
     Off,
 }
 
@@ -57,11 +57,11 @@ impl std::fmt::Display for SourceDestCheck {
     }
 }
 
-/// Whether an interface gets a public address by itself.
+/// Automatic public address of an interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AutomaticPublic {
-    /// At launch, at each start, and in place of an Elastic IP that leaves it.
+    /// Given at launch, at each start, and in place of an Elastic IP that leaves it.
     Given,
     /// Never. Without an Elastic IP nothing of it leaves the VPC.
     None,

@@ -17,7 +17,7 @@ use super::name::{GroupName, InstanceName, LoadBalancerName, Place, SubnetName, 
 /// Source: "Security groups for instances in EC2-Classic" (Classic Load Balancers user guide).
 pub const ELB_GROUP: &str = "amazon-elb/amazon-elb-sg";
 
-/// Whom a load balancer is for. It is made so, and stays so.
+/// Scheme of a load balancer. It is made so, and stays so.
 ///
 /// Source: `Scheme` of "CreateLoadBalancer" (Elastic Load Balancing API reference 2012-06-01).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -59,16 +59,16 @@ pub struct LoadBalancer {
     /// Its one network interface, with a private address, and a public one unless it is internal. Its id has the load
     /// balancer's name.
     pub interface: Interface,
-    /// Whom it is for.
+    /// Scheme: internet-facing or internal.
     pub scheme: Scheme,
     /// The TCP ports that it takes connections on, each with the port of the instances that it goes on to.
     pub listeners: IndexMap<Port, Port>,
-    /// How it finds out who is in service.
+    /// Health check of its instances.
     pub health_check: HealthCheck,
     /// The instances behind it, each with the private address that it held when it was registered: what becomes of
     /// the instance's address later does not change it.
     pub registrations: IndexMap<InstanceName, PrivateIp>,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }
 
@@ -96,11 +96,11 @@ pub struct HealthCheck {
     pub port: Port,
     /// From one check of an instance to the next.
     pub interval: Duration,
-    /// How long a connection may take to come about where nothing says that it never will.
+    /// Longest time for a connection to come about where nothing says that it never will.
     pub timeout: Duration,
-    /// So many failures in a row take an instance out of service.
+    /// Number of failures in a row that take an instance out of service.
     pub unhealthy_threshold: u32,
-    /// So many passes in a row bring it back. One is enough for an instance that has just been registered.
+    /// Number of passes in a row that bring it back. One is enough for an instance that has just been registered.
     pub healthy_threshold: u32,
 }
 
@@ -117,7 +117,7 @@ impl HealthCheck {
     }
 }
 
-/// What a new load balancer is made of.
+/// Parameters of a new load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateLoadBalancer {
     /// Its name.
@@ -126,7 +126,7 @@ pub struct CreateLoadBalancer {
     pub vpc: VpcName,
     /// Its subnet.
     pub subnet: SubnetName,
-    /// Whom it is for; in EC2-Classic always the internet.
+    /// Scheme; in EC2-Classic always internet-facing.
     pub scheme: Scheme,
     /// Its groups; none in EC2-Classic, and in a VPC `default` if there is none here.
     pub groups: IndexSet<GroupName>,
@@ -134,6 +134,6 @@ pub struct CreateLoadBalancer {
     pub listeners: IndexMap<Port, Port>,
     /// Its health check.
     pub health_check: HealthCheck,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }

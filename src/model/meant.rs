@@ -1,4 +1,4 @@
-//! What may have been meant by a name that nobody has.
+//! Suggestions for a name that nobody has.
 
 /// A shorter beginning of a word says nothing of it.
 const SHORTEST_BEGINNING: usize = 3;
@@ -31,10 +31,10 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     close.or(only.filter(|only| *only != word)).map(str::to_owned)
 }
 
-/// So many names are told where one is not found.
+/// Maximum number of names listed where one is not found.
 const MOST_NAMES: usize = 20;
 
-/// What may have been meant by names that nobody has, and the names that there are: `did you mean \`web1\`? there are web1, db1`.
+/// Suggests names for those that nobody has, and lists the names that there are: `did you mean \`web1\`? there are web1, db1`.
 pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> String {
     let guesses: Vec<String> = words.into_iter().filter_map(|word| closest(word, names.iter().copied())).collect();
     let there = match names {

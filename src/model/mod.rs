@@ -1,4 +1,4 @@
-//! What a cloud is made of: instances, groups, rules, addresses, eras.
+//! Parts of a cloud: instances, groups, rules, addresses, eras.
 //!
 //! Pure. Nothing here says whether a rule matches a flow or an address: that is for [`policy`](crate::policy) and
 //! [`compile`](crate::compile), which must not share an answer.

@@ -1,4 +1,4 @@
-//! What an instance sees at places of its own choice: `mounts:` of a topology file.
+//! Mounts of an instance at places of its own choice: `mounts:` of a topology file.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 /// A folder of every instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
 pub const DATA_FOLDER: &str = "/run/data";
 
-/// What every instance has of its own: nothing else can be there or below.
+/// Paths that every instance has of its own: nothing else can be there or below.
 const OWN: [&str; 5] = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/resolv.conf"];
-/// Where the lab makes ready what an instance sees; what lies above it stays the instance's own as well.
+/// Folder in which the lab makes ready what an instance sees; what lies above it stays the instance's own as well.
 const LAB_FOLDER: &str = "/run/sglab";
 /// Bytes of a path, as the kernel takes it.
 const MAX_PATH: usize = 4095;
@@ -81,7 +81,7 @@ impl MountPlace {
         self.0.rmatch_indices('/').map(|(at, _)| &self.0[..at]).filter(|above| !above.is_empty())
     }
 
-    /// What is left of it below another place: `cache` of `/srv/cache` below `/srv`.
+    /// Returns the rest of the path below another place: `cache` of `/srv/cache` below `/srv`.
     pub fn below(&self, other: &Self) -> Option<&str> {
         self.rest_below(&other.0)
     }
@@ -134,7 +134,7 @@ pub(crate) fn unfit_path(path: &str) -> Option<&'static str> {
     None
 }
 
-/// What is at the place.
+/// Source of a mount.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MountSource {
@@ -144,7 +144,7 @@ pub enum MountSource {
     Path(String, MountAccess),
 }
 
-/// What an instance may do with a file or a folder of the host's.
+/// Access of an instance to a file or a folder of the host's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MountAccess {

@@ -1,4 +1,4 @@
-//! How large a packet may be on a link.
+//! MTU: the largest packet on a link.
 
 use std::fmt;
 

@@ -133,7 +133,7 @@ pub enum OwnBox {
     Router,
     /// The gateway to the internet.
     Gateway,
-    /// Who shows that the filter is at work.
+    /// Box that shows that the filter is at work.
     Canary,
 }
 

@@ -59,7 +59,7 @@ pub enum Operation {
     CreatePrefixList(CreatePrefixList),
     /// `ModifyManagedPrefixList`: all or nothing.
     ModifyPrefixList {
-        /// Which.
+        /// Name of the prefix list.
         name: PrefixListName,
         /// Entries that it gets.
         add: Vec<IpNet>,
@@ -76,11 +76,11 @@ pub enum Operation {
     AllocateAddress(ElasticIpName),
     /// `AssociateAddress`. What the interface had is dissociated.
     AssociateAddress {
-        /// Which Elastic IP.
+        /// Name of the Elastic IP.
         elastic_ip: ElasticIpName,
-        /// With whom.
+        /// Instance or interface that gets it.
         to: Target,
-        /// Whether it may be taken from another.
+        /// Permission to take it from another.
         reassociation: Reassociation,
     },
     /// `DisassociateAddress`.
@@ -125,7 +125,7 @@ impl Operation {
         }
     }
 
-    /// What it names, for whoever asks what an operation is about and not which one it is.
+    /// Returns the names in the operation, for callers that ask what it is about and not which one it is.
     fn parts(&self) -> Parts<'_> {
         let none = Parts::default();
         match self {
@@ -175,7 +175,7 @@ impl Operation {
         }
     }
 
-    /// Whether it is about rules of a group.
+    /// Returns true if it is about rules of a group.
     pub fn is_of_rules(&self) -> bool {
         self.parts().permissions.is_some()
     }
@@ -190,7 +190,7 @@ impl Operation {
         self.parts().services
     }
 
-    /// What it does to names.
+    /// Returns its effect on names.
     pub fn names(&self) -> Option<NameEffect<'_>> {
         self.parts().names
     }
@@ -269,7 +269,7 @@ impl Operation {
     }
 }
 
-/// What an operation names.
+/// Names and services in an operation.
 #[derive(Default)]
 struct Parts<'a> {
     /// Its own group, which is there.
@@ -280,11 +280,11 @@ struct Parts<'a> {
     permissions: Option<&'a [Permission]>,
     /// Ports that listen, or are asked.
     services: Vec<Service>,
-    /// What it does to names.
+    /// Effect on names.
     names: Option<NameEffect<'a>>,
 }
 
-/// What an operation does to names: what exists from then on, what does no more, who is in which group, and who has a public address.
+/// Effect of an operation on names: existence from then on, its end, memberships of groups, and public addresses.
 #[derive(Clone, Copy, Debug)]
 pub enum NameEffect<'a> {
     /// A group exists, of this VPC.

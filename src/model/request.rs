@@ -1,4 +1,4 @@
-//! What operations ask for, where that is more than a name.
+//! Parameters of operations, where that is more than a name.
 
 use indexmap::{IndexMap, IndexSet};
 use ipnet::IpNet;
@@ -21,7 +21,7 @@ pub enum Reassociation {
     Refused,
 }
 
-/// Which interface a call is about.
+/// Interface that a call is about.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
@@ -32,7 +32,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// Whose interface it is.
+    /// Returns the instance of the interface.
     pub fn instance(&self) -> &InstanceName {
         match self {
             Self::Instance(instance) => instance,
@@ -41,7 +41,7 @@ impl Target {
     }
 }
 
-/// What a further interface is made of. It gets no public address by itself.
+/// Parameters of a further interface. It gets no public address by itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct NewInterface {
     /// Its device index, 1 for `eth1`.
@@ -50,13 +50,13 @@ pub struct NewInterface {
     pub subnet: SubnetName,
     /// Its groups.
     pub groups: IndexSet<GroupName>,
-    /// Which private address it asks for.
+    /// Private address asked for.
     pub address: AddressRequest,
-    /// Whether it drops what is not its own.
+    /// Check of source and destination.
     pub source_dest_check: SourceDestCheck,
 }
 
-/// What a new group is made of.
+/// Parameters of a new group.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateGroup {
     /// Its name, unique in its VPC.
@@ -65,11 +65,11 @@ pub struct CreateGroup {
     pub vpc: VpcName,
     /// A free text.
     pub description: Option<String>,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<super::name::Place>,
 }
 
-/// What a new prefix list is made of.
+/// Parameters of a new prefix list.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreatePrefixList {
     /// Its name.
@@ -82,7 +82,7 @@ pub struct CreatePrefixList {
     pub max_entries: u32,
 }
 
-/// What an instance is launched with.
+/// Parameters of a launch.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Launch {
     /// Its name.
@@ -93,27 +93,27 @@ pub struct Launch {
     pub subnet: SubnetName,
     /// Its groups, all of its VPC.
     pub groups: IndexSet<GroupName>,
-    /// What listens on it.
+    /// Services that it listens on.
     pub listens: IndexSet<Service>,
     /// The programs that it runs by itself, in the order of their start.
     pub daemons: IndexMap<DaemonName, Daemon>,
-    /// What its programs see beside what every instance sees.
+    /// Mounts of its programs, beside what every instance sees.
     pub mounts: IndexMap<MountPlace, MountSource>,
-    /// Which private address it asks for.
+    /// Private address asked for.
     pub address: AddressRequest,
-    /// Whether it gets a public address.
+    /// Automatic public address.
     pub public: AutomaticPublic,
-    /// Whether its first interface drops what is not its own.
+    /// Check of source and destination of its first interface.
     pub source_dest_check: SourceDestCheck,
-    /// What it does with packets for others.
+    /// Forwarding of packets for others.
     pub forwarding: Forwarding,
     /// Further interfaces.
     pub more: Vec<NewInterface>,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<super::name::Place>,
 }
 
-/// Which private address a launch asks for.
+/// Private address that a launch asks for.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AddressRequest {

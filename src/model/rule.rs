@@ -41,7 +41,7 @@ impl PortRange {
         self.to
     }
 
-    /// Whether the range is one port.
+    /// Returns true if the range is one port.
     pub fn is_single(self) -> bool {
         self.from == self.to
     }
@@ -67,7 +67,7 @@ impl fmt::Display for PortRange {
     }
 }
 
-/// Which ICMP messages a rule covers. A code cannot be given without its type.
+/// ICMP messages that a rule covers. A code cannot be given without its type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum IcmpMatch {
@@ -145,15 +145,15 @@ impl fmt::Display for Peer {
 pub struct Rule {
     /// Its id, new for each rule ever made in the cloud.
     pub id: RuleId,
-    /// What it admits.
+    /// Traffic that it admits.
     pub traffic: Traffic,
-    /// From whom (ingress) or to whom (egress).
+    /// Source (ingress) or destination (egress).
     pub peer: Peer,
     /// The rule as its author wrote it, `tcp 22 from office`; made up where a long form was used.
     pub written: String,
     /// A free text, at most 255 characters.
     pub description: Option<String>,
-    /// Where the file says so; nothing for rules that EC2 makes itself.
+    /// Position in the file; nothing for rules that EC2 makes itself.
     pub place: Option<Place>,
 }
 
@@ -176,12 +176,12 @@ pub enum PeerRequest {
 /// One permission of a request to authorize or revoke: one traffic, one or more peers (EC2's `IpPermission`).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Permission {
-    /// What is admitted.
+    /// Traffic that is admitted.
     pub traffic: Traffic,
     /// At least one peer with the words that name it; a host with two addresses gives two peers.
     pub peers: Vec<(PeerRequest, String)>,
     /// A free text for every rule that comes of it.
     pub description: Option<String>,
-    /// Where the file says so.
+    /// Position in the file.
     pub place: Option<Place>,
 }

@@ -1,4 +1,4 @@
-//! How long a tracked flow that is idle is remembered.
+//! Idle timeouts of tracked flows.
 
 /// Seconds after which an idle flow is forgotten, and how much faster than in EC2 the clock of that goes.
 ///

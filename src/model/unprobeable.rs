@@ -6,7 +6,7 @@ use std::fmt;
 use super::flow::{Service, Via};
 use super::protocol::EXTENSION_HEADERS;
 
-/// Why no probe can ask for a protocol.
+/// Reason why no probe can ask for a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unprobeable {
     /// The number is reserved, and no socket speaks it.
@@ -18,7 +18,7 @@ pub enum Unprobeable {
 }
 
 impl Service {
-    /// Why no probe can ask for it by an address of this kind; nothing where one can.
+    /// Returns the reason why no probe can ask for it by an address of this kind; nothing where one can.
     ///
     /// The extension headers are those of `ipv6_ext_hdr()` in the kernel (net/ipv6/exthdrs_core.c). ESP, mobility, HIP and shim6, which
     /// RFC 7045 counts among them, are protocols to Linux.

@@ -143,7 +143,7 @@ fn exactly(cloud: &Cloud, vpc: &VpcName, block: Ipv4Net, address: PrivateIp) -> 
     Ok(address)
 }
 
-/// What an instance held before what it holds now, or last if it holds nothing. The text is sglab's own.
+/// Returns the address that an instance held before its present one, or last if it holds none. The text of the refusal is sglab's own.
 fn previous_of(cloud: &Cloud, name: &InstanceName) -> Result<PrivateIp, Refusal> {
     cloud.previous_addresses.get(name).and_then(|held| held.last()).copied().ok_or_else(|| {
         refuse(

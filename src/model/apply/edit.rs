@@ -184,9 +184,9 @@ struct Before {
     last_private: Log<InterfaceId, PrivateIp>,
     rule: u32,
     interface: u32,
-    /// How many public addresses had been given.
+    /// Number of public addresses that had been given.
     public: Option<usize>,
-    /// How many private addresses of a VPC had been given before each other one was; nothing where it had no entry.
+    /// Number of private addresses of a VPC that had been given before each further one; nothing where it had no entry.
     private: Vec<(VpcName, Option<usize>)>,
 }
 

@@ -1,4 +1,4 @@
-//! What changes a cloud can be taken back whole, and says the same as a comparison of the clouds before and after.
+//! Properties of edits: each can be taken back whole, and says the same as a comparison of the clouds before and after.
 
 use indexmap::IndexMap;
 use proptest::prelude::*;
@@ -66,7 +66,7 @@ fn whole(cloud: &Cloud) -> String {
     serde_json::to_string(cloud).unwrap()
 }
 
-/// What differs between the entries of two tables: those that are gone, and then in the order of the new.
+/// Collects the differences between the entries of two tables: those that are gone, and then in the order of the new.
 fn differences<K: Eq + std::hash::Hash, V>(
     (before, now): (&IndexMap<K, V>, &IndexMap<K, V>),
     difference: fn(&K, Option<&V>, Option<&V>, &mut Vec<Change>),

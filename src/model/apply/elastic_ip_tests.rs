@@ -1,4 +1,4 @@
-//! What becomes of Elastic IPs and automatic public addresses.
+//! Tests of Elastic IPs and automatic public addresses.
 
 use crate::model::sample::*;
 use crate::model::*;

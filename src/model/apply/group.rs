@@ -117,7 +117,7 @@ pub(in crate::model) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result
     Ok(())
 }
 
-/// What a new group lets out: everything, in a VPC.
+/// Returns the egress rules of a new group: everything, in a VPC.
 fn first_egress(cloud: &mut Edit<'_>, vpc: &VpcName) -> Vec<Rule> {
     let mut egress = Vec::new();
     if cloud.has_egress_rules() {

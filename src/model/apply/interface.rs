@@ -99,13 +99,13 @@ pub(super) fn mutable<'a>(cloud: &'a mut Edit<'_>, id: &InterfaceId) -> Option<&
     cloud.instances_mut().get_mut(&id.instance)?.interfaces.iter_mut().find(|interface| interface.id == *id)
 }
 
-/// Whether an instance has one interface only: what has more gets no automatic public address in place of an Elastic
-/// IP that leaves it. Source: "Amazon EC2 instance IP addressing".
+/// Returns true if an instance has one interface only: one with more gets no automatic public address in place of an Elastic IP that leaves
+/// it. Source: "Amazon EC2 instance IP addressing".
 pub(super) fn is_single(cloud: &Cloud, name: &InstanceName) -> bool {
     cloud.instances.get(name).is_some_and(|instance| instance.interfaces.len() == 1)
 }
 
-/// Whether an instance is not stopped.
+/// Returns true if an instance is not stopped.
 pub(super) fn is_up(cloud: &Cloud, name: &InstanceName) -> bool {
     cloud.instances.get(name).is_some_and(|instance| instance.state != InstanceState::Stopped)
 }

@@ -1,4 +1,4 @@
-//! What every operation asks first: whether something is there, and whose it is.
+//! Checks that every operation makes first: existence, and ownership.
 
 use super::refuse::{refuse, unknown};
 use crate::model::cloud::{Cloud, Instance};
@@ -19,7 +19,7 @@ pub(super) fn name_together(refusal: &mut Refusal) {
     }
 }
 
-/// What Amazon owns, nobody else edits, deletes or wears.
+/// Refuses a group that Amazon owns: nobody else edits, deletes or wears it.
 pub(super) fn must_be_ours(group: &GroupName) -> Result<(), Refusal> {
     if !group.as_str().starts_with("amazon-elb/") {
         return Ok(());

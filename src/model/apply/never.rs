@@ -1,4 +1,4 @@
-//! What must never happen, over random sequences of operations.
+//! Invariants that must never break, over random sequences of operations.
 
 use std::collections::HashSet;
 

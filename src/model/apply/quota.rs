@@ -1,4 +1,4 @@
-//! How many there may be of each thing. Nothing is counted where the topology says `quotas: ignored`.
+//! Quotas of EC2. Nothing is counted where the topology says `quotas: ignored`.
 //!
 //! Sources: "Amazon VPC quotas" (Amazon VPC user guide); "EC2-Classic" (EC2 user guide, 2018). In a VPC rules are counted per
 //! direction and per family, and a group as a peer counts in both.
@@ -29,7 +29,7 @@ const CLASSIC_GROUPS_IN_A_REGION: usize = 500;
 /// Elastic IPs of a region. Source: the article, and "Elastic IP addresses" (EC2 user guide).
 const ELASTIC_IPS: usize = 5;
 
-/// Whether another Elastic IP may be allocated.
+/// Refuses an Elastic IP beyond the quota.
 pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
     let message = match cloud.is_vpc() {
         true => "The maximum number of addresses has been reached.",
@@ -38,7 +38,7 @@ pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
     within(!is_enforced(cloud) || cloud.elastic_ips.len() < ELASTIC_IPS, RefusalCode::AddressLimitExceeded, message)
 }
 
-/// Whether a group has no more rules than it may have.
+/// Refuses a group with more rules than it may have.
 pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Result<(), Refusal> {
     let Some(group) = cloud.groups.get(name).filter(|_| is_enforced(cloud)) else { return Ok(()) };
     let rules = match direction {
@@ -55,7 +55,7 @@ pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Re
     within(!exceeded, RefusalCode::RulesPerSecurityGroupLimitExceeded, message)
 }
 
-/// Whether every group is within its quota: an edited prefix list may weigh more than before.
+/// Refuses any group beyond its quota of rules: an edited prefix list may weigh more than before.
 pub(super) fn all_rules(cloud: &Cloud) -> Result<(), Refusal> {
     for name in cloud.groups.keys() {
         rules(cloud, Direction::Ingress, name)?;
@@ -77,14 +77,14 @@ fn weight(cloud: &Cloud, rule: &Rule, family: PrefixFamily) -> usize {
     }
 }
 
-/// Whether another group may be made.
+/// Refuses a group beyond the quota.
 pub(super) fn groups(cloud: &Cloud, vpc: &VpcName) -> Result<(), Refusal> {
     let most = if cloud.is_vpc() { GROUPS_IN_A_REGION } else { CLASSIC_GROUPS_IN_A_REGION };
     let message = format!("The maximum number of security groups for VPC '{vpc}' has been reached.");
     within(!is_enforced(cloud) || cloud.groups.len() < most, RefusalCode::SecurityGroupLimitExceeded, &message)
 }
 
-/// Whether an interface may be in all of these. The text for EC2-Classic is sglab's own.
+/// Refuses an interface that would be in too many groups. The text for EC2-Classic is sglab's own.
 pub(super) fn memberships(cloud: &Cloud, groups: &IndexSet<GroupName>) -> Result<(), Refusal> {
     if !is_enforced(cloud) {
         return Ok(());

@@ -160,7 +160,7 @@ struct Requested<'a> {
 }
 
 impl Requested<'_> {
-    /// Whether a rule says the same; ids, words and descriptions are not part of what it says.
+    /// Returns true if a rule says the same; ids, words and descriptions are not part of what it says.
     fn is(&self, rule: &Rule) -> bool {
         self.traffic == rule.traffic && self.peer == rule.peer
     }

@@ -1,4 +1,4 @@
-//! What each operation does, as tables of sentences.
+//! Effects of each operation, as tables of sentences.
 
 use crate::model::sample::*;
 use crate::model::*;

@@ -12,8 +12,7 @@ use crate::model::shown::shown;
 /// A name, and a description, has at most so many characters.
 const MOST: usize = 255;
 
-/// What there may be in a name and a description beside letters and digits of ASCII, in a VPC. EC2-Classic takes all of
-/// ASCII.
+/// Characters allowed in a name and a description beside letters and digits of ASCII, in a VPC. EC2-Classic takes all of ASCII.
 const MARKS: &str = " ._-:/()#,@[]+=&;{}!$*";
 
 /// The name of a new group as EC2 keeps it: in a VPC without the spaces at its end.
