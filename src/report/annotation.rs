@@ -18,7 +18,7 @@ pub(super) fn annotate(out: &mut String, kind: &str, place: &Place, title: &str,
     );
 }
 
-/// What comes after the second pair of colons. Its lines may be several, and only GitHub shows them as such.
+/// Escapes the text after the second pair of colons. Its lines may be several, and only GitHub shows them as such.
 pub(super) fn message(text: &str) -> String {
     text::shown_lines(text).replace('%', "%25").replace('\n', "%0A")
 }

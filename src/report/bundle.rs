@@ -11,7 +11,7 @@ use crate::scenario::{CellDetails, Check, CheckStatus, Class, DecidingRule, Said
 /// Cells that share a fate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle<K> {
-    /// What they share.
+    /// Key that its cells share.
     pub key: K,
     /// Indexes into what was bundled.
     pub members: Vec<usize>,
@@ -46,7 +46,7 @@ pub fn bundle<'a, K: Clone + Eq + Hash>(items: impl IntoIterator<Item = (&'a Flo
     )
 }
 
-/// By which address. Of an address they are only worth it between instances; a host has no other way.
+/// Returns the address of a flow if it is worth telling. Of an address they are only worth it between instances; a host has no other way.
 fn told_via(flow: &Flow) -> Option<Via> {
     match flow.to {
         // A host has no other way but by its name.
@@ -100,16 +100,16 @@ impl<K> Bundle<K> {
     }
 }
 
-/// What wrong cells share.
+/// Fate that wrong cells share.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Fate {
-    /// What was expected, in a word or three.
+    /// Expected outcome, in a word or three.
     pub expected: String,
-    /// What was found.
+    /// Class of the observed outcome.
     pub class: Class,
-    /// Whether that is known to be wrong.
+    /// Status of the checks: failed or inconclusive.
     pub status: CheckStatus,
-    /// Who expects it.
+    /// Source of the expectation.
     pub said: Said,
     /// The rule that let them in.
     pub rule: Option<DecidingRule>,

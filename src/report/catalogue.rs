@@ -44,7 +44,7 @@ struct ListedStep<'a> {
     line: u32,
 }
 
-/// Whether a file is what somebody looks for: its name, its story or a step has these words, in any case.
+/// Returns true if a file has these words in its name, its story or a step, in any case.
 pub fn is_about(topology: &Topology, words: &str) -> bool {
     let words = words.to_lowercase();
     let story = topology.story.paragraphs.iter().map(|(_, text)| text.as_str());

@@ -1,4 +1,4 @@
-//! Which rules nothing exercised, as text, JSON, a JUnit case and annotations.
+//! Coverage of rules: those that nothing exercised, as text, JSON, a JUnit case and annotations.
 
 use std::fmt::Write as _;
 
@@ -131,7 +131,7 @@ pub(super) fn junit(suite: &mut TestSuite, coverage: &Coverage, class: &str) {
     suite.add_test_case(case);
 }
 
-/// Where each rule stands: an error where coverage is required.
+/// Annotates each rule at its place in the file: an error where coverage is required.
 pub(super) fn annotate(out: &mut String, coverage: &Coverage, era: Era) {
     let kind = if coverage.required { "error" } else { "notice" };
     for it in coverage.unexercised() {

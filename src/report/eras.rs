@@ -10,7 +10,7 @@ use crate::scenario::subject::Subject;
 use crate::scenario::{RunResult, StepResult, StepStatus};
 
 const NAME_WIDTH: usize = 60;
-/// So many lines a step, unless everything is asked for.
+/// Maximum number of lines a step, unless everything is asked for.
 const FEW: usize = 6;
 
 /// The runs of one file, one an era.
@@ -77,7 +77,7 @@ fn status(step: Option<&StepResult>) -> (Tone, String) {
     (tone, word.to_owned())
 }
 
-/// What the eras decide otherwise at the moment that ends with a step.
+/// Renders the differences between eras at the moment that ends with a step.
 fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp>>, style: Style) -> String {
     let here: Vec<&Difference> = all.iter().filter(|it| it.last_step() == Some(number)).collect();
     let cells = here.iter().filter_map(|it| match &it.subject {
@@ -108,7 +108,7 @@ fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp
     out
 }
 
-/// What holds by the article's word only, with the eras it holds in.
+/// Lists the claims that hold by the article's word only, with the eras they hold in.
 fn claims(results: &[RunResult], style: Style) -> String {
     let mut eras: IndexMap<&str, Vec<&str>> = IndexMap::new();
     for result in results {

@@ -1,4 +1,4 @@
-//! What happens in a lab that is up, and what packets met in it, for people.
+//! Events of a lab that is up, and verdicts on packets in it, for people.
 
 use std::fmt::Write;
 
@@ -56,7 +56,7 @@ pub enum KindView {
 pub struct VerdictView {
     /// `accept`, `drop`, `cut`, `unclaimed`, `spoofed`, `fragments`, `connections`, `no-room`, `foreign-error`, `invalid`, `untranslated`, `unreachable` ...
     pub verdict: String,
-    /// At whose end groups judged: `egress` of the sender, `ingress` of the receiver.
+    /// End at which groups judged: `egress` of the sender, `ingress` of the receiver.
     pub at: Option<String>,
     /// The interface that judged: `db1`, or `db1.eth1`.
     pub interface: Option<String>,
@@ -153,7 +153,7 @@ pub fn event(event: &Event) -> String {
     text
 }
 
-/// What a filter recorded, in a line.
+/// Renders a filter's record in a line.
 fn verdict(it: &VerdictView) -> String {
     let whose = it.interface.as_deref().unwrap_or(&it.filter);
     let at = it.at.as_deref().unwrap_or("-");

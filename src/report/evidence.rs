@@ -19,14 +19,14 @@ pub const MANIFEST: &str = "sglab-evidence.json";
 /// The version of the shape.
 pub const FORMAT: u32 = 1;
 
-/// What a bundle holds, and what it was made by and with.
+/// Contents of a bundle, with the versions and options that made it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Manifest {
     /// The version of the shape.
     pub format: u32,
-    /// By what it was made.
+    /// Versions that made it.
     pub versions: Versions,
-    /// How the scenarios were run.
+    /// Options of the run.
     pub options: Asked,
     /// The exit code that the results came to.
     pub exit_code: u8,
@@ -37,7 +37,7 @@ pub struct Manifest {
     pub files: BTreeMap<String, String>,
 }
 
-/// What results may depend on, beside the file.
+/// Versions that results may depend on, beside the file.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Versions {
     /// Of sglab.
@@ -53,17 +53,17 @@ pub struct Versions {
 pub struct Asked {
     /// The last step.
     pub step: Option<usize>,
-    /// Whether it ends at the first failure.
+    /// True if it ends at the first failure.
     pub fail_fast: bool,
-    /// Whether every rule has to be exercised.
+    /// True if every rule has to be exercised.
     pub require_rule_coverage: bool,
-    /// Whether the services of instances are started.
+    /// True if the services of instances are started.
     #[serde(default)]
     pub services: bool,
 }
 
 impl Asked {
-    /// What was asked for.
+    /// Takes the recorded ones from the options of a run.
     pub fn of(options: &Options) -> Self {
         let Options { until_step, fail_fast, require_rule_coverage, ref services, keep: _, tell_waits: _ } = *options;
         Self { step: until_step, fail_fast, require_rule_coverage, services: *services != StartServices::No }
@@ -85,9 +85,9 @@ pub struct RunRecord {
     pub file: String,
     /// The era.
     pub era: String,
-    /// What it came to.
+    /// Verdict of the run.
     pub verdict: String,
-    /// Why it could not be run to its end.
+    /// Error that kept it from running to its end.
     pub error: Option<String>,
     /// The numbers of its steps, each a folder below.
     pub steps: Vec<usize>,
@@ -100,7 +100,7 @@ pub struct StepRecord {
     pub number: usize,
     /// Its name.
     pub name: String,
-    /// What it came to.
+    /// Status of the step.
     pub status: String,
     /// Every probe.
     pub probes: Vec<ProbeRecord>,
@@ -117,15 +117,15 @@ pub struct StepRecord {
 pub struct ProbeRecord {
     /// In the words of a topology file; a host with its address.
     pub flow: String,
-    /// What was found, in a word.
+    /// Observed outcome, in a word.
     pub observed: String,
-    /// By which rule, or where and for want of what.
+    /// Deciding rule, or the place and cause of the outcome.
     pub detail: String,
-    /// Whether the fallback timeout decided.
+    /// True if the fallback timeout decided.
     pub timed_out: bool,
-    /// What the sender's resolver said.
+    /// Answer of the sender's resolver.
     pub resolved: Option<String>,
-    /// Who answered.
+    /// Instance that answered.
     pub answered_by: Option<String>,
     /// The filters' records.
     pub records: Vec<String>,
@@ -134,9 +134,9 @@ pub struct ProbeRecord {
 /// Something looked at that is no probe.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct OtherRecord {
-    /// What.
+    /// Subject in words.
     pub what: String,
-    /// What was found.
+    /// Observed state.
     pub observed: String,
 }
 
@@ -206,7 +206,7 @@ pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Where the files of a step are.
+/// Returns the folder of a step's files.
 pub fn step_folder(run: &str, number: usize) -> String {
     format!("{run}/step-{number:03}")
 }
@@ -308,7 +308,7 @@ fn probe(seen: &Observation) -> ProbeRecord {
     }
 }
 
-/// What of an outcome has to be the same in another run.
+/// Describes the part of an outcome that has to be the same in another run.
 fn detail(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Open { admitted_by } | Outcome::Refused { admitted_by } | Outcome::Closed { admitted_by, .. } => {

@@ -28,7 +28,7 @@ pub struct Explanation {
     written: String,
     /// `open`, `dropped`, `misdelivered`, `unreachable` or `unresolved`.
     verdict: &'static str,
-    /// At which end groups dropped it.
+    /// End at which groups dropped it.
     at: Option<Direction>,
     /// The verdict in a sentence.
     summary: String,
@@ -42,12 +42,12 @@ pub struct Explanation {
     remedies: Vec<Cure>,
 }
 
-/// What becomes of what two ends send to each other from fixed ports.
+/// Outcome of two ends that send to each other from fixed ports.
 #[derive(Serialize)]
 pub struct Together {
     /// The two in the words of a file.
     written: String,
-    /// Whether each hears the other, once both have sent.
+    /// True if each hears the other, once both have sent.
     meet: bool,
     /// The same in a sentence.
     summary: String,
@@ -59,7 +59,7 @@ struct Target {
     instance: InstanceName,
     /// The address of its registration.
     address: PrivateIp,
-    /// Whether its health check passes; nothing where a program decides.
+    /// Result of its health check, true for a pass; nothing where a program decides.
     passes: Option<bool>,
     /// The health check in a sentence.
     text: String,
@@ -72,9 +72,9 @@ struct Target {
 struct SmallLinkTold {
     /// In bytes.
     mtu: Mtu,
-    /// What the ends send, in bytes.
+    /// MTU of the ends, in bytes.
     sent: Mtu,
-    /// Whether every end in the cloud is told by ICMP.
+    /// True if every end in the cloud is told by ICMP.
     told: bool,
     /// The same in a sentence.
     text: String,
@@ -116,14 +116,14 @@ struct Cure {
     changes: Vec<String>,
 }
 
-/// When the flow is asked about.
+/// Moment that the flow is asked about.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Moment<'a> {
     /// The file as the user named it.
     pub file: &'a str,
     /// The era.
     pub era: Era,
-    /// After which step's operations; 0 for as launched.
+    /// Number of the step after whose operations it is; 0 for as launched.
     pub step: usize,
     /// The step's name.
     pub name: Option<&'a str>,
@@ -165,7 +165,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     }
 }
 
-/// What two ends that send to each other come to; nothing where that is not known.
+/// Predicts the outcome of two ends that send to each other; nothing where it is not known.
 pub fn together(cloud: &Cloud, peers: &Peers) -> Option<Together> {
     let meeting = policy::meeting(cloud, peers)?;
     let meet = meeting.there && meeting.back;
@@ -183,7 +183,7 @@ pub fn together(cloud: &Cloud, peers: &Peers) -> Option<Together> {
     Some(Together { written: write::peers(peers), meet, summary: summary.to_owned() })
 }
 
-/// Who is behind the listener that a flow comes to. What listens there is known of ports that an instance `listens` on only.
+/// Lists the instances behind the listener that a flow comes to. Services there are known on ports that an instance `listens` on only.
 fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
     let balancer = flow.to.instance().and_then(|name| cloud.load_balancer_of(name));
     let Some(balancer) =
@@ -333,7 +333,7 @@ pub fn both(cloud: &Cloud, flow: &Flow, style: Style) -> (String, serde_json::Va
     (one(&told, style), data)
 }
 
-/// What two ends that send to each other come to, as text and as data.
+/// Explains two ends that send to each other, as text and as data.
 pub fn both_together(cloud: &Cloud, peers: &Peers, style: Style) -> Option<(String, serde_json::Value)> {
     let told = together(cloud, peers)?;
     let data = serde_json::to_value(&told).unwrap_or_default();

@@ -19,7 +19,7 @@ pub fn predicted_word(foretold: &Foretold) -> &'static str {
     }
 }
 
-/// What the model says: `cut at the ingress of db1`.
+/// Describes the model's prediction: `cut at the ingress of db1`.
 pub fn predicted(foretold: &Foretold) -> String {
     match foretold {
         Foretold::NotOpened(_) => "it cannot have been opened".to_owned(),
@@ -34,7 +34,7 @@ pub fn predicted(foretold: &Foretold) -> String {
     }
 }
 
-/// What the packets say: `alive`, `cut; not tracked at the ingress of db1, and ...`.
+/// Describes the observation of the packets: `alive`, `cut; not tracked at the ingress of db1, and ...`.
 pub fn observed(it: &HeldDisagreement) -> String {
     let because = held::reason(&it.observed).map_or_else(String::new, |reason| format!("; {}", text::shown(&reason)));
     format!("{}{because}", held::word(&it.observed))
@@ -78,7 +78,7 @@ pub fn lines(indent: &str, earlier: &[StepResult], step: &StepResult, style: Sty
     out
 }
 
-/// What the foot of a run says: `2 connections as the model says`, as far as there are any; each is counted at each step.
+/// Counts the connections for the foot of a run: `2 connections as the model says`, as far as there are any; each is counted at each step.
 pub fn foot(steps: &[StepResult]) -> String {
     let sum = |count: fn(&Compared) -> usize| steps.iter().map(|step| count(&step.model.connections)).sum::<usize>();
     let (compared, others) = (sum(|it| it.compared), sum(|it| it.not_compared.len()));

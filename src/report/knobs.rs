@@ -1,4 +1,4 @@
-//! What an era is made of: every knob, with what the article states, what Amazon documents, and what was chosen.
+//! Knobs of an era: each with what the article states, what Amazon documents, and what was chosen.
 
 use std::fmt::Write;
 
@@ -23,17 +23,17 @@ struct Row {
 pub struct Explained {
     /// The key under `knobs:` of a topology file, if it can be set by itself.
     pub key: Option<&'static str>,
-    /// What it is about.
+    /// Subject of the knob.
     pub what: &'static str,
     /// Its value here.
     pub value: String,
-    /// Whether the file sets it, against the era's preset.
+    /// True if the file sets it, against the era's preset.
     pub set_by_file: bool,
-    /// What the article states.
+    /// Statement of the article.
     pub article: Option<&'static str>,
-    /// What Amazon documents, with the page.
+    /// Statement of Amazon's documents, with the page.
     pub amazon: Option<&'static str>,
-    /// What sglab chose where neither says anything, or both do.
+    /// Choice of sglab where neither says anything, or both do.
     pub chosen: Option<&'static str>,
 }
 

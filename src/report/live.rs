@@ -14,7 +14,7 @@ use crate::protocol::{Applied, State};
 pub struct Silent {
     /// Name.
     pub lab: String,
-    /// What it says in place of its state, if anything.
+    /// Message in place of its state, if any.
     pub why: Option<String>,
 }
 
@@ -34,7 +34,7 @@ pub fn all_labs(states: &[State], silent: &[Silent], died: &[String]) -> String 
     text
 }
 
-/// That a lab was killed.
+/// Says that a lab was killed.
 pub fn died(name: &str) -> String {
     format!(
         "{name} has died: one of its processes was killed, and with it all that was in it; `sglab logs {name}` has its last \
@@ -150,7 +150,7 @@ impl AppliedView {
     }
 }
 
-/// What operations have changed, and how long each took until it was in force.
+/// Lists the changes of operations, and how long each took until it was in force.
 pub fn applied(done: &[Applied]) -> String {
     let mut text = String::new();
     for AppliedView { operation, changes, in_force_ms } in done.iter().map(AppliedView::of) {
@@ -168,7 +168,7 @@ pub fn applied(done: &[Applied]) -> String {
 pub struct RefusedView {
     /// The operation in a few words: `stop nope`.
     pub operation: String,
-    /// What the refusal is about: the names that nobody has, or what the operation names first.
+    /// Subject of the refusal: the names that nobody has, or the first name of the operation.
     pub subject: String,
     /// EC2's code.
     pub code: String,

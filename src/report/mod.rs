@@ -32,7 +32,7 @@ use crate::scenario::{RunResult, RunVerdict};
 
 pub use text::{Style, count, shown, shown_line, shown_lines, wrap};
 
-/// What came of one file under one era.
+/// Result of one file under one era.
 #[derive(Clone, Debug)]
 pub enum Entry {
     /// Its steps were run.
@@ -48,9 +48,9 @@ pub struct Broken {
     pub file: Arc<str>,
     /// The era, if it got that far.
     pub era: Option<Era>,
-    /// Where in the file the cause lies, if it lies there.
+    /// Position of the cause in the file, if it lies there.
     pub place: Option<Place>,
-    /// What happened.
+    /// Error message.
     pub error: String,
     /// The exit code that it asks for: [`BAD_INPUT`], [`NO_LAB`] or [`INCONCLUSIVE`].
     pub exit_code: u8,

@@ -1,4 +1,4 @@
-//! What a step does, in words.
+//! Actions of a step, in words.
 
 use crate::topology::Action;
 

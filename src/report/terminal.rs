@@ -1,4 +1,4 @@
-//! What a person reads at the terminal.
+//! Text reports for the terminal.
 
 mod claims;
 mod grid;
@@ -60,7 +60,7 @@ pub fn run(result: &RunResult, style: Style) -> String {
     out
 }
 
-/// What was booted, before the first step.
+/// Renders the head of a run, before the first step.
 pub fn head(head: &Head, style: Style) -> String {
     let up = match head.evidence {
         Evidence::Packets => format!("up in {}", text::duration(head.boot)),
@@ -148,7 +148,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     style.fit(&told) + &next
 }
 
-/// What was examined where no cell was.
+/// Says what was examined where no cell was.
 fn without_cells(steps: &[StepResult]) -> String {
     match steps.iter().map(|step| step.sections().count()).sum() {
         0 => "nothing probed".to_owned(),
@@ -156,7 +156,7 @@ fn without_cells(steps: &[StepResult]) -> String {
     }
 }
 
-/// How to ask about the first such step, and how to stand where the first such step ends.
+/// Suggests the commands to explain the first such step's flow, and to get a shell at the end of that step.
 fn look(head: &Head, steps: &[StepResult], status: StepStatus) -> String {
     let Some(step) = steps.iter().find(|step| step.status == status) else { return String::new() };
     let era = if head.era == head.first_era { String::new() } else { format!(" --era {}", head.era) };
@@ -188,7 +188,7 @@ pub fn line(result: &RunResult, style: Style) -> String {
     out
 }
 
-/// What all files come to.
+/// Renders the total of all files.
 pub fn total(entries: &[Entry], style: Style) -> String {
     let ran = || entries.iter().filter_map(|entry| if let Entry::Ran(result) = entry { Some(result) } else { None });
     let with = |wanted| ran().filter(|result| result.verdict == wanted).count();

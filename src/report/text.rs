@@ -13,7 +13,7 @@ use crate::model::{Endpoint, HostIp, HostName, Service};
 use crate::probe::{DropCause, Outcome, Resolution};
 use crate::scenario::{Class, DecidingRule};
 
-/// How a text report looks.
+/// Style of a text report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {
     /// With colours.
@@ -22,11 +22,11 @@ pub struct Style {
     pub grid: bool,
     /// With everything that is otherwise cut short.
     pub verbose: bool,
-    /// How wide the terminal is; what goes into a pipe or a file has no width.
+    /// Width of the terminal in columns; output to a pipe or a file has none.
     pub width: Option<usize>,
 }
 
-/// What a piece of text means, for its colour.
+/// Meaning of a piece of text, for its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
     /// As it should be.
@@ -42,7 +42,7 @@ pub enum Tone {
 }
 
 impl Style {
-    /// How much room a text has behind so many characters: of a width that reads well, where the terminal has it.
+    /// Returns the room in columns for a text behind so many characters: of a width that reads well, where the terminal has it.
     pub fn room(self, behind: usize, reads_well: usize) -> usize {
         self.width.map_or(reads_well, |width| width.max(NARROW).saturating_sub(behind).min(reads_well))
     }
@@ -99,7 +99,7 @@ fn fit(text: &str, width: usize) -> String {
     out
 }
 
-/// How many characters a text has on a terminal, without the codes of colours.
+/// Counts the characters that a text has on a terminal, without the codes of colours.
 fn visible(text: &str) -> usize {
     let mut coded = false;
     let mut shown = |c: &char| {
@@ -259,7 +259,7 @@ fn all_there(name: &HostName, all: &[HostIp], ends: &[Endpoint]) -> bool {
     all.iter().all(|&address| ends.contains(&Endpoint::Host(name.clone(), address)))
 }
 
-/// What was found, in a word or two.
+/// Renders an outcome in a word or two.
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Dropped(drop) => match &drop.cause {
@@ -271,12 +271,12 @@ pub fn outcome(outcome: &Outcome) -> String {
     }
 }
 
-/// Where a flow by DNS name went: `, at 10.0.0.12 by its resolver`.
+/// Renders the address that a flow by DNS name went to: `, at 10.0.0.12 by its resolver`.
 pub fn resolved(address: Option<IpAddr>) -> String {
     address.map_or_else(String::new, |address| format!(", at {address} by its resolver"))
 }
 
-/// That there is no name to ask for.
+/// Says that there is no name to ask for.
 pub fn name_said(said: Option<Resolution>) -> &'static str {
     if said == Some(Resolution::NoSuchName) { ", as there is no such name" } else { "" }
 }

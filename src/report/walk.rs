@@ -16,14 +16,14 @@ use crate::workshop::questions::{Puzzle, Puzzles, Trap};
 const WIDTH: usize = 100;
 const INDENT: &str = "     ";
 
-/// What the file says of itself before the first step: what people expect, and not what happens.
+/// Renders the story of a file before the first step: what people expect, and not what happens.
 pub fn opening(topology: &Topology, style: Style) -> String {
     let expected = topology.story.of_part(Part::Expect);
     let lines = expected.flat_map(|text| text::wrap(&format!("People expect: {text}"), style.room(0, WIDTH)));
     lines.map(|line| format!("{}\n", style.paint(Tone::Faint, &line))).collect()
 }
 
-/// What the file says of itself in the end: what happens, why, and the cure.
+/// Renders the story of a file at the end: what happens, why, and the cure.
 pub fn moral(topology: &Topology, style: Style) -> String {
     let mut out = String::new();
     for (part, label) in [(Part::Happens, "What happens"), (Part::Why, "Why"), (Part::Cure, "The cure")] {
@@ -149,7 +149,7 @@ pub fn reveal(
     out + &terminal::step(run, earlier, &StepResult { note: None, checks, ..step.clone() }, style)
 }
 
-/// How often the class was right.
+/// Renders a score: how often the class was right.
 pub fn score(score: &Score) -> String {
     let Score { right, wrong, skipped, unproved } = *score;
     if right + wrong == 0 {
@@ -177,7 +177,7 @@ pub fn template(topology: &Topology, era: Era, all: &[Puzzles]) -> String {
     out
 }
 
-/// How a walk ended.
+/// End of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ended {
@@ -190,7 +190,7 @@ pub enum Ended {
 /// One step of a walk, for the transcript.
 #[derive(Clone, Debug)]
 pub struct Walked {
-    /// What it does, in words.
+    /// Actions of the step, in words.
     pub actions: Vec<String>,
     /// The questions and answers.
     pub told: Vec<Told>,

@@ -1,4 +1,4 @@
-//! What a run does otherwise than the one that was kept.
+//! Differences between a run and the one that was kept.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ pub struct Differs {
     pub run: String,
     /// The step, if it is one step's.
     pub step: Option<usize>,
-    /// What: a flow, a connection, `ruleset`, `status` ...
+    /// Subject: a flow, a connection, `ruleset`, `status` ...
     pub what: String,
     /// As it was kept; nothing if it was not there.
     pub kept: Option<String>,

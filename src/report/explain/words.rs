@@ -10,7 +10,7 @@ use crate::model::{
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 use crate::topology::write;
 
-/// What a flow came to.
+/// Describes the verdict on a flow.
 pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
     match &walk.verdict {
         Verdict::Open { .. } if matches!(walk.stages.last(), Some(Stage::OwnAnswer { .. })) => {
@@ -139,7 +139,7 @@ fn named(id: &InterfaceId) -> String {
     if id.device == 0 { id.instance.to_string() } else { id.to_string() }
 }
 
-/// Whose address it is.
+/// Describes the owner of an address.
 fn owner(cloud: &Cloud, address: IpAddr) -> Option<String> {
     for it in cloud.network_interfaces() {
         if it.private.is_some_and(|private| IpAddr::V4(private.0) == address) {
@@ -161,7 +161,7 @@ fn rule(cloud: &Cloud, id: RuleId) -> String {
     cloud.rule(id).map_or_else(|| id.to_string(), |(group, rule)| format!("{group} \"{}\"", rule.written))
 }
 
-/// Why a rule does not admit the flow.
+/// Describes the reason why a rule does not admit the flow.
 pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss) -> String {
     let other = asked.other;
     match miss {
@@ -188,7 +188,7 @@ pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss) -> Str
     }
 }
 
-/// Whether an end remembers the flow, and why.
+/// Describes the tracking of the flow by an end, with the reason.
 pub(super) fn memory(cloud: &Cloud, memory: Memory) -> String {
     match memory {
         Memory::TrackedByProtocol => "tracked here: only TCP and UDP can go untracked".to_owned(),

@@ -22,7 +22,7 @@ pub struct Document<'a> {
     pub differences: Vec<Differing>,
 }
 
-/// What the eras of a file decide otherwise.
+/// Difference between the eras of a file.
 #[derive(Serialize)]
 pub struct Differing {
     pub file: Arc<str>,

@@ -1,4 +1,4 @@
-//! What holds by the article's word only, as lines of the terminal.
+//! Claims that hold by the article's word only, as lines of the terminal.
 
 use crate::report::Style;
 use crate::report::text::{self, Tone};

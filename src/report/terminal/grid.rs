@@ -12,7 +12,7 @@ const MANY: usize = 12;
 
 const INDENT: &str = "       ";
 
-/// Which rows to show.
+/// Selection of rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
     /// All.
@@ -105,7 +105,7 @@ fn fold<'a>(grid: &'a Grid, hosts: &IndexMap<HostName, Vec<HostIp>>) -> Vec<(Str
         .collect()
 }
 
-/// Where no probe can ask for the service.
+/// Mark of a cell whose service no probe can ask for.
 pub(in crate::report) const NO_CELL: char = '-';
 
 fn cells(block: Option<&[Option<Cell>]>, width: usize, style: Style) -> String {

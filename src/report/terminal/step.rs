@@ -15,9 +15,9 @@ use crate::scenario::{
 use crate::topology::ExpectedOutcome;
 
 const INDENT: &str = "       ";
-/// Where the particulars of a step begin.
+/// Column at which the particulars of a step begin.
 const NAME_WIDTH: usize = 60;
-/// So many lines of a kind, unless everything is asked for.
+/// Maximum number of lines of a kind, unless everything is asked for.
 const FEW: usize = 4;
 
 /// A step, told against the steps before it so that nothing is said twice.
@@ -148,7 +148,7 @@ fn address(change: &AddressChange, named: bool) -> String {
     format!("{name}{} -> {}", word(before), word(now))
 }
 
-/// What the model says otherwise than the packets: a bug of the program, so nothing is cut short.
+/// Renders disagreements of the model with the packets: a bug of the program, so nothing is cut short.
 fn disagreements(head: &Head, earlier: &[StepResult], step: &StepResult, style: Style) -> String {
     let fates = step.model.flows.iter().map(|it| {
         let predicted = format!("{}{}", text::outcome(&it.predicted.outcome), text::name_said(it.predicted.resolved));
@@ -285,7 +285,7 @@ fn detail(label: &str, what: &str, place: &str) -> String {
     format!("{}\n", text.trim_end())
 }
 
-/// What the step itself asked about, and how it came out.
+/// Renders the flows that the step itself asked about, and their outcomes.
 fn flows(head: &Head, step: &StepResult, style: Style) -> String {
     let right = step.cells().filter(|(check, cell)| check.is_passed() && cell.by == CellSource::Step);
     let fate = |check: &Check, cell: &CellDetails| {
