@@ -1,4 +1,4 @@
-//! What a person predicted, held against what was found.
+//! Grading of a person's predictions against what was found.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::scenario::results::{Class, DecidingRule, StepResult};
 use crate::scenario::subject::Subject;
 use crate::topology::Prediction;
 
-/// How a prediction came out.
+/// Result of a prediction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mark {
@@ -28,27 +28,27 @@ pub enum Mark {
 /// One question with its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// What it is about.
+    /// Subject of the question.
     pub subject: Subject,
-    /// Why people expect something else.
+    /// Reason why people expect something else.
     pub trap: Option<Trap>,
-    /// What was predicted.
+    /// Prediction that was made, if any.
     pub predicted: Option<Prediction>,
-    /// What was found, in a word.
+    /// Observed outcome, in a word.
     pub observed: &'static str,
     /// The evidence, of a flow.
     pub outcome: Option<Outcome>,
-    /// How it came out.
+    /// Mark of the prediction.
     pub mark: Mark,
     /// The rule that let it in.
     pub rule: Option<DecidingRule>,
-    /// Why it is as it is, where that can be said.
+    /// Reason for the outcome, where that can be said.
     pub reason: Option<String>,
     /// The address that a flow by DNS name went to.
     pub resolved: Option<IpAddr>,
 }
 
-/// How often somebody was right.
+/// Score of predictions, by mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Score {
     /// As predicted.

@@ -1,5 +1,5 @@
-//! Which few cells of each step a class is asked to predict. All on paper, before anything boots: the same file and
-//! era always ask the same, so that answers can be written down.
+//! Questions to a class: the few cells of each step that it predicts. All on paper, before anything boots: the same file and era always ask
+//! the same, so that answers can be written down.
 //!
 //! What a step says itself comes first, one flow a pattern; then cells that the step changes, one of each kind; then, if
 //! there is none yet, a cell of the step's table that does not do what people expect; and where a table is all that a step
@@ -18,12 +18,12 @@ use crate::scenario::subject::Subject;
 use crate::scenario::{cells, demand};
 use crate::topology::{Fate, Placed, Step, Topology, Wanted};
 
-/// So many questions a step.
+/// Maximum number of questions a step.
 pub const FEW: usize = 4;
 /// Cells of a grid of more are not compared with the step before: the step's own are enough.
 const MANY_CELLS: usize = 20_000;
 
-/// What is asked at one step.
+/// Questions at one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Puzzles {
     /// The step's number in the file.
@@ -35,13 +35,13 @@ pub struct Puzzles {
 /// One question.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Puzzle {
-    /// What it is about.
+    /// Subject of the question.
     pub subject: Subject,
-    /// What makes people answer wrong, where something is known to.
+    /// Reason why people answer wrong, where one is known.
     pub trap: Option<Trap>,
 }
 
-/// Why people expect something else of a cell.
+/// Reason why people expect something else of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trap {
@@ -62,7 +62,7 @@ pub enum Trap {
 }
 
 impl Trap {
-    /// Why people expect something else, for a reader who has seen the outcome.
+    /// Returns the reason why people expect something else, for a reader who has seen the outcome.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PublicAddress => "by private address the rules admit it",
@@ -123,7 +123,7 @@ struct Paper<'a> {
     touched: (IndexSet<InstanceName>, IndexSet<GroupName>),
 }
 
-/// What may be asked, with what is known of it.
+/// Cell that may be asked about, with what is known of it.
 #[derive(Clone)]
 struct Candidate {
     flow: Flow,
@@ -286,7 +286,7 @@ impl<'a> Paper<'a> {
         }
     }
 
-    /// What makes people expect something else of a cell; `own`: the step says something of it.
+    /// Finds the reason why people expect something else of a cell; `own`: the step says something of it.
     fn trap(&self, flow: &Flow, class: Class, own: bool) -> Option<Trap> {
         let by = |via: Via| self.class(&Flow { via, ..flow.clone() });
         let inside = flow.from.interface().is_some() && flow.to.interface().is_some();
@@ -322,13 +322,13 @@ impl<'a> Paper<'a> {
         !self.groups(&flow.from).is_disjoint(&self.groups(&flow.to))
     }
 
-    /// Whether somebody would ask for it: the file says that the receiver listens there.
+    /// Returns true if somebody would ask for it: the file says that the receiver listens there.
     fn is_used(&self, flow: &Flow) -> bool {
         let instance = flow.to.instance().and_then(|name| self.now.instances.get(name));
         instance.is_some_and(|instance| instance.listens.contains(&flow.service))
     }
 
-    /// Whether the operations of the step are about an end of the flow, or about rules of its groups.
+    /// Returns true if the operations of the step are about an end of the flow, or about rules of its groups.
     fn is_about(&self, flow: &Flow) -> bool {
         let (instances, groups) = &self.touched;
         let ends = [&flow.from, &flow.to];
@@ -342,13 +342,13 @@ fn is_known(it: &Candidate) -> bool {
     it.class != Class::Inconclusive
 }
 
-/// Whether it, or its way back, is asked already.
+/// Returns true if it, or its way back, is asked already.
 fn is_asked(chosen: &[Candidate], it: &Candidate) -> bool {
     let back = Flow { from: it.flow.to.clone(), to: it.flow.from.clone(), ..it.flow.clone() };
     chosen.iter().any(|other| other.flow == it.flow || (other.flow == back && other.class == it.class))
 }
 
-/// So many of them, in their order: the first that surprises, one of each outcome, then whatever comes first.
+/// Picks as many as there is room for, in their order: the first that surprises, one of each outcome, then whatever comes first.
 fn mix(all: Vec<Candidate>, room: usize) -> Vec<Candidate> {
     let mut order: Vec<usize> = Vec::new();
     let surprise = all.iter().position(|it| it.trap.is_some());
