@@ -1,4 +1,4 @@
-//! What a probe is to ask, and how it looks on every part of its way.
+//! The question of a probe, and its tuples on every part of its way.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::fabric::packet::Tuple;
 use crate::model::{Direction, Service};
 use crate::network::NodeName;
 
-/// What a probe is to ask, with every address that it can have.
+/// The question of a probe, with every address that it can have.
 #[derive(Clone, Debug)]
 pub struct Ask {
     /// The sender's namespace.
@@ -23,11 +23,11 @@ pub struct Ask {
     pub destination: IpAddr,
     /// (source, destination) behind the gateway, if the path leads through it.
     pub translated: Option<(IpAddr, IpAddr)>,
-    /// Whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
+    /// Address whose source ports it takes one of: an appliance and those behind it share theirs, for it has one address for all.
     pub ports_of: IpAddr,
-    /// Whether it asks one of the sender's own addresses, whoever was to hold it.
+    /// True if it asks one of the sender's own addresses, whoever was to hold it.
     pub to_itself: bool,
-    /// Whether the source is not an address of the sender, who then sees no answer.
+    /// True if the source is not an address of the sender, who then sees no answer.
     pub forged: bool,
     /// The addresses of appliances that may pass it on as their own.
     pub passed_on_by: Vec<IpAddr>,
@@ -37,13 +37,13 @@ pub struct Ask {
     pub back: Route,
     /// At which ends groups are asked of it, each on record.
     pub judged_at: Vec<Direction>,
-    /// What it asks for.
+    /// Protocol that it asks for, with its port or ICMP message.
     pub service: Service,
-    /// Who holds the address, if anybody has a link for it.
+    /// Holder of the address, if anybody has a link for it.
     pub receiver: Option<Receiver>,
-    /// Who may answer in its place: the instances behind a load balancer.
+    /// Instances behind a load balancer, which may answer in its place.
     pub behind: Vec<NodeName>,
-    /// What answers there, if anything does.
+    /// Kind of listener at the receiver's port.
     pub answering: Answering,
 }
 
@@ -86,13 +86,13 @@ pub(super) fn parties(ask: &Ask) -> Parties {
     Parties { sender: ask.sender.name.clone(), code, receiver, there, back }
 }
 
-/// Whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can say
-/// anything of it.
+/// Reports whether it is asked of the sender's own address. Then nothing of it leaves the sender, no filter is asked, and nobody but the sender can
+/// say anything of it.
 pub(super) fn stays_inside(ask: &Ask) -> bool {
     ask.to_itself && ask.translated.is_none() && !ask.forged
 }
 
-/// Whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
+/// Reports whether nobody answers, or somebody else gets the answer: then the receiver tells of what has come.
 pub(super) fn is_unanswered(ask: &Ask) -> bool {
     ask.forged || matches!(ask.service, Service::Icmp(_) | Service::Protocol(_))
 }

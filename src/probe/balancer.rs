@@ -29,24 +29,24 @@ pub use at_work::{AtWork, Standing};
 pub use shared::Plan;
 use shared::{Shared, Target, lock};
 
-/// How long beyond its own thresholds a load balancer may take to make up its mind, before that is held against it.
+/// Time beyond its own thresholds that a load balancer may take to make up its mind, before that is held against it.
 const SLACK: Duration = Duration::from_secs(5);
-/// How long one that has been turned away may go on talking.
+/// Time that a client may go on sending after it was turned away.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// What a load balancer thinks of an instance behind it.
+/// Health of an instance behind a load balancer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
     /// It gets connections.
     InService,
     /// It gets none.
     OutOfService {
-        /// What the last health check came to.
+        /// Result of the last health check.
         why: String,
     },
     /// Health checks contradict it, and it has not made up its mind within its own time.
     Undecided {
-        /// What was seen.
+        /// Contradiction between the checks and its state, in words.
         why: String,
     },
 }
@@ -96,7 +96,7 @@ impl Balancer {
         AtWork(Arc::clone(&self.shared))
     }
 
-    /// What it thinks of each instance once that is settled.
+    /// Returns the health of each instance once that is settled.
     pub async fn health(&self) -> IndexMap<InstanceName, Health> {
         self.shared.settled().await
     }
@@ -197,7 +197,7 @@ impl Shared {
         }
     }
 
-    /// Who gets the next connection: each in service in its turn.
+    /// Returns the address of the instance that gets the next connection: each in service in its turn.
     fn next(&self) -> Option<IpAddr> {
         let mut state = lock(&self.state);
         let serving: Vec<IpAddr> = state.targets.values().filter(|it| it.in_service).map(|it| it.address).collect();
@@ -261,7 +261,7 @@ impl Shared {
     }
 }
 
-/// Why nobody has taken a connection of the load balancer's own.
+/// Reason why nobody has taken a connection of the load balancer's own.
 enum Untaken {
     /// A filter has on record that it dropped it.
     OnRecord(String),

@@ -23,7 +23,7 @@ impl Prober {
         Ok(())
     }
 
-    /// Whether a load balancer works in a namespace.
+    /// Reports whether a load balancer works in a namespace.
     pub fn balances(&self, node: &NodeName) -> bool {
         self.balancers.contains_key(node)
     }
@@ -40,8 +40,8 @@ impl Prober {
         self.balancers.get(node).map(Balancer::at_work)
     }
 
-    /// What a load balancer thinks of each instance behind it, once that is what one more check of each says too. A
-    /// changed world shows after as many checks as its thresholds ask for, and this waits for them.
+    /// Returns the health of each instance behind a load balancer, once that is what one more check of each says too. A changed world shows after as
+    /// many checks as its thresholds ask for, and this waits for them.
     pub async fn health(&self, node: &NodeName) -> IndexMap<InstanceName, Health> {
         match self.balancers.get(node) {
             Some(balancer) => balancer.health().await,

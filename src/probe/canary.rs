@@ -20,10 +20,10 @@ use crate::fabric::packet::{Tuple, UDP};
 use crate::fabric::{FabricError, Namespace};
 use crate::network::NodeName;
 
-/// How long a canary may take before the instrument counts as broken.
+/// Time that a canary may take before the instrument counts as broken.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Who a batch of probes may reach, and from where its link is fed.
+/// Receiver that a batch of probes may reach, and the router that feeds its link.
 #[derive(Clone, Debug)]
 pub struct Receiver {
     /// Its namespace's name.
@@ -40,11 +40,11 @@ pub struct Receiver {
     pub port: u32,
 }
 
-/// How the links of receivers are before they are asked, those that lead where they did when they were made.
+/// States of the receivers' links before they are asked, of those that lead where they did when they were made.
 pub(super) type Links = HashMap<LinkId, LinkState>;
 
 impl Receiver {
-    /// Where a canary has to arrive: what arrives over the one family says nothing of the other.
+    /// Returns the namespace and address at which a canary has to arrive: what arrives over the one family says nothing of the other.
     pub(super) fn link(&self) -> (NodeName, IpAddr) {
         (self.node.clone(), self.address)
     }
@@ -58,11 +58,11 @@ impl Receiver {
 /// A path through a VPC's filter with one flow known open and one known dropped.
 #[derive(Clone, Debug)]
 pub struct KnownPath {
-    /// Where the canaries start.
+    /// Namespace that the canaries start in.
     pub from: Arc<Namespace>,
     /// From which address.
     pub source: IpAddr,
-    /// Where they go.
+    /// Namespace that they go to.
     pub to: NodeName,
     /// To which address.
     pub destination: IpAddr,
@@ -148,7 +148,7 @@ pub(super) async fn known_path(board: &Board, ports: &mut SourcePorts, path: &Kn
     Ok(arrived && recorded && kept_out)
 }
 
-/// Why a canary could not be sent.
+/// Error of a canary that could not be sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum CanaryError {
     #[error("failed to send a canary from {node}: {source}")]

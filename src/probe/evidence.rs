@@ -21,7 +21,7 @@ use crate::network::record::Record;
 pub struct Logged {
     /// In whose log it stood.
     pub node: NodeName,
-    /// What the filter did.
+    /// Action that the filter recorded.
     pub record: Record,
     /// The interface that the packet came in by.
     pub in_index: Option<u32>,
@@ -29,9 +29,9 @@ pub struct Logged {
     pub out_index: Option<u32>,
     /// The tuple as the filter saw it.
     pub tuple: Tuple,
-    /// What an ICMP message is.
+    /// Type and code of an ICMP message.
     pub icmp: Option<IcmpMessage>,
-    /// Why it is not what was asked, where that can be told.
+    /// Reason why it is not what was asked, where that can be told.
     pub flaw: Option<Flaw>,
     /// The length of the packet in bytes, with its IP header.
     pub length: u32,
@@ -58,21 +58,21 @@ pub(super) struct Case {
     pub news: Notify,
 }
 
-/// Why a load balancer closed a connection that it took.
+/// Reason why a load balancer closed a connection that it took.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TurnedAway {
     /// It has nobody in service, or a filter has on record that it dropped what went to whose turn it was.
     Rightly(String),
-    /// Whose turn it was has not taken it. That is the word of one, and others may be in service.
+    /// The instance whose turn it was has not taken it. That is the word of one, and others may be in service.
     ByItsTarget(String),
 }
 
 /// The load balancer's own connection to an instance, made for one that it took.
 #[derive(Clone, Debug)]
 pub(super) struct PassedOn {
-    /// How it looks.
+    /// Tuple of its packets.
     pub tuple: Tuple,
-    /// What is known of it.
+    /// Evidence on it.
     pub case: Arc<Case>,
 }
 
@@ -90,9 +90,9 @@ struct Known {
     forged: Option<(NodeName, Logged)>,
     /// The records of packets of it that came by another link than they were to, or with other addresses.
     strays: Vec<Stray>,
-    /// What came to the receiver with other addresses than it was to have there.
+    /// Addresses of a packet that came to the receiver, where they are not those that it was to have there.
     came_changed: Option<Ends>,
-    /// Whether it was dropped while an interface on its way had no room to remember more.
+    /// True if it was dropped while an interface on its way had no room to remember more.
     lacked_room: bool,
     sent_back: SentBack,
 }
@@ -114,7 +114,7 @@ impl Stray {
     }
 }
 
-/// What routers have sent to the sender's link that can have come from whom it asked.
+/// Kinds of packets that routers have sent to the sender's link and that can have come from whom it asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SentBack {
     /// An answer.
@@ -129,7 +129,7 @@ impl Case {
         lock(&self.known).records.clone()
     }
 
-    /// Whether some filter has recorded a drop.
+    /// Reports whether some filter has recorded a drop.
     pub fn has_drop(&self) -> bool {
         let known = lock(&self.known);
         known.records.iter().any(|logged| logged.record.is_drop()) || known.strays.iter().any(Stray::is_drop)
@@ -140,17 +140,17 @@ impl Case {
         lock(&self.known).answer_drop.clone()
     }
 
-    /// Whether it was dropped while an interface on its way had no room to remember more: memory might have let it pass.
+    /// Reports whether it was dropped while an interface on its way had no room to remember more: memory might have let it pass.
     pub fn lacked_room(&self) -> bool {
         lock(&self.known).lacked_room
     }
 
-    /// Whose socket took its token, for messages that nobody answers.
+    /// Returns the namespace whose socket took its token, for messages that nobody answers.
     pub fn delivered_to(&self) -> Option<NodeName> {
         lock(&self.known).delivered_to.clone()
     }
 
-    /// Why a load balancer closed it, where one did.
+    /// Returns the reason why a load balancer closed it, where one did.
     pub fn turned_away(&self) -> Option<TurnedAway> {
         lock(&self.known).turned_away.clone()
     }
@@ -160,8 +160,8 @@ impl Case {
         lock(&self.known).passed_on.clone()
     }
 
-    /// Whether packets that came to a namespace since this was registered found no place in what watches its interfaces:
-    /// then it proves nothing that none of this was seen there.
+    /// Reports whether packets that came to a namespace since this was registered found no place in what watches its interfaces: then it proves
+    /// nothing that none of this was seen there.
     pub fn overlooked_at(&self, node: &NodeName) -> bool {
         lock(&self.known).overlooked_at.contains(node)
     }
@@ -179,7 +179,7 @@ impl Case {
         }
     }
 
-    /// What answers it was sent to a namespace.
+    /// Notes an answer to it that was sent to a namespace.
     fn see_back(&self, node: &NodeName, Sighting { tuple, says }: &Sighting) {
         // An error about what is not answered may repeat it as it was elsewhere.
         let asked = match says {
@@ -203,7 +203,7 @@ impl Case {
         }
     }
 
-    /// Whether a packet of it was sent to a namespace.
+    /// Reports whether a packet of it was sent to a namespace.
     pub fn seen_at(&self, node: &NodeName) -> bool {
         lock(&self.known).seen_at.iter().any(|(seen, _)| seen == node)
     }
@@ -216,7 +216,7 @@ impl Case {
         lock(&self.known).seen_at.iter().map(|(node, _)| node).filter(|node| !is_party(node)).cloned().collect()
     }
 
-    /// What was sent back to the sender.
+    /// Returns the kinds of packets that were sent back to the sender.
     pub fn sent_back(&self) -> SentBack {
         lock(&self.known).sent_back
     }
@@ -226,14 +226,14 @@ impl Case {
         lock(&self.known).forged.clone()
     }
 
-    /// What shows that something else was sent than was asked, the record of a drop if there is one.
+    /// Returns the proof that something else was sent than was asked, the record of a drop if there is one.
     pub fn stray(&self) -> Option<Stray> {
         let known = lock(&self.known);
         let recorded = known.strays.iter().find(|stray| stray.is_drop()).or(known.strays.first()).cloned();
         recorded.or(known.came_changed.map(Stray::CameChanged))
     }
 
-    /// Whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.
+    /// Reports whether a packet of it was sent to a namespace for an address of it: an appliance sees also what it passes on.
     pub fn seen_by(&self, node: &NodeName, address: IpAddr) -> bool {
         lock(&self.known).seen_at.iter().any(|(seen, to)| seen == node && *to == address)
     }
@@ -246,11 +246,11 @@ pub(super) struct Board {
     /// By the tuples of what answers them.
     answers: Mutex<HashMap<Tuple, Arc<Case>>>,
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
-    /// Who is at the other end of each link of each router, where that is an end of flows.
+    /// Namespace at the other end of each link of each router, where that is an end of flows.
     ends: Mutex<HashMap<NodeName, HashMap<u32, NodeName>>>,
-    /// When packets that came by a link of a router last found no room there to be remembered.
+    /// Moment at which packets that came by a link of a router last found no room there to be remembered.
     full: Mutex<HashMap<LinkId, Instant>>,
-    /// How long they would have been remembered.
+    /// Time for which they would have been remembered.
     memory: Mutex<Duration>,
     lost: std::sync::atomic::AtomicU64,
     listener: Mutex<Option<mpsc::Sender<Logged>>>,
@@ -264,7 +264,7 @@ impl Board {
         *lock(&self.listener) = Some(listener);
     }
 
-    /// How many records were not told, or lost before that, since this was last asked.
+    /// Returns the number of records that were not told, or lost before that, since the last call.
     pub fn unheard(&self) -> u64 {
         self.unheard.swap(0, std::sync::atomic::Ordering::Relaxed)
     }
@@ -279,8 +279,8 @@ impl Board {
         *lock(&self.memory) = memory;
     }
 
-    /// Whether the ends of a recorded packet may have sent, within what routers remember, what there was no room for. Of TCP and ICMP nothing is
-    /// remembered but in connection tracking.
+    /// Reports whether the ends of a recorded packet may have sent, within what routers remember, what there was no room for. Of TCP and ICMP nothing
+    /// is remembered but in connection tracking.
     fn lacks_room(&self, logged: &Logged) -> bool {
         let (full, memory) = (lock(&self.full), *lock(&self.memory));
         let was_full = |index: u32| {
@@ -415,20 +415,20 @@ impl Board {
         }
     }
 
-    /// What is wrong with a recorded packet. Nothing where it has come from another router or a gateway: no end is there.
+    /// Returns the fault of a recorded packet. None where it has come from another router or a gateway: no end is there.
     fn wrong(&self, case: &Case, logged: &Logged) -> Option<Wrong> {
         let (parties, index) = case.parties.as_ref().zip(logged.in_index)?;
         let end = self.end_of(&logged.node, index)?;
         parties.wrong(&end, &(logged.node.clone(), index), &logged.tuple)
     }
 
-    /// Whether a record of what answers a case is of a packet from an end that may not have sent it.
+    /// Reports whether a record of what answers a case is of a packet from an end that may not have sent it.
     fn is_forged_answer(&self, case: &Case, logged: &Logged) -> bool {
         let end = logged.in_index.and_then(|index| self.end_of(&logged.node, index));
         case.parties.as_ref().zip(end).is_some_and(|(parties, end)| !parties.may_answer(&end))
     }
 
-    /// Who is at the other end of a router's link, where that is an end of flows.
+    /// Returns the namespace at the other end of a router's link, where that is an end of flows.
     fn end_of(&self, router: &NodeName, index: u32) -> Option<NodeName> {
         lock(&self.ends).get(router)?.get(&index).cloned()
     }
@@ -479,7 +479,7 @@ impl Board {
         self.unheard.fetch_add(count, std::sync::atomic::Ordering::Relaxed);
     }
 
-    /// How many records were ever lost.
+    /// Returns the number of records that were ever lost.
     pub fn lost(&self) -> u64 {
         self.lost.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -27,8 +27,8 @@ use crate::model::{Direction, Port, Service};
 use crate::network::NodeName;
 use crate::network::record::Record;
 
-/// How long an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again
-/// after a pause that the kernel doubles each time.
+/// Time that an end waits for what neither arrives nor is recorded. A connection that was cut for a while sends again after a pause that the kernel
+/// doubles each time.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The kernel counts in seconds, and clears away a little later.
 const BREATH: Duration = Duration::from_millis(50);
@@ -37,23 +37,23 @@ const RECORDS_COME_WITHIN: u32 = 20;
 /// So often the rest of a flow's time is asked for.
 const MOST_ROUNDS: usize = 200;
 
-/// What became of a held connection.
+/// State of a held connection, as evidence shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// What each end sent has arrived at the other.
+    /// The data of each end has arrived at the other.
     Alive,
-    /// What each end sent was dropped, on record, and has not arrived. One drop for each end that can send.
+    /// The data of each end was dropped, on record, and has not arrived. One drop for each end that can send.
     Cut(Vec<Drop>),
-    /// What the server alone sent was dropped, on record, and has not arrived: nobody remembers the question.
+    /// The data of the server alone was dropped, on record, and has not arrived: nobody remembers the question.
     Unanswerable(Vec<Drop>),
     /// An end is no more: its instance stopped, or it ended the connection.
     Gone {
-        /// What is known of it.
+        /// Reason, as far as it is known.
         why: String,
     },
     /// Nothing proves any of these.
     Inconclusive {
-        /// What is missing.
+        /// Evidence that is missing.
         why: String,
     },
 }
@@ -72,13 +72,13 @@ pub struct Connection {
     end: End,
     /// By what its packets were let pass, and nobody was told yet.
     records: Vec<Logged>,
-    /// When each end has last heard the other.
+    /// Time at which each end has last heard the other.
     heard: Instant,
-    /// Whether the lab itself has had routers forget flows of an address that it has.
+    /// True if the lab itself has had routers forget flows of an address that it has.
     was_forgotten: bool,
 }
 
-/// Why two ends do not meet.
+/// Reason why two ends do not meet.
 #[derive(Debug)]
 pub enum NotMet {
     /// In words.
@@ -169,7 +169,7 @@ impl Connection {
         }
     }
 
-    /// Whether what the client has sent was sent over the server's link, and an answer over its own: else it may have spoken to itself.
+    /// Reports whether what the client has sent was sent over the server's link, and an answer over its own: else it may have spoken to itself.
     async fn is_shown(&self, case: &Case) -> bool {
         if stays_inside(&self.ask) {
             return true;
@@ -222,7 +222,7 @@ impl Connection {
         std::mem::take(&mut self.records)
     }
 
-    /// Whether it is between the ends and ports of what is to be held, whoever is its client.
+    /// Reports whether it is between the ends and ports of what is to be held, whoever is its client. False for all but UDP.
     pub fn is_between(&self, ask: &Ask, port: Port) -> bool {
         if !matches!(self.end, End::Udp(_)) {
             return false;
@@ -474,7 +474,7 @@ impl Connection {
         self.was_forgotten |= self.there().iter().any(|tuple| tuple.source == address || tuple.destination == address);
     }
 
-    /// Why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the
+    /// Returns the reason why the record of a drop says nothing of the connection. Of TCP what is sent in the middle has no state where nobody remembers the
     /// beginning, whoever sends it. Where somebody does, it is its sender who makes it so; and who has forgotten it before its time has been told by
     /// an end that it has ended.
     async fn unjudged(&self, prober: &Prober, logged: &Logged) -> Option<String> {
@@ -563,7 +563,7 @@ impl Connection {
     }
 }
 
-/// What became of what one end sent.
+/// Result of one end's sending.
 #[derive(Debug)]
 enum Way {
     Arrived,
@@ -595,7 +595,7 @@ async fn watch(case: &Case) -> Way {
     }
 }
 
-/// Whether it was dropped for want of room, or where memory might have let it pass for which there was none.
+/// Reports whether it was dropped for want of room, or where memory might have let it pass for which there was none.
 pub(super) fn lacked_room(case: &Case) -> bool {
     case.lacked_room() || case.records().iter().any(|logged| logged.record == Record::Connections)
 }

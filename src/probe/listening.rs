@@ -1,4 +1,4 @@
-//! What of ours listens in the lab's namespaces, for long or for the probes to come.
+//! Listeners of ours in the lab's namespaces, for long or for the probes to come.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl Prober {
         failed
     }
 
-    /// What listens in a namespace begins anew, as if its machine had.
+    /// Begins the listeners of a namespace anew, as if its machine had.
     pub async fn restart(&mut self, node: &NodeName) {
         for servers in self.servers.get_mut(node).into_iter().flatten() {
             servers.restart().await;
@@ -90,14 +90,14 @@ impl Prober {
         futures::future::join_all(closing).await;
     }
 
-    /// Whether something of ours listens at a port of a namespace, or a load balancer is there, which has its own listeners.
+    /// Reports whether something of ours listens at a port of a namespace, or a load balancer is there, which has its own listeners.
     pub fn serves(&self, node: &NodeName, service: Service) -> bool {
         service == Service::IcmpEcho
             || self.balancers.contains_key(node)
             || self.servers.get(node).is_some_and(|all| all.iter().any(|servers| servers.serves(service)))
     }
 
-    /// Whether something of ours listens in a namespace.
+    /// Reports whether something of ours listens in a namespace.
     pub fn listens(&self, node: &NodeName) -> bool {
         self.servers.contains_key(node)
     }

@@ -1,4 +1,4 @@
-//! What a probe found, as far as evidence goes.
+//! Outcomes of probes, as far as evidence goes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,17 +11,17 @@ use crate::network::record::Record;
 /// One probed flow and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// What was asked.
+    /// Flow that was asked.
     pub flow: Flow,
-    /// What was found.
+    /// Outcome that evidence shows.
     pub outcome: Outcome,
-    /// Whether the fallback timeout had to end the wait.
+    /// True if the fallback timeout had to end the wait.
     pub timed_out: bool,
-    /// What the sender's resolver said of the receiver's name; nothing unless the flow goes by DNS name.
+    /// Answer of the sender's resolver for the receiver's name; nothing unless the flow goes by DNS name.
     pub resolved: Option<Resolution>,
     /// At whose ingress the last record admits it.
     pub admitted_at: Option<InterfaceId>,
-    /// Who gave the answer, by its own word: behind a load balancer one of its instances.
+    /// Name of the one who gave the answer, by its own word: behind a load balancer one of its instances.
     pub answered_by: Option<String>,
     /// The place where its answer was dropped, if the receiver has seen it and that is why nothing came back. Such a flow is inconclusive.
     pub answer_dropped: Option<Drop>,
@@ -50,7 +50,7 @@ impl Observation {
     }
 }
 
-/// What a resolver said of a name.
+/// Answer of a resolver for a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Resolution {
     /// It is this address.
@@ -71,7 +71,7 @@ impl Resolution {
     }
 }
 
-/// Who answered where an answer names nobody, as that to a ping, and the receiver has not seen the question.
+/// Name of the one who answered where an answer names nobody, as that to a ping, and the receiver has not seen the question.
 pub const SOMEBODY_ELSE: &str = "somebody other than the receiver";
 
 /// The outcome of a probe. Only evidence makes anything but [`Outcome::Inconclusive`].
@@ -89,7 +89,7 @@ pub enum Outcome {
     },
     /// A load balancer took the connection and closed it, for want of an instance to pass it on to; it says so itself.
     Closed {
-        /// What it lacked.
+        /// Reason that it gave.
         why: String,
         /// As for `Open`.
         admitted_by: Option<RuleId>,
@@ -98,36 +98,36 @@ pub enum Outcome {
     Dropped(Drop),
     /// No route, or nobody holds the address.
     Unreachable {
-        /// Who has it on record; none in a prediction of what cannot be sent.
+        /// Node that has it on record; none in a prediction of what cannot be sent.
         by: Option<NodeName>,
     },
     /// Somebody else answered: always a failure.
     Misdelivered {
-        /// Who answered.
+        /// Name of the one who answered.
         answered_by: String,
     },
     /// Nothing proves either.
     Inconclusive {
-        /// What is missing.
+        /// Evidence that is missing.
         why: String,
     },
 }
 
-/// Where and for want of what a flow was dropped.
+/// Drop of a flow: its cause, and the source address that the filter saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drop {
-    /// Why the filter dropped it.
+    /// Reason why the filter dropped it.
     pub cause: DropCause,
     /// The source address as the filter saw it: behind the gateway, the sender's public one.
     pub source: IpAddr,
 }
 
-/// Why a filter dropped a packet, and at whose interface.
+/// Reason why a filter dropped a packet, and the interface where it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DropCause {
     /// No rule of these groups admits it.
     Groups {
-        /// Whose end: the sender's egress or the receiver's ingress.
+        /// End: the sender's egress or the receiver's ingress.
         at: Direction,
         /// The interface whose groups were consulted.
         interface: InterfaceId,
@@ -141,11 +141,11 @@ pub enum DropCause {
 /// A drop in which no group had a say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// What the filter recorded.
+    /// Action that the filter recorded.
     pub record: Record,
     /// In whose log.
     pub node: NodeName,
-    /// Whose check of source or destination dropped it, where that is what did.
+    /// Interface whose source/destination check dropped it, where that is what did.
     pub interface: Option<InterfaceId>,
 }
 
@@ -155,13 +155,13 @@ impl std::fmt::Display for Recorded {
     }
 }
 
-/// What a batch of probes found.
+/// Results of a batch of probes.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// One a flow, in the order of the flows.
     pub observations: Vec<Observation>,
-    /// How long it took.
+    /// Duration of the batch.
     pub took: Duration,
-    /// Whether the canaries before and after gave what they must; if not, every observation is inconclusive.
+    /// True if the canaries before and after gave what they must; if not, every observation is inconclusive.
     pub canaries_held: bool,
 }

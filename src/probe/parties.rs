@@ -18,7 +18,7 @@ pub type Ends = (IpAddr, IpAddr);
 /// By which link somebody is to send packets of a flow, and what addresses they have there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Who sends them.
+    /// Namespace that sends them.
     pub node: NodeName,
     /// By which link.
     pub link: LinkId,
@@ -29,18 +29,18 @@ pub struct Place {
 /// The way of what one end of a flow sends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
-    /// Where the sender itself sends them, if it has a link.
+    /// Place where the sender itself sends them, if it has a link.
     pub sent: Option<Place>,
-    /// Where appliances may pass them on.
+    /// Places where appliances may pass them on.
     pub passed_on: Vec<Place>,
-    /// What they have where they come to whom they go to; nothing where that is not known.
+    /// Addresses that they have where they come to whom they go to; empty where that is not known.
     pub arrives: Vec<Ends>,
 }
 
 /// Between whom a case's packets go: an end that is none of these and sends such a packet has forged it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Parties {
-    /// Who sends them.
+    /// Namespace that sends them.
     pub sender: NodeName,
     /// The code that each of them has, where they are ICMP messages that were asked for: a tuple has their type only.
     pub code: Option<u8>,
@@ -52,7 +52,7 @@ pub(super) struct Parties {
     pub back: Route,
 }
 
-/// What is wrong with a packet that is to be of a case.
+/// Fault of a packet that is to be of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Wrong {
     /// An end has sent it that is no party of it.
@@ -81,7 +81,7 @@ impl Parties {
         self.receiver.as_ref() == Some(end) || self.back.passed_on.iter().any(|place| place.node == *end)
     }
 
-    /// What is wrong with a packet that came from an end of flows, by a link.
+    /// Returns the fault of a packet that came from an end of flows, by a link.
     pub fn wrong(&self, end: &NodeName, link: &LinkId, tuple: &Tuple) -> Option<Wrong> {
         if !self.may_send(end) {
             return Some(Wrong::Forged(end.clone()));
@@ -96,7 +96,7 @@ impl Parties {
         (!here.any(|place| place.ends.contains(&ends(tuple)))).then_some(Wrong::Changed)
     }
 
-    /// Whether what was sent to a namespace came to whom it was to come, and is not what was asked.
+    /// Reports whether what was sent to a namespace came to whom it was to come, and is not what was asked.
     pub fn arrives_changed(&self, node: &NodeName, tuple: &Tuple) -> bool {
         let arrives = &self.there.arrives;
         // An appliance that is asked itself gets also what it is to pass on.
@@ -104,7 +104,7 @@ impl Parties {
         self.receiver.as_ref() == Some(node) && is_to_it && !arrives.contains(&ends(tuple))
     }
 
-    /// Whether a packet has the addresses that the sender has given its question.
+    /// Reports whether a packet has the addresses that the sender has given its question.
     pub fn is_as_sent(&self, tuple: &Tuple) -> bool {
         self.there.sent.as_ref().is_none_or(|place| place.ends.contains(&ends(tuple)))
     }

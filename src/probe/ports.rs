@@ -17,7 +17,7 @@ const BLOCK: u16 = 1024;
 /// half lasts two minutes, a datagram's three.
 const REST: Duration = Duration::from_secs(600);
 
-/// What was given, by sender's address and protocol.
+/// Ports that were given, by sender's address and protocol.
 #[derive(Debug, Default)]
 pub(super) struct SourcePorts {
     given: HashMap<(IpAddr, u8), Given>,
@@ -25,11 +25,11 @@ pub(super) struct SourcePorts {
 
 #[derive(Debug)]
 struct Given {
-    /// Which place in the order has which port.
+    /// Order of the ports, by place.
     order: Order,
     /// The next place. Places are numbered as ports are.
     next: u16,
-    /// When each block was last begun.
+    /// Moment at which each block was last begun.
     begun: [Option<Instant>; 64],
 }
 

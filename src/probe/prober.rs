@@ -40,10 +40,10 @@ pub struct Prober {
     pub(super) witness: Witness,
     pub(super) servers: HashMap<NodeName, Vec<Servers>>,
     pub(super) balancers: HashMap<NodeName, Balancer>,
-    /// What listens for the probes under way only.
+    /// Listeners for the probes under way only.
     pub(super) brief: Vec<Servers>,
     pub(super) ports: SourcePorts,
-    /// Where each link that is watched led when it was made.
+    /// Other end of each link that is watched, as it was when the link was made.
     pub(super) led_to: HashMap<LinkId, OtherEnd>,
     tracking: Vec<Arc<Namespace>>,
     appliances: Vec<Arc<Namespace>>,
@@ -80,7 +80,7 @@ impl Prober {
         self.board.tell(listener);
     }
 
-    /// How many records no listener was told of since this was last asked.
+    /// Returns the number of records that no listener was told of since the last call.
     pub fn unheard(&self) -> u64 {
         self.board.unheard()
     }
@@ -94,18 +94,18 @@ impl Prober {
         Ok(())
     }
 
-    /// Where the lab tracks flows from now on, and which instances track what they pass on.
+    /// Sets where the lab tracks flows from now on, and which instances track what they pass on.
     pub fn tracks(&mut self, nodes: Vec<Arc<Namespace>>, appliances: Vec<Arc<Namespace>>) {
         self.tracking = nodes;
         self.appliances = appliances;
     }
 
-    /// How long routers remember what interfaces have sent.
+    /// Sets the time for which routers remember what interfaces have sent.
     pub fn remembers_for(&mut self, memory: std::time::Duration) {
         self.board.remembers_for(memory);
     }
 
-    /// Where connections are tracked.
+    /// Returns the namespaces where connections are tracked.
     pub fn tracking(&self) -> &[Arc<Namespace>] {
         &self.tracking
     }
@@ -294,7 +294,7 @@ impl Prober {
         self.ports.take(ask.ports_of, question::protocol(ask.service, ask.source)).map_err(|error| error.to_string())
     }
 
-    /// How many log records were ever lost.
+    /// Returns the number of log records that were ever lost.
     pub(super) fn lost(&self) -> u64 {
         self.board.lost()
     }
@@ -344,14 +344,14 @@ impl Prober {
     }
 }
 
-/// Who may receive something of a chunk, each once.
+/// Returns all who may receive something of a chunk, each once.
 fn receivers_of(asks: &[Ask]) -> Vec<Receiver> {
     let mut known = HashSet::new();
     let receivers = asks.iter().filter_map(|ask| ask.receiver.as_ref());
     receivers.filter(|receiver| known.insert(receiver.link())).cloned().collect()
 }
 
-/// What [`open_one`] says of a source port that somebody holds.
+/// Error of [`open_one`] for a source port that somebody holds.
 const PORT_TAKEN: &str = "its source port is taken";
 
 fn open_one(

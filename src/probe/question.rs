@@ -1,4 +1,4 @@
-//! What one question of a probe is made of: its token and its tuple, who is to answer it, and what its socket comes to.
+//! The parts of one question of a probe: its token and its tuple, who is to answer it, and the result of its socket.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ pub(super) const TOKEN_BYTES: usize = 16;
 /// A token that only the receiver of this very probe can know.
 pub(super) type Token = [u8; TOKEN_BYTES];
 
-/// What answers at the receiver's port.
+/// Kind of listener at the receiver's port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Answering {
     /// A listener of ours, which repeats the token and names itself; or nothing.
@@ -23,7 +23,7 @@ pub enum Answering {
     ProgramBehind,
 }
 
-/// What the socket itself came to.
+/// Result of the socket itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The peer repeated the token and gave its name; an echo names nobody.

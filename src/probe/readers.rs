@@ -1,11 +1,11 @@
-//! What reads the answers to probes, for whoever feeds it any bytes at all.
+//! Readers of the answers to probes, for whoever feeds them any bytes at all.
 
 use super::attempt;
 use super::question::{Answer, TOKEN_BYTES, Token};
 use super::raw;
 use crate::model::{IcmpMessage, Service};
 
-/// What comes back to a probe, and what comes to a listener without ports.
+/// Reads what comes back to a probe, and what comes to a listener without ports.
 pub fn answer(bytes: &[u8]) {
     const TOKEN: Token = *b"0123456789abcdef";
     if let Answer::Answered(name) = attempt::read_answer(bytes, &TOKEN) {

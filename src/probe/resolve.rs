@@ -15,14 +15,14 @@ use crate::network::record::Record;
 /// Tells whose interface an index of a router is, and which groups it is in.
 pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
 
-/// Who was to receive a packet, and by which address of its own.
+/// Intended receiver of a packet, and the address of its own that was asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     pub node: &'a NodeName,
     pub address: IpAddr,
 }
 
-/// What makes a drop no proof of what groups say: the bounds of an interface are not theirs.
+/// Reason why a drop for want of room is no proof of what groups say: the bounds of an interface are not theirs.
 pub(super) const WANT_OF_ROOM: &str =
     "and an interface there has opened more flows, or sent more that is to be remembered, than there is room for";
 
@@ -45,7 +45,7 @@ pub(super) fn outcome(
     }
 }
 
-/// What evidence shows, whether or not it passed by an earlier flow.
+/// Returns the outcome that evidence shows, whether or not it passed by an earlier flow.
 fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], whose: Whose<'_>) -> Outcome {
     let inconclusive = |why: &str| {
         let lost = match finding.lost {
@@ -137,7 +137,7 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
     }
 }
 
-/// Why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
+/// Explains why nothing is proved where something else was sent than was asked: groups have judged that, or others than were to.
 pub(super) fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
     let sender = |logged: &Logged, unknown: &str| {
         let owner = logged.in_index.and_then(|index| whose(&logged.node, index));
@@ -159,7 +159,8 @@ pub(super) fn not_asked(stray: &Stray, whose: Whose<'_>) -> String {
     }
 }
 
-/// Why the record of a drop says nothing of what was to be sent: whoever makes something else of a packet on its way out is judged by that.
+/// Explains why the record of a drop says nothing of what was to be sent: whoever makes something else of a packet on its way out is judged by that.
+/// Nothing if the record can be judged.
 pub(super) fn unjudged(logged: &Logged) -> Option<String> {
     let Logged { node, record, flaw, .. } = logged;
     match (flaw, record) {
@@ -176,13 +177,13 @@ pub(super) fn unjudged(logged: &Logged) -> Option<String> {
     }
 }
 
-/// Whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it in
-/// there. What somebody asks of their own address is their own affair.
+/// Reports whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it
+/// in there. What somebody asks of their own address is their own affair.
 fn came(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
     finding.inside || finding.seen && finding.canary_arrived || is_admitted(finding, receiver, whose)
 }
 
-/// Whether a filter has let it in at an interface of the receiver.
+/// Reports whether a filter has let it in at an interface of the receiver.
 fn is_admitted(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
     finding.records.iter().any(|logged| {
         let admits = logged.record.is_at(Direction::Ingress) && !logged.record.is_drop();
@@ -190,15 +191,15 @@ fn is_admitted(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>)
     })
 }
 
-/// Whether a recorded packet was on its way out by an interface of the receiver, and to its own address: an appliance gets also what it
-/// is to pass on.
+/// Reports whether a recorded packet was on its way out by an interface of the receiver, and to its own address: an appliance gets also what it is to
+/// pass on.
 fn is_receivers(logged: &Logged, receiver: Option<Asked<'_>>, whose: Whose<'_>) -> bool {
     let Some(asked) = receiver.filter(|asked| asked.address == logged.tuple.destination) else { return false };
     let owner = logged.out_index.and_then(|index| whose(&logged.node, index));
     owner.is_some_and(|(id, _)| asked.node.0 == id.instance.as_str())
 }
 
-/// Why an answer proves nothing that nobody but the sender knows of.
+/// Explains why an answer that nobody but the sender knows of proves nothing; none where it was shown.
 fn not_sent_back(finding: &Finding) -> Option<&'static str> {
     match finding.back {
         Back::Shown => None,
@@ -287,13 +288,13 @@ fn admitted_by(finding: &Finding, receiver: Option<Asked<'_>>, whose: Whose<'_>)
     })
 }
 
-/// Where and for want of what the answer was dropped, if the receiver has seen the question and nothing has come back.
+/// Returns the drop of the answer, if the receiver has seen the question and nothing has come back.
 pub(super) fn answer_dropped(finding: &Finding, whose: Whose<'_>) -> Option<Drop> {
     let unanswered = finding.answer.is_none() && finding.seen && !finding.records.iter().any(|it| it.record.is_drop());
     finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, whose))
 }
 
-/// Why a flow is inconclusive whose answer was dropped.
+/// Explains why a flow is inconclusive whose answer was dropped.
 pub fn unheard(drop: &Drop) -> String {
     format!("the receiver has seen it, and its answer was {}", words(drop))
 }
@@ -318,7 +319,7 @@ pub(super) fn admitted_at(finding: &Finding, whose: Whose<'_>) -> Option<Interfa
     logged.out_index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id)
 }
 
-/// Which end of a flow sent a packet.
+/// End of a flow that sent a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SentBy {
     /// The one that opened it.
@@ -327,8 +328,8 @@ pub(super) enum SentBy {
     Answerer,
 }
 
-/// Where and for want of what a packet was dropped, by its record. What is cut is cut at an end that once admitted the
-/// flow as it was opened: for an answer that is where the packet comes from, if it was the answerer's ingress.
+/// Returns the drop of a packet, by its record. What is cut is cut at an end that once admitted the flow as it was opened: for an answer that is
+/// where the packet comes from, if it was the answerer's ingress.
 pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Drop {
     let at = match logged.record {
         Record::Drop(direction) | Record::Cut(direction) if logged.flaw.is_none() => Some(direction),

@@ -1,4 +1,4 @@
-//! What answers in a namespace: on every column that no service holds, so that "allowed" reads as open.
+//! Listeners of a namespace: on every column that no service holds, so that "allowed" reads as open.
 
 use std::collections::HashMap;
 use std::io;
@@ -41,7 +41,7 @@ pub(super) struct Servers {
 enum Door {
     Streams(Arc<TcpListener>),
     Datagrams(Arc<UdpSocket>),
-    /// What nobody answers; and whether over IPv6.
+    /// Socket for messages that nobody answers; true for IPv6.
     Unanswered(Arc<UdpSocket>, bool),
 }
 
@@ -136,7 +136,7 @@ impl Servers {
         self.begin();
     }
 
-    /// Whether it is among them.
+    /// Reports whether a service is among them.
     pub fn serves(&self, service: Service) -> bool {
         self.doors.iter().any(|(served, _)| *served == service)
     }
@@ -211,10 +211,10 @@ impl Drop for Shared {
     }
 }
 
-/// Who answers, and where it tells of what has come.
+/// Identity of the answerer, and the board that is told of what has come.
 #[derive(Clone, Debug)]
 struct Ours {
-    /// What follows the token in an answer.
+    /// Name that follows the token in an answer.
     name: Arc<str>,
     node: NodeName,
     board: Arc<Board>,

@@ -56,7 +56,7 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ECONNREFUSED | libc::ECONNRESET | libc::ENOPROTOOPT))
 }
 
-/// Who has sent the next error that waits; the unspecified address where that is not told.
+/// Reads the next error that waits, and returns its sender; the unspecified address where that is not told.
 fn next(socket: &UdpSocket) -> nix::Result<IpAddr> {
     let mut space = nix::cmsg_space!(libc::sock_extended_err, libc::sockaddr_in6);
     let mut repeated = [0; 64];

@@ -45,28 +45,28 @@ const MOST: usize = 6_000;
 /// A packet that was sent.
 #[derive(Clone, Debug)]
 pub struct Packet {
-    /// What it is.
+    /// Part of the stream that it belongs to.
     pub part: Part,
     /// The moment before it was sent.
     pub before: Instant,
     /// The moment after.
     pub after: Instant,
-    /// Whether it has come to the receiver's interface.
+    /// True if it has come to the receiver's interface.
     pub arrived: bool,
-    /// Whether the groups of the ends have let it in, by a filter's record. Else it may have passed by an earlier flow.
+    /// True if the groups of the ends have let it in, by a filter's record. Else it may have passed by an earlier flow.
     pub judged: bool,
     /// The filter's record of its drop; of the held connection's packets, of the last that was dropped.
     pub drop: Option<Drop>,
 }
 
-/// What became of the traffic.
+/// Results of the traffic.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// Each stream's packets in the order they were sent.
     pub streams: Vec<Vec<Packet>>,
     /// The port that each stream's held connection is sent from.
     pub held_from: Vec<Option<Port>>,
-    /// What kept the instrument from seeing all, in words. Then nothing that is missing is proved lost.
+    /// Reason why the instrument did not see all, in words. Then nothing that is missing is proved lost.
     pub blind: Option<String>,
     /// Of each stream, why packets of it are not there: its ends have not sent them as they were to, so that nothing is proved by what became of them.
     pub unsent: Vec<Option<String>>,
@@ -80,7 +80,7 @@ pub struct Streams {
     known: Arc<Known>,
     cases: HashMap<Mark, Arc<Case>>,
     registered: Vec<Tuple>,
-    /// How the links of its ends were when it began.
+    /// States of its ends' links when it began.
     links: Links,
     lost_before: u64,
     crowded_before: Option<u64>,
@@ -328,7 +328,7 @@ fn receivers_of(courses: &[Course]) -> Vec<Receiver> {
     receivers
 }
 
-/// Why packets prove nothing that no router has taken in as they were to be sent.
+/// Explains why packets prove nothing that no router has taken in as they were to be sent.
 fn not_sent(course: &Course, part: Part) -> String {
     let sender = match (part, &course.ask.receiver) {
         (Part::Back, Some(receiver)) => &receiver.node,
@@ -337,7 +337,7 @@ fn not_sent(course: &Course, part: Part) -> String {
     format!("not all that {sender} was to send has come from it as it was to be sent")
 }
 
-/// What a stream's packets are, in turn.
+/// Returns the parts that a stream's packets are, in turn.
 fn parts(course: &Course) -> &'static [Part] {
     match (course.ask.service, course.ask.source) {
         (Service::Udp(_), IpAddr::V4(_)) => &[Part::New, Part::Forth, Part::Back],
@@ -352,7 +352,7 @@ async fn join<T: Send + 'static>(thread: Option<JoinHandle<T>>) -> Option<T> {
     tokio::task::spawn_blocking(move || thread.join().ok()).await.ok().flatten()
 }
 
-/// How many packets the machine has ever lost since its queues were full; of all namespaces, and by processor.
+/// Reads the number of packets that the machine has ever lost to full queues; of all namespaces, summed over the processors.
 fn crowded() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/net/softnet_stat").ok()?;
     text.lines().map(|line| u64::from_str_radix(line.split_whitespace().nth(1)?, 16).ok()).sum()

@@ -22,48 +22,48 @@ use crate::network::record::Record;
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What came of an [`Ask`].
+/// Evidence on an [`Ask`].
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
-    /// What the socket came to, if it came to anything.
+    /// Result of the socket, if it has one.
     pub answer: Option<Answer>,
-    /// What the filters recorded.
+    /// Records of the filters.
     pub records: Vec<Logged>,
-    /// Whether a packet of it was sent over the receiver's link.
+    /// True if a packet of it was sent over the receiver's link.
     pub seen: bool,
-    /// Whether a canary behind it was too, and the link was up all the time and leads where it did: else neither "seen" nor "not
-    /// seen" means anything.
+    /// True if a canary behind it was too, and the link was up all the time and leads where it did: else neither "seen" nor "not seen" means
+    /// anything.
     pub canary_arrived: bool,
-    /// Whether more was sent to the receiver than could be looked at, so that "not seen" means nothing.
+    /// True if more was sent to the receiver than could be looked at, so that "not seen" means nothing.
     pub overlooked: bool,
-    /// Whether it never leaves the sender, who asks itself.
+    /// True if it never leaves the sender, who asks itself.
     pub inside: bool,
-    /// Whether the groups of each end have been asked of it, by a filter's record. Else it may have passed by an earlier flow of those ends, who can
+    /// True if the groups of each end have been asked of it, by a filter's record. Else it may have passed by an earlier flow of those ends, who can
     /// begin one from every port.
     pub judged: bool,
     /// To whom else it was sent.
     pub elsewhere: Vec<NodeName>,
-    /// What was sent back over the sender's link, beside what the socket came to.
+    /// Evidence that the socket's answer was sent back over the sender's link.
     pub back: Back,
     /// The record of a drop of a packet that only looks like it, and who has sent that.
     pub forged: Option<(NodeName, Logged)>,
-    /// What shows that something else was sent than was asked.
+    /// Proof that something else was sent than was asked.
     pub stray: Option<Stray>,
-    /// Why a load balancer closed it, where one did.
+    /// Reason why a load balancer closed it, where one did.
     pub turned_away: Option<TurnedAway>,
     /// The connection by which a load balancer passed it on, where one did.
     pub passed_on: Option<Onward>,
     /// The record of a drop of its answer.
     pub answer_drop: Option<Logged>,
-    /// Whether it was dropped where an interface may have been owed memory of it, and had no room for more.
+    /// True if it was dropped where an interface may have been owed memory of it, and had no room for more.
     pub lacked_room: bool,
-    /// Whether the fallback ended the wait.
+    /// True if the fallback ended the wait.
     pub timed_out: bool,
-    /// Whether log records were lost meanwhile.
+    /// Number of log records lost meanwhile.
     pub lost: u64,
 }
 
-/// Whether such an answer as the socket came to was sent over the sender's link.
+/// Evidence that the socket's answer was sent over the sender's link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Back {
     /// It was, or the answer is no word of the sender's own kernel.
@@ -74,10 +74,10 @@ pub(super) enum Back {
     Overlooked,
 }
 
-/// What is known of the connection by which a load balancer passed another on.
+/// Evidence on the connection by which a load balancer passed another on.
 #[derive(Clone, Debug)]
 pub(super) struct Onward {
-    /// What the filters recorded.
+    /// Records of the filters.
     pub records: Vec<Logged>,
     /// To whom it was sent.
     pub sent_to: Vec<NodeName>,
@@ -90,7 +90,7 @@ impl Onward {
 }
 
 impl Finding {
-    /// Whether it is for want of sight that it proves nothing, or by the port that it had, so that asking once more may help.
+    /// Reports whether it proves nothing for want of sight, or by the port that it had, so that asking once more may help.
     pub fn is_blind(&self) -> bool {
         self.back == Back::Overlooked || self.overlooked && !self.seen || self.answer.is_some() && !self.judged
     }
@@ -106,7 +106,7 @@ pub(super) struct Probe {
 }
 
 pub(super) enum State {
-    /// What the socket came to, and whether everybody who should has seen it.
+    /// Result of the socket, and whether everybody who should has seen it.
     Answered(Answer, bool),
     /// A filter recorded a drop; the socket still waits, in case the record lies.
     Recorded(Pending),
@@ -257,7 +257,7 @@ async fn witnessed(ask: &Ask, answer: Option<Answer>, case: &Case) -> (Option<An
     }
 }
 
-/// Whether the question of such an answer was sent to anybody, or may have been and was overlooked.
+/// Reports whether the question of such an answer was sent to anybody, or may have been and was overlooked.
 fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     let to = |receiver: &Receiver| case.seen_by(&receiver.node, receiver.address) || case.overlooked_at(&receiver.node);
     stays_inside(ask)
@@ -266,8 +266,8 @@ fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
         || !case.seen_elsewhere().is_empty()
 }
 
-/// Whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came all the
-/// same, the filter is what is wrong.
+/// Reports whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came
+/// all the same, the filter is what is wrong.
 pub(super) fn is_judged(ask: &Ask, case: &Case) -> bool {
     let is_there = |logged: &Logged| {
         let link = (&logged.node, logged.out_index);
@@ -281,8 +281,8 @@ pub(super) fn is_judged(ask: &Ask, case: &Case) -> bool {
     stays_inside(ask) || ask.judged_at.iter().all(|at| records.iter().any(|logged| was_asked(*at, logged)))
 }
 
-/// Whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word
-/// of the sender's.
+/// Reports whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word of
+/// the sender's.
 fn is_sent_back(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     let back = case.sent_back();
     match answer {
@@ -297,7 +297,7 @@ fn is_sent_back(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     }
 }
 
-/// What has come by now.
+/// Returns the answer that has come by now.
 fn now(pending: &mut Pending) -> Option<Answer> {
     pending.now_or_never()
 }

@@ -44,7 +44,7 @@ impl Prober {
         }
     }
 
-    /// How the links of receivers are, those that lead where they led when they were made.
+    /// Returns the states of the receivers' links, of those that lead where they led when they were made.
     pub(super) async fn links_of(&self, receivers: &[Receiver]) -> Links {
         let mut by_router: HashMap<&NodeName, (&Arc<Namespace>, Vec<u32>)> = HashMap::new();
         for receiver in receivers {

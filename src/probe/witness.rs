@@ -18,11 +18,11 @@ use crate::fabric::packet::{self, Tuple};
 use crate::fabric::tap::{self, Tap};
 use crate::network::NodeName;
 
-/// What a witness looks at.
+/// Socket that a witness reads.
 pub(super) enum Eye {
     /// A namespace's log of verdicts.
     Log(LogSocket),
-    /// What a router sends over its link of this index, which leads to a namespace.
+    /// Packets that a router sends over its link of this index, which leads to a namespace.
     Tap(LinkId, Tap),
 }
 

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::shared::{Shared, Target, lock};
 use crate::model::InstanceName;
 
-/// What a load balancer thinks of an instance at a moment, by the checks of its schedule alone.
+/// Health of an instance behind a load balancer at a moment, by the checks of its schedule alone.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Standing {
@@ -17,7 +17,7 @@ pub enum Standing {
     InProgress,
     /// It gets none: checks have failed.
     Failed {
-        /// What the last of them came to.
+        /// Result of the last of them.
         why: String,
     },
     /// It gets none yet: checks pass, and more have to.
@@ -32,7 +32,7 @@ pub enum Standing {
 pub struct AtWork(pub(super) Arc<Shared>);
 
 impl AtWork {
-    /// What it thinks of each instance behind it now.
+    /// Returns the standing of each instance behind it now.
     pub fn standings(&self) -> IndexMap<InstanceName, Standing> {
         let of = |target: &Target| match (target.in_service, target.fresh, target.against) {
             (true, ..) => Standing::InService,

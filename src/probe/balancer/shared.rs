@@ -1,4 +1,4 @@
-//! What the parts of a load balancer share: its plan, and what it thinks of each instance.
+//! State that the parts of a load balancer share: its plan, and the health of each instance.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use crate::fabric::Namespace;
 use crate::model::{HealthCheck, InstanceName, Port};
 use crate::probe::evidence::Board;
 
-/// What a load balancer is to do.
+/// Configuration of a load balancer.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Its namespace.
@@ -19,7 +19,7 @@ pub struct Plan {
     pub address: IpAddr,
     /// Its ports, each with that of the instances.
     pub listeners: IndexMap<Port, Port>,
-    /// How it finds out who is in service.
+    /// Health check that decides which instances are in service.
     pub health_check: HealthCheck,
 }
 
@@ -44,7 +44,7 @@ pub struct Target {
     pub in_service: bool,
     /// Nothing is known of it yet: one pass brings it into service.
     pub fresh: bool,
-    /// How many checks in a row contradict what is thought of it.
+    /// Number of checks in a row that contradict its present state.
     pub against: u32,
     pub why: String,
 }

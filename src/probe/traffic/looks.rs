@@ -1,4 +1,4 @@
-//! How packets of traffic look at each link of their way, and the taps that show them there.
+//! Tuples that packets of traffic have at each link of their way, and the taps that show them there.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use crate::probe::canary::Receiver;
 use crate::probe::parties::{Ends, Place, Route};
 use crate::probe::question;
 
-/// Where a stream flows.
+/// Course of a stream.
 #[derive(Clone, Debug)]
 pub struct Course {
     /// Its flow, as a probe would ask.
@@ -23,12 +23,12 @@ pub struct Course {
     pub client: Receiver,
 }
 
-/// What a tap shows of an end.
+/// Packets of an end that a tap shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Shows {
-    /// What is sent to it.
+    /// Those that are sent to it.
     SentToIt,
-    /// What comes from it.
+    /// Those that come from it.
     ComesFromIt,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Watch {
     pub tap: Tap,
 }
 
-/// How packets of one flow look where they come from their end, and where they are sent to the other.
+/// Tuples of one flow's packets where they come from their end, and where they are sent to the other.
 #[derive(Clone, Debug)]
 pub(super) struct Looks {
     pub from: NodeName,
@@ -51,13 +51,13 @@ pub(super) struct Looks {
     pub by: Vec<Appliance>,
 }
 
-/// How packets of one flow look at an appliance on their way.
+/// Tuples of one flow's packets at an appliance on their way.
 #[derive(Clone, Debug)]
 pub(super) struct Appliance {
     pub node: NodeName,
-    /// Where they are sent to it.
+    /// Tuples with which they are sent to it.
     pub handed: Vec<Tuple>,
-    /// Where they come from it.
+    /// Tuples with which they come from it.
     pub passed_on: Vec<Tuple>,
 }
 
@@ -65,7 +65,7 @@ pub(super) struct Appliance {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub looks: HashMap<Mark, Looks>,
-    /// What begins a connection of TCP carries no mark.
+    /// Marks of packets that begin a connection of TCP, which carry none.
     pub syns: HashMap<Tuple, Mark>,
 }
 
@@ -109,7 +109,7 @@ async fn watch_link(
     Ok(())
 }
 
-/// How packets of a flow look at either end, by the port that they are sent from.
+/// Returns the tuples of a flow's packets at either end, by the port that they are sent from.
 pub(super) fn looks(ask: &Ask, client: &Receiver, receiver: &Receiver, port: u16) -> Looks {
     let (source, destination) = ask.translated.unwrap_or((ask.source, ask.destination));
     let sources = std::iter::once(source).chain(ask.passed_on_by.iter().copied());
@@ -131,7 +131,7 @@ pub(super) fn seen_source(ask: &Ask) -> IpAddr {
     if arrives().any(|from| from == translated) { translated } else { arrives().next().unwrap_or(translated) }
 }
 
-/// How a flow looks at the appliances on its way; `ways` is all that it can look like.
+/// Returns the tuples of a flow at the appliances on its way; `ways` is all that it can look like.
 fn appliances(route: &Route, ends: [&NodeName; 2], ways: &[Tuple], looks: impl Fn(Ends) -> Tuple) -> Vec<Appliance> {
     let at = |place: &Place| Appliance {
         node: place.node.clone(),

@@ -1,9 +1,9 @@
-//! How packets of traffic are known.
+//! Marks by which packets of traffic are known.
 
 /// Begins the payload of every packet of ours.
 const MAGIC: [u8; 4] = *b"\xb1iNK";
 
-/// What a packet of a stream is.
+/// Part of a stream that a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// It begins a connection.

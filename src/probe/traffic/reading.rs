@@ -13,26 +13,26 @@ use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::tap;
 use crate::network::NodeName;
 
-/// What the packet sockets have shown.
+/// Packets that the packet sockets have shown.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    /// When each was seen to come from its end as it was to be sent.
+    /// Moment at which each was seen to come from its end as it was to be sent.
     pub entered: HashMap<Mark, Instant>,
-    /// When each was first seen on its way to the other end.
+    /// Moment at which each was first seen on its way to the other end.
     pub arrived: HashMap<Mark, Instant>,
-    /// When each was sent to an appliance.
+    /// Moment at which each was sent to an appliance.
     pub handed: HashMap<(Mark, NodeName), Instant>,
-    /// When each came from it again.
+    /// Moment at which each came from it again.
     pub passed_on: HashMap<(Mark, NodeName), Instant>,
-    /// When the last was read.
+    /// Moment at which the last was read.
     pub ended: Option<Instant>,
     pub missed: u32,
-    /// Whether a link went with its instance, or was made anew: what was sent over it then is not seen.
+    /// True if a link went with its instance, or was made anew: what was sent over it then is not seen.
     pub gone: bool,
     pub failed: Option<String>,
 }
 
-/// What has become of a packet at the appliances on its way.
+/// Progress of a packet at the appliances on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
     /// None has it; when the last that had it passed it on, if one did.
@@ -73,7 +73,7 @@ impl Read {
         }
     }
 
-    /// What has become of a packet at the appliances on its way.
+    /// Returns the progress of a packet at the appliances on its way.
     pub fn passage(&self, found: Mark, by: &[Appliance]) -> Passage {
         let mut last = None;
         for Appliance { node, .. } in by {
@@ -88,7 +88,7 @@ impl Read {
         Passage::Done(last)
     }
 
-    /// Whether an appliance has had a packet for no longer than twice what it took for the slowest that it has passed on.
+    /// Reports whether an appliance has had a packet for no longer than twice what it took for the slowest that it has passed on.
     fn may_be_under_way(&self, handed: Instant, by: &NodeName) -> bool {
         let of_it = self.passed_on.iter().filter(|((_, node), _)| node == by);
         let took = of_it.filter_map(|(at, passed_on)| passed_on.checked_duration_since(*self.handed.get(at)?));
@@ -96,7 +96,7 @@ impl Read {
         ended.duration_since(handed) <= longest * 2
     }
 
-    /// When the first question of a stream's held connection came to the receiver.
+    /// Returns the moment at which the first question of a stream's held connection came to the receiver.
     pub fn first_question(&self, stream: u32) -> Option<Instant> {
         let forth = self.arrived.iter().filter(|((of, part, _), _)| *of == stream && *part == Part::Forth);
         forth.map(|(_, at)| *at).min()
@@ -106,8 +106,9 @@ impl Read {
 /// Fewer hops to go than this are not what a packet of ours begins with.
 const HOPS: u8 = 32;
 
-/// Whether a packet has nothing wrong with it for which a router drops it without a word: it is whole, its header is as it was sent, and there are hops to
-/// go. What begins a connection of TCP does nothing else. Of the rest (checksums, flags, lengths behind the header) filters have records.
+/// Reports whether a packet has nothing wrong with it for which a router drops it without a word: it is whole, its header is as it was sent, and
+/// there are hops to go. What begins a connection of TCP does nothing else. Of the rest (checksums, flags, lengths behind the header) filters have
+/// records.
 fn is_sound(packet: &[u8]) -> bool {
     let (is_sound, protocol, header) = match packet {
         [0x45, _, high, low, _, _, flags, offset, hops, protocol, ..] if packet.len() >= 20 => {

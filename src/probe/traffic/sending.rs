@@ -13,9 +13,9 @@ use crate::fabric::Namespace;
 
 /// One packet each, over all streams.
 pub(super) const TICK: Duration = Duration::from_millis(1);
-/// Who was kept from sending for longer does not make up for it in one burst.
+/// Longest delay that is made up for in one burst.
 const LATE: Duration = Duration::from_millis(20);
-/// What the sending thread needs of a stream.
+/// A stream, as the sending thread needs it.
 pub(super) struct Lane {
     pub stream: u32,
     pub from: Arc<Namespace>,
