@@ -35,13 +35,13 @@ pub struct Fabric {
     names: Names,
     folder: PathBuf,
     timeouts: Option<Timeouts>,
-    /// Which of its folders have memory of their own.
+    /// Folders of its own that have memory of their own.
     volumes: Mutex<HashSet<PathBuf>>,
     /// The hosts files, open for as long as the lab is there.
     hosts: Mutex<HashMap<NodeName, File>>,
 }
 
-/// How much one takes at the most: a quarter of the machine's memory, and so many files.
+/// Size of one at the most: a quarter of the machine's memory, and so many files.
 const VOLUME: &str = "mode=0755,size=25%,nr_inodes=100000";
 
 /// Labs of one sandbox are numbered; the first has its names where `ip netns` looks for them.
@@ -74,7 +74,7 @@ impl Fabric {
         })
     }
 
-    /// What is to fail in it, on purpose.
+    /// Returns the faults injected in it on purpose.
     #[doc(hidden)]
     pub fn faults(&self) -> &Faults {
         self.names.faults()
@@ -343,7 +343,7 @@ impl Fabric {
     }
 }
 
-/// What the kernel says of what is not there.
+/// Errors of the kernel for what is not there.
 const ABSENT: &[i32] = &[libc::ESRCH, libc::ENODEV, libc::ENOENT, libc::EADDRNOTAVAIL];
 
 /// A request to take something away, which root of the namespace may have taken away before.
@@ -351,7 +351,7 @@ fn reached(node: &Namespace, request: Request<RouteNetlinkMessage>) -> Request<R
     if node.user().is_some() { request.excused(Excuse::If(ABSENT)) } else { request }
 }
 
-/// Whose rulesets a phase has changed.
+/// Namespaces whose rulesets a phase has changed.
 #[derive(Debug, Default)]
 pub(super) struct Committed {
     /// Those that took their transaction.
@@ -364,7 +364,7 @@ pub(super) struct Committed {
 type ByNode<T> = IndexMap<NodeName, (Arc<Namespace>, Vec<T>)>;
 type Requests = ByNode<Request<RouteNetlinkMessage>>;
 
-/// What a phase comes to, by namespace, so that each is entered once.
+/// Work of a phase, by namespace, so that each is entered once.
 #[derive(Default)]
 struct Work {
     taken: ByNode<(u32, String)>,

@@ -22,7 +22,7 @@ const BUFFER: usize = 4 << 20;
 /// A packet as it stood on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// When the kernel saw it, since 1970.
+    /// Time when the kernel saw it, since 1970.
     pub at: Duration,
     /// From the Ethernet header on.
     pub bytes: Vec<u8>,
@@ -51,7 +51,7 @@ impl Capture {
         Ok(Self { socket })
     }
 
-    /// How many packets had no place in the socket's buffer since this was last asked.
+    /// Returns the number of packets that had no place in the socket's buffer since the last call.
     ///
     /// # Errors
     /// The kernel's word.

@@ -74,7 +74,7 @@ impl Fabric {
     }
 }
 
-/// Whether an action cannot be taken back.
+/// Reports whether an action cannot be taken back.
 fn is_final(action: &Action) -> bool {
     matches!(action, Action::ForgetFlows(..) | Action::RemoveNode(_))
 }

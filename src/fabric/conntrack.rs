@@ -26,11 +26,11 @@ pub(super) const SUBSYSTEM: u8 = 1;
 /// A tracked flow of a family, as its first packet had it.
 pub(super) type Flow = (NetfilterProtoFamily, Vec<ConntrackAttribute>);
 
-/// Why flows could not be forgotten, and whether some were.
+/// Refusal to forget flows, and whether some were forgotten.
 #[derive(Debug)]
 pub(super) struct NotForgotten {
     pub refused: Refused,
-    /// What is forgotten does not come back, so this cannot be taken back.
+    /// True if some are forgotten: they do not come back, so this cannot be taken back.
     pub some_are: bool,
 }
 
@@ -78,7 +78,7 @@ pub(super) fn forget(
     }
 }
 
-/// Whether flows can be listed, on this thread, in this thread's namespace.
+/// Lists flows once, on this thread, in this thread's namespace, to see that it can be done.
 pub(super) fn list_here() -> Result<(), Refused> {
     find_where(NetfilterProtoFamily::IPv4, &|_| false).map(drop)
 }
@@ -97,8 +97,8 @@ pub async fn forget_portless(nodes: &[Arc<Namespace>], ends: &HashSet<(u8, IpAdd
     join_all(forgetting).await.into_iter().collect()
 }
 
-/// How long a namespace will remember a flow in which an end sends nothing, if it knows the flow: one of these addresses
-/// and ports, as the flow's first packet had them.
+/// Returns the time for which a namespace will remember a flow in which an end sends nothing, if it knows the flow: one of these addresses and ports,
+/// as the flow's first packet had them.
 ///
 /// # Errors
 /// The kernel's word, with the namespace.
@@ -173,7 +173,7 @@ pub(super) fn longest_of(flows: Vec<NetfilterMessage>, tuples: &[packet::Tuple])
     longest
 }
 
-/// Whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.
+/// Reports whether parts of a tracked flow are those of a tuple. An ICMP identifier stands where a port does.
 fn is(parts: &[Tuple], tuple: &packet::Tuple) -> bool {
     let source_port =
         ports(parts).find_map(|part| if let ProtoTuple::SourcePort(port) = part { Some(*port) } else { None });
@@ -184,7 +184,7 @@ fn is(parts: &[Tuple], tuple: &packet::Tuple) -> bool {
         && source_port.is_none_or(|port| port == tuple.source_port)
 }
 
-/// What parts of a tracked flow say of its protocol.
+/// Returns the parts of a tracked flow that are of its protocol.
 fn ports(parts: &[Tuple]) -> impl Iterator<Item = &ProtoTuple> {
     parts.iter().filter_map(|part| if let Tuple::Proto(parts) = part { Some(parts) } else { None }).flatten()
 }

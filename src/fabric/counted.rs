@@ -38,12 +38,12 @@ pub struct Counted {
     pub back: Amount,
 }
 
-/// What was read of flows that have ended.
+/// Flows that have ended, as they were read.
 #[derive(Debug, Default)]
 pub struct Ended {
     /// The flows, with their last count.
     pub flows: Vec<Counted>,
-    /// Whether the kernel had no place for some.
+    /// True if the kernel had no place for some.
     pub lost: bool,
 }
 
@@ -91,7 +91,7 @@ pub async fn standing(node: &Arc<Namespace>) -> Result<Vec<Counted>, FabricError
 }
 
 impl Ends {
-    /// What says that there is something to read.
+    /// Returns the descriptor to poll, which is ready when there is something to read.
     pub fn news(&self) -> PollFd<'_> {
         PollFd::new(self.socket.as_fd(), self.news)
     }

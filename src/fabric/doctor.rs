@@ -1,4 +1,4 @@
-//! What this machine can and cannot do for a lab, each with its remedy. Nothing outside a sandbox is changed.
+//! Abilities of this machine that a lab needs, and what it lacks, each with its remedy. Nothing outside a sandbox is changed.
 
 mod check;
 mod inside;
@@ -19,10 +19,10 @@ use crate::sandbox::which::{find_program, nft as program};
 use crate::sandbox::{self, bounds};
 use check::kernel_version;
 
-/// What was found on this machine.
+/// Results of examining this machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Examination {
-    /// Whether a lab can be hosted.
+    /// True if a lab can be hosted.
     pub can_host: bool,
     /// Every check, what a lab needs most first.
     pub checks: Vec<Check>,
@@ -56,7 +56,7 @@ pub fn examine(network: &Network) -> Examination {
 
 const A_LAB_LIVES_IN_IT: &str = "a lab lives in namespaces of its own; without them there is none";
 
-/// What nft says of its version; empty where it says nothing.
+/// Returns the version that nft gives; empty where it says nothing.
 pub fn nft_version() -> String {
     let said = program().and_then(|program| Command::new(program).arg("--version").output().ok());
     said.map_or_else(String::new, |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
@@ -93,7 +93,7 @@ fn nft() -> Check {
     }
 }
 
-/// What the system's settings say; whether they hold for this user, the sandbox tells.
+/// Checks the system's settings; whether they hold for this user, the sandbox tells.
 fn user_namespace_settings() -> Vec<Check> {
     let root = geteuid().is_root();
     let matters = "an ordinary user's lab needs user namespaces; root's only fences its instances off by them";

@@ -1,16 +1,16 @@
-//! Why something of the kernel could not be done.
+//! Errors of what is asked of the kernel.
 
 use std::io;
 
 use crate::network::NodeName;
 
-/// Why the kernel is not as it was to be.
+/// Error of a change or a question to the kernel.
 #[derive(Debug, thiserror::Error)]
 pub enum FabricError {
     /// A namespace could not be made.
     #[error("failed to make the namespace {node}: {source}")]
     Namespace {
-        /// Which.
+        /// Name of the namespace.
         node: NodeName,
         /// The kernel's word.
         source: io::Error,
@@ -18,7 +18,7 @@ pub enum FabricError {
     /// The sandbox has no place for the lab's names.
     #[error("failed to make {}: {source}", folder.display())]
     Folder {
-        /// Which.
+        /// Path of the folder.
         folder: std::path::PathBuf,
         /// The system's word.
         source: io::Error,
@@ -26,7 +26,7 @@ pub enum FabricError {
     /// A namespace could not be entered.
     #[error("failed to enter the namespace {node}: {source}")]
     Enter {
-        /// Which.
+        /// Name of the namespace.
         node: NodeName,
         /// The kernel's word.
         source: io::Error,
@@ -37,7 +37,7 @@ pub enum FabricError {
     /// The kernel refused a link, an address, a route, a setting, or the deletion of a flow.
     #[error("failed to {attempt} in {node}: {source}")]
     Kernel {
-        /// What was attempted.
+        /// Action that was attempted, `add link web1`.
         attempt: String,
         /// In which namespace.
         node: NodeName,
@@ -49,7 +49,7 @@ pub enum FabricError {
     Nft {
         /// In which namespace.
         node: NodeName,
-        /// What nft was given.
+        /// Script that nft was given.
         script: String,
         /// nft's own words.
         message: String,
@@ -69,9 +69,9 @@ pub enum FabricError {
     /// A change failed, and then taking it back failed too: nothing that is measured from now on counts.
     #[error("{failure}; and taking it back failed: {undoing}. The lab is broken")]
     Broken {
-        /// What failed first.
+        /// First failure.
         failure: Box<FabricError>,
-        /// What failed while undoing.
+        /// Failure while undoing.
         undoing: Box<FabricError>,
     },
 }

@@ -37,11 +37,11 @@ struct Plan {
 pub struct Nft {
     /// The program.
     pub program: PathBuf,
-    /// How long it may run.
+    /// Time that it may run.
     pub patience: Duration,
 }
 
-/// What goes wrong with the log of verdicts, in every namespace whose log is opened from then on.
+/// Fault of the log of verdicts, in every namespace whose log is opened from then on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFault {
     /// Every so many records one is lost on the way.
@@ -54,7 +54,7 @@ pub enum LogFault {
     Silent,
 }
 
-/// When a step fails.
+/// Moment at which a step fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// It has no effect.
@@ -68,9 +68,9 @@ pub enum Moment {
 pub struct Step {
     /// In which namespace.
     pub node: NodeName,
-    /// What: `add route 10.0.0.11/32`.
+    /// Action: `add route 10.0.0.11/32`.
     pub attempt: String,
-    /// Whether a fault met it.
+    /// Moment of the fault that met it, if one did.
     pub failed: Option<Moment>,
 }
 
@@ -95,7 +95,7 @@ impl Faults {
         self.plan().nft = nft;
     }
 
-    /// What goes wrong with logs that are opened from now on.
+    /// Sets the fault of logs that are opened from now on.
     pub fn spoil_logs(&self, fault: Option<LogFault>) {
         self.plan().log = fault;
     }
@@ -106,7 +106,7 @@ impl Faults {
         self.plan().late_ends = true;
     }
 
-    /// Whether steps are counted, and therefore taken one by one.
+    /// Reports whether steps are counted, and therefore taken one by one.
     pub(crate) fn are_armed(&self) -> bool {
         self.0.armed.load(Ordering::Relaxed)
     }
@@ -162,7 +162,7 @@ impl Nft {
     }
 }
 
-/// What a step that fails on purpose fails with: it could happen to any.
+/// Returns the error of a step that fails on purpose: it could happen to any.
 pub(super) fn error() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOMEM)
 }

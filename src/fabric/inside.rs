@@ -21,7 +21,7 @@ use crate::sandbox::machine::{Machine, Place, StartError};
 /// A namespace, and what code in it finds in `/etc`.
 #[derive(Clone, Debug)]
 pub struct Inside {
-    /// Where.
+    /// Namespace that the code runs in.
     pub namespace: Arc<Namespace>,
     /// Its `/etc/hosts`.
     pub hosts: PathBuf,
@@ -29,7 +29,7 @@ pub struct Inside {
     pub resolver: PathBuf,
 }
 
-/// How a future inside ended.
+/// End of a future inside.
 #[derive(Debug)]
 pub enum Ending<T> {
     /// It gave this.

@@ -1,4 +1,4 @@
-//! What the kernel has told of a namespace, as a namespace keeps it until somebody asks.
+//! Records of what the kernel has told of a namespace, which the namespace keeps until somebody asks.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -9,9 +9,9 @@ use crate::network::remembered::Remembered;
 /// Packets, and their bytes with IP headers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amount {
-    /// How many packets.
+    /// Number of packets.
     pub packets: u64,
-    /// How many bytes.
+    /// Number of bytes.
     pub bytes: u64,
 }
 
@@ -24,7 +24,7 @@ pub struct KernelRule {
     pub id: String,
     /// The kernel's handle, never used twice in a table.
     pub handle: u64,
-    /// How many packets came to its end, if it counts them.
+    /// Number of packets that came to its end, if it counts them.
     pub packets: Option<u64>,
 }
 

@@ -15,7 +15,7 @@ use super::netlink::{self, Excuse, Refused, Request};
 use super::wiring;
 use crate::network::NodeName;
 
-/// Whether "it is so already" is an answer or an error: an undo meets what was never done.
+/// Treatment of "it is so already", as an answer or an error: an undo meets what was never done.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tolerance {
     Strict,

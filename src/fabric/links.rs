@@ -1,4 +1,4 @@
-//! How links are at this moment, as the router's side of each knows it: beside what was sent over one it says whether somebody was there.
+//! States of links at this moment, as the router's side of each knows them: beside what was sent over one they say whether somebody was there.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,19 +14,19 @@ use rtnetlink::LinkUnspec;
 use super::error::FabricError;
 use super::namespace::Namespace;
 
-/// How a link is, by the index of the router's end. Two of one link that are equal have nothing between them.
+/// State of a link, by the index of the router's end. Two of one link that are equal have nothing between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkState {
-    /// Whether the other end is up.
+    /// True if the other end is up.
     pub carries: bool,
-    /// How often that has changed.
+    /// Number of times that has changed.
     changes: u32,
-    /// Where the other end is.
+    /// Place of the other end.
     pub leads_to: OtherEnd,
 }
 
 impl LinkState {
-    /// Whether somebody was there from this moment to a later one.
+    /// Reports whether somebody was there from this moment to a later one.
     pub fn lasted_until(&self, later: &Self) -> bool {
         self.carries && self == later
     }
@@ -38,7 +38,7 @@ pub type OtherEnd = (Option<u32>, Option<i32>);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const AT_ONCE: usize = 32;
 
-/// How the links of a router are, those that are there.
+/// Returns the states of a router's links, of those that are there.
 ///
 /// # Errors
 /// The kernel's word, with the namespace.

@@ -1,4 +1,4 @@
-//! Whether somebody listens at a port of a namespace, without a packet that the program would see.
+//! Looks for somebody who listens at a port of a namespace, without a packet that the program would see.
 
 use std::fs;
 use std::io;
@@ -50,7 +50,7 @@ pub async fn awaited(namespace: &Arc<Namespace>, service: Service) -> Result<(),
     result.await.unwrap_or_else(|_| Err(io::Error::other("the thread inside panicked"))).map_err(failed)
 }
 
-/// Whether a socket of this thread's namespace listens there.
+/// Reports whether a socket of this thread's namespace listens there.
 fn is_held(service: Service) -> io::Result<bool> {
     let (table, port, listens) = match service {
         Service::Tcp(port) => ("tcp", port.0, Some("0A")),
@@ -69,7 +69,7 @@ fn is_held(service: Service) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a table of the kernel's sockets has one at a port, in a state.
+/// Reports whether a table of the kernel's sockets has one at a port, in a state.
 fn holds(table: &str, port: u16, state: Option<&str>) -> bool {
     let end = format!(":{port:04X}");
     table.lines().skip(1).any(|line| {

@@ -38,7 +38,7 @@ pub use error::FabricError;
 pub use inside::{Ending, Inside, Task};
 pub use namespace::Namespace;
 
-/// Whether there is room for the threads that a change needs.
+/// Reports whether there is room for the threads that a change needs.
 pub fn has_room() -> bool {
     const THREADS: usize = 8;
     let threads: Vec<_> = (0..THREADS).map(|_| std::thread::Builder::new().spawn(std::thread::yield_now)).collect();

@@ -23,19 +23,19 @@ use crate::sandbox::{fence, ids};
 pub struct Namespace {
     /// Its name.
     pub name: NodeName,
-    /// What it is.
+    /// Kind of box that it is.
     pub kind: NodeKind,
-    /// Which families it speaks.
+    /// Families of IP that it speaks.
     pub families: Families,
-    /// What is to fail in it, on purpose.
+    /// Faults injected in it on purpose.
     pub(crate) faults: Faults,
-    /// What rules that are gone had counted.
+    /// Counts of rules, kept also when these are gone.
     pub(super) counted: Mutex<RuleCounts>,
     /// Elements that the last transaction has taken out of sets which packets fill, in case that it is taken back.
     pub(super) forgotten: Mutex<Vec<Element>>,
     /// Elements that are gone, with what they had counted, until somebody asks.
     pub(super) ended: Mutex<Vec<Element>>,
-    /// Whether programs of the user's have run in it.
+    /// True if programs of the user's have run in it.
     entered: AtomicBool,
     net: OwnedFd,
     user: Option<(OwnedFd, PathBuf)>,
@@ -58,7 +58,7 @@ impl Names {
         Ok(Self { net, users, faults })
     }
 
-    /// What is to fail in the lab, on purpose.
+    /// Returns the faults injected in the lab on purpose.
     pub(super) fn faults(&self) -> &Faults {
         &self.faults
     }
@@ -127,17 +127,17 @@ impl Namespace {
         self.entered.store(true, Ordering::Relaxed);
     }
 
-    /// Whether programs of the user's have run in it.
+    /// Reports whether programs of the user's have run in it.
     pub(super) fn was_entered(&self) -> bool {
         self.entered.load(Ordering::Relaxed)
     }
 
-    /// Where it can be opened by name.
+    /// Returns the path by which it can be opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Where its user namespace can be opened by name.
+    /// Returns the path by which its user namespace can be opened, if it has one of its own.
     pub fn user_path(&self) -> Option<&Path> {
         self.user.as_ref().map(|(_, path)| path.as_path())
     }

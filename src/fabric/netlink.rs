@@ -16,19 +16,19 @@ use crate::network::NodeName;
 
 /// A netlink request and what it is for, for the error.
 pub(super) struct Request<M> {
-    /// What is attempted, `add link web1`.
+    /// Action that is attempted, `add link web1`.
     pub attempt: String,
     /// The message.
     pub message: M,
     /// Beside `NLM_F_REQUEST | NLM_F_ACK`.
     pub flags: u16,
-    /// When it fails on purpose.
+    /// Moment at which it fails on purpose.
     pub fault: Option<Moment>,
-    /// Which refusals are none.
+    /// Refusals that count as consent.
     pub excuse: Excuse,
 }
 
-/// Which of the kernel's refusals are as good as consent.
+/// Refusals of the kernel that are as good as consent.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Excuse {
     /// None.
@@ -65,7 +65,7 @@ impl<M> Request<M> {
     }
 }
 
-/// Whether the calling thread's namespace has an interface of this index. (For one that it lacks nix gives an empty name.)
+/// Reports whether the calling thread's namespace has an interface of this index. (For one that it lacks nix gives an empty name.)
 fn is_there(index: u32) -> bool {
     if_indextoname(index).is_ok_and(|name| !name.is_empty())
 }
@@ -234,8 +234,8 @@ pub(super) fn read<M: NetlinkDeserializable>(mut rest: &[u8], subsystem: u8, fou
     Ok(false)
 }
 
-/// Whether a message is of a subsystem of netfilter, or one of netlink's own. Others are not asked for and not read: some
-/// of their readers panic at attributes that are cut off.
+/// Reports whether a message is of a subsystem of netfilter, or one of netlink's own. Others are not asked for and not read: some of their readers
+/// panic at attributes that are cut off.
 pub(super) fn is_of(message: &[u8], subsystem: u8) -> bool {
     let Some([low, high]) = message.get(4..6) else { return true };
     let kind = u16::from_ne_bytes([*low, *high]);

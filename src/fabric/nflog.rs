@@ -30,7 +30,7 @@ const RECEIVE_BYTES: usize = 4 << 20;
 /// A record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogRecord {
-    /// What the filter did, if the prefix is one of ours.
+    /// Action of the filter, if the prefix is one of ours.
     pub record: Option<Record>,
     /// The index of the interface that the packet came in by.
     pub in_index: Option<u32>,
@@ -40,12 +40,12 @@ pub struct LogRecord {
     pub packet: Vec<u8>,
 }
 
-/// What reading the log gave.
+/// Results of reading the log.
 #[derive(Debug, Default)]
 pub struct Read {
     /// The records, in the kernel's order.
     pub records: Vec<LogRecord>,
-    /// How many were lost before or among them; where the kernel does not say how many, one.
+    /// Number of records lost before or among them; where the kernel does not say how many, one.
     pub lost: u64,
 }
 
@@ -59,7 +59,7 @@ pub struct LogSocket {
     reads: u64,
 }
 
-/// How a lost record is known: those of a log are numbered.
+/// Sequence numbers of a log's records, by which a lost one is known.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
     next: Option<u32>,
@@ -91,7 +91,7 @@ impl LogSocket {
         })
     }
 
-    /// Whether it says by itself that there is something to read, as it does unless that fails on purpose.
+    /// Reports whether it says by itself that there is something to read, as it does unless that fails on purpose.
     pub fn announces(&self) -> bool {
         self.fault != Some(LogFault::Silent)
     }

@@ -89,7 +89,7 @@ pub(super) struct Failed {
     pub effect: Effect,
 }
 
-/// What a transaction that failed did.
+/// Effect of a transaction that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Nothing: the kernel has not taken it.
@@ -126,7 +126,7 @@ fn keep_counts(namespace: &Namespace, rules: &[KernelRule]) {
 /// numbers (`-p`): their names are those of `/etc/protocols`, which not every machine has.
 const LIST_RULES: &[&str] = &["-t", "-j", "-a", "-p", "list"];
 
-/// What is listed: the whole table.
+/// Object that is listed: the whole table.
 const TABLE: &[&str] = &["table", "inet", "sglab"];
 
 /// At most so many chains are listed one by one, each by an nft of its own; the whole table where there are more.
@@ -185,7 +185,7 @@ pub async fn ruleset(namespace: &Arc<Namespace>) -> Result<String, FabricError> 
     Ok(text.split_inclusive('\n').filter(|line| !is_counted_flows(line)).collect())
 }
 
-/// Whether a line of nft's is of the elements of a set that counts flows. These come and go with the flows; a rule adds to such a set.
+/// Reports whether a line of nft's is of the elements of a set that counts flows. These come and go with the flows; a rule adds to such a set.
 fn is_counted_flows(line: &str) -> bool {
     line.contains(" ct count over ") && !line.contains("add @")
 }
@@ -252,7 +252,7 @@ fn door(namespace: &Namespace) -> Result<(PathBuf, Duration), FabricError> {
     Ok((program.clone(), PATIENCE))
 }
 
-/// What a run of nft that failed comes to, in words.
+/// Describes a run of nft that failed, in words.
 fn said(ended: &Ended, patience: Duration) -> String {
     let words = ended.errors.trim();
     match ended.status {

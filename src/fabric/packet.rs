@@ -1,4 +1,4 @@
-//! What a packet says of itself, as far as probes need it.
+//! Readers of packets' headers, as far as probes need them.
 
 use std::net::IpAddr;
 
@@ -44,7 +44,7 @@ pub fn length(packet: &[u8]) -> u32 {
     }
 }
 
-/// What an ICMP message is, of either family. Nothing for other packets.
+/// Reads the type and code of an ICMP message, of either family. Nothing for other packets.
 pub fn icmp_message(packet: &[u8]) -> Option<IcmpMessage> {
     match payload(packet)? {
         (ICMP | ICMPV6, [kind, code, ..]) => Some(IcmpMessage { kind: *kind, code: *code }),
@@ -76,8 +76,8 @@ fn is_authenticated(net: &LaxNetSlice<'_>) -> bool {
     }
 }
 
-/// Whether one of a packet's extension headers is that of authentication. Walked by hand: the iterator of etherparse reads beyond the
-/// end of headers that are cut off.
+/// Reports whether one of a packet's extension headers is that of authentication. Walked by hand: the iterator of etherparse reads beyond the end of
+/// headers that are cut off.
 fn has_authentication(first: IpNumber, mut headers: &[u8]) -> bool {
     let mut header = first;
     loop {
@@ -100,11 +100,11 @@ fn has_authentication(first: IpNumber, mut headers: &[u8]) -> bool {
 pub struct Sighting {
     /// Its own tuple.
     pub tuple: Tuple,
-    /// What it says to whom it comes.
+    /// Meaning for whom it comes to.
     pub says: Says,
 }
 
-/// What a packet says to whom it comes.
+/// Meaning of a packet for whom it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Says {
     /// That a connection is refused, or over.

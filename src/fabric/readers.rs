@@ -1,4 +1,4 @@
-//! What reads the kernel's and nft's words, for whoever feeds it any bytes at all.
+//! Readers of the kernel's and nft's words, for whoever feeds them any bytes at all.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ pub fn rules(bytes: &[u8]) {
     }
 }
 
-/// What the log of verdicts gives to one read.
+/// Reads what the log of verdicts gives to one read.
 pub fn log(bytes: &[u8]) {
     let (mut numbers, mut read) = (nflog::Numbers::default(), nflog::Read::default());
     nflog::parse(bytes, &mut numbers, &mut read);
@@ -32,7 +32,7 @@ pub fn log(bytes: &[u8]) {
     }
 }
 
-/// What connection tracking gives to one read of its list, and the kernel of a link.
+/// Reads what connection tracking gives to one read of its list, and the kernel of a link.
 pub fn flows(bytes: &[u8]) {
     let mut found = Vec::<NetfilterMessage>::new();
     // A refusal of the kernel is a fine thing to read.

@@ -81,7 +81,7 @@ async fn expand(namespace: &Arc<Namespace>, changes: &[Change]) -> Result<Expand
     Ok(Expanded { transactions, gone })
 }
 
-/// What is to be done with elements, in as many transactions as it takes.
+/// Splits what is to be done with elements into as many transactions as it takes.
 fn in_transactions(elements: &[&Element], change: impl Fn(&str, &[&Element]) -> Vec<Change>) -> Vec<Vec<Change>> {
     let transactions = elements.chunks(MOST_AT_ONCE).map(|some| {
         let mut by_set: IndexMap<&str, Vec<&Element>> = IndexMap::new();
@@ -129,7 +129,7 @@ pub async fn counted(namespace: &Arc<Namespace>) -> Result<Vec<(Remembered, Amou
         .collect())
 }
 
-/// How long the interfaces of a namespace will remember datagrams between these ends, if they do: whoever has sent them.
+/// Returns the time for which the interfaces of a namespace will remember datagrams between these ends, if they do: whoever has sent them.
 ///
 /// # Errors
 /// nft's own words, with the namespace.

@@ -26,7 +26,7 @@ use super::netlink::{Refused, refusal};
 const NEWS_OF_LINKS: u32 = 1;
 /// The kernel's group of news about IPv6 routes (`RTNLGRP_IPV6_ROUTE`).
 const NEWS_OF_IPV6_ROUTES: u32 = 11;
-/// How long a link may take before something is wrong with it.
+/// Time that a link may take before something is wrong with it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// So many questions before their answers are read: these must fit the receive buffer.
 const AT_ONCE: usize = 32;

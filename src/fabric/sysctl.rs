@@ -6,7 +6,7 @@ use nix::unistd::getegid;
 
 use crate::network::{FRAGMENTS_MEMORY, FRAGMENTS_PATIENCE, Families, NodeKind, Timeouts};
 
-/// What a namespace of a kind needs, as (path under `/proc/sys/net`, value).
+/// Returns the settings that a namespace of a kind needs, as (path under `/proc/sys/net`, value).
 fn settings(kind: NodeKind, families: Families, timeouts: Option<Timeouts>) -> Vec<(String, String)> {
     // Turning forwarding on resets others, so it comes first.
     let mut settings = Vec::new();

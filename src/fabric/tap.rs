@@ -1,4 +1,4 @@
-//! What a router sends over its links: the second witness of every drop, and the first of everything else.
+//! Taps of the packets that a router sends over its links: the second witness of every drop, and the first of everything else.
 //!
 //! It stands on the router's side. What root in an instance puts in front of its own stack (an ingress chain, a program of XDP or of
 //! traffic control) has not touched a packet that is seen here, and cannot hide it.
@@ -97,7 +97,7 @@ impl Tap {
         }
     }
 
-    /// How many packets had no place in the socket's buffer since this was last asked.
+    /// Returns the number of packets that had no place in the socket's buffer since the last call.
     ///
     /// # Errors
     /// The kernel's word.
@@ -112,7 +112,7 @@ impl AsFd for Tap {
     }
 }
 
-/// Whether an error says that the link of a tap is gone. It shows nothing from then on.
+/// Reports whether an error says that the link of a tap is gone. It shows nothing from then on.
 pub fn is_gone(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::ENETDOWN)
 }

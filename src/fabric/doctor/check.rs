@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
-/// How a check came out.
+/// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
@@ -19,15 +19,15 @@ pub enum Standing {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Check {
-    /// What was looked at.
+    /// Name of the thing that was looked at.
     pub name: String,
-    /// How it came out.
+    /// Result of the check.
     pub ok: Standing,
-    /// What was found, in the system's own words where it has any.
+    /// Finding, in the system's own words where it has any.
     pub found: String,
-    /// What it matters for.
+    /// Reason why it matters.
     pub matters: String,
-    /// What to do about it; nothing where it is as it should be, or cannot be helped.
+    /// Remedy; nothing where it is as it should be, or cannot be helped.
     pub remedy: Option<String>,
 }
 

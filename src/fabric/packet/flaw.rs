@@ -1,11 +1,11 @@
-//! What is wrong with a packet that looks like what was asked.
+//! Flaws of a packet that looks like what was asked.
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket};
 
 use super::{ICMP_HEADER, length, payload};
 use crate::model::protocol::{ICMP, ICMPV6};
 
-/// Why a packet is not what was asked, though it has the same ends: what a filter makes of it says nothing of one that is.
+/// Reason why a packet is not what was asked, though it has the same ends: what a filter makes of it says nothing of one that is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flaw {
     /// The checksum of an ICMP message is wrong: connection tracking gives it no state, and so no rule for pings matches it.
@@ -30,7 +30,7 @@ impl std::fmt::Display for Flaw {
 }
 
 impl Flaw {
-    /// What is wrong with an ICMP message by itself. Of TCP and UDP connection tracking looks at the checksum, and says so.
+    /// Finds what is wrong with an ICMP message by itself. Of TCP and UDP connection tracking looks at the checksum, and says so.
     pub fn of(packet: &[u8]) -> Option<Self> {
         let sliced = LaxSlicedPacket::from_ip(packet).ok()?;
         let (protocol, message) = payload(packet)?;
