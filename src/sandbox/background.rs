@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, Pid, dup2_stderr, dup2_stdin, dup2_stdout, setsid}
 
 use super::raw;
 
-/// Which of the two processes this is.
+/// Side of the fork that this process is on.
 #[derive(Debug)]
 pub enum Side {
     /// The caller's, which may wait for the other's word.
@@ -23,7 +23,7 @@ pub enum Side {
     Background(Ready),
 }
 
-/// What the process in the background says.
+/// Pipe on which the process in the background says what it has to.
 #[derive(Debug)]
 pub struct Word {
     says: BufReader<File>,
@@ -39,7 +39,7 @@ pub enum Begun {
     Ended(Option<i32>),
 }
 
-/// What begins a line that says what is waited for, and not that all is ready.
+/// Beginning of a line that says what is waited for, and not that all is ready.
 const WAITS: char = '\t';
 
 /// By which the process in the background says that it is ready.

@@ -1,4 +1,4 @@
-//! What a process does before `main` that was started by one of ours.
+//! Work before `main` of a process that was started by one of ours.
 
 use super::{machine, raw, summons};
 

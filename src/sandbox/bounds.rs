@@ -1,4 +1,4 @@
-//! What bounds the instances of a lab: how many processes each may have, and what the whole lab may take.
+//! Bounds of a lab's instances: the processes that each may have, and what the whole lab may take.
 //!
 //! The kernel counts processes by user namespace and user, and again for whoever made the namespace (Linux 5.14 and later). A
 //! process may not begin where one of these counts is above a limit: its own for the first, and for those above what its maker's limit was
@@ -21,7 +21,7 @@ const MOST_FILES: u64 = 1 << 16;
 /// One of so many instances may be out of its mind, and all others still have what they need.
 const SHARE: u64 = 8;
 
-/// What the control groups of this process allow it and its children; nothing where they allow anything.
+/// Limits that the control groups of this process set for it and its children; nothing where they allow anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Groups {
     processes: Option<u64>,
@@ -37,13 +37,13 @@ pub(super) fn look() {
     GROUPS.get_or_init(|| groups(&own, &read));
 }
 
-/// How many bytes of memory the lab may take, if anything says so.
+/// Returns the bytes of memory that the lab may take, if anything says so.
 pub fn memory() -> Option<u64> {
     look();
     GROUPS.get().copied().unwrap_or_default().memory
 }
 
-/// How many processes and threads each user of an instance may have.
+/// Returns the number of processes and threads that each user of an instance may have.
 pub fn processes() -> u64 {
     look();
     let number = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok());
@@ -57,8 +57,9 @@ fn share(all: u64) -> u64 {
     (all / SHARE).clamp(FEWEST, MOST_PROCESSES)
 }
 
-/// How many files a process of an instance may have open, of how many one of the lab's may. The kernel counts descriptors that are on their way over
-/// sockets by user, and lets nobody send more whose own limit that count has passed: so the lab's own stays above those of all instances.
+/// Returns the number of files that a process of an instance may have open, given the number for one of the lab's. The kernel counts descriptors that
+/// are on their way over sockets by user, and lets nobody send more whose own limit that count has passed: so the lab's own stays above those of all
+/// instances.
 fn files(hard: u64) -> u64 {
     (hard / 2).min(MOST_FILES)
 }
@@ -73,7 +74,7 @@ pub(super) fn restrict(processes: u64) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, soft.min(limit), limit)
 }
 
-/// What the groups of a process, by the text of `/proc/PID/cgroup`, and those above them allow.
+/// Reads the limits that the groups of a process, by the text of `/proc/PID/cgroup`, and those above them set.
 fn groups(own: &str, read: &impl Fn(&Path) -> Option<String>) -> Groups {
     let mut found = Groups::default();
     for line in own.lines() {

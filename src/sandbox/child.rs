@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use super::raw;
 
-/// What a program came to.
+/// Result of a program that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub status: Status,
@@ -21,7 +21,7 @@ pub(crate) struct Ended {
     pub errors: String,
 }
 
-/// How it ended.
+/// Way in which it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Success,
@@ -56,7 +56,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What was said, and whether the program has ended.
+/// Output so far, and whether the program has ended.
 struct Talk {
     ended: bool,
     output: Vec<u8>,

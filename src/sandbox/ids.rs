@@ -1,4 +1,4 @@
-//! Which user and group ids a lab has: the caller's own, and a subordinate range where one is granted (`/etc/subuid`).
+//! User and group ids of a lab: the caller's own, and a subordinate range where one is granted (`/etc/subuid`).
 //!
 //! Root's instances have a range that nobody uses: root in one is nobody on the host. An ordinary user has none to give, so that root in
 //! an instance is that user.
@@ -21,7 +21,7 @@ use super::which::find_program;
 
 /// An instance has at most so many ids: 0 to 65535, as a small system has.
 const MOST: u32 = 65536;
-/// Where root's instances have their ids, if the lab has these: far from those that systems and container engines give.
+/// First id of root's instances, if the lab has these: far from those that systems and container engines give.
 const PREFERRED: u32 = 2_000_000_000;
 /// Lower ones are for accounts.
 const LOWEST_SPARE: u32 = 20_000;
@@ -30,7 +30,7 @@ const FEWEST: u32 = 2_000;
 /// The id that the kernel shows for one that is not mapped, and that accounts named `nobody` have.
 const OVERFLOW: u32 = 65_534;
 
-/// What is done where programs cannot change users.
+/// Returns the remedy where programs cannot change users.
 pub fn remedy() -> String {
     let user = User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |user| user.name);
     format!(
@@ -39,7 +39,7 @@ pub fn remedy() -> String {
     )
 }
 
-/// Whether programs in instances can change users.
+/// Reports whether programs in instances can change users.
 pub fn are_many() -> bool {
     let ids = of_instances();
     ids.uids.len() > 1 || ids.uids.iter().any(|line| line.count > 1)
@@ -89,7 +89,7 @@ impl Maps {
         Self { uids: for_files_of(&self.uids, uid), gids: for_files_of(&self.gids, gid) }
     }
 
-    /// Whether the namespace may write them itself: each has one id.
+    /// Reports whether the namespace may write them itself: each has one id.
     pub fn are_single(&self) -> bool {
         [&self.uids, &self.gids].iter().all(|lines| matches!(lines.as_slice(), [Line { count: 1, .. }]))
     }
@@ -133,7 +133,7 @@ pub(crate) fn of_instances() -> Maps {
     }
 }
 
-/// Whose root in an instance is on the host.
+/// User on the host that root in an instance is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InstanceRoot {
     /// Nobody: an id that nothing belongs to.
@@ -142,7 +142,7 @@ pub enum InstanceRoot {
     Caller,
 }
 
-/// Whose root in an instance is on the host.
+/// Returns the user on the host that root in an instance is.
 pub fn instance_root() -> InstanceRoot {
     let (uid, _) = of_instances().root();
     if uid == geteuid().as_raw() { InstanceRoot::Caller } else { InstanceRoot::Nobody(uid) }

@@ -1,4 +1,4 @@
-//! What a lab takes of what the system limits, asked for before anything is made: half a lab is none.
+//! Checks, before anything is made, that the system's limits leave what a lab takes: half a lab is none.
 
 use std::fs;
 use std::io;
@@ -15,9 +15,9 @@ pub(crate) const AT_ONCE: usize = 64;
 const PROGRAMS: usize = 8;
 /// Sockets of probes, pipes of programs and whatever else is open for a moment.
 const FOR_A_MOMENT: usize = 32;
-/// What the runtime opens for itself, with room to spare.
+/// Files that the runtime opens for itself, with room to spare.
 const OF_THE_RUNTIME: usize = 16;
-/// What a lab takes of memory, and each of its threads for its stack: addresses only, until they are written to.
+/// MiB of memory that a lab takes, and each of its threads for its stack: addresses only, until they are written to.
 const MIB: usize = 64;
 const MIB_OF_A_THREAD: usize = 3;
 
@@ -27,7 +27,7 @@ pub enum Scarce {
     /// Threads and processes.
     #[error("failed to start {wanted} threads: {source}; {}", processes())]
     Threads {
-        /// How many there were to be.
+        /// Number of threads that were to start.
         wanted: usize,
         /// The kernel's word.
         source: io::Error,
@@ -35,15 +35,15 @@ pub enum Scarce {
     /// Open files.
     #[error("failed to open {wanted} files more: {open} are open; {}", files())]
     Files {
-        /// How many there were to be.
+        /// Number of files that were to be opened.
         wanted: usize,
-        /// How many there are.
+        /// Number of files that are open.
         open: usize,
     },
     /// Memory.
     #[error("failed to take {wanted} MiB of memory; {}", memory())]
     Memory {
-        /// How much there was to be.
+        /// Size that was to be taken, in MiB.
         wanted: usize,
     },
     /// The runtime did not start, for another reason.
@@ -62,7 +62,7 @@ pub fn runtime() -> Result<Runtime, Scarce> {
     Builder::new_multi_thread().worker_threads(workers).enable_all().build().map_err(Scarce::Runtime)
 }
 
-/// Whether a lab of so many namespaces, in which so many ports are listened on, finds what it takes.
+/// Checks that a lab of so many namespaces, in which so many ports are listened on, finds what it takes.
 ///
 /// # Errors
 /// What there is too little of.
@@ -106,12 +106,12 @@ fn afford_threads(wanted: usize) -> Result<(), Scarce> {
     started.map_err(|source| Scarce::Threads { wanted, source })
 }
 
-/// How many entries a folder has; nothing where it cannot be read.
+/// Counts the entries of a folder; 0 where it cannot be read.
 fn count(folder: &str) -> usize {
     fs::read_dir(folder).map_or(0, Iterator::count)
 }
 
-/// Which limit withholds something, where the kernel's word says so.
+/// Names the limit that withholds something, where the kernel's word says so.
 pub fn named(error: Errno) -> Option<String> {
     match error {
         Errno::EAGAIN => Some(processes()),

@@ -40,13 +40,13 @@ use nix::unistd::{ForkResult, Pid, getegid, geteuid};
 /// Proof that this process is inside a sandbox; a fabric asks for it.
 #[derive(Clone, Copy, Debug)]
 pub struct Sandbox {
-    /// Whether a user namespace was needed, that is, the caller is not root.
+    /// True if a user namespace was needed, that is, the caller is not root.
     pub rootless: bool,
-    /// Whether `/proc` shows the lab's processes; some containers refuse a fresh one.
+    /// True if `/proc` shows the lab's processes; some containers refuse a fresh one.
     pub fresh_proc: bool,
 }
 
-/// Why a sandbox could not be entered.
+/// Error of entering a sandbox.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
     /// Some thread exists already.
@@ -58,7 +58,7 @@ pub enum SandboxError {
     /// The kernel made them but withholds their privileges, as AppArmor does on recent Ubuntu.
     #[error("failed to {attempt} in the sandbox: {source}")]
     Withheld {
-        /// What was attempted.
+        /// Action that was attempted.
         attempt: &'static str,
         /// The kernel's word.
         source: io::Error,

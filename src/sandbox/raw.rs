@@ -55,8 +55,8 @@ pub(super) fn process(child: u32) -> nix::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// How many packets a packet socket had no place for since this was last asked. (Each packet could carry the count,
-/// `SO_RXQ_OVFL`, but a kernel built to check its copies kills the thread that reads it.)
+/// Returns the number of packets that a packet socket had no place for since the last call. (Each packet could carry the count, `SO_RXQ_OVFL`, but a
+/// kernel built to check its copies kills the thread that reads it.)
 pub(crate) fn packets_missed(socket: BorrowedFd<'_>) -> nix::Result<u32> {
     let mut counts = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
     let mut length = libc::socklen_t::try_from(size_of_val(&counts)).map_err(|_| Errno::EINVAL)?;
@@ -108,7 +108,7 @@ pub(super) async fn ended(process: OwnedFd) -> io::Result<()> {
     process.readable().await.map(drop)
 }
 
-/// What came over a socket beside so many bytes: every descriptor, however many, so that none is left open unseen.
+/// Receives bytes over a socket, as many as there is room for, and every descriptor beside them, however many, so that none is left open unseen.
 pub(super) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> nix::Result<(usize, Vec<OwnedFd>)> {
     /// The kernel passes on no more at once.
     const MOST: usize = 253;
@@ -257,7 +257,7 @@ pub(super) fn take_terminal() -> nix::Result<()> {
     Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) }).map(drop)
 }
 
-/// How a terminal's window is.
+/// Returns the size of a terminal's window.
 pub(super) fn window(terminal: BorrowedFd<'_>) -> nix::Result<libc::winsize> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: the kernel fills `size`, which four numbers of any value fill.
@@ -296,7 +296,7 @@ pub(crate) struct Fenced {
     pub net: OwnedFd,
 }
 
-/// What the child of [`fenced_namespaces`] reports through the shared memory.
+/// Report of the child of [`fenced_namespaces`], through the shared memory.
 #[repr(C)]
 struct Report {
     user: RawFd,
@@ -304,7 +304,7 @@ struct Report {
     errno: i32,
 }
 
-/// Who writes the id maps of new namespaces.
+/// Writer of the id maps of new namespaces.
 pub(super) enum MapsBy {
     /// Their own process: each map has one id, the caller's.
     Itself { uids: CString, gids: CString },

@@ -180,7 +180,7 @@ impl Relay {
     }
 }
 
-/// What came of passing on.
+/// Result of passing on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Passed {
     /// So many; perhaps more later.
@@ -253,7 +253,7 @@ fn write(to: &OwnedFd, mut bytes: &[u8]) -> nix::Result<()> {
     Ok(())
 }
 
-/// Whether what is typed is for this process. A shell keeps that from what it runs in the background, and whoever reads all the same is
+/// Reports whether what is typed is for this process. A shell keeps that from what it runs in the background, and whoever reads all the same is
 /// stopped; from here on only refused.
 fn in_foreground() -> bool {
     let mut stops = SigSet::empty();

@@ -1,11 +1,11 @@
-//! What to do where no lab can be hosted.
+//! Remedies where no lab can be hosted.
 
 use std::fs;
 use std::path::Path;
 
 use nix::unistd::geteuid;
 
-/// What to say where there is no nft.
+/// Remedy where there is no nft.
 pub const NO_NFT: &str = "install it: apt-get install nftables";
 
 pub(crate) const APPARMOR: &str = "kernel.apparmor_restrict_unprivileged_userns";
@@ -13,7 +13,7 @@ pub(crate) const APPARMOR: &str = "kernel.apparmor_restrict_unprivileged_userns"
 /// The AppArmor profile for one program, with places for its name and path.
 const PROFILE: &str = include_str!("../../scripts/sglab.apparmor");
 
-/// What to do where no sandbox can be made: the same words as `scripts/demo` has.
+/// Returns the remedy where no sandbox can be made: the same words as `scripts/demo` has.
 pub fn remedy() -> String {
     if let Some(remedy) = limit_remedy() {
         return remedy;
@@ -30,7 +30,7 @@ pub fn remedy() -> String {
     format!("{}; in a container, run it without a seccomp filter that forbids unshare and mount", as_root(&program))
 }
 
-/// What to do where a limit of the system's leaves no namespaces at all; nothing where none does.
+/// Returns the remedy where a limit of the system's leaves no namespaces at all; nothing where none does.
 pub fn limit_remedy() -> Option<String> {
     const LIMITS: [&str; 5] = [
         "user.max_user_namespaces",

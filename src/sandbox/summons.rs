@@ -19,10 +19,10 @@ use super::{raw, remedies, which};
 /// Says who starts the process, and what for: `PID:WHAT`. A variable that has strayed here names another parent.
 const VARIABLE: &str = "SGLAB_SUMMONS";
 
-/// What the process is to do, and how it tells what came of it.
+/// Task of a process, and the ways to tell what came of it.
 #[derive(Debug)]
 pub struct Summons {
-    /// What for; a test's name.
+    /// Name of the task; a test's name.
     pub what: String,
     report: UnixStream,
     stdout: OwnedFd,
@@ -30,7 +30,7 @@ pub struct Summons {
 
 static RECEIVED: Mutex<Option<Summons>> = Mutex::new(None);
 
-/// What came of it.
+/// Result of the task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Report {
     /// It was done.
@@ -79,7 +79,7 @@ pub fn summon(command: &mut Command, what: &str) -> io::Result<UnixStream> {
     Ok(ours)
 }
 
-/// What this process was started for; only the first who asks is told.
+/// Takes the task that this process was started for; only the first who asks is told.
 pub fn take() -> Option<Summons> {
     RECEIVED.lock().ok()?.take()
 }
@@ -105,7 +105,7 @@ impl Summons {
     }
 }
 
-/// What the parent of this process wants of it; nothing if the variable is not from there.
+/// Reads the task that the parent of this process wants done; nothing if the variable is not from there.
 fn wanted(value: &str) -> Option<&str> {
     let (parent, what) = value.split_once(':')?;
     (parent.parse() == Ok(getppid().as_raw())).then_some(what)

@@ -17,15 +17,15 @@ pub type Size = (u16, u16);
 /// A pseudo terminal.
 #[derive(Debug)]
 pub(super) struct Pty {
-    /// What is written here is typed, and what is read from here was printed. It never blocks.
+    /// Caller's end: bytes written here are typed, and bytes read from here were printed. It never blocks.
     pub caller: OwnedFd,
     /// The terminal that the program gets.
     pub program: OwnedFd,
 }
 
-/// Where an instance has the terminals that are its own.
+/// Path by which an instance opens terminals that are its own.
 const TERMINALS: &str = "/dev/pts/ptmx";
-/// What every system has there.
+/// Major and minor number of the device there, on every system.
 const MULTIPLEXER: (u64, u64) = (5, 2);
 
 impl Pty {
@@ -72,7 +72,7 @@ pub fn set_size(terminal: &OwnedFd, size: &Winsize) -> io::Result<()> {
     Ok(raw::set_window(terminal.as_fd(), size)?)
 }
 
-/// Whether standard input is a terminal.
+/// Reports whether standard input is a terminal.
 pub fn at_stdin() -> bool {
     stdin().is_terminal()
 }

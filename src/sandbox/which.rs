@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Where nft is: on the path, or where Debian keeps it from ordinary users.
+/// Returns the path of nft: on the path, or where Debian keeps it from ordinary users.
 pub fn nft() -> Option<&'static PathBuf> {
     static PROGRAM: OnceLock<Option<PathBuf>> = OnceLock::new();
     PROGRAM.get_or_init(|| find_program("nft")).as_ref()

@@ -1,4 +1,4 @@
-//! Why something could not be done for an instance.
+//! Errors of what is done for an instance.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! Where a path leads, and by which links. Each part of a path is opened once, in the folder that was opened before it: whoever renames
-//! folders or puts links there meanwhile leads nobody from one to the other.
+//! Follows a path to where it leads, and notes by which links. Each part of a path is opened once, in the folder that was opened before it: whoever
+//! renames folders or puts links there meanwhile leads nobody from one to the other.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,7 +19,7 @@ const PATH: OFlag = OFlag::O_PATH.union(OFlag::O_CLOEXEC);
 /// A path without links, and the links that led there.
 #[derive(Debug)]
 pub struct Followed {
-    /// Where it leads.
+    /// Path without links that it leads to.
     pub path: PathBuf,
     /// The links on the way.
     pub links: Vec<Link>,

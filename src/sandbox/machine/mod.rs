@@ -43,14 +43,14 @@ const VARIABLE: &str = "SGLAB_MACHINE";
 /// A folder of an instance that is empty when the lab comes up, outlives its restarts, and goes with the lab.
 pub const DATA: &str = DATA_FOLDER;
 
-/// What a process that was started for an instance is to do, and how many processes an instance may have.
+/// Order to a process that was started for an instance, with the number of processes that an instance may have.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     job: Job,
     processes: u64,
 }
 
-/// What a process that was started for an instance is to do.
+/// Job of a process that was started for an instance.
 #[derive(Debug, Serialize, Deserialize)]
 enum Job {
     /// To be the first. Beside it come its user and its network namespace, and user namespaces for what it mounts.
@@ -60,7 +60,7 @@ enum Job {
     Program(Program),
 }
 
-/// What such a process says.
+/// Message from such a process.
 #[derive(Debug, Serialize, Deserialize)]
 enum Word {
     /// The first, by its number in the lab.
@@ -96,7 +96,7 @@ pub enum Folder {
     OrRoot(PathBuf),
 }
 
-/// Why a program could not be started.
+/// Error of a program that could not be started.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to {attempt}: {source}")]
 pub struct StartError {
@@ -106,7 +106,7 @@ pub struct StartError {
     pub source: io::Error,
 }
 
-/// Where an instance is to have its processes.
+/// Namespaces and files of an instance, in which it is to have its processes.
 #[derive(Debug)]
 pub struct Place {
     /// The name of the instance.
@@ -129,7 +129,7 @@ pub struct Machine {
     entrance: Entrance,
 }
 
-/// Where programs of an instance are started. It does not keep the instance alive.
+/// Handle by which programs of an instance are started. It does not keep the instance alive.
 #[derive(Clone, Debug)]
 pub struct Entrance {
     name: String,
@@ -173,12 +173,12 @@ impl Machine {
         }
     }
 
-    /// Where programs are started beside it.
+    /// Returns the handle by which programs are started beside it.
     pub fn entrance(&self) -> Entrance {
         self.entrance.clone()
     }
 
-    /// Whether it has ended by itself: the system may kill it, where memory is short.
+    /// Reports whether it has ended by itself: the system may kill it, where memory is short.
     pub fn has_ended(&self) -> bool {
         let mut fds = [PollFd::new(self.entrance.first.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
@@ -237,7 +237,7 @@ impl Running {
     }
 }
 
-/// What nobody in an instance is to see, wherever it lies: the user's own folder, and those of programs that run.
+/// Returns the folders that nobody in an instance is to see, wherever they lie: the user's own, and those of programs that run.
 fn hidden() -> Vec<PathBuf> {
     let variables = ["HOME", "XDG_RUNTIME_DIR", "SGLAB_RUNTIME_DIR", "TMPDIR"];
     let own = User::from_uid(geteuid()).ok().flatten().map(|user| user.dir);
@@ -258,7 +258,7 @@ fn unexpected(word: Word, attempt: String) -> StartError {
 struct Stream {
     write: OwnedWriteHalf,
     read: OwnedReadHalf,
-    /// What has been read and is no whole line yet.
+    /// Bytes that have been read and are no whole line yet.
     pending: Vec<u8>,
 }
 

@@ -1,4 +1,4 @@
-//! Whose the files of the host's are that an instance sees at places of its own choice.
+//! Owners of the host's files that an instance sees at places of its own choice.
 //!
 //! In a lab of root's no id of an instance is one of the host's. Whose a mounted file or folder is, is root there: so root in the instance
 //! can read what its owner can, and what it writes is that owner's. What anybody else in the instance writes belongs to an id that nobody

@@ -1,5 +1,5 @@
-//! What a process does that was started for an instance, before `main` and with one thread: be the instance's first process, or
-//! start a program beside that and watch it.
+//! Roles of a process that was started for an instance, before `main` and with one thread: be the instance's first process, or start a program beside
+//! that and watch it.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -315,7 +315,7 @@ fn in_words((attempt, error): &Failed) -> (&String, i32) {
     (attempt, error.raw_os_error().unwrap_or(libc::EIO))
 }
 
-/// Whether the other end of a pipe is closed.
+/// Reports whether the other end of a pipe is closed.
 fn closed(pipe: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pipe.as_fd(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO).is_err() || fds[0].revents().is_some_and(|it| it.contains(PollFlags::POLLHUP))

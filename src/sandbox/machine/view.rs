@@ -40,7 +40,7 @@ pub const DEVICES: [&str; 7] = ["null", "zero", "full", "random", "urandom", "tt
 /// Parts of `/proc` that are read-only, as containers have it.
 const READ_ONLY_PROC: [&str; 6] = ["sys", "sysrq-trigger", "irq", "bus", "fs", "acpi"];
 
-/// What an instance sees.
+/// View of an instance: the files that it sees.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct View {
     /// Its `/etc/hosts`.
@@ -49,15 +49,15 @@ pub(super) struct View {
     pub resolver: PathBuf,
     /// Its [`DATA_FOLDER`].
     pub data: PathBuf,
-    /// Whose what it may write is: root of the instance, by the lab's ids.
+    /// Owner of what it may write: root of the instance, by the lab's ids.
     pub owner: (u32, u32),
     /// Folders that are hidden, though they may lie in one that is shown.
     pub hidden: Vec<PathBuf>,
-    /// What it sees beside that.
+    /// Mounts that it sees beside that.
     pub mounts: Vec<WithIds>,
     /// Paths of the host that any instance may write to.
     pub written: Vec<PathBuf>,
-    /// Whether a `/proc` of its own can be mounted.
+    /// True if a `/proc` of its own can be mounted.
     pub fresh_proc: bool,
 }
 
@@ -203,7 +203,7 @@ impl View {
     }
 }
 
-/// Where a path of the instance's is while the tree is made.
+/// Returns the place of a path of the instance's while the tree is made.
 fn inside(path: &Path) -> PathBuf {
     Path::new(PLACE).join(path.strip_prefix("/").unwrap_or(path))
 }

@@ -1,4 +1,4 @@
-//! What an instance sees at places of its own choice.
+//! Mounts that an instance sees at places of its own choice.
 
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,12 +18,12 @@ use crate::sandbox::raw;
 /// Mounts that an error names, at the most.
 const MOST_NAMED: usize = 5;
 
-/// What an instance sees at a place of its own choice.
+/// A mount that an instance sees at a place of its own choice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mount {
-    /// Where: an absolute path.
+    /// Absolute path of the mount point.
     pub place: PathBuf,
-    /// What.
+    /// Source of what is shown there.
     pub source: Source,
     /// User and group whose it has to be, where an instance's root has it as they do. An instance may have put something else there.
     pub owner: Option<(u32, u32)>,
@@ -38,7 +38,7 @@ pub struct Mounts {
     pub written: Vec<PathBuf>,
 }
 
-/// What is shown. Paths of the host's are absolute, and without links.
+/// Source of a mount. Paths of the host's are absolute, and without links.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
     /// An empty folder in memory, which goes with the instance's processes.
@@ -51,7 +51,7 @@ pub enum Source {
     Surroundings(PathBuf),
 }
 
-/// What is mounted, and the number of the user namespace, among those sent along, whose ids it is shown with.
+/// A mount, and the number of the user namespace, among those sent along, whose ids it is shown with.
 pub(in crate::sandbox::machine) type WithIds = (Mount, Option<usize>);
 
 /// Those of a list that lie in the instance's own data or not, what lies above before what lies below.
@@ -114,7 +114,7 @@ impl Source {
         }
     }
 
-    /// What nobody is to see in the folder of a file is not seen there either.
+    /// Hides in the folder of a file what nobody is to see there either.
     fn hide_in(&self, place: &Path, hidden: &[PathBuf], tree: &mut Tree) -> Result<(), Failed> {
         let Self::Surroundings(host) = self else { return Ok(()) };
         let below = hidden.iter().filter_map(|folder| folder.strip_prefix(host).ok());
@@ -139,7 +139,7 @@ impl Kind {
     }
 }
 
-/// Why the kernel shows a folder with no other ids: it does so for all that is mounted there or for none.
+/// Explains why the kernel shows a folder with no other ids: it does so for all that is mounted there or for none.
 fn without_ids(host: &Path, errno: Errno) -> String {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let of = |line: &str| {

@@ -74,7 +74,7 @@ pub(super) struct Tree {
     owner: (u32, u32),
     /// File systems in memory that were made for this tree. Only there anything is made.
     own: Vec<libc::dev_t>,
-    /// Where files of the host's are shown at places of the instance's own choice.
+    /// Places of the instance's own choice where files of the host's are shown.
     of_host: Vec<PathBuf>,
     /// Folders and files of the host's that instances may write to.
     written: Vec<PathBuf>,
@@ -150,8 +150,8 @@ impl Tree {
         self.of_host.push(place.to_owned());
     }
 
-    /// What is at a place that has been followed; something to be mounted on is made if nothing is there. Nothing is ever made in a folder
-    /// of the host's.
+    /// Opens what is at a place that has been followed; something to be mounted on is made if nothing is there. Nothing is ever made in a folder of
+    /// the host's.
     pub fn room(&mut self, place: &Followed, kind: Kind) -> Result<OwnedFd, Failed> {
         let words = || format!("make {}", place.path.display());
         if let Some(opened) = place.opened() {

@@ -1,4 +1,4 @@
-//! What an instance renames while a tree is made.
+//! Tests of renames by an instance while a tree is made.
 
 use std::fs;
 use std::os::unix::fs::symlink;
