@@ -1,4 +1,4 @@
-//! How many flows of each interface connection tracking keeps.
+//! Bounds of the flows of each interface that connection tracking keeps.
 //!
 //! A namespace tracks so many flows (`nf_conntrack_max`, which is the machine's setting), and whoever opens connections and never closes them would
 //! fill that alone: then no packet of anybody's begins anything, canaries included. So what begins a flow is counted by the interface that

@@ -22,7 +22,7 @@ pub const DOUBTS: u32 = SOURCE | DESTINATION;
 
 const CHAIN: &str = "doubts";
 
-/// Whether an interface may send what is not its own: only then there are such flows.
+/// Reports whether an interface may send what is not its own: only then there are such flows.
 pub fn are_possible(attached: &[&Interface]) -> bool {
     attached.iter().any(|interface| interface.source_dest_check == SourceDestCheck::Off)
 }

@@ -1,4 +1,4 @@
-//! Why a cloud cannot be compiled. Never an excuse to compile something wider.
+//! Errors of a cloud that cannot be compiled. Never an excuse to compile something wider.
 
 use crate::model::{GroupName, InterfaceId, PrefixListName, RuleId, VpcName};
 
@@ -68,7 +68,7 @@ pub enum CompileError {
     /// nft and the kernel cannot spell the name.
     #[error("the {what} {name:?} cannot be a name: letters, digits, `.`, `_` and `-` only, at most {longest} of them")]
     Name {
-        /// What has the name.
+        /// Kind of object that has the name.
         what: &'static str,
         /// The name.
         name: String,
@@ -78,7 +78,7 @@ pub enum CompileError {
     /// Two namespaces would have one name, or two interfaces of one namespace.
     #[error("{what} {name:?} is taken: an instance, a host and the lab's own boxes need names that differ")]
     Taken {
-        /// What it would be the name of.
+        /// Kind of object that it would be the name of.
         what: &'static str,
         /// The name.
         name: String,

@@ -269,9 +269,9 @@ fn prerouting(vpc: &Vpc) -> Chain {
     Chain { hook: Some(format!("type filter hook prerouting priority {BEFORE_FRAGMENTS}; policy drop;")), rules }
 }
 
-/// What goes to an address that nobody holds is answered here, each time, and recorded: a TCP socket loses an answer
-/// that comes while it is still busy with sending. The route alone would answer a sender five
-/// times and then once a second: that limit is the kernel's for all namespaces, and what is not answered is no evidence.
+/// Answers what goes to an address that nobody holds, each time, and records it: a TCP socket loses an answer that comes while it is still busy with
+/// sending. The route alone would answer a sender five times and then once a second: that limit is the kernel's for all namespaces, and what is not
+/// answered is no evidence.
 pub fn unreachable(families: Families) -> Chain {
     // The kernel's "type" knows the local table only; that no interface leads there is what an unreachable route is.
     let nobody = format!("fib daddr type != local fib daddr oif missing {}", log(Record::Unreachable));
@@ -305,9 +305,9 @@ fn uncounted(families: Families) -> Chain {
     Chain { hook: Some("type filter hook prerouting priority raw + 20; policy accept;".to_owned()), rules }
 }
 
-/// What may be asked of the router itself: its services, by instances, each in its own name also where its source is not checked: the answer
-/// would come to somebody else. That their packets come here and not to the
-/// forward hook is all that "never filtered" is. Everything else that is addressed to the router ends here, on record.
+/// Admits what may be asked of the router itself: its services, by instances, each in its own name also where its source is not checked: the answer
+/// would come to somebody else. That their packets come here and not to the forward hook is all that "never filtered" is. Everything else that is
+/// addressed to the router ends here, on record.
 fn input(families: Families) -> Chain {
     let unserved = format!("{} drop", log(Record::Unserved));
     let asked = "meta l4proto . th dport";
@@ -398,11 +398,10 @@ fn error_about_untracked(direction: Direction, icmp_errors: IcmpErrors) -> NftRu
     }
 }
 
-/// What the egress chain may have admitted by rules that have gone since. A transaction comes into force between two
-/// packets for each base chain, and not for both: a packet that is between them just then would meet the old egress and the
-/// new ingress, and neither cloud may admit it. So egress is asked once more behind ingress. What both clouds admit
-/// passes, and nobody's word is on record twice: these are the chains of flows under way, which log nothing but a cut, and
-/// which know TCP and UDP.
+/// Asks egress once more, behind ingress, of what the egress chain may have admitted by rules that have gone since. A transaction comes into force
+/// between two packets for each base chain, and not for both: a packet that is between them just then would meet the old egress and the new ingress,
+/// and neither cloud may admit it. What both clouds admit passes, and nobody's word is on record twice: these are the chains of flows under way,
+/// which log nothing but a cut, and which know TCP and UDP.
 fn again(known: &str) -> Chain {
     let tracked = marked(tracked_bit(Direction::Egress));
     let live = format!("@{}-live-of", Direction::Egress);

@@ -1,4 +1,4 @@
-//! How many fragments an interface may have put together at a time.
+//! Bounds of the fragments that an interface may have put together at a time.
 //!
 //! A namespace that tracks connections puts datagrams together first, and has memory for so many that are not finished. Whoever
 //! finishes none would fill it alone, and the datagrams of all others would be lost. So each link has a share by time: what one

@@ -189,7 +189,7 @@ fn source(family: Family) -> &'static str {
     }
 }
 
-/// Who sends an error, and whom the packet was for that it is about.
+/// Returns the nft concatenation of an error's sender and the destination of the packet that it is about.
 fn by_its_end(family: Family) -> String {
     let carried = match family {
         Family::Ipv4 => "@th,192,32",

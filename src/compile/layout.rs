@@ -226,7 +226,7 @@ impl Builder {
         self.network.links.insert(names::link(lower.node, lower.interface), link);
     }
 
-    /// What nobody holds is nobody's, and the sender is told.
+    /// Adds the internet's routes for what nobody holds: it is nobody's, and the sender is told.
     fn internet_routes(&mut self, cloud: &Cloud) {
         self.route(&names::internet(), cloud.public_pool, Way::Unreachable);
         self.route(&names::internet(), EVERYWHERE, Way::Unreachable);

@@ -198,7 +198,7 @@ fn shortened(name: &str, number: u32) -> String {
     head + &tail
 }
 
-/// What a hardware address belongs to.
+/// Owner of a hardware address.
 #[derive(Clone, Copy, Debug)]
 pub enum Wire {
     /// An instance's interface, by its number.

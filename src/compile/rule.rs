@@ -184,7 +184,7 @@ impl<'a> Compiling<'a> {
         }
     }
 
-    /// What follows the rule's id: a group's rule stands once per family.
+    /// Returns the suffix of the rule's id: a group's rule stands once per family.
     fn suffix(&self, family: Family, word: &str) -> String {
         let by_group = matches!(self.rule.peer, Peer::Group(_));
         match (family == Family::Ipv6 && by_group, word) {
@@ -226,7 +226,7 @@ impl<'a> Compiling<'a> {
         self.rule.written.clone()
     }
 
-    /// What the interface's other direction is, as far as the era alone decides.
+    /// Returns the state of the interface's other direction, as far as the era alone decides.
     fn opposite(&self) -> Opposite {
         match (self.cloud.has_egress_rules(), self.direction) {
             (true, _) => Opposite::PerInterface,
@@ -296,7 +296,7 @@ impl<'a> Compiling<'a> {
         })
     }
 
-    /// Whether an interface of the group's VPC passes on what is not its own.
+    /// Reports whether an interface of the group's VPC passes on what is not its own.
     ///
     /// Source: "Security group rules" (Amazon VPC user guide): through a middlebox a reference to the other's group
     /// admits nothing.
@@ -306,12 +306,12 @@ impl<'a> Compiling<'a> {
         interfaces.filter(|i| i.vpc == *vpc).any(|i| i.source_dest_check == SourceDestCheck::Off)
     }
 
-    /// Whether a group means the private addresses of its members only.
+    /// Reports whether a group means the private addresses of its members only.
     fn is_to_the_letter(&self) -> bool {
         self.cloud.knobs.group_reference_ipv6 == GroupReferenceIpv6::MatchesNobody
     }
 
-    /// Whether the group's VPC has IPv6.
+    /// Reports whether the group's VPC has IPv6.
     fn speaks_ipv6(&self) -> bool {
         self.cloud.vpcs.get(&self.group.1.vpc).is_some_and(|vpc| vpc.ipv6.is_some())
     }
@@ -351,7 +351,7 @@ fn is_anywhere(peer: &Peer) -> bool {
     matches!(peer, Peer::Cidr(net) if net.prefix_len() == 0)
 }
 
-/// Which protocols of which family a rule opens to all on every port.
+/// Returns the bits of the protocols, by family, that a rule opens to all on every port.
 pub fn opens_all(rule: &Rule) -> u32 {
     OPPOSITE_OPEN
         .iter()

@@ -1,4 +1,4 @@
-//! How much of what the filter remembers each interface may fill.
+//! Shares of what the filter remembers, by interface.
 //!
 //! A set that packets fill has room for so much, and whoever sends would fill it alone. So a packet has to pay before it is
 //! remembered: with one of the tokens of the interface that it came in by, which come back by and by. What is paid for is refreshed for

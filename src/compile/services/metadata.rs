@@ -1,4 +1,4 @@
-//! What an instance can learn of itself, path by path.
+//! Instance metadata: what an instance can learn of itself, path by path.
 //!
 //! Source: "Instance metadata categories" (EC2 user guide).
 
@@ -30,7 +30,7 @@ pub fn instance_id(interface: &Interface) -> String {
     format!("i-{:017x}", hash >> 60)
 }
 
-/// What stands at a path for whoever holds this interface; nothing where nothing does.
+/// Returns the page at a path for whoever holds this interface; nothing where there is none.
 pub fn page(interface: &Interface, path: &str) -> Option<String> {
     let path = path.strip_prefix('/')?;
     match path.trim_end_matches('/') {

@@ -1,4 +1,4 @@
-//! What groups never filter: a VPC's resolver, the metadata service and the time. Where they are, and what they say.
+//! Services that groups never filter: a VPC's resolver, the metadata service and the time. Their addresses, and what they say.
 //!
 //! Source: "Control traffic to your AWS resources using security groups" (VPC user guide). Their addresses are the router's
 //! own, so that no packet to them or from them ever comes to the forward hook, where the groups are.

@@ -14,7 +14,7 @@ const BALANCER_DOMAIN: &str = "us-east-1.elb.amazonaws.com";
 /// The names of the file itself, which EC2 knows nothing of.
 const OWN_DOMAIN: &str = "sglab.internal";
 
-/// Who asks.
+/// Side from which a name is asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum View {
     /// An instance of this VPC.
@@ -23,7 +23,7 @@ pub enum View {
     Outside,
 }
 
-/// What kind of record is asked for.
+/// Type of record that is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// IPv4 addresses.
@@ -47,7 +47,7 @@ pub enum Data {
     Name(String),
 }
 
-/// What the resolver says.
+/// Answer of the resolver.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The records; none if the name has some of other kinds.
@@ -196,7 +196,7 @@ fn inside(interface: &Interface) -> Vec<Option<IpAddr>> {
     vec![private(interface), ipv6(interface)]
 }
 
-/// What stands before a domain, if it is one label.
+/// Returns the label before a domain, if there is exactly one.
 fn first_label<'n>(name: &'n str, domain: &str) -> Option<&'n str> {
     let first = name.strip_suffix(domain)?.strip_suffix('.')?;
     (!first.is_empty() && !first.contains('.')).then_some(first)

@@ -190,7 +190,7 @@ fn what_changes_rulesets_alone_is_one_transaction() {
     }
 }
 
-/// What the rules of a group have counted is read as they go, one by one; nobody reads what the others have.
+/// Counts of a group's rules are read as these go, one by one; nobody reads what the others have counted.
 #[test]
 fn the_rules_of_a_group_come_and_go_one_by_one_and_those_of_an_interface_all_at_once() {
     let cloud = everything();
@@ -282,7 +282,7 @@ fn a_node_a_route_a_policy_or_a_ruleset_alone_is_more_than_rulesets() {
     assert_eq!(kinds(&diff(&old, &new)), words("load"));
 }
 
-/// What each phase does, in words; the same word twice in a row is said once.
+/// Describes each phase, in words; the same word twice in a row is said once.
 fn kinds(phases: &Phases) -> Vec<String> {
     let words = |phase: &Vec<Action>| {
         let mut words: Vec<_> = phase.iter().map(kind).collect();

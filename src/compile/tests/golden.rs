@@ -104,7 +104,7 @@ fn a_thousand_rules_load_in_batches_that_stay_closed_until_the_last() {
     }
 }
 
-/// What opens goes into one batch where one holds it, and nothing else waits for it.
+/// Changes that open the filter go into one batch where one holds them, and nothing else waits for it.
 #[test]
 fn a_batch_is_filled_before_the_next_begins() {
     let ruleset = network(&everything()).unwrap().nodes[&NodeName("vpc-main".to_owned())].ruleset.clone().unwrap();

@@ -1,4 +1,4 @@
-//! What a load balancer becomes: a namespace with a link like an instance's, and an element of the sets that rules match.
+//! Tests of a load balancer's compiled form: a namespace with a link like an instance's, and an element of the sets that rules match.
 
 use super::fixture::*;
 use crate::compile::{names, network, render};

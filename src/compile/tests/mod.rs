@@ -1,4 +1,4 @@
-//! What the compiler promises, on clouds made by hand. Loading into a kernel is tried in `tests/no_lab/compile_loads.rs`.
+//! Tests of the compiler's promises, on clouds made by hand. Loading into a kernel is tried in `tests/no_lab/compile_loads.rs`.
 
 use crate::model;
 use crate::network::nft;

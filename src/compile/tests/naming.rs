@@ -1,4 +1,4 @@
-//! What the text of a rule names. The only reading of it, for the tests here and for `tests/mutants`.
+//! Reads what the text of a rule names. The only reading of it, for the tests here and for `tests/mutants`.
 
 use super::nft::Ruleset;
 
