@@ -49,7 +49,7 @@ struct Differ<'a> {
 }
 
 impl Differ<'_> {
-    /// Whether nothing but rulesets differs.
+    /// Reports whether nothing but rulesets differs.
     fn same_boxes(&self) -> bool {
         let same = |name: &NodeName, node: &Node| {
             self.old.nodes.get(name).is_some_and(|old| {
@@ -129,7 +129,7 @@ impl Differ<'_> {
         gone.flat_map(|(_, link)| [&link.upper, &link.lower]).map(|end| (&end.node, end.index)).collect()
     }
 
-    /// Whether a route of the old network is left alone.
+    /// Reports whether a route of the old network is left alone.
     fn route_stays(&self, removed: &IndexSet<(&NodeName, u32)>, node: &NodeName, route: &Route) -> bool {
         let over_removed = match route.way {
             Way::Gateway { index, .. } | Way::Link { index } => removed.contains(&(node, index)),

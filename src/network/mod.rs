@@ -26,7 +26,7 @@ pub struct Network {
     pub nodes: IndexMap<NodeName, Node>,
     /// veth pairs by name.
     pub links: IndexMap<LinkName, Link>,
-    /// How long routers and gateways remember idle flows; the same as long as the lab lives.
+    /// Timeouts of idle flows in routers and gateways; the same as long as the lab lives.
     pub timeouts: Timeouts,
 }
 
@@ -64,7 +64,7 @@ impl std::fmt::Display for NodeName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LinkName(pub String);
 
-/// What kind of box a namespace is.
+/// Kind of box that a namespace is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NodeKind {
     /// An instance: its namespaces belong to a user namespace of its own.
@@ -85,7 +85,7 @@ pub enum NodeKind {
     Canary,
 }
 
-/// Which families of IP a lab speaks. IPv6 is off where no VPC has a block: it costs time in every namespace.
+/// Families of IP that a lab speaks. IPv6 is off where no VPC has a block: it costs time in every namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Families {
     /// IPv4 only.
@@ -98,13 +98,13 @@ pub enum Families {
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
-    /// What it is.
+    /// Kind of box that it is.
     pub kind: NodeKind,
-    /// Which families it speaks.
+    /// Families of IP that it speaks.
     pub families: Families,
     /// Routes.
     pub routes: IndexSet<Route>,
-    /// Which packets go by another table than the main one.
+    /// Policies for packets that go by another table than the main one.
     pub policies: IndexSet<Policy>,
     /// Its filter and translation, where it has one.
     pub ruleset: Option<Ruleset>,
@@ -145,13 +145,13 @@ pub struct Table(pub u8);
 /// Packets that go by a table of their own; what that table does not know goes by the main one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
-    /// Which packets.
+    /// Packets that it is for.
     pub of: Selected,
     /// The table.
     pub table: Table,
 }
 
-/// Which packets a policy is for.
+/// Packets that a policy is for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Selected {
     /// Those that come in by this interface.
@@ -165,7 +165,7 @@ pub enum Selected {
 pub struct Route {
     /// The table that it is in.
     pub table: Table,
-    /// Where to.
+    /// Addresses that it leads to, as a prefix.
     pub destination: IpNet,
     /// By which way.
     pub way: Way,

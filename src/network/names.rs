@@ -22,7 +22,7 @@ pub fn of_ipv6(set: &str) -> String {
     format!("{set}{OF_IPV6}")
 }
 
-/// What the name of a set of what is paid for ends with.
+/// Ending of the name of a set of what is paid for.
 const PAID: &str = "-paid";
 
 /// The set of what is paid for of a set that packets fill.
@@ -38,7 +38,7 @@ pub fn paid_of(set: &str) -> Option<&str> {
 /// The chains of a group's rules, one kind for new flows and one for untracked flows under way.
 const GROUP_CHAINS: [&str; 4] = ["ingress/", "egress/", "ingress-live/", "egress-live/"];
 
-/// Whether a chain holds a group's rules, whose handles stay while the rules stand.
+/// Reports whether a chain holds a group's rules, whose handles stay while the rules stand.
 pub fn is_group_chain(chain: &str) -> bool {
     GROUP_CHAINS.iter().any(|prefix| chain.starts_with(prefix))
 }

@@ -96,7 +96,7 @@ pub struct Chain {
 /// A rule of a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NftRule {
-    /// What it matches and does, as nft writes it, without the comment.
+    /// Matches and statements, as nft writes them, without the comment.
     pub text: String,
     /// The id by which it is found again in the kernel: the first word of its comment. Unique in its chain.
     pub id: String,

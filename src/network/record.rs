@@ -8,7 +8,7 @@ use crate::model::{Direction, RuleId};
 /// The NFLOG group of every lab namespace.
 pub const LOG_GROUP: u16 = 1;
 
-/// What the filter did with the packet that a log record shows.
+/// Action of the filter on the packet that a log record shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Record {
@@ -49,7 +49,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// Whether it is about this end of a flow.
+    /// Reports whether it is about this end of a flow.
     pub fn is_at(self, end: Direction) -> bool {
         match self {
             Self::Accept(at, _)
@@ -62,7 +62,7 @@ impl Record {
         }
     }
 
-    /// Whether the packet ended there.
+    /// Reports whether the packet ended there.
     pub fn is_drop(self) -> bool {
         !matches!(self, Self::Accept(..) | Self::Pass(_) | Self::Remembered(_) | Self::NoRoom)
     }

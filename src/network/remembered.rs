@@ -21,7 +21,7 @@ pub struct Remembered {
     pub other: (IpAddr, u16),
 }
 
-/// Whether a set says only what is paid for: nothing in it lets a packet pass.
+/// Reports whether a set says only what is paid for: nothing in it lets a packet pass.
 pub fn is_paid(set: &str) -> bool {
     names::paid_of(set).is_some()
 }

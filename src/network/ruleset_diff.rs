@@ -87,7 +87,7 @@ pub fn first(old: &Ruleset, new: &Ruleset) -> Vec<Change> {
     if all.iter().all(takes_away) { all } else { closing(old, new) }
 }
 
-/// Whether a change only ever admits less.
+/// Reports whether a change only ever admits less.
 fn takes_away(change: &Change) -> bool {
     match change {
         Change::AddSet(..)

@@ -130,7 +130,7 @@ fn write_elements(f: &mut fmt::Formatter<'_>, elements: &[String]) -> fmt::Resul
     }
 }
 
-/// What a change weighs in a batch, in eighths of a rule: the kernel's buffer holds bytes, not rules.
+/// Weights of changes in a batch, in eighths of a rule: the kernel's buffer holds bytes, not rules.
 const RULE_WEIGHT: usize = 8;
 const OBJECT_WEIGHT: usize = 3;
 
@@ -168,7 +168,7 @@ impl Ruleset {
         batches
     }
 
-    /// What leaves the filter closed, and then what opens it.
+    /// Returns the changes in order: those that leave the filter closed, and then those that open it.
     fn in_order(&self) -> (Vec<Change>, Vec<Change>) {
         let (base, plain): (Vec<_>, Vec<_>) = self.chains.iter().partition(|(_, chain)| chain.hook.is_some());
         let mut changes = Vec::new();
