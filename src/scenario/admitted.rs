@@ -1,10 +1,10 @@
-//! Why a connection that is held is alive: by what its ends have let it pass, and whether that still stands.
+//! Reasons for which a held connection is alive: what its ends have let it pass by, and whether that still stands.
 
 use crate::lab::{Admission, Admissions, AdmittedBy};
 use crate::model::{Cloud, Direction, Flow, InterfaceId, Peers, RuleId};
 use crate::policy::{self, Asked, Stage};
 
-/// What the model says of a flow that is opened now.
+/// Predicts what admits a flow that is opened now.
 pub fn of_flow(cloud: &Cloud, flow: &Flow) -> Admissions {
     Admissions { flows: vec![flow.clone()], ends: ends(cloud, flow) }
 }
@@ -38,7 +38,7 @@ fn ends(cloud: &Cloud, flow: &Flow) -> Vec<Admission> {
     policy::walk(cloud, flow).stages.iter().filter_map(end).collect()
 }
 
-/// Why it is alive, in words; `cloud` is the one of now.
+/// Explains in words what keeps it alive; `cloud` is the one of now.
 pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
     let walks: Vec<_> = admissions.flows.iter().map(|flow| policy::walk(cloud, flow)).collect();
     let asked: Vec<&Asked> = walks
@@ -78,7 +78,7 @@ pub fn alive(admissions: &Admissions, cloud: &Cloud) -> Option<String> {
     }
 }
 
-/// What the rules of now say.
+/// The rules of now.
 struct Now<'a> {
     cloud: &'a Cloud,
     asked: Vec<&'a Asked>,
@@ -108,7 +108,7 @@ impl Now<'_> {
         }
     }
 
-    /// What keeps it where its rule has gone. An end that is not asked now says nothing.
+    /// Explains what keeps it where its rule has gone. An end that is not asked now says nothing.
     fn since(&self, interface: &InterfaceId, at: Direction) -> String {
         let gone = ", which has gone since";
         let Some(asked) = self.asked.iter().find(|it| it.at == at && it.interface == *interface) else {
@@ -120,7 +120,7 @@ impl Now<'_> {
         }
     }
 
-    /// Whether some rule lets it in now, at either end.
+    /// Returns `true` if some rule lets it in now, at either end.
     fn lets_in(&self) -> bool {
         self.asked.iter().any(|asked| asked.at == Direction::Ingress && asked.admits())
     }

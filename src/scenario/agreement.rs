@@ -1,4 +1,4 @@
-//! Whether the two readings of a cloud agree about a flow: what `policy` predicts, and what the packets did.
+//! Agreement of the two readings of a cloud about a flow: what `policy` predicts, and what the packets did.
 
 use super::causes;
 use crate::model::{Check, Verdict};
@@ -7,7 +7,7 @@ use crate::policy::behind::Behind;
 use crate::policy::tracking::Standing;
 use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
 
-/// What comparing a prediction with a measurement gives.
+/// Result of comparing a prediction with a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Agreement {
@@ -91,7 +91,7 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
             DropCause::Groups { at: direction, interface, .. } => at.contains(&(*direction, interface.clone())),
             DropCause::Other(_) => false,
         }),
-        // What nobody remembers is in no connection's place, and begins none. Where it ends, whoever holds its addresses by now
+        // A packet of a forgotten connection belongs to none, and begins none. Where it ends, whoever holds its addresses by now
         // decides: in whichever VPC.
         (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| match cause {
             DropCause::Other(it) => {
@@ -102,7 +102,7 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
         (Standing::Forgotten, Held::Gone { .. }) => true,
         // An end may end its own connection at any time, which nothing foretells.
         (_, Held::Gone { .. }) => return Agreement::Unproved,
-        // What comes to it is not for it; and what it has translated, and sends back, is not from it.
+        // A packet that comes to it is not for it; and one that it has translated, and sends back, is not from it.
         (Standing::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
             [Check::Source, Check::Destination].iter().any(|check| {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
@@ -114,7 +114,7 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
     if agree { Agreement::Agree } else { Agreement::Disagree }
 }
 
-/// Whether the last record that admits it is of the interface that was asked. Without a record nothing speaks against it.
+/// Returns `true` if the last record that admits it is of the interface that was asked. Without a record nothing speaks against it.
 fn is_admitted_at_its_end(observation: &Observation) -> bool {
     let asked = observation.flow.to.interface();
     observation.admitted_at.as_ref().is_none_or(|at| asked.is_none_or(|asked| asked == *at))

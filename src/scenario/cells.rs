@@ -1,4 +1,4 @@
-//! Which flows there are at a moment: the exhaustive grid, and the flows that a pattern means.
+//! Flows of a moment: the exhaustive grid, and the flows that a pattern means.
 
 mod ends;
 mod grid;

@@ -1,4 +1,4 @@
-//! What a step changed: outcomes of cells, addresses of instances, rules in the kernel.
+//! Changes made by a step: outcomes of cells, addresses of instances, rules in the kernel.
 
 use indexmap::IndexMap;
 
@@ -43,7 +43,7 @@ pub fn addresses(before: &Cloud, now: &Cloud) -> Vec<AddressChange> {
         .collect()
 }
 
-/// How many rules were added, removed or replaced: a replaced rule has another handle.
+/// Counts the rules that were added, removed or replaced: a replaced rule has another handle.
 pub fn rules(before: &RuleHandles, now: &RuleHandles) -> usize {
     let gone_or_replaced = before.iter().filter(|(rule, handle)| now.get(*rule) != Some(*handle)).count();
     gone_or_replaced + now.keys().filter(|rule| !before.contains_key(*rule)).count()

@@ -1,4 +1,4 @@
-//! What holds by the article's word only, and must be labelled wherever it shows.
+//! Claims that hold by the article's word only, and must be labelled wherever they show.
 
 use crate::model::{Cloud, Peer, SelfReference};
 

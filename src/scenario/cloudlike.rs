@@ -1,4 +1,4 @@
-//! What a scenario asks of a running cloud.
+//! Interface of a running cloud to a scenario.
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -13,11 +13,11 @@ use crate::model::{Cloud, CloudService, ConnectionName, Flow, InstanceName, Oper
 use crate::policy;
 use crate::probe::{Batch, Held, Streams, Trace};
 
-/// What a scenario needs of a lab. Implemented by [`Lab`], and by a double in tests.
+/// Interface of a lab to a scenario. Implemented by [`Lab`], and by a double in tests.
 pub trait Cloudlike {
     /// The state of the cloud now.
     fn cloud(&self) -> &Cloud;
-    /// What its results rest on.
+    /// Kind of evidence that its results rest on. Default: packets.
     fn evidence(&self) -> Evidence {
         Evidence::Packets
     }
@@ -25,7 +25,7 @@ pub trait Cloudlike {
     fn apply(&mut self, operation: &Operation) -> impl Future<Output = Result<Duration, LabError>>;
     /// Probes flows, all at once.
     fn probe(&mut self, flows: &[Flow]) -> impl Future<Output = Result<Batch, LabError>>;
-    /// Whether it was taken for granted what a program behind a load balancer does, of which nothing here knows.
+    /// Returns `true` if it was taken for granted what a program behind a load balancer does, of which nothing here knows.
     fn rests_on_a_program(&self, _: &Flow) -> bool {
         false
     }
@@ -67,15 +67,15 @@ pub trait Cloudlike {
     fn note_flow_log(&mut self) -> impl Future<Output = Result<(), LabError>> {
         std::future::ready(Ok(()))
     }
-    /// What was recorded since this was last asked; nothing where there are no packets.
+    /// Returns the records since the last call; nothing where there are no packets.
     fn end_flow_log_window(&mut self) -> impl Future<Output = Result<Option<Vec<FlowRecord>>, LabError>> {
         std::future::ready(Ok(None))
     }
-    /// What each load balancer thinks of each instance behind it, once it has made up its mind.
+    /// Returns the health of each instance behind each load balancer, once the load balancer has made up its mind.
     fn health(&mut self) -> impl Future<Output = Result<HealthOfAll, LabError>>;
-    /// What predicts its flows, where packets and predictions are to be held against each other.
+    /// Returns the predictor of its flows, where packets and predictions are to be held against each other.
     fn predictor(&self) -> Option<fn(&Cloud, &Flow) -> Verdict>;
-    /// What the kernel holds now: rulesets, and the tracked flows of some addresses.
+    /// Reads what the kernel holds now: rulesets, and the tracked flows of some addresses.
     fn testify(&self, addresses: &[IpAddr]) -> impl Future<Output = Result<Testimony, LabError>>;
     /// Probes one flow in a lab of its own with this cloud.
     fn elsewhere(
@@ -86,7 +86,7 @@ pub trait Cloudlike {
     ) -> impl Future<Output = Result<Batch, LabError>>;
     /// The handles of every rule of every security group in the kernel.
     fn rule_handles(&self) -> impl Future<Output = Result<RuleHandles, LabError>>;
-    /// How many packets each rule matched that stands or stood; nothing where there are none.
+    /// Counts the packets that each rule matched that stands or stood; nothing where there are none.
     fn rule_packets(&self) -> impl Future<Output = Result<Option<RulePackets>, LabError>>;
 }
 

@@ -36,7 +36,7 @@ mod tests {
     use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
     use crate::scenario::{Options, RunVerdict, StepResult, cells, run_on};
 
-    /// What the policy says of everything, but for one flow.
+    /// Returns the outcome that the policy predicts, for every flow but one.
     fn all_but_one(cloud: &Cloud, flow: &Flow) -> Outcome {
         let listeners = Listeners { columns: columns(), deaf: Default::default() };
         if flow.to_string() == "web1 -> db1:22" {
@@ -48,7 +48,7 @@ mod tests {
 
     fn run(lab: Double) -> StepResult {
         let mut lab = Double { predictor: Some(policy::judge), ..lab };
-        // What is written as a file needs its VPC.
+        // A cloud that is written as a file needs its VPC.
         let subnets = [(crate::model::SubnetName::new("default"), crate::model::DEFAULT_VPC_CIDR)].into();
         let vpc =
             crate::model::Vpc { cidr: crate::model::DEFAULT_VPC_CIDR, subnets, routes: Default::default(), ipv6: None };

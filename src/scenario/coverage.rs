@@ -1,4 +1,4 @@
-//! Which rules the packets of a run exercised, by the rules' own counters.
+//! Rules that the packets of a run exercised, by the rules' own counters.
 
 use std::collections::HashSet;
 
@@ -57,7 +57,7 @@ impl Met {
     }
 }
 
-/// Why no probe can exercise a rule: it admits one protocol, and by no kind of address that its peer has can it be asked for.
+/// Explains why no probe can exercise a rule: it admits one protocol, and by no kind of address that its peer has can it be asked for.
 fn unprovable(cloud: &Cloud, rule: &Rule) -> Option<Unprobeable> {
     let Traffic::Protocol(number) = rule.traffic else { return None };
     let is_ipv6 = match &rule.peer {

@@ -1,4 +1,4 @@
-//! What a step demands of single flows: its tables and its own flow expectations, cell by cell.
+//! Demands of a step on single flows: its tables and its own flow expectations, cell by cell.
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -7,25 +7,25 @@ use super::results::{CellSource, Finding, Said};
 use crate::model::{Cloud, Direction, Flow, Place, TableName, Via};
 use crate::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 
-/// What one expectation demands of one flow.
+/// Demand of one expectation on one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// Which flow.
+    /// Flow that is probed.
     pub flow: Flow,
     /// The outcome it must have.
     pub expected: ExpectedOutcome,
     /// At which end a drop must happen.
     pub at: Option<Direction>,
-    /// Who expects it.
+    /// Expectation of the file that demands it.
     pub said: Said,
-    /// Whether a table says so, or the step itself.
+    /// Source of the demand: a table, or the step itself.
     pub by: CellSource,
 }
 
 /// Expectation of cells.
 #[derive(Clone, Copy, Debug)]
 pub enum Cells<'a> {
-    /// What a table says of each.
+    /// Outcomes that a table lists, a cell each.
     Table(&'a TableName, &'a Place),
     /// One outcome.
     Flows(ExpectedOutcome, &'a [FlowPattern]),
@@ -102,7 +102,7 @@ impl Demands {
         }
         let closed = Said { words: format!("table {name}, which opens no such cell"), place: table.place.clone() };
         let grid: IndexSet<Flow> = cells::grid(cloud, &topology.columns, &IndexSet::from([table.via])).collect();
-        // What a table opens outside its own grid must be open as well: to a host, or by the other address.
+        // Flows that a table opens outside its own grid must be open as well: to a host, or by the other address.
         let beyond: Vec<Flow> = open.keys().filter(|flow| !grid.contains(*flow)).cloned().collect();
         for flow in grid.into_iter().chain(beyond) {
             let (expected, said) = match open.get(&flow) {

@@ -1,4 +1,4 @@
-//! Where the eras of one file differ: cells and connections that come out otherwise at the same moment of the story.
+//! Differences between the eras of one file: cells and connections that come out otherwise at the same moment of the story.
 //!
 //! A moment is a step that several eras take, or steps in a row that each belong to other eras: "the members talk" in a
 //! VPC, and "they do not" in the article's world, are one moment told twice.
@@ -14,9 +14,9 @@ use super::subject::Subject;
 pub struct Difference {
     /// The step of each run, in their order; nothing for an era that has none at this moment.
     pub steps: Vec<Option<usize>>,
-    /// What differs.
+    /// Flow or connection that differs.
     pub subject: Subject,
-    /// What was found by each run; nothing where it was not looked at.
+    /// Outcome found by each run, in their order; nothing where it was not looked at.
     pub outcomes: Vec<Option<&'static str>>,
 }
 
@@ -27,7 +27,7 @@ impl Difference {
     }
 }
 
-/// Where the runs of one file differ, one run an era, in the order of the file. What is not proved is no difference.
+/// Lists the differences between the runs of one file, one run an era, in the order of the file. What is not proved is no difference.
 pub fn differences(runs: &[&RunResult]) -> Vec<Difference> {
     moments(runs).iter().flat_map(|moment| of_moment(moment)).collect()
 }

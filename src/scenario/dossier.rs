@@ -1,4 +1,4 @@
-//! What is kept of a disagreement between model and kernel: a file that shows it again, and the evidence.
+//! Evidence kept of a disagreement between model and kernel, and a file that shows it again.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::compile;
 use crate::lab::{LabError, Listeners};
 use crate::model::{Cloud, Endpoint, Flow};
 
-/// What model and kernel disagree about at a step.
+/// Disagreement of model and kernel at a step.
 #[derive(Clone, Copy)]
 pub struct Found<'a> {
     /// Flows.
@@ -68,7 +68,7 @@ pub async fn gather<L: Cloudlike>(
     };
     files.insert(0, ("README.txt".to_owned(), readme(head, number, disagree, &found)));
     files.push(("records.txt".to_owned(), records(disagree)));
-    // What the compiler says of this cloud, beside what the kernel has: they may differ, too.
+    // The ruleset that the compiler makes of this cloud, beside the kernel's: they may differ, too.
     let compiled = compile::render(&cloud).unwrap_or_else(|error| format!("# it does not compile: {error}\n"));
     files.push(("compiled.nft".to_owned(), compiled));
     let tracked =

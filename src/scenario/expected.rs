@@ -1,6 +1,6 @@
-//! What a step expects, by who evaluates it. This is the one list of all kinds of expectations here: each evaluator takes its
-//! part, and a kind that is in no part does not compile. Whoever evaluates it is called here too, unless it has a moment of its own
-//! in the step, and so are the lists of reports.
+//! Expectations of a step, by their evaluators. This is the one list of all kinds of expectations here: each evaluator takes its part, and a kind
+//! that is in no part does not compile. Whoever evaluates it is called here too, unless it has a moment of its own in the step, and so are the lists
+//! of reports.
 
 mod answers;
 mod balanced;

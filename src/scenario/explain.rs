@@ -1,4 +1,4 @@
-//! Why an outcome is what it is: the rule that let a flow in, or the groups that have none for it.
+//! Reasons for an outcome: the rule that let a flow in, or the groups that have none for it.
 
 use std::net::IpAddr;
 
@@ -30,7 +30,7 @@ pub fn of_group(group: &GroupName, rule: &Rule) -> DecidingRule {
     DecidingRule { group: group.clone(), id: rule.id, written: rule.written.clone(), place: rule.place.clone() }
 }
 
-/// What there is to say of an outcome beyond its class.
+/// Explains an outcome beyond its class.
 pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
     match outcome {
         Outcome::Dropped(drop) => Some(dropped(flow, drop, cloud)),
@@ -78,7 +78,7 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     text
 }
 
-/// Why a packet of a connection under way was dropped.
+/// Explains why a packet of a connection under way was dropped.
 pub fn cut(Drop { cause, source }: &Drop) -> String {
     match cause {
         DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
@@ -89,7 +89,7 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
     }
 }
 
-/// Where an answer that nobody waits for was dropped.
+/// Says where an answer that nobody waits for was dropped.
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
     match cause {
         DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),

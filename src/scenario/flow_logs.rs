@@ -1,4 +1,4 @@
-//! What a step expects of flow logs: records that the filters and connection tracking have made of its packets.
+//! Expectations of flow logs: records that the filters and connection tracking have made of its packets.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use crate::topology::{ExpectedLog, FlowPattern, LogAction, LogPart, LogWanted};
 const TOLD: usize = 4;
 const LOST: &str = "records were lost (SKIPDATA)";
 
-/// What flow logs say, in reports.
+/// Flow logs, in reports.
 pub const SECTION: Section = Section {
     key: "flow_logs",
     headline: Headline {
@@ -126,7 +126,7 @@ impl Window<'_> {
         })
     }
 
-    /// Whether a record counts packets of a flow, as they are at that interface.
+    /// Returns `true` if a record counts packets of a flow, as they are at that interface.
     fn is_of(self, record: &FlowRecord, flow: &Flow, part: LogPart, pattern: &FlowPattern) -> bool {
         let Some(traffic) = record.traffic else { return false };
         let tuple = traffic.tuple;

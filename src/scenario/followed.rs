@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub struct Followed {
     held: IndexMap<ConnectionName, One>,
-    /// Who has ever met whom from fixed ports, also what is closed by now.
+    /// Pairs of ends that have ever met from fixed ports, also over what is closed by now.
     met: Vec<Peers>,
 }
 
@@ -36,16 +36,16 @@ struct One {
     flow: Flow,
     /// By what it is let pass.
     admissions: Admissions,
-    /// Where both ends send from fixed ports.
+    /// Both ends, if they send from fixed ports.
     peers: Option<Peers>,
     prediction: Prediction,
     cuts: u32,
     cut_since: Option<Instant>,
     used: Instant,
-    /// Whether the cloud has changed since it was looked at.
+    /// True if the cloud has changed since it was looked at.
     is_stale: bool,
     is_known: bool,
-    /// Whether all that was sent over it is one question and its answer.
+    /// True if all that was sent over it is one question and its answer.
     is_single_question: bool,
 }
 
@@ -56,9 +56,8 @@ enum Prediction {
     Unknown(&'static str),
 }
 
-/// What the model and the lab are known to be unable to tell of a connection, if it is opened now: the two crossings of a
-/// middlebox are one flow to the kernel, and the server of a datagram does not know the address that a NAT instance has
-/// given it.
+/// Returns the known limit by which the model and the lab are unable to tell of a connection, if it is opened now: the two crossings of a middlebox
+/// are one flow to the kernel, and the server of a datagram does not know the address that a NAT instance has given it.
 pub fn limit(cloud: &Cloud, flow: &Flow) -> Option<&'static str> {
     let routed = [&flow.from, &flow.to].into_iter().any(|end| {
         let interface = end.interface().and_then(|id| cloud.interface(&id));
@@ -113,12 +112,12 @@ impl Followed {
         }
     }
 
-    /// Whether these ends have met before from these ports: what they remember of it, a new meeting goes by.
+    /// Returns `true` if these ends have met before from these ports: what they remember of it, a new meeting goes by.
     pub fn have_met(&self, peers: &Peers) -> bool {
         self.met.iter().any(|met| met.is_of_the_same(peers))
     }
 
-    /// What is held between these ends and ports.
+    /// Finds the connection that is held between these ends and ports.
     pub fn holds(&self, peers: &Peers) -> Option<&ConnectionName> {
         let is_it = |one: &One| one.peers.as_ref().is_some_and(|held| held.is_of_the_same(peers));
         self.held.iter().find_map(|(name, one)| is_it(one).then_some(name))
@@ -253,7 +252,7 @@ impl One {
         matches!(self.flow.service, Service::Tcp(_))
     }
 
-    /// Why it is not to be examined unless the file asks.
+    /// Gives the reason not to examine it unless the file asks.
     fn is_better_left_alone(&self, cloud: &Cloud, foretold: &Foretold) -> Option<String> {
         let alive = *foretold == Foretold::Stands(Standing::Alive);
         let gone = *foretold == Foretold::Stands(Standing::Gone);
@@ -269,7 +268,7 @@ impl One {
         }
     }
 
-    /// Whether it was silent for so long, or for a part of so long, that it may be tracked no more: the model has no clock.
+    /// Gives the reason to doubt that it is still tracked, if it was silent for so long, or for a part of so long: the model has no clock.
     fn may_be_forgotten(&self, cloud: &Cloud, part: u32) -> Option<String> {
         let seconds = match self.flow.service {
             Service::Tcp(_) => cloud.tracking.tcp_established,

@@ -10,8 +10,8 @@ use crate::model::{
 use crate::policy::behind::{Failure, Listens, Reached, health_check};
 use crate::probe::Standing;
 
-/// What is known of listeners by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at
-/// any other the harness answers a probe where no program does.
+/// Tells who listens by the cloud alone: an instance has what it `listens` on. Of a port that health checks ask at a program decides; at any other
+/// the harness answers a probe where no program does.
 pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
     move |name, service| {
         let listens = cloud.instances.get(name).is_some_and(|it| it.listens.contains(&service));
@@ -23,7 +23,7 @@ pub fn ears(cloud: &Cloud) -> impl Fn(&InstanceName, Service) -> Listens + '_ {
     }
 }
 
-/// What is known of them where the harness listens as well. A port that a service is for is that program's.
+/// Tells who listens where the harness listens as well. A port that a service is for is that program's.
 pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&InstanceName, Service) -> Listens + 'a {
     move |name, service| {
         let Some(instance) = cloud.instances.get(name) else { return Listens::Unknown };
@@ -37,7 +37,7 @@ pub fn ears_with<'a>(cloud: &'a Cloud, listeners: &'a Listeners) -> impl Fn(&Ins
     }
 }
 
-/// Whether a port is for a program that a service of the instance starts.
+/// Returns `true` if a port is for a program that a service of the instance starts.
 pub fn is_a_programs(cloud: &Cloud, name: &InstanceName, service: Service) -> bool {
     cloud.instances.get(name).is_some_and(|it| it.daemons.values().any(|daemon| daemon.port == Some(service)))
 }
@@ -52,7 +52,7 @@ pub fn flow(balancer: &LoadBalancer, target: &InstanceName) -> Flow {
     }
 }
 
-/// What a health check comes to, in a sentence.
+/// Puts the result of a health check in a sentence.
 pub fn sentence(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, check: &Reached) -> String {
     let port = balancer.health_check.port;
     match check {
@@ -67,7 +67,7 @@ pub fn sentence(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, c
     }
 }
 
-/// Why a registered instance fails its health check by the cloud alone, if it does.
+/// Explains why a registered instance fails its health check by the cloud alone, if it does.
 pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName) -> Option<String> {
     let balancer = cloud.load_balancers.get(balancer)?;
     match health_check(cloud, balancer, target, &ears(cloud))? {
@@ -76,7 +76,7 @@ pub fn failure(cloud: &Cloud, balancer: &LoadBalancerName, target: &InstanceName
     }
 }
 
-/// Why each registered instance whose health check fails by the cloud alone does so; instances with one cause together.
+/// Explains each failed health check of a registered instance by the cloud alone; instances with one cause together.
 pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
     let mut by_cause: IndexMap<String, Vec<&str>> = IndexMap::new();
     for target in balancer.registrations.keys() {
@@ -92,7 +92,7 @@ pub fn failures(cloud: &Cloud, balancer: &LoadBalancer) -> Vec<String> {
     by_cause.into_iter().map(one).collect()
 }
 
-/// Why a health check fails: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
+/// Explains a failed health check: `no rule of WEB admits tcp 80 from lb (10.0.0.13)`.
 pub fn cause(cloud: &Cloud, balancer: &LoadBalancer, target: &InstanceName, failure: &Failure) -> String {
     let (name, port) = (balancer.node(), balancer.health_check.port);
     let address = |address: Option<PrivateIp>| address.map_or_else(String::new, |address| format!(" ({address})"));

@@ -47,7 +47,7 @@ pub async fn open<L: Cloudlike>(
     }
 }
 
-/// What is known of a connection that was to be opened, where nothing proves why it did not come about.
+/// Makes the check of a connection that was to be opened, where nothing proves why it did not come about.
 pub fn unproved(opening: &Placed<Opening>, why: String) -> Check {
     let Placed { value: Opening { name, .. }, place } = opening;
     let said = Said { words: format!("open: {name}"), place: place.clone() };
@@ -88,7 +88,7 @@ fn check<L: Cloudlike>(
     judged(said, name, expected, found, more)
 }
 
-/// What it comes to; `more` knows what there is to say of what speaks for itself.
+/// Compares what was found with the expectation; `more` gives the reason for what speaks for itself.
 fn judged(
     said: Said,
     name: &ConnectionName,
@@ -111,7 +111,7 @@ fn judged(
     }
 }
 
-/// Why a connection is alive: by what has been recorded of it or, where that is not the whole, by the model.
+/// Explains why a connection is alive: by what has been recorded of it or, where that is not the whole, by the model.
 fn alive<L: Cloudlike>(lab: &L, name: &ConnectionName, followed: &Followed) -> Option<String> {
     let recorded = lab.admissions(name).filter(|admissions| admissions.are_whole());
     let recorded = recorded.and_then(|admissions| admitted::alive(admissions, lab.cloud()));
@@ -119,7 +119,7 @@ fn alive<L: Cloudlike>(lab: &L, name: &ConnectionName, followed: &Followed) -> O
     recorded.or_else(|| Some(format!("by the model: {}", foretold()?)))
 }
 
-/// Whether it is what was expected.
+/// Returns `true` if a connection was found as expected; `false` where nothing is proved.
 pub fn is(found: &Held, expected: Fate) -> bool {
     match found {
         Held::Alive => expected == Fate::Alive,
@@ -130,7 +130,7 @@ pub fn is(found: &Held, expected: Fate) -> bool {
     }
 }
 
-/// What there is to say of it beyond its word.
+/// Gives the reason for it beyond its word.
 pub fn reason(found: &Held) -> Option<String> {
     match found {
         Held::Alive => None,

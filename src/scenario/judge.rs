@@ -1,4 +1,4 @@
-//! Whether the evidence of a step gives what the step demands.
+//! Judgement of a step: the evidence, held against what the step demands.
 
 use std::net::IpAddr;
 
@@ -73,7 +73,7 @@ fn check(demand: &Demand, outcome: Outcome, right: bool, resolved: Option<IpAddr
     }
 }
 
-/// What was found of flows that somebody besides the step asks about.
+/// Lists the outcomes of flows that somebody besides the step asks about.
 pub fn asked(
     flows: &[Flow],
     observed: &IndexMap<Flow, Outcome>,
@@ -93,7 +93,7 @@ pub fn asked(
     flows.iter().filter_map(seen).collect()
 }
 
-/// Whether an outcome is the one demanded. What is not proved never is.
+/// Returns `true` if an outcome is the one demanded. What is not proved never is.
 pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
     match (demand.expected, outcome) {
         (ExpectedOutcome::Open, Outcome::Open { .. })
@@ -134,7 +134,7 @@ pub struct Moments<'a> {
     pub now: &'a Cloud,
     /// The rules before and now, if they were read.
     pub rules: Option<(&'a RuleHandles, &'a RuleHandles)>,
-    /// What came of the last operation, if it was refused, and whether all stayed as it was.
+    /// Refusal of the last operation, if it was refused, with `true` if all stayed as it was.
     pub refused: Option<(&'a Refusal, bool)>,
 }
 
@@ -167,7 +167,7 @@ pub fn changes(expected: &[(Change<'_>, &Place)], moments: Moments<'_>) -> Vec<F
     findings
 }
 
-/// What is wrong with the addresses of an instance that must hold new ones.
+/// Finds what is wrong with the addresses of an instance that must hold new ones.
 fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     let interface = |cloud: &Cloud| cloud.instances.get(name).and_then(|instance| instance.interfaces.first()).cloned();
     let (Some(was), Some(is)) = (interface(moments.before), interface(moments.now)) else {
@@ -189,7 +189,7 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
 }
 
-/// What is wrong with one address of an instance that must be another one, or the same.
+/// Finds what is wrong with one address of an instance that must be another one, or the same.
 fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Moments<'_>) -> Option<String> {
     let held = |cloud: &Cloud| {
         let interface = cloud.instances.get(name).and_then(|instance| instance.interfaces.first())?;

@@ -1,4 +1,4 @@
-//! What is kept of a step for whoever wants to look at it later: the compiled ruleset, every probe, and packets of what
+//! Files kept of a step for whoever wants to look at it later: the compiled ruleset, every probe, and packets of what
 //! failed.
 
 use indexmap::IndexSet;

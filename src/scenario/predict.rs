@@ -88,7 +88,7 @@ impl Cloudlike for Predictor {
         let mut turns: HashMap<&Endpoint, usize> = HashMap::new();
         let observed = flows.iter().map(|flow| {
             let mut seen = observation(&self.cloud, &self.listeners, flow);
-            // Who is in service takes turns.
+            // The instances in service take turns.
             if let Some((_, Behind::Answered { by })) = behind(&self.cloud, &self.listeners, flow, Programs::Listen) {
                 let turn = turns.entry(&flow.to).or_default();
                 seen.answered_by =

@@ -92,7 +92,7 @@ fn topology(bytes: &[u8]) {
     }
 }
 
-/// What is typed for a lab that is up: operations, flows and ports, and the flow that `explain` is asked about.
+/// Reads what is typed for a lab that is up: operations, flows and ports, and the flow that `explain` is asked about.
 fn live(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     match read_operations(&CLOUD, &text) {

@@ -15,14 +15,14 @@ use crate::topology::{ExpectedOutcome, Topology};
 /// So many labs are booted to cut one down.
 const MOST_LABS: usize = 80;
 
-/// What came of trying.
+/// Result of trying to reproduce a disagreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reproduction {
     /// A small file that shows it, in a lab of its own.
     Shown {
         /// The file.
         text: String,
-        /// How many labs it took.
+        /// Number of labs that it took.
         labs: usize,
     },
     /// The state as a file, which does not show it.
@@ -32,7 +32,7 @@ pub enum Reproduction {
     },
     /// The state cannot be written as a file.
     None {
-        /// Why.
+        /// Reason, in words.
         why: String,
     },
 }
@@ -60,7 +60,7 @@ pub async fn reproduce<L: Cloudlike>(
         shown = Some(involved);
     }
     let Some(mut shown) = shown else { return Reproduction::NotShown { text: whole.text } };
-    // What one removal leaves unused is a part of its own in the next pass.
+    // A part that one removal leaves unused is tried by itself in the next pass.
     let (mut number, mut removed) = (0, false);
     while trial.labs < MOST_LABS {
         let Some(part) = parts(&shown.cloud, &disagreement.flow).into_iter().nth(number) else {
@@ -121,7 +121,7 @@ impl<L: Cloudlike> Trial<'_, L> {
         Ok(Written { text, cloud })
     }
 
-    /// Whether a fresh lab with this cloud disagrees with the model about the flow. One that fails shows nothing.
+    /// Returns `true` if a fresh lab with this cloud disagrees with the model about the flow. One that fails shows nothing.
     async fn shows(&mut self, written: &Written) -> bool {
         self.labs += 1;
         let balancer = self.flow.to.instance().and_then(|name| written.cloud.load_balancer_of(name));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{MountSource, Operation};
 use crate::topology::{Step, Topology};
 
-/// Whether a run starts the services of its file.
+/// Start of a file's services in a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum StartServices {
     /// It does not: the harness listens in their place, and nothing of theirs need be there.
@@ -32,7 +32,7 @@ impl StartServices {
     }
 }
 
-/// Whether a file has any.
+/// Returns `true` if a file has any services.
 pub fn has_services(topology: &Topology) -> bool {
     let steps = topology.steps.iter().flat_map(Step::operations);
     let mut all = topology.initial.iter().chain(steps);
@@ -55,8 +55,8 @@ pub fn host_paths(topology: &Topology) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the paths of a file's services begin: its own folder, and for a built-in one the present one. Without `..` and links, for what is opened
-/// below it is opened without such.
+/// Returns the folder where the paths of a file's services begin: its own, and for a built-in file the present one. Without `..` and links, for what
+/// is opened below it is opened without such.
 ///
 /// # Errors
 /// The system's word, where there is no present folder.

@@ -1,9 +1,9 @@
-//! What is compared between eras, and asked of a class.
+//! Subject that is compared between eras, and asked of a class.
 
 use crate::model::{ConnectionName, Flow};
 use crate::topology::Asked;
 
-/// What a question is about.
+/// Subject of a question.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// A new flow.
@@ -13,7 +13,7 @@ pub enum Subject {
 }
 
 impl Subject {
-    /// Which words answer it.
+    /// Returns the kind of words that answer it.
     pub fn asked(&self) -> Asked {
         match self {
             Self::Flow(_) => Asked::Flow,

@@ -197,7 +197,7 @@ pub(crate) fn open(rule: u32) -> Outcome {
     Outcome::Open { admitted_by: Some(RuleId(rule)) }
 }
 
-/// What a filter with the rules of [`cloud`] says, taken down by hand from the article's table.
+/// Returns the outcome by a filter with the rules of [`cloud`], taken down by hand from the article's table.
 pub(crate) fn by_the_article(cloud: &Cloud, flow: &Flow) -> Outcome {
     let Endpoint::Instance(to) = &flow.to else { return open(1) };
     let web = |name: &str| name.starts_with("web");

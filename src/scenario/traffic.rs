@@ -55,12 +55,12 @@ fn check(packets: TrafficDetails, evidence: Evidenced, place: &Place) -> Check {
     }
 }
 
-/// What is known of the packets of a flow besides their number.
+/// Facts about the packets of a flow besides their number.
 #[derive(Default)]
 struct Evidenced {
-    /// Why the first was lost, as the filter recorded it.
+    /// Reason why the first was lost, as the filter recorded it.
     because: Option<String>,
-    /// What kept the instrument from proving anything.
+    /// Reason why the instrument proves nothing.
     blind: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub struct Running {
     flows: Vec<(Flow, Place)>,
     traffic: Streams,
     before: Cloud,
-    /// What was sent up to here has met the cloud before, and no other.
+    /// Moment up to which what was sent has met the cloud before, and no other.
     quiet: Option<Instant>,
 }
 
@@ -122,10 +122,10 @@ pub async fn end<L: Cloudlike>(
     judge(&flows, &trace, &Moments { before: &before, quiet, clouds }, expected)
 }
 
-/// Why a prediction says nothing of traffic.
+/// Reason why a prediction says nothing of traffic.
 pub const NOT_PREDICTED: &str = "what traffic meets while the cloud changes is not predicted";
 
-/// What a prediction says of the traffic of a step.
+/// Makes the checks of a prediction for the traffic of a step.
 pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Check> {
     let flows = step.during.iter().flat_map(|pattern| {
         let selected = cells::select(pattern, None, before).unwrap_or_default();
@@ -142,7 +142,7 @@ pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Che
 pub struct Moments<'a> {
     /// The one before the first operation.
     pub before: &'a Cloud,
-    /// What was sent up to here has met that one only.
+    /// Moment up to which what was sent has met that one only.
     pub quiet: Option<Instant>,
     /// Those after each operation, with the moment at which it was acknowledged.
     pub clouds: &'a [(Instant, Cloud)],
@@ -197,7 +197,7 @@ pub fn judge(flows: &[(Flow, Place)], trace: &Trace, moments: &Moments<'_>, expe
     judged.collect()
 }
 
-/// Where a packet was dropped, and for want of what.
+/// Says where a packet was dropped, and for want of what.
 fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
     match (part, &drop.cause) {
         (Part::New, DropCause::Groups { .. }) => {
@@ -208,7 +208,7 @@ fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
     }
 }
 
-/// Whether each cloud admits a flow as something new; nothing from the first on in which an end of it is another.
+/// Tells for each cloud whether it admits a flow as something new; nothing from the first on in which an end of it is another.
 fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
     let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
     let first = ends(flow, moments.before);
@@ -220,13 +220,13 @@ fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
     verdict.collect()
 }
 
-/// Whether each cloud lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do.
+/// Tells for each cloud whether it lets the two ends of a flow meet, where both send from fixed ports as those of a held connection do.
 fn meetings(peers: &Peers, moments: &Moments<'_>) -> Vec<Option<bool>> {
     let clouds = std::iter::once(moments.before).chain(moments.clouds.iter().map(|(_, cloud)| cloud));
     clouds.map(|cloud| policy::meeting(cloud, peers).map(|meeting| meeting.there)).collect()
 }
 
-/// What a packet's addresses are made of, and whether those who have them run.
+/// Lists what a packet's addresses are made of, and whether those who have them run.
 fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
     let of = |end: &Endpoint| {
         let id = end.interface()?;
@@ -240,7 +240,7 @@ fn ends(flow: &Flow, cloud: &Cloud) -> Vec<Option<String>> {
     vec![of(&flow.from), of(&flow.to)]
 }
 
-/// What all the clouds say of a packet that it can have met; nothing where they differ.
+/// Returns what all the clouds say of a packet that it can have met; nothing where they differ.
 fn says(packet: &Packet, verdicts: &[Option<bool>], meetings: &[Option<bool>], moments: &Moments<'_>) -> Option<bool> {
     let acknowledged = moments.clouds.iter().filter(|(at, _)| *at <= packet.before).count();
     let last = if moments.quiet.is_some_and(|quiet| packet.after <= quiet) { 0 } else { moments.clouds.len() };
@@ -249,7 +249,7 @@ fn says(packet: &Packet, verdicts: &[Option<bool>], meetings: &[Option<bool>], m
     // A held connection remembers what an earlier cloud has admitted.
     let ever = verdicts.get(..=last)?;
     let (admitted, barred) = match packet.part {
-        // What an earlier flow from its port has let in no group has been asked of.
+        // No group is asked about a packet that an earlier flow from its port lets in.
         Part::New => (all(met, true), all(met, false) && (packet.judged || !packet.arrived)),
         // The receiver sends as well, and who has sent takes what comes back, whatever its rules say.
         Part::Forth => (all(met, true), all(ever, false) && all(meetings.get(..=last)?, false)),

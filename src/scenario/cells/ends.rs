@@ -1,4 +1,4 @@
-//! Who there is at a moment, and which addresses lead there.
+//! Senders and receivers of a moment, and the addresses that lead to them.
 
 use crate::model::{
     AutomaticPublic, Cloud, Endpoint, InstanceName, InstanceState, InterfaceId, LoadBalancer, Via, VpcName,
@@ -38,12 +38,12 @@ pub fn via_of(end: &Endpoint) -> Option<Via> {
     }
 }
 
-/// Whether there is, or was, a public address to ask for.
+/// Returns `true` if there is, or was, a public address to ask for.
 pub fn has_public(cloud: &Cloud, id: &InterfaceId) -> bool {
     cloud.interface(id).is_some_and(|i| i.public.is_some() || i.automatic_public == AutomaticPublic::Given)
 }
 
-/// Whether there is, or was, a public DNS name to ask for. An internal load balancer has one, which means its private address.
+/// Returns `true` if there is, or was, a public DNS name to ask for. An internal load balancer has one, which means its private address.
 pub fn has_name(cloud: &Cloud, id: &InterfaceId) -> bool {
     has_public(cloud, id) || cloud.load_balancer_of(&id.instance).is_some()
 }

@@ -88,7 +88,7 @@ struct Selection<'a> {
     itself: bool,
     flows: IndexSet<Flow>,
     no_path: Option<String>,
-    /// Which host has no address of the kind that is asked for.
+    /// Reason that names the host without an address of the kind that is asked for.
     no_address: Option<String>,
 }
 
@@ -190,7 +190,7 @@ impl Selection<'_> {
     }
 }
 
-/// Whether a selector names a single instance or interface.
+/// Returns `true` if a selector names a single instance or interface.
 fn is_one(selector: &Selector) -> bool {
     matches!(selector, Selector::Instance(_) | Selector::Interface(_))
 }
@@ -228,7 +228,7 @@ fn may_be(cloud: &Cloud, name: &InstanceName, role: Role) -> bool {
     cloud.state_of(name).is_some_and(|state| role == Role::Receiver || state == InstanceState::Running)
 }
 
-/// Why a selector means nobody, if it does.
+/// Explains why a selector means nobody, if it does.
 fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
     if !ends(selector, cloud, role).is_empty() {
         return None;

@@ -70,7 +70,7 @@ fn what_an_instance_sends_to_itself_leaves_it_by_public_address_only() {
         let why = format!("by {by} what db1 sends to itself never leaves it; `by public address` it does");
         assert_eq!(asked(via).unwrap_err(), format!("`db1 -> db1:3306` selects no cell: {why}"));
     }
-    // Who is meant with others is not meant with itself.
+    // A group's instance is not meant as a peer of itself.
     let flows = texts(select(&pattern("SG-T-DB -> SG-T-DB:3306"), Some(Via::Public), &cloud()));
     assert_eq!(flows, ["db1 -> db2:3306 by public address", "db2 -> db1:3306 by public address"]);
 }

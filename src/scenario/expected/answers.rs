@@ -1,4 +1,4 @@
-//! What instances are told by the services that groups never filter.
+//! Answers to instances by the services that groups never filter.
 
 use super::super::cells;
 use super::super::cloudlike::Cloudlike;

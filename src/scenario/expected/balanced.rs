@@ -1,4 +1,4 @@
-//! What a step expects of load balancers: who answers behind them, and who is in service.
+//! Expectations of load balancers: who answers behind them, and who is in service.
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -15,13 +15,13 @@ use crate::topology::{AnsweredBy, Placed, Rotation};
 /// Expectation of load balancers.
 #[derive(Clone, Copy, Debug)]
 pub enum Balancers<'a> {
-    /// Who is in service, or out of it.
+    /// Instances in service, or out of it.
     Health(Rotation, &'a [(Placed<LoadBalancerName>, InstanceName)]),
-    /// Who answers.
+    /// Instances that answer.
     AnsweredBy(&'a [AnsweredBy]),
 }
 
-/// What load balancers do, in reports.
+/// Load balancers, in reports.
 pub const SECTION: Section = Section {
     key: "load_balancers",
     headline: Headline {

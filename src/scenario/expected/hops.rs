@@ -1,6 +1,6 @@
-//! What a step expects of the stations of flows. Each is seen to pass them: a box between the ends takes down what comes in and what
-//! goes out, and a station is who passes the question on with one hop less. The hops left when it was sent and when it arrived say how
-//! many there are, so that none is missing and none is told in place of another.
+//! Expectations of the stations of flows. Each is seen to pass them: a box between the ends takes down what comes in and what goes out, and a station
+//! is who passes the question on with one hop less. The hops left when it was sent and when it arrived say how many there are, so that none is
+//! missing and none is told in place of another.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -56,7 +56,7 @@ pub async fn examine<L: Cloudlike>(
     Ok((checks, empty))
 }
 
-/// What became of a flow.
+/// Result of following a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Found {
     /// It came to its receiver by these stations.
@@ -130,7 +130,7 @@ fn passes(stations: &[Station]) -> String {
     words
 }
 
-/// What the documented semantics say.
+/// Predicts the stations by the documented semantics.
 fn foreseen(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
     let passed = policy::walk(cloud, flow).passed(cloud, flow);
     let station = |it| match it {
@@ -141,7 +141,7 @@ fn foreseen(cloud: &Cloud, flow: &Flow) -> Vec<Station> {
     passed.into_iter().map(station).collect()
 }
 
-/// Who has passed the question on between its ends, by what each box saw.
+/// Finds the stations that passed the question on between its ends, by what each box saw.
 fn stations(cloud: &Cloud, flow: &Flow, captured: &Captured) -> Result<Vec<Station>, String> {
     let (from, to) = (node(&flow.from), node(&flow.to));
     let packets_of = |name: &NodeName| -> Vec<Packet<'_>> {
@@ -242,11 +242,11 @@ struct Packet<'a> {
     /// The hops that it has left.
     hops: u8,
     protocol: u8,
-    /// What is behind its IP header.
+    /// Bytes behind its IP header.
     payload: &'a [u8],
 }
 
-/// What stays of a packet on its way, whoever translates it: of TCP the sequence number, of everything else what it carries.
+/// Part of a packet that stays on its way, whoever translates it: of TCP the sequence number, of everything else what it carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mark {
     protocol: u8,

@@ -1,4 +1,4 @@
-//! What an examination of a connection would find, by the model alone.
+//! Predicts what an examination of a connection would find, by the model alone.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::scenario::causes;
 use crate::scenario::results::Foretold;
 
 impl Followed {
-    /// What an examination would find; inconclusive, with the reason, where the model cannot tell.
+    /// Predicts what an examination would find; inconclusive, with the reason, where the model cannot tell.
     pub fn foresee(&self, name: &ConnectionName, cloud: &Cloud) -> Held {
         let inconclusive = |why: &str| Held::Inconclusive { why: why.to_owned() };
         let Some(one) = self.held.get(name) else { return Held::Gone { why: "it was closed".to_owned() } };
@@ -35,7 +35,7 @@ impl One {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
                 causes::of(&Verdict::FailsCheck { interface, check: Check::Destination, vpc }).into_iter().collect()
             }
-            // What nobody remembers is in no connection's place, and begins none.
+            // A packet of a forgotten connection belongs to none, and begins none.
             Standing::Forgotten => self.forgotten(cloud).into_iter().collect(),
         };
         match self.source(cloud) {

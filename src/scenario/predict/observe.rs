@@ -1,4 +1,4 @@
-//! What probes would find, by the model alone.
+//! Predicted observations: what probes would find, by the model alone.
 
 use std::net::IpAddr;
 
@@ -9,7 +9,7 @@ use crate::policy::{self, Stage, Walk};
 use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, unheard};
 use crate::scenario::{causes, health};
 
-/// What a probe of a flow would find.
+/// Predicts what a probe of a flow would find.
 pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observation {
     let walk = policy::walk(cloud, flow);
     let resolved = walk.stages.iter().find_map(|stage| match stage {
@@ -31,7 +31,7 @@ pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observa
     Observation { resolved, answered_by, answer_dropped, ..Observation::of(flow.clone(), outcome) }
 }
 
-/// Where the word that nobody listens is dropped, if it does not come to whoever has asked.
+/// Finds where the word that nobody listens is dropped, if it does not come to whoever has asked.
 fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
     let policy::Asked { at, interface, groups, other, .. } = policy::port_unreachable_dropped(cloud, flow, walk)?;
     let source = match at {
@@ -75,7 +75,7 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
     }
 }
 
-/// What is taken of the programs that services start.
+/// Assumption about the programs that services start.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Programs {
     /// They listen on the ports that they are for, as for any other flow.
@@ -84,7 +84,7 @@ pub enum Programs {
     Decide,
 }
 
-/// What becomes of a flow behind the listener of a load balancer; nothing where it comes to none.
+/// Predicts what becomes of a flow behind the listener of a load balancer; nothing where it comes to none.
 pub fn behind<'a>(
     cloud: &'a Cloud,
     listeners: &Listeners,
@@ -114,7 +114,7 @@ fn passed_on(balancer: &LoadBalancer, behind: &Behind, admitted_by: Option<RuleI
     }
 }
 
-/// Whether a receiver answers.
+/// Knowledge of a receiver's listener.
 enum Ear {
     Listens,
     Deaf,

@@ -1,4 +1,4 @@
-//! What the probes of a step found, cell by cell.
+//! Outcomes of a step's probes, cell by cell.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::model::{Endpoint, Flow, GroupName, InstanceName, Place, RuleId, Servi
 use crate::probe::Outcome;
 use crate::topology::ExpectedOutcome;
 
-/// What the probes of a step found.
+/// Outcomes of a step's probes.
 #[derive(Clone, Debug)]
 pub struct Probed {
     /// The exhaustive grid; empty where the file has no tables.
@@ -21,7 +21,7 @@ pub struct Probed {
     pub asked: Vec<Seen>,
     /// Cells whose outcome is another than at the step before.
     pub changed: Vec<ChangedCell>,
-    /// Whether the canaries gave what they must; `true` where nothing was probed.
+    /// True if the canaries gave what they must, and where nothing was probed.
     pub canaries_held: bool,
 }
 
@@ -51,7 +51,7 @@ pub struct Grid {
 /// One sender of a grid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Who.
+    /// Sender.
     pub from: Endpoint,
     /// By which address of the receivers, if that was said.
     pub via: Option<Via>,
@@ -62,11 +62,11 @@ pub struct Row {
 /// One cell of a grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// What was found.
+    /// Class of the observed outcome.
     pub class: Class,
-    /// What was expected, if anything was.
+    /// Expected outcome, if any was expected.
     pub expected: Option<ExpectedOutcome>,
-    /// Whether the cell is known to differ from an expectation.
+    /// True if the cell is known to differ from an expectation.
     pub wrong: bool,
 }
 
@@ -79,20 +79,20 @@ pub struct DecidingRule {
     pub id: RuleId,
     /// As its author wrote it.
     pub written: String,
-    /// Where the file says so.
+    /// Place of the rule in the file, if it has one.
     pub place: Option<Place>,
 }
 
 /// A flow with what was found, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// Which.
+    /// Flow that was probed.
     pub flow: Flow,
-    /// What was found.
+    /// Observed outcome.
     pub outcome: Outcome,
     /// The rule that let it in.
     pub rule: Option<DecidingRule>,
-    /// Why it was dropped.
+    /// Reason for the outcome, such as the groups that dropped it.
     pub reason: Option<String>,
     /// The address that a flow by DNS name went to.
     pub resolved: Option<IpAddr>,
@@ -101,11 +101,11 @@ pub struct Seen {
 /// A cell whose outcome is another than at the step before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedCell {
-    /// Which.
+    /// Flow of the cell.
     pub flow: Flow,
-    /// What it was.
+    /// Class at the step before.
     pub was: Class,
-    /// What it is.
+    /// Class at this step.
     pub now: Class,
     /// The rule that lets it in now.
     pub rule: Option<DecidingRule>,

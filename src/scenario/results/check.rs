@@ -15,7 +15,7 @@ use crate::model::Place;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// What it is about: `connection session`; empty where `expected` names it.
+    /// Subject: `connection session`; empty where `expected` names it.
     pub subject: String,
     /// Expected outcome: a word or two, or the whole expectation in the words of the file.
     pub expected: String,
@@ -34,7 +34,7 @@ pub struct Check {
 /// Result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CheckStatus {
-    /// What was found is what was expected.
+    /// Observed as expected.
     Passed,
     /// It is something else.
     Failed,
@@ -47,7 +47,7 @@ pub enum CheckStatus {
 pub struct Said {
     /// Such as `table two-tier, which opens no such cell`.
     pub words: String,
-    /// Where.
+    /// Place in the file.
     pub place: Place,
 }
 

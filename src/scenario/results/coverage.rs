@@ -1,41 +1,41 @@
-//! Which rules the packets of a run exercised.
+//! Coverage: the rules that the packets of a run exercised.
 
 use super::cells::DecidingRule;
 use crate::model::{Direction, Unprobeable};
 
-/// What became of every rule that the file writes, however long it stood.
+/// Coverage of every rule that the file writes, however long it stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Coverage {
     /// In the order in which they were met.
     pub rules: Vec<CountedRule>,
-    /// Why the counters could not be read, if they could not.
+    /// Reason why the counters could not be read, if they could not.
     pub unread: Option<String>,
-    /// Whether the run is to fail for a rule that nothing exercised.
+    /// True if the run is to fail for a rule that nothing exercised.
     pub required: bool,
 }
 
 /// A rule, and how many packets it matched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedRule {
-    /// Which.
+    /// Rule that is counted.
     pub rule: DecidingRule,
     /// Of which direction.
     pub direction: Direction,
     /// Packets that it admitted, by its own counters in the kernel.
     pub packets: u64,
-    /// Whether a probe's log record names it.
+    /// True if a probe's log record names it.
     pub recorded: bool,
-    /// Why no probe can exercise it, if all that it admits is of that kind.
+    /// Reason why no probe can exercise it, if all that it admits is of that kind.
     pub unprovable: Option<Unprobeable>,
 }
 
 impl CountedRule {
-    /// Whether a packet of the run matched it.
+    /// Returns `true` if a packet of the run matched it.
     pub fn is_exercised(&self) -> bool {
         self.packets > 0 || self.recorded
     }
 
-    /// Whether a log record names it, and its counters show nothing: one of the two is wrong.
+    /// Returns `true` if a log record names it and its counters show nothing: one of the two is wrong.
     pub fn is_contradicted(&self) -> bool {
         self.packets == 0 && self.recorded
     }
@@ -61,12 +61,12 @@ impl Coverage {
         self.rules.iter().filter(|rule| known && rule.is_contradicted()).collect()
     }
 
-    /// Whether the run fails for it.
+    /// Returns `true` if the run fails for its coverage.
     pub fn is_wanting(&self) -> bool {
         self.required && !self.unexercised().is_empty()
     }
 
-    /// Whether it was asked for, and nobody knows.
+    /// Returns `true` if coverage was required and the counters could not be read.
     pub fn is_unproved(&self) -> bool {
         self.required && self.unread.is_some()
     }

@@ -1,5 +1,5 @@
-//! What depends on the kind of an expectation: what a program is told of it, and how a report lists it. A kind that has no more to say
-//! than a statement is a [`Statement`], with the list of its evaluator; another is added here. No report format knows one.
+//! Details that depend on the kind of an expectation: what a program is told of it, and how a report lists it. A kind that has no more to say than a
+//! statement is a [`Statement`], with the list of its evaluator; another is added here. No report format knows one.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::model::{CloudService, ConnectionName, Direction, Flow, InstanceName};
 use crate::probe::{Held, Outcome};
 use crate::topology::{ExpectedOutcome, Fate};
 
-/// What a check has that depends on the kind of its expectation.
+/// Details of a check that depend on the kind of its expectation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Details {
     /// A cell: a flow with an outcome, by a table or by the step itself.
@@ -34,17 +34,17 @@ pub struct CellDetails {
     pub expected: ExpectedOutcome,
     /// At which end, where the expectation says so.
     pub at: Option<Direction>,
-    /// What was found.
+    /// Observed outcome.
     pub outcome: Outcome,
     /// The rule that let it in.
     pub rule: Option<DecidingRule>,
     /// The address that a flow by DNS name went to.
     pub resolved: Option<IpAddr>,
-    /// Who expects it.
+    /// Source of the expectation.
     pub by: CellSource,
 }
 
-/// Who expects a cell.
+/// Source of the expectation of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CellSource {
     /// A table; only what fails it is a check.
@@ -58,13 +58,13 @@ pub enum CellSource {
 pub struct ConnectionDetails {
     /// Its name.
     pub name: ConnectionName,
-    /// What was expected.
+    /// Expected fate.
     pub expected: Fate,
-    /// What was found.
+    /// Observed state.
     pub found: Held,
 }
 
-/// What a file expects of traffic.
+/// Expectation of a file of its traffic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Promise {
@@ -77,10 +77,10 @@ pub enum Promise {
 /// Of the traffic of one flow, in packets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrafficDetails {
-    /// Which flow.
+    /// Flow that the packets are of.
     #[serde(serialize_with = "as_text")]
     pub flow: Flow,
-    /// How many were sent.
+    /// Number of packets sent.
     pub sent: usize,
     /// Those that every cloud admits which they can have met.
     pub owed: usize,
@@ -92,9 +92,9 @@ pub struct TrafficDetails {
     pub leaked: usize,
     /// The others: one cloud admits them and another does not, or an end of the flow changed.
     pub either: usize,
-    /// What was expected.
+    /// Promises that the file expects it to keep.
     pub expected: Vec<Promise>,
-    /// What was found, in a word.
+    /// Result, in a word.
     #[serde(rename = "observed")]
     pub word: &'static str,
 }
@@ -102,7 +102,7 @@ pub struct TrafficDetails {
 /// Of a question to a service that groups never filter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AnswerDetails {
-    /// Who asked.
+    /// Instance that asked.
     pub from: InstanceName,
     /// Whom.
     pub service: CloudService,
@@ -115,11 +115,11 @@ pub struct Statement {
     pub section: Section,
     /// The interface that it is about: `b` by its first interface, or `b.eth1`.
     pub of: Option<String>,
-    /// What it says where it is met.
+    /// Part of what was found that the statement itself says where it is met.
     pub met: Met,
 }
 
-/// What an expectation that is met says of what was found.
+/// Part of what was found that an expectation says where it is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Met {
     /// All of it.
@@ -132,12 +132,12 @@ fn as_text<S: serde::Serializer>(flow: &Flow, serializer: S) -> Result<S::Ok, S:
     serializer.collect_str(flow)
 }
 
-/// How reports list the checks of a kind, or of several.
+/// List of the checks of a kind, or of several, in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Section {
     /// The key in JSON.
     pub key: &'static str,
-    /// What the head of a step says of those that did not pass.
+    /// Words in the head of a step for those that did not pass.
     pub headline: Headline,
     /// In which order, and how many, a person is told.
     pub listing: Listing,
@@ -148,17 +148,17 @@ pub struct Section {
 pub struct Headline {
     /// Its place among the sections in the head of a step.
     pub rank: u8,
-    /// What stands before the number.
+    /// Words before the number.
     pub before: &'static str,
-    /// What is counted.
+    /// Noun for what is counted, in the singular.
     pub unit: &'static str,
-    /// How it is counted.
+    /// Form of the number.
     pub counted: Counted,
-    /// What stands behind it.
+    /// Words behind the noun.
     pub after: &'static str,
 }
 
-/// How the checks that did not pass are counted.
+/// Form in which the checks that did not pass are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// `2 flows`.
@@ -167,7 +167,7 @@ pub enum Counted {
     OfAll,
 }
 
-/// How the checks of a section are told to a person.
+/// Order and number in which a person is told the checks of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listing {
     /// All, in the order of the file.
@@ -211,7 +211,7 @@ impl Section {
     };
 }
 
-/// What every check has, in words.
+/// Parts in words that every check has.
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) expected: &'a str,
@@ -220,7 +220,7 @@ pub(super) struct Words<'a> {
     pub(super) proof: &'static str,
 }
 
-/// What a program is told of a check besides `right` and `place`.
+/// Keys of a check in JSON besides `right` and `place`.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum Fields<'a> {

@@ -1,4 +1,4 @@
-//! What a step found besides its checks and its cells.
+//! Findings of a step besides its checks and its cells.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use crate::model::{InstanceName, Place, PrivateIp, PublicIp};
 /// Something wrong that is not a matter of one cell.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What.
+    /// Sentence that says it.
     pub text: String,
     /// The expectation or the operation that it is about.
     pub place: Place,
 }
 
-/// What the operations of a step did besides what was probed.
+/// Effects of a step's operations besides what was probed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Effects {
     /// Instances that hold other addresses than before the step.
     pub addresses: Vec<AddressChange>,
     /// Rules added, removed or replaced in the kernel by the step, where the step asks for it.
     pub rules_edited: Option<usize>,
-    /// How long until the changes of the step were in force; nothing for a step without any.
+    /// Time until the changes of the step were in force; nothing for a step without any.
     pub in_force: Option<Duration>,
 }
 
 /// An instance that holds other addresses than before the step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AddressChange {
-    /// Which.
+    /// Instance that holds them.
     pub instance: InstanceName,
     /// Its private address before.
     pub private_before: Option<PrivateIp>,

@@ -1,4 +1,4 @@
-//! What a run is of, known before its first step.
+//! Head of a run, known before its first step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use super::outcomes::Evidence;
 use crate::model::{Era, HostIp, HostName};
 
-/// What was booted: known before the first step.
+/// Facts about a run that are known before its first step.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The file's stem.
@@ -27,22 +27,22 @@ pub struct Head {
     pub groups: usize,
     /// Rules at boot.
     pub rules: usize,
-    /// How long the lab took to come up.
+    /// Time that the lab took to come up.
     pub boot: Duration,
-    /// What the results rest on.
+    /// Kind of evidence that the results rest on.
     pub evidence: Evidence,
-    /// What became of the services of the file; nothing where it has none.
+    /// Fate of the services of the file; nothing where it has none.
     pub services: Option<ServicesTold>,
 }
 
 impl Head {
-    /// How many addresses outside the cloud there are.
+    /// Counts the addresses outside the cloud.
     pub fn addresses(&self) -> usize {
         self.hosts.values().map(Vec::len).sum()
     }
 }
 
-/// What became of the services of a file in a run.
+/// Fate of the services of a file in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServicesTold {

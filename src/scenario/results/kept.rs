@@ -1,4 +1,4 @@
-//! What is kept of a step for later.
+//! Evidence kept of a step for later.
 
 use crate::lab::Captured;
 use crate::probe::Observation;
@@ -6,7 +6,7 @@ use crate::probe::Observation;
 /// At most so many cells of a step are probed again under a capture: a ruleset that opens everything fails everywhere.
 pub const MOST_CAPTURED: usize = 16;
 
-/// What is kept of a step.
+/// Evidence kept of a step.
 #[derive(Clone, Debug)]
 pub struct Kept {
     /// The ruleset that the compiler makes of the cloud at the end of the step, as text.

@@ -1,4 +1,4 @@
-//! What a run found, as plain data: evaluators fill it, reports read it. It knows neither.
+//! Results of a run, as plain data: evaluators fill it, reports read it. It knows neither.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub use outcomes::{Class, Counts, Evidence, RunVerdict, StepStatus};
 /// One file, run under one era.
 #[derive(Clone, Debug)]
 pub struct RunResult {
-    /// What was booted.
+    /// Head of the run: its file, its era, and what was booted.
     pub head: Head,
     /// The steps of this era, in the order of the file.
     pub steps: Vec<StepResult>,
@@ -38,9 +38,9 @@ pub struct RunResult {
     pub counts: Counts,
     /// From the first step to the last.
     pub took: Duration,
-    /// What it all comes to.
+    /// Verdict on all steps, and on coverage where that is required.
     pub verdict: RunVerdict,
-    /// Which rules were exercised; nothing where no packet was sent.
+    /// Coverage of the rules; nothing where no packet was sent.
     pub coverage: Option<Coverage>,
 }
 
@@ -51,35 +51,35 @@ pub struct StepResult {
     pub number: usize,
     /// Its name.
     pub name: String,
-    /// Where it begins.
+    /// Place in the file where it begins.
     pub place: Place,
     /// The file's word for the reader.
     pub note: Option<String>,
-    /// What it comes to.
+    /// Status of the step.
     pub status: StepStatus,
-    /// What its expectations came to: cells first, then section by section. A cell that a table expects is here only if
-    /// it fails.
+    /// Checks of its expectations: cells first, then section by section. A cell that a table expects is here only if it
+    /// fails.
     pub checks: Vec<Check>,
-    /// What is wrong besides.
+    /// Findings besides the checks.
     pub findings: Vec<Finding>,
-    /// What its probes found.
+    /// Outcomes of its probes.
     pub probed: Probed,
-    /// What was probed, in numbers.
+    /// Number of cells probed, by outcome.
     pub counts: Counts,
-    /// What the model says of it.
+    /// Comparison with the model.
     pub model: AgainstModel,
-    /// What its operations did besides.
+    /// Effects of its operations besides what was probed.
     pub effects: Effects,
-    /// What holds at this step by the article's word only.
+    /// Claims that hold at this step by the article's word only.
     pub claims: Vec<String>,
-    /// What is kept of the step for later; nothing unless the run was to keep it.
+    /// Evidence kept of the step for later; nothing unless the run was to keep it.
     pub kept: Option<Arc<Kept>>,
-    /// How long the step took, changes and probes.
+    /// Time that the step took, changes and probes.
     pub took: Duration,
 }
 
 impl RunResult {
-    /// What holds in this run by the article's word only, each said once.
+    /// Lists the claims that hold in this run by the article's word only, each said once.
     pub fn claims(&self) -> Vec<&str> {
         let mut all: Vec<&str> = Vec::new();
         for claim in self.steps.iter().flat_map(|step| &step.claims) {

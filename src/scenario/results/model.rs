@@ -1,17 +1,17 @@
-//! What the model says of a step, against what the kernel did.
+//! Comparison of a step's predictions with what the kernel did.
 
 use crate::model::{ConnectionName, Flow, Verdict};
 use crate::policy::tracking::Standing;
 use crate::probe::{Held, Logged, Observation, Outcome};
 
-/// What the model says of a step, against what the kernel did.
+/// Comparison of a step's predictions with what the kernel did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AgainstModel {
     /// The flows of which the two say different things.
     pub flows: Vec<Disagreement>,
     /// The connections that are held.
     pub connections: Compared,
-    /// What is kept of the first disagreement.
+    /// Evidence kept of the first disagreement.
     pub dossier: Option<Dossier>,
 }
 
@@ -25,20 +25,20 @@ impl AgainstModel {
 /// A flow of which the model and the kernel say different things: a bug in one of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
-    /// Which.
+    /// Flow that they disagree about.
     pub flow: Flow,
-    /// What the model says.
+    /// Observation that the model predicts.
     pub predicted: Observation,
-    /// What the packets did.
+    /// Outcome of the packets.
     pub observed: Outcome,
-    /// What the filters recorded of them.
+    /// Records that the filters made of them.
     pub records: Vec<Logged>,
 }
 
-/// What model and kernel say of the connections that are held at a step.
+/// Comparison of model and kernel over the connections that are held at a step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// How many were held against the model.
+    /// Number of connections that were held against the model.
     pub compared: usize,
     /// The others, each with the reason.
     pub not_compared: Vec<NotCompared>,
@@ -47,7 +47,7 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Whether something was looked at that nothing proves.
+    /// Returns `true` if a connection was examined and nothing was proved.
     pub fn is_unproved(&self) -> bool {
         self.not_compared.iter().any(NotCompared::is_unproved)
     }
@@ -58,22 +58,22 @@ impl Compared {
 pub struct NotCompared {
     /// Its name.
     pub name: ConnectionName,
-    /// What it is.
+    /// Flow that it carries.
     pub flow: Flow,
-    /// Why not, as a kind.
+    /// Kind of the reason.
     pub why: Why,
-    /// Why not, in words.
+    /// Reason, in words.
     pub reason: String,
 }
 
 impl NotCompared {
-    /// Whether it was examined, and nothing was proved.
+    /// Returns `true` if it was examined and nothing was proved.
     pub fn is_unproved(&self) -> bool {
         self.why == Why::Unproved
     }
 }
 
-/// Why a connection was not held against the model.
+/// Reason why a connection was not held against the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The model, or the kernel, cannot tell (docs/semantics.md, "Tracked and untracked flows").
@@ -87,22 +87,22 @@ pub enum Why {
 pub struct HeldDisagreement {
     /// Its name.
     pub name: ConnectionName,
-    /// What it is.
+    /// Flow that it carries.
     pub flow: Flow,
-    /// What the model says.
+    /// State that the model predicts.
     pub predicted: Foretold,
-    /// What the packets say.
+    /// State that the packets show.
     pub observed: Held,
-    /// Whether it is the first time that this is said of it.
+    /// True if this is said of it for the first time.
     pub is_new: bool,
 }
 
-/// What the model says of a connection that is held.
+/// Prediction of the model for a connection that is held.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Foretold {
     /// It could never have been opened.
     NotOpened(Verdict),
-    /// What has become of it.
+    /// It was opened, and stands as this.
     Stands(Standing),
 }
 

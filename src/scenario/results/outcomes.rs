@@ -1,20 +1,20 @@
-//! What single cells, steps and runs come to, in a word and in numbers.
+//! Results of single cells, steps and runs, in a word and in numbers.
 
 use serde::Serialize;
 
 use crate::probe::Outcome;
 
-/// What results rest on.
+/// Kind of evidence that results rest on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Evidence {
     /// Packets that crossed a kernel.
     Packets,
-    /// What `policy` says of the same flows; no packet was sent.
+    /// Predictions of `policy` for the same flows; no packet was sent.
     Prediction,
 }
 
-/// What a run comes to.
+/// Verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunVerdict {
@@ -37,7 +37,7 @@ impl RunVerdict {
     }
 }
 
-/// What a step comes to.
+/// Status of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepStatus {
@@ -51,7 +51,7 @@ pub enum StepStatus {
     NotRun,
 }
 
-/// How many cells, and what became of them.
+/// Number of cells, by outcome.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Probed.

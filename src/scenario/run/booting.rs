@@ -59,7 +59,7 @@ async fn boot_with(topology: &Topology, era: Era, listeners: Listeners) -> Resul
     Ok((lab, began.elapsed()))
 }
 
-/// What the harness listens on in the labs of a file.
+/// Returns the listeners of the harness in the labs of a file.
 pub fn listeners(topology: &Topology) -> Listeners {
     Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() }
 }

@@ -11,7 +11,7 @@ use crate::lab::{LabError, RuleHandles};
 use crate::model::{Cloud, Operation, Place, Refusal, apply_all};
 use crate::topology::{Action, Placed, Step};
 
-/// What the operations of a step came to.
+/// Results of a step's operations.
 #[derive(Default)]
 pub(super) struct Changes {
     pub(super) in_force: Option<Duration>,

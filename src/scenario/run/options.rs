@@ -1,4 +1,4 @@
-//! How a scenario is run, what is told meanwhile, and why it may not come to its end.
+//! Options, progress and errors of a run of a scenario.
 
 use crate::lab::LabError;
 use crate::model::{Era, Place, Refusal};
@@ -6,7 +6,7 @@ use crate::scenario::results::{Head, StepResult};
 use crate::scenario::services::StartServices;
 use crate::topology::Step;
 
-/// How to run a scenario.
+/// Options of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Stop after the step of this number in the file, from 1.
@@ -17,13 +17,13 @@ pub struct Options {
     pub require_rule_coverage: bool,
     /// Keep every probe and compiled ruleset in the results, and capture the packets of failing cells.
     pub keep: bool,
-    /// Whether the services of the file are started.
+    /// Start of the services of the file. Default: they are not started.
     pub services: StartServices,
     /// Is told, in a sentence, what a step waits for, once that takes longer than a second.
     pub tell_waits: Option<fn(&str)>,
 }
 
-/// What is under way, for whoever wants to watch.
+/// Event of a run under way, for whoever wants to watch.
 #[derive(Clone, Copy, Debug)]
 pub enum Progress<'a> {
     /// The lab is up.
@@ -34,7 +34,7 @@ pub enum Progress<'a> {
     Done(&'a StepResult),
 }
 
-/// Why a scenario could not be run to its end. No verdict is known then.
+/// Error that keeps a scenario from its end. No verdict is known then.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The initial cloud cannot be launched under this era.
@@ -42,9 +42,9 @@ pub enum RunError {
     Initial {
         /// The era.
         era: Era,
-        /// What was refused.
+        /// Refusal of an operation.
         refusal: Refusal,
-        /// Where the file says so.
+        /// Place of the refused operation in the file, if it has one.
         place: Option<Place>,
     },
     /// The lab did not come up.
@@ -55,9 +55,9 @@ pub enum RunError {
     Lab {
         /// The step's number.
         step: usize,
-        /// Where it begins.
+        /// Place in the file where it begins.
         place: Place,
-        /// What happened.
+        /// Error of the lab.
         #[source]
         error: LabError,
     },

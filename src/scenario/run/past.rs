@@ -1,4 +1,4 @@
-//! What steps leave to those after them.
+//! State that steps leave to those after them.
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -7,7 +7,7 @@ use super::super::followed::Followed;
 use super::super::results::Class;
 use crate::model::Flow;
 
-/// What the steps before left for those after.
+/// State that the steps before left to those after.
 #[derive(Default)]
 pub(super) struct Past {
     /// The cells of the step before.
@@ -17,6 +17,6 @@ pub(super) struct Past {
     /// The connections that are held, with what the model remembers of them.
     pub(super) followed: Followed,
     pub(super) met: Met,
-    /// Whether results are to be kept.
+    /// True if results are to be kept.
     pub(super) keeps: bool,
 }

@@ -19,7 +19,7 @@ pub struct Stepper<'a, L> {
     topology: &'a Topology,
     options: Options,
     head: Head,
-    /// How many steps of the file are behind, those of other eras too.
+    /// Number of steps of the file behind, those of other eras too.
     behind: usize,
     steps: Vec<StepResult>,
     past: Past,
@@ -51,7 +51,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         }
     }
 
-    /// What was booted.
+    /// Returns the head of the run.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -66,7 +66,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         &self.steps
     }
 
-    /// Whether an earlier step made what is left pointless: it will be reported as not run.
+    /// Returns `true` if an earlier step made what is left pointless: it will be reported as not run.
     pub fn is_halted(&self) -> bool {
         self.halted.is_some()
     }
@@ -112,7 +112,7 @@ impl<'a, L: Cloudlike> Stepper<'a, L> {
         self.coverage = self.past.met.measure(self.lab, self.options.require_rule_coverage).await;
     }
 
-    /// What the steps that were taken come to.
+    /// Sums up the steps that were taken.
     pub fn finish(self) -> RunResult {
         let counts = self.steps.iter().fold(Counts::default(), |sum, step| sum.plus(step.counts));
         let of_steps = verdict(&self.steps);
