@@ -5,7 +5,7 @@ use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
 /// By what each end of a connection has let it pass.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admissions {
-    /// What it is: one flow, or of two ends that send to each other what each sends.
+    /// Flows of the connection: one, or of two ends that send to each other what each sends.
     pub flows: Vec<Flow>,
     /// In the order of its packets.
     pub ends: Vec<Admission>,
@@ -16,25 +16,25 @@ pub struct Admissions {
 pub struct Admission {
     /// At which end.
     pub at: Direction,
-    /// Whose groups.
+    /// Interface whose groups let it pass.
     pub interface: InterfaceId,
     /// By what.
     pub by: AdmittedBy,
 }
 
-/// What lets something pass.
+/// Reason for which an end lets something pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AdmittedBy {
     /// A rule, which may have gone since.
     Rule {
         /// Its identifier.
         id: RuleId,
-        /// Whose rule.
+        /// Group of the rule.
         group: GroupName,
         /// In the words of the file.
         written: String,
     },
-    /// What the interface has sent before.
+    /// The interface has sent to that end before.
     Memory,
     /// Nobody judges at this end in this era.
     Everything,
@@ -49,7 +49,7 @@ impl Admissions {
         }
     }
 
-    /// Whether the receiver's end is among them, where the receiver has one.
+    /// Returns `true` if the receiver's end is among them, where the receiver has one.
     pub fn are_whole(&self) -> bool {
         let Some(flow) = self.flows.first() else { return false };
         let ingress = self.ends.iter().any(|end| end.at == Direction::Ingress);

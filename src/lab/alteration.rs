@@ -1,4 +1,4 @@
-//! What a test makes of the networks of a lab.
+//! Alterations that a test makes to the networks of a lab.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::compile;
 use crate::model::Cloud;
 use crate::network::Network;
 
-/// What a test makes of every network that the compiler gives, at the boot and at each operation.
+/// Function of a test that changes every network that the compiler gives, at the boot and at each operation.
 ///
 /// The rules of one chain must keep ids of their own, as the kernel's rules are found by them.
 #[derive(Clone)]

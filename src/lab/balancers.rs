@@ -15,12 +15,12 @@ use crate::probe::{AtWork, Health, Plan};
 /// A wait that is longer than this wants a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
-/// What each load balancer thinks of each instance behind it.
+/// Health of each instance behind each load balancer, as the load balancer sees it.
 pub type HealthOfAll = IndexMap<LoadBalancerName, IndexMap<InstanceName, Health>>;
 
 impl Lab {
-    /// What each load balancer thinks of each instance behind it, once further health checks say the same. What a change
-    /// comes to is known after as many checks as the thresholds ask for, and this waits for them and for nothing else.
+    /// Returns the health of each instance behind each load balancer, once further health checks say the same. What a change comes to is known after
+    /// as many checks as the thresholds ask for, and this waits for them and for nothing else.
     ///
     /// # Errors
     /// [`LabError::Broken`]: nothing that a broken lab shows would count.
@@ -51,8 +51,8 @@ impl Lab {
         self.state.cloud().load_balancers.iter().filter_map(at_work).collect()
     }
 
-    /// Who waits longer than a second has this told from now on, in a sentence, once each time: for health checks, for services
-    /// to be ready, for a connection to be forgotten.
+    /// Sets the function that is told, in a sentence, of each wait longer than a second, once each time: for health checks, for services to be ready,
+    /// for a connection to be forgotten.
     pub fn tell_waits(&mut self, tell: Option<fn(&str)>) {
         self.tell_waits = tell;
     }
@@ -67,7 +67,7 @@ impl Lab {
         wait.await
     }
 
-    /// Whether a flow comes to a listener of a load balancer.
+    /// Returns `true` if a flow comes to a listener of a load balancer.
     pub(super) fn is_balanced(&self, flow: &Flow) -> bool {
         let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         match (balancer, flow.service) {
@@ -76,7 +76,7 @@ impl Lab {
         }
     }
 
-    /// Who holds the addresses that the listener of a flow passes on to, each with the port there. Not where a health check asks at that
+    /// Lists the holders of the addresses that the listener of a flow passes on to, each with the port there. None where a health check asks at that
     /// port: who answers it for a moment would come into service.
     pub(super) fn passed_on_to(&self, flow: &Flow) -> Vec<(InstanceName, Service)> {
         let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));

@@ -14,7 +14,7 @@ use crate::probe::{Observation, Outcome};
 /// A probe with the packets that were seen meanwhile, those of its canaries among them.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// What the probe found.
+    /// Observation of the probe.
     pub observation: Observation,
     /// Packets by namespace, in the order in which each saw them.
     pub boxes: Vec<(NodeName, Vec<Frame>)>,

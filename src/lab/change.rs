@@ -16,14 +16,14 @@ use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::sandbox::machine::Machine;
 
-/// What was opened for an operation, and is closed again if it fails.
+/// Parts opened for an operation, and closed again if it fails.
 #[derive(Debug, Default)]
 struct Opened {
     /// Namespaces that are new.
     nodes: Vec<NodeName>,
     /// Links that are watched, by their routers and indexes there.
     links: Vec<(NodeName, u32)>,
-    /// Where something listens that did not.
+    /// Namespaces in which something listens that did not.
     listening: Vec<NodeName>,
     /// The first processes of instances that begin.
     machines: Vec<(NodeName, Machine)>,
@@ -39,11 +39,11 @@ pub(super) struct Operated<'a> {
 /// An operation that is in force.
 #[derive(Debug)]
 pub struct InForce {
-    /// How long it took until it was.
+    /// Time until it was in force.
     pub took: Duration,
-    /// What it has changed.
+    /// Changes that it has made.
     pub changes: Vec<Change>,
-    /// Whether the services that were to come up after it did: [`LabError::Daemon`] or [`LabError::Machine`].
+    /// Result of the services that were to come up after it: [`LabError::Daemon`] or [`LabError::Machine`] if one did not.
     pub services: Result<(), LabError>,
 }
 
@@ -296,7 +296,7 @@ impl Lab {
         written
     }
 
-    /// What follows from an operation that has succeeded. None of it can fail.
+    /// Does what follows from an operation that has succeeded. None of it can fail.
     async fn settle(&mut self, operated: Option<Operated<'_>>, phases: &Phases, cloud: Arc<Cloud>, network: Network) {
         let gone: Vec<NodeName> =
             self.state.network().nodes.keys().filter(|name| !network.nodes.contains_key(*name)).cloned().collect();
@@ -323,7 +323,7 @@ impl Lab {
                 self.end_programs(name).await;
                 self.connections.end(&node, "its programs have ended");
             }
-            // What listens there was opened for this very start; to start what runs does nothing.
+            // Sockets that listen there were opened for this very start; to start an instance that runs does nothing.
             Some(Operation::Start(name)) if !self.runs(name) => {
                 self.connections.end(&NodeName(name.to_string()), "its programs have ended");
                 self.end_programs(name).await;
@@ -346,7 +346,7 @@ impl Lab {
         self.last.remember(self.state.cloud());
     }
 
-    /// What is to listen in a namespace.
+    /// Lists the services that are to listen in a namespace.
     fn to_listen(&self, cloud: &Cloud, name: &NodeName, kind: NodeKind) -> Option<Vec<Service>> {
         self.listening.wanted(cloud, name, kind, |name, service| self.daemons.hold(cloud, name, service))
     }

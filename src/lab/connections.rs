@@ -9,7 +9,7 @@ use crate::model::ConnectionName;
 use crate::network::NodeName;
 use crate::probe::{Connection, Logged};
 
-/// What is held under a name.
+/// State of a connection that is held under a name.
 #[derive(Debug)]
 enum Holding {
     /// A connection whose ends live.
@@ -50,7 +50,7 @@ impl Connections {
         }
     }
 
-    /// What filters have recorded of one since this was last asked.
+    /// Takes the records that filters have made of one since the last call.
     pub fn take_records(&mut self, name: &ConnectionName) -> Vec<Logged> {
         match self.0.get_mut(name) {
             Some(Holding::Open(connection, _)) => connection.take_records(),

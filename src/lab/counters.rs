@@ -12,7 +12,7 @@ use crate::network::names::{group_chains, is_group_chain};
 /// A rule in the kernel: its chain, its id, and the handle that the kernel gave it.
 pub type RuleHandles = BTreeMap<(String, String), u64>;
 
-/// How many packets the rules of security groups matched, those that are gone too.
+/// Number of packets that each rule of the security groups matched, also those that are gone.
 pub type RulePackets = BTreeMap<RuleId, u64>;
 
 impl Lab {
@@ -34,8 +34,7 @@ impl Lab {
         Ok(handles)
     }
 
-    /// How many packets each rule of a security group matched, new flows and untracked ones under way, in all of the lab's
-    /// life.
+    /// Counts the packets that each rule of a security group matched, new flows and untracked ones under way, in all of the lab's life.
     ///
     /// # Errors
     /// nft's own words.

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::model::{Cloud, DaemonName, InstanceName, Service};
 
-/// How a service of an instance is.
+/// State of a service of an instance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DaemonState {
@@ -27,18 +27,18 @@ pub enum DaemonState {
 }
 
 impl DaemonState {
-    /// Whether it is still to be started, or to be ready.
+    /// Returns `true` if it is still to be started, or to be ready.
     pub fn is_coming(self) -> bool {
         matches!(self, Self::NotStarted | Self::Starting)
     }
 }
 
-/// How every service of a lab is, at any moment, also while somebody waits for one.
+/// States of every service of a lab, at any moment, also while somebody waits for one.
 #[derive(Clone, Debug, Default)]
 pub struct DaemonStates(Arc<Mutex<HashMap<(InstanceName, DaemonName), DaemonState>>>);
 
 impl DaemonStates {
-    /// How a service is now.
+    /// Returns the present state of a service.
     pub fn of(&self, instance: &InstanceName, daemon: &DaemonName) -> DaemonState {
         self.all().get(&(instance.clone(), daemon.clone())).copied().unwrap_or_default()
     }
@@ -79,12 +79,12 @@ impl Daemons {
         self.up.insert(instance, watched);
     }
 
-    /// Whether those of an instance are taken up.
+    /// Returns `true` if those of an instance are taken up.
     pub(super) fn are_taken_up(&self, instance: &InstanceName) -> bool {
         self.up.contains_key(instance)
     }
 
-    /// How each is.
+    /// Returns the state of each.
     pub(super) fn states(&self) -> &DaemonStates {
         &self.states
     }
@@ -94,7 +94,7 @@ impl Daemons {
         self.folder.as_deref()
     }
 
-    /// Whether a port is for a service of an instance, and services are started.
+    /// Returns `true` if a port is for a service of an instance, and services are started.
     pub(super) fn hold(&self, cloud: &Cloud, instance: &InstanceName, service: Service) -> bool {
         let daemons = cloud.instances.get(instance).map(|it| &it.daemons);
         self.folder.is_some() && daemons.is_some_and(|all| all.values().any(|daemon| daemon.port == Some(service)))

@@ -154,7 +154,7 @@ impl Lab {
         }
     }
 
-    /// How its services are, now and later.
+    /// Returns the states of its services, now and later.
     pub fn services_states(&self) -> DaemonStates {
         self.daemons.states().clone()
     }
@@ -174,7 +174,7 @@ impl Lab {
         Ok(logs.join(format!("{name}.log")))
     }
 
-    /// What a service has said, at least the last of it.
+    /// Reads what a service has said, at least the last of it.
     ///
     /// # Errors
     /// In words, why there is nothing.

@@ -1,4 +1,4 @@
-//! Why an operation on a lab failed.
+//! Errors of operations on a lab.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use crate::fabric::FabricError;
 use crate::model::{ConnectionName, DaemonName, InstanceName, Refusal};
 use crate::sandbox::limits;
 
-/// Why an operation on a lab failed.
+/// Error of an operation on a lab.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// EC2 would not carry it out; nothing changed.
@@ -34,7 +34,7 @@ pub enum LabError {
     /// The names of the lab could not be written for its programs.
     #[error("failed to write the {file}: {source}")]
     Names {
-        /// Which file.
+        /// Name of the file.
         file: String,
         /// The system's word.
         source: io::Error,
@@ -44,9 +44,9 @@ pub enum LabError {
     NotOpened {
         /// Its name.
         name: ConnectionName,
-        /// What it was to be.
+        /// Flow that it was to carry.
         flow: String,
-        /// What happened instead.
+        /// Outcome instead, in words.
         why: String,
     },
     /// A connection that was to be held did not come about, and nothing proves that it is for the groups.
@@ -54,17 +54,17 @@ pub enum LabError {
     NotProved {
         /// Its name.
         name: ConnectionName,
-        /// What it was to be.
+        /// Flow that it was to carry.
         flow: String,
-        /// What happened instead.
+        /// Outcome instead, in words.
         why: String,
     },
     /// Traffic that was to flow cannot.
     #[error("no traffic can flow for {flow}: {why}")]
     NoTraffic {
-        /// Which.
+        /// Flow of the traffic.
         flow: String,
-        /// What is in its way.
+        /// Obstacle, in words.
         why: String,
     },
     /// A connection is remembered though it was idle for its time.
@@ -72,7 +72,7 @@ pub enum LabError {
     NotForgotten {
         /// Its name.
         name: ConnectionName,
-        /// What is known of it.
+        /// Evidence that it is still tracked, in words.
         why: String,
     },
     /// A service of an instance did not come up; the instance runs, and so does everything else.
@@ -80,11 +80,11 @@ pub enum LabError {
     Daemon {
         /// Of which instance.
         instance: InstanceName,
-        /// Which.
+        /// Name of the service.
         daemon: DaemonName,
-        /// Why.
+        /// Reason, in words.
         why: String,
-        /// What it said at last, indented lines.
+        /// Last output of the service, in indented lines.
         last_words: String,
     },
     /// The first process of an instance could not be started; the instance runs without.
@@ -99,7 +99,7 @@ pub enum LabError {
 }
 
 impl LabError {
-    /// Whether the topology file asks for what cannot be, on any machine.
+    /// Returns `true` if the topology file asks for what cannot be, on any machine.
     pub fn is_of_the_file(&self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! What filters record, told to whoever listens.
+//! Records of filters, told to whoever listens.
 
 use tokio::sync::mpsc;
 

@@ -47,7 +47,7 @@ impl Lab {
         self.hold(name, vec![peers.there.clone(), peers.back.clone()], peers, connection)
     }
 
-    /// Whether the first of two peers can send from its port, which nothing but the harness may hold; why not, in words.
+    /// Makes sure that the first of two peers can send from its port, which nothing but the harness may hold; else says why not, in words.
     async fn free_to_send(&mut self, client: &Receiver, peers: &Peers) -> Result<Result<(), String>, LabError> {
         let (from, service) = (&peers.there.from, peers.back.service);
         let held = |whose: &str| format!("{whose} holds {service} of {from}, from which it is to send");
@@ -85,7 +85,7 @@ impl Lab {
         self.connections.admissions(name)
     }
 
-    /// Who asks whom, where the harness listens at the receiver.
+    /// Finds the question of a flow and its client, and has the harness listen at the receiver.
     async fn ends(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(Ask, Receiver), LabError> {
         self.refuse_broken()?;
         let not_opened = |why: String| not_opened(name, flow, why);
@@ -107,7 +107,7 @@ impl Lab {
         Ok((ask, client))
     }
 
-    /// Whether nothing is to listen at a port, or nothing runs there.
+    /// Returns `true` if nothing is to listen at a port, or nothing runs there.
     fn is_deaf(&self, node: &NodeName, service: Service) -> bool {
         let instance = self.state.cloud().instances.iter().find(|(name, _)| name.as_str() == node.0);
         !self.listening.answers_for_all()
@@ -166,7 +166,7 @@ impl Lab {
         Ok(found)
     }
 
-    /// What a record says of an end that has let a packet pass.
+    /// Reads the admission from a record of an end that has let a packet pass.
     fn admission(&self, logged: &Logged) -> Option<Admission> {
         let (at, by) = match logged.record {
             Record::Accept(at, id) => {

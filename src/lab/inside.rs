@@ -1,4 +1,4 @@
-//! Where a caller's own code runs: in an instance or a host, with its sockets and its names.
+//! Entry for a caller's own code: in an instance or a host, with its sockets and its names.
 
 use super::booted::Lab;
 use super::error::LabError;
@@ -8,7 +8,7 @@ use crate::fabric::Inside;
 use crate::model::{Cloud, HostName, InstanceName};
 use crate::network::NodeName;
 
-/// Where programs and code of a caller's own can run.
+/// Instance or host in which programs and code of a caller's own can run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Site {
     /// An instance, while it runs.
@@ -18,7 +18,7 @@ pub enum Site {
 }
 
 impl Site {
-    /// Who has this name.
+    /// Finds the instance or host of this name.
     pub fn named(cloud: &Cloud, name: &str) -> Option<Self> {
         let instance = cloud.instances.get_key_value(&InstanceName::new(name)).map(|(name, _)| name.clone());
         let host = || cloud.hosts.get_key_value(&HostName::new(name)).map(|(name, _)| name.clone());

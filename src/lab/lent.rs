@@ -60,7 +60,7 @@ impl Lab {
         Ok(())
     }
 
-    /// Where the harness is to listen for a flow: at the receiver or, where a load balancer takes it, at those behind.
+    /// Lists the ports at which the harness is to listen for a flow: at the receiver or, where a load balancer takes it, at those behind.
     fn wanted(&self, flow: &Flow, ask: &Ask) -> Vec<Door> {
         let receiver = ask.receiver.iter().map(|receiver| (receiver.node.clone(), flow.service));
         let own =
@@ -70,8 +70,8 @@ impl Lab {
         all.filter(|(node, service)| !self.prober.serves(node, *service)).collect()
     }
 
-    /// Whether an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody
-    /// answers in its place.
+    /// Returns `true` if an instance runs and a port of it is nobody's. What a service is to hold is its own, also where it has ended: nobody answers
+    /// in its place.
     fn may_lend(&self, name: &InstanceName, service: Service) -> bool {
         self.state.cloud().instances.get(name).is_some_and(|it| it.state == InstanceState::Running)
             && !self.listening.is_deaf(name, service)

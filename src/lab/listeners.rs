@@ -1,11 +1,11 @@
-//! What the harness listens on.
+//! Ports that the harness listens on.
 
 use indexmap::IndexSet;
 
 use crate::model::{Cloud, InstanceName, InstanceState, Service};
 use crate::network::{Families, Network, Node, NodeKind, NodeName};
 
-/// What the harness listens on, beside what the instances' own services hold.
+/// Ports that the harness listens on, beside what the instances' own services hold.
 #[derive(Clone, Debug, Default)]
 pub struct Listeners {
     /// Every instance and host listens on these.
@@ -15,7 +15,7 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// How many sockets they are at most, in all of a network.
+    /// Counts how many sockets they are at most, in all of a network.
     pub(super) fn most_in(&self, network: &Network, cloud: &Cloud) -> usize {
         let columns = self.columns.iter().filter(|service| **service != Service::IcmpEcho).count();
         let own: usize = cloud.instances.values().map(|instance| instance.listens.len()).sum();
@@ -28,7 +28,7 @@ impl Listeners {
     }
 }
 
-/// What the harness does about a port that nobody holds when somebody asks there.
+/// Answer of the harness at a port that nobody holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Unheld {
     /// Nothing: who is let in is refused.
@@ -38,7 +38,7 @@ pub(super) enum Unheld {
     Answers,
 }
 
-/// What the harness listens on in a lab, and what it does about the rest.
+/// Ports that the harness listens on in a lab, and its answer at the rest.
 #[derive(Debug)]
 pub(super) struct Listening {
     listeners: Listeners,
@@ -46,7 +46,7 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Where nobody listens nobody answers.
+    /// Makes them such that nobody answers where nobody listens.
     pub fn of(listeners: Listeners) -> Self {
         Self { listeners, unheld: Unheld::default() }
     }
@@ -56,17 +56,17 @@ impl Listening {
         self.unheld = Unheld::Answers;
     }
 
-    /// Whether it does.
+    /// Returns `true` if the harness answers where nobody listens.
     pub fn answers_for_all(&self) -> bool {
         self.unheld == Unheld::Answers
     }
 
-    /// Whether the harness is not to listen at a port of an instance.
+    /// Returns `true` if the harness is not to listen at a port of an instance.
     pub fn is_deaf(&self, name: &InstanceName, service: Service) -> bool {
         self.listeners.deaf.contains(&(name.clone(), service))
     }
 
-    /// What is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
+    /// Lists what is to listen in a namespace; nothing for routers and for instances that do not run. `held` says which ports are for services.
     pub fn wanted(
         &self,
         cloud: &Cloud,

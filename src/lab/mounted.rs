@@ -8,12 +8,12 @@ use super::{sources, trust};
 use crate::model::{Cloud, MountAccess, MountSource};
 use crate::sandbox::machine::{links, owners};
 
-/// What a lab knows of them.
+/// Knowledge of a lab about its mounts.
 #[derive(Debug, Default)]
 pub(super) struct Mounted {
     /// The folder from which the paths of `mounts` are meant, if that is known.
     folder: Option<PathBuf>,
-    /// What instances may write to, or might once: whoever looks a path up there may be led anywhere.
+    /// Folders that instances may write to, or might once: whoever looks a path up there may be led anywhere.
     written: BTreeSet<PathBuf>,
     /// User and group of what instances mount, by its named path, as it was when it was met first.
     owners: HashMap<PathBuf, (u32, u32)>,
@@ -35,12 +35,12 @@ impl Mounted {
         self.folder.as_deref()
     }
 
-    /// What instances may write to.
+    /// Lists what instances may write to, or might once.
     pub fn written(&self) -> impl Iterator<Item = &PathBuf> {
         self.written.iter()
     }
 
-    /// Where a file or a folder is that the topology file names, and whose; else why it cannot be shown.
+    /// Finds a file or a folder that the topology file names, and its owner; else says why it cannot be shown.
     pub fn found(&self, path: &str, access: MountAccess) -> Result<(PathBuf, Option<(u32, u32)>), String> {
         let named = self.host_path(path)?;
         let host = self.untampered(&named)?.path;
@@ -55,7 +55,7 @@ impl Mounted {
         Ok((host, owner))
     }
 
-    /// Whose it is, which is root in the instance. An instance may have moved something else there: so that is decided when the lab meets it
+    /// Finds the owner, which is root in the instance. An instance may have moved something else there: so that is decided when the lab meets it
     /// first, and what lies in what instances write to belongs to whom all of that does.
     fn owner(&self, named: &Path, host: &Path) -> Result<Option<(u32, u32)>, String> {
         let of = |path: &Path| owners::owner_of(path).map_err(|error| format!("{}: {error}", path.display()));
@@ -92,7 +92,7 @@ impl Mounted {
         }
     }
 
-    /// Where a path leads, if no link on the way is one that an instance may have put there.
+    /// Follows a path to where it leads, if no link on the way is one that an instance may have put there.
     pub fn untampered(&self, path: &Path) -> Result<links::Followed, String> {
         let followed = links::follow(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let written = |link: &links::Link| {

@@ -36,7 +36,7 @@ impl Lab {
         services::resolve(&from, source, resolver, &name, self.services.said()).await
     }
 
-    /// Who asks whom about which name; in words, why nobody can.
+    /// Finds who asks whom about which name; in words, why nobody can.
     fn question(&self, flow: &Flow) -> Result<(Arc<Namespace>, IpAddr, IpAddr, String), String> {
         let receiver = flow.to.interface().ok_or_else(|| format!("{} has no DNS name", flow.to))?;
         let Sender { node, source, .. } = self.sender(flow)?;
@@ -57,7 +57,7 @@ impl Lab {
         Ok((from, source, resolver, name))
     }
 
-    /// Where an instance finds a service.
+    /// Finds the address of a service for an instance.
     fn service_of(&self, instance: &InstanceName, service: CloudService) -> Result<IpAddr, String> {
         let interface =
             first_interface(self.state.cloud(), instance).ok_or_else(|| format!("there is no {instance}"))?;

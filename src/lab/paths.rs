@@ -15,8 +15,8 @@ use crate::network::{NodeKind, NodeName};
 use crate::probe::{Answering, Ask, KnownPath, Receiver};
 
 impl Lab {
-    /// What a probe of a flow has to ask; in words, what it lacks. `resolved` is what resolvers said of the
-    /// flows by DNS name.
+    /// Makes the question of a probe of a flow; in words, what it lacks. `resolved` is what resolvers said of the flows
+    /// by DNS name.
     pub(super) fn ask(&self, flow: &Flow, resolved: &Resolved) -> Result<Ask, String> {
         if let Some(why) = flow.service.unprobeable(flow.via) {
             return Err(format!("no packet was sent: {why}"));
@@ -77,7 +77,7 @@ impl Lab {
         })
     }
 
-    /// Who may answer in place of the receiver: the instances behind the listener of a load balancer.
+    /// Lists who may answer in place of the receiver: the instances behind the listener of a load balancer.
     fn behind(&self, flow: &Flow) -> Vec<NodeName> {
         let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
         let listens = |port| balancer.is_some_and(|balancer| balancer.listeners.contains_key(port));
@@ -89,7 +89,7 @@ impl Lab {
         }
     }
 
-    /// What answers at the other end: who is asked, or who is behind the load balancer that is. The harness has some ports for a while.
+    /// Tells what answers at the other end: the one that is asked, or those behind the load balancer that is. The harness has some ports for a while.
     pub(super) fn answering(&self, flow: &Flow, ask: &Ask, lent: &HashSet<(NodeName, Service)>) -> Answering {
         let port = |service| if let Service::Tcp(port) = service { Some(port) } else { None };
         let balancer = flow.to.instance().and_then(|name| self.state.cloud().load_balancer_of(name));
@@ -126,7 +126,7 @@ impl Lab {
         self.state.cloud().network_interfaces().filter(move |interface| interface.id.instance == *name)
     }
 
-    /// Whether routes lead to the sender.
+    /// Returns `true` if routes lead to the sender.
     fn is_appliance(&self, flow: &Flow) -> bool {
         let mut routes = self.state.cloud().vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
         routes.any(|route| Some(&route.target.instance) == flow.from.instance())
@@ -166,7 +166,7 @@ impl Lab {
         self.holder(&flow.from, flow.via)?.ok_or_else(|| format!("{} has no link", flow.from))
     }
 
-    /// Who holds the receiver's address, if it has a link.
+    /// Finds the holder of the receiver's address, if it has a link.
     pub(super) fn receiver(&self, flow: &Flow) -> Result<Option<Receiver>, String> {
         self.holder(&flow.to, flow.via)
     }
@@ -215,7 +215,7 @@ impl Lab {
     }
 }
 
-/// Who opens a flow.
+/// Sender of a flow.
 pub(super) struct Sender {
     pub node: NodeName,
     pub source: IpAddr,

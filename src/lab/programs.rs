@@ -15,7 +15,7 @@ use crate::sandbox;
 use crate::sandbox::machine::view::{Mount, Mounts, Source};
 use crate::sandbox::machine::{Entrance, Machine, Program, Running, StartError};
 
-/// Why a program was not started.
+/// Error for which a program was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// Nobody has this name.
@@ -24,22 +24,22 @@ pub enum ProgramError {
     /// The instance does not run.
     #[error("{0} does not run; `sglab start {0}` starts it")]
     NotRunning(InstanceName),
-    /// What it is to see cannot be found.
+    /// A mount that it is to see cannot be found.
     #[error("in {instance}: failed to mount {path} at {place}: {why}")]
     Mount {
-        /// Which instance.
+        /// Instance that mounts it.
         instance: InstanceName,
-        /// Where.
+        /// Path in the instance.
         place: MountPlace,
-        /// What, as the file says it.
+        /// Path on the host, as the file says it.
         path: String,
-        /// Why not.
+        /// Reason, in words.
         why: String,
     },
     /// Its first process was not started: the system's word.
     #[error("in {site}: {source}")]
     Machine {
-        /// Where.
+        /// Instance or host of the program.
         site: Site,
         /// The system's word.
         source: StartError,
@@ -47,7 +47,7 @@ pub enum ProgramError {
     /// The system's word.
     #[error("in {site}: {source}")]
     Start {
-        /// Where.
+        /// Instance or host of the program.
         site: Site,
         /// The system's word.
         source: StartError,
@@ -57,7 +57,7 @@ pub enum ProgramError {
     Lab(#[from] LabError),
 }
 
-/// Where programs of one instance or host are started. What it leads to ends as it does otherwise.
+/// Entrance by which programs of one instance or host are started. What was started by it ends as it does otherwise.
 #[derive(Clone, Debug)]
 pub struct Door {
     site: Site,
@@ -92,7 +92,7 @@ impl Lab {
         self.door_of(name).await?.start(program, stdio).await
     }
 
-    /// Where programs of an instance that runs, or of a host outside, are started; the lab need not wait for one to begin.
+    /// Returns the door by which programs of an instance that runs, or of a host outside, are started; the lab need not wait for one to begin.
     ///
     /// # Errors
     /// [`ProgramError`].
@@ -174,7 +174,7 @@ impl Lab {
         mounting.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
+    /// Lists what an instance sees beside what every one does: its `mounts`, and the folder that its services' paths are meant from.
     fn mounts(&self, cloud: &Cloud, site: &Site) -> Result<Vec<Mount>, ProgramError> {
         let Site::Instance(name) = site else { return Ok(Vec::new()) };
         let Some(instance) = cloud.instances.get(name) else { return Ok(Vec::new()) };

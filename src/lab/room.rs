@@ -1,4 +1,4 @@
-//! What a program lacks that would write below `/var`, where an instance sees the host's files.
+//! Mounts that a program lacks that would write below `/var`, where an instance sees the host's files.
 
 /// Errors of the system for a file that cannot be made.
 const SAID: [&str; 3] = ["Read-only file system", "No such file or directory", "Permission denied"];

@@ -14,7 +14,7 @@ const SYSTEM: [&str; 10] = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64",
 pub(super) struct Shared {
     pub folder: PathBuf,
     pub what: &'static str,
-    /// Whether that is so of everything in it.
+    /// True if that is so of everything in it.
     pub with_all: bool,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn is_never_written(folder: &Path) -> bool {
     folder == Path::new("/") || is_system(folder) || common().iter().any(|shared| shared.folder == folder)
 }
 
-/// Whether a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.
+/// Returns `true` if a folder is more than a project's: the home folder of the user, the folder of all temporary files, or one that has such in it.
 pub(super) fn is_shared(folder: &Path) -> bool {
     common().iter().any(|shared| shared.folder.starts_with(folder))
 }

@@ -1,4 +1,4 @@
-//! What of the host's an instance may be shown: `mounts:` of a topology file.
+//! Sources of mounts: the files of the host that an instance may be shown, `mounts:` of a topology file.
 
 use std::fs::{self, FileType, Metadata};
 use std::io::ErrorKind;

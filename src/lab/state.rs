@@ -1,4 +1,4 @@
-//! What a lab is at a moment: its cloud, the network that is compiled of it, and what the fabric has made of that.
+//! State of a lab at a moment: its cloud, the network that is compiled of it, and what the fabric has made of that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ impl LabState {
         &self.network
     }
 
-    /// What the network is in the kernel.
+    /// Returns what the network is in the kernel.
     pub fn fabric(&self) -> &Fabric {
         &self.fabric
     }
@@ -67,7 +67,7 @@ impl LabState {
         &mut self.fabric
     }
 
-    /// Where a record was made, as the cloud is now.
+    /// Finds the interfaces between which a record was made, as the cloud is now.
     pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
         let at = |index: Option<u32>| self.at_index(&logged.node, index?);
         Where { from: at(logged.in_index), to: at(logged.out_index) }
@@ -89,7 +89,7 @@ impl LabState {
         (names::router(&interface.vpc) == *router).then_some(interface)
     }
 
-    /// Whose interface an index of a router is, and which groups it is in.
+    /// Finds the interface of the cloud that an index of a router leads to, and its groups.
     pub fn whose(&self, node: &NodeName, index: u32) -> Option<(InterfaceId, Vec<GroupName>)> {
         let Interface { id, groups, .. } = self.at_index(node, index)?;
         let link = names::link(&names::instance(&id.instance), &format!("eth{}", id.device));

@@ -21,7 +21,7 @@ impl Lab {
             let ask = self.ask(flow, &resolved).map_err(none)?;
             courses.push(Course { ask, client: self.client(flow).map_err(none)? });
         }
-        // What was recorded of earlier flows from the same ports is no word about these.
+        // Records of earlier flows from the same ports say nothing about these.
         let known = self.known_paths()?;
         self.prober.settles(&known).await;
         let all = flows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

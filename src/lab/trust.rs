@@ -1,4 +1,4 @@
-//! Which links of the host's are followed where an instance is shown something, or a service's log is opened.
+//! Links of the host's that are followed where an instance is shown something, or a service's log is opened.
 //!
 //! What instances write stays when their lab has gone, and in an ordinary user's lab it is that user's like everything else. So a link is
 //! followed where no instance of any lab can have made it, or where it leads nowhere but below its own folder.

@@ -1,10 +1,10 @@
-//! Why something of the host's cannot be shown to an instance.
+//! Reasons why something of the host's cannot be shown to an instance.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why something cannot be mounted.
+/// Reason why something cannot be mounted.
 #[derive(Debug)]
 pub enum Unfit {
     /// It is not there.
@@ -26,7 +26,7 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// What to do.
+    /// Suggests what to do.
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Missing | Self::Unknown(_) => None,

@@ -1,4 +1,4 @@
-//! What the filters of a lab record of every new flow and every drop, in the cloud's words.
+//! Records that the filters of a lab make of every new flow and every drop, in the cloud's words.
 
 use tokio::sync::mpsc;
 
@@ -15,12 +15,12 @@ impl Lab {
         Verdicts(hear)
     }
 
-    /// How many records nobody could be told of, since this was last asked.
+    /// Takes the number of records that nobody could be told of, and begins anew at 0.
     pub fn unheard(&self) -> u64 {
         self.prober.unheard()
     }
 
-    /// Where a record was made, as the cloud is now.
+    /// Finds the interfaces between which a record was made, as the cloud is now.
     pub fn whereabouts(&self, logged: &Logged) -> Where<'_> {
         self.state.whereabouts(logged)
     }

@@ -28,7 +28,7 @@ impl Lab {
         let sources: Vec<IpAddr> = std::iter::once(source).chain(privates).collect();
         let passed_on = led_through.iter().filter_map(|target| {
             let own = target.private.map(|PrivateIp(own)| IpAddr::V4(own));
-            // What is no question it passes on as it is, as other appliances do everything.
+            // It passes on as it is a packet that is no question, as other appliances do every packet.
             let translates = self.forwarding(target) == Forwarding::Nat && !matches!(flow.service, Service::Icmp(_));
             let sources = sources.iter().filter(|source| !translates || Some(**source) == own);
             self.place_of(target, sources.map(|source| (*source, destination)).collect())

@@ -36,7 +36,7 @@ impl Lab {
         if self.journal.is_none() {
             let logs = self.flow_logs().await?;
             let verdicts = self.verdicts();
-            // What was lost before is no part of it.
+            // Records that were lost before are no part of it.
             self.unheard();
             self.journal = Some(Journal { verdicts, logs });
         }

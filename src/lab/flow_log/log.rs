@@ -28,13 +28,13 @@ pub const FULL: usize = 4096;
 struct Flow {
     egress: Option<Side>,
     ingress: Option<Side>,
-    /// What is in a window already.
+    /// Amounts that a window has already.
     told: (Amount, Amount),
-    /// How often a packet of it crosses the filter: what a middlebox passes on unchanged is counted each time.
+    /// Crossings of the filter by one packet of it: what a middlebox passes on unchanged is counted each time.
     crossings: IndexSet<(Option<InterfaceId>, Option<InterfaceId>)>,
 }
 
-/// What has passed in a window: at which interface, how much, by which rules.
+/// Traffic that has passed in a window: at which interface, how much, by which rules.
 type Passed = (Arc<Eni>, Amount, IndexSet<RuleId>);
 
 /// The flow log of a cloud.
@@ -67,7 +67,7 @@ impl FlowLog {
         let one = Amount { packets: 1, bytes: logged.length.into() };
         let key = (logged.node.clone(), logged.tuple);
         if !is_tracked(logged.tuple.protocol) && !logged.record.is_drop() && logged.record != Record::NoRoom {
-            // What passes is counted where it is remembered.
+            // Packets that pass are counted where they are remembered.
             return self.untracked.admitted(logged, at);
         }
         let side = |interface: Option<&Interface>, rule| {
@@ -139,7 +139,7 @@ impl FlowLog {
             let Some(flow) = self.flows.get_mut(&key) else { continue };
             let (first, second) =
                 if there { (&mut flow.egress, &mut flow.ingress) } else { (&mut flow.ingress, &mut flow.egress) };
-            // Who let it out has let it out; only the other end has not.
+            // The end that let it out has accepted it; only the other end refused.
             let enis = if sender.is_some() { [None, second.as_mut()] } else { [first.as_mut(), second.as_mut()] };
             for side in enis.into_iter().flatten() {
                 side.refused = plus(side.refused, one);
@@ -181,13 +181,13 @@ impl FlowLog {
         }
     }
 
-    /// What an interface remembers, and how much of it has passed since it was first remembered. `ended`: it is forgotten now.
+    /// Counts what an interface remembers; `amount` has passed since it was first remembered. `ended`: it is forgotten now.
     pub fn remembered(&mut self, interface: &Interface, packet: &Remembered, amount: Amount, ended: bool) {
         let (side, tuple, new) = self.untracked.remembered(interface, packet, amount, ended);
         self.add(&side, packet.direction, tuple, new);
     }
 
-    /// Whether the window should end, by what it holds.
+    /// Returns `true` if the window should end, by what it holds.
     pub fn is_full(&self) -> bool {
         self.window.len() >= FULL || self.early.len() >= FULL
     }
@@ -203,7 +203,7 @@ impl FlowLog {
         for (node, counted) in std::mem::take(&mut self.early) {
             self.count(&node, counted, true);
         }
-        // What began before the log, or concerns nobody, has no record of its admission.
+        // A flow that began before the log, or concerns nobody, has no record of its admission.
         self.early.clear();
         let (start, end) = (self.since, now);
         self.since = now;
@@ -248,7 +248,7 @@ impl FlowLog {
     }
 }
 
-/// Whether connection tracking counts a protocol; the others are counted by what each interface remembers.
+/// Returns `true` if connection tracking counts a protocol; the others are counted by what each interface remembers.
 fn is_tracked(protocol: u8) -> bool {
     TRACKED_PROTOCOLS.contains(&protocol)
 }
@@ -271,7 +271,7 @@ fn turned(tuple: Tuple) -> Tuple {
     }
 }
 
-/// What answers a packet, as far as a record shows it.
+/// Returns the tuple of what answers a packet, as far as a record shows it.
 fn answer(tuple: Tuple) -> Tuple {
     turned(portless(tuple))
 }

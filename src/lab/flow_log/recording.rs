@@ -37,7 +37,7 @@ pub(in crate::lab) struct Journal {
     pub logs: FlowLogs,
 }
 
-/// What the listener tells.
+/// Message of the listener.
 #[derive(Debug)]
 enum Heard {
     /// Flows of a namespace have ended.
@@ -71,7 +71,7 @@ impl FlowLogs {
         self.log.record(logged, state.whereabouts(logged));
     }
 
-    /// Whether the window should end now: it has [`FULL`](super::FULL) kinds of traffic.
+    /// Returns `true` if the window should end now: it has [`FULL`](super::FULL) kinds of traffic.
     pub fn is_full(&self) -> bool {
         self.log.is_full()
     }
@@ -108,7 +108,7 @@ impl FlowLogs {
                 }
             }
         }
-        // What has ended before the list was made is not in it.
+        // Flows that ended before the list was made are not in it.
         self.hear_all().await;
         Ok(self.log.close(state.cloud(), now()))
     }
@@ -155,7 +155,7 @@ fn listen(mut all: Vec<(NodeName, Ends)>, (asked, stop): (&EventFd, &EventFd), t
             if !ready && !is_asked {
                 continue;
             }
-            // What cannot be read is lost.
+            // Flows that cannot be read are lost.
             let read = ends.read().unwrap_or(Ended { flows: Vec::new(), lost: true });
             if tell.blocking_send(Heard::Ended(node.clone(), read)).is_err() {
                 return;

@@ -10,7 +10,7 @@ use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
 use crate::model::{Direction, Interface, InterfaceId, RuleId};
 use crate::network::record::Record;
 
-/// What became of packets.
+/// Action on packets, as EC2's flow logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// `ACCEPT`.
@@ -19,7 +19,7 @@ pub enum Action {
     Reject,
 }
 
-/// What a record is worth.
+/// Logging status of a record, as EC2's flow logs name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogStatus {
     /// `OK`.
@@ -56,7 +56,7 @@ pub struct Traffic {
     pub direction: Direction,
     /// The packets, as they were there; the ports of ICMP are 0.
     pub tuple: Tuple,
-    /// What became of them.
+    /// Action on them.
     pub action: Action,
 }
 
@@ -84,9 +84,9 @@ impl fmt::Display for Traffic {
 pub struct FlowRecord {
     /// At which interface.
     pub eni: Arc<Eni>,
-    /// Which traffic; nothing for `NODATA` and `SKIPDATA`.
+    /// Traffic of the record; nothing for `NODATA` and `SKIPDATA`.
     pub traffic: Option<Traffic>,
-    /// How much.
+    /// Packets and bytes.
     pub amount: Amount,
     /// The rules that admitted it.
     pub rules: Vec<RuleId>,
@@ -94,7 +94,7 @@ pub struct FlowRecord {
     pub start: u64,
     /// Its end.
     pub end: u64,
-    /// What the record is worth.
+    /// Logging status.
     pub status: LogStatus,
 }
 
@@ -103,7 +103,7 @@ pub struct FlowRecord {
 pub(super) struct Side {
     pub eni: Arc<Eni>,
     pub rule: Option<RuleId>,
-    /// What connection tracking counts and this end refused.
+    /// Amount that connection tracking counts and this end refused.
     pub refused: Amount,
 }
 

@@ -11,7 +11,7 @@ use crate::model::{Direction, Interface, InterfaceId, RuleId};
 use crate::network::remembered::Remembered;
 use crate::probe::Logged;
 
-/// What is known of each kind of such traffic, at each interface.
+/// Count of each kind of such traffic, at each interface.
 #[derive(Debug, Default)]
 pub(super) struct Untracked(HashMap<(InterfaceId, Traffic), Known>);
 
@@ -33,8 +33,8 @@ impl Untracked {
         known.rule = rule(logged.record).or(known.rule);
     }
 
-    /// What an interface remembers, and how much of it has passed since it was first remembered: at which end, and how much of that is new.
-    /// `ended`: it is forgotten now.
+    /// Counts what an interface remembers; `amount` has passed since it was first remembered. Returns the end, the tuple, and how much of that is
+    /// new. `ended`: it is forgotten now.
     pub fn remembered(
         &mut self,
         interface: &Interface,

@@ -1,4 +1,4 @@
-//! Who asks the services: over real packets, from the namespace of whoever wants to know.
+//! Client of the services: it asks over real packets, from the namespace of whoever wants to know.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
@@ -18,11 +18,11 @@ use crate::compile::services::{metadata, zone};
 use crate::fabric::Namespace;
 use crate::model::{CloudService, Interface};
 
-/// How often a datagram is sent that nobody answers, and how long each waits.
+/// Number of times that a datagram is sent that nobody answers, and the time that each waits.
 const TRIES: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What came of asking a service.
+/// Result of asking a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// It gave the answer that it must.
@@ -32,12 +32,12 @@ pub enum Asked {
     },
     /// It gave another answer, or the question was turned away.
     Wrong {
-        /// How.
+        /// Difference from the answer that it must give, in words.
         why: String,
     },
     /// Nothing proves either.
     Inconclusive {
-        /// What is missing.
+        /// Missing proof, in words.
         why: String,
     },
 }
@@ -173,7 +173,7 @@ async fn exchange<T>(socket: &UdpSocket, message: &[u8], read: impl Fn(&[u8]) ->
 struct Page {
     status: u16,
     body: String,
-    /// Whether the service has said it so.
+    /// True if the service has said it so.
     said: bool,
 }
 

@@ -17,9 +17,9 @@ use crate::probe::connections::Connections;
 
 /// An answer of more bytes is cut over UDP, unless the question says that more will do.
 const DATAGRAM: usize = 512;
-/// How long somebody may be silent on a TCP connection.
+/// Time that somebody may be silent on a TCP connection.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How long an answer may be kept: it follows the cloud at once, so not at all.
+/// Time that an answer may be kept, in seconds: it follows the cloud at once, so not at all.
 const TTL: u32 = 0;
 
 /// Answers datagrams for ever.
@@ -44,7 +44,7 @@ pub(super) async fn serve_tcp(listener: TcpListener, now: Now, view: View) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
                     let conversing = converse(stream, now.clone(), view.clone());
-                    // What goes wrong with it is the client's own affair.
+                    // An error of the connection is the client's own affair.
                     connections.serve(from.ip(), async { drop(conversing.await) });
                 }
                 // Out of descriptors, for example, which nobody tells the end of.
@@ -71,7 +71,7 @@ fn look_up<'a>(now: &'a Now, view: &'a View) -> impl Fn(&str, Kind) -> Answer + 
     move |name, kind| zone::answer(&now.cloud(), view, name, kind)
 }
 
-/// What a message came in.
+/// Transport that a message came in.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Carrier {
     Datagram,
@@ -158,7 +158,7 @@ pub(super) fn question(id: u16, name: &str) -> Option<Vec<u8>> {
     query.build_bytes_vec().ok()
 }
 
-/// Why a name has no address.
+/// Reason why a name has no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(in crate::lab) enum NoAddress {
     /// The resolver says so.
@@ -169,8 +169,8 @@ pub(in crate::lab) enum NoAddress {
     NoAnswer(String),
 }
 
-/// What an answer to that question says: its first address, or in words that there is none. Nothing if the message is
-/// no answer to it.
+/// Reads the answer to that question: its first address, or in words that there is none. Nothing if the message is no
+/// answer to it.
 pub(super) fn read_answer(message: &[u8], id: u16, name: &str) -> Option<Result<IpAddr, NoAddress>> {
     let packet = Packet::parse(message).ok()?;
     let question = packet.questions.first()?;

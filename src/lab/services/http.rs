@@ -21,7 +21,7 @@ use crate::probe::connections::Connections;
 /// A head of more bytes is no head.
 const LONGEST_HEAD: usize = 8 * 1024;
 const MOST_HEADERS: usize = 64;
-/// How long somebody may be silent on a connection.
+/// Time that somebody may be silent on a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
 const TOKEN: &str = "X-aws-ec2-metadata-token";
 const TTL: &str = "X-aws-ec2-metadata-token-ttl-seconds";
@@ -41,7 +41,7 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
                         let whose = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
                         whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, whose, &tokens, began.elapsed()))
                     };
-                    // What goes wrong with it is the client's own affair.
+                    // An error of the connection is the client's own affair.
                     connections.serve(from.ip(), async move {
                         drop(converse(stream, answer, |reply| said.note(from, reply)).await);
                     });
@@ -90,7 +90,7 @@ pub(super) struct Request<'r> {
     token: Option<&'r str>,
     ttl: Option<&'r str>,
     forwarded: bool,
-    /// Whether the connection ends with it.
+    /// True if the connection ends with it.
     pub(super) last: bool,
 }
 
@@ -152,7 +152,7 @@ const NOT_ALLOWED: Status = (405, "Method Not Allowed");
 pub(super) struct Reply {
     status: Status,
     body: String,
-    /// How long the token lives that the body is.
+    /// Lifetime of the token that the body is, in seconds.
     ttl: Option<u32>,
 }
 
@@ -232,7 +232,7 @@ mod tests {
         Sample::new(Era::Vpc).group("G", &[]).instance("web1", &["G"]).instance("web2", &["G"]).0
     }
 
-    /// What an instance is answered to a whole request.
+    /// Returns the answer to an instance's whole request.
     fn ask(cloud: &Cloud, number: usize, tokens: &Tokens, text: &str, now: Duration) -> Reply {
         let Parsed::Whole(request, length) = parse(text.as_bytes()) else { panic!("a whole request") };
         assert_eq!(length, text.len());

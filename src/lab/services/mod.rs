@@ -98,7 +98,7 @@ impl Services {
         self.now.clone()
     }
 
-    /// What the services say to who waits for it.
+    /// Returns what the services have said to those who wait for it.
     pub fn said(&self) -> &Said {
         &self.said
     }

@@ -1,4 +1,4 @@
-//! What reads the questions of instances, for whoever feeds it any bytes at all.
+//! Readers of the questions of instances, for whoever feeds them any bytes at all.
 
 use std::time::Duration;
 

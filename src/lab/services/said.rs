@@ -1,4 +1,5 @@
-//! What the services have said to those who wait for it. What comes as an answer may be of somebody else: root at the asker can send its questions anywhere.
+//! Answers that the services have given to those who wait for them. What comes as an answer may be of somebody else: root at the asker can send its
+//! questions anywhere.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// A question is asked again where nobody answers. More of one is nobody's that waits.
 const MOST: usize = 8;
 
-/// Who asks, from which port. Each question has a socket of its own.
+/// Address and port that a question comes from. Each question has a socket of its own.
 type Asker = (IpAddr, u16);
 
 /// Answers to the questions that somebody of the lab waits for. Others are not kept.
@@ -40,7 +41,7 @@ impl Said {
 }
 
 impl Awaited<'_> {
-    /// Whether a service has said this.
+    /// Returns `true` if a service has said this.
     pub(super) fn is_said(&self, answer: &[u8]) -> bool {
         lock(&self.said.0).get(&self.asker).is_some_and(|kept| kept.iter().any(|it| it == answer))
     }

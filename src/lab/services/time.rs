@@ -28,7 +28,7 @@ pub(super) async fn serve(socket: UdpSocket, said: Said) {
     }
 }
 
-/// What is answered at a time since 1970; nothing to what is no client's request.
+/// Answers a request at a time since 1970; nothing to what is no client's request.
 pub(super) fn answer(asked: &[u8], now: Duration) -> Option<[u8; MESSAGE]> {
     let version = (asked.first()? >> 3) & 7;
     if asked.len() < MESSAGE || asked[0] & 7 != CLIENT || !(1..=4).contains(&version) {
@@ -40,7 +40,7 @@ pub(super) fn answer(asked: &[u8], now: Duration) -> Option<[u8; MESSAGE]> {
     answer[2] = asked[2];
     // A microsecond, as a power of two.
     answer[3] = -20i8 as u8;
-    // Where it has its time from: at stratum 3 an address, and nobody is behind this one.
+    // Reference of its time: at stratum 3 an address, and nobody is behind this one.
     answer[12..16].copy_from_slice(&[169, 254, 169, 122]);
     let stamp = stamp(now);
     answer[16..24].copy_from_slice(&stamp);
@@ -58,7 +58,7 @@ pub(super) fn request(mark: [u8; 8]) -> [u8; MESSAGE] {
     request
 }
 
-/// Whether a message is a server's answer to that request, of a server that has the time.
+/// Returns `true` if a message is a server's answer to that request, of a server that has the time.
 pub(super) fn answers(message: &[u8], mark: [u8; 8]) -> bool {
     message.len() >= MESSAGE && message[0] & 7 == SERVER && message[1] == STRATUM && message[24..32] == mark
 }

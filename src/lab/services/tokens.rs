@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How long a token may live ("Use the Instance Metadata Service", EC2 user guide).
+/// Longest lifetime of a token, in seconds ("Use the Instance Metadata Service", EC2 user guide).
 pub(super) const LONGEST: u32 = 21_600;
 
 /// Issues tokens and knows its own again. Nothing is kept: a token says whose it is and until when, under a seal that
@@ -21,7 +21,7 @@ impl Tokens {
         format!("{until:016x}{:016x}", self.seal.hash_one((whose, until)))
     }
 
-    /// Whether a token is one of that interface, and still good.
+    /// Returns `true` if a token is one of that interface, and still good.
     pub fn accepts(&self, token: &str, whose: u32, now: Duration) -> bool {
         let hex = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
         let Some((until, seal)) = hex.then(|| token.split_at(16)) else { return false };
