@@ -13,13 +13,13 @@ use crate::protocol::{self, Envelope, FrameError, MAX_REPLY, MAX_REQUEST, Reply,
 
 use crate::sandbox::descriptors;
 
-/// Why a lab did not answer.
+/// Error for which a lab did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens at its place.
     #[error("no lab named `{lab}` is up: {source}")]
     NotUp {
-        /// Which.
+        /// Lab that was asked for.
         lab: LabName,
         /// The system's word.
         source: io::Error,
@@ -27,9 +27,9 @@ pub enum ClientError {
     /// It was spoken to, and something went wrong.
     #[error("failed to speak to the lab `{lab}`: {source}")]
     Frame {
-        /// Which.
+        /// Lab that was asked for.
         lab: LabName,
-        /// What went wrong.
+        /// Error of the connection or of its frames.
         source: FrameError,
     },
 }

@@ -1,4 +1,4 @@
-//! Who holds a lock: found by what the kernel shows of processes, since one that hangs says nothing itself.
+//! Holders of a lock: found by what the kernel shows of processes, since one that hangs says nothing itself.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! Where the labs of a user are on this machine: for each a lock, a socket and a log, in a folder that is the user's alone.
+//! Places of a user's labs on this machine: for each a lock, a socket and a log, in a folder that is the user's alone.
 //!
 //! Whether a lab lives is a fact of its lock, which its processes hold and the kernel lets go with the last of them: a socket
 //! beside a free lock is stale. A lab that ends in its own time writes a word into the lock; where there is none, it has died.
@@ -41,15 +41,15 @@ impl std::fmt::Display for LabName {
     }
 }
 
-/// Why a place is not to be had.
+/// Error for which a place is not to be had.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
     /// The folder is not there or not ours.
     #[error("failed to use the folder of labs {}: {why}; SGLAB_RUNTIME_DIR=FOLDER names another", folder.display())]
     Folder {
-        /// Which.
+        /// Folder of the labs.
         folder: PathBuf,
-        /// What is wrong with it.
+        /// Reason, in words.
         why: String,
     },
     /// A lab of that name is up.
@@ -58,9 +58,9 @@ pub enum PlaceError {
     /// A file of the place failed.
     #[error("failed to {attempt} {}: {source}", path.display())]
     File {
-        /// What was attempted.
+        /// Verb of the attempt, such as `write`.
         attempt: &'static str,
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
         /// The system's word.
         source: io::Error,
@@ -70,7 +70,7 @@ pub enum PlaceError {
 /// The place of one lab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Whose.
+    /// Name of its lab.
     pub name: LabName,
     folder: PathBuf,
 }
@@ -78,23 +78,23 @@ pub struct Place {
 /// A place that a lab holds, as long as the lock's descriptor is open anywhere.
 #[derive(Debug)]
 pub struct Taken {
-    /// Which.
+    /// Place that is held.
     pub place: Place,
     lock: File,
 }
 
-/// What is at a place.
+/// State of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Life {
     /// A lab.
     Up,
     /// No lab; the last one has ended as it should.
     None,
-    /// What a lab has left that was killed. It stays until its place is taken or cleared.
+    /// Remains of a lab that was killed. It stays until its place is taken or cleared.
     Died,
 }
 
-/// What a lab writes into its lock when it ends.
+/// Bytes that a lab writes into its lock when it ends.
 const ENDED: &[u8] = b"ended\n";
 
 impl Place {
@@ -111,7 +111,7 @@ impl Place {
         self.file("sock")
     }
 
-    /// What the lab's supervisor said.
+    /// Returns the path of the log: what the lab's supervisor said.
     pub fn log(&self) -> PathBuf {
         self.file("log")
     }
@@ -154,7 +154,7 @@ impl Place {
         Ok(taken)
     }
 
-    /// What is here. Clears what one has left that has ended, but for its log.
+    /// Returns the state of the place. Clears what a lab has left that has ended, but for its log.
     ///
     /// # Errors
     /// The system's word.
@@ -173,7 +173,7 @@ impl Place {
         }
     }
 
-    /// Whether a lab lives here.
+    /// Returns `true` if a lab lives here.
     ///
     /// # Errors
     /// The system's word.
@@ -284,7 +284,7 @@ impl Taken {
     }
 }
 
-/// What is not there is as good as removed; what cannot be removed is found stale next time.
+/// Removes a file. What is not there is as good as removed; what cannot be removed is found stale next time.
 fn remove(path: &Path) {
     drop(fs::remove_file(path));
 }

@@ -36,7 +36,7 @@ use supervised::Supervised;
 /// So many requests wait for their turn; more wait in their sockets.
 const QUEUE: usize = 64;
 
-/// What a supervisor is told at its start.
+/// Start parameters of a supervisor.
 #[derive(Debug)]
 pub struct Start {
     /// The lab's name.
@@ -47,7 +47,7 @@ pub struct Start {
     pub pid: u32,
     /// The socket, listening.
     pub listener: StdListener,
-    /// How its flow log is kept.
+    /// Window and file of its flow log.
     pub flow_logs: Keeping,
 }
 
@@ -81,7 +81,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
         windows,
         captures: Captures::default(),
     };
-    // What came while another request was carried out.
+    // Requests that came while another was carried out.
     let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
         let job = tokio::select! {
@@ -112,7 +112,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                 tokio::select! {
                     biased;
                     reply = &mut answering => break reply,
-                    // How the lab is, and a service that is waited for, is told meanwhile.
+                    // The state of the lab, and of a service that is waited for, is told meanwhile.
                     Some((request, answer)) = queue.recv(), if waiting.len() < QUEUE => {
                         if request == Request::State {
                             drop(answer.send(Answer::Once(Reply::State(Box::new(glimpse.now())))));
@@ -123,7 +123,7 @@ pub async fn serve(mut lab: Lab, start: Start) -> io::Result<()> {
                 }
             }
         };
-        // Who asked may have gone; what was done is done.
+        // The client may have gone; what was done is done.
         drop(answer.send(reply));
         if last {
             break;

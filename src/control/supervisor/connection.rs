@@ -131,7 +131,7 @@ async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
     serde_json::from_slice(&bytes).map_err(|error| why(error.into()))
 }
 
-/// What an envelope of every version has.
+/// Part of an envelope that every version has.
 #[derive(serde::Deserialize)]
 struct AnyVersion {
     sglab: u32,

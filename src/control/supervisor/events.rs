@@ -1,4 +1,4 @@
-//! What happens in a lab: kept for a while, and told to whoever follows.
+//! Events of a lab: kept for a while, and told to whoever follows.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Events {
         drop(self.news.send(event));
     }
 
-    /// What is kept, and what comes.
+    /// Returns the events that are kept, and those to come if `follow`.
     pub fn feed(&self, follow: bool) -> Answer {
         if follow && self.is_full() {
             return too_many();

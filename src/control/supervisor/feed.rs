@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::frame::frame;
 use crate::protocol::{Event, EventKind, Reply, Request};
 
-/// What a connection is answered.
+/// Answer to a connection.
 pub(super) enum Answer {
     /// One reply.
     Once(Reply),
@@ -32,11 +32,11 @@ pub(super) type Job = (Request, oneshot::Sender<Answer>);
 
 /// Replies that are there, and those that come. The lab never waits for a reader: who reads too slowly is told how much went by.
 pub(super) struct Feed {
-    /// What is there.
+    /// Replies that are there.
     pub kept: Vec<Arc<Reply>>,
-    /// What comes.
+    /// Replies that come, for a reader that follows.
     pub news: Option<Receiver<Arc<Reply>>>,
-    /// What makes them for this one reader, and ends with it.
+    /// Source of the replies for this one reader; it stops with the feed.
     pub source: Option<Source>,
 }
 

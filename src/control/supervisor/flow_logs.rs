@@ -27,11 +27,11 @@ const MOST_FOLLOWERS: usize = 32;
 /// Writes records, a line each.
 pub type Write = Box<dyn FnMut(&[FlowLogRecord]) -> io::Result<()> + Send>;
 
-/// How a lab's flow log is kept.
+/// Window and file of a lab's flow log.
 pub struct Keeping {
     /// The longest window, in seconds; EC2 has 60 and 600.
     pub seconds: u32,
-    /// Where the records go as well.
+    /// Writer to which the records go as well.
     pub write: Option<Write>,
 }
 
@@ -58,14 +58,14 @@ impl Windows {
         Self { logs, clock, keeping, kept: Kept::default(), news: broadcast::channel(WAITING).0 }
     }
 
-    /// Why nobody more may follow, if that is so.
+    /// Refuses to let one more follow, if all that may do already.
     pub fn refusal(&self, follow: bool) -> Option<Answer> {
         let full = follow && self.news.receiver_count() >= MOST_FOLLOWERS;
         let why = format!("{MOST_FOLLOWERS} follow this lab's flow log already, and more may not");
         full.then(|| Answer::failed(&why))
     }
 
-    /// What is kept, and what comes.
+    /// Returns the records that are kept, and those to come if `follow`.
     pub fn feed(&self, follow: bool) -> Answer {
         let news = follow.then(|| self.news.subscribe());
         Answer::Many(Feed { kept: self.kept.all(), news, source: None })

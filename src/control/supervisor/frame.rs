@@ -1,10 +1,10 @@
-//! How a connection is spoken to: replies as frames, and for how long it may be silent.
+//! Frames of a connection: replies as frames, and the time for which it may be silent.
 
 use std::time::Duration;
 
 use crate::protocol::{self, MAX_REPLY, Reply};
 
-/// Who connects has so long to send a request: a silent one must not hold a place for ever.
+/// Time to send a request: a silent client must not hold a place for ever.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A reply as a frame; one that is too large as the word that it is.

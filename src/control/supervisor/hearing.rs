@@ -35,7 +35,7 @@ impl Supervised {
         }
     }
 
-    /// What the flow log has, the window of this moment with it, and what comes.
+    /// Returns the records of the flow log, the window of this moment with them, and those to come if `follow`.
     pub(super) async fn feed_flow_logs(&mut self, follow: bool) -> Answer {
         if let Some(refusal) = self.windows.refusal(follow) {
             return refusal;

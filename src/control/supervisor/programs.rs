@@ -37,12 +37,12 @@ impl Supervised {
         };
         tokio::spawn(async move {
             let running = door.start(program, stdio).await;
-            // Who asked may have gone; then the program goes too.
+            // The client may have gone; then the program goes too.
             drop(started.send(running.map_err(|error| refused(&error))));
         });
     }
 
-    /// What a service has said.
+    /// Returns what a service has said.
     pub(super) fn service_log(&self, instance: &InstanceName, service: &DaemonName) -> Reply {
         match self.lab.service_log(instance, service) {
             Ok(text) => Reply::Text(text),

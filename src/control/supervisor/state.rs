@@ -12,8 +12,7 @@ use crate::model::{Cloud, InstanceName, InstanceState, LoadBalancerName};
 use crate::probe::AtWork;
 use crate::protocol::{Revision, State};
 
-/// What the state of a lab is made of, also while a request is carried out: the cloud is that of the operation in force, and
-/// services are as they are.
+/// Parts of the state of a lab, also while a request is carried out: the cloud is that of the operation in force, and services are as they are.
 pub(super) struct Glimpse {
     lab: String,
     file: String,
