@@ -1,4 +1,4 @@
-//! What requests have done: operations in force, and flows that were probed.
+//! Results of requests: operations in force, and flows that were probed.
 
 use std::net::IpAddr;
 
@@ -29,7 +29,7 @@ pub struct Probed {
     pub outcome: Class,
     /// The rule that let it in, where one did.
     pub rule: Option<DecidingRule>,
-    /// Why it is so, where there is more to say.
+    /// Reason for the outcome, where there is more to say.
     pub reason: Option<String>,
     /// The address that a DNS name led to.
     pub address: Option<IpAddr>,

@@ -33,11 +33,11 @@ pub const MAX_REPLY: usize = 64 << 20;
 pub struct Envelope {
     /// [`VERSION`].
     pub sglab: u32,
-    /// What is asked.
+    /// Request to the lab.
     pub request: Request,
 }
 
-/// What can be asked of a lab.
+/// Request to a lab.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
@@ -61,7 +61,7 @@ pub enum Request {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<Revision>,
     },
-    /// What a service of an instance has said, at least the last of it: [`Reply::Text`].
+    /// Asks for what a service of an instance has said, at least the last of it: [`Reply::Text`].
     ServiceLog {
         /// The instance.
         instance: InstanceName,
@@ -72,20 +72,20 @@ pub enum Request {
     /// byte; [`Reply::Started`] and [`Reply::Ended`] follow. In between the client may send [`Signal`]s. The program is killed when
     /// the client closes.
     Exec(Box<Exec>),
-    /// What has happened: a [`Reply::Event`] for each, then [`Reply::Done`].
+    /// Asks for what has happened: a [`Reply::Event`] for each, then [`Reply::Done`].
     Events {
-        /// Whether to go on with what happens from then on, until either side closes.
+        /// True to go on with what happens from then on, until either side closes.
         follow: bool,
     },
     /// A [`Reply::State`], then a [`Reply::Event`] for each change from then on, until either side closes.
     Changes,
     /// The flow log, its window of this moment with it: a [`Reply::FlowLog`] for each window, then [`Reply::Done`].
     FlowLogs {
-        /// Whether to go on with each window as it ends, until either side closes.
+        /// True to go on with each window as it ends, until either side closes.
         follow: bool,
     },
-    /// What an instance's interfaces send and receive from now on: an empty [`Reply::Frames`] once it is under way, then more,
-    /// until the client closes or the instance stops.
+    /// Captures what an instance's interfaces send and receive from now on: an empty [`Reply::Frames`] once it is under way, then more, until the
+    /// client closes or the instance stops.
     Capture {
         /// The instance.
         instance: InstanceName,
@@ -119,7 +119,7 @@ pub struct Signal {
     pub signal: i32,
 }
 
-/// What a lab says.
+/// Reply of a lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
@@ -158,7 +158,7 @@ pub enum Reply {
     Started,
     /// The program could not be started: exit code 127 if there is none such, 126 otherwise.
     NotStarted {
-        /// Why.
+        /// Reason, in words.
         why: String,
         /// As a shell would end.
         code: i32,
@@ -177,7 +177,7 @@ pub enum ProbeDetails {
     Records,
 }
 
-/// Why a frame could not be read or written.
+/// Error for which a frame could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// The other side has closed.
@@ -189,9 +189,9 @@ pub enum FrameError {
     /// The other side announced more than is allowed.
     #[error("a message of {announced} bytes was announced, and {most} are the most")]
     TooLarge {
-        /// What was announced.
+        /// Announced length, in bytes.
         announced: usize,
-        /// What is allowed.
+        /// Allowed length, in bytes.
         most: usize,
     },
     /// It is no message of this protocol.
