@@ -50,7 +50,7 @@ impl Connection<'_> {
         Ok(self.lab.running().await.examine(&self.name).await?)
     }
 
-    /// What each end sends arrives.
+    /// Asserts that what each end sends arrives.
     ///
     /// # Errors
     /// As [`Self::examine`].
@@ -62,7 +62,7 @@ impl Connection<'_> {
         self.assert(Fate::Alive, Location::caller())
     }
 
-    /// What each end sends is dropped, by proof.
+    /// Asserts that what each end sends is dropped, by proof.
     ///
     /// # Errors
     /// As [`Self::examine`].
@@ -74,7 +74,7 @@ impl Connection<'_> {
         self.assert(Fate::Cut, Location::caller())
     }
 
-    /// An end of it is no more.
+    /// Asserts that an end of it is no more.
     ///
     /// # Errors
     /// As [`Self::examine`].

@@ -1,4 +1,4 @@
-//! Why something in a test's lab could not be done.
+//! Errors of a test's lab.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use crate::model::{Refusal, RefusalCode};
 use crate::scenario::RunError;
 use crate::topology::Problems;
 
-/// Why something could not be done. `Debug` says what `Display` says, since that is what a test shows that ends with `?`.
+/// Error for which something in a test's lab could not be done. `Debug` says what `Display` says, since that is what a test shows that ends with `?`.
 #[derive(thiserror::Error)]
 pub enum Error {
     /// A topology, an operation or a flow cannot be read.
@@ -17,7 +17,7 @@ pub enum Error {
     /// Nobody has this name.
     #[error("there is no {what} `{name}`{}", said(.suggestion.as_deref()))]
     Unknown {
-        /// What was looked for.
+        /// Kind of the name, such as `instance`.
         what: &'static str,
         /// Under which name.
         name: String,
@@ -48,7 +48,7 @@ pub enum Error {
     /// A file cannot be read.
     #[error("failed to read {file}: {source}")]
     File {
-        /// Which.
+        /// Path of the file.
         file: String,
         /// The system's word.
         source: std::io::Error,

@@ -45,7 +45,7 @@ impl Instance<'_> {
         self.name.as_str()
     }
 
-    /// What it is doing; nothing once it is terminated.
+    /// Returns the state of the instance; nothing once it is terminated.
     pub fn state(&self) -> Option<InstanceState> {
         self.lab.cloud().instances.get(&self.name).map(|instance| instance.state)
     }

@@ -23,7 +23,7 @@ use crate::topology::{Topology, read_flow, read_operations, read_rules};
 pub struct Lab {
     running: AsyncMutex<lab::Lab>,
     cloud: RwLock<Arc<Cloud>>,
-    /// What runs in an instance ends when its sender is dropped.
+    /// Senders by instance: dropping one ends what runs in its instance.
     lives: Mutex<HashMap<InstanceName, watch::Sender<()>>>,
     pub(super) connections: AtomicU64,
 }
@@ -167,7 +167,7 @@ impl Lab {
         lives.entry(name.clone()).or_insert_with(|| watch::Sender::new(())).subscribe()
     }
 
-    /// Who has this name: an instance or a host.
+    /// Finds the instance or host of this name.
     pub(super) fn site(&self, name: &str) -> Result<Site, Error> {
         let cloud = self.cloud();
         Site::named(&cloud, name).ok_or_else(|| unknown("instance or host", name, Site::names(&cloud)))

@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use crate::sandbox::summons::{self, Report, Summons};
 use crate::sandbox::{self, limits};
 
-/// What a test gives back: nothing, or a `Result` whose error has `Debug`.
+/// Result of a test: nothing, or a `Result` whose error has `Debug`.
 #[diagnostic::on_unimplemented(
     message = "a test gives back nothing, or a `Result` whose error has `Debug`, and not `{Self}`",
     label = "this gives back `{Self}`"
 )]
 pub trait TestResult {
-    /// Why it is a failure, if it is.
+    /// Returns the message of the failure, if it is one.
     fn failure(self) -> Option<String>;
 }
 
@@ -74,7 +74,7 @@ pub fn main<F: Future<Output: TestResult>>(work: impl FnOnce() -> F) {
     }
 }
 
-/// What [`sandboxed!`](crate::sandboxed) stands for; `here` is the path of a function inside the test.
+/// Does the work of [`sandboxed!`](crate::sandboxed); `here` is the path of a function inside the test.
 #[doc(hidden)]
 pub fn sandboxed(here: &str) -> Result<Inside, Passed> {
     let closures = here.strip_suffix("::here").unwrap_or(here);
@@ -87,7 +87,7 @@ pub fn sandboxed(here: &str) -> Result<Inside, Passed> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passed;
 
-/// How the executable is started anew.
+/// Form in which the executable is started anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Again {
     /// For one test of many.
@@ -146,7 +146,7 @@ fn outside(what: &str, again: Again, timeout: Option<Duration>) -> io::Result<Op
     })?;
     let why = match (reported, status) {
         (Heard::TooLate(limit), _) => Some(format!("{what} still ran after {} s, and was ended", limit.as_secs())),
-        // What it did after it was done: harnesses have codes of their own, and 128 and more is a signal.
+        // The process ended badly after the test was done: harnesses have codes of their own, and 128 and more is a signal.
         (Heard::Word(Report::Done), status) if status.code().is_none_or(|code| code >= 128) => {
             Some(format!("{what} passed, and then its process ended with {status}"))
         }
@@ -168,7 +168,7 @@ fn outside(what: &str, again: Again, timeout: Option<Duration>) -> io::Result<Op
     Ok(why)
 }
 
-/// What the process inside has said.
+/// Word of the process inside.
 enum Heard {
     Word(Report),
     Nothing,

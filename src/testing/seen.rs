@@ -1,4 +1,4 @@
-//! What probes found, and assertions on it whose messages say which rule decided, or was missing.
+//! Results of probes, and assertions on them whose messages say which rule decided, or was missing.
 
 use std::fmt::{self, Write};
 use std::panic::Location;
@@ -7,16 +7,16 @@ use crate::model::{Cloud, Direction, Flow};
 use crate::probe::{Batch, DropCause, Outcome};
 use crate::scenario::{Class, DecidingRule, explain};
 
-/// What one flow came to.
+/// Result of probing one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbedFlow {
-    /// What was asked.
+    /// Flow that was probed.
     pub flow: Flow,
-    /// What was found, by evidence.
+    /// Observed outcome, by evidence.
     pub outcome: Outcome,
     /// The rule that let it in, while it stands.
     pub rule: Option<DecidingRule>,
-    /// What there is to say of the outcome: for want of which rule it was dropped, or what is not proved.
+    /// Reason for the outcome: for want of which rule it was dropped, or what is not proved.
     pub reason: Option<String>,
 }
 
@@ -48,7 +48,7 @@ impl fmt::Display for ProbedFlow {
     }
 }
 
-/// What the flows of a probe came to: one, or as many as its words mean.
+/// Results of a probe's flows: one, or as many as its words mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "a probe that nobody looks at proves nothing"]
 pub struct Probed {

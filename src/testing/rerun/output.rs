@@ -1,4 +1,4 @@
-//! What a test prints in the process inside, printed here: so a harness that captures what tests print captures it too.
+//! Output of a test in the process inside, printed here: so a harness that captures what tests print captures it too.
 
 use std::fs::File;
 use std::io::Read;
@@ -56,7 +56,7 @@ impl Stream {
     }
 }
 
-/// How many bytes can be shown: a character may be cut in two by the end of what was read.
+/// Counts the bytes that can be shown: a character may be cut in two by the end of what was read.
 fn whole_characters(bytes: &[u8]) -> usize {
     let cut = (1..=3).filter(|back| *back <= bytes.len()).find(|back| {
         let tail = &bytes[bytes.len() - back..];
