@@ -1,4 +1,4 @@
-//! What can be typed, with help. Parsing does nothing but parse.
+//! Arguments that can be typed, with help. Parsing does nothing but parse.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-//! Whether to colour.
+//! Choice of colours.
 
 use super::common::When;
 
-/// Whether colours are wanted, on a terminal or not.
+/// Returns `true` if colours are wanted, on a terminal or not.
 pub(super) fn wanted(when: When, is_terminal: bool) -> bool {
     match when {
         When::Always => true,

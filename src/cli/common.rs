@@ -1,4 +1,4 @@
-//! What several commands have in common: exit codes, formats, eras, which lab is meant, and how things are told.
+//! Parts common to several commands: exit codes, formats, eras, which lab is meant, and how things are told.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use sglab::model::{Era, Via};
 use sglab::report;
 use sglab::topology::Topology;
 
-/// What a run of the program comes to. Documented in `docs/output.md`; never renumbered.
+/// Exit code of the program. Documented in `docs/output.md`; never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Exit {

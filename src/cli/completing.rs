@@ -1,4 +1,4 @@
-//! What a shell is offered: commands and options, and the names of the lab that is up.
+//! Completions for a shell: commands and options, and the names of the lab that is up.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn command() -> Command {
     Arguments::command().mut_subcommands(|command| command.mut_args(offer))
 }
 
-/// What an argument is says what can stand there.
+/// Offers an argument what can stand there, by the name of its value.
 fn offer(argument: Arg) -> Arg {
     let said: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
     let [name] = said.as_slice() else { return argument };
@@ -45,12 +45,12 @@ fn offer(argument: Arg) -> Arg {
     argument.add(ArgValueCandidates::new(offered))
 }
 
-/// Where programs can run.
+/// Lists the instances and hosts in which programs can run.
 fn places(state: State) -> Vec<String> {
     [names(state.cloud.instances.keys()), names(state.cloud.hosts.keys())].concat()
 }
 
-/// Who can ask and be asked.
+/// Lists the ends of flows: who can ask and be asked.
 fn ends(state: State) -> Vec<String> {
     let cloud = state.cloud;
     let (instances, balancers) = (names(cloud.instances.keys()), names(cloud.load_balancers.keys()));
@@ -69,7 +69,7 @@ fn candidates(names: Vec<String>) -> Vec<CompletionCandidate> {
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// How the lab is that the words mean. Nothing is said where there is none: somebody is typing.
+/// Returns the state of the lab that the words mean. Nothing is said where there is none: somebody is typing.
 fn state() -> Option<State> {
     let words: Vec<String> = std::env::args().collect();
     let named = words.windows(2).find(|pair| pair[0] == "--name").map(|pair| pair[1].clone());

@@ -14,7 +14,7 @@ use sglab::report::evidence::{BundleFile, FORMAT, MANIFEST, Manifest, sha256};
 /// More than any file of a bundle has.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Whether a bundle may be written there.
+/// Checks that a bundle may be written there.
 ///
 /// # Errors
 /// A folder that holds something else, or what is no folder.
@@ -49,7 +49,7 @@ pub(super) fn check_target(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// What a folder holds, as a manifest sees it.
+/// Kind of an entry of a folder, as a manifest sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
     /// A file of the bundle, as it was written, or the manifest itself.
@@ -91,7 +91,7 @@ fn look_through(
     Ok(())
 }
 
-/// Whether a file is there as the manifest has it.
+/// Returns `true` if a file is there as the manifest has it.
 fn is_of_bundle(folder: &Path, inside: &Path, files: &BTreeMap<String, String>) -> bool {
     let Some(name) = inside.to_str() else { return false };
     // Without a list there is no bundle, and the file that should have it is anybody's.

@@ -57,13 +57,13 @@ pub(super) fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What is to be explained, by the form of the words alone: whatever files and labs there are, the same words mean the same.
+/// Subject of the explanation, by the form of the words alone: whatever files and labs there are, the same words mean the same.
 enum Subject<'a> {
     /// A flow of a file.
     File(&'a str, &'a str),
     /// A flow of a lab that is up.
     Lab(String),
-    /// What is wrong.
+    /// Neither of them, with the reason.
     Neither(String),
 }
 

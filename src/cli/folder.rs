@@ -7,12 +7,12 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// What a folder has.
+/// Contents of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Its topologies and those of its folders, by name.
     pub files: Vec<PathBuf>,
-    /// What was left out, and why.
+    /// Paths that were left out, each with the reason.
     pub skipped: Vec<(PathBuf, String)>,
 }
 
@@ -57,7 +57,7 @@ fn look(folder: &Path, folders: &mut Vec<PathBuf>, links: &mut Vec<PathBuf>, fou
         let entry = entry?;
         let path = entry.path();
         let is_link = entry.file_type()?.is_symlink();
-        // What a link leads to; one that leads nowhere is told by whoever opens it.
+        // The type of what a link leads to; a link that leads nowhere is told by whoever opens it.
         let kind = fs::metadata(&path).map(|found| found.file_type()).or_else(|_| entry.file_type())?;
         if kind.is_dir() {
             if is_link { links.push(path) } else { folders.push(path) }
@@ -75,7 +75,7 @@ fn is_ending(ending: &OsStr) -> bool {
     ending == "yaml" || ending == "yml"
 }
 
-/// What has a name and is no file.
+/// Names what is there and is no file.
 fn what_it_is(kind: FileType) -> Option<&'static str> {
     match kind {
         _ if kind.is_fifo() => Some("a named pipe"),

@@ -8,10 +8,10 @@ use sglab::report::shown;
 
 use super::screen;
 
-/// What is waited for longer than this wants a word.
+/// Time that something may be waited for without a word.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
-/// How the waits of a lab are told.
+/// Returns the function that tells the waits of a lab, if the errors go to a terminal.
 pub(super) fn tell_waits() -> Option<fn(&str)> {
     let tell: fn(&str) = |what| eprintln!("{}", shown(what));
     stderr().is_terminal().then_some(tell)
@@ -33,7 +33,7 @@ pub(super) fn waiting(what: String) -> Waiting {
 /// The same for what may never end, which is told to whoever reads the errors; the words are found when they are needed.
 pub(super) fn waiting_for(what: impl FnOnce() -> String + Send + 'static) -> Waiting {
     let (over, ended) = channel();
-    // Where no thread is to be had, nothing is told.
+    // Nothing is told if no thread can be had.
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
         if ended.recv_timeout(WORTH_TELLING) == Err(RecvTimeoutError::Timeout) {
             screen::tell(&what());

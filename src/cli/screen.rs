@@ -1,4 +1,4 @@
-//! How wide the terminal is. What goes into a pipe or a file has no width.
+//! Width of the terminal. What goes into a pipe or a file has no width.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ pub(super) fn tell(text: &str) {
     eprintln!("{}", fit(&stderr, text));
 }
 
-/// What is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
+/// Words what is wrong with a file, for the errors' own terminal: long lines are shown around what is meant.
 pub(super) fn problems(problems: &Problems) -> String {
     width_of(&std::io::stderr()).map_or_else(|| problems.to_string(), |width| problems.within(width))
 }

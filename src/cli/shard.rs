@@ -5,7 +5,7 @@ use std::str::FromStr;
 /// Every so-many-th topology, from one of the first on: labs share nothing, so each machine runs its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Shard {
-    /// Which, from 1.
+    /// Number of the share, from 1.
     number: usize,
     /// Of how many.
     of: usize,

@@ -97,7 +97,7 @@ async fn boot(topology: &Topology, era: Era, steps: usize) -> anyhow::Result<Lab
     Ok(lab)
 }
 
-/// What is to be run: a shell, if nothing is said.
+/// Returns the command to be run: a shell, if nothing is said.
 fn words(arguments: &ShellArguments, shell: String) -> Vec<String> {
     if arguments.command.is_empty() { vec![shell] } else { arguments.command.clone() }
 }
@@ -124,7 +124,7 @@ async fn in_instance(lab: &mut Lab, arguments: &ShellArguments, site: &str) -> a
     inside::run(lab, site, program).await
 }
 
-/// What is there, for whoever stands in the shell.
+/// Describes what is there, for whoever stands in the shell.
 fn guide(topology: &Topology, steps: usize, lab: &Lab, inside: Option<&str>) -> String {
     use std::fmt::Write;
     let when = match steps {

@@ -14,7 +14,7 @@ use sglab::topology::{EXAMPLES, MAX_BYTES, Problems, Topology};
 use super::common::{in_words, told};
 use super::{folder, screen};
 
-/// What marks a built-in topology.
+/// Prefix of a built-in topology.
 const PREFIX: &str = "example:";
 
 /// Purpose for which a topology is read.
@@ -26,11 +26,11 @@ enum Wanted {
     Cloud,
 }
 
-/// What reading topologies came to.
+/// Result of reading topologies.
 pub(super) struct Read {
     /// Those that can be run, in the order of their naming.
     pub topologies: Vec<Topology>,
-    /// What is wrong with the others.
+    /// Problems of the others.
     pub problems: Vec<Problems>,
     /// Names that nothing could be read by, each with the reason.
     pub unreadable: Vec<Unreadable>,

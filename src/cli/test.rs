@@ -194,7 +194,7 @@ async fn run_one(job: &Job<'_>, options: &Options, watch: &mut dyn FnMut(Progres
     }
 }
 
-/// What a run that did not come to its end is told as.
+/// Makes the report of a run that did not come to its end.
 pub(super) fn broken(topology: &Topology, era: Era, error: &RunError) -> Broken {
     Broken {
         file: topology.file.clone(),
@@ -272,7 +272,7 @@ struct Printer<'a> {
     jobs: usize,
     files: usize,
     ended: usize,
-    /// Whether everything could be written so far.
+    /// Result of writing so far: the first error stays.
     told: std::io::Result<()>,
 }
 

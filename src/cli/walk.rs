@@ -77,7 +77,7 @@ fn answers(path: &Path) -> anyhow::Result<(String, Vec<u8>)> {
     Ok(("<input>".to_owned(), bytes))
 }
 
-/// Where predictions come from.
+/// Source of predictions.
 enum Source {
     /// From a file that fits the questions.
     File(std::vec::IntoIter<Reply>),
@@ -228,7 +228,7 @@ impl Walk<'_> {
         Ok(Some(predictions))
     }
 
-    /// What the person at the terminal says to a question.
+    /// Asks the person at the terminal until a reply fits the question.
     async fn reply<L: Cloudlike>(
         &self,
         lines: &mut UnboundedReceiver<String>,
@@ -276,7 +276,7 @@ fn flow(puzzle: &Puzzle) -> Option<sglab::model::Flow> {
     }
 }
 
-/// Where replies come from, once lines can be awaited.
+/// Source of replies, once lines can be awaited.
 enum Desk {
     File(std::vec::IntoIter<Reply>),
     Person(UnboundedReceiver<String>),

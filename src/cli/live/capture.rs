@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &CaptureArguments) -> anyhow::Result<Exit> {
         std::process::exit(i32::from(code as u8));
     });
     ends.wait().context("failed to wait for a signal")?;
-    // What has been captured by now is still to come; who cannot wait for it asks twice.
+    // Packets captured by now are still to come; a user who cannot wait for them asks twice.
     if ender.lock().unwrap_or_else(PoisonError::into_inner).as_ref().is_some_and(|it| it.end().is_ok()) {
         ends.wait().context("failed to wait for a signal")?;
     }
@@ -115,7 +115,7 @@ fn follow(
     })
 }
 
-/// How many there are. The lock is kept: nothing is written after it.
+/// Says how many packets there are. The lock is kept: nothing is written after it.
 fn say(output: &Mutex<Option<Output>>) {
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(output) = output.as_ref() {

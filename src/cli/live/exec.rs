@@ -56,7 +56,7 @@ pub(crate) struct ExecArguments {
     pub command: Vec<String>,
 }
 
-/// What is passed on to the program. Of a terminal these come as keys, by the program's own terminal.
+/// Signals that are passed on to the program. Of a terminal these come as keys, by the program's own terminal.
 const PASSED_ON: [Signal; 7] = [
     Signal::SIGINT,
     Signal::SIGTERM,

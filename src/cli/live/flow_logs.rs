@@ -69,7 +69,7 @@ pub(super) fn run(arguments: &FlowLogsArguments) -> anyhow::Result<Exit> {
     })
 }
 
-/// How a lab keeps its flow log; nothing if the words are wrong, which has been said then.
+/// Reads the window and the file of a lab's flow log; nothing if the words are wrong, which has been said then.
 pub(super) fn keeping(arguments: &KeepingArguments) -> anyhow::Result<Option<Keeping>> {
     let Some(format) = format(arguments.flow_logs_format.as_deref()) else { return Ok(None) };
     let write = arguments.flow_logs.as_deref().map(|path| file(path, format)).transpose()?;

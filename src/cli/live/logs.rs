@@ -85,7 +85,7 @@ fn no_log(place: &Place) -> String {
     }
 }
 
-/// What a service has said; the lab has it.
+/// Prints what a service has said; the lab has it.
 fn of_service(lab: Option<&str>, service: &str) -> anyhow::Result<Exit> {
     let place = speak::choose_word(lab, "logs")?;
     let known = match Client::connect(&place)?.ask(Request::State)? {

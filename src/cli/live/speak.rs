@@ -219,7 +219,7 @@ pub(super) fn follow_until(
     }
 }
 
-/// What every answer that is not the wanted one comes to.
+/// Ends a command by a reply that is not the wanted one.
 pub(super) fn otherwise(reply: Reply) -> anyhow::Result<Exit> {
     match reply {
         Reply::Invalid(problems) => {

@@ -46,7 +46,7 @@ pub(crate) struct UpArguments {
     pub keeping: super::flow_logs::KeepingArguments,
 }
 
-/// Who waits until the lab is ready.
+/// Caller that waits until the lab is ready.
 static CALLER: OnceLock<Ready> = OnceLock::new();
 /// The place that the lab holds.
 static PLACE: OnceLock<Taken> = OnceLock::new();
