@@ -92,7 +92,9 @@ impl Onward {
 impl Finding {
     /// Reports whether it proves nothing for want of sight, or by the port that it had, so that asking once more may help.
     pub fn is_blind(&self) -> bool {
-        self.back == Back::Overlooked || self.overlooked && !self.seen || self.answer.is_some() && !self.judged
+        self.back == Back::Overlooked
+            || self.overlooked && !self.seen
+            || self.answer.is_some() && self.seen && !self.judged
     }
 }
 
@@ -242,7 +244,7 @@ async fn until_witnessed(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     canary::wait(case, |case| {
         is_sent(ask, answer, case)
             && (is_sent_back(ask, answer, case) || case.overlooked_at(node))
-            && (is_judged(ask, case) || matches!(answer, Answer::Failed(_) | Answer::Unreachable))
+            && (is_judged(ask, case) || is_elsewhere(case) || matches!(answer, Answer::Failed(_) | Answer::Unreachable))
     })
     .await
 }
@@ -263,7 +265,12 @@ fn is_sent(ask: &Ask, answer: &Answer, case: &Case) -> bool {
     stays_inside(ask)
         || matches!(answer, Answer::Failed(_))
         || ask.receiver.as_ref().is_some_and(to)
-        || !case.seen_elsewhere().is_empty()
+        || is_elsewhere(case)
+}
+
+/// Reports whether the question was sent to somebody else, whose groups are not those of the receiver.
+fn is_elsewhere(case: &Case) -> bool {
+    !case.seen_elsewhere().is_empty()
 }
 
 /// Reports whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came
