@@ -186,7 +186,7 @@ impl RefusedView {
             [] => words.split_once(' ').map_or_else(String::new, |(_, subject)| subject.to_owned()),
             unknown => unknown.join(", "),
         };
-        let names = names_for(cloud, operation, refusal.code);
+        let names = names_for(cloud, operation, refusal);
         let meant = refusal.unknown.iter().filter_map(|word| closest(word, names.iter().map(String::as_str)));
         Self {
             operation: words,
@@ -205,7 +205,7 @@ pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> Strin
     if refusal.unknown.is_empty() {
         return text;
     }
-    let names = names_for(cloud, operation, refusal.code);
+    let names = names_for(cloud, operation, refusal);
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let help = meant(refusal.unknown.iter().map(String::as_str), &names);
     for line in text::wrap(&help, WIDTH - 9) {
@@ -216,14 +216,16 @@ pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> Strin
 }
 
 /// The names of the kind that EC2 did not find.
-fn names_for(cloud: &Cloud, operation: &Operation, code: RefusalCode) -> Vec<String> {
+fn names_for(cloud: &Cloud, operation: &Operation, refusal: &Refusal) -> Vec<String> {
     fn all<T: ToString>(names: impl IntoIterator<Item = T>) -> Vec<String> {
         names.into_iter().map(|name| name.to_string()).collect()
     }
-    match code {
+    // The group whose rules are meant is named first.
+    let is_owner = |word: &String| operation.groups().next().is_some_and(|owner| owner.as_str() == word);
+    match refusal.code {
         RefusalCode::InvalidInstanceIdNotFound | RefusalCode::InvalidInstance => all(cloud.instances.keys()),
         // A rule may name others than groups.
-        RefusalCode::InvalidGroupNotFound if operation.is_of_rules() => {
+        RefusalCode::InvalidGroupNotFound if operation.is_of_rules() && !refusal.unknown.iter().all(is_owner) => {
             [all(cloud.groups.keys()), all(cloud.hosts.keys()), all(cloud.prefix_lists.keys())].concat()
         }
         RefusalCode::InvalidGroupNotFound => all(cloud.groups.keys()),

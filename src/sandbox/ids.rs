@@ -32,7 +32,8 @@ const OVERFLOW: u32 = 65_534;
 
 /// Returns the remedy where programs cannot change users.
 pub fn remedy() -> String {
-    let user = User::from_uid(geteuid()).ok().flatten().map_or_else(|| geteuid().to_string(), |user| user.name);
+    let uid = outside(&fs::read_to_string("/proc/self/uid_map").unwrap_or_default(), geteuid());
+    let user = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     format!(
         "give this user a range: `apt-get install uidmap`, then, as root, \
          `echo {user}:100000:65536 | tee -a /etc/subuid >>/etc/subgid`; or run the lab as root"
@@ -156,6 +157,17 @@ fn extents(map: &str) -> Vec<(u32, u32)> {
         Some((inside, count))
     };
     map.lines().filter_map(extent).collect()
+}
+
+/// Returns the id that has another one in this user namespace, by the text of its id map.
+fn outside(map: &str, inside: Uid) -> Uid {
+    let named = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u32>);
+        let (first, outside, count) = (numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?);
+        let offset = inside.as_raw().checked_sub(first).filter(|offset| *offset < count)?;
+        outside.checked_add(offset).map(Uid::from_raw)
+    };
+    map.lines().find_map(named).unwrap_or(inside)
 }
 
 /// Ids that accounts have, or that are granted to users: by the texts of `/etc/passwd` or `/etc/group`, and of `/etc/subuid` or `/etc/subgid`.
@@ -336,6 +348,14 @@ mod tests {
         let granted = "1000 1000 1\n100000 100000 65536\n";
         assert_eq!(packed(&extents(granted), 1000), [line(0, 1000, 1), line(1, 100_000, 65535)]);
         assert_eq!(packed(&extents("1000 1000 1\n"), 1000), [line(0, 1000, 1)]);
+    }
+
+    #[test]
+    fn a_user_who_has_another_id_inside_is_told_by_the_one_outside() {
+        let map = "     65533      65534          1\n    100000     100000      65536\n";
+        assert_eq!(outside(map, Uid::from_raw(65_533)), Uid::from_raw(65_534));
+        assert_eq!(outside(map, Uid::from_raw(100_007)), Uid::from_raw(100_007));
+        assert_eq!(outside("0 0 4294967295", Uid::from_raw(1000)), Uid::from_raw(1000));
     }
 
     #[test]

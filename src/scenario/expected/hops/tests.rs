@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::model::{Era, InstanceName};
 use crate::scenario::predict;
