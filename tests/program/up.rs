@@ -60,6 +60,9 @@ fn ec2_refuses_in_its_own_words_and_nothing_has_changed() {
         "refused: InvalidInstanceID.NotFound: The instance ID 'web9' does not exist\n         \
          did you mean `web1`? there are web1, web2, db1, db2\n"
     );
+    // The group whose rules are meant is a group; who is named by a rule may be a host.
+    let refused = labs.say(&["authorize", "SG-T-WEBX", "tcp 81 from office"]);
+    assert!(refused.err.contains("did you mean `SG-T-WEB`?") && !refused.err.contains("office"), "{refused:?}");
     let now = labs.states()[0]["instances"].clone();
     for (before, now) in before.as_array().unwrap().iter().zip(now.as_array().unwrap()) {
         assert_eq!((&before["name"], &before["interfaces"]), (&now["name"], &now["interfaces"]));
