@@ -1,11 +1,11 @@
 //! The words of an explanation.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Operation, Peer, Permission,
-    Rule, RuleId, Scheme, Service, SourceDestCheck, Target, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, HostIp, InstanceName, InstanceState, InterfaceId, Operation, Peer,
+    Permission, Rule, RuleId, Scheme, Service, SourceDestCheck, SubnetRoute, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 use crate::topology::write;
@@ -28,7 +28,10 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
         Verdict::FailsCheck { interface: InterfaceId { instance, .. }, .. } => {
             format!("dropped by the source and destination check of {instance}, before any group is asked")
         }
-        Verdict::Blackhole { .. } => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
+        Verdict::Blackhole { .. } => match stopped_hop(cloud, flow) {
+            Some(hop) => format!("dropped; the route leads to {hop}, which is stopped"),
+            None => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
+        },
         Verdict::Untranslated { .. } => {
             format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
         }
@@ -86,6 +89,9 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             });
             let towards = match (inside, destination) {
                 (true, _) => "a private address, inside the VPC",
+                (false, IpAddr::V4(address)) if routes_for(cloud, from, *address).next().is_some() => {
+                    "a public address, out of the VPC"
+                }
                 (false, IpAddr::V4(_)) => "a public address, out of the VPC through its gateway",
                 (false, IpAddr::V6(_)) => "an IPv6 address, which nothing translates",
             };
@@ -132,6 +138,25 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             None => format!("the gateway of {vpc} knows {public}"),
         },
     }
+}
+
+/// Returns the stopped instance to which the route of a flow leads to a host outside, if one does.
+fn stopped_hop<'a>(cloud: &'a Cloud, flow: &Flow) -> Option<&'a InstanceName> {
+    let Endpoint::Host(_, HostIp(IpAddr::V4(address))) = flow.to else { return None };
+    let routes = routes_for(cloud, &flow.from.interface()?, address);
+    let hop = &routes.max_by_key(|route| route.destination.prefix_len())?.target.instance;
+    is_stopped(cloud, hop).then_some(hop)
+}
+
+/// Returns the routes of a sender's subnet that an address is in.
+fn routes_for<'a>(
+    cloud: &'a Cloud,
+    from: &InterfaceId,
+    destination: Ipv4Addr,
+) -> impl Iterator<Item = &'a SubnetRoute> + use<'a> {
+    let sender = cloud.interface(from);
+    let routes = sender.and_then(|sender| cloud.vpcs.get(&sender.vpc)?.routes.get(&sender.subnet));
+    routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
 }
 
 /// `web1`, or `web1.eth1` for a further interface.
