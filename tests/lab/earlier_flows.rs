@@ -21,9 +21,9 @@ instances:
 scenario: [{step: one, expect: {open: ['a -> b:53/udp'], dropped: ['a -> b:54/udp']}}]
 ";
 
-/// A quarter of all ports: as many flows as one interface may have.
+/// An eighth of all ports: half as many flows as one interface may have.
 fn ports() -> impl Iterator<Item = u16> {
-    (1024..=u16::MAX).step_by(4)
+    (1024..=u16::MAX).step_by(8)
 }
 
 fn datagram((from, source): (Ipv4Addr, u16), (to, destination): (Ipv4Addr, u16)) -> Vec<u8> {
@@ -108,6 +108,6 @@ async fn packets_of_traffic_that_pass_by_earlier_flows_are_told() {
     let trace = lab.end_traffic(traffic).await;
     let new = trace.streams[0].iter().filter(|packet| packet.part == Part::New);
     let (arrived, dropped): (Vec<_>, Vec<_>) = new.partition(|packet| packet.arrived);
-    assert!(arrived.len() > 5 && dropped.len() > 5, "{} arrived, {} dropped", arrived.len(), dropped.len());
+    assert!(arrived.len() > 2 && dropped.len() > 2, "{} arrived, {} dropped", arrived.len(), dropped.len());
     assert!(arrived.iter().all(|packet| !packet.judged), "{arrived:?}");
 }

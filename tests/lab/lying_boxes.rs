@@ -10,6 +10,7 @@ use sglab::probe::{Outcome, Trace};
 
 use crate::bare::{inside, nft_script, run, tap};
 use crate::clouds::*;
+use crate::dealt::is_ours;
 use crate::liars::{TAKE_WHAT_COMES, TAKE_WHAT_LEAVES, Words, answer, answer_as, hide_and_send_back, is_inconclusive};
 
 /// `two` may ask by its second interface only, whose source is not checked.
@@ -227,14 +228,15 @@ async fn an_appliance_that_keeps_packets_of_traffic_makes_nothing_lost() {
     let forward =
         |rule: &str| format!("table inet lie {{ chain on {{ type filter hook forward priority 0; {rule}\n }}\n}}\n");
     let thirds = "meta l4proto { tcp, udp } numgen inc mod 3 == 0 drop";
-    for (cloud, on_the_way, asked, rule) in [
+    let tried = [
         (MIDDLEBOX, "box", flow("web", "db", udp(5000)), thirds),
         (MIDDLEBOX, "box", flow("web", "db", tcp(80)), thirds),
         (MIDDLEBOX, "box", flow("web", "db", udp(5000)), "drop"),
         (MIDDLEBOX, "box", flow("web", "db", udp(5000)), "udp dport 5000 numgen inc mod 3 == 0 udp dport set 5001"),
         (MIDDLEBOX, "box", flow("web", "db", tcp(80)), "tcp flags & (syn | ack) == syn tcp flags set ack"),
         (NAT, "nat", by_public(flow("worker", "api", tcp(80))), thirds),
-    ] {
+    ];
+    for (_, (cloud, on_the_way, asked, rule)) in tried.into_iter().enumerate().filter(|(number, _)| is_ours(*number)) {
         let mut lab = boot(&topology(cloud), Era::Vpc).await;
         nft_script(&node(&lab, on_the_way), forward(rule)).await;
         let trace = traffic(&mut lab, &[asked]).await;

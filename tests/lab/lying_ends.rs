@@ -9,6 +9,7 @@ use sglab::probe::{Held, Outcome, Part};
 
 use crate::bare::{inside, nft_script, run};
 use crate::clouds::*;
+use crate::dealt::is_ours;
 use crate::liars::*;
 
 #[sglab::test]
@@ -386,7 +387,9 @@ async fn an_end_of_traffic_that_sends_nothing_or_something_else_makes_nothing_lo
         // It holds packets of the connection back, and lets answers come as something new.
         Some(own("output", "udp sport != 5000 udp dport { 5000, 5001 } drop")),
     ];
-    let tried = scripts.into_iter().map(|script| async move {
+    // Honest ends, and each lie as one of the users that run this.
+    let ours = scripts.into_iter().enumerate().filter(|(number, script)| script.is_none() || is_ours(*number));
+    let tried = ours.map(|(_, script)| async move {
         for liars in [ENDS.map(|ends| ends.from), ["b", "b", "world"]] {
             let mut lab = cloud().await;
             let flows: Vec<Flow> = ENDS
