@@ -129,6 +129,17 @@ impl Sighting {
 }
 
 impl Tuple {
+    /// Returns that of what goes the other way.
+    pub fn turned(self) -> Self {
+        Self {
+            source: self.destination,
+            source_port: self.destination_port,
+            destination: self.source,
+            destination_port: self.source_port,
+            ..self
+        }
+    }
+
     /// The tuple of what answers it; nothing where nobody answers.
     pub fn answer(self) -> Option<Self> {
         let (source_port, destination_port) = match (self.protocol, self.destination_port) {

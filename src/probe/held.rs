@@ -253,14 +253,7 @@ impl Connection {
 
     /// The tuples of what the server sends.
     fn back(&self) -> Vec<Tuple> {
-        let turned = |tuple: Tuple| Tuple {
-            source: tuple.destination,
-            source_port: tuple.destination_port,
-            destination: tuple.source,
-            destination_port: tuple.source_port,
-            ..tuple
-        };
-        self.there().into_iter().map(turned).collect()
+        self.there().into_iter().map(Tuple::turned).collect()
     }
 
     /// Registers what the client sends, and what answers it.

@@ -30,7 +30,7 @@ use super::resolve::{self, SentBy, Whose};
 use super::waiting;
 use crate::fabric::packet::Tuple;
 use crate::model::{Port, Service};
-use looks::{Known, Watch, looks, turn, watch};
+use looks::{Known, Watch, looks, watch};
 use marks::{Mark, flow};
 use reading::{Passage, Read};
 use sending::{Lane, TICK, answering, send};
@@ -132,7 +132,7 @@ impl Streams {
                 known.looks.insert((stream, Part::Back, 0), there.turned(ask, held));
                 known.looks.insert((stream, Part::Forth, 0), there);
                 cases.insert((stream, Part::Forth, 0), prober.board.register(&ways, parties(ask)));
-                let turned: Vec<Tuple> = ways.iter().map(|way| turn(*way)).collect();
+                let turned: Vec<Tuple> = ways.iter().map(|way| way.turned()).collect();
                 cases.insert(
                     (stream, Part::Back, 0),
                     prober.board.register(&turned, parties(ask).turned(receiver.node.clone())),

@@ -125,7 +125,7 @@ impl FlowLog {
         if !is_tracked(tuple.protocol) {
             return;
         }
-        let back = turned(tuple);
+        let back = tuple.turned();
         let key = (node.clone(), tuple);
         let admitted = self.flows.get(&key).is_some_and(|flow| flow.ingress.is_some());
         if !admitted && !self.flows.contains_key(&(node.clone(), back)) {
@@ -261,17 +261,7 @@ fn portless(tuple: Tuple) -> Tuple {
     }
 }
 
-fn turned(tuple: Tuple) -> Tuple {
-    Tuple {
-        source: tuple.destination,
-        source_port: tuple.destination_port,
-        destination: tuple.source,
-        destination_port: tuple.source_port,
-        ..tuple
-    }
-}
-
 /// Returns the tuple of what answers a packet, as far as a record shows it.
 fn answer(tuple: Tuple) -> Tuple {
-    turned(portless(tuple))
+    portless(tuple).turned()
 }

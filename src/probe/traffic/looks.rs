@@ -147,25 +147,15 @@ impl Looks {
     pub(super) fn turned(&self, ask: &Ask, port: u16) -> Self {
         let seen = seen_source(ask);
         let own = ask.receiver.as_ref().map_or(ask.destination, |receiver| receiver.address);
-        let ways: Vec<Tuple> = tuples(ask, port).into_iter().map(turn).collect();
+        let ways: Vec<Tuple> = tuples(ask, port).into_iter().map(Tuple::turned).collect();
         Self {
             from: self.to.clone(),
-            entering: turn(question::tuple(ask.service, seen, port, own)),
+            entering: question::tuple(ask.service, seen, port, own).turned(),
             to: self.from.clone(),
-            arriving: vec![turn(self.entering)],
+            arriving: vec![self.entering.turned()],
             by: appliances(&ask.back, [&self.from, &self.to], &ways, |(from, to)| {
-                turn(question::tuple(ask.service, to, port, from))
+                question::tuple(ask.service, to, port, from).turned()
             }),
         }
-    }
-}
-
-pub(super) fn turn(tuple: Tuple) -> Tuple {
-    Tuple {
-        source: tuple.destination,
-        source_port: tuple.destination_port,
-        destination: tuple.source,
-        destination_port: tuple.source_port,
-        ..tuple
     }
 }
