@@ -392,7 +392,7 @@ impl Builder {
         self.route_in(table, &node, EVERYWHERE, way);
         if device > 0 {
             self.policy(&node, Selected::Source(private.into()), table);
-            // What a route leads to this interface of an appliance is passed on by it.
+            // An appliance passes on by this interface what a route leads to it.
             if self.network.nodes.get(&node).is_some_and(|node| node.kind == NodeKind::Appliance) {
                 self.policy(&node, Selected::From(format!("eth{device}")), table);
             }

@@ -136,7 +136,7 @@ pub async fn knows(node: &Arc<Namespace>, packet: packet::Tuple) -> Result<bool,
     found.map(|flows| !flows.is_empty()).map_err(|refused| in_node(&node.name, refused))
 }
 
-/// How long a namespace remembers an established connection of TCP in which nothing is sent.
+/// Returns the time for which a namespace remembers an established connection of TCP in which nothing is sent.
 ///
 /// # Errors
 /// The kernel's word, with the namespace.

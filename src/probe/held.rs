@@ -480,7 +480,10 @@ impl Connection {
             Ok(false) if self.was_forgotten => None,
             Ok(false) => match conntrack::keeps_connections_for(node).await {
                 Ok(time) if self.heard.elapsed() >= time => None,
-                Ok(_) => Some(format!("{} has it on record as invalid: an end of it has ended it there", logged.node)),
+                Ok(_) => Some(format!(
+                    "{} has it on record as invalid, and forgot the connection before its time: an end has closed or reset it",
+                    logged.node
+                )),
                 Err(error) => Some(error.to_string()),
             },
             Ok(true) => Some(format!("{} has it on record as invalid, and remembers the connection", logged.node)),

@@ -37,7 +37,7 @@ pub(super) fn outcome(
         Outcome::Open { .. } | Outcome::Refused { .. } if !finding.judged => {
             let lost = if finding.lost > 0 { ", or its record was lost" } else { "" };
             let why = format!(
-                "it was answered, and no filter has asked its groups of it: it passed by an earlier flow{lost}"
+                "it was answered, and no filter recorded that its groups were asked: it passed by an earlier flow{lost}"
             );
             Outcome::Inconclusive { why }
         }

@@ -225,13 +225,13 @@ impl Streams {
         };
         let first_questions: Vec<Option<Instant>> =
             (0..).zip(&self.courses).map(|(stream, _)| read.first_question(stream)).collect();
+        let slowest = read.slowest();
         let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
         let mut stray = None;
         for (mark, before, after) in sent {
             let (stream, part, _) = mark;
             let arrived = read.arrived.contains_key(&mark);
             let case = self.cases.get(&flow(mark));
-            let judged = case.is_some_and(|case| waiting::is_judged(&self.courses[stream as usize].ask, case));
             let record = case.and_then(|case| case.records().into_iter().rfind(|logged| logged.record.is_drop()));
             let crowded_out = !arrived && record.is_some() && case.is_some_and(|case| held::lacked_room(case));
             no_room |= crowded_out;
@@ -240,8 +240,10 @@ impl Streams {
             let unjudged = record.as_ref().filter(|_| !arrived).and_then(resolve::unjudged);
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
+            let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
+            let passage = read.passage(mark, by, &slowest);
             ends += 1;
-            unexplained += usize::from(!arrived && drop.is_none());
+            unexplained += usize::from(!arrived && drop.is_none() && passage != Passage::UnderWay);
             let number = stream as usize;
             let Some(course) = self.courses.get(number) else { continue };
             let entered = if stays_inside(&course.ask) { Some(after) } else { read.entered.get(&mark).copied() };
@@ -256,13 +258,9 @@ impl Streams {
             if part == Part::Back && asked.is_none_or(|asked| asked > before) {
                 continue;
             }
-            let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
-            let passed_on = match read.passage(mark, by) {
+            let passed_on = match passage {
                 Passage::Done(passed_on) => passed_on,
-                Passage::UnderWay => {
-                    unexplained -= usize::from(!arrived && drop.is_none());
-                    continue;
-                }
+                Passage::UnderWay => continue,
                 Passage::Kept(node) => {
                     let why = format!("not all that {node} was to pass on has come from it as it was to be sent");
                     if let Some(unsent) = trace.unsent.get_mut(number) {
@@ -273,6 +271,7 @@ impl Streams {
             };
             // It may have been held back where it was sent, or by an appliance.
             let after = after.max(entered).max(passed_on.unwrap_or(entered));
+            let judged = case.is_some_and(|case| waiting::is_judged(&course.ask, case));
             if let Some(packets) = trace.streams.get_mut(number) {
                 packets.push(Packet { part, before, after, arrived, judged, drop });
             }

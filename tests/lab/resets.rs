@@ -94,6 +94,6 @@ async fn an_end_that_has_its_own_connection_forgotten_has_it_cut_by_no_group() {
         }
         let found = lab.examine(&name).await.expect("a lab");
         let Held::Inconclusive { why } = &found else { panic!("{sender}: {found:?}") };
-        assert!(why.ends_with("an end of it has ended it there"), "{why}");
+        assert!(why.ends_with("an end has closed or reset it"), "{why}");
     }
 }

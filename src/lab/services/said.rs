@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// A question is asked again where nobody answers. More of one is nobody's that waits.
+/// Maximum number of answers kept for one question, which is asked three times at the most.
 const MOST: usize = 8;
 
 /// Address and port that a question comes from. Each question has a socket of its own.

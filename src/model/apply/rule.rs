@@ -25,8 +25,6 @@ pub(in crate::model) fn authorize(
     name: &GroupName,
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
-    known_direction(cloud, direction)?;
-    lookup::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let group = group::known(cloud, name)?;
@@ -66,8 +64,6 @@ pub(in crate::model) fn revoke(
     name: &GroupName,
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
-    known_direction(cloud, direction)?;
-    lookup::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     let group = group::known(cloud, name)?;
     let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
@@ -91,8 +87,6 @@ pub(in crate::model) fn describe(
     name: &GroupName,
     permissions: &[Permission],
 ) -> Result<(), Refusal> {
-    known_direction(cloud, direction)?;
-    lookup::must_be_ours(name)?;
     let requested = resolve(cloud, direction, name, permissions)?;
     permissions.iter().filter_map(|p| p.description.as_deref()).try_for_each(words::rule_description)?;
     let rules = of(group::known(cloud, name)?, direction);
@@ -166,12 +160,15 @@ impl Requested<'_> {
     }
 }
 
+/// The rules that a request names, of a group and a direction in which rules may be changed.
 fn resolve<'a>(
     cloud: &Cloud,
     direction: Direction,
     group: &GroupName,
     permissions: &'a [Permission],
 ) -> Result<Vec<Requested<'a>>, Refusal> {
+    known_direction(cloud, direction)?;
+    lookup::must_be_ours(group)?;
     let vpc = &group::known(cloud, group)?.vpc;
     let preposition = if direction == Direction::Ingress { "from" } else { "to" };
     let mut requested: Vec<Requested<'a>> = Vec::new();

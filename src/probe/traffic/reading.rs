@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
@@ -73,27 +73,38 @@ impl Read {
         }
     }
 
-    /// Returns the progress of a packet at the appliances on its way.
-    pub fn passage(&self, found: Mark, by: &[Appliance]) -> Passage {
+    /// Returns the longest time that each appliance has had a packet that it passed on.
+    pub fn slowest(&self) -> HashMap<NodeName, Duration> {
+        let mut slowest = HashMap::new();
+        for (at, passed_on) in &self.passed_on {
+            let took = self.handed.get(at).and_then(|handed| passed_on.checked_duration_since(*handed));
+            let longest: &mut Duration = slowest.entry(at.1.clone()).or_default();
+            *longest = took.unwrap_or_default().max(*longest);
+        }
+        slowest
+    }
+
+    /// Returns what has become of a packet at the appliances on its way.
+    pub fn passage(&self, found: Mark, by: &[Appliance], slowest: &HashMap<NodeName, Duration>) -> Passage {
         let mut last = None;
         for Appliance { node, .. } in by {
             let at = (found, node.clone());
             match (self.handed.get(&at), self.passed_on.get(&at)) {
                 (_, Some(passed_on)) => last = last.max(Some(*passed_on)),
-                (Some(handed), None) if self.may_be_under_way(*handed, node) => return Passage::UnderWay,
+                // It may still be passed on: it has been there for no longer than twice what the slowest took.
+                (Some(handed), None)
+                    if slowest
+                        .get(node)
+                        .zip(self.ended)
+                        .is_some_and(|(longest, ended)| ended.duration_since(*handed) <= *longest * 2) =>
+                {
+                    return Passage::UnderWay;
+                }
                 (Some(_), None) => return Passage::Kept(node.clone()),
                 (None, None) => {}
             }
         }
         Passage::Done(last)
-    }
-
-    /// Reports whether an appliance has had a packet for no longer than twice what it took for the slowest that it has passed on.
-    fn may_be_under_way(&self, handed: Instant, by: &NodeName) -> bool {
-        let of_it = self.passed_on.iter().filter(|((_, node), _)| node == by);
-        let took = of_it.filter_map(|(at, passed_on)| passed_on.checked_duration_since(*self.handed.get(at)?));
-        let (Some(longest), Some(ended)) = (took.max(), self.ended) else { return false };
-        ended.duration_since(handed) <= longest * 2
     }
 
     /// Returns the moment at which the first question of a stream's held connection came to the receiver.

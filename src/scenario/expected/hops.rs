@@ -6,6 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
+use etherparse::{NetSlice, SlicedPacket};
+
 use super::super::cloudlike::Cloudlike;
 use super::super::results::{
     Check, CheckStatus, Class, Counted, Details, Evidence, Finding, Headline, Listing, Met, Said, Section, Statement,
@@ -256,36 +258,24 @@ struct Mark {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a frame, from its Ethernet header on. The harness sends no options and no extension headers of IPv6.
+    /// Reads a frame, from its Ethernet header on.
     fn of(frame: &'a [u8]) -> Option<Self> {
-        const ETHERNET: usize = 14;
-        let packet = frame.get(ETHERNET..)?;
-        match packet.first()? >> 4 {
-            4 => {
-                let header = usize::from(packet.first()? & 0x0f) * 4;
-                let length = usize::from(u16::from_be_bytes([*packet.get(2)?, *packet.get(3)?]));
-                let address = |at: usize| Some(IpAddr::from(<[u8; 4]>::try_from(packet.get(at..at + 4)?).ok()?));
-                Some(Self {
-                    source: address(12)?,
-                    destination: address(16)?,
-                    hops: *packet.get(8)?,
-                    protocol: *packet.get(9)?,
-                    payload: packet.get(header..length)?,
-                })
-            }
-            6 => {
-                const HEADER: usize = 40;
-                let length = usize::from(u16::from_be_bytes([*packet.get(4)?, *packet.get(5)?]));
-                let address = |at: usize| Some(IpAddr::from(<[u8; 16]>::try_from(packet.get(at..at + 16)?).ok()?));
-                Some(Self {
-                    source: address(8)?,
-                    destination: address(24)?,
-                    hops: *packet.get(7)?,
-                    protocol: *packet.get(6)?,
-                    payload: packet.get(HEADER..HEADER + length)?,
-                })
-            }
-            _ => None,
+        match SlicedPacket::from_ethernet(frame).ok()?.net? {
+            NetSlice::Ipv4(ip) => Some(Self {
+                source: ip.header().source_addr().into(),
+                destination: ip.header().destination_addr().into(),
+                hops: ip.header().ttl(),
+                protocol: ip.payload().ip_number.0,
+                payload: ip.payload().payload,
+            }),
+            NetSlice::Ipv6(ip) => Some(Self {
+                source: ip.header().source_addr().into(),
+                destination: ip.header().destination_addr().into(),
+                hops: ip.header().hop_limit(),
+                protocol: ip.payload().ip_number.0,
+                payload: ip.payload().payload,
+            }),
+            NetSlice::Arp(_) => None,
         }
     }
 

@@ -4,7 +4,8 @@ use crate::scenario::predict;
 use crate::topology::Topology;
 
 fn frame(hops: u8, (source, port): (u8, u16), syn: u8) -> Vec<u8> {
-    let mut bytes = vec![0; 14];
+    let mut bytes = vec![0; 12];
+    bytes.extend([8, 0]);
     bytes.extend([0x45, 0, 0, 40, 0, 0, 0, 0, hops, TCP, 0, 0, 10, 0, 0, source, 203, 0, 113, 10]);
     bytes.extend([0x9c, 0x40]);
     bytes.extend(port.to_be_bytes());
