@@ -221,7 +221,9 @@ impl Followed {
             one.note(&held);
             match (agreement, held) {
                 (Agreement::Agree, _) => compared.compared += 1,
-                (Agreement::Unproved, Held::Inconclusive { why }) => not(&one.flow, Why::Unproved, why),
+                (Agreement::Unproved, Held::Inconclusive { why } | Held::Gone { why }) => {
+                    not(&one.flow, Why::Unproved, why)
+                }
                 (_, observed) => {
                     compared.compared += 1;
                     let is_new = !std::mem::replace(&mut one.is_known, true);

@@ -96,6 +96,13 @@ fn what_nothing_proves_is_inconclusive() {
 }
 
 #[test]
+fn an_end_that_has_ended_its_own_connection_disagrees_with_nobody() {
+    let result = run(ADMITTED, Held::Gone { why: "the connection has ended: reset by peer".to_owned() });
+    assert_eq!(result.verdict, RunVerdict::Inconclusive);
+    assert_eq!((result.counts.connections, result.counts.connections_not_compared), (0, 2));
+}
+
+#[test]
 fn broken_canaries_compare_nothing() {
     let lab = Double { fate: Box::new(|_, _| cut()), canaries_held: false, ..obeying() };
     let asked = crate::scenario::testing::flows(crate::topology::ExpectedOutcome::Open, &[ADMITTED]);
