@@ -22,8 +22,11 @@ pub fn flow((stream, part, number): Mark) -> Mark {
     (stream, part, if part == Part::New { number } else { 0 })
 }
 
-pub fn payload((stream, part, number): Mark) -> [u8; 13] {
-    let mut bytes = [0; 13];
+/// Length of the payload of every packet of ours, in bytes.
+pub const LENGTH: usize = 13;
+
+pub fn payload((stream, part, number): Mark) -> [u8; LENGTH] {
+    let mut bytes = [0; LENGTH];
     bytes[..4].copy_from_slice(&MAGIC);
     bytes[4..8].copy_from_slice(&stream.to_be_bytes());
     bytes[8] = part as u8;
@@ -31,10 +34,9 @@ pub fn payload((stream, part, number): Mark) -> [u8; 13] {
     bytes
 }
 
-/// The mark of a packet of ours.
+/// The mark of a packet of ours, at whose end it stands.
 pub fn mark(packet: &[u8]) -> Option<Mark> {
-    let at = packet.windows(MAGIC.len()).position(|window| window == MAGIC)?;
-    let bytes: &[u8; 13] = packet.get(at..at + 13)?.try_into().ok()?;
+    let bytes = packet.last_chunk::<LENGTH>().filter(|bytes| bytes.starts_with(&MAGIC))?;
     let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let part = [Part::New, Part::Forth, Part::Back].into_iter().find(|part| *part as u8 == bytes[8])?;
     Some((number(4), part, number(9)))
@@ -50,6 +52,7 @@ mod tests {
             let packet = [&[0x45; 28][..], &payload((7, part, 70_000))].concat();
             assert_eq!(mark(&packet), Some((7, part, 70_000)));
             assert_eq!(mark(&packet[..40]), None, "cut off");
+            assert_eq!(mark(&[&packet, &[0][..]].concat()), None, "something stands behind it");
         }
         assert_eq!(mark(b"somebody else's packet"), None);
     }

@@ -8,8 +8,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 
 use super::looks::{Appliance, Known, Shows, Watch};
-use super::marks::{Mark, Part, flow, mark};
-use crate::fabric::packet::{TCP, Tuple};
+use super::marks::{LENGTH, Mark, Part, flow, mark};
+use crate::fabric::packet::{TCP, Tuple, UDP};
 use crate::fabric::tap;
 use crate::network::NodeName;
 
@@ -45,6 +45,8 @@ pub(super) enum Passage {
 
 impl Read {
     fn note(&mut self, known: &Known, end: &NodeName, shows: Shows, packet: &[u8]) {
+        // What stands behind the packet in its frame is no part of it.
+        let packet = packet.get(..stated_length(packet)).unwrap_or(packet);
         let Some(tuple) = Tuple::parse(packet) else { return };
         let Some(found) = mark(packet).or_else(|| known.syns.get(&tuple).copied()) else { return };
         let Some(looks) = known.looks.get(&flow(found)) else { return };
@@ -121,23 +123,36 @@ const HOPS: u8 = 32;
 /// there are hops to go. What begins a connection of TCP does nothing else. Of the rest (checksums, flags, lengths behind the header) filters have
 /// records.
 fn is_sound(packet: &[u8]) -> bool {
+    let length = stated_length(packet);
     let (is_sound, protocol, header) = match packet {
-        [0x45, _, high, low, _, _, flags, offset, hops, protocol, ..] if packet.len() >= 20 => {
-            let length = usize::from(u16::from_be_bytes([*high, *low]));
+        [0x45, _, _, _, _, _, flags, offset, hops, protocol, ..] if packet.len() >= 20 => {
             let sum: u32 = packet[..20].chunks(2).map(|two| u32::from(u16::from_be_bytes([two[0], two[1]]))).sum();
             let folded = (sum & 0xffff) + (sum >> 16);
             let is_right = (folded & 0xffff) + (folded >> 16) == 0xffff;
-            let is_whole = flags & 0xbf == 0 && *offset == 0 && (20..=packet.len()).contains(&length);
-            (is_right && is_whole && *hops >= HOPS, *protocol, 20)
+            (is_right && flags & 0xbf == 0 && *offset == 0 && *hops >= HOPS, *protocol, 20)
         }
-        [first, _, _, _, high, low, protocol, hops, ..] if first >> 4 == 6 => {
-            let length = 40 + usize::from(u16::from_be_bytes([*high, *low]));
-            (length <= packet.len() && *hops >= HOPS, *protocol, 40)
-        }
+        [first, _, _, _, _, _, protocol, hops, ..] if first >> 4 == 6 => (*hops >= HOPS, *protocol, 40),
         _ => return false,
     };
-    let begins = || packet.get(header + 13).is_some_and(|flags| flags & 0x3f == 0x02);
-    is_sound && (protocol != TCP || begins())
+    // Headers between the two have a router drop it without a word, and so does a length that ends before what follows.
+    let follows = packet.get(header..length).unwrap_or_default();
+    is_sound
+        && match (protocol, follows) {
+            (TCP, [_, _, _, _, _, _, _, _, _, _, _, _, _, flags, ..]) => flags & 0x3f == 0x02,
+            (UDP, [_, _, _, _, high, low, ..]) => {
+                follows.len() == 8 + LENGTH && usize::from(u16::from_be_bytes([*high, *low])) == follows.len()
+            }
+            _ => false,
+        }
+}
+
+/// Length of a packet by its own header, in bytes; 0 where it has none.
+fn stated_length(packet: &[u8]) -> usize {
+    match packet {
+        [first, _, high, low, ..] if first >> 4 == 4 => usize::from(u16::from_be_bytes([*high, *low])),
+        [first, _, _, _, high, low, ..] if first >> 4 == 6 => 40 + usize::from(u16::from_be_bytes([*high, *low])),
+        _ => 0,
+    }
 }
 
 /// Reads until it is woken, and then what is left.
@@ -204,6 +219,30 @@ mod tests {
             broken[at] ^= bits;
             assert!(!is_sound(&broken), "byte {at}");
         }
+    }
+
+    #[test]
+    fn what_is_hidden_from_a_router_by_lengths_or_headers_of_ipv6_is_not_sound() {
+        let mut packet = Vec::new();
+        let builder = PacketBuilder::ipv6([1; 16], [2; 16], 64).udp(4000, 53);
+        builder.write(&mut packet, b"thirteen byte").expect("a vector takes it");
+        assert!(is_sound(&packet));
+        let mut of_no_length = packet.clone();
+        of_no_length[4..6].fill(0);
+        assert!(!is_sound(&of_no_length), "the router cuts it behind its header");
+        let mut behind_options = packet[..40].to_vec();
+        behind_options.extend([17, 0, 0x4e, 4, 0, 0, 0, 0]);
+        behind_options.extend(&packet[40..]);
+        behind_options[5] += 8;
+        behind_options[6] = 0;
+        assert!(!is_sound(&behind_options), "the router drops what has options that it does not know");
+        let mut padded = packet.clone();
+        padded[5] = 8;
+        padded[45] = 8;
+        assert!(!is_sound(&padded), "what stands behind it is no part of it");
+        let mut longer_within = packet;
+        longer_within[45] += 1;
+        assert!(!is_sound(&longer_within));
     }
 
     #[test]
