@@ -67,6 +67,14 @@ pub enum LabError {
         /// Obstacle, in words.
         why: String,
     },
+    /// Traffic that was to flow would prove nothing.
+    #[error("nothing would be proved by traffic for {flow}: {why}")]
+    UnprovedTraffic {
+        /// Flow of the traffic.
+        flow: String,
+        /// Evidence that is missing, in words.
+        why: String,
+    },
     /// A connection is remembered though it was idle for its time.
     #[error("the connection {name} is still tracked: {why}")]
     NotForgotten {

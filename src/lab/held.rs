@@ -16,7 +16,8 @@ impl Lab {
     /// Opens a connection and holds it; the receiver asked for has answered when this returns.
     ///
     /// # Errors
-    /// [`LabError::Broken`]; [`LabError::NotOpened`] with the reason if the flow does not come about.
+    /// [`LabError::Broken`]; [`LabError::NotOpened`] with the reason if the flow does not come about; [`LabError::NotProved`] where nothing proves
+    /// that it is not for one of its ends.
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let (ask, client) = self.ends(name, flow).await?;
         let connection = Connection::open(&mut self.prober, ask, client).await;
@@ -27,7 +28,7 @@ impl Lab {
     /// heard the other when this returns. No rule has to admit what comes.
     ///
     /// # Errors
-    /// As for [`Lab::open`]; [`LabError::NotProved`] where it may be for want of room.
+    /// As for [`Lab::open`].
     pub async fn meet(&mut self, name: &ConnectionName, peers: &Peers) -> Result<(), LabError> {
         let (flow, Some(port)) = (&peers.there, peers.port()) else {
             return Err(not_opened(name, peers, "only datagrams are sent from both ends".to_owned()));
@@ -37,13 +38,7 @@ impl Lab {
         if let Some((other, _)) = self.connections.open().find(|(_, held)| held.is_between(&ask, port)) {
             return Err(not_opened(name, peers, format!("{other} is held between the same ports")));
         }
-        let connection = match Connection::meet(&mut self.prober, ask, client, port).await {
-            Ok(connection) => Ok(connection),
-            Err(NotMet::Apart(why)) => Err(why),
-            Err(NotMet::Unproved(why)) => {
-                return Err(LabError::NotProved { name: name.clone(), flow: peers.to_string(), why });
-            }
-        };
+        let connection = Connection::meet(&mut self.prober, ask, client, port).await;
         self.hold(name, vec![peers.there.clone(), peers.back.clone()], peers, connection)
     }
 
@@ -64,9 +59,12 @@ impl Lab {
         name: &ConnectionName,
         flows: Vec<Flow>,
         flow: &impl std::fmt::Display,
-        connection: Result<Connection, String>,
+        connection: Result<Connection, NotMet>,
     ) -> Result<(), LabError> {
-        let connection = connection.map_err(|why| not_opened(name, flow, why))?;
+        let connection = connection.map_err(|not_met| match not_met {
+            NotMet::Apart(why) => not_opened(name, flow, why),
+            NotMet::Unproved(why) => LabError::NotProved { name: name.clone(), flow: flow.to_string(), why },
+        })?;
         let admissions = Admissions { flows, ends: Vec::new() };
         self.connections.hold(name, connection, admissions);
         self.note_admissions(name);

@@ -227,10 +227,11 @@ fn host_node(name: &HostName) -> NodeName {
     NodeName(name.to_string())
 }
 
-/// The ends whose groups have to be asked, and to say so, of a question that may be taken for one of an earlier flow. What begins a connection of TCP
-/// never is.
+/// The ends whose groups have to be asked, and to say so, of a question that may be taken for one of an earlier flow. Of TCP too: a SYN passes as part
+/// of a connection that only the router and one end still know.
 fn judged_at(flow: &Flow) -> Vec<Direction> {
-    if !matches!(flow.service, Service::Udp(_) | Service::IcmpEcho) || matches!(flow.from, Endpoint::Forged(..)) {
+    let is_answered = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
+    if !is_answered || matches!(flow.from, Endpoint::Forged(..)) {
         return Vec::new();
     }
     let ends = [(&flow.from, Direction::Egress), (&flow.to, Direction::Ingress)];

@@ -4,14 +4,15 @@ use super::booted::Lab;
 use super::error::LabError;
 use crate::model::Flow;
 use crate::network::NodeName;
-use crate::probe::{Course, Streams, Trace};
+use crate::probe::{Course, NotMet, Streams, Trace};
 
 impl Lab {
     /// Lets traffic flow, a stream for each flow, until [`Lab::end_traffic`]. When this returns, something of every stream
     /// is on its way.
     ///
     /// # Errors
-    /// [`LabError::Broken`]; [`LabError::NoTraffic`] with the reason why a stream cannot flow.
+    /// [`LabError::Broken`]; [`LabError::NoTraffic`] with the reason why a stream cannot flow; [`LabError::UnprovedTraffic`] where what flows would
+    /// prove nothing.
     pub async fn begin_traffic(&mut self, flows: &[Flow]) -> Result<Streams, LabError> {
         self.refuse_broken()?;
         let resolved = self.resolve(flows).await;
@@ -25,7 +26,10 @@ impl Lab {
         let known = self.known_paths()?;
         self.prober.settles(&known).await;
         let all = flows.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        Streams::start(&mut self.prober, courses).await.map_err(|why| LabError::NoTraffic { flow: all, why })
+        Streams::start(&mut self.prober, courses).await.map_err(|not_met| match not_met {
+            NotMet::Apart(why) => LabError::NoTraffic { flow: all, why },
+            NotMet::Unproved(why) => LabError::UnprovedTraffic { flow: all, why },
+        })
     }
 
     /// Proves that what the traffic has sent up to now has arrived, if it ever does.

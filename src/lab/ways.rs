@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use super::booted::Lab;
+use crate::compile::names;
 use crate::model::{Endpoint, Flow, Forwarding, InstanceName, Interface, PrivateIp, PublicIp, Service, Via};
-use crate::probe::{Ends, Place, Receiver, Route};
+use crate::probe::{Ends, Place, Private, Receiver, Route};
 
 impl Lab {
     /// The addresses of the appliances that the sender's route table may send a flow through.
@@ -53,7 +54,19 @@ impl Lab {
         };
         let arrives =
             receiver.into_iter().flat_map(|receiver| arrive.iter().map(move |from| (*from, receiver.address)));
-        Route { sent, passed_on, arrives: arrives.collect() }
+        let private = self.private_of(&flow.to, &flow.from, flow.via);
+        Route { sent, passed_on, arrives: arrives.collect(), private }
+    }
+
+    /// Private address of an end, and where it is that end's. Where it is asked for it goes by the routers of the VPC that asks.
+    fn private_of(&self, end: &Endpoint, other: &Endpoint, via: Via) -> Option<Private> {
+        let vpc = |end: &Endpoint| self.state.cloud().interface(&end.interface()?).map(|interface| &interface.vpc);
+        let address = self.state.cloud().interface(&end.interface()?)?.private.filter(|_| via != Via::Ipv6)?;
+        let asks = vpc(other).filter(|_| matches!(via, Via::Private | Via::Dns));
+        let at = vpc(end).into_iter().chain(asks).flat_map(|vpc| [names::router(vpc), names::gateway(vpc)]);
+        // A name leads out of another VPC even where it means the private address.
+        let outside = (via == Via::Dns).then(names::internet);
+        Some(Private { address: IpAddr::V4(address.0), at: at.chain(outside).collect() })
     }
 
     /// The way of what the receiver of a flow answers.
@@ -70,7 +83,8 @@ impl Lab {
         let on_the_way = self.led_through(&flow.from).into_iter();
         by.extend(on_the_way.filter(|target| self.forwarding(target) == Forwarding::Nat));
         let passed_on = by.into_iter().filter_map(|target| self.place_of(target, ends.clone())).collect();
-        Route { sent, passed_on, arrives: Vec::new() }
+        let private = self.private_of(&flow.from, &flow.to, flow.via);
+        Route { sent, passed_on, arrives: Vec::new(), private }
     }
 
     fn place_of(&self, target: &Interface, ends: Vec<Ends>) -> Option<Place> {

@@ -11,8 +11,8 @@ use super::parties::{Ends, LinkId, Parties, Wrong};
 use super::question::Token;
 use crate::fabric::packet::flaw::Flaw;
 use crate::fabric::packet::{Says, Sighting, Tuple};
-use crate::model::IcmpMessage;
 use crate::model::protocol::{ICMP, ICMPV6, TCP};
+use crate::model::{Direction, IcmpMessage};
 use crate::network::NodeName;
 use crate::network::record::Record;
 
@@ -92,6 +92,8 @@ struct Known {
     strays: Vec<Stray>,
     /// Addresses of a packet that came to the receiver, where they are not those that it was to have there.
     came_changed: Option<Ends>,
+    /// Ends whose groups filters have asked of it, by their records.
+    asked: Vec<Direction>,
     /// True if it was dropped while an interface on its way had no room to remember more.
     lacked_room: bool,
     sent_back: SentBack,
@@ -135,6 +137,11 @@ impl Case {
         known.records.iter().any(|logged| logged.record.is_drop()) || known.strays.iter().any(Stray::is_drop)
     }
 
+    /// Reports whether a filter has on record what the groups of an end said of it: of the receiver's, at one of its own interfaces.
+    pub fn was_asked(&self, at: Direction) -> bool {
+        lock(&self.known).asked.contains(&at)
+    }
+
     /// The record of a drop of its answer, or of an ICMP error about it.
     pub fn answer_drop(&self) -> Option<Logged> {
         lock(&self.known).answer_drop.clone()
@@ -164,6 +171,11 @@ impl Case {
     /// nothing that none of this was seen there.
     pub fn overlooked_at(&self, node: &NodeName) -> bool {
         lock(&self.known).overlooked_at.contains(node)
+    }
+
+    /// Reports whether a router that has seen a packet like it is on its way.
+    fn is_on_its_way(&self, router: &NodeName, tuple: &Tuple) -> bool {
+        self.parties.as_ref().is_none_or(|parties| parties.is_on_its_way(router, tuple.destination))
     }
 
     /// A packet of it was sent to a namespace.
@@ -248,6 +260,8 @@ pub(super) struct Board {
     tokens: Mutex<HashMap<Token, Arc<Case>>>,
     /// Namespace at the other end of each link of each router, where that is an end of flows.
     ends: Mutex<HashMap<NodeName, HashMap<u32, NodeName>>>,
+    /// Router of each end of flows.
+    routers: Mutex<HashMap<NodeName, NodeName>>,
     /// Moment at which packets that came by a link of a router last found no room there to be remembered.
     full: Mutex<HashMap<LinkId, Instant>>,
     /// Time for which they would have been remembered.
@@ -271,6 +285,7 @@ impl Board {
 
     /// Says who is at the other end of a router's link.
     pub fn link_leads_to(&self, router: &NodeName, index: u32, end: NodeName) {
+        lock(&self.routers).insert(end.clone(), router.clone());
         lock(&self.ends).entry(router.clone()).or_default().insert(index, end);
     }
 
@@ -388,6 +403,9 @@ impl Board {
             self.unheard.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }
         let case = lock(&self.cases).get(&logged.tuple).cloned().filter(|_| logged.record != Record::NoRoom);
+        // Whoever sends it with an address that it is to have elsewhere is told so wherever it goes.
+        let case = case
+            .filter(|case| case.is_on_its_way(&logged.node, &logged.tuple) || self.is_from_its_sender(case, &logged));
         if let Some(case) = case {
             let drop = logged.record.is_drop();
             let wrong = self.wrong(&case, &logged);
@@ -402,8 +420,10 @@ impl Board {
             let flaw = if another { Some(Flaw::Code) } else { logged.flaw };
             let logged = Logged { flaw, ..logged };
             let lacked_room = drop && self.lacks_room(&logged);
+            let asked = self.asked(&case, &logged).filter(|_| wrong.is_none());
             let mut known = lock(&case.known);
             known.lacked_room |= lacked_room;
+            known.asked.extend(asked);
             match wrong {
                 Some(Wrong::Astray) => known.strays.push(Stray::Astray(logged)),
                 Some(Wrong::Changed | Wrong::Forged(_)) => known.strays.push(Stray::Changed(logged)),
@@ -420,6 +440,20 @@ impl Board {
         let (parties, index) = case.parties.as_ref().zip(logged.in_index)?;
         let end = self.end_of(&logged.node, index)?;
         parties.wrong(&end, &(logged.node.clone(), index), &logged.tuple)
+    }
+
+    /// Returns the end whose groups were asked of a recorded packet. Appliances on the way are asked as well, and are none.
+    fn asked(&self, case: &Case, logged: &Logged) -> Option<Direction> {
+        let (Record::Accept(at, _) | Record::Pass(at) | Record::Drop(at)) = logged.record else { return None };
+        let to = logged.out_index.and_then(|index| self.end_of(&logged.node, index));
+        let receiver = case.parties.as_ref().and_then(|parties| parties.receiver.as_ref());
+        (at == Direction::Egress || to.is_some() && to.as_ref() == receiver).then_some(at)
+    }
+
+    /// Reports whether a recorded packet has come by a link of whoever may send the case's.
+    fn is_from_its_sender(&self, case: &Case, logged: &Logged) -> bool {
+        let end = logged.in_index.and_then(|index| self.end_of(&logged.node, index));
+        case.parties.as_ref().zip(end).is_some_and(|(parties, end)| parties.may_send(&end))
     }
 
     /// Reports whether a record of what answers a case is of a packet from an end that may not have sent it.
@@ -450,7 +484,10 @@ impl Board {
     /// A packet was sent over the link to a namespace.
     pub fn post_sighting(&self, node: &NodeName, seen: &Sighting) {
         let case = lock(&self.cases).get(&seen.tuple).cloned();
-        if let Some(case) = case {
+        let is_on_its_way = |case: &Arc<Case>| {
+            lock(&self.routers).get(node).is_none_or(|router| case.is_on_its_way(router, &seen.tuple))
+        };
+        if let Some(case) = case.filter(is_on_its_way) {
             case.see(node, &seen.tuple);
         }
         let asked = match seen.says {

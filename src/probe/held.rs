@@ -106,8 +106,8 @@ impl Connection {
     ///
     /// # Errors
     /// Why it could not be opened, in words.
-    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, String> {
-        let server = ask.receiver.as_ref().ok_or("nobody holds the address")?.node.clone();
+    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, NotMet> {
+        let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
         let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
         let there = tuples(&ask, port);
@@ -147,7 +147,11 @@ impl Connection {
             Err(why) => Err(why),
         };
         prober.board.forget(&there);
-        opened
+        // An end that keeps its own packets is not answered either.
+        opened.map_err(|why| match case.has_drop() || case.sent_back().refusal {
+            true => NotMet::Apart(why),
+            false => NotMet::Unproved(why),
+        })
     }
 
     /// Itself, once the right receiver has answered.

@@ -36,7 +36,7 @@ pub use canary::{KnownPath, Receiver};
 pub use evidence::Logged;
 pub use held::{Connection, Held, NotMet};
 pub use outcome::{Batch, Drop, DropCause, Observation, Outcome, Recorded, Resolution, SOMEBODY_ELSE};
-pub use parties::{Ends, Place, Route};
+pub use parties::{Ends, Place, Private, Route};
 pub use prober::Prober;
 pub use question::Answering;
 pub use resolve::{Whose, unheard};

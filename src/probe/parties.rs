@@ -35,6 +35,17 @@ pub struct Route {
     pub passed_on: Vec<Place>,
     /// Addresses that they have where they come to whom they go to; empty where that is not known.
     pub arrives: Vec<Ends>,
+    /// Private address of whom they go to, where it has one.
+    pub private: Option<Private>,
+}
+
+/// A private address, which somebody else may have in another VPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Private {
+    /// The address.
+    pub address: IpAddr,
+    /// Routers and gateways at which it is that one's.
+    pub at: Vec<NodeName>,
 }
 
 /// Between whom a case's packets go: an end that is none of these and sends such a packet has forged it.
@@ -102,6 +113,11 @@ impl Parties {
         // An appliance that is asked itself gets also what it is to pass on.
         let is_to_it = arrives.iter().any(|(_, to)| *to == tuple.destination);
         self.receiver.as_ref() == Some(node) && is_to_it && !arrives.contains(&ends(tuple))
+    }
+
+    /// Reports whether what a router or a gateway has seen go to an address is on its way to whom it is to go to.
+    pub fn is_on_its_way(&self, router: &NodeName, to: IpAddr) -> bool {
+        self.there.private.as_ref().is_none_or(|private| private.address != to || private.at.contains(router))
     }
 
     /// Reports whether a packet has the addresses that the sender has given its question.

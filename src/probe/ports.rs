@@ -31,6 +31,8 @@ struct Given {
     next: u16,
     /// Moment at which each block was last begun.
     begun: [Option<Instant>; 64],
+    /// Places that were given back unused.
+    unused: Vec<u16>,
 }
 
 /// Every port of a sender is in use or resting.
@@ -49,7 +51,13 @@ impl SourcePorts {
             order: Order::new(),
             next: FIRST,
             begun: [None; 64],
+            unused: Vec::new(),
         });
+        if let Some(place) = given.unused.pop() {
+            // It is used later than the others of its block, which rests from then on.
+            given.begun[usize::from(place / BLOCK)] = Some(now);
+            return Ok(given.order.port(place));
+        }
         let place = given.next;
         if place.is_multiple_of(BLOCK) {
             // A block takes a while to give, so the rest is counted from the end of it: when the next one began.
@@ -60,9 +68,17 @@ impl SourcePorts {
                 return Err(UsedUp(sender));
             }
             given.begun[block] = Some(now);
+            given.unused.retain(|place| usize::from(place / BLOCK) != block);
         }
         given.next = place.checked_add(1).unwrap_or(FIRST);
         Ok(given.order.port(place))
+    }
+
+    /// Takes back ports that this sender was given and has not used.
+    pub fn give_back(&mut self, sender: IpAddr, protocol: u8, unused: impl IntoIterator<Item = u16>) {
+        if let Some(Given { order, unused: places, .. }) = self.given.get_mut(&(sender, protocol)) {
+            places.extend(unused.into_iter().map(|port| order.place(port)));
+        }
     }
 
     /// Begins anew for a sender, whose tracked flows have been forgotten everywhere.
@@ -92,13 +108,34 @@ impl Order {
         port
     }
 
+    /// The place of a port.
+    fn place(&self, port: u16) -> u16 {
+        let mut place = self.round_back(port);
+        while !(FIRST..=LAST).contains(&place) {
+            place = self.round_back(place);
+        }
+        place
+    }
+
     fn round_about(&self, number: u16) -> u16 {
         let [mut left, mut right] = number.to_be_bytes();
         for round in 0..Self::ROUNDS {
-            let [mixed, ..] = self.0.hash_one((round, right)).to_be_bytes();
-            (left, right) = (right, left ^ mixed);
+            (left, right) = (right, left ^ self.mixed(round, right));
         }
         u16::from_be_bytes([left, right])
+    }
+
+    fn round_back(&self, number: u16) -> u16 {
+        let [mut left, mut right] = number.to_be_bytes();
+        for round in (0..Self::ROUNDS).rev() {
+            (left, right) = (right ^ self.mixed(round, left), left);
+        }
+        u16::from_be_bytes([left, right])
+    }
+
+    fn mixed(&self, round: u8, half: u8) -> u8 {
+        let [mixed, ..] = self.0.hash_one((round, half)).to_be_bytes();
+        mixed
     }
 }
 
@@ -120,6 +157,26 @@ mod tests {
         assert!(given.iter().all(|port| *port >= FIRST));
         assert_eq!(ports.take_at(SENDER, 6, begin + REST / 2), Err(UsedUp(SENDER)));
         assert!(ports.take_at(SENDER, 6, begin + REST).is_ok());
+    }
+
+    #[test]
+    fn a_port_that_was_given_back_unused_is_given_again_and_its_block_rests_from_then_on() {
+        let mut ports = SourcePorts::default();
+        let begin = Instant::now();
+        let given: Vec<u16> = (0..3000).map(|_| ports.take_at(SENDER, 17, begin).unwrap()).collect();
+        let (used, unused) = given.split_at(1000);
+        ports.give_back(SENDER, 17, unused.iter().copied());
+        let later = begin + REST / 2;
+        let mut again: Vec<u16> = (0..2000).map(|_| ports.take_at(SENDER, 17, later).unwrap()).collect();
+        again.sort_unstable();
+        let mut unused = unused.to_vec();
+        unused.sort_unstable();
+        assert_eq!(again, unused);
+        let mut all: std::collections::HashSet<u16> = used.iter().copied().chain(again).collect();
+        while let Ok(port) = ports.take_at(SENDER, 17, later) {
+            assert!(all.insert(port), "{port} is given twice");
+        }
+        assert_eq!(ports.take_at(SENDER, 17, begin + REST), Err(UsedUp(SENDER)), "the first block was used later");
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn shown(finding: &Finding, receiver: Option<Asked<'_>>, behind: &[NodeName], wh
             Some(logged) if finding.lacked_room => {
                 inconclusive(&format!("{} recorded a drop, {WANT_OF_ROOM}", logged.node))
             }
-            Some(logged) => match unjudged(logged) {
+            Some(logged) => match unjudged(logged).or_else(|| begun_before(logged, &finding.records)) {
                 Some(why) => inconclusive(&why),
                 None => Outcome::Dropped(drop_of(logged, SentBy::Opener, whose)),
             },
@@ -175,6 +175,14 @@ pub(super) fn unjudged(logged: &Logged) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Explains why the record of a drop says nothing of what was to begin a flow: an end has begun one before that it was taken for a part of, so that
+/// no group was asked of what begins. Nothing if one was.
+pub(super) fn begun_before(dropped: &Logged, records: &[Logged]) -> Option<String> {
+    let Logged { node, record: Record::Cut(_), .. } = dropped else { return None };
+    let begins = records.iter().any(|logged| matches!(logged.record, Record::Accept(..) | Record::Pass(_)));
+    (!begins).then(|| format!("{node} has it on record as part of an earlier flow: it began nothing"))
 }
 
 /// Reports whether it is proved that the question came to the receiver: it was sent over its link, which was up and led there, or the filter let it

@@ -22,7 +22,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 use super::ask::{parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
 use super::evidence::Case;
-use super::held;
+use super::held::{self, NotMet};
 use super::outcome::Drop;
 use super::prober::Prober;
 use super::question;
@@ -33,7 +33,7 @@ use crate::model::{Port, Service};
 use looks::{Known, Watch, looks, watch};
 use marks::{Mark, flow};
 use reading::{Passage, Read};
-use sending::{Lane, TICK, answering, send};
+use sending::{Lane, Sent, TICK, answering, send};
 
 pub use looks::Course;
 pub use marks::Part;
@@ -87,7 +87,7 @@ pub struct Streams {
     sent: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     wake: Arc<EventFd>,
-    sender: Option<JoinHandle<Vec<(Mark, Instant, Instant)>>>,
+    sender: Option<JoinHandle<Sent>>,
     reader: Option<JoinHandle<Read>>,
 }
 
@@ -96,7 +96,7 @@ impl Streams {
     ///
     /// # Errors
     /// In words, what could not be opened, and of which stream.
-    pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, String> {
+    pub async fn start(prober: &mut Prober, courses: Vec<Course>) -> Result<Self, NotMet> {
         let (mut cases, mut registered, mut known) = (HashMap::new(), Vec::new(), Known::default());
         let (mut lanes, mut taps): (Vec<Lane>, Vec<Watch>) = (Vec::new(), Vec::new());
         let (mut held_from, mut watched) = (Vec::new(), HashSet::new());
@@ -105,16 +105,26 @@ impl Streams {
         for (number, course) in courses.iter().enumerate() {
             let Course { ask, client } = course;
             let stream = u32::try_from(number).unwrap_or(u32::MAX);
-            let receiver = ask.receiver.as_ref().ok_or("nobody holds the address")?;
+            let receiver = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?;
             let (port, is_tcp) = match ask.service {
                 Service::Tcp(port) => (port, true),
                 Service::Udp(port) => (port, false),
-                _ => return Err("traffic flows over tcp or udp".to_owned()),
+                _ => return Err("traffic flows over tcp or udp".to_owned().into()),
             };
             let mut ports = Vec::new();
             for number in 0..most {
                 let fresh = prober.ports.take(ask.ports_of, question::protocol(ask.service, ask.source));
-                let fresh = fresh.map_err(|error| error.to_string())?;
+                let fresh = match fresh {
+                    Ok(fresh) => fresh,
+                    Err(error) => {
+                        let taken =
+                            lanes.into_iter().map(|lane| (lane.stream, lane.ports.map(|(_, port)| port).collect()));
+                        let taken = taken.chain([(stream, ports.into_iter().map(|(_, port)| port).collect())]);
+                        give_back(prober, &courses, taken);
+                        prober.board.forget(&registered);
+                        return Err(NotMet::Unproved(error.to_string()));
+                    }
+                };
                 let ways = tuples(ask, fresh);
                 let mark = (stream, Part::New, number);
                 cases.insert(mark, prober.board.register(&ways, parties(ask)));
@@ -228,7 +238,8 @@ impl Streams {
         let slowest = read.slowest();
         let (mut unexplained, mut ends, mut no_room) = (0, 0, false);
         let mut stray = None;
-        for (mark, before, after) in sent {
+        give_back(prober, &self.courses, sent.unused);
+        for (mark, before, after) in sent.packets {
             let (stream, part, _) = mark;
             let arrived = read.arrived.contains_key(&mark);
             let case = self.cases.get(&flow(mark));
@@ -237,7 +248,10 @@ impl Streams {
             no_room |= crowded_out;
             stray = stray.or_else(|| case.and_then(|case| case.stray()));
             let record = record.filter(|_| !crowded_out);
-            let unjudged = record.as_ref().filter(|_| !arrived).and_then(resolve::unjudged);
+            let unjudged = record.as_ref().filter(|_| !arrived).and_then(|logged| {
+                let begins = case.filter(|_| part == Part::New);
+                resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &begins?.records()))
+            });
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
             let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
             let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
@@ -311,6 +325,15 @@ impl std::ops::Drop for Streams {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let _ = self.wake.write(1);
+    }
+}
+
+/// Gives back ports of streams that nothing was sent from.
+fn give_back(prober: &mut Prober, courses: &[Course], unused: impl IntoIterator<Item = (u32, Vec<u16>)>) {
+    for (stream, ports) in unused {
+        if let Some(Course { ask, .. }) = courses.get(stream as usize) {
+            prober.ports.give_back(ask.ports_of, question::protocol(ask.service, ask.source), ports);
+        }
     }
 }
 

@@ -15,9 +15,8 @@ use super::canary::{self, Receiver};
 use super::evidence::{Case, Logged, PassedOn, Stray, TurnedAway};
 use super::question::{Answer, Answering};
 use crate::fabric::packet::Tuple;
-use crate::model::{Direction, Service};
+use crate::model::Service;
 use crate::network::NodeName;
-use crate::network::record::Record;
 
 /// The fallback: how long a probe waits that neither an answer nor a record resolves.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -276,16 +275,7 @@ fn is_elsewhere(case: &Case) -> bool {
 /// Reports whether filters have on record what the groups of each end said of the question that are to be asked of it. Where they said no and it came
 /// all the same, the filter is what is wrong.
 pub(super) fn is_judged(ask: &Ask, case: &Case) -> bool {
-    let is_there = |logged: &Logged| {
-        let link = (&logged.node, logged.out_index);
-        ask.receiver.as_ref().is_some_and(|receiver| link == (&receiver.router.name, Some(receiver.port)))
-    };
-    let was_asked = |at: Direction, logged: &Logged| {
-        let asked = matches!(logged.record, Record::Accept(..) | Record::Pass(_) | Record::Drop(_));
-        asked && logged.record.is_at(at) && (at == Direction::Egress || is_there(logged))
-    };
-    let records = case.records();
-    stays_inside(ask) || ask.judged_at.iter().all(|at| records.iter().any(|logged| was_asked(*at, logged)))
+    stays_inside(ask) || ask.judged_at.iter().all(|at| case.was_asked(*at))
 }
 
 /// Reports whether an answer that the socket came to was sent over the sender's link. What a listener or a load balancer of ours says is no word of

@@ -68,7 +68,8 @@ struct Evidenced {
 #[derive(Debug)]
 pub struct Running {
     flows: Vec<(Flow, Place)>,
-    traffic: Streams,
+    /// Reason why none flows where it would prove nothing.
+    traffic: Result<Streams, String>,
     before: Cloud,
     /// Moment up to which what was sent has met the cloud before, and no other.
     quiet: Option<Instant>,
@@ -101,12 +102,15 @@ pub async fn begin<L: Cloudlike>(lab: &mut L, step: &Step) -> Result<(Option<Run
             obstacles.push(Finding { text: error.to_string(), place });
             return Ok((None, obstacles));
         }
+        Err(LabError::UnprovedTraffic { why, .. }) => {
+            return Ok((Some(Running { flows, traffic: Err(why), before, quiet: None }), obstacles));
+        }
         Err(error) => return Err(error),
     };
     traffic.flows_on(EACH_SIDE).await;
     let now = Instant::now();
     let quiet = lab.settle_traffic(&traffic).await.then_some(now);
-    Ok((Some(Running { flows, traffic, before, quiet }), obstacles))
+    Ok((Some(Running { flows, traffic: Ok(traffic), before, quiet }), obstacles))
 }
 
 /// Ends it, and judges every packet. `clouds` are those after each operation, with the moment from which they held.
@@ -117,8 +121,13 @@ pub async fn end<L: Cloudlike>(
     clouds: &[(Instant, Cloud)],
 ) -> Vec<Check> {
     let Running { flows, traffic, before, quiet } = running;
-    traffic.flows_on(EACH_SIDE).await;
-    let trace = lab.end_traffic(traffic).await;
+    let trace = match traffic {
+        Ok(traffic) => {
+            traffic.flows_on(EACH_SIDE).await;
+            lab.end_traffic(traffic).await
+        }
+        Err(why) => blind(flows.len(), why),
+    };
     judge(&flows, &trace, &Moments { before: &before, quiet, clouds }, expected)
 }
 
@@ -132,9 +141,13 @@ pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Che
         selected.into_iter().map(|flow| (flow, pattern.place.clone()))
     });
     let flows: Vec<(Flow, Place)> = flows.collect();
-    let trace =
-        Trace { streams: vec![Vec::new(); flows.len()], blind: Some(NOT_PREDICTED.to_owned()), ..Trace::default() };
+    let trace = blind(flows.len(), NOT_PREDICTED.to_owned());
     judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected)
+}
+
+/// The trace of streams of which nothing is known, and why.
+fn blind(streams: usize, why: String) -> Trace {
+    Trace { streams: vec![Vec::new(); streams], blind: Some(why), ..Trace::default() }
 }
 
 /// The clouds that packets can have met.

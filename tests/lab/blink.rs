@@ -12,6 +12,9 @@ use sglab::scenario::{Check, Options, Promise, RunVerdict, Section, StepResult, 
 
 use crate::clouds::*;
 
+/// Admits what comes, and has it on record: of what is not, no group was asked.
+const ADMITS: &str = "log prefix \"egress accept\" group 1 accept";
+
 /// 100 instances and a host; steps of every kind of change, of instances that are not the traffic's.
 fn hundred() -> String {
     let mut text = String::from(
@@ -176,7 +179,7 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
     let mut lab = boot(&topology, Era::Vpc).await;
     let router = node(&lab, "vpc-default");
     for chain in ["egress", "egress-again"] {
-        crate::bare::run(&router, "nft", &format!("insert rule inet sglab {chain} accept")).await;
+        crate::bare::run(&router, "nft", &format!("insert rule inet sglab {chain} {ADMITS}")).await;
     }
     let result =
         sglab::scenario::run_on(&mut lab, &topology, Default::default(), &Options::default(), &mut |_| {}).await;
@@ -193,11 +196,24 @@ async fn what_is_admitted_against_the_word_of_a_file_is_told() {
 #[sglab::test]
 async fn what_egress_has_admitted_by_rules_that_have_gone_since_is_asked_again() {
     let mut lab = boot(&topology(APART), Era::Vpc).await;
-    crate::bare::run(&node(&lab, "vpc-default"), "nft", "insert rule inet sglab egress accept").await;
+    crate::bare::run(&node(&lab, "vpc-default"), "nft", &format!("insert rule inet sglab egress {ADMITS}")).await;
     let flows = [flow("app", "db", tcp(5432)), flow("app", "db", udp(53)), flow("other", "db", tcp(80))];
     let found = outcomes(&mut lab, &flows).await;
     for barred in &found[..2] {
         assert_eq!(dropped_at(barred), Some((sglab::model::Direction::Egress, "app".into())), "{barred:?}");
     }
     assert!(is_open(&found[2]), "{:?}", found[2]);
+}
+
+/// Each stream has ports set aside, and gives back those that nothing was sent from: more steps have traffic than its sender has ports for at once.
+#[sglab::test]
+async fn traffic_flows_in_as_many_steps_as_one_likes() {
+    let mut lab = boot(&topology(APART), Era::Vpc).await;
+    for step in 0..40 {
+        let traffic = lab.begin_traffic(&[flow("other", "db", udp(8125))]).await;
+        let traffic = traffic.unwrap_or_else(|error| panic!("step {step}: {error}"));
+        traffic.flows_on(1).await;
+        let trace = lab.end_traffic(traffic).await;
+        assert!(trace.blind.is_none() && !trace.streams[0].is_empty(), "step {step}: {trace:?}");
+    }
 }

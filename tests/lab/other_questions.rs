@@ -202,3 +202,33 @@ async fn a_held_connection_is_not_cut_by_an_appliance_that_changes_its_way() {
         assert!(matches!(found, Held::Inconclusive { .. }), "{name:?}: {found:?}");
     }
 }
+
+/// Two VPCs have the same addresses. By its public address the sender asks who has the receiver's in the other one.
+#[sglab::test]
+async fn a_sender_that_asks_who_has_the_address_in_another_vpc_proves_nothing() {
+    for closed in [false, true] {
+        let rules = if closed { "[]" } else { "[all from anywhere]" };
+        let text = format!(
+            "sglab: 1
+era: vpc
+vpcs: {{main: {{cidr: 10.0.0.0/16}}, other: {{cidr: 10.0.0.0/16}}}}
+groups: {{A: {{vpc: main, ingress: [all from anywhere]}}, N: {{vpc: other, ingress: {rules}}}}}
+instances:
+  a: {{vpc: main, groups: A, listens: [tcp 80, udp 53]}}
+  c: {{vpc: main, groups: A}}
+  n: {{vpc: other, groups: N, listens: [tcp 80, udp 53]}}
+scenario: [{{step: one, expect: {{open: ['c -> a:80 by public address']}}}}]
+"
+        );
+        let mut lab = boot(&topology(&text), Era::Vpc).await;
+        assert_eq!(private(lab.cloud(), "a"), private(lab.cloud(), "n"));
+        let asked = [tcp(80), udp(53), PING].map(|service| by_public(flow("c", "a", service)));
+        is_judged(&mut lab, &asked, |_| true).await;
+        let (from, to) = (public(lab.cloud(), "a"), public(lab.cloud(), "n"));
+        let rule = format!("ip daddr {from} dnat to {to}");
+        nft_script(&node(&lab, "c"), own("nat hook output priority -100", &rule)).await;
+        for (flow, outcome) in asked.iter().zip(outcomes(&mut lab, &asked).await) {
+            assert!(matches!(outcome, Outcome::Inconclusive { .. }), "{flow}, closed: {closed}: {outcome:?}");
+        }
+    }
+}

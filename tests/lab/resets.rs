@@ -97,3 +97,22 @@ async fn an_end_that_has_its_own_connection_forgotten_has_it_cut_by_no_group() {
         assert!(why.ends_with("an end has closed or reset it"), "{why}");
     }
 }
+
+/// An end that keeps its own packets has no connection opened, and nothing proves that its groups keep it closed.
+#[sglab::test]
+async fn a_connection_that_its_own_end_does_not_begin_is_not_proved_closed() {
+    let text = "sglab: 1
+era: vpc
+groups: {A: [], B: [tcp 80 from A]}
+instances: {a: {groups: A}, b: {groups: B, listens: [tcp 80, tcp 81]}}
+scenario: [{step: one, expect: {open: ['a -> b:80'], dropped: ['a -> b:81']}}]
+";
+    let mut lab = boot(&topology(text), sglab::model::Era::Vpc).await;
+    let name = ConnectionName::new("session");
+    let closed = lab.open(&name, &flow("a", "b", tcp(81))).await.expect_err("no rule admits it");
+    assert!(matches!(closed, sglab::lab::LabError::NotOpened { .. }), "{closed}");
+    let keep = "table ip own { chain own { type filter hook output priority 0; tcp dport 80 drop\n }\n}\n";
+    crate::bare::nft_script(&node(&lab, "a"), keep.to_owned()).await;
+    let kept = lab.open(&name, &flow("a", "b", tcp(80))).await.expect_err("it keeps its own");
+    assert!(matches!(kept, sglab::lab::LabError::NotProved { .. }), "{kept}");
+}

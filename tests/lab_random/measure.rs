@@ -198,7 +198,7 @@ impl Run {
                 self.report.opened += 1;
                 self.followed.open(self.lab.cloud(), &opening.name, flow);
             }
-            Err(LabError::NotOpened { why, .. }) => {
+            Err(LabError::NotOpened { why, .. } | LabError::NotProved { why, .. }) => {
                 self.find(Kind::Connection, format!("{}: {flow}", opening.name), "it is opened", why);
             }
             Err(error) => return Err(error),

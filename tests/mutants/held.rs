@@ -193,7 +193,9 @@ impl Holding {
         for (number, flow) in flows.iter().enumerate() {
             match lab.open(&name(number), flow).await {
                 Ok(()) => {}
-                Err(LabError::NotOpened { .. }) => fates.push((flow.clone(), NOT_OPENED.to_owned())),
+                Err(LabError::NotOpened { .. } | LabError::NotProved { .. }) => {
+                    fates.push((flow.clone(), NOT_OPENED.to_owned()))
+                }
                 Err(error) => return Err(error.to_string()),
             }
         }

@@ -1,7 +1,6 @@
 use super::super::parties::{Place, Route};
 use super::*;
 use crate::fabric::packet::{ECHO_REQUEST, ICMP, UDP};
-use crate::model::Direction;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 11));
 const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 12));
@@ -28,7 +27,7 @@ fn board() -> (Board, Arc<Case>) {
     let at = |name, index, ends| Place { node: node(name), link: (node("vpc"), index), ends: vec![ends] };
     let passed_on = vec![at("nat", 104, (NAT, THERE))];
     let arrives = vec![(HERE, THERE), (NAT, THERE)];
-    let there = Route { sent: Some(at("a", 101, (HERE, THERE))), passed_on, arrives };
+    let there = Route { sent: Some(at("a", 101, (HERE, THERE))), passed_on, arrives, ..Route::default() };
     let receiver = Some(node("b"));
     let parties = Parties { receiver, there, ..Parties::of_sender(node("a")) };
     let case = board.register(&[QUESTION, BEHIND, TRANSLATED], parties);

@@ -37,8 +37,23 @@ pub(super) fn answering(own: IpAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Sends until it is told to stop; gives what was sent, between which moments.
-pub(super) fn send(mut lanes: Vec<Lane>, stop: &AtomicBool, count: &AtomicUsize) -> Vec<(Mark, Instant, Instant)> {
+/// What was sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// Each packet, and the moments between which it was sent.
+    pub packets: Vec<(Mark, Instant, Instant)>,
+    /// Ports of each stream that nothing was sent from.
+    pub unused: Vec<(u32, Vec<u16>)>,
+}
+
+/// Sends until it is told to stop.
+pub(super) fn send(mut lanes: Vec<Lane>, stop: &AtomicBool, count: &AtomicUsize) -> Sent {
+    let packets = send_packets(&mut lanes, stop, count);
+    let unused = lanes.into_iter().map(|lane| (lane.stream, lane.ports.map(|(_, port)| port).collect()));
+    Sent { packets, unused: unused.collect() }
+}
+
+fn send_packets(lanes: &mut [Lane], stop: &AtomicBool, count: &AtomicUsize) -> Vec<(Mark, Instant, Instant)> {
     let mut sent = Vec::new();
     let mut turns = Vec::new();
     for (lane, it) in lanes.iter().enumerate() {
