@@ -34,7 +34,7 @@
 //!     via: Via::Private,
 //!     service: Service::Tcp(Port(5432)),
 //! };
-//! assert!(matches!(policy::judge(&cloud, &flow), Verdict::Open { .. }));
+//! assert!(policy::judge(&cloud, &flow).is_open());
 //! // By public address it comes back from the gateway, and is no member of `web` any more.
 //! flow.via = Via::Public;
 //! assert!(matches!(policy::judge(&cloud, &flow), Verdict::Dropped { .. }));

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use super::address::{HostIp, Port};
 use super::load_balancer::Scheme;
-use super::name::{GroupName, HostName, InstanceName, InterfaceId, RuleId, VpcName};
+use super::name::{HostName, InstanceName, InterfaceId};
 
 /// One ICMP message, of either family: that of the path it takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
@@ -351,78 +351,4 @@ impl fmt::Display for Direction {
             Self::Egress => "egress",
         })
     }
-}
-
-/// A box between the ends of a flow, which decides what becomes of its packets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hop {
-    /// The router of a VPC, where interfaces are checked and groups are asked.
-    Router(VpcName),
-    /// The gateway of a VPC, which translates addresses.
-    Gateway(VpcName),
-    /// The network between gateways and hosts.
-    Internet,
-}
-
-/// Half of the check of source and destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Check {
-    /// Packets that the interface sends must have its address as the source.
-    Source,
-    /// Packets that come to the interface must have its address as the destination.
-    Destination,
-}
-
-/// Verdict of the documented semantics on a new flow.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Both ends admit it; the rule at the receiver's ingress, where one was asked.
-    Open {
-        /// The rules that admit it at the receiver; empty where no group judges.
-        admitted_by: Vec<RuleId>,
-    },
-    /// One end does not.
-    Dropped {
-        /// End that drops it.
-        at: Direction,
-        /// Interface whose groups were consulted.
-        interface: InterfaceId,
-        /// The groups consulted.
-        groups: Vec<GroupName>,
-    },
-    /// It is neither from nor to an address of an interface that checks: the sender's, or that of an instance which the
-    /// route leads through.
-    FailsCheck {
-        /// Interface whose check it fails.
-        interface: InterfaceId,
-        /// Half of the check that it fails.
-        check: Check,
-        /// The VPC of the interface, whose router checks.
-        vpc: VpcName,
-    },
-    /// The route leads to an interface that is not there now.
-    Blackhole {
-        /// The VPC of the route table.
-        vpc: VpcName,
-    },
-    /// It leaves the sender, and the gateway has no public address to send it on with.
-    Untranslated {
-        /// The VPC that it leaves.
-        vpc: VpcName,
-    },
-    /// The receiver has given its private address back; another holds it now, and lets it in.
-    Misdelivered {
-        /// Instance that lets it in.
-        to: InstanceName,
-    },
-    /// Nobody holds the address.
-    Unreachable {
-        /// Box that knows nobody; none where there is no address to send to, or from.
-        by: Option<Hop>,
-    },
-    /// The receiver has no public DNS name, so there is no address to go to.
-    Unresolved,
 }

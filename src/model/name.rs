@@ -149,6 +149,12 @@ impl OwnBox {
             Self::Canary => format!("canary-{vpc}"),
         }
     }
+
+    /// The VPC in which it has this name.
+    pub fn vpc_of(self, name: &str) -> Option<VpcName> {
+        let (_, vpc) = name.split_once('-')?;
+        Some(VpcName::new(vpc)).filter(|vpc| self.of(vpc) == name)
+    }
 }
 
 /// The id of one rule, unique in a cloud and never used again: `sgr-1`, `sgr-2` ...

@@ -9,7 +9,8 @@ use std::net::Ipv4Addr;
 
 use super::judge::{Leg, Walker, holder_of};
 use crate::model::{
-    Cloud, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service, Verdict,
+    Cloud, DecidedBy, Direction, GroupName, InstanceName, InstanceState, InterfaceId, LoadBalancer, Port, Service,
+    Verdict,
 };
 
 /// Presence of a listener on an instance.
@@ -161,13 +162,15 @@ fn reach(cloud: &Cloud, balancer: &LoadBalancer, address: Ipv4Addr, port: Port, 
             Listens::No => Reached::Fails(Failure::Refused { by }),
             Listens::Unknown => Reached::Unknown { by },
         },
-        Verdict::Dropped { at, interface: InterfaceId { instance, .. }, groups } => {
-            Reached::Fails(Failure::Dropped { at, instance, groups })
-        }
+        Verdict::Dropped {
+            by: DecidedBy::GroupRules { at, interface: InterfaceId { instance, .. }, groups, .. },
+            ..
+        } => Reached::Fails(Failure::Dropped { at, instance, groups }),
         Verdict::Unreachable { .. } | Verdict::Unresolved => Reached::Fails(Failure::Unreachable { address }),
-        Verdict::FailsCheck { .. }
-        | Verdict::Blackhole { .. }
-        | Verdict::Untranslated { .. }
+        Verdict::Dropped {
+            by: DecidedBy::SourceDestCheck { .. } | DecidedBy::Route { .. } | DecidedBy::Translation { .. },
+            ..
+        }
         | Verdict::Misdelivered { .. } => Reached::Fails(Failure::Misrouted),
     }
 }

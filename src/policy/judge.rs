@@ -6,8 +6,8 @@ use super::routes::{NextHop, next_hop, passes_on};
 use super::rules;
 use super::walk::{Asked, Path, Stage, Walk};
 use crate::model::{
-    Check, Cloud, Direction, Endpoint, Flow, Hop, InstanceState, Interface, InterfaceId, PrivateIp, PublicIp, Scheme,
-    Service, SourceDestCheck, Verdict, Via, VpcName,
+    Check, Cloud, DecidedBy, Direction, Endpoint, Flow, Half, Hop, InstanceState, Interface, InterfaceId, LetBack,
+    PrivateIp, PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
 };
 
 /// Judges a new flow.
@@ -53,7 +53,7 @@ impl<'a> Walker<'a> {
                 Via::Dns => self.by_dns_name(flow, &sender, &receiver),
             },
             // Between hosts outside there is no group.
-            _ => Verdict::Open { admitted_by: Vec::new() },
+            _ => self.open(),
         }
     }
 
@@ -134,13 +134,13 @@ impl<'a> Walker<'a> {
         let local = holder_of(self.cloud, &sender.vpc, destination);
         if local.is_some_and(|holder| holder.id == sender.id) {
             // To its own address: the packet never leaves the instance, so no group sees it.
-            return Verdict::Open { admitted_by: Vec::new() };
+            return self.open();
         }
         let to_a_member = if matches!(hop, NextHop::AsAddressed) { Path::Direct } else { Path::ThroughAnAppliance };
         if let Some(dropped) = self.egress(sender, destination.into(), to_a_member) {
             return dropped;
         }
-        let blackhole = || Verdict::Blackhole { vpc: sender.vpc.clone() };
+        let blackhole = || dropped(DecidedBy::Route { vpc: sender.vpc.clone() });
         match (hop, local) {
             (NextHop::Nobody, _) => blackhole(),
             // What it sends would come back to it, and go round for ever: nobody gets it.
@@ -150,9 +150,8 @@ impl<'a> Walker<'a> {
                 if appliance.source_dest_check == SourceDestCheck::On {
                     return fails(Check::Destination, appliance);
                 }
-                match self.ingress(source.into(), appliance, from_a_member) {
-                    Verdict::Open { .. } => {}
-                    other => return other,
+                if let Some(dropped) = self.ask(appliance, Direction::Ingress, source.into(), from_a_member) {
+                    return dropped;
                 }
                 match passes_on(self.cloud, appliance, source, self.service) {
                     Some(source) if legs_before < MOST_LEGS => {
@@ -177,24 +176,20 @@ impl<'a> Walker<'a> {
         // "If the sender has no public IP and no NAT, nothing leaves at all" ("Internet gateways", VPC).
         let vpc = &leg.sender.vpc;
         let Some(public) = holder_of(self.cloud, vpc, leg.source).and_then(|holder| holder.public) else {
-            return Verdict::Untranslated { vpc: vpc.clone() };
+            return dropped(DecidedBy::Translation { vpc: vpc.clone() });
         };
         self.stages.push(Stage::TranslatedSource { vpc: vpc.clone(), private: leg.source, public: public.0 });
         if let Some(holder) = public_holder_of(self.cloud, leg.destination) {
             self.arrive(leg.destination, holder);
             if self.is_own_answer(holder, public) {
                 self.stages.push(Stage::OwnAnswer { interface: holder.id.clone() });
-                return Verdict::Open { admitted_by: Vec::new() };
+                return self.open();
             }
             return self.ingress(public.0.into(), holder, Path::Direct);
         }
         let hosts = &self.cloud.hosts;
         let is_a_host = |address: IpAddr| hosts.values().any(|host| host.addresses.iter().any(|a| a.0 == address));
-        if is_a_host(leg.destination.into()) {
-            Verdict::Open { admitted_by: Vec::new() }
-        } else {
-            Verdict::Unreachable { by: Some(Hop::Internet) }
-        }
+        if is_a_host(leg.destination.into()) { self.open() } else { Verdict::Unreachable { by: Some(Hop::Internet) } }
     }
 
     /// Returns true if the packet comes to an interface as the answer to one that it sent itself: of a protocol without ports it has sent
@@ -246,7 +241,7 @@ impl<'a> Walker<'a> {
         let Some(sender) = interface_of(self.cloud, sender) else { return NOTHING_TO_SEND };
         let Some(source) = sender.ipv6 else { return NOTHING_TO_SEND };
         self.sent(sender, source.0.into(), receiver);
-        self.egress(sender, receiver, Path::Direct).unwrap_or(Verdict::Open { admitted_by: Vec::new() })
+        self.egress(sender, receiver, Path::Direct).unwrap_or_else(|| self.open())
     }
 
     /// From instance to instance over IPv6, in one VPC or from one to the other: each end sees the other's own address.
@@ -279,26 +274,40 @@ impl<'a> Walker<'a> {
             self.stages.push(Stage::NoEgressRules { interface: sender.id.clone() });
             return None;
         }
-        match self.ask(sender, Direction::Egress, destination, path) {
-            Verdict::Open { .. } => None,
-            dropped => Some(dropped),
-        }
+        self.ask(sender, Direction::Egress, destination, path)
     }
 
-    /// The receiver's side.
+    /// The receiver's side, where the way ends.
     fn ingress(&mut self, source: IpAddr, receiver: &Interface, path: Path) -> Verdict {
-        self.ask(receiver, Direction::Ingress, source, path)
+        self.ask(receiver, Direction::Ingress, source, path).unwrap_or_else(|| self.open())
     }
 
-    fn ask(&mut self, interface: &Interface, at: Direction, other: IpAddr, path: Path) -> Verdict {
+    /// Asks the groups of an interface: nothing if they admit the flow, else the drop.
+    fn ask(&mut self, interface: &Interface, at: Direction, other: IpAddr, path: Path) -> Option<Verdict> {
         let asked = asked(self.cloud, interface, at, other, self.service, path);
-        let verdict = if asked.admits() {
-            Verdict::Open { admitted_by: asked.admitted_by().collect() }
-        } else {
-            Verdict::Dropped { at, interface: interface.id.clone(), groups: asked.groups.clone() }
-        };
+        let refused = (!asked.admits()).then(|| dropped(asked.decided()));
         self.stages.push(Stage::Asked(asked));
-        verdict
+        refused
+    }
+
+    /// The verdict at the end of a way on which nobody has dropped it. Groups take the answer at the two ends, also where nobody asks for
+    /// rules of egress.
+    fn open(&self) -> Verdict {
+        let stateful = |at: Direction, interface: &InterfaceId| LetBack::Stateful { at, interface: interface.clone() };
+        let receiver = self.stages.last().and_then(|stage| match stage {
+            Stage::Asked(asked) => (asked.at == Direction::Ingress).then(|| stateful(asked.at, &asked.interface)),
+            _ => None,
+        });
+        let sender = self.stages.iter().find_map(|stage| match stage {
+            Stage::Asked(Asked { at: Direction::Egress, interface, .. }) | Stage::NoEgressRules { interface } => {
+                Some(stateful(Direction::Egress, interface))
+            }
+            _ => None,
+        });
+        Verdict::Open {
+            request: self.stages.iter().filter_map(Stage::decided).collect(),
+            answer: receiver.into_iter().chain(sender).collect(),
+        }
     }
 
     fn sent(&mut self, from: &Interface, source: IpAddr, destination: IpAddr) {
@@ -315,7 +324,12 @@ impl<'a> Walker<'a> {
 const NOTHING_TO_SEND: Verdict = Verdict::Unreachable { by: None };
 
 fn fails(check: Check, interface: &Interface) -> Verdict {
-    Verdict::FailsCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() }
+    dropped(DecidedBy::SourceDestCheck { interface: interface.id.clone(), check, vpc: interface.vpc.clone() })
+}
+
+/// Nothing that is asked today has a say in answers.
+fn dropped(by: DecidedBy) -> Verdict {
+    Verdict::Dropped { by, half: Half::Request }
 }
 
 /// Asks the groups of an interface.

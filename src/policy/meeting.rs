@@ -66,10 +66,16 @@ impl Sent {
         let from_outside = flow.from.interface().is_none();
         Some(match walk.verdict {
             Verdict::Open { .. } => Self::Arrives,
-            Verdict::Dropped { at: Direction::Ingress, .. } if from_outside || walk.stages.iter().any(is_tracked) => {
+            Verdict::Dropped { .. }
+                if walk.verdict.refused_at() == Some(Direction::Ingress)
+                    && (from_outside || walk.stages.iter().any(is_tracked)) =>
+            {
                 Self::IsRemembered
             }
-            _ => Self::IsLost,
+            Verdict::Dropped { .. }
+            | Verdict::Misdelivered { .. }
+            | Verdict::Unreachable { .. }
+            | Verdict::Unresolved => Self::IsLost,
         })
     }
 }

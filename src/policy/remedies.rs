@@ -6,11 +6,11 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::judge::{judge, walk};
-use super::walk::{Asked, Path, Stage};
+use super::walk::{Asked, Path, Stage, Walk};
 use crate::model::{
-    Cloud, Direction, ElasticIpName, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceState, Interface,
-    InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service, SourceDestCheck,
-    Target, Traffic, Verdict, Via, apply,
+    Cloud, DecidedBy, Direction, ElasticIpName, Endpoint, Flow, GroupName, Half, IcmpMatch, IcmpMessage, InstanceState,
+    Interface, InterfaceId, Operation, Peer, PeerRequest, Permission, PortRange, Reassociation, Scheme, Service,
+    SourceDestCheck, Target, Traffic, Verdict, Via, apply,
 };
 
 /// Ends that one flow may have to pass, with appliances.
@@ -31,7 +31,7 @@ pub struct Remedy {
 /// or the DNS name; then the change for the flow as it is. A load balancer is asked by its name, and that means its public address: so
 /// there first the change for the flow as it is, then an internal one.
 pub fn remedies(cloud: &Cloud, flow: &Flow) -> Vec<Remedy> {
-    if matches!(judge(cloud, flow), Verdict::Open { .. }) {
+    if judge(cloud, flow).is_open() {
         return Vec::new();
     }
     let both_inside = flow.from.interface().is_some() && flow.to.interface().is_some();
@@ -90,7 +90,7 @@ fn changes(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
     let mut cloud = cloud.clone();
     let mut made = Vec::new();
     for _ in 0..=MOST_CHANGES {
-        if matches!(judge(&cloud, flow), Verdict::Open { .. }) {
+        if judge(&cloud, flow).is_open() {
             return Some(made);
         }
         let operations = next_change(&cloud, flow)?;
@@ -107,11 +107,24 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
     let walk = walk(cloud, flow);
     match &walk.verdict {
         Verdict::Open { .. } => None,
-        Verdict::Dropped { .. } => match walk.stages.last() {
+        // No change is known that lets an answer back: whoever takes the request takes that too.
+        Verdict::Dropped { half: Half::Answer, .. } => None,
+        Verdict::Dropped { by, half: Half::Request } => next_change_by(cloud, flow, &walk, by),
+        Verdict::Misdelivered { .. } | Verdict::Unreachable { .. } | Verdict::Unresolved => {
+            let ends = [&flow.from, &flow.to].map(|end| end.interface());
+            ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
+        }
+    }
+}
+
+/// Finds the change after which this drops the flow no more.
+fn next_change_by(cloud: &Cloud, flow: &Flow, walk: &Walk, by: &DecidedBy) -> Option<Vec<Operation>> {
+    match by {
+        DecidedBy::GroupRules { .. } => match walk.stages.last() {
             Some(Stage::Asked(asked)) => rule_for(cloud, flow, asked).map(|rule| vec![rule]),
             _ => None,
         },
-        Verdict::FailsCheck { .. } => {
+        DecidedBy::SourceDestCheck { .. } => {
             let checking = walk.stages.iter().rev().find_map(|stage| match stage {
                 Stage::Routed { to } => Some(to),
                 Stage::Sent { from, .. } => Some(from),
@@ -119,12 +132,12 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
             })?;
             Some(vec![Operation::SetSourceDestCheck(target(cloud, checking), SourceDestCheck::Off)])
         }
-        Verdict::Blackhole { .. } => {
+        DecidedBy::Route { .. } => {
             let routes = cloud.vpcs.values().flat_map(|vpc| vpc.routes.values().flatten());
             let mut stopped = routes.filter_map(|route| start(cloud, &route.target));
             stopped.next().map(|start| vec![start])
         }
-        Verdict::Untranslated { .. } => {
+        DecidedBy::Translation { .. } => {
             let sender = flow.from.interface()?;
             let name = ElasticIpName::new(format!("eip-{}", sender.instance));
             let to = target(cloud, &sender);
@@ -132,10 +145,6 @@ fn next_change(cloud: &Cloud, flow: &Flow) -> Option<Vec<Operation>> {
                 Operation::AssociateAddress { elastic_ip: name.clone(), to, reassociation: Reassociation::Allowed };
             let known = cloud.elastic_ips.contains_key(&name);
             Some([Operation::AllocateAddress(name)].into_iter().filter(|_| !known).chain([associate]).collect())
-        }
-        Verdict::Misdelivered { .. } | Verdict::Unreachable { .. } | Verdict::Unresolved => {
-            let ends = [&flow.from, &flow.to].map(|end| end.interface());
-            ends.into_iter().flatten().find_map(|id| start(cloud, &id)).map(|start| vec![start])
         }
     }
 }

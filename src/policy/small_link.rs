@@ -11,7 +11,7 @@ use super::judge::{asked, interface_of, walk};
 use super::memory::{Memory, memory};
 use super::walk::{Asked, Path, Stage};
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Verdict, Via,
+    Cloud, Direction, Endpoint, Flow, GroupName, IcmpErrors, IcmpMessage, InterfaceId, Mtu, Service, Via,
 };
 
 /// The smallest link on the way, and what becomes of the word of it.
@@ -42,7 +42,7 @@ pub enum Comes {
 pub fn small_link(cloud: &Cloud, flow: &Flow) -> Option<SmallLink> {
     let walk = walk(cloud, flow);
     let is_plain = !walk.stages.iter().any(|stage| matches!(stage, Stage::Routed { .. } | Stage::PassedOn { .. }));
-    if !matches!(walk.verdict, Verdict::Open { .. }) || !is_plain {
+    if !walk.verdict.is_open() || !is_plain {
         return None;
     }
     let host = [&flow.from, &flow.to].into_iter().find_map(|end| match end {

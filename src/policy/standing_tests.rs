@@ -143,7 +143,7 @@ instances:
     let to_the_world = Flow { from: to("a"), to: host("198.51.100.7"), via: Via::Public, service: tcp(443) };
     let at_the_narrow = |cloud: &Cloud| {
         let verdict = judge(cloud, &to_the_world);
-        matches!(&verdict, Verdict::Dropped { interface, .. } if interface.instance.as_str() == "narrow")
+        matches!(&verdict, Verdict::Dropped { by, .. } if by.interface() == Some(&interface("narrow", 0)))
     };
     assert!(at_the_narrow(&cloud));
     let routes = &mut cloud.vpcs[0].routes[&SubnetName::new("private")];
@@ -159,7 +159,7 @@ instances:
 fn a_group_means_the_ipv6_addresses_of_its_members_unless_it_is_taken_to_the_letter() {
     let mut cloud = cloud(TWO);
     let by_ipv6 = |from: &str, port: u16| Flow { from: to(from), to: to("db"), via: Via::Ipv6, service: tcp(port) };
-    let is_open = |cloud: &Cloud, flow: &Flow| matches!(judge(cloud, flow), Verdict::Open { .. });
+    let is_open = |cloud: &Cloud, flow: &Flow| judge(cloud, flow).is_open();
     assert!(is_open(&cloud, &by_ipv6("web", 3)));
     let other = after(&cloud, "launch: {other: {groups: DB}}");
     assert!(!is_open(&other, &by_ipv6("other", 3)), "it is no member");

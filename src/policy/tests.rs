@@ -30,10 +30,13 @@ fn flow(sample: &Sample, words: &str) -> Flow {
 fn verdict(sample: &Sample, words: &str) -> String {
     match judge(&sample.0, &flow(sample, words)) {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-        Verdict::FailsCheck { interface, .. } => format!("fails the check of {}", interface.instance),
-        Verdict::Blackhole { .. } => "blackhole".to_owned(),
-        Verdict::Untranslated { .. } => "untranslated".to_owned(),
+        Verdict::Dropped { half: Half::Answer, .. } => "the answer dropped".to_owned(),
+        Verdict::Dropped { by, half: Half::Request } => match by {
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DecidedBy::SourceDestCheck { interface, .. } => format!("fails the check of {}", interface.instance),
+            DecidedBy::Route { .. } => "blackhole".to_owned(),
+            DecidedBy::Translation { .. } => "untranslated".to_owned(),
+        },
         Verdict::Misdelivered { to } => format!("comes to {to}"),
         Verdict::Unreachable { by: None } => "nothing to send".to_owned(),
         Verdict::Unreachable { by: Some(Hop::Internet) } => "unreachable outside".to_owned(),
@@ -337,18 +340,38 @@ fn a_verdict_names_every_rule_that_admits_and_every_group_consulted() {
         .group("h", &["tcp 80 from anywhere"])
         .instance("a", &["g"])
         .instance("b", &["g", "h"]);
-    assert_eq!(
-        judge(&sample.0, &flow(&sample, "a -> b 22")),
-        Verdict::Open { admitted_by: vec![RuleId(1), RuleId(2)] }
-    );
-    assert_eq!(
-        judge(&sample.0, &flow(&sample, "a -> b 443")),
-        Verdict::Dropped {
-            at: Direction::Ingress,
-            interface: InterfaceId::first_of(&InstanceName::new("b")),
-            groups: vec![GroupName::new("g"), GroupName::new("h")],
-        }
-    );
+    let at_b = |rules: &[u32]| DecidedBy::GroupRules {
+        at: Direction::Ingress,
+        interface: InterfaceId::first_of(&InstanceName::new("b")),
+        groups: vec![GroupName::new("g"), GroupName::new("h")],
+        rules: rules.iter().copied().map(RuleId).collect(),
+    };
+    let Verdict::Open { request, .. } = judge(&sample.0, &flow(&sample, "a -> b 22")) else { panic!("closed") };
+    assert_eq!(request, [at_b(&[1, 2])]);
+    assert_eq!(judge(&sample.0, &flow(&sample, "a -> b 443")), Verdict::Dropped { by: at_b(&[]), half: Half::Request });
+}
+
+/// "Security groups are stateful" ("Security group connection tracking", EC2).
+#[test]
+fn an_open_flow_knows_who_admits_the_request_and_who_lets_the_answer_back() {
+    let both_ways = |era: Era, words: &str| {
+        let sample = Sample::new(era).group("g", &["tcp 22 from anywhere"]).instance("a", &["g"]).instance("b", &["g"]);
+        let verdict = judge(&sample.0, &flow(&sample, words));
+        let Verdict::Open { request, answer } = verdict else { panic!("{words}: {verdict:?}") };
+        let asked = request.iter().filter_map(DecidedBy::groups).map(|(at, id, _)| format!("{}'s {at}", id.instance));
+        let back = answer.iter().map(|LetBack::Stateful { at, interface }| format!("{}'s {at}", interface.instance));
+        (asked.collect::<Vec<_>>(), back.collect::<Vec<_>>())
+    };
+    let said = |request: &[&str], answer: &[&str]| {
+        let owned = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        (owned(request), owned(answer))
+    };
+    let (a, b) = ("a's egress", "b's ingress");
+    assert_eq!(both_ways(Era::Vpc, "a -> b 22"), said(&[a, b], &[b, a]));
+    assert_eq!(both_ways(Era::Classic, "a -> b 22"), said(&[b], &[b, a]), "nobody asks for egress, and it is tracked");
+    assert_eq!(both_ways(Era::Vpc, "office -> b 22"), said(&[b], &[b]));
+    assert_eq!(both_ways(Era::Vpc, "a -> office 22"), said(&[a], &[a]));
+    assert_eq!(both_ways(Era::Vpc, "a -> a 22"), said(&[], &[]), "it never leaves the instance");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use super::routes::{NextHop, next_hop, passes_on};
 use super::walk::Path;
 use crate::model::{
     Cloud, Direction, Endpoint, Flow, InstanceState, Interface, InterfaceId, Ipv6, Operation, Peers, PrivateIp,
-    PublicIp, Scheme, Service, SourceDestCheck, Verdict, Via, VpcName,
+    PublicIp, Scheme, Service, SourceDestCheck, Via, VpcName,
 };
 
 /// Standing of a connection at a moment, by the documented semantics.
@@ -85,7 +85,7 @@ impl Connection {
     /// A connection that is opened now; nothing if it does not come about, or is of a kind that nobody holds.
     pub fn open(cloud: &Cloud, flow: &Flow) -> Option<Self> {
         let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);
-        if !held || !matches!(judge(cloud, flow), Verdict::Open { .. }) {
+        if !held || !judge(cloud, flow).is_open() {
             return None;
         }
         Self::along(cloud, flow)

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::model::{Cloud, Direction, Endpoint, Flow, GroupName, InterfaceId, RuleId, Verdict, VpcName};
+use crate::model::{Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, InterfaceId, RuleId, Verdict, VpcName};
 
 /// A new flow from its sender to where it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +74,23 @@ pub enum Stage {
         /// The private one, while the receiver has one.
         private: Option<Ipv4Addr>,
     },
+}
+
+impl Stage {
+    /// What was asked there, and how it decided; nothing for a stage at which nobody is asked.
+    pub fn decided(&self) -> Option<DecidedBy> {
+        match self {
+            Self::Asked(asked) => Some(asked.decided()),
+            Self::Resolved { .. }
+            | Self::Sent { .. }
+            | Self::OwnAnswer { .. }
+            | Self::NoEgressRules { .. }
+            | Self::Routed { .. }
+            | Self::PassedOn { .. }
+            | Self::TranslatedSource { .. }
+            | Self::TranslatedDestination { .. } => None,
+        }
+    }
 }
 
 /// Station that has passed a flow on between its ends, where that shows.
@@ -156,6 +173,16 @@ impl Asked {
     /// The rules that admit the flow; one is enough.
     pub fn admitted_by(&self) -> impl Iterator<Item = RuleId> {
         self.trials.iter().filter(|trial| trial.miss.is_none()).map(|trial| trial.rule)
+    }
+
+    /// The decision of these groups.
+    pub fn decided(&self) -> DecidedBy {
+        DecidedBy::GroupRules {
+            at: self.at,
+            interface: self.interface.clone(),
+            groups: self.groups.clone(),
+            rules: self.admitted_by().collect(),
+        }
     }
 
     /// Returns true if a rule admits the flow.

@@ -32,12 +32,14 @@ fn check(cloud: &Cloud, (from, to, via): (Endpoint, Endpoint, Via), port: u16, e
     let mut words: Vec<String> = walk.stages.iter().map(word).collect();
     words.push(match walk.verdict {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-        Verdict::FailsCheck { interface, check, .. } => {
-            format!("fails the {check:?} check of {interface}").to_lowercase()
-        }
-        Verdict::Blackhole { vpc } => format!("blackhole in {vpc}"),
-        Verdict::Untranslated { vpc } => format!("untranslated in {vpc}"),
+        Verdict::Dropped { by, half: Half::Request } => match by {
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DecidedBy::SourceDestCheck { interface, check, .. } => {
+                format!("fails the {check:?} check of {interface}").to_lowercase()
+            }
+            DecidedBy::Route { vpc } => format!("blackhole in {vpc}"),
+            DecidedBy::Translation { vpc } => format!("untranslated in {vpc}"),
+        },
         Verdict::Unreachable { by: Some(Hop::Internet) } => "unreachable, says the internet".to_owned(),
         other => format!("{other:?}").to_lowercase(),
     });
@@ -228,10 +230,11 @@ instances:
     let message = |kind| Service::Icmp(IcmpMessage { kind, code: 0 });
     let flows = [8, 13, 15, 17].map(message).into_iter().chain([Service::IcmpEcho, Service::Protocol(47)]);
     for service in flows {
-        assert!(matches!(verdict(service), Verdict::Open { .. }), "{service}");
+        assert!(verdict(service).is_open(), "{service}");
     }
     for kind in [0, 3, 5, 9, 10, 14, 16, 18] {
-        assert_eq!(verdict(message(kind)), Verdict::Untranslated { vpc: VpcName::new("main") }, "{kind}");
+        let by = DecidedBy::Translation { vpc: VpcName::new("main") };
+        assert_eq!(verdict(message(kind)), Verdict::Dropped { by, half: Half::Request }, "{kind}");
     }
 }
 
@@ -260,7 +263,8 @@ instances:
         _ => None,
     });
     assert_eq!(passed.collect::<Vec<_>>(), ["two.eth0", "one.eth0"].repeat(4));
-    assert_eq!(walk.verdict, Verdict::Blackhole { vpc: VpcName::new("main") });
+    let by = DecidedBy::Route { vpc: VpcName::new("main") };
+    assert_eq!(walk.verdict, Verdict::Dropped { by, half: Half::Request });
 }
 
 const TWO_INTERFACES: &str = "

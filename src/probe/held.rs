@@ -15,11 +15,11 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
+use super::dropped::{Drop, SentBy, Whose, drop_of};
 use super::evidence::{Case, Logged};
-use super::outcome::Drop;
 use super::prober::Prober;
 use super::question::{TOKEN_BYTES, Token};
-use super::resolve::{self, SentBy, Whose};
+use super::resolve;
 use super::told;
 use crate::fabric::packet::{TCP, Tuple};
 use crate::fabric::{FabricError, Namespace, conntrack, remembered};
@@ -461,7 +461,7 @@ impl Connection {
             if lacked_room(case) {
                 return Held::Inconclusive { why: format!("a drop is on record, {}", resolve::WANT_OF_ROOM) };
             }
-            drops.push(resolve::drop_of(&logged, sent_by, whose));
+            drops.push(drop_of(&logged, sent_by, whose));
         }
         Held::Cut(drops)
     }

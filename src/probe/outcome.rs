@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::dropped::Drop;
 use super::evidence::Logged;
-use crate::model::{Direction, Flow, GroupName, InterfaceId, RuleId};
+use crate::model::{Flow, InterfaceId, RuleId};
 use crate::network::NodeName;
-use crate::network::record::Record;
 
 /// One probed flow and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,48 +111,6 @@ pub enum Outcome {
         /// Evidence that is missing.
         why: String,
     },
-}
-
-/// Drop of a flow: its cause, and the source address that the filter saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Drop {
-    /// Reason why the filter dropped it.
-    pub cause: DropCause,
-    /// The source address as the filter saw it: behind the gateway, the sender's public one.
-    pub source: IpAddr,
-}
-
-/// Reason why a filter dropped a packet, and the interface where it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DropCause {
-    /// No rule of these groups admits it.
-    Groups {
-        /// End: the sender's egress or the receiver's ingress.
-        at: Direction,
-        /// The interface whose groups were consulted.
-        interface: InterfaceId,
-        /// The groups consulted, in the interface's order.
-        groups: Vec<GroupName>,
-    },
-    /// Something else dropped it: `spoofed`, `invalid`, `untranslated` ...
-    Other(Recorded),
-}
-
-/// A drop in which no group had a say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
-    /// Action that the filter recorded.
-    pub record: Record,
-    /// In whose log.
-    pub node: NodeName,
-    /// Interface whose source/destination check dropped it, where that is what did.
-    pub interface: Option<InterfaceId>,
-}
-
-impl std::fmt::Display for Recorded {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} at {}", self.record, self.node)
-    }
 }
 
 /// Results of a batch of probes.

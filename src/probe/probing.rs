@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use super::ask::Ask;
 use super::canary::KnownPath;
+use super::dropped::Whose;
 use super::outcome::{Batch, Observation};
 use super::prober::Prober;
 use super::question::Answer;
-use super::resolve::{self, Whose};
+use super::resolve;
 use crate::model::Flow;
 
 impl Prober {

@@ -2,18 +2,16 @@
 
 use std::net::IpAddr;
 
+use super::dropped::{Drop, SentBy, Whose, drop_of, unheard};
 use super::evidence::{Logged, Stray, TurnedAway};
-use super::outcome::{Drop, DropCause, Outcome, Recorded, SOMEBODY_ELSE};
+use super::outcome::{Outcome, SOMEBODY_ELSE};
 use super::question::Answer;
 use super::waiting::{Back, Finding};
 use crate::fabric::packet::Tuple;
 use crate::fabric::packet::flaw::Flaw;
-use crate::model::{Direction, GroupName, InterfaceId, RuleId};
+use crate::model::{Direction, InterfaceId, RuleId};
 use crate::network::NodeName;
 use crate::network::record::Record;
-
-/// Tells whose interface an index of a router is, and which groups it is in.
-pub type Whose<'a> = &'a dyn Fn(&NodeName, u32) -> Option<(InterfaceId, Vec<GroupName>)>;
 
 /// Intended receiver of a packet, and the address of its own that was asked.
 #[derive(Clone, Copy, Debug)]
@@ -302,22 +300,6 @@ pub(super) fn answer_dropped(finding: &Finding, whose: Whose<'_>) -> Option<Drop
     finding.answer_drop.as_ref().filter(|_| unanswered).map(|logged| drop_of(logged, SentBy::Answerer, whose))
 }
 
-/// Explains why a flow is inconclusive whose answer was dropped.
-pub fn unheard(drop: &Drop) -> String {
-    format!("the receiver has seen it, and its answer was {}", words(drop))
-}
-
-/// `dropped as spoofed at web.eth0, source 10.0.2.11`, `dropped at the ingress of web.eth0, source 10.0.0.12`.
-fn words(Drop { cause, source }: &Drop) -> String {
-    match cause {
-        DropCause::Groups { at, interface, .. } => format!("dropped at the {at} of {interface}, source {source}"),
-        DropCause::Other(Recorded { record, interface: Some(interface), .. }) => {
-            format!("dropped as {record} at {interface}, source {source}")
-        }
-        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
-    }
-}
-
 /// At whose ingress the last record admits it: appliances on the way have theirs before, and a host outside has none.
 pub(super) fn admitted_at(finding: &Finding, whose: Whose<'_>) -> Option<InterfaceId> {
     let admits = |logged: &&Logged| {
@@ -325,53 +307,6 @@ pub(super) fn admitted_at(finding: &Finding, whose: Whose<'_>) -> Option<Interfa
     };
     let logged = finding.records.iter().rev().find(admits)?;
     logged.out_index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id)
-}
-
-/// End of a flow that sent a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SentBy {
-    /// The one that opened it.
-    Opener,
-    /// The one that answers.
-    Answerer,
-}
-
-/// Returns the drop of a packet, by its record. What is cut is cut at an end that once admitted the flow as it was opened: for an answer that is
-/// where the packet comes from, if it was the answerer's ingress.
-pub(super) fn drop_of(logged: &Logged, sent_by: SentBy, whose: Whose<'_>) -> Drop {
-    let at = match logged.record {
-        Record::Drop(direction) | Record::Cut(direction) if logged.flaw.is_none() => Some(direction),
-        _ => None,
-    };
-    let index = match (logged.record, sent_by) {
-        (Record::Cut(Direction::Ingress), SentBy::Answerer) => logged.in_index,
-        (Record::Cut(Direction::Egress), SentBy::Answerer) => logged.out_index,
-        (Record::Drop(Direction::Egress) | Record::Cut(Direction::Egress), _) => logged.in_index,
-        _ => logged.out_index,
-    };
-    let owner = at.zip(index.and_then(|index| whose(&logged.node, index)));
-    let cause = match owner {
-        Some((at, (interface, groups))) => DropCause::Groups { at, interface, groups },
-        None => DropCause::Other(recorded(logged, whose)),
-    };
-    Drop { cause, source: logged.tuple.source }
-}
-
-/// The record of a drop in which no group had a say. The source is checked where the packet came in, and the destination where
-/// it would leave.
-fn recorded(logged: &Logged, whose: Whose<'_>) -> Recorded {
-    let index = match logged.record {
-        Record::Spoofed | Record::Fragments | Record::Connections | Record::ForeignError => logged.in_index,
-        Record::NotItsOwn => logged.out_index,
-        _ => None,
-    };
-    let interface = index.and_then(|index| whose(&logged.node, index)).map(|(id, _)| id);
-    // What no group could judge has no state.
-    let record = match logged.record {
-        Record::Drop(_) | Record::Cut(_) if logged.flaw.is_some() => Record::Invalid,
-        record => record,
-    };
-    Recorded { record, node: logged.node.clone(), interface }
 }
 
 #[cfg(test)]

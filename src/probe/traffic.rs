@@ -21,12 +21,12 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use super::ask::{parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
+use super::dropped::{Drop, SentBy, Whose, drop_of};
 use super::evidence::Case;
 use super::held::{self, NotMet};
-use super::outcome::Drop;
 use super::prober::Prober;
 use super::question;
-use super::resolve::{self, SentBy, Whose};
+use super::resolve;
 use super::waiting;
 use crate::fabric::packet::Tuple;
 use crate::model::{Port, Service};
@@ -253,7 +253,7 @@ impl Streams {
                 resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &begins?.records()))
             });
             let sent_by = if part == Part::Back { SentBy::Answerer } else { SentBy::Opener };
-            let drop = record.filter(|_| !arrived).map(|logged| resolve::drop_of(&logged, sent_by, whose));
+            let drop = record.filter(|_| !arrived).map(|logged| drop_of(&logged, sent_by, whose));
             let by = self.known.looks.get(&flow(mark)).map_or(&[][..], |looks| looks.by.as_slice());
             let passage = read.passage(mark, by, &slowest);
             ends += 1;

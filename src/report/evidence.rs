@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Entry, json, pcap, text};
 use crate::model::{Endpoint, InterfaceId};
-use crate::probe::{DropCause, Observation, Outcome};
+use crate::probe::{Observation, Outcome};
 use crate::scenario::{Check, Class, Kept, Options, RunResult, StartServices, StepResult, held};
 use crate::topology::write;
 
@@ -314,12 +314,12 @@ fn detail(outcome: &Outcome) -> String {
         Outcome::Open { admitted_by } | Outcome::Refused { admitted_by } | Outcome::Closed { admitted_by, .. } => {
             admitted_by.map_or_else(String::new, |rule| format!("by {rule}"))
         }
-        Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, interface: InterfaceId { instance, .. }, groups } => {
+        Outcome::Dropped(drop) => match drop.cause.groups() {
+            Some((at, InterfaceId { instance, .. }, groups)) => {
                 let groups: Vec<&str> = groups.iter().map(|group| group.as_str()).collect();
                 format!("at {at} of {instance}, groups {}, source {}", groups.join(", "), drop.source)
             }
-            DropCause::Other(recorded) => format!("{recorded}, source {}", drop.source),
+            None => format!("{}, source {}", drop.cause, drop.source),
         },
         Outcome::Inconclusive { .. } | Outcome::Misdelivered { .. } | Outcome::Unreachable { .. } => {
             text::outcome(outcome)

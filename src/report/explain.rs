@@ -134,8 +134,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     let walk = policy::walk(cloud, flow);
     let (verdict, at) = match &walk.verdict {
         Verdict::Open { .. } => ("open", None),
-        Verdict::Dropped { at, .. } => ("dropped", Some(*at)),
-        Verdict::FailsCheck { .. } | Verdict::Blackhole { .. } | Verdict::Untranslated { .. } => ("dropped", None),
+        Verdict::Dropped { .. } => ("dropped", walk.verdict.refused_at()),
         Verdict::Misdelivered { .. } => ("misdelivered", None),
         Verdict::Unreachable { .. } => ("unreachable", None),
         Verdict::Unresolved => ("unresolved", None),
@@ -169,7 +168,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
 pub fn together(cloud: &Cloud, peers: &Peers) -> Option<Together> {
     let meeting = policy::meeting(cloud, peers)?;
     let meet = meeting.there && meeting.back;
-    let is_open = |flow: &Flow| matches!(policy::judge(cloud, flow), Verdict::Open { .. });
+    let is_open = |flow: &Flow| policy::judge(cloud, flow).is_open();
     let summary = match (meet, is_open(&peers.there) || is_open(&peers.back)) {
         (true, true) => {
             "both hear each other: what one end sends comes in by a rule, and the answer to that needs none"
@@ -231,9 +230,10 @@ fn closed(cloud: &Cloud, flow: &Flow, verdict: &str) -> String {
 fn crashed(cloud: &Cloud, flow: &Flow, verdict: &Verdict) -> String {
     let receiver = flow.to.instance().and_then(|name| cloud.instances.get(name));
     let dead = receiver.is_some_and(|it| it.state == InstanceState::Crashed);
-    match verdict {
-        Verdict::Open { .. } if dead => format!("; but {} has crashed, and answers nothing", flow.to),
-        _ => String::new(),
+    if verdict.is_open() && dead {
+        format!("; but {} has crashed, and answers nothing", flow.to)
+    } else {
+        String::new()
     }
 }
 

@@ -127,11 +127,8 @@ pub(crate) fn disagreeing() -> RunResult {
     let fate = |_: &Cloud, name: &ConnectionName| match name.as_str() {
         "session" => {
             let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
-            let cause = DropCause::Groups {
-                at: Direction::Ingress,
-                interface: InterfaceId::first_of(&InstanceName::new("db1")),
-                groups,
-            };
+            let cause =
+                DropCause::by_groups(Direction::Ingress, InterfaceId::first_of(&InstanceName::new("db1")), groups);
             Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
         }
         _ => Held::Inconclusive { why: "what the client sent neither arrived nor is recorded".to_owned() },

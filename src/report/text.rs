@@ -10,7 +10,7 @@ use indexmap::IndexMap;
 
 pub use crate::model::shown;
 use crate::model::{Endpoint, HostIp, HostName, Service};
-use crate::probe::{DropCause, Outcome, Resolution};
+use crate::probe::{Outcome, Resolution};
 use crate::scenario::{Class, DecidingRule};
 
 /// Style of a text report.
@@ -262,9 +262,9 @@ fn all_there(name: &HostName, all: &[HostIp], ends: &[Endpoint]) -> bool {
 /// Renders an outcome in a word or two.
 pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-            DropCause::Other(recorded) => format!("dropped as {recorded}"),
+        Outcome::Dropped(drop) => match drop.cause.groups() {
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            None => format!("dropped as {}", drop.cause),
         },
         Outcome::Misdelivered { answered_by } => format!("answered by {}", shown(answered_by)),
         other => Class::of(other).as_str().to_owned(),

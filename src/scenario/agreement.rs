@@ -1,11 +1,10 @@
 //! Agreement of the two readings of a cloud about a flow: what `policy` predicts, and what the packets did.
 
-use super::causes;
-use crate::model::{Check, Verdict};
+use crate::model::{Check, DecidedBy, Half, Verdict};
 use crate::network::record::Record;
 use crate::policy::behind::Behind;
 use crate::policy::tracking::Standing;
-use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE};
+use crate::probe::{Drop, DropCause, Held, Observation, Outcome, Resolution, SOMEBODY_ELSE, node_of};
 
 /// Result of comparing a prediction with a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -31,29 +30,40 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
         Some(Resolution::Address(_) | Resolution::NoAnswer) | None => {}
     }
     let agree = match (verdict, &observation.outcome) {
+        (Verdict::Dropped { by, half: Half::Answer }, Outcome::Inconclusive { .. }) => {
+            match &observation.answer_dropped {
+                Some(drop) => is_dropped_by(by, &drop.cause),
+                None => return Agreement::Unproved,
+            }
+        }
         (_, Outcome::Inconclusive { .. }) => return Agreement::Unproved,
         (
-            Verdict::Open { admitted_by },
+            Verdict::Open { .. },
             Outcome::Open { admitted_by: rule }
             | Outcome::Refused { admitted_by: rule }
             | Outcome::Closed { admitted_by: rule, .. },
-        ) => rule.is_none_or(|rule| admitted_by.contains(&rule)) && is_admitted_at_its_end(observation),
-        (verdict, Outcome::Dropped(drop)) => causes::of(verdict).is_some_and(|predicted| predicted == drop.cause),
+        ) => rule.is_none_or(|rule| verdict.admitting_rules().contains(&rule)) && is_admitted_at_its_end(observation),
+        (Verdict::Dropped { by, half: Half::Request }, Outcome::Dropped(drop)) => is_dropped_by(by, &drop.cause),
         // The answer to a ping names nobody, and neither does a port where nobody listens.
         (Verdict::Misdelivered { to }, Outcome::Misdelivered { answered_by }) => {
             *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE
         }
         (Verdict::Misdelivered { .. }, Outcome::Refused { .. }) => true,
-        (Verdict::Unreachable { by }, Outcome::Unreachable { by: seen }) => by.as_ref().map(causes::node) == *seen,
+        (Verdict::Unreachable { by }, Outcome::Unreachable { by: seen }) => by.as_ref().map(node_of) == *seen,
         _ => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }
 }
 
+/// Reports whether what is predicted to drop a packet is what has dropped it.
+fn is_dropped_by(predicted: &DecidedBy, seen: &DropCause) -> bool {
+    matches!(seen, DropCause::Decided(by) if by == predicted)
+}
+
 /// Holds what is predicted of a flow against what was observed, also of what becomes of it behind a load balancer's listener, where it comes
 /// to one.
 pub fn compare_all(verdict: &Verdict, behind: Option<&Behind>, observation: &Observation) -> Agreement {
-    let behind = behind.filter(|_| matches!(verdict, Verdict::Open { .. }));
+    let behind = behind.filter(|_| verdict.is_open());
     match (behind.map(|behind| compare_behind(behind, observation)), &observation.outcome) {
         (Some(Some(Agreement::Disagree)), _) => Agreement::Disagree,
         // A stranger answers, or may: to the verdict alone that would be another flow.
@@ -87,26 +97,22 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
     let agree = match (standing, held) {
         (_, Held::Inconclusive { .. }) => return Agreement::Unproved,
         (Standing::Alive, Held::Alive) | (Standing::Gone, Held::Gone { .. }) => true,
-        (Standing::Cut { at }, Held::Cut(drops)) => every(drops, &|cause| match cause {
-            DropCause::Groups { at: direction, interface, .. } => at.contains(&(*direction, interface.clone())),
-            DropCause::Other(_) => false,
+        (Standing::Cut { at: ends }, Held::Cut(drops)) => every(drops, &|cause| {
+            cause.groups().is_some_and(|(at, interface, _)| ends.contains(&(at, interface.clone())))
         }),
         // A packet of a forgotten connection belongs to none, and begins none. Where it ends, whoever holds its addresses by now
         // decides: in whichever VPC.
-        (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| match cause {
-            DropCause::Other(it) => {
-                matches!(it.record, Record::Invalid | Record::Untranslated | Record::Unreachable)
-            }
-            DropCause::Groups { .. } => false,
+        (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| {
+            matches!(cause.record(), Record::Invalid | Record::Untranslated | Record::Unreachable)
         }),
         (Standing::Forgotten, Held::Gone { .. }) => true,
         // An end may end its own connection at any time, which nothing foretells.
         (_, Held::Gone { .. }) => return Agreement::Unproved,
         // A packet that comes to it is not for it; and one that it has translated, and sends back, is not from it.
         (Standing::FailsCheck { interface, vpc }, Held::Cut(drops)) => every(drops, &|cause| {
-            [Check::Source, Check::Destination].iter().any(|check| {
+            [Check::Source, Check::Destination].into_iter().any(|check| {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
-                causes::of(&Verdict::FailsCheck { interface, check: *check, vpc }).as_ref() == Some(cause)
+                is_dropped_by(&DecidedBy::SourceDestCheck { interface, check, vpc }, cause)
             })
         }),
         _ => false,
@@ -123,7 +129,7 @@ fn is_admitted_at_its_end(observation: &Observation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::RuleId;
+    use crate::model::{Direction, GroupName, InstanceName, InterfaceId, RuleId, VpcName};
     use crate::scenario::testing::{cloud, pattern};
 
     fn seen(outcome: Outcome, resolved: Option<Resolution>) -> Observation {
@@ -132,8 +138,17 @@ mod tests {
         Observation { resolved, ..Observation::of(flow, outcome) }
     }
 
+    fn at_db1(rules: &[u32]) -> DecidedBy {
+        DecidedBy::GroupRules {
+            at: Direction::Ingress,
+            interface: InterfaceId::first_of(&InstanceName::new("db1")),
+            groups: vec![GroupName::new("DB")],
+            rules: rules.iter().copied().map(RuleId).collect(),
+        }
+    }
+
     fn open(rules: &[u32]) -> Verdict {
-        Verdict::Open { admitted_by: rules.iter().copied().map(RuleId).collect() }
+        Verdict::Open { request: vec![at_db1(rules)], answer: Vec::new() }
     }
 
     fn unproved() -> Outcome {
@@ -153,6 +168,22 @@ mod tests {
         assert_eq!(compare(&open(&[1]), &seen(unproved(), None)), Agreement::Unproved);
         assert_eq!(compare(&Verdict::Unresolved, &seen(unproved(), None)), Agreement::Unproved);
         assert_eq!(compare(&Verdict::Unresolved, &seen(unproved(), Some(Resolution::NoAnswer))), Agreement::Unproved);
+    }
+
+    #[test]
+    fn what_drops_it_is_what_was_to_and_drops_the_packet_that_was_to_be() {
+        let drop = |by| Drop { cause: DropCause::Decided(by), source: [10, 0, 0, 11].into() };
+        let route = || DecidedBy::Route { vpc: VpcName::new("v") };
+        let dropped = |half| Verdict::Dropped { by: at_db1(&[]), half };
+        let request = |by| seen(Outcome::Dropped(drop(by)), None);
+        assert_eq!(compare(&dropped(Half::Request), &request(at_db1(&[]))), Agreement::Agree);
+        assert_eq!(compare(&dropped(Half::Request), &request(route())), Agreement::Disagree);
+        assert_eq!(compare(&dropped(Half::Answer), &request(at_db1(&[]))), Agreement::Disagree);
+        let answer = |by| Observation { answer_dropped: Some(drop(by)), ..seen(unproved(), None) };
+        assert_eq!(compare(&dropped(Half::Answer), &answer(at_db1(&[]))), Agreement::Agree);
+        assert_eq!(compare(&dropped(Half::Answer), &answer(route())), Agreement::Disagree);
+        assert_eq!(compare(&dropped(Half::Request), &answer(at_db1(&[]))), Agreement::Unproved);
+        assert_eq!(compare(&dropped(Half::Answer), &seen(unproved(), None)), Agreement::Unproved);
     }
 
     #[test]

@@ -29,10 +29,9 @@ pub fn flows<L: Cloudlike>(lab: &L, listeners: &Listeners, batch: &Batch) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cloud, Verdict};
-    use crate::model::{Direction, Flow, Port, RuleId, Service};
+    use crate::model::{Cloud, Direction, Flow, Port, RuleId, Service};
     use crate::policy;
-    use crate::probe::Outcome;
+    use crate::probe::{DropCause, Outcome};
     use crate::scenario::testing::{Double, cloud, columns, dropped, open, step, table, topology};
     use crate::scenario::{Options, RunVerdict, StepResult, cells, run_on};
 
@@ -106,8 +105,8 @@ mod tests {
     fn a_drop_at_the_other_end_is_a_disagreement() {
         let at_egress = |cloud: &Cloud, flow: &Flow| match dropped(cloud, flow) {
             Outcome::Dropped(mut drop) => {
-                if let crate::probe::DropCause::Groups { at, .. } = &mut drop.cause {
-                    *at = Direction::Egress;
+                if let Some((_, interface, groups)) = drop.cause.groups() {
+                    drop.cause = DropCause::by_groups(Direction::Egress, interface.clone(), groups.to_vec());
                 }
                 Outcome::Dropped(drop)
             }
@@ -118,7 +117,7 @@ mod tests {
         let from = crate::scenario::testing::pattern("web1 -> db1:22");
         let flows = cells::select(&from, None, &cloud()).expect("a flow");
         assert_eq!(flows[0].service, Service::Tcp(Port(22)));
-        assert!(policy::judge(&cloud(), &flows[0]) != Verdict::Open { admitted_by: vec![RuleId(3)] });
+        assert!(!policy::judge(&cloud(), &flows[0]).is_open());
         let seen = futures::executor::block_on(Cloudlike::probe(&mut lab, &flows)).expect("a batch");
         assert_eq!(super::flows(&lab, &Listeners::default(), &seen).len(), 1);
     }

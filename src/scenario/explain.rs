@@ -8,7 +8,7 @@ use crate::model::{
     Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule, RuleId, Scheme,
     SelfReference, Via,
 };
-use crate::probe::{Drop, DropCause, Outcome};
+use crate::probe::{Drop, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
 pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
@@ -58,9 +58,8 @@ fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
 }
 
 fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
-    let (at, instance, groups) = match cause {
-        DropCause::Other(recorded) => return format!("dropped as {recorded}, source {source}"),
-        DropCause::Groups { at, interface, groups } => (*at, &interface.instance, groups),
+    let Some((at, InterfaceId { instance, .. }, groups)) = cause.groups() else {
+        return format!("dropped as {cause}, source {source}");
     };
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
@@ -80,9 +79,9 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
 
 /// Explains why a packet of a connection under way was dropped.
 pub fn cut(Drop { cause, source }: &Drop) -> String {
-    match cause {
-        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
-        DropCause::Groups { at, interface: InterfaceId { instance, .. }, groups } => {
+    match cause.groups() {
+        None => format!("dropped as {cause}, source {source}"),
+        Some((at, InterfaceId { instance, .. }, groups)) => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
             format!("not tracked at the {at} of {instance}, and no rule of {list} admits it now")
         }
@@ -91,9 +90,9 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 
 /// Says where an answer that nobody waits for was dropped.
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
-    match cause {
-        DropCause::Other(recorded) => format!("dropped as {recorded}, source {source}"),
-        DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+    match cause.groups() {
+        None => format!("dropped as {cause}, source {source}"),
+        Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
     }
 }
 

@@ -56,7 +56,7 @@ fn closing(cloud: &Cloud) -> Option<Closing> {
 
 /// As a table, and what of it is closed.
 fn table(cloud: &Cloud, closing: &Closing) -> Promise {
-    let open = lines(cloud, |_, verdict| matches!(verdict, Verdict::Open { .. }));
+    let open = lines(cloud, |_, verdict| verdict.is_open());
     let closed = lines(cloud, closed(closing));
     let ports = columns_of(cloud).first().filter(|_| open.is_empty()).map(ToString::to_string);
     Promise::Table {
@@ -70,8 +70,8 @@ fn table(cloud: &Cloud, closing: &Closing) -> Promise {
 fn lists(cloud: &Cloud, closing: &Closing) -> Promise {
     let is_closed = closed(closing);
     let closed = lines(cloud, &is_closed);
-    let open = lines(cloud, |flow, verdict| matches!(verdict, Verdict::Open { .. }) && !is_closed(flow, verdict));
-    let dropped = lines(cloud, |_, verdict| matches!(verdict, Verdict::Dropped { .. }));
+    let open = lines(cloud, |flow, verdict| verdict.is_open() && !is_closed(flow, verdict));
+    let dropped = lines(cloud, |_, verdict| verdict.refused_at().is_some());
     let let_in: IndexSet<String> = open.union(&closed).cloned().collect();
     let but = |own: IndexSet<String>, other: &IndexSet<String>| own.difference(other).cloned().collect();
     Promise::Flows(vec![
@@ -84,7 +84,7 @@ fn lists(cloud: &Cloud, closing: &Closing) -> Promise {
 fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
     |flow, verdict| {
         let to = flow.to.instance().map(|to| (to.clone(), flow.service));
-        matches!(verdict, Verdict::Open { .. }) && to.is_some_and(|to| closing.contains(&to))
+        verdict.is_open() && to.is_some_and(|to| closing.contains(&to))
     }
 }
 

@@ -9,7 +9,7 @@ use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, D
 use super::{cells, change, demand, explain};
 use crate::lab::RuleHandles;
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, RefusalCode, Service, Via};
-use crate::probe::{DropCause, Outcome};
+use crate::probe::Outcome;
 use crate::topology::{AddressFate, AddressKind, ExpectedOutcome};
 
 /// Expectation of what the operations change.
@@ -100,11 +100,9 @@ pub fn satisfies(demand: &Demand, outcome: &Outcome) -> bool {
         | (ExpectedOutcome::Refused, Outcome::Refused { .. })
         | (ExpectedOutcome::Closed, Outcome::Closed { .. })
         | (ExpectedOutcome::Unreachable, Outcome::Unreachable { .. }) => true,
-        (ExpectedOutcome::Dropped, Outcome::Dropped(drop)) => match (demand.at, &drop.cause) {
-            (None, _) => true,
-            (Some(demanded), DropCause::Groups { at, .. }) => demanded == *at,
-            (Some(_), DropCause::Other(_)) => false,
-        },
+        (ExpectedOutcome::Dropped, Outcome::Dropped(drop)) => {
+            demand.at.is_none_or(|demanded| drop.cause.groups().is_some_and(|(at, ..)| at == demanded))
+        }
         _ => false,
     }
 }

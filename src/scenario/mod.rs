@@ -7,7 +7,6 @@
 
 mod admitted;
 pub mod agreement;
-pub mod causes;
 pub mod cells;
 mod change;
 mod claims;

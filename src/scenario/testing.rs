@@ -227,7 +227,7 @@ pub(crate) fn dropped(cloud: &Cloud, flow: &Flow) -> Outcome {
         }
     };
     let groups = cloud.instances[to].interfaces[0].groups.iter().cloned().collect();
-    let cause = DropCause::Groups { at: Direction::Ingress, interface: InterfaceId::first_of(to), groups };
+    let cause = DropCause::by_groups(Direction::Ingress, InterfaceId::first_of(to), groups);
     Outcome::Dropped(Drop { cause, source })
 }
 

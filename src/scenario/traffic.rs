@@ -10,9 +10,9 @@ use super::cloudlike::Cloudlike;
 use super::results::{Check, CheckStatus, Details, Evidence, Finding, Promise, Said, TrafficDetails};
 use super::{cells, explain};
 use crate::lab::LabError;
-use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Verdict, Via};
+use crate::model::{Cloud, Endpoint, Flow, InstanceState, Peers, Place, Via};
 use crate::policy;
-use crate::probe::{Drop, DropCause, Outcome, Packet, Part, Streams, Trace};
+use crate::probe::{Drop, Outcome, Packet, Part, Streams, Trace};
 use crate::topology::Step;
 
 /// So many packets flow before the first operation, and so many after the last.
@@ -212,12 +212,12 @@ pub fn judge(flows: &[(Flow, Place)], trace: &Trace, moments: &Moments<'_>, expe
 
 /// Says where a packet was dropped, and for want of what.
 fn told(part: Part, flow: &Flow, drop: &Drop, cloud: &Cloud) -> String {
-    match (part, &drop.cause) {
-        (Part::New, DropCause::Groups { .. }) => {
+    match (part, drop.cause.groups()) {
+        (Part::New, Some(_)) => {
             let why = explain::reason(flow, &Outcome::Dropped(drop.clone()), cloud).unwrap_or_default();
             format!("{}; {why}", explain::unanswerable(drop))
         }
-        _ => explain::cut(drop),
+        (Part::New, None) | (Part::Forth | Part::Back, _) => explain::cut(drop),
     }
 }
 
@@ -228,7 +228,7 @@ fn verdicts(flow: &Flow, moments: &Moments<'_>) -> Vec<Option<bool>> {
     let mut same = true;
     let verdict = clouds.map(|cloud| {
         same &= ends(flow, cloud) == first;
-        same.then(|| matches!(policy::judge(cloud, flow), Verdict::Open { .. }))
+        same.then(|| policy::judge(cloud, flow).is_open())
     });
     verdict.collect()
 }

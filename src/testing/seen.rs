@@ -4,7 +4,7 @@ use std::fmt::{self, Write};
 use std::panic::Location;
 
 use crate::model::{Cloud, Direction, Flow};
-use crate::probe::{Batch, DropCause, Outcome};
+use crate::probe::{Batch, Outcome};
 use crate::scenario::{Class, DecidingRule, explain};
 
 /// Result of probing one flow.
@@ -31,7 +31,7 @@ impl fmt::Display for ProbedFlow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.flow, self.class().as_str())?;
         if let Outcome::Dropped(drop) = &self.outcome
-            && let DropCause::Groups { at, interface, .. } = &drop.cause
+            && let Some((at, interface, _)) = drop.cause.groups()
         {
             write!(f, " at the {at} of {}", interface.instance)?;
         }
@@ -182,7 +182,7 @@ impl Dropped<'_> {
     #[track_caller]
     fn at(self, expected: Direction) -> Self {
         self.0.assert_each(&format!("dropped at {expected}"), |flow| match &flow.outcome {
-            Outcome::Dropped(drop) => matches!(drop.cause, DropCause::Groups { at, .. } if at == expected),
+            Outcome::Dropped(drop) => drop.cause.groups().is_some_and(|(at, ..)| at == expected),
             _ => false,
         });
         self
@@ -206,7 +206,7 @@ pub(super) fn fail_at(caller: &Location<'_>, text: &str) -> ! {
 mod tests {
     use super::*;
     use crate::model::{Endpoint, GroupName, InstanceName, InterfaceId, Port, Service, Via};
-    use crate::probe::Drop;
+    use crate::probe::{Drop, DropCause};
 
     fn probed(outcomes: &[Outcome]) -> Probed {
         let flow = |(number, outcome): (usize, &Outcome)| ProbedFlow {
@@ -225,7 +225,7 @@ mod tests {
 
     fn dropped(at: Direction) -> Outcome {
         let groups = vec![GroupName::new("db")];
-        let cause = DropCause::Groups { at, interface: InterfaceId::first_of(&InstanceName::new("db1")), groups };
+        let cause = DropCause::by_groups(at, InterfaceId::first_of(&InstanceName::new("db1")), groups);
         Outcome::Dropped(Drop { cause, source: std::net::Ipv4Addr::new(10, 0, 0, 11).into() })
     }
 

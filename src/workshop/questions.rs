@@ -8,8 +8,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, InstanceName, InstanceState, Operation, Place,
-    Refusal, SelfReference, Verdict, Via,
+    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, Operation,
+    Place, Refusal, SelfReference, Verdict, Via,
 };
 use crate::policy;
 use crate::scenario::expected::Expected;
@@ -276,10 +276,9 @@ impl<'a> Paper<'a> {
                 let deaf = |name: &InstanceName| self.topology.deaf.contains(&(name.clone(), flow.service));
                 if flow.to.instance().is_some_and(deaf) { Class::Refused } else { Class::Open }
             }
-            Verdict::Dropped { .. }
-            | Verdict::FailsCheck { .. }
-            | Verdict::Blackhole { .. }
-            | Verdict::Untranslated { .. } => Class::Dropped,
+            Verdict::Dropped { half: Half::Request, .. } => Class::Dropped,
+            // That its answer is dropped shows to nobody who asks.
+            Verdict::Dropped { half: Half::Answer, .. } => Class::Inconclusive,
             Verdict::Misdelivered { .. } => Class::Misdelivered,
             Verdict::Unreachable { .. } => Class::Unreachable,
             Verdict::Unresolved => Class::Inconclusive,
@@ -302,7 +301,7 @@ impl<'a> Paper<'a> {
         if self.class_in(&self.contrary, flow) != class {
             return Some(Trap::SelfReference);
         }
-        if let Verdict::Dropped { at: Direction::Egress, .. } = policy::judge(self.now, flow) {
+        if policy::judge(self.now, flow).refused_at() == Some(Direction::Egress) {
             return Some(Trap::Egress);
         }
         if class == Class::Dropped && flow.from.interface().is_some() && self.share_a_group(flow) && self.is_used(flow)

@@ -10,7 +10,7 @@ use sglab::model::{
     PeerRequest, Permission, Port, PrivateIp, PublicIp, Service, SubnetName, Traffic, Via, VpcName, apply,
 };
 use sglab::network::NodeName;
-use sglab::probe::{DropCause, Observation, Outcome};
+use sglab::probe::{Observation, Outcome};
 use sglab::topology::Topology;
 
 /// The topology of a text; panics with every problem if it has any.
@@ -96,10 +96,7 @@ pub async fn outcomes(lab: &mut Lab, flows: &[Flow]) -> Vec<Outcome> {
 /// At whose which end a flow was dropped, if it was dropped by groups.
 pub fn dropped_at(outcome: &Outcome) -> Option<(Direction, String)> {
     match outcome {
-        Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, interface, .. } => Some((*at, interface.instance.to_string())),
-            DropCause::Other(_) => None,
-        },
+        Outcome::Dropped(drop) => drop.cause.groups().map(|(at, interface, _)| (at, interface.instance.to_string())),
         _ => None,
     }
 }

@@ -2,10 +2,9 @@
 
 use sglab::compile::names;
 use sglab::model::{
-    ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target, VpcName,
+    DecidedBy, ElasticIpName, Endpoint, Era, Flow, HostName, InstanceName, Operation, Reassociation, Target, VpcName,
 };
-use sglab::network::record::Record;
-use sglab::probe::{DropCause, Outcome, Recorded};
+use sglab::probe::{DropCause, Outcome};
 
 use crate::clouds::*;
 
@@ -79,9 +78,8 @@ async fn what_has_no_public_address_leaves_no_further_than_the_gateway() {
     for asked in [out.clone(), across] {
         let found = probe(&mut lab, asked.clone()).await.outcome;
         let Outcome::Dropped(drop) = &found else { panic!("{asked}: {found:?}") };
-        let node = names::gateway(&VpcName::new("default"));
-        let at = DropCause::Other(Recorded { record: Record::Untranslated, node, interface: None });
-        assert_eq!(drop.cause, at, "{asked}");
+        let at = DecidedBy::Translation { vpc: VpcName::new("default") };
+        assert_eq!(drop.cause, DropCause::Decided(at), "{asked}");
     }
     change(&mut lab, &associate("hidden")).await;
     assert!(is_open(&probe(&mut lab, out).await.outcome));

@@ -6,7 +6,7 @@ use indexmap::IndexSet;
 use sglab::fabric::faults::{Faults, LogFault};
 use sglab::fabric::nflog::LogSocket;
 use sglab::lab::Lab;
-use sglab::model::{Era, Verdict, Via};
+use sglab::model::{Era, Via};
 use sglab::policy;
 use sglab::probe::Outcome;
 use sglab::scenario::agreement::{Agreement, compare};
@@ -77,7 +77,7 @@ async fn what_a_filter_has_recorded_is_read_before_an_arrival_is_heard_of() {
     let mut lab = Lab::boot_with(cloud, listeners, faults).await.unwrap_or_else(|error| panic!("{error}"));
     let vias = IndexSet::from([None]);
     let all = cells::grid(lab.cloud(), &topology.columns, &vias);
-    let open: Vec<_> = all.filter(|flow| matches!(policy::judge(lab.cloud(), flow), Verdict::Open { .. })).collect();
+    let open: Vec<_> = all.filter(|flow| policy::judge(lab.cloud(), flow).is_open()).collect();
     assert!(open.len() > 3, "{open:?}");
     let batch = lab.probe(&open).await.unwrap_or_else(|error| panic!("{error}"));
     for seen in batch.observations {

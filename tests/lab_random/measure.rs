@@ -5,7 +5,7 @@ use sglab::lab::{Lab, LabError};
 use sglab::model::{Cloud, ConnectionName, Operation, apply};
 use sglab::policy;
 use sglab::policy::tracking::Connection;
-use sglab::probe::{DropCause, Observation};
+use sglab::probe::Observation;
 use sglab::scenario::agreement::{Agreement, compare};
 use sglab::scenario::followed::Followed;
 use sglab::scenario::{self, cells};
@@ -106,10 +106,8 @@ pub async fn expectations(topology: &Topology) -> Option<Finding> {
 fn is_as_unheard_as_foretold(cloud: &Cloud, seen: &Observation) -> bool {
     let unheard = policy::port_unreachable_dropped(cloud, &seen.flow, &policy::walk(cloud, &seen.flow));
     let foretold = unheard.map(|asked| (asked.at, asked.interface));
-    let measured = seen.answer_dropped.as_ref().and_then(|drop| match &drop.cause {
-        DropCause::Groups { at, interface, .. } => Some((*at, interface.clone())),
-        _ => None,
-    });
+    let measured = seen.answer_dropped.as_ref().and_then(|drop| drop.cause.groups());
+    let measured = measured.map(|(at, interface, _)| (at, interface.clone()));
     foretold.is_some() && foretold == measured
 }
 

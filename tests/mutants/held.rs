@@ -64,7 +64,7 @@ impl Holding {
             let verdict = policy::judge(cloud, &flow);
             (flow, verdict)
         });
-        let decided = |verdict: &Verdict| matches!(verdict, Verdict::Open { .. } | Verdict::Dropped { .. });
+        let decided = |verdict: &Verdict| verdict.is_open() || verdict.refused_at().is_some();
         let flows = judged.filter(|(_, verdict)| decided(verdict)).collect();
         Self { flows, as_compiled: HashMap::new(), asked: 0 }
     }
@@ -107,7 +107,7 @@ impl Holding {
         let mut pairs = HashSet::new();
         let mut of_kind = |flow: &Flow, verdict: &Verdict| {
             let kind = match verdict {
-                Verdict::Open { admitted_by } => format!("{admitted_by:?}"),
+                open @ Verdict::Open { .. } => format!("{:?}", open.admitting_rules()),
                 other => format!("{other:?}"),
             };
             pairs.insert((flow.from.clone(), flow.service, flow.via, kind.clone()))
@@ -213,7 +213,7 @@ impl Holding {
 }
 
 fn is_open(verdict: &Verdict) -> bool {
-    matches!(verdict, Verdict::Open { .. })
+    verdict.is_open()
 }
 
 /// Every group that is not judged admits everything, and remembers nothing of it: what comes next is judged by the rules that
@@ -253,10 +253,7 @@ fn word(held: &Held) -> String {
         Held::Alive => ALIVE.to_owned(),
         Held::Cut(drops) | Held::Unanswerable(drops) => {
             // At which of the ends is chance: either may be the first to meet the filter.
-            let of = |cause: &DropCause| match cause {
-                DropCause::Groups { .. } => "by groups".to_owned(),
-                DropCause::Other(recorded) => recorded.to_string(),
-            };
+            let of = |cause: &DropCause| cause.groups().map_or_else(|| cause.to_string(), |_| "by groups".to_owned());
             let mut causes: Vec<String> = drops.iter().map(|drop| of(&drop.cause)).collect();
             causes.sort();
             causes.dedup();

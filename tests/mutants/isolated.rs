@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use sglab::lab::{Alteration, Lab};
 use sglab::model::{Cloud, Flow, InstanceState, Verdict};
-use sglab::probe::{DropCause, Outcome};
+use sglab::probe::Outcome;
 
 use super::concerning::{Judged, concerns, in_turn};
 use super::held::open_to_everybody;
@@ -32,7 +32,7 @@ impl Isolated {
             to.is_none_or(|it| it.state == InstanceState::Running)
         };
         let comes = |(flow, verdict): &&(Flow, Verdict)| {
-            !is_forged(flow) && answers(flow) && matches!(verdict, Verdict::Open { .. } | Verdict::Dropped { .. })
+            !is_forged(flow) && answers(flow) && (verdict.is_open() || verdict.refused_at().is_some())
         };
         let flows = all.iter().filter(comes).map(|(flow, _)| flow.clone()).collect();
         Self { flows, as_compiled: HashMap::new(), asked: 0 }
@@ -123,9 +123,9 @@ fn word(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Open { admitted_by } => format!("{OPEN}{}", by(admitted_by)),
         Outcome::Refused { admitted_by } => format!("refused{}", by(admitted_by)),
-        Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-            DropCause::Other(recorded) => recorded.to_string(),
+        Outcome::Dropped(drop) => match drop.cause.groups() {
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            None => drop.cause.to_string(),
         },
         Outcome::Closed { .. } => "closed".to_owned(),
         Outcome::Unreachable { .. } => "unreachable".to_owned(),

@@ -92,7 +92,7 @@ impl Plan {
         };
         let leaves = |(flow, verdict): &(Flow, Verdict)| {
             let is_outward = matches!(flow.to, Endpoint::Host(..)) || flow.via == Via::Public;
-            is_outward && is_its_own(flow) && !matches!(verdict, Verdict::Dropped { at: Direction::Egress, .. })
+            is_outward && is_its_own(flow) && verdict.refused_at() != Some(Direction::Egress)
         };
         (!self.all.iter().any(leaves)).then_some("nothing that it begins leaves the VPC")
     }
@@ -213,15 +213,14 @@ fn one_of_a_kind(all: &Asking) -> Asking {
     let mut seen = HashSet::new();
     let kinds = |flow: &Flow, verdict: &Verdict| {
         let decided = match verdict {
-            Verdict::Open { admitted_by } => format!("{admitted_by:?}"),
-            Verdict::Dropped { at, .. } => at.to_string(),
-            other => format!("{other:?}"),
+            open @ Verdict::Open { .. } => format!("{:?}", open.admitting_rules()),
+            other => other.refused_at().map_or_else(|| format!("{other:?}"), |at| at.to_string()),
         };
         // What has no state is recorded by a rule of its own at each end.
         let odd = is_odd(flow.service).then(|| format!("{:?} {:?}", flow.from, flow.service));
         [
             Some(format!("{:?} {:?} {decided}", flow.to, flow.service)),
-            Some(format!("{:?} {:?} {:?} {}", flow.from, flow.to, flow.via, matches!(verdict, Verdict::Open { .. }))),
+            Some(format!("{:?} {:?} {:?} {}", flow.from, flow.to, flow.via, verdict.is_open())),
             odd,
         ]
     };

@@ -6,7 +6,7 @@ use crate::model::Flow;
 use crate::network::record::Record;
 use crate::policy;
 use crate::policy::behind::listener;
-use crate::probe::{AtWork, Batch, Drop, DropCause, Logged, Observation, Outcome, Recorded, Resolution};
+use crate::probe::{AtWork, Batch, Drop, Logged, Observation, Outcome, Resolution};
 use crate::protocol::{AnswerDropped, EventKind, PacketVerdict, ProbeDetails, ProbeRecords, Probed, Reply};
 use crate::scenario::agreement::{Agreement, compare_all};
 use crate::scenario::{Class, explain, health};
@@ -88,12 +88,5 @@ pub(super) fn verdict(lab: &Lab, logged: &Logged) -> PacketVerdict {
 }
 
 fn answer_dropped(drop: &Drop) -> AnswerDropped {
-    match &drop.cause {
-        DropCause::Groups { at, interface, .. } => {
-            AnswerDropped { record: Record::Drop(*at).to_string(), interface: Some(interface.clone()) }
-        }
-        DropCause::Other(Recorded { record, interface, .. }) => {
-            AnswerDropped { record: record.to_string(), interface: interface.clone() }
-        }
-    }
+    AnswerDropped { record: drop.cause.record().to_string(), interface: drop.cause.interface().cloned() }
 }

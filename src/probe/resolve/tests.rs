@@ -1,3 +1,4 @@
+use super::super::dropped::DropCause;
 use super::*;
 use crate::fabric::packet::UDP;
 use crate::model::InstanceName;
@@ -119,7 +120,7 @@ fn what_another_code_comes_to_is_no_answer_to_the_question() {
 fn an_answer_with_a_wrong_checksum_was_dropped_by_no_group() {
     let whose = |_: &NodeName, _| Some((InterfaceId::first_of(&InstanceName::new("db1")), Vec::new()));
     let logged = Logged { out_index: Some(7), ..finding(None, false, true).records.remove(0) };
-    assert!(matches!(drop_of(&logged, SentBy::Answerer, &whose).cause, DropCause::Groups { .. }));
+    assert!(matches!(drop_of(&logged, SentBy::Answerer, &whose).cause, DropCause::Decided(_)));
     let broken = Logged { flaw: Some(Flaw::Checksum), ..logged };
     let DropCause::Other(recorded) = drop_of(&broken, SentBy::Answerer, &whose).cause else { panic!("a group's") };
     assert_eq!(recorded.record, Record::Invalid);

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, HostIp, InstanceName, InstanceState, InterfaceId, Operation, Peer,
-    Permission, Rule, RuleId, Scheme, Service, SourceDestCheck, SubnetRoute, Target, Verdict, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, HostIp, InstanceName, InstanceState, InterfaceId,
+    Operation, Peer, Permission, Rule, RuleId, Scheme, Service, SourceDestCheck, SubnetRoute, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 use crate::topology::write;
@@ -16,24 +16,16 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
         Verdict::Open { .. } if matches!(walk.stages.last(), Some(Stage::OwnAnswer { .. })) => {
             "open; it comes in as the answer to what was sent, whatever the rules say".to_owned()
         }
-        Verdict::Open { admitted_by } if admitted_by.is_empty() => "open; no group judges at its end".to_owned(),
-        Verdict::Open { admitted_by } => {
-            let rules: Vec<String> = admitted_by.iter().map(|id| rule(cloud, *id)).collect();
-            format!("open, by {}", rules.join(", and by "))
+        Verdict::Open { .. } => {
+            let rules: Vec<String> = walk.verdict.admitting_rules().iter().map(|id| rule(cloud, *id)).collect();
+            match rules.is_empty() {
+                true => "open; no group judges at its end".to_owned(),
+                false => format!("open, by {}", rules.join(", and by ")),
+            }
         }
-        Verdict::Dropped { at, interface: InterfaceId { instance, .. }, groups } => {
-            let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
-            format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
-        }
-        Verdict::FailsCheck { interface: InterfaceId { instance, .. }, .. } => {
-            format!("dropped by the source and destination check of {instance}, before any group is asked")
-        }
-        Verdict::Blackhole { .. } => match stopped_hop(cloud, flow) {
-            Some(hop) => format!("dropped; the route leads to {hop}, which is stopped"),
-            None => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
-        },
-        Verdict::Untranslated { .. } => {
-            format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
+        Verdict::Dropped { by, half: Half::Request } => dropped(cloud, flow, by),
+        Verdict::Dropped { by, half: Half::Answer } => {
+            format!("it comes there, and its answer is {}", dropped(cloud, flow, by))
         }
         Verdict::Misdelivered { to } => {
             format!("it comes to {to}, which lets it in: {} has given the address back, and {to} holds it now", flow.to)
@@ -43,6 +35,26 @@ pub(super) fn verdict(cloud: &Cloud, flow: &Flow, walk: &Walk) -> String {
             None => "unreachable; nobody holds the address, whatever the rules say".to_owned(),
         },
         Verdict::Unresolved => format!("{} has no public DNS name to ask for", flow.to),
+    }
+}
+
+/// Describes what drops a packet of a flow.
+fn dropped(cloud: &Cloud, flow: &Flow, by: &DecidedBy) -> String {
+    match by {
+        DecidedBy::GroupRules { at, interface: InterfaceId { instance, .. }, groups, .. } => {
+            let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+            format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
+        }
+        DecidedBy::SourceDestCheck { interface: InterfaceId { instance, .. }, .. } => {
+            format!("dropped by the source and destination check of {instance}, before any group is asked")
+        }
+        DecidedBy::Route { .. } => match stopped_hop(cloud, flow) {
+            Some(hop) => format!("dropped; the route leads to {hop}, which is stopped"),
+            None => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
+        },
+        DecidedBy::Translation { .. } => {
+            format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
+        }
     }
 }
 

@@ -4,12 +4,11 @@ use std::net::IpAddr;
 
 use super::{Followed, One};
 use crate::compile::names;
-use crate::model::{Check, Cloud, ConnectionName, Direction, Endpoint, InterfaceId, Verdict};
+use crate::model::{Check, Cloud, ConnectionName, DecidedBy, Direction, Endpoint, InterfaceId};
 use crate::network::record::Record;
 use crate::policy::tracking::Standing;
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Held, Recorded};
-use crate::scenario::causes;
 use crate::scenario::results::Foretold;
 
 impl Followed {
@@ -33,7 +32,7 @@ impl One {
             Standing::Cut { at } => at.iter().map(|(at, id)| self.refused(*at, id, cloud)).collect(),
             Standing::FailsCheck { interface, vpc } => {
                 let (interface, vpc) = (interface.clone(), vpc.clone());
-                causes::of(&Verdict::FailsCheck { interface, check: Check::Destination, vpc }).into_iter().collect()
+                vec![DropCause::Decided(DecidedBy::SourceDestCheck { interface, check: Check::Destination, vpc })]
             }
             // A packet of a forgotten connection belongs to none, and begins none.
             Standing::Forgotten => self.forgotten(cloud).into_iter().collect(),
@@ -46,7 +45,7 @@ impl One {
 
     fn refused(&self, at: Direction, interface: &InterfaceId, cloud: &Cloud) -> DropCause {
         let groups = cloud.interface(interface).map(|it| it.groups.iter().cloned().collect()).unwrap_or_default();
-        DropCause::Groups { at, interface: interface.clone(), groups }
+        DropCause::by_groups(at, interface.clone(), groups)
     }
 
     /// Dropped by the router of whoever opened it, or of whom he asks where he is outside.

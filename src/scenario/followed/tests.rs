@@ -16,11 +16,7 @@ fn opening(flow: &str) -> Step {
 
 fn cut() -> Held {
     let groups = vec![GroupName::new("SG-T-DB"), GroupName::new("SG-T-ADMIN")];
-    let cause = DropCause::Groups {
-        at: Direction::Ingress,
-        interface: InterfaceId::first_of(&InstanceName::new("db1")),
-        groups,
-    };
+    let cause = DropCause::by_groups(Direction::Ingress, InterfaceId::first_of(&InstanceName::new("db1")), groups);
     Held::Cut(vec![Drop { cause, source: [10, 0, 0, 11].into() }])
 }
 

@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use crate::lab::Listeners;
-use crate::model::{Cloud, Direction, Flow, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict};
+use crate::model::{Cloud, Direction, Flow, Half, InstanceName, InstanceState, LoadBalancer, RuleId, Service, Verdict};
 use crate::policy::behind::{Behind, Listens};
 use crate::policy::{self, Stage, Walk};
-use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, unheard};
-use crate::scenario::{causes, health};
+use crate::probe::{Drop, DropCause, Observation, Outcome, Resolution, node_of, unheard};
+use crate::scenario::health;
 
 /// Predicts what a probe of a flow would find.
 pub fn observation(cloud: &Cloud, listeners: &Listeners, flow: &Flow) -> Observation {
@@ -41,19 +41,14 @@ fn refusal_dropped(cloud: &Cloud, flow: &Flow, walk: &Walk) -> Option<Drop> {
             if other.is_ipv4() { sends.private?.0.into() } else { sends.ipv6?.0.into() }
         }
     };
-    Some(Drop { cause: DropCause::Groups { at, interface, groups }, source })
+    Some(Drop { cause: DropCause::by_groups(at, interface, groups), source })
 }
 
 /// The outcome that a verdict comes to where somebody listens, or nobody does.
 fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Outcome {
-    let nothing_sent = || Outcome::Inconclusive { why: "nothing was sent".to_owned() };
-    let dropped = |cause| match source(walk) {
-        Some(source) => Outcome::Dropped(Drop { cause, source }),
-        None => nothing_sent(),
-    };
     match &walk.verdict {
-        Verdict::Open { admitted_by } => {
-            let admitted_by = admitted_by.first().copied();
+        Verdict::Open { .. } => {
+            let admitted_by = walk.verdict.admitting_rules().first().copied();
             if let Some((balancer, behind)) = behind(cloud, listeners, flow, Programs::Listen) {
                 return passed_on(balancer, &behind, admitted_by);
             }
@@ -65,12 +60,15 @@ fn outcome(cloud: &Cloud, listeners: &Listeners, flow: &Flow, walk: &Walk) -> Ou
                 }
             }
         }
-        Verdict::Dropped { .. }
-        | Verdict::FailsCheck { .. }
-        | Verdict::Blackhole { .. }
-        | Verdict::Untranslated { .. } => causes::of(&walk.verdict).map_or_else(nothing_sent, dropped),
+        Verdict::Dropped { by, half } => match (source(walk), half) {
+            (Some(source), Half::Request) => Outcome::Dropped(Drop { cause: DropCause::Decided(by.clone()), source }),
+            (Some(_), Half::Answer) => {
+                Outcome::Inconclusive { why: "its answer would be dropped, and nobody hears of that".to_owned() }
+            }
+            (None, _) => Outcome::Inconclusive { why: "nothing was sent".to_owned() },
+        },
         Verdict::Misdelivered { to } => Outcome::Misdelivered { answered_by: to.to_string() },
-        Verdict::Unreachable { by } => Outcome::Unreachable { by: by.as_ref().map(causes::node) },
+        Verdict::Unreachable { by } => Outcome::Unreachable { by: by.as_ref().map(node_of) },
         Verdict::Unresolved => Outcome::Inconclusive { why: format!("{} has no public DNS name", flow.to) },
     }
 }

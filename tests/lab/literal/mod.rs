@@ -13,11 +13,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use indexmap::IndexSet;
 use sglab::lab::{Asked, Lab, LabError};
 use sglab::model::{
-    Cloud, CloudService, ConnectionName, Endpoint, Era, Flow, GroupName, HostName, IcmpMessage, InstanceName,
-    InterfaceId, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via,
+    Cloud, CloudService, ConnectionName, DecidedBy, Endpoint, Era, Flow, GroupName, Half, HostName, IcmpMessage,
+    InstanceName, InterfaceId, Operation, Port, Reassociation, Service, SourceDestCheck, Target, Verdict, Via,
 };
 use sglab::policy;
-use sglab::probe::{DropCause, Held, Outcome};
+use sglab::probe::{Held, Outcome};
 
 use crate::clouds::*;
 
@@ -228,10 +228,13 @@ async fn flows(lab: &mut Lab, breath: &[(&str, &str, &str)]) -> Vec<String> {
 fn said(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Open { .. } => "open".to_owned(),
-        Verdict::Dropped { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-        Verdict::FailsCheck { .. } => "spoofed".to_owned(),
-        Verdict::Blackhole { .. } => "blackhole".to_owned(),
-        Verdict::Untranslated { .. } => "untranslated".to_owned(),
+        Verdict::Dropped { by, half: Half::Request } => match by {
+            DecidedBy::GroupRules { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
+            DecidedBy::SourceDestCheck { .. } => "spoofed".to_owned(),
+            DecidedBy::Route { .. } => "blackhole".to_owned(),
+            DecidedBy::Translation { .. } => "untranslated".to_owned(),
+        },
+        Verdict::Dropped { half: Half::Answer, .. } => "unanswered".to_owned(),
         Verdict::Unreachable { .. } => "unreachable".to_owned(),
         Verdict::Misdelivered { to } => format!("comes to {to}"),
         Verdict::Unresolved => "unresolved".to_owned(),
@@ -242,9 +245,9 @@ fn seen(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Open { .. } => "open".to_owned(),
         Outcome::Refused { .. } => "refused".to_owned(),
-        Outcome::Dropped(drop) => match &drop.cause {
-            DropCause::Groups { at, interface, .. } => format!("dropped at {}'s {at}", interface.instance),
-            DropCause::Other(recorded) => recorded.record.to_string(),
+        Outcome::Dropped(drop) => match drop.cause.groups() {
+            Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
+            None => drop.cause.record().to_string(),
         },
         Outcome::Unreachable { .. } => "unreachable".to_owned(),
         Outcome::Misdelivered { .. } => "misdelivered".to_owned(),
