@@ -29,28 +29,43 @@ pub fn compare(verdict: &Verdict, observation: &Observation) -> Agreement {
         Some(Resolution::Address(_)) if unresolved => return Agreement::Disagree,
         Some(Resolution::Address(_) | Resolution::NoAnswer) | None => {}
     }
-    let agree = match (verdict, &observation.outcome) {
-        (Verdict::Dropped { by, half: Half::Answer }, Outcome::Inconclusive { .. }) => {
-            match &observation.answer_dropped {
-                Some(drop) => is_dropped_by(by, &drop.cause),
-                None => return Agreement::Unproved,
+    let seen = &observation.outcome;
+    if matches!(seen, Outcome::Inconclusive { .. }) {
+        let Verdict::Dropped { by, half: Half::Answer } = verdict else { return Agreement::Unproved };
+        let Some(drop) = &observation.answer_dropped else { return Agreement::Unproved };
+        return if is_dropped_by(by, &drop.cause) { Agreement::Agree } else { Agreement::Disagree };
+    }
+    let agree = match verdict {
+        Verdict::Open { .. } => match seen {
+            Outcome::Open { admitted_by } | Outcome::Refused { admitted_by } | Outcome::Closed { admitted_by, .. } => {
+                admitted_by.is_none_or(|rule| verdict.admitting_rules().contains(&rule))
+                    && is_admitted_at_its_end(observation)
             }
+            Outcome::Dropped(_)
+            | Outcome::Unreachable { .. }
+            | Outcome::Misdelivered { .. }
+            | Outcome::Inconclusive { .. } => false,
+        },
+        Verdict::Dropped { by, half: Half::Request } => {
+            matches!(seen, Outcome::Dropped(drop) if is_dropped_by(by, &drop.cause))
         }
-        (_, Outcome::Inconclusive { .. }) => return Agreement::Unproved,
-        (
-            Verdict::Open { .. },
-            Outcome::Open { admitted_by: rule }
-            | Outcome::Refused { admitted_by: rule }
-            | Outcome::Closed { admitted_by: rule, .. },
-        ) => rule.is_none_or(|rule| verdict.admitting_rules().contains(&rule)) && is_admitted_at_its_end(observation),
-        (Verdict::Dropped { by, half: Half::Request }, Outcome::Dropped(drop)) => is_dropped_by(by, &drop.cause),
+        // Whoever has an answer, or finds its request dropped, has met something else.
+        Verdict::Dropped { half: Half::Answer, .. } => false,
         // The answer to a ping names nobody, and neither does a port where nobody listens.
-        (Verdict::Misdelivered { to }, Outcome::Misdelivered { answered_by }) => {
-            *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE
+        Verdict::Misdelivered { to } => match seen {
+            Outcome::Misdelivered { answered_by } => *answered_by == to.as_str() || *answered_by == SOMEBODY_ELSE,
+            Outcome::Refused { .. } => true,
+            Outcome::Open { .. }
+            | Outcome::Closed { .. }
+            | Outcome::Dropped(_)
+            | Outcome::Unreachable { .. }
+            | Outcome::Inconclusive { .. } => false,
+        },
+        Verdict::Unreachable { by } => {
+            matches!(seen, Outcome::Unreachable { by: node } if by.as_ref().map(node_of) == *node)
         }
-        (Verdict::Misdelivered { .. }, Outcome::Refused { .. }) => true,
-        (Verdict::Unreachable { by }, Outcome::Unreachable { by: seen }) => by.as_ref().map(node_of) == *seen,
-        _ => false,
+        // Only what the resolver has said shows that there is no name.
+        Verdict::Unresolved => false,
     };
     if agree { Agreement::Agree } else { Agreement::Disagree }
 }
