@@ -9,6 +9,7 @@ use super::address::{HostIp, PrivateIp, PublicIp};
 use super::daemon::Daemon;
 use super::era::{Era, Knobs};
 use super::flow::Service;
+use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
 use super::interface::Interface;
 use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
@@ -63,6 +64,8 @@ pub struct Counters {
     pub rule: u32,
     /// The last interface number given.
     pub interface: u32,
+    /// Number of ids given by kind and names of the resource.
+    pub ids: IndexMap<String, u32>,
     /// Every public address ever given.
     pub public: IndexSet<PublicIp>,
     /// Every private address ever given or reserved, per VPC.
@@ -130,6 +133,8 @@ impl Vpc {
 /// A security group: allow rules only, the union of which counts.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SecurityGroup {
+    /// Its id, which no other ever has.
+    pub id: SecurityGroupId,
     /// The VPC that it belongs to.
     pub vpc: VpcName,
     /// A free text.
@@ -147,6 +152,8 @@ pub struct SecurityGroup {
 /// Source: "Elastic IP addresses" (EC2 user guide).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ElasticIp {
+    /// The id of its allocation, which no other ever has.
+    pub allocation: AllocationId,
     /// The address, until it is released.
     pub address: PublicIp,
     /// Interface that it is associated with now.
@@ -158,6 +165,8 @@ pub struct ElasticIp {
 /// Source: "Managed prefix lists" (Amazon VPC user guide).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PrefixList {
+    /// Its id, which no other ever has.
+    pub id: PrefixListId,
     /// The family of all entries.
     pub family: PrefixFamily,
     /// Its entries, canonical.
@@ -219,6 +228,8 @@ impl std::fmt::Display for InstanceState {
 /// A launched instance.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Instance {
+    /// Its id, which no other ever has: it is kept over restarts.
+    pub id: InstanceId,
     /// State of the instance.
     pub state: InstanceState,
     /// Its interfaces; at least one, the first is `eth0`.

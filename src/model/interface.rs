@@ -3,6 +3,7 @@
 use indexmap::IndexSet;
 
 use super::address::{Ipv6, PrivateIp, PublicIp};
+use super::id::{InstanceId, NetworkInterfaceId};
 use super::name::{GroupName, InterfaceId, SubnetName, VpcName};
 
 /// A network interface: groups and addresses are its own.
@@ -10,6 +11,10 @@ use super::name::{GroupName, InterfaceId, SubnetName, VpcName};
 pub struct Interface {
     /// Instance and device index.
     pub id: InterfaceId,
+    /// Its id, which no other ever has.
+    pub eni: NetworkInterfaceId,
+    /// The instance that it is attached to; nothing for that of a load balancer, which Amazon holds.
+    pub attached_to: Option<InstanceId>,
     /// A number used once in the cloud, from 1; link names and indexes derive from it.
     pub number: u32,
     /// Its VPC.

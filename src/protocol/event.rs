@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::done::{Applied, PacketVerdict, Probed};
-use crate::model::{Operation, Refusal};
+use crate::model::{InstanceId, NetworkInterfaceId, Operation, Refusal, SubnetId, VpcId};
 
 /// Something that happened in a lab.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,14 +47,14 @@ pub enum EventKind {
 pub struct FlowLogRecord {
     /// The interface: `db1`, or `db1.eth1`.
     pub interface: String,
-    /// `eni-...`.
-    pub interface_id: String,
-    /// `i-...`.
-    pub instance_id: String,
+    /// Its id.
+    pub interface_id: NetworkInterfaceId,
+    /// The instance; nothing for that of a load balancer, which Amazon holds.
+    pub instance_id: Option<InstanceId>,
     /// The VPC.
-    pub vpc_id: String,
+    pub vpc_id: VpcId,
     /// The subnet.
-    pub subnet_id: String,
+    pub subnet_id: SubnetId,
     /// The source; of what goes out the interface's own address.
     pub srcaddr: Option<IpAddr>,
     /// The destination; of what comes in the interface's own address.

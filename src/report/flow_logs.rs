@@ -121,7 +121,7 @@ fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
     match field {
         "version" => version.to_string(),
         "account-id" => ACCOUNT.to_owned(),
-        "interface-id" => it.interface_id.clone(),
+        "interface-id" => it.interface_id.to_string(),
         "srcaddr" => some(it.srcaddr),
         "dstaddr" => some(it.dstaddr),
         "srcport" => some(it.srcport),
@@ -133,9 +133,9 @@ fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
         "end" => it.end.to_string(),
         "action" => some(it.action.as_ref()),
         "log-status" => it.log_status.clone(),
-        "vpc-id" => it.vpc_id.clone(),
-        "subnet-id" => it.subnet_id.clone(),
-        "instance-id" => it.instance_id.clone(),
+        "vpc-id" => it.vpc_id.to_string(),
+        "subnet-id" => it.subnet_id.to_string(),
+        "instance-id" => some(it.instance_id),
         "type" => some(it.srcaddr.map(|address| if matches!(address, IpAddr::V4(_)) { "IPv4" } else { "IPv6" })),
         "pkt-srcaddr" => some(it.pkt_srcaddr),
         "pkt-dstaddr" => some(it.pkt_dstaddr),
@@ -148,15 +148,16 @@ fn value(it: &FlowLogRecord, field: &str, version: u8) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{SubnetName, VpcName};
 
     fn record(action: Option<&str>) -> FlowLogRecord {
         let some = action.is_some();
         FlowLogRecord {
             interface: "db1".to_owned(),
-            interface_id: "eni-1235b8ca123456789".to_owned(),
-            instance_id: "i-1235b8ca123456789".to_owned(),
-            vpc_id: "default".to_owned(),
-            subnet_id: "default".to_owned(),
+            interface_id: "eni-1235b8ca123456789".parse().unwrap(),
+            instance_id: "i-1235b8ca123456789".parse().ok(),
+            vpc_id: VpcName::new("default").id(),
+            subnet_id: SubnetName::new("default").id(&VpcName::new("default")),
             srcaddr: some.then(|| [172, 31, 16, 139].into()),
             dstaddr: some.then(|| [172, 31, 16, 21].into()),
             pkt_srcaddr: some.then(|| [172, 31, 16, 139].into()),

@@ -40,12 +40,22 @@ fn rule(id: u32, port: u16, peer: Peer, written: &str, line: u32) -> Rule {
 }
 
 fn group(ingress: Vec<Rule>) -> SecurityGroup {
-    SecurityGroup { vpc: VpcName::new("default"), description: None, ingress, egress: Vec::new(), place: None }
+    SecurityGroup {
+        id: SecurityGroupId::first_of(&[]),
+        vpc: VpcName::new("default"),
+        description: None,
+        ingress,
+        egress: Vec::new(),
+        place: None,
+    }
 }
 
 pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
+    let id = InstanceId::first_of(&[name]);
     let interface = Interface {
         id: InterfaceId { instance: InstanceName::new(name), device: 0 },
+        eni: NetworkInterfaceId::first_of(&[name]),
+        attached_to: Some(id),
         number: u32::from(last),
         vpc: VpcName::new("default"),
         subnet: SubnetName::new("default"),
@@ -57,6 +67,7 @@ pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&s
         source_dest_check: SourceDestCheck::On,
     };
     let instance = Instance {
+        id,
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: IndexSet::new(),

@@ -491,7 +491,7 @@ async fn an_asker_that_answers_in_a_services_place_proves_nothing() {
     for script in [redirected, refused] {
         let lab = cloud().await;
         nft_script(&node(&lab, "a"), script.to_owned()).await;
-        let id = sglab::compile::services::metadata::instance_id(&lab.cloud().instances["a"].interfaces[0]);
+        let id = lab.cloud().instances["a"].id.to_string();
         for said in [id.clone(), "i-0123456789abcdef0".to_owned()] {
             let place = node(&lab, "a");
             let listening = inside(&place, || {

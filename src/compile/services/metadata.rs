@@ -19,17 +19,6 @@ pub fn holder<'a>(cloud: &'a Cloud, vpc: &VpcName, address: IpAddr) -> Option<&'
     instance.interfaces.first()
 }
 
-/// The id of an instance, by its first interface. EC2 gives it by chance; here it is made of the name and of a number
-/// that is used once, so that it stays over restarts, and another instance of the same name later has another.
-pub fn instance_id(interface: &Interface) -> String {
-    // FNV-1a: the same in every version of everything.
-    let text = format!("{} {}", interface.id.instance, interface.number);
-    let start: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    let prime: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let hash = text.bytes().fold(start, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(prime));
-    format!("i-{:017x}", hash >> 60)
-}
-
 /// Returns the page at a path for whoever holds this interface; nothing where there is none.
 pub fn page(interface: &Interface, path: &str) -> Option<String> {
     let path = path.strip_prefix('/')?;
@@ -50,7 +39,7 @@ pub fn page(interface: &Interface, path: &str) -> Option<String> {
 fn leaves(interface: &Interface) -> [(&'static str, Option<String>); 8] {
     let groups = interface.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>().join("\n");
     [
-        ("instance-id", Some(instance_id(interface))),
+        ("instance-id", interface.attached_to.map(|id| id.to_string())),
         ("ipv6", interface.ipv6.map(|ip| ip.to_string())),
         ("local-hostname", interface.private.map(zone::private_name)),
         ("local-ipv4", interface.private.map(|ip| ip.to_string())),
@@ -112,7 +101,7 @@ mod tests {
         let id = |sample: &Sample, name: &str| read(sample, name, "/latest/meta-data/instance-id").unwrap();
         let first = sample(Era::Classic).instance("web2", &["WEB"]);
         let own = id(&first, "web1");
-        assert!(own.len() == 19 && own.starts_with("i-") && own[2..].bytes().all(|b| b.is_ascii_hexdigit()), "{own}");
+        assert_eq!(own, first.0.instances["web1"].id.to_string());
         assert_ne!(own, id(&first, "web2"));
         let restarted = first.with(stop("web1")).with(start("web1"));
         assert_eq!(id(&restarted, "web1"), own);

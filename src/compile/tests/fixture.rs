@@ -38,7 +38,8 @@ pub fn of(group: &str) -> Peer {
 
 pub fn add_group(cloud: &mut Cloud, name: &str) {
     let vpc = VpcName::new("default");
-    let mut group = SecurityGroup { vpc, description: None, ingress: vec![], egress: vec![], place: None };
+    let id = SecurityGroupId::first_of(&[name]);
+    let mut group = SecurityGroup { id, vpc, description: None, ingress: vec![], egress: vec![], place: None };
     if cloud.has_egress_rules() {
         group.egress.push(rule(cloud, Traffic::All, anywhere()));
     }
@@ -61,8 +62,11 @@ fn rule(cloud: &mut Cloud, traffic: Traffic, peer: Peer) -> Rule {
 /// Launches an instance on 10.0.0.`last` and 198.18.0.`last`.
 pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
     cloud.counters.interface += 1;
+    let id = InstanceId::first_of(&[name]);
     let interface = Interface {
         id: InterfaceId { instance: InstanceName::new(name), device: 0 },
+        eni: NetworkInterfaceId::first_of(&[name]),
+        attached_to: Some(id),
         number: cloud.counters.interface,
         vpc: VpcName::new("default"),
         subnet: SubnetName::new("default"),
@@ -74,6 +78,7 @@ pub fn launch(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
         source_dest_check: SourceDestCheck::On,
     };
     let instance = Instance {
+        id,
         state: InstanceState::Running,
         interfaces: vec![interface],
         listens: Default::default(),

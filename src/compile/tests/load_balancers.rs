@@ -9,6 +9,8 @@ fn with_balancer(era: Era, groups: &[&str]) -> Cloud {
     let mut cloud = two_tier(era);
     let interface = Interface {
         id: InterfaceId { instance: InstanceName::new("lb"), device: 0 },
+        eni: NetworkInterfaceId::first_of(&["lb"]),
+        attached_to: None,
         number: 90,
         vpc: VpcName::new("default"),
         subnet: SubnetName::new("default"),

@@ -123,10 +123,10 @@ fn told(record: &FlowRecord, cloud: &Cloud) -> FlowLogRecord {
     let rule = |id| cloud.rule(id).map_or_else(|| id.to_string(), |(group, _)| format!("{group}/{id}"));
     FlowLogRecord {
         interface: if id.device == 0 { id.instance.to_string() } else { id.to_string() },
-        interface_id: eni.clone(),
-        instance_id: instance.clone(),
-        vpc_id: vpc.clone(),
-        subnet_id: subnet.clone(),
+        interface_id: *eni,
+        instance_id: *instance,
+        vpc_id: *vpc,
+        subnet_id: *subnet,
         // The interface's own side is always its own address; `pkt-` has the packet's.
         srcaddr: tuple.map(|it| if out { own(&record.eni, it.source) } else { it.source }),
         dstaddr: tuple.map(|it| if out { it.destination } else { own(&record.eni, it.destination) }),

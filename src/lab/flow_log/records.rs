@@ -4,10 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::compile::services::metadata;
 use crate::fabric::counted::Amount;
 use crate::fabric::packet::{ICMP, ICMPV6, TCP, Tuple, UDP};
-use crate::model::{Direction, Interface, InterfaceId, RuleId};
+use crate::model::{Direction, InstanceId, Interface, InterfaceId, NetworkInterfaceId, RuleId, SubnetId, VpcId};
 use crate::network::record::Record;
 
 /// Action on packets, as EC2's flow logs name it.
@@ -35,14 +34,14 @@ pub enum LogStatus {
 pub struct Eni {
     /// Of which instance, and which of its interfaces.
     pub id: InterfaceId,
-    /// `eni-...`; used once, and kept over restarts.
-    pub eni: String,
-    /// `i-...` of its instance.
-    pub instance: String,
+    /// Its id.
+    pub eni: NetworkInterfaceId,
+    /// Its instance; nothing for that of a load balancer, which Amazon manages.
+    pub instance: Option<InstanceId>,
     /// Its VPC.
-    pub vpc: String,
+    pub vpc: VpcId,
     /// Its subnet.
-    pub subnet: String,
+    pub subnet: SubnetId,
     /// Its private and its IPv6 address.
     pub addresses: Vec<IpAddr>,
     /// Its groups.
@@ -112,15 +111,14 @@ pub(super) fn rule(record: Record) -> Option<RuleId> {
 }
 
 pub(super) fn eni(interface: &Interface) -> Arc<Eni> {
-    let instance = metadata::instance_id(interface);
     let private = interface.private.map(|it| IpAddr::V4(it.0));
     let ipv6 = interface.ipv6.map(|it| IpAddr::V6(it.0));
     Arc::new(Eni {
         id: interface.id.clone(),
-        eni: instance.replacen("i-", "eni-", 1),
-        instance,
-        vpc: interface.vpc.to_string(),
-        subnet: interface.subnet.to_string(),
+        eni: interface.eni,
+        instance: interface.attached_to,
+        vpc: interface.vpc.id(),
+        subnet: interface.subnet.id(&interface.vpc),
         addresses: private.into_iter().chain(ipv6).collect(),
         groups: interface.groups.iter().map(ToString::to_string).collect(),
     })

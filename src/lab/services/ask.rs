@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::dns::NoAddress;
 use super::said::Said;
 use super::{dns, http, time};
-use crate::compile::services::{metadata, zone};
+use crate::compile::services::zone;
 use crate::fabric::Namespace;
 use crate::model::{CloudService, Interface};
 
@@ -97,7 +97,7 @@ pub(in crate::lab) async fn ask(
             }
         }
         CloudService::Metadata => {
-            let id = metadata::instance_id(asker);
+            let Some(id) = asker.attached_to.map(|id| id.to_string()) else { return none("it is no instance") };
             match get(from, source, at, "/latest/meta-data/instance-id", said).await {
                 Ok(Page { said: false, .. }) => Asked::Inconclusive { why: not_said(at) },
                 Ok(Page { status: 200, body, .. }) if body == id => Asked::Answered { what: body },

@@ -9,6 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use crate::model::address::{PrivateIp, PublicIp};
 use crate::model::change::{self, Change};
 use crate::model::cloud::{Cloud, ElasticIp, Instance, PrefixList, SecurityGroup};
+use crate::model::id::ResourceId;
 use crate::model::load_balancer::LoadBalancer;
 use crate::model::name::{
     ElasticIpName, GroupName, InstanceName, InterfaceId, LoadBalancerName, PrefixListName, RuleId, VpcName,
@@ -87,6 +88,16 @@ impl<'a> Edit<'a> {
     pub fn next_interface_number(&mut self) -> u32 {
         self.cloud.counters.interface += 1;
         self.cloud.counters.interface
+    }
+
+    /// Gives an id to a resource that is known by these names, the widest first.
+    pub fn next_id<T: ResourceId>(&mut self, names: &[&str]) -> T {
+        let key = T::key(names);
+        let given = self.cloud.counters.ids.entry(key.clone()).or_default();
+        let id = T::of(names, *given);
+        *given += 1;
+        self.before.ids.push(key);
+        id
     }
 
     /// Remembers a public address as given.
@@ -184,6 +195,8 @@ struct Before {
     last_private: Log<InterfaceId, PrivateIp>,
     rule: u32,
     interface: u32,
+    /// The keys of ids that were given, each as often as one was.
+    ids: Vec<String>,
     /// Number of public addresses that had been given.
     public: Option<usize>,
     /// Number of private addresses of a VPC that had been given before each further one; nothing where it had no entry.
@@ -202,6 +215,12 @@ impl Before {
         self.last_private.restore(&mut cloud.last_private);
         cloud.counters.rule = self.rule;
         cloud.counters.interface = self.interface;
+        for key in self.ids.into_iter().rev() {
+            match cloud.counters.ids.get_mut(&key) {
+                Some(given) if *given > 1 => *given -= 1,
+                _ => drop(cloud.counters.ids.shift_remove(&key)),
+            }
+        }
         if let Some(given) = self.public {
             cloud.counters.public.truncate(given);
         }

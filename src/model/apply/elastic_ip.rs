@@ -22,7 +22,8 @@ pub(in crate::model) fn allocate(cloud: &mut Edit<'_>, name: &ElasticIpName) -> 
     }
     quota::elastic_ips(cloud)?;
     let address = address::public(cloud)?;
-    cloud.elastic_ips_mut().insert(name.clone(), ElasticIp { address, association: None });
+    let allocation = cloud.next_id(&[name.as_str()]);
+    cloud.elastic_ips_mut().insert(name.clone(), ElasticIp { allocation, address, association: None });
     Ok(())
 }
 

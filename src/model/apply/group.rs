@@ -46,7 +46,9 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> R
     }
     quota::groups(cloud, vpc)?;
     let egress = first_egress(cloud, vpc);
+    let id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
     let group = SecurityGroup {
+        id,
         vpc: vpc.clone(),
         description: description.clone(),
         ingress: Vec::new(),
@@ -80,7 +82,8 @@ pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
     let description = Some("default VPC security group".to_owned()).filter(|_| cloud.is_vpc());
     let description = description.or_else(|| Some("default group".to_owned()));
     let egress = first_egress(cloud, vpc);
-    cloud.groups_mut().insert(name, SecurityGroup { vpc: vpc.clone(), description, ingress, egress, place: None });
+    let id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
+    cloud.groups_mut().insert(name, SecurityGroup { id, vpc: vpc.clone(), description, ingress, egress, place: None });
 }
 
 /// `DeleteSecurityGroup`. A group that only its own rules name can go.

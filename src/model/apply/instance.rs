@@ -30,8 +30,12 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         AutomaticPublic::None => None,
     };
     let number = cloud.next_interface_number();
+    let instance_id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
+    let id = InterfaceId::first_of(name);
     let first = Interface {
-        id: InterfaceId { instance: name.clone(), device: 0 },
+        eni: interface::next_eni(cloud, vpc, &id),
+        id,
+        attached_to: Some(instance_id),
         number,
         vpc: vpc.clone(),
         subnet: subnet.clone(),
@@ -43,6 +47,7 @@ pub(in crate::model) fn launch(cloud: &mut Edit<'_>, request: &Launch) -> Result
         source_dest_check: request.source_dest_check,
     };
     let instance = Instance {
+        id: instance_id,
         state: InstanceState::Running,
         interfaces: vec![first],
         listens: listens.clone(),

@@ -8,15 +8,17 @@ use super::lookup;
 use super::refuse::{refuse, unknown};
 use super::{address, group};
 use crate::model::cloud::{Cloud, InstanceState};
+use crate::model::id::NetworkInterfaceId;
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
-use crate::model::name::{InstanceName, InterfaceId};
+use crate::model::name::{InstanceName, InterfaceId, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::{NewInterface, Target};
 
 /// `CreateNetworkInterface` and `AttachNetworkInterface`. It has groups and addresses of its own; a public one only as
 /// an Elastic IP.
 pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request: &NewInterface) -> Result<(), Refusal> {
-    let vpc = lookup::instance(cloud, to)?.interfaces.first().map(|first| first.vpc.clone());
+    let instance = lookup::instance(cloud, to)?;
+    let (attached_to, vpc) = (Some(instance.id), instance.interfaces.first().map(|first| first.vpc.clone()));
     only_in_a_vpc(cloud, "have one network interface")?;
     let id = InterfaceId { instance: to.clone(), device: request.device };
     if cloud.interface(&id).is_some() {
@@ -30,7 +32,9 @@ pub(in crate::model) fn attach(cloud: &mut Edit<'_>, to: &InstanceName, request:
     let private = address::private(cloud, &vpc, &request.subnet, &request.address)?;
     let number = cloud.next_interface_number();
     let interface = Interface {
+        eni: next_eni(cloud, &vpc, &id),
         id,
+        attached_to,
         number,
         ipv6: address::ipv6(cloud, &vpc, &request.subnet, number),
         vpc,
@@ -61,6 +65,11 @@ pub(in crate::model) fn detach(cloud: &mut Edit<'_>, id: &InterfaceId) -> Result
         instance.interfaces.retain(|interface| interface.id != *id);
     }
     Ok(())
+}
+
+/// The id of a new interface.
+pub(super) fn next_eni(cloud: &mut Edit<'_>, vpc: &VpcName, id: &InterfaceId) -> NetworkInterfaceId {
+    cloud.next_id(&[vpc.as_str(), &id.to_string()])
 }
 
 /// Forgets which addresses an interface had, for it is to be no more.

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::edit::Edit;
 use super::group::DEFAULT_GROUP;
 use super::refuse::{refuse, unknown};
-use super::{address, group};
+use super::{address, group, interface};
 use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
@@ -52,8 +52,11 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalance
         Scheme::Internal => (None, AutomaticPublic::None),
     };
     let number = cloud.next_interface_number();
+    let id = InterfaceId::first_of(&holder);
     let interface = Interface {
-        id: InterfaceId { instance: holder, device: 0 },
+        eni: interface::next_eni(cloud, vpc, &id),
+        id,
+        attached_to: None,
         number,
         vpc: vpc.clone(),
         subnet: subnet.clone(),
@@ -136,7 +139,9 @@ pub(super) fn terminated(cloud: &mut Edit<'_>, instance: &InstanceName) {
 
 /// Gives EC2-Classic the group of its load balancers: without a rule, since it is there to be named.
 pub(super) fn add_group(cloud: &mut Edit<'_>, vpc: &VpcName) {
-    cloud.groups_mut().insert(GroupName::new(ELB_GROUP), amazons(vpc, "the group of every load balancer"));
+    let name = GroupName::new(ELB_GROUP);
+    let group = amazons(cloud, vpc, &name, "the group of every load balancer");
+    cloud.groups_mut().insert(name, group);
 }
 
 /// A load balancer of EC2-Classic has no groups. What it does instead is written down as two of Amazon's own: that of
@@ -151,19 +156,20 @@ fn groups_of_classic(
     if !cloud.groups.contains_key(&all) {
         add_group(cloud, vpc);
     }
-    let mut own = amazons(vpc, "the listeners of a load balancer, open to everybody");
+    let own_name = GroupName::new(format!("amazon-elb/{name}-listeners"));
+    let mut own = amazons(cloud, vpc, &own_name, "the listeners of a load balancer, open to everybody");
     for port in ports {
         let (traffic, peer) = (Traffic::Tcp(port), Peer::Cidr(Ipv4Net::default().into()));
         let (written, id) = (format!("{traffic} from {peer}"), cloud.next_rule_id());
         own.ingress.push(Rule { id, traffic, peer, written, description: None, place: None });
     }
-    let own_name = GroupName::new(format!("amazon-elb/{name}-listeners"));
     cloud.groups_mut().insert(own_name.clone(), own);
     IndexSet::from([all, own_name])
 }
 
-fn amazons(vpc: &VpcName, description: &str) -> SecurityGroup {
+fn amazons(cloud: &mut Edit<'_>, vpc: &VpcName, name: &GroupName, description: &str) -> SecurityGroup {
     SecurityGroup {
+        id: cloud.next_id(&[vpc.as_str(), name.as_str()]),
         vpc: vpc.clone(),
         description: Some(description.to_owned()),
         ingress: Vec::new(),

@@ -24,7 +24,8 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreatePrefixList)
         // EC2 knows ids only.
         return Err(refuse(RefusalCode::InvalidParameterValue, format!("There is a prefix list '{name}' already.")));
     }
-    let mut list = PrefixList { family: *family, entries: IndexSet::new(), max_entries: *max_entries };
+    let id = cloud.next_id(&[name.as_str()]);
+    let mut list = PrefixList { id, family: *family, entries: IndexSet::new(), max_entries: *max_entries };
     change(name, &mut list, entries, &[])?;
     cloud.prefix_lists_mut().insert(name.clone(), list);
     Ok(())

@@ -7,7 +7,9 @@ use ipnet::IpNet;
 
 use super::balancers;
 use super::common::Unwritable;
-use crate::model::{Cloud, Counters, Peer, PublicIp, RuleId};
+use crate::model::{
+    AllocationId, Cloud, Counters, InstanceId, Interface, NetworkInterfaceId, Peer, PublicIp, RuleId, SecurityGroupId,
+};
 
 /// The cloud with the public and IPv6 addresses that the reader gave out, also where rules and prefix lists name them.
 pub(super) fn rename(cloud: &Cloud, given: &Cloud) -> Result<Cloud, Unwritable> {
@@ -149,6 +151,7 @@ fn plain(cloud: &Cloud) -> Cloud {
     cloud.hosts.values_mut().for_each(|host| host.place = None);
     for group in cloud.groups.values_mut() {
         group.place = None;
+        group.id = SecurityGroupId::first_of(&[]);
         for rule in group.ingress.iter_mut().chain(&mut group.egress) {
             rule.id = RuleId(0);
             rule.written.clear();
@@ -160,12 +163,23 @@ fn plain(cloud: &Cloud) -> Cloud {
     }
     for instance in cloud.instances.values_mut() {
         instance.place = None;
-        instance.interfaces.iter_mut().for_each(|interface| interface.number = 0);
+        instance.id = InstanceId::first_of(&[]);
+        instance.interfaces.iter_mut().for_each(unnumbered);
         instance.interfaces.sort_by_key(|interface| interface.id.device);
+    }
+    for elastic in cloud.elastic_ips.values_mut() {
+        elastic.allocation = AllocationId::first_of(&[]);
     }
     for balancer in cloud.load_balancers.values_mut() {
         balancer.place = None;
-        balancer.interface.number = 0;
+        unnumbered(&mut balancer.interface);
     }
     cloud
+}
+
+/// Takes from an interface what is its own and in no file.
+fn unnumbered(interface: &mut Interface) {
+    interface.number = 0;
+    interface.eni = NetworkInterfaceId::first_of(&[]);
+    interface.attached_to = None;
 }
