@@ -15,8 +15,8 @@ use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
 use super::mtu::Mtu;
 use super::name::{
-    DaemonName, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, Place, PrefixListName,
-    RuleId, SubnetName, VpcName,
+    DaemonName, Ec2Name, ElasticIpName, GroupName, HostName, InstanceName, InterfaceId, LoadBalancerName, Place,
+    PrefixListName, RuleId, SubnetName, VpcName,
 };
 use super::rule::Rule;
 use super::tracking::TrackingTimeouts;
@@ -135,6 +135,8 @@ impl Vpc {
 pub struct SecurityGroup {
     /// Its id, which no other ever has.
     pub id: SecurityGroupId,
+    /// The name that EC2 has of it, unique in its VPC.
+    pub name: Ec2Name,
     /// The VPC that it belongs to.
     pub vpc: VpcName,
     /// A free text.
@@ -145,6 +147,13 @@ pub struct SecurityGroup {
     pub egress: Vec<Rule>,
     /// Position in the file.
     pub place: Option<Place>,
+}
+
+impl SecurityGroup {
+    /// Returns the name that EC2 has of it, where that is another than the file's.
+    pub fn other_name(&self, file: &GroupName) -> Option<&Ec2Name> {
+        Some(&self.name).filter(|name| name.as_str() != file.as_str())
+    }
 }
 
 /// A public address that belongs to the account, and to an interface while it is associated with it.

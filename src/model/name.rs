@@ -86,7 +86,7 @@ name!(
     InstanceName
 );
 name!(
-    /// The name of a security group, such as `SG-T-WEB`.
+    /// The name by which a file knows a security group, such as `SG-T-WEB`. EC2 may know it by another: [`Ec2Name`].
     GroupName, also below "amazon-elb/"
 );
 name!(
@@ -125,6 +125,35 @@ name!(
     /// The name of a truth table in a topology file.
     TableName
 );
+
+/// The name that EC2 has of a security group: of any characters that its platform takes, and unique in its VPC.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Ec2Name(Arc<str>);
+
+impl Ec2Name {
+    /// Takes the text as the name; EC2 checks it where the group is created.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self(Arc::from(text.as_ref()))
+    }
+
+    /// The name as written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Ec2Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Ec2Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
 
 /// A box of the lab's own in each VPC. Its name is none that an instance, a host or a load balancer can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::daemon::Daemon;
 use super::flow::Service;
 use super::interface::{AutomaticPublic, SourceDestCheck};
 use super::mount::{MountPlace, MountSource};
-use super::name::{DaemonName, GroupName, InstanceName, InterfaceId, PrefixListName, SubnetName, VpcName};
+use super::name::{DaemonName, Ec2Name, GroupName, InstanceName, InterfaceId, PrefixListName, SubnetName, VpcName};
 
 /// `AllowReassociation` of `AssociateAddress`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -59,8 +59,10 @@ pub struct NewInterface {
 /// Parameters of a new group.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateGroup {
-    /// Its name, unique in its VPC.
+    /// The name by which the file knows it, unique in the file.
     pub name: GroupName,
+    /// The name that EC2 is to have of it, unique in its VPC; nothing for the same.
+    pub ec2_name: Option<Ec2Name>,
     /// Its VPC.
     pub vpc: VpcName,
     /// A free text.

@@ -81,10 +81,17 @@ impl Sample {
 pub(crate) fn create(name: &str, vpc: &str) -> Operation {
     Operation::CreateGroup(CreateGroup {
         name: GroupName::new(name),
+        ec2_name: None,
         vpc: VpcName::new(vpc),
         description: None,
         place: None,
     })
+}
+
+/// A group of which EC2 has another name.
+pub(crate) fn create_named(name: &str, ec2_name: &str, vpc: &str) -> Operation {
+    let Operation::CreateGroup(request) = create(name, vpc) else { panic!("a new group") };
+    Operation::CreateGroup(CreateGroup { ec2_name: Some(Ec2Name::new(ec2_name)), ..request })
 }
 
 pub(crate) fn launch(name: &str, groups: &[&str]) -> Operation {

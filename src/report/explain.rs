@@ -12,7 +12,8 @@ use super::json::{Which, which};
 use super::text::Tone;
 use super::{Style, text};
 use crate::model::{
-    Cloud, Direction, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, Peers, Place, PrivateIp, RuleId, Verdict,
+    Cloud, Direction, Ec2Name, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, NetworkInterfaceId, Peers,
+    Place, PrivateIp, RuleId, SecurityGroupId, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Asked, Comes, Stage};
@@ -86,8 +87,16 @@ struct Told {
     stage: &'static str,
     text: String,
     interface: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interface_id: Option<NetworkInterfaceId>,
     address: Option<IpAddr>,
     groups: Vec<GroupName>,
+    /// Their ids, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    group_ids: Vec<SecurityGroupId>,
+    /// The names that EC2 has of them, in the same order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    group_names: Vec<Ec2Name>,
     rules: Vec<Tried>,
     tracked: Option<bool>,
     tracking: Option<String>,
@@ -242,8 +251,11 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
         stage: words::kind(stage),
         text: words::stage(cloud, stage),
         interface: None,
+        interface_id: None,
         address: None,
         groups: Vec::new(),
+        group_ids: Vec::new(),
+        group_names: Vec::new(),
         rules: Vec::new(),
         tracked: None,
         tracking: None,
@@ -252,7 +264,11 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
         let memory = policy::memory(cloud, asked, flow.service);
         told.interface = Some(asked.interface.to_string());
         told.address = Some(asked.other);
+        told.interface_id = cloud.interface(&asked.interface).map(|it| it.eni);
         told.groups.clone_from(&asked.groups);
+        let groups = || asked.groups.iter().filter_map(|group| cloud.groups.get(group));
+        told.group_ids = groups().map(|group| group.id).collect();
+        told.group_names = groups().map(|group| group.name.clone()).collect();
         told.rules = tried(cloud, asked);
         told.tracked = memory.map(policy::Memory::is_tracked);
         told.tracking = memory.map(|memory| words::memory(cloud, memory));

@@ -5,8 +5,9 @@ use serde::Serialize;
 use crate::compile::services::zone::balancer_name;
 use crate::lab::DaemonState;
 use crate::model::{
-    Cloud, Instance, InstanceName, InstanceState, Interface, LoadBalancer, LoadBalancerName, MountAccess, MountPlace,
-    MountSource, Port, PrivateIp,
+    AllocationId, Cloud, Ec2Name, GroupName, Instance, InstanceId, InstanceName, InstanceState, Interface,
+    LoadBalancer, LoadBalancerName, MountAccess, MountPlace, MountSource, NetworkInterfaceId, Port, PrefixListId,
+    PrivateIp, SecurityGroup, SecurityGroupId, SubnetId, SubnetName, Vpc, VpcId, VpcName,
 };
 use crate::probe::Standing;
 use crate::protocol::State;
@@ -31,12 +32,53 @@ pub struct LabState {
     pub load_balancers: Vec<LoadBalancerView>,
     /// Names of groups.
     pub groups: Vec<String>,
+    /// The same groups as EC2 describes them.
+    pub security_groups: Vec<GroupView>,
+    /// VPCs.
+    pub vpcs: Vec<VpcView>,
     /// Names of hosts outside.
     pub hosts: Vec<String>,
     /// Names of Elastic IPs.
     pub elastic_ips: Vec<String>,
+    /// The ids of their allocations, in the same order.
+    pub allocation_ids: Vec<AllocationId>,
     /// Names of prefix lists.
     pub prefix_lists: Vec<String>,
+    /// Their ids, in the same order.
+    pub prefix_list_ids: Vec<PrefixListId>,
+}
+
+/// A group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupView {
+    /// The name by which the file and every command know it.
+    pub group: GroupName,
+    /// Its id.
+    pub id: SecurityGroupId,
+    /// The name that EC2 has of it.
+    pub name: Ec2Name,
+    /// Its VPC.
+    pub vpc: VpcName,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VpcView {
+    /// Name.
+    pub name: VpcName,
+    /// Its id.
+    pub id: VpcId,
+    /// Its subnets.
+    pub subnets: Vec<SubnetView>,
+}
+
+/// A subnet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubnetView {
+    /// Name.
+    pub name: SubnetName,
+    /// Its id.
+    pub id: SubnetId,
 }
 
 /// An instance.
@@ -44,6 +86,8 @@ pub struct LabState {
 pub struct InstanceView {
     /// Name.
     pub name: String,
+    /// Its id.
+    pub id: InstanceId,
     /// `running`, `stopped`, `crashed` or `pending`.
     pub state: String,
     /// Seconds since it was launched or started, while it runs.
@@ -85,6 +129,8 @@ pub struct MountView {
 pub struct LoadBalancerView {
     /// Name.
     pub name: String,
+    /// Id of its network interface: it has none of its own.
+    pub interface_id: NetworkInterfaceId,
     /// `internet-facing` or `internal`.
     pub scheme: String,
     /// DNS name, which means its public address, or of an internal one its private address.
@@ -125,6 +171,8 @@ pub struct TargetView {
 pub struct InterfaceView {
     /// `eth0`, `eth1` ...
     pub device: String,
+    /// Its id.
+    pub id: NetworkInterfaceId,
     /// Private address, while it has one.
     pub private: Option<String>,
     /// Public address, while it has one.
@@ -148,9 +196,13 @@ impl LabState {
             instances: cloud.instances.iter().map(|(name, instance)| self::instance(state, name, instance)).collect(),
             load_balancers: load_balancers(state),
             groups: names(cloud.groups.keys()),
+            security_groups: cloud.groups.iter().map(group).collect(),
+            vpcs: cloud.vpcs.iter().map(vpc).collect(),
             hosts: names(cloud.hosts.keys()),
             elastic_ips: names(cloud.elastic_ips.keys()),
+            allocation_ids: cloud.elastic_ips.values().map(|it| it.allocation).collect(),
             prefix_lists: names(cloud.prefix_lists.keys()),
+            prefix_list_ids: cloud.prefix_lists.values().map(|it| it.id).collect(),
         }
     }
 }
@@ -159,9 +211,19 @@ fn names<T: ToString>(all: impl IntoIterator<Item = T>) -> Vec<String> {
     all.into_iter().map(|name| name.to_string()).collect()
 }
 
+fn group((name, group): (&GroupName, &SecurityGroup)) -> GroupView {
+    GroupView { group: name.clone(), id: group.id, name: group.name.clone(), vpc: group.vpc.clone() }
+}
+
+fn vpc((name, vpc): (&VpcName, &Vpc)) -> VpcView {
+    let subnets = vpc.subnets.keys().map(|subnet| SubnetView { name: subnet.clone(), id: subnet.id(name) });
+    VpcView { name: name.clone(), id: name.id(), subnets: subnets.collect() }
+}
+
 fn instance(state: &State, name: &InstanceName, instance: &Instance) -> InstanceView {
     InstanceView {
         name: name.to_string(),
+        id: instance.id,
         // EC2's word for one that does not run yet.
         state: if state.pending.contains(name) { "pending".to_owned() } else { instance.state.to_string() },
         uptime_s: state.running.get(name).copied(),
@@ -174,6 +236,7 @@ fn instance(state: &State, name: &InstanceName, instance: &Instance) -> Instance
 fn interface(interface: &Interface) -> InterfaceView {
     InterfaceView {
         device: format!("eth{}", interface.id.device),
+        id: interface.eni,
         private: interface.private.map(|address| address.to_string()),
         public: interface.public.map(|address| address.to_string()),
         ipv6: interface.ipv6.map(|address| address.to_string()),
@@ -231,6 +294,7 @@ fn load_balancer(state: &State, name: &LoadBalancerName, it: &LoadBalancer) -> L
     };
     LoadBalancerView {
         name: name.to_string(),
+        interface_id: it.interface.eni,
         scheme: it.scheme.to_string(),
         dns_name: balancer_name(name, it.scheme),
         private: it.interface.private.map(|address| address.to_string()),

@@ -82,7 +82,7 @@ pub fn state(state: &State) -> String {
         ("IPv6", ipv6.collect()),
         ("mounts", state.instances.iter().flat_map(mounts).collect()),
         ("health checks", checks.collect()),
-        ("groups", state.groups.clone()),
+        ("groups", state.security_groups.iter().map(|it| text::group(&it.group, Some(&it.name))).collect()),
         ("hosts outside", state.hosts.clone()),
         ("Elastic IPs", state.elastic_ips.clone()),
         ("prefix lists", state.prefix_lists.clone()),

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Color};
 use indexmap::IndexMap;
 
 pub use crate::model::shown;
-use crate::model::{Endpoint, HostIp, HostName, Service};
+use crate::model::{Ec2Name, Endpoint, GroupName, HostIp, HostName, Service};
 use crate::probe::{Outcome, Resolution};
 use crate::scenario::{Class, DecidingRule};
 
@@ -291,6 +291,14 @@ pub fn shown_line(text: &str) -> Cow<'_, str> {
     match shown(text) {
         line if line.trim_start().starts_with("::") => line.replacen(':', "\\u{3a}", 1).into(),
         line => line,
+    }
+}
+
+/// `WEB`, or `WEB ("web servers")` where EC2 has another name of the group than the file.
+pub fn group(file: &GroupName, ec2: Option<&Ec2Name>) -> String {
+    match ec2.filter(|name| name.as_str() != file.as_str()) {
+        Some(name) => format!("{file} (\"{}\")", shown(name.as_str())),
+        None => file.to_string(),
     }
 }
 

@@ -39,15 +39,17 @@ fn rule(id: u32, port: u16, peer: Peer, written: &str, line: u32) -> Rule {
     }
 }
 
-fn group(ingress: Vec<Rule>) -> SecurityGroup {
-    SecurityGroup {
-        id: SecurityGroupId::first_of(&[]),
+fn group(name: &str, ingress: Vec<Rule>) -> (GroupName, SecurityGroup) {
+    let group = SecurityGroup {
+        id: SecurityGroupId::first_of(&[name]),
+        name: Ec2Name::new(name),
         vpc: VpcName::new("default"),
         description: None,
         ingress,
         egress: Vec::new(),
         place: None,
-    }
+    };
+    (GroupName::new(name), group)
 }
 
 pub(crate) fn add_instance(cloud: &mut Cloud, name: &str, last: u8, groups: &[&str]) {
@@ -91,9 +93,9 @@ pub(crate) fn cloud() -> Cloud {
     let anywhere = Peer::Cidr("0.0.0.0/0".parse().expect("a block"));
     let web = Peer::Group(GroupName::new("SG-T-WEB"));
     cloud.groups = IndexMap::from([
-        (GroupName::new("SG-T-WEB"), group(vec![rule(1, 80, anywhere, "tcp 80 from anywhere", 14)])),
-        (GroupName::new("SG-T-DB"), group(vec![rule(2, 3306, web, "tcp 3306 from SG-T-WEB", 15)])),
-        (GroupName::new("SG-T-ADMIN"), group(vec![rule(3, 22, office, "tcp 22 from office", 16)])),
+        group("SG-T-WEB", vec![rule(1, 80, anywhere, "tcp 80 from anywhere", 14)]),
+        group("SG-T-DB", vec![rule(2, 3306, web, "tcp 3306 from SG-T-WEB", 15)]),
+        group("SG-T-ADMIN", vec![rule(3, 22, office, "tcp 22 from office", 16)]),
     ]);
     add_instance(&mut cloud, "web1", 11, &["SG-T-WEB", "SG-T-ADMIN"]);
     add_instance(&mut cloud, "web2", 12, &["SG-T-WEB", "SG-T-ADMIN"]);

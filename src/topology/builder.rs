@@ -211,6 +211,12 @@ impl NewGroup {
         self
     }
 
+    /// Sets the name that EC2 has of the group, where that is to be another than the file's.
+    pub fn name(mut self, name: &str) -> Self {
+        self.0.name = Field::of(name.into());
+        self
+    }
+
     /// Sets the description of the group.
     pub fn description(mut self, text: &str) -> Self {
         self.0.description = Field::of(text.into());

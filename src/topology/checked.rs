@@ -99,6 +99,22 @@ impl Topology {
     }
 }
 
+impl Topology {
+    /// The groups that EC2 refuses to create under an era, each with its place: names are wrong by themselves, so all are told at once.
+    pub(super) fn refused_groups(&self, era: Era) -> Vec<(Refusal, Place)> {
+        let mut cloud = self.empty_cloud(era);
+        let groups = self.initial.iter().filter(|it| matches!(it.value, Operation::CreateGroup(_)));
+        let refused = groups.filter_map(|group| {
+            let refusal = crate::model::apply(&mut cloud, &group.value).err()?;
+            Some((refusal, group.place.clone()))
+        });
+        let mut refused: Vec<_> = refused.collect();
+        // A quota that is full says so of each further group.
+        refused.dedup_by(|(next, _), (first, _)| next == first);
+        refused
+    }
+}
+
 impl KnobOverrides {
     /// The preset with the overrides in place.
     pub fn over(self, preset: Knobs) -> Knobs {

@@ -457,7 +457,7 @@ fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
 }
 
 /// Keys that are also words of sentences (`tcp 80 from anywhere`, `by public address`), of reports, of JSON Schema or of other tools.
-const ALSO_WORDS: [&str; 29] = [
+const ALSO_WORDS: [&str; 30] = [
     "address",
     "alive",
     "answered",
@@ -477,6 +477,7 @@ const ALSO_WORDS: [&str; 29] = [
     "open",
     "out-of-service",
     "port",
+    "name",
     "ports",
     "protocol",
     "public",

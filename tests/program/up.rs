@@ -440,7 +440,13 @@ fn root_is_not_taken_for_nobody() {
 
 fn create_group(name: &str) -> Operation {
     let vpc = VpcName::new("default");
-    Operation::CreateGroup(CreateGroup { name: GroupName::new(name), vpc, description: None, place: None })
+    Operation::CreateGroup(CreateGroup {
+        name: GroupName::new(name),
+        ec2_name: None,
+        vpc,
+        description: None,
+        place: None,
+    })
 }
 
 #[test]

@@ -109,6 +109,9 @@ pub(crate) struct CreateGroup {
     /// Its rules for what comes in
     #[arg(value_name = "RULE")]
     rules: Vec<String>,
+    /// The name that EC2 has of it, if that is to be another
+    #[arg(long, value_name = "NAME")]
+    group_name: Option<String>,
     /// A free text
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
@@ -282,7 +285,8 @@ Examples:
     /// Create a security group
     #[command(after_help = "\
 Examples:
-  sglab create-group CACHE 'tcp 6379 from WEB'")]
+  sglab create-group CACHE 'tcp 6379 from WEB'
+  sglab create-group CACHE --group-name 'caches (eu-west)' 'tcp 6379 from WEB'")]
     CreateGroup(CreateGroup),
     /// Delete security groups
     #[command(after_help = "\
@@ -481,6 +485,7 @@ fn wanted(command: OperationCommand) -> (Wanted, Common) {
         Command::Terminate(arguments) => instances("terminate", arguments),
         Command::CreateGroup(group) => {
             let mut fields = serde_json::Map::new();
+            fields.extend(group.group_name.map(|name| ("name".to_owned(), json!(name))));
             fields.extend(group.description.map(|text| ("description".to_owned(), json!(text))));
             fields.extend(group.vpc.map(|vpc| ("vpc".to_owned(), json!(vpc))));
             return (Wanted::Group { name: group.group, rules: group.rules, fields }, group.common);

@@ -19,25 +19,26 @@ pub fn holder<'a>(cloud: &'a Cloud, vpc: &VpcName, address: IpAddr) -> Option<&'
     instance.interfaces.first()
 }
 
-/// Returns the page at a path for whoever holds this interface; nothing where there is none.
-pub fn page(interface: &Interface, path: &str) -> Option<String> {
+/// Returns the page at a path for whoever holds this interface of a cloud; nothing where there is none.
+pub fn page(cloud: &Cloud, interface: &Interface, path: &str) -> Option<String> {
     let path = path.strip_prefix('/')?;
     match path.trim_end_matches('/') {
         "" => return Some("latest".to_owned()),
         "latest" => return Some("meta-data".to_owned()),
         "latest/meta-data" => {
-            let keys = leaves(interface).into_iter().filter(|(_, value)| value.is_some());
+            let keys = leaves(cloud, interface).into_iter().filter(|(_, value)| value.is_some());
             return Some(keys.map(|(key, _)| key).collect::<Vec<_>>().join("\n"));
         }
         _ => {}
     }
     let asked = path.strip_prefix("latest/meta-data/")?;
-    leaves(interface).into_iter().find(|(key, _)| *key == asked)?.1
+    leaves(cloud, interface).into_iter().find(|(key, _)| *key == asked)?.1
 }
 
 /// Every key, in their order, with its value if it has one.
-fn leaves(interface: &Interface) -> [(&'static str, Option<String>); 8] {
-    let groups = interface.groups.iter().map(|group| group.as_str()).collect::<Vec<_>>().join("\n");
+fn leaves(cloud: &Cloud, interface: &Interface) -> [(&'static str, Option<String>); 8] {
+    let groups = interface.groups.iter().filter_map(|group| cloud.groups.get(group));
+    let groups = groups.map(|group| group.name.as_str()).collect::<Vec<_>>().join("\n");
     [
         ("instance-id", interface.attached_to.map(|id| id.to_string())),
         ("ipv6", interface.ipv6.map(|ip| ip.to_string())),
@@ -59,11 +60,11 @@ fn mac(interface: &Interface) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::{Sample, launch, set_groups, start, stop, terminate};
+    use crate::model::sample::{Sample, create_named, launch, set_groups, start, stop, terminate};
     use crate::model::{Era, InstanceName};
 
     fn read(sample: &Sample, name: &str, path: &str) -> Option<String> {
-        page(&sample.0.instances[&InstanceName::new(name)].interfaces[0], path)
+        page(&sample.0, &sample.0.instances[&InstanceName::new(name)].interfaces[0], path)
     }
 
     fn sample(era: Era) -> Sample {
@@ -107,6 +108,13 @@ mod tests {
         assert_eq!(id(&restarted, "web1"), own);
         let again = restarted.with(terminate("web1")).with(launch("web1", &["WEB"]));
         assert_ne!(id(&again, "web1"), own);
+    }
+
+    #[test]
+    fn groups_are_read_by_the_names_that_ec2_has_of_them() {
+        let named = Sample::new(Era::Vpc).with(create_named("WEB", "web servers (eu) #1", "default")).group("DB", &[]);
+        let page = read(&named.instance("web1", &["WEB", "DB"]), "web1", "/latest/meta-data/security-groups");
+        assert_eq!(page.as_deref(), Some("web servers (eu) #1\nDB"));
     }
 
     #[test]

@@ -39,7 +39,15 @@ pub fn of(group: &str) -> Peer {
 pub fn add_group(cloud: &mut Cloud, name: &str) {
     let vpc = VpcName::new("default");
     let id = SecurityGroupId::first_of(&[name]);
-    let mut group = SecurityGroup { id, vpc, description: None, ingress: vec![], egress: vec![], place: None };
+    let mut group = SecurityGroup {
+        id,
+        name: Ec2Name::new(name),
+        vpc,
+        description: None,
+        ingress: vec![],
+        egress: vec![],
+        place: None,
+    };
     if cloud.has_egress_rules() {
         group.egress.push(rule(cloud, Traffic::All, anywhere()));
     }

@@ -15,7 +15,7 @@ use super::now::{MOST_CONNECTIONS, Now};
 use super::said::Said;
 use super::tokens::{LONGEST, Tokens};
 use crate::compile::services::metadata;
-use crate::model::{Interface, VpcName};
+use crate::model::{Cloud, Interface, VpcName};
 use crate::probe::connections::Connections;
 
 /// A head of more bytes is no head.
@@ -39,7 +39,7 @@ pub(super) async fn serve(listener: TcpListener, now: Now, vpc: VpcName, tokens:
                     let answer = move |request: &Request<'_>| {
                         let cloud = now.cloud();
                         let whose = metadata::holder(&cloud, &vpc, from.ip().to_canonical());
-                        whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, whose, &tokens, began.elapsed()))
+                        whose.map_or(Reply::status(NOT_FOUND), |whose| reply(request, (&cloud, whose), &tokens, began.elapsed()))
                     };
                     // An error of the connection is the client's own affair.
                     connections.serve(from.ip(), async move {
@@ -175,7 +175,12 @@ impl Reply {
 }
 
 /// The answer to whoever holds this interface; `now` is the time since any beginning.
-pub(super) fn reply(request: &Request<'_>, whose: &Interface, tokens: &Tokens, now: Duration) -> Reply {
+pub(super) fn reply(
+    request: &Request<'_>,
+    (cloud, whose): (&Cloud, &Interface),
+    tokens: &Tokens,
+    now: Duration,
+) -> Reply {
     match request.method {
         "PUT" if request.path == "/latest/api/token" => {
             // An open proxy that passes requests on says so, and gets none.
@@ -194,7 +199,7 @@ pub(super) fn reply(request: &Request<'_>, whose: &Interface, tokens: &Tokens, n
             if request.token.is_some_and(|token| !tokens.accepts(token, whose.number, now)) {
                 return Reply::status(UNAUTHORIZED);
             }
-            match metadata::page(whose, request.path) {
+            match metadata::page(cloud, whose, request.path) {
                 Some(body) => Reply { status: OK, body, ttl: None },
                 None => Reply::status(NOT_FOUND),
             }
@@ -223,8 +228,8 @@ pub(super) fn read_answer(bytes: &[u8]) -> Option<(u16, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Era;
     use crate::model::sample::Sample;
-    use crate::model::{Cloud, Era};
 
     const NOW: Duration = Duration::from_secs(5);
 
@@ -236,7 +241,7 @@ mod tests {
     fn ask(cloud: &Cloud, number: usize, tokens: &Tokens, text: &str, now: Duration) -> Reply {
         let Parsed::Whole(request, length) = parse(text.as_bytes()) else { panic!("a whole request") };
         assert_eq!(length, text.len());
-        reply(&request, &cloud.instances[number].interfaces[0], tokens, now)
+        reply(&request, (cloud, &cloud.instances[number].interfaces[0]), tokens, now)
     }
 
     fn get(path: &str, headers: &str) -> String {

@@ -35,7 +35,7 @@ pub fn http(cloud: &Cloud, bytes: &[u8]) {
     if let Parsed::Whole(request, length) = http::parse(bytes) {
         assert!((1..=bytes.len()).contains(&length), "a request of {length} bytes among {}", bytes.len());
         for (_, _, interface) in cloud.interfaces() {
-            let reply = http::reply(&request, interface, &Tokens::default(), Duration::from_secs(5));
+            let reply = http::reply(&request, (cloud, interface), &Tokens::default(), Duration::from_secs(5));
             let answer = reply.bytes(false, request.last);
             assert!(http::read_answer(&answer).is_some(), "an answer that nobody can read");
         }

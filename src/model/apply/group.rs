@@ -7,7 +7,7 @@ use super::edit::Edit;
 use super::refuse::{refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
-use crate::model::name::{GroupName, RuleId, SubnetName, VpcName};
+use crate::model::name::{Ec2Name, GroupName, RuleId, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::CreateGroup;
 use crate::model::rule::{IcmpMatch, Peer, PortRange, Rule, Traffic};
@@ -20,13 +20,13 @@ pub const DEFAULT_GROUP: &str = "default";
 /// A new group lets nothing in and everything out. Source: "Security groups" (Amazon VPC user guide); EC2-Classic had
 /// no rules for what goes out. Of a name in a VPC the spaces at its end are cut off.
 pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> Result<(), Refusal> {
-    let CreateGroup { name, vpc, description, place } = request;
+    let CreateGroup { name: file, ec2_name, vpc, description, place } = request;
     address::known_vpc(cloud, vpc)?;
-    let name = &words::group_name(cloud, name)?;
+    let name = words::group_name(cloud, ec2_name.as_ref().map_or(file.as_str(), Ec2Name::as_str))?;
     if let Some(description) = description {
         words::group_description(cloud, description)?;
     }
-    if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP) {
+    if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP) || file.as_str() == DEFAULT_GROUP {
         return Err(if cloud.is_vpc() {
             refuse(RefusalCode::InvalidParameterValue, "Cannot use reserved security group name: default")
         } else {
@@ -34,9 +34,14 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> R
         });
     }
     let same_name = |(other, group): &(&GroupName, &SecurityGroup)| {
-        *other == name || cloud.is_vpc() && group.vpc == *vpc && other.as_str().eq_ignore_ascii_case(name.as_str())
+        *other == file
+            || match cloud.is_vpc() {
+                true => group.vpc == *vpc && group.name.as_str().eq_ignore_ascii_case(name.as_str()),
+                false => group.name == name,
+            }
     };
     if let Some((other, group)) = cloud.groups.iter().find(same_name) {
+        let other = if other == file { other.as_str() } else { group.name.as_str() };
         let message = if cloud.is_vpc() || group.vpc != *vpc {
             format!("The security group '{other}' already exists for VPC '{}'", group.vpc)
         } else {
@@ -46,16 +51,17 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> R
     }
     quota::groups(cloud, vpc)?;
     let egress = first_egress(cloud, vpc);
-    let id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
+    let id = cloud.next_id(&[vpc.as_str(), file.as_str()]);
     let group = SecurityGroup {
         id,
+        name,
         vpc: vpc.clone(),
         description: description.clone(),
         ingress: Vec::new(),
         egress,
         place: place.clone(),
     };
-    cloud.groups_mut().insert(name.clone(), group);
+    cloud.groups_mut().insert(file.clone(), group);
     Ok(())
 }
 
@@ -83,7 +89,9 @@ pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
     let description = description.or_else(|| Some("default group".to_owned()));
     let egress = first_egress(cloud, vpc);
     let id = cloud.next_id(&[vpc.as_str(), name.as_str()]);
-    cloud.groups_mut().insert(name, SecurityGroup { id, vpc: vpc.clone(), description, ingress, egress, place: None });
+    let ec2_name = Ec2Name::new(DEFAULT_GROUP);
+    let group = SecurityGroup { id, name: ec2_name, vpc: vpc.clone(), description, ingress, egress, place: None };
+    cloud.groups_mut().insert(name, group);
 }
 
 /// `DeleteSecurityGroup`. A group that only its own rules name can go.

@@ -12,7 +12,7 @@ use super::{address, group, interface};
 use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
-use crate::model::name::{GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
+use crate::model::name::{Ec2Name, GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::AddressRequest;
 use crate::model::rule::{Peer, PortRange, Rule, Traffic};
@@ -170,6 +170,7 @@ fn groups_of_classic(
 fn amazons(cloud: &mut Edit<'_>, vpc: &VpcName, name: &GroupName, description: &str) -> SecurityGroup {
     SecurityGroup {
         id: cloud.next_id(&[vpc.as_str(), name.as_str()]),
+        name: Ec2Name::new(name.as_str()),
         vpc: vpc.clone(),
         description: Some(description.to_owned()),
         ingress: Vec::new(),

@@ -5,7 +5,7 @@
 
 use super::refuse::refuse;
 use crate::model::cloud::Cloud;
-use crate::model::name::GroupName;
+use crate::model::name::Ec2Name;
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::shown::shown;
 
@@ -16,9 +16,9 @@ const MOST: usize = 255;
 const MARKS: &str = " ._-:/()#,@[]+=&;{}!$*";
 
 /// The name of a new group as EC2 keeps it: in a VPC without the spaces at its end.
-pub(super) fn group_name(cloud: &Cloud, name: &GroupName) -> Result<GroupName, Refusal> {
-    let kept = if cloud.is_vpc() { name.as_str().trim_end_matches(' ') } else { name.as_str() };
-    let invalid = |why: &str| Err(parameter("GroupName", name.as_str(), why));
+pub(super) fn group_name(cloud: &Cloud, name: &str) -> Result<Ec2Name, Refusal> {
+    let kept = if cloud.is_vpc() { name.trim_end_matches(' ') } else { name };
+    let invalid = |why: &str| Err(parameter("GroupName", name, why));
     if kept.is_empty() {
         return Err(parameter("groupName", "", "The value cannot be empty"));
     }
@@ -32,7 +32,7 @@ pub(super) fn group_name(cloud: &Cloud, name: &GroupName) -> Result<GroupName, R
         let set = if cloud.is_vpc() { " from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*" } else { "" };
         return invalid(&format!("Valid names are strings less than 256 characters{set}."));
     }
-    Ok(GroupName::new(kept))
+    Ok(Ec2Name::new(kept))
 }
 
 /// The description of a new group.

@@ -54,16 +54,43 @@ fn names_of_groups_are_as_long_and_as_strange_as_their_platform_takes_them() {
         }
     }
     let classic = Sample::new(Era::Classic).with(create("sg-1 %", "default"));
-    assert!(classic.0.groups.contains_key(&GroupName::new("sg-1 %")), "Classic takes any ASCII");
+    assert_eq!(classic.0.groups[0].name.as_str(), "sg-1 %", "Classic takes any ASCII");
 }
 
 #[test]
 fn spaces_at_the_end_of_a_name_are_cut_off_in_a_vpc() {
     let vpc = Sample::new(Era::Vpc).with(create("web  ", "default"));
-    assert!(vpc.0.groups.contains_key(&GroupName::new("web")));
+    assert_eq!(vpc.0.groups[0].name.as_str(), "web");
     let again = "InvalidGroup.Duplicate: The security group 'web' already exists for VPC 'default'";
     assert_eq!(refusal(&vpc, &create("web ", "default")), again);
     assert_eq!(refusal(&vpc, &create("Web", "default")), again, "in a VPC `Web` is `web`");
+}
+
+#[test]
+fn two_vpcs_hold_a_group_of_one_name_and_one_vpc_does_not() {
+    let both = Sample::new(Era::Vpc).with(create_named("a", "web servers", "default"));
+    let both = both.with(create_named("b", "web servers", "other"));
+    assert_eq!(both.0.groups["a"].name, both.0.groups["b"].name);
+    assert_ne!(both.0.groups["a"].id, both.0.groups["b"].id);
+    let again = "InvalidGroup.Duplicate: The security group 'web servers' already exists for VPC 'default'";
+    assert_eq!(refusal(&both, &create_named("c", "Web Servers", "default")), again);
+    // EC2-Classic is one place for all of an account's groups.
+    let classic = Sample::new(Era::Classic).with(create_named("a", "web servers", "default"));
+    let again = "InvalidGroup.Duplicate: The security group 'web servers' already exists";
+    assert_eq!(refusal(&classic, &create_named("b", "web servers", "default")), again);
+    classic.with(create_named("b", "Web servers", "default"));
+}
+
+#[test]
+fn a_group_is_known_by_the_name_of_the_file_whatever_ec2_calls_it() {
+    let named = Sample::new(Era::Vpc).with(create_named("sg-web", "a Z.9_-:/()#,@[]+=&;{}!$*", "default"));
+    let named = named.with(authorize("sg-web", "tcp 80 from sg-web")).with(launch("web1", &["sg-web"]));
+    assert_eq!(named.0.groups["sg-web"].name.as_str(), "a Z.9_-:/()#,@[]+=&;{}!$*");
+    let taken = "InvalidGroup.Duplicate: The security group 'sg-web' already exists for VPC 'default'";
+    assert_eq!(refusal(&named, &create_named("sg-web", "another", "default")), taken);
+    let reserved = "InvalidParameterValue: Cannot use reserved security group name: default";
+    assert_eq!(refusal(&named, &create_named("b", "Default", "default")), reserved);
+    assert_eq!(refusal(&named, &create_named("default", "b", "default")), reserved);
 }
 
 #[test]

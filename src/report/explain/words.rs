@@ -8,6 +8,7 @@ use crate::model::{
     Operation, Peer, Permission, Rule, RuleId, Scheme, Service, SourceDestCheck, SubnetRoute, Target, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
+use crate::report::text;
 use crate::topology::write;
 
 /// Describes the verdict on a flow.
@@ -118,7 +119,8 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             format!("{} sends {source} -> {destination}: {towards}{whose}", named(from))
         }
         Stage::Asked(asked) => {
-            let groups: Vec<&str> = asked.groups.iter().map(GroupName::as_str).collect();
+            let groups: Vec<String> =
+                asked.groups.iter().map(|name| text::group(name, cloud.groups.get(name).map(|it| &it.name))).collect();
             let (direction, preposition) = match asked.at {
                 Direction::Egress => ("let it out", "to"),
                 Direction::Ingress => ("let it in", "from"),

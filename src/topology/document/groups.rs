@@ -4,7 +4,7 @@ use sglab_macros::Shape;
 
 use super::shape::{At, Field, List, Many, Or};
 use super::values::Whole;
-use super::words::{Description, Name, NumberOrWord, Peer, ShortRule};
+use super::words::{Description, Ec2Name, Name, NumberOrWord, Peer, ShortRule};
 use crate::model::VpcName;
 
 /// A list of ingress rules, or the long form with a description.
@@ -20,6 +20,9 @@ pub type Rule = Or<ShortRule, LongRule>;
 #[derive(Clone, Debug, Default, Shape)]
 #[shape("a security group")]
 pub struct LongGroup {
+    /// The name that EC2 has of it, of any characters that it takes; without, the same as here. Unique in its VPC, where the case of
+    /// letters makes no difference.
+    pub name: Field<Ec2Name>,
     /// A free text, of 255 characters at most.
     pub description: Field<Description>,
     /// Its VPC; to be said where there are several.

@@ -81,6 +81,8 @@ leaves! {
     Text: "text";
     /// A free text of EC2's length.
     Description: "a description" with text as {"maxLength": 255};
+    /// A name of EC2's own.
+    Ec2Name: "a name" with text as {"minLength": 1, "maxLength": 255};
     /// An address block.
     Block: "an address block";
     /// An address block, of a prefix list.

@@ -17,13 +17,14 @@ use crate::model::{
 use crate::topology::document::groups::{Group, Rules};
 use crate::topology::document::instances::Instance;
 use crate::topology::document::shape::{Entry, Field, Many, Map, Or, Span};
-use crate::topology::document::words::{Address, Name};
+use crate::topology::document::words::{Address, Ec2Name, Name};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
 
 /// A group before its rules are read.
 #[derive(Default)]
 struct GroupHead<'n> {
+    name: Option<&'n Ec2Name>,
     vpc: Option<VpcName>,
     description: Option<String>,
     ingress: Option<&'n Rules>,
@@ -38,13 +39,16 @@ impl Resolver<'_> {
         for entry in &said.entries {
             let key = entry.at;
             let name = self.declared(entry.key.as_deref(), Sort::Group).map(GroupName::new);
-            let GroupHead { vpc, description, ingress, egress } = self.group_head(entry);
+            let GroupHead { name: ec2_name, vpc, description, ingress, egress } = self.group_head(entry);
             if let Some(name) = &name {
                 self.cloud.now.groups.insert(name.clone(), vpc.clone());
             }
             if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
-                let place = self.place(key);
-                let group = CreateGroup { name, vpc, description, place: Some(place.clone()) };
+                let own = Some(self.place(key));
+                // EC2 refuses a name where it stands.
+                let place = self.place(ec2_name.map_or(key, |name| name.span));
+                let ec2_name = ec2_name.map(|name| crate::model::Ec2Name::new(name.text()));
+                let group = CreateGroup { name, ec2_name, vpc, description, place: own };
                 made.push(Placed { value: Operation::CreateGroup(group), place });
             }
             ruled.push((key, name.clone(), Direction::Ingress, ingress));
@@ -101,6 +105,7 @@ impl Resolver<'_> {
             );
         }
         GroupHead {
+            name: long.name.get(),
             description: long.description.get().map(|text| self.description(text)),
             vpc: self.vpc_name(&long.vpc, entry.at),
             ingress: long.ingress.get(),

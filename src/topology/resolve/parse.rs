@@ -207,9 +207,17 @@ impl Resolver<'_> {
     /// Reports what EC2 would refuse before the first step as a mistake of the file, in EC2's words.
     fn refuse_unlaunchable(&mut self, topology: &Topology) {
         for era in &topology.eras {
-            let Err((refusal, place)) = topology.initial_cloud(*era) else { continue };
-            let draft = Draft::new(self.told.source.word_at(&place), format!("era {era} refuses this: {refusal}"));
-            return self.report(draft.help(format!("write what era {era} takes, or name other eras")));
+            let mut refused = topology.refused_groups(*era);
+            if refused.is_empty() {
+                refused.extend(topology.initial_cloud(*era).err());
+            }
+            for (refusal, place) in &refused {
+                let draft = Draft::new(self.told.source.word_at(place), format!("era {era} refuses this: {refusal}"));
+                self.report(draft.help(format!("write what era {era} takes, or name other eras")));
+            }
+            if !refused.is_empty() {
+                return;
+            }
         }
     }
 

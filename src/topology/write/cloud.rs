@@ -86,7 +86,7 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         hosts: Field::all(hosts),
         elastic_ips: Field::of(Or::Long(elastic_ips)),
         prefix_lists: Field::all(lists),
-        groups: Field::all(groups.map(|(name, it)| (name.as_str().into(), group(cloud, it)))),
+        groups: Field::all(groups.map(|(name, it)| (name.as_str().into(), group(cloud, name, it)))),
         instances: Field::of(instances?),
         load_balancers: Field::all(balancers),
         tables: Field::of(tables),
@@ -212,7 +212,7 @@ fn is_usual(cloud: &Cloud) -> bool {
     cloud.vpcs.len() == 1 && cloud.vpcs.iter().all(usual)
 }
 
-fn group(cloud: &Cloud, group: &SecurityGroup) -> Group {
+fn group(cloud: &Cloud, name: &GroupName, group: &SecurityGroup) -> Group {
     let born_with = born_egress(cloud, &group.vpc);
     let same = |rule: &Rule, (traffic, peer): &(Traffic, Peer)| rule.traffic == *traffic && rule.peer == *peer;
     let as_born = group.egress.len() == born_with.len()
@@ -220,11 +220,18 @@ fn group(cloud: &Cloud, group: &SecurityGroup) -> Group {
     let ingress = rules(&group.ingress, Direction::Ingress);
     let vpc = (cloud.vpcs.len() > 1).then(|| group.vpc.as_str().into());
     let egress = (cloud.has_egress_rules() && !as_born).then(|| rules(&group.egress, Direction::Egress));
-    if vpc.is_none() && egress.is_none() && group.description.is_none() {
+    let name = group.other_name(name).map(Into::into);
+    if name.is_none() && vpc.is_none() && egress.is_none() && group.description.is_none() {
         return Group::Short(ingress);
     }
     let description = group.description.as_ref().map(Into::into).into();
-    Group::Long(LongGroup { description, vpc: vpc.into(), ingress: Field::of(ingress), egress: egress.into() })
+    Group::Long(LongGroup {
+        name: name.into(),
+        description,
+        vpc: vpc.into(),
+        ingress: Field::of(ingress),
+        egress: egress.into(),
+    })
 }
 
 fn born_egress(cloud: &Cloud, vpc: &VpcName) -> Vec<(Traffic, Peer)> {

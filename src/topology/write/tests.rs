@@ -80,6 +80,17 @@ fn a_rule_for_a_public_address_names_the_same_instance_afterwards_and_one_for_no
 }
 
 #[test]
+fn a_name_of_ec2s_own_is_written_and_read_again() {
+    let name = "a Z.9_-:/()#,@[]+=&;{}!$*";
+    let sample = Sample::new(Era::Vpc).with(create_named("G", name, "default")).group("H", &[]).instance("a", &["G"]);
+    let text = written(&sample.0).unwrap();
+    assert!(text.contains(&format!("  G: {{name: '{name}', vpc: default, ingress: []}}\n")), "{text}");
+    assert_eq!(text.matches("name:").count(), 1, "{text}");
+    let again = read(&text).unwrap();
+    assert_eq!((again.groups["G"].name.as_str(), again.groups["H"].name.as_str()), (name, "H"));
+}
+
+#[test]
 fn what_a_file_cannot_say_is_an_error() {
     let sample = Sample::new(Era::Vpc).group("G", &["tcp 1 from 198.18.0.0/28"]).instance("a", &["G"]);
     let error = written(&sample.0).unwrap_err();

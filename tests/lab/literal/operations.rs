@@ -66,6 +66,7 @@ pub const VPC_LINES: &[Line] = &[
 fn create(name: &str) -> Operation {
     Operation::CreateGroup(CreateGroup {
         name: GroupName::new(name),
+        ec2_name: None,
         vpc: VpcName::new("default"),
         description: None,
         place: None,
