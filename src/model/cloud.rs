@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::address::{HostIp, PrivateIp, PublicIp};
 use super::daemon::Daemon;
+use super::default_group::DEFAULT_GROUP;
 use super::era::{Era, Knobs};
 use super::flow::Service;
 use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
@@ -150,6 +151,11 @@ pub struct SecurityGroup {
 }
 
 impl SecurityGroup {
+    /// Returns true for one that EC2 has made itself: no other may have its name.
+    pub fn is_default(&self) -> bool {
+        self.name.as_str() == DEFAULT_GROUP
+    }
+
     /// Returns the name that EC2 has of it, where that is another than the file's.
     pub fn other_name(&self, file: &GroupName) -> Option<&Ec2Name> {
         Some(&self.name).filter(|name| name.as_str() != file.as_str())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::shown::shown;
 
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident $(, also below $prefix:expr)?) => {
+    ($(#[$doc:meta])* $type:ident $(, also below $prefix:literal)*) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $type(Arc<str>);
@@ -51,7 +51,7 @@ macro_rules! name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 let text = String::deserialize(deserializer)?;
                 let own = text.as_str();
-                $(let own = own.strip_prefix($prefix).unwrap_or(own);)?
+                $(let own = own.strip_prefix($prefix).unwrap_or(own);)*
                 match name_fault(own) {
                     None => Ok(Self::new(text)),
                     Some(fault) => Err(serde::de::Error::custom(format!("{text:?}: {fault}"))),
@@ -87,7 +87,7 @@ name!(
 );
 name!(
     /// The name by which a file knows a security group, such as `SG-T-WEB`. EC2 may know it by another: [`Ec2Name`].
-    GroupName, also below "amazon-elb/"
+    GroupName, also below "amazon-elb/", also below "default-"
 );
 name!(
     /// The name of a host outside the cloud, such as `office`.

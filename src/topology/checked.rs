@@ -28,10 +28,10 @@ pub struct Topology {
     pub initial: Vec<Placed<Operation>>,
     /// The cloud before the first operation, for one era.
     pub(crate) empty: Cloud,
-    /// The VPC whose `default` group the file uses; one that no file names is not there, and no filter is made for it.
-    pub default_group: Option<VpcName>,
+    /// The VPCs whose default groups the file uses; one that no file names is not there, and no filter is made for it.
+    pub default_groups: IndexSet<VpcName>,
     /// The same where only load balancers wear it, which is in era vpc alone.
-    pub default_group_of_balancers: Option<VpcName>,
+    pub default_groups_of_balancers: IndexSet<VpcName>,
     /// The VPC to which EC2-Classic's load balancers belong, if the file has any or names their group.
     pub elb_group: Option<VpcName>,
     /// Truth tables by name.
@@ -74,8 +74,10 @@ impl Topology {
         let mut cloud = self.empty.clone();
         cloud.era = era;
         cloud.knobs = self.overrides.over(era.knobs());
-        let balanced = self.default_group_of_balancers.as_ref().filter(|_| era == Era::Vpc);
-        if let Some(vpc) = self.default_group.as_ref().or(balanced) {
+        let is_used = |vpc: &&VpcName| {
+            self.default_groups.contains(*vpc) || era == Era::Vpc && self.default_groups_of_balancers.contains(*vpc)
+        };
+        for vpc in self.empty.vpcs.keys().filter(is_used) {
             add_default_group(&mut cloud, vpc);
         }
         if let Some(vpc) = self.elb_group.as_ref().filter(|_| era != Era::Vpc) {

@@ -135,6 +135,25 @@ fn an_instance_that_names_no_group_is_in_the_default_group() {
 }
 
 #[test]
+fn an_instance_of_a_second_vpc_that_names_no_group_is_in_the_default_group_of_that() {
+    let text = "sglab: 1\nera: vpc\nvpcs: {east: {cidr: 10.0.0.0/16}, west: {cidr: 10.1.0.0/16}, none: {cidr: 10.2.0.0/16}}\n\
+                groups: {WEB: {vpc: west, ingress: [tcp 80 from default-west]}}\n\
+                instances: {a: {vpc: east}, b: {vpc: west}, c: {vpc: west, groups: [WEB, default-west]}}\n\
+                scenario: [{step: s, expect: {open: ['b -> c:80', 'default-west -> b:22']}}]\n";
+    let cloud = read(text).initial_cloud(Era::Vpc).expect("a cloud");
+    let groups = |name: &str| -> Vec<String> {
+        cloud.instances[name].interfaces[0].groups.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!((groups("a"), groups("b")), (vec!["default".to_owned()], vec!["default-west".to_owned()]));
+    assert_eq!(groups("c"), ["WEB", "default-west"]);
+    let (first, second) = (&cloud.groups["default"], &cloud.groups["default-west"]);
+    assert_eq!((first.name.as_str(), second.name.as_str()), ("default", "default"));
+    assert_eq!((first.vpc.as_str(), second.vpc.as_str()), ("east", "west"));
+    assert_eq!(second.ingress[0].peer, Peer::Group(GroupName::new("default-west")));
+    assert_eq!(cloud.groups.len(), 3, "one that nothing uses is not there");
+}
+
+#[test]
 fn a_host_with_two_addresses_gives_two_peers_with_the_words_of_the_file() {
     let rules = rules_of(&with_rules("[tcp  22   from office]"));
     let peers: Vec<_> = rules[0].peers.iter().map(|(_, written)| written.as_str()).collect();

@@ -7,13 +7,11 @@ use super::edit::Edit;
 use super::refuse::{refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
+use crate::model::default_group::{DEFAULT_GROUP, default_group, vpc_of_default_group};
 use crate::model::name::{Ec2Name, GroupName, RuleId, SubnetName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::request::CreateGroup;
 use crate::model::rule::{IcmpMatch, Peer, PortRange, Rule, Traffic};
-
-/// The name of the group that EC2 makes itself.
-pub const DEFAULT_GROUP: &str = "default";
 
 /// `CreateSecurityGroup`.
 ///
@@ -26,7 +24,9 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> R
     if let Some(description) = description {
         words::group_description(cloud, description)?;
     }
-    if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP) || file.as_str() == DEFAULT_GROUP {
+    if name.as_str().eq_ignore_ascii_case(DEFAULT_GROUP)
+        || vpc_of_default_group(cloud.vpcs.keys(), file.as_str()).is_some()
+    {
         return Err(if cloud.is_vpc() {
             refuse(RefusalCode::InvalidParameterValue, "Cannot use reserved security group name: default")
         } else {
@@ -70,7 +70,7 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateGroup) -> R
 /// Source: "Default security groups" (Amazon VPC user guide), "EC2-Classic" (EC2 user guide, 2018). In a VPC one rule says
 /// so for all traffic; Classic needs one a protocol.
 pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
-    let name = GroupName::new(DEFAULT_GROUP);
+    let name = default_group(cloud.vpcs.keys(), vpc);
     let traffic = if cloud.is_vpc() {
         vec![Traffic::All]
     } else {
@@ -98,9 +98,9 @@ pub(super) fn add_default(cloud: &mut Edit<'_>, vpc: &VpcName) {
 ///
 /// Source: DeleteSecurityGroup (EC2 API reference).
 pub(in crate::model) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result<(), Refusal> {
-    known(cloud, name)?;
+    let is_default = known(cloud, name)?.is_default();
     lookup::must_be_ours(name)?;
-    if name.as_str() == DEFAULT_GROUP {
+    if is_default {
         return Err(if cloud.is_vpc() {
             let message = format!("the specified group: \"{name}\" name: \"default\" cannot be deleted by a user");
             refuse(RefusalCode::CannotDelete, message)

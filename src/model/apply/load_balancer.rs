@@ -6,10 +6,10 @@ use indexmap::{IndexMap, IndexSet};
 use ipnet::Ipv4Net;
 
 use super::edit::Edit;
-use super::group::DEFAULT_GROUP;
 use super::refuse::{refuse, unknown};
 use super::{address, group, interface};
 use crate::model::cloud::{Cloud, InstanceState, SecurityGroup};
+use crate::model::default_group::default_group;
 use crate::model::interface::{AutomaticPublic, Interface, SourceDestCheck};
 use crate::model::load_balancer::{CreateLoadBalancer, ELB_GROUP, LoadBalancer, Scheme};
 use crate::model::name::{Ec2Name, GroupName, InstanceName, InterfaceId, LoadBalancerName, VpcName};
@@ -32,7 +32,8 @@ pub(in crate::model) fn create(cloud: &mut Edit<'_>, request: &CreateLoadBalance
         return Err(refuse(RefusalCode::DuplicateLoadBalancerName, message));
     }
     let groups = if cloud.is_vpc() {
-        let groups = if groups.is_empty() { IndexSet::from([GroupName::new(DEFAULT_GROUP)]) } else { groups.clone() };
+        let own = || IndexSet::from([default_group(cloud.vpcs.keys(), vpc)]);
+        let groups = if groups.is_empty() { own() } else { groups.clone() };
         group::known_set(cloud, (vpc, subnet), &groups)?;
         groups
     } else {

@@ -43,13 +43,13 @@ mod words_tests;
 use indexmap::IndexSet;
 
 use super::cloud::Cloud;
+use super::default_group::{DEFAULT_GROUP, vpc_of_default_group};
 use super::name::VpcName;
 use super::operation::Operation;
 use super::refusal::Refusal;
 use edit::Edit;
 
 pub use edit::Changed;
-pub use group::DEFAULT_GROUP;
 
 /// Carries out one operation, and says what it has changed.
 ///
@@ -128,14 +128,16 @@ pub(crate) fn add_elb_group(cloud: &mut Cloud, vpc: &VpcName) {
 
 /// After a refusal the cloud is of no use until it is put back.
 fn carry_out(cloud: &mut Edit<'_>, operation: &Operation) -> Result<(), Refusal> {
-    make_default_group(cloud, operation);
+    make_default_groups(cloud, operation);
     operation.carry_out(cloud)
 }
 
-/// EC2 has a default group in each VPC; here it is made where it is first named, in the first VPC.
-fn make_default_group(cloud: &mut Edit<'_>, operation: &Operation) {
-    let first = cloud.vpcs.keys().next().filter(|_| !cloud.groups.contains_key(DEFAULT_GROUP)).cloned();
-    if let Some(vpc) = first.filter(|_| operation.groups().any(|name| name.as_str() == DEFAULT_GROUP)) {
-        group::add_default(cloud, &vpc);
+/// EC2 has a default group in each VPC; here one is made where it is first named.
+fn make_default_groups(cloud: &mut Edit<'_>, operation: &Operation) {
+    for name in operation.groups().filter(|name| name.as_str().starts_with(DEFAULT_GROUP)) {
+        let vpc = vpc_of_default_group(cloud.vpcs.keys(), name.as_str()).cloned();
+        if let Some(vpc) = vpc.filter(|_| !cloud.groups.contains_key(name)) {
+            group::add_default(cloud, &vpc);
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::rules::RuleContext;
 use crate::model::suggest;
 use crate::model::{
     AddressRequest, AutomaticPublic, CreateGroup, DEFAULT_GROUP, Direction, Era, GroupName, InstanceName, Launch,
-    Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName,
+    Operation, Peer, PeerRequest, Permission, PrivateIp, Service, SubnetName, Traffic, VpcName, default_group,
 };
 use crate::topology::document::groups::{Group, Rules};
 use crate::topology::document::instances::Instance;
@@ -185,16 +185,7 @@ impl Resolver<'_> {
         let vpc = self.vpc_name(&said.vpc, entry.at);
         let groups = match said.groups.is_there() {
             true => said.groups.get().map(|groups| self.instance_groups(groups, vpc.as_ref())).unwrap_or_default(),
-            false if vpc.is_none() || vpc.as_ref() == self.cloud.vpcs.keys().next() => {
-                self.cloud.default_used = true;
-                IndexSet::from([GroupName::new(DEFAULT_GROUP)])
-            }
-            false => {
-                let draft = Draft::new(entry.at, "the instance is in no security group");
-                let help = "only the first VPC of a file has its `default` group: it needs `groups:`";
-                self.missing(&said.at, draft.help(help));
-                IndexSet::new()
-            }
+            false => self.default_group_of(vpc.as_ref()),
         };
         if let Some(name) = &name {
             for group in &groups {
@@ -240,6 +231,19 @@ impl Resolver<'_> {
         Some((launch, said.address.get().map(|address| address.span)))
     }
 
+    /// The groups of an interface that names none: the one that EC2 has made in its VPC.
+    pub fn default_group_of(&mut self, vpc: Option<&VpcName>) -> IndexSet<GroupName> {
+        self.cloud.defaults_used.extend(vpc.cloned());
+        let own = vpc.map(|vpc| default_group(self.cloud.vpcs.keys(), vpc));
+        IndexSet::from([own.unwrap_or_else(|| GroupName::new(DEFAULT_GROUP))])
+    }
+
+    /// The help where the default group of another VPC is named.
+    pub fn own_default_group(&self, word: &str, vpc: &VpcName) -> Option<String> {
+        let own = default_group(self.cloud.vpcs.keys(), vpc);
+        self.names.is_default_group(word).then(|| format!("that of VPC {vpc} is {}", quote(own.as_str())))
+    }
+
     fn listens(&mut self, said: &Instance) -> IndexSet<Service> {
         let mut listens = IndexSet::new();
         for item in said.listens.get().into_iter().flat_map(|list| &list.items) {
@@ -269,7 +273,8 @@ impl Resolver<'_> {
                 && mine != theirs
             {
                 let message = format!("{} is in VPC {theirs}, the instance in {mine}", quote(word));
-                self.report(Draft::new(item.span, message));
+                let help = self.own_default_group(word, mine);
+                self.report(Draft::new(item.span, message).maybe_help(help));
             }
             if !groups.insert(group) {
                 self.report(Draft::new(item.span, format!("the instance is in {} already", quote(word))));

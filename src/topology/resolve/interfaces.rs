@@ -2,14 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
 use super::names::Sort;
 use super::resolver::Resolver;
 use crate::model::{
-    DEFAULT_GROUP, Era, Forwarding, GroupName, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode,
-    Service, SourceDestCheck, SubnetRoute, Target, VpcName,
+    Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
+    SubnetRoute, Target, VpcName,
 };
 use crate::topology::document::instances::{Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, Word};
@@ -137,10 +136,7 @@ impl Resolver<'_> {
         let said = entry.value.as_ref()?;
         let groups = match said.groups.is_there() {
             true => said.groups.get().map(|groups| self.instance_groups(groups, vpc)).unwrap_or_default(),
-            false => {
-                self.cloud.default_used = true;
-                IndexSet::from([GroupName::new(DEFAULT_GROUP)])
-            }
+            false => self.default_group_of(vpc),
         };
         let source_dest_check = self.check(&said.source_dest_check);
         let (subnet, net) = self.subnet(&said.subnet, vpc?)?;

@@ -6,7 +6,7 @@ use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
 use super::within::Within;
-use crate::model::{Cloud, DEFAULT_GROUP, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service};
+use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, default_group};
 use crate::topology::document::scenario::Operations;
 use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told, Word};
 use crate::topology::document::words::{Service as ServiceSaid, ShortRule};
@@ -210,7 +210,7 @@ fn nothing(text: &str) -> Problems {
 fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     resolver.cloud.eras = vec![cloud.era];
     resolver.cloud.vpcs.clone_from(&cloud.vpcs);
-    resolver.cloud.named_vpcs = cloud.vpcs.keys().cloned().collect();
+    resolver.names.vpcs = cloud.vpcs.keys().cloned().collect();
     resolver.cloud.hosts.clone_from(&cloud.hosts);
     for name in cloud.hosts.keys() {
         resolver.names.know(name.as_str(), Sort::Host);
@@ -219,9 +219,9 @@ fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
         resolver.names.know(name.as_str(), Sort::Group);
         resolver.cloud.now.groups.insert(name.clone(), Some(group.vpc.clone()));
     }
-    // EC2 always has it; an operation that names it makes it here.
-    if let Some(vpc) = cloud.vpcs.keys().next() {
-        resolver.cloud.now.groups.entry(GroupName::new(DEFAULT_GROUP)).or_insert_with(|| Some(vpc.clone()));
+    // EC2 always has them; an operation that names one makes it here.
+    for vpc in cloud.vpcs.keys() {
+        resolver.cloud.now.groups.entry(default_group(cloud.vpcs.keys(), vpc)).or_insert_with(|| Some(vpc.clone()));
     }
     for (name, instance) in &cloud.instances {
         resolver.names.know(name.as_str(), Sort::Instance);

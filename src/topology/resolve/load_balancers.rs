@@ -66,7 +66,9 @@ impl Resolver<'_> {
             self.cloud.elb_group_used = true;
             let place = self.place(entry.at);
             // As an instance without groups, where there are any.
-            self.cloud.default_of_balancers |= groups.is_empty();
+            if groups.is_empty() {
+                self.cloud.defaults_of_balancers.insert(vpc.clone());
+            }
             let create = CreateLoadBalancer {
                 name: name.clone(),
                 vpc,

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 pub(super) use crate::model::name_fault as fault;
 use crate::model::suggest;
-use crate::model::{DEFAULT_GROUP, Era, InstanceName};
+use crate::model::{DEFAULT_GROUP, Era, InstanceName, VpcName, vpc_of_default_group};
 use crate::topology::document::shape::Span;
 
 /// Maximum number of unknown names that get a suggestion; no more problems than that are shown.
@@ -63,6 +63,8 @@ pub(super) struct Named {
 #[derive(Default)]
 pub(super) struct Names {
     pub named: IndexMap<String, Named>,
+    /// The VPCs, known before any of them is read.
+    pub vpcs: Vec<VpcName>,
     /// Number of searches for a suggestion: in a file with very many names and as many mistakes that is the only thing that takes long.
     searches: Cell<usize>,
     /// Names that could not be read.
@@ -71,8 +73,13 @@ pub(super) struct Names {
 
 impl Names {
     pub fn sort(&self, name: &str) -> Option<Sort> {
-        let own = || (name == DEFAULT_GROUP).then_some(Sort::Group);
+        let own = || self.is_default_group(name).then_some(Sort::Group);
         self.named.get(name).map(|named| named.sort).or_else(own)
+    }
+
+    /// Returns true for a group that EC2 makes itself in one of the VPCs.
+    pub fn is_default_group(&self, name: &str) -> bool {
+        name == DEFAULT_GROUP || vpc_of_default_group(&self.vpcs, name).is_some()
     }
 
     pub fn span(&self, name: &str) -> Option<Span> {

@@ -2,7 +2,7 @@
 
 use super::names::{Named, Sort, fault};
 use super::resolver::Resolver;
-use crate::model::{DEFAULT_GROUP, Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName};
+use crate::model::{Era, GroupName, HostName, InstanceName, OwnBox, RefusalCode, VpcName, vpc_of_default_group};
 use crate::topology::document::shape::{Entry, Field, Map, Node, Span, Value, Word};
 use crate::topology::document::words::{Name, Named as Nameable};
 use crate::topology::problem::{Draft, quote};
@@ -41,7 +41,7 @@ impl Resolver<'_> {
             return self.report(Draft::new(key.span, message).help("this word has a meaning of its own"));
         }
         let is_own = |vpc: &&VpcName| OwnBox::ALL.iter().any(|own| own.of(vpc) == name);
-        let vpc = self.cloud.named_vpcs.iter().find(is_own);
+        let vpc = self.names.vpcs.iter().find(is_own).cloned();
         if let (Sort::Host | Sort::Instance | Sort::LoadBalancer, Some(vpc)) = (sort, vpc) {
             let help = format!("the lab itself has a box of this name in the VPC {}", quote(vpc.as_str()));
             self.names.doubts.members = true;
@@ -49,8 +49,8 @@ impl Resolver<'_> {
             let message = format!("{} cannot be the name of {}", quote(&name), sort.article());
             return self.report(Draft::new(key.span, message).help(help));
         }
-        if sort == Sort::Group && name == DEFAULT_GROUP {
-            let draft = Draft::new(key.span, "the group `default` is there from the start");
+        if sort == Sort::Group && self.names.is_default_group(&name) {
+            let draft = Draft::new(key.span, format!("the group {} is there from the start", quote(&name)));
             return self.report(draft.help("EC2 makes it; change its rules in a step, with `authorize` and `revoke`"));
         }
         if let Some(first) = self.names.named.get(&name) {
@@ -113,7 +113,8 @@ impl Resolver<'_> {
     pub fn group(&mut self, word: &str, span: Span) -> Option<GroupName> {
         let name = GroupName::new(word);
         if self.cloud.now.groups.contains_key(&name) {
-            self.cloud.default_used |= word == DEFAULT_GROUP;
+            let vpc = vpc_of_default_group(self.cloud.vpcs.keys(), word).cloned();
+            self.cloud.defaults_used.extend(vpc);
             return Some(name);
         }
         self.unknown(word, span, Sort::Group);

@@ -22,7 +22,7 @@ const DEFAULT: &str = "default";
 impl Resolver<'_> {
     /// Notes the names of the VPCs, as far as they can be read: the lab has boxes of its own in each.
     pub fn know_own_boxes(&mut self, said: &Field<Map<Name<VpcName>, VpcSaid>>) {
-        self.cloud.named_vpcs = match said.get() {
+        self.names.vpcs = match said.get() {
             Some(map) => {
                 map.entries.iter().filter_map(|it| it.key.as_deref()).map(|it| VpcName::new(it.text())).collect()
             }

@@ -7,7 +7,9 @@ use indexmap::{IndexMap, IndexSet};
 use super::names::Sort;
 use super::resolver::Resolver;
 use super::tracking;
-use crate::model::{AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service};
+use crate::model::{
+    AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
+};
 use crate::topology::checked::{KnobOverrides, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
@@ -146,7 +148,7 @@ impl Resolver<'_> {
         self.declare_later(steps);
         file.at.unknown.iter().for_each(|value| self.note_unread(value));
         self.read_vpcs(&file.vpcs);
-        self.know_default_group();
+        self.know_default_groups();
         self.read_hosts(&file.hosts);
         let (mut initial, associated) = self.elastic_ips(&file.elastic_ips);
         initial.extend(file.prefix_lists.get().map_or_else(Vec::new, |map| self.prefix_lists(map)));
@@ -182,12 +184,8 @@ impl Resolver<'_> {
             eras: std::mem::take(&mut self.cloud.eras),
             overrides,
             initial,
-            default_group: self.cloud.default_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
-            default_group_of_balancers: self
-                .cloud
-                .default_of_balancers
-                .then(|| empty.vpcs.keys().next().cloned())
-                .flatten(),
+            default_groups: std::mem::take(&mut self.cloud.defaults_used),
+            default_groups_of_balancers: std::mem::take(&mut self.cloud.defaults_of_balancers),
             elb_group: self.cloud.elb_group_used.then(|| empty.vpcs.keys().next().cloned()).flatten(),
             empty,
             tables: std::mem::take(&mut self.cloud.tables),
@@ -221,10 +219,13 @@ impl Resolver<'_> {
         }
     }
 
-    /// The first VPC's `default` group is there before anything that the file makes.
-    fn know_default_group(&mut self) {
-        let vpc = self.cloud.vpcs.keys().next().cloned();
-        self.cloud.now.groups.insert(GroupName::new(DEFAULT_GROUP), vpc);
+    /// The default group of each VPC is there before anything that the file makes.
+    fn know_default_groups(&mut self) {
+        // Also where no VPC could be read.
+        self.cloud.now.groups.insert(GroupName::new(DEFAULT_GROUP), None);
+        for vpc in self.cloud.vpcs.keys() {
+            self.cloud.now.groups.insert(default_group(self.cloud.vpcs.keys(), vpc), Some(vpc.clone()));
+        }
     }
 
     /// A file that expects nothing would always pass.

@@ -37,8 +37,6 @@ pub(super) struct Report<'s> {
 pub(super) struct Known {
     pub eras: Vec<Era>,
     pub vpcs: IndexMap<VpcName, Vpc>,
-    /// Their names, known before any of them is read.
-    pub named_vpcs: Vec<VpcName>,
     pub hosts: IndexMap<HostName, Host>,
     pub tables: IndexMap<TableName, Table>,
     /// The `ports:` of all tables.
@@ -57,10 +55,10 @@ pub(super) struct Known {
     pub forwarders: IndexMap<InstanceName, Forwarding>,
     /// The connections that steps so far have opened.
     pub connections: IndexMap<String, Span>,
-    /// True if something names the `default` group, or is in it.
-    pub default_used: bool,
-    /// True if a load balancer is in it for want of another.
-    pub default_of_balancers: bool,
+    /// The VPCs whose default group something names, or is in.
+    pub defaults_used: IndexSet<VpcName>,
+    /// The VPCs in whose default group a load balancer is for want of another.
+    pub defaults_of_balancers: IndexSet<VpcName>,
     /// True if there is a load balancer, or something names their group.
     pub elb_group_used: bool,
 }

@@ -372,7 +372,9 @@ impl Resolver<'_> {
                 && mine != theirs
             {
                 let message = format!("{} is in VPC {}, {} in {}", quote(word), theirs, quote(own.as_str()), mine);
-                self.report(Draft::new(span, message).help("a rule names groups of its own VPC"));
+                let help = self.own_default_group(word, mine);
+                let help = help.unwrap_or_else(|| "a rule names groups of its own VPC".to_owned());
+                self.report(Draft::new(span, message).help(help));
                 return Vec::new();
             }
         }

@@ -15,8 +15,8 @@ use super::super::expected::ExpectedOutcome;
 use super::balancers;
 use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{
-    AutomaticPublic, Cloud, DEFAULT_GROUP, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName,
-    InstanceState, Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
+    AutomaticPublic, Cloud, DEFAULT_VPC_CIDR, Direction, GroupName, IcmpMatch, Instance, InstanceName, InstanceState,
+    Interface, InterfaceId, Mtu, Peer, PrivateIp, Rule, SecurityGroup, TableName, Traffic, Vpc, VpcName,
     add_default_group,
 };
 
@@ -53,16 +53,14 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
             LongPrefixList { entries, max_entries: Field::of(list.max_entries.into()), ..LongPrefixList::default() };
         (name.as_str().into(), Or::Long(long))
     });
-    let default = GroupName::new(DEFAULT_GROUP);
-    let groups = cloud.groups.iter().filter(|(name, _)| **name != default && !is_amazons(name));
+    let (defaults, groups): (Vec<_>, Vec<_>) =
+        cloud.groups.iter().filter(|(name, _)| !is_amazons(name)).partition(|(_, group)| group.is_default());
     let instances: Result<Map<_, _>, _> =
         cloud.instances.iter().map(|(name, it)| Ok((name.as_str().into(), instance(cloud, name, it)?))).collect();
     let balancers = cloud.load_balancers.iter().map(|(name, it)| (name.as_str().into(), balancers::entry(cloud, it)));
     let (expect, tables) = expected(promise);
     let mut does = Vec::new();
-    if let Some(group) = cloud.groups.get(&default) {
-        does.extend(edits_of_default(cloud, group));
-    }
+    does.extend(defaults.into_iter().flat_map(|(name, group)| edits_of_default(cloud, name, group)));
     for (name, instance) in &cloud.instances {
         match instance.state {
             InstanceState::Running => {}
@@ -86,7 +84,7 @@ pub(super) fn document(cloud: &Cloud, promise: &Promise) -> Result<Document, Unw
         hosts: Field::all(hosts),
         elastic_ips: Field::of(Or::Long(elastic_ips)),
         prefix_lists: Field::all(lists),
-        groups: Field::all(groups.map(|(name, it)| (name.as_str().into(), group(cloud, name, it)))),
+        groups: Field::all(groups.into_iter().map(|(name, it)| (name.as_str().into(), group(cloud, name, it)))),
         instances: Field::of(instances?),
         load_balancers: Field::all(balancers),
         tables: Field::of(tables),
@@ -337,18 +335,18 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
     }
 }
 
-/// The `default` group is there before anything that a file says, so what became of its rules is the matter of a step.
-fn edits_of_default(cloud: &Cloud, group: &SecurityGroup) -> Vec<Verb> {
+/// A default group is there before anything that a file says, so what became of its rules is the matter of a step.
+fn edits_of_default(cloud: &Cloud, name: &GroupName, group: &SecurityGroup) -> Vec<Verb> {
     let mut born = Cloud::new(cloud.era, cloud.knobs, cloud.vpcs.clone(), Default::default());
     add_default_group(&mut born, &group.vpc);
-    let Some(born) = born.groups.get(&GroupName::new(DEFAULT_GROUP)) else { return Vec::new() };
+    let Some(born) = born.groups.get(name) else { return Vec::new() };
     let said = |rules: &[Rule]| {
         rules.iter().map(|it| (it.traffic, it.peer.clone(), it.description.clone())).collect::<Vec<_>>()
     };
     let mut edits = Vec::new();
     let mut edit = |verb: fn(RulesOfGroups) -> Verb, changed: &[Rule], direction| {
         if !changed.is_empty() {
-            edits.push(verb([(DEFAULT_GROUP.into(), rules(changed, direction))].into_iter().collect()));
+            edits.push(verb([(name.as_str().into(), rules(changed, direction))].into_iter().collect()));
         }
     };
     if said(&born.ingress) != said(&group.ingress) {

@@ -15,7 +15,7 @@ pub use common::{Promise, Unwritable};
 
 use super::checked::Topology;
 use super::document::shape::Shape;
-use crate::model::{Cloud, DEFAULT_GROUP, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
 
 /// Writes a cloud as a file whose last step stands where the cloud stands, and what is to hold there.
 ///
@@ -23,7 +23,7 @@ use crate::model::{Cloud, DEFAULT_GROUP, Endpoint, Flow, GroupName, Peer, Peers,
 /// [`Unwritable`]; nothing is left out silently.
 pub fn write(cloud: &Cloud, title: &str, promise: &Promise) -> Result<String, Unwritable> {
     let mut cloud = cloud.clone();
-    forget_unused_default(&mut cloud);
+    forget_unused_defaults(&mut cloud);
     balancers::forget_unused_groups(&mut cloud);
     balancers::refuse_elsewhere(&cloud)?;
     let first = text(&cloud, title, promise)?;
@@ -78,15 +78,20 @@ pub(super) fn read(text: &str) -> Result<Cloud, Unwritable> {
     Ok(cloud)
 }
 
-/// A file has its `default` group only where something uses it.
-fn forget_unused_default(cloud: &mut Cloud) {
-    let name = GroupName::new(DEFAULT_GROUP);
-    let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(&name));
-    let named = cloud.groups.iter().any(|(other, group)| {
-        *other != name && group.ingress.iter().chain(&group.egress).any(|rule| rule.peer == Peer::Group(name.clone()))
-    });
-    if !worn && !named {
-        cloud.groups.shift_remove(&name);
+/// A file has a default group only where something uses it.
+fn forget_unused_defaults(cloud: &mut Cloud) {
+    let defaults: Vec<GroupName> =
+        cloud.groups.iter().filter(|(_, group)| group.is_default()).map(|(name, _)| name.clone()).collect();
+    for name in defaults {
+        let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(&name));
+        let names_it = |rule: &crate::model::Rule| rule.peer == Peer::Group(name.clone());
+        let named = cloud
+            .groups
+            .iter()
+            .any(|(other, group)| *other != name && group.ingress.iter().chain(&group.egress).any(names_it));
+        if !worn && !named {
+            cloud.groups.shift_remove(&name);
+        }
     }
 }
 

@@ -91,6 +91,22 @@ fn a_name_of_ec2s_own_is_written_and_read_again() {
 }
 
 #[test]
+fn what_became_of_the_default_groups_of_several_vpcs_is_written_and_read_again() {
+    let sample = Sample::new(Era::Vpc).instance("a", &["default"]);
+    let west = launch_at("b", &["default-other"], "other", AddressRequest::Automatic);
+    let sample = sample.with(west).with(authorize("default-other", "tcp 22 from 192.0.2.0/24"));
+    let again = read(&written(&sample.0).unwrap()).unwrap();
+    for name in ["default", "default-other"] {
+        assert_eq!(again.groups[name].ingress.len(), sample.0.groups[name].ingress.len(), "{name}");
+    }
+    let refusal = sample.try_apply(&Operation::DeleteGroup(GroupName::new("default-other"))).err().unwrap();
+    let text = "the specified group: \"default-other\" name: \"default\" cannot be deleted by a user";
+    assert_eq!((refusal.code, refusal.message.as_str()), (RefusalCode::CannotDelete, text));
+    let refusal = sample.try_apply(&create("default-other", "default")).err().unwrap();
+    assert_eq!(refusal.message, "Cannot use reserved security group name: default");
+}
+
+#[test]
 fn what_a_file_cannot_say_is_an_error() {
     let sample = Sample::new(Era::Vpc).group("G", &["tcp 1 from 198.18.0.0/28"]).instance("a", &["G"]);
     let error = written(&sample.0).unwrap_err();
