@@ -13,6 +13,7 @@ mod flow_logs;
 mod following;
 mod hostile;
 mod hostile_files;
+mod ids;
 #[path = "../common/labs.rs"]
 mod labs;
 mod live;
