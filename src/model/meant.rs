@@ -3,6 +3,9 @@
 /// A shorter beginning of a word says nothing of it.
 const SHORTEST_BEGINNING: usize = 3;
 
+/// A name of one letter is as near to any other: only its case can have been meant otherwise.
+const SHORTEST_MISSPELT: usize = 2;
+
 /// "did you mean ...?", where one of the candidates is close, or is the only one that begins so.
 pub fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<String> {
     closest(word, candidates).map(|candidate| format!("did you mean `{candidate}`?"))
@@ -22,7 +25,11 @@ pub fn closest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     let close = candidates
         .iter()
         .copied()
-        .filter(|candidate| candidate.chars().count().abs_diff(length) <= 3 && *candidate != word)
+        .filter(|candidate| {
+            let long = candidate.chars().count();
+            let is_misspelt = long.min(length) >= SHORTEST_MISSPELT && long.abs_diff(length) <= 3;
+            *candidate != word && (is_misspelt || candidate.to_lowercase() == lower)
+        })
         .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
         .filter(|(distance, _)| *distance <= (length / 3).clamp(1, 3))
         // Among equals the one that is spelt more alike: `db2` is `db1` rather than `DB`.
@@ -52,4 +59,17 @@ pub fn meant<'w>(words: impl IntoIterator<Item = &'w str>, names: &[&str]) -> St
 /// Says that nobody has a name, and what may have been meant.
 pub fn no_such(kind: &str, word: &str, names: &[&str]) -> String {
     format!("there is no {kind} `{word}`; {}", meant([word], names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_one_letter_is_suggested_for_its_case_alone() {
+        assert_eq!(closest("b", ["a", "c"]), None);
+        assert_eq!(closest("ab", ["a"]), None);
+        assert_eq!(closest("A", ["a", "b"]).as_deref(), Some("a"));
+        assert_eq!(closest("wbe", ["web", "w"]).as_deref(), Some("web"));
+    }
 }
