@@ -151,7 +151,7 @@ pub fn explain(cloud: &Cloud, flow: &Flow) -> Explanation {
     let remedies = policy::remedies(cloud, flow).into_iter().map(|remedy| Cure {
         text: words::remedy(flow, &remedy),
         flow: write::flow(&words::instead(flow, &remedy)),
-        changes: remedy.changes.iter().map(words::operation).collect(),
+        changes: remedy.changes.iter().map(write::operation).collect(),
     });
     Explanation {
         flow: which(flow),
@@ -213,7 +213,7 @@ fn behind(cloud: &Cloud, flow: &Flow) -> Vec<Target> {
                 Reached::Fails(_) => Some(false),
             },
             text: health::sentence(cloud, balancer, instance, &check),
-            changes: cure.iter().flat_map(|cure| &cure.changes).map(words::operation).collect(),
+            changes: cure.iter().flat_map(|cure| &cure.changes).map(write::operation).collect(),
         })
     };
     balancer.registrations.iter().filter_map(one).collect()

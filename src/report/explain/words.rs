@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
     Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, HostIp, InstanceName, InstanceState, InterfaceId,
-    Operation, Peer, Permission, Rule, RuleId, Scheme, Service, SourceDestCheck, SubnetRoute, Target, Verdict, Via,
+    Operation, Peer, Rule, RuleId, Scheme, Service, SubnetRoute, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 use crate::report::text;
@@ -306,31 +306,5 @@ pub(super) fn remedy(flow: &Flow, remedy: &Remedy) -> String {
         Some(Via::Public) => format!("use the public address, `{asked}`, as there is no private path; {changes}"),
         Some(Via::Ipv6) => format!("use the IPv6 address, `{asked}`; {changes}"),
         None => changes,
-    }
-}
-
-/// An operation as a file's `do:` has it.
-pub(super) fn operation(operation: &Operation) -> String {
-    let rules = |verb: &str, group: &GroupName, permissions: &[Permission]| {
-        let written = permissions.iter().flat_map(|it| &it.peers).map(|(_, written)| written.as_str());
-        format!("{verb}: {{{group}: [{}]}}", written.collect::<Vec<_>>().join(", "))
-    };
-    let target = |target: &Target| match target {
-        Target::Instance(name) => name.to_string(),
-        Target::Interface(id) => id.to_string(),
-    };
-    match operation {
-        Operation::AuthorizeIngress(group, permissions) => rules("authorize", group, permissions),
-        Operation::AuthorizeEgress(group, permissions) => rules("authorize-egress", group, permissions),
-        Operation::Start(name) => format!("start: {name}"),
-        Operation::SetSourceDestCheck(to, SourceDestCheck::Off) => {
-            format!("source-dest-check: {{{}: off}}", target(to))
-        }
-        Operation::AllocateAddress(name) => format!("allocate-address: {name}"),
-        Operation::AssociateAddress { elastic_ip, to, .. } => {
-            format!("associate-address: {{{elastic_ip}: {}}}", target(to))
-        }
-        // No remedy is made of others.
-        other => other.to_string(),
     }
 }

@@ -8,10 +8,12 @@ mod addresses;
 mod balancers;
 mod cloud;
 mod common;
+mod operation;
 #[cfg(test)]
 mod tests;
 
 pub use common::{Promise, Unwritable};
+pub use operation::operation;
 
 use super::checked::Topology;
 use super::document::shape::Shape;
