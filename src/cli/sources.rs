@@ -198,6 +198,11 @@ fn built_in(name: &str) -> anyhow::Result<Vec<(String, Vec<u8>)>> {
         [one] => Ok(vec![named(one)]),
         [] => {
             let top = of(&|known| !known.contains('/'));
+            let inside =
+                of(&|known| !name.is_empty() && known.rsplit('/').next().is_some_and(|last| last.starts_with(name)));
+            if !inside.is_empty() {
+                bail!("there is no built-in topology `{name}`; did you mean {}?", words(&inside));
+            }
             bail!(
                 "there is no built-in topology `{name}`; {}there are {}, and more in {PREFIX}gotchas: `sglab list` tells them",
                 closest(name, EXAMPLES.iter().map(|(known, _)| *known))

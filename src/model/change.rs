@@ -44,6 +44,8 @@ pub enum Change {
     Groups {
         /// The interface.
         interface: InterfaceId,
+        /// All of its groups before; `None` for one that is new.
+        before: Option<Vec<GroupName>>,
         /// All of its groups now.
         groups: Vec<GroupName>,
     },
@@ -166,7 +168,8 @@ fn of_interface(was: Option<&Interface>, now: &Interface, changes: &mut Vec<Chan
         }
     }
     if was.is_none_or(|was| was.groups != now.groups) {
-        changes.push(Change::Groups { interface: now.id.clone(), groups: now.groups.iter().cloned().collect() });
+        let all = |it: &Interface| it.groups.iter().cloned().collect();
+        changes.push(Change::Groups { interface: now.id.clone(), before: was.map(all), groups: all(now) });
     }
     if was.is_some_and(|was| was.source_dest_check != now.source_dest_check) {
         changes.push(Change::SourceDestCheck { interface: now.id.clone(), now: now.source_dest_check });
@@ -274,9 +277,10 @@ impl fmt::Display for Change {
                 let or_none = |address: &Option<IpAddr>| address.map_or_else(|| "none".to_owned(), |it| it.to_string());
                 write!(f, "{} {kind} {} -> {}", interface.short(), or_none(before), or_none(now))
             }
-            Self::Groups { interface, groups } => {
-                let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
-                write!(f, "{} groups {}", interface.short(), groups.join(", "))
+            Self::Groups { interface, before, groups } => {
+                let names = |all: &[GroupName]| all.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+                let before = before.as_ref().map_or_else(String::new, |before| format!("{} -> ", names(before)));
+                write!(f, "{} groups {before}{}", interface.short(), names(groups))
             }
             Self::SourceDestCheck { interface, now } => write!(f, "{} source-dest-check {now}", interface.short()),
             Self::InterfaceDetached(id) => write!(f, "{id} is gone"),

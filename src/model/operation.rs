@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::apply::edit::Edit;
 use super::apply::{elastic_ip, group, instance, interface, load_balancer, prefix_list, rule};
+use super::cloud::Cloud;
 use super::flow::Direction::{Egress, Ingress};
 use super::flow::Service;
 use super::interface::SourceDestCheck;
@@ -183,6 +184,19 @@ impl Operation {
     /// The rules that it names.
     pub fn permissions(&self) -> &[Permission] {
         self.parts().permissions.unwrap_or_default()
+    }
+
+    /// Returns the rules that it names to be there, and its group does not have, as they are written.
+    pub fn missing_rules(&self, cloud: &Cloud) -> Vec<String> {
+        match self {
+            Self::RevokeIngress(group, permissions) | Self::UpdateDescription(group, permissions) => {
+                rule::missing(cloud, Ingress, group, permissions)
+            }
+            Self::RevokeEgress(group, permissions) | Self::UpdateDescriptionEgress(group, permissions) => {
+                rule::missing(cloud, Egress, group, permissions)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The services that it names but in rules.

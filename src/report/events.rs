@@ -240,7 +240,10 @@ fn both_send(state: &State, peers: &[Peers], flow: &Flow, style: Style) -> Optio
 pub fn explanations(all: &[Explained]) -> String {
     let ways = all.iter().map(explanation);
     let both = all.iter().filter_map(|it| it.together.as_ref());
-    ways.chain(both.map(|it| format!("{}  by prediction: a probe sends one way\n", it.text))).collect()
+    let told: String =
+        ways.chain(both.map(|it| format!("{}  by prediction: a probe sends one way\n", it.text))).collect();
+    // Each begins with an empty line, which is to stand between two.
+    told.trim_start_matches('\n').to_owned()
 }
 
 fn explanation(it: &Explained) -> String {

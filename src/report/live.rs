@@ -153,14 +153,41 @@ impl AppliedView {
 /// Lists the changes of operations, and how long each took until it was in force.
 pub fn applied(done: &[Applied]) -> String {
     let mut text = String::new();
-    for AppliedView { operation, changes, in_force_ms } in done.iter().map(AppliedView::of) {
+    for it in done {
+        let AppliedView { operation, changes, in_force_ms } = AppliedView::of(it);
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{operation}    in force after {:.1} ms", in_force_ms);
         for change in changes {
             let _ = writeln!(text, "  {}", shown(&change));
         }
+        // Of a reboot nothing is told here, and yet it is done.
+        if it.changes.is_empty() && !matches!(it.operation, Operation::Reboot(_)) {
+            text.push_str("  nothing changed\n");
+        }
     }
     text
+}
+
+/// A lab that has come up, in the JSON of `sglab up`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BootedView {
+    /// Its name.
+    pub lab: String,
+    /// Its era.
+    pub era: String,
+    /// Number of its instances.
+    pub instances: usize,
+    /// Milliseconds that it took.
+    pub boot_ms: f64,
+}
+
+/// A lab that is down, in the JSON of `sglab down`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DownView {
+    /// Its name.
+    pub lab: String,
+    /// True if it had died before.
+    pub had_died: bool,
 }
 
 /// A refusal in the JSON of the operations, under the key `refused`.
@@ -202,6 +229,18 @@ impl RefusedView {
 pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> String {
     let view = RefusedView::of(operation, refusal, cloud);
     let mut text = format!("refused: {}: {}\n", view.code, shown(&view.message));
+    let missing = if refusal.code == RefusalCode::InvalidPermissionNotFound {
+        operation.missing_rules(cloud)
+    } else {
+        Vec::new()
+    };
+    // Of one rule it is clear which.
+    if operation.permissions().iter().map(|permission| permission.peers.len()).sum::<usize>() > 1 {
+        for rule in missing {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "         there is no rule `{}`", shown(&rule));
+        }
+    }
     if refusal.unknown.is_empty() {
         return text;
     }

@@ -4,9 +4,10 @@ use anyhow::bail;
 use clap::Args;
 use sglab::control::{Client, LabName, Life, Place, place};
 use sglab::protocol::{Reply, Request};
+use sglab::report::live::DownView;
 
 use super::speak;
-use crate::cli::common::Exit;
+use crate::cli::common::{Exit, PlainFormat};
 use crate::cli::progress;
 
 /// `sglab down`.
@@ -29,6 +30,9 @@ pub(crate) struct DownArguments {
     /// Kill it, without asking it first: for one that hangs
     #[arg(long)]
     pub force: bool,
+    /// How to print which labs are down
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
 }
 
 pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
@@ -39,6 +43,7 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
         (false, Some(name)) if Place::of(name.clone())?.life()? == Life::Died => Vec::new(),
         (false, _) => vec![speak::choose_word(named, "down")?],
     };
+    let mut views = Vec::new();
     places.sort_by(|a, b| a.name.cmp(&b.name));
     for place in &places {
         if arguments.force {
@@ -46,12 +51,21 @@ pub(super) fn run(arguments: &DownArguments) -> anyhow::Result<Exit> {
         } else {
             down(place)?;
         }
-        println!("{} is down", place.name);
+        views.push(DownView { lab: place.name.to_string(), had_died: false });
+        if arguments.format == PlainFormat::Text {
+            println!("{} is down", place.name);
+        }
     }
     let died = place::died()?;
     for place in died.iter().filter(|place| arguments.all || named == Some(place.name.as_str())) {
         place.clear()?;
-        println!("{} had died before, and is cleared", place.name);
+        views.push(DownView { lab: place.name.to_string(), had_died: true });
+        if arguments.format == PlainFormat::Text {
+            println!("{} had died before, and is cleared", place.name);
+        }
+    }
+    if arguments.format == PlainFormat::Json {
+        println!("{}", serde_json::to_string_pretty(&views)?);
     }
     Ok(Exit::Ok)
 }

@@ -13,12 +13,13 @@ use sglab::control::supervisor::{self, Start};
 use sglab::control::{LabName, Place, PlaceError, Taken};
 use sglab::lab::{Lab, Listeners};
 use sglab::model::Era;
+use sglab::report::live::BootedView;
 use sglab::report::{count, shown_lines};
 use sglab::sandbox::background::{self, Begun, Ready, Side};
 use sglab::scenario;
 use sglab::topology::Topology;
 
-use crate::cli::common::{EraName, Exit, no_step, told};
+use crate::cli::common::{EraName, Exit, PlainFormat, no_step, told};
 use crate::cli::{host, progress, screen, signals, sources, steps};
 
 /// `sglab up`.
@@ -42,6 +43,9 @@ pub(crate) struct UpArguments {
     /// Carry out the operations of the steps up to and with this one
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
+    /// How to print that it is up
+    #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
+    pub format: PlainFormat,
     #[command(flatten)]
     pub keeping: super::flow_logs::KeepingArguments,
 }
@@ -114,7 +118,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
                 flow_logs,
             };
             let era = arguments.era.map_or(topology.eras[0], Era::from);
-            supervise(&topology, (era, steps, folder), start, ready, taken)
+            supervise(&topology, (era, steps, folder), (start, arguments.format), ready, taken)
         }
     }
 }
@@ -123,7 +127,7 @@ pub(super) fn run(arguments: UpArguments) -> anyhow::Result<Exit> {
 fn supervise(
     topology: &Topology,
     (era, steps, folder): (Era, usize, PathBuf),
-    start: Start,
+    start: (Start, PlainFormat),
     ready: Ready,
     place: Taken,
 ) -> anyhow::Result<Exit> {
@@ -136,7 +140,7 @@ fn supervise(
 fn supervise_in_place(
     topology: &Topology,
     (era, steps, folder): (Era, usize, PathBuf),
-    start: Start,
+    (start, format): (Start, PlainFormat),
     ready: Ready,
 ) -> anyhow::Result<Exit> {
     let Some(_sandbox) = host::enter() else { return Ok(Exit::CannotHost) };
@@ -151,8 +155,18 @@ fn supervise_in_place(
     let done = runtime.block_on(async {
         let (mut lab, took) = boot(topology, era, steps, folder).await?;
         lab.tell_waits(None);
-        let instances = count(lab.cloud().instances.len(), "instance");
-        let word = format!("{} is up, era {era}, {instances}    {:.0} ms", start.name, millis(took));
+        let (lab_name, instances) = (start.name.to_string(), lab.cloud().instances.len());
+        let word = match format {
+            PlainFormat::Text => {
+                format!("{lab_name} is up, era {era}, {}    {:.0} ms", count(instances, "instance"), millis(took))
+            }
+            PlainFormat::Json => serde_json::to_string(&BootedView {
+                lab: lab_name,
+                era: era.to_string(),
+                instances,
+                boot_ms: millis(took),
+            })?,
+        };
         ready.say(&word).map_err(|_| anyhow!("nobody waits for the lab any more"))?;
         tokio::select! {
             signal = signals::received() => signal,

@@ -103,6 +103,19 @@ pub(in crate::model) fn describe(
     Ok(())
 }
 
+/// Returns the rules of a request that a group does not have, as they are written.
+pub(in crate::model) fn missing(
+    cloud: &Cloud,
+    direction: Direction,
+    name: &GroupName,
+    permissions: &[Permission],
+) -> Vec<String> {
+    let requested = resolve(cloud, direction, name, permissions).unwrap_or_default();
+    let Some(group) = cloud.groups.get(name) else { return Vec::new() };
+    let has = |request: &Requested<'_>| of(group, direction).iter().any(|rule| request.is(rule));
+    requested.into_iter().filter(|request| !has(request)).map(|request| request.written).collect()
+}
+
 fn no_such_rule() -> Refusal {
     refuse(RefusalCode::InvalidPermissionNotFound, "The specified rule does not exist in this security group.")
 }
