@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use sglab::model::{Era, Via};
 use sglab::report;
-use sglab::topology::Topology;
+use sglab::topology::{Topology, TypedFlow};
 
 /// Exit code of the program. Documented in `docs/output.md`; never renumbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,10 +131,10 @@ impl From<By> for Via {
     }
 }
 
-/// A flow in the words of a file.
-pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> String {
-    let by = by.map_or_else(String::new, |by| format!(" {}", Via::from(by).words()));
-    to.map_or_else(|| format!("{from}{by}"), |to| format!("{from} -> {to}{by}"))
+/// A flow, of one argument or two.
+pub(super) fn flow(from: &str, to: Option<&str>, by: Option<By>) -> TypedFlow {
+    let flow = to.map_or_else(|| TypedFlow::new(from), |to| TypedFlow::between(from, to));
+    flow.by(by.map(Via::from))
 }
 
 /// That a file has no such step.

@@ -7,7 +7,7 @@ use sglab::model::Era;
 use sglab::report::Style;
 use sglab::report::explain::{self, Moment};
 use sglab::scenario::{cells, predict};
-use sglab::topology::FlowPattern;
+use sglab::topology::{FlowPattern, TypedFlow};
 
 use super::arguments::ExplainArguments;
 use super::common::{self, Exit, PlainFormat, no_step, told};
@@ -62,7 +62,7 @@ enum Subject<'a> {
     /// A flow of a file.
     File(&'a str, &'a str),
     /// A flow of a lab that is up.
-    Lab(String),
+    Lab(Box<TypedFlow>),
     /// Neither of them, with the reason.
     Neither(String),
 }
@@ -88,6 +88,6 @@ fn subject(arguments: &ExplainArguments) -> Subject<'_> {
         _ if arguments.step.is_some() || arguments.era.is_some() => {
             Subject::Neither("--step and --era are for a file, and not for a lab that is up".to_owned())
         }
-        to => Subject::Lab(common::flow(subject, to, *by)),
+        to => Subject::Lab(Box::new(common::flow(subject, to, *by))),
     }
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use super::error::Error;
 use super::lab::Lab;
 use super::within::Running;
-use super::words::{sentence, unknown};
+use super::words::unknown;
 use crate::model::{GroupName, InstanceName, InstanceState, Interface, Operation, Target};
 use crate::topology::NewInstance;
 
@@ -34,7 +34,7 @@ impl Lab {
     /// # Errors
     /// As [`Self::apply`].
     pub async fn launch(&self, name: &str, instance: NewInstance) -> Result<Instance<'_>, Error> {
-        self.apply(&sentence("launch", name, &instance.to_text())).await?;
+        self.apply_all(&instance.read(name, &self.cloud())?).await?;
         self.instance(name)
     }
 }

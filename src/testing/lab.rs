@@ -84,9 +84,14 @@ impl Lab {
     pub async fn apply(&self, operations: &str) -> Result<(), Error> {
         let read: Vec<Operation> =
             read_operations(&self.cloud(), operations)?.into_iter().map(|placed| placed.value).collect();
+        self.apply_all(&read).await
+    }
+
+    /// Carries out operations, all of them or none.
+    pub(super) async fn apply_all(&self, operations: &[Operation]) -> Result<(), Error> {
         let mut running = self.running.lock().await;
-        running.rehearse(&read).map_err(|failed| failed.1)?;
-        for operation in &read {
+        running.rehearse(operations).map_err(|failed| failed.1)?;
+        for operation in operations {
             self.carry_out_on(&mut running, operation).await?;
         }
         Ok(())

@@ -7,13 +7,3 @@ use crate::model::suggest;
 pub(super) fn unknown<'a>(what: &'static str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     Error::Unknown { what, name: name.to_owned(), suggestion: suggest(name, known) }
 }
-
-/// `{verb: {name: said}}`, in the words of a file.
-pub(super) fn sentence(verb: &str, name: &str, said: &str) -> String {
-    format!("{verb}: {{{}: {said}}}", quote(name))
-}
-
-/// JSON's quotes are among YAML's.
-fn quote(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}

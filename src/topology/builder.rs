@@ -8,10 +8,12 @@ use super::document::Document;
 use super::document::groups::{LongGroup, Rules};
 use super::document::instances::{Daemon, Instance, Interface};
 use super::document::networks::{ElasticIps, LongHost, PrefixList, Vpc};
+use super::document::scenario::Verb;
 use super::document::shape::{Either, Field, Map, Or, Shape};
 use super::document::values::{Choice, Version};
-use super::document::words::{Address, Holder, ListedBlock, Name, ShortRule};
+use super::document::words::{Address, Holder, ListedBlock, Name, Service, ShortRule};
 use super::problem::Problems;
+use super::typed::Lines;
 use crate::model::{AutomaticPublic, Era, Forwarding, SourceDestCheck};
 
 impl Topology {
@@ -131,7 +133,7 @@ impl Builder {
 
     /// An instance.
     pub fn instance(mut self, name: &str, instance: NewInstance) -> Self {
-        self.document.instances.get_mut().push(name.into(), instance.0);
+        self.document.instances.get_mut().push(name.into(), instance.said);
         self
     }
 
@@ -227,7 +229,11 @@ impl NewGroup {
 /// An instance to be launched, by a [`Builder`] or on a lab that is up. What is said once more takes the place of what was said.
 #[derive(Clone, Debug, Default)]
 #[must_use]
-pub struct NewInstance(Instance);
+pub struct NewInstance {
+    said: Instance,
+    /// What it was said in, a line for each word.
+    lines: Lines,
+}
 
 impl NewInstance {
     /// In the group `default`.
@@ -237,63 +243,66 @@ impl NewInstance {
 
     /// In these groups.
     pub fn in_groups(groups: words!()) -> Self {
-        Self(Instance { groups: Field::of(list::<Name<_>, _>(groups)), ..Instance::default() })
+        let mut new = Self::default();
+        new.said.groups = Field::of(new.lines.all(groups, Name::from));
+        new
     }
 
     /// Ports at which the harness answers for it all the time: `tcp 443`. Leave out those that a program of yours is to hold.
     pub fn listens(mut self, ports: words!()) -> Self {
-        self.0.listens = Field::of(list(ports));
+        self.said.listens = Field::of(self.lines.all(ports, Service));
         self
     }
 
     /// Its VPC, where there are several.
     pub fn vpc(mut self, name: &str) -> Self {
-        self.0.vpc = Field::of(name.into());
+        self.said.vpc = Field::of(self.lines.word(name).into());
         self
     }
 
     /// Its subnet, if not the first.
     pub fn subnet(mut self, name: &str) -> Self {
-        self.0.subnet = Field::of(name.into());
+        self.said.subnet = Field::of(self.lines.word(name).into());
         self
     }
 
     /// The private address that it asks for; `web1.previous` is the one that web1 had.
     pub fn address(mut self, address: &str) -> Self {
-        self.0.address = Field::of(address.into());
+        self.said.address = Field::of(Address(self.lines.word(address)));
         self
     }
 
     /// Without a public address.
     pub fn private_only(mut self) -> Self {
-        self.0.public = Field::of(AutomaticPublic::None.into());
+        self.said.public = Field::of(AutomaticPublic::None.into());
         self
     }
 
     /// A further interface, `eth1`, in these groups.
     pub fn interface(mut self, name: &str, groups: words!()) -> Self {
-        let interface = Interface { groups: Field::of(list::<Name<_>, _>(groups)), ..Interface::default() };
-        self.0.interfaces.get_mut().push(name.into(), interface);
+        let groups = Field::of(self.lines.all(groups, Name::from));
+        self.said.interfaces.get_mut().push(name.into(), Interface { groups, ..Interface::default() });
         self
     }
 
     /// A further interface in a subnet of its own.
     pub fn interface_in(mut self, name: &str, groups: words!(), subnet: &str) -> Self {
-        let (groups, subnet) = (Field::of(list::<Name<_>, _>(groups)), Field::of(subnet.into()));
-        self.0.interfaces.get_mut().push(name.into(), Interface { groups, subnet, ..Interface::default() });
+        let groups = Field::of(self.lines.all(groups, Name::from));
+        let subnet = Field::of(self.lines.word(subnet).into());
+        self.said.interfaces.get_mut().push(name.into(), Interface { groups, subnet, ..Interface::default() });
         self
     }
 
     /// A program that it runs by itself, where services are started: after those named before, once these are ready.
     pub fn service(mut self, name: &str, service: NewService) -> Self {
-        self.0.services.get_mut().push(name.into(), service.0);
+        self.said.services.get_mut().push(name.into(), service.0);
         self
     }
 
     /// Adds a mount that its programs see: `("/srv/www", "./www")` to read, `"./data writable"`, `"empty"`. Paths begin in the folder that
     /// services are started from.
     pub fn mount(mut self, place: &str, source: &str) -> Self {
-        self.0.mounts.get_mut().push(place, source);
+        self.said.mounts.get_mut().push(place, source);
         self
     }
 
@@ -309,12 +318,19 @@ impl NewInstance {
 
     /// As the file says it.
     pub fn to_text(&self) -> String {
-        self.0.yaml().line()
+        self.said.yaml().line()
+    }
+
+    /// Its launch under a name, as a document has it.
+    pub(super) fn launch(&self, name: &str) -> (Verb, Lines) {
+        let mut lines = self.lines.clone();
+        let launch = lines.entry(name, Name::from, |_| self.said.clone());
+        (Verb::Launch(launch), lines)
     }
 
     fn forwards(mut self, forwarding: Forwarding) -> Self {
-        self.0.source_dest_check = Field::of(SourceDestCheck::Off.into());
-        self.0.forwards = Field::of(forwarding.into());
+        self.said.source_dest_check = Field::of(SourceDestCheck::Off.into());
+        self.said.forwards = Field::of(forwarding.into());
         self
     }
 }

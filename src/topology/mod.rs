@@ -6,6 +6,7 @@ mod columns;
 mod document;
 mod expected;
 mod files;
+mod grammar;
 mod patterns;
 mod placed;
 mod predictions;
@@ -18,6 +19,7 @@ mod story;
 mod strangers;
 mod taken;
 mod tree;
+mod typed;
 pub mod write;
 
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
@@ -26,6 +28,7 @@ pub use columns::columns_of;
 pub use document::schema;
 pub use expected::*;
 pub use files::{Files, Found};
+pub use grammar::{RuleWords, TypedFlow, TypedRule};
 pub use patterns::{FlowPattern, Question, Selector, Table};
 pub use placed::Placed;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
@@ -35,6 +38,7 @@ pub use resolve::{
 };
 pub use steps::{Action, Opening, Step};
 pub use story::{Part, Story};
+pub use typed::{Typed, TypedGroup, TypedInterface, TypedLaunch, TypedRules};
 
 /// The commented file that `sglab init` writes.
 pub const STARTER: &str = include_str!("starter.yaml");
@@ -45,3 +49,5 @@ pub const EXAMPLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/exampl
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod typed_tests;

@@ -231,7 +231,7 @@ fn words_of_others_are_shown_without_effect_by_a_lab_that_is_up() {
         (0, &["probe", "customer", "web1:80"]),
         (0, &["explain", "customer", "web1:80"]),
         (0, &["create-group", "other", "--description", "plain"]),
-        (2, &["create-group", "another", "--description", HOSTILE_NAME]),
+        (1, &["create-group", "another", "--description", HOSTILE_NAME]),
         (1, &["create-group", "another", "--description", "x\u{1b}[1m\n::error::forged\n##[error]forged"]),
         (2, &["stop", HOSTILE_NAME]),
         (0, &["events"]),

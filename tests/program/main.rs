@@ -32,6 +32,7 @@ mod reports;
 mod scarce;
 mod services;
 mod terminals;
+mod typed;
 mod up;
 mod walk;
 mod words;

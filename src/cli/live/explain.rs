@@ -6,26 +6,27 @@ use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::{Style, events};
 use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
-use sglab::topology::read_question;
+use sglab::topology::TypedFlow;
 
 use super::speak::{self, Invalid};
 use crate::cli::arguments::ExplainArguments;
 use crate::cli::common::{Exit, PlainFormat};
 use crate::cli::{color, screen};
 
-pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &str) -> anyhow::Result<Exit> {
+pub(in crate::cli) fn run(arguments: &ExplainArguments, flow: &TypedFlow) -> anyhow::Result<Exit> {
     let color = arguments.format == PlainFormat::Text && color::wanted(arguments.color, stdout().is_terminal());
     let width = screen::width_of(&stdout());
     let style = Style { width, ..Style::default() };
     let style = Style { color, ..style };
+    let alone = || Ok(flow.check()?);
     let read = |state: &State| {
         let cloud = &state.cloud;
-        let pattern = read_question(cloud, flow)?;
+        let pattern = flow.question(cloud)?;
         let flows = cells::meant(&pattern, None, cloud).map_err(|why| Invalid::new(&why))?;
         let request = Request::Probe { flows, details: ProbeDetails::Records, at: Some(state.revision) };
         Ok((request, cells::peers(&pattern, cloud).unwrap_or_default()))
     };
-    let (all, state, peers) = match speak::ask_at(&arguments.which, read)? {
+    let (all, state, peers) = match speak::ask_at(&arguments.which, alone, read)? {
         Ok((Reply::Probed(all), state, peers)) => (all, state, peers),
         Ok((other, ..)) => return speak::otherwise(other),
         Err(invalid) => return Ok(invalid.say()),

@@ -3,12 +3,13 @@
 use std::io::{Write, stdout};
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::{Value, json};
-use sglab::model::{Direction, GroupName, Operation, Permission};
+use sglab::model::{AutomaticPublic, Direction, Operation, Reassociation};
 use sglab::protocol::{Reply, Request, State};
 use sglab::report::live::{self, AppliedView};
 use sglab::scenario::FilesFrom;
-use sglab::topology::{Problems, read_operations_beside, read_rules};
+use sglab::topology::{
+    Problems, Typed, TypedGroup, TypedInterface, TypedLaunch, TypedRule, TypedRules, read_operations_beside,
+};
 
 use super::speak;
 use super::speak::Invalid;
@@ -43,12 +44,22 @@ pub(crate) struct Rules {
     group: String,
     /// The rules, such as 'tcp 3306 from WEB'; all of them or none
     #[arg(required = true, value_name = "RULE")]
-    rules: Vec<String>,
+    rules: Vec<TypedRule>,
     /// For what goes out: 'tcp 443 to anywhere'
     #[arg(long)]
     egress: bool,
     #[command(flatten)]
     common: Common,
+}
+
+/// `sglab authorize`.
+#[derive(Debug, Args)]
+pub(crate) struct Authorize {
+    #[command(flatten)]
+    rules: Rules,
+    /// A description of the rules, for each of them
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
 }
 
 /// `sglab update-description`.
@@ -108,7 +119,7 @@ pub(crate) struct CreateGroup {
     group: String,
     /// Its rules for what comes in
     #[arg(value_name = "RULE")]
-    rules: Vec<String>,
+    rules: Vec<TypedRule>,
     /// The name that EC2 has of it, if that is to be another
     #[arg(long, value_name = "NAME")]
     group_name: Option<String>,
@@ -269,8 +280,9 @@ Examples:
 Examples:
   sglab authorize DB 'tcp 3306 from WEB'
   sglab authorize DB 'tcp 22 from office' 'icmp echo from anywhere'
-  sglab authorize DB --egress 'tcp 443 to anywhere'")]
-    Authorize(Rules),
+  sglab authorize DB --egress 'tcp 443 to anywhere'
+  sglab authorize DB 'tcp 22 from office' --description admins")]
+    Authorize(Authorize),
     /// Remove rules from a security group
     #[command(after_help = "\
 Examples:
@@ -355,8 +367,9 @@ Examples:
 
 pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
     let (wanted, common) = wanted(command);
+    let alone = || wanted.check();
     let read = |state: &State| Ok((Request::Apply { operations: wanted.read(state)?, at: Some(state.revision) }, ()));
-    let (reply, state, ()) = match speak::ask_at(&common.which, read)? {
+    let (reply, state, ()) = match speak::ask_at(&common.which, alone, read)? {
         Ok(answered) => answered,
         Err(invalid) => return Ok(invalid.say()),
     };
@@ -378,162 +391,114 @@ pub(in crate::cli) fn run(command: OperationCommand) -> anyhow::Result<Exit> {
 
 /// Operations as they were typed.
 enum Wanted {
-    /// Rules of a group, perhaps with a description.
-    Rules {
-        group: String,
-        rules: Vec<String>,
-        description: Option<String>,
-        direction: Direction,
-        make: fn(GroupName, Vec<Permission>) -> Operation,
-    },
-    /// A group that is created with these rules.
-    Group { name: String, rules: Vec<String>, fields: serde_json::Map<String, Value> },
+    /// One, in arguments.
+    Typed(Typed),
     /// The words of a `do:`.
     Words(String),
 }
 
 impl Wanted {
+    /// What is wrong whatever lab is meant.
+    fn check(&self) -> Result<(), Invalid> {
+        match self {
+            Self::Typed(typed) => quoted(typed, Typed::check),
+            Self::Words(_) => Ok(()),
+        }
+    }
+
     /// Reads them for the cloud of a lab.
     fn read(&self, state: &State) -> Result<Vec<Operation>, Invalid> {
         match self {
-            Self::Rules { group, rules, description, direction, make } => {
-                let read = |rules: &[String]| read_rules(&state.cloud, group, *direction, rules);
-                let (group, mut permissions) = quoted(rules, read)?;
-                permissions.iter_mut().for_each(|rule| rule.description.clone_from(description));
-                Ok(vec![make(group, permissions)])
+            Self::Typed(typed) => quoted(typed, |typed| typed.read(&state.cloud)),
+            Self::Words(words) => {
+                let folder = FilesFrom::folder(state.folder.as_deref());
+                let operations = read_operations_beside(&state.cloud, words, &folder)?;
+                Ok(operations.into_iter().map(|placed| placed.value).collect())
             }
-            Self::Group { name, rules, fields } => quoted(rules, |rules| {
-                let mut fields = fields.clone();
-                fields.insert("ingress".to_owned(), json!(rules));
-                read_words(state, &json!({ "create-group": { name: fields } }).to_string())
-            }),
-            Self::Words(words) => Ok(read_words(state, words)?),
         }
     }
-}
-
-fn read_words(state: &State, words: &str) -> Result<Vec<Operation>, Problems> {
-    let folder = FilesFrom::folder(state.folder.as_deref());
-    let operations = read_operations_beside(&state.cloud, words, &folder)?;
-    Ok(operations.into_iter().map(|placed| placed.value).collect())
 }
 
 /// Reads rules. Of one that a shell has taken apart, since it stood in no quotes, the words are no rules each: that is said, or what is
 /// wrong with it as a whole.
-fn quoted<T>(rules: &[String], read: impl Fn(&[String]) -> Result<T, Problems>) -> Result<T, Invalid> {
-    let is_apart = rules.len() > 1 && rules.iter().all(|word| !word.contains(char::is_whitespace));
-    match read(rules) {
-        Err(_) if is_apart => {
-            let whole = rules.join(" ");
-            read(std::slice::from_ref(&whole))?;
-            Err(Invalid::new(&format!("a rule is one argument, in quotes: '{whole}'")))
+fn quoted<T>(typed: &Typed, read: impl Fn(&Typed) -> Result<T, Problems>) -> Result<T, Invalid> {
+    match (read(typed), typed.with_one_rule()) {
+        (Err(_), Some((rule, whole))) => {
+            read(&whole)?;
+            Err(Invalid::new(&format!("a rule is one argument, in quotes: '{rule}'")))
         }
-        read => Ok(read?),
+        (read, _) => Ok(read?),
     }
 }
 
-fn rules_of(arguments: Rules, [ingress, egress]: [fn(GroupName, Vec<Permission>) -> Operation; 2]) -> (Wanted, Common) {
-    let Rules { group, rules, egress: is_egress, common } = arguments;
-    let (direction, make) = if is_egress { (Direction::Egress, egress) } else { (Direction::Ingress, ingress) };
-    (Wanted::Rules { group, rules, description: None, direction, make }, common)
+fn rules_of(arguments: Rules, description: Option<String>) -> (TypedRules, Common) {
+    let Rules { group, rules, egress, common } = arguments;
+    let direction = if egress { Direction::Egress } else { Direction::Ingress };
+    (TypedRules { group, direction, rules, description }, common)
 }
 
-/// Takes a command apart. JSON is YAML, and quotes what needs quotes.
+/// Takes a command apart.
 fn wanted(command: OperationCommand) -> (Wanted, Common) {
     use OperationCommand as Command;
-    let entry = |verb: &str, value: Value| json!({ verb: value }).to_string();
-    let under = |verb: &str, key: &str, value: Value| json!({ verb: { key: value } }).to_string();
-    let instances = |verb, Instances { instances, common }| (entry(verb, json!(instances)), common);
-    let names = |verb, Names { names, common }| (entry(verb, json!(names)), common);
-    let (words, common) = match command {
-        Command::Authorize(rules) => {
-            return rules_of(rules, [Operation::AuthorizeIngress, Operation::AuthorizeEgress]);
+    let rules = |make: fn(TypedRules) -> Typed, arguments, description| {
+        let (rules, common) = rules_of(arguments, description);
+        (make(rules), common)
+    };
+    let instances = |make: fn(Vec<String>) -> Typed, Instances { instances, common }| (make(instances), common);
+    let names = |make: fn(Vec<String>) -> Typed, Names { names, common }| (make(names), common);
+    let (typed, common) = match command {
+        Command::Authorize(Authorize { rules: arguments, description }) => {
+            rules(Typed::Authorize, arguments, description)
         }
-        Command::Revoke(rules) => return rules_of(rules, [Operation::RevokeIngress, Operation::RevokeEgress]),
-        Command::UpdateDescription(UpdateDescription { rules, description: text }) => {
-            let (mut wanted, common) =
-                rules_of(rules, [Operation::UpdateDescription, Operation::UpdateDescriptionEgress]);
-            if let Wanted::Rules { description, .. } = &mut wanted {
-                *description = Some(text);
-            }
-            return (wanted, common);
+        Command::Revoke(arguments) => rules(Typed::Revoke, arguments, None),
+        Command::UpdateDescription(UpdateDescription { rules: arguments, description }) => {
+            rules(Typed::UpdateDescription, arguments, Some(description))
         }
-        Command::Launch(launch) => {
-            let mut fields = serde_json::Map::new();
-            let mut say = |key: &str, value: Value| drop(fields.insert(key.to_owned(), value));
-            if !launch.group.is_empty() {
-                say("groups", json!(launch.group));
-            }
-            if !launch.listens.is_empty() {
-                say("listens", json!(launch.listens));
-            }
-            if let Some(subnet) = launch.subnet {
-                say("subnet", json!(subnet));
-            }
-            if let Some(address) = launch.address {
-                say("address", json!(address));
-            }
-            if launch.no_public {
-                say("public", json!("no"));
-            }
-            (under("launch", &launch.instance, fields.into()), launch.common)
+        Command::Launch(Launch { instance, group, listens, subnet, address, no_public, common }) => {
+            let public = if no_public { AutomaticPublic::None } else { AutomaticPublic::Given };
+            let launch = TypedLaunch { instance, groups: group, listens, subnet, address, public };
+            (Typed::Launch(launch), common)
         }
-        Command::Stop(arguments) => instances("stop", arguments),
-        Command::Start(arguments) => instances("start", arguments),
-        Command::Reboot(arguments) => instances("reboot", arguments),
-        Command::Crash(arguments) => instances("crash", arguments),
-        Command::Terminate(arguments) => instances("terminate", arguments),
-        Command::CreateGroup(group) => {
-            let mut fields = serde_json::Map::new();
-            fields.extend(group.group_name.map(|name| ("name".to_owned(), json!(name))));
-            fields.extend(group.description.map(|text| ("description".to_owned(), json!(text))));
-            fields.extend(group.vpc.map(|vpc| ("vpc".to_owned(), json!(vpc))));
-            return (Wanted::Group { name: group.group, rules: group.rules, fields }, group.common);
+        Command::Stop(arguments) => instances(Typed::Stop, arguments),
+        Command::Start(arguments) => instances(Typed::Start, arguments),
+        Command::Reboot(arguments) => instances(Typed::Reboot, arguments),
+        Command::Crash(arguments) => instances(Typed::Crash, arguments),
+        Command::Terminate(arguments) => instances(Typed::Terminate, arguments),
+        Command::CreateGroup(CreateGroup { group, rules, group_name: name, description, vpc, common }) => {
+            (Typed::CreateGroup(TypedGroup { group, rules, name, description, vpc }), common)
         }
-        Command::DeleteGroup(arguments) => names("delete-group", arguments),
+        Command::DeleteGroup(arguments) => names(Typed::DeleteGroup, arguments),
         Command::SetGroups(SetGroups { instance, groups, common }) => {
-            (under("set-groups", &instance, json!(groups)), common)
+            (Typed::SetGroups { target: instance, groups }, common)
         }
-        Command::AllocateAddress(arguments) => names("allocate-address", arguments),
+        Command::AllocateAddress(arguments) => names(Typed::AllocateAddress, arguments),
         Command::AssociateAddress(AssociateAddress { elastic_ip, instance, no_reassociation, common }) => {
-            let to = match no_reassociation {
-                true => json!({ "instance": instance, "allow-reassociation": "no" }),
-                false => json!(instance),
-            };
-            (under("associate-address", &elastic_ip, to), common)
+            let reassociation = if no_reassociation { Reassociation::Refused } else { Reassociation::Allowed };
+            (Typed::AssociateAddress { elastic_ip, to: instance, reassociation }, common)
         }
-        Command::DisassociateAddress(arguments) => names("disassociate-address", arguments),
-        Command::ReleaseAddress(arguments) => names("release-address", arguments),
+        Command::DisassociateAddress(arguments) => names(Typed::DisassociateAddress, arguments),
+        Command::ReleaseAddress(arguments) => names(Typed::ReleaseAddress, arguments),
         Command::AttachInterface(AttachInterface { instance, device, group, subnet, common }) => {
-            let mut fields = serde_json::Map::new();
-            fields.insert("groups".to_owned(), json!(group));
-            fields.extend(subnet.map(|subnet| ("subnet".to_owned(), json!(subnet))));
-            (under("attach-interface", &instance, json!({ device: fields })), common)
+            (Typed::AttachInterface(TypedInterface { instance, device, groups: group, subnet }), common)
         }
-        Command::DetachInterface(arguments) => names("detach-interface", arguments),
-        Command::SourceDestCheck(SourceDestCheck { instance, check, common }) => {
-            let check = match check {
-                Switch::On => "on",
-                Switch::Off => "off",
+        Command::DetachInterface(arguments) => names(Typed::DetachInterface, arguments),
+        Command::SourceDestCheck(arguments) => {
+            let check = match arguments.check {
+                Switch::On => sglab::model::SourceDestCheck::On,
+                Switch::Off => sglab::model::SourceDestCheck::Off,
             };
-            (under("source-dest-check", &instance, json!(check)), common)
+            (Typed::SourceDestCheck { target: arguments.instance, check }, arguments.common)
         }
         Command::EditPrefixList(EditPrefixList { list, add, remove, common }) => {
-            let mut fields = serde_json::Map::new();
-            for (key, entries) in [("add", add), ("remove", remove)] {
-                if !entries.is_empty() {
-                    fields.insert(key.to_owned(), json!(entries));
-                }
-            }
-            (under("edit-prefix-list", &list, fields.into()), common)
+            (Typed::EditPrefixList { list, add, remove }, common)
         }
         Command::RegisterInstances(Registrations { balancer, instances, common }) => {
-            (under("register-instances", &balancer, json!(instances)), common)
+            (Typed::RegisterInstances { balancer, instances }, common)
         }
         Command::DeregisterInstances(Registrations { balancer, instances, common }) => {
-            (under("deregister-instances", &balancer, json!(instances)), common)
+            (Typed::DeregisterInstances { balancer, instances }, common)
         }
-        Command::Apply(Apply { operations, common }) => (operations, common),
+        Command::Apply(Apply { operations, common }) => return (Wanted::Words(operations), common),
     };
-    (Wanted::Words(words), common)
+    (Wanted::Typed(typed), common)
 }

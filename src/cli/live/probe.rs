@@ -10,7 +10,7 @@ use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::Style;
 use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
-use sglab::topology::{columns_of, read_flow, read_services};
+use sglab::topology::{columns_of, read_services};
 
 use super::speak;
 use super::speak::Invalid;
@@ -76,12 +76,13 @@ pub(super) fn run(arguments: &ProbeArguments) -> anyhow::Result<Exit> {
         bail!("`{}` asks nobody: whom, and for what? `sglab probe web1 db1:3306`", arguments.from);
     }
     let flow = flow(&arguments.from, arguments.to.as_deref(), arguments.by);
+    let alone = || Ok(flow.check()?);
     let read = |state: &State| {
-        let flows = cells::select(&read_flow(&state.cloud, &flow)?, None, &state.cloud);
+        let flows = cells::select(&flow.flow(&state.cloud)?, None, &state.cloud);
         let flows = flows.map_err(|why| Invalid::new(&why))?;
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, ()))
     };
-    let reply = match speak::ask_at(&arguments.which, read)? {
+    let reply = match speak::ask_at(&arguments.which, alone, read)? {
         Ok((reply, ..)) => reply,
         Err(invalid) => return Ok(invalid.say()),
     };
@@ -129,7 +130,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         let flows = probes::flows_of_matrix(cloud, &columns, &vias);
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
     };
-    match speak::ask_at(&arguments.which, read)? {
+    match speak::ask_at(&arguments.which, || Ok(()), read)? {
         Ok((Reply::Probed(all), state, columns)) => {
             // Health checks went on meanwhile.
             let health = if state.cloud.load_balancers.is_empty() {

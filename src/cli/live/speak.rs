@@ -100,13 +100,18 @@ pub(super) fn state(which: &Which) -> anyhow::Result<State> {
     }
 }
 
-/// Asks what depends on the state; again where the lab has moved on meanwhile.
+/// Asks what depends on the state; again where the lab has moved on meanwhile. Where no lab can be asked, what is wrong `alone`, whatever lab
+/// is meant, is told first.
 pub(super) fn ask_at<T>(
     which: &Which,
+    alone: impl Fn() -> Result<(), Invalid>,
     request: impl Fn(&State) -> Result<(Request, T), Invalid>,
 ) -> anyhow::Result<Result<(Reply, State, T), Invalid>> {
     loop {
-        let state = state(which)?;
+        let state = match state(which) {
+            Ok(state) => state,
+            Err(error) => return alone().map_or_else(|invalid| Ok(Err(invalid)), |()| Err(error)),
+        };
         let (request, more) = match request(&state) {
             Ok(request) => request,
             Err(invalid) => return Ok(Err(invalid)),

@@ -1,10 +1,10 @@
 //! `answered:`, what instances are told by the services that groups never filter: `app -> dns`.
 
 use super::resolver::Resolver;
-use super::within::Within;
 use crate::model::CloudService;
 use crate::model::suggest;
 use crate::topology::document::shape::Word;
+use crate::topology::grammar::Within;
 use crate::topology::patterns::{Question, Selector};
 use crate::topology::problem::{Draft, quote};
 

@@ -2,12 +2,12 @@
 
 use super::names::Sort;
 use super::resolver::Resolver;
-use super::within::Within;
 use crate::model::suggest;
 use crate::model::{ConnectionName, Service, Via};
 use crate::topology::document::scenario::Connections;
 use crate::topology::document::shape::{Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
+use crate::topology::grammar::Within;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};

@@ -1,10 +1,10 @@
 //! `during:`, traffic that flows while a step does what it does.
 
 use super::resolver::Resolver;
-use super::within::Within;
 use crate::model::Service;
 use crate::topology::document::shape::Many;
 use crate::topology::document::words::Flow;
+use crate::topology::grammar::Within;
 use crate::topology::patterns::FlowPattern;
 use crate::topology::problem::{Draft, Span};
 

@@ -2,7 +2,6 @@
 
 use super::names::Sort;
 use super::resolver::Resolver;
-use super::within::Within;
 use crate::model::suggest;
 use crate::model::{Forwarding, InstanceName, Service, TableName};
 use crate::topology::document::scenario::Expect;
@@ -11,6 +10,7 @@ use crate::topology::document::words::{Flow, Name, Text};
 use crate::topology::expected::{
     AddressFate, AddressKind, Expectation, ExpectedHops, ExpectedOutcome, Fate, Rotation, Station,
 };
+use crate::topology::grammar::Within;
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};

@@ -1,13 +1,12 @@
 //! `flow-logs:`, what the flow log of an interface says after a step: `{b: [REJECT a -> b:ping, no ACCEPT]}`.
 
 use super::resolver::Resolver;
-use super::services::first_word;
-use super::within::Within;
 use crate::model::InterfaceId;
 use crate::model::suggest;
 use crate::topology::document::shape::{Many, Map, Shape, Span, Word};
 use crate::topology::document::words::{LogLine, Logging};
 use crate::topology::expected::{Expectation, ExpectedLog, LogAction, LogPart, LogWanted};
+use crate::topology::grammar::{Within, first_word};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};

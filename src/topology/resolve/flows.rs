@@ -1,24 +1,22 @@
 //! Flow patterns, `SG-T-WEB -> SG-T-DB:3306`, and the truth tables made of them.
 
+use std::net::IpAddr;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::names::Sort;
-use super::peers;
 use super::resolver::Resolver;
-use super::services::{first_word, service, unprobeable};
 use super::standing::Standing;
-use super::within::Within;
 use crate::model::suggest;
-use crate::model::{Direction, GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
+use crate::model::{GroupName, HostName, InstanceName, InterfaceId, Service, TableName, Via};
 use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
+use crate::topology::grammar::{Asked, Ends, Within, unprobeable};
 use crate::topology::patterns::{FlowPattern, Selector, Table};
 use crate::topology::problem::{Draft, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
-const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
-                  `at ingress` or `at egress`";
 
 /// Maximum length of a chain of tables.
 const MAX_LIKE: usize = 64;
@@ -31,36 +29,36 @@ impl Resolver<'_> {
 
     /// One pattern that is a part of a node's text.
     pub fn flow_of(&mut self, node: &Word, text: &str, within: Within) -> Option<FlowPattern> {
-        let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
-            let named = self.names.sort(text.trim()).is_some();
-            let help = if named { "a flow has two ends; after `answered by` names are joined by `and`" } else { FORM };
-            self.report(Draft::new(node.span, format!("{} is not a flow", quote(text))).help(help));
-            return None;
-        };
-        let (from_word, rest) = text.split_once(arrow)?;
-        let (from_word, rest) = (from_word.trim(), rest.trim());
-        let Some((to_word, asked)) = rest.split_once(':') else {
-            let help = "such as `:3306`, `:53/udp` or `:ping`";
-            self.report(Draft::new(node.part(rest), format!("{} has no port", quote(rest))).help(help));
-            return None;
-        };
-        let (from_word, sent_from) = peers::split(from_word);
-        let from = self.selector(node, from_word, within);
-        let to = self.selector(node, to_word.trim(), within);
-        let (service, rest) = match service(node, asked) {
-            Ok(read) => read,
+        match Ends::of(node, text) {
+            Ok(ends) => self.flow_between(&ends, within),
+            Err(draft) => {
+                let named = self.names.sort(text.trim()).is_some();
+                let help =
+                    named.then(|| "a flow has two ends; after `answered by` names are joined by `and`".to_owned());
+                self.report(draft.maybe_help(help));
+                None
+            }
+        }
+    }
+
+    /// Looks up the ends of a flow.
+    pub fn flow_between(&mut self, ends: &Ends, within: Within) -> Option<FlowPattern> {
+        let node = &ends.whole;
+        let from = self.selector(ends.or_whole(&ends.from), ends.from.text(), within);
+        let to = self.selector(ends.or_whole(&ends.to), ends.to.text(), within);
+        let Asked { service, via, at } = match ends.asked(within) {
+            Ok(asked) => asked,
             Err(draft) => {
                 self.report(draft);
                 return None;
             }
         };
-        let (via, at) = self.suffixes(node, rest, within)?;
-        let from_port = match sent_from {
-            Some(word) => Some(self.sent_from(node, word, (arrow, service), within)?),
+        let from_port = match &ends.from_port {
+            Some(word) => Some(self.sent_from(ends, word, service, within)?),
             None => None,
         };
         let (from, to) = (from?, to?);
-        let both_ways = arrow == "<->";
+        let both_ways = ends.both_ways;
         if self.refuse_forged(&from, &to, service, node.span) {
             return None;
         }
@@ -100,12 +98,12 @@ impl Resolver<'_> {
             said => said.unwrap_or(Via::Private),
         };
         if within != Within::Question
-            && let Some(draft) = unprobeable(node, asked, service, by)
+            && let Some(draft) = unprobeable(ends.asked_words(), ends.asked_words().text(), service, by)
         {
             self.report(draft);
             return None;
         }
-        let written = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let written = ends.written.clone();
         let place = self.place(node.span);
         let pattern = FlowPattern { written, place, from, from_port, to, both_ways, service, via, at };
         // Of a table that says an address only the table knows by which the flow goes.
@@ -163,6 +161,7 @@ impl Resolver<'_> {
                         };
                         Draft::new(span, format!("a flow names no DNS name: {}", quote(word))).help(help)
                     }
+                    _ if word.parse::<IpAddr>().is_ok() => self.no_address(word, span),
                     Some((name, "public" | "private")) if self.names.sort(name).is_some() => {
                         let help = "write the name, and `by public address` after the port";
                         Draft::new(span, format!("{} is not a name", quote(word))).help(help)
@@ -181,33 +180,17 @@ impl Resolver<'_> {
         }
     }
 
-    fn suffixes(&mut self, node: &Word, mut rest: &str, within: Within) -> Option<(Option<Via>, Option<Direction>)> {
-        let (mut via, mut at) = (None, None);
-        while !rest.is_empty() {
-            let (word, after) = first_word(rest);
-            let (second, after) = first_word(after);
-            let (third, after_third) = first_word(after);
-            let said = Via::ALL.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
-            match (word, second) {
-                _ if via.is_none() && said.is_some() => (via, rest) = (said, after_third),
-                ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
-                ("at", "egress") if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
-                ("answered", "by") => {
-                    let draft = Draft::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
-                    self.report(draft.help(match within {
-                        Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
-                        _ => "it belongs under `open:`, of a flow to a load balancer",
-                    }));
-                    return None;
-                }
-                _ => {
-                    let draft = Draft::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
-                    self.report(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
-                    return None;
-                }
-            }
-        }
-        Some((via, at))
+    /// Says that a flow names no address, and who has it.
+    fn no_address(&self, word: &str, span: Span) -> Draft {
+        let address: Option<IpAddr> = word.parse().ok();
+        let hosts = self.cloud.hosts.iter().find(|(_, host)| host.addresses.iter().any(|it| Some(it.0) == address));
+        let holder = hosts.map(|(name, _)| name.to_string());
+        let holder = holder.or_else(|| self.cloud.holders.get(&address?).cloned());
+        let help = match holder {
+            Some(name) => format!("write {}, which has it", quote(&name)),
+            None => "it names instances, groups and hosts".to_owned(),
+        };
+        Draft::new(span, format!("a flow names no address: {}", quote(word))).help(help)
     }
 
     /// The truth tables. They may extend one another in any order, but not in a circle.
@@ -345,23 +328,6 @@ impl Resolver<'_> {
             }
         }
     }
-}
-
-/// The words after a port that were meant, where there is only one way to go on.
-fn completed(first: &str, second: &str) -> Option<String> {
-    let known = [
-        ("by", "public", "address"),
-        ("by", "private", "address"),
-        ("by", "ipv6", "address"),
-        ("by", "dns", "name"),
-        ("at", "ingress", ""),
-        ("at", "egress", ""),
-    ];
-    let said = if ["by", "at"].contains(&first) { second } else { first };
-    let of = |word: &str| known.iter().find(|(_, it, _)| *it == word);
-    let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
-    let exact = of(said).map(whole);
-    exact.map(|words| format!("did you mean `{words}`?"))
 }
 
 /// Returns true if an instance is named as both ends, and its packets leave it all the same.

@@ -1,21 +1,21 @@
 //! The words of a topology file, read for a cloud that runs: operations, flows and ports as somebody types them.
 
-use super::names::{Sort, fault};
+use super::names::Sort;
 use super::parse::MAX_BYTES;
 use super::refused::Refused;
 use super::resolver::Resolver;
-use super::rules::RuleContext;
-use super::within::Within;
 use crate::model::{Cloud, Direction, Forwarding, GroupName, Operation, Permission, Scheme, Service, default_group};
 use crate::topology::document::scenario::Operations;
-use crate::topology::document::shape::{Any, Items, List, Or, Shape, Told, Word};
-use crate::topology::document::words::{Service as ServiceSaid, ShortRule};
+use crate::topology::document::shape::{Any, Shape, Told};
+use crate::topology::document::words::Service as ServiceSaid;
 use crate::topology::files::Files;
+use crate::topology::grammar::{TypedFlow, TypedRule, Within};
 use crate::topology::patterns::FlowPattern;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, Problems, Source, Span, TYPED};
 use crate::topology::steps::Action;
 use crate::topology::tree;
+use crate::topology::typed::TypedRules;
 
 /// Reads the operations of a `do:`, such as `{stop: web1}` or a list of such, for a running cloud. What EC2 itself would refuse,
 /// an unknown instance for example, is left to [`apply`](fn@crate::model::apply).
@@ -65,7 +65,7 @@ fn operations(cloud: &Cloud, text: &str, files: Option<&dyn Files>) -> Result<Ve
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_flow(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
-    flow_within(cloud, text, Within::Step { dropped: false })
+    TypedFlow::new(text).flow(cloud)
 }
 
 /// The same as a question to the model, also for what no probe can ask for.
@@ -73,7 +73,7 @@ pub fn read_flow(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
 /// # Errors
 /// Everything that is wrong with the words, at once.
 pub fn read_question(cloud: &Cloud, text: &str) -> Result<FlowPattern, Problems> {
-    flow_within(cloud, text, Within::Question)
+    TypedFlow::new(text).question(cloud)
 }
 
 impl FlowPattern {
@@ -83,20 +83,47 @@ impl FlowPattern {
     /// # Errors
     /// Everything that is wrong with the words, at once.
     pub fn parse(words: &str, cloud: &Cloud) -> Result<Self, Problems> {
-        let flow = read_words_of("FLOW", cloud, words, |resolver, source| {
-            let flow = resolver.flow(&Word::new(source, Span { start: 0, end: source.len() }), Within::Question);
-            resolver.refuse_empty_patterns();
-            flow
-        })?;
-        flow.ok_or_else(|| nothing(words))
+        flow_of("FLOW", &TypedFlow::new(words), cloud, Within::Question, |resolver| resolver.refuse_empty_patterns())
     }
 }
 
-fn flow_within(cloud: &Cloud, text: &str, within: Within) -> Result<FlowPattern, Problems> {
-    let flow = read_words(cloud, text, |resolver, source| {
-        resolver.flow(&Word::new(source, Span { start: 0, end: source.len() }), within)
+impl TypedFlow {
+    /// Looks up its names in a running cloud.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn flow(&self, cloud: &Cloud) -> Result<FlowPattern, Problems> {
+        flow_of(TYPED, self, cloud, Within::Step { dropped: false }, |_| ())
+    }
+
+    /// The same as a question to the model, also for what no probe can ask for.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once.
+    pub fn question(&self, cloud: &Cloud) -> Result<FlowPattern, Problems> {
+        flow_of(TYPED, self, cloud, Within::Question, |_| ())
+    }
+}
+
+fn flow_of(
+    name: &str,
+    said: &TypedFlow,
+    cloud: &Cloud,
+    within: Within,
+    check: impl FnOnce(&mut Resolver<'_>),
+) -> Result<FlowPattern, Problems> {
+    let flow = read_words_of(name, cloud, &said.text, |resolver| {
+        let flow = match &said.ends {
+            Ok(ends) => resolver.flow_between(ends, within),
+            Err(draft) => {
+                resolver.report(draft.clone());
+                None
+            }
+        };
+        check(resolver);
+        flow
     })?;
-    flow.ok_or_else(|| nothing(text))
+    flow.ok_or_else(|| nothing(&said.text))
 }
 
 /// Reads rules of a group, such as `tcp 3306 from WEB`, for a running cloud. A group that nobody knows is left to
@@ -110,32 +137,8 @@ pub fn read_rules(
     direction: Direction,
     rules: impl IntoIterator<Item: AsRef<str>>,
 ) -> Result<(GroupName, Vec<Permission>), Problems> {
-    let mut text = String::new();
-    let mut line = |words: &str| {
-        let start = text.len();
-        // Whatever it has in it.
-        text.push_str(&words.replace(['\n', '\r'], " "));
-        let span = Span { start, end: text.len() };
-        text.push('\n');
-        span
-    };
-    let name = line(group);
-    let words: Vec<Span> = rules.into_iter().map(|rule| line(rule.as_ref())).collect();
-    read_words(cloud, &text, |resolver, source| {
-        let group = match resolver.names.sort(group).is_none() && fault(group).is_none() {
-            true => GroupName::new(group),
-            // Reported, if it is none.
-            false => resolver.group(group, name).unwrap_or_else(|| GroupName::new(group)),
-        };
-        if words.is_empty() {
-            resolver.report(Draft::new(name, "no rule is named"));
-        }
-        let rule = |span: &Span| Or::Short(ShortRule(Word::new(&source[span.start..span.end], *span)));
-        let list = List(Items { items: words.iter().map(rule).collect(), ..Items::default() });
-        let context = RuleContext { group: Some(&group), direction, addresses: true, lenient: true };
-        let rules = resolver.rules(&list, context).into_iter().map(|(rule, _)| rule).collect();
-        (group, rules)
-    })
+    let rules = rules.into_iter().map(|rule| TypedRule::new(rule.as_ref())).collect();
+    TypedRules { group: group.to_owned(), direction, rules, description: None }.read(cloud)
 }
 
 /// Reads ports, such as `tcp 80` or `ping`; a number alone is of tcp, as in a flow.
@@ -175,7 +178,11 @@ fn read<S: Shape, T>(
 }
 
 /// Reads words that are no YAML.
-fn read_words<T>(cloud: &Cloud, text: &str, take: impl FnOnce(&mut Resolver<'_>, &str) -> T) -> Result<T, Problems> {
+pub(super) fn read_words<T>(
+    cloud: &Cloud,
+    text: &str,
+    take: impl FnOnce(&mut Resolver<'_>) -> T,
+) -> Result<T, Problems> {
     read_words_of(TYPED, cloud, text, take)
 }
 
@@ -184,7 +191,7 @@ fn read_words_of<T>(
     name: &str,
     cloud: &Cloud,
     text: &str,
-    take: impl FnOnce(&mut Resolver<'_>, &str) -> T,
+    take: impl FnOnce(&mut Resolver<'_>) -> T,
 ) -> Result<T, Problems> {
     if text.len() > MAX_BYTES {
         return Err(Problems::new(&Source::new(name, ""), vec![too_long()]));
@@ -192,7 +199,7 @@ fn read_words_of<T>(
     let source = Source::new(name, text);
     let mut resolver = Resolver::new(&source, Vec::new(), None);
     know(&mut resolver, cloud);
-    let taken = take(&mut resolver, text);
+    let taken = take(&mut resolver);
     if resolver.told.problems.is_empty() { Ok(taken) } else { Err(Problems::new(&source, resolver.told.problems)) }
 }
 
@@ -249,6 +256,12 @@ fn know(resolver: &mut Resolver<'_>, cloud: &Cloud) {
     }
     for name in cloud.prefix_lists.keys() {
         resolver.names.know(name.as_str(), Sort::PrefixList);
+    }
+    for interface in cloud.network_interfaces() {
+        let (private, public) = (interface.private.map(|it| it.0.into()), interface.public.map(|it| it.0.into()));
+        let addresses = [private, public, interface.ipv6.map(|it| it.0.into())];
+        let held = addresses.into_iter().flatten().map(|address| (address, interface.id.short().to_string()));
+        resolver.cloud.holders.extend(held);
     }
     // An instance that is gone may have left an address behind it, which its name still stands for.
     for name in cloud.previous_addresses.keys() {

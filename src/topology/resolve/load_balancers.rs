@@ -6,8 +6,6 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names::Sort;
 use super::resolver::Resolver;
-use super::services::first_word;
-use super::within::Within;
 use crate::model::suggest;
 use crate::model::{
     CreateLoadBalancer, Era, GroupName, HealthCheck, InstanceName, LoadBalancerName, Operation, Port, RefusalCode,
@@ -18,6 +16,7 @@ use crate::topology::document::shape::{Field, Kind, Map, Span, Word};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
+use crate::topology::grammar::{Within, first_word};
 use crate::topology::patterns::Selector;
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};

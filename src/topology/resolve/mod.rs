@@ -26,8 +26,8 @@ mod scenario;
 mod services;
 mod standing;
 mod tracking;
+mod typed;
 mod ways;
-mod within;
 
 pub use live::{read_flow, read_operations, read_operations_beside, read_question, read_rules, read_services};
 pub use parse::MAX_BYTES;

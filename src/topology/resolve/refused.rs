@@ -14,6 +14,8 @@ pub(super) enum Refused {
     Unread,
     /// A running cloud refuses what it refuses, in EC2's words.
     AsItMay,
+    /// The same, but for names that nobody has: the reader tells all of them.
+    AsItMayKnown,
 }
 
 impl Refused {

@@ -1,5 +1,8 @@
 //! State of reading a document: its names, its cloud, and its problems.
 
+use std::collections::HashMap;
+use std::net::IpAddr;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::names::Names;
@@ -43,6 +46,8 @@ pub(super) struct Known {
     pub ports: Vec<Service>,
     /// Groups and instances.
     pub now: Standing,
+    /// Holders of addresses in a running cloud.
+    pub holders: HashMap<IpAddr, String>,
     /// Number of addresses of hosts in all rules together.
     pub peers: usize,
     /// Services that instances listen on.

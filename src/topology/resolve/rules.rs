@@ -6,7 +6,6 @@ use ipnet::{IpNet, Ipv4Net};
 
 use super::names::Sort;
 use super::resolver::Resolver;
-use super::services::{first_word, traffic, unknown_protocol};
 use crate::model::{
     Direction, ElasticIpName, GroupName, IcmpMatch, InstanceName, Peer, PeerRequest, Permission, PrefixListName,
     Traffic,
@@ -14,8 +13,11 @@ use crate::model::{
 use crate::topology::document::groups::{LongRule, Rule, Rules};
 use crate::topology::document::shape::{Field, Or, Span};
 use crate::topology::document::words::{Description, NumberOrWord, ShortRule};
+use crate::topology::grammar::{RuleWords, is_all, preposition, traffic, unknown_protocol, whom};
 use crate::topology::problem::{Draft, Source, quote};
 
+/// Words of newcomers for `anywhere`, where nobody has such a name.
+const EVERYWHERE: [&str; 8] = ["everywhere", "any", "anyone", "anybody", "everyone", "everybody", "all", "internet"];
 const MAX_DESCRIPTION: usize = 255;
 /// Host addresses in all rules together: each rule may name a host of many.
 const MAX_PEERS: usize = 100_000;
@@ -36,18 +38,7 @@ pub(super) struct RuleContext<'c> {
 impl RuleContext<'_> {
     /// The word before a peer.
     fn preposition(&self) -> &'static str {
-        match self.direction {
-            Direction::Ingress => "from",
-            Direction::Egress => "to",
-        }
-    }
-
-    /// The word before a peer of a rule for the other direction.
-    fn other_preposition(&self) -> &'static str {
-        match self.direction {
-            Direction::Ingress => "to",
-            Direction::Egress => "from",
-        }
+        preposition(self.direction)
     }
 
     /// Returns advice on where to write a rule for the other direction.
@@ -66,22 +57,9 @@ impl RuleContext<'_> {
         }
     }
 
-    /// Returns the form of a short rule, with an example.
-    fn form(&self) -> &'static str {
-        match self.direction {
-            Direction::Ingress => "a rule reads `PROTOCOL PORT from PEER`, such as `tcp 80 from anywhere`",
-            Direction::Egress => {
-                "a rule for what goes out reads `PROTOCOL PORT to PEER`, such as `tcp 443 to anywhere`"
-            }
-        }
-    }
-
     /// Returns the words for the peer that a rule lacks.
     fn whom(&self) -> &'static str {
-        match self.direction {
-            Direction::Ingress => "from whom",
-            Direction::Egress => "to whom",
-        }
+        whom(Some(self.direction))
     }
 }
 
@@ -103,61 +81,31 @@ impl Resolver<'_> {
         }
     }
 
-    fn short_rule(&mut self, node: &ShortRule, context: RuleContext<'_>) -> Option<Permission> {
-        let text = node.text();
-        let (protocol, rest) = first_word(text);
-        let (port, rest) = if is_all(protocol) { ("", rest) } else { first_word(rest) };
-        let (preposition, peers) = first_word(rest);
-        let form = context.form();
-        let with_ports = ["tcp", "udp", "icmp", "icmpv6", "protocol"];
-        if port.is_empty() && !with_ports.contains(&protocol) && !is_all(protocol) && fault_free(protocol) {
-            // A list of peers without quotes falls apart at its commas.
-            let draft = Draft::new(node.span, format!("{} is no rule", quote(text)));
-            self.report(draft.help(format!("{form}; several peers need quotes: \"tcp 80 from A, B\"")));
-            return None;
-        }
-        let at = |word: &str| node.part_or_all(word);
-        let traffic = match (protocol, port) {
-            (_, "" | "from" | "to") if with_ports.contains(&protocol) => {
-                Err(Draft::new(at(protocol), format!("`{protocol}` to which port?")).help(form))
+    fn short_rule(&mut self, said: &ShortRule, context: RuleContext<'_>) -> Option<Permission> {
+        match RuleWords::parse(said, Some(context.direction)) {
+            Ok(rule) => self.rule_of(&rule, context),
+            Err(drafts) => {
+                drafts.into_iter().for_each(|draft| self.report(draft));
+                None
             }
-            _ => traffic((protocol, at(protocol)), (port, at(port))),
-        };
-        let traffic = match traffic {
-            Ok(traffic) => traffic,
-            Err(draft) => {
-                self.report(draft);
-                return None;
-            }
-        };
-        let wanted = context.preposition();
-        let beyond = preposition.starts_with(|c: char| c.is_ascii_digit());
-        if beyond && matches!(traffic, Traffic::All | Traffic::Protocol(_)) {
-            let draft = Draft::new(node.part(preposition), format!("`{traffic}` has no ports in a rule of EC2"));
-            self.report(draft.help(format!("write `{traffic} {}`", first_word(rest).1)));
+        }
+    }
+
+    /// Looks up the peers of a rule.
+    pub fn rule_of(&mut self, rule: &RuleWords, context: RuleContext<'_>) -> Option<Permission> {
+        if rule.direction != context.direction {
+            let message = format!("the rule {} does not say {}", quote(rule.said.text()), context.whom());
+            self.report(Draft::new(rule.preposition, message).help(context.turn(self.told.source)));
             return None;
         }
-        if beyond {
-            let draft = Draft::new(node.part(preposition), "a rule has one port, or one range");
-            self.report(draft.help("such as `tcp 7000-8000`; write a rule for each port else"));
-            return None;
-        }
-        if preposition != wanted || peers.is_empty() {
-            let silent = preposition.is_empty() || preposition == wanted;
-            let span = if silent { node.span } else { node.part(preposition) };
-            let message = format!("the rule {} does not say {}", quote(text), context.whom());
-            let help = if preposition == context.other_preposition() { context.turn(self.told.source) } else { form };
-            self.report(Draft::new(span, message).help(help));
-            return None;
-        }
-        let words = if port.is_empty() { protocol.to_owned() } else { format!("{protocol} {port}") };
         let mut requests = Vec::new();
-        for peer in peers.split(',').map(str::trim) {
-            let span = node.part_or_all(peer);
-            let written = format!("{words} {wanted} {peer}");
-            requests.extend(self.peer(peer, span, context).into_iter().map(|request| (request, written.clone())));
+        for peer in &rule.peers {
+            let word = peer.text();
+            let span = if word.is_empty() { rule.said.span } else { peer.span };
+            let written = format!("{} {} {word}", rule.asked, context.preposition());
+            requests.extend(self.peer(word, span, context).into_iter().map(|request| (request, written.clone())));
         }
-        self.permission(node.span, traffic, requests, None)
+        self.permission(rule.said.span, rule.traffic, requests, None)
     }
 
     fn long_rule(&mut self, rule: &LongRule, context: RuleContext<'_>) -> Option<Permission> {
@@ -354,6 +302,11 @@ impl Resolver<'_> {
             }
             Some(Sort::PrefixList) => return vec![PeerRequest::Peer(Peer::PrefixList(PrefixListName::new(word)))],
             Some(Sort::Group) => {}
+            None if EVERYWHERE.contains(&word) && !self.may_be_unread(word) => {
+                let draft = Draft::new(span, format!("{} is nobody's name", quote(word)));
+                self.report(draft.help("did you mean `anywhere`?"));
+                return Vec::new();
+            }
             None if context.lenient && super::names::fault(word).is_none() => {
                 return vec![PeerRequest::Peer(Peer::Group(GroupName::new(word)))];
             }
@@ -420,15 +373,6 @@ fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
         (Traffic::All | Traffic::Protocol(_), false, true) => " (type is ignored)",
         _ => "",
     }
-}
-
-/// Returns true if a word stands for every protocol.
-fn is_all(word: &str) -> bool {
-    matches!(word, "all" | "-1")
-}
-
-fn fault_free(word: &str) -> bool {
-    super::names::fault(word).is_none()
 }
 
 /// Addresses begin with a digit and have no letters, or are IPv6.

@@ -185,7 +185,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn operations(&mut self, verb: &str, said: Said<'_>) -> Vec<Placed<Operation>> {
+    pub fn operations(&mut self, verb: &str, said: Said<'_>) -> Vec<Placed<Operation>> {
         let unknown_group = self.refused.may_be(RefusalCode::InvalidGroupNotFound);
         match said {
             Said::Instances(names, make) => self.of_instances(names, make),

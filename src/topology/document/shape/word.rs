@@ -41,6 +41,21 @@ impl Word {
         }
     }
 
+    /// A word that was cut out of its text, as one of its own.
+    pub fn cut(&self, word: &str) -> Self {
+        let span = self.part(word);
+        let letter_by_letter = self.scalar.start.is_some() && span.end - span.start == word.len();
+        let start = letter_by_letter.then_some(span.start);
+        Self { scalar: Scalar { text: word.to_owned(), plain: false, start }, span }
+    }
+
+    /// The same word, where its source stands behind so many bytes of another.
+    pub fn moved(&self, by: usize) -> Self {
+        let Self { scalar, span } = self;
+        let scalar = Scalar { start: scalar.start.map(|start| start + by), ..scalar.clone() };
+        Self { scalar, span: Span { start: span.start + by, end: span.end + by } }
+    }
+
     /// As [`Self::part`]; all of it for a word that is not there.
     pub fn part_or_all(&self, word: &str) -> Span {
         if word.is_empty() { self.span } else { self.part(word) }

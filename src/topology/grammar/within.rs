@@ -1,8 +1,8 @@
 //! Contexts of a pattern.
 
 /// Context of a pattern.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
     /// A truth table: hosts are no receivers there, and it may name what is launched later.
     Table,
     /// An expectation of a step; whether it is one of drops.

@@ -1,0 +1,212 @@
+//! A flow: `web1 -> db1:3306 by public address`.
+
+use std::str::FromStr;
+
+use super::services::{first_word, service};
+use super::within::Within;
+use crate::model::{Direction, Service, Via};
+use crate::topology::document::shape::Word;
+use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
+
+const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
+const BY: &str = "it goes on with `by public address`, `by private address`, `by ipv6 address` or `by dns name`, then \
+                  `at ingress` or `at egress`";
+
+/// The ends of a flow, with what is asked between them; as words.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    /// What it stands in, and what is meant where a word is missing.
+    pub whole: Word,
+    /// The flow in one line.
+    pub written: String,
+    pub both_ways: bool,
+    pub from: Word,
+    /// The port that the first end sends from.
+    pub from_port: Option<Word>,
+    pub to: Word,
+    /// The port and what follows it.
+    asked: Word,
+    /// The address that is said beside the flow.
+    by: Option<Via>,
+}
+
+/// What is asked of an end, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    pub service: Service,
+    pub via: Option<Via>,
+    pub at: Option<Direction>,
+}
+
+impl Ends {
+    /// Takes a flow apart, which may be a part of a word's text.
+    pub fn of(whole: &Word, text: &str) -> Result<Self, Draft> {
+        let Some(arrow) = ["<->", "->"].into_iter().find(|arrow| text.contains(arrow)) else {
+            return Err(Draft::new(whole.span, format!("{} is not a flow", quote(text))).help(FORM));
+        };
+        let (from, to) = text.split_once(arrow).unwrap_or((text, ""));
+        let mut ends = Self::between(whole, &whole.cut(from.trim()), &whole.cut(to.trim()))?;
+        ends.both_ways = arrow == "<->";
+        ends.written = in_one_line(text);
+        Ok(ends)
+    }
+
+    /// Puts a flow together of who asks, and of whom and for what.
+    pub fn between(whole: &Word, from: &Word, to: &Word) -> Result<Self, Draft> {
+        let Some((end, asked)) = to.text().split_once(':') else {
+            let draft = Draft::new(to.span, format!("{} has no port", quote(to.text())));
+            return Err(draft.help("such as `:3306`, `:53/udp` or `:ping`"));
+        };
+        let (sender, port) = match from.text().split_once(':') {
+            // A forged source may be an address of any kind, with colons.
+            Some((end, port)) if !end.contains(" as ") => (end.trim(), Some(port.trim())),
+            _ => (from.text(), None),
+        };
+        Ok(Self {
+            whole: whole.clone(),
+            written: in_one_line(&format!("{} -> {}", from.text(), to.text())),
+            both_ways: false,
+            from: from.cut(sender),
+            from_port: port.map(|port| from.cut(port)),
+            to: to.cut(end.trim()),
+            asked: to.cut(asked),
+            by: None,
+        })
+    }
+
+    /// The arrow between them.
+    pub fn arrow(&self) -> &'static str {
+        if self.both_ways { "<->" } else { "->" }
+    }
+
+    /// A part of it; all of it for one that is missing.
+    pub fn or_whole<'w>(&'w self, part: &'w Word) -> &'w Word {
+        if part.text().trim().is_empty() { &self.whole } else { part }
+    }
+
+    /// The words of what is asked, port first.
+    pub fn asked_words(&self) -> &Word {
+        &self.asked
+    }
+
+    /// Reads the port and what follows it.
+    pub fn asked(&self, within: Within) -> Result<Asked, Draft> {
+        let (service, mut rest) = match self.asked.text().trim() {
+            "" => service(&self.whole, "")?,
+            _ => service(&self.asked, self.asked.text())?,
+        };
+        let node = &self.asked;
+        let (mut via, mut at) = (None, None);
+        while !rest.is_empty() {
+            let (word, after) = first_word(rest);
+            let (second, after) = first_word(after);
+            let (third, after_third) = first_word(after);
+            let said = Via::ALL.into_iter().find(|via| via.words().split(' ').eq([word, second, third]));
+            match (word, second) {
+                _ if via.is_none() && said.is_some() => (via, rest) = (said, after_third),
+                ("at", "ingress") if at.is_none() => (at, rest) = (Some(Direction::Ingress), after),
+                ("at", "egress") if at.is_none() => (at, rest) = (Some(Direction::Egress), after),
+                ("answered", "by") => {
+                    let draft = Draft::new(node.part(rest), format!("{} is no part of a flow here", quote(rest)));
+                    return Err(draft.help(match within {
+                        Within::Question => "leave it out: it is what a step expects of the flow, under `open:`",
+                        _ => "it belongs under `open:`, of a flow to a load balancer",
+                    }));
+                }
+                _ => {
+                    let draft = Draft::new(node.part(rest), format!("{} means nothing after a port", quote(rest)));
+                    return Err(draft.help(completed(word, second).unwrap_or_else(|| BY.to_owned())));
+                }
+            }
+        }
+        match (via, self.by) {
+            (Some(via), Some(_)) => {
+                let draft = Draft::new(self.whole.span, format!("the flow says `{}` already", via.words()));
+                Err(draft.help("leave `--by` out"))
+            }
+            (via, by) => Ok(Asked { service, via: via.or(by), at }),
+        }
+    }
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The words after a port that were meant, where there is only one way to go on.
+fn completed(first: &str, second: &str) -> Option<String> {
+    let known = [
+        ("by", "public", "address"),
+        ("by", "private", "address"),
+        ("by", "ipv6", "address"),
+        ("by", "dns", "name"),
+        ("at", "ingress", ""),
+        ("at", "egress", ""),
+    ];
+    let said = if ["by", "at"].contains(&first) { second } else { first };
+    let of = |word: &str| known.iter().find(|(_, it, _)| *it == word);
+    let whole = |(first, second, third): &(&str, &str, &str)| format!("{first} {second} {third}").trim().to_owned();
+    let exact = of(said).map(whole);
+    exact.map(|words| format!("did you mean `{words}`?"))
+}
+
+/// A flow as somebody has typed it, in one argument or in two. Names are not looked up.
+///
+/// ```
+/// use sglab::topology::TypedFlow;
+///
+/// assert!("web1 -> db1:3306 by public address".parse::<TypedFlow>().is_ok());
+/// let problems = TypedFlow::between("web1", "db1").check().unwrap_err().to_string();
+/// assert!(problems.contains("2 | db1\n  | ^^^ such as `:3306`, `:53/udp` or `:ping`"), "{problems}");
+/// ```
+#[derive(Clone, Debug)]
+pub struct TypedFlow {
+    pub(in crate::topology) text: String,
+    pub(in crate::topology) ends: Result<Ends, Draft>,
+}
+
+impl TypedFlow {
+    /// Takes one argument apart.
+    pub fn new(flow: &str) -> Self {
+        let whole = Word::new(flow, Span { start: 0, end: flow.len() });
+        Self { text: flow.to_owned(), ends: Ends::of(&whole, whole.text()) }
+    }
+
+    /// Puts two arguments together: who asks; whom, and for what. Problems point into them, a line each.
+    pub fn between(from: &str, to: &str) -> Self {
+        let from = from.replace(['\n', '\r'], " ");
+        let text = format!("{from}\n{to}");
+        let (end, start) = (from.len(), from.len() + 1);
+        let [from, to] =
+            [(0, end), (start, text.len())].map(|(start, end)| Word::new(&text[start..end], Span { start, end }));
+        let ends = Ends::between(&from, &from.cut(from.text().trim()), &to.cut(to.text().trim()));
+        Self { text, ends }
+    }
+
+    /// By this address, where the flow says none itself.
+    pub fn by(mut self, via: Option<Via>) -> Self {
+        if let (Ok(ends), Some(via)) = (&mut self.ends, via) {
+            ends.written = format!("{} {}", ends.written, via.words());
+            ends.by = Some(via);
+        }
+        self
+    }
+
+    /// Reads what needs no names.
+    ///
+    /// # Errors
+    /// What is wrong whatever the names stand for.
+    pub fn check(&self) -> Result<(), Problems> {
+        let asked = self.ends.clone().and_then(|ends| ends.asked(Within::Question));
+        asked.map(drop).map_err(|draft| Problems::new(&Source::new(TYPED, &self.text), vec![draft]))
+    }
+}
+
+impl FromStr for TypedFlow {
+    type Err = Problems;
+
+    fn from_str(text: &str) -> Result<Self, Problems> {
+        let flow = Self::new(text);
+        flow.check().map(|()| flow)
+    }
+}

@@ -1,0 +1,178 @@
+//! Protocols and ports, in their short form: `tcp 80`, `tcp 7000-8000`, `icmp echo`; and services as a flow asks for.
+
+use crate::model::protocol::unnamed;
+use crate::model::suggest;
+use crate::model::{IcmpMatch, IcmpMessage, Port, PortRange, Service, Traffic, Via};
+use crate::topology::document::shape::Word;
+use crate::topology::problem::{Draft, Span, quote};
+
+const PROTOCOLS: &str = "tcp, udp, icmp, icmpv6, `protocol` with a number, or `all`";
+
+/// The first and the remaining words.
+pub fn first_word(text: &str) -> (&str, &str) {
+    let text = text.trim_start();
+    match text.find(char::is_whitespace) {
+        Some(end) => (&text[..end], text[end..].trim()),
+        None => (text, &text[text.len()..]),
+    }
+}
+
+/// Reads a protocol with a port, or with an ICMP type.
+pub fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traffic, Draft> {
+    match protocol.0 {
+        "tcp" => ports(port.0, port.1).map(Traffic::Tcp),
+        "udp" => ports(port.0, port.1).map(Traffic::Udp),
+        "icmp" => icmp(port.0, port.1, 8).map(Traffic::Icmp),
+        "icmpv6" => icmp(port.0, port.1, 128).map(Traffic::Icmpv6),
+        "all" | "-1" => Ok(Traffic::All),
+        "protocol" => protocol_of_a_rule(port.0, port.1),
+        other => Err(unknown_protocol(other, protocol.1)),
+    }
+}
+
+pub fn unknown_protocol(word: &str, span: Span) -> Draft {
+    let help = by_number(word).or_else(|| suggest(word, ["tcp", "udp", "icmp", "icmpv6"]));
+    let help = help.unwrap_or_else(|| PROTOCOLS.to_owned());
+    Draft::new(span, format!("unknown protocol {}", quote(word))).help(help)
+}
+
+/// Returns advice on writing by its number a protocol that has a name elsewhere, and none in EC2.
+fn by_number(word: &str) -> Option<String> {
+    let number = unnamed(word)?;
+    Some(format!("{} is `protocol {number}`, without ports: EC2 has none for it", word.to_uppercase()))
+}
+
+fn no_number(word: &str, span: Span) -> Draft {
+    let help = by_number(word).unwrap_or_else(|| "0 to 255".to_owned());
+    Draft::new(span, format!("{} is not the number of a protocol", quote(word))).help(help)
+}
+
+/// The number of a protocol in a rule. Those that have names have ports or types, which must be said.
+fn protocol_of_a_rule(word: &str, span: Span) -> Result<Traffic, Draft> {
+    let named =
+        |name: &str| Err(Draft::new(span, format!("protocol {word} is {name}")).help(format!("write `{name}`")));
+    match byte(word) {
+        Some(6) => named("tcp"),
+        Some(17) => named("udp"),
+        Some(1) => named("icmp"),
+        Some(58) => named("icmpv6"),
+        Some(number) => Ok(Traffic::Protocol(number)),
+        None => Err(no_number(word, span)),
+    }
+}
+
+/// `80`, `7000-8000`, `all`.
+pub fn ports(word: &str, span: Span) -> Result<PortRange, Draft> {
+    if word == "all" {
+        return Ok(PortRange::ALL);
+    }
+    let Some((from, to)) = word.split_once('-') else { return port(word, span).map(PortRange::single) };
+    let (from, to) = (port(from, span)?, port(to, span)?);
+    PortRange::new(from, to).ok_or_else(|| {
+        Draft::new(span, format!("the port range {word} ends before it begins")).help(format!("write {to}-{from}"))
+    })
+}
+
+/// A port number.
+pub fn port(word: &str, span: Span) -> Result<Port, Draft> {
+    if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
+        let draft = Draft::new(span, format!("{} is not a port", quote(word)));
+        return Err(draft.help("a number, a range such as 7000-8000, or `all`"));
+    }
+    match word.parse() {
+        Ok(number) => Ok(Port(number)),
+        Err(_) => Err(Draft::new(span, format!("port {word} is out of range")).help("ports go up to 65535")),
+    }
+}
+
+/// `echo`, `all`, `8`, `3/4`.
+fn icmp(word: &str, span: Span, echo: u8) -> Result<IcmpMatch, Draft> {
+    let matched = match word {
+        "all" => Some(IcmpMatch::All),
+        "echo" => Some(IcmpMatch::Type(echo)),
+        _ => match word.split_once('/') {
+            Some((kind, code)) => byte(kind).zip(byte(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
+            None => byte(word).map(IcmpMatch::Type),
+        },
+    };
+    matched.ok_or_else(|| {
+        Draft::new(span, format!("{} is not an ICMP type", quote(word)))
+            .help("`echo`, `all`, a type such as 8, or type/code such as 3/4; each at most 255")
+    })
+}
+
+fn byte(text: &str) -> Option<u8> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+}
+
+/// Reads the service of a flow: `80`, `80/tcp`, `53/udp`, `ping`, `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`. Gives what
+/// follows, too.
+pub fn service<'t>(node: &Word, text: &'t str) -> Result<(Service, &'t str), Draft> {
+    let (first, rest) = first_word(text);
+    let span = node.part(first);
+    let one = |word: &str, span: Span, make: fn(Port) -> Service| match port(word, span) {
+        Ok(Port(0)) => Err(Draft::new(span, "nothing can listen on port 0, and nothing can ask for it")),
+        Ok(port) => Ok(make(port)),
+        Err(draft) => Err(draft.help("one port, such as 80, 80/tcp, 53/udp, or `ping`")),
+    };
+    match first {
+        "ping" => return Ok((Service::IcmpEcho, rest)),
+        "tcp" | "udp" | "icmp" | "protocol" => {}
+        "" => return Err(Draft::new(node.span, "a port is missing").help("such as `tcp 80` or `icmp echo`")),
+        _ if first.starts_with(|c: char| c.is_ascii_digit()) => {
+            let service = match first.split_once('/') {
+                None => one(first, span, Service::Tcp)?,
+                Some((port, "tcp")) => one(port, span, Service::Tcp)?,
+                Some((port, "udp")) => one(port, span, Service::Udp)?,
+                Some((_, other)) => return Err(unknown_protocol(other, node.part(other))),
+            };
+            return Ok((service, rest));
+        }
+        _ if first.contains('/') || !rest.is_empty() || unnamed(first).is_some() => {
+            return Err(unknown_protocol(first, span));
+        }
+        _ => return Err(Draft::new(span, format!("{} is not a port", quote(first))).help("such as 80, 53/udp or ping")),
+    }
+    let (second, rest) = first_word(rest);
+    let at = if second.is_empty() { span } else { node.part(second) };
+    let service = match (first, second) {
+        (_, "") => return Err(Draft::new(at, format!("`{first}` of which port?")).help("such as `tcp 80`")),
+        ("tcp", port) => one(port, at, Service::Tcp)?,
+        ("udp", port) => one(port, at, Service::Udp)?,
+        ("protocol", number) => protocol(number, at)?,
+        (_, "echo" | "8" | "8/0") => Service::IcmpEcho,
+        (_, message) => icmp_message(message, at)?,
+    };
+    Ok((service, rest))
+}
+
+/// `13`, `3/4`: one message.
+fn icmp_message(word: &str, span: Span) -> Result<Service, Draft> {
+    let (kind, code) = word.split_once('/').unwrap_or((word, "0"));
+    let message = byte(kind).zip(byte(code)).map(|(kind, code)| Service::Icmp(IcmpMessage { kind, code }));
+    message.ok_or_else(|| {
+        Draft::new(span, format!("{} is not an ICMP message", quote(word)))
+            .help("`echo`, a type such as 13, or type/code such as 3/4; each at most 255")
+    })
+}
+
+/// Reports a service that no probe can ask for by an address of this kind. `asked` are its words.
+pub fn unprobeable(node: &Word, asked: &str, service: Service, via: Via) -> Option<Draft> {
+    let why = service.unprobeable(via)?;
+    let (_, number) = first_word(asked);
+    let (number, _) = first_word(number);
+    let over = if service.unprobeable(Via::Private).is_none() { " over IPv6" } else { "" };
+    let message = format!("no probe can ask for {service}{over}");
+    Some(Draft::new(node.part(number), message).help(format!("{why}; `sglab explain` says what groups make of it")))
+}
+
+/// `47`: a protocol of IP that has no ports.
+fn protocol(word: &str, span: Span) -> Result<Service, Draft> {
+    match byte(word) {
+        Some(6) => Err(Draft::new(span, "protocol 6 is tcp").help("such as `tcp 80`")),
+        Some(17) => Err(Draft::new(span, "protocol 17 is udp").help("such as `udp 53`")),
+        Some(1 | 58) => Err(Draft::new(span, format!("protocol {word} is icmp")).help("such as `icmp echo`")),
+        Some(number) => Ok(Service::Protocol(number)),
+        None => Err(no_number(word, span)),
+    }
+}

@@ -1,0 +1,97 @@
+//! Operations of arguments, looked up in a running cloud.
+
+use super::live::read_words;
+use super::names::fault;
+use super::refused::Refused;
+use super::resolver::Resolver;
+use super::rules::RuleContext;
+use crate::model::{Cloud, Direction, GroupName, Operation, Permission};
+use crate::topology::builder::NewInstance;
+use crate::topology::document::scenario::{Operations, Verb};
+use crate::topology::document::shape::{One, Tagged};
+use crate::topology::problem::{Draft, Problems};
+use crate::topology::typed::{Lines, Typed, TypedRules};
+
+impl Typed {
+    /// Looks up its names in a running cloud. What EC2 itself would refuse is left to [`apply`](fn@crate::model::apply); so are names that nobody
+    /// has, but of an operation that names things of several kinds, such as a launch: of that all are told at once.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the arguments, at once.
+    pub fn read(&self, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
+        use Direction::{Egress, Ingress};
+        let make: fn(GroupName, Vec<Permission>) -> Operation = match self {
+            Self::Authorize(TypedRules { direction: Ingress, .. }) => Operation::AuthorizeIngress,
+            Self::Authorize(TypedRules { direction: Egress, .. }) => Operation::AuthorizeEgress,
+            Self::Revoke(TypedRules { direction: Ingress, .. }) => Operation::RevokeIngress,
+            Self::Revoke(TypedRules { direction: Egress, .. }) => Operation::RevokeEgress,
+            Self::UpdateDescription(TypedRules { direction: Egress, .. }) => Operation::UpdateDescriptionEgress,
+            _ => Operation::UpdateDescription,
+        };
+        let mut lines = Lines::default();
+        match self.verb(&mut lines) {
+            Ok(verb) => {
+                let refused = if self.tells_unknown_names() { Refused::AsItMayKnown } else { Refused::AsItMay };
+                read_words(cloud, &lines.text, |resolver| resolver.typed(verb, refused))
+            }
+            Err(rules) => rules.read(cloud).map(|(group, rules)| vec![make(group, rules)]),
+        }
+    }
+}
+
+impl NewInstance {
+    /// Looks up its names in a running cloud, for its launch under a name. Names that nobody has are left to
+    /// [`apply`](fn@crate::model::apply), as far as EC2 knows such.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, at once; each word that was said of it is a line.
+    pub fn read(&self, name: &str, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
+        let (verb, lines) = self.launch(name);
+        read_words(cloud, &lines.text, |resolver| resolver.typed(verb, Refused::AsItMay))
+    }
+}
+
+impl TypedRules {
+    /// Looks up its names in a running cloud. A group that nobody knows is left to [`apply`](fn@crate::model::apply).
+    ///
+    /// # Errors
+    /// Everything that is wrong with the arguments, at once.
+    pub fn read(&self, cloud: &Cloud) -> Result<(GroupName, Vec<Permission>), Problems> {
+        let Self { group: word, direction, rules, description } = self;
+        let mut lines = Lines::default();
+        let group = lines.word(word);
+        let rules: Vec<_> = rules.iter().map(|rule| lines.rule(rule, *direction)).collect();
+        read_words(cloud, &lines.text, |resolver| {
+            let name = match resolver.names.sort(word).is_none() && fault(word).is_none() {
+                true => GroupName::new(word),
+                // Reported, if it is none.
+                false => resolver.group(word, group.span).unwrap_or_else(|| GroupName::new(word)),
+            };
+            if rules.is_empty() {
+                resolver.report(Draft::new(group.span, "no rule is named"));
+            }
+            let context = RuleContext { group: Some(&name), direction: *direction, addresses: true, lenient: true };
+            let mut read = Vec::new();
+            for rule in rules {
+                match rule {
+                    Ok(words) => read.extend(resolver.rule_of(&words, context)),
+                    Err(drafts) => drafts.into_iter().for_each(|draft| resolver.report(draft)),
+                }
+            }
+            read.iter_mut().for_each(|rule| rule.description.clone_from(description));
+            (name, read)
+        })
+    }
+}
+
+impl Resolver<'_> {
+    fn typed(&mut self, verb: Verb, refused: Refused) -> Vec<Operation> {
+        let said: Operations = [One::from(verb)].into_iter().collect();
+        self.declare_made(&said, &[], refused);
+        self.refused = refused;
+        let verbs = said.items.iter().flat_map(|entry| &entry.all);
+        let read: Vec<_> = verbs.flat_map(|(_, verb)| self.operations(verb.key(), verb.said())).collect();
+        self.refused = Refused::No;
+        read.into_iter().map(|placed| placed.value).collect()
+    }
+}

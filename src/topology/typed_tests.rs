@@ -1,0 +1,233 @@
+//! What is typed: rules, flows and operations, read without a cloud and with one.
+
+use super::*;
+use crate::model::{AutomaticPublic, Cloud, Direction, Era, Operation, Reassociation, SourceDestCheck};
+
+const SHOP: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+elastic-ips: [eip-spare]
+prefix-lists: {partners: [192.0.2.0/28]}
+vpcs: {main: {cidr: 10.0.0.0/16, subnets: {front: 10.0.1.0/24, back: 10.0.2.0/24}}}
+groups: {WEB: [tcp 80 from anywhere], ADMIN: []}
+instances: {web1: {groups: WEB, listens: tcp 80}, web2: {groups: WEB, interfaces: {eth1: {groups: WEB}}}}
+load-balancers: {site: {groups: WEB, listeners: [tcp 80], targets: [web1]}}
+";
+
+fn shop() -> Cloud {
+    let topology = Topology::parse_cloud("shop.yaml", SHOP.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    topology.initial_cloud(Era::Vpc).unwrap()
+}
+
+fn all(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn rules(group: &str, direction: Direction, rules: &[&str]) -> TypedRules {
+    let rules = rules.iter().map(|rule| TypedRule::new(rule)).collect();
+    TypedRules { group: group.to_owned(), direction, rules, description: None }
+}
+
+fn launch(instance: &str, groups: &[&str], subnet: Option<&str>) -> Typed {
+    Typed::Launch(TypedLaunch {
+        instance: instance.to_owned(),
+        groups: all(groups),
+        listens: all(&["tcp 80"]),
+        subnet: subnet.map(str::to_owned),
+        address: None,
+        public: AutomaticPublic::None,
+    })
+}
+
+/// The words under each caret, with what is said there.
+fn carets(problems: &Problems) -> Vec<String> {
+    let text = problems.to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    let under = |pair: &[&str]| {
+        let from = pair[1].find('^')?;
+        let width = pair[1].matches('^').count();
+        let help = pair[1][from + width..].trim();
+        Some(format!("{}: {help}", pair[0].chars().skip(from).take(width).collect::<String>()).trim_end().to_owned())
+    };
+    lines.windows(2).filter_map(under).collect()
+}
+
+#[test]
+fn a_rule_is_read_without_a_cloud_and_every_wrong_word_has_a_caret() {
+    for (rule, wrong) in [
+        ("tcp 80-70 frm DB", &["80-70: write 70-80", "frm: did you mean `from`?"][..]),
+        ("tpc 80 from DB", &["tpc: did you mean `tcp`?"]),
+        ("443 from anywhere", &["443: write `tcp 443 from anywhere`, or udp"]),
+        ("443/udp from anywhere", &["443/udp: write `udp 443 from anywhere`"]),
+        ("ping from office", &["ping: write `icmp echo from office`"]),
+    ] {
+        assert_eq!(carets(&rule.parse::<RuleWords>().unwrap_err()), wrong, "{rule}");
+    }
+    for rule in
+        ["tcp 80 from DB, office", "all to anywhere", "icmp 3/4 from 10.0.0.0/8", "protocol 47 from web1.private"]
+    {
+        assert!(rule.parse::<RuleWords>().is_ok(), "{rule}");
+    }
+    let known = rules("WEB", Direction::Ingress, &["tcp 443 from everywhere"]).read(&shop()).unwrap_err();
+    assert_eq!(carets(&known), ["everywhere: did you mean `anywhere`?"]);
+}
+
+#[test]
+fn all_that_is_wrong_with_a_command_is_told_at_its_arguments() {
+    let cloud = shop();
+    let wrong = |typed: Typed| carets(&typed.read(&cloud).unwrap_err());
+    assert_eq!(
+        wrong(launch("web3", &["WBE", "ADMN"], Some("frnt"))),
+        ["WBE: did you mean `WEB`?", "ADMN: did you mean `ADMIN`?", "frnt: did you mean `front`?"]
+    );
+    let attach =
+        TypedInterface { instance: "wbe1".to_owned(), device: "eth1".to_owned(), groups: all(&["WBE"]), subnet: None };
+    assert_eq!(wrong(Typed::AttachInterface(attach)), ["wbe1: did you mean `web1`?", "WBE: did you mean `WEB`?"]);
+    let edit = Typed::EditPrefixList {
+        list: "partnes".to_owned(),
+        add: all(&["192.0.2.300"]),
+        remove: all(&["192.0.2.0/33"]),
+    };
+    assert_eq!(wrong(edit).len(), 3);
+    let group = TypedGroup {
+        group: "CACHE".to_owned(),
+        rules: ["tcp 6379 from WBE", "tcp 6379 frm WEB"].map(TypedRule::new).to_vec(),
+        name: None,
+        description: None,
+        vpc: Some("mian".to_owned()),
+    };
+    let group = Typed::CreateGroup(group);
+    assert_eq!(carets(&group.check().unwrap_err()), ["frm: did you mean `from`?"]);
+    assert_eq!(wrong(group).len(), 3);
+    let authorize = Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp 80-70 frm WEB", "tcp 80 from web1"]));
+    assert_eq!(carets(&authorize.check().unwrap_err()), ["80-70: write 70-80", "frm: did you mean `from`?"]);
+    assert_eq!(wrong(authorize).len(), 3);
+}
+
+#[test]
+fn arguments_are_what_the_words_of_a_file_are() {
+    let cloud = shop();
+    let group = TypedGroup {
+        group: "CACHE".to_owned(),
+        rules: vec![TypedRule::new("tcp 6379 from WEB")],
+        name: Some("caches (eu-west) #1".to_owned()),
+        description: Some("of the shop".to_owned()),
+        vpc: None,
+    };
+    let interface = TypedInterface {
+        instance: "web1".to_owned(),
+        device: "eth1".to_owned(),
+        groups: all(&["ADMIN"]),
+        subnet: None,
+    };
+    let typed = [
+        (
+            launch("web3", &["WEB"], Some("back")),
+            "launch: {web3: {groups: WEB, subnet: back, listens: tcp 80, public: no}}",
+        ),
+        (Typed::Stop(all(&["web1", "nope"])), "stop: [web1, nope]"),
+        (Typed::Start(all(&["web1"])), "start: web1"),
+        (Typed::Reboot(all(&["web1"])), "reboot: web1"),
+        (Typed::Crash(all(&["web1"])), "crash: web1"),
+        (Typed::Terminate(all(&["web1"])), "terminate: web1"),
+        (
+            Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp 81 from office"])),
+            "authorize: {WEB: [tcp 81 from office]}",
+        ),
+        (
+            Typed::Revoke(rules("WEB", Direction::Egress, &["all to anywhere"])),
+            "revoke-egress: {WEB: [all to anywhere]}",
+        ),
+        (
+            Typed::CreateGroup(group),
+            "create-group: {CACHE: {name: 'caches (eu-west) #1', description: of the shop, ingress: [tcp 6379 from WEB]}}",
+        ),
+        (Typed::DeleteGroup(all(&["ADMIN"])), "delete-group: ADMIN"),
+        (
+            Typed::SetGroups { target: "web2.eth1".to_owned(), groups: all(&["ADMIN"]) },
+            "set-groups: {web2.eth1: ADMIN}",
+        ),
+        (Typed::AllocateAddress(all(&["eip-new"])), "allocate-address: eip-new"),
+        (
+            Typed::AssociateAddress {
+                elastic_ip: "eip-spare".to_owned(),
+                to: "web1".to_owned(),
+                reassociation: Reassociation::Refused,
+            },
+            "associate-address: {eip-spare: {instance: web1, allow-reassociation: no}}",
+        ),
+        (Typed::DisassociateAddress(all(&["eip-spare"])), "disassociate-address: eip-spare"),
+        (Typed::ReleaseAddress(all(&["eip-spare"])), "release-address: eip-spare"),
+        (Typed::AttachInterface(interface), "attach-interface: {web1: {eth1: {groups: ADMIN}}}"),
+        (Typed::DetachInterface(all(&["web2.eth1"])), "detach-interface: web2.eth1"),
+        (
+            Typed::SourceDestCheck { target: "web1".to_owned(), check: SourceDestCheck::Off },
+            "source-dest-check: {web1: off}",
+        ),
+        (
+            Typed::EditPrefixList { list: "partners".to_owned(), add: all(&["192.0.2.64"]), remove: Vec::new() },
+            "edit-prefix-list: {partners: {add: 192.0.2.64}}",
+        ),
+        (
+            Typed::RegisterInstances { balancer: "site".to_owned(), instances: all(&["web2"]) },
+            "register-instances: {site: web2}",
+        ),
+        (
+            Typed::DeregisterInstances { balancer: "site".to_owned(), instances: all(&["web1"]) },
+            "deregister-instances: {site: web1}",
+        ),
+    ];
+    // Without the places, of which each has its own.
+    fn plain(mut value: serde_json::Value) -> serde_json::Value {
+        match &mut value {
+            serde_json::Value::Object(map) => {
+                map.remove("place");
+                map.values_mut().for_each(|it| *it = plain(it.take()));
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|it| *it = plain(it.take())),
+            _ => {}
+        }
+        value
+    }
+    let json = |all: Vec<Operation>| plain(serde_json::to_value(all).unwrap());
+    for (typed, words) in typed {
+        let read = typed.read(&cloud).unwrap_or_else(|problems| panic!("{words}: {problems}"));
+        let of_file = read_operations(&cloud, words).unwrap_or_else(|problems| panic!("{words}: {problems}"));
+        assert_eq!(json(read), json(of_file.into_iter().map(|placed| placed.value).collect()), "{words}");
+    }
+}
+
+#[test]
+fn a_rule_that_a_shell_took_apart_is_put_together() {
+    let apart = Typed::Authorize(rules("WEB", Direction::Ingress, &["tcp", "81", "from", "office"]));
+    assert!(apart.check().is_err());
+    let (rule, whole) = apart.with_one_rule().unwrap();
+    assert_eq!(rule, "tcp 81 from office");
+    assert!(whole.read(&shop()).is_ok());
+    let two = Typed::Revoke(rules("WEB", Direction::Ingress, &["tcp 80 from anywhere", "tcp 81 from office"]));
+    assert!(two.with_one_rule().is_none());
+}
+
+#[test]
+fn a_flow_is_typed_in_one_argument_or_in_two_and_its_carets_stand_there() {
+    let cloud = shop();
+    let written = |flow: TypedFlow| flow.flow(&cloud).unwrap_or_else(|problems| panic!("{problems}")).written;
+    assert_eq!(written(TypedFlow::new("office ->  web1:80")), "office -> web1:80");
+    let public = written(TypedFlow::between("web2", "web1:80").by(Some(crate::model::Via::Public)));
+    assert_eq!(public, "web2 -> web1:80 by public address");
+    let web1 = cloud.instances.first().and_then(|(_, web1)| web1.interfaces.first()).unwrap();
+    let private = web1.private.unwrap();
+    let wrong = |flow: TypedFlow| carets(&flow.flow(&cloud).unwrap_err());
+    assert_eq!(
+        wrong(TypedFlow::between("wbe1", "web2:99999")),
+        ["wbe1: did you mean `web1`?", "99999: one port, such as 80, 80/tcp, 53/udp, or `ping`"]
+    );
+    assert_eq!(
+        wrong(TypedFlow::between("web2", &format!("{private}:80"))),
+        [format!("{private}: write `web1`, which has it")]
+    );
+    assert_eq!(wrong(TypedFlow::between("203.0.113.10", "web1:80")), ["203.0.113.10: write `office`, which has it"]);
+    let twice = TypedFlow::between("web2", "web1:80 by dns name").by(Some(crate::model::Via::Public));
+    assert!(twice.check().unwrap_err().to_string().contains("the flow says `by dns name` already"));
+    assert!("web1 -> web2".parse::<TypedFlow>().is_err() && "web1 -> nobody:80".parse::<TypedFlow>().is_ok());
+}
