@@ -124,11 +124,16 @@ async fn request(stream: &mut UnixStream) -> Result<Envelope, Option<String>> {
     }
     let mut bytes = vec![0; protocol::announced(head, MAX_REQUEST).map_err(why)?];
     stream.read_exact(&mut bytes).await.map_err(|error| Some(format!("the request was cut short: {error}")))?;
-    let version = serde_json::from_slice::<AnyVersion>(&bytes).map_err(|error| why(error.into()))?.sglab;
+    let read = serde_json::from_slice::<Envelope>(&bytes);
+    let version = match &read {
+        Ok(envelope) => envelope.sglab,
+        // A request that only another version has is no mistake of this one.
+        Err(_) => serde_json::from_slice::<AnyVersion>(&bytes).map_err(|error| why(error.into()))?.sglab,
+    };
     if version != VERSION {
         return Err(Some(format!("this lab speaks version {VERSION} of the protocol, and not {version}")));
     }
-    serde_json::from_slice(&bytes).map_err(|error| why(error.into()))
+    read.map_err(|error| why(error.into()))
 }
 
 /// Part of an envelope that every version has.
