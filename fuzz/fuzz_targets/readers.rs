@@ -1,0 +1,13 @@
+//! One reader of outside text, which the variable `READER` names: a program for all of them is linked once.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use sglab::{protocol, scenario::readers};
+
+static READER: LazyLock<String> = LazyLock::new(|| std::env::var("READER").expect("READER names a folder of fuzz/corpus"));
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| match READER.as_str() {
+    "request" => protocol::read_any(bytes),
+    reader => assert!(readers::read(reader, bytes), "there is no reader {reader}"),
+});
