@@ -104,7 +104,7 @@ pub fn ruleset(
     if vpc.routes.values().any(|routes| !routes.is_empty()) {
         ruleset.sets.insert(CHECKED.to_owned(), set("ifname", checked_targets(vpc, attached)));
         if let Some(chain) = ruleset.chains.get_mut(&Direction::Ingress.to_string()) {
-            chain.rules.insert(0, destination_check());
+            chain.rules.splice(0..0, [destination_check(), blackhole()]);
         }
     }
     Ok(ruleset)
@@ -229,6 +229,12 @@ fn add_interface(
     Ok((new_chain, Some(live_chain)))
 }
 
+/// Routes that lead to nobody end at the canary's link. What is under way comes by there too, so this is asked of every packet.
+fn blackhole() -> NftRule {
+    let others = format!("oifname \"{CANARY}\" ip daddr != {CANARY_ADDRESS}");
+    own("blackhole", format!("{others} {} drop", log(Record::Blackhole)))
+}
+
 /// No group judges the gateway; the canary is judged by its own chain.
 fn verdicts() -> Map {
     let always = [GW, CANARY].map(|port| (format!("\"{port}\""), "accept".to_owned()));
@@ -238,8 +244,6 @@ fn verdicts() -> Map {
 fn canary_chain() -> Chain {
     let open = log(Record::Pass(Direction::Ingress));
     chain([
-        // Routes that lead to nobody end here.
-        own("blackhole", format!("ip daddr != {CANARY_ADDRESS} {} drop", log(Record::Blackhole))),
         own("open", format!("udp dport {CANARY_OPEN_PORT} {open} accept")),
         own("drop", format!("{} drop", log(Record::Drop(Direction::Ingress)))),
     ])

@@ -11,7 +11,7 @@ use super::booted::Lab;
 use super::error::LabError;
 use super::hosts_file;
 use crate::fabric::{self, FabricError, Namespace};
-use crate::model::{Change, Changed, Cloud, InstanceName, InstanceState, Operation, Service, apply, apply_all};
+use crate::model::{Change, Changed, Cloud, InstanceName, InstanceState, Operation, Power, Service, apply, apply_all};
 use crate::network::diff::diff;
 use crate::network::{Action, Link, LinkName, Network, NodeKind, NodeName, Phases, Timeouts};
 use crate::sandbox::machine::Machine;
@@ -112,12 +112,12 @@ impl Lab {
 
     /// Ends the programs of an instance that ends: before anything else is done, so that none is in the way.
     async fn end_programs_first(&mut self, operation: &Operation) {
-        match operation {
-            Operation::Stop(name) | Operation::Terminate(name) => self.end_programs(name).await,
-            Operation::Reboot(name) if self.runs(name) => self.end_programs(name).await,
+        match operation.power() {
+            Some((Power::Stop | Power::Terminate, name)) => self.end_programs(name).await,
+            Some((Power::Reboot, name)) if self.runs(name) => self.end_programs(name).await,
             // Later than those, except where its programs leave no room for a thread.
-            Operation::Crash(name) if !fabric::has_room() => self.end_programs(name).await,
-            _ => {}
+            Some((Power::Crash, name)) if !fabric::has_room() => self.end_programs(name).await,
+            Some((Power::Reboot | Power::Crash | Power::Start, _)) | None => {}
         }
     }
 
@@ -308,27 +308,27 @@ impl Lab {
             self.end_programs(&InstanceName::new(&name.0)).await;
             self.prober.leave(name).await;
         }
-        match operated.map(|it| it.operation) {
+        match operated.and_then(|it| it.operation.power()) {
             // Its link went first, so its peers see silence and no farewell.
-            Some(Operation::Crash(name)) => {
+            Some((Power::Crash, name)) => {
                 let node = NodeName(name.to_string());
                 self.prober.silence(&node).await;
                 self.end_programs(name).await;
                 self.connections.end(&node, "its programs have ended");
             }
             // A boot begins its programs anew.
-            Some(Operation::Reboot(name)) => {
+            Some((Power::Reboot, name)) => {
                 let node = NodeName(name.to_string());
                 self.prober.restart(&node).await;
                 self.end_programs(name).await;
                 self.connections.end(&node, "its programs have ended");
             }
             // Sockets that listen there were opened for this very start; to start an instance that runs does nothing.
-            Some(Operation::Start(name)) if !self.runs(name) => {
+            Some((Power::Start, name)) if !self.runs(name) => {
                 self.connections.end(&NodeName(name.to_string()), "its programs have ended");
                 self.end_programs(name).await;
             }
-            _ => {}
+            Some((Power::Start | Power::Stop | Power::Terminate, _)) | None => {}
         }
         for action in phases.iter().flatten() {
             if let Action::ForgetFlows(_, address) = action {

@@ -20,7 +20,9 @@ impl Lab {
     /// that it is not for one of its ends.
     pub async fn open(&mut self, name: &ConnectionName, flow: &Flow) -> Result<(), LabError> {
         let (ask, client) = self.ends(name, flow).await?;
-        let connection = Connection::open(&mut self.prober, ask, client).await;
+        let state = &self.state;
+        let whose = |node: &NodeName, index| state.whose(node, index);
+        let connection = Connection::open(&mut self.prober, ask, client, &whose).await;
         self.hold(name, vec![flow.clone()], flow, connection)
     }
 

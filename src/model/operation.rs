@@ -139,7 +139,14 @@ impl Operation {
                 let services = launch.listens.iter().copied().chain(daemons).collect();
                 Parts { sets, services, names: Some(NameEffect::Instance(launch)), ..none }
             }
-            Self::Terminate(instance) => Parts { names: Some(NameEffect::NoInstance(instance)), ..none },
+            Self::Terminate(instance) => {
+                let names = Some(NameEffect::NoInstance(instance));
+                Parts { power: Some((Power::Terminate, instance)), names, ..none }
+            }
+            Self::Stop(instance) => Parts { power: Some((Power::Stop, instance)), ..none },
+            Self::Start(instance) => Parts { power: Some((Power::Start, instance)), ..none },
+            Self::Reboot(instance) => Parts { power: Some((Power::Reboot, instance)), ..none },
+            Self::Crash(instance) => Parts { power: Some((Power::Crash, instance)), ..none },
             Self::AuthorizeIngress(group, permissions)
             | Self::RevokeIngress(group, permissions)
             | Self::AuthorizeEgress(group, permissions)
@@ -162,11 +169,7 @@ impl Operation {
             Self::AllocateAddress(name) => Parts { names: Some(NameEffect::ElasticIp(name)), ..none },
             Self::ReleaseAddress(name) => Parts { names: Some(NameEffect::NoElasticIp(name)), ..none },
             Self::AssociateAddress { to, .. } => Parts { names: Some(NameEffect::PublicAddress(to)), ..none },
-            Self::Stop(_)
-            | Self::Start(_)
-            | Self::Reboot(_)
-            | Self::Crash(_)
-            | Self::DetachInterface(_)
+            Self::DetachInterface(_)
             | Self::SetSourceDestCheck(..)
             | Self::CreatePrefixList(_)
             | Self::ModifyPrefixList { .. }
@@ -174,6 +177,11 @@ impl Operation {
             | Self::DeregisterInstances(..)
             | Self::DisassociateAddress(_) => none,
         }
+    }
+
+    /// The instance whose state it changes, and how.
+    pub fn power(&self) -> Option<(Power, &InstanceName)> {
+        self.parts().power
     }
 
     /// Returns true if it is about rules of a group.
@@ -286,6 +294,8 @@ impl Operation {
 /// Names and services in an operation.
 #[derive(Default)]
 struct Parts<'a> {
+    /// The change of state of an instance that is there.
+    power: Option<(Power, &'a InstanceName)>,
     /// Its own group, which is there.
     group: Option<&'a GroupName>,
     /// Groups of interfaces.
@@ -296,6 +306,21 @@ struct Parts<'a> {
     services: Vec<Service>,
     /// Effect on names.
     names: Option<NameEffect<'a>>,
+}
+
+/// Change of state of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Power {
+    /// It is stopped.
+    Stop,
+    /// It is started.
+    Start,
+    /// It boots anew.
+    Reboot,
+    /// Its operating system dies.
+    Crash,
+    /// It ends for good.
+    Terminate,
 }
 
 /// Effect of an operation on names: existence from then on, its end, memberships of groups, and public addresses.

@@ -190,7 +190,7 @@ pub fn unheard(drop: &Drop) -> String {
 }
 
 /// `dropped as spoofed at web.eth0, source 10.0.2.11`, `dropped at the ingress of web.eth0, source 10.0.0.12`.
-fn words(Drop { cause, source }: &Drop) -> String {
+pub(super) fn words(Drop { cause, source }: &Drop) -> String {
     match (cause.groups(), cause.interface()) {
         (Some((at, interface, _)), _) => format!("dropped at the {at} of {interface}, source {source}"),
         (None, Some(interface)) => format!("dropped as {} at {interface}, source {source}", cause.record()),

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::ask::{Ask, parties, stays_inside, tuples};
 use super::canary::{self, Links, Receiver};
-use super::dropped::{Drop, SentBy, Whose, drop_of};
+use super::dropped::{Drop, SentBy, Whose, drop_of, words};
 use super::evidence::{Case, Logged};
 use super::prober::Prober;
 use super::question::{TOKEN_BYTES, Token};
@@ -106,7 +106,7 @@ impl Connection {
     ///
     /// # Errors
     /// Why it could not be opened, in words.
-    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver) -> Result<Self, NotMet> {
+    pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver, whose: Whose<'_>) -> Result<Self, NotMet> {
         let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
         let (socket, port) = prober.open_socket(&ask).await?;
         let token = prober.token();
@@ -148,9 +148,14 @@ impl Connection {
         };
         prober.board.forget(&there);
         // An end that keeps its own packets is not answered either.
-        opened.map_err(|why| match case.has_drop() || case.sent_back().refusal {
-            true => NotMet::Apart(why),
-            false => NotMet::Unproved(why),
+        opened.map_err(|why| {
+            let records = case.records();
+            let dropped = records.iter().find(|logged| logged.record.is_drop());
+            match dropped.map(|logged| drop_of(logged, SentBy::Opener, whose)) {
+                Some(drop) => NotMet::Apart(words(&drop)),
+                None if case.has_drop() || case.sent_back().refusal => NotMet::Apart(why),
+                None => NotMet::Unproved(why),
+            }
         })
     }
 

@@ -118,7 +118,7 @@ pub fn compare_held(standing: &Standing, held: &Held) -> Agreement {
         // A packet of a forgotten connection belongs to none, and begins none. Where it ends, whoever holds its addresses by now
         // decides: in whichever VPC.
         (Standing::Forgotten, Held::Cut(drops)) => every(drops, &|cause| {
-            matches!(cause.record(), Record::Invalid | Record::Untranslated | Record::Unreachable)
+            matches!(cause.record(), Record::Invalid | Record::Untranslated | Record::Unreachable | Record::Blackhole)
         }),
         (Standing::Forgotten, Held::Gone { .. }) => true,
         // An end may end its own connection at any time, which nothing foretells.

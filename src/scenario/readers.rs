@@ -150,7 +150,6 @@ mod tests {
         let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
         let (mut named, mut found) = (0, 0);
         for (name, reader) in READERS {
-            assert!(fuzz.join(format!("fuzz_targets/{name}.rs")).is_file(), "there is a target for {name}");
             let folder = fuzz.join("corpus").join(name);
             for entry in fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
                 let path = entry.expect("an entry").path();

@@ -1,6 +1,6 @@
 //! Operations as the arguments of a command say them: typed, but for their names, which are not looked up yet.
 
-use crate::model::{AutomaticPublic, Direction, GroupName, Reassociation, SourceDestCheck};
+use crate::model::{AutomaticPublic, Direction, GroupName, Operation, Permission, Reassociation, SourceDestCheck};
 use crate::topology::document::groups::{Group, LongGroup, Rules};
 use crate::topology::document::instances::{Instance, Interface};
 use crate::topology::document::networks::PrefixListEdit;
@@ -105,6 +105,8 @@ pub struct TypedLaunch {
     pub groups: Vec<String>,
     /// What answers on it: `tcp 80`.
     pub listens: Vec<String>,
+    /// Its VPC, where there are several.
+    pub vpc: Option<String>,
     /// Its subnet, if not the first.
     pub subnet: Option<String>,
     /// The private address that it asks for.
@@ -112,6 +114,9 @@ pub struct TypedLaunch {
     /// Whether it gets a public address.
     pub public: AutomaticPublic,
 }
+
+/// What an operation does with rules of a group.
+pub(super) type WithRules = fn(GroupName, Vec<Permission>) -> Operation;
 
 /// Rules of a group.
 #[derive(Clone, Debug)]
@@ -242,13 +247,25 @@ impl Typed {
         is_apart.then_some((rule, whole))
     }
 
-    /// The operation as a document has it; nothing for one of rules alone, which are read already.
-    pub(super) fn verb(&self, lines: &mut Lines) -> Result<Verb, &TypedRules> {
+    /// The operation as a document has it; of rules, which are read already, what it does with them.
+    pub(super) fn verb(&self, lines: &mut Lines) -> Result<Verb, (WithRules, &TypedRules)> {
+        use Operation::{
+            AuthorizeEgress, AuthorizeIngress, RevokeEgress, RevokeIngress, UpdateDescription, UpdateDescriptionEgress,
+        };
+        let of = |rules: &TypedRules, ingress: WithRules, egress: WithRules| match rules.direction {
+            Direction::Ingress => ingress,
+            Direction::Egress => egress,
+        };
         Ok(match self {
-            Self::Authorize(rules) | Self::Revoke(rules) | Self::UpdateDescription(rules) => return Err(rules),
+            Self::Authorize(rules) => return Err((of(rules, AuthorizeIngress, AuthorizeEgress), rules)),
+            Self::Revoke(rules) => return Err((of(rules, RevokeIngress, RevokeEgress), rules)),
+            Self::UpdateDescription(rules) => {
+                return Err((of(rules, UpdateDescription, UpdateDescriptionEgress), rules));
+            }
             Self::Launch(said) => Verb::Launch(lines.entry(&said.instance, Name::from, |lines| Instance {
                 groups: lines.groups(&said.groups),
                 listens: lines.some(&said.listens, Service),
+                vpc: lines.field(said.vpc.as_ref(), Name::from),
                 subnet: lines.field(said.subnet.as_ref(), Name::from),
                 address: lines.field(said.address.as_ref(), Address),
                 public: Field::of(said.public.into()),

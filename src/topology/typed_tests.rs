@@ -33,6 +33,7 @@ fn launch(instance: &str, groups: &[&str], subnet: Option<&str>) -> Typed {
         instance: instance.to_owned(),
         groups: all(groups),
         listens: all(&["tcp 80"]),
+        vpc: None,
         subnet: subnet.map(str::to_owned),
         address: None,
         public: AutomaticPublic::None,

@@ -31,6 +31,7 @@ macro_rules! past {
 }
 
 past! {
+    a_connection_through_a_nat_instance_that_stops_is_cut: "a-connection-through-a-nat-instance-that-stops-is-cut",
     what_a_host_holds_is_foretold_as_anybody_elses: "what-a-host-holds-is-cut-as-anybody-elses",
     what_an_instance_holds_to_itself_is_cut_as_anybody_elses: "what-an-instance-holds-to-itself-is-cut-as-anybody-elses",
     the_name_of_an_internal_load_balancer_leads_nowhere_from_another_vpc: "the-name-of-an-internal-load-balancer-leads-nowhere-from-another-vpc",

@@ -47,3 +47,23 @@ fn ids_are_the_same_at_each_boot_and_who_is_launched_anew_has_others() {
     labs.ok(&["up", "example:two-tier"]);
     assert_eq!(ids(), first);
 }
+
+/// Two VPCs may each have a group of EC2's name `web`. Handles are one namespace: that is sglab's, and no refusal of EC2's.
+#[test]
+fn in_a_lab_of_two_vpcs_an_instance_and_a_group_are_made_in_the_one_that_is_named() {
+    let labs = Labs::of(User::Ours);
+    let text = "sglab: 1
+era: vpc
+vpcs: {east: {cidr: 10.0.0.0/16}, west: {cidr: 10.1.0.0/16}}
+groups: {web: {vpc: east, ingress: []}, wweb: {vpc: west, ingress: []}}
+instances: {e: {vpc: east, groups: web}, w: {vpc: west, groups: wweb}}
+scenario: [{step: as launched, expect: {dropped: ['e -> w:80 by public address']}}]
+";
+    std::fs::write(labs.program.scratch().join("two.yaml"), text).expect("a file");
+    labs.ok(&["up", "two.yaml"]);
+    labs.ok(&["launch", "n2", "--group", "wweb", "--vpc", "west"]);
+    let taken = labs.say(&["create-group", "web", "--vpc", "west"]);
+    let told = taken.err.contains("the name `web` is taken by a group of east") && taken.err.contains("--group-name");
+    assert!(taken.code == Some(2) && told, "{taken:?}");
+    labs.ok(&["create-group", "web-west", "--vpc", "west", "--group-name", "web"]);
+}

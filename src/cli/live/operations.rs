@@ -98,6 +98,9 @@ pub(crate) struct Launch {
     /// What answers on it
     #[arg(long, value_name = "PORT")]
     listens: Vec<String>,
+    /// Its VPC, if there are several
+    #[arg(long, value_name = "VPC")]
+    vpc: Option<String>,
     /// Its subnet
     #[arg(long, value_name = "SUBNET")]
     subnet: Option<String>,
@@ -454,9 +457,9 @@ fn wanted(command: OperationCommand) -> (Wanted, Common) {
         Command::UpdateDescription(UpdateDescription { rules: arguments, description }) => {
             rules(Typed::UpdateDescription, arguments, Some(description))
         }
-        Command::Launch(Launch { instance, group, listens, subnet, address, no_public, common }) => {
+        Command::Launch(Launch { instance, group, listens, vpc, subnet, address, no_public, common }) => {
             let public = if no_public { AutomaticPublic::None } else { AutomaticPublic::Given };
-            let launch = TypedLaunch { instance, groups: group, listens, subnet, address, public };
+            let launch = TypedLaunch { instance, groups: group, listens, vpc, subnet, address, public };
             (Typed::Launch(launch), common)
         }
         Command::Stop(arguments) => instances(Typed::Stop, arguments),

@@ -41,6 +41,7 @@ impl Resolver<'_> {
             let name = self.declared(entry.key.as_deref(), Sort::Group).map(GroupName::new);
             let GroupHead { name: ec2_name, vpc, description, ingress, egress } = self.group_head(entry);
             if let Some(name) = &name {
+                self.refuse_group_of_another_vpc(name, vpc.as_ref(), key);
                 self.cloud.now.groups.insert(name.clone(), vpc.clone());
             }
             if let (Some(name), Some(vpc)) = (name.clone(), vpc) {
@@ -76,6 +77,16 @@ impl Resolver<'_> {
             }
         }
         made
+    }
+
+    /// EC2 takes a name that is another VPC's as well; here each group has a name of its own, whatever EC2 calls it.
+    fn refuse_group_of_another_vpc(&mut self, name: &GroupName, vpc: Option<&VpcName>, at: Span) {
+        let other = self.cloud.now.groups.get(name).cloned().flatten();
+        if let Some(other) = other.filter(|other| vpc.is_some_and(|vpc| vpc != other)) {
+            let message = format!("the name {} is taken by a group of {other}", quote(name.as_str()));
+            let help = "hosts, instances and groups share one namespace; what EC2 calls a group is its `name`, or `--group-name`";
+            self.report(Draft::new(at, message).help(help));
+        }
     }
 
     /// The rules for what goes out that a group is born with.

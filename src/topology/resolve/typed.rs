@@ -5,7 +5,7 @@ use super::names::fault;
 use super::refused::Refused;
 use super::resolver::Resolver;
 use super::rules::RuleContext;
-use crate::model::{Cloud, Direction, GroupName, Operation, Permission};
+use crate::model::{Cloud, GroupName, Operation, Permission};
 use crate::topology::builder::NewInstance;
 use crate::topology::document::scenario::{Operations, Verb};
 use crate::topology::document::shape::{One, Tagged};
@@ -19,22 +19,13 @@ impl Typed {
     /// # Errors
     /// Everything that is wrong with the arguments, at once.
     pub fn read(&self, cloud: &Cloud) -> Result<Vec<Operation>, Problems> {
-        use Direction::{Egress, Ingress};
-        let make: fn(GroupName, Vec<Permission>) -> Operation = match self {
-            Self::Authorize(TypedRules { direction: Ingress, .. }) => Operation::AuthorizeIngress,
-            Self::Authorize(TypedRules { direction: Egress, .. }) => Operation::AuthorizeEgress,
-            Self::Revoke(TypedRules { direction: Ingress, .. }) => Operation::RevokeIngress,
-            Self::Revoke(TypedRules { direction: Egress, .. }) => Operation::RevokeEgress,
-            Self::UpdateDescription(TypedRules { direction: Egress, .. }) => Operation::UpdateDescriptionEgress,
-            _ => Operation::UpdateDescription,
-        };
         let mut lines = Lines::default();
         match self.verb(&mut lines) {
             Ok(verb) => {
                 let refused = if self.tells_unknown_names() { Refused::AsItMayKnown } else { Refused::AsItMay };
                 read_words(cloud, &lines.text, |resolver| resolver.typed(verb, refused))
             }
-            Err(rules) => rules.read(cloud).map(|(group, rules)| vec![make(group, rules)]),
+            Err((make, rules)) => rules.read(cloud).map(|(group, rules)| vec![make(group, rules)]),
         }
     }
 }
