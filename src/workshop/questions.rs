@@ -8,8 +8,8 @@
 use indexmap::{IndexMap, IndexSet};
 
 use crate::model::{
-    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, Operation,
-    Place, Refusal, SelfReference, Verdict, Via,
+    Cloud, ConnectionName, Direction, Endpoint, Era, Flow, GroupName, Half, InstanceName, InstanceState, NameEffect,
+    Place, Power, Refusal, SelfReference, Verdict, Via,
 };
 use crate::policy;
 use crate::scenario::expected::Expected;
@@ -364,20 +364,22 @@ fn mix(all: Vec<Candidate>, room: usize) -> Vec<Candidate> {
 fn touched(step: &Step) -> (IndexSet<InstanceName>, IndexSet<GroupName>) {
     let (mut instances, mut groups) = (IndexSet::new(), IndexSet::new());
     for operation in step.operations() {
-        match &operation.value {
-            Operation::Stop(name) | Operation::Start(name) | Operation::Reboot(name) | Operation::Crash(name) => {
-                instances.insert(name.clone());
-            }
-            Operation::SetGroups(target, _) | Operation::AssociateAddress { to: target, .. } => {
-                instances.insert(target.instance().clone());
-            }
-            Operation::AuthorizeIngress(name, _)
-            | Operation::RevokeIngress(name, _)
-            | Operation::AuthorizeEgress(name, _)
-            | Operation::RevokeEgress(name, _) => {
-                groups.insert(name.clone());
-            }
-            _ => {}
+        let operation = &operation.value;
+        let power = operation.power().filter(|(power, _)| *power != Power::Terminate).map(|(_, name)| name);
+        let changed = operation.names().and_then(|effect| match effect {
+            NameEffect::Groups(name, _) => Some(name),
+            NameEffect::PublicAddress(target) => Some(target.instance()),
+            NameEffect::Group(..)
+            | NameEffect::NoGroup(_)
+            | NameEffect::Instance(_)
+            | NameEffect::NoInstance(_)
+            | NameEffect::Interface(..)
+            | NameEffect::ElasticIp(_)
+            | NameEffect::NoElasticIp(_) => None,
+        });
+        instances.extend(power.into_iter().chain(changed).cloned());
+        if operation.is_of_rules() {
+            groups.extend(operation.groups().next().cloned());
         }
     }
     (instances, groups)
