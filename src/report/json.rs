@@ -157,7 +157,7 @@ fn table(grid: &Grid) -> Table<'_> {
     let letters = |cells: &Vec<Option<crate::scenario::Cell>>| cells.iter().map(letter).collect();
     Table {
         services: &grid.services,
-        targets: &grid.targets,
+        targets: grid.targets.iter().map(ToString::to_string).collect(),
         rows: grid
             .rows
             .iter()

@@ -9,7 +9,7 @@ use super::lab_state::{LoadBalancerView, load_balancers};
 use super::live;
 use super::terminal::NO_CELL;
 use super::text::{self, Style, shown};
-use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Via};
+use crate::model::{Cloud, Endpoint, Flow, Service, Via};
 use crate::protocol::{Probed, State};
 use crate::scenario::{Class, DecidingRule, cells};
 
@@ -123,12 +123,12 @@ impl Matrix {
     pub fn of(state: &State, probed: &[Probed], columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Self {
         let cloud = &state.cloud;
         let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|seen| (&seen.flow, seen.outcome)).collect();
-        let receivers: Vec<_> = cells::running(cloud).cloned().collect();
+        let receivers = cells::receivers(cloud);
         let senders = cells::senders(cloud, vias);
         let columns = cells::columns_of(columns, &senders);
         let rows = senders.into_iter().map(|(from, via)| {
-            let block = |to: &InstanceName| {
-                let (to, via) = cells::path(cloud, &from, to, via)?;
+            let block = |to: &Endpoint| {
+                let via = cells::path(cloud, &from, to, via)?;
                 let class = |service: &Service| {
                     if service.unprobeable(via).is_some() {
                         return NOT_PROBED.to_owned();

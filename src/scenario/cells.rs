@@ -1,11 +1,13 @@
 //! Flows of a moment: the exhaustive grid, and the flows that a pattern means.
 
 mod ends;
+#[cfg(test)]
+mod exhaustive_tests;
 mod grid;
 mod select;
 #[cfg(test)]
 mod tests;
 
 pub use ends::running;
-pub use grid::{columns_of, grid, path, senders};
+pub use grid::{columns_of, grid, path, receivers, senders};
 pub use select::{askers, meant, peers, select};

@@ -4,7 +4,8 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::cells;
 use super::results::{CellSource, Finding, Said};
-use crate::model::{Cloud, Direction, Flow, Place, TableName, Via};
+use crate::model::{Cloud, Direction, Flow, Place, TableName, Verdict, Via};
+use crate::policy;
 use crate::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
 
 /// Demand of one expectation on one flow.
@@ -107,6 +108,7 @@ impl Demands {
         for flow in grid.into_iter().chain(beyond) {
             let (expected, said) = match open.get(&flow) {
                 Some(said) => (ExpectedOutcome::Open, said.clone()),
+                None if has_no_way_out(cloud, &flow) => (ExpectedOutcome::Unreachable, closed.clone()),
                 None => (ExpectedOutcome::Dropped, closed.clone()),
             };
             self.demands.push(Demand { flow, expected, at: None, said, by: CellSource::Table });
@@ -128,6 +130,14 @@ impl Demands {
                 && refused.contains(&demand.flow))
         });
     }
+}
+
+/// Tells whether an interface without a public address has nobody either to send it out. No filter drops what is sent so.
+fn has_no_way_out(cloud: &Cloud, flow: &Flow) -> bool {
+    let sender = flow.from.interface().and_then(|id| cloud.interface(&id));
+    sender.is_some_and(|sender| sender.public.is_none())
+        && matches!(flow.via, Via::Public | Via::Dns)
+        && matches!(policy::judge(cloud, flow), Verdict::Unreachable { .. })
 }
 
 /// A table and what it extends, the farthest ancestor last.

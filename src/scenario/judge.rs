@@ -233,12 +233,12 @@ pub fn grid(
             .and_modify(|seen| *seen = if wrong { (demand.expected, true) } else { *seen })
             .or_insert((demand.expected, wrong));
     }
-    let targets: Vec<InstanceName> = cells::running(cloud).cloned().collect();
-    let cell = |from: &Endpoint, (to, via): &(Endpoint, Via), service: Service| {
-        if service.unprobeable(*via).is_some() {
+    let targets = cells::receivers(cloud);
+    let cell = |from: &Endpoint, to: &Endpoint, via: Via, service: Service| {
+        if service.unprobeable(via).is_some() {
             return None;
         }
-        let flow = Flow { from: from.clone(), to: to.clone(), via: *via, service };
+        let flow = Flow { from: from.clone(), to: to.clone(), via, service };
         let class = observed.get(&flow).map_or(Class::Inconclusive, Class::of);
         let demanded = expected.get(&flow);
         Some(Cell {
@@ -255,8 +255,8 @@ pub fn grid(
             blocks: targets
                 .iter()
                 .map(|to| {
-                    let path = cells::path(cloud, from, to, *via)?;
-                    Some(services.iter().map(|&service| cell(from, &path, service)).collect())
+                    let via = cells::path(cloud, from, to, *via)?;
+                    Some(services.iter().map(|&service| cell(from, to, via, service)).collect())
                 })
                 .collect(),
         })

@@ -25,7 +25,8 @@ pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
     let stopped = cloud.instances.iter().filter(|(_, i)| i.state == InstanceState::Stopped).map(|(name, _)| name);
     for to in stopped {
         for (from, via) in senders.iter().filter(|(_, via)| *via != Via::Dns) {
-            if let Some((to, via)) = cells::path(cloud, from, to, Some(*via)) {
+            let to = Endpoint::Instance(to.clone());
+            if let Some(via) = cells::path(cloud, from, &to, Some(*via)) {
                 pair(from, &to, via);
             }
         }

@@ -110,7 +110,7 @@ pub struct Step<'a> {
 #[derive(Serialize)]
 pub struct Table<'a> {
     pub services: &'a [Service],
-    pub targets: &'a [InstanceName],
+    pub targets: Vec<String>,
     pub rows: Vec<Row>,
 }
 

@@ -35,14 +35,15 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
     let width = grid
         .targets
         .iter()
-        .map(|target| target.as_str().chars().count())
+        .map(|target| target.to_string().chars().count())
         .chain([grid.services.len()])
         .max()
         .unwrap_or(0)
         + 3;
     let mut out = legend(grid, style);
     for part in style.parts(grid.targets.len(), INDENT.len() + label_width, width) {
-        let targets: String = grid.targets[part.clone()].iter().map(|target| format!("{target:<width$}")).collect();
+        let targets: String =
+            grid.targets[part.clone()].iter().map(|target| format!("{:<width$}", target.to_string())).collect();
         out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", targets.trim_end()));
         for (label, row) in &shown {
             let blocks = row.blocks.iter().take(part.end).skip(part.start);

@@ -54,7 +54,8 @@ fn everything_is_told_on_request() {
 fn a_grid_of_many_instances_is_left_out_unless_asked_for() {
     let mut result = testing::passed();
     let grid = &mut result.steps[0].probed.grid;
-    grid.targets = (0..13).map(|n| crate::model::InstanceName::new(format!("i{n}"))).collect();
+    grid.targets =
+        (0..13).map(|n| crate::model::Endpoint::Instance(crate::model::InstanceName::new(format!("i{n}")))).collect();
     for row in &mut grid.rows {
         row.blocks = vec![row.blocks[0].clone(); 13];
     }

@@ -18,6 +18,15 @@ pub fn holder(cloud: &Cloud, name: &InstanceName) -> Endpoint {
     }
 }
 
+/// The ends inside the cloud: each interface of each instance that runs, an instance's first by its name, and the load balancers.
+pub fn inside(cloud: &Cloud) -> impl Iterator<Item = Endpoint> + '_ {
+    running(cloud).flat_map(|name| {
+        let interfaces = cloud.instances.get(name).map_or(&[][..], |instance| &instance.interfaces);
+        let further = interfaces.iter().filter(|interface| interface.id.device != 0);
+        std::iter::once(holder(cloud, name)).chain(further.map(|it| Endpoint::Interface(it.id.clone())))
+    })
+}
+
 /// An interface as people say it: the first by the name of its instance.
 pub fn named(id: &InterfaceId) -> String {
     if id.device == 0 { id.instance.to_string() } else { id.to_string() }

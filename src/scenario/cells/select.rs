@@ -2,7 +2,7 @@
 
 use indexmap::IndexSet;
 
-use super::ends::{has_ipv6, has_name, has_public, holder, hosts, named, running, via_of, vpc_of};
+use super::ends::{has_ipv6, has_name, has_public, holder, hosts, inside, named, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
 use crate::topology::{FlowPattern, Selector};
 
@@ -67,14 +67,15 @@ pub fn peers(pattern: &FlowPattern, cloud: &Cloud) -> Result<Vec<Peers>, String>
 /// A sentence about why it means none.
 pub fn askers(selector: &Selector, cloud: &Cloud) -> Result<Vec<InstanceName>, String> {
     let instances = ends(selector, cloud, Role::Sender).into_iter().filter_map(|end| match end {
-        Endpoint::Instance(name) => Some(name),
-        Endpoint::LoadBalancer(..) | Endpoint::Interface(_) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
+        Endpoint::Instance(name) | Endpoint::Interface(InterfaceId { instance: name, .. }) => Some(name),
+        Endpoint::LoadBalancer(..) | Endpoint::Forged(..) | Endpoint::Host(..) => None,
     });
-    let instances: Vec<_> = instances.collect();
+    // An instance asks once, however many interfaces it has.
+    let instances: IndexSet<_> = instances.collect();
     if instances.is_empty() {
         return Err(absence(selector, cloud, Role::Sender).unwrap_or_else(|| "there is no running instance".to_owned()));
     }
-    Ok(instances)
+    Ok(instances.into_iter().collect())
 }
 
 struct Selection<'a> {
@@ -203,7 +204,7 @@ enum Role {
 
 fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
     match selector {
-        Selector::Any => hosts(cloud).into_iter().chain(running(cloud).map(|name| holder(cloud, name))).collect(),
+        Selector::Any => hosts(cloud).into_iter().chain(inside(cloud)).collect(),
         Selector::Instance(name) if may_be(cloud, name, role) => vec![holder(cloud, name)],
         Selector::Interface(id) if may_be(cloud, &id.instance, role) && cloud.interface(id).is_some() => {
             vec![Endpoint::Interface(id.clone())]
@@ -212,10 +213,7 @@ fn ends(selector: &Selector, cloud: &Cloud, role: Role) -> Vec<Endpoint> {
             vec![Endpoint::Forged(id.clone(), *source)]
         }
         Selector::Instance(_) | Selector::Interface(_) | Selector::Forged(..) => Vec::new(),
-        Selector::Group(group) => {
-            let members = running(cloud).filter(|name| is_member(cloud, name, group));
-            members.map(|name| holder(cloud, name)).collect()
-        }
+        Selector::Group(group) => inside(cloud).filter(|end| is_member(cloud, end, group)).collect(),
         Selector::Host(name) => cloud.hosts.get(name).map_or_else(Vec::new, |host| {
             host.addresses.iter().map(|&address| Endpoint::Host(name.clone(), address)).collect()
         }),
@@ -248,8 +246,8 @@ fn absence(selector: &Selector, cloud: &Cloud, role: Role) -> Option<String> {
     })
 }
 
-// A group in a flow means the instances by their first interfaces, so the groups of the first are the ones that count.
-fn is_member(cloud: &Cloud, name: &InstanceName, group: &GroupName) -> bool {
-    let first = InterfaceId { instance: name.clone(), device: 0 };
-    cloud.interface(&first).is_some_and(|interface| interface.groups.contains(group))
+// Members of a group are interfaces, as in EC2.
+fn is_member(cloud: &Cloud, end: &Endpoint, group: &GroupName) -> bool {
+    let interface = end.interface().and_then(|id| cloud.interface(&id));
+    interface.is_some_and(|interface| interface.groups.contains(group))
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::outcomes::Class;
-use crate::model::{Endpoint, Flow, GroupName, InstanceName, Place, RuleId, Service, Via};
+use crate::model::{Endpoint, Flow, GroupName, Place, RuleId, Service, Via};
 use crate::probe::Outcome;
 use crate::topology::ExpectedOutcome;
 
@@ -43,7 +43,7 @@ pub struct Grid {
     /// The columns of every block.
     pub services: Vec<Service>,
     /// The receivers.
-    pub targets: Vec<InstanceName>,
+    pub targets: Vec<Endpoint>,
     /// The senders.
     pub rows: Vec<Row>,
 }

@@ -245,13 +245,18 @@ impl Resolver<'_> {
         while let Some(table) = at.and_then(|name| self.cloud.tables.get(name)) {
             for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
                 let absent = match selector {
+                    Selector::Interface(id) => match self.cloud.now.devices.get(&id.instance) {
+                        _ if !self.cloud.now.instances.contains_key(&id.instance) => id.instance.to_string(),
+                        Some(devices) if !devices.contains(&id.device) => id.to_string(),
+                        _ => continue,
+                    },
                     Selector::Instance(instance)
                         if !self.cloud.now.instances.contains_key(instance)
                             && self.names.sort(instance.as_str()) != Some(Sort::LoadBalancer) =>
                     {
-                        instance.as_str()
+                        instance.to_string()
                     }
-                    Selector::Group(group) if !self.cloud.now.groups.contains_key(group) => group.as_str(),
+                    Selector::Group(group) if !self.cloud.now.groups.contains_key(group) => group.to_string(),
                     _ => continue,
                 };
                 // A few are enough to see what is wrong.
@@ -261,7 +266,7 @@ impl Resolver<'_> {
             }
             at = table.like.as_ref();
         }
-        for absent in missing.into_iter().map(str::to_owned).collect::<Vec<_>>() {
+        for absent in missing {
             let message =
                 format!("the table {} names {}, which does not exist at this step", quote(word), quote(&absent));
             let mut draft = Draft::new(span, message);

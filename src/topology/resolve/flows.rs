@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::interfaces;
 use super::names::Sort;
 use super::resolver::Resolver;
 use super::standing::Standing;
@@ -126,6 +127,17 @@ impl Resolver<'_> {
             && let Some(interface) = self.interface_end(node, word)
         {
             return interface.ok();
+        }
+        if within == Within::Table
+            && let Some((name, device)) = interfaces::split(word)
+            && self.names.sort(name) == Some(Sort::Instance)
+        {
+            // Whether it is there is known at each step that expects the table.
+            let instance = InstanceName::new(name);
+            return Some(match device {
+                0 => Selector::Instance(instance),
+                _ => Selector::Interface(InterfaceId { instance, device }),
+            });
         }
         match self.names.sort(word).filter(|_| !self.names.doubts.unread.contains(word)) {
             Some(Sort::Host) => Some(Selector::Host(HostName::new(word))),

@@ -2,7 +2,7 @@
 
 use super::names::Sort;
 use super::resolver::Resolver;
-use crate::model::{AutomaticPublic, HostIp, InterfaceId, Via, VpcName};
+use crate::model::{AutomaticPublic, HostIp, InstanceName, InterfaceId, Via, VpcName};
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Draft, Span, quote};
 
@@ -97,7 +97,12 @@ impl Resolver<'_> {
             Selector::Interface(id) => never(id),
             Selector::Group(group) if !self.names.doubts.members => {
                 let members = self.cloud.now.members.get(group);
-                members.is_some_and(|members| members.iter().all(|name| never(&InterfaceId::first_of(name))))
+                let of_all = |name: &InstanceName| {
+                    let devices = self.cloud.now.devices.get(name)?;
+                    let mut ids = devices.iter().map(|device| InterfaceId { instance: name.clone(), device: *device });
+                    Some(ids.all(|id| never(&id)))
+                };
+                members.is_some_and(|members| members.iter().all(|name| of_all(name) == Some(true)))
             }
             Selector::Group(_)
             | Selector::Any
