@@ -10,4 +10,4 @@ mod tests;
 
 pub use ends::running;
 pub use grid::{columns_of, grid, path, receivers, senders};
-pub use select::{askers, meant, peers, select};
+pub use select::{askers, meant, opened, peers, select};

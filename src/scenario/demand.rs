@@ -84,19 +84,19 @@ impl Demands {
         };
         let mut open: IndexMap<Flow, Said> = IndexMap::new();
         for (owner, part) in chain(topology, name, table) {
-            for pattern in &part.open {
-                match cells::select(pattern, table.via, cloud) {
+            for open_cells in &part.open {
+                let (written, place) = open_cells.written();
+                match cells::opened(open_cells, &topology.columns, table.via, cloud) {
                     Ok(flows) => {
                         for flow in flows {
                             open.entry(flow).or_insert_with(|| Said {
-                                words: format!("table {owner}, which opens `{}`", pattern.written),
-                                place: pattern.place.clone(),
+                                words: format!("table {owner}, which opens `{written}`"),
+                                place: place.clone(),
                             });
                         }
                     }
                     Err(text) => {
-                        self.empty
-                            .push(Finding { text: format!("table {owner}: {text}"), place: pattern.place.clone() });
+                        self.empty.push(Finding { text: format!("table {owner}: {text}"), place: place.clone() });
                     }
                 }
             }

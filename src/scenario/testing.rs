@@ -13,7 +13,8 @@ use crate::model::*;
 use crate::network::NodeName;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
 use crate::topology::{
-    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, Placed, Selector, Step, Story, Table, Topology,
+    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, OpenCells, Placed, Selector, Step, Story, Table,
+    Topology,
 };
 
 pub(crate) fn place(line: u32, column: u32) -> Place {
@@ -175,7 +176,7 @@ pub(crate) fn doing(operations: Vec<Operation>, step: Step) -> Step {
 }
 
 pub(crate) fn topology(steps: Vec<Step>) -> Topology {
-    let open = |patterns: &[&str]| patterns.iter().map(|written| pattern(written)).collect();
+    let open = |patterns: &[&str]| patterns.iter().map(|written| OpenCells::Of(pattern(written))).collect();
     let two_tier = Table {
         place: place(31, 3),
         like: None,

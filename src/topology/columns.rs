@@ -5,21 +5,30 @@ use std::collections::BTreeSet;
 use indexmap::IndexSet;
 
 use super::checked::Topology;
+use super::patterns::OpenCells;
 use super::steps::{Action, Step};
-use crate::model::{Cloud, Port, PortRange, Service, Traffic, Via};
+use crate::model::protocol::EXTENSION_HEADERS;
+use crate::model::{Cloud, Operation, Port, PortRange, Service, Traffic, Via};
 
 /// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
 
-/// Services by number: tcp, then udp, then ping.
+/// First protocol tried in the search for one that nothing names: it is for experiments (RFC 3692).
+const FREE_PROTOCOL: u8 = 253;
+
+/// Services by number: tcp, then udp, then ping, then protocols.
 ///
 /// Ports that a rule, listener, table or expectation of any step names; the edges of real ranges and their outside
-/// neighbours; a TCP port that nothing names; ICMP echo. `extra` are the `ports:` of the tables: they only ever add.
+/// neighbours; a TCP port that nothing names, and where an ingress rule is so wide that it admits such, also a UDP port and a
+/// protocol; ICMP echo. `extra` are the `ports:` of the tables: they only ever add.
 pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Service> {
     let mut named = Named::default();
     let steps = topology.steps.iter().flat_map(Step::operations);
     for operation in topology.initial.iter().chain(steps) {
         operation.value.permissions().iter().for_each(|rule| named.rule(rule.traffic));
+        if let Operation::AuthorizeIngress(_, rules) = &operation.value {
+            rules.iter().for_each(|rule| named.leaks(rule.traffic));
+        }
         named.services.extend(operation.value.services());
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
@@ -36,7 +45,11 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
     let during = topology.steps.iter().flat_map(|step| &step.during);
     named.services.extend(during.map(|pattern| pattern.service));
     let open = topology.tables.values().flat_map(|table| &table.open);
-    named.services.extend(expected.chain(open).map(|pattern| pattern.service));
+    named.services.extend(expected.map(|pattern| pattern.service).chain(open.filter_map(OpenCells::service)));
+    // It admits everything from itself.
+    if !topology.default_groups.is_empty() {
+        named.leaks(Traffic::All);
+    }
 
     named.columns(extra)
 }
@@ -46,6 +59,7 @@ pub fn columns_of(cloud: &Cloud) -> IndexSet<Service> {
     let mut named = Named::default();
     for group in cloud.groups.values() {
         group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
+        group.ingress.iter().for_each(|rule| named.leaks(rule.traffic));
     }
     named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
     let daemons = cloud.instances.values().flat_map(|instance| instance.daemons.values());
@@ -58,6 +72,10 @@ struct Named {
     services: BTreeSet<Service>,
     /// TCP ranges, except for all ports: what covers everything leaves nothing that is not covered.
     ranges: BTreeSet<PortRange>,
+    /// The same of UDP.
+    udp_ranges: BTreeSet<PortRange>,
+    /// Traffic of rules that admit what no rule names.
+    wide: Vec<Traffic>,
 }
 
 impl Named {
@@ -69,7 +87,12 @@ impl Named {
                 }
                 (range, Service::Tcp)
             }
-            Traffic::Udp(range) => (range, Service::Udp),
+            Traffic::Udp(range) => {
+                if range != PortRange::ALL {
+                    self.udp_ranges.insert(range);
+                }
+                (range, Service::Udp)
+            }
             Traffic::Protocol(number) => {
                 let service = Service::Protocol(number);
                 self.services.extend(service.unprobeable(Via::Private).is_none().then_some(service));
@@ -87,24 +110,46 @@ impl Named {
         self.services.extend(ports.into_iter().filter(|port| *port != 0 && to != 0).map(|port| make(Port(port))));
     }
 
+    /// Takes down what an ingress rule admits of what no rule names.
+    fn leaks(&mut self, traffic: Traffic) {
+        if matches!(traffic, Traffic::All | Traffic::Udp(PortRange::ALL)) && !self.wide.contains(&traffic) {
+            self.wide.push(traffic);
+        }
+    }
+
     /// Returns the columns: with the services named by hand, a port that nothing names, and ping.
     fn columns(self, extra: &[Service]) -> IndexSet<Service> {
-        let serves = |service: &&Service| matches!(service, Service::Tcp(port) if !self.names(*port));
-        let free = match extra.iter().find(serves) {
-            Some(service) => Some(*service),
-            None => {
-                (FREE_PORT..=u16::MAX).chain(1..FREE_PORT).map(Port).find(|port| !self.names(*port)).map(Service::Tcp)
-            }
-        };
+        let free = free_port(extra, Service::Tcp, |port| self.names(Service::Tcp(port), &self.ranges));
+        let udp = || free_port(extra, Service::Udp, |port| self.names(Service::Udp(port), &self.udp_ranges));
+        let free_udp = if self.wide.is_empty() { None } else { udp() };
+        let protocols = (FREE_PROTOCOL..=254).chain((2..FREE_PROTOCOL).rev()).filter(|number| {
+            // Those that have names of their own, and what is none over IPv6.
+            ![6, 17, 58, 59].contains(number) && !EXTENSION_HEADERS.contains(number)
+        });
+        let mut unnamed = protocols.map(Service::Protocol).filter(|service| !self.services.contains(service));
+        let free_protocol = if self.wide.contains(&Traffic::All) { unnamed.next() } else { None };
         let mut columns = self.services;
         columns.extend(extra);
-        columns.extend(free);
+        columns.extend(free.into_iter().chain(free_udp).chain(free_protocol));
         columns.insert(Service::IcmpEcho);
         columns.into_iter().collect()
     }
 
-    fn names(&self, port: Port) -> bool {
-        self.services.contains(&Service::Tcp(port))
-            || self.ranges.iter().any(|range| range.from() <= port && port <= range.to())
+    fn names(&self, service: Service, ranges: &BTreeSet<PortRange>) -> bool {
+        let port = match service {
+            Service::Tcp(port) | Service::Udp(port) => port,
+            Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => return self.services.contains(&service),
+        };
+        self.services.contains(&service) || ranges.iter().any(|range| range.from() <= port && port <= range.to())
     }
+}
+
+/// A port that nothing names: one of `extra`, or the first from [`FREE_PORT`] on.
+fn free_port(extra: &[Service], make: fn(Port) -> Service, named: impl Fn(Port) -> bool) -> Option<Service> {
+    let of_extra = extra.iter().copied().find(|service| match service {
+        Service::Tcp(port) | Service::Udp(port) => make(*port) == *service && !named(*port),
+        Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_) => false,
+    });
+    let all = (FREE_PORT..=u16::MAX).chain(1..FREE_PORT).map(Port);
+    of_extra.or_else(|| all.into_iter().find(|port| !named(*port)).map(make))
 }

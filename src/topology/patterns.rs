@@ -15,9 +15,121 @@ pub struct Table {
     /// The table that this one extends; its open cells are this one's too. Never a circle.
     pub like: Option<TableName>,
     /// The cells that are open, beside those of `like`.
-    pub open: Vec<FlowPattern>,
+    pub open: Vec<OpenCells>,
     /// Address by which instances reach each other in this table, where it or one that it is like says so.
     pub via: Option<Via>,
+}
+
+/// Cells that a table opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenCells {
+    /// Those of one column.
+    Of(FlowPattern),
+    /// Those of all columns of a kind: `web1 -> db1:tcp all`.
+    Every(Columns, Pairs),
+}
+
+impl OpenCells {
+    /// Returns a pattern of theirs: the one, or that of some column.
+    pub fn pattern(&self) -> FlowPattern {
+        match self {
+            Self::Of(pattern) => pattern.clone(),
+            Self::Every(_, pairs) => pairs.asking(Service::IcmpEcho),
+        }
+    }
+
+    /// Returns the column that they name.
+    pub fn service(&self) -> Option<Service> {
+        match self {
+            Self::Of(pattern) => Some(pattern.service),
+            Self::Every(..) => None,
+        }
+    }
+
+    /// Returns who opens them, and to whom.
+    pub fn ends(&self) -> [&Selector; 2] {
+        match self {
+            Self::Of(FlowPattern { from, to, .. }) | Self::Every(_, Pairs { from, to, .. }) => [from, to],
+        }
+    }
+
+    /// Returns the words of the file, and their position.
+    pub fn written(&self) -> (&str, &Place) {
+        match self {
+            Self::Of(FlowPattern { written, place, .. }) | Self::Every(_, Pairs { written, place, .. }) => {
+                (written, place)
+            }
+        }
+    }
+}
+
+/// Columns of a table by their kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// Every column.
+    All,
+    /// Those of tcp.
+    Tcp,
+    /// Those of udp.
+    Udp,
+    /// Ping, and what other messages there are.
+    Icmp,
+}
+
+impl Columns {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::All, Self::Tcp, Self::Udp, Self::Icmp];
+
+    /// The words of a file.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Tcp => "tcp all",
+            Self::Udp => "udp all",
+            Self::Icmp => "icmp all",
+        }
+    }
+
+    /// Returns true if this column is one of them.
+    pub fn has(self, service: Service) -> bool {
+        match service {
+            Service::Tcp(_) => matches!(self, Self::All | Self::Tcp),
+            Service::Udp(_) => matches!(self, Self::All | Self::Udp),
+            Service::IcmpEcho | Service::Icmp(_) => matches!(self, Self::All | Self::Icmp),
+            Service::Protocol(_) => self == Self::All,
+        }
+    }
+}
+
+/// Flows of a table without what they ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pairs {
+    /// The words of the file.
+    pub written: String,
+    /// Position of the words in the file.
+    pub place: Place,
+    /// Opener of the flows.
+    pub from: Selector,
+    /// Receiver of the flows.
+    pub to: Selector,
+    /// `<->`: the other way round too.
+    pub both_ways: bool,
+    /// Address of the receiver that they go by, where that is said.
+    pub via: Option<Via>,
+}
+
+impl Pairs {
+    /// The pairs of a pattern.
+    pub fn of(pattern: FlowPattern) -> Self {
+        let FlowPattern { written, place, from, to, both_ways, via, .. } = pattern;
+        Self { written, place, from, to, both_ways, via }
+    }
+
+    /// Their flows of one column.
+    pub fn asking(&self, service: Service) -> FlowPattern {
+        let Self { written, place, from, to, both_ways, via } = self.clone();
+        FlowPattern { written, place, from, from_port: None, to, both_ways, service, via, at: None }
+    }
 }
 
 /// Flows by pattern: `SG-T-WEB -> SG-T-DB:3306`. Membership is read at the step.

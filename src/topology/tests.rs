@@ -57,7 +57,7 @@ fn two_tier_has_seven_steps_and_two_tables() {
     assert_eq!(names, ["two-tier", "replicating"]);
     assert_eq!(topology.tables[1].like, Some(TableName::new("two-tier")));
     assert_eq!(topology.tables[0].open.len(), 3);
-    assert!(topology.tables[1].open[0].both_ways);
+    assert!(topology.tables[1].open[0].pattern().both_ways);
     assert!(topology.deaf.is_empty());
 }
 
@@ -87,7 +87,7 @@ fn a_launch_can_ask_for_the_previous_address_of_another() {
 #[test]
 fn places_count_lines_and_columns_from_one() {
     let topology = read(TWO_TIER);
-    let flow = &topology.tables[0].open[1];
+    let flow = topology.tables[0].open[1].pattern();
     let line = TWO_TIER.lines().position(|line| line.contains("- SG-T-WEB -> SG-T-DB:3306")).expect("it is there");
     assert_eq!(flow.place.line as usize, line + 1);
     assert_eq!(flow.place.column, 9);

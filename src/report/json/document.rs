@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use serde::{Serialize, Serializer};
 
 use super::super::{coverage, followed};
-use crate::model::{ConnectionName, Direction, Era, HostIp, InstanceName, Place, Service, Via};
+use crate::model::{ConnectionName, Direction, Era, HostIp, Place, Service, Via};
 use crate::scenario::{
     AddressChange, Check, Class, Counts, DecidingRule, Evidence, Finding, RunVerdict, SECTIONS, Said, ServicesTold,
     StepStatus,

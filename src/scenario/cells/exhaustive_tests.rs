@@ -59,10 +59,71 @@ fn an_interface_that_a_table_names_is_there_at_each_step_that_expects_it() {
 
 #[test]
 fn what_has_no_way_out_is_unreachable_and_a_hole_nowhere() {
-    let file = "groups: {g: [tcp 22 from anywhere]}\n\
+    let file = "hosts: {w: 192.0.2.7}\ngroups: {g: [tcp 22 from w]}\n\
                 instances: {a: {groups: g}, b: {groups: g, public: no, interfaces: {eth1: {groups: g}}}}\n\
-                tables: {t: {by: public, open: ['any -> a:22']}}\n\
+                tables: {t: {by: public, open: ['w -> a:22']}}\n\
                 scenario: [{step: s, expect: {table: t}}]\n";
-    assert_eq!(wrong(file), ["b -> a:22 by public address", "b.eth1 -> a:22 by public address"]);
-    assert_eq!(wrong(&file.replace("'any -> a:22'", "'elsewhere -> a:22'")), Vec::<String>::new());
+    assert_eq!(wrong(file), Vec::<String>::new());
+    let wrong_cells = wrong(&file.replace("'w -> a:22'", "'any -> a:22'"));
+    for flow in ["b -> a:22 by public address", "b.eth1 -> a:22 by public address"] {
+        assert!(wrong_cells.iter().any(|cell| cell == flow), "{flow}: {wrong_cells:?}");
+    }
+}
+
+/// The wrong cells of a table over two instances of a group with this rule.
+fn between(group: &str, rule: &str, open: &str) -> Vec<String> {
+    let groups = if rule.is_empty() { String::new() } else { format!("groups: {{{group}: [{rule}]}}\n") };
+    wrong(&format!(
+        "{groups}instances: {{a: {{groups: {group}}}, b: {{groups: {group}}}}}\n\
+         tables: {{t: {{open: [{open}]}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"
+    ))
+}
+
+#[test]
+fn every_column_can_be_opened_and_so_every_column_of_a_protocol() {
+    let nothing = Vec::<String>::new();
+    assert_eq!(between("default", "", "a <-> b:all"), nothing);
+    assert_eq!(between("g", "all from g", "'a <-> b:all by private address'"), nothing);
+    assert_eq!(between("g", "tcp all from g", "'a <-> b:tcp all'"), nothing);
+    assert_eq!(between("g", "tcp all from g", "a <-> b:all"), ["a -> b:ping", "b -> a:ping"]);
+    assert_eq!(between("g", "udp all from g", "'a <-> b:udp all'"), nothing);
+    assert_eq!(between("g", "icmp all from g", "'a <-> b:icmp all'"), nothing);
+    // Named one by one they leave the port that nobody names.
+    assert_eq!(
+        between("g", "tcp all from g", "'a -> b:tcp all', b -> a:1, b -> a:8080, b -> a:65535"),
+        ["b -> a:8081"]
+    );
+}
+
+#[test]
+fn a_wide_rule_has_columns_of_what_nobody_names() {
+    let leaks = ["a -> b:8080/udp", "b -> a:8080/udp"];
+    assert_eq!(between("g", "udp all from g", "a <-> b:1/udp, a <-> b:65535/udp"), leaks);
+    let open = "'a <-> b:tcp all', 'a <-> b:udp all', a <-> b:ping";
+    assert_eq!(between("g", "all from g", open), ["a -> b:protocol 253", "b -> a:protocol 253"]);
+    let columns = |rule: &str| {
+        let file = topology(&format!(
+            "groups: {{g: [{rule}]}}\ninstances: {{a: {{groups: g}}}}\ntables: {{t: {{open: [any -> a:ping]}}}}\n\
+             scenario: [{{step: s, expect: {{table: t}}}}]\n"
+        ));
+        file.columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    // What goes out is let out by every group that says nothing of it, and no column of a table about what comes in.
+    assert_eq!(columns("tcp 22 from g"), "tcp 22, tcp 8080, icmp echo");
+    assert_eq!(columns("'udp 1000-2000 from g'"), "tcp 8080, udp 999, udp 1000, udp 2000, udp 2001, icmp echo");
+    assert_eq!(columns("udp 53 from g, udp all from g"), "tcp 8080, udp 1, udp 53, udp 8080, udp 65535, icmp echo");
+    assert_eq!(columns("protocol 253 from g, all from g"), "tcp 8080, udp 8080, icmp echo, protocol 253, protocol 254");
+}
+
+#[test]
+fn all_columns_are_for_tables() {
+    for words in ["a -> b:all", "a -> b:tcp all"] {
+        let text = format!(
+            "sglab: 1\nera: vpc\ngroups: {{g: []}}\ninstances: {{a: {{groups: g}}, b: {{groups: g}}}}\n\
+             scenario: [{{step: s, expect: {{dropped: ['{words}']}}}}]\n"
+        );
+        let problems = Topology::parse("t.yaml", text.as_bytes()).unwrap_err().to_string();
+        let all = words.split_once(':').unwrap().1;
+        assert!(problems.contains(&format!("`{all}` stands for the columns of a table")), "{problems}");
+    }
 }

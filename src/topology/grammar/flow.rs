@@ -6,6 +6,7 @@ use super::services::{first_word, service};
 use super::within::Within;
 use crate::model::{Direction, Service, Via};
 use crate::topology::document::shape::Word;
+use crate::topology::patterns::Columns;
 use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
@@ -89,10 +90,28 @@ impl Ends {
         &self.asked
     }
 
-    /// Reads the port and what follows it.
+    /// Reads `all`, `tcp all` ... in place of a port. Gives what follows, too.
+    pub fn every(&self) -> Option<(Columns, &str)> {
+        let (first, rest) = first_word(self.asked.text());
+        let (second, after) = first_word(rest);
+        let said = |columns: &Columns| match columns.words().split_once(' ') {
+            Some(words) => words == (first, second),
+            None => columns.words() == first,
+        };
+        let columns = Columns::ALL.into_iter().find(said)?;
+        Some((columns, if columns == Columns::All { rest } else { after }))
+    }
+
+    /// Reads the port and what follows it. Where a table names many columns, a ping stands for them: every pair has it.
     pub fn asked(&self, within: Within) -> Result<Asked, Draft> {
-        let (service, mut rest) = match self.asked.text().trim() {
-            "" => service(&self.whole, "")?,
+        let (service, mut rest) = match (self.asked.text().trim(), self.every()) {
+            ("", _) => service(&self.whole, "")?,
+            (_, Some((_, rest))) if within == Within::Table => (Service::IcmpEcho, rest),
+            (_, Some((columns, _))) => {
+                let words = columns.words();
+                let draft = Draft::new(self.asked.span, format!("`{words}` stands for the columns of a table"));
+                return Err(draft.help("a flow asks for one port, such as `:3306`, `:53/udp` or `:ping`"));
+            }
             _ => service(&self.asked, self.asked.text())?,
         };
         let node = &self.asked;

@@ -11,7 +11,7 @@ use crate::topology::expected::{
     AddressFate, AddressKind, Expectation, ExpectedHops, ExpectedOutcome, Fate, Rotation, Station,
 };
 use crate::topology::grammar::Within;
-use crate::topology::patterns::{FlowPattern, Selector};
+use crate::topology::patterns::{FlowPattern, OpenCells, Selector};
 use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, quote};
 
@@ -243,7 +243,7 @@ impl Resolver<'_> {
         let mut missing = Vec::new();
         let mut at = Some(&name);
         while let Some(table) = at.and_then(|name| self.cloud.tables.get(name)) {
-            for selector in table.open.iter().flat_map(|pattern| [&pattern.from, &pattern.to]) {
+            for selector in table.open.iter().flat_map(OpenCells::ends) {
                 let absent = match selector {
                     Selector::Interface(id) => match self.cloud.now.devices.get(&id.instance) {
                         _ if !self.cloud.now.instances.contains_key(&id.instance) => id.instance.to_string(),

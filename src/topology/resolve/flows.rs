@@ -14,7 +14,7 @@ use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
 use crate::topology::grammar::{Asked, Ends, Within, unprobeable};
-use crate::topology::patterns::{FlowPattern, Selector, Table};
+use crate::topology::patterns::{FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Draft, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
@@ -26,6 +26,16 @@ impl Resolver<'_> {
     /// One pattern.
     pub fn flow(&mut self, said: &Word, within: Within) -> Option<FlowPattern> {
         self.flow_of(said, said.text(), within)
+    }
+
+    /// Cells that a table opens.
+    fn open_cells(&mut self, said: &Flow) -> Option<OpenCells> {
+        let columns = Ends::of(said, said.text()).ok().and_then(|ends| ends.every().map(|(columns, _)| columns));
+        let pattern = self.flow(said, Within::Table)?;
+        Some(match columns {
+            Some(columns) => OpenCells::Every(columns, Pairs::of(pattern)),
+            None => OpenCells::Of(pattern),
+        })
     }
 
     /// One pattern that is a part of a node's text.
@@ -231,19 +241,19 @@ impl Resolver<'_> {
         }
         self.refuse_circles(&mut parents);
         let mut by: IndexMap<String, Via> = IndexMap::new();
-        let mut opened: IndexMap<String, Vec<(&Flow, FlowPattern)>> = IndexMap::new();
+        let mut opened: IndexMap<String, Vec<(&Flow, OpenCells)>> = IndexMap::new();
         for (name, (key, table)) in &heads {
             by.extend(table.by.get().map(|choice| (name.clone(), choice.value)));
             let ports = table.ports.get().map_or(&[][..], |list| &list.items);
             let ports: Vec<Service> = ports.iter().filter_map(|item| self.service(item)).collect();
             self.cloud.ports.extend(ports);
             let items = table.open.get().map_or(&[][..], |list| &list.items);
-            let mut open: Vec<(&Flow, FlowPattern)> = Vec::new();
+            let mut open: Vec<(&Flow, OpenCells)> = Vec::new();
             for item in items {
-                open.extend(self.flow(item, Within::Table).map(|pattern| (item, pattern)));
+                open.extend(self.open_cells(item).map(|cells| (item, cells)));
             }
             opened.insert(name.clone(), open.clone());
-            let open = open.into_iter().map(|(_, pattern)| pattern).collect();
+            let open = open.into_iter().map(|(_, cells)| cells).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
             let place = self.place(*key);
             self.cloud.tables.insert(TableName::new(name), Table { place, like, open, via: None });
@@ -265,7 +275,7 @@ impl Resolver<'_> {
     /// Refuses flows that a table opens, itself or by `like`, and that have no way by the address of the table.
     fn refuse_impossible(
         &mut self,
-        opened: &IndexMap<String, Vec<(&Flow, FlowPattern)>>,
+        opened: &IndexMap<String, Vec<(&Flow, OpenCells)>>,
         parents: &IndexMap<String, (String, Span)>,
     ) {
         let mut told: IndexSet<(usize, usize)> = IndexSet::new();
@@ -273,11 +283,12 @@ impl Resolver<'_> {
         for (name, via) in tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
-                for (node, pattern) in opened.get(name).into_iter().flatten().filter(|(_, it)| it.via.is_none()) {
+                let patterns = opened.get(name).into_iter().flatten().map(|(node, cells)| (node, cells.pattern()));
+                for (node, pattern) in patterns.filter(|(_, it)| it.via.is_none()) {
                     let text = node.text();
                     let asked = text.rsplit_once(':').map_or(text, |(_, asked)| asked).trim();
                     let draft = (via == Some(Via::Ipv6)).then(|| unprobeable(node, asked, pattern.service, Via::Ipv6));
-                    let draft = draft.flatten().or_else(|| self.no_way(pattern, via, node.span));
+                    let draft = draft.flatten().or_else(|| self.no_way(&pattern, via, node.span));
                     if let Some(draft) = draft.filter(|_| told.insert((node.span.start, node.span.end))) {
                         self.report(draft);
                     }
