@@ -12,6 +12,7 @@ use super::text::{self, Style, shown};
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
 use crate::protocol::{Probed, State};
 use crate::scenario::{Class, DecidingRule, cells};
+use crate::topology::Columns;
 
 /// A probe in the JSON of `sglab probe`, `explain` and `events`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,30 +114,30 @@ pub struct MatrixRow {
 }
 
 /// The flows of a truth table, each once: two rows may have a cell in common.
-pub fn flows_of_matrix(cloud: &Cloud, columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Vec<Flow> {
+pub fn flows_of_matrix(cloud: &Cloud, columns: &Columns, vias: &IndexSet<Option<Via>>) -> Vec<Flow> {
     let flows: IndexSet<Flow> = cells::grid(cloud, columns, vias).collect();
     flows.into_iter().collect()
 }
 
 impl Matrix {
     /// The table of a lab's cloud, with what probes found of its flows.
-    pub fn of(state: &State, probed: &[Probed], columns: &IndexSet<Service>, vias: &IndexSet<Option<Via>>) -> Self {
+    pub fn of(state: &State, probed: &[Probed], columns: &Columns, vias: &IndexSet<Option<Via>>) -> Self {
         let cloud = &state.cloud;
         let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|seen| (&seen.flow, seen.outcome)).collect();
         let receivers = cells::receivers(cloud);
         let senders = cells::senders(cloud, vias);
-        let columns = cells::columns_of(columns, &senders);
+        let services = cells::columns_of(columns, &senders);
         let rows = senders.into_iter().map(|(from, via)| {
             let block = |to: &Endpoint| {
                 let via = cells::path(cloud, &from, to, via)?;
                 let class = |service: &Service| {
-                    if service.unprobeable(via).is_some() {
+                    if !columns.are_asked(*service, via) {
                         return NOT_PROBED.to_owned();
                     }
                     let flow = Flow { from: from.clone(), to: to.clone(), via, service: *service };
                     outcomes.get(&flow).copied().unwrap_or(Class::Inconclusive).as_str().to_owned()
                 };
-                Some(columns.iter().map(class).collect())
+                Some(services.iter().map(class).collect())
             };
             let name = match &from {
                 Endpoint::Host(name, address) => format!("{name} ({address})"),
@@ -146,7 +147,7 @@ impl Matrix {
             MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
         });
         Self {
-            ports: columns.iter().map(ToString::to_string).collect(),
+            ports: services.iter().map(ToString::to_string).collect(),
             to: receivers.iter().map(ToString::to_string).collect(),
             rows: rows.collect(),
             load_balancers: load_balancers(state),

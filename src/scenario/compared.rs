@@ -37,7 +37,7 @@ mod tests {
 
     /// Returns the outcome that the policy predicts, for every flow but one.
     fn all_but_one(cloud: &Cloud, flow: &Flow) -> Outcome {
-        let listeners = Listeners { columns: columns(), deaf: Default::default() };
+        let listeners = Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
         if flow.to_string() == "web1 -> db1:22" {
             open(3)
         } else {
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_lab_that_does_as_predicted_agrees_in_every_cell() {
         let lab = Double::new(|cloud, flow| {
-            let listeners = Listeners { columns: columns(), deaf: Default::default() };
+            let listeners = Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
             observe::observation(cloud, &listeners, flow).outcome
         });
         assert_eq!(run(lab).model.flows, []);

@@ -10,7 +10,7 @@ use super::{cells, change, demand, explain};
 use crate::lab::RuleHandles;
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, RefusalCode, Service, Via};
 use crate::probe::Outcome;
-use crate::topology::{AddressFate, AddressKind, ExpectedOutcome};
+use crate::topology::{AddressFate, AddressKind, Columns, ExpectedOutcome};
 
 /// Expectation of what the operations change.
 #[derive(Clone, Copy, Debug)]
@@ -219,7 +219,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
 pub fn grid(
     cloud: &Cloud,
     senders: &[(Endpoint, Option<Via>)],
-    services: Vec<Service>,
+    columns: &Columns,
     observed: &IndexMap<Flow, Outcome>,
     demands: &[Demand],
 ) -> Grid {
@@ -233,9 +233,10 @@ pub fn grid(
             .and_modify(|seen| *seen = if wrong { (demand.expected, true) } else { *seen })
             .or_insert((demand.expected, wrong));
     }
+    let services = cells::columns_of(columns, senders);
     let targets = cells::receivers(cloud);
     let cell = |from: &Endpoint, to: &Endpoint, via: Via, service: Service| {
-        if service.unprobeable(via).is_some() {
+        if !columns.are_asked(service, via) {
             return None;
         }
         let flow = Flow { from: from.clone(), to: to.clone(), via, service };

@@ -13,8 +13,8 @@ use crate::model::*;
 use crate::network::NodeName;
 use crate::probe::{Batch, Drop, DropCause, Held, Observation, Outcome, Streams, Trace};
 use crate::topology::{
-    Action, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, OpenCells, Placed, Selector, Step, Story, Table,
-    Topology,
+    Action, Columns, Expectation, ExpectedOutcome, FlowPattern, KnobOverrides, OpenCells, Placed, Selector, Step,
+    Story, Table, Topology,
 };
 
 pub(crate) fn place(line: u32, column: u32) -> Place {
@@ -109,9 +109,9 @@ pub(crate) fn stop(cloud: &mut Cloud, name: &str) {
     cloud.instances.get_mut(&InstanceName::new(name)).expect("the instance").state = InstanceState::Stopped;
 }
 
-pub(crate) fn columns() -> IndexSet<Service> {
+pub(crate) fn columns() -> Columns {
     let tcp = |port| Service::Tcp(Port(port));
-    IndexSet::from([tcp(22), tcp(80), tcp(3306), tcp(8080), Service::IcmpEcho])
+    IndexSet::from([tcp(22), tcp(80), tcp(3306), tcp(8080), Service::IcmpEcho]).into()
 }
 
 /// `office -> SG-T-ADMIN:22`, `db1 <-> db2:3306 at ingress`: enough of the grammar for tests.

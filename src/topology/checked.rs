@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use super::asked::Columns;
 use super::patterns::Table;
 use super::placed::Placed;
 use super::steps::Step;
@@ -40,7 +41,7 @@ pub struct Topology {
     pub steps: Vec<Step>,
     /// Every column of the exhaustive table: what rules, listeners and expectations of any step name, edges of
     /// ranges and their outside neighbours, one port that nothing names, and ICMP echo.
-    pub columns: IndexSet<Service>,
+    pub columns: Columns,
     /// Ports that a `refused` expectation names: the harness does not listen there.
     pub deaf: IndexSet<(InstanceName, Service)>,
     /// Opening comment of the file, by paragraphs.

@@ -1,14 +1,13 @@
 //! The columns of the exhaustive table: every service that a file has something to say about, and one more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use indexmap::IndexSet;
-
+use super::asked::{Columns, IcmpFamily};
 use super::checked::Topology;
 use super::patterns::OpenCells;
 use super::steps::{Action, Step};
 use crate::model::protocol::EXTENSION_HEADERS;
-use crate::model::{Cloud, Operation, Port, PortRange, Service, Traffic, Via};
+use crate::model::{Cloud, IcmpMatch, IcmpMessage, Operation, Port, PortRange, Service, Traffic, Via};
 
 /// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
@@ -20,8 +19,8 @@ const FREE_PROTOCOL: u8 = 253;
 ///
 /// Ports that a rule, listener, table or expectation of any step names; the edges of real ranges and their outside
 /// neighbours; a TCP port that nothing names, and where an ingress rule is so wide that it admits such, also a UDP port and a
-/// protocol; ICMP echo. `extra` are the `ports:` of the tables: they only ever add.
-pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Service> {
+/// protocol; ICMP echo, and what other messages rules name. `extra` are the `ports:` of the tables: they only ever add.
+pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     let mut named = Named::default();
     let steps = topology.steps.iter().flat_map(Step::operations);
     for operation in topology.initial.iter().chain(steps) {
@@ -55,7 +54,7 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> IndexSet<Servic
 }
 
 /// The same for a cloud that runs: what its rules and listeners have to say something about.
-pub fn columns_of(cloud: &Cloud) -> IndexSet<Service> {
+pub fn columns_of(cloud: &Cloud) -> Columns {
     let mut named = Named::default();
     for group in cloud.groups.values() {
         group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
@@ -76,6 +75,8 @@ struct Named {
     udp_ranges: BTreeSet<PortRange>,
     /// Traffic of rules that admit what no rule names.
     wide: Vec<Traffic>,
+    /// ICMP messages that rules name, with the families of these.
+    messages: BTreeMap<Service, BTreeSet<IcmpFamily>>,
 }
 
 impl Named {
@@ -98,7 +99,9 @@ impl Named {
                 self.services.extend(service.unprobeable(Via::Private).is_none().then_some(service));
                 return;
             }
-            Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::All => return,
+            Traffic::Icmp(matched) => return self.message(matched, IcmpFamily::Ipv4),
+            Traffic::Icmpv6(matched) => return self.message(matched, IcmpFamily::Ipv6),
+            Traffic::All => return,
         };
         let (from, to) = (range.from().0, range.to().0);
         let mut ports = vec![from.max(1), to];
@@ -110,6 +113,18 @@ impl Named {
         self.services.extend(ports.into_iter().filter(|port| *port != 0 && to != 0).map(|port| make(Port(port))));
     }
 
+    /// Of a type with every code the first code is a column.
+    fn message(&mut self, matched: IcmpMatch, family: IcmpFamily) {
+        let (kind, code) = match matched {
+            IcmpMatch::All => return,
+            IcmpMatch::Type(kind) => (kind, 0),
+            IcmpMatch::TypeAndCode(kind, code) => (kind, code),
+        };
+        if (kind, code) != (family.echo(), 0) {
+            self.messages.entry(Service::Icmp(IcmpMessage { kind, code })).or_default().insert(family);
+        }
+    }
+
     /// Takes down what an ingress rule admits of what no rule names.
     fn leaks(&mut self, traffic: Traffic) {
         if matches!(traffic, Traffic::All | Traffic::Udp(PortRange::ALL)) && !self.wide.contains(&traffic) {
@@ -118,7 +133,7 @@ impl Named {
     }
 
     /// Returns the columns: with the services named by hand, a port that nothing names, and ping.
-    fn columns(self, extra: &[Service]) -> IndexSet<Service> {
+    fn columns(self, extra: &[Service]) -> Columns {
         let free = free_port(extra, Service::Tcp, |port| self.names(Service::Tcp(port), &self.ranges));
         let udp = || free_port(extra, Service::Udp, |port| self.names(Service::Udp(port), &self.udp_ranges));
         let free_udp = if self.wide.is_empty() { None } else { udp() };
@@ -132,7 +147,12 @@ impl Named {
         columns.extend(extra);
         columns.extend(free.into_iter().chain(free_udp).chain(free_protocol));
         columns.insert(Service::IcmpEcho);
-        columns.into_iter().collect()
+        // One that is named by hand is asked by whatever address it is asked.
+        let one = |families: &BTreeSet<IcmpFamily>| families.first().filter(|_| families.len() == 1).copied();
+        let of_one_family = self.messages.iter().filter(|(service, _)| !columns.contains(*service));
+        let of_one_family = of_one_family.filter_map(|(service, families)| Some((*service, one(families)?))).collect();
+        columns.extend(self.messages.into_keys());
+        Columns::new(columns.into_iter().collect(), of_one_family)
     }
 
     fn names(&self, service: Service, ranges: &BTreeSet<PortRange>) -> bool {

@@ -1,5 +1,6 @@
 //! A topology file: a cloud, truth tables, and a scenario of steps.
 
+mod asked;
 mod builder;
 mod checked;
 mod columns;
@@ -22,6 +23,7 @@ mod tree;
 mod typed;
 pub mod write;
 
+pub use asked::{Columns, IcmpFamily};
 pub use builder::{Builder, NewGroup, NewInstance, NewService, NewVpc};
 pub use checked::{KnobOverrides, Topology};
 pub use columns::columns_of;
@@ -29,7 +31,7 @@ pub use document::schema;
 pub use expected::*;
 pub use files::{Files, Found};
 pub use grammar::{RuleWords, TypedFlow, TypedRule};
-pub use patterns::{Columns, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
+pub use patterns::{ColumnKind, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
 pub use placed::Placed;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};

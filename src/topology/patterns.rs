@@ -26,7 +26,7 @@ pub enum OpenCells {
     /// Those of one column.
     Of(FlowPattern),
     /// Those of all columns of a kind: `web1 -> db1:tcp all`.
-    Every(Columns, Pairs),
+    Every(ColumnKind, Pairs),
 }
 
 impl OpenCells {
@@ -63,9 +63,9 @@ impl OpenCells {
     }
 }
 
-/// Columns of a table by their kind.
+/// ColumnKind of a table by their kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Columns {
+pub enum ColumnKind {
     /// Every column.
     All,
     /// Those of tcp.
@@ -76,7 +76,7 @@ pub enum Columns {
     Icmp,
 }
 
-impl Columns {
+impl ColumnKind {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::All, Self::Tcp, Self::Udp, Self::Icmp];
 

@@ -56,7 +56,7 @@ pub fn initial_cloud(topology: &Topology, era: Era) -> (Cloud, Listeners) {
     for operation in &topology.initial {
         apply(&mut cloud, &operation.value).unwrap_or_else(|refusal| panic!("{refusal}"));
     }
-    (cloud, Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() })
+    (cloud, Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() })
 }
 
 /// A TCP port as a service.

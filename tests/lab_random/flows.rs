@@ -6,7 +6,7 @@ use sglab::model::{
 };
 use sglab::policy;
 use sglab::scenario::{cells, followed};
-use sglab::topology::Topology;
+use sglab::topology::{Columns, Topology};
 
 use crate::draft::{Draft, Line};
 
@@ -14,7 +14,7 @@ const VIAS: [Via; 4] = [Via::Private, Via::Public, Via::Ipv6, Via::Dns];
 
 /// Every cell of the grid by each address and by name; stopped instances by address; hosts and further interfaces as
 /// ends; and forged sources.
-pub fn all(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
+pub fn all(cloud: &Cloud, columns: &Columns) -> Vec<Flow> {
     let vias = IndexSet::from(VIAS.map(Some));
     let mut flows: IndexSet<Flow> = cells::grid(cloud, columns, &vias).collect();
     let mut pair = |from: &Endpoint, to: &Endpoint, via: Via| {
@@ -178,7 +178,7 @@ fn on_paper(topology: &Topology) -> std::collections::BTreeMap<usize, Cloud> {
 }
 
 /// The flows that would be open and can be held, those of every service in turn.
-fn holdable(cloud: &Cloud, columns: &IndexSet<Service>) -> Vec<Flow> {
+fn holdable(cloud: &Cloud, columns: &Columns) -> Vec<Flow> {
     let mut by_service: IndexMap<Service, Vec<Flow>> = IndexMap::new();
     for flow in all(cloud, columns) {
         let held = matches!(flow.service, Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho);

@@ -137,7 +137,7 @@ pub async fn by_its_own(
             Ok(cloud) => cloud,
             Err((refusal, _)) => return Some(format!("it cannot be launched: {refusal}")),
         };
-        let listeners = Listeners { columns: topology.columns.clone(), deaf: topology.deaf.clone() };
+        let listeners = Listeners { columns: topology.columns.iter().copied().collect(), deaf: topology.deaf.clone() };
         let lab = match mutation {
             Some(mutation) => Lab::boot_altered(cloud, listeners, mutation.alteration()).await,
             None => Lab::boot(cloud, listeners).await,

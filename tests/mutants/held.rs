@@ -44,12 +44,13 @@ impl Holding {
     pub fn of(lab: &Lab, topology: &Topology) -> Self {
         let cloud = lab.cloud();
         let mut topology = topology.clone();
-        topology.columns = columns(&topology, cloud);
-        topology.columns.retain(|service| match service {
+        let mut columns = columns(&topology, cloud);
+        columns.retain(|service| match service {
             Service::Tcp(port) | Service::Udp(port) => *port != Port(0),
             Service::IcmpEcho => true,
             Service::Icmp(_) | Service::Protocol(_) => false,
         });
+        topology.columns = columns.into();
         let others = of_other_ends(lab, &topology).into_iter().filter(|flow| !is_forged(flow));
         let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns).chain(others);
         let can_answer = |flow: &Flow| {

@@ -57,7 +57,7 @@ impl Plan {
     pub async fn of(lab: &mut Lab, topology: &Topology) -> Result<Self, String> {
         let cloud = lab.cloud();
         let mut topology = topology.clone();
-        topology.columns = columns(&topology, cloud);
+        topology.columns = columns(&topology, cloud).into();
         let by_address = cells(cloud, &topology).into_iter().filter(|flow| flow.via != Via::Dns);
         let mut flows: IndexSet<Flow> = by_address.collect();
         flows.extend(of_other_ends(lab, &topology));
@@ -232,7 +232,7 @@ fn one_of_a_kind(all: &Asking) -> Asking {
 
 /// What is asked for: the columns of a file, the outside neighbours of every port of a rule, and what no file names.
 pub fn columns(topology: &Topology, cloud: &Cloud) -> IndexSet<Service> {
-    let mut columns = topology.columns.clone();
+    let mut columns: IndexSet<Service> = topology.columns.iter().copied().collect();
     let rules = cloud.groups.values().flat_map(|group| group.ingress.iter().chain(&group.egress));
     for rule in rules {
         let of: fn(Port) -> Service = match rule.traffic {

@@ -10,7 +10,7 @@ use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::Style;
 use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
-use sglab::topology::{columns_of, read_services};
+use sglab::topology::{Columns, columns_of, read_services};
 
 use super::speak;
 use super::speak::Invalid;
@@ -124,9 +124,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         for words in arguments.ports.iter().flat_map(|words| parts(words)) {
             columns.extend(read_services(cloud, words)?);
         }
-        if columns.is_empty() {
-            columns = columns_of(cloud);
-        }
+        let columns = if columns.is_empty() { columns_of(cloud) } else { Columns::from(columns) };
         let flows = probes::flows_of_matrix(cloud, &columns, &vias);
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
     };

@@ -127,3 +127,26 @@ fn all_columns_are_for_tables() {
         assert!(problems.contains(&format!("`{all}` stands for the columns of a table")), "{problems}");
     }
 }
+
+#[test]
+fn an_icmp_type_that_a_rule_names_is_a_column_of_its_family() {
+    let file = |open: &str| {
+        format!(
+            "vpcs: {{v: {{cidr: 10.0.0.0/16, ipv6: yes, subnets: {{s: 10.0.0.0/24}}}}}}\n\
+             groups: {{g: [icmp 13 from g, icmp echo from g, icmpv6 135 from g, icmpv6 echo from g, icmp 3/4 from g]}}\n\
+             instances: {{a: {{groups: g}}, b: {{groups: g}}}}\n\
+             tables:\n  four: {{open: [a <-> b:ping{open}]}}\n  six: {{by: ipv6, open: [a <-> b:ping{open}]}}\n\
+             scenario: [{{step: s, expect: {{table: [four, six]}}}}]\n"
+        )
+    };
+    let of_ipv4 = ["icmp 3/4", "icmp 13"].map(|column| [format!("a -> b:{column}"), format!("b -> a:{column}")]);
+    let of_ipv6 = ["a -> b:icmp 135 by IPv6 address", "b -> a:icmp 135 by IPv6 address"].map(str::to_owned);
+    let mut found = wrong(&file(""));
+    found.sort();
+    let mut expected: Vec<String> = of_ipv4.into_iter().flatten().chain(of_ipv6).collect();
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(wrong(&file(", 'a <-> b:icmp all'")), Vec::<String>::new());
+    let columns: Vec<_> = topology(&file("")).columns.iter().map(ToString::to_string).collect();
+    assert_eq!(columns, ["tcp 8080", "icmp echo", "icmp 3/4", "icmp 13", "icmp 135"]);
+}

@@ -4,12 +4,13 @@ use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
+use crate::topology::Columns;
 
 /// The columns of a grid: those that some row of it can ask for.
-pub fn columns_of(columns: &IndexSet<Service>, senders: &[(Endpoint, Option<Via>)]) -> Vec<Service> {
+pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec<Service> {
     // The usual address is one of IPv4.
     let can =
-        |service: &Service| senders.iter().any(|(_, via)| service.unprobeable(via.unwrap_or(Via::Private)).is_none());
+        |service: &Service| senders.iter().any(|(_, via)| columns.are_asked(*service, via.unwrap_or(Via::Private)));
     columns.iter().copied().filter(can).collect()
 }
 
@@ -19,7 +20,7 @@ pub fn columns_of(columns: &IndexSet<Service>, senders: &[(Endpoint, Option<Via>
 /// ask for is no cell.
 pub fn grid<'a>(
     cloud: &'a Cloud,
-    columns: &'a IndexSet<Service>,
+    columns: &'a Columns,
     vias: &'a IndexSet<Option<Via>>,
 ) -> impl Iterator<Item = Flow> + 'a {
     senders(cloud, vias).into_iter().flat_map(move |(from, via)| {
@@ -27,8 +28,7 @@ pub fn grid<'a>(
             receivers(cloud).into_iter().filter_map(|to| Some((path(cloud, &from, &to, via)?, to))).collect();
         paths.into_iter().flat_map(move |(via, to)| {
             let from = from.clone();
-            let asked = columns.iter().filter(move |service| service.unprobeable(via).is_none());
-            asked.map(move |&service| Flow { from: from.clone(), to: to.clone(), via, service })
+            columns.by(via).map(move |service| Flow { from: from.clone(), to: to.clone(), via, service })
         })
     })
 }

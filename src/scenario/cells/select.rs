@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, holder, hosts, inside, named, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peers, Service, Via};
-use crate::topology::{FlowPattern, OpenCells, Selector};
+use crate::topology::{Columns, FlowPattern, OpenCells, Selector};
 
 /// The flows that a pattern means now, and that a probe can ask for.
 ///
@@ -26,7 +26,7 @@ pub fn select(pattern: &FlowPattern, default_via: Option<Via>, cloud: &Cloud) ->
 /// A sentence about why there are none.
 pub fn opened(
     cells: &OpenCells,
-    columns: &IndexSet<Service>,
+    columns: &Columns,
     default_via: Option<Via>,
     cloud: &Cloud,
 ) -> Result<Vec<Flow>, String> {
@@ -34,13 +34,15 @@ pub fn opened(
         OpenCells::Of(pattern) => return select(pattern, default_via, cloud),
         OpenCells::Every(kind, pairs) => (kind, pairs),
     };
-    let columns: Vec<Service> = columns.iter().copied().filter(|service| kind.has(*service)).collect();
-    if columns.is_empty() {
+    if !columns.iter().any(|service| kind.has(*service)) {
         return Err(format!("`{}` selects no cell: the table has no column of `{}`", pairs.written, kind.words()));
     }
     let pairs = meant(&pairs.asking(Service::IcmpEcho), default_via, cloud)?;
-    let asked = pairs.iter().flat_map(|pair| columns.iter().map(|&service| Flow { service, ..pair.clone() }));
-    Ok(asked.filter(|flow| flow.service.unprobeable(flow.via).is_none()).collect())
+    let flows = pairs.iter().flat_map(|pair| {
+        let asked = columns.by(pair.via).filter(|service| kind.has(*service));
+        asked.map(|service| Flow { service, ..pair.clone() })
+    });
+    Ok(flows.collect())
 }
 
 /// The flows that a pattern means now, also those that no probe can ask for.

@@ -167,7 +167,7 @@ fn a_load_balancer_is_reached_by_the_address_that_its_name_means_unless_another_
 
 #[test]
 fn a_table_that_says_nothing_has_load_balancers_by_their_names_and_one_that_says_private_has_not() {
-    let (cloud, columns) = (balanced(), IndexSet::from([Service::Tcp(crate::model::Port(80))]));
+    let (cloud, columns) = (balanced(), IndexSet::from([Service::Tcp(crate::model::Port(80))]).into());
     let cells = |said: Option<Via>| -> Vec<String> {
         let vias = IndexSet::from([said]);
         let cells = grid(&cloud, &columns, &vias).filter(|flow| flow.from.to_string() == "app");

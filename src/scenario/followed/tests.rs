@@ -23,7 +23,8 @@ fn cut() -> Held {
 /// A lab whose new flows do as the model says.
 fn obeying() -> Double {
     Double::new(|cloud, flow| {
-        let listeners = crate::lab::Listeners { columns: columns(), deaf: Default::default() };
+        let listeners =
+            crate::lab::Listeners { columns: columns().iter().copied().collect(), deaf: Default::default() };
         predict::observe::observation(cloud, &listeners, flow).outcome
     })
 }

@@ -119,8 +119,7 @@ pub(super) async fn run_step<L: Cloudlike>(
     }
     if !vias.is_empty() {
         let senders = cells::senders(&now, &vias);
-        let services = cells::columns_of(&topology.columns, &senders);
-        probed.grid = judge::grid(&now, &senders, services, &observed, &demands.demands);
+        probed.grid = judge::grid(&now, &senders, &topology.columns, &observed, &demands.demands);
     }
     probed.asked = judge::asked(asked, &observed, &resolved, &now);
     probed.changed = change::cells(&past.last, &observed, &now);

@@ -6,7 +6,7 @@ use super::services::{first_word, service};
 use super::within::Within;
 use crate::model::{Direction, Service, Via};
 use crate::topology::document::shape::Word;
-use crate::topology::patterns::Columns;
+use crate::topology::patterns::ColumnKind;
 use crate::topology::problem::{Draft, Problems, Source, Span, TYPED, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
@@ -91,15 +91,15 @@ impl Ends {
     }
 
     /// Reads `all`, `tcp all` ... in place of a port. Gives what follows, too.
-    pub fn every(&self) -> Option<(Columns, &str)> {
+    pub fn every(&self) -> Option<(ColumnKind, &str)> {
         let (first, rest) = first_word(self.asked.text());
         let (second, after) = first_word(rest);
-        let said = |columns: &Columns| match columns.words().split_once(' ') {
+        let said = |columns: &ColumnKind| match columns.words().split_once(' ') {
             Some(words) => words == (first, second),
             None => columns.words() == first,
         };
-        let columns = Columns::ALL.into_iter().find(said)?;
-        Some((columns, if columns == Columns::All { rest } else { after }))
+        let columns = ColumnKind::ALL.into_iter().find(said)?;
+        Some((columns, if columns == ColumnKind::All { rest } else { after }))
     }
 
     /// Reads the port and what follows it. Where a table names many columns, a ping stands for them: every pair has it.

@@ -10,6 +10,7 @@ use super::tracking;
 use crate::model::{
     AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
 };
+use crate::topology::asked::Columns;
 use crate::topology::checked::{KnobOverrides, Topology};
 use crate::topology::document::Document;
 use crate::topology::document::settings::Knobs;
@@ -190,7 +191,7 @@ impl Resolver<'_> {
             empty,
             tables: std::mem::take(&mut self.cloud.tables),
             steps,
-            columns: IndexSet::new(),
+            columns: Columns::default(),
             deaf,
             story: Story::default(),
         };

@@ -14,7 +14,7 @@ use sglab::protocol::{self, Applied, Envelope, MAX_REPLY, MAX_REQUEST, ProbeDeta
 use sglab::report::probes::flows_of_matrix;
 use sglab::scenario::agreement::Agreement;
 use sglab::scenario::cells;
-use sglab::topology::{read_flow, read_operations};
+use sglab::topology::{Columns, read_flow, read_operations};
 
 use super::cloud;
 use crate::labs::Labs;
@@ -202,7 +202,8 @@ impl Asker {
             "capture" => Request::Capture { instance: instance() },
             // As many cells as there are pairs of instances.
             "matrix" if self.instances <= 20 => {
-                let (columns, vias) = (IndexSet::from([Service::Tcp(Port(443))]), IndexSet::from([None]));
+                let columns = Columns::from(IndexSet::from([Service::Tcp(Port(443))]));
+                let vias = IndexSet::from([None]);
                 let flows = flows_of_matrix(&self.state().cloud, &columns, &vias);
                 Request::Probe { flows, details: ProbeDetails::None, at: None }
             }
