@@ -157,7 +157,7 @@ fn table(grid: &Grid) -> Table<'_> {
     let letters = |cells: &Vec<Option<crate::scenario::Cell>>| cells.iter().map(letter).collect();
     Table {
         services: &grid.services,
-        targets: grid.targets.iter().map(ToString::to_string).collect(),
+        targets: grid.targets.iter().map(receiver).collect(),
         rows: grid
             .rows
             .iter()
@@ -180,6 +180,11 @@ pub(super) fn which(flow: &Flow) -> Which {
         via: flow.via,
         service: flow.service,
     }
+}
+
+/// A receiver, of a host with its address.
+fn receiver(end: &Endpoint) -> String {
+    address(end).map_or_else(|| end.to_string(), |address| format!("{end} ({address})"))
 }
 
 /// Of a host, to tell its addresses apart.

@@ -114,18 +114,18 @@ pub struct MatrixRow {
 }
 
 /// The flows of a truth table, each once: two rows may have a cell in common.
-pub fn flows_of_matrix(cloud: &Cloud, columns: &Columns, vias: &IndexSet<Option<Via>>) -> Vec<Flow> {
-    let flows: IndexSet<Flow> = cells::grid(cloud, columns, vias).collect();
+pub fn flows_of_matrix(cloud: &Cloud, columns: &Columns, extent: &cells::Extent) -> Vec<Flow> {
+    let flows: IndexSet<Flow> = extent.grid(cloud, columns).collect();
     flows.into_iter().collect()
 }
 
 impl Matrix {
     /// The table of a lab's cloud, with what probes found of its flows.
-    pub fn of(state: &State, probed: &[Probed], columns: &Columns, vias: &IndexSet<Option<Via>>) -> Self {
+    pub fn of(state: &State, probed: &[Probed], columns: &Columns, extent: &cells::Extent) -> Self {
         let cloud = &state.cloud;
         let outcomes: IndexMap<&Flow, Class> = probed.iter().map(|seen| (&seen.flow, seen.outcome)).collect();
-        let receivers = cells::receivers(cloud);
-        let senders = cells::senders(cloud, vias);
+        let receivers = extent.receivers(cloud);
+        let senders = cells::senders(cloud, &extent.vias);
         let services = cells::columns_of(columns, &senders);
         let rows = senders.into_iter().map(|(from, via)| {
             let block = |to: &Endpoint| {
@@ -139,19 +139,24 @@ impl Matrix {
                 };
                 Some(services.iter().map(class).collect())
             };
-            let name = match &from {
-                Endpoint::Host(name, address) => format!("{name} ({address})"),
-                other => other.to_string(),
-            };
+            let name = end(&from);
             let by = via.map_or("usual", Via::as_str).to_owned();
             MatrixRow { from: name, by, cells: receivers.iter().map(block).collect() }
         });
         Self {
             ports: services.iter().map(ToString::to_string).collect(),
-            to: receivers.iter().map(ToString::to_string).collect(),
+            to: receivers.iter().map(end).collect(),
             rows: rows.collect(),
             load_balancers: load_balancers(state),
         }
+    }
+}
+
+/// An end of a truth table, of a host with its address.
+fn end(end: &Endpoint) -> String {
+    match end {
+        Endpoint::Host(name, address) => format!("{name} ({address})"),
+        other => other.to_string(),
     }
 }
 

@@ -83,6 +83,10 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let RunResult { head, steps, counts, took, verdict, coverage } = result;
     let rules = coverage.as_ref().map_or_else(String::new, |it| coverage::section(it, style));
     let unexercised = coverage.as_ref().filter(|it| it.is_wanting());
+    let not_asked = match counts.not_asked {
+        0 => String::new(),
+        cells => format!(", {} to hosts not asked", text::number(cells)),
+    };
     let cells = text::count(counts.cells, "cell");
     let with = |wanted: StepStatus| steps.iter().filter(|step| step.status == wanted).count();
     let canaries =
@@ -104,7 +108,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
     let (told, next) = match verdict {
         RunVerdict::Passed => (
             format!(
-                "{rules}{}  {}, {cells}, {evidence}{took}\n",
+                "{rules}{}  {}, {cells}{not_asked}, {evidence}{took}\n",
                 style.paint(Tone::Good, "PASSED"),
                 text::count(steps.len(), "step")
             ),
@@ -124,7 +128,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
             });
             (
                 format!(
-                    "{rules}{}  {} of {}{not_run}{wrong}{unexercised}, {evidence}{took}    exit code {}\n",
+                    "{rules}{}  {} of {}{not_run}{wrong}{not_asked}{unexercised}, {evidence}{took}    exit code {}\n",
                     style.paint(Tone::Bad, "FAILED"),
                     with(StepStatus::Failed),
                     text::count(steps.len(), "step"),
@@ -135,7 +139,7 @@ pub fn foot(result: &RunResult, style: Style) -> String {
         }
         RunVerdict::Inconclusive => (
             format!(
-                "{rules}{}  {} of {}, {cells}, {evidence}{took}    exit code {}\n",
+                "{rules}{}  {} of {}, {cells}{not_asked}, {evidence}{took}    exit code {}\n",
                 style.paint(Tone::Unsure, "INCONCLUSIVE"),
                 with(StepStatus::Inconclusive),
                 text::count(steps.len(), "step"),

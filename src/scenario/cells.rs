@@ -9,5 +9,5 @@ mod select;
 mod tests;
 
 pub use ends::running;
-pub use grid::{columns_of, grid, path, receivers, senders};
+pub use grid::{Extent, columns_of, grid, path, senders};
 pub use select::{askers, meant, opened, peers, select};

@@ -6,7 +6,7 @@ use super::cells;
 use super::results::{CellSource, Finding, Said};
 use crate::model::{Cloud, Direction, Flow, Place, TableName, Verdict, Via};
 use crate::policy;
-use crate::topology::{ExpectedOutcome, FlowPattern, Table, Topology};
+use crate::topology::{Egress, ExpectedOutcome, FlowPattern, Table, Topology};
 
 /// Demand of one expectation on one flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +41,15 @@ pub struct Demands {
     pub empty: Vec<Finding>,
 }
 
-/// By which addresses the instances of a file reach each other in its grid, as its tables say or do not say; empty where the file has no tables.
-pub fn vias(topology: &Topology) -> IndexSet<Option<Via>> {
-    topology.tables.values().map(|table| table.via).collect()
+/// What the grid of a file asks of a cloud, for all of its tables together; nothing where it has none.
+pub fn extent(topology: &Topology, cloud: &Cloud) -> cells::Extent {
+    let egress = topology.tables.values().fold(Egress::default(), |all, table| all.and(&of_era(&table.egress, cloud)));
+    cells::Extent { vias: topology.tables.values().map(|table| table.via).collect(), egress }
+}
+
+/// Without egress rules nothing that goes out is ever dropped.
+fn of_era(egress: &Egress, cloud: &Cloud) -> Egress {
+    if cloud.has_egress_rules() { egress.clone() } else { Egress::default() }
 }
 
 /// Spells out what a step demands of the cloud as it is now.
@@ -102,8 +108,9 @@ impl Demands {
             }
         }
         let closed = Said { words: format!("table {name}, which opens no such cell"), place: table.place.clone() };
-        let grid: IndexSet<Flow> = cells::grid(cloud, &topology.columns, &IndexSet::from([table.via])).collect();
-        // Flows that a table opens outside its own grid must be open as well: to a host, or by the other address.
+        let extent = cells::Extent { vias: IndexSet::from([table.via]), egress: of_era(&table.egress, cloud) };
+        let grid: IndexSet<Flow> = extent.grid(cloud, &topology.columns).collect();
+        // Flows that a table opens outside its own grid must be open as well: by the other address, or to a host where nothing drops what goes out.
         let beyond: Vec<Flow> = open.keys().filter(|flow| !grid.contains(*flow)).cloned().collect();
         for flow in grid.into_iter().chain(beyond) {
             let (expected, said) = match open.get(&flow) {

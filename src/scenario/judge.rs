@@ -218,7 +218,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
 /// Arranges what was observed as the grid that a reader sees.
 pub fn grid(
     cloud: &Cloud,
-    senders: &[(Endpoint, Option<Via>)],
+    extent: &cells::Extent,
     columns: &Columns,
     observed: &IndexMap<Flow, Outcome>,
     demands: &[Demand],
@@ -233,8 +233,9 @@ pub fn grid(
             .and_modify(|seen| *seen = if wrong { (demand.expected, true) } else { *seen })
             .or_insert((demand.expected, wrong));
     }
-    let services = cells::columns_of(columns, senders);
-    let targets = cells::receivers(cloud);
+    let senders = cells::senders(cloud, &extent.vias);
+    let services = cells::columns_of(columns, &senders);
+    let targets = extent.receivers(cloud);
     let cell = |from: &Endpoint, to: &Endpoint, via: Via, service: Service| {
         if !columns.are_asked(service, via) {
             return None;

@@ -78,7 +78,7 @@ fn topology(bytes: &[u8]) {
             }
             if cloud.instances.len() <= FEW {
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud);
-                let grid: Vec<_> = cells::grid(&cloud, &topology.columns, &demand::vias(&topology)).collect();
+                let grid: Vec<_> = demand::extent(&topology, &cloud).grid(&cloud, &topology.columns).collect();
                 let demanded = demands.demands.iter().map(|demand| &demand.flow);
                 for flow in grid.iter().chain(demanded) {
                     policy::judge(&cloud, flow);

@@ -181,12 +181,14 @@ pub(crate) fn topology(steps: Vec<Step>) -> Topology {
         place: place(31, 3),
         like: None,
         open: open(&["any -> SG-T-WEB:80", "SG-T-WEB -> SG-T-DB:3306", "office -> SG-T-ADMIN:22"]),
+        egress: Default::default(),
         via: None,
     };
     let replicating = Table {
         place: place(37, 3),
         like: Some(TableName::new("two-tier")),
         open: open(&["db1 <-> db2:3306"]),
+        egress: Default::default(),
         via: None,
     };
     Topology {

@@ -7,7 +7,7 @@ use super::checked::Topology;
 use super::patterns::OpenCells;
 use super::steps::{Action, Step};
 use crate::model::protocol::EXTENSION_HEADERS;
-use crate::model::{Cloud, IcmpMatch, IcmpMessage, Operation, Port, PortRange, Service, Traffic, Via};
+use crate::model::{Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Port, PortRange, Service, Traffic, Via};
 
 /// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
@@ -23,11 +23,20 @@ const FREE_PROTOCOL: u8 = 253;
 pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     let mut named = Named::default();
     let steps = topology.steps.iter().flat_map(Step::operations);
+    // Without hosts as receivers nothing shows what goes out but what comes in somewhere.
+    let asks_hosts =
+        topology.eras.contains(&Era::Vpc) && topology.tables.values().any(|table| !table.egress.is_empty());
+    if asks_hosts && lets_everything_out(topology) {
+        named.leaks(Traffic::All);
+    }
     for operation in topology.initial.iter().chain(steps) {
         operation.value.permissions().iter().for_each(|rule| named.rule(rule.traffic));
-        if let Operation::AuthorizeIngress(_, rules) = &operation.value {
-            rules.iter().for_each(|rule| named.leaks(rule.traffic));
-        }
+        let rules = match &operation.value {
+            Operation::AuthorizeIngress(_, rules) => rules.as_slice(),
+            Operation::AuthorizeEgress(_, rules) if asks_hosts => rules,
+            _ => &[],
+        };
+        rules.iter().for_each(|rule| named.leaks(rule.traffic));
         named.services.extend(operation.value.services());
     }
     let expectations = topology.steps.iter().flat_map(|step| &step.expectations);
@@ -51,6 +60,23 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
     }
 
     named.columns(extra)
+}
+
+/// Tells whether some group keeps what it is born with, which lets everything out.
+fn lets_everything_out(topology: &Topology) -> bool {
+    let steps = topology.steps.iter().flat_map(Step::operations);
+    let operations: Vec<_> = topology.initial.iter().chain(steps).map(|placed| &placed.value).collect();
+    let revoked = |name: &GroupName| {
+        operations.iter().any(|it| {
+            matches!(it, Operation::RevokeEgress(group, rules)
+            if group == name && rules.iter().any(|rule| rule.traffic == Traffic::All))
+        })
+    };
+    let mut made = operations.iter().filter_map(|it| match it {
+        Operation::CreateGroup(group) => Some(&group.name),
+        _ => None,
+    });
+    !topology.default_groups.is_empty() || made.any(|name| !revoked(name))
 }
 
 /// The same for a cloud that runs: what its rules and listeners have to say something about.

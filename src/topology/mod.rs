@@ -31,7 +31,7 @@ pub use document::schema;
 pub use expected::*;
 pub use files::{Files, Found};
 pub use grammar::{RuleWords, TypedFlow, TypedRule};
-pub use patterns::{ColumnKind, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
+pub use patterns::{ColumnKind, Egress, FlowPattern, OpenCells, Pairs, Question, Selector, Table};
 pub use placed::Placed;
 pub use predictions::{Asked, Prediction, Reply, Wanted, predictions};
 pub use problem::{Problem, Problems, Related};

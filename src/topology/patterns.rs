@@ -1,5 +1,6 @@
 //! Flows as a file means them, by who opens them to whom, and the tables of them.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use crate::model::{
@@ -16,8 +17,48 @@ pub struct Table {
     pub like: Option<TableName>,
     /// The cells that are open, beside those of `like`.
     pub open: Vec<OpenCells>,
+    /// Hosts that its instances are asked for, itself or by a table that it is like.
+    pub egress: Egress,
     /// Address by which instances reach each other in this table, where it or one that it is like says so.
     pub via: Option<Via>,
+}
+
+/// Hosts that are receivers in a table, where there are egress rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Egress {
+    /// Those that it names as such.
+    Named(BTreeSet<HostName>),
+    /// Each.
+    All,
+}
+
+impl Egress {
+    /// Both together.
+    pub fn and(self, other: &Self) -> Self {
+        match (self, other) {
+            (Self::Named(own), Self::Named(others)) => Self::Named(own.union(others).cloned().collect()),
+            _ => Self::All,
+        }
+    }
+
+    /// Returns true if this host is a receiver.
+    pub fn has(&self, host: &HostName) -> bool {
+        match self {
+            Self::Named(hosts) => hosts.contains(host),
+            Self::All => true,
+        }
+    }
+
+    /// Returns true if no host is one.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Named(hosts) if hosts.is_empty())
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
 }
 
 /// Cells that a table opens.
@@ -36,6 +77,19 @@ impl OpenCells {
             Self::Of(pattern) => pattern.clone(),
             Self::Every(_, pairs) => pairs.asking(Service::IcmpEcho),
         }
+    }
+
+    /// Returns the hosts to which they open something.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
+        let [from, to] = self.ends();
+        let both_ways = match self {
+            Self::Of(FlowPattern { both_ways, .. }) | Self::Every(_, Pairs { both_ways, .. }) => *both_ways,
+        };
+        let receivers = [Some(to), both_ways.then_some(from)];
+        receivers.into_iter().flatten().filter_map(|end| match end {
+            Selector::Host(name) | Selector::HostAddress(name, _) => Some(name),
+            _ => None,
+        })
     }
 
     /// Returns the column that they name.

@@ -12,10 +12,10 @@ use crate::model::{
     Place, Power, Refusal, SelfReference, Verdict, Via,
 };
 use crate::policy;
+use crate::scenario::demand;
 use crate::scenario::expected::Expected;
 use crate::scenario::results::{CellSource, Class};
 use crate::scenario::subject::Subject;
-use crate::scenario::{cells, demand};
 use crate::topology::{Fate, Placed, Step, Topology, Wanted};
 
 /// Maximum number of questions a step.
@@ -161,11 +161,11 @@ impl<'a> Paper<'a> {
         let says_nothing_itself = own.is_empty();
         let mut chosen = mix(own, room);
 
-        let vias = demand::vias(self.topology);
-        let cells = || cells::grid(self.now, &self.topology.columns, &vias);
+        let extent = demand::extent(self.topology, self.now);
+        let cells = || extent.grid(self.now, &self.topology.columns);
         // Without tables there is no grid, and nothing is probed but what the step names.
         let changes =
-            !vias.is_empty() && !self.step.actions.is_empty() && !is_first && cells().nth(MANY_CELLS).is_none();
+            !extent.is_empty() && !self.step.actions.is_empty() && !is_first && cells().nth(MANY_CELLS).is_none();
         if chosen.len() < room && changes {
             let changed = cells().filter_map(|flow| {
                 let was = self.class_in(self.before, &flow);

@@ -76,3 +76,25 @@ async fn the_example_of_the_documentation_holds() {
 async fn groups_while_stopped_holds() {
     holds("groups-while-stopped.yaml", include_str!("../../topologies/groups-while-stopped.yaml")).await;
 }
+
+/// Further interfaces, every column, an ICMP type, what nothing names, and what goes out to hosts, on packets.
+const EVERYTHING: &str = "sglab: 1
+era: vpc
+hosts: {o: 8.8.8.8}
+elastic-ips: [e]
+groups:
+  g: {ingress: [all from g, icmp 13 from o], egress: [all to g, tcp 22 to w, tcp 443 to o, icmp 13 to o]}
+  w: {ingress: [tcp 22 from anywhere], egress: []}
+instances: {a: {groups: g}, b: {groups: g, interfaces: {eth1: {groups: w}}}}
+tables:
+  before: {egress: all, open: ['a <-> b:all', 'o -> g:icmp 13', 'a -> b.eth1:22', 'g -> o:443', 'g -> o:icmp 13']}
+  after: {like: before, open: ['any -> w:22']}
+scenario:
+  - {step: as launched, expect: {table: before}}
+  - {step: the internet comes to eth1, do: {associate-address: {e: b.eth1}}, expect: {table: after}}
+";
+
+#[sglab::test]
+async fn a_table_has_every_cell_that_can_be_asked() {
+    holds("everything.yaml", EVERYTHING).await;
+}

@@ -10,7 +10,7 @@ use sglab::protocol::{ProbeDetails, Reply, Request, State};
 use sglab::report::Style;
 use sglab::report::probes::{self, Matrix, ProbeView};
 use sglab::scenario::{Class, cells};
-use sglab::topology::{Columns, columns_of, read_services};
+use sglab::topology::{Columns, Egress, columns_of, read_services};
 
 use super::speak;
 use super::speak::Invalid;
@@ -61,6 +61,9 @@ pub(crate) struct MatrixArguments {
     /// By which address of the receivers; several make several tables
     #[arg(long, value_enum, value_name = "ADDRESS")]
     pub by: Vec<By>,
+    /// Ask for the hosts outside too: what goes out
+    #[arg(long)]
+    pub egress: bool,
     /// Probe again after each change, until Ctrl-C or the end of the lab
     #[arg(short, long)]
     pub watch: bool,
@@ -118,6 +121,8 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         [] => IndexSet::from([None]),
         some => some.iter().map(|by| Some(Via::from(*by))).collect(),
     };
+    let egress = if arguments.egress { Egress::All } else { Egress::default() };
+    let extent = cells::Extent { vias, egress };
     let read = |state: &State| {
         let cloud = &state.cloud;
         let mut columns: IndexSet<Service> = IndexSet::new();
@@ -125,7 +130,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
             columns.extend(read_services(cloud, words)?);
         }
         let columns = if columns.is_empty() { columns_of(cloud) } else { Columns::from(columns) };
-        let flows = probes::flows_of_matrix(cloud, &columns, &vias);
+        let flows = probes::flows_of_matrix(cloud, &columns, &extent);
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
     };
     match speak::ask_at(&arguments.which, || Ok(()), read)? {
@@ -137,7 +142,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
                 speak::state(&arguments.which)?.health
             };
             let state = State { health, ..state };
-            Ok(Table::Matrix(Box::new(Matrix::of(&state, &all, &columns, &vias))))
+            Ok(Table::Matrix(Box::new(Matrix::of(&state, &all, &columns, &extent))))
         }
         Ok((other, ..)) => Ok(Table::Ended(speak::otherwise(other)?)),
         Err(invalid) => Ok(Table::Ended(invalid.say())),

@@ -32,19 +32,12 @@ pub(super) fn grid(grid: &Grid, hosts: &IndexMap<HostName, Vec<HostIp>>, rows: R
     let folded = fold(grid, hosts);
     let (shown, hidden): (Vec<_>, Vec<_>) = folded.iter().partition(|(_, row)| rows == Rows::All || is_wrong(row));
     let label_width = folded.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0).max(8) + 3;
-    let width = grid
-        .targets
-        .iter()
-        .map(|target| target.to_string().chars().count())
-        .chain([grid.services.len()])
-        .max()
-        .unwrap_or(0)
-        + 3;
+    let targets: Vec<String> = grid.targets.iter().map(|target| text::endpoint(target, hosts)).collect();
+    let width = targets.iter().map(|target| target.chars().count()).chain([grid.services.len()]).max().unwrap_or(0) + 3;
     let mut out = legend(grid, style);
     for part in style.parts(grid.targets.len(), INDENT.len() + label_width, width) {
-        let targets: String =
-            grid.targets[part.clone()].iter().map(|target| format!("{:<width$}", target.to_string())).collect();
-        out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", targets.trim_end()));
+        let heads: String = targets[part.clone()].iter().map(|target| format!("{target:<width$}")).collect();
+        out.push_str(&format!("{INDENT}{:label_width$}{}\n", "", heads.trim_end()));
         for (label, row) in &shown {
             let blocks = row.blocks.iter().take(part.end).skip(part.start);
             let blocks: String = blocks.map(|block| cells(block.as_deref(), width, style)).collect();

@@ -116,6 +116,16 @@ fn a_wide_rule_has_columns_of_what_nobody_names() {
 }
 
 #[test]
+fn what_an_instance_listens_on_is_a_column() {
+    let file = topology(
+        "groups: {g: [tcp 22 from g]}\ninstances: {a: {groups: g, listens: tcp 9}}\n\
+         scenario: [{step: s, do: {launch: {b: {groups: g, listens: udp 7}}}, expect: {dropped: [a -> b:22 at egress]}}]\n",
+    );
+    let columns: Vec<_> = file.columns.iter().map(ToString::to_string).collect();
+    assert_eq!(columns, ["tcp 9", "tcp 22", "tcp 8080", "udp 7", "icmp echo"]);
+}
+
+#[test]
 fn all_columns_are_for_tables() {
     for words in ["a -> b:all", "a -> b:tcp all"] {
         let text = format!(
@@ -149,4 +159,53 @@ fn an_icmp_type_that_a_rule_names_is_a_column_of_its_family() {
     assert_eq!(wrong(&file(", 'a <-> b:icmp all'")), Vec::<String>::new());
     let columns: Vec<_> = topology(&file("")).columns.iter().map(ToString::to_string).collect();
     assert_eq!(columns, ["tcp 8080", "icmp echo", "icmp 3/4", "icmp 13", "icmp 135"]);
+}
+
+#[test]
+fn what_goes_out_to_a_host_is_asked_where_a_table_names_it_or_says_so() {
+    let file = |egress: &str, open: &str, more: &str| {
+        format!(
+            "hosts: {{o: 8.8.8.8}}\n\
+             groups: {{g: {{ingress: [tcp 22 from o], egress: [{egress}]}}}}\ninstances: {{a: {{groups: g}}, b: {{groups: g}}}}\n\
+             tables: {{t: {{open: [{open}]{more}}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"
+        )
+    };
+    // That is how a host is reached, which a flow says all the same.
+    let wrong = |rest: &str| -> Vec<String> {
+        wrong(rest).iter().map(|cell| cell.trim_end_matches(" by public address").to_owned()).collect()
+    };
+    let nothing = Vec::<String>::new();
+    let all = ", egress: all";
+    // Nothing is asked of it, and the result says how much of it was not.
+    let silent = file("tcp 443 to anywhere", "'o -> g:22'", "");
+    assert_eq!(wrong(&silent), nothing);
+    let counts = predict::predict(&topology(&silent), Era::Vpc, &Options::default(), &mut |_| ()).unwrap().counts;
+    // Two instances; o, its neighbour and two strangers; 22, 443, 8080 and ping.
+    assert_eq!((counts.cells, counts.not_asked), (2 * 4 * 4 + 2 * 4, 2 * 4 * 4));
+    let hosts = wrong(&file("tcp 443 to anywhere", "'o -> g:22'", all));
+    assert!(hosts.contains(&"a -> o:443".to_owned()) && hosts.contains(&"b -> elsewhere:443".to_owned()), "{hosts:?}");
+    assert!(hosts.iter().all(|cell| cell.ends_with(":443")), "{hosts:?}");
+    // A host that is named is asked for everything.
+    assert_eq!(wrong(&file("tcp 443 to o, tcp 80 to o", "'o -> g:22', 'g -> o:443'", "")), ["a -> o:80", "b -> o:80"]);
+    assert_eq!(wrong(&file("tcp 443 to o", "'o -> g:22', 'g -> o:443'", all)), nothing);
+    // What lets everything out lets out what nobody names.
+    let everything = wrong(&file("all to o", "'o -> g:22', 'g -> o:tcp all', 'g -> o:ping'", ""));
+    let both = |column: &str| ["a", "b"].map(|from| format!("{from} -> o:{column}"));
+    assert!(
+        both("8080/udp").iter().chain(&both("protocol 253")).all(|cell| everything.contains(cell)),
+        "{everything:?}"
+    );
+    assert_eq!(wrong(&file("all to o, 'tcp 1-65535 to g'", "'o -> g:22', 'g -> o:all'", "")), nothing);
+    assert_eq!(wrong(&file("all to anywhere", "'o -> g:22', 'any -> o:all'", "")), nothing);
+}
+
+#[test]
+fn without_egress_rules_a_table_asks_no_host_but_what_it_opens() {
+    let text = "sglab: 1\nera: [classic, vpc]\nhosts: {o: 8.8.8.8}\ngroups: {g: [tcp 22 from o]}\ninstances: {a: {groups: g}}\n\
+                tables: {t: {open: ['o -> g:22', 'a -> o:22'], egress: all}}\n\
+                scenario: [{step: s, expect: {table: t}}]\n";
+    let topology = Topology::parse("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+    let wrong = |era| predict::predict(&topology, era, &Options::default(), &mut |_| ()).unwrap().counts.wrong;
+    assert_eq!(wrong(Era::Classic), 0);
+    assert!(wrong(Era::Vpc) > 0);
 }

@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 
 use super::ends::{has_ipv6, has_name, has_public, hosts, inside, via_of, vpc_of};
 use crate::model::{Cloud, Endpoint, Flow, Service, Via};
-use crate::topology::Columns;
+use crate::topology::{Columns, Egress};
 
 /// The columns of a grid: those that some row of it can ask for.
 pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec<Service> {
@@ -14,23 +14,69 @@ pub fn columns_of(columns: &Columns, senders: &[(Endpoint, Option<Via>)]) -> Vec
     columns.iter().copied().filter(can).collect()
 }
 
-/// Every cell of the grid: every outside address and every interface of every running instance, to every interface of the others.
-///
-/// Hosts go by public address always, instances by each of `vias`; by the usual address where one says nothing. What no probe can
-/// ask for is no cell.
+/// What a grid asks beside its columns.
+#[derive(Clone, Debug, Default)]
+pub struct Extent {
+    /// By which addresses instances reach each other: a row each. Nothing stands for the usual one.
+    pub vias: IndexSet<Option<Via>>,
+    /// Hosts that are receivers.
+    pub egress: Egress,
+}
+
+impl From<IndexSet<Option<Via>>> for Extent {
+    fn from(vias: IndexSet<Option<Via>>) -> Self {
+        Self { vias, egress: Egress::default() }
+    }
+}
+
+impl Extent {
+    /// Returns true if there is no grid.
+    pub fn is_empty(&self) -> bool {
+        self.vias.is_empty()
+    }
+
+    /// Every cell: what "every cell" is says docs/topology.md, "Tables".
+    pub fn grid<'a>(&self, cloud: &'a Cloud, columns: &'a Columns) -> impl Iterator<Item = Flow> + use<'a> {
+        let receivers = self.receivers(cloud);
+        senders(cloud, &self.vias).into_iter().flat_map(move |(from, via)| {
+            let paths = receivers.iter().filter_map(|to| Some((path(cloud, &from, to, via)?, to.clone())));
+            let paths: Vec<_> = paths.collect();
+            paths.into_iter().flat_map(move |(via, to)| {
+                let from = from.clone();
+                columns.by(via).map(move |service| Flow { from: from.clone(), to: to.clone(), via, service })
+            })
+        })
+    }
+
+    /// Every receiver, in its order.
+    pub fn receivers(&self, cloud: &Cloud) -> Vec<Endpoint> {
+        let asked =
+            hosts(cloud).into_iter().filter(|host| matches!(host, Endpoint::Host(name, _) if self.egress.has(name)));
+        inside(cloud).chain(asked).collect()
+    }
+
+    /// Counts the cells of hosts that are no receivers and could be.
+    pub fn not_asked(&self, cloud: &Cloud, columns: &Columns) -> usize {
+        if !cloud.has_egress_rules() {
+            return 0;
+        }
+        let left_out: Vec<Endpoint> = hosts(cloud)
+            .into_iter()
+            .filter(|host| !matches!(host, Endpoint::Host(name, _) if self.egress.has(name)))
+            .collect();
+        let paths = inside(cloud)
+            .flat_map(|from| left_out.iter().filter_map(move |to| path(cloud, &from, to, None)).collect::<Vec<_>>());
+        paths.map(|via| columns.by(via).count()).sum()
+    }
+}
+
+/// The grid of what is inside.
 pub fn grid<'a>(
     cloud: &'a Cloud,
     columns: &'a Columns,
-    vias: &'a IndexSet<Option<Via>>,
-) -> impl Iterator<Item = Flow> + 'a {
-    senders(cloud, vias).into_iter().flat_map(move |(from, via)| {
-        let paths: Vec<_> =
-            receivers(cloud).into_iter().filter_map(|to| Some((path(cloud, &from, &to, via)?, to))).collect();
-        paths.into_iter().flat_map(move |(via, to)| {
-            let from = from.clone();
-            columns.by(via).map(move |service| Flow { from: from.clone(), to: to.clone(), via, service })
-        })
-    })
+    vias: &IndexSet<Option<Via>>,
+) -> impl Iterator<Item = Flow> + use<'a> {
+    Extent::from(vias.clone()).grid(cloud, columns)
 }
 
 /// Every row of the grid, in its order, with what is said of the address.
@@ -43,16 +89,15 @@ pub fn senders(cloud: &Cloud, vias: &IndexSet<Option<Via>>) -> Vec<(Endpoint, Op
     hosts.chain(instances).collect()
 }
 
-/// Every receiver of the grid, in its order.
-pub fn receivers(cloud: &Cloud) -> Vec<Endpoint> {
-    inside(cloud).collect()
-}
-
 /// The address by which a receiver of a block of a grid is reached; nothing where the grid has no such block.
 ///
 /// Instances of different VPCs have no private path. What an instance sends to another interface of its own never leaves it.
 pub fn path(cloud: &Cloud, from: &Endpoint, to: &Endpoint, said: Option<Via>) -> Option<Via> {
-    let receiver = to.interface()?;
+    let Some(receiver) = to.interface() else {
+        // A host has one address, whatever is said of those of instances.
+        let (from, via) = (from.interface()?, via_of(to)?);
+        return (via == Via::Public || has_ipv6(cloud, &from)).then_some(via);
+    };
     let via = said.unwrap_or_else(|| to.usual_via());
     let has = match (from.interface(), via) {
         (None, Via::Ipv6) => has_ipv6(cloud, &receiver),

@@ -74,6 +74,8 @@ pub struct Counts {
     pub timed_out: usize,
     /// Not as expected.
     pub wrong: usize,
+    /// Cells of a table to hosts, which no table of the file asks for.
+    pub not_asked: usize,
     /// Held connections that were compared with the model, each once a step.
     pub connections: usize,
     /// Held connections that were not, each once a step.
@@ -108,6 +110,7 @@ impl Counts {
             inconclusive: self.inconclusive + other.inconclusive,
             timed_out: self.timed_out + other.timed_out,
             wrong: self.wrong + other.wrong,
+            not_asked: self.not_asked + other.not_asked,
             connections: self.connections + other.connections,
             connections_not_compared: self.connections_not_compared + other.connections_not_compared,
         }

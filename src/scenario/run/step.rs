@@ -11,7 +11,7 @@ use super::super::judge::{self, Moments};
 use super::super::results::{
     AgainstModel, Check, CheckStatus, Class, Counts, Effects, Evidence, Finding, Head, Probed, StepResult, StepStatus,
 };
-use super::super::{cells, change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
+use super::super::{change, claims, compared, demand, dossier, flow_logs, held, kept, traffic};
 use super::booting::listeners;
 use super::doing;
 use super::past::Past;
@@ -60,11 +60,12 @@ pub(super) async fn run_step<L: Cloudlike>(
         return Ok((result, true));
     }
     let now = lab.cloud().clone();
-    let vias = demand::vias(topology);
+    let extent = demand::extent(topology, &now);
     let demands = demand::demands(topology, &expected.cells, &now);
     let mut flows: IndexSet<Flow> = IndexSet::new();
-    if !vias.is_empty() {
-        flows.extend(cells::grid(&now, &topology.columns, &vias));
+    if !extent.is_empty() {
+        flows.extend(extent.grid(&now, &topology.columns));
+        result.counts.not_asked = extent.not_asked(&now, &topology.columns);
     }
     flows.extend(demands.demands.iter().map(|demand| demand.flow.clone()));
     flows.extend(asked.iter().cloned());
@@ -117,9 +118,8 @@ pub(super) async fn run_step<L: Cloudlike>(
     for class in probed.observed.values() {
         result.counts.add(*class);
     }
-    if !vias.is_empty() {
-        let senders = cells::senders(&now, &vias);
-        probed.grid = judge::grid(&now, &senders, &topology.columns, &observed, &demands.demands);
+    if !extent.is_empty() {
+        probed.grid = judge::grid(&now, &extent, &topology.columns, &observed, &demands.demands);
     }
     probed.asked = judge::asked(asked, &observed, &resolved, &now);
     probed.changed = change::cells(&past.last, &observed, &now);

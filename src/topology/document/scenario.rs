@@ -7,7 +7,7 @@ use super::groups::{Group, Rules};
 use super::instances::{Instance, Interfaces};
 use super::networks::PrefixListEdit;
 use super::shape::{Any, At, Field, Many, Map, One, Or};
-use super::values::{Choice, Nothing, Unchanged};
+use super::values::{Choice, EveryHost, Nothing, Unchanged};
 use super::words::{Flow, Holder, LogLine, Logging, Name, Question, Service, Text};
 use crate::model::{
     ConnectionName, Direction, ElasticIpName, Era, GroupName, InstanceName, Operation, Permission, PrefixListName,
@@ -28,6 +28,8 @@ pub struct Table {
     pub open: Field<Any<Flow>>,
     /// By which address instances reach each other here; `private`, or that of the table it extends.
     pub by: Field<Choice<Via>>,
+    /// `all`: hosts are receivers too, each; left out, those to which the table opens something.
+    pub egress: Field<Choice<EveryHost>>,
 }
 
 /// A step.

@@ -95,6 +95,7 @@ words! {
     RefusalCode: "one of EC2's error codes", "One of EC2's error codes.", Self::ALL.map(|code| (code.as_str(), code));
     Nothing: "what traffic can suffer", "", [("none", Self)];
     Unchanged: "what `rules` can be", "", [("unchanged", Self)];
+    EveryHost: "what `egress` of a table can be", "", [("all", Self)];
 }
 
 /// `none`: nothing is suffered.
@@ -104,6 +105,10 @@ pub struct Nothing;
 /// `unchanged`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unchanged;
+
+/// `all`: every host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EveryHost;
 
 /// A whole number of a range.
 #[derive(Clone, Copy, Debug)]

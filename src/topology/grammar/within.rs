@@ -3,7 +3,7 @@
 /// Context of a pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Within {
-    /// A truth table: hosts are no receivers there, and it may name what is launched later.
+    /// A truth table, which may name what is launched later.
     Table,
     /// An expectation of a step; whether it is one of drops.
     Step { dropped: bool },

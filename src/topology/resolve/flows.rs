@@ -14,7 +14,7 @@ use crate::topology::document::scenario::Table as TableSaid;
 use crate::topology::document::shape::{Field, Map, Span, Word};
 use crate::topology::document::words::{Flow, Name};
 use crate::topology::grammar::{Asked, Ends, Within, unprobeable};
-use crate::topology::patterns::{FlowPattern, OpenCells, Pairs, Selector, Table};
+use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Draft, quote};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
@@ -81,11 +81,6 @@ impl Resolver<'_> {
         let host = |selector: &Selector| matches!(selector, Selector::Host(_));
         if host(&from) && host(&to) {
             self.report(Draft::new(node.span, "a flow between two hosts outside never meets the cloud"));
-            return None;
-        }
-        if within == Within::Table && (host(&to) || (both_ways && host(&from))) {
-            let draft = Draft::new(node.span, "a table has no cell for flows to hosts outside");
-            self.report(draft.help("its receivers are instances and load balancers; say it under `expect:`"));
             return None;
         }
         if via == Some(Via::Private) && (host(&from) || (both_ways && host(&to))) {
@@ -253,18 +248,23 @@ impl Resolver<'_> {
                 open.extend(self.open_cells(item).map(|cells| (item, cells)));
             }
             opened.insert(name.clone(), open.clone());
-            let open = open.into_iter().map(|(_, cells)| cells).collect();
+            let open: Vec<OpenCells> = open.into_iter().map(|(_, cells)| cells).collect();
             let like = parents.get(name).map(|(parent, _)| TableName::new(parent));
             let place = self.place(*key);
-            self.cloud.tables.insert(TableName::new(name), Table { place, like, open, via: None });
+            let all = table.egress.is_there().then_some(Egress::All);
+            let named = || Egress::Named(open.iter().flat_map(OpenCells::hosts).cloned().collect());
+            let egress = all.unwrap_or_else(named);
+            self.cloud.tables.insert(TableName::new(name), Table { place, like, open, egress, via: None });
         }
-        // A table that does not say by which address takes the word of the one that it extends.
+        let own: IndexMap<String, Egress> =
+            self.cloud.tables.iter().map(|(name, table)| (name.to_string(), table.egress.clone())).collect();
+        // A table that does not say by which address takes the word of the one that it extends; and it is about the same hosts.
         for (name, table) in &mut self.cloud.tables {
             let mut at = Some(name.as_str());
             while let Some(name) = at {
-                if let Some(via) = by.get(name) {
-                    table.via = Some(*via);
-                    break;
+                table.via = table.via.or_else(|| by.get(name).copied());
+                if let Some(egress) = own.get(name) {
+                    table.egress = std::mem::take(&mut table.egress).and(egress);
                 }
                 at = parents.get(name).map(|(parent, _)| parent.as_str());
             }

@@ -41,11 +41,11 @@ fn every_question_of_the_library_is_about_a_cell_of_its_step_and_a_step_asks_for
             for puzzles in of(&topology, era).expect("a cloud") {
                 let step = &topology.steps[puzzles.step - 1];
                 cloud = step.cloud_after(&cloud);
-                let vias = demand::vias(&topology);
+                let extent = demand::extent(&topology, &cloud);
                 let demands = demand::demands(&topology, &Expected::of(step).cells, &cloud).demands;
                 let mut cells: IndexSet<Flow> = demands.into_iter().map(|demand| demand.flow).collect();
-                if !vias.is_empty() {
-                    cells.extend(cells::grid(&cloud, &topology.columns, &vias));
+                if !extent.is_empty() {
+                    cells.extend(extent.grid(&cloud, &topology.columns));
                 }
                 assert!(puzzles.puzzles.len() <= FEW, "{name}, {era}: {puzzles:?}");
                 let mut once = IndexSet::new();

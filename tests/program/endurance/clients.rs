@@ -203,8 +203,8 @@ impl Asker {
             // As many cells as there are pairs of instances.
             "matrix" if self.instances <= 20 => {
                 let columns = Columns::from(IndexSet::from([Service::Tcp(Port(443))]));
-                let vias = IndexSet::from([None]);
-                let flows = flows_of_matrix(&self.state().cloud, &columns, &vias);
+                let extent = cells::Extent::from(IndexSet::from([None]));
+                let flows = flows_of_matrix(&self.state().cloud, &columns, &extent);
                 Request::Probe { flows, details: ProbeDetails::None, at: None }
             }
             "garbage" => {
