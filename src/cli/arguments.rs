@@ -155,6 +155,9 @@ pub(crate) struct TestArguments {
     /// How to print the results
     #[arg(long, value_enum, default_value_t = ResultFormat::Text)]
     pub format: ResultFormat,
+    /// List every cell in JSON, however many there are
+    #[arg(long)]
+    pub all_cells: bool,
     /// Write a JUnit report too, one case a step
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
@@ -220,6 +223,9 @@ pub(crate) struct PredictArguments {
     /// How to print the predictions
     #[arg(long, value_enum, default_value_t = PlainFormat::Text)]
     pub format: PlainFormat,
+    /// List every cell in JSON, however many there are
+    #[arg(long)]
+    pub all_cells: bool,
     /// When to colour
     #[arg(long, value_enum, default_value_t = When::Auto)]
     pub color: When,

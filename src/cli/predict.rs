@@ -4,7 +4,8 @@ use std::io::{IsTerminal, Write, stdout};
 
 use anyhow::bail;
 use sglab::model::Era;
-use sglab::report::{self, Broken, Entry, Style, json, terminal};
+use sglab::report::json::{self, Listed};
+use sglab::report::{self, Broken, Entry, Style, terminal};
 use sglab::scenario::{Options, RunError, predict};
 
 use super::arguments::PredictArguments;
@@ -33,8 +34,9 @@ pub(super) fn run(arguments: &PredictArguments) -> anyhow::Result<Exit> {
         }),
     });
     let entries: Vec<Entry> = predicted.collect();
+    let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
     match arguments.format {
-        PlainFormat::Json => write!(stdout(), "{}", json::json(&entries)?)?,
+        PlainFormat::Json => write!(stdout(), "{}", json::json(&entries, listed)?)?,
         PlainFormat::Text => {
             let told: String = entries.iter().map(|entry| terminal::whole(entry, style)).collect();
             stdout().write_all(told.as_bytes())?;

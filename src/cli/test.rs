@@ -8,7 +8,8 @@ use futures::StreamExt;
 use sglab::lab::LabError;
 use sglab::model::Era;
 use sglab::report::evidence::bundle;
-use sglab::report::{self, Broken, Entry, Style, eras, github, json, junit, shown, terminal};
+use sglab::report::json::{self, Listed};
+use sglab::report::{self, Broken, Entry, Style, eras, github, junit, shown, terminal};
 use sglab::sandbox::remedies;
 use sglab::scenario::{self, Options, Progress, RunError, RunResult, StartServices, services};
 use sglab::topology::Topology;
@@ -130,7 +131,8 @@ fn finish(
         }
     };
     let Output { text: goes, document } = output(arguments.format);
-    let document = document(&entries)?;
+    let listed = if arguments.all_cells { Listed::All } else { Listed::Few };
+    let document = document(&entries, listed)?;
     let told = goes.write(&text).and_then(|()| stdout().write_all(document.as_bytes()));
     told.context("failed to write the results")?;
     // The results have been told. A report that is missing does not make a difference less of one.
@@ -225,7 +227,7 @@ struct Output {
     /// Stream of the text for people.
     text: TextGoes,
     /// Written to standard output at the end.
-    document: fn(&[Entry]) -> Result<String, serde_json::Error>,
+    document: fn(&[Entry], Listed) -> Result<String, serde_json::Error>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -238,11 +240,12 @@ enum TextGoes {
 /// The one list of formats.
 fn output(format: ResultFormat) -> Output {
     match format {
-        ResultFormat::Text => Output { text: TextGoes::Stdout, document: |_| Ok(String::new()) },
-        ResultFormat::Json => {
-            Output { text: TextGoes::Nowhere, document: |entries| json::json(entries).map(|text| text + "\n") }
-        }
-        ResultFormat::Github => Output { text: TextGoes::Stderr, document: |entries| Ok(github::github(entries)) },
+        ResultFormat::Text => Output { text: TextGoes::Stdout, document: |_, _| Ok(String::new()) },
+        ResultFormat::Json => Output {
+            text: TextGoes::Nowhere,
+            document: |entries, listed| json::json(entries, listed).map(|text| text + "\n"),
+        },
+        ResultFormat::Github => Output { text: TextGoes::Stderr, document: |entries, _| Ok(github::github(entries)) },
     }
 }
 

@@ -162,7 +162,7 @@ pub fn bundle(
     versions: Versions,
     options: &Options,
 ) -> Result<Vec<BundleFile>, serde_json::Error> {
-    let mut files = vec![("results.json".to_owned(), json::json(entries)?.into_bytes())];
+    let mut files = vec![("results.json".to_owned(), json::json(entries, json::Listed::Few)?.into_bytes())];
     let mut runs = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let (file, era) = match entry {

@@ -24,20 +24,58 @@ const FORMAT: u32 = 1;
 ///
 /// # Errors
 /// None is known: every type here has a JSON form.
-pub fn json(entries: &[Entry]) -> Result<String, serde_json::Error> {
+pub fn json(entries: &[Entry], listed: Listed) -> Result<String, serde_json::Error> {
+    let differences = differing(entries);
+    let differences_left_out = listed.left_out(differences.len());
     let document = Document {
         format: FORMAT,
         exit_code: super::exit_code(entries),
         runs: entries
             .iter()
             .map(|entry| match entry {
-                Entry::Ran(result) => Run::Ran(Box::new(ran(result))),
+                Entry::Ran(result) => Run::Ran(Box::new(ran(result, listed))),
                 Entry::Broken(broken) => Run::Broken(failure(broken)),
             })
             .collect(),
-        differences: differing(entries),
+        differences: listed.of(differences.into_iter()),
+        differences_left_out,
     };
     serde_json::to_string_pretty(&document).map(|text| text + "\n")
+}
+
+/// Cells that lists of a document hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// The first [`MOST_LISTED`] of each list.
+    Few,
+    /// Every one.
+    All,
+}
+
+/// Cells that a list holds unless all are asked for: a table of 300 instances has half a million.
+pub const MOST_LISTED: usize = 1000;
+
+impl Listed {
+    fn of<T>(self, all: impl Iterator<Item = T>) -> Vec<T> {
+        match self {
+            Self::Few => all.take(MOST_LISTED).collect(),
+            Self::All => all.collect(),
+        }
+    }
+
+    fn left_out(self, of: usize) -> usize {
+        match self {
+            Self::Few => of.saturating_sub(MOST_LISTED),
+            Self::All => 0,
+        }
+    }
+}
+
+/// Counts by what they have in common, in the order in which each is seen first.
+fn counted<K: std::hash::Hash + Eq, T>(keys: impl Iterator<Item = K>, make: impl Fn(K, usize) -> T) -> Vec<T> {
+    let mut counts: IndexMap<K, usize> = IndexMap::new();
+    keys.for_each(|key| *counts.entry(key).or_default() += 1);
+    counts.into_iter().map(|(key, cells)| make(key, cells)).collect()
 }
 
 fn differing(entries: &[Entry]) -> Vec<Differing> {
@@ -72,7 +110,7 @@ fn failure(broken: &Broken) -> Failure<'_> {
     }
 }
 
-fn ran(result: &RunResult) -> Ran<'_> {
+fn ran(result: &RunResult, listed: Listed) -> Ran<'_> {
     let head = &result.head;
     Ran {
         file: &head.file,
@@ -90,11 +128,13 @@ fn ran(result: &RunResult) -> Ran<'_> {
         counts: result.counts,
         claims: result.claims(),
         coverage: result.coverage.as_ref().map(coverage::json),
-        steps: result.steps.iter().map(step).collect(),
+        steps: result.steps.iter().map(|it| step(it, listed)).collect(),
     }
 }
 
-pub(super) fn step(step: &StepResult) -> Step<'_> {
+pub(super) fn step(step: &StepResult, listed: Listed) -> Step<'_> {
+    let own = || step.cells().filter(|(_, cell)| cell.by == CellSource::Step);
+    let (changed, disagreements) = (&step.probed.changed, &step.model.flows);
     Step {
         number: step.number,
         name: &step.name,
@@ -107,31 +147,41 @@ pub(super) fn step(step: &StepResult) -> Step<'_> {
         in_force_ms: step.effects.in_force.map(ms),
         took_ms: ms(step.took),
         grid: (!step.probed.grid.rows.is_empty()).then(|| table(&step.probed.grid)),
-        flows: step.cells().filter(|(_, cell)| cell.by == CellSource::Step).map(cell).collect(),
-        wrong: step.wrong().map(cell).collect(),
-        disagreements: step
-            .model
-            .flows
-            .iter()
-            .map(|it| Disagreeing {
-                flow: which(&it.flow),
-                predicted: Class::of(&it.predicted.outcome),
-                predicted_detail: text::outcome(&it.predicted.outcome),
-                observed: Class::of(&it.observed),
-                detail: text::outcome(&it.observed),
-            })
-            .collect(),
+        flows: listed.of(own().map(cell)),
+        wrong: listed.of(step.wrong().map(cell)),
+        wrong_by_class: counted(
+            step.wrong().map(|(_, cell)| (cell.expected, Class::of(&cell.outcome))),
+            |(expected, observed), cells| WrongOfClass { expected, observed, cells },
+        ),
+        changed_by_class: counted(changed.iter().map(|it| (it.was, it.now)), |(was, now), cells| ChangedOfClass {
+            was,
+            now,
+            cells,
+        }),
+        left_out: LeftOut {
+            flows: listed.left_out(own().count()),
+            wrong: listed.left_out(step.wrong().count()),
+            disagreements: listed.left_out(disagreements.len()),
+            changed: listed.left_out(changed.len()),
+        },
+        disagreements: listed.of(disagreements.iter().map(|it| Disagreeing {
+            flow: which(&it.flow),
+            predicted: Class::of(&it.predicted.outcome),
+            predicted_detail: text::outcome(&it.predicted.outcome),
+            observed: Class::of(&it.observed),
+            detail: text::outcome(&it.observed),
+        })),
         evidence: step.model.dossier.as_ref().map(|dossier| dossier.folder.as_str()),
         connection_disagreements: followed::disagreements(step),
         connections_not_compared: followed::not_compared(step),
         sections: Sections(&step.checks),
         findings: &step.findings,
-        changed: step
-            .probed
-            .changed
-            .iter()
-            .map(|it| Changed { flow: which(&it.flow), was: it.was, now: it.now, rule: it.rule.as_ref() })
-            .collect(),
+        changed: listed.of(changed.iter().map(|it| Changed {
+            flow: which(&it.flow),
+            was: it.was,
+            now: it.now,
+            rule: it.rule.as_ref(),
+        })),
         addresses: &step.effects.addresses,
         claims: &step.claims,
     }
@@ -209,7 +259,29 @@ mod tests {
     fn a_failing_run_has_this_shape() {
         let mut result = testing::failed();
         result.steps.truncate(2);
-        insta::assert_snapshot!(json(&[result.into()]).unwrap());
+        insta::assert_snapshot!(json(&[result.into()], Listed::Few).unwrap());
+    }
+
+    #[test]
+    fn what_is_long_is_cut_and_counted_unless_all_of_it_is_asked_for() {
+        let mut result = testing::failed();
+        result.steps.truncate(1);
+        let step = &mut result.steps[0];
+        let wrong: Vec<_> = step.checks.iter().filter(|check| check.is_failed()).cloned().collect();
+        let many = wrong.iter().cycle().take(MOST_LISTED + 200).cloned();
+        step.checks = many.collect();
+        let entries = [result.into()];
+        let of = |listed| -> serde_json::Value {
+            let text = json(&entries, listed).unwrap();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap()["runs"][0]["steps"][0].take()
+        };
+        let (few, all) = (of(Listed::Few), of(Listed::All));
+        let length = |step: &serde_json::Value| step["wrong"].as_array().unwrap().len();
+        assert_eq!((length(&few), length(&all)), (MOST_LISTED, MOST_LISTED + 200));
+        assert_eq!((&few["left_out"]["wrong"], &all["left_out"]["wrong"]), (&200.into(), &0.into()));
+        assert_eq!(few["wrong_by_class"], all["wrong_by_class"]);
+        let counted = few["wrong_by_class"].as_array().unwrap().iter().map(|it| it["cells"].as_u64().unwrap());
+        assert_eq!(counted.sum::<u64>(), MOST_LISTED as u64 + 200);
     }
 
     #[test]
@@ -221,6 +293,6 @@ mod tests {
             error: "no such file".to_owned(),
             exit_code: crate::report::BAD_INPUT,
         };
-        insta::assert_snapshot!(json(&[Entry::Broken(broken)]).unwrap());
+        insta::assert_snapshot!(json(&[Entry::Broken(broken)], Listed::Few).unwrap());
     }
 }

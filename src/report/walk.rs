@@ -258,7 +258,7 @@ pub fn transcript(
             .map(|(step, walked)| WalkedStep {
                 actions: &walked.actions,
                 questions: walked.told.iter().map(asked).collect(),
-                result: json::step(step),
+                result: json::step(step, json::Listed::Few),
             })
             .collect(),
     };

@@ -21,7 +21,7 @@ pub async fn holds(name: &str, text: &str) {
 
 /// What a run tells of flows, addresses and rules, by program; how long it took and what it rests on differs.
 pub fn told(result: RunResult) -> Vec<serde_json::Value> {
-    let text = json::json(&[result.into()]).expect("a document");
+    let text = json::json(&[result.into()], json::Listed::All).expect("a document");
     let document: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     let parts = ["grid", "flows", "findings", "changed", "addresses", "rules_edited", "claims", "disagreements"];
     let steps = document["runs"][0]["steps"].as_array().expect("steps");

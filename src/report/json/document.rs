@@ -20,6 +20,7 @@ pub struct Document<'a> {
     pub exit_code: u8,
     pub runs: Vec<Run<'a>>,
     pub differences: Vec<Differing>,
+    pub differences_left_out: usize,
 }
 
 /// Difference between the eras of a file.
@@ -95,6 +96,9 @@ pub struct Step<'a> {
     pub grid: Option<Table<'a>>,
     pub flows: Vec<Cell<'a>>,
     pub wrong: Vec<Cell<'a>>,
+    pub wrong_by_class: Vec<WrongOfClass>,
+    pub changed_by_class: Vec<ChangedOfClass>,
+    pub left_out: LeftOut,
     pub disagreements: Vec<Disagreeing>,
     pub evidence: Option<&'a str>,
     pub connection_disagreements: Vec<followed::Disagreeing<'a>>,
@@ -105,6 +109,31 @@ pub struct Step<'a> {
     pub changed: Vec<Changed<'a>>,
     pub addresses: &'a [AddressChange],
     pub claims: &'a [String],
+}
+
+/// Wrong cells that were expected and found alike.
+#[derive(Serialize)]
+pub struct WrongOfClass {
+    pub expected: ExpectedOutcome,
+    pub observed: Class,
+    pub cells: usize,
+}
+
+/// Cells that changed alike.
+#[derive(Serialize)]
+pub struct ChangedOfClass {
+    pub was: Class,
+    pub now: Class,
+    pub cells: usize,
+}
+
+/// Numbers of cells that lists do not hold.
+#[derive(Serialize)]
+pub struct LeftOut {
+    pub flows: usize,
+    pub wrong: usize,
+    pub disagreements: usize,
+    pub changed: usize,
 }
 
 #[derive(Serialize)]
