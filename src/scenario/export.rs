@@ -7,7 +7,7 @@ use crate::model::{Cloud, Endpoint, Flow, InstanceName, Service, Verdict};
 use crate::policy;
 use crate::policy::behind::{Behind, Listens, listener};
 use crate::topology::write::{self, Promise};
-use crate::topology::{ExpectedOutcome, columns_of};
+use crate::topology::{ColumnKind, Egress, ExpectedOutcome, columns_of};
 
 /// Listeners of load balancers.
 type Closing = IndexSet<(InstanceName, Service)>;
@@ -56,10 +56,11 @@ fn closing(cloud: &Cloud) -> Option<Closing> {
 
 /// As a table, and what of it is closed.
 fn table(cloud: &Cloud, closing: &Closing) -> Promise {
-    let open = lines(cloud, |_, verdict| verdict.is_open());
-    let closed = lines(cloud, closed(closing));
-    let ports = columns_of(cloud).first().filter(|_| open.is_empty()).map(ToString::to_string);
+    let open = lines(cloud, Ports::Kinds, |_, verdict| verdict.is_open());
+    let closed = lines(cloud, Ports::Each, closed(closing));
+    let ports = columns_of(cloud, &egress(cloud)).first().filter(|_| open.is_empty()).map(ToString::to_string);
     Promise::Table {
+        egress: egress(cloud),
         open: open.into_iter().collect(),
         closed: closed.into_iter().collect(),
         ports: ports.into_iter().collect(),
@@ -69,9 +70,9 @@ fn table(cloud: &Cloud, closing: &Closing) -> Promise {
 /// As lists of what is open, closed and dropped. A host that is let in by one of its addresses only is on none.
 fn lists(cloud: &Cloud, closing: &Closing) -> Promise {
     let is_closed = closed(closing);
-    let closed = lines(cloud, &is_closed);
-    let open = lines(cloud, |flow, verdict| verdict.is_open() && !is_closed(flow, verdict));
-    let dropped = lines(cloud, |_, verdict| verdict.refused_at().is_some());
+    let closed = lines(cloud, Ports::Each, &is_closed);
+    let open = lines(cloud, Ports::Each, |flow, verdict| verdict.is_open() && !is_closed(flow, verdict));
+    let dropped = lines(cloud, Ports::Each, |_, verdict| verdict.refused_at().is_some());
     let let_in: IndexSet<String> = open.union(&closed).cloned().collect();
     let but = |own: IndexSet<String>, other: &IndexSet<String>| own.difference(other).cloned().collect();
     Promise::Flows(vec![
@@ -88,22 +89,78 @@ fn closed(closing: &Closing) -> impl Fn(&Flow, &Verdict) -> bool {
     }
 }
 
+/// Where nothing drops what goes out, there is nothing to say of it.
+fn egress(cloud: &Cloud) -> Egress {
+    if cloud.has_egress_rules() && !cloud.hosts.is_empty() { Egress::All } else { Egress::default() }
+}
+
+/// What lines say of ports.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    /// One line each.
+    Each,
+    /// One line for all of a kind, if it holds of all. One that nothing names could not be named: another would take its place.
+    Kinds,
+}
+
 /// The flows by private address of which something holds: a line for what holds of everybody, and else one for each.
-fn lines(cloud: &Cloud, holds: impl Fn(&Flow, &Verdict) -> bool) -> IndexSet<String> {
-    let (columns, vias) = (columns_of(cloud), IndexSet::from([None]));
-    let mut cells: IndexMap<(Endpoint, Service), Vec<(Flow, bool)>> = IndexMap::new();
-    for flow in cells::grid(cloud, &columns, &vias) {
+fn lines(cloud: &Cloud, ports: Ports, holds: impl Fn(&Flow, &Verdict) -> bool) -> IndexSet<String> {
+    let extent = cells::Extent { vias: IndexSet::from([None]), egress: egress(cloud) };
+    let columns = columns_of(cloud, &egress(cloud));
+    let mut cells: IndexMap<Endpoint, IndexMap<Service, Vec<(Flow, bool)>>> = IndexMap::new();
+    for flow in extent.grid(cloud, &columns) {
         let holds = holds(&flow, &policy::judge(cloud, &flow));
-        cells.entry((flow.to.clone(), flow.service)).or_default().push((flow, holds));
+        let of_receiver = cells.entry(flow.to.clone()).or_default();
+        of_receiver.entry(flow.service).or_default().push((flow, holds));
     }
     let mut lines: IndexSet<String> = IndexSet::new();
-    for flows in cells.values() {
-        let all = flows.iter().all(|(_, holds)| *holds);
-        for (flow, _) in flows.iter().filter(|(_, holds)| *holds) {
-            let written = write::flow(flow);
-            let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
-            lines.insert(if all { format!("any -> {to}") } else { written });
+    for of_receiver in cells.values() {
+        let asked: Vec<Service> = of_receiver.keys().copied().collect();
+        let of_all = of_receiver.iter().filter(|(_, flows)| flows.iter().all(|(_, holds)| *holds));
+        let of_all: IndexSet<Service> = of_all.map(|(service, _)| *service).collect();
+        let mut of_each: IndexMap<&Endpoint, (&Flow, IndexSet<Service>)> = IndexMap::new();
+        for (flow, _) in of_receiver.values().flatten().filter(|(_, holds)| *holds) {
+            of_each.entry(&flow.from).or_insert_with(|| (flow, IndexSet::new())).1.insert(flow.service);
+        }
+        if let Some((flow, _)) = of_each.values().next() {
+            for written in told(flow, &of_all, &of_all, &asked, ports) {
+                let to = written.split_once(" -> ").map_or(written.as_str(), |(_, to)| to);
+                lines.insert(format!("any -> {to}"));
+            }
+        }
+        for (flow, own) in of_each.values() {
+            let more: IndexSet<Service> = own.difference(&of_all).copied().collect();
+            lines.extend(told(flow, own, &more, &asked, ports));
         }
     }
     lines
+}
+
+/// Lines about the pair of a flow for `more` of its own ports, of those that are asked.
+fn told(
+    flow: &Flow,
+    own: &IndexSet<Service>,
+    more: &IndexSet<Service>,
+    asked: &[Service],
+    ports: Ports,
+) -> Vec<String> {
+    let mut kinds = kinds(own, asked, ports);
+    kinds.retain(|kind| more.iter().any(|service| kind.has(*service)));
+    let single = more.iter().filter(|service| !kinds.iter().any(|kind| kind.has(**service)));
+    let single = single.map(|&service| write::flow(&Flow { service, ..flow.clone() }));
+    kinds.iter().map(|kind| write::open_cells(flow, *kind)).chain(single).collect()
+}
+
+/// The kinds of ports that are there as a whole: everything, or some of its parts.
+fn kinds(own: &IndexSet<Service>, asked: &[Service], ports: Ports) -> Vec<ColumnKind> {
+    let whole = |kind: &ColumnKind| {
+        let mut all = asked.iter().filter(|service| kind.has(**service)).peekable();
+        all.peek().is_some() && all.all(|service| own.contains(service))
+    };
+    match ports {
+        Ports::Each => Vec::new(),
+        Ports::Kinds if whole(&ColumnKind::All) => vec![ColumnKind::All],
+        // A ping alone is said as what it is.
+        Ports::Kinds => [ColumnKind::Tcp, ColumnKind::Udp].into_iter().filter(whole).collect(),
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::asked::{Columns, IcmpFamily};
 use super::checked::Topology;
-use super::patterns::OpenCells;
+use super::patterns::{Egress, OpenCells};
 use super::steps::{Action, Step};
 use crate::model::protocol::EXTENSION_HEADERS;
 use crate::model::{Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Port, PortRange, Service, Traffic, Via};
@@ -79,12 +79,13 @@ fn lets_everything_out(topology: &Topology) -> bool {
     !topology.default_groups.is_empty() || made.any(|name| !revoked(name))
 }
 
-/// The same for a cloud that runs: what its rules and listeners have to say something about.
-pub fn columns_of(cloud: &Cloud) -> Columns {
+/// The same for a cloud that runs, whose hosts may be receivers: what its rules and listeners have to say something about.
+pub fn columns_of(cloud: &Cloud, egress: &Egress) -> Columns {
     let mut named = Named::default();
     for group in cloud.groups.values() {
         group.ingress.iter().chain(&group.egress).for_each(|rule| named.rule(rule.traffic));
-        group.ingress.iter().for_each(|rule| named.leaks(rule.traffic));
+        let out = if egress.is_empty() { &[] } else { group.egress.as_slice() };
+        group.ingress.iter().chain(out).for_each(|rule| named.leaks(rule.traffic));
     }
     named.services.extend(cloud.instances.values().flat_map(|instance| &instance.listens));
     let daemons = cloud.instances.values().flat_map(|instance| instance.daemons.values());

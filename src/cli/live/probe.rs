@@ -129,7 +129,7 @@ fn table(arguments: &MatrixArguments) -> anyhow::Result<Table> {
         for words in arguments.ports.iter().flat_map(|words| parts(words)) {
             columns.extend(read_services(cloud, words)?);
         }
-        let columns = if columns.is_empty() { columns_of(cloud) } else { Columns::from(columns) };
+        let columns = if columns.is_empty() { columns_of(cloud, &extent.egress) } else { Columns::from(columns) };
         let flows = probes::flows_of_matrix(cloud, &columns, &extent);
         Ok((Request::Probe { flows, details: ProbeDetails::None, at: Some(state.revision) }, columns))
     };

@@ -209,3 +209,26 @@ fn without_egress_rules_a_table_asks_no_host_but_what_it_opens() {
     assert_eq!(wrong(Era::Classic), 0);
     assert!(wrong(Era::Vpc) > 0);
 }
+
+#[test]
+fn an_exported_cloud_holds_against_itself() {
+    for rest in [
+        "groups: {g: [tcp all from g, icmp echo from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
+        "groups: {g: [all from g, tcp 22 from anywhere]}\ninstances: {a: {groups: g}, b: {groups: g}}\n",
+        "hosts: {o: 8.8.8.8}\ngroups: {g: {ingress: [udp all from g], egress: [tcp 443 to o, icmp 13 to anywhere]}, w: [tcp 22 from o]}\n\
+         instances: {a: {groups: g}, b: {groups: g, interfaces: {eth1: {groups: w}}}}\n",
+    ] {
+        let file = topology(&format!(
+            "{rest}tables: {{t: {{open: [any -> a:ping]}}}}\nscenario: [{{step: s, expect: {{table: t}}}}]\n"
+        ));
+        let cloud = file.initial_cloud(Era::Vpc).unwrap_or_else(|(refusal, _)| panic!("{refusal}"));
+        let written = crate::scenario::export::export(&cloud, "lab").expect("a file");
+        let again =
+            Topology::parse("t.yaml", written.as_bytes()).unwrap_or_else(|problems| panic!("{problems}\n{written}"));
+        let result = predict::predict(&again, Era::Vpc, &Options::default(), &mut |_| ()).expect("a result");
+        let wrong: Vec<_> =
+            result.steps.iter().flat_map(|step| step.wrong().map(|(_, it)| it.flow.to_string())).collect();
+        assert_eq!((wrong, result.verdict), (Vec::new(), RunVerdict::Passed), "{written}");
+        assert!(written.contains("tables:"), "{written}");
+    }
+}

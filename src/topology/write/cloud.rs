@@ -9,9 +9,10 @@ use super::super::document::networks::{Host, LongHost, LongPrefixList, LongSubne
 use super::super::document::scenario::{Expect, RulesOfGroups, Step, Table, Verb};
 use super::super::document::settings::{Knobs, Tracking};
 use super::super::document::shape::{Any, Either, Field, Map, One, Or};
-use super::super::document::values::{Choice, Mounts, Unchanged, Version};
+use super::super::document::values::{Choice, EveryHost, Mounts, Unchanged, Version};
 use super::super::document::words::{Flow as FlowSaid, Holder, ListedBlock, Name};
 use super::super::expected::ExpectedOutcome;
+use super::super::patterns::Egress;
 use super::balancers;
 use super::common::{Promise, Unwritable, is_amazons, names, unless};
 use crate::model::{
@@ -98,9 +99,17 @@ fn expected(promise: &Promise) -> (Expect, Map<Name<TableName>, Table>) {
     let mut expect = Expect::default();
     let mut tables = Map::default();
     match promise {
-        Promise::Table { open, closed, ports } => {
+        Promise::Table { egress, open, closed, ports } => {
             let said = |lines: &[String]| (!lines.is_empty()).then(|| lines.iter().map(Into::into).collect());
-            tables.push(TABLE.into(), Table { open: said_any(open), ports: said_any(ports), ..Table::default() });
+            tables.push(
+                TABLE.into(),
+                Table {
+                    open: said_any(open),
+                    ports: said_any(ports),
+                    egress: (*egress == Egress::All).then(|| EveryHost.into()).into(),
+                    ..Table::default()
+                },
+            );
             expect.table = Field::all([TABLE.into()]);
             expect.closed = said(closed).into();
         }

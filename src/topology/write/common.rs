@@ -5,6 +5,7 @@ use indexmap::IndexSet;
 use super::super::document::shape::{Field, Many};
 use super::super::document::words::Name;
 use super::super::expected::ExpectedOutcome;
+use super::super::patterns::Egress;
 use crate::model::GroupName;
 
 /// Reasons why a cloud cannot be written as a file.
@@ -23,6 +24,8 @@ pub enum Unwritable {
 pub enum Promise {
     /// A table, and of the flows that it opens those that a load balancer closes.
     Table {
+        /// Hosts that are receivers.
+        egress: Egress,
         /// Open flows.
         open: Vec<String>,
         /// Closed flows.

@@ -17,6 +17,7 @@ pub use operation::operation;
 
 use super::checked::Topology;
 use super::document::shape::Shape;
+use super::patterns::ColumnKind;
 use crate::model::{Cloud, Endpoint, Flow, GroupName, Peer, Peers, Service, Via};
 
 /// Writes a cloud as a file whose last step stands where the cloud stands, and what is to hold there.
@@ -47,6 +48,11 @@ pub fn flow(flow: &Flow) -> String {
         Service::Icmp(_) | Service::Protocol(_) => flow.service.to_string(),
     };
     format!("{} -> {}:{service}{}", flow.from, flow.to, by(flow))
+}
+
+/// What a table opens in all columns of a kind, between the ends of a flow.
+pub fn open_cells(flow: &Flow, columns: ColumnKind) -> String {
+    format!("{} -> {}:{}{}", flow.from, flow.to, columns.words(), by(flow))
 }
 
 /// Two ends that send to each other as a file writes them.
