@@ -261,7 +261,7 @@ pub(crate) struct ExplainArguments {
     /// After the operations of this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
-    /// Under this era instead of the file's first
+    /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
     pub era: Option<EraName>,
     /// How to print the explanation
@@ -303,8 +303,8 @@ pub(crate) struct ListArguments {
 #[command(after_help = "\
 Examples:
   sglab walk example:self-trust
-      in the article's world, the first era of the file
-  sglab walk example:self-trust --era vpc       the same in today's EC2
+      in today's EC2, which comes first of the file's eras
+  sglab walk example:self-trust --era article   the same in the article's world
   sglab walk two-tier.yaml --step 4
       begin with the fourth step; the earlier ones are run without a word
   sglab walk two-tier.yaml --questions > answers.txt
@@ -328,7 +328,7 @@ pub(crate) struct WalkArguments {
     /// Begin with this step; those before it are run without questions
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
-    /// Under this era instead of the file's first
+    /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
     pub era: Option<EraName>,
     /// How to print: as it happens, or a transcript at the end
@@ -376,7 +376,7 @@ pub(crate) struct RenderArguments {
     /// After the operations of this step; without it, as launched
     #[arg(long, value_name = "N", requires = "topology")]
     pub step: Option<usize>,
-    /// Under this era instead of the file's first
+    /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA", requires = "topology")]
     pub era: Option<EraName>,
     #[command(flatten)]
@@ -400,7 +400,7 @@ pub(crate) struct ShellArguments {
     /// Run the operations up to and with this step; without it, as launched
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,
-    /// Under this era instead of the file's first
+    /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
     pub era: Option<EraName>,
     /// Inside this instance or host outside, as its root; no service of the file is started

@@ -21,7 +21,7 @@ pub struct Topology {
     pub name: String,
     /// The file as the user named it.
     pub file: Arc<str>,
-    /// The eras it is to run under; at least one. `sglab test --era` chooses among all three.
+    /// The eras it is to run under, at least one: `vpc` first, then those of the file in its order. `sglab test --era` chooses among all three.
     pub eras: Vec<Era>,
     /// Overrides of single knobs, applied on top of the era's preset.
     pub overrides: KnobOverrides,

@@ -46,6 +46,20 @@ fn two_tier_has_the_columns_that_its_author_expects() {
 }
 
 #[test]
+fn todays_ec2_comes_first_of_several_eras_and_the_others_stay_in_their_order() {
+    let eras = |said: &str| {
+        read(&format!(
+            "sglab: 1\nera: {said}\ngroups: {{A: []}}\ninstances: {{a: {{groups: A}}, b: {{groups: A}}}}\n\
+             scenario:\n- step: s\n  expect: {{dropped: [a -> b:ping]}}\n"
+        ))
+        .eras
+    };
+    assert_eq!(eras("[article, classic, vpc]"), [Era::Vpc, Era::Article, Era::Classic]);
+    assert_eq!(eras("[classic, vpc, article]"), [Era::Vpc, Era::Classic, Era::Article]);
+    assert_eq!(eras("[classic, article]"), [Era::Classic, Era::Article]);
+}
+
+#[test]
 fn two_tier_has_seven_steps_and_two_tables() {
     let topology = Topology::parse("some/where/two-tier.yaml", TWO_TIER.as_bytes()).expect("it is good");
     assert_eq!(topology.name, "two-tier");

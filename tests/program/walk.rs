@@ -96,7 +96,11 @@ fn what_the_eras_of_a_file_decide_otherwise_is_in_the_table_and_in_the_document(
         .filter(|line| line.contains("a <-> b:3306"))
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    assert_eq!(row, ["a <-> b:3306 dropped open open"], "{tested:?}");
+    assert_eq!(row, ["a <-> b:3306 open dropped open"], "{tested:?}");
+    assert!(
+        out(&tested).lines().next().is_some_and(|head| head.ends_with("vpc           article       classic")),
+        "{tested:?}"
+    );
     let document = json(&run(&program, User::Ours, &["test", name, "--format", "json"]));
     let first = &document["differences"][0];
     assert_eq!(first["steps"], serde_json::json!({"article": 2, "classic": 1, "vpc": 1}), "{document}");
@@ -108,6 +112,22 @@ fn what_the_eras_of_a_file_decide_otherwise_is_in_the_table_and_in_the_document(
 }
 
 // The workshop.
+
+#[test]
+fn todays_ec2_is_the_era_of_who_names_none_wherever_the_file_lists_it() {
+    let program = Program::copy();
+    let first =
+        |arguments: &[&str]| out(&run(&program, User::Ours, arguments)).lines().next().unwrap_or_default().to_owned();
+    let name = "example:self-trust";
+    assert!(
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/topologies/self-trust.yaml"))
+            .unwrap()
+            .contains("era: [article, classic, vpc]")
+    );
+    assert!(first(&["predict", name]).contains("   era vpc   "));
+    assert!(first(&["walk", name, "--questions"]).contains("era vpc"), "{}", first(&["walk", name, "--questions"]));
+    assert!(first(&["walk", name, "--questions", "--era", "article"]).contains("era article"));
+}
 
 const CASE: &str = "example:gotchas/case-04-trust-ends-at-the-elastic-ip";
 

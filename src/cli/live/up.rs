@@ -37,7 +37,7 @@ pub(crate) struct UpArguments {
     /// The lab's name; without it, the file's
     #[arg(long, value_name = "LAB")]
     pub name: Option<String>,
-    /// Under this era instead of the file's first
+    /// Under this era; without it under vpc, or the file's first
     #[arg(long, value_enum, value_name = "ERA")]
     pub era: Option<EraName>,
     /// Carry out the operations of the steps up to and with this one

@@ -17,7 +17,7 @@ pub struct Head {
     pub file: Arc<str>,
     /// The era.
     pub era: Era,
-    /// The first era of the file, which commands are about unless told otherwise.
+    /// The first era of the topology, which commands are about unless told otherwise.
     pub first_era: Era,
     /// Instances at boot.
     pub instances: usize,

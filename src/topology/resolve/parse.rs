@@ -8,7 +8,7 @@ use super::names::Sort;
 use super::resolver::Resolver;
 use super::tracking;
 use crate::model::{
-    AddressRequest, Cloud, DEFAULT_GROUP, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
+    AddressRequest, Cloud, DEFAULT_GROUP, Era, GroupName, InstanceName, InterfaceId, Operation, Service, default_group,
 };
 use crate::topology::asked::Columns;
 use crate::topology::checked::{KnobOverrides, Topology};
@@ -136,6 +136,8 @@ impl Resolver<'_> {
             self.missing(&file.at, draft.help("it needs `era: article`, `classic` or `vpc`"));
         }
         self.cloud.eras = self.era_list(&file.era);
+        // Today's EC2 comes first: it is what a command takes that wants one era. The others stay in their order.
+        self.cloud.eras.sort_by_key(|era| *era != Era::Vpc);
         let overrides = file.knobs.get().map(KnobOverrides::of).unwrap_or_default();
         let tracking = file.tracking.get().map(tracking::timeouts).unwrap_or_default();
         self.know_own_boxes(&file.vpcs);
