@@ -396,7 +396,7 @@ fn the_schema_refuses_what_the_reader_refuses() {
         ("[tcp 80 from anywhere]", "[gre 80 from anywhere]"),
         ("[tcp 80 from anywhere]", "[{protocol: tcp, prot: 80, from: anywhere}]"),
         ("listens: [tcp 22, tcp 80]", "listens: {tcp: 22}"),
-        ("  - step: as launched\n", "  - note: as launched\n"),
+        ("  - step: db1 and db2 share SG-T-DB", "  - note: db1 and db2 share SG-T-DB"),
         ("{stop: web1}", "{restart: web1}"),
         ("{stop: web1}", "{stop: web1, crash: web1}"),
         ("rules: unchanged", "rules: same"),

@@ -54,6 +54,11 @@ async fn two_tier_is_as_the_policy_says() {
 }
 
 #[sglab::test]
+async fn two_tier_vpc_is_as_the_policy_says() {
+    is_as_the_policy_says("two-tier-vpc.yaml", include_str!("../../topologies/two-tier-vpc.yaml")).await;
+}
+
+#[sglab::test]
 async fn by_address_is_as_the_policy_says() {
     is_as_the_policy_says("by-address.yaml", include_str!("../../topologies/by-address.yaml")).await;
 }

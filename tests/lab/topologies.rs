@@ -41,6 +41,11 @@ async fn two_tier_holds() {
 }
 
 #[sglab::test]
+async fn two_tier_vpc_holds() {
+    holds("two-tier-vpc.yaml", include_str!("../../topologies/two-tier-vpc.yaml")).await;
+}
+
+#[sglab::test]
 async fn by_address_holds() {
     holds("by-address.yaml", include_str!("../../topologies/by-address.yaml")).await;
 }

@@ -319,12 +319,12 @@ fn topologies_in(folder: &str) -> usize {
 #[test]
 fn filter_step_and_era_choose_what_runs() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/topologies");
-    let said = run(&["test", folder, "--filter", "two-t", "--era", "vpc", "--step", "1", "--format", "json"]);
+    let said = run(&["test", folder, "--filter", "two-tier", "--era", "vpc", "--step", "1", "--format", "json"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = json(&said.out);
     let runs = document["runs"].as_array().expect("runs");
     let names: Vec<_> = runs.iter().map(|run| run["topology"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["two-tier"]);
+    assert_eq!(names, ["two-tier-vpc", "two-tier"]);
     assert!(runs.iter().all(|run| run["era"] == "vpc"));
     assert!(runs.iter().all(|run| run["steps"].as_array().is_some_and(|steps| steps.len() == 1)));
     let eras = run(&["test", "example:self-trust", "--era", "article,classic", "--format", "json"]);
