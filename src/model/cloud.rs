@@ -11,7 +11,7 @@ use super::default_group::DEFAULT_GROUP;
 use super::era::{Era, Knobs};
 use super::flow::Service;
 use super::id::{AllocationId, InstanceId, PrefixListId, SecurityGroupId};
-use super::interface::Interface;
+use super::interface::{AutomaticPublic, Interface};
 use super::load_balancer::LoadBalancer;
 use super::mount::{MountPlace, MountSource};
 use super::mtu::Mtu;
@@ -93,6 +93,8 @@ pub struct Vpc {
     pub subnets: IndexMap<SubnetName, Ipv4Net>,
     /// Routes of subnets beyond the local route and the way to the internet.
     pub routes: IndexMap<SubnetName, Vec<SubnetRoute>>,
+    /// Subnets whose instances get no automatic public address unless they ask for one.
+    pub without_public: IndexSet<SubnetName>,
     /// Its IPv6 block, a /56, if it has one; each subnet has a /64 of it, in their order.
     pub ipv6: Option<Ipv6Net>,
 }
@@ -122,6 +124,13 @@ pub enum Forwarding {
 }
 
 impl Vpc {
+    /// What an instance gets that does not say whether it wants a public address.
+    ///
+    /// Source: "Subnet settings" (Amazon VPC user guide), "Auto-assign IP settings"; a launch may say otherwise ("Assign a public IPv4 address at launch", EC2).
+    pub fn automatic_public(&self, subnet: &SubnetName) -> AutomaticPublic {
+        if self.without_public.contains(subnet) { AutomaticPublic::None } else { AutomaticPublic::Given }
+    }
+
     /// The IPv6 block of a subnet, a /64, if the VPC has IPv6.
     ///
     /// Source: "Subnet CIDR blocks" (Amazon VPC user guide).

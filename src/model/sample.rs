@@ -16,6 +16,7 @@ impl Sample {
             cidr: DEFAULT_VPC_CIDR,
             subnets: IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]),
             routes: IndexMap::new(),
+            without_public: Default::default(),
             ipv6: None,
         };
         let vpcs = IndexMap::from([(VpcName::new("default"), vpc()), (VpcName::new("other"), vpc())]);

@@ -49,8 +49,13 @@ mod tests {
         let mut lab = Double { predictor: Some(policy::judge), ..lab };
         // A cloud that is written as a file needs its VPC.
         let subnets = [(crate::model::SubnetName::new("default"), crate::model::DEFAULT_VPC_CIDR)].into();
-        let vpc =
-            crate::model::Vpc { cidr: crate::model::DEFAULT_VPC_CIDR, subnets, routes: Default::default(), ipv6: None };
+        let vpc = crate::model::Vpc {
+            cidr: crate::model::DEFAULT_VPC_CIDR,
+            subnets,
+            routes: Default::default(),
+            without_public: Default::default(),
+            ipv6: None,
+        };
         lab.cloud.vpcs.insert(crate::model::VpcName::new("default"), vpc);
         let topology = topology(vec![step("as launched", vec![table("two-tier")])]);
         let (options, mut ignore) = (Options::default(), |_: crate::scenario::Progress<'_>| ());

@@ -60,6 +60,31 @@ fn todays_ec2_comes_first_of_several_eras_and_the_others_stay_in_their_order() {
 }
 
 #[test]
+fn instances_of_a_subnet_without_public_addresses_have_one_only_if_they_ask() {
+    let topology = read(
+        "sglab: 1\nera: vpc\nvpcs: {v: {cidr: 10.0.0.0/16, subnets: {open: 10.0.1.0/24, shut: {cidr: 10.0.2.0/24, public: no}}}}\n\
+         groups: {A: []}\ninstances:\n  a: {groups: A}\n  b: {groups: A, subnet: shut}\n  c: {groups: A, subnet: shut, public: yes}\n  d: {groups: A, public: no}\n\
+         scenario:\n- step: s\n  do: {launch: {e: {groups: A, subnet: shut}}}\n  expect: {dropped: [a -> b:ping]}\n",
+    );
+    let cloud = topology.steps[0].cloud_after(&topology.initial_cloud(Era::Vpc).expect("it is launched"));
+    let public = |name: &str| cloud.instances[name].interfaces[0].public.is_some();
+    assert_eq!(["a", "b", "c", "d", "e"].map(public), [true, false, true, false, false]);
+    let promise = write::Promise::Flows(vec![(ExpectedOutcome::Dropped, vec!["a -> b:ping".to_owned()])]);
+    let text = write::write(&cloud, "t", &promise).expect("it can be written");
+    assert!(text.contains("shut: {cidr: 10.0.2.0/24, public: no}"), "{text}");
+    let again = read(&text).initial_cloud(Era::Vpc).expect("it is launched");
+    let public = |name: &str| again.instances[name].interfaces[0].public.is_some();
+    assert_eq!(["a", "b", "c", "d", "e"].map(public), [true, false, true, false, false], "{text}");
+    let classic = "sglab: 1\nera: classic\nvpcs: {v: {cidr: 10.0.0.0/16, subnets: {shut: {cidr: 10.0.2.0/24, public: no}}}}\n\
+         groups: {A: []}\ninstances: {a: {groups: A}, b: {groups: A}}\nscenario: [{step: s, expect: {dropped: [a -> b:ping]}}]\n";
+    assert!(
+        refused(classic).contains("whether a subnet gives public addresses belongs to era vpc"),
+        "{}",
+        refused(classic)
+    );
+}
+
+#[test]
 fn two_tier_has_seven_steps_and_two_tables() {
     let topology = Topology::parse("some/where/two-tier.yaml", TWO_TIER.as_bytes()).expect("it is good");
     assert_eq!(topology.name, "two-tier");

@@ -111,8 +111,8 @@ pub struct TypedLaunch {
     pub subnet: Option<String>,
     /// The private address that it asks for.
     pub address: Option<String>,
-    /// Whether it gets a public address.
-    pub public: AutomaticPublic,
+    /// Whether it gets a public address; nothing where its subnet decides.
+    pub public: Option<AutomaticPublic>,
 }
 
 /// What an operation does with rules of a group.
@@ -268,7 +268,7 @@ impl Typed {
                 vpc: lines.field(said.vpc.as_ref(), Name::from),
                 subnet: lines.field(said.subnet.as_ref(), Name::from),
                 address: lines.field(said.address.as_ref(), Address),
-                public: Field::of(said.public.into()),
+                public: said.public.map(Into::into).into(),
                 ..Instance::default()
             })),
             Self::Stop(names) => Verb::Stop(lines.many(names)),

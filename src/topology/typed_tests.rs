@@ -36,7 +36,7 @@ fn launch(instance: &str, groups: &[&str], subnet: Option<&str>) -> Typed {
         vpc: None,
         subnet: subnet.map(str::to_owned),
         address: None,
-        public: AutomaticPublic::None,
+        public: Some(AutomaticPublic::None),
     })
 }
 

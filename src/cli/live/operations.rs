@@ -107,6 +107,9 @@ pub(crate) struct Launch {
     /// Its private address, or `web1.previous`
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
+    /// With a public address, also in a subnet that gives none
+    #[arg(long, conflicts_with = "no_public")]
+    public: bool,
     /// Without a public address
     #[arg(long)]
     no_public: bool,
@@ -457,8 +460,12 @@ fn wanted(command: OperationCommand) -> (Wanted, Common) {
         Command::UpdateDescription(UpdateDescription { rules: arguments, description }) => {
             rules(Typed::UpdateDescription, arguments, Some(description))
         }
-        Command::Launch(Launch { instance, group, listens, vpc, subnet, address, no_public, common }) => {
-            let public = if no_public { AutomaticPublic::None } else { AutomaticPublic::Given };
+        Command::Launch(Launch { instance, group, listens, vpc, subnet, address, public, no_public, common }) => {
+            let public = match (public, no_public) {
+                (true, _) => Some(AutomaticPublic::Given),
+                (false, true) => Some(AutomaticPublic::None),
+                (false, false) => None,
+            };
             let launch = TypedLaunch { instance, groups: group, listens, vpc, subnet, address, public };
             (Typed::Launch(launch), common)
         }

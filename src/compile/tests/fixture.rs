@@ -8,7 +8,13 @@ pub fn cloud(era: Era) -> Cloud {
     let subnets = IndexMap::from([(SubnetName::new("default"), DEFAULT_VPC_CIDR)]);
     let vpcs = IndexMap::from([(
         VpcName::new("default"),
-        Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None },
+        Vpc {
+            cidr: DEFAULT_VPC_CIDR,
+            subnets,
+            routes: IndexMap::new(),
+            without_public: Default::default(),
+            ipv6: None,
+        },
     )]);
     let office = Host { addresses: vec![HostIp([203, 0, 113, 10].into())], mtu: Mtu::ETHERNET, place: None };
     let world = Host {

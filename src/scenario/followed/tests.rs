@@ -115,7 +115,13 @@ fn what_may_lead_through_a_middlebox_is_named_and_not_compared() {
     let block: ipnet::Ipv4Net = "10.0.0.0/24".parse().expect("a block");
     let subnet = SubnetName::new("default");
     let routes = IndexMap::from([(subnet.clone(), Vec::new())]);
-    let vpc = crate::model::Vpc { cidr: block, subnets: [(subnet, block)].into(), routes, ipv6: None };
+    let vpc = crate::model::Vpc {
+        cidr: block,
+        subnets: [(subnet, block)].into(),
+        routes,
+        without_public: Default::default(),
+        ipv6: None,
+    };
     lab.cloud.vpcs.insert(VpcName::new("default"), vpc);
     lab.cloud.instances[&InstanceName::new("web2")].forwarding = Forwarding::Plain;
     let result = run_in(lab, vec![opening(ADMITTED)]);

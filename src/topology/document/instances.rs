@@ -34,7 +34,7 @@ pub struct Instance {
     /// What its programs see beside what every instance sees: by place, an absolute path in the instance.
     #[shape(others("volumes", "volume", "binds"))]
     pub mounts: Field<Mounts>,
-    /// Whether it gets a public address; `yes` if left out.
+    /// Whether it gets a public address; if left out, as its subnet has it, which is `yes` unless that says otherwise.
     pub public: Field<Choice<AutomaticPublic>>,
     /// What it does with packets for others; `no` if left out.
     pub forwards: Field<Choice<Forwarding>>,

@@ -3,9 +3,9 @@
 use sglab_macros::Shape;
 
 use super::shape::{Any, At, Field, List, Many, Map, Or};
-use super::values::Whole;
+use super::values::{Choice, Whole};
 use super::words::{Address, Block, Holder, Ipv6Block, ListedBlock, Name, PacketSize};
-use crate::model::{ElasticIpName, SubnetName};
+use crate::model::{AutomaticPublic, ElasticIpName, SubnetName};
 
 /// A VPC.
 #[derive(Clone, Debug, Default, Shape)]
@@ -23,10 +23,10 @@ pub struct Vpc {
     pub at: At,
 }
 
-/// An address block, or the long form with routes.
+/// An address block, or the long form.
 pub type Subnet = Or<Block, LongSubnet>;
 
-/// A subnet with routes.
+/// A subnet with settings of its own.
 #[derive(Clone, Debug, Default, Shape)]
 #[shape("a subnet")]
 pub struct LongSubnet {
@@ -36,6 +36,8 @@ pub struct LongSubnet {
     /// Address blocks with the instances that are the next hop to them. Era vpc only.
     #[shape("a mapping from address blocks to instances")]
     pub routes: Field<Map<Block, Holder>>,
+    /// Whether an instance gets a public address that does not say itself; `yes` if left out. Era vpc only.
+    pub public: Field<Choice<AutomaticPublic>>,
     /// Where it stands.
     pub at: At,
 }

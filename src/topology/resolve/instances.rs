@@ -222,7 +222,8 @@ impl Resolver<'_> {
         let vpc = vpc?;
         let (subnet, net) = self.subnet(&said.subnet, &vpc)?;
         let address = self.address(&said.address, net)?;
-        let public = said.public.get().map_or(AutomaticPublic::Given, |choice| choice.value);
+        let usual = self.cloud.vpcs.get(&vpc).map_or(AutomaticPublic::Given, |vpc| vpc.automatic_public(&subnet));
+        let public = said.public.get().map_or(usual, |choice| choice.value);
         let place = Some(self.place(entry.at));
         let launch = Launch {
             name: name?,

@@ -243,7 +243,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn only_in_a_vpc(&mut self, span: Span, what: &str) {
+    pub(super) fn only_in_a_vpc(&mut self, span: Span, what: &str) {
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(span, format!("{what} belongs to era vpc"));
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));

@@ -2,14 +2,16 @@
 
 use std::net::IpAddr;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::names::Sort;
 use super::resolver::Resolver;
 use super::rules::block;
 use crate::model::suggest;
-use crate::model::{DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName};
+use crate::model::{
+    AutomaticPublic, DEFAULT_IPV6_BLOCK, DEFAULT_VPC_CIDR, Era, Host, HostIp, HostName, Mtu, SubnetName, Vpc, VpcName,
+};
 use crate::topology::document::networks::{Addresses, Host as HostSaid, Subnet, Vpc as VpcSaid};
 use crate::topology::document::shape::{Entry, Field, Map, Or, Span, Told};
 use crate::topology::document::words::{Address, Block, Ipv6Block, Name, PacketSize};
@@ -35,7 +37,13 @@ impl Resolver<'_> {
         self.names.doubts.vpcs |= said.is_unread();
         if !said.is_there() {
             let subnets = IndexMap::from([(SubnetName::new(DEFAULT), DEFAULT_VPC_CIDR)]);
-            let vpc = Vpc { cidr: DEFAULT_VPC_CIDR, subnets, routes: IndexMap::new(), ipv6: None };
+            let vpc = Vpc {
+                cidr: DEFAULT_VPC_CIDR,
+                subnets,
+                routes: IndexMap::new(),
+                without_public: Default::default(),
+                ipv6: None,
+            };
             self.cloud.vpcs.insert(VpcName::new(DEFAULT), vpc);
         }
         let Some(map) = said.get() else { return };
@@ -67,9 +75,13 @@ impl Resolver<'_> {
         }
         let mut subnets: IndexMap<SubnetName, Ipv4Net> = IndexMap::new();
         let mut routes = IndexMap::new();
+        let mut without_public = IndexSet::new();
         for entry in said.subnets.get().into_iter().flat_map(|map| &map.entries) {
             let Some(name) = entry.key.as_deref().and_then(|key| self.name(key)) else { continue };
             let (block, table) = self.subnet_head(entry);
+            if self.subnet_public(entry) == AutomaticPublic::None {
+                without_public.insert(SubnetName::new(&name));
+            }
             if let Some(table) = table {
                 let read = self.subnet_routes(table);
                 routes.insert(SubnetName::new(&name), read);
@@ -87,7 +99,15 @@ impl Resolver<'_> {
         if subnets.is_empty() {
             subnets.insert(SubnetName::new(DEFAULT), cidr);
         }
-        Some(Vpc { cidr, subnets, routes, ipv6 })
+        Some(Vpc { cidr, subnets, routes, without_public, ipv6 })
+    }
+
+    /// What the instances of a subnet get that do not say it themselves.
+    fn subnet_public(&mut self, entry: &Entry<Name<SubnetName>, Subnet>) -> AutomaticPublic {
+        let Some(Or::Long(subnet)) = &entry.value else { return AutomaticPublic::Given };
+        let Some(choice) = subnet.public.get() else { return AutomaticPublic::Given };
+        self.only_in_a_vpc(choice.span, "whether a subnet gives public addresses");
+        choice.value
     }
 
     /// The block of a subnet, and its routes.

@@ -189,11 +189,12 @@ fn vpcs(cloud: &Cloud) -> Result<Map<Name<VpcName>, VpcSaid>, Unwritable> {
                 };
                 routes.push(route.destination.into(), target);
             }
-            let said = match routes.entries.is_empty() {
+            let public = unless(vpc.automatic_public(subnet), AutomaticPublic::Given);
+            let said = match routes.entries.is_empty() && public.get().is_none() {
                 true => Subnet::Short(cidr.into()),
                 false => {
                     let cidr = Field::of(cidr.into());
-                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), ..LongSubnet::default() })
+                    Subnet::Long(LongSubnet { cidr, routes: Field::of(routes), public, ..LongSubnet::default() })
                 }
             };
             subnets.push(subnet.as_str().into(), said);
@@ -215,6 +216,7 @@ fn is_usual(cloud: &Cloud) -> bool {
             && one
             && vpc.ipv6.is_none()
             && vpc.routes.values().all(Vec::is_empty)
+            && vpc.without_public.is_empty()
     };
     cloud.vpcs.len() == 1 && cloud.vpcs.iter().all(usual)
 }
@@ -317,6 +319,8 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
     });
     let mut mounts = Mounts::default();
     instance.mounts.iter().for_each(|(place, source)| mounts.push(place.as_str(), &source.to_string()));
+    let subnet_of = |it: &Interface| cloud.vpcs.get(&it.vpc).map(|vpc| vpc.automatic_public(&it.subnet));
+    let usual = subnet_of(first).unwrap_or(AutomaticPublic::Given);
     let more = more.iter().map(|it| (format!("eth{}", it.id.device).into(), interface(cloud, it, it.private)));
     Ok(InstanceSaid {
         vpc: (cloud.vpcs.len() > 1).then(|| first.vpc.as_str().into()).into(),
@@ -327,7 +331,7 @@ fn instance(cloud: &Cloud, name: &InstanceName, instance: &Instance) -> Result<I
         listens: listens.into(),
         services: Field::all(daemons),
         mounts: Field::of(mounts),
-        public: unless(first.automatic_public, AutomaticPublic::Given),
+        public: unless(first.automatic_public, usual),
         forwards: unless(instance.forwarding, Default::default()),
         interfaces: Field::all(more),
         ..InstanceSaid::default()
