@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 pub use crate::model::shown;
 use crate::model::{Ec2Name, Endpoint, GroupName, HostIp, HostName, Service};
 use crate::probe::{Outcome, Resolution};
-use crate::scenario::{Class, DecidingRule};
+use crate::scenario::{Class, DecidingRule, explain};
 
 /// Style of a text report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -264,7 +264,7 @@ pub fn outcome(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Dropped(drop) => match drop.cause.groups() {
             Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
-            None => format!("dropped as {}", drop.cause),
+            None => explain::cause(&drop.cause),
         },
         Outcome::Misdelivered { answered_by } => format!("answered by {}", shown(answered_by)),
         other => Class::of(other).as_str().to_owned(),

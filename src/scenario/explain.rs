@@ -1,14 +1,16 @@
 //! Reasons for an outcome: the rule that let a flow in, or the groups that have none for it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use super::cells::named;
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
-    Cloud, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule, RuleId, Scheme,
-    SelfReference, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule,
+    RuleId, Scheme, SelfReference, SubnetRoute, Via,
 };
-use crate::probe::{Drop, Outcome};
+use crate::policy::{self, Stage};
+use crate::probe::{Drop, DropCause, Outcome};
 
 /// The rule whose record came with an open or refused flow, while it stands.
 pub fn deciding_rule(outcome: &Outcome, cloud: &Cloud) -> Option<DecidingRule> {
@@ -59,7 +61,10 @@ fn is_down(flow: &Flow, cloud: &Cloud) -> Option<String> {
 
 fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String {
     let Some((at, InterfaceId { instance, .. }, groups)) = cause.groups() else {
-        return format!("dropped as {cause}, source {source}");
+        return match cause {
+            DropCause::Decided(by) => beyond_groups(flow, by, cloud).unwrap_or_else(|| self::cause(cause)),
+            DropCause::Other(_) => format!("{}, source {source}", self::cause(cause)),
+        };
     };
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
@@ -77,10 +82,61 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     text
 }
 
+/// Says what dropped a packet where no group did.
+pub fn cause(cause: &DropCause) -> String {
+    match cause {
+        DropCause::Decided(DecidedBy::SourceDestCheck { interface, .. }) => {
+            format!("dropped at {}'s check", named(interface))
+        }
+        DropCause::Decided(DecidedBy::Route { .. }) => "dropped on its route".to_owned(),
+        DropCause::Decided(DecidedBy::Translation { .. }) => "dropped in the gateway".to_owned(),
+        DropCause::Decided(DecidedBy::GroupRules { .. }) | DropCause::Other(_) => format!("dropped as {cause}"),
+    }
+}
+
+/// Explains a drop that no group decided, beyond [`cause`]; nothing where groups did.
+pub fn beyond_groups(flow: &Flow, by: &DecidedBy, cloud: &Cloud) -> Option<String> {
+    match by {
+        DecidedBy::GroupRules { .. } => None,
+        DecidedBy::SourceDestCheck { interface, .. } => {
+            Some(format!("the source and destination check of {} comes before any group is asked", named(interface)))
+        }
+        DecidedBy::Route { .. } => Some(match idle_hop(flow, cloud) {
+            Some((hop, InstanceState::Crashed)) => format!("the route leads to {hop}, which has crashed"),
+            Some((hop, _)) => format!("the route leads to {hop}, which is stopped"),
+            None => "the route leads to what is not there, or passes nothing on".to_owned(),
+        }),
+        DecidedBy::Translation { .. } => Some(format!("{} has no public address to send it on with", flow.from)),
+    }
+}
+
+/// Returns the instance to which the last route on the way leads, where that does not run.
+fn idle_hop<'a>(flow: &Flow, cloud: &'a Cloud) -> Option<(&'a InstanceName, InstanceState)> {
+    let walk = policy::walk(cloud, flow);
+    let (from, destination) = walk.stages.iter().rev().find_map(|stage| match stage {
+        Stage::Sent { from, destination: IpAddr::V4(address), .. } => Some((from, *address)),
+        _ => None,
+    })?;
+    let routes = routes_for(cloud, from, destination);
+    let hop = &routes.max_by_key(|route| route.destination.prefix_len())?.target.instance;
+    cloud.state_of(hop).filter(|state| *state != InstanceState::Running).map(|state| (hop, state))
+}
+
+/// Returns the routes of a sender's subnet that an address is in.
+pub fn routes_for<'a>(
+    cloud: &'a Cloud,
+    from: &InterfaceId,
+    destination: Ipv4Addr,
+) -> impl Iterator<Item = &'a SubnetRoute> + use<'a> {
+    let sender = cloud.interface(from);
+    let routes = sender.and_then(|sender| cloud.vpcs.get(&sender.vpc)?.routes.get(&sender.subnet));
+    routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
+}
+
 /// Explains why a packet of a connection under way was dropped.
 pub fn cut(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
-        None => format!("dropped as {cause}, source {source}"),
+        None => format!("{}, source {source}", self::cause(cause)),
         Some((at, InterfaceId { instance, .. }, groups)) => {
             let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
             format!("not tracked at the {at} of {instance}, and no rule of {list} admits it now")
@@ -91,7 +147,7 @@ pub fn cut(Drop { cause, source }: &Drop) -> String {
 /// Says where an answer that nobody waits for was dropped.
 pub fn unanswerable(Drop { cause, source }: &Drop) -> String {
     match cause.groups() {
-        None => format!("dropped as {cause}, source {source}"),
+        None => format!("{}, source {source}", self::cause(cause)),
         Some((at, interface, _)) => format!("dropped at {}'s {at}", interface.instance),
     }
 }

@@ -20,6 +20,7 @@ mod live;
 mod live_load_balancers;
 mod many_users;
 mod minimal_system;
+mod misses;
 mod mounts;
 mod mounts_refused;
 #[path = "../common/patience.rs"]

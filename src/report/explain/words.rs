@@ -1,14 +1,16 @@
 //! The words of an explanation.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, HostIp, InstanceName, InstanceState, InterfaceId,
-    Operation, Peer, Rule, RuleId, Scheme, Service, SubnetRoute, Verdict, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, InstanceName, InstanceState, InterfaceId, Operation,
+    Peer, Rule, RuleId, Scheme, Service, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
+use crate::probe::DropCause;
 use crate::report::text;
+use crate::scenario::explain::{self, routes_for};
 use crate::topology::write;
 
 /// Describes the verdict on a flow.
@@ -46,15 +48,9 @@ fn dropped(cloud: &Cloud, flow: &Flow, by: &DecidedBy) -> String {
             let groups: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
             format!("dropped at {instance}'s {at}; no rule of {} admits it", groups.join(", "))
         }
-        DecidedBy::SourceDestCheck { interface: InterfaceId { instance, .. }, .. } => {
-            format!("dropped by the source and destination check of {instance}, before any group is asked")
-        }
-        DecidedBy::Route { .. } => match stopped_hop(cloud, flow) {
-            Some(hop) => format!("dropped; the route leads to {hop}, which is stopped"),
-            None => "dropped; the route leads to what is not there, or passes nothing on".to_owned(),
-        },
-        DecidedBy::Translation { .. } => {
-            format!("dropped in the gateway; {} has no public address to send it on with", flow.from)
+        DecidedBy::Route { .. } | DecidedBy::Translation { .. } | DecidedBy::SourceDestCheck { .. } => {
+            let why = explain::beyond_groups(flow, by, cloud).unwrap_or_default();
+            format!("{}; {why}", explain::cause(&DropCause::Decided(by.clone())))
         }
     }
 }
@@ -152,25 +148,6 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
             None => format!("the gateway of {vpc} knows {public}"),
         },
     }
-}
-
-/// Returns the stopped instance to which the route of a flow leads to a host outside, if one does.
-fn stopped_hop<'a>(cloud: &'a Cloud, flow: &Flow) -> Option<&'a InstanceName> {
-    let Endpoint::Host(_, HostIp(IpAddr::V4(address))) = flow.to else { return None };
-    let routes = routes_for(cloud, &flow.from.interface()?, address);
-    let hop = &routes.max_by_key(|route| route.destination.prefix_len())?.target.instance;
-    is_stopped(cloud, hop).then_some(hop)
-}
-
-/// Returns the routes of a sender's subnet that an address is in.
-fn routes_for<'a>(
-    cloud: &'a Cloud,
-    from: &InterfaceId,
-    destination: Ipv4Addr,
-) -> impl Iterator<Item = &'a SubnetRoute> + use<'a> {
-    let sender = cloud.interface(from);
-    let routes = sender.and_then(|sender| cloud.vpcs.get(&sender.vpc)?.routes.get(&sender.subnet));
-    routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
 }
 
 /// `web1`, or `web1.eth1` for a further interface.

@@ -1,0 +1,49 @@
+//! What is told where something is not as a file expects: whose check or route it was, what is not predicted, what to write instead.
+
+use crate::program::{Program, Said, sglab, write};
+
+fn predicted(text: &str, arguments: &[&str]) -> (Program, Said) {
+    let program = Program::copy();
+    write(&program, "told.yaml", text);
+    let said = sglab(&program, &[&["predict", "told.yaml"], arguments].concat());
+    (program, said)
+}
+
+const BEHIND_NAT: &str = "sglab: 1
+era: vpc
+hosts: {office: 203.0.113.10}
+vpcs: {main: {cidr: 10.0.0.0/16, subnets: {public: 10.0.1.0/24, private: {cidr: 10.0.2.0/24, public: no, routes: {0.0.0.0/0: nat}}}}}
+groups: {NAT: [all from WORKERS], WORKERS: [], API: [tcp 443 from WORKERS]}
+instances:
+  nat: {groups: NAT, subnet: public, source-dest-check: off, forwards: nat}
+  worker: {groups: WORKERS, subnet: private}
+  lone: {groups: WORKERS, subnet: public, public: no}
+  api: {groups: API, subnet: public}
+scenario:
+  - step: checked
+    do: {source-dest-check: {nat: on}}
+    expect: {dropped: ['worker -> office:443', 'lone -> office:443']}
+  - step: stopped
+    do: [{source-dest-check: {nat: off}}, {stop: nat}]
+    expect: {dropped: ['worker -> office:443', 'worker -> api:443 by public address']}
+";
+
+#[test]
+fn a_drop_that_no_group_decided_is_told_as_explain_tells_it() {
+    let (program, said) = predicted(BEHIND_NAT, &[]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let check = "dropped at nat's check; the source and destination check of nat comes before any group is asked";
+    let route = "dropped on its route; the route leads to nat, which is stopped";
+    let gateway = "dropped in the gateway; lone has no public address to send it on with";
+    for (step, flow, why) in [
+        ("1", "worker -> office:443", check),
+        ("1", "lone -> office:443", gateway),
+        ("2", "worker -> office:443", route),
+        ("2", "worker -> api:443 by public address", route),
+    ] {
+        assert!(said.out.contains(&format!("{flow}  {why}\n")), "no {flow} {why:?} in {}", said.out);
+        let explained = sglab(&program, &["explain", "told.yaml", flow, "--step", step]);
+        assert!(explained.out.contains(&format!("{flow}   {why}\n")), "{explained:?}");
+    }
+    assert!(!said.out.contains("vpc-main"), "{}", said.out);
+}
