@@ -44,10 +44,25 @@ pub fn reason(flow: &Flow, outcome: &Outcome, cloud: &Cloud) -> Option<String> {
             Some(said.collect::<Vec<_>>().join("; "))
         }
         Outcome::Misdelivered { answered_by } => Some(format!("{answered_by} answered")),
-        Outcome::Inconclusive { why } => Some(why.clone()),
+        Outcome::Inconclusive { why } => Some(match is_silent(flow, cloud) {
+            Some(silent) => format!("{why}; {silent}"),
+            None => why.clone(),
+        }),
         Outcome::Unreachable { .. } => is_down(flow, cloud),
         Outcome::Open { .. } => None,
     }
+}
+
+/// That a receiver which has crashed and holds its address answers nothing, and what can be expected of it.
+fn is_silent(flow: &Flow, cloud: &Cloud) -> Option<String> {
+    let crashed = cloud.state_of(flow.to.instance()?)? == InstanceState::Crashed;
+    crashed.then(|| {
+        format!(
+            "{} has crashed and is silent, which is no outcome: expect `dropped` where no rule admits the flow, or that a held \
+             connection is `gone`",
+            flow.to
+        )
+    })
 }
 
 /// That nobody holds the address since the instance that is asked does not run.

@@ -47,3 +47,21 @@ fn a_drop_that_no_group_decided_is_told_as_explain_tells_it() {
     }
     assert!(!said.out.contains("vpc-main"), "{}", said.out);
 }
+
+const TWO: &str = "sglab: 1
+era: vpc
+groups: {A: [tcp 22 from A]}
+instances: {a: {groups: A}, b: {groups: A}}
+scenario:
+";
+
+#[test]
+fn what_can_be_expected_of_a_crashed_instance_is_told_and_holds() {
+    let steps = "  - {step: silent, do: {crash: a}, expect: {unreachable: 'b -> a:22'}}\n";
+    let (_, said) = predicted(&format!("{TWO}{steps}"), &[]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert!(said.out.contains("a has crashed and is silent, which is no outcome: expect `dropped`"), "{}", said.out);
+    let advised =
+        "  - {step: held, do: [{open: {s: 'b -> a:22'}}, {crash: a}], expect: {gone: s, dropped: 'b -> a:23'}}\n";
+    assert_eq!(predicted(&format!("{TWO}{advised}"), &[]).1.code, Some(0), "what is advised holds");
+}
