@@ -132,7 +132,8 @@ pub async fn end<L: Cloudlike>(
 }
 
 /// Reason why a prediction says nothing of traffic.
-pub const NOT_PREDICTED: &str = "what traffic meets while the cloud changes is not predicted";
+pub const NOT_PREDICTED: &str =
+    "sglab does not predict what traffic meets while the cloud changes; `sglab test` sends it";
 
 /// Makes the checks of a prediction for the traffic of a step.
 pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Check> {
@@ -142,7 +143,9 @@ pub fn unpredicted(step: &Step, expected: &[Promise], before: &Cloud) -> Vec<Che
     });
     let flows: Vec<(Flow, Place)> = flows.collect();
     let trace = blind(flows.len(), NOT_PREDICTED.to_owned());
-    judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected)
+    let checks = judge(&flows, &trace, &Moments { before, quiet: None, clouds: &[] }, expected);
+    // No packet was to be sent, so none is counted.
+    checks.into_iter().map(|check| Check { observed: "nothing: it is not predicted".to_owned(), ..check }).collect()
 }
 
 /// The trace of streams of which nothing is known, and why.

@@ -48,6 +48,18 @@ fn a_drop_that_no_group_decided_is_told_as_explain_tells_it() {
     assert!(!said.out.contains("vpc-main"), "{}", said.out);
 }
 
+#[test]
+fn traffic_that_is_not_predicted_is_called_that() {
+    let program = Program::copy();
+    let said = sglab(&program, &["predict", "example:gotchas/no-blink-while-groups-change"]);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    for words in ["traffic of 5 flows not predicted", "observed nothing: it is not predicted", "`sglab test` sends it"]
+    {
+        assert!(said.out.contains(words), "no {words:?} in {}", said.out);
+    }
+    assert!(!said.out.contains("0 packets") && !said.out.contains("not as expected"), "{}", said.out);
+}
+
 const TWO: &str = "sglab: 1
 era: vpc
 groups: {A: [tcp 22 from A]}

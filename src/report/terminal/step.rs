@@ -81,7 +81,7 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
     }
     let mut sections = SECTIONS;
     sections.sort_by_key(|section| section.headline.rank);
-    parts.extend(sections.into_iter().filter_map(|section| headline(step, section)));
+    parts.extend(sections.into_iter().filter_map(|section| headline(head, step, section)));
     if !step.probed.canaries_held {
         parts.push("the canaries did not hold".to_owned());
     }
@@ -106,9 +106,13 @@ fn particulars(head: &Head, earlier: &[StepResult], step: &StepResult, style: St
 }
 
 /// Counts the checks of a section that did not pass.
-fn headline(step: &StepResult, section: Section) -> Option<String> {
+fn headline(head: &Head, step: &StepResult, section: Section) -> Option<String> {
     let Headline { before, unit, counted, after, .. } = section.headline;
     let others = step.section(section).filter(|check| !check.is_passed()).count();
+    let unproved = step.section(section).filter(|check| check.is_inconclusive()).count();
+    if head.evidence == Evidence::Prediction && others > 0 && others == unproved {
+        return Some(format!("{before}{} not predicted", text::count(others, unit)));
+    }
     let counted = match counted {
         Counted::Alone => text::count(others, unit),
         Counted::OfAll => {
