@@ -4,23 +4,28 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::text::{self, Tone};
 use super::{Style, bundle};
-use crate::model::{HostIp, HostName};
+use crate::model::{Flow, HostIp, HostName, Via};
 use crate::scenario::differences::{Difference, differences};
 use crate::scenario::subject::Subject;
 use crate::scenario::{RunResult, StepResult, StepStatus};
 
+/// Width of the names of steps, where the terminal has room for it.
 const NAME_WIDTH: usize = 60;
+/// No name is broken into narrower lines than this.
+const NARROWEST: usize = 16;
 /// Maximum number of lines a step, unless everything is asked for.
 const FEW: usize = 6;
 
 /// The runs of one file, one an era.
 pub fn eras(results: &[RunResult], style: Style) -> String {
     let Some(first) = results.first() else { return String::new() };
+    // The last column needs no gap behind it.
+    let names = style.room(4 + (results.len() * COLUMN).saturating_sub(GAP), NAME_WIDTH).max(NARROWEST);
     let mut out = format!(
         "{:<width$}{}\n",
         text::shown_line(&first.head.topology),
         columns(results.iter().map(|result| (Tone::Strong, result.head.era.as_str().to_owned())), style),
-        width = NAME_WIDTH + 4
+        width = names + 4
     );
     let hosts = &first.head.hosts;
     let differing = differences(&results.iter().collect::<Vec<_>>());
@@ -35,26 +40,28 @@ pub fn eras(results: &[RunResult], style: Style) -> String {
         let name = steps.iter().flatten().next().map_or("", |step| step.name.as_str());
         let words = columns(steps.iter().map(|step| status(*step)), style);
         // A long name takes several lines; the words stand behind its last.
-        let lines = text::wrap(name, NAME_WIDTH - 2);
+        let lines = text::wrap(name, names - 2);
         for (index, line) in lines.iter().enumerate() {
             let number = if index == 0 { number.to_string() } else { String::new() };
             let words = if index + 1 == lines.len() { words.as_str() } else { "" };
-            out.push_str(format!("{number:>2}  {line:<NAME_WIDTH$}{words}").trim_end());
+            out.push_str(format!("{number:>2}  {line:<names$}{words}").trim_end());
             out.push('\n');
         }
-        out.push_str(&told(&differing, number, hosts, style));
+        out.push_str(&told(&differing, number, (hosts, names), style));
     }
     let verdicts = results.iter().map(|result| {
         let code = super::verdict_code(result.verdict);
         let tone = if code == super::PASSED { Tone::Good } else { Tone::Bad };
         (tone, format!("exit {code}"))
     });
-    out.push_str(&format!("{:<width$}{}\n", "", columns(verdicts, style), width = NAME_WIDTH + 4));
+    out.push_str(&format!("{:<width$}{}\n", "", columns(verdicts, style), width = names + 4));
     out.push_str(&claims(results, style));
     out
 }
 
 const COLUMN: usize = 14;
+/// The blanks between the longest word and the next column.
+const GAP: usize = 2;
 
 fn columns(cells: impl Iterator<Item = (Tone, String)>, style: Style) -> String {
     let text: String = cells
@@ -78,10 +85,15 @@ fn status(step: Option<&StepResult>) -> (Tone, String) {
 }
 
 /// Renders the differences between eras at the moment that ends with a step.
-fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp>>, style: Style) -> String {
+fn told(
+    all: &[Difference],
+    number: usize,
+    (hosts, names): (&IndexMap<HostName, Vec<HostIp>>, usize),
+    style: Style,
+) -> String {
     let here: Vec<&Difference> = all.iter().filter(|it| it.last_step() == Some(number)).collect();
     let cells = here.iter().filter_map(|it| match &it.subject {
-        Subject::Flow(flow) => Some((flow, it.outcomes.clone())),
+        Subject::Flow(flow) => Some((flow, (it.outcomes.clone(), unsaid(flow)))),
         Subject::Connection(_) => None,
     });
     let bundles = bundle::bundle(cells);
@@ -89,16 +101,21 @@ fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp
         Subject::Flow(_) => None,
         connection @ Subject::Connection(_) => Some((connection.words(), it.outcomes.clone())),
     });
-    let lines = bundles.iter().map(|it| (it.text(hosts), it.key.clone())).chain(connections);
+    let flows = bundles.iter().map(|it| {
+        let (outcomes, unsaid) = it.key.clone();
+        let by = unsaid.map_or_else(String::new, |via| format!(" {via}"));
+        (it.text(hosts) + &by, outcomes)
+    });
+    let lines = flows.chain(connections);
     let lines: Vec<(String, Vec<Option<&'static str>>)> = lines.collect();
     let shown = if style.verbose { lines.len() } else { FEW };
     let mut out = String::new();
     for (what, outcomes) in lines.iter().take(shown) {
         let words = columns(outcomes.iter().map(|word| (Tone::Unsure, word.unwrap_or("-").to_owned())), style);
-        let parts = text::wrap(what, NAME_WIDTH - 4);
+        let parts = text::wrap(what, names - 4);
         for (index, part) in parts.iter().enumerate() {
             let words = if index + 1 == parts.len() { words.as_str() } else { "" };
-            out.push_str(format!("      {part:<width$}{words}", width = NAME_WIDTH - 2).trim_end());
+            out.push_str(format!("      {part:<width$}{words}", width = names - 2).trim_end());
             out.push('\n');
         }
     }
@@ -106,6 +123,13 @@ fn told(all: &[Difference], number: usize, hosts: &IndexMap<HostName, Vec<HostIp
         out.push_str(&format!("      and {} more; --grid tells them\n", lines.len() - shown));
     }
     out
+}
+
+/// Returns the address by which a flow between two instances goes, where its words leave that out as the usual one: eras are told
+/// apart by addresses.
+fn unsaid(flow: &Flow) -> Option<Via> {
+    let inside = flow.from.interface().is_some() && flow.to.interface().is_some();
+    (inside && flow.by().is_none()).then_some(flow.via)
 }
 
 /// Lists the claims that hold by the article's word only, with the eras they hold in.
@@ -116,7 +140,9 @@ fn claims(results: &[RunResult], style: Style) -> String {
             eras.entry(claim).or_default().push(result.head.era.as_str());
         }
     }
-    let lines = eras.iter().flat_map(|(claim, eras)| text::wrap(&format!("era {}: {claim}", eras.join(", ")), 100));
+    let lines = eras
+        .iter()
+        .flat_map(|(claim, eras)| text::wrap(&format!("era {}: {claim}", eras.join(", ")), style.room(6, 100)));
     lines.map(|line| format!("      {}\n", style.paint(Tone::Unsure, &line))).collect()
 }
 
@@ -135,6 +161,19 @@ mod tests {
         let mut classic = testing::claimed();
         classic.head.era = Era::Classic;
         insta::assert_snapshot!(eras(&[article, vpc, classic], Style::default()));
+    }
+
+    #[test]
+    fn on_a_terminal_of_80_columns_no_line_is_longer() {
+        let runs = [Era::Article, Era::Classic, Era::Vpc].map(|era| {
+            let mut run = if era == Era::Vpc { testing::failed() } else { testing::claimed() };
+            run.head.era = era;
+            run
+        });
+        let told = eras(&runs, Style { width: Some(80), ..Style::default() });
+        let long: Vec<_> = told.lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(long.is_empty(), "{long:#?}");
+        insta::assert_snapshot!(told);
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn what_the_eras_of_a_file_decide_otherwise_is_in_the_table_and_in_the_document(
         .filter(|line| line.contains("a <-> b:3306"))
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
-    assert_eq!(row, ["a <-> b:3306 open dropped open"], "{tested:?}");
+    assert_eq!(row, ["a <-> b:3306 by private address open dropped open"], "{tested:?}");
     assert!(
         out(&tested).lines().next().is_some_and(|head| head.ends_with("vpc           article       classic")),
         "{tested:?}"
