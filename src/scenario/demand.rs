@@ -76,7 +76,10 @@ impl Demands {
                 flow,
                 expected,
                 at: pattern.at,
-                said: Said { words: format!("{}: {}", word(expected), pattern.written), place: pattern.place.clone() },
+                said: Said {
+                    words: format!("{}: {}", expected.as_str(), pattern.written),
+                    place: pattern.place.clone(),
+                },
                 by: CellSource::Step,
             })),
             Err(text) => self.empty.push(Finding { text, place: pattern.place.clone() }),
@@ -160,17 +163,6 @@ fn chain<'a>(topology: &'a Topology, name: &'a TableName, table: &'a Table) -> V
         next = table.like.as_ref();
     }
     chain
-}
-
-/// The word of the file for an expected outcome.
-pub fn word(expected: ExpectedOutcome) -> &'static str {
-    match expected {
-        ExpectedOutcome::Open => "open",
-        ExpectedOutcome::Refused => "refused",
-        ExpectedOutcome::Closed => "closed",
-        ExpectedOutcome::Dropped => "dropped",
-        ExpectedOutcome::Unreachable => "unreachable",
-    }
 }
 
 #[cfg(test)]

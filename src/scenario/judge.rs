@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::demand::Demand;
 use super::results::{Cell, CellDetails, CellSource, Check, CheckStatus, Class, Details, Finding, Grid, Row, Seen};
-use super::{cells, change, demand, explain};
+use super::{cells, change, explain};
 use crate::lab::RuleHandles;
 use crate::model::{Cloud, Endpoint, Flow, InstanceName, Place, Refusal, RefusalCode, Service, Via};
 use crate::probe::Outcome;
@@ -49,7 +49,7 @@ pub fn flows(
 }
 
 fn check(demand: &Demand, outcome: Outcome, right: bool, resolved: Option<IpAddr>, cloud: &Cloud) -> Check {
-    let word = demand::word(demand.expected);
+    let word = demand.expected.as_str();
     Check {
         subject: demand.flow.to_string(),
         expected: demand.at.map_or_else(|| word.to_owned(), |at| format!("{word} at {at}")),

@@ -189,6 +189,19 @@ pub enum ExpectedOutcome {
     Unreachable,
 }
 
+impl ExpectedOutcome {
+    /// The word of the file for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Refused => "refused",
+            Self::Closed => "closed",
+            Self::Dropped => "dropped",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// Action of a flow log record ("Flow log records", Amazon VPC user guide).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogAction {

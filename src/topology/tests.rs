@@ -515,11 +515,12 @@ fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
 }
 
 /// Keys that are also words of sentences (`tcp 80 from anywhere`, `by public address`), of reports, of JSON Schema or of other tools.
-const ALSO_WORDS: [&str; 30] = [
+const ALSO_WORDS: [&str; 31] = [
     "address",
     "alive",
     "answered",
     "by",
+    "closed",
     "command",
     "cut",
     "description",

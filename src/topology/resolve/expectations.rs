@@ -3,7 +3,7 @@
 use super::names::Sort;
 use super::resolver::Resolver;
 use crate::model::suggest;
-use crate::model::{Forwarding, InstanceName, Service, TableName};
+use crate::model::{Direction, Forwarding, InstanceName, Service, TableName, Via};
 use crate::topology::document::scenario::Expect;
 use crate::topology::document::shape::{Any, Entry, Field, Many, Map, Span};
 use crate::topology::document::words::{Flow, Name, Text};
@@ -18,10 +18,25 @@ use crate::topology::problem::{Draft, quote};
 /// Expectations of a step, as they are read.
 type Expectations = Vec<Placed<Expectation>>;
 
+/// The flows of a step with an outcome each, as far as they have been read.
+#[derive(Default)]
+struct Told(Vec<ToldFlow>);
+
+struct ToldFlow {
+    way: Way,
+    outcome: ExpectedOutcome,
+    at: Option<Direction>,
+    span: Span,
+}
+
+/// One way of a flow: its ends, its service, and by which address it goes.
+type Way = (Selector, Selector, Service, Option<Via>);
+
 impl Resolver<'_> {
     /// The expectations of a step; `does` says whether it does anything.
     pub fn expectations(&mut self, said: &Expect, does: bool) -> Expectations {
         let mut all = Vec::new();
+        let mut told = Told::default();
         if said.at.keys == 0 {
             let draft = Draft::new(said.at.span, "`expect` expects nothing");
             self.report(draft.help("leave it out, or say what must hold"));
@@ -38,7 +53,7 @@ impl Resolver<'_> {
             (&said.dropped, ExpectedOutcome::Dropped),
             (&said.unreachable, ExpectedOutcome::Unreachable),
         ] {
-            self.expected_flows(flows, outcome, &mut all);
+            self.expected_flows(flows, outcome, &mut told, &mut all);
         }
         if let Some((key, list)) = said.answered.entry() {
             let questions: Vec<_> = list.items.iter().filter_map(|item| self.question(item)).collect();
@@ -93,7 +108,13 @@ impl Resolver<'_> {
         all.extend(expectation.map(|value| Placed { value, place: self.place(key) }));
     }
 
-    fn expected_flows(&mut self, said: &Field<Many<Flow>>, outcome: ExpectedOutcome, all: &mut Expectations) {
+    fn expected_flows(
+        &mut self,
+        said: &Field<Many<Flow>>,
+        outcome: ExpectedOutcome,
+        told: &mut Told,
+        all: &mut Expectations,
+    ) {
         let Some((key, list)) = said.entry() else { return };
         let within = Within::Step { dropped: outcome == ExpectedOutcome::Dropped };
         let (mut flows, mut answered) = (Vec::new(), Vec::new());
@@ -101,6 +122,7 @@ impl Resolver<'_> {
             if outcome == ExpectedOutcome::Open
                 && let Some(read) = self.answered_by(item)
             {
+                read.iter().for_each(|read| self.refuse_contradiction(told, outcome, &read.flow, item.span));
                 answered.extend(read);
                 continue;
             }
@@ -111,10 +133,42 @@ impl Resolver<'_> {
             if outcome == ExpectedOutcome::Refused {
                 self.refuse_listener(&flow, item.span);
             }
+            self.refuse_contradiction(told, outcome, &flow, item.span);
             flows.push(flow);
         }
         self.holds(key, (!answered.is_empty()).then_some(Expectation::AnsweredBy(answered)), all);
         self.holds(key, (!flows.is_empty()).then_some(Expectation::Flows(outcome, flows)), all);
+    }
+
+    /// The ways of a flow. Between instances the private address goes without saying.
+    fn ways(&self, flow: &FlowPattern) -> Vec<Way> {
+        let balances = |end: &Selector| matches!(end, Selector::Instance(name) if self.names.sort(name.as_str()) == Some(Sort::LoadBalancer));
+        let is_usual = |via: &Via| *via == Via::Private && !balances(&flow.from) && !balances(&flow.to);
+        let via = flow.via.filter(|via| !is_usual(via));
+        let forth = (flow.from.clone(), flow.to.clone(), flow.service, via);
+        let back = flow.both_ways.then(|| (flow.to.clone(), flow.from.clone(), flow.back(), via));
+        std::iter::once(forth).chain(back).collect()
+    }
+
+    /// Refuses two outcomes of one flow in one step: it has one, whatever the file says. A table is none of them, as a step may say more of its cells.
+    fn refuse_contradiction(&mut self, told: &mut Told, outcome: ExpectedOutcome, flow: &FlowPattern, span: Span) {
+        let mut new = Vec::new();
+        for way in self.ways(flow) {
+            let other = |it: &&ToldFlow| {
+                it.way == way && (it.outcome != outcome || it.at.zip(flow.at).is_some_and(|(one, other)| one != other))
+            };
+            if let Some(first) = told.0.iter().find(other) {
+                let (was, is) = (first.outcome.as_str(), outcome.as_str());
+                let message = match was == is {
+                    true => format!("{} is dropped at its other end in the same step", quote(&flow.written)),
+                    false => format!("{} is {is}, and {was} in the same step", quote(&flow.written)),
+                };
+                let draft = Draft::new(span, message).help("a flow has one outcome; another one is of another step");
+                return self.report(draft.related(format!("{was} here"), first.span));
+            }
+            new.push(ToldFlow { way, outcome, at: flow.at, span });
+        }
+        told.0.extend(new);
     }
 
     /// `hops: {'web1 -> office:443': [gateway, internet]}`.
