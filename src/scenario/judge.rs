@@ -174,7 +174,7 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     let same = |what: &str, was: Option<String>, is: Option<String>| match (was, is) {
         (Some(was), Some(is)) if was == is => Some(format!("{name} kept its {what} address {was}")),
         (Some(_), Some(_)) => None,
-        (None, _) => Some(format!("{name} had no {what} address before")),
+        (None, _) => Some(had_none(name, what)),
         (_, None) => Some(format!("{name} has no {what} address now")),
     };
     let wrong: Vec<String> = [
@@ -185,6 +185,14 @@ fn kept(name: &InstanceName, moments: Moments<'_>) -> Option<String> {
     .flatten()
     .collect();
     (!wrong.is_empty()).then(|| format!("new-addresses: {}", wrong.join(", and ")))
+}
+
+/// Says that an instance held no address at the end of the step before: it may have been stopped there.
+fn had_none(name: &InstanceName, what: &str) -> String {
+    format!(
+        "{name} had no {what} address before this step; the address before and after one step are compared, so stop and start it in one: \
+         `do: [{{stop: {name}}}, {{start: {name}}}]`"
+    )
 }
 
 /// Finds what is wrong with one address of an instance that must be another one, or the same.
@@ -209,7 +217,7 @@ fn fated(name: &InstanceName, kind: AddressKind, fate: AddressFate, moments: Mom
         (AddressFate::Same, Some(was), Some(is)) if was == is => return None,
         (AddressFate::New, Some(was), Some(_)) => format!("{name} kept its {what} address {was}"),
         (AddressFate::Same, Some(was), Some(is)) => format!("{name} has the {what} address {is} in place of {was}"),
-        (_, None, _) => format!("{name} had no {what} address before"),
+        (_, None, _) => had_none(name, what),
         (_, _, None) => format!("{name} has no {what} address now"),
     };
     Some(format!("{expected}: {wrong}"))

@@ -68,6 +68,16 @@ scenario:
 ";
 
 #[test]
+fn new_public_over_two_steps_says_how_it_is_written() {
+    let steps = "  - {step: stop, do: {stop: a}}\n  - {step: start, do: {start: a}, expect: {new-public: a}}\n";
+    let (_, said) = predicted(&format!("{TWO}{steps}"), &[]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    assert!(said.out.contains("so stop and start it in one: `do: [{stop: a}, {start: a}]`"), "{}", said.out);
+    let one = "  - {step: both, do: [{stop: a}, {start: a}], expect: {new-public: a}}\n";
+    assert_eq!(predicted(&format!("{TWO}{one}"), &[]).1.code, Some(0), "what is advised holds");
+}
+
+#[test]
 fn what_can_be_expected_of_a_crashed_instance_is_told_and_holds() {
     let steps = "  - {step: silent, do: {crash: a}, expect: {unreachable: 'b -> a:22'}}\n";
     let (_, said) = predicted(&format!("{TWO}{steps}"), &[]);
