@@ -212,8 +212,12 @@ impl Resolver<'_> {
         let mounts = self.mounts(&said.mounts);
         let source_dest_check = self.check(&said.source_dest_check);
         let forwarding = said.forwards.get().map(|choice| choice.value).unwrap_or_default();
-        if let Some(name) = &name {
+        // What could not be read has been told, and may have been any.
+        if let (Some(name), false) = (&name, said.forwards.is_unread()) {
             self.cloud.forwarders.insert(name.clone(), forwarding);
+        }
+        if let Some(name) = &name {
+            self.note_checks(name, said);
         }
         if let (Some(name), Some(devices)) = (&name, super::interfaces::devices(&said.interfaces)) {
             self.cloud.now.attach(name, devices);

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use indexmap::IndexSet;
 use ipnet::Ipv4Net;
 
 use super::names::Sort;
@@ -10,7 +11,7 @@ use crate::model::{
     Era, Forwarding, InstanceName, InterfaceId, NewInterface, Operation, RefusalCode, Service, SourceDestCheck,
     SubnetRoute, Target, VpcName,
 };
-use crate::topology::document::instances::{Interface as InterfaceSaid, Interfaces};
+use crate::topology::document::instances::{Instance as InstanceSaid, Interface as InterfaceSaid, Interfaces};
 use crate::topology::document::shape::{Entry, Field, Many, Map, Span, Word};
 use crate::topology::document::values::Choice;
 use crate::topology::document::words::{Block, Device, Holder, Name};
@@ -155,6 +156,10 @@ impl Resolver<'_> {
             for device in entry.value.iter().flat_map(|map| &map.entries) {
                 let interface = self.interface(device, vpc.as_ref());
                 if let (Some(instance), Some(interface)) = (&instance, interface) {
+                    if device.value.as_ref().is_some_and(|said| said.source_dest_check.is_there()) {
+                        let id = InterfaceId { instance: instance.clone(), device: interface.device };
+                        self.later.checks_said.insert(id);
+                    }
                     let place = self.place(device.at);
                     operations.push(Placed { value: Operation::AttachInterface(instance.clone(), interface), place });
                 }
@@ -187,6 +192,12 @@ impl Resolver<'_> {
         let mut operations = Vec::new();
         for entry in &said.entries {
             let target = entry.key.as_ref().and_then(|key| self.target(key));
+            if let Some(target) = &target {
+                self.later.checks_said.insert(match target {
+                    Target::Instance(name) => InterfaceId::first_of(name),
+                    Target::Interface(id) => id.clone(),
+                });
+            }
             if let (Some(target), Some(check)) = (target, entry.value) {
                 let place = self.place(entry.at);
                 operations.push(Placed { value: Operation::SetSourceDestCheck(target, check.value), place });
@@ -226,6 +237,19 @@ impl Resolver<'_> {
         routes
     }
 
+    /// Notes the interfaces of an instance whose check of source and destination the file says.
+    pub fn note_checks(&mut self, name: &InstanceName, said: &InstanceSaid) {
+        let id = |device| InterfaceId { instance: name.clone(), device };
+        if said.source_dest_check.is_there() {
+            self.later.checks_said.insert(id(0));
+        }
+        for entry in said.interfaces.get().into_iter().flat_map(|map| &map.entries) {
+            let device = entry.key.as_ref().and_then(|key| further(key.text()));
+            let says = entry.value.as_ref().is_none_or(|interface| interface.source_dest_check.is_there());
+            self.later.checks_said.extend(device.filter(|_| says).map(id));
+        }
+    }
+
     /// A route that leads to what forwards nothing leads nowhere.
     pub fn refuse_idle_routes(&mut self) {
         for (InterfaceId { instance, .. }, span) in self.later.routed_to.clone() {
@@ -236,10 +260,22 @@ impl Resolver<'_> {
         }
     }
 
-    /// So does one to an interface that no step attaches either.
+    /// So does one to an interface that no step attaches either, and one to an interface whose check drops all of it: where no step switches
+    /// that, the file has to say that it is meant.
     pub fn refuse_routes_to_no_interface(&mut self) {
+        let mut told = IndexSet::new();
         for (id, span) in std::mem::take(&mut self.later.routed_to) {
-            self.interface_there(&id, span);
+            let there = self.interface_there(&id, span).is_some();
+            let forwards = self.cloud.forwarders.get(&id.instance).is_some_and(|it| *it != Forwarding::None);
+            if there && forwards && !self.later.checks_said.contains(&id) && told.insert(id.clone()) {
+                let name = if id.device == 0 { id.instance.to_string() } else { id.to_string() };
+                let message = format!(
+                    "a route leads to {}, whose source and destination check drops what it is to pass on",
+                    quote(&name)
+                );
+                let help = "it needs `source-dest-check: off`; `on` says that the drop is meant";
+                self.report(Draft::new(span, message).help(help));
+            }
         }
     }
 

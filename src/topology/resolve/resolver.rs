@@ -77,6 +77,8 @@ pub(super) struct Later {
     pub behind: Vec<(LoadBalancerName, InstanceName, Span)>,
     /// The instances that routes lead to.
     pub routed_to: Vec<(InterfaceId, Span)>,
+    /// The interfaces whose check of source and destination the file says, be it by a step.
+    pub checks_said: IndexSet<InterfaceId>,
     /// The instances and interfaces that Elastic IPs are associated with from the start.
     pub holders: Vec<Holder>,
 }

@@ -344,8 +344,17 @@ fn interface(cloud: &Cloud, interface: &Interface, private: Option<PrivateIp>) -
         groups: names(&interface.groups),
         subnet: (first != Some(&interface.subnet)).then(|| interface.subnet.as_str().into()).into(),
         address: private.map(Into::into).into(),
-        source_dest_check: unless(interface.source_dest_check, Default::default()),
+        source_dest_check: match is_routed_to(cloud, &interface.id) {
+            // Beside a route the file says it, whichever it is.
+            true => Field::of(interface.source_dest_check.into()),
+            false => unless(interface.source_dest_check, Default::default()),
+        },
     }
+}
+
+/// Tells whether a route leads to an interface.
+fn is_routed_to(cloud: &Cloud, id: &InterfaceId) -> bool {
+    cloud.vpcs.values().flat_map(|vpc| vpc.routes.values()).flatten().any(|route| route.target == *id)
 }
 
 /// A default group is there before anything that a file says, so what became of its rules is the matter of a step.
