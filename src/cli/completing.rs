@@ -1,14 +1,19 @@
 //! Completions for a shell: commands and options, and the names of the lab that is up.
 
+use std::ffi::OsStr;
 use std::time::Duration;
 
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::CompleteEnv;
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{
+    ArgValueCandidates, ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
 use sglab::control::{Client, LabName, Place, place};
 use sglab::protocol::{Reply, Request, State};
+use sglab::topology::EXAMPLES;
 
 use super::arguments::Arguments;
+use super::sources::PREFIX;
 
 /// By which the script of `sglab completions` asks this program.
 pub(super) const VARIABLE: &str = "SGLAB_COMPLETE";
@@ -31,18 +36,32 @@ fn command() -> Command {
 fn offer(argument: Arg) -> Arg {
     let said: Vec<String> = argument.get_value_names().into_iter().flatten().map(ToString::to_string).collect();
     let [name] = said.as_slice() else { return argument };
+    let offers_examples = name.split('|').any(|word| word == "example:NAME");
+    let or_lab = name.ends_with("|FROM");
+    if offers_examples {
+        return argument.add(ArgValueCompleter::new(move |typed: &OsStr| files_and_examples(typed, or_lab)));
+    }
     let offered: fn() -> Vec<CompletionCandidate> = match name.as_str() {
         "INSTANCE" => || of_lab(|state| names(state.cloud.instances.keys())),
         "INSTANCE|HOST" => || of_lab(places),
         "GROUP" => || of_lab(|state| names(state.cloud.groups.keys())),
         "ELASTIC-IP" => || of_lab(|state| names(state.cloud.elastic_ips.keys())),
         "PREFIX-LIST" => || of_lab(|state| names(state.cloud.prefix_lists.keys())),
-        "FROM|FLOW" | "FILE|example:NAME|FROM" => || of_lab(ends),
+        "FROM|FLOW" => || of_lab(ends),
         "TO:PORT" | "FLOW|TO:PORT" => || of_lab(|state| ends(state).into_iter().map(|name| name + ":").collect()),
         "LAB" => || candidates(place::all().into_iter().flatten().map(|it| it.name.to_string()).collect()),
         _ => return argument,
     };
     argument.add(ArgValueCandidates::new(offered))
+}
+
+/// Lists the files, the built-in topologies and, where a lab can be meant, the ends of flows of that which begin so.
+fn files_and_examples(typed: &OsStr, or_lab: bool) -> Vec<CompletionCandidate> {
+    let ends = if or_lab { of_lab(ends) } else { Vec::new() };
+    let examples = candidates(EXAMPLES.iter().map(|(name, _)| format!("{PREFIX}{name}")).collect());
+    let begins = |it: &CompletionCandidate| it.get_value().as_encoded_bytes().starts_with(typed.as_encoded_bytes());
+    let named = ends.into_iter().chain(examples).filter(begins);
+    named.chain(PathCompleter::any().complete(typed)).collect()
 }
 
 /// Lists the instances and hosts in which programs can run.

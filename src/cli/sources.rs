@@ -15,7 +15,7 @@ use super::common::{in_words, told};
 use super::{folder, screen};
 
 /// Prefix of a built-in topology.
-const PREFIX: &str = "example:";
+pub(super) const PREFIX: &str = "example:";
 
 /// Purpose for which a topology is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

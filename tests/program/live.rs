@@ -180,6 +180,12 @@ fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
         let output = bash.env("SGLAB_RUNTIME_DIR", labs.folder()).output().expect("bash");
         String::from_utf8(output.stdout).unwrap().lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>()
     };
+    assert_eq!(offered(&["up", "example:two-t"]), ["example:two-tier", "example:two-tier-vpc"]);
+    assert_eq!(offered(&["test", "example:gotchas/case-0"]).len(), 9);
+    std::fs::write(labs.program.scratch().join("my-cloud.yaml"), "").unwrap();
+    for words in [&["test", "my-"][..], &["explain", "my-"], &["check", "my-"]] {
+        assert_eq!(offered(words), ["my-cloud.yaml"], "{words:?}");
+    }
     assert!(offered(&["stop", "we"]).iter().all(|word| !word.starts_with("web")), "none is up");
     labs.ok(&["up", "example:two-tier"]);
     assert_eq!(offered(&["stop", "we"]), ["web1", "web2"]);
@@ -190,7 +196,7 @@ fn a_shell_is_offered_the_names_of_the_lab_that_is_up() {
     assert_eq!(offered(&["probe", "web1", "db2"]), ["db2:"]);
     assert_eq!(offered(&["down", "two"]), ["two-tier"]);
     labs.ok(&["launch", "late", "--group", "SG-T-DB"]);
-    assert_eq!(offered(&["explain", "la"]), ["late"]);
+    assert_eq!(offered(&["explain", "lat"]), ["late"]);
     assert_eq!(offered(&["matri"]), ["matrix"]);
     labs.ok(&["down"]);
     // A load balancer is an end of flows, and no instance that could be stopped.
