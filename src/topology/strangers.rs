@@ -6,29 +6,43 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use indexmap::IndexMap;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::checked::Topology;
+use super::problem::Span;
 use super::steps::Step;
 use super::taken::belongs;
 use crate::model::{Host, HostIp, HostName, Mtu, Operation, Peer, PeerRequest};
 
+/// Name of the addresses outside that a file need not make, unless it makes something else by this name.
+pub(super) const ELSEWHERE: &str = "elsewhere";
+
+/// Whether a flow of the file names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    #[default]
+    Unnamed,
+    /// By its last place.
+    Named(Span),
+}
+
 /// Addresses of the three networks that are set aside for documentation, one each.
-const ELSEWHERE: [Ipv4Addr; 3] =
+const STRANGERS: [Ipv4Addr; 3] =
     [Ipv4Addr::new(198, 51, 100, 7), Ipv4Addr::new(192, 0, 2, 99), Ipv4Addr::new(203, 0, 113, 250)];
 
 /// And two for "anywhere" over IPv6: one of the block for documentation, and one of the real internet's range.
-const ELSEWHERE_IPV6: [Ipv6Addr; 2] =
+const STRANGERS_IPV6: [Ipv6Addr; 2] =
     [Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, 7), Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 99)];
 
 /// Adds what is missing: a neighbour for each host with a rule of its own, and a world of two networks.
-pub(super) fn add(topology: &mut Topology) {
-    if topology.tables.is_empty() {
+pub(super) fn add(topology: &mut Topology, elsewhere: Elsewhere) {
+    if topology.tables.is_empty() && elsewhere == Elsewhere::Unnamed {
         return;
     }
     let ruled = ruled(topology);
     let taken = names(topology);
-    let hosts = topology.empty.hosts.clone();
+    let hosts = if topology.tables.is_empty() { IndexMap::new() } else { topology.empty.hosts.clone() };
     for (name, host) in &hosts {
         let alone = host.addresses.iter().filter(|address| ruled.contains(&address.0)).filter(|address| {
             let mut others = held(topology).into_iter().filter(|other| !ruled.contains(other));
@@ -39,15 +53,19 @@ pub(super) fn add(topology: &mut Topology) {
     }
     let networks_near: BTreeSet<IpNet> = ruled.iter().filter_map(|address| near(*address)).collect();
     let far = |address: &IpAddr| near(*address).is_some_and(|block| !networks_near.contains(&block));
-    let held: Vec<IpAddr> = held(topology).into_iter().filter(far).collect();
+    let all_held = held(topology);
+    let free = |address: &IpAddr| !all_held.contains(address);
+    let held: Vec<IpAddr> = all_held.iter().copied().filter(far).collect();
     let outside = |address: &IpAddr| belongs(*address, &topology.empty.vpcs).is_none();
-    let elsewhere = ELSEWHERE.map(IpAddr::V4).into_iter().filter(far).filter(outside);
-    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), elsewhere, 16);
+    // A file that names them means two, whoever else is outside.
+    let held = if elsewhere != Elsewhere::Unnamed { Vec::new() } else { held };
+    let strangers = STRANGERS.map(IpAddr::V4).into_iter().filter(far).filter(free).filter(outside);
+    let mut world = two_networks(held.iter().copied().filter(IpAddr::is_ipv4), strangers, 16);
     if topology.empty.vpcs.values().any(|vpc| vpc.ipv6.is_some()) {
-        let elsewhere = ELSEWHERE_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(outside);
-        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), elsewhere, 32));
+        let strangers = STRANGERS_IPV6.map(IpAddr::V6).into_iter().filter(far).filter(free).filter(outside);
+        world.extend(two_networks(held.iter().copied().filter(IpAddr::is_ipv6), strangers, 32));
     }
-    add_host(topology, &taken, "elsewhere", world);
+    add_host(topology, &taken, ELSEWHERE, world);
 }
 
 /// Takes as many of `more` as it needs to hold addresses of two networks of this length.
@@ -120,6 +138,9 @@ fn names(topology: &Topology) -> BTreeSet<String> {
     let made = topology.initial.iter().chain(steps).filter_map(|operation| match &operation.value {
         Operation::CreateGroup(group) => Some(group.name.to_string()),
         Operation::Launch(launch) => Some(launch.name.to_string()),
+        Operation::CreateLoadBalancer(balancer) => Some(balancer.name.to_string()),
+        Operation::CreatePrefixList(list) => Some(list.name.to_string()),
+        Operation::AllocateAddress(name) => Some(name.to_string()),
         _ => None,
     });
     made.chain(topology.empty.hosts.keys().map(ToString::to_string)).collect()
@@ -169,6 +190,28 @@ mod tests {
         let written = "{office: 203.0.113.10, next-door: 203.0.113.77, world: [198.51.100.7, 192.0.2.99]}";
         assert_eq!(hosts(written, "tcp 80 from office").len(), 3);
         assert_eq!(hosts("{a-few: [203.0.113.10, 198.51.100.7]}", "tcp 80 from anywhere").len(), 1);
+    }
+
+    /// The hosts of a file whose one step opens a flow, without a table.
+    fn named(head: &str, flow: &str) -> Vec<String> {
+        let text = format!(
+            "sglab: 1\nera: vpc\n{head}\ngroups: {{g: [tcp 80 from anywhere]}}\ninstances: {{a: {{groups: g}}}}\n\
+             scenario: [{{step: s, expect: {{open: ['{flow}']}}}}]\n"
+        );
+        let topology = Topology::parse("t.yaml", text.as_bytes()).unwrap_or_else(|problems| panic!("{problems}"));
+        topology.empty.hosts.iter().map(|(name, host)| format!("{name} {:?}", host.addresses)).collect()
+    }
+
+    #[test]
+    fn elsewhere_is_there_where_a_flow_names_it() {
+        let two = "elsewhere [198.51.100.7, 192.0.2.99]";
+        assert_eq!(named("", "elsewhere -> a:80"), [two]);
+        let world = "hosts: {world: [198.51.100.7, 203.0.113.1]}";
+        let others = "elsewhere [192.0.2.99, 203.0.113.250]";
+        assert_eq!(named(world, "elsewhere -> a:80"), ["world [198.51.100.7, 203.0.113.1]", others]);
+        assert_eq!(named("", "a -> elsewhere:443"), [two]);
+        let dual = named("vpcs: {main: {cidr: 10.0.0.0/16, ipv6: yes}}", "a -> elsewhere:443 by ipv6 address");
+        assert_eq!(dual, ["elsewhere [198.51.100.7, 192.0.2.99, 2001:db8:ffff::7, 3fff::63]"]);
     }
 
     #[test]

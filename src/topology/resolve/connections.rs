@@ -62,6 +62,10 @@ impl Resolver<'_> {
                 Selector::Host(host) => host,
                 _ => continue,
             };
+            if !self.cloud.hosts.contains_key(host) {
+                let message = format!("{} may be several addresses, and a connection is one flow", quote(host.as_str()));
+                return Some(Draft::new(span, message).help("name a host of the file"));
+            }
             let addresses = self.cloud.hosts.get(host).map_or(&[][..], |host| &host.addresses);
             let of = |ipv6: bool| addresses.iter().filter(|address| address.0.is_ipv6() == ipv6).count();
             let least = match flow.via {

@@ -16,6 +16,7 @@ use crate::topology::document::words::{Flow, Name};
 use crate::topology::grammar::{Asked, Ends, Within, unprobeable};
 use crate::topology::patterns::{Egress, FlowPattern, OpenCells, Pairs, Selector, Table};
 use crate::topology::problem::{Draft, quote};
+use crate::topology::strangers::{ELSEWHERE, Elsewhere};
 
 const FORM: &str = "a flow reads `FROM -> TO:PORT`, such as `web1 -> db1:3306`";
 
@@ -162,6 +163,11 @@ impl Resolver<'_> {
                 None
             }
             None if self.may_be_unread(word) => None,
+            // A running cloud has it as a host, or not at all.
+            None if word == ELSEWHERE && !self.told.source.is_typed() => {
+                self.cloud.elsewhere = Elsewhere::Named(span);
+                Some(Selector::Host(HostName::new(word)))
+            }
             None => {
                 let draft = match word.split_once('.') {
                     _ if word.is_empty() => Draft::new(node.span, "an end of the flow is missing").help(FORM),
@@ -186,7 +192,7 @@ impl Resolver<'_> {
                     _ => {
                         let help =
                             self.names.suggest(word, &[Sort::Host, Sort::Instance, Sort::Group, Sort::LoadBalancer]);
-                        let help = help.or_else(|| suggest(word, ["any"]));
+                        let help = help.or_else(|| suggest(word, ["any", ELSEWHERE]));
                         let help = help.or_else(|| (word == "anywhere").then(|| "did you mean `any`?".to_owned()));
                         Draft::new(span, format!("unknown host, instance or group {}", quote(word))).maybe_help(help)
                     }

@@ -24,6 +24,7 @@ use crate::topology::problem::{Draft, Problems, Source, Span};
 use crate::topology::steps::Step;
 use crate::topology::story::Story;
 use crate::topology::tree::{self, Value};
+use crate::topology::strangers::{ELSEWHERE, Elsewhere};
 use crate::topology::{columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
@@ -198,7 +199,13 @@ impl Resolver<'_> {
             story: Story::default(),
         };
         topology.columns = columns::columns(&topology, &self.cloud.ports);
-        strangers::add(&mut topology);
+        strangers::add(&mut topology, self.cloud.elsewhere);
+        if let Elsewhere::Named(span) = self.cloud.elsewhere
+            && !topology.empty.hosts.contains_key(ELSEWHERE)
+        {
+            let draft = Draft::new(span, "rules of this file name addresses of every network from which `elsewhere` is taken");
+            self.report(draft.help("name a host of your own in its place"));
+        }
         if self.told.problems.is_empty() {
             self.refuse_unlaunchable(&topology);
         }

@@ -16,6 +16,7 @@ use crate::topology::document::shape::{At, Span};
 use crate::topology::files::Files;
 use crate::topology::patterns::{FlowPattern, Table};
 use crate::topology::problem::{Draft, Source};
+use crate::topology::strangers::Elsewhere;
 
 /// A document half resolved.
 pub(super) struct Resolver<'s> {
@@ -66,6 +67,8 @@ pub(super) struct Known {
     pub defaults_of_balancers: IndexSet<VpcName>,
     /// True if there is a load balancer, or something names their group.
     pub elb_group_used: bool,
+    /// Whether a flow names the addresses outside that no section makes.
+    pub elsewhere: Elsewhere,
 }
 
 /// Items that can be judged only once all of the document is known.

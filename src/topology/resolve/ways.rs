@@ -5,6 +5,7 @@ use super::resolver::Resolver;
 use crate::model::{AutomaticPublic, HostIp, InstanceName, InterfaceId, Via, VpcName};
 use crate::topology::patterns::{FlowPattern, Selector};
 use crate::topology::problem::{Draft, Span, quote};
+use crate::topology::strangers::ELSEWHERE;
 
 impl Resolver<'_> {
     /// Finds the reason why a flow, or one way of it, never selects a cell. `table` is the address that a table says.
@@ -144,6 +145,10 @@ impl Resolver<'_> {
     /// Returns the kinds of addresses by which a host reaches others and is reached, each once.
     fn families(&self, host: &Selector) -> Vec<Via> {
         let Selector::Host(name) = host else { return Vec::new() };
+        if !self.cloud.hosts.contains_key(name) && name.as_str() == ELSEWHERE {
+            let ipv6 = self.cloud.vpcs.values().any(|vpc| vpc.ipv6.is_some());
+            return if ipv6 { vec![Via::Public, Via::Ipv6] } else { vec![Via::Public] };
+        }
         let addresses = self.cloud.hosts.get(name).map_or(&[][..], |host| &host.addresses);
         let via = |HostIp(address): &HostIp| if address.is_ipv4() { Via::Public } else { Via::Ipv6 };
         let mut vias: Vec<Via> = addresses.iter().map(via).collect();
