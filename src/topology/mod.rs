@@ -50,6 +50,8 @@ pub const STARTER: &str = include_str!("starter.yaml");
 pub const EXAMPLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod typed_tests;

@@ -510,8 +510,63 @@ fn what_ec2_ignores_of_a_rule_is_said_in_its_words() {
     let written = |permission: &Permission| permission.peers[0].1.clone();
     assert_eq!(
         rules_of(&with_rules(rules)).iter().map(written).collect::<Vec<_>>(),
-        ["protocol 132 from A (ports are ignored)", "all from B (type is ignored)", "protocol 47 from A"]
+        [
+            "protocol 132 from A (ports are ignored)",
+            "all from B (it means everything: type is ignored)",
+            "protocol 47 from A"
+        ]
     );
+}
+
+#[test]
+fn minus_one_is_everything_where_ec2_takes_it() {
+    let rules = "[icmp -1 from A, icmp -1/-1 from B, icmp 8/-1 from A, icmpv6 -1 from A, protocol -1 from A, \
+                 {protocol: icmp, type: -1, code: -1, from: 10.1.0.0/16}, {protocol: icmp, type: -1, from: 10.2.0.0/16}, \
+                 {protocol: icmp, type: 3, code: -1, from: A}, {protocol: icmp, type: 3, code: '4', from: A}, -1 from B]";
+    let traffic: Vec<String> = rules_of(&with_rules(rules)).iter().map(|rule| rule.traffic.to_string()).collect();
+    let expected =
+        ["icmp all", "icmp all", "icmp echo", "icmpv6 all", "all", "icmp all", "icmp all", "icmp 3", "icmp 3/4", "all"];
+    assert_eq!(traffic, expected);
+}
+
+#[test]
+fn truth_values_are_answers() {
+    let file = |public: &str, ipv6: &str, check: &str| {
+        format!(
+            "sglab: 1\nera: vpc\nvpcs: {{v: {{cidr: 10.0.0.0/16, ipv6: {ipv6}}}}}\ngroups: {{A: [tcp 22 from anywhere]}}\n\
+             instances: {{app: {{groups: A, public: {public}, source-dest-check: {check}}}, b: {{groups: A}}}}\n\
+             scenario: [{{step: s, expect: {{open: ['app -> b:22']}}}}]\n"
+        )
+    };
+    let validator = jsonschema::validator_for(&schema()).expect("the schema is one");
+    for (words, truths) in
+        [(("no", "yes", "off"), ("false", "true", "False")), (("yes", "no", "on"), ("true", "false", "true"))]
+    {
+        let [words, truths] = [words, truths].map(|(public, ipv6, check)| file(public, ipv6, check));
+        let said = |text: &str| {
+            format!(
+                "{:?} {:?}",
+                read(text).initial.iter().map(|it| it.value.clone()).collect::<Vec<_>>(),
+                read(text).empty.vpcs
+            )
+        };
+        assert_eq!(said(&words).replace(char::is_numeric, ""), said(&truths).replace(char::is_numeric, ""));
+        assert!(validator.is_valid(&as_json(&truths)));
+    }
+}
+
+#[test]
+fn a_number_alone_is_a_port_of_tcp_everywhere() {
+    let text = "sglab: 1\nera: vpc\ngroups: {A: [tcp 22 from anywhere]}\n\
+                instances: {app: {groups: A, listens: [22, 80/tcp, 53/udp, tcp 443]}}\n\
+                load-balancers: {lb: {groups: A, listeners: [22, 80/tcp to 8080, tcp 443 to 8443/tcp], targets: app}}\n\
+                tables: {t: {ports: [9, 10/udp], open: ['any -> app:22', 'any -> lb:22']}}\n\
+                scenario: [{step: s, expect: {table: t}}]\n";
+    let columns = columns(&read(text));
+    for column in ["tcp 9", "udp 10", "tcp 80", "udp 53", "tcp 443"] {
+        assert!(columns.iter().any(|it| it == column), "{column} in {columns:?}");
+    }
+    assert!(jsonschema::validator_for(&schema()).expect("the schema is one").is_valid(&as_json(text)));
 }
 
 /// Keys that are also words of sentences (`tcp 80 from anywhere`, `by public address`), of reports, of JSON Schema or of other tools.

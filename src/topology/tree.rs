@@ -79,6 +79,14 @@ fn is_number(text: &str) -> bool {
 }
 
 impl Node {
+    /// Returns the truth value that stands there, if it is one.
+    pub fn truth(&self) -> Option<bool> {
+        match &self.value {
+            Value::Scalar(scalar) if scalar.kind() == Kind::Boolean => Some(scalar.text.eq_ignore_ascii_case("true")),
+            _ => None,
+        }
+    }
+
     /// Describes its type, for "expected a list, found ...".
     pub fn describe(&self) -> &'static str {
         match &self.value {

@@ -3,7 +3,6 @@
 use sglab_macros::Shape;
 
 use super::shape::{At, Field, List, Many, Or};
-use super::values::Whole;
 use super::words::{Description, Ec2Name, Name, NumberOrWord, Peer, ShortRule};
 use crate::model::VpcName;
 
@@ -48,9 +47,9 @@ pub struct LongRule {
     pub ports: Field<NumberOrWord>,
     /// An ICMP type, `echo` or `all`.
     pub r#type: Field<NumberOrWord>,
-    /// An ICMP code; only with a type.
+    /// An ICMP code, or `all`; only with a type.
     #[shape("an ICMP code")]
-    pub code: Field<Whole<0, 255>>,
+    pub code: Field<NumberOrWord>,
     /// Whom a rule for what comes in is about.
     #[shape("a peer or a list of peers")]
     pub from: Field<Many<Peer>>,

@@ -66,7 +66,7 @@ pub struct Document {
     #[shape("a mapping of tables")]
     pub tables: Field<Map<Name<TableName>, Table>>,
     /// What happens, and what must hold then.
-    #[shape(needed, some, "a list of steps")]
+    #[shape("a list of steps")]
     pub scenario: Field<List<Step>>,
     /// Where it stands.
     pub at: At,

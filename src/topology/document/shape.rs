@@ -10,11 +10,11 @@ mod traits;
 mod word;
 
 pub use super::super::problem::Span;
-pub use super::super::tree::{Kind, Node, Value};
+pub use super::super::tree::{Node, Value};
 pub use super::yaml::Yaml;
 pub use field::{Field, Keyed, field, said};
 pub use lists::{Any, Either, Entry, List, Many, Map, One, Or};
 pub use schema::{Described, described, mapping_schema, merged, one_of_schema};
-pub use told::{At, Told};
+pub use told::{At, Told, means};
 pub use traits::{Definitions, Leaf, Shape, Tagged};
 pub use word::Word;

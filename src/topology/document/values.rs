@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use super::shape::{Definitions, Map, Node, Shape, Span, Told, Value, Yaml, described};
+use super::shape::{Definitions, Map, Node, Shape, Span, Told, Value, Yaml, described, means};
 use super::words::{MountPlace, MountSource};
 use crate::model::{
     AutomaticPublic, ChangeGroups, ElasticIpOnStop, Era, Forwarding, GroupReferenceIpv6, IcmpErrors, OnCrash, OnStart,
@@ -45,7 +45,13 @@ impl<T: Words> Shape for Choice<T> {
 
     fn schema(_: &mut Definitions) -> Json {
         let words: Vec<&str> = T::words().into_iter().map(|(word, _)| word).collect();
-        described(json!({"type": "string", "enum": words}), &[T::DOC])
+        let truths: Vec<bool> =
+            [true, false].into_iter().filter(|it| words.iter().any(|word| means(*it, word))).collect();
+        if truths.is_empty() {
+            return described(json!({"type": "string", "enum": words}), &[T::DOC]);
+        }
+        let all: Vec<Json> = words.into_iter().map(Json::from).chain(truths.into_iter().map(Json::from)).collect();
+        described(json!({"enum": all}), &[T::DOC])
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
@@ -127,7 +133,7 @@ impl<const LEAST: u32, const MOST: u32> Shape for Whole<LEAST, MOST> {
     const WHAT: &'static str = "a whole number";
 
     fn schema(_: &mut Definitions) -> Json {
-        json!({"type": "integer", "minimum": LEAST, "maximum": MOST})
+        json!({"type": ["integer", "string"], "minimum": LEAST, "maximum": MOST, "pattern": "^[0-9]+$"})
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
@@ -150,7 +156,7 @@ impl Shape for Version {
     const WHAT: &'static str = "a version of the format";
 
     fn schema(_: &mut Definitions) -> Json {
-        json!({"type": "integer", "minimum": VERSION, "maximum": VERSION})
+        json!({"enum": [VERSION, VERSION.to_string()]})
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {
@@ -179,7 +185,7 @@ impl Shape for Seconds {
     const WHAT: &'static str = "seconds";
 
     fn schema(_: &mut Definitions) -> Json {
-        json!({"type": "number", "minimum": SHORTEST, "maximum": LONGEST})
+        json!({"type": ["number", "string"], "minimum": SHORTEST, "maximum": LONGEST, "pattern": r"^[0-9]*\.?[0-9]+$"})
     }
 
     fn read(node: &Node, what: &str, told: &mut Told) -> Option<Self> {

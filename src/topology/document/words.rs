@@ -64,6 +64,7 @@ macro_rules! leaves {
     (@pattern) => { None };
     (@pattern $pattern:literal) => { Some($pattern) };
     (@read [numbers] $told:ident $node:ident $what:ident) => { $told.number_or_text($node, $what) };
+    (@read [truths] $told:ident $node:ident $what:ident) => { $told.truth_or_text($node, $what) };
     (@read [text] $told:ident $node:ident $what:ident) => { $told.text($node, $what) };
     (@read [scalars] $told:ident $node:ident $what:ident) => { $told.scalar($node, $what) };
     (@read [] $told:ident $node:ident $what:ident) => { $told.text($node, $what) };
@@ -87,14 +88,14 @@ leaves! {
     Block: "an address block";
     /// An address block, of a prefix list.
     ListedBlock: "an address block, such as 203.0.113.0/24";
-    /// `yes` for an IPv6 block of the documentation's, or a /56 of global addresses.
-    Ipv6Block: "`yes` or a block such as 2001:db8:1000::/56";
+    /// `yes` for an IPv6 block of the documentation's, or a /56 of global addresses; `no` for none.
+    Ipv6Block: "`yes`, `no` or a block such as 2001:db8:1000::/56" with truths as {"type": ["string", "boolean"]};
     /// An address.
     Address: "an address" or "an address or a list of addresses";
     /// The size of a packet.
-    PacketSize: "a number" with scalars as {"type": "integer", "minimum": 576, "maximum": 1500};
+    PacketSize: "a number" with scalars as {"type": ["integer", "string"], "minimum": 576, "maximum": 1500, "pattern": "^[0-9]+$"};
     /// A number, or a word.
-    NumberOrWord: "a port, a range or `all`" with scalars as {"type": ["integer", "string"], "minimum": 0, "maximum": 65535};
+    NumberOrWord: "a port, a range or `all`" with scalars as {"type": ["integer", "string"], "minimum": -1, "maximum": 65535};
     /// An absolute path in an instance, but `/`, and what every instance has of its own.
     MountPlace matches r"^/": "a place, an absolute path in the instance";
     /// `./www`, to read: a path from the folder of the file, or an absolute one; `./data writable`; or `empty`, a folder in memory.
@@ -115,12 +116,12 @@ leaves! {
         "a rule, such as `tcp 80 from anywhere`" or "a list of rules";
     /// `anywhere`, an address block, a group or a host; in steps `web1.private`, `web1.public` and `web1.ipv6` as well.
     Peer: "a peer";
-    /// `tcp 80`, `udp 53`, `icmp echo`, `icmp 13`, `protocol 47`.
-    Service matches r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|[0-9]+(/[0-9]+)?)|protocol\s+[0-9]+|[0-9]+/(tcp|udp)|ping)\s*$":
-        "a protocol and a port, such as `tcp 80`" with numbers;
-    /// `tcp 80`, `tcp 80 to 8080`.
-    Listener matches r"^\s*tcp\s+[0-9]+(\s+to\s+(tcp\s+)?[0-9]+)?\s*$":
-        "a listener, such as `tcp 80` or `tcp 80 to 8080`" with numbers;
+    /// `tcp 80` or 80, `udp 53` or `53/udp`, `icmp echo` or `ping`, `icmp 13`, `protocol 47`.
+    Service matches r"^\s*((tcp|udp)\s+[0-9]+|icmp\s+(echo|[0-9]+(/[0-9]+)?)|protocol\s+[0-9]+|[0-9]+(/(tcp|udp))?|ping)\s*$":
+        "a protocol and a port, such as `tcp 80`" with numbers as {"type": ["string", "integer"], "minimum": 1, "maximum": 65535};
+    /// `tcp 80` or 80, `tcp 80 to 8080`.
+    Listener matches r"^\s*(tcp\s+[0-9]+|[0-9]+(/tcp)?)(\s+to\s+(tcp\s+[0-9]+|[0-9]+(/tcp)?))?\s*$":
+        "a listener, such as `tcp 80` or `tcp 80 to 8080`" with numbers as {"type": ["string", "integer"], "minimum": 1, "maximum": 65535};
     /// `FROM -> TO:PORT`, `FROM <-> TO:PORT`; of a connection that is held also `FROM:PORT <-> TO:PORT/udp`; then `by public address`, `by dns name`, `at ingress`.
     Flow matches r"^\s*\S+(\s+as\s+\S+)?\s*<?->\s*\S+\s*:\s*\S": "a flow, such as `web1 -> db1:3306`";
     /// `FROM -> dns`, `FROM -> metadata`, `FROM -> time`.

@@ -25,6 +25,7 @@ pub fn traffic(protocol: (&str, Span), port: (&str, Span)) -> Result<Traffic, Dr
         "icmp" => icmp(port.0, port.1, 8).map(Traffic::Icmp),
         "icmpv6" => icmp(port.0, port.1, 128).map(Traffic::Icmpv6),
         "all" | "-1" => Ok(Traffic::All),
+        "protocol" if port.0 == "-1" => Ok(Traffic::All),
         "protocol" => protocol_of_a_rule(port.0, port.1),
         other => Err(unknown_protocol(other, protocol.1)),
     }
@@ -66,7 +67,9 @@ pub fn ports(word: &str, span: Span) -> Result<PortRange, Draft> {
     if word == "all" {
         return Ok(PortRange::ALL);
     }
-    let Some((from, to)) = word.split_once('-') else { return port(word, span).map(PortRange::single) };
+    let Some((from, to)) = word.split_once('-').filter(|_| word != "-1") else {
+        return port(word, span).map(PortRange::single);
+    };
     let (from, to) = (port(from, span)?, port(to, span)?);
     PortRange::new(from, to).ok_or_else(|| {
         Draft::new(span, format!("the port range {word} ends before it begins")).help(format!("write {to}-{from}"))
@@ -75,6 +78,11 @@ pub fn ports(word: &str, span: Span) -> Result<PortRange, Draft> {
 
 /// A port number.
 pub fn port(word: &str, span: Span) -> Result<Port, Draft> {
+    if word == "-1" {
+        return Err(
+            Draft::new(span, "-1 is not a port").help("EC2 takes -1 for a protocol and for ICMP; every port is `all`")
+        );
+    }
     if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
         let draft = Draft::new(span, format!("{} is not a port", quote(word)));
         return Err(draft.help("a number, a range such as 7000-8000, or `all`"));
@@ -85,12 +93,18 @@ pub fn port(word: &str, span: Span) -> Result<Port, Draft> {
     }
 }
 
-/// `echo`, `all`, `8`, `3/4`.
+/// `echo`, `all`, `8`, `3/4`; -1 means every type or code, as in EC2, where one type of its own goes with a code.
 fn icmp(word: &str, span: Span, echo: u8) -> Result<IcmpMatch, Draft> {
     let matched = match word {
-        "all" => Some(IcmpMatch::All),
+        "all" | "-1" | "-1/-1" => Some(IcmpMatch::All),
         "echo" => Some(IcmpMatch::Type(echo)),
         _ => match word.split_once('/') {
+            Some(("all" | "-1", _)) => {
+                return Err(
+                    Draft::new(span, "a code needs one type of its own").help("`all` is every type with every code")
+                );
+            }
+            Some((kind, "all" | "-1")) => byte(kind).map(IcmpMatch::Type),
             Some((kind, code)) => byte(kind).zip(byte(code)).map(|(kind, code)| IcmpMatch::TypeAndCode(kind, code)),
             None => byte(word).map(IcmpMatch::Type),
         },

@@ -63,7 +63,8 @@ impl Resolver<'_> {
                 _ => continue,
             };
             if !self.cloud.hosts.contains_key(host) {
-                let message = format!("{} may be several addresses, and a connection is one flow", quote(host.as_str()));
+                let message =
+                    format!("{} may be several addresses, and a connection is one flow", quote(host.as_str()));
                 return Some(Draft::new(span, message).help("name a host of the file"));
             }
             let addresses = self.cloud.hosts.get(host).map_or(&[][..], |host| &host.addresses);

@@ -147,7 +147,7 @@ pub fn read_rules(
 /// Everything that is wrong with the words, at once.
 pub fn read_services(cloud: &Cloud, text: &str) -> Result<Vec<Service>, Problems> {
     read(cloud, text, None, "a port or a list of ports", |resolver, said: &Any<ServiceSaid>| {
-        said.items.iter().filter_map(|item| resolver.column(item)).collect()
+        said.items.iter().filter_map(|item| resolver.service(item)).collect()
     })
 }
 

@@ -12,7 +12,7 @@ use crate::model::{
     Scheme, Service,
 };
 use crate::topology::document::balancers::{HealthCheck as CheckSaid, LoadBalancer, Registered, Targets};
-use crate::topology::document::shape::{Field, Kind, Map, Span, Word};
+use crate::topology::document::shape::{Field, Map, Span, Word};
 use crate::topology::document::values::{Choice, Whole};
 use crate::topology::document::words::{Flow, Listener, Name};
 use crate::topology::expected::{AnsweredBy, Expectation, Rotation};
@@ -107,11 +107,6 @@ impl Resolver<'_> {
         }
         for item in said.listeners.get().into_iter().flat_map(|list| &list.items) {
             let text = item.text();
-            if item.kind() == Kind::Number {
-                let draft = Draft::new(item.span, format!("port {} of which protocol?", quote(text)));
-                self.report(draft.help(format!("write `tcp {text}`")));
-                continue;
-            }
             if let Some((own, to)) = text.split_once("->") {
                 let draft = Draft::new(item.span, format!("{} is not a listener", quote(text)));
                 self.report(draft.help(format!("write `{} to {}`", own.trim(), to.trim())));
@@ -121,15 +116,9 @@ impl Resolver<'_> {
                 Some((listener, to)) => (listener.trim(), Some(to.trim())),
                 None => (text.trim(), None),
             };
-            let (protocol, port) = first_word(listener);
-            if protocol != "tcp" {
-                let draft = Draft::new(item.part(protocol), format!("a listener is of tcp, not {}", quote(protocol)));
-                self.report(draft.help("such as `tcp 80`"));
-                continue;
-            }
-            let Some(own) = self.listener_port(item, port) else { continue };
+            let Some(own) = self.listener_port(item, listener) else { continue };
             let instances = match to {
-                Some(word) => self.listener_port(item, word.strip_prefix("tcp ").unwrap_or(word)),
+                Some(word) => self.listener_port(item, word),
                 None => Some(own),
             };
             let Some(instances) = instances else { continue };
@@ -141,11 +130,23 @@ impl Resolver<'_> {
     }
 
     fn listener_port(&mut self, node: &Listener, word: &str) -> Option<Port> {
-        match word.parse::<u16>() {
+        let (first, rest) = first_word(word);
+        let (port, protocol) = match first.split_once('/') {
+            Some((port, protocol)) if rest.is_empty() => (port, protocol),
+            _ if rest.is_empty() && first.starts_with(|c: char| c.is_ascii_digit()) => (first, "tcp"),
+            _ => (rest, first),
+        };
+        if protocol != "tcp" {
+            let draft =
+                Draft::new(node.part_or_all(protocol), format!("a listener is of tcp, not {}", quote(protocol)));
+            self.report(draft.help("such as `tcp 80`"));
+            return None;
+        }
+        match port.parse::<u16>() {
             Ok(port) if port > 0 => Some(Port(port)),
             _ => {
-                let span = node.part_or_all(word);
-                self.report(Draft::new(span, format!("{} is not a port", quote(word))).help("1 to 65535"));
+                let span = node.part_or_all(port);
+                self.report(Draft::new(span, format!("{} is not a port", quote(port))).help("1 to 65535"));
                 None
             }
         }

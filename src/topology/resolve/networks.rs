@@ -130,12 +130,15 @@ impl Resolver<'_> {
 
     /// `yes`, or a /56 of global addresses that no other VPC has.
     fn ipv6_block(&mut self, node: &Ipv6Block) -> Option<Ipv6Net> {
+        let word = node.text();
+        if word == "no" {
+            return None;
+        }
         if self.cloud.eras.iter().any(|era| *era != Era::Vpc) {
             let draft = Draft::new(node.span, "IPv6 belongs to era vpc");
             self.report(draft.help("EC2-Classic had none; take it out, or run the file under `era: vpc` alone"));
             return None;
         }
-        let word = node.text();
         let taken: Vec<Ipv6Net> = self.cloud.vpcs.values().filter_map(|vpc| vpc.ipv6).collect();
         if word == "yes" {
             let blocks = Ipv6Net::new(DEFAULT_IPV6_BLOCK.network(), 40).ok()?.subnets(56).ok()?;

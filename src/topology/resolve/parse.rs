@@ -23,8 +23,8 @@ use crate::topology::placed::Placed;
 use crate::topology::problem::{Draft, Problems, Source, Span};
 use crate::topology::steps::Step;
 use crate::topology::story::Story;
-use crate::topology::tree::{self, Value};
 use crate::topology::strangers::{ELSEWHERE, Elsewhere};
+use crate::topology::tree::{self, Value};
 use crate::topology::{columns, strangers};
 
 /// The largest topology file. A caller reads at most one byte more.
@@ -203,7 +203,8 @@ impl Resolver<'_> {
         if let Elsewhere::Named(span) = self.cloud.elsewhere
             && !topology.empty.hosts.contains_key(ELSEWHERE)
         {
-            let draft = Draft::new(span, "rules of this file name addresses of every network from which `elsewhere` is taken");
+            let draft =
+                Draft::new(span, "rules of this file name addresses of every network from which `elsewhere` is taken");
             self.report(draft.help("name a host of your own in its place"));
         }
         if self.told.problems.is_empty() {
@@ -247,7 +248,7 @@ impl Resolver<'_> {
         };
         if !expects {
             let draft = Draft::new(file.scenario.key.unwrap_or(file.at.span), "the file checks nothing");
-            self.missing(&file.at, draft.help("`check` and `test` want a `scenario:` with at least one `expect:`; `sglab up` takes the file without"));
+            self.missing(&file.at, draft.help("`test` and `walk` want a `scenario:` with at least one `expect:`; other commands take the file without"));
         }
     }
 

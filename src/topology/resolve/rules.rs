@@ -203,8 +203,23 @@ impl Resolver<'_> {
             return Some((traffic, words));
         }
         let (key, code) = rule.code.entry()?;
-        let code = u8::try_from(code.value).ok()?;
+        let every = matches!(code.text(), "all" | "-1");
+        let code = match code.text().parse::<u8>() {
+            _ if every => 0,
+            Ok(code) => code,
+            Err(_) => {
+                let draft = Draft::new(code.span, format!("{} is not an ICMP code", quote(code.text())));
+                self.report(draft.help("a whole number up to 255, or `all`"));
+                return None;
+            }
+        };
         match traffic {
+            Traffic::Icmp(IcmpMatch::Type(_) | IcmpMatch::All)
+            | Traffic::Icmpv6(IcmpMatch::Type(_) | IcmpMatch::All)
+                if every =>
+            {
+                Some((traffic, words))
+            }
             Traffic::Icmp(IcmpMatch::Type(kind)) => {
                 Some((Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)), format!("{words}/{code}")))
             }
@@ -368,9 +383,12 @@ fn ignored(traffic: Traffic, rule: &LongRule) -> &'static str {
     let ports = rule.port.is_there() || rule.ports.is_there();
     let types = rule.r#type.is_there() || rule.code.is_there();
     match (traffic, ports, types) {
-        (Traffic::All | Traffic::Protocol(_), true, true) => " (ports and type are ignored)",
-        (Traffic::All | Traffic::Protocol(_), true, false) => " (ports are ignored)",
-        (Traffic::All | Traffic::Protocol(_), false, true) => " (type is ignored)",
+        (Traffic::All, true, true) => " (it means everything: ports and type are ignored)",
+        (Traffic::All, true, false) => " (it means everything: ports are ignored)",
+        (Traffic::All, false, true) => " (it means everything: type is ignored)",
+        (Traffic::Protocol(_), true, true) => " (ports and type are ignored)",
+        (Traffic::Protocol(_), true, false) => " (ports are ignored)",
+        (Traffic::Protocol(_), false, true) => " (type is ignored)",
         _ => "",
     }
 }

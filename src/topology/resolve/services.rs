@@ -2,23 +2,13 @@
 
 use super::resolver::Resolver;
 use crate::model::{Service, Via};
-use crate::topology::document::shape::{Kind, Word};
+use crate::topology::document::shape::Word;
 use crate::topology::grammar::{service, unprobeable};
 use crate::topology::problem::{Draft, quote};
 
 impl Resolver<'_> {
-    /// A service that stands alone, such as in `listens:`.
+    /// A service that stands alone, such as in `listens:`, in the words of a flow: a number alone is a port of tcp.
     pub fn service(&mut self, word: &Word) -> Option<Service> {
-        if word.kind() == Kind::Number {
-            let draft = Draft::new(word.span, format!("port {} of which protocol?", quote(word.text())));
-            self.report(draft.help(format!("write `tcp {0}` or `udp {0}`", word.text())));
-            return None;
-        }
-        self.column(word)
-    }
-
-    /// A service as a flow asks for it: a number alone is a port of tcp.
-    pub fn column(&mut self, word: &Word) -> Option<Service> {
         match service(word, word.text()) {
             Ok((service, "")) => match unprobeable(word, word.text(), service, Via::Private) {
                 Some(draft) => {

@@ -281,7 +281,7 @@ fn rule(rule: &Rule, direction: Direction) -> RuleSaid {
         }
         Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)) => {
             long.r#type = Field::of(kind.into());
-            long.code = Field::of(u32::from(code).into());
+            long.code = Field::of(code.into());
         }
     }
     let peers = Field::all([(&rule.peer).into()]);

@@ -42,7 +42,14 @@ pub fn mapping_schema(doc: &[&str], fields: Vec<Described>, some: bool) -> Value
 
 /// A mapping with one of these keys, and nothing else.
 pub fn one_of_schema(doc: &[&str], fields: Vec<Described>) -> Value {
-    let one = |field: Described| mapping_schema(field.doc, vec![Described { doc: &[], ..field }], false);
+    // A mapping of names that names nobody is a mistake.
+    let named = |schema: Value| match schema.get("type").and_then(Value::as_str) {
+        Some("object") => with(schema, "minProperties", 1),
+        _ => schema,
+    };
+    let one = |field: Described| {
+        mapping_schema(field.doc, vec![Described { doc: &[], schema: named(field.schema), ..field }], false)
+    };
     described(json!({"oneOf": fields.into_iter().map(one).collect::<Vec<_>>()}), doc)
 }
 

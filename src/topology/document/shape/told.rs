@@ -84,6 +84,14 @@ impl Told<'_> {
         }
     }
 
+    /// Text, or a truth value, which is the word `yes` or `no` then.
+    pub fn truth_or_text(&mut self, node: &Node, what: &str) -> Option<Word> {
+        match node.truth() {
+            Some(truth) => Some(Word::new(if truth { "yes" } else { "no" }, node.span)),
+            None => self.text(node, what),
+        }
+    }
+
     /// Text, or what looks like a number.
     pub fn number_or_text(&mut self, node: &Node, what: &str) -> Option<Word> {
         match &node.value {
@@ -127,8 +135,13 @@ impl Told<'_> {
         None
     }
 
-    /// One of a few words.
+    /// One of a few words. A truth value is taken for `yes` or `on`, `no` or `off`, where that is one of them.
     pub fn choice<T: Copy>(&mut self, node: &Node, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        if let Some(truth) = node.truth()
+            && let Some((_, value)) = choices.iter().find(|(word, _)| means(truth, word))
+        {
+            return Some(*value);
+        }
         let word = self.text(node, what)?;
         let word = word.text();
         if let Some((_, value)) = choices.iter().find(|(known, _)| *known == word) {
@@ -139,4 +152,9 @@ impl Told<'_> {
         self.report(Draft::new(node.span, format!("{} is not {what}", quote(word))).help(help));
         None
     }
+}
+
+/// Returns true if a word means this truth value.
+pub fn means(truth: bool, word: &str) -> bool {
+    if truth { matches!(word, "yes" | "on") } else { matches!(word, "no" | "off") }
 }
