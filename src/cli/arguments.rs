@@ -204,13 +204,15 @@ Examples:
   sglab predict two-tier.yaml --grid
       with the whole truth table of every step
   sglab predict two-tier.yaml --step 3 --format json
+  sglab predict topologies
+      all files of a folder
   sglab predict self-trust.yaml --era classic,vpc
 
 No packet is sent: `sglab test` compares every cell with what is predicted here.")]
 pub(crate) struct PredictArguments {
-    /// A topology file or a built-in one
-    #[arg(value_name = "FILE|example:NAME")]
-    pub topology: String,
+    /// Topology files, folders of them, or built-in ones
+    #[arg(required = true, value_name = "FILE|DIR|example:NAME")]
+    pub topologies: Vec<String>,
     /// Stop after the step with this number
     #[arg(long, value_name = "N")]
     pub step: Option<usize>,

@@ -11,7 +11,7 @@ use super::common::{EraName, Exit, PlainFormat};
 use super::sources;
 
 pub(super) fn run(arguments: &CheckArguments) -> anyhow::Result<Exit> {
-    let read = sources::read(&arguments.topologies);
+    let read = sources::read_clouds(&arguments.topologies);
     if let (Some(era), true) = (arguments.explain_era, read.is_whole()) {
         return explain(arguments, era, &read.topologies);
     }

@@ -11,7 +11,7 @@ use super::{color, screen, sources};
 
 pub(super) fn run(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let names = &arguments.topologies;
-    let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read(names) };
+    let mut read = if names.is_empty() { sources::read_built_in() } else { sources::read_clouds(names) };
     read.tell();
     if let Some(words) = &arguments.filter {
         read.topologies.retain(|topology| catalogue::is_about(topology, words));

@@ -20,7 +20,7 @@ pub(super) const PREFIX: &str = "example:";
 /// Purpose for which a topology is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wanted {
-    /// To be checked: it must expect something.
+    /// To be run: it must expect something.
     Verdict,
     /// For its cloud: it need not have a scenario.
     Cloud,
@@ -65,9 +65,14 @@ impl Read {
     }
 }
 
-/// Reads every topology that is named. A name that is no topology, or a folder without one, hides no other.
+/// Reads every topology that is named, to be run: each must expect something. A name that is no topology, or a folder without one, hides no other.
 pub(super) fn read(names: &[String]) -> Read {
     read_for(Wanted::Verdict, names)
+}
+
+/// The same for their clouds: they need not have a scenario.
+pub(super) fn read_clouds(names: &[String]) -> Read {
+    read_for(Wanted::Cloud, names)
 }
 
 fn read_for(wanted: Wanted, names: &[String]) -> Read {
