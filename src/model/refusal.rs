@@ -182,4 +182,15 @@ pub struct Refusal {
     /// The names that nobody has, where that is why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unknown: Vec<String>,
+    /// sglab's own word on what is in the way, where EC2's text does not name it; a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub culprits: Vec<String>,
+}
+
+impl Refusal {
+    /// In one line, with what is in the way.
+    pub fn in_full(&self) -> String {
+        let culprits = self.culprits.iter().map(|it| format!("; {it}"));
+        std::iter::once(self.to_string()).chain(culprits).collect()
+    }
 }

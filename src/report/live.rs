@@ -201,6 +201,9 @@ pub struct RefusedView {
     pub code: String,
     /// EC2's text.
     pub message: String,
+    /// What is in the way, where EC2's text does not name it; sglab's words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub culprits: Vec<String>,
     /// For each name that nobody has, the one that was meant, if that can be guessed.
     pub did_you_mean: Vec<String>,
 }
@@ -220,6 +223,7 @@ impl RefusedView {
             subject,
             code: refusal.code.as_str().to_owned(),
             message: refusal.message.clone(),
+            culprits: refusal.culprits.clone(),
             did_you_mean: meant.collect(),
         }
     }
@@ -240,6 +244,10 @@ pub fn refused(operation: &Operation, refusal: &Refusal, cloud: &Cloud) -> Strin
             // Writing to a String cannot fail.
             let _ = writeln!(text, "         there is no rule `{}`", shown(&rule));
         }
+    }
+    for culprit in refusal.culprits.iter().flat_map(|culprit| text::wrap(&shown(culprit), WIDTH - 9)) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "         {culprit}");
     }
     if refusal.unknown.is_empty() {
         return text;

@@ -114,6 +114,7 @@ pub(crate) fn refused() -> RunResult {
             code,
             message: "The instance 'web1' is not in a state from which it can be started.".to_owned(),
             unknown: Vec::new(),
+            culprits: Vec::new(),
         })
     });
     let steps =

@@ -156,7 +156,7 @@ pub fn changes(expected: &[(Change<'_>, &Place)], moments: Moments<'_>) -> Vec<F
                 Some((refusal, false)) if refusal.code == *code => {
                     vec![format!("refused with {} as expected, and yet something changed", code.as_str())]
                 }
-                Some((refusal, _)) => vec![format!("expected {}, refused with {refusal}", code.as_str())],
+                Some((refusal, _)) => vec![format!("expected {}, refused with {}", code.as_str(), refusal.in_full())],
                 None => vec![format!("expected {}, and the operation was carried out", code.as_str())],
             },
         };

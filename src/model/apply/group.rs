@@ -4,7 +4,7 @@ use indexmap::IndexSet;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::edit::Edit;
-use super::refuse::{refuse, unknown};
+use super::refuse::{because, refuse, unknown};
 use super::{address, lookup, quota, words};
 use crate::model::cloud::{Cloud, SecurityGroup};
 use crate::model::default_group::{DEFAULT_GROUP, default_group, vpc_of_default_group};
@@ -108,24 +108,52 @@ pub(in crate::model) fn delete(cloud: &mut Edit<'_>, name: &GroupName) -> Result
             refuse(RefusalCode::InvalidGroupReserved, "The security group 'default' is reserved")
         });
     }
-    let names_it = |rule: &Rule| rule.peer == Peer::Group(name.clone());
-    let named = cloud
-        .groups
-        .iter()
-        .any(|(other, group)| other != name && group.ingress.iter().chain(&group.egress).any(names_it));
-    let worn = cloud.network_interfaces().any(|interface| interface.groups.contains(name));
-    match (worn || named, cloud.is_vpc()) {
-        (false, _) => {}
-        (true, true) => {
-            return Err(refuse(RefusalCode::DependencyViolation, format!("resource {name} has a dependent object")));
+    let holders = holders(cloud, name);
+    match (holders.is_empty(), cloud.is_vpc()) {
+        (true, _) => {}
+        (false, true) => {
+            let refusal = refuse(RefusalCode::DependencyViolation, format!("resource {name} has a dependent object"));
+            return Err(because(refusal, holders));
         }
-        (true, false) => {
+        (false, false) => {
             let message = format!("There are active instances using security group '{name}'");
-            return Err(refuse(RefusalCode::InvalidGroupInUse, message));
+            return Err(because(refuse(RefusalCode::InvalidGroupInUse, message), holders));
         }
     }
     cloud.groups_mut().remove(name);
     Ok(())
+}
+
+/// Returns the rules of others that name a group, and the interfaces that are in it, in a sentence each.
+fn holders(cloud: &Cloud, name: &GroupName) -> Vec<String> {
+    let names_it = |rule: &&Rule| rule.peer == Peer::Group(name.clone());
+    let others = cloud.groups.iter().filter(|(other, _)| *other != name);
+    let named = others.flat_map(|(other, group)| {
+        group
+            .ingress
+            .iter()
+            .chain(&group.egress)
+            .filter(names_it)
+            .map(move |rule| format!("{other} \"{}\"", rule.written))
+    });
+    let worn = cloud.network_interfaces().filter(|interface| interface.groups.contains(name));
+    let worn = worn.map(|interface| match interface.id.device {
+        0 => interface.id.instance.to_string(),
+        _ => interface.id.to_string(),
+    });
+    let (named, worn): (Vec<String>, Vec<String>) = (named.collect(), worn.collect());
+    let say = |what: &str, all: Vec<String>| (!all.is_empty()).then(|| format!("{what} {}", some_of(&all)));
+    [say("rules name it:", named), say("it is worn by", worn)].into_iter().flatten().collect()
+}
+
+/// The first few, and how many others there are.
+fn some_of(all: &[String]) -> String {
+    const SHOWN: usize = 6;
+    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Returns the egress rules of a new group: everything, in a VPC.

@@ -3,13 +3,13 @@
 //! Sources: "Amazon VPC quotas" (Amazon VPC user guide); "EC2-Classic" (EC2 user guide, 2018). In a VPC rules are counted per
 //! direction and per family, and a group as a peer counts in both.
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
-use super::refuse::refuse;
+use super::refuse::{because, refuse};
 use crate::model::cloud::{Cloud, PrefixFamily};
 use crate::model::era::Quotas;
 use crate::model::flow::Direction;
-use crate::model::name::{GroupName, VpcName};
+use crate::model::name::{ElasticIpName, GroupName, PrefixListName, VpcName};
 use crate::model::refusal::{Refusal, RefusalCode};
 use crate::model::rule::{Peer, Rule};
 
@@ -35,7 +35,9 @@ pub(super) fn elastic_ips(cloud: &Cloud) -> Result<(), Refusal> {
         true => "The maximum number of addresses has been reached.",
         false => "Too many addresses allocated",
     };
+    let all = cloud.elastic_ips.keys().map(ElasticIpName::as_str).collect::<Vec<_>>().join(", ");
     within(!is_enforced(cloud) || cloud.elastic_ips.len() < ELASTIC_IPS, RefusalCode::AddressLimitExceeded, message)
+        .map_err(|refusal| because(refusal, [format!("{ELASTIC_IPS} of {ELASTIC_IPS} are allocated: {all}")]))
 }
 
 /// Refuses a group with more rules than it may have.
@@ -45,14 +47,28 @@ pub(super) fn rules(cloud: &Cloud, direction: Direction, name: &GroupName) -> Re
         Direction::Ingress => &group.ingress,
         Direction::Egress => &group.egress,
     };
-    let exceeded = if cloud.is_vpc() {
-        let count = |family| rules.iter().map(|rule| weight(cloud, rule, family)).sum::<usize>();
-        count(PrefixFamily::Ipv4) > RULES_IN_A_VPC || count(PrefixFamily::Ipv6) > RULES_IN_A_VPC
-    } else {
-        rules.len() > RULES_IN_CLASSIC
-    };
     let message = "The maximum number of rules per security group has been reached.";
-    within(!exceeded, RefusalCode::RulesPerSecurityGroupLimitExceeded, message)
+    let exceeded = |culprit: String| {
+        let refusal = refuse(RefusalCode::RulesPerSecurityGroupLimitExceeded, message);
+        Err(because(refusal, [format!("{name} would have {culprit}")]))
+    };
+    if !cloud.is_vpc() {
+        let count = rules.len();
+        return if count > RULES_IN_CLASSIC {
+            exceeded(format!("{count} of {RULES_IN_CLASSIC} rules"))
+        } else {
+            Ok(())
+        };
+    }
+    for (family, over) in [(PrefixFamily::Ipv4, "IPv4"), (PrefixFamily::Ipv6, "IPv6")] {
+        let count: usize = rules.iter().map(|rule| weight(cloud, rule, family)).sum();
+        if count > RULES_IN_A_VPC {
+            let way = if direction == Direction::Ingress { "comes in" } else { "goes out" };
+            let lists = weights(cloud, rules, family);
+            return exceeded(format!("{count} of {RULES_IN_A_VPC} rules for what {way} over {over}{lists}"));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses any group beyond its quota of rules: an edited prefix list may weigh more than before.
@@ -62,6 +78,29 @@ pub(super) fn all_rules(cloud: &Cloud) -> Result<(), Refusal> {
         rules(cloud, Direction::Egress, name)?;
     }
     Ok(())
+}
+
+/// Adds up the rules of a family where some name prefix lists: `: 2 x 55 of edge, 3 others`.
+fn weights(cloud: &Cloud, rules: &[Rule], family: PrefixFamily) -> String {
+    let mut lists: IndexMap<&PrefixListName, (usize, usize)> = IndexMap::new();
+    let mut others = 0;
+    for rule in rules {
+        match (&rule.peer, weight(cloud, rule, family)) {
+            (_, 0) => {}
+            (Peer::PrefixList(name), each) => {
+                let (times, weight) = lists.entry(name).or_default();
+                (*times, *weight) = (*times + 1, each);
+            }
+            (_, each) => others += each,
+        }
+    }
+    if lists.is_empty() {
+        return String::new();
+    }
+    let lists = lists.into_iter().map(|(name, (times, each))| format!("{times} x {each} of {name}"));
+    let others = (others > 0).then(|| format!("{others} others"));
+    let all: Vec<String> = lists.chain(others).collect();
+    format!(": {}; a prefix list counts as many as it may have entries", all.join(", "))
 }
 
 /// As how many rules one counts in a family: a prefix list as many as it may have entries, whatever it has.
@@ -92,7 +131,10 @@ pub(super) fn memberships(cloud: &Cloud, groups: &IndexSet<GroupName>) -> Result
     if cloud.is_vpc() {
         let message = "The maximum number of security groups per interface has been reached.";
         let code = RefusalCode::SecurityGroupsPerInterfaceLimitExceeded;
-        return within(groups.len() <= GROUPS_OF_AN_INTERFACE, code, message);
+        let all = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
+        let culprit = format!("it would be in {} groups of {GROUPS_OF_AN_INTERFACE} at most: {all}", groups.len());
+        return within(groups.len() <= GROUPS_OF_AN_INTERFACE, code, message)
+            .map_err(|refusal| because(refusal, [culprit]));
     }
     let message = "The maximum number of security groups per instance has been reached.";
     let code = RefusalCode::SecurityGroupsPerInstanceLimitExceeded;

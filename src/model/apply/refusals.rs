@@ -209,3 +209,20 @@ fn five_hundred_groups_are_all_that_classic_has() {
     }
     assert!(refusal(&sample, &create("one-more", "default")).starts_with("SecurityGroupLimitExceeded: "));
 }
+
+#[test]
+fn what_is_in_the_way_is_named() {
+    let culprits = |sample: &Sample, operation: &Operation| match sample.try_apply(operation) {
+        Ok(_) => panic!("{operation:?} was carried out"),
+        Err(refusal) => refusal.culprits,
+    };
+    for era in Era::ALL {
+        assert_eq!(culprits(&sample(era), &delete("named")), ["rules name it: used \"tcp 22 from named\""], "{era}");
+        assert_eq!(culprits(&sample(era), &delete("used")), ["it is worn by a"], "{era}");
+    }
+    let both = sample(Era::Vpc).with(egress("idle", "tcp 22 to used"));
+    let expected = ["rules name it: idle \"tcp 22 from used\"", "it is worn by a"];
+    assert_eq!(culprits(&both, &delete("used")), expected);
+    let expected = ["idle would have 61 of 60 rules for what comes in over IPv4"];
+    assert_eq!(culprits(&full(), &authorize("idle", "tcp 61 from 10.0.0.1")), expected);
+}

@@ -80,7 +80,8 @@ pub(super) async fn carry_out<L: Cloudlike>(
                 changes.refused = Some((refusal, unchanged));
             }
             None => {
-                changes.unexpected = Some(Finding { text: format!("refused: {refusal}"), place: at.clone() });
+                changes.unexpected =
+                    Some(Finding { text: format!("refused: {}", refusal.in_full()), place: at.clone() });
                 return Ok(changes);
             }
         }

@@ -31,7 +31,7 @@ fn start(name: &str) -> Operation {
 }
 
 fn refuse(code: RefusalCode) -> impl Fn(&mut Cloud, &Operation) -> Result<(), Refusal> {
-    move |_, _| Err(Refusal { code, message: "no".to_owned(), unknown: Vec::new() })
+    move |_, _| Err(Refusal { code, message: "no".to_owned(), unknown: Vec::new(), culprits: Vec::new() })
 }
 
 #[tokio::test]

@@ -222,7 +222,8 @@ impl Resolver<'_> {
             }
             for (refusal, place) in &refused {
                 let draft = Draft::new(self.told.source.word_at(place), format!("era {era} refuses this: {refusal}"));
-                self.report(draft.help(format!("write what era {era} takes, or name other eras")));
+                let culprits = refusal.culprits.iter().map(|it| format!("{it}; ")).collect::<String>();
+                self.report(draft.help(format!("{culprits}write what era {era} takes, or name other eras")));
             }
             if !refused.is_empty() {
                 return;
