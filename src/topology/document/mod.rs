@@ -7,6 +7,7 @@ pub mod balancers;
 pub mod groups;
 pub mod instances;
 pub mod networks;
+mod not_emulated;
 pub mod scenario;
 pub mod settings;
 pub mod shape;

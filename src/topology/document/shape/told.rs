@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use super::word::Word;
 use crate::model::suggest;
+use crate::topology::document::not_emulated::not_emulated;
 use crate::topology::problem::{Draft, Span, quote};
 use crate::topology::tree::{Kind, Node, Value};
 
@@ -62,6 +63,15 @@ impl Told<'_> {
                 continue;
             }
             at.unknown.push(value.clone());
+            let said = match &value.value {
+                Value::Scalar(said) => Some(said.text.as_str()),
+                _ => None,
+            };
+            let is_others = others.iter().any(|(theirs, _)| *theirs == scalar.text);
+            if let Some(message) = not_emulated(&scalar.text, said).filter(|_| !is_others) {
+                self.report(Draft::new(key.span, message).help("docs/semantics.md lists what is not"));
+                continue;
+            }
             let help = match scalar.text.as_str() {
                 "<<" => "merge keys are not part of this format: use a plain alias, or write it out".to_owned(),
                 word => others
