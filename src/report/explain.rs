@@ -13,7 +13,7 @@ use super::text::Tone;
 use super::{Style, text};
 use crate::model::{
     Cloud, Direction, Ec2Name, Era, Flow, GroupName, InstanceName, InstanceState, Mtu, NetworkInterfaceId, Peers,
-    Place, PrivateIp, RuleId, SecurityGroupId, Verdict,
+    Place, PrivateIp, RuleId, SecurityGroupId, Service, Verdict,
 };
 use crate::policy::behind::{Behind, Reached};
 use crate::policy::{self, Asked, Comes, Stage};
@@ -269,7 +269,7 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
         let groups = || asked.groups.iter().filter_map(|group| cloud.groups.get(group));
         told.group_ids = groups().map(|group| group.id).collect();
         told.group_names = groups().map(|group| group.name.clone()).collect();
-        told.rules = tried(cloud, asked);
+        told.rules = tried(cloud, asked, flow.service);
         told.tracked = memory.map(policy::Memory::is_tracked);
         told.tracking = memory.map(|memory| words::memory(cloud, memory));
     }
@@ -277,7 +277,7 @@ fn told(cloud: &Cloud, flow: &Flow, stage: &Stage) -> Told {
 }
 
 /// Every rule that was tried, those that admit first.
-fn tried(cloud: &Cloud, asked: &Asked) -> Vec<Tried> {
+fn tried(cloud: &Cloud, asked: &Asked, service: Service) -> Vec<Tried> {
     let mut all: Vec<Tried> = asked
         .trials
         .iter()
@@ -290,7 +290,7 @@ fn tried(cloud: &Cloud, asked: &Asked) -> Vec<Tried> {
                 description: rule.description.clone(),
                 place: rule.place.clone(),
                 admits: trial.miss.is_none(),
-                why: trial.miss.map(|miss| words::miss(cloud, asked, rule, miss)),
+                why: trial.miss.map(|miss| words::miss(cloud, asked, rule, miss, service)),
             })
         })
         .collect();

@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::IpNet;
+
 use super::cells::named;
 use super::health;
 use super::results::DecidingRule;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, InstanceName, InstanceState, InterfaceId, Peer, Rule,
-    RuleId, Scheme, SelfReference, SubnetRoute, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, IcmpMatch, IcmpMessage, InstanceName, InstanceState,
+    InterfaceId, Peer, Rule, RuleId, Scheme, SelfReference, Service, SubnetRoute, Traffic, Via,
 };
 use crate::policy::{self, Stage};
 use crate::probe::{Drop, DropCause, Outcome};
@@ -83,7 +85,7 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
     };
     let list = groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", ");
     let mut text = match at {
-        Direction::Ingress => format!("no rule of {list} admits {source}"),
+        Direction::Ingress => format!("no rule of {list} admits {} from {source}", flow.service),
         Direction::Egress => format!("no egress rule of {list} lets {instance} out"),
     };
     if at == Direction::Ingress {
@@ -94,6 +96,7 @@ fn dropped(flow: &Flow, Drop { cause, source }: &Drop, cloud: &Cloud) -> String 
             text.push_str(&more);
         }
     }
+    text.push_str(&near_miss(flow, *source, (at, groups), cloud));
     text
 }
 
@@ -146,6 +149,46 @@ pub fn routes_for<'a>(
     let sender = cloud.interface(from);
     let routes = sender.and_then(|sender| cloud.vpcs.get(&sender.vpc)?.routes.get(&sender.subnet));
     routes.into_iter().flatten().filter(move |route| route.destination.contains(&destination))
+}
+
+/// What is nearly a rule for it: one of the other family of IP, or for another code of the same ICMP message; or that there is no rule at all.
+fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]), cloud: &Cloud) -> String {
+    let rules = || {
+        let known = groups.iter().filter_map(|name| cloud.groups.get_key_value(name));
+        known.flat_map(move |(name, group)| {
+            let rules = if at == Direction::Ingress { &group.ingress } else { &group.egress };
+            rules.iter().map(move |rule| (name, rule))
+        })
+    };
+    if rules().next().is_none() {
+        let way = if at == Direction::Ingress { "comes in" } else { "goes out" };
+        let has = if groups.len() == 1 { "it has" } else { "they have" };
+        return format!("; {has} no rules for what {way}");
+    }
+    if source.is_ipv6() && rules().any(|(_, rule)| is_anywhere(rule)) {
+        return "; anywhere is IPv4 only: `::/0` is that of IPv6".to_owned();
+    }
+    let asked = match flow.service {
+        Service::IcmpEcho => IcmpMessage { kind: if source.is_ipv6() { 128 } else { 8 }, code: 0 },
+        Service::Icmp(message) => message,
+        Service::Tcp(_) | Service::Udp(_) | Service::Protocol(_) => return String::new(),
+    };
+    let of_another_code = rules().find_map(|(name, rule)| match rule.traffic {
+        Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) if !source.is_ipv6() && kind == asked.kind => {
+            (code != asked.code).then_some((name, rule, code))
+        }
+        Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)) if source.is_ipv6() && kind == asked.kind => {
+            (code != asked.code).then_some((name, rule, code))
+        }
+        _ => None,
+    });
+    of_another_code.map_or_else(String::new, |(name, rule, code)| {
+        format!("; {name} \"{}\" is for code {code}, and this has code {}", rule.written, asked.code)
+    })
+}
+
+fn is_anywhere(rule: &Rule) -> bool {
+    matches!(rule.peer, Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0)
 }
 
 /// Explains why a packet of a connection under way was dropped.

@@ -28,7 +28,7 @@ fn a_failed_assertion_is_passed_on_with_what_was_printed_and_which_rule_was_miss
         "---- failing::an_assertion stdout ----",
         "said before",
         "panicked at tests/lab_library/failing.rs:",
-        "expected open\n  customer -> db1:5432: dropped at the ingress of db1\n    no rule of db admits 198.51.100.7",
+        "expected open\n  customer -> db1:5432: dropped at the ingress of db1\n    no rule of db admits tcp 5432 from 198.51.100.7",
         "failures:",
     ];
     let mut at = 0;

@@ -2,10 +2,12 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::compile::services::zone::balancer_name;
 use crate::model::{
-    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, InstanceName, InstanceState, InterfaceId, Operation,
-    Peer, Rule, RuleId, Scheme, Service, Verdict, Via,
+    Cloud, DecidedBy, Direction, Endpoint, Flow, GroupName, Half, IcmpMatch, InstanceName, InstanceState, InterfaceId,
+    Operation, Peer, Rule, RuleId, Scheme, Service, Traffic, Verdict, Via,
 };
 use crate::policy::{Asked, Comes, Memory, Miss, Path, Remedy, SmallLink, Stage, Walk};
 use crate::probe::DropCause;
@@ -126,8 +128,13 @@ pub(super) fn stage(cloud: &Cloud, stage: &Stage) -> String {
                 Path::Direct => "",
                 Path::ThroughAnAppliance => "; an appliance is between, so no rule that names a group counts",
             };
+            let none = match (asked.trials.is_empty(), groups.len()) {
+                (true, 1) => "; it has no such rules",
+                (true, _) => "; they have no such rules",
+                (false, _) => "",
+            };
             let (name, list) = (named(&asked.interface), groups.join(", "));
-            format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{appliance}", asked.other)
+            format!("do the groups of {name} {direction}, {preposition} {}{who}? {list}{none}{appliance}", asked.other)
         }
         Stage::OwnAnswer { interface } => {
             let name = named(interface);
@@ -178,14 +185,27 @@ fn rule(cloud: &Cloud, id: RuleId) -> String {
 }
 
 /// Describes the reason why a rule does not admit the flow.
-pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss) -> String {
+pub(super) fn miss(cloud: &Cloud, asked: &Asked, rule: &Rule, miss: Miss, service: Service) -> String {
     let other = asked.other;
     match miss {
         Miss::Protocol => "another protocol".to_owned(),
         Miss::Port => "other ports".to_owned(),
-        Miss::Message => "other ICMP messages".to_owned(),
+        Miss::Message => match (rule.traffic, service) {
+            (Traffic::Icmp(IcmpMatch::TypeAndCode(8, code)), Service::IcmpEcho)
+            | (Traffic::Icmpv6(IcmpMatch::TypeAndCode(128, code)), Service::IcmpEcho) => {
+                format!("code {code} only, and a ping has code 0")
+            }
+            (
+                Traffic::Icmp(IcmpMatch::TypeAndCode(kind, code)) | Traffic::Icmpv6(IcmpMatch::TypeAndCode(kind, code)),
+                Service::Icmp(message),
+            ) if kind == message.kind => format!("code {code} only, and this is code {}", message.code),
+            _ => "other ICMP messages".to_owned(),
+        },
         Miss::Family => "the ICMP of the other family of IP".to_owned(),
-        Miss::Block => format!("{other} is not in {}", rule.peer),
+        Miss::Block => match &rule.peer {
+            Peer::Cidr(IpNet::V4(block)) if block.prefix_len() == 0 => "anywhere is IPv4 only: `::/0`".to_owned(),
+            peer => format!("{other} is not in {peer}"),
+        },
         Miss::PrefixList => format!("{other} is in no entry of {}", rule.peer),
         Miss::SelfReference => "a group that names itself matches nobody in this world".to_owned(),
         Miss::Appliance => "an appliance is between the two".to_owned(),
