@@ -8,8 +8,10 @@ use sglab::report::shown;
 
 use super::screen;
 
-/// Time that something may be waited for without a word.
+/// Time that something may be waited for without a word at a terminal.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
+/// The same where a program or a file reads the errors: that a lab is stuck, and not merely at work.
+const WORTH_WRITING: Duration = Duration::from_secs(10);
 
 /// Returns the function that tells the waits of a lab, if the errors go to a terminal.
 pub(super) fn tell_waits() -> Option<fn(&str)> {
@@ -24,18 +26,19 @@ pub(super) struct Waiting {
 
 /// Waits for somebody else from now on.
 pub(super) fn waiting(what: String) -> Waiting {
-    if !stderr().is_terminal() {
-        return Waiting { _over: None };
-    }
-    waiting_for(move || what)
+    waiting_longer(if stderr().is_terminal() { WORTH_TELLING } else { WORTH_WRITING }, move || what)
 }
 
 /// The same for what may never end, which is told to whoever reads the errors; the words are found when they are needed.
 pub(super) fn waiting_for(what: impl FnOnce() -> String + Send + 'static) -> Waiting {
+    waiting_longer(WORTH_TELLING, what)
+}
+
+fn waiting_longer(than: Duration, what: impl FnOnce() -> String + Send + 'static) -> Waiting {
     let (over, ended) = channel();
     // Nothing is told if no thread can be had.
     let thread = std::thread::Builder::new().name("progress".into()).spawn(move || {
-        if ended.recv_timeout(WORTH_TELLING) == Err(RecvTimeoutError::Timeout) {
+        if ended.recv_timeout(than) == Err(RecvTimeoutError::Timeout) {
             screen::tell(&what());
         }
     });

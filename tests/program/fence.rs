@@ -164,10 +164,13 @@ fn no_socket_of_the_users_is_in_sight() {
 /// The socket knows who speaks, wherever it is met. Only root can put a client into the processes of a lab.
 #[test]
 fn a_program_inside_gives_no_orders_to_the_lab() {
-    let fence = Fence::of(User::Ours);
     if !program::is_root_or_skipped() {
         return;
     }
+    as_each(gives_no_orders);
+}
+
+fn gives_no_orders(fence: &Fence) {
     let child_of = |pid: String| {
         let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("its children");
         children.split_whitespace().next().expect("a child").to_owned()
@@ -175,7 +178,9 @@ fn a_program_inside_gives_no_orders_to_the_lab() {
     // Outside of the lab is its caller; inside are the first process, and the one that answers.
     let pid = child_of(child_of(fence.labs.pid("two-tier").to_string()));
     let mut command = std::process::Command::new("nsenter");
-    command.args(["-t", &pid, "--pid", "--", env!("CARGO_BIN_EXE_sglab"), "stop", "web1"]);
+    let id = id_of(fence.user).to_string();
+    command.args(["-t", &pid, "--pid", "--", "setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
+    command.arg(fence.labs.program.path()).args(["stop", "web1"]);
     let said = said({
         command.env("SGLAB_RUNTIME_DIR", fence.labs.folder());
         command
@@ -481,6 +486,12 @@ fn the_usual_tools_work_inside() {
             "ip link add dummy0 type dummy 2>/dev/null || ip link show eth0; nft add table inet own; nft list tables",
         );
         fence.inside("tcpdump -c 1 -i lo & while kill -0 $! 2>/dev/null; do nc.openbsd -z 127.0.0.1 1; done; true");
+        // Each works, and says so by its exit code.
+        for works in ["iptables -A INPUT -p tcp --dport 9 -j DROP", "ping -c 1 127.0.0.1", "strace -fo /dev/null true"]
+        {
+            fence.inside(works);
+        }
+        assert_eq!(fence.inside("unshare -Ur id -u"), "0\n", "as {:?}", fence.user);
         let terminal = "script -qec tty /dev/null 2>&1 || true";
         assert!(fence.inside(terminal).contains("/dev/pts/"), "as {:?}: {}", fence.user, fence.inside(terminal));
     });

@@ -87,7 +87,10 @@ pub(super) fn failed(place: &Place, error: ClientError) -> anyhow::Error {
 /// Asks the lab that is meant.
 pub(super) fn ask(which: &Which, request: Request) -> anyhow::Result<Reply> {
     let place = choose(which.name.as_deref())?;
-    let _telling = progress::waiting(format!("waiting for {}, which does one thing after the other", place.name));
+    let _telling = progress::waiting(format!(
+        "waiting for {}, which has not answered yet: a lab does one thing at a time",
+        place.name
+    ));
     Client::connect(&place).and_then(|client| client.ask(request)).map_err(|error| failed(&place, error))
 }
 

@@ -7,7 +7,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, TargetArch,
 };
 
-/// Each is refused with `EPERM`. Everything that tcpdump, ip, nft, iptables, strace, ping, nginx, mariadbd and sshd need is allowed.
+/// Each is refused with `EPERM`. What the programs of docs/architecture.md ("what an instance can and cannot do") need is allowed.
 ///
 /// Programs for the kernel, modules and other kernels; keys, which belong to the user and not to the instance; files by handle, past what
 /// is mounted; the clock, the machine and its swap; and interfaces with a history of holes that servers do without.
