@@ -423,6 +423,7 @@ impl Board {
             let asked = self.asked(&case, &logged).filter(|_| wrong.is_none());
             let mut known = lock(&case.known);
             known.lacked_room |= lacked_room;
+            let asked = asked.filter(|at| !known.asked.contains(at));
             known.asked.extend(asked);
             match wrong {
                 Some(Wrong::Astray) => known.strays.push(Stray::Astray(logged)),
@@ -445,9 +446,13 @@ impl Board {
     /// Returns the end whose groups were asked of a recorded packet. Appliances on the way are asked as well, and are none.
     fn asked(&self, case: &Case, logged: &Logged) -> Option<Direction> {
         let (Record::Accept(at, _) | Record::Pass(at) | Record::Drop(at)) = logged.record else { return None };
-        let to = logged.out_index.and_then(|index| self.end_of(&logged.node, index));
-        let receiver = case.parties.as_ref().and_then(|parties| parties.receiver.as_ref());
-        (at == Direction::Egress || to.is_some() && to.as_ref() == receiver).then_some(at)
+        let parties = case.parties.as_ref()?;
+        let (index, asked) = match at {
+            Direction::Egress => (logged.in_index, Some(&parties.sender)),
+            Direction::Ingress => (logged.out_index, parties.receiver.as_ref()),
+        };
+        let end = index.and_then(|index| self.end_of(&logged.node, index));
+        (end.is_some() && end.as_ref() == asked).then_some(at)
     }
 
     /// Reports whether a recorded packet has come by a link of whoever may send the case's.

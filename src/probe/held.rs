@@ -108,13 +108,13 @@ impl Connection {
     /// Why it could not be opened, in words.
     pub async fn open(prober: &mut Prober, ask: Ask, client: Receiver, whose: Whose<'_>) -> Result<Self, NotMet> {
         let server = ask.receiver.as_ref().ok_or_else(|| "nobody holds the address".to_owned())?.node.clone();
-        let (socket, port) = prober.open_socket(&ask).await?;
+        let (socket, port) = prober.open_socket(&ask).await.map_err(NotMet::Unproved)?;
         let token = prober.token();
         let there = tuples(&ask, port);
         let case = prober.board.register(&there, parties(&ask));
         prober.board.expect_answer(&there, &case);
         let to = |port: u16| SocketAddr::new(ask.destination, port);
-        let text = |error: io::Error| error.to_string();
+        let text = |error: io::Error| NotMet::Unproved(error.to_string());
         let opening = async {
             match ask.service {
                 Service::Tcp(port) => {
@@ -131,10 +131,12 @@ impl Connection {
                     socket.connect(to(0)).await.map_err(text)?;
                     Ok(End::Ping(socket))
                 }
-                Service::Icmp(_) | Service::Protocol(_) => Err("a connection is held over tcp, udp or ping".to_owned()),
+                Service::Icmp(_) | Service::Protocol(_) => {
+                    Err(NotMet::Apart("a connection is held over tcp, udp or ping".to_owned()))
+                }
             }
         };
-        let opening = timeout(PATIENCE, opening).await.map_err(|_| "nobody answers".to_owned());
+        let opening = timeout(PATIENCE, opening).await.map_err(|_| NotMet::Unproved("nobody answers".to_owned()));
         let client_node = Arc::clone(&ask.sender);
         let opened = match opening.flatten() {
             Ok(end) => {
@@ -147,29 +149,28 @@ impl Connection {
             Err(why) => Err(why),
         };
         prober.board.forget(&there);
-        // An end that keeps its own packets is not answered either.
-        opened.map_err(|why| {
-            let records = case.records();
-            let dropped = records.iter().find(|logged| logged.record.is_drop());
-            match dropped.map(|logged| drop_of(logged, SentBy::Opener, whose)) {
-                Some(drop) => NotMet::Apart(words(&drop)),
-                None if case.has_drop() || case.sent_back().refusal => NotMet::Apart(why),
-                None => NotMet::Unproved(why),
-            }
+        opened.map_err(|not_met| match not_met {
+            NotMet::Apart(why) => NotMet::Apart(why),
+            NotMet::Unproved(why) => not_opened(why, &case, whose),
         })
     }
 
     /// Itself, once the right receiver has answered.
-    async fn answered(mut self, case: &Case) -> Result<Self, String> {
-        let text = |error: io::Error| error.to_string();
+    async fn answered(mut self, case: &Case) -> Result<Self, NotMet> {
+        let text = |error: io::Error| NotMet::Unproved(error.to_string());
         let token = self.token;
         self.send(token).await.map_err(text)?;
-        let answer = timeout(PATIENCE, self.receive(token)).await.map_err(|_| "nobody answers".to_owned())?;
-        match answer.map_err(text)? {
-            Some(name) if name != self.server.0 => Err(format!("{name} answered")),
+        let answer = timeout(PATIENCE, self.receive(token)).await;
+        match answer.map_err(|_| NotMet::Unproved("nobody answers".to_owned()))?.map_err(text)? {
+            // Who was sent the question may say so; any other name is only said.
+            Some(name) if name != self.server.0 => {
+                let was_sent = case.seen_elsewhere().iter().any(|node| node.0 == name);
+                let make = if was_sent { NotMet::Apart } else { NotMet::Unproved };
+                Err(make(format!("{name} answered")))
+            }
             _ if !self.is_shown(case).await => {
-                Err("it was answered, and nothing proves that it was sent there, or that an answer was sent back"
-                    .to_owned())
+                let why = "it was answered, and nothing proves that it was sent there, or that an answer was sent back";
+                Err(NotMet::Unproved(why.to_owned()))
             }
             _ => {
                 self.records = admitting(&[case]).await;
@@ -601,6 +602,20 @@ async fn watch(case: &Case) -> Way {
 }
 
 /// Reports whether it was dropped for want of room, or where memory might have let it pass for which there was none.
+/// Tells whether it is for the groups, or for the receiver, that a connection does not come about: an end that keeps its own packets is not
+/// answered either.
+fn not_opened(why: String, case: &Case, whose: Whose<'_>) -> NotMet {
+    let records = case.records();
+    let Some(logged) = records.iter().find(|logged| logged.record.is_drop()) else {
+        return if case.sent_back().refusal { NotMet::Apart(why) } else { NotMet::Unproved(why) };
+    };
+    match resolve::unjudged(logged).or_else(|| resolve::begun_before(logged, &records)) {
+        Some(why) => NotMet::Unproved(why),
+        None if lacked_room(case) => NotMet::Unproved(format!("a drop is on record, {}", resolve::WANT_OF_ROOM)),
+        None => NotMet::Apart(words(&drop_of(logged, SentBy::Opener, whose))),
+    }
+}
+
 pub(super) fn lacked_room(case: &Case) -> bool {
     case.lacked_room() || case.records().iter().any(|logged| logged.record == Record::Connections)
 }

@@ -76,9 +76,15 @@ impl SourcePorts {
 
     /// Takes back ports that this sender was given and has not used.
     pub fn give_back(&mut self, sender: IpAddr, protocol: u8, unused: impl IntoIterator<Item = u16>) {
-        if let Some(Given { order, unused: places, .. }) = self.given.get_mut(&(sender, protocol)) {
-            places.extend(unused.into_iter().map(|port| order.place(port)));
-        }
+        let Some(Given { order, next, begun, unused: places }) = self.given.get_mut(&(sender, protocol)) else {
+            return;
+        };
+        // Not what was given before a reset, and is to be given yet.
+        let was_given = |place: &u16| {
+            let block = usize::from(place / BLOCK);
+            begun[block].is_some() && (block != usize::from(*next / BLOCK) || place < next)
+        };
+        places.extend(unused.into_iter().map(|port| order.place(port)).filter(was_given));
     }
 
     /// Begins anew for a sender, whose tracked flows have been forgotten everywhere.

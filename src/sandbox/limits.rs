@@ -18,7 +18,7 @@ const FOR_A_MOMENT: usize = 32;
 /// Files that the runtime opens for itself, with room to spare.
 const OF_THE_RUNTIME: usize = 16;
 /// MiB of memory that a lab takes, and each of its threads for its stack: addresses only, until they are written to.
-const MIB: usize = 64;
+const MIB: usize = 96;
 const MIB_OF_A_THREAD: usize = 3;
 
 /// There is too little of something.

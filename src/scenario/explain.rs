@@ -160,12 +160,13 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
             rules.iter().map(move |rule| (name, rule))
         })
     };
-    if rules().next().is_none() {
+    let is_known = groups.iter().all(|name| cloud.groups.contains_key(name));
+    if is_known && rules().next().is_none() {
         let way = if at == Direction::Ingress { "comes in" } else { "goes out" };
         let has = if groups.len() == 1 { "it has" } else { "they have" };
         return format!("; {has} no rules for what {way}");
     }
-    if source.is_ipv6() && rules().any(|(_, rule)| is_anywhere(rule)) {
+    if source.is_ipv6() && rules().any(|(_, rule)| is_anywhere(rule) && carries(rule.traffic, flow.service)) {
         return "; anywhere is IPv4 only: `::/0` is that of IPv6".to_owned();
     }
     let asked = match flow.service {
@@ -185,6 +186,21 @@ fn near_miss(flow: &Flow, source: IpAddr, (at, groups): (Direction, &[GroupName]
     of_another_code.map_or_else(String::new, |(name, rule, code)| {
         format!("; {name} \"{}\" is for code {code}, and this has code {}", rule.written, asked.code)
     })
+}
+
+/// Reports whether a rule is for a service but for the address; of ICMP each family has messages of its own.
+fn carries(traffic: Traffic, service: Service) -> bool {
+    match (traffic, service) {
+        (Traffic::All, _) => true,
+        (Traffic::Tcp(ports), Service::Tcp(port)) | (Traffic::Udp(ports), Service::Udp(port)) => {
+            (ports.from()..=ports.to()).contains(&port)
+        }
+        (Traffic::Protocol(number), Service::Protocol(asked)) => number == asked,
+        (
+            Traffic::Tcp(_) | Traffic::Udp(_) | Traffic::Icmp(_) | Traffic::Icmpv6(_) | Traffic::Protocol(_),
+            Service::Tcp(_) | Service::Udp(_) | Service::IcmpEcho | Service::Icmp(_) | Service::Protocol(_),
+        ) => false,
+    }
 }
 
 fn is_anywhere(rule: &Rule) -> bool {

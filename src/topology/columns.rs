@@ -7,7 +7,9 @@ use super::checked::Topology;
 use super::patterns::{Egress, OpenCells};
 use super::steps::{Action, Step};
 use crate::model::protocol::EXTENSION_HEADERS;
-use crate::model::{Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Port, PortRange, Service, Traffic, Via};
+use crate::model::{
+    Cloud, Era, GroupName, IcmpMatch, IcmpMessage, Operation, Peer, PeerRequest, Port, PortRange, Service, Traffic, Via,
+};
 
 /// First port tried in the search for one that nothing names.
 const FREE_PORT: u16 = 8080;
@@ -64,19 +66,24 @@ pub(super) fn columns(topology: &Topology, extra: &[Service]) -> Columns {
 
 /// Tells whether some group keeps what it is born with, which lets everything out.
 fn lets_everything_out(topology: &Topology) -> bool {
-    let steps = topology.steps.iter().flat_map(Step::operations);
-    let operations: Vec<_> = topology.initial.iter().chain(steps).map(|placed| &placed.value).collect();
-    let revoked = |name: &GroupName| {
-        operations.iter().any(|it| {
-            matches!(it, Operation::RevokeEgress(group, rules)
-            if group == name && rules.iter().any(|rule| rule.traffic == Traffic::All))
-        })
+    // What a file lists in place of it is revoked where the group is made; whoever revokes it later has let everything out until then.
+    let keeps = |operations: &[&Operation]| {
+        let is_everywhere =
+            |peer: &PeerRequest| matches!(peer, PeerRequest::Peer(Peer::Cidr(block)) if block.prefix_len() == 0);
+        let revoked = |name: &GroupName| {
+            operations.iter().any(|it| {
+                matches!(it, Operation::RevokeEgress(group, rules) if group == name
+                    && rules.iter().any(|rule| rule.traffic == Traffic::All && rule.peers.iter().any(|(peer, _)| is_everywhere(peer))))
+            })
+        };
+        let mut made = operations
+            .iter()
+            .filter_map(|it| if let Operation::CreateGroup(group) = it { Some(&group.name) } else { None });
+        made.any(|name| !revoked(name))
     };
-    let mut made = operations.iter().filter_map(|it| match it {
-        Operation::CreateGroup(group) => Some(&group.name),
-        _ => None,
-    });
-    !topology.default_groups.is_empty() || made.any(|name| !revoked(name))
+    let initial: Vec<&Operation> = topology.initial.iter().map(|placed| &placed.value).collect();
+    let later = |step: &Step| keeps(&step.operations().map(|placed| &placed.value).collect::<Vec<_>>());
+    !topology.default_groups.is_empty() || keeps(&initial) || topology.steps.iter().any(later)
 }
 
 /// The same for a cloud that runs, whose hosts may be receivers: what its rules and listeners have to say something about.

@@ -117,7 +117,7 @@ impl OpenCells {
     }
 }
 
-/// ColumnKind of a table by their kind.
+/// Columns of a table, by kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnKind {
     /// Every column.

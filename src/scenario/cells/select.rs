@@ -37,12 +37,18 @@ pub fn opened(
     if !columns.iter().any(|service| kind.has(*service)) {
         return Err(format!("`{}` selects no cell: the table has no column of `{}`", pairs.written, kind.words()));
     }
+    let pairs_written = pairs.written.clone();
     let pairs = meant(&pairs.asking(Service::IcmpEcho), default_via, cloud)?;
     let flows = pairs.iter().flat_map(|pair| {
         let asked = columns.by(pair.via).filter(|service| kind.has(*service));
         asked.map(|service| Flow { service, ..pair.clone() })
     });
-    Ok(flows.collect())
+    let flows: Vec<Flow> = flows.collect();
+    if flows.is_empty() {
+        let written = &pairs_written;
+        return Err(format!("`{written}` selects no cell: no column of `{}` is asked by that address", kind.words()));
+    }
+    Ok(flows)
 }
 
 /// The flows that a pattern means now, also those that no probe can ask for.

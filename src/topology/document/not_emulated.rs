@@ -1,5 +1,12 @@
 //! What EC2 has and sglab does not: one list, which the reader and docs/semantics.md share.
 
+/// Kinds of load balancer, and what stands under `type` of one.
+const KINDS: &[(&str, &str)] = &[
+    ("network load balancers", "network"),
+    ("application load balancers", "application"),
+    ("gateway load balancers", "gateway"),
+];
+
 /// What it is, and the keys under which people look for it.
 pub const NOT_EMULATED: &[(&str, &[&str])] = &[
     ("VPC peering", &["peering", "peerings", "peering-connections", "vpc-peering", "vpc-peerings"]),
@@ -7,9 +14,9 @@ pub const NOT_EMULATED: &[(&str, &[&str])] = &[
     ("network ACLs", &["acl", "acls", "nacl", "nacls", "network-acl", "network-acls"]),
     ("NAT gateways", &["nat-gateway", "nat-gateways"]),
     ("VPC endpoints", &["endpoint", "endpoints", "vpc-endpoint", "vpc-endpoints"]),
-    ("network load balancers", &["network", "nlb", "nlbs", "preserve-client-ip"]),
-    ("application load balancers", &["application", "alb", "albs", "target-group", "target-groups"]),
-    ("gateway load balancers", &["gateway", "gwlb"]),
+    ("network load balancers", &["nlb", "nlbs", "preserve-client-ip"]),
+    ("application load balancers", &["alb", "albs", "target-group", "target-groups"]),
+    ("gateway load balancers", &["gwlb"]),
     ("secondary addresses", &["secondary-address", "secondary-addresses", "secondary-private-addresses"]),
     ("tags", &["tag", "tags"]),
     ("DHCP", &["dhcp", "dhcp-options"]),
@@ -18,9 +25,12 @@ pub const NOT_EMULATED: &[(&str, &[&str])] = &[
 
 /// Says that what a key means is not emulated, if it is one of these. A load balancer has its kind under `type`.
 pub fn not_emulated(key: &str, value: Option<&str>) -> Option<String> {
-    let word = if key == "type" { value? } else { key };
-    let word = word.to_ascii_lowercase().replace('_', "-");
-    let (what, _) = NOT_EMULATED.iter().find(|(_, keys)| keys.contains(&word.as_str()))?;
+    let word = |text: &str| text.to_ascii_lowercase().replace('_', "-");
+    let kind = value.filter(|_| key == "type").map(word);
+    let of_kind = KINDS.iter().find(|(_, known)| kind.as_deref() == Some(*known)).map(|(what, _)| what);
+    let key = word(key);
+    let what =
+        of_kind.or_else(|| NOT_EMULATED.iter().find(|(_, keys)| keys.contains(&key.as_str())).map(|(what, _)| what))?;
     let verb = if what.ends_with('s') { "are" } else { "is" };
     Some(format!("{what} {verb} not emulated"))
 }
@@ -44,5 +54,7 @@ mod tests {
         assert_eq!(not_emulated("network_acls", None).as_deref(), Some("network ACLs are not emulated"));
         assert_eq!(not_emulated("dhcp", None).as_deref(), Some("DHCP is not emulated"));
         assert_eq!(not_emulated("type", None), None);
+        assert_eq!(not_emulated("type", Some("tags")), None);
+        assert_eq!(not_emulated("network", None), None, "it may be another key, misspelt");
     }
 }
