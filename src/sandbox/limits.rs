@@ -17,8 +17,9 @@ const PROGRAMS: usize = 8;
 const FOR_A_MOMENT: usize = 32;
 /// Files that the runtime opens for itself, with room to spare.
 const OF_THE_RUNTIME: usize = 16;
-/// MiB of memory that a lab takes, and each of its threads for its stack: addresses only, until they are written to.
-const MIB: usize = 96;
+/// MiB of memory that a lab takes, and each of its threads for its stack: addresses only, until they are written to. An allocator's arena of a
+/// thread has 64 of them, and where none is left a thread dies as it begins.
+const MIB: usize = 192;
 const MIB_OF_A_THREAD: usize = 3;
 
 /// There is too little of something.
